@@ -1,0 +1,49 @@
+# make demo · make test · make docs · make benchmarks — each starts from a fresh clone and any Python 3.11 or newer.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: demo test lint types docs schema benchmarks clean
+.DEFAULT_GOAL := demo
+
+$(VENV)/made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Trainwright needs Python 3.11 or newer; name one: make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/installed: $(VENV)/made pyproject.toml constraints.txt
+	@echo "installing Trainwright and what it needs (torch is the large one) …"
+	$(INSTALL) -e .
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/made pyproject.toml constraints.txt
+	@echo "installing Trainwright and the tools its tests need …"
+	$(INSTALL) -e '.[dev]'
+	@touch $@ $(VENV)/installed
+
+demo: $(VENV)/installed
+	$(BIN)/trainwright train builtin:breast_cancer
+
+test: $(VENV)/installed-dev lint types
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+lint: $(VENV)/installed-dev
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/lint-imports --no-cache
+
+types: $(VENV)/installed-dev
+	$(BIN)/mypy
+
+docs: $(VENV)/installed-dev
+	$(BIN)/mkdocs build --strict
+
+schema: $(VENV)/installed-dev
+	$(BIN)/trainwright schema > trainwright.schema.json
+
+benchmarks: $(VENV)/installed-dev
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) site .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,76 @@
+"""Every error a user can meet: what happened, where, why, and the nearest fix."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+EXIT_FAILED = 1
+EXIT_REQUEST = 2
+EXIT_INTERRUPTED = 75
+
+
+class TrainwrightError(Exception):
+    """A failure with its place, its reason and its fix; `exit_code` is what the command line returns."""
+
+    exit_code = EXIT_FAILED
+
+    def __init__(self, what: str, *, where: str = "", why: str = "", fix: str = "") -> None:
+        super().__init__(what)
+        self.what, self.where, self.why, self.fix = what, where, why, fix
+
+    def __str__(self) -> str:
+        place = f"{self.where}: " if self.where else ""
+        lines = [place + self.what]
+        if self.why:
+            lines.append(f"  why: {self.why}")
+        if self.fix:
+            lines.append(f"  fix: {self.fix}")
+        return "\n".join(lines)
+
+
+class RequestError(TrainwrightError):
+    """The request was wrong (config, data or arguments); nothing was written. Exit code 2."""
+
+    exit_code = EXIT_REQUEST
+
+
+class ConfigError(RequestError):
+    """The configuration is wrong."""
+
+
+class DataError(RequestError):
+    """The data cannot be used as asked."""
+
+
+class RunError(RequestError):
+    """A directory is not a run, is from a newer format, or holds nothing that can be used."""
+
+
+class ManyErrors(RequestError):
+    """Several mistakes found in one pass, each an error of its own, in `errors`."""
+
+    def __init__(self, errors: list[RequestError]) -> None:
+        super().__init__("\n".join(str(error) for error in errors))
+        self.errors = errors
+
+
+class Interrupted(TrainwrightError):
+    """A signal asked the run to stop; it was saved and can be continued. Exit code 75."""
+
+    exit_code = EXIT_INTERRUPTED
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """The closest of `names` to `name` (case ignored, `-` equal to `_`), or an empty string."""
+    folded = {each.lower().replace("-", "_"): each for each in names}
+    found = difflib.get_close_matches(name.lower().replace("-", "_"), folded, n=1, cutoff=0.55)
+    return folded[found[0]] if found else ""
+
+
+def did_you_mean(name: str, names: Iterable[str], limit: int = 12) -> str:
+    """A fix line: the nearest name, and the allowed ones (at most `limit`)."""
+    names = list(names)
+    close = nearest(name, names)
+    shown = ", ".join(names[:limit]) + (f", … ({len(names)} in all)" if len(names) > limit else "")
+    return (f"did you mean '{close}'? " if close else "") + (f"available: {shown}" if names else "")

@@ -1,0 +1,70 @@
+"""The `trainer:` section: how long, how large the steps are, when to evaluate, save and stop."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from trainwright.config.choice import choice
+from trainwright.config.durations import Duration
+from trainwright.config.model import ConfigModel
+
+
+class EarlyStopping(ConfigModel):
+    """Stop when the monitored metric has not improved for `patience` evaluations."""
+
+    patience: int = Field(default=20, ge=1)
+    """Evaluations without improvement before the run stops."""
+    min_delta: float = Field(default=0.0, ge=0)
+    """The least change that counts as an improvement."""
+
+
+class Clipping(ConfigModel):
+    """Limits on the gradient before the update."""
+
+    norm: float | None = Field(default=None, gt=0)
+    """Largest global 2-norm."""
+    value: float | None = Field(default=None, gt=0)
+    """Largest absolute value of an element."""
+
+
+class CheckpointConfig(ConfigModel):
+    """When a checkpoint is written and which are kept; the best and the last always are."""
+
+    every: Duration | None = None
+    """How often, beside every evaluation at most once per `min_interval`; default: at evaluations."""
+    min_interval: Duration = Duration.parse("10 s")
+    """Evaluations closer together than this write no checkpoint, unless the run ends."""
+    keep_last: int = Field(default=1, ge=1)
+    keep_best: int = Field(default=1, ge=1)
+
+
+class TrainerConfig(ConfigModel):
+    """How long, how large the steps are, when to evaluate, save and stop."""
+
+    max_epochs: int | None = Field(default=None, ge=1)
+    """Passes over the training rows. At most one of max_epochs and max_steps may be given."""
+    max_steps: int | None = Field(default=None, ge=1)
+    """Optimizer updates."""
+    max_time: Duration | None = None
+    """Wall time, checked at step boundaries; may be combined with either."""
+    batch_size: int = Field(default=0, ge=0)
+    """Samples per step; 0 picks one from the number of training rows."""
+    micro_batch_size: int | None = Field(default=None, ge=1)
+    """Samples per forward and backward pass; the batch is split into pieces of this size."""
+    evaluation_batch_size: int = Field(default=4096, ge=1)
+    evaluate_every: Duration = Duration.parse("1 epoch")
+    """How often validation runs (`2 epochs`, `500 steps`, `30 s`, `0.1 run`)."""
+    log_every: Duration = Duration.parse("50 steps")
+    """How often the running loss is read from the device and logged."""
+    monitor: str = "auto"
+    """The validation metric that picks the best checkpoint and stops early: `loss`, `accuracy`, or `target.metric`."""
+    mode: str = Field(default="auto", pattern="^(auto|min|max)$")
+    early_stopping: EarlyStopping | None = EarlyStopping()
+    """`null` switches it off."""
+    optimizer: choice("optimizer") = Field(default="adamw", validate_default=True)  # type: ignore[valid-type]
+    schedule: choice("schedule") = Field(default="constant", validate_default=True)  # type: ignore[valid-type]
+    clip: Clipping = Clipping()
+    checkpoint: CheckpointConfig = CheckpointConfig()
+    trackers: list[choice("tracker")] = Field(default=["csv", "tensorboard"], validate_default=True)  # type: ignore[valid-type]
+    finite_check: bool = True
+    """Stop with exit code 1 when the loss is not a finite number (seen at log points)."""
