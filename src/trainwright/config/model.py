@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic_core import PydanticCustomError
+
+from trainwright.config.errors import ConfigError
 
 
 class ConfigModel(BaseModel):
@@ -25,3 +30,21 @@ class PartConfig(ConfigModel):
     """The options of one registered part; `type` is its registry name, a dotted path or `file.py:Class`."""
 
     type: str
+
+
+def refused(error: ConfigError) -> PydanticCustomError:
+    """The same refusal as pydantic collects it: its what, why and fix come out again with the place in the file."""
+    return PydanticCustomError("refused", "{what}", {"what": error.what, "why": error.why, "fix": error.fix})
+
+
+def refusal[T](parse: Callable[[Any], T]) -> Callable[[Any], T]:
+    """`parse` as a pydantic validator: a ConfigError it raises is collected with all the others."""
+
+    @wraps(parse)
+    def validate(value: Any) -> T:
+        try:
+            return parse(value)
+        except ConfigError as error:
+            raise refused(error) from error
+
+    return validate
