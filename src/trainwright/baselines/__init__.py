@@ -1,1 +1,79 @@
-""""""
+"""Simple models beside the network: trained on the same rows, measured by the same metrics, in seconds.
+
+The table and the options import nothing heavy; scikit-learn is loaded when a baseline is fitted.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from trainwright.config.model import PartConfig
+from trainwright.config.registry import Part
+
+if TYPE_CHECKING:
+    from trainwright.baselines.run import BaselineResult, BaselineTarget, original_truth, run_baselines
+    from trainwright.baselines.verdict import verdict
+
+__all__ = [
+    "PARTS",
+    "BaselineResult",
+    "BaselineTarget",
+    "BoostingOptions",
+    "ConstantOptions",
+    "LinearOptions",
+    "original_truth",
+    "run_baselines",
+    "verdict",
+]
+
+
+class ConstantOptions(PartConfig):
+    """The same answer for every row: the class frequencies, or the mean."""
+
+
+class LinearOptions(PartConfig):
+    """Logistic regression for classes and sets, ridge regression for numbers and vectors."""
+
+    penalty: float = Field(default=1.0, gt=0)
+    """Strength of the L2 penalty on standardised columns."""
+    iterations: int = Field(default=200, ge=1)
+    """At most this many iterations of the logistic regression."""
+    max_rows: int = Field(default=100_000, ge=10)
+    """Train on at most this many rows, drawn at random."""
+
+
+class BoostingOptions(PartConfig):
+    """Histogram gradient boosting of decision trees."""
+
+    iterations: int = Field(default=100, ge=1)
+    """Trees per class or output; above 10,000 rows it may stop early."""
+    learning_rate: float = Field(default=0.1, gt=0)
+    """The share of each tree's answer that is added."""
+    leaves: int = Field(default=31, ge=2)
+    """Most leaves of a tree."""
+    max_rows: int = Field(default=200_000, ge=10)
+    """Train on at most this many rows, drawn at random."""
+
+
+PARTS: dict[str, Part] = {
+    "constant": Part("trainwright.baselines.constant:Constant", ConstantOptions, "the majority class, or the mean"),
+    "linear": Part("trainwright.baselines.linear:Linear", LinearOptions, "logistic or ridge regression"),
+    "boosting": Part("trainwright.baselines.boosting:Boosting", BoostingOptions, "histogram gradient boosting of trees"),
+}
+
+_LAZY = {
+    "BaselineResult": "trainwright.baselines.run",
+    "BaselineTarget": "trainwright.baselines.run",
+    "original_truth": "trainwright.baselines.run",
+    "run_baselines": "trainwright.baselines.run",
+    "verdict": "trainwright.baselines.verdict",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(importlib.import_module(_LAZY[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

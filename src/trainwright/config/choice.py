@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from trainwright.config.errors import ConfigError
 from trainwright.config.model import PartConfig
-from trainwright.config.registry import options_class
+from trainwright.config.registry import options_class, parts
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,8 @@ def choose(kind: str, value: Any) -> Any:
     """`"mlp"` or `{"type": "mlp", …}` → the options of that part, validated; other values are left for pydantic to refuse."""
     if isinstance(value, str):
         value = {"type": value}
+    if isinstance(value, dict) and "type" not in value and "auto" in parts(kind):
+        value = {"type": "auto", **value}
     if not isinstance(value, dict) or not isinstance(value.get("type"), str):
         return value
     try:

@@ -51,7 +51,7 @@ class Duration:
             raise ConfigError(f"'{text}' has no unit", fix=f"write '{number} steps', '{number} epochs' or '{number} s'")
         if unit.lower() not in UNITS:
             close = nearest(unit, UNITS)
-            hint = f"did you mean '{number} {close}'? " if close else ""
+            hint = f"did you mean '{cls(_number(number), UNITS[close])}'? " if close else ""
             raise ConfigError(f"unknown unit '{unit}' in '{text}'", fix=f"{hint}units: {', '.join(SPELLINGS)}")
         return cls(_number(number), UNITS[unit.lower()])._checked()
 

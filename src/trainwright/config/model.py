@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Annotated, Any, ClassVar, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
-from trainwright.config.errors import ConfigError
+from trainwright.config.errors import RequestError
+
+T = TypeVar("T")
 
 
 class ConfigModel(BaseModel):
@@ -17,13 +20,21 @@ class ConfigModel(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, validate_default=False, use_attribute_docstrings=True)
 
+    alternatives: ClassVar[tuple[tuple[str, ...], ...]] = ()
+    """Groups of options of which only one may be given; in a later layer one replaces another."""
+
     @model_validator(mode="before")
     @classmethod
-    def _dashes_are_underscores(cls, data: Any) -> Any:
+    def _as_python_has_it(cls, data: Any) -> Any:
+        """`-` read as `_`, a YAML list where a tuple is wanted, and a part without `type` taken as the default one."""
         if not isinstance(data, dict):
             return data
-        fields = cls.model_fields
-        return {key.replace("-", "_") if isinstance(key, str) and key.replace("-", "_") in fields else key: value for key, value in data.items()}
+        data = {_folded(key, cls.model_fields): value for key, value in data.items()}
+        for group in cls.alternatives:
+            given = [name for name in group if data.get(name) is not None]
+            if len(given) > 1:
+                raise PydanticCustomError("alternatives", "{what}", {"what": f"{' and '.join(given)} exclude each other", "given": given})
+        return {key: _fitted(cls.model_fields.get(key), value) for key, value in data.items()}
 
 
 class PartConfig(ConfigModel):
@@ -32,19 +43,38 @@ class PartConfig(ConfigModel):
     type: str
 
 
-def refused(error: ConfigError) -> PydanticCustomError:
+def _folded(key: Any, fields: dict[str, FieldInfo]) -> Any:
+    return key.replace("-", "_") if isinstance(key, str) and key not in fields and key.replace("-", "_") in fields else key
+
+
+def _fitted(field: FieldInfo | None, value: Any) -> Any:
+    if field is None:
+        return value
+    if isinstance(value, list) and _is_tuple(field.annotation):
+        return tuple(value)
+    if isinstance(value, dict) and "type" not in value and isinstance(field.default, str) and getattr(field.annotation, "__name__", "") == "PartConfig":
+        return {"type": field.default, **value}
+    return value
+
+
+def _is_tuple(annotation: Any) -> bool:
+    options = get_args(annotation) if get_origin(annotation) is not tuple else ()
+    return any(get_origin(each) is tuple or (get_origin(each) is Annotated and get_origin(get_args(each)[0]) is tuple) for each in (annotation, *options))
+
+
+def refused(error: RequestError) -> PydanticCustomError:
     """The same refusal as pydantic collects it: its what, why and fix come out again with the place in the file."""
     return PydanticCustomError("refused", "{what}", {"what": error.what, "why": error.why, "fix": error.fix})
 
 
-def refusal[T](parse: Callable[[Any], T]) -> Callable[[Any], T]:
-    """`parse` as a pydantic validator: a ConfigError it raises is collected with all the others."""
+def refusal(parse: Callable[[Any], T]) -> Callable[[Any], T]:
+    """`parse` as a pydantic validator: a RequestError it raises is collected with all the others."""
 
     @wraps(parse)
     def validate(value: Any) -> T:
         try:
             return parse(value)
-        except ConfigError as error:
+        except RequestError as error:
             raise refused(error) from error
 
     return validate

@@ -1,1 +1,137 @@
-""""""
+"""Measures of predictions: a table of metrics by name, their defaults per kind of target, and how to compute them.
+
+The table and the options import nothing heavy; `Outcome`, `compute`, `best_threshold`, `intervals` and `difference_interval` are
+loaded on first use.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from trainwright.config.errors import ConfigError, did_you_mean
+from trainwright.config.model import PartConfig
+from trainwright.metrics.table import (
+    BINARY,
+    CATEGORY,
+    NUMBER,
+    PARTS,
+    SET,
+    VECTOR,
+    AveragingOptions,
+    CalibrationOptions,
+    MetricPart,
+    PlainOptions,
+    RankingOptions,
+    SetOverlapOptions,
+    TopKOptions,
+)
+
+if TYPE_CHECKING:
+    from trainwright.metrics.bootstrap import Difference, difference_interval, intervals
+    from trainwright.metrics.evaluate import best_threshold, compute, compute_one
+    from trainwright.metrics.outcome import Outcome
+
+__all__ = [
+    "PARTS",
+    "AveragingOptions",
+    "CalibrationOptions",
+    "Difference",
+    "MetricPart",
+    "Outcome",
+    "PlainOptions",
+    "RankingOptions",
+    "SetOverlapOptions",
+    "TopKOptions",
+    "best_threshold",
+    "check_kind",
+    "compute",
+    "compute_one",
+    "default_metrics",
+    "default_monitor",
+    "difference_interval",
+    "headline",
+    "intervals",
+    "label",
+    "mode",
+    "options",
+]
+
+_LAZY = {
+    "Outcome": "trainwright.metrics.outcome",
+    "compute": "trainwright.metrics.evaluate",
+    "compute_one": "trainwright.metrics.evaluate",
+    "best_threshold": "trainwright.metrics.evaluate",
+    "intervals": "trainwright.metrics.bootstrap",
+    "difference_interval": "trainwright.metrics.bootstrap",
+    "Difference": "trainwright.metrics.bootstrap",
+}
+
+_DEFAULTS: dict[str, tuple[str, ...]] = {
+    BINARY: ("accuracy", "balanced_accuracy", "f1", "roc_auc", "average_precision", "log_loss"),
+    CATEGORY: ("accuracy", "balanced_accuracy", "f1", "roc_auc", "log_loss"),
+    NUMBER: ("r2", "rmse", "mae"),
+    VECTOR: ("r2", "rmse", "mae", "cosine"),
+    SET: ("jaccard", "f1", "hamming", "subset_accuracy", "log_loss"),
+}
+_MONITORS = {BINARY: "roc_auc", CATEGORY: "accuracy", NUMBER: "rmse", VECTOR: "rmse", SET: "jaccard"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(importlib.import_module(_LAZY[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def options(name: str, **values: Any) -> PartConfig:
+    """The options of a registered metric, with defaults for what is not given; raises ConfigError for an unknown name."""
+    if name not in PARTS:
+        raise ConfigError(f"unknown metric type '{name}'", fix=did_you_mean(name, PARTS))
+    return PARTS[name].config.model_validate({"type": name, **values})
+
+
+def default_metrics(kind: str) -> list[PartConfig]:
+    """The metrics computed for a target of this kind when the config names none; the first is the headline."""
+    if kind not in _DEFAULTS:
+        raise ConfigError(f"there are no metrics for targets of kind '{kind}'", fix=did_you_mean(kind, _DEFAULTS))
+    return [options(name) for name in _DEFAULTS[kind]]
+
+
+def headline(kind: str) -> PartConfig:
+    """The one metric that sums a target of this kind up for a reader (accuracy, R², Jaccard)."""
+    return default_metrics(kind)[0]
+
+
+def default_monitor(kind: str) -> str:
+    """The metric that picks the best checkpoint of a target of this kind when the config names none."""
+    if kind not in _MONITORS:
+        raise ConfigError(f"there are no metrics for targets of kind '{kind}'", fix=did_you_mean(kind, _MONITORS))
+    return _MONITORS[kind]
+
+
+def label(metric: PartConfig) -> str:
+    """The key of a metric in results: its type, then the options that differ from their defaults (`f1_micro`, `top_k_accuracy_5`)."""
+    if metric.type not in PARTS:
+        return metric.type.replace(":", ".").rsplit(".", 1)[-1]
+    changed = [str(getattr(metric, name)) for name, field in type(metric).model_fields.items() if name != "type" and getattr(metric, name) != field.default]
+    return "_".join([metric.type, *changed])
+
+
+def mode(monitor: str) -> str:
+    """`max` or `min`: which way the monitored value is better; `monitor` is `loss`, a metric's key, or `target.metric`."""
+    name = monitor.rsplit(".", 1)[-1].rsplit("/", 1)[-1]
+    if name == "loss" or name.endswith("_loss"):
+        return "min"
+    known = [part for part in PARTS if name == part or name.startswith(part + "_")]
+    if not known:
+        raise ConfigError(f"unknown metric '{name}' in monitor '{monitor}'", fix=did_you_mean(name, ["loss", *PARTS]))
+    return "max" if PARTS[max(known, key=len)].higher_is_better else "min"
+
+
+def check_kind(metric: PartConfig, kind: str, target: str = "") -> None:
+    """Raises ConfigError, naming the metrics that fit, when a registered metric cannot be computed for targets of this kind."""
+    part = PARTS.get(metric.type)
+    if part is not None and kind not in part.kinds:
+        fitting = [name for name, each in PARTS.items() if kind in each.kinds]
+        named = f" '{target}'" if target else ""
+        raise ConfigError(f"metric '{metric.type}' is not defined for the {kind} target{named}", fix=f"use one of: {', '.join(fitting)}")

@@ -1,1 +1,1 @@
-""""""
+"""Building blocks: encoders, combiners, decoders, losses. Their tables import no torch."""

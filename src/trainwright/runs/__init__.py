@@ -1,1 +1,1 @@
-""""""
+"""The run directory: its layout, lock, log, environment, results and report."""

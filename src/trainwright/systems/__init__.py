@@ -1,1 +1,1 @@
-""""""
+"""What is trained: modules, losses, metrics, and what a step means."""

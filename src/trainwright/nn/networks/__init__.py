@@ -1,1 +1,1 @@
-""""""
+"""Blocks that encoders, combiners and decoders are made of."""

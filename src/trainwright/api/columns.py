@@ -1,0 +1,120 @@
+"""Which columns are inputs, which targets, which are left out, of what type, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from trainwright.api.config import Config
+from trainwright.config.errors import ConfigError, DataError, ManyErrors, RequestError, did_you_mean
+from trainwright.config.model import PartConfig
+from trainwright.config.registry import options_class, parts
+from trainwright.data.inference import Inferred
+from trainwright.data.profile import ColumnProfile
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the data, its type and options, the part it plays, and why."""
+
+    name: str
+    options: PartConfig
+    role: str
+    """`input`, `target` or `ignored`."""
+    why: str
+    profile: ColumnProfile
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def type(self) -> str:
+        """The registry name of the column's type."""
+        return self.options.type
+
+    def without(self, why: str) -> Column:
+        """The same column, left out."""
+        return replace(self, role="ignored", why=why)
+
+
+def targets_of(config: Config, default: list[str], names: list[str], where: str) -> list[str]:
+    """The targets asked for, or the ones the source knows of itself; raises DataError when there are none or one is not in the data."""
+    targets = config.targets or default
+    if not targets:
+        raise DataError(
+            "no target named: which column is to be predicted?",
+            where=where,
+            fix=f"add --target NAME (or `targets: [NAME]`); the columns are: {', '.join(names[:20])}{', …' if len(names) > 20 else ''}",
+        )
+    errors: list[RequestError] = [
+        DataError(f"target '{name}' is not a column of the data", where=where, fix=did_you_mean(name, names)) for name in targets if name not in names
+    ]
+    errors += [ConfigError(f"'{name}' is both a target and in `ignore`") for name in targets if name in config.ignore]
+    raise_all(errors)
+    return list(dict.fromkeys(targets))
+
+
+def plan_columns(config: Config, profiles: list[ColumnProfile], inferred: list[Inferred], targets: list[str], where: str) -> list[Column]:
+    """The part each column plays; raises every mistake in the names and options of columns at once."""
+    known = [profile.name for profile in profiles]
+    _check_names(config, known, where)
+    planned = []
+    for profile, found in zip(profiles, inferred, strict=True):
+        options, chosen = _options(config.columns.get(profile.name), found)
+        role, why = _role(config, found, options, targets, chosen)
+        warnings = found.warnings if role == "input" or options.type == "ignore" else []
+        planned.append(Column(profile.name, options, role, why, profile, list(warnings)))
+    if not any(column.role == "input" for column in planned):
+        raise DataError("no column is left to predict from", where=where, fix="name some with `inputs`, or give columns a type with `columns.NAME=TYPE`")
+    return planned
+
+
+def raise_all(errors: list[RequestError]) -> None:
+    """Raises the error, or all of them together when there are several."""
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise ManyErrors(errors)
+
+
+def _check_names(config: Config, known: list[str], where: str) -> None:
+    listed = config.inputs if isinstance(config.inputs, list) else []
+    sections: dict[str, list[str]] = {"columns": list(config.columns), "ignore": config.ignore, "inputs": listed}
+    errors: list[RequestError] = [
+        DataError(f"`{section}` names '{name}', which is not a column of the data", where=where, fix=did_you_mean(name, known))
+        for section, names in sections.items()
+        for name in names
+        if name not in known
+    ]
+    if isinstance(config.inputs, str) and config.inputs != "auto":
+        errors.append(ConfigError(f"`inputs` is a list of columns or `auto`, not '{config.inputs}'", fix=f"write inputs: [{config.inputs}]"))
+    raise_all(errors)
+
+
+def _options(given: Any, found: Inferred) -> tuple[PartConfig, bool]:
+    """The options of a column, and whether its type was given rather than inferred."""
+    if given is None:
+        return options_class("feature", found.type).model_validate({"type": found.type}), False
+    if given.type != "auto":
+        return given, True
+    asked = {name: getattr(given, name) for name in given.model_fields_set if name != "type"}
+    fields = options_class("feature", found.type).model_fields
+    unfit = [name for name in asked if name not in fields]
+    if unfit:
+        raise ConfigError(
+            f"column '{found.name}' was taken for {found.type}, which has no option '{unfit[0]}'",
+            why=found.why,
+            fix=f"give its type as well: columns.{found.name}.type=… ({', '.join(name for name in parts('feature') if name != 'auto')})",
+        )
+    return options_class("feature", found.type).model_validate({**asked, "type": found.type}), False
+
+
+def _role(config: Config, found: Inferred, options: PartConfig, targets: list[str], chosen: bool) -> tuple[str, str]:
+    why = "given in the configuration" if chosen else found.why
+    if found.name in targets:
+        return "target", why
+    if found.name in config.ignore:
+        return "ignored", "in `ignore`"
+    if options.type == "ignore":
+        return "ignored", why
+    if isinstance(config.inputs, list) and found.name not in config.inputs:
+        return "ignored", "not in `inputs`"
+    return "input", why

@@ -1,0 +1,21 @@
+"""Write a run's report from its files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from trainwright.runs.directory import RunDirectory
+from trainwright.runs.files import write_text
+
+
+def write_report(run_path: str | os.PathLike[str]) -> Path:
+    """Draw `report.html` of the run at `run_path` (or of the latest run in that folder) and return its path.
+
+    Raises RunError when there is no run or the page cannot be written.
+    """
+    from trainwright.runs.report.page import render
+
+    run = RunDirectory.open(run_path)
+    write_text(run.report, render(run))
+    return run.report

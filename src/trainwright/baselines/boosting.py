@@ -1,0 +1,108 @@
+"""Histogram gradient boosting of decision trees."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from trainwright.baselines import BoostingOptions
+from trainwright.baselines.base import class_scores, drawn_rows, joined, outputs_of, rows_of, value_scores
+from trainwright.baselines.inputs import Inputs, code_counts, frequent_codes
+from trainwright.config.errors import RequestError
+from trainwright.metrics.table import CATEGORY, CLASSES, SET
+
+_CATEGORIES = 254
+_WORDS = 200
+_OUTPUTS = 32
+_EARLY = 10_000
+"""Above this many rows growing stops when held-back rows no longer improve."""
+_CELLS = 4e9
+"""Rows × columns × trees that two cores grow in about ten seconds."""
+
+
+class Table:
+    """Columns as trees read them: numbers with NaN for missing, categories as codes (rare ones together), counts of frequent tokens."""
+
+    def __init__(self, train: Inputs) -> None:
+        self.categories = [frequent_codes(each, _CATEGORIES) for each in train.codes]
+        self.words = [frequent_codes(each, _WORDS, skip_zero=True) for each in train.tokens]
+        first = train.numbers.shape[1]
+        self.categorical = list(range(first, first + len(train.codes)))
+
+    def matrix(self, inputs: Inputs) -> np.ndarray:
+        """The rows as float64 [n, columns]."""
+        codes = [_ranked(each, chosen) for each, chosen in zip(inputs.codes, self.categories, strict=True)]
+        counts = [code_counts(each, chosen).toarray() for each, chosen in zip(inputs.tokens, self.words, strict=True)]
+        return np.concatenate([inputs.numbers, *codes, *counts], axis=1)
+
+
+def _ranked(codes: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """Positions among the chosen codes, all others sharing the position after them, [n, 1]."""
+    place = np.searchsorted(chosen, codes)
+    known = chosen[np.minimum(place, len(chosen) - 1)] == codes
+    return np.where(known, place, len(chosen)).astype(np.float64)[:, None]
+
+
+class Boosting:
+    """Gradient boosting with scikit-learn's histogram trees; categories are split natively."""
+
+    def __init__(self, options: BoostingOptions, *, seed: int = 0) -> None:
+        self.options, self.seed, self.notes = options, seed, list[str]()
+
+    def prepare(self, train: Inputs, others: Sequence[Inputs]) -> None:
+        """Makes the tables of the training rows and the rows to score."""
+        self.total = len(train)
+        self.rows = drawn_rows(len(train), self.options.max_rows, self.seed)
+        kept = rows_of(train, self.rows)
+        self.columns = Table(kept)
+        self.design, self.others = self.columns.matrix(kept), [self.columns.matrix(each) for each in others]
+
+    def scores(self, kind: str, width: int, truth: np.ndarray) -> list[np.ndarray]:
+        """Grows one forest, or one per label or element, and scores the other rows; raises RequestError for more than 32 of them."""
+        truth = truth if self.rows is None else truth[self.rows]
+        forests = 1 if kind in CLASSES or truth.ndim == 1 else width
+        if forests > _OUTPUTS:
+            raise RequestError(f"one forest for each of {forests} outputs would take minutes")
+        design, truth = self._affordable(truth, width if kind == CATEGORY else forests)
+        outputs = outputs_of(kind, width, truth)
+        if kind in CLASSES:
+            return class_scores(partial(self._classifier, truth), design, truth, self.others, width)
+        if kind == SET:
+            return joined(kind, [class_scores(partial(self._classifier, each), design, each, self.others, 2) for each in outputs])
+        parts = [value_scores(self._regressor, design, each, self.others) for each in outputs]
+        return parts[0] if truth.ndim == 1 else joined(kind, parts)
+
+    def _affordable(self, truth: np.ndarray, forests: int) -> tuple[np.ndarray, np.ndarray]:
+        """As many training rows as take about ten seconds."""
+        rows, columns = self.design.shape
+        chosen = drawn_rows(rows, max(2000, int(_CELLS / (max(columns, 1) * forests * self.options.iterations))), self.seed)
+        used = rows if chosen is None else len(chosen)
+        if used < self.total:
+            self.notes.append(f"trained on {used:,} of {self.total:,} rows")
+        return (self.design, truth) if chosen is None else (self.design[chosen], truth[chosen])
+
+    def _settings(self) -> dict[str, Any]:
+        options = self.options
+        return {
+            "max_iter": options.iterations,
+            "learning_rate": options.learning_rate,
+            "max_leaf_nodes": options.leaves,
+            "categorical_features": self.columns.categorical or None,
+            "random_state": self.seed,
+        }
+
+    def _classifier(self, truth: np.ndarray) -> Any:
+        from sklearn.ensemble import HistGradientBoostingClassifier
+
+        counts = np.bincount(truth)
+        # stopping early holds rows of every class back, which a class with one row does not have
+        early = len(truth) > _EARLY and int(counts[counts > 0].min()) > 1
+        return HistGradientBoostingClassifier(early_stopping=early, **self._settings())
+
+    def _regressor(self) -> Any:
+        from sklearn.ensemble import HistGradientBoostingRegressor
+
+        return HistGradientBoostingRegressor(**self._settings())

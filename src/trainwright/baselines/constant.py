@@ -1,0 +1,28 @@
+"""The same answer for every row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from trainwright.baselines import ConstantOptions
+from trainwright.baselines.inputs import Inputs
+from trainwright.metrics.table import CLASSES
+
+
+class Constant:
+    """Class or label frequencies of the training rows as probabilities, or the mean of their values."""
+
+    def __init__(self, options: ConstantOptions, *, seed: int = 0) -> None:
+        self.options, self.notes = options, list[str]()
+        self.sizes: list[int] = []
+
+    def prepare(self, train: Inputs, others: Sequence[Inputs]) -> None:
+        """Counts the rows to score."""
+        self.sizes = [len(each) for each in others]
+
+    def scores(self, kind: str, width: int, truth: np.ndarray) -> list[np.ndarray]:
+        """The frequencies or the mean, once per row."""
+        answer = np.bincount(truth, minlength=width) / len(truth) if kind in CLASSES else truth.mean(axis=0, dtype=np.float64)
+        return [np.broadcast_to(answer, (size, *np.shape(answer))).copy() for size in self.sizes]

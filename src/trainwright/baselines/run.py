@@ -1,0 +1,144 @@
+"""Fitting the baselines on the rows that trained the network and measuring them the same way."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from trainwright.baselines.base import Baseline, drawn_rows
+from trainwright.baselines.inputs import InputColumns, Inputs
+from trainwright.config.errors import TrainwrightError
+from trainwright.config.model import PartConfig
+from trainwright.config.registry import build
+from trainwright.features.spec import TargetSpec
+from trainwright.metrics import compute, default_metrics
+from trainwright.metrics.outcome import Outcome
+
+MAX_TRAINING_ROWS = 200_000
+MAX_SCORED_ROWS = 200_000
+
+Read = Callable[[np.ndarray, list[str]], pa.Table]
+"""`source.read`: row numbers and column names → a table in that order."""
+
+
+@dataclass(frozen=True)
+class BaselineTarget:
+    """A target with its true values by split, in the order of that split's rows; values as in `Outcome`."""
+
+    name: str
+    kind: str
+    width: int
+    truth: Mapping[str, np.ndarray]
+    classes: list[str] | None = None
+    metrics: list[PartConfig] = field(default_factory=list)
+
+
+@dataclass
+class BaselineResult:
+    """What a baseline scored, by split and target; `note` says where it took less than everything, or why there is nothing."""
+
+    name: str
+    outcomes: dict[str, dict[str, Outcome]] = field(default_factory=dict)
+    metrics: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
+    rows: dict[str, np.ndarray] = field(default_factory=dict)
+    """Positions within the split of the rows that were scored."""
+    seconds: float = 0.0
+    note: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """Its entry in results.json: metrics by split and target, seconds, note."""
+        return {**self.metrics, "seconds": round(self.seconds, 3), **({"note": self.note} if self.note else {})}
+
+
+def original_truth(spec: TargetSpec, encoded: np.ndarray) -> np.ndarray:
+    """Encoded target values as true values: class indices and multi-hot as they are, numbers and vectors in original units, float64."""
+    if spec.scale is None:
+        return encoded
+    values = encoded.astype(np.float64) * np.asarray(spec.scale["std"]) + np.asarray(spec.scale["mean"])
+    if spec.scale.get("transform") == "log":
+        # numbers below zero were left as they are
+        values = np.where(values < 0, values, np.expm1(np.maximum(values, 0)))
+    return values.reshape(len(values)) if spec.kind == "number" else values
+
+
+def run_baselines(
+    baselines: Sequence[PartConfig],
+    read: Read,
+    columns: Mapping[str, str | PartConfig],
+    targets: Sequence[BaselineTarget],
+    rows: Mapping[str, np.ndarray],
+    *,
+    seed: int = 0,
+) -> dict[str, BaselineResult]:
+    """Fits every baseline on `rows["train"]` and measures it on the other row sets; a failure is a note in its result, not an error.
+
+    `columns` gives the type (or its options) of every input column; `rows` the row numbers of `train` and of the splits to score.
+    At most 200,000 rows of each are read, drawn at random, and the note says so.
+    """
+    if not baselines:
+        return {}
+    splits = [name for name in rows if name != "train" and len(rows[name])]
+    limits = {"train": MAX_TRAINING_ROWS, **dict.fromkeys(splits, MAX_SCORED_ROWS)}
+    chosen = {name: drawn_rows(len(rows[name]), limit, seed) for name, limit in limits.items()}
+    positions = {name: np.arange(len(rows[name])) if each is None else each for name, each in chosen.items()}
+    try:
+        inputs = _read(read, InputColumns(columns), {name: rows[name][positions[name]] for name in positions})
+    except (TrainwrightError, ValueError, MemoryError) as error:
+        return {each.type: BaselineResult(each.type, note=f"not run because {_reason(error)}") for each in baselines}
+    notes = [f"{len(each):,} of {len(rows[name]):,} {name} rows were read" for name, each in chosen.items() if each is not None]
+    return {each.type: _run_one(each, inputs, targets, positions, notes, seed) for each in baselines}
+
+
+def _read(read: Read, columns: InputColumns, rows: dict[str, np.ndarray]) -> dict[str, Inputs]:
+    tables = {name: read(each, columns.names) for name, each in rows.items()}
+    columns.fit(tables["train"])
+    return {name: columns.read(table) for name, table in tables.items()}
+
+
+def _run_one(
+    options: PartConfig, inputs: dict[str, Inputs], targets: Sequence[BaselineTarget], positions: dict[str, np.ndarray], notes: list[str], seed: int
+) -> BaselineResult:
+    result, splits = BaselineResult(options.type), [name for name in inputs if name != "train"]
+    start = time.perf_counter()
+    failures, baseline = [], None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # sklearn's advice on convergence speaks to its caller, not to the reader of a report
+        for target in targets:
+            try:
+                if baseline is None:
+                    baseline = _prepared(options, inputs, splits, seed)
+                truth = np.asarray(target.truth["train"])[positions["train"]]
+                scores = baseline.scores(target.kind, target.width, truth)
+            except (TrainwrightError, ValueError, MemoryError) as error:
+                failures.append(f"not run for '{target.name}' because {_reason(error)}")
+                continue
+            _record(result, target, dict(zip(splits, scores, strict=True)), positions)
+    result.rows = {name: positions[name] for name in splits}
+    result.seconds = time.perf_counter() - start
+    result.note = "; ".join(dict.fromkeys([*notes, *(baseline.notes if baseline is not None else []), *failures]))
+    return result
+
+
+def _prepared(options: PartConfig, inputs: dict[str, Inputs], splits: list[str], seed: int) -> Baseline:
+    baseline: Baseline = build("baseline", options, seed=seed)
+    baseline.prepare(inputs["train"], [inputs[name] for name in splits])
+    return baseline
+
+
+def _record(result: BaselineResult, target: BaselineTarget, scores: dict[str, np.ndarray], positions: dict[str, np.ndarray]) -> None:
+    for split, each in scores.items():
+        outcome = Outcome(target.kind, np.asarray(target.truth[split])[positions[split]], each, target.classes)
+        result.outcomes.setdefault(split, {})[target.name] = outcome
+        result.metrics.setdefault(split, {})[target.name] = compute(outcome, target.metrics or default_metrics(target.kind))
+
+
+def _reason(error: Exception) -> str:
+    """The first line of an error, as the rest of a sentence."""
+    text = error.what if isinstance(error, TrainwrightError) else str(error)
+    return text.splitlines()[0].rstrip(".") if text else type(error).__name__

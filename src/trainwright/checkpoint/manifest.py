@@ -1,0 +1,104 @@
+"""The manifest of a checkpoint: what it is, and every file with its bytes and sha256, itself under a digest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from trainwright.config.errors import RunError
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+PREFIX = {"full": "step", "weights": "weights"}
+"""Kind → the first part of the directory's name; `full` can be continued, `weights` only loaded."""
+
+
+class Damaged(Exception):
+    """A checkpoint is not what was written; the text says how."""
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """One file of a checkpoint."""
+
+    name: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a checkpoint directory holds."""
+
+    kind: str
+    step: int
+    best: list[int] = field(default_factory=list)
+    """Steps of the best weights so far when this was written, best first: they are kept as long as this is."""
+    value: float | None = None
+    """The monitored metric at this step, when it was evaluated."""
+    files: list[FileEntry] = field(default_factory=list)
+
+    @property
+    def folder(self) -> str:
+        """The name of the checkpoint's directory."""
+        return f"{PREFIX[self.kind]}-{self.step:08d}"
+
+    def text(self) -> str:
+        """The manifest as JSON."""
+        body = {"format": FORMAT, **asdict(self)}
+        return json.dumps({**body, "digest": digest(body)}, indent=1) + "\n"
+
+
+def digest(body: dict[str, Any]) -> str:
+    """sha256 of the canonical JSON of a manifest without its digest."""
+    return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of a checkpoint directory. Raises Damaged when it is not whole, RunError when its format is newer than this program."""
+    try:
+        body = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise Damaged(f"{MANIFEST} is missing") from None
+    except (OSError, ValueError) as error:
+        raise Damaged(f"{MANIFEST} cannot be read: {error}") from error
+    if not isinstance(body, dict):
+        raise Damaged(f"{MANIFEST} is no JSON object")
+    stated = body.pop("digest", None)
+    if stated != digest(body):
+        raise Damaged(f"{MANIFEST} does not match its digest")
+    written = body.pop("format")
+    if not isinstance(written, int) or written > FORMAT:
+        why = f"it has format {written}; this program reads up to {FORMAT}"
+        raise RunError("this checkpoint is from a newer Trainwright", where=str(folder), why=why, fix="pip install -U trainwright")
+    manifest = Manifest(**{**body, "files": [FileEntry(**each) for each in body["files"]]})
+    if manifest.folder != folder.name:
+        raise Damaged(f"{MANIFEST} is that of {manifest.folder}")
+    return manifest
+
+
+def sha256_of(path: Path) -> str:
+    """sha256 of a file's bytes."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def verify(folder: Path) -> Manifest:
+    """The manifest, once every file of it was found whole. Raises Damaged naming the first file that is not."""
+    manifest = read_manifest(folder)
+    for entry in manifest.files:
+        path = folder / entry.name
+        try:
+            size = path.stat().st_size
+            if size != entry.bytes:
+                raise Damaged(f"{entry.name} has {size} bytes instead of {entry.bytes}")
+            if sha256_of(path) != entry.sha256:
+                raise Damaged(f"{entry.name} does not match its sha256")
+        except FileNotFoundError:
+            raise Damaged(f"{entry.name} is missing") from None
+        except OSError as error:
+            raise Damaged(f"{entry.name} cannot be read: {error}") from error
+    return manifest

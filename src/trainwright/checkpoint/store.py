@@ -1,0 +1,154 @@
+"""The checkpoints of one run: write, find the newest good one, set a damaged one aside, remove what no policy keeps."""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from trainwright.checkpoint.manifest import PREFIX, Damaged, Manifest, read_manifest, verify
+from trainwright.checkpoint.retention import Policy, holders, kept
+from trainwright.checkpoint.tensors import load_tensors
+from trainwright.checkpoint.writer import remove_checkpoint, sweep, write_checkpoint
+from trainwright.config.errors import RunError
+
+log = logging.getLogger("trainwright.checkpoint")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A verified checkpoint; its files are read when asked for."""
+
+    folder: Path
+    manifest: Manifest
+
+    def tensors(self, name: str) -> dict[str, Tensor]:
+        """The tensors of one of its files, on the CPU; none when it has no such file."""
+        path = self.folder / name
+        return load_tensors(path) if path.is_file() else {}
+
+    def document(self, name: str) -> Any:
+        """One of its JSON files."""
+        return json.loads((self.folder / name).read_text(encoding="utf-8"))
+
+
+class CheckpointStore:
+    """The folder of a run's checkpoints and the policies that say what stays."""
+
+    def __init__(self, folder: Path, policies: Sequence[Policy] = ()) -> None:
+        self.folder, self.policies = folder, list(policies)
+
+    def prepare(self) -> None:
+        """Make the folder, try to write in it, clear what a killed writer left. Raises RunError when the place cannot be written."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.folder) as file:
+                file.write(b"\0" * 4096)
+                file.flush()
+        except OSError as error:
+            raise refusal(error, self.folder) from error
+        sweep(self.folder)
+
+    def found(self) -> list[Manifest]:
+        """Manifests of the checkpoints there are, oldest first; those without a readable one are left out. Hashes are not checked."""
+        manifests = []
+        for path in self._folders():
+            try:
+                manifests.append(read_manifest(path))
+            except Damaged:
+                continue
+        return sorted(manifests, key=lambda each: (each.step, each.kind == "full"))
+
+    def _folders(self) -> list[Path]:
+        if not self.folder.is_dir():
+            return []
+        names = tuple(f"{prefix}-" for prefix in PREFIX.values())
+        return [each for each in self.folder.iterdir() if each.name.startswith(names) and each.is_dir() and each.suffix == ""]
+
+    def write(self, manifest: Manifest, tensors: Mapping[str, Mapping[str, Tensor]], documents: Mapping[str, Any] = {}) -> Manifest:  # noqa: B006
+        """Write one whole, and return its manifest with its files. Raises OSError when the disk refuses; the others are untouched then."""
+        return write_checkpoint(self.folder, manifest, tensors, documents)
+
+    def prune(self) -> None:
+        """Remove what no policy keeps; without policies everything stays."""
+        if not self.policies:
+            return
+        found = self.found()
+        wanted = kept(found, self.policies)
+        for each in found:
+            if each.folder not in wanted:
+                remove_checkpoint(self.folder / each.folder)
+
+    def latest(self) -> Checkpoint | None:
+        """The newest that can be continued, verified with the best weights it refers to; damaged ones are set aside by name, said aloud.
+
+        None when none was ever written. Raises RunError when there were some and none is whole, or when one is from a newer format.
+        """
+        names = sorted((each.name for each in self._folders() if each.name.startswith("step-")), reverse=True)
+        lost: list[str] = []
+        incomplete: Checkpoint | None = None
+        for name in names:
+            checkpoint = self._verified(self.folder / name)
+            if checkpoint is None:
+                lost.append(name)
+                continue
+            if all(self.at(step) is not None for step in checkpoint.manifest.best):
+                return self._chosen(checkpoint, lost)
+            incomplete = incomplete or checkpoint
+        if incomplete is not None:
+            log.warning("%s: the best weights it refers to are lost; the best starts anew", incomplete.folder)
+            return self._chosen(incomplete, lost)
+        if lost:
+            fix = "restore one from a copy, or train again in another place"
+            raise RunError("no checkpoint of this run can be used", where=str(self.folder), why=f"damaged: {', '.join(lost)}", fix=fix)
+        return None
+
+    def _chosen(self, checkpoint: Checkpoint, lost: list[str]) -> Checkpoint:
+        if lost:
+            log.warning("continuing from the one before: step %d", checkpoint.manifest.step)
+        return checkpoint
+
+    def at(self, step: int) -> Checkpoint | None:
+        """The checkpoint that holds the weights of `step`, verified; None when there is none that is whole."""
+        for name in sorted(holders(self.found(), [step])):
+            return self._verified(self.folder / name)
+        return None
+
+    def _verified(self, path: Path) -> Checkpoint | None:
+        try:
+            return Checkpoint(path, verify(path))
+        except Damaged as damage:
+            aside = set_aside(path)
+            log.warning("checkpoint %s is damaged (%s); set aside as %s", path.name, damage, aside.name)
+            return None
+
+    def forget_after(self, step: int) -> None:
+        """Remove checkpoints of steps after `step`: what is continued from `step` will make them again."""
+        for each in self.found():
+            if each.step > step:
+                remove_checkpoint(self.folder / each.folder)
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a damaged checkpoint to `<name>.damaged` (numbered when taken) and return the new path."""
+    aside, number = path.with_name(f"{path.name}.damaged"), 2
+    while aside.exists():
+        aside, number = path.with_name(f"{path.name}-{number}.damaged"), number + 1
+    os.rename(path, aside)
+    return aside
+
+
+def refusal(error: OSError, path: Path) -> RunError:
+    """The RunError that says why checkpoints cannot be written at `path`."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    fix = "free some space, or choose another place for the run" if full else "choose another place for the run"
+    what = "the disk is full" if full else "checkpoints cannot be written here"
+    return RunError(what, where=str(path), why=error.strerror or str(error), fix=fix)

@@ -1,0 +1,129 @@
+"""`${key.sub}` and `${env:NAME,default}` replaced by what they name."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from trainwright.config.errors import ConfigError, RequestError, did_you_mean
+from trainwright.config.model import ConfigModel
+from trainwright.config.places import KeyPath, Node, node_of, parse_path
+from trainwright.config.reading import literal
+from trainwright.config.structure import default_at
+
+REFERENCE = re.compile(r"(?P<escaped>\$\$\{)|\$\{(?P<name>[^{}]*)\}|(?P<open>\$\{)")
+
+
+def interpolate(root: Node, model: type[ConfigModel], environment: Mapping[str, str]) -> list[RequestError]:
+    """Resolve every reference under `root` in place, and return what could not be resolved. `$${` stands for `${`."""
+    resolver = _Resolver(root, model, environment)
+    for node in list(root.walk()):
+        resolver.resolve(node)
+    return resolver.errors
+
+
+class _Resolver:
+    def __init__(self, root: Node, model: type[ConfigModel], environment: Mapping[str, str]) -> None:
+        self.root, self.model, self.environment = root, model, environment
+        self.errors: list[RequestError] = []
+        self.open: list[tuple[int, str]] = []
+        self.done: set[int] = set()
+
+    def resolve(self, node: Node) -> None:
+        """Replace the references in one text; nodes it refers to are resolved first."""
+        if id(node) in self.done or not isinstance(node.value, str) or "${" not in node.value or node.literal:
+            return
+        self.done.add(id(node))
+        self.open.append((id(node), node.value))
+        try:
+            node.value = self.replaced(node)
+        except ConfigError as error:
+            self.errors.append(error)
+        self.open.pop()
+
+    def replaced(self, node: Node) -> Any:
+        text: str = node.value
+        whole = REFERENCE.fullmatch(text)
+        if whole and whole["name"] is not None:
+            return copy.deepcopy(self.named(whole["name"], node).value)
+        parts, end = [], 0
+        for found in REFERENCE.finditer(text):
+            parts.append(text[end : found.start()])
+            if found["open"]:
+                raise ConfigError(f"'${{' is never closed in '{text}'", where=str(node.place), fix="close it with '}', or write $${ for the characters themselves")
+            parts.append("${" if found["escaped"] else self.as_text(found["name"], node))
+            end = found.end()
+        return "".join([*parts, text[end:]])
+
+    def as_text(self, name: str, node: Node) -> str:
+        value = self.named(name, node).plain()
+        if isinstance(value, dict | list):
+            raise ConfigError(f"${{{name}}} is not a single value, and cannot be put inside a text", where=str(node.place), fix=f"write ${{{name}}} alone")
+        return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+    def named(self, name: str, node: Node) -> Node:
+        """What a reference names, itself resolved."""
+        if name.startswith("env:"):
+            return self.variable(name.removeprefix("env:"), node)
+        try:
+            path = parse_path(name.strip())
+        except ConfigError as error:
+            raise ConfigError(f"${{{name}}} names no option", where=str(node.place), fix=error.fix) from error
+        found = self.find(path)
+        if found is None:
+            return self.default(path, name, node)
+        if any(key == id(found) for key, _ in self.open):
+            circle = " → ".join([text for _, text in self.open] + [self.open[0][1]])
+            raise ConfigError(f"${{{name}}} refers to itself", where=str(node.place), why=circle)
+        for each in found.walk():
+            self.resolve(each)
+        return found
+
+    def find(self, path: KeyPath) -> Node | None:
+        here: Node | None = self.root
+        for key in path:
+            if here is None:
+                return None
+            here = here.under(key) or (here.under(key.replace("-", "_")) if isinstance(key, str) else here.under(str(key)))
+        return here
+
+    def default(self, path: KeyPath, name: str, node: Node) -> Node:
+        """The default of an option that is not given."""
+        folded = tuple(key.replace("-", "_") if isinstance(key, str) else key for key in path)
+        try:
+            value = default_at(self.model, folded)
+        except (KeyError, IndexError):
+            fix = did_you_mean(name, _known(self.root, self.model), limit=0)
+            raise ConfigError(f"${{{name}}} names no option", where=str(node.place), fix=fix or "name an option by its keys from the top") from None
+        if isinstance(value, ConfigModel):
+            value = value.model_dump(mode="json")
+        return node_of(value if isinstance(value, int | float | str | list | dict | None) else str(value), node.place)
+
+    def variable(self, text: str, node: Node) -> Node:
+        name, comma, default = text.partition(",")
+        if name.strip() in self.environment:
+            return literal(self.environment[name.strip()], node.place)
+        if comma:
+            return literal(default.strip(), node.place)
+        what = f"the environment variable {name.strip()} is not set"
+        raise ConfigError(what, where=str(node.place), fix=f"set it, or give a default: ${{env:{name.strip()},default}}")
+
+
+def _known(root: Node, model: type[ConfigModel]) -> list[str]:
+    """Names that a reference may have meant: what is given, and the options of the sections."""
+    names: list[str] = []
+
+    def collect(value: Any, prefix: str) -> None:
+        for key, each in value.items():
+            names.append(prefix + str(key))
+            if isinstance(each, Mapping):
+                collect(each, f"{prefix}{key}.")
+
+    collect(root.plain(), "")
+    for key, field in model.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, ConfigModel):
+            names += [f"{key}.{name}" for name in inner.model_fields]
+    return list(dict.fromkeys(names))

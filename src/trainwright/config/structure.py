@@ -1,0 +1,130 @@
+"""What a place in the configuration holds (a section, a part, entries, items or a value), read from the models' annotations."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from trainwright.config.choice import PartOf
+from trainwright.config.errors import ConfigError
+from trainwright.config.model import ConfigModel
+from trainwright.config.places import KeyPath
+from trainwright.config.registry import options_class
+
+
+@dataclass(frozen=True)
+class Section:
+    """A mapping whose keys are the fields of `model`."""
+
+    model: type[ConfigModel]
+
+
+@dataclass(frozen=True)
+class PartHere:
+    """A part of `kind`, written as a name or as a mapping with `type`; `default` is the name taken when none is given."""
+
+    kind: str
+    default: str = ""
+
+
+@dataclass(frozen=True)
+class Entries:
+    """A mapping with keys of the user's own."""
+
+    of: Structure
+
+
+@dataclass(frozen=True)
+class Items:
+    """A list."""
+
+    of: Structure
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """A plain value."""
+
+
+Structure = Section | PartHere | Entries | Items | Leaf
+
+
+def structure_of(annotation: Any, metadata: Iterable[Any] = (), default: Any = None) -> Structure:
+    """What a field with this annotation holds; of a union, the member with the most structure."""
+    for mark in metadata:
+        if isinstance(mark, PartOf):
+            return PartHere(mark.kind, default if isinstance(default, str) else "")
+    origin, inside = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return structure_of(inside[0], inside[1:], default)
+    if origin in (Union, types.UnionType):
+        found = [structure_of(each, (), default) for each in inside]
+        return next((each for each in found if not isinstance(each, Leaf)), Leaf())
+    if origin in (list, tuple, set, frozenset):
+        return Items(structure_of(inside[0])) if inside else Leaf()
+    if origin is dict:
+        return Entries(structure_of(inside[1]))
+    if isinstance(annotation, type) and issubclass(annotation, ConfigModel):
+        return Section(annotation)
+    return Leaf()
+
+
+def field_structure(field: FieldInfo) -> Structure:
+    """What a field of a section holds."""
+    return structure_of(field.annotation, field.metadata, field.default)
+
+
+def fields_of(here: Structure, value: Any = None) -> dict[str, FieldInfo] | None:
+    """The fields that a section or a part may have; None where keys are free or the part cannot be had."""
+    if isinstance(here, Section):
+        return dict(here.model.model_fields)
+    if isinstance(here, PartHere):
+        name = value.get("type", here.default) if isinstance(value, Mapping) else value if isinstance(value, str) else here.default
+        try:
+            return dict(options_class(here.kind, name).model_fields)
+        except ConfigError:
+            return None
+    return None
+
+
+def below(here: Structure, key: str | int, value: Any = None) -> Structure:
+    """What lies under `key`; `value` is the plain value here, which names the part where there is one."""
+    if isinstance(here, Entries | Items):
+        return here.of
+    fields = fields_of(here, value) or {}
+    return field_structure(fields[str(key)]) if str(key) in fields else Leaf()
+
+
+def canonical(here: Structure, key: str) -> str:
+    """`key` with `-` read as `_` where keys are options rather than the user's own names."""
+    folded = key.replace("-", "_")
+    known = isinstance(here, PartHere) or (isinstance(here, Section) and folded in here.model.model_fields)
+    return folded if known else key
+
+
+def default_at(model: type[ConfigModel], path: KeyPath) -> Any:
+    """The default of the option at `path`; raises KeyError when there is no such option or it has none."""
+    here: Any = model
+    for key in path:
+        if isinstance(here, type):
+            field = here.model_fields[str(key)]
+            here = field.get_default(call_default_factory=True)
+            if here is PydanticUndefined:
+                inner = field_structure(field)
+                if not isinstance(inner, Section):
+                    raise KeyError(key)
+                here = inner.model
+        elif isinstance(here, ConfigModel):
+            here = {name: getattr(here, name) for name in type(here).model_fields}[str(key)]
+        elif isinstance(here, Mapping) or (isinstance(here, list) and isinstance(key, int) and key < len(here)):
+            here = here[key]  # type: ignore[index]
+        else:
+            raise KeyError(key)
+    if isinstance(here, type):
+        raise KeyError(path)
+    return here

@@ -1,0 +1,135 @@
+"""The head of a text table: its first rows, and how they are written, as found or as told."""
+
+from __future__ import annotations
+
+import codecs
+from dataclasses import dataclass
+from pathlib import Path
+
+from trainwright.config.errors import DataError, nearest
+from trainwright.data.diagnosis import not_text, undecodable, wrong_delimiter
+from trainwright.data.files import content_kind
+from trainwright.data.sniffing import (
+    Dialect,
+    blank_follows_delimiter,
+    consistency,
+    sniff_decimal,
+    sniff_delimiter,
+    sniff_encoding,
+    sniff_header,
+    sniff_quote,
+    split_rows,
+)
+from trainwright.data.sources import CSVOptions
+from trainwright.data.text import compression_of, opened_bytes
+
+HEAD, LARGEST_HEAD = 1 << 17, 1 << 24
+"""Bytes looked at to find how a file is written; more when they hold fewer than 20 lines."""
+
+ENCODINGS = ("utf-8", "utf-8-sig", "latin-1", "cp1252", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1250", "cp1251", "gb18030", "shift_jis", "euc-kr")
+
+
+@dataclass(frozen=True)
+class Head:
+    """How a text table is written, its first rows split, and the lines that come before its rows."""
+
+    dialect: Dialect
+    rows: list[list[str]]
+    lines_skipped: int
+    blank_lines: bool
+    longest_line: int
+
+    @property
+    def lines_before(self) -> int:
+        """Lines of the file before the first row of data."""
+        return self.lines_skipped + int(self.dialect.header)
+
+    def names(self) -> list[str]:
+        """The column names; `column_3` where the third has none, `row` for a first column that a header of R leaves out."""
+        width, _ = consistency(self.rows)
+        if not self.dialect.header:
+            return [f"column_{position}" for position in range(1, width + 1)]
+        given = [name.strip() for name in self.rows[0]]
+        if len(given) == width - 1 and len(self.rows) > 1:
+            given = ["row", *given]
+        return [name or f"column_{position}" for position, name in enumerate(given, start=1)]
+
+
+def dialect_of(path: Path, options: CSVOptions) -> Head:
+    """How the file is written, `options` first; raises DataError for a file that is no text, or a delimiter that splits nothing."""
+    head, whole = _first_bytes(path)
+    encoding = _encoding(path, head, whole, options.encoding)
+    text, skipped = _table_text(_decoded(path, head, encoding), whole, options.skip_rows)
+    if not text.strip():
+        raise DataError(f"'{path.name}' holds no rows", where="data.source", why="it has only blank lines", fix="give a file with data")
+    quote = sniff_quote(text) if options.quote == "auto" else "" if options.quote == "none" else options.quote
+    escape = "" if options.escape == "none" else options.escape
+    delimiter = sniff_delimiter(text, quote) if options.delimiter == "auto" else _named_delimiter(options.delimiter)
+    rows = split_rows(text, delimiter, quote, escape)
+    if options.delimiter != "auto" and rows and max(map(len, rows)) == 1:
+        wrong_delimiter(path, delimiter, sniff_delimiter(text, quote), text, quote)
+    decimal = sniff_decimal(rows, delimiter) if options.decimal == "auto" else options.decimal
+    header = sniff_header(rows, options.nulls, decimal) if options.header == "auto" else options.header in (True, "true")
+    dialect = Dialect(encoding, delimiter, quote, escape, decimal, header, blank_follows_delimiter(rows) if len(delimiter) == 1 else False)
+    lines = text.splitlines()
+    return Head(dialect, rows, skipped, any(not line.strip() for line in lines), max(map(len, lines)))
+
+
+def _first_bytes(path: Path) -> tuple[bytes, bool]:
+    """The head of a file, with at least 20 lines where it has them, and whether that is all of it."""
+    with path.open("rb") as opened:
+        kind = content_kind(opened.read(16))
+    if kind and not compression_of(path):
+        raise not_text(path, kind)
+    size, head = HEAD, b""
+    try:
+        with opened_bytes(path) as opened:
+            while True:
+                more = opened.read(size - len(head))
+                head += more
+                if len(head) < size:
+                    return head, True
+                if head.count(b"\n") + head.count(b"\r") >= 20 or size >= LARGEST_HEAD:
+                    return head, False
+                size *= 8
+    except (OSError, EOFError, ValueError) as error:
+        raise DataError(f"'{path.name}' cannot be decompressed", where="data.source", why=str(error), fix="is it complete? get it again") from error
+
+
+def _encoding(path: Path, head: bytes, whole: bool, told: str) -> str:
+    if told != "auto":
+        try:
+            name = codecs.lookup(told).name
+        except LookupError:
+            close = nearest(told, ENCODINGS)
+            hint = f"did you mean '{close}'? " if close else ""
+            raise DataError(f"unknown encoding '{told}'", where="data.source.encoding", fix=f"{hint}for example {', '.join(ENCODINGS[:5])}") from None
+        return "latin-1" if name == "iso8859-1" else name
+    kind = content_kind(head[:16])
+    encoding = "" if kind else sniff_encoding(head, whole)
+    if not encoding:
+        raise not_text(path, kind)
+    return encoding
+
+
+def _decoded(path: Path, head: bytes, encoding: str) -> str:
+    try:
+        return codecs.getincrementaldecoder(encoding)().decode(head).lstrip("\ufeff")
+    except UnicodeDecodeError:
+        raise undecodable(path, encoding) from None
+
+
+def _table_text(text: str, whole: bool, skip_rows: int) -> tuple[str, int]:
+    """The text from the first line of the table on (a last line that was cut left out), and the lines before it."""
+    lines = text.splitlines(keepends=True)
+    if not whole and len(lines) > 1:
+        lines.pop()
+    skipped = skip_rows
+    while skipped < len(lines) and not lines[skipped].strip():
+        skipped += 1
+    return "".join(lines[skipped:]), skipped
+
+
+def _named_delimiter(given: str) -> str:
+    names = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "space": " ", "pipe": "|"}
+    return names.get(given.lower(), given)

@@ -1,0 +1,92 @@
+"""Rows that are ready for the model, addressed by index: tensors in memory, or a map-style dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from trainwright.config.errors import DataError
+
+
+@runtime_checkable
+class Rows(Protocol):
+    """Rows by index, as named blocks whose first dimension is the row."""
+
+    def __len__(self) -> int:
+        """How many rows there are."""
+
+    def take(self, indices: Tensor) -> dict[str, Tensor]:
+        """The rows at `indices` (int64, b), in that order."""
+
+
+class TensorRows:
+    """Rows held as tensors of equal length; taking a batch is one index-select per block. Raises DataError when lengths differ."""
+
+    def __init__(self, blocks: Mapping[str, Tensor], device: torch.device | None = None) -> None:
+        if not blocks:
+            raise DataError("there are no tensors to train on")
+        lengths = {name: len(block) if block.dim() else 0 for name, block in blocks.items()}
+        if len(set(lengths.values())) > 1:
+            listed = ", ".join(f"{name} has {length}" for name, length in lengths.items())
+            raise DataError("the tensors have different numbers of rows", why=listed, fix="the first dimension of every tensor is the row")
+        self.blocks = {name: block.to(device) if device is not None else block for name, block in blocks.items()}
+        self._pairs = list(self.blocks.items())
+        self._length = next(iter(lengths.values()))
+        self._device = self._pairs[0][1].device
+
+    def __len__(self) -> int:
+        return self._length
+
+    def take(self, indices: Tensor) -> dict[str, Tensor]:
+        """The rows at `indices` (int64, b), on the device of the blocks."""
+        if indices.device != self._device:
+            indices = indices.to(self._device)
+        return {name: block.index_select(0, indices) for name, block in self._pairs}
+
+    def to(self, device: torch.device) -> TensorRows:
+        """The same rows on another device; itself when they are there already."""
+        return self if device == self._device else TensorRows(self.blocks, device)
+
+
+class DatasetRows:
+    """Rows of a map-style `Dataset`, fetched with `__getitems__` where it has one, joined by `collate` and named by `names`.
+
+    Samples are sequences such as (input, target); a sample that is no sequence counts as one of a single part. `collate`
+    is torch's `default_collate` unless given. Raises DataError when a sample cannot be read or joined.
+    """
+
+    def __init__(self, dataset: Any, names: Sequence[str], collate: Callable[[list[Any]], Any] | None = None) -> None:
+        if not hasattr(dataset, "__len__") or not hasattr(dataset, "__getitem__"):
+            kind = type(dataset).__name__
+            raise DataError(f"{kind} has no length or cannot be indexed", fix="give a map-style Dataset with __len__ and __getitem__")
+        if collate is None:
+            from torch.utils.data import default_collate
+
+            collate = default_collate
+        self.dataset, self.names, self._collate = dataset, list(names), collate
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def take(self, indices: Tensor) -> dict[str, Tensor]:
+        """The rows at `indices` (int64, b), joined on the CPU."""
+        numbers = indices.tolist()
+        fetch = getattr(self.dataset, "__getitems__", None)
+        samples = fetch(numbers) if fetch is not None else [self.dataset[number] for number in numbers]
+        try:
+            joined = self._collate(samples)
+        except (RuntimeError, TypeError) as error:
+            fix = "give samples of one shape, or a collate function that pads them"
+            raise DataError("the samples of a batch cannot be joined", where=f"rows {_first(numbers)}", why=str(error), fix=fix) from error
+        parts = list(joined) if isinstance(joined, tuple | list) else [joined]
+        if len(parts) != len(self.names) or not all(isinstance(part, Tensor) for part in parts):
+            found = ", ".join(type(part).__name__ for part in parts)
+            raise DataError(f"a sample should be {len(self.names)} tensors or numbers, but holds: {found}", where=f"rows {_first(numbers)}")
+        return dict(zip(self.names, parts, strict=True))
+
+
+def _first(numbers: list[int]) -> str:
+    return ", ".join(map(str, numbers[:5])) + (", …" if len(numbers) > 5 else "")

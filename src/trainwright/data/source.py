@@ -1,0 +1,205 @@
+"""A source: where rows live. Its length, its columns and their types, and reading them at random or in order."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from trainwright.config.errors import DataError, did_you_mean
+from trainwright.data.arrow import PIECE, in_pieces, int64_array, one_chunk, plain_schema, plain_table, take_rows
+from trainwright.data.files import fingerprint_of
+
+
+class Source(Protocol):
+    """Where rows live; a row is known by its number, from 0, in the order of the files."""
+
+    name: str
+    """What messages call it: `titanic.csv`."""
+    default_targets: list[str]
+    """The columns it says are to be predicted; empty for files."""
+    notes: list[str]
+    """What a reader should know of how it was read: a guessed encoding, skipped rows."""
+    boundaries: list[int]
+    """Row numbers at which given validation and test files begin; empty when there are none."""
+
+    def __len__(self) -> int: ...
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Column names and Arrow types."""
+        ...
+
+    def read(self, indices: np.ndarray | None = None, columns: list[str] | None = None) -> pa.Table:
+        """The rows numbered `indices` (all when None), in that order."""
+        ...
+
+    def batches(self, columns: list[str] | None = None, rows: int = PIECE) -> Iterator[pa.Table]:
+        """All rows in order, `rows` at a time, one chunk per column; the same tables in memory and streamed."""
+        ...
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Paths, bytes, sha256 and rows: what these data are."""
+        ...
+
+    def place(self, row: int) -> str:
+        """Where row number `row` (from 0) is, for a person: `row 12 (line 13)`."""
+        ...
+
+
+def check_names(names: Sequence[str], where: str) -> None:
+    """Raises DataError when two columns have the same name or a name is empty."""
+    seen: dict[str, list[int]] = {}
+    for position, name in enumerate(names, start=1):
+        seen.setdefault(name, []).append(position)
+    twice = {name: places for name, places in seen.items() if len(places) > 1}
+    if twice:
+        listed = "; ".join(f"'{name}' in columns {', '.join(map(str, places))}" for name, places in list(twice.items())[:5])
+        raise DataError(f"duplicate column names: {listed}", where=where, why="a column is known by its name", fix="rename them in the file")
+
+
+def known_columns(columns: Iterable[str], schema: pa.Schema, where: str) -> list[str]:
+    """`columns` as a list; raises DataError for one that `schema` does not have."""
+    wanted = list(columns)
+    for column in wanted:
+        if column not in schema.names:
+            raise DataError(f"no column '{column}'", where=where, fix=did_you_mean(column, schema.names))
+    return wanted
+
+
+class TableSource:
+    """A source whose rows are one Arrow table in memory."""
+
+    def __init__(self, table: pa.Table, name: str, *, default_targets: Sequence[str] = (), files: Sequence[Path] = ()) -> None:
+        check_names(table.column_names, name)
+        self.table = one_chunk(plain_table(table))
+        self.name, self.default_targets, self.notes = name, list(default_targets), list[str]()
+        self.boundaries: list[int] = []
+        self.files = list(files)
+
+    def __len__(self) -> int:
+        return self.table.num_rows
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Column names and Arrow types."""
+        return self.table.schema
+
+    def read(self, indices: np.ndarray | None = None, columns: list[str] | None = None) -> pa.Table:
+        """The rows numbered `indices` (all when None), in that order."""
+        table = self.table if columns is None else self.table.select(known_columns(columns, self.schema, self.name))
+        return table if indices is None else table.take(int64_array(indices))
+
+    def batches(self, columns: list[str] | None = None, rows: int = PIECE) -> Iterator[pa.Table]:
+        """All rows in order, `rows` at a time, one chunk per column."""
+        yield from in_pieces([self.read(columns=columns)], rows)
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Paths, bytes, sha256 and rows; without files, the sha256 is of the values."""
+        if self.files:
+            return {**fingerprint_of(self.files), "rows": len(self)}
+        return {"paths": [], **_digest(self.batches()), "rows": len(self)}
+
+    def place(self, row: int) -> str:
+        """`row 12`, counted from 1."""
+        return f"row {row + 1}"
+
+
+def _digest(tables: Iterable[pa.Table]) -> dict[str, Any]:
+    import hashlib
+
+    digest, size = hashlib.sha256(), 0
+    for table in tables:
+        written = pa.BufferOutputStream()
+        with pa.ipc.new_stream(written, table.schema) as stream:
+            stream.write_table(table)
+        content = written.getvalue()
+        digest.update(content)
+        size += content.size
+    return {"bytes": size, "sha256": digest.hexdigest()}
+
+
+class FileSource(ABC):
+    """A source made of files of one kind: held in memory when it fits, read again for every pass when it does not.
+
+    A subclass says how large it would be, how to load it whole, and how to read it in pieces of bounded size.
+    """
+
+    default_targets: list[str]
+
+    def __init__(self, files: list[Path], name: str, memory_limit: int) -> None:
+        self.files, self.name, self.default_targets, self.notes = files, name, [], list[str]()
+        self.boundaries: list[int] = []
+        self.table: pa.Table | None = None
+        if self.memory_needed() <= memory_limit:
+            self.table = one_chunk(self.plain(self.load()))
+            self._schema, self._rows = self.table.schema, self.table.num_rows
+        else:
+            given, self._rows = self.survey()
+            self._schema = plain_schema(given)
+        check_names(self._schema.names, name)
+        if not self._rows:
+            raise DataError("no rows", where=name, why="the file has column names but nothing under them", fix="give a file with data")
+
+    @abstractmethod
+    def memory_needed(self) -> int:
+        """Bytes that the rows would take in memory, estimated without reading them."""
+
+    @abstractmethod
+    def load(self) -> pa.Table:
+        """All rows at once."""
+
+    @abstractmethod
+    def survey(self) -> tuple[pa.Schema, int]:
+        """The schema and the number of rows, found in bounded memory."""
+
+    @abstractmethod
+    def pieces(self, columns: list[str] | None) -> Iterator[pa.Table]:
+        """The rows in order, in pieces of any size that memory holds many times."""
+
+    def plain(self, table: pa.Table) -> pa.Table:
+        """A piece as it was read, with plain columns."""
+        return plain_table(table)
+
+    def __len__(self) -> int:
+        return self._rows
+
+    @property
+    def streamed(self) -> bool:
+        """Whether the rows are read from the files at every pass."""
+        return self.table is None
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Column names and Arrow types."""
+        return self._schema
+
+    def read(self, indices: np.ndarray | None = None, columns: list[str] | None = None) -> pa.Table:
+        """The rows numbered `indices` (all when None), in that order; streamed, one pass over the file up to the last of them."""
+        wanted = None if columns is None else known_columns(columns, self.schema, self.name)
+        if self.table is not None:
+            table = self.table if wanted is None else self.table.select(wanted)
+            return table if indices is None else table.take(int64_array(indices))
+        schema = self.schema if wanted is None else pa.schema([self.schema.field(name) for name in wanted])
+        pieces = map(self.plain, self.pieces(wanted))
+        return pa.concat_tables(pieces) if indices is None else take_rows(pieces, indices, schema)
+
+    def batches(self, columns: list[str] | None = None, rows: int = PIECE) -> Iterator[pa.Table]:
+        """All rows in order, `rows` at a time, one chunk per column; the same tables in memory and streamed."""
+        wanted = None if columns is None else known_columns(columns, self.schema, self.name)
+        if self.table is not None:
+            yield from in_pieces([self.read(columns=wanted)], rows)
+        else:
+            yield from in_pieces(map(self.plain, self.pieces(wanted)), rows)
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Paths, bytes, sha256 and rows."""
+        return {**fingerprint_of(self.files), "rows": len(self)}
+
+    def place(self, row: int) -> str:
+        """`row 12`, counted from 1."""
+        return f"row {row + 1}"

@@ -1,0 +1,104 @@
+"""The data sets that scikit-learn carries, read from its files without importing it (2 s)."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from trainwright.config.errors import DataError
+from trainwright.data.source import TableSource
+from trainwright.data.sources import BuiltinOptions
+
+TARGET = "target"
+"""What scikit-learn calls the column to be predicted."""
+
+WINE_COLUMNS = (
+    "alcohol", "malic_acid", "ash", "alcalinity_of_ash", "magnesium", "total_phenols", "flavanoids", "nonflavanoid_phenols", "proanthocyanins",
+    "color_intensity", "hue", "od280/od315_of_diluted_wines", "proline",
+)  # fmt: skip
+IRIS_COLUMNS = ("sepal length (cm)", "sepal width (cm)", "petal length (cm)", "petal width (cm)")
+DIABETES_COLUMNS = ("age", "sex", "bmi", "bp", "s1", "s2", "s3", "s4", "s5", "s6")
+MEASURES = ("radius", "texture", "perimeter", "area", "smoothness", "compactness", "concavity", "concave points", "symmetry", "fractal dimension")
+
+
+class BuiltinSource(TableSource):
+    """A real data set that scikit-learn carries: its values, column names and class names, with its target as the last columns."""
+
+    def __init__(self, options: BuiltinOptions, memory_limit: int) -> None:
+        name = options.name
+        readers = {"digits": _digits, "diabetes": _diabetes, "linnerud": _linnerud}
+        columns, targets, files = readers[name]() if name in readers else _labelled(name)
+        arrays = [values if isinstance(values, pa.Array) else pa.array(values) for values in columns.values()]
+        super().__init__(pa.Table.from_arrays(arrays, names=list(columns)), f"builtin:{name}", default_targets=targets, files=files)
+
+
+Columns = dict[str, np.ndarray | pa.Array]
+Read = tuple[Columns, list[str], list[Path]]
+
+
+def _file(name: str) -> Path:
+    found = importlib.util.find_spec("sklearn")
+    places = list(found.submodule_search_locations or ()) if found else []
+    path = Path(places[0]) / "datasets" / "data" / name if places else Path(name)
+    if not path.exists():
+        raise DataError("scikit-learn's data files were not found", where="data.source", why=f"no '{path}'", fix="pip install scikit-learn")
+    return path
+
+
+def _labelled(name: str) -> Read:
+    """Iris, wine and breast cancer: a first line `rows,columns,class names…`, then values with the class number last."""
+    path = _file("wine_data.csv" if name == "wine" else f"{name}.csv")
+    with path.open(newline="", encoding="utf-8") as opened:
+        rows = csv.reader(opened)
+        _, width, *classes = next(rows)
+        values = np.array(list(rows), dtype=np.float64)
+    names = {"iris": IRIS_COLUMNS, "wine": WINE_COLUMNS, "breast_cancer": _breast_cancer_columns()}[name]
+    columns: Columns = {column: np.ascontiguousarray(values[:, position]) for position, column in enumerate(names)}
+    labels = values[:, int(width)].astype(np.int64)
+    columns[TARGET] = pa.array(classes).take(pa.array(labels))
+    return columns, [TARGET], [path]
+
+
+def _breast_cancer_columns() -> tuple[str, ...]:
+    return tuple([f"mean {each}" for each in MEASURES] + [f"{each} error" for each in MEASURES] + [f"worst {each}" for each in MEASURES])
+
+
+def _digits() -> Read:
+    """8 × 8 pixels of 0…16 in 64 columns, and the digit."""
+    path = _file("digits.csv.gz")
+    with gzip.open(path, "rt", encoding="utf-8") as opened:
+        values = np.array([line.split(",") for line in opened], dtype=np.float64)
+    columns: Columns = {f"pixel_{index // 8}_{index % 8}": np.ascontiguousarray(values[:, index]) for index in range(64)}
+    columns[TARGET] = values[:, 64].astype(np.int64)
+    return columns, [TARGET], [path]
+
+
+def _diabetes() -> Read:
+    """Ten measurements, centred and scaled to unit length as scikit-learn gives them, and the progression a year later."""
+    data, target = _file("diabetes_data_raw.csv.gz"), _file("diabetes_target.csv.gz")
+    with gzip.open(data, "rt", encoding="utf-8") as opened:
+        raw = np.array([line.split() for line in opened], dtype=np.float64)
+    with gzip.open(target, "rt", encoding="utf-8") as opened:
+        progression = np.array([float(line) for line in opened])
+    scaled = (raw - raw.mean(axis=0)) / raw.std(axis=0) / len(raw) ** 0.5
+    columns: Columns = {name: np.ascontiguousarray(scaled[:, position]) for position, name in enumerate(DIABETES_COLUMNS)}
+    columns[TARGET] = progression
+    return columns, [TARGET], [data, target]
+
+
+def _linnerud() -> Read:
+    """Three exercises, and the three physiological measurements to be predicted from them."""
+    exercise, body = _file("linnerud_exercise.csv"), _file("linnerud_physiological.csv")
+    columns: Columns = {}
+    names: list[list[str]] = []
+    for path in (exercise, body):
+        with path.open(encoding="utf-8") as opened:
+            names.append(next(opened).split())
+            values = np.array([line.split() for line in opened], dtype=np.float64)
+        columns |= {name: np.ascontiguousarray(values[:, position]) for position, name in enumerate(names[-1])}
+    return columns, names[1], [exercise, body]

@@ -1,0 +1,81 @@
+"""Objects in memory as Arrow tables: a pandas DataFrame, an Arrow table, a mapping of columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from trainwright.config.errors import DataError
+from trainwright.data.arrow import pandas_now
+from trainwright.data.source import check_names
+
+WHERE = "the given table"
+
+
+def table_of(data: Any) -> pa.Table:
+    """The rows of an object as an Arrow table; raises DataError for objects that are no table, have no rows, or columns of unequal length."""
+    if isinstance(data, pa.RecordBatch):
+        data = pa.Table.from_batches([data])
+    if isinstance(data, pa.Table):
+        table = data
+    elif type(data).__module__.partition(".")[0] == "pandas" and hasattr(data, "columns"):
+        table = _from_pandas(data)
+    elif isinstance(data, Mapping):
+        table = _from_columns(data)
+    elif hasattr(data, "__arrow_c_stream__"):
+        table = pa.table(data)
+    else:
+        raise DataError(
+            f"data of type {type(data).__name__} is not a table",
+            where=WHERE,
+            fix="give a pandas DataFrame, a pyarrow Table, a dict of arrays, or a path",
+        )
+    if not table.num_columns or not table.num_rows:
+        raise DataError("the table has no rows" if table.num_columns else "the table has no columns", where=WHERE)
+    return table
+
+
+def _from_pandas(frame: Any) -> pa.Table:
+    pandas_now()
+    names = [str(name) for name in frame.columns]
+    check_names(names, WHERE)
+    columns = [_column(names[position], frame.iloc[:, position]) for position in range(len(names))]
+    return pa.Table.from_arrays(columns, names=names)
+
+
+def _from_columns(columns: Mapping[Any, Any]) -> pa.Table:
+    lengths = {str(name): len(values) for name, values in columns.items()}
+    if len(set(lengths.values())) > 1:
+        listed = ", ".join(f"'{name}' {length}" for name, length in list(lengths.items())[:8])
+        raise DataError("columns of different lengths", where=WHERE, why=listed, fix="give every column one value per row")
+    check_names(list(lengths), WHERE)
+    return pa.Table.from_arrays([_column(str(name), values) for name, values in columns.items()], names=list(lengths))
+
+
+def _column(name: str, values: Any) -> pa.Array:
+    """One column; an object column of mixed values becomes text, a two-dimensional array a list per row."""
+    if isinstance(values, pa.Array | pa.ChunkedArray):
+        return values
+    if hasattr(values, "detach"):  # a torch tensor
+        values = values.detach().cpu().numpy()
+    if isinstance(values, np.ndarray) and values.ndim > 1:
+        return _rows_of(values)
+    try:
+        return pa.array(values, from_pandas=True)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+        try:
+            return pa.array([None if _missing(each) else str(each) for each in values], pa.string())
+        except (TypeError, ValueError) as error:
+            raise DataError(f"column '{name}' cannot be read as values", where=WHERE, why=str(error)) from error
+
+
+def _rows_of(values: np.ndarray) -> pa.Array:
+    flat = values.reshape(len(values), -1)
+    return pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(flat).reshape(-1)), flat.shape[1])
+
+
+def _missing(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and value != value) or type(value).__name__ in ("NAType", "NaTType")

@@ -1,0 +1,95 @@
+"""The monitored metric: which one it is, which way is better, and the best so far. NaN is never best."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from trainwright.config.errors import ConfigError, did_you_mean
+from trainwright.engine.config import TrainerConfig
+from trainwright.engine.system import System
+
+
+class Monitor:
+    """Finds the value that decides in the metrics of an evaluation."""
+
+    def __init__(self, config: TrainerConfig, system: System) -> None:
+        asked = config.monitor.removeprefix("validation/")
+        self.asked = getattr(system, "monitor", "loss") if asked == "auto" else asked
+        self.system = system
+        names = getattr(system, "metric_names", None)
+        self.name = self.asked if names is None else resolve(self.asked, names())
+        self.mode = config.mode if config.mode != "auto" else self._mode(self.name)
+
+    def _mode(self, name: str) -> str:
+        asked = getattr(self.system, "higher_is_better", None)
+        higher = asked(name) if asked is not None else higher_is_better(name)
+        if higher is None:
+            why = f"nothing is known of '{name}'"
+            raise ConfigError(f"is a higher '{name}' better or worse?", where="trainer.monitor", why=why, fix="set trainer.mode to max or min")
+        return "max" if higher else "min"
+
+    @property
+    def higher(self) -> bool:
+        """Whether a higher value is better."""
+        return self.mode == "max"
+
+    def value(self, metrics: Mapping[str, float]) -> float:
+        """The monitored value of an evaluation; raises ConfigError naming the nearest when there is no such metric."""
+        return metrics[resolve(self.name, metrics)]
+
+
+def resolve(name: str, available: Iterable[str]) -> str:
+    """The full key that `name` stands for: itself, or the only `<target>.<name>`. Raises ConfigError with the nearest name."""
+    available = list(available)
+    if name in available:
+        return name
+    found = [each for each in available if each.endswith(f".{name}")]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise ConfigError(f"'{name}' could be several metrics", where="trainer.monitor", fix=f"say which: {', '.join(found)}")
+    raise ConfigError(f"there is no metric '{name}'", where="trainer.monitor", fix=did_you_mean(name, available))
+
+
+def higher_is_better(name: str) -> bool | None:
+    """Which way a metric is better, from its name and the table of metrics; None when it is not known."""
+    from trainwright.metrics import PARTS
+
+    last = name.rsplit(".", 1)[-1].rsplit("/", 1)[-1]
+    if last == "loss":
+        return False
+    for part in sorted(PARTS, key=len, reverse=True):
+        if last == part or last.startswith(f"{part}_"):
+            return PARTS[part].higher_is_better
+    return None
+
+
+class Best:
+    """The best `keep` evaluations so far, best first; on a tie the earlier one stays ahead."""
+
+    def __init__(self, higher: bool, keep: int) -> None:
+        self.sign, self.keep = (1.0 if higher else -1.0), keep
+        self.entries: list[tuple[int, float]] = []
+
+    @property
+    def steps(self) -> list[int]:
+        """Their steps, best first."""
+        return [step for step, _ in self.entries]
+
+    def offer(self, step: int, value: float) -> bool:
+        """Hear of an evaluation; whether it is now among the best."""
+        if math.isnan(value):
+            return False
+        others = [entry for entry in self.entries if entry[0] != step]
+        self.entries = sorted([*others, (step, value)], key=lambda entry: (-self.sign * entry[1], entry[0]))[: self.keep]
+        return step in self.steps
+
+    def state(self) -> list[Any]:
+        """For a checkpoint."""
+        return [list(entry) for entry in self.entries]
+
+    def load(self, state: list[Any]) -> None:
+        """Take the state back."""
+        self.entries = [(int(step), float(value)) for step, value in state]

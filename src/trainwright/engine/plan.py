@@ -1,0 +1,77 @@
+"""The realised lengths of a run: rows per step, steps per epoch, steps in all. Everything about position follows from the step number."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from trainwright.config.errors import ConfigError
+from trainwright.engine.config import TrainerConfig
+from trainwright.optim.schedules.base import Extent
+
+SMALLEST_BATCH, LARGEST_BATCH = 16, 1024
+STEPS_PER_EPOCH = 50
+"""A batch size of 0 aims at about this many steps per epoch, within the bounds above."""
+DEFAULT_STEPS, FEWEST_EPOCHS, MOST_EPOCHS = 20_000, 20, 500
+"""Without max_epochs, max_steps or max_time a run has about this many steps, within these epochs; early stopping usually ends it before."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How many rows each step takes and when the run ends."""
+
+    rows: int
+    batch_size: int
+    micro_batch_size: int
+    steps_per_epoch: int
+    max_steps: int | None
+    """None while only a time limits the run."""
+    limit: str
+    """What ends the run at max_steps: `max_epochs` or `max_steps`."""
+    max_seconds: float | None
+
+    @property
+    def extent(self) -> Extent:
+        """The lengths that schedules and cadences need."""
+        return Extent(self.steps_per_epoch, self.max_steps)
+
+    def bounds(self, index: int) -> tuple[int, int]:
+        """First and last+1 place in the epoch's order of the rows of step `index` of the epoch; the last step takes what is left."""
+        start = index * self.batch_size
+        return start, self.rows if index == self.steps_per_epoch - 1 else start + self.batch_size
+
+
+def make_plan(config: TrainerConfig, rows: int, batch_statistics: bool = False) -> Plan:
+    """The plan for `rows` training rows; `batch_statistics` says that the system normalises over the batch, which one row cannot do.
+
+    Raises ConfigError when both max_epochs and max_steps are given, or there are no rows.
+    """
+    if config.max_epochs is not None and config.max_steps is not None:
+        fix = "keep the one that should end the run"
+        raise ConfigError("max_epochs and max_steps are both given", where="trainer", why="they are two ends of one run", fix=fix)
+    if rows < 1:
+        raise ConfigError("there are no training rows", where="data.split")
+    batch = min(config.batch_size or automatic_batch_size(rows), rows)
+    steps_per_epoch = math.ceil(rows / batch)
+    if batch_statistics and steps_per_epoch > 1 and batch > 1 and rows % batch == 1:
+        steps_per_epoch -= 1  # the single row left over joins the step before
+    max_steps, limit = _end(config, steps_per_epoch)
+    seconds = None if config.max_time is None else config.max_time.seconds
+    return Plan(rows, batch, min(config.micro_batch_size or batch, batch), steps_per_epoch, max_steps, limit, seconds)
+
+
+def _end(config: TrainerConfig, steps_per_epoch: int) -> tuple[int | None, str]:
+    if config.max_steps is not None:
+        return config.max_steps, "max_steps"
+    if config.max_epochs is not None:
+        return config.max_epochs * steps_per_epoch, "max_epochs"
+    if config.max_time is not None:
+        return None, "max_time"
+    epochs = min(max(DEFAULT_STEPS // steps_per_epoch, FEWEST_EPOCHS), MOST_EPOCHS)
+    return epochs * steps_per_epoch, "max_epochs"
+
+
+def automatic_batch_size(rows: int) -> int:
+    """The power of two nearest to rows / 50, between 16 and 1024."""
+    wanted = max(rows / STEPS_PER_EPOCH, 1.0)
+    return int(min(max(2 ** round(math.log2(wanted)), SMALLEST_BATCH), LARGEST_BATCH))

@@ -1,0 +1,330 @@
+"""A table as arrays: columns fitted on the training rows, all rows encoded in a second pass, and the same for new tables later."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from trainwright.config.choice import choose
+from trainwright.config.errors import DataError, RunError, did_you_mean
+from trainwright.config.registry import build, load
+from trainwright.data.source import Source
+from trainwright.features.base import Counts, Feature, PartLayout, one_array
+from trainwright.features.blocks import FileBlocks, MemoryBlocks, block_bytes
+from trainwright.features.groups import group_layout, make_groups, tie_of
+from trainwright.features.options import FeatureConfig
+from trainwright.features.spec import DataSpec, InputGroup
+from trainwright.features.workers import Workers
+
+FORMAT = 1
+"""The version of the state that `TableEncoder.state` writes."""
+
+
+class Divided(Protocol):
+    """Source row numbers of the training, validation and test rows."""
+
+    @property
+    def train(self) -> np.ndarray: ...
+    @property
+    def validation(self) -> np.ndarray: ...
+    @property
+    def test(self) -> np.ndarray: ...
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """Source rows that a column's policy left out."""
+
+    column: str
+    reason: str
+    rows: np.ndarray
+
+    def summary(self) -> dict[str, Any]:
+        """As it stands in data.json: the reason, how many, and the first ten row numbers (from 0)."""
+        return {"reason": self.reason, "count": len(self.rows), "rows": self.rows[:10].tolist()}
+
+
+@dataclass
+class EncodedTable:
+    """Encoded rows, in the order of the source: a batch is `{key: block[positions]}`."""
+
+    encoder: TableEncoder
+    blocks: dict[str, np.ndarray]
+    """`"<group>.<part>"` and `"target.<name>"`, first axis rows."""
+    rows: np.ndarray
+    """The source row number of each encoded row, ascending."""
+    dropped: list[Dropped]
+    counts: dict[str, Counts]
+    """Missing and unknown values of each column, over the encoded rows."""
+    extra_columns: list[str]
+    """Columns of the source that training did not know."""
+    train: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
+    """Positions of the training rows in the blocks."""
+    validation: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
+    test: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
+    storage: Any = None
+    """Keeps a temporary folder of mapped blocks alive."""
+
+    @classmethod
+    def fit(
+        cls,
+        source: Source,
+        split: Divided,
+        columns: Mapping[str, FeatureConfig],
+        inputs: Sequence[str],
+        targets: Sequence[str],
+        *,
+        tied: Mapping[str, Sequence[str]] | None = None,
+        memory_limit: int | None = None,
+        directory: Path | None = None,
+    ) -> EncodedTable:
+        """Fits every column on the training rows, then encodes the rows of all splits. Raises DataError, ManyErrors or ConfigError."""
+        encoder = TableEncoder(columns, inputs, targets, tied or {}).fit(source, split.train)
+        chosen = np.concatenate([split.train, split.validation, split.test])
+        encoded = encoder.encode(source, chosen, targets=True, memory_limit=memory_limit, directory=directory)
+        encoded.train, encoded.validation, encoded.test = map(encoded.positions, (split.train, split.validation, split.test))
+        return encoded
+
+    @property
+    def spec(self) -> DataSpec:
+        """What a system needs to build its modules."""
+        return self.encoder.spec
+
+    def positions(self, rows: np.ndarray) -> np.ndarray:
+        """Where source rows are in the blocks, in the order given; rows that were dropped are left out."""
+        at = np.searchsorted(self.rows, rows)
+        found = at < len(self.rows)
+        found[found] = self.rows[at[found]] == rows[found]
+        return at[found].astype(np.int64)
+
+
+class TableEncoder:
+    """The columns of a table, fitted: encodes any table with the same columns, and is kept as plain JSON."""
+
+    def __init__(
+        self, columns: Mapping[str, FeatureConfig], inputs: Sequence[str], targets: Sequence[str], tied: Mapping[str, Sequence[str]]
+    ) -> None:
+        self.targets = list(targets)
+        self.inputs = [name for name in inputs if columns[name].type != "ignore" and name not in self.targets]
+        self.tied = {name: list(members) for name, members in tied.items()}
+        self.ties = tie_of(self.inputs, self.tied, {name: columns[name].type for name in self.inputs})
+        self.features: dict[str, Feature] = {}
+        for name in [*self.inputs, *self.targets]:
+            self.features[name] = build("feature", columns[name], name=name, target=name in self.targets)
+        self.known: list[str] = []
+        self.training_rows = 0
+        if not self.inputs:
+            raise DataError("no input columns are left", fix="name some with `inputs`, or give the columns you need a type")
+
+    # fitting
+
+    def fit(self, source: Source, train: np.ndarray) -> Self:
+        """Fits every column on the rows numbered `train`, less those that a policy drops, in one pass."""
+        self.check_columns(source, self.features)
+        self.known = list(source.schema.names)
+        self.messages_from(source)
+        fitted = self.fitting_units()
+        with Workers() as workers:
+            for table, rows in self.kept_batches(source, train, list(self.features)):
+                self.training_rows += len(rows)
+                workers.each(lambda unit, table=table, rows=rows: observe(unit, table, rows), fitted, len(rows))  # type: ignore[misc]
+            if not self.training_rows:
+                raise DataError("no training rows are left", where=source.name, why="every one has a missing value whose policy is `drop`")
+            workers.each(lambda unit: unit[0].finish(), fitted, self.training_rows)
+        for shared, names in fitted:
+            self.share(shared, names)
+        Workers().each(lambda name: self.features[name].check_target(), self.targets, 0)
+        self.describe()
+        return self
+
+    def fitting_units(self) -> list[tuple[Feature, list[str]]]:
+        """What is fitted together: each column alone, tied columns as one."""
+        units: dict[str, list[str]] = {}
+        for name in self.features:
+            units.setdefault(f"tied {self.ties[name]}" if name in self.ties else f"column {name}", []).append(name)
+        return [(self.features[names[0]], names) for names in units.values()]
+
+    def share(self, shared: Feature, names: list[str]) -> None:
+        """Gives the state fitted on tied columns to each of them."""
+        for name in names[1:]:
+            self.features[name] = type(shared).restore(self.features[name].config, name, shared.state())
+        shared.name = names[0]
+
+    def describe(self) -> None:
+        """Makes the groups and the spec from the fitted columns."""
+        self.groups = make_groups(self.features, self.inputs, self.ties)
+        self.spec = DataSpec(self.groups, [self.features[name].target_spec() for name in self.targets], self.training_rows)
+
+    # encoding
+
+    def encode(
+        self,
+        source: Source,
+        rows: np.ndarray | None = None,
+        *,
+        targets: bool | None = None,
+        memory_limit: int | None = None,
+        directory: Path | None = None,
+    ) -> EncodedTable:
+        """Encodes the source rows numbered `rows` (all when None), in source order, in one pass of bounded memory.
+
+        `targets`: True needs them, False leaves them out, None takes those the source has. Blocks above `memory_limit` bytes are files
+        in `directory` (a temporary one when None), with the same values. Raises DataError or ManyErrors.
+        """
+        there = set(source.schema.names)
+        wanted = [name for name in self.targets if targets or (targets is None and name in there)]
+        self.check_columns(source, [*self.inputs, *wanted])
+        self.messages_from(source)
+        layout = self.layout(wanted)
+        count = len(source) if rows is None else len(rows)
+        in_files = memory_limit is not None and block_bytes(layout, count) > memory_limit
+        blocks = FileBlocks(layout, directory) if in_files else MemoryBlocks(layout, count)
+        counts = {name: Counts() for name in [*self.inputs, *wanted]}
+        dropped: dict[str, list[np.ndarray]] = {}
+        kept: list[np.ndarray] = []
+        with Workers() as workers:
+            for table, numbers in self.kept_batches(source, rows, [*self.inputs, *wanted], dropped):
+                piece = blocks.piece(len(numbers))
+                workers.each(lambda job, t=table, n=numbers, p=piece: job(t, n, p), self.jobs(wanted, counts), len(numbers))  # type: ignore[misc]
+                blocks.commit(piece, len(numbers))
+                kept.append(numbers)
+        return EncodedTable(
+            encoder=self,
+            blocks=blocks.finish(),
+            rows=np.concatenate(kept) if kept else np.empty(0, np.int64),
+            dropped=[self.describe_dropped(name, numbers) for name, numbers in dropped.items()],
+            counts=counts,
+            extra_columns=[name for name in source.schema.names if name not in self.known],
+            storage=blocks,
+        )
+
+    def encode_inputs(self, source: Source | Any, *, memory_limit: int | None = None, directory: Path | None = None) -> EncodedTable:
+        """Encodes new rows without targets; takes a source, or what `data.sources.from_object` takes (a table, DataFrame, dict or path)."""
+        if not hasattr(source, "batches"):
+            from trainwright.data.sources import from_object
+
+            source = from_object(source)
+        return self.encode(source, targets=False, memory_limit=memory_limit, directory=directory)
+
+    def layout(self, targets: Iterable[str]) -> dict[str, PartLayout]:
+        """Every block: its row shape and dtype."""
+        blocks = {key: part for group in self.groups for key, part in group_layout(group, self.features).items()}
+        return blocks | {f"target.{name}": self.features[name].target_layout() for name in targets}
+
+    def jobs(self, targets: list[str], counts: dict[str, Counts]) -> list[Callable[[pa.Table, np.ndarray, dict[str, np.ndarray]], None]]:
+        """One job per column: encode it and write it to its place in the blocks."""
+
+        def write_input(group: InputGroup, position: int, name: str) -> Callable[[pa.Table, np.ndarray, dict[str, np.ndarray]], None]:
+            def write(table: pa.Table, rows: np.ndarray, piece: dict[str, np.ndarray]) -> None:
+                parts = self.features[name].encode(one_array(table[name]), rows, counts[name])
+                for part in group.parts:
+                    piece[f"{group.name}.{part}"][:, position] = parts.get(part, 0)
+
+            return write
+
+        def write_target(name: str) -> Callable[[pa.Table, np.ndarray, dict[str, np.ndarray]], None]:
+            def write(table: pa.Table, rows: np.ndarray, piece: dict[str, np.ndarray]) -> None:
+                piece[f"target.{name}"][:] = self.features[name].encode_target(one_array(table[name]), rows, counts[name])
+
+            return write
+
+        inputs = [write_input(group, position, name) for group in self.groups for position, name in enumerate(group.columns)]
+        return inputs + [write_target(name) for name in targets]
+
+    def kept_batches(
+        self, source: Source, rows: np.ndarray | None, columns: list[str], dropped: dict[str, list[np.ndarray]] | None = None
+    ) -> Iterator[tuple[pa.Table, np.ndarray]]:
+        """Batches of the chosen rows less those that a policy drops, with their row numbers; notes what was dropped and why."""
+        chosen = None
+        if rows is not None:
+            chosen = np.zeros(len(source), bool)
+            chosen[rows] = True
+        droppers = [name for name in columns if self.features[name].policy == "drop"]
+        start = 0
+        for batch in source.batches(columns):
+            numbers = np.arange(start, start + batch.num_rows)
+            keep = np.ones(batch.num_rows, bool) if chosen is None else chosen[start : start + batch.num_rows].copy()
+            start += batch.num_rows
+            for name in droppers:
+                drop = self.features[name].dropped(one_array(batch[name]))
+                if drop is not None and (drop & keep).any():
+                    if dropped is not None:
+                        dropped.setdefault(name, []).append(numbers[drop & keep])
+                    keep &= ~drop
+            if keep.all():
+                yield batch, numbers
+            elif keep.any():
+                yield pc.filter(batch, pa.array(keep)), numbers[keep]
+
+    def describe_dropped(self, name: str, rows: list[np.ndarray]) -> Dropped:
+        """The rows one column dropped, with the reason in words."""
+        role = "target" if name in self.targets else "column"
+        return Dropped(name, f"no usable value in {role} '{name}'", np.concatenate(rows))
+
+    def messages_from(self, source: Source) -> None:
+        """Makes columns name rows as the source does (with the line in the file, where known)."""
+        place = getattr(source, "place", None)
+        if place is not None:
+            for feature in self.features.values():
+                feature.place = place
+
+    def check_columns(self, source: Source, needed: Iterable[str]) -> None:
+        """Raises DataError naming the columns that the source lacks and the nearest it has."""
+        there = source.schema.names
+        lacking = [name for name in needed if name not in there]
+        if lacking:
+            unknown = [name for name in there if name not in self.known]
+            names = ", ".join(f"'{name}'" for name in lacking[:10]) + (f" and {len(lacking) - 10} more" if len(lacking) > 10 else "")
+            raise DataError(
+                f"missing column{'s' if len(lacking) > 1 else ''} {names}",
+                where=source.name,
+                fix=did_you_mean(lacking[0], unknown or there),
+            )
+
+    # the artifact
+
+    def state(self) -> dict[str, Any]:
+        """Everything fitted, as plain JSON."""
+        return {
+            "format": FORMAT,
+            "inputs": self.inputs,
+            "targets": self.targets,
+            "tied": self.tied,
+            "known": self.known,
+            "training_rows": self.training_rows,
+            "columns": {
+                name: {"config": feature.config.model_dump(mode="json"), "state": feature.state()}
+                for name, feature in self.features.items()
+            },
+        }
+
+    @classmethod
+    def restore(cls, state: dict[str, Any]) -> TableEncoder:
+        """The encoder that `state` describes; raises RunError when a newer version wrote it."""
+        if state.get("format") != FORMAT:
+            raise RunError(
+                f"the fitted columns have format {state.get('format')}, this version reads {FORMAT}",
+                fix="install the trainwright that wrote them",
+            )
+        configs = {name: choose("feature", column["config"]) for name, column in state["columns"].items()}
+        encoder = cls(configs, state["inputs"], state["targets"], state["tied"])
+        encoder.known, encoder.training_rows = state["known"], state["training_rows"]
+        for name, column in state["columns"].items():
+            kind = load("feature", configs[name].type)
+            encoder.features[name] = kind.restore(configs[name], name, column["state"], name in encoder.targets)
+        encoder.describe()
+        return encoder
+
+
+def observe(unit: tuple[Feature, list[str]], table: pa.Table, rows: np.ndarray) -> None:
+    """Shows a batch of training rows to a column, or to tied columns one after the other."""
+    feature, names = unit
+    for name in names:
+        feature.name = name
+        feature.observe(one_array(table[name]), rows)

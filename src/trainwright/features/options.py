@@ -1,0 +1,203 @@
+"""The options of every column type; no part of the training path but pydantic is imported here."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from trainwright.config.choice import choice
+from trainwright.config.model import PartConfig
+
+
+class FeatureConfig(PartConfig):
+    """What is set for one column, whatever its type."""
+
+    missing: Literal["auto", "error", "drop", "constant", "mean", "median", "mode", "indicator"] = "auto"
+    """What happens to missing values; `auto` suits the type, and drops rows whose target is missing."""
+    fill: float | str | None = None
+    """The value that replaces missing ones when `missing: constant`."""
+    encoder: choice("encoder") | None = None  # type: ignore[valid-type]
+    """The encoder of this column as an input; default: the model's encoder for the type."""
+
+
+class TargetConfig(FeatureConfig):
+    """Options of the column types that can be predicted."""
+
+    decoder: choice("decoder") | None = None  # type: ignore[valid-type]
+    """The decoder of this column as a target."""
+    loss: choice("loss") | None = None  # type: ignore[valid-type]
+    """The loss of this column as a target; default: the usual one for the type."""
+    metrics: list[choice("metric")] = []  # type: ignore[valid-type]
+    """Metrics of this column as a target; default: the usual ones for the type."""
+    weight: float = Field(default=1.0, ge=0)
+    """The share of this target's loss in the total."""
+
+
+class ClassConfig(TargetConfig):
+    """Options of targets with classes."""
+
+    class_weights: Literal["none", "auto"] | dict[str, float] | list[float] = "none"
+    """`auto` weighs classes by inverse frequency in training; or weights by class name, or in class order."""
+
+
+class AutoOptions(ClassConfig):
+    """A column whose type is inferred from the data; only what every type has can be set."""
+
+    type: str = "auto"
+
+
+class NumberOptions(TargetConfig):
+    """A measured quantity."""
+
+    type: str = "number"
+    missing: Literal["auto", "error", "drop", "constant", "mean", "median", "mode", "indicator"] = "auto"
+    """`auto` and `indicator` fill with the median and tell the model; `auto` only where training rows have missing values."""
+    scale: Literal["auto", "standard", "minmax", "quantile", "log", "robust", "none"] = "auto"
+    """How an input is scaled; `auto` takes `quantile` for heavily skewed or heavy-tailed columns and `standard` otherwise."""
+    output: Literal["normal", "uniform"] = "normal"
+    """The distribution that `scale: quantile` maps to."""
+    transform: Literal["auto", "none", "log"] = "auto"
+    """Applied to a target before it is standardised; `auto` takes `log` (log(1 + y)) when that removes a heavy skew."""
+    infinity: Literal["error", "missing"] = "error"
+    """Whether an infinite value stops with an error or counts as missing."""
+
+
+class BinaryOptions(ClassConfig):
+    """A column with two values."""
+
+    type: str = "binary"
+    missing: Literal["auto", "error", "drop", "constant", "mode", "indicator"] = "auto"
+    """`auto` and `indicator` put missing values halfway and tell the model; `auto` only where training rows have missing values."""
+    positive: str | None = None
+    """The value that counts as positive; default: true, yes, 1, …, or the later in alphabetical order."""
+    threshold: float | Literal["tuned"] = 0.5
+    """The probability from which a row is called positive; `tuned` chooses it on the validation rows."""
+
+
+class CategoryOptions(ClassConfig):
+    """A column with a limited number of values."""
+
+    type: str = "category"
+    missing: Literal["auto", "error", "drop", "constant", "mode", "indicator"] = "auto"
+    """`auto` makes missing values a category of their own where training rows have them; `indicator` always does."""
+    min_count: int = Field(default=2, ge=1)
+    """Input values seen in fewer training rows are `rare` and share the index of unknown values."""
+    max_categories: int = Field(default=10_000, ge=1)
+    """At most this many input values are kept, the most frequent ones; the others are `rare`."""
+    unseen: Literal["error", "drop"] = "error"
+    """What happens to rows whose target class is in no training row."""
+
+
+class SetOptions(ClassConfig):
+    """Several labels per row: text with a delimiter, or lists."""
+
+    type: str = "set"
+    missing: Literal["auto", "error", "drop", "constant", "indicator"] = "auto"
+    """`auto` takes missing as the empty set and tells the model where training rows have missing values."""
+    delimiter: str | None = None
+    """Between labels in text; default: the first of `|`, `;`, `,`, tab and space that the column uses."""
+    min_count: int = Field(default=1, ge=1)
+    """Labels in fewer training rows are unknown."""
+    max_labels: int = Field(default=1_000, ge=1)
+    """At most this many labels are kept, the most frequent ones."""
+
+
+class BagOptions(FeatureConfig):
+    """Counts of tokens per row: text with a delimiter, or lists."""
+
+    type: str = "bag"
+    missing: Literal["auto", "error", "drop", "constant", "indicator"] = "auto"
+    """`auto` takes missing as the empty bag and tells the model where training rows have missing values."""
+    delimiter: str | None = None
+    """Between tokens in text; default: the first of `|`, `;`, `,`, tab and space that the column uses."""
+    min_count: int = Field(default=1, ge=1)
+    """Tokens in fewer training rows are unknown."""
+    max_tokens: int = Field(default=1_000, ge=1)
+    """At most this many tokens are kept, the most frequent ones."""
+
+
+class VectorOptions(TargetConfig):
+    """A fixed number of numbers per row: lists, or text such as `1 2 3`."""
+
+    type: str = "vector"
+    missing: Literal["auto", "error", "drop", "constant", "mean", "indicator"] = "auto"
+    """`auto` fills with the mean vector and tells the model where training rows have missing values."""
+    scale: Literal["auto", "standard", "minmax", "none"] = "auto"
+    """How each component is scaled; `auto` is `standard`."""
+    infinity: Literal["error", "missing"] = "error"
+    """Whether an infinite value stops with an error or counts as missing."""
+
+
+class SequenceOptions(FeatureConfig):
+    """Ordered tokens: text with a delimiter, or lists."""
+
+    type: str = "sequence"
+    missing: Literal["auto", "error", "drop", "constant"] = "auto"
+    """`auto` takes missing as the empty sequence."""
+    delimiter: str | None = None
+    """Between tokens in text; default: the first of `|`, `;`, `,`, tab and space that the column uses."""
+    min_count: int = Field(default=1, ge=1)
+    """Tokens in fewer training rows are unknown."""
+    max_tokens: int = Field(default=20_000, ge=1)
+    """At most this many tokens are kept, the most frequent ones."""
+    max_length: int = Field(default=256, ge=1)
+    """Longer sequences are cut."""
+    keep: Literal["first", "last"] = "first"
+    """Which end of a long sequence is kept."""
+
+
+class TextOptions(FeatureConfig):
+    """Free text, split by a tokenizer that is fitted on the training rows."""
+
+    type: str = "text"
+    missing: Literal["auto", "error", "drop", "constant"] = "auto"
+    """`auto` takes missing as the empty text."""
+    tokenizer: Literal["word", "character", "bpe"] = "word"
+    """Words and punctuation, single characters, or byte pairs."""
+    lowercase: bool = True
+    """Ignore case."""
+    vocabulary: int = Field(default=8_000, ge=2)
+    """At most this many tokens, padding and unknown included (byte pairs: at least 258)."""
+    min_count: int = Field(default=1, ge=1)
+    """Tokens seen less often in training are unknown."""
+    max_length: int = Field(default=256, ge=1)
+    """Longer texts are cut after this many tokens."""
+
+
+class DateOptions(FeatureConfig):
+    """Dates and times, as text or timestamps."""
+
+    type: str = "date"
+    missing: Literal["auto", "error", "drop", "constant", "indicator"] = "auto"
+    """`auto` sets all components to 0 and tells the model."""
+    format: str | None = None
+    """As in strptime (`%d.%m.%Y`), or `epoch` (seconds) or `epoch_ms`; default: found from the training rows."""
+    timezone: str | None = None
+    """Times with a zone are converted to this one (`Europe/Paris`); default: times with a zone are read in UTC."""
+    components: list[Literal["year", "month", "day", "weekday", "hour"]] | None = None
+    """Parts of the date; default: all, `hour` only where a training row has a time of day."""
+
+
+class TimeseriesOptions(FeatureConfig):
+    """A list of numbers of any length, in order."""
+
+    type: str = "timeseries"
+    missing: Literal["auto", "error", "drop", "constant"] = "auto"
+    """`auto` takes missing as the empty series."""
+    max_length: int = Field(default=1_024, ge=1)
+    """Longer series are cut."""
+    keep: Literal["first", "last"] = "last"
+    """Which end of a long series is kept."""
+    scale: Literal["auto", "standard", "none"] = "auto"
+    """`auto` is `standard`: mean and deviation over all values of the training rows."""
+    infinity: Literal["error", "missing"] = "error"
+    """Whether an infinite value stops with an error or counts as missing."""
+
+
+class IgnoreOptions(FeatureConfig):
+    """A column that is left out."""
+
+    type: str = "ignore"
+    missing: Literal["auto"] = "auto"
+    """A column that is left out may hold anything."""

@@ -1,0 +1,66 @@
+"""Computing metrics of an outcome, and choosing the probability at which a binary target is decided."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from functools import lru_cache
+
+import numpy as np
+
+from trainwright.config.model import PartConfig
+from trainwright.config.registry import build
+from trainwright.metrics import PARTS, check_kind, label, options
+from trainwright.metrics.base import Metric
+from trainwright.metrics.outcome import Outcome
+from trainwright.metrics.ranking import tie_ends
+from trainwright.metrics.table import BINARY
+
+
+@lru_cache(maxsize=256)
+def _registered(metric: PartConfig) -> Metric:
+    built: Metric = build("metric", metric)
+    return built
+
+
+def instance(metric: PartConfig | str, kind: str) -> Metric:
+    """The metric made from its options or its name; raises ConfigError when it is not defined for this kind of target."""
+    chosen = options(metric) if isinstance(metric, str) else metric
+    check_kind(chosen, kind)
+    made: Metric = _registered(chosen) if chosen.type in PARTS else build("metric", chosen)
+    return made
+
+
+def compute(outcome: Outcome, metrics: Iterable[PartConfig | str]) -> dict[str, float]:
+    """Every metric of the outcome by its key; NaN where undefined, and for every metric when a score is NaN."""
+    return {metric if isinstance(metric, str) else label(metric): compute_one(outcome, metric) for metric in metrics}
+
+
+def compute_one(outcome: Outcome, metric: PartConfig | str) -> float:
+    """One metric of the outcome."""
+    return float(instance(metric, outcome.kind)(outcome))
+
+
+def best_threshold(outcome: Outcome, metric: PartConfig | str = "f1", limit: int = 512) -> tuple[float, float]:
+    """The probability at which to decide a binary target so that the metric is best, and the metric there.
+
+    Candidates are 0.5 and midpoints between neighbouring scores (at most `limit`, evenly spaced in rank). Of equally good ones the nearest to
+    0.5 is taken. Returns (0.5, NaN) when the metric is undefined. Raises ValueError for other kinds of target.
+    """
+    if outcome.kind != BINARY:
+        raise ValueError(f"a threshold is chosen for binary targets, not for {outcome.kind}")
+    if not outcome.usable:
+        return 0.5, math.nan
+    part = PARTS[metric if isinstance(metric, str) else metric.type]
+    sign = 1.0 if part.higher_is_better else -1.0
+    ordered = np.sort(outcome.scores[:, 1])
+    distinct = ordered[tie_ends(ordered)]
+    middles = (distinct[1:] + distinct[:-1]) / 2.0
+    if len(middles) > limit:
+        middles = middles[np.linspace(0, len(middles) - 1, limit).round().astype(int)]
+    candidates = sorted({0.5, *middles.tolist()}, key=lambda each: abs(each - 0.5))
+    values = [sign * compute_one(outcome.at_threshold(each), metric) for each in candidates]
+    if all(math.isnan(each) for each in values):
+        return 0.5, math.nan
+    best = int(np.nanargmax(values))
+    return candidates[best], sign * values[best]

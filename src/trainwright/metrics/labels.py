@@ -1,0 +1,130 @@
+"""Metrics of predicted classes or labels, all functions of three counts per class: hits, predictions, occurrences."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from trainwright.config.errors import ConfigError
+from trainwright.metrics.base import Additive, Mean, mean_defined
+from trainwright.metrics.outcome import Outcome
+from trainwright.metrics.table import BINARY, SET
+
+
+class Accuracy(Mean):
+    """Share of rows with the right class."""
+
+    def each(self, outcome: Outcome) -> np.ndarray:
+        return (outcome.labels == outcome.truth).astype(np.float64)
+
+
+class LabelCounts(Additive):
+    """A metric of the counts [..., 3 c]: hits, predictions and occurrences of every class."""
+
+    def sums(self, outcome: Outcome, starts: np.ndarray) -> np.ndarray:
+        if outcome.kind == SET:
+            hits = outcome.truth & outcome.labels
+            return np.add.reduceat(np.concatenate([hits, outcome.labels, outcome.truth], axis=1).astype(np.float64), starts, axis=0)
+        run = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(outcome))) * outcome.width
+        hit = outcome.labels == outcome.truth
+        cells = len(starts) * outcome.width
+        counts = [np.bincount(run[hit] + outcome.truth[hit], minlength=cells)]
+        counts += [np.bincount(run + classes, minlength=cells) for classes in (outcome.labels, outcome.truth)]
+        return np.concatenate([each.reshape(len(starts), outcome.width) for each in counts], axis=1).astype(np.float64)
+
+    def value(self, sums: np.ndarray) -> np.ndarray:
+        hits, predicted, actual = np.split(sums, 3, axis=-1)
+        return self.from_counts(hits, predicted, actual)
+
+    def from_counts(self, hits: np.ndarray, predicted: np.ndarray, actual: np.ndarray) -> np.ndarray:
+        """The metric from counts per class, each [..., c]."""
+        raise NotImplementedError
+
+
+class BalancedAccuracy(LabelCounts):
+    """Mean recall of the classes that occur in the truth."""
+
+    def from_counts(self, hits: np.ndarray, predicted: np.ndarray, actual: np.ndarray) -> np.ndarray:
+        return mean_defined(hits / actual)
+
+
+class MCC(LabelCounts):
+    """Matthews correlation for any number of classes (Gorodkin 2004); 0 when one class is always predicted, NaN when only one occurs."""
+
+    def from_counts(self, hits: np.ndarray, predicted: np.ndarray, actual: np.ndarray) -> np.ndarray:
+        n = actual.sum(axis=-1)
+        covariance = hits.sum(axis=-1) * n - (predicted * actual).sum(axis=-1)
+        spread_predicted = n * n - (predicted * predicted).sum(axis=-1)
+        spread_actual = n * n - (actual * actual).sum(axis=-1)
+        correlation = covariance / np.sqrt(spread_predicted * spread_actual)
+        return np.where(spread_actual == 0, np.nan, np.where(spread_predicted == 0, 0.0, correlation))
+
+
+class Kappa(LabelCounts):
+    """Cohen's kappa: agreement beyond what the class frequencies alone would give."""
+
+    def from_counts(self, hits: np.ndarray, predicted: np.ndarray, actual: np.ndarray) -> np.ndarray:
+        n = actual.sum(axis=-1)
+        observed, expected = hits.sum(axis=-1) / n, (predicted * actual).sum(axis=-1) / (n * n)
+        return (observed - expected) / (1.0 - expected)
+
+
+class Averaged(LabelCounts):
+    """A ratio per class, averaged as the options say; a class neither true nor predicted is left out, other empty ratios are 0."""
+
+    def ratio(self, hits: np.ndarray, predicted: np.ndarray, actual: np.ndarray) -> np.ndarray:
+        """The value from counts of one class or of all."""
+        raise NotImplementedError
+
+    def average(self, kind: str) -> str:
+        """The averaging that the options mean for a kind of target; raises ConfigError when they mean nothing for it."""
+        chosen = str(self.options.average)
+        if {"binary": kind != BINARY, "samples": kind != SET}.get(chosen, False):
+            raise ConfigError(f"metric '{self.options.type}' cannot average '{chosen}' for a {kind} target", fix="use auto, macro, micro or weighted")
+        return ("binary" if kind == BINARY else "macro") if chosen == "auto" else chosen
+
+    def sums(self, outcome: Outcome, starts: np.ndarray) -> np.ndarray:
+        average = self.average(outcome.kind)
+        if average == "samples":
+            return np.add.reduceat(self._sample_rows(outcome), starts, axis=0)
+        counts = super().sums(outcome, starts)
+        if average == "micro":
+            return counts.reshape(len(starts), 3, outcome.width).sum(axis=2)
+        return counts[:, 1::2] if average == "binary" else counts
+
+    def _sample_rows(self, outcome: Outcome) -> np.ndarray:
+        truth, labels = outcome.truth, outcome.labels
+        each = self.ratio(*(part.sum(axis=1).astype(np.float64) for part in (truth & labels, labels, truth)))
+        # a row whose true and predicted sets are both empty is exactly right
+        each = np.where(truth.any(axis=1) | labels.any(axis=1), np.nan_to_num(each), 1.0)
+        return np.stack([each, np.ones_like(each), np.zeros_like(each)], axis=1)
+
+    def value(self, sums: np.ndarray) -> np.ndarray:
+        if str(self.options.average) == "samples":
+            return sums[..., 0] / sums[..., 1]
+        return super().value(sums)
+
+    def from_counts(self, hits: np.ndarray, predicted: np.ndarray, actual: np.ndarray) -> np.ndarray:
+        seen = (predicted + actual) > 0
+        ratio = np.where(seen, np.nan_to_num(self.ratio(hits, predicted, actual)), np.nan)
+        return mean_defined(ratio, actual if self.options.average == "weighted" else None)
+
+
+class Precision(Averaged):
+    """Share of the predictions of a class that are right."""
+
+    def ratio(self, hits: np.ndarray, predicted: np.ndarray, actual: np.ndarray) -> np.ndarray:
+        return hits / predicted
+
+
+class Recall(Averaged):
+    """Share of the rows of a class that are found."""
+
+    def ratio(self, hits: np.ndarray, predicted: np.ndarray, actual: np.ndarray) -> np.ndarray:
+        return hits / actual
+
+
+class F1(Averaged):
+    """Harmonic mean of precision and recall."""
+
+    def ratio(self, hits: np.ndarray, predicted: np.ndarray, actual: np.ndarray) -> np.ndarray:
+        return 2.0 * hits / (predicted + actual)

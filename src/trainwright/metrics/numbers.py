@@ -1,0 +1,169 @@
+"""Metrics of predicted numbers; for vectors, the mean over their elements of the metric of each."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from trainwright.metrics.base import Additive, Mean, Ordered, mean_defined
+from trainwright.metrics.outcome import Outcome
+from trainwright.metrics.ranking import tie_ends
+
+
+class MSE(Mean):
+    """Mean squared error."""
+
+    def each(self, outcome: Outcome) -> np.ndarray:
+        truth, scores = outcome.columns()
+        return ((scores - truth) ** 2).mean(axis=1)
+
+
+class MAE(Mean):
+    """Mean absolute error."""
+
+    def each(self, outcome: Outcome) -> np.ndarray:
+        truth, scores = outcome.columns()
+        return np.abs(scores - truth).mean(axis=1)
+
+
+class MAPE(Mean):
+    """Mean of |error| / |truth|; NaN when a true value is 0."""
+
+    def each(self, outcome: Outcome) -> np.ndarray:
+        truth, scores = outcome.columns()
+        return (np.abs(scores - truth) / np.where(truth == 0, np.nan, np.abs(truth))).mean(axis=1)
+
+
+class SMAPE(Mean):
+    """Mean of 2 |error| / (|truth| + |prediction|), 0 where both are 0."""
+
+    def each(self, outcome: Outcome) -> np.ndarray:
+        truth, scores = outcome.columns()
+        size = np.abs(truth) + np.abs(scores)
+        return (2.0 * np.abs(scores - truth) / np.where(size == 0, 1.0, size)).mean(axis=1)
+
+
+class Cosine(Mean):
+    """Mean cosine of the angle between the true and the predicted vector; 0 when either has no length."""
+
+    def each(self, outcome: Outcome) -> np.ndarray:
+        truth, scores = outcome.columns()
+        lengths = np.linalg.norm(truth, axis=1) * np.linalg.norm(scores, axis=1)
+        return np.einsum("nd,nd->n", truth, scores) / np.where(lengths == 0, 1.0, lengths)
+
+
+class RMSE(Additive):
+    """Root mean squared error."""
+
+    def rows(self, outcome: Outcome) -> np.ndarray:
+        truth, scores = outcome.columns()
+        return np.concatenate([(scores - truth) ** 2, np.ones((len(outcome), 1))], axis=1)
+
+    def value(self, sums: np.ndarray) -> np.ndarray:
+        return np.sqrt(sums[..., :-1] / sums[..., -1:]).mean(axis=-1)
+
+
+class _Moments(Additive):
+    """A metric of the first two moments of truth and prediction; elements for which it is undefined are left out of the mean."""
+
+    def rows(self, outcome: Outcome) -> np.ndarray:
+        truth, scores = outcome.columns()
+        # centred on the whole set's means, so that the sums of squares lose no digits
+        truth, scores = truth - truth.mean(axis=0), scores - truth.mean(axis=0)
+        products = [truth, scores, truth * truth, scores * scores, truth * scores]
+        return np.concatenate([*products, np.ones_like(truth)], axis=1)
+
+    def value(self, sums: np.ndarray) -> np.ndarray:
+        *sums_of, count = np.split(sums, 6, axis=-1)
+        truth, scores, truth2, scores2, both = (each / count for each in sums_of)
+        return mean_defined(self.from_moments(truth, scores, truth2, scores2, both))
+
+    def from_moments(self, truth: np.ndarray, scores: np.ndarray, truth2: np.ndarray, scores2: np.ndarray, both: np.ndarray) -> np.ndarray:
+        """The metric from the means of t, p, t², p² and t p."""
+        raise NotImplementedError
+
+
+def _positive(variance: np.ndarray, square: np.ndarray) -> np.ndarray:
+    """The variance, or NaN where it is nothing but rounding of the mean square."""
+    return np.where(variance > 1e-13 * square, variance, np.nan)
+
+
+class R2(_Moments):
+    """1 - squared error / squared deviation of the truth from its mean; NaN when the truth is constant."""
+
+    def from_moments(self, truth: np.ndarray, scores: np.ndarray, truth2: np.ndarray, scores2: np.ndarray, both: np.ndarray) -> np.ndarray:
+        return 1.0 - (truth2 - 2.0 * both + scores2) / _positive(truth2 - truth * truth, truth2)
+
+
+class ExplainedVariance(_Moments):
+    """1 - variance of the error / variance of the truth; NaN when the truth is constant."""
+
+    def from_moments(self, truth: np.ndarray, scores: np.ndarray, truth2: np.ndarray, scores2: np.ndarray, both: np.ndarray) -> np.ndarray:
+        error = scores - truth
+        return 1.0 - (truth2 - 2.0 * both + scores2 - error * error) / _positive(truth2 - truth * truth, truth2)
+
+
+class Pearson(_Moments):
+    """Linear correlation; NaN when truth or prediction is constant."""
+
+    def from_moments(self, truth: np.ndarray, scores: np.ndarray, truth2: np.ndarray, scores2: np.ndarray, both: np.ndarray) -> np.ndarray:
+        spread = np.sqrt(_positive(truth2 - truth * truth, truth2) * _positive(scores2 - scores * scores, scores2))
+        return np.clip((both - truth * scores) / spread, -1.0, 1.0)
+
+
+def weighted_ranks(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Mid-ranks [b, n] of values [n] when row i counts `counts[:, i]` times; ties share their mean rank."""
+    order = np.argsort(values, kind="stable")
+    ends = tie_ends(values[order])
+    sizes = np.diff(ends, prepend=-1)
+    upto = np.cumsum(counts[:, order], axis=1)[:, ends]
+    within = np.diff(upto, axis=1, prepend=0.0)
+    ranks = np.empty(counts.shape)
+    ranks[:, order] = np.repeat(upto - within / 2.0, sizes, axis=1)
+    return ranks
+
+
+class Spearman(Ordered):
+    """Linear correlation of ranks, ties sharing their mean rank; NaN when truth or prediction is constant."""
+
+    def weighted(self, outcome: Outcome, counts: np.ndarray) -> np.ndarray:
+        truth, scores = outcome.columns()
+        values = [self._one(weighted_ranks(truth[:, k], counts), weighted_ranks(scores[:, k], counts), counts) for k in range(truth.shape[1])]
+        return mean_defined(np.stack(values, axis=1))
+
+    def _one(self, truth: np.ndarray, scores: np.ndarray, counts: np.ndarray) -> np.ndarray:
+        total = counts.sum(axis=1, keepdims=True)
+        truth, scores = (each - (counts * each).sum(axis=1, keepdims=True) / total for each in (truth, scores))
+        spread = np.sqrt((counts * truth * truth).sum(axis=1) * (counts * scores * scores).sum(axis=1))
+        return (counts * truth * scores).sum(axis=1) / np.where(spread == 0, np.nan, spread)
+
+
+class MedianAE(Ordered):
+    """Median absolute error."""
+
+    def measure(self, outcome: Outcome) -> float:
+        truth, scores = outcome.columns()
+        return float(np.median(np.abs(scores - truth), axis=0).mean())
+
+    def weighted(self, outcome: Outcome, counts: np.ndarray) -> np.ndarray:
+        truth, scores = outcome.columns()
+        return np.stack([self._one(np.abs(scores[:, k] - truth[:, k]), counts) for k in range(truth.shape[1])], axis=1).mean(axis=1)
+
+    def _one(self, errors: np.ndarray, counts: np.ndarray) -> np.ndarray:
+        order = np.argsort(errors, kind="stable")
+        upto = np.cumsum(counts[:, order], axis=1)
+        last = upto[:, -1:] - 1.0
+        middle = [(upto > np.floor(position)).argmax(axis=1) for position in (last / 2.0, (last + 1.0) / 2.0)]
+        return (errors[order][middle[0]] + errors[order][middle[1]]) / 2.0
+
+
+class MaxError(Ordered):
+    """Largest absolute error."""
+
+    has_interval = False
+
+    def measure(self, outcome: Outcome) -> float:
+        return float(np.abs(outcome.scores - outcome.truth).max())
+
+    def weighted(self, outcome: Outcome, counts: np.ndarray) -> np.ndarray:
+        truth, scores = outcome.columns()
+        return ((counts > 0) * np.abs(scores - truth).max(axis=1)).max(axis=1)

@@ -1,0 +1,106 @@
+"""Metrics of how well scores order the rows, exact with ties, and the curves behind them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from trainwright.metrics.base import Ordered, mean_defined
+from trainwright.metrics.outcome import Outcome
+
+
+def roc_auc(positive: np.ndarray, scores: np.ndarray) -> float:
+    """Probability that a positive row scores above a negative one, ties counting half; NaN unless both occur. positive bool [n], scores [n]."""
+    below = np.sort(scores[~positive])
+    above = scores[positive]
+    pairs = len(below) * len(above)
+    if not pairs:
+        return float("nan")
+    wins = np.searchsorted(below, above, "left").sum() + np.searchsorted(below, above, "right").sum()
+    return float(wins) / (2.0 * pairs)
+
+
+def tie_ends(ordered: np.ndarray) -> np.ndarray:
+    """Positions of the last row of every run of equal values in sorted values [n]."""
+    return np.append(np.flatnonzero(ordered[1:] != ordered[:-1]), len(ordered) - 1)
+
+
+def cumulative_counts(positive: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """True positives, false positives and the score, for deciding at every distinct score, highest first; each [distinct scores]."""
+    order = np.argsort(-scores, kind="stable")
+    ordered = scores[order]
+    ends = tie_ends(ordered)
+    hits = np.cumsum(positive[order])[ends].astype(np.float64)
+    return hits, ends + 1.0 - hits, ordered[ends]
+
+
+def average_precision(positive: np.ndarray, scores: np.ndarray) -> float:
+    """Sum of precision times the step in recall over distinct scores; NaN without positives. positive bool [n], scores [n]."""
+    hits, misses, _ = cumulative_counts(positive, scores)
+    if not hits[-1]:
+        return float("nan")
+    return float((np.diff(hits, prepend=0.0) * hits / (hits + misses)).sum() / hits[-1])
+
+
+def _grouped(counts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Counts [b, n] summed over runs of ties that end at `ends`."""
+    if len(ends) == counts.shape[1]:
+        return counts
+    return np.add.reduceat(counts, np.append(0, ends[:-1] + 1), axis=1)
+
+
+def weighted_roc_auc(positive: np.ndarray, scores: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """`roc_auc` [b] when rows count `counts` [b, n] times."""
+    order = np.argsort(scores, kind="stable")
+    ends, ordered = tie_ends(scores[order]), counts[:, order]
+    above, below = (_grouped(ordered * side[order], ends) for side in (positive, ~positive))
+    wins = (above * (np.cumsum(below, axis=1) - below / 2.0)).sum(axis=1)
+    return wins / (above.sum(axis=1) * below.sum(axis=1))
+
+
+def weighted_average_precision(positive: np.ndarray, scores: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """`average_precision` [b] when rows count `counts` [b, n] times."""
+    order = np.argsort(-scores, kind="stable")
+    ends, ordered = tie_ends(scores[order]), counts[:, order]
+    hits, total = _grouped(ordered * positive[order], ends), np.cumsum(_grouped(ordered, ends), axis=1)
+    precision = np.cumsum(hits, axis=1) / np.maximum(total, 1e-300)
+    return (hits * precision).sum(axis=1) / hits.sum(axis=1)
+
+
+class _OneAgainstRest(Ordered):
+    """A ranking metric of the positive class, or averaged over classes or labels; those that are undefined are left out."""
+
+    def one(self, positive: np.ndarray, scores: np.ndarray) -> float:
+        raise NotImplementedError
+
+    def one_weighted(self, positive: np.ndarray, scores: np.ndarray, counts: np.ndarray) -> np.ndarray:
+        raise NotImplementedError
+
+    def measure(self, outcome: Outcome) -> float:
+        positives, ranked = outcome.positives, outcome.ranked
+        values = np.array([self.one(positives[:, k], ranked[:, k]) for k in range(ranked.shape[1])])
+        return float(mean_defined(values, positives.sum(axis=0) if self.options.average == "weighted" else None))
+
+    def weighted(self, outcome: Outcome, counts: np.ndarray) -> np.ndarray:
+        positives, ranked = outcome.positives, outcome.ranked
+        values = np.stack([self.one_weighted(positives[:, k], ranked[:, k], counts) for k in range(ranked.shape[1])], axis=1)
+        return mean_defined(values, counts @ positives if self.options.average == "weighted" else None)
+
+
+class ROCAUC(_OneAgainstRest):
+    """Area under the ROC curve; one class against the rest for several classes, each label for sets."""
+
+    def one(self, positive: np.ndarray, scores: np.ndarray) -> float:
+        return roc_auc(positive, scores)
+
+    def one_weighted(self, positive: np.ndarray, scores: np.ndarray, counts: np.ndarray) -> np.ndarray:
+        return weighted_roc_auc(positive, scores, counts)
+
+
+class AveragePrecision(_OneAgainstRest):
+    """Area under the precision-recall curve taken as steps; one class against the rest for several classes, each label for sets."""
+
+    def one(self, positive: np.ndarray, scores: np.ndarray) -> float:
+        return average_precision(positive, scores)
+
+    def one_weighted(self, positive: np.ndarray, scores: np.ndarray, counts: np.ndarray) -> np.ndarray:
+        return weighted_average_precision(positive, scores, counts)

@@ -1,0 +1,105 @@
+"""The table of metrics and their options; importing it loads neither numpy nor torch."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import Field
+
+from trainwright.config.model import PartConfig
+from trainwright.config.registry import Part
+
+BINARY, CATEGORY, NUMBER, VECTOR, SET = "binary", "category", "number", "vector", "set"
+CLASSES = (BINARY, CATEGORY)
+VALUES = (NUMBER, VECTOR)
+
+
+class PlainOptions(PartConfig):
+    """A metric without options."""
+
+
+class AveragingOptions(PartConfig):
+    """How the values of the classes (or labels of a set) become one."""
+
+    average: Literal["auto", "binary", "macro", "micro", "weighted", "samples"] = "auto"
+    """`binary`: of the positive class; `macro`: mean over classes; `micro`: over all decisions; `weighted`: by class frequency; `samples`:
+    mean over rows (sets). `auto` is binary for binary targets, macro for the others."""
+
+
+class RankingOptions(PartConfig):
+    """How the one-against-rest values of several classes become one; binary targets always use the positive class."""
+
+    average: Literal["macro", "weighted"] = "macro"
+    """`macro`: mean over the classes that occur; `weighted`: by class frequency."""
+
+
+class SetOverlapOptions(PartConfig):
+    """How the overlap of predicted and true sets becomes one value."""
+
+    average: Literal["samples", "macro", "micro"] = "samples"
+    """`samples`: mean over rows; `macro`: mean over labels; `micro`: over all decisions."""
+
+
+class TopKOptions(PartConfig):
+    """How many classes a prediction may name."""
+
+    k: int = Field(default=3, ge=1)
+    """A row counts as right when its class is among the `k` most probable."""
+
+
+class CalibrationOptions(PartConfig):
+    """How probabilities are grouped."""
+
+    bins: int = Field(default=15, ge=1, le=1000)
+    """Bins of equal width between 0 and 1."""
+
+
+@dataclass(frozen=True)
+class MetricPart(Part):
+    """A registered metric: which way is better, for which kinds of target, and the range of its values."""
+
+    higher_is_better: bool = True
+    kinds: tuple[str, ...] = ()
+    low: float = 0.0
+    high: float = 1.0
+
+
+def _part(path: str, config: type[PartConfig], summary: str, kinds: tuple[str, ...], *, up: bool = True, low: float = 0.0, high: float = 1.0) -> MetricPart:
+    return MetricPart(f"trainwright.metrics.{path}", config, summary, up, kinds, low, high)
+
+
+_INF = math.inf
+_ALL_LABELS = (*CLASSES, SET)
+
+PARTS: dict[str, MetricPart] = {
+    "accuracy": _part("labels:Accuracy", PlainOptions, "share of rows with the right class", CLASSES),
+    "balanced_accuracy": _part("labels:BalancedAccuracy", PlainOptions, "mean recall of the classes that occur", CLASSES),
+    "f1": _part("labels:F1", AveragingOptions, "harmonic mean of precision and recall", _ALL_LABELS),
+    "precision": _part("labels:Precision", AveragingOptions, "share of predictions of a class that are right", _ALL_LABELS),
+    "recall": _part("labels:Recall", AveragingOptions, "share of rows of a class that are found", _ALL_LABELS),
+    "mcc": _part("labels:MCC", PlainOptions, "Matthews correlation of true and predicted class", CLASSES, low=-1.0),
+    "kappa": _part("labels:Kappa", PlainOptions, "agreement beyond chance (Cohen)", CLASSES, low=-1.0),
+    "roc_auc": _part("ranking:ROCAUC", RankingOptions, "area under the ROC curve", _ALL_LABELS),
+    "average_precision": _part("ranking:AveragePrecision", RankingOptions, "area under the precision-recall curve, as steps", _ALL_LABELS),
+    "log_loss": _part("probabilities:LogLoss", PlainOptions, "mean of -log of the probability of the truth, nats", _ALL_LABELS, up=False, high=_INF),
+    "brier": _part("probabilities:Brier", PlainOptions, "mean squared error of the probabilities", CLASSES, up=False, high=2.0),
+    "top_k_accuracy": _part("probabilities:TopKAccuracy", TopKOptions, "share of rows whose class is among the k most probable", CLASSES),
+    "ece": _part("probabilities:ECE", CalibrationOptions, "expected calibration error", CLASSES, up=False),
+    "r2": _part("numbers:R2", PlainOptions, "share of the variance explained; 0 is the mean's", VALUES, low=-_INF),
+    "rmse": _part("numbers:RMSE", PlainOptions, "root mean squared error, in units of the target", VALUES, up=False, high=_INF),
+    "mse": _part("numbers:MSE", PlainOptions, "mean squared error", VALUES, up=False, high=_INF),
+    "mae": _part("numbers:MAE", PlainOptions, "mean absolute error, in units of the target", VALUES, up=False, high=_INF),
+    "median_ae": _part("numbers:MedianAE", PlainOptions, "median absolute error, in units of the target", VALUES, up=False, high=_INF),
+    "mape": _part("numbers:MAPE", PlainOptions, "mean of |error| / |truth|; undefined when a true value is 0", VALUES, up=False, high=_INF),
+    "smape": _part("numbers:SMAPE", PlainOptions, "mean of 2 |error| / (|truth| + |prediction|)", VALUES, up=False, high=2.0),
+    "pearson": _part("numbers:Pearson", PlainOptions, "linear correlation of truth and prediction", VALUES, low=-1.0),
+    "spearman": _part("numbers:Spearman", PlainOptions, "rank correlation of truth and prediction", VALUES, low=-1.0),
+    "explained_variance": _part("numbers:ExplainedVariance", PlainOptions, "as R², with a constant offset forgiven", VALUES, low=-_INF),
+    "max_error": _part("numbers:MaxError", PlainOptions, "largest absolute error, in units of the target", VALUES, up=False, high=_INF),
+    "cosine": _part("numbers:Cosine", PlainOptions, "mean cosine of the angle between true and predicted vector", (VECTOR,), low=-1.0),
+    "jaccard": _part("sets:Jaccard", SetOverlapOptions, "shared labels over all labels of truth and prediction", (SET,)),
+    "hamming": _part("sets:Hamming", PlainOptions, "share of label decisions that are wrong", (SET,), up=False),
+    "subset_accuracy": _part("sets:SubsetAccuracy", PlainOptions, "share of rows with exactly the right set", (SET,)),
+}

@@ -1,0 +1,43 @@
+"""FT-Transformer: attention between columns."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from trainwright.nn.combiners import TransformerCombinerOptions
+from trainwright.nn.combiners.base import Combiner, Shapes
+from trainwright.nn.networks.attention import Block, FeedForward, SelfAttention
+from trainwright.nn.networks.initial import uniform_weight
+from trainwright.nn.networks.tokens import TokenLinear
+
+
+class FeatureTransformer(Combiner):
+    """Every column a token through a linear map of its own, a class token in front, pre-norm blocks, the class token read out.
+
+    Gorishniy et al. 2021, section 3.3, with its gated feed-forward layers and without the first block's first norm.
+    """
+
+    def __init__(self, options: TransformerCombinerOptions, shapes: Shapes, rows: int) -> None:
+        super().__init__()
+        self.width = options.width
+        self.tokens = nn.ModuleList(TokenLinear(tokens, width, options.width) for tokens, width in shapes)
+        self.first = uniform_weight(options.width, fan_in=options.width)
+        self.blocks = nn.ModuleList(
+            Block(
+                options.width,
+                SelfAttention(options.width, options.heads, options.attention_dropout),
+                FeedForward(options.width, round(options.width * options.expansion), gated=True, dropout=options.dropout),
+                first_norm=number > 0,
+            )
+            for number in range(options.depth)
+        )
+        self.last = nn.Sequential(nn.LayerNorm(options.width), nn.ReLU())
+
+    def forward(self, encoded: list[Tensor]) -> Float[Tensor, "b h"]:
+        columns = [project(group) for project, group in zip(self.tokens, encoded, strict=True)]
+        x = torch.cat([self.first.expand(len(encoded[0]), 1, -1), *columns], dim=1)
+        for block in self.blocks:
+            x = block(x)
+        return self.last(x[:, 0])

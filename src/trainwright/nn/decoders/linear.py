@@ -1,0 +1,26 @@
+"""One linear layer."""
+
+from __future__ import annotations
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from trainwright.features.spec import TargetSpec
+from trainwright.nn.decoders import LinearDecoderOptions
+from trainwright.nn.networks.members import SeparateLinear
+
+
+def linear(inputs: int, outputs: int, members: int) -> nn.Module:
+    """A linear layer, with weights of its own for each member when there are several."""
+    return nn.Linear(inputs, outputs) if members == 1 else SeparateLinear(inputs, outputs, members)
+
+
+class LinearDecoder(nn.Module):
+    """`[b, w]` → `[b, outputs]`, or `[b, k, w]` → `[b, k, outputs]` with weights per member."""
+
+    def __init__(self, options: LinearDecoderOptions, width: int, members: int, target: TargetSpec) -> None:
+        super().__init__()
+        self.layer = linear(width, target.width, members)
+
+    def forward(self, x: Float[Tensor, "b *k w"]) -> Float[Tensor, "b *k o"]:
+        return self.layer(x)

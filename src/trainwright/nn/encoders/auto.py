@@ -1,0 +1,52 @@
+"""The encoder that a group gets when none is named."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from trainwright.config.model import PartConfig
+from trainwright.config.registry import build
+from trainwright.features.spec import InputGroup
+from trainwright.nn.encoders import (
+    AutoOptions,
+    BagOptions,
+    ConvolutionOptions,
+    EmbeddingOptions,
+    PassthroughOptions,
+    PiecewiseLinearOptions,
+    PooledOptions,
+    RecurrentOptions,
+)
+
+ONE_HOT_UP_TO = 32
+"""Categories with more values than this get learned vectors, also in networks that read one-hot columns well."""
+WIDE_SET = 256
+"""Sets and bags over more values than this get learned vectors."""
+BENDING = ("auto", "tabm", "mlp", "concat", "resnet", "project_aggregate")
+"""Combiners of plain layers, which gain from piecewise-linear numbers and read one-hot categories."""
+
+
+def numeric(group: InputGroup, combiner: str, rows: int) -> PartConfig:
+    """Piecewise-linear for networks of plain layers; the others (and numbers without quantiles) take numbers as they are."""
+    if combiner not in BENDING or "quantiles" not in group.extras:
+        return PassthroughOptions()
+    return PiecewiseLinearOptions(bins=16 if rows < 20_000 else 32, width=8)
+
+
+def choose(group: InputGroup, combiner: str = "auto", rows: int = 1000) -> PartConfig:
+    """The options of the encoder that suits the kind of the columns, the combiner and the number of training rows."""
+    wide = max(group.sizes, default=0) > WIDE_SET
+    choices: dict[str, PartConfig] = {
+        "category": EmbeddingOptions(one_hot_up_to=ONE_HOT_UP_TO if combiner in BENDING else 0),
+        "set": BagOptions() if wide else PassthroughOptions(),
+        "bag": BagOptions() if wide else PassthroughOptions(),
+        "sequence": RecurrentOptions(),
+        "text": PooledOptions(),
+        "timeseries": ConvolutionOptions(),
+    }
+    return numeric(group, combiner, rows) if group.kind == "number" else choices.get(group.kind, PassthroughOptions())
+
+
+def automatic(options: AutoOptions, group: InputGroup) -> nn.Module:
+    """The encoder that suits the kind of the columns, for a combiner of plain layers."""
+    return build("encoder", choose(group), group=group)

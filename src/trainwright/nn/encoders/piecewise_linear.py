@@ -1,0 +1,52 @@
+"""Numbers placed between the quantiles of their column, then a linear map per column."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from trainwright.config.errors import ConfigError
+from trainwright.features.spec import InputGroup
+from trainwright.nn.encoders import PiecewiseLinearOptions
+from trainwright.nn.networks.activations import activation
+from trainwright.nn.networks.initial import uniform_weight
+from trainwright.nn.networks.pieces import PiecewiseLinear, choose_edges
+
+
+def check_numbers(group: InputGroup) -> None:
+    """Raises ConfigError when the group does not hold one number per column."""
+    if len(group.parts.get("value", ())) != 1:
+        raise ConfigError(f"columns of type '{group.kind}' are not single numbers", where=", ".join(group.columns), fix="choose another encoder")
+
+
+class PiecewiseLinearEmbedding(nn.Module):
+    """`value` `[b, f]` → `[b, f, width]`: a linear map of the number plus one of its pieces, which starts at zero.
+
+    Starting the pieces at zero makes the network begin as a plain one on scaled numbers and bend only where the data asks for it
+    (version B of the authors' `rtdl_num_embeddings`). The linear part also carries values beyond the outermost quantiles.
+    """
+
+    def __init__(self, options: PiecewiseLinearOptions, group: InputGroup) -> None:
+        super().__init__()
+        check_numbers(group)
+        if "quantiles" not in group.extras:
+            raise ConfigError(
+                f"columns of type '{group.kind}' have no quantiles", where=", ".join(group.columns), fix="use the periodic or passthrough encoder"
+            )
+        columns, width = len(group.columns), options.width
+        self.pieces = PiecewiseLinear(choose_edges(group.extras["quantiles"], options.bins))
+        self.piece_weight = nn.Parameter(torch.zeros(columns, self.pieces.bins, width))
+        self.weight = uniform_weight(columns, width, fan_in=1)
+        self.bias = uniform_weight(columns, width, fan_in=1)
+        self.missing = nn.Parameter(torch.zeros(columns, width)) if "missing" in group.parts else None
+        self.activation = activation(options.activation) if options.activation else None
+        self.tokens, self.width = columns, width
+
+    def forward(self, parts: dict[str, Tensor]) -> Float[Tensor, "b f w"]:
+        value = parts["value"]
+        y = torch.addcmul(self.bias, value.unsqueeze(-1), self.weight)
+        y = y + torch.bmm(self.pieces(value).transpose(0, 1), self.piece_weight).transpose(0, 1)
+        if self.missing is not None:
+            y = torch.addcmul(y, parts["missing"].unsqueeze(-1), self.missing)
+        return y if self.activation is None else self.activation(y)

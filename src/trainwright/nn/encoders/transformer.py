@@ -1,0 +1,44 @@
+"""A small transformer over a sequence."""
+
+from __future__ import annotations
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from trainwright.features.spec import InputGroup
+from trainwright.nn.encoders import TransformerEncoderOptions
+from trainwright.nn.networks.attention import Block, FeedForward, SelfAttention, sinusoids
+from trainwright.nn.networks.sequences import SequenceInput, pool, present
+
+
+class TransformerEncoder(nn.Module):
+    """A sequence → one token `[b, 1, width]`; positions are sinusoids, padding is never attended to."""
+
+    position: Tensor
+
+    def __init__(self, options: TransformerEncoderOptions, group: InputGroup) -> None:
+        super().__init__()
+        width = options.width
+        self.input = SequenceInput(group, width)
+        self.register_buffer("position", sinusoids(self.input.steps, width), persistent=False)
+        self.dropout = nn.Dropout(options.dropout)
+        self.blocks = nn.ModuleList(
+            Block(
+                width,
+                SelfAttention(width, options.heads, options.dropout),
+                FeedForward(width, round(width * options.expansion), act=options.activation, dropout=options.dropout),
+            )
+            for _ in range(options.depth)
+        )
+        self.norm = nn.LayerNorm(width)
+        self.pooling = options.pooling
+        self.tokens, self.width = 1, width
+
+    def forward(self, parts: dict[str, Tensor]) -> Float[Tensor, "b 1 w"]:
+        x, length = self.input(parts)
+        x = self.dropout(x + self.position[: x.shape[1]])
+        # an empty sequence attends to its first position, since attention to nothing is not a number; pooling then leaves it out
+        keep = present(length.clamp_min(1), x.shape[1])
+        for block in self.blocks:
+            x = block(x, keep)
+        return pool(self.norm(x), length, self.pooling).unsqueeze(1)

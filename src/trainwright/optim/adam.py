@@ -1,0 +1,60 @@
+"""Adam (Kingma and Ba 2015, algorithm 1), bit-equal to `torch.optim.Adam(fused=True)`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from trainwright.optim.base import Group, LeanOptimizer, Piece
+from trainwright.optim.options import AdamOptions
+
+
+class Adam(LeanOptimizer):
+    """Adaptive moments; weight decay is added to the gradient."""
+
+    STATE = ("exp_avg", "exp_avg_sq")
+    decoupled = False
+
+    def __init__(self, options: AdamOptions, parameters: Iterable[tuple[str, nn.Parameter]]) -> None:
+        super().__init__(options.learning_rate, parameters)
+        self.options = options
+        self.beta1, self.beta2 = options.betas
+        self._kernel = torch._fused_adamw_ if self.decoupled else torch._fused_adam_
+
+    def update(self, group: Group, piece: Piece, first: bool) -> None:
+        """One kernel call for the group, or parameter by parameter where the device has no fused kernel."""
+        params, grads, state, steps = piece
+        if not group.fused:
+            for param, grad, mean, square, step in zip(params, grads, state["exp_avg"], state["exp_avg_sq"], steps, strict=True):
+                self.update_one(param, grad, mean, square, float(step))
+            return
+        self._kernel(
+            params,
+            grads,
+            state["exp_avg"],
+            state["exp_avg_sq"],
+            [],
+            steps,
+            lr=self.learning_rate,
+            beta1=self.beta1,
+            beta2=self.beta2,
+            weight_decay=self.options.weight_decay,
+            eps=self.options.eps,
+            amsgrad=False,
+            maximize=False,
+        )
+
+    def update_one(self, param: Tensor, grad: Tensor, mean: Tensor, square: Tensor, step: float) -> None:
+        """The update of one parameter in plain operations, bit-equal to torch's single-tensor path."""
+        decay = self.options.weight_decay
+        if decay and self.decoupled:
+            param.mul_(1 - self.learning_rate * decay)
+        elif decay:
+            grad = grad.add(param, alpha=decay)
+        mean.lerp_(grad, 1 - self.beta1)
+        square.mul_(self.beta2).addcmul_(grad, grad, value=1 - self.beta2)
+        root = (1 - self.beta2**step) ** 0.5
+        denominator = (square.sqrt() / root).add_(self.options.eps)
+        param.addcdiv_(mean, denominator, value=-(self.learning_rate / (1 - self.beta1**step)))

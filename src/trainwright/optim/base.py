@@ -1,0 +1,183 @@
+"""What the step asks of an optimizer, and the base of our own lean ones.
+
+`torch.optim.Optimizer` imports torch._dynamo when it is made (over a second) and checks much at every step; these call the same
+fused kernels, give the same bits, and name their state by parameter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, NamedTuple, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from trainwright.config.errors import RequestError, RunError
+
+FUSED_DEVICES = ("cpu", "cuda", "mps", "xpu")
+
+
+class Optimizer(Protocol):
+    """Updates parameters from their gradients."""
+
+    base_learning_rate: float
+    learning_rate: float
+    """Used by the next step; the schedule sets it."""
+
+    def step(self) -> None:
+        """Update every parameter that has a gradient."""
+
+    def zero_grad(self) -> None:
+        """Drop all gradients."""
+
+    def parameters(self) -> list[nn.Parameter]:
+        """The parameters that are trained."""
+
+    def tensors(self) -> dict[str, Tensor]:
+        """State as tensors named `<state>/<parameter>`."""
+
+    def numbers(self) -> dict[str, Any]:
+        """State that is no tensor, as JSON holds it."""
+
+    def load(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
+        """Take the state that `tensors` and `numbers` gave; raises RunError when it belongs to other parameters."""
+
+
+@dataclass
+class Group:
+    """Parameters of one device and dtype, with the state that one kernel call updates."""
+
+    names: list[str]
+    params: list[nn.Parameter]
+    fused: bool
+    state: dict[str, list[Tensor]] = field(default_factory=dict)
+    steps: list[Tensor] = field(default_factory=list)
+    """Updates made to each parameter, float32; one shared tensor until a parameter goes without a gradient."""
+    shared: bool = True
+    fresh: set[int] = field(default_factory=set)
+    """Places of the parameters that were never updated; known on the host, so that asking costs no synchronisation."""
+
+    def advance(self, active: list[int] | None) -> None:
+        """Count one update of the parameters at `active` (None: all)."""
+        if active is not None and self.shared:
+            self.steps, self.shared = [step.clone() for step in self.steps], False
+        if self.shared:
+            self.steps[0].add_(1)
+        else:
+            torch._foreach_add_(self.steps if active is None else [self.steps[i] for i in active], 1)
+
+
+class Piece(NamedTuple):
+    """The parameters of one kernel call, with their gradients and state in the same order."""
+
+    params: Sequence[Tensor]
+    grads: list[Tensor]
+    state: dict[str, list[Tensor]]
+    steps: list[Tensor]
+
+
+class LeanOptimizer:
+    """The base of our optimizers: parameters grouped by device and dtype once, state made up front, a fused kernel per group."""
+
+    STATE: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, learning_rate: float, parameters: Iterable[tuple[str, nn.Parameter]]) -> None:
+        self.base_learning_rate = self.learning_rate = learning_rate
+        self.groups = _grouped(parameters)
+        self._params = [param for group in self.groups for param in group.params]
+        for group in self.groups:
+            group.state = {key: [torch.zeros_like(param, memory_format=torch.preserve_format) for param in group.params] for key in self.STATE}
+            device = group.params[0].device if group.fused else torch.device("cpu")
+            group.steps = [torch.zeros((), dtype=torch.float32, device=device)] * len(group.params)
+            group.fresh = set(range(len(group.params)))
+
+    def update(self, group: Group, piece: Piece, first: bool) -> None:
+        """Update `piece.params` from `piece.grads` in place; `piece.steps` already count this update, `first` says it is their first."""
+        raise NotImplementedError
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Update every parameter that has a gradient."""
+        for group in self.groups:
+            grads = [param.grad for param in group.params]
+            if group.fresh or any(grad is None for grad in grads):
+                self._step_some(group, grads)
+            else:
+                group.advance(None)
+                self.update(group, Piece(group.params, grads, group.state, group.steps), first=False)  # type: ignore[arg-type]
+
+    def _step_some(self, group: Group, grads: list[Tensor | None]) -> None:
+        active = [i for i, grad in enumerate(grads) if grad is not None]
+        if active:
+            group.advance(active if len(active) < len(grads) else None)
+        for first in (False, True):
+            places = [i for i in active if (i in group.fresh) == first]
+            if places:
+                state = {key: [tensors[i] for i in places] for key, tensors in group.state.items()}
+                given = [grad for grad in (grads[i] for i in places) if grad is not None]
+                piece = Piece([group.params[i] for i in places], given, state, [group.steps[i] for i in places])
+                self.update(group, piece, first)
+        group.fresh.difference_update(active)
+
+    def zero_grad(self) -> None:
+        """Drop all gradients."""
+        for param in self._params:
+            param.grad = None
+
+    def parameters(self) -> list[nn.Parameter]:
+        """The parameters that are trained."""
+        return self._params
+
+    def tensors(self) -> dict[str, Tensor]:
+        """State as tensors named `<state>/<parameter>`."""
+        found = {}
+        for group in self.groups:
+            found |= {f"{key}/{name}": tensor for key, each in group.state.items() for name, tensor in zip(group.names, each, strict=True)}
+            found |= {f"step/{name}": step for name, step in zip(group.names, group.steps, strict=True)}
+        return found
+
+    def numbers(self) -> dict[str, Any]:
+        """Nothing: all state is in tensors."""
+        return {}
+
+    @torch.no_grad()
+    def load(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
+        """Take the state that `tensors` gave; raises RunError when it belongs to other parameters."""
+        check_names(set(self.tensors()), set(tensors))
+        for group in self.groups:
+            for key, each in group.state.items():
+                for name, tensor in zip(group.names, each, strict=True):
+                    tensor.copy_(tensors[f"{key}/{name}"])
+            counts = [tensors[f"step/{name}"] for name in group.names]
+            group.fresh = {i for i, count in enumerate(counts) if float(count) == 0}
+            group.shared = len({float(count) for count in counts}) == 1
+            if group.shared:
+                group.steps = [group.steps[0].clone().copy_(counts[0])] * len(counts)
+            else:
+                group.steps = [group.steps[0].clone().copy_(count) for count in counts]
+
+
+def check_names(wanted: set[str], found: set[str]) -> None:
+    """Raise RunError naming what is missing or unknown when optimizer state belongs to another model."""
+    if wanted != found:
+        missing, unknown = sorted(wanted - found), sorted(found - wanted)
+        why = "; ".join(f"{word}: {', '.join(names[:5])}" for word, names in (("missing", missing), ("unknown", unknown)) if names)
+        raise RunError("the optimizer's saved state belongs to another model or optimizer", why=why, fix="continue with the same model and optimizer")
+
+
+def _grouped(parameters: Iterable[tuple[str, nn.Parameter]]) -> list[Group]:
+    groups: dict[tuple[torch.device, torch.dtype], Group] = {}
+    for name, param in parameters:
+        if not param.requires_grad:
+            continue
+        if not param.is_floating_point():
+            fix = f"use `type: torch.optim.Adam` or another torch optimizer by its path for {param.dtype} parameters"
+            raise RequestError(f"parameter '{name}' is {param.dtype}, which this optimizer does not train", fix=fix)
+        fused = param.device.type in FUSED_DEVICES
+        group = groups.setdefault((param.device, param.dtype), Group([], [], fused))
+        group.names.append(name)
+        group.params.append(param)
+    if not groups:
+        raise RequestError("the model has no parameters to train", fix="check that some parameter has requires_grad=True")
+    return list(groups.values())

@@ -1,0 +1,281 @@
+"""The run directory: where everything of one run lies, made whole or not at all, written by one process at a time."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import shutil
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self, get_args
+
+from trainwright._version import __version__
+from trainwright.config.errors import RunError
+from trainwright.runs.files import read_json, refusal, write_json
+from trainwright.runs.lock import RunLock
+
+FORMAT = 1
+Status = Literal["created", "running", "finished", "interrupted", "failed"]
+
+log = logging.getLogger("trainwright.runs")
+
+
+class Inside:
+    """A path inside a run directory, read as an attribute of it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, run: RunDirectory, owner: type[RunDirectory]) -> Path:
+        return run.path / self.name
+
+
+class RunDirectory:
+    """One run's directory; `create` makes it and holds its lock, `open` reads one. Its files are properties."""
+
+    def __init__(self, path: Path, info: dict[str, Any], *, note: str = "", resumed: bool = False) -> None:
+        self.path, self.info, self.note, self.resumed = path, info, note, resumed
+        """`note` says how the path was resolved, `resumed` whether `create` found the run there already."""
+        self.lock = RunLock(path / ".lock")
+
+    @classmethod
+    def create(cls, dir: str = "", name: str = "run", root: str = "runs", resume: bool = False) -> RunDirectory:
+        """Make `dir`, or `root/name/<start time>`, with its run.json, and lock it.
+
+        With `resume` the run already there (or the latest of that name) is opened for writing instead. Raises RunError when the
+        place is taken, cannot be written, is another writer's, or is no run.
+        """
+        if resume:
+            place = Path(dir) if dir else latest_run(Path(root) / folder_name(name))
+            if place is not None and _occupied(place):
+                return cls._resume(place)
+        created = datetime.now().astimezone()
+        path = Path(dir) if dir else _free_place(Path(root) / folder_name(name), created)
+        if _occupied(path):
+            raise _taken(path)
+        info = {"format": FORMAT, "version": __version__, "name": name, "status": "created", "created": created.isoformat()}
+        try:
+            _make(path, info)
+        except RunError:
+            if dir or not path.exists():
+                raise
+            return cls.create(dir, name, root, resume)  # another run took this second's name first
+        run = cls(path, info)
+        run.lock.acquire()
+        return run
+
+    @classmethod
+    def _resume(cls, path: Path) -> RunDirectory:
+        run = cls.open(path)
+        run.resumed = True
+        run.lock.acquire()
+        return run
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str], root: str = "runs") -> RunDirectory:
+        """Read the run at `path`; a folder of runs (`runs/<name>`) or a bare name gives its latest run, said in `note` and the log.
+
+        Raises RunError when there is no run, its format is newer, or its run.json is damaged.
+        """
+        place, note = resolve(Path(path), Path(root))
+        if note:
+            log.info(note)
+        return cls(place, read_info(place), note=note)
+
+    @property
+    def name(self) -> str:
+        """The run's name: the folder under `runs/`."""
+        return str(self.info.get("name", self.path.name))
+
+    @property
+    def status(self) -> Status:
+        """How far the run came, as run.json says."""
+        found: Status = self.info.get("status", "failed")
+        return found if found in get_args(Status) else "failed"
+
+    @status.setter
+    def status(self, status: Status) -> None:
+        self.update(status=status)
+
+    @property
+    def alive(self) -> bool:
+        """Whether a process is writing this run now."""
+        return self.lock.taken()
+
+    def update(self, **fields: Any) -> None:
+        """Set fields of run.json (`status`, `targets`, …) and the time of the change."""
+        self.info = {**self.info, **fields, "updated": datetime.now().astimezone().isoformat()}
+        self.write_json("run.json", self.info)
+
+    def write_json(self, name: str, value: Any, *, sync: bool = False) -> Path:
+        """Write a JSON file of this run, whole or not at all; NaN becomes null. Raises RunError when it cannot be written."""
+        write_json(self.path / name, value, sync=sync)
+        return self.path / name
+
+    def read_json(self, name: str) -> Any:
+        """A JSON file of this run, or None when it has none; raises RunError when the file is damaged."""
+        return read_json(self.path / name)
+
+    def close(self) -> None:
+        """Let another process write this run."""
+        self.lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"RunDirectory({str(self.path)!r}, {self.status})"
+
+    config = Inside("config.yaml")
+    """The composed configuration, itself a valid input."""
+    environment = Inside("environment.json")
+    """Python, packages and machine."""
+    command = Inside("command.txt")
+    """The command that started the run."""
+    code = Inside("code.json")
+    """Commit and state of the code; the diff lies in `code/`."""
+    log = Inside("log.txt")
+    """The rotating log."""
+    metrics = Inside("metrics.csv")
+    """One row per logged point."""
+    tensorboard = Inside("tensorboard")
+    """TensorBoard event files."""
+    checkpoints = Inside("checkpoints")
+    """Checkpoints, one folder each."""
+    model = Inside("model")
+    """What is needed to predict."""
+    data = Inside("data.json")
+    """Columns, split, leaks, dropped rows."""
+    splits = Inside("splits.parquet")
+    """Row, split and row hash."""
+    outcomes = Inside("outcomes")
+    """Test rows, truth and scores: `<target>.npz`."""
+    results = Inside("results.json")
+    """Every final number."""
+    analysis = Inside("analysis.json")
+    """Confusion, curves, importance, worst rows."""
+    report = Inside("report.html")
+    """The report."""
+    media = Inside("media")
+    """Images and samples made while training."""
+
+
+def folder_name(name: str) -> str:
+    """`name` as one folder: separators and characters that shells or file systems stumble over become `-`."""
+    cleaned = re.sub(r"[^\w.+=@-]+", "-", name.strip()).strip("-.")
+    return cleaned.encode("utf-8", "ignore")[:120].decode("utf-8", "ignore") or "run"
+
+
+def read_info(path: Path) -> dict[str, Any]:
+    """run.json of the run at `path`; raises RunError when it is absent, damaged, or from a newer format."""
+    info = read_json(path / "run.json")
+    if info is None:
+        raise _no_run(path)
+    if not isinstance(info, dict) or not isinstance(info.get("format"), int):
+        raise RunError("run.json is damaged", where=str(path), why="it names no format", fix="restore it from a copy, or train again")
+    if info["format"] > FORMAT:
+        writer = info.get("version", "an unknown version")
+        why = f"it has format {info['format']}, written by {writer}; this is {__version__}, which reads up to {FORMAT}"
+        raise RunError("this run is from a newer Trainwright", where=str(path), why=why, fix="pip install -U trainwright")
+    return info
+
+
+def resolve(path: Path, root: Path = Path("runs")) -> tuple[Path, str]:
+    """The run that `path` means (itself, the latest in its folder, or the latest of that name) and a note when it was not itself."""
+    if (path / "run.json").is_file():
+        return path, ""
+    if path.is_file():
+        parent = next((each for each in path.parents if (each / "run.json").is_file()), None)
+        fix = f"give its directory: {parent}" if parent else "give the directory of a run; `trainwright runs` lists them"
+        raise RunError("a file, not a run directory", where=str(path), fix=fix)
+    named = len(path.parts) == 1 and not path.exists()
+    for folder in [path, root / path] if named else [path]:
+        runs = _runs_in(folder)
+        if runs:
+            chosen = max(runs, key=_started)
+            return chosen, f"{path}: using its latest run of {len(runs)}, {chosen}" if len(runs) > 1 else f"{path}: using its run {chosen}"
+    raise _no_run(path)
+
+
+def latest_run(folder: Path) -> Path | None:
+    """The run in `folder` that started last, or None."""
+    return max(_runs_in(folder), key=_started, default=None)
+
+
+def _runs_in(folder: Path) -> list[Path]:
+    try:
+        return [each for each in folder.iterdir() if not each.name.startswith(".") and (each / "run.json").is_file()]
+    except OSError:
+        return []
+
+
+def _started(path: Path) -> tuple[str, str]:
+    try:
+        created = read_info(path).get("created", "")
+        moment = datetime.fromisoformat(created)
+    except (RunError, ValueError, TypeError):
+        return "", path.name
+    return f"{moment.timestamp():020.6f}", path.name
+
+
+def _no_run(path: Path) -> RunError:
+    fix = "`trainwright runs` lists the runs here; a run directory holds a run.json"
+    if not path.exists():
+        return RunError("no such run", where=str(path), why="the directory does not exist", fix=fix)
+    return RunError("not a run directory", where=str(path), why="it holds no run.json", fix=fix)
+
+
+def _occupied(path: Path) -> bool:
+    try:
+        return path.is_file() or (path.is_dir() and any(path.iterdir()))
+    except OSError as error:
+        raise refusal(error, path) from error
+
+
+def _taken(path: Path) -> RunError:
+    if path.is_file():
+        return RunError("this place is taken by a file", where=str(path), fix="choose another place with run.dir=DIR")
+    if (path / "run.json").is_file():
+        fix = "add --resume to continue it, or choose another place with run.dir=DIR"
+        return RunError("there is a run here already", where=str(path), fix=fix)
+    why = "it is not empty and holds no run; nothing in it was touched"
+    return RunError("this directory is in use", where=str(path), why=why, fix="choose another place with run.dir=DIR, or empty it")
+
+
+def _free_place(folder: Path, moment: datetime) -> Path:
+    start = folder / moment.strftime("%Y-%m-%d_%H-%M-%S")
+    number = 2
+    path = start
+    while path.exists():
+        path, number = start.with_name(f"{start.name}-{number}"), number + 1
+    return path
+
+
+def _make(path: Path, info: dict[str, Any]) -> None:
+    """Make the directory with its run.json in it: a hidden one beside it is filled first and renamed, so nothing half made is ever seen."""
+    if path.is_dir():  # empty, and perhaps a mount point or the working directory, which cannot be renamed
+        write_json(path / "run.json", info, sync=True)
+        return
+    missing = [each for each in path.absolute().parents if not each.exists()]
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.mkdir(parents=True)
+        write_json(temporary / "run.json", info, sync=True)
+        os.rename(temporary, path)
+    except (OSError, RunError) as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        _remove_empty(missing)
+        raise error if isinstance(error, RunError) else refusal(error, path) from error
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    for folder in folders:
+        try:
+            folder.rmdir()
+        except OSError:
+            return

@@ -1,0 +1,51 @@
+"""The runs under a folder, with their status and headline number."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from trainwright.config.errors import RunError
+from trainwright.runs.directory import RunDirectory
+from trainwright.runs.files import read_json
+
+
+def list_runs(root: str | Path = "runs") -> list[dict[str, Any]]:
+    """Every run in `root`, `root/*` and `root/*/*`, newest first: name, started, status, target, metric, value, split, path.
+
+    `status` is that of run.json, except that a run said to be running with no process behind it is `interrupted`, and a damaged
+    or newer one `unreadable`.
+    """
+    root = Path(root)
+    found = [each.parent for depth in ("", "*/", "*/*/") for each in root.glob(f"{depth}run.json")]
+    runs = (_summary(path) for path in found if not path.name.startswith(".") or path == root)
+    return sorted(runs, key=lambda run: (run["started"], run["path"]), reverse=True)
+
+
+def headline(results: dict[str, Any]) -> tuple[str, str, float | None, str]:
+    """Target, metric, value and split of the number that sums a run up; empty texts and None when there is none."""
+    for target, verdict in (results.get("verdict") or {}).items():
+        if isinstance(verdict, dict) and verdict.get("metric"):
+            return target, verdict["metric"], verdict.get("network"), "test"
+    for split in ("test", "validation", "train"):
+        for target, metrics in ((results.get("metrics") or {}).get(split) or {}).items():
+            for metric, value in metrics.items() if isinstance(metrics, dict) else ():
+                return target, metric, value, split
+    return "", "", None, ""
+
+
+def _summary(path: Path) -> dict[str, Any]:
+    summary: dict[str, Any] = {"name": path.parent.name, "started": "", "status": "unreadable", "target": "", "metric": "", "value": None}
+    summary |= {"split": "", "path": str(path)}
+    try:
+        run = RunDirectory.open(path)
+        results = read_json(path / "results.json") or {}
+    except RunError as error:
+        return {**summary, "why": error.why or error.what}
+    status: str = run.status
+    if status in ("created", "running") and not run.alive:
+        status = "interrupted"
+    target, metric, value, split = headline(results if isinstance(results, dict) else {})
+    target = ", ".join(run.info.get("targets") or ([target] if target else []))
+    headlined = {"target": target, "metric": metric, "value": value, "split": split}
+    return {**summary, **headlined, "name": run.name, "started": str(run.info.get("created", "")), "status": status}

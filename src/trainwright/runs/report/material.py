@@ -1,0 +1,138 @@
+"""What a report is made of: the files of a run, each of which may be missing or damaged without stopping the page."""
+
+from __future__ import annotations
+
+import csv
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from trainwright.config.errors import RunError
+from trainwright.runs.directory import RunDirectory
+from trainwright.runs.files import read_json
+
+NAMES = {
+    "data": "data.json",
+    "results": "results.json",
+    "analysis": "analysis.json",
+    "environment": "environment.json",
+    "code": "code.json",
+}
+MEANING = {
+    "data.json": "the columns and the split",
+    "results.json": "the final numbers",
+    "analysis.json": "the plots of the test rows",
+    "environment.json": "what it ran on",
+    "metrics.csv": "the curves",
+    "config.yaml": "the configuration",
+    "command.txt": "the command",
+}
+
+
+@dataclass
+class Material:
+    """The content of a run's files; what could not be had is empty here and said in `absent` (file → why)."""
+
+    path: Path
+    run: dict[str, Any]
+    data: dict[str, Any] = field(default_factory=dict)
+    results: dict[str, Any] = field(default_factory=dict)
+    analysis: dict[str, Any] = field(default_factory=dict)
+    environment: dict[str, Any] = field(default_factory=dict)
+    code: dict[str, Any] = field(default_factory=dict)
+    config: dict[str, Any] = field(default_factory=dict)
+    config_text: str = ""
+    command: str = ""
+    history: dict[str, list[float]] = field(default_factory=dict)
+    absent: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def targets(self) -> list[str]:
+        """The targets, in the order of the results, else of the data."""
+        found = [name for split in ("test", "validation", "train") for name in mapping(mapping(self.results.get("metrics")).get(split))]
+        listed = [str(column.get("name")) for column in rows(self.data.get("columns")) if column.get("role") == "target"]
+        names = [str(each) for each in self.run.get("targets") or []]
+        return [name for name in dict.fromkeys([*names, *mapping(self.results.get("verdict")), *found, *listed]) if name != "loss"]
+
+    def metrics(self, split: str, target: str) -> dict[str, Any]:
+        """Metric → value of one target on one split."""
+        return mapping(mapping(mapping(self.results.get("metrics")).get(split)).get(target))
+
+
+def gather(run: RunDirectory) -> Material:
+    """Read every file that a report shows."""
+    material = Material(run.path, run.info)
+    for attribute, name in NAMES.items():
+        try:
+            content = read_json(run.path / name)
+        except RunError as error:
+            material.absent[name] = error.why or error.what
+            continue
+        if content is None:
+            material.absent[name] = "there is no such file"
+        setattr(material, attribute, mapping(content))
+    material.config_text = _text(material, "config.yaml")
+    material.command = _text(material, "command.txt").strip()
+    material.config = _parsed(material)
+    material.history = _history(material)
+    material.absent.pop("code.json", None)
+    return material
+
+
+def mapping(value: Any) -> dict[str, Any]:
+    """`value` when it is a mapping, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def rows(value: Any) -> list[dict[str, Any]]:
+    """The mappings in `value` when it is a list, else none."""
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+def _text(material: Material, name: str) -> str:
+    try:
+        return (material.path / name).read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        material.absent[name] = "there is no such file"
+    except OSError as error:
+        material.absent[name] = str(error)
+    return ""
+
+
+def _parsed(material: Material) -> dict[str, Any]:
+    try:
+        # The C parser is ten times faster; it is absent from some builds of PyYAML.
+        return mapping(yaml.load(material.config_text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+    except yaml.YAMLError as error:
+        material.absent["config.yaml"] = f"it cannot be read: {error}".splitlines()[0]
+        return {}
+
+
+def _history(material: Material) -> dict[str, list[float]]:
+    """metrics.csv by column, empty cells as NaN."""
+    try:
+        with open(material.path / "metrics.csv", encoding="utf-8", errors="replace", newline="") as file:
+            table = list(csv.reader(file))
+    except FileNotFoundError:
+        material.absent["metrics.csv"] = "there is no such file"
+        return {}
+    except (OSError, csv.Error) as error:
+        material.absent["metrics.csv"] = str(error)
+        return {}
+    if len(table) < 2:
+        material.absent["metrics.csv"] = "nothing was logged"
+        return {}
+    width = len(table[0])
+    # A killed process may leave a last line cut short; it is left out.
+    cells = zip(*[row for row in table[1:] if len(row) == width], strict=True)
+    return {name: [_value(each) for each in column] for name, column in zip(table[0], cells, strict=False)}
+
+
+def _value(cell: str) -> float:
+    try:
+        return float(cell) if cell else math.nan
+    except ValueError:
+        return math.nan

@@ -1,0 +1,40 @@
+"""Which columns the network relies on: how much a metric falls when one is shuffled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trainwright.runs.report.charts.rows import Row, bars
+from trainwright.runs.report.figures import known, score
+from trainwright.runs.report.markup import Content, code, hidden_rest, tag
+from trainwright.runs.report.material import Material, mapping, rows
+from trainwright.runs.report.sections.layout import Section
+
+SHOWN, SHOWN_TARGETS = 20, 8
+
+
+def columns(material: Material) -> Section | None:
+    """Permutation importance per target; None where it was not measured."""
+    found = mapping(material.analysis.get("importance"))
+    body: list[Content] = []
+    for target, each in list(found.items())[:SHOWN_TARGETS]:
+        ranked = sorted((row for row in rows(each) if known(row.get("drop_mean"))), key=lambda row: -row["drop_mean"])
+        if ranked:
+            body += [tag("h3", code(target, 60)) if len(found) > 1 else None, _ranking(ranked, target)]
+            body.append(hidden_rest(SHOWN, len(ranked), "columns", "analysis.json"))
+    if not body:
+        return None
+    lede = "How much the test metric worsens when a column is shuffled among the rows. Columns that say the same share the credit."
+    return Section("columns", "What it looks at", lede, body)
+
+
+def _ranking(ranked: list[dict[str, Any]], target: str) -> Content:
+    return bars([_row(each) for each in ranked[:SHOWN]], f"Permutation importance of the columns for {target}")
+
+
+def _row(each: dict[str, Any]) -> Row:
+    mean, spread = each["drop_mean"], each.get("drop_std")
+    if not known(spread):
+        return Row(code(each.get("column"), 32), mean, score(mean))
+    text = [score(mean), tag("span", f" ± {score(spread)}", class_="soft")]
+    return Row(code(each.get("column"), 32), mean, text, mean - spread, mean + spread)

@@ -1,0 +1,117 @@
+"""What was asked for and what was realised, the learning rate, and where the time went."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trainwright.runs.report.charts.rows import shares
+from trainwright.runs.report.figures import known, number, score, seconds
+from trainwright.runs.report.markup import Content, Markup, quoted, table, tag
+from trainwright.runs.report.material import Material, mapping
+from trainwright.runs.report.sections.layout import Section
+
+
+def request(material: Material) -> Section | None:
+    """A table of settings, asked and realised."""
+    entries = _entries(material)
+    if not entries and not material.results:
+        return None
+    body = table(["", "asked", "realised"], entries, label="Settings, asked and realised", class_="pairs") if entries else None
+    return Section("request", "Asked and realised", "What the configuration said, and what the run made of it.", [body, _time(material)])
+
+
+def _entries(material: Material) -> list[list[Content]]:
+    trainer, run = mapping(material.config.get("trainer")), mapping(material.config.get("run"))
+    realised, best = mapping(material.results.get("realised")), mapping(material.results.get("best"))
+    kept = f"step {number(best.get('step'))}, {best.get('metric') or 'loss'} {score(best.get('value'))}" if best else ""
+    rate = _rate(material)
+    entries = [
+        ("batch size", _auto(trainer.get("batch_size")), number(realised.get("batch_size"))),
+        ("micro-batch size", _auto(trainer.get("micro_batch_size")), number(realised.get("micro_batch_size"))),
+        ("length", _length(trainer), _realised_length(realised)),
+        ("stopped because", _patience(trainer), material.results.get("stopped_because") or ""),
+        ("kept weights", f"best of {trainer.get('monitor')}" if trainer.get("monitor") else "", kept),
+        ("optimizer", _part(trainer.get("optimizer")), ""),
+        ("learning rate", _option(trainer.get("optimizer"), ("learning_rate", "lr")), rate),
+        ("schedule", _part(trainer.get("schedule")), ""),
+        ("combiner", _part(mapping(material.config.get("model")).get("combiner")), ""),
+        ("parameters", "", number(realised.get("parameters"))),
+        ("seed", _shown(run.get("seed")), _shown(material.results.get("seed"))),
+        ("device", _shown(run.get("device")), _shown(realised.get("device"))),
+    ]
+    kept_entries = [(name, asked, done.replace("–", "")) for name, asked, done in entries]
+    return [
+        [name, quoted(asked, 90) if asked else "", quoted(done, 90) if done else ""] for name, asked, done in kept_entries if asked or done
+    ]
+
+
+def _auto(value: Any) -> str:
+    return "auto" if value in (0, None, "auto") else number(value)
+
+
+def _shown(value: Any) -> str:
+    return "" if value is None or value == "" else str(value)
+
+
+def _length(trainer: dict[str, Any]) -> str:
+    asked = [f"{number(trainer[key])} {key.removeprefix('max_')}" for key in ("max_epochs", "max_steps") if known(trainer.get(key))]
+    if trainer.get("max_time"):
+        asked.append(f"{trainer['max_time']}")
+    return "at most " + ", ".join(asked) if asked else "auto" if trainer else ""
+
+
+def _realised_length(realised: dict[str, Any]) -> str:
+    parts = [f"{number(realised[key], 3)} {key}" for key in ("steps", "epochs") if known(realised.get(key))]
+    return ", ".join(parts)
+
+
+def _patience(trainer: dict[str, Any]) -> str:
+    stopping = trainer.get("early_stopping", {})
+    if not trainer:
+        return ""
+    if not isinstance(stopping, dict):
+        return "no early stop"
+    return f"early stop after {number(stopping['patience'])} evaluations" if known(stopping.get("patience")) else ""
+
+
+def _part(value: Any) -> str:
+    """A part by its type and its options, as far as they are short."""
+    if not isinstance(value, dict):
+        return _shown(value)
+    options = [
+        f"{key} {_shown(each)}"
+        for key, each in value.items()
+        if key not in ("type", "learning_rate", "lr") and isinstance(each, (int, float, str))
+    ]
+    return ", ".join([str(value.get("type", "")), *options[:4]])
+
+
+def _option(value: Any, names: tuple[str, ...]) -> str:
+    found = next((mapping(value)[name] for name in names if name in mapping(value)), None)
+    return number(found) if known(found) else _shown(found)
+
+
+def _rate(material: Material) -> str:
+    rates = [each for each in material.history.get("learning_rate", []) if each == each]
+    if not rates:
+        return ""
+    if max(rates) == min(rates):
+        return f"{number(rates[0])} throughout"
+    return f"{number(rates[0])} to {number(rates[-1])}, highest {number(max(rates))}"
+
+
+def _time(material: Material) -> Markup | None:
+    timing = mapping(material.results.get("timing"))
+    parts = [(name, style, timing.get(f"{each}_seconds") or 0.0) for name, style, each in TIMES]
+    total = timing.get("total_seconds")
+    if known(total):
+        parts.append(("rest", "p4", max(total - sum(amount for _, _, amount in parts), 0.0)))  # type: ignore[operator]
+    drawn = shares([(name, style, amount, seconds(amount)) for name, style, amount in parts], "Where the time went")
+    speed = timing.get("samples_per_second")
+    said = f", {number(round(speed))} samples per second in training" if known(speed) and speed else ""
+    return (
+        tag("div", tag("h3", "Where the time went", tag("span", f"{seconds(total)} in all{said}", class_="soft")), drawn) if drawn else None
+    )
+
+
+TIMES = (("start", "p0", "startup"), ("steps", "p1", "train"), ("evaluation", "p2", "evaluate"), ("checkpoints", "p3", "checkpoint"))

@@ -1,0 +1,150 @@
+"""results.json: every final number of a run, in a form that stays the same from version to version."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from trainwright.config.errors import RunError
+from trainwright.runs.files import plain, read_json
+
+FORMAT = 1
+Metrics = dict[str, dict[str, float | None] | float | None]
+"""Target → metric → value, and `loss` beside the targets; null where a metric is undefined."""
+
+
+class _Section(BaseModel):
+    # Unknown keys are kept: a later version may add some, and reading an older file must not refuse them.
+    model_config = ConfigDict(extra="allow", use_attribute_docstrings=True)
+
+
+class Baseline(_Section):
+    """A simple model trained on the same rows and measured the same way."""
+
+    train: dict[str, dict[str, float | None]] = {}
+    """Target → metric → value on the training rows, when measured."""
+    validation: dict[str, dict[str, float | None]] = {}
+    """Target → metric → value on the validation rows."""
+    test: dict[str, dict[str, float | None]] = {}
+    """Target → metric → value on the test rows."""
+    seconds: float | None = None
+    """Seconds to fit and measure it."""
+
+
+class Verdict(_Section):
+    """How the network stands beside the best baseline for one target."""
+
+    metric: str
+    """The metric compared, on the test rows."""
+    network: float | None = None
+    """The network's value."""
+    best_baseline: float | None = None
+    """The best baseline's value."""
+    name: str | None = None
+    """Which baseline that is."""
+    beats: bool | None = None
+    """Whether the network is better; null when there is nothing to compare."""
+    text: str = ""
+    """The same in one sentence."""
+
+
+class Timing(_Section):
+    """Where the time went."""
+
+    startup_seconds: float | None = None
+    """Seconds from the start of the process to the first step."""
+    train_seconds: float | None = None
+    """Seconds in steps alone."""
+    evaluate_seconds: float | None = None
+    """Seconds in evaluations."""
+    checkpoint_seconds: float | None = None
+    """Seconds that training waited for checkpoints."""
+    total_seconds: float | None = None
+    """Seconds from the start of the process to the end."""
+    steps: int | None = None
+    """Optimizer updates done by this process (a resumed run counts from where it continued)."""
+    samples_per_second: float | None = None
+    """Training samples per second of `train_seconds`."""
+
+
+class Realised(_Section):
+    """What was used, where the request said `auto` or gave a limit."""
+
+    batch_size: int | None = None
+    """Samples per step, over all ranks."""
+    micro_batch_size: int | None = None
+    """Samples per forward and backward pass on one device."""
+    steps: int | None = None
+    """Optimizer updates of the whole run."""
+    epochs: float | None = None
+    """Passes over the training rows."""
+    parameters: int | None = None
+    """Trainable numbers in the network."""
+
+
+class Best(_Section):
+    """The evaluation whose weights were kept."""
+
+    step: int | None = None
+    """The step after which it was made."""
+    metric: str | None = None
+    """The monitored metric, as `target.metric` or `loss`."""
+    value: float | None = None
+    """Its value on the validation rows."""
+
+
+class Results(_Section):
+    """Every final number of a run."""
+
+    format: int = FORMAT
+    """The version of this layout; a reader refuses a larger one."""
+    metrics: dict[str, Metrics] = {}
+    """Split (`train`, `validation`, `test`) → target → metric → value, and `loss` per split."""
+    intervals: dict[str, dict[str, dict[str, tuple[float | None, float | None]]]] = {}
+    """Split → target → metric → lowest and highest value of the 95 % bootstrap interval."""
+    baselines: dict[str, Baseline] = {}
+    """Baseline → its numbers."""
+    verdict: dict[str, Verdict] = {}
+    """Target → how the network stands beside the best baseline."""
+    timing: Timing = Timing()
+    """Where the time went, in seconds."""
+    realised: Realised = Realised()
+    """What was used, where the request said `auto` or gave a limit."""
+    stopped_because: str = ""
+    """Why training ended, in words."""
+    best: Best | None = None
+    """The evaluation whose weights were kept."""
+    seed: int | None = None
+    """The seed of the split, the initial weights, the order and the noise."""
+    weights_sha256: str | None = None
+    """SHA-256 (hex) of `model/model.safetensors`."""
+
+
+def validate_results(content: Any, where: str = "results.json") -> dict[str, Any]:
+    """`content` with every field of the layout present and NaN as null; raises RunError naming the fields that do not fit."""
+    try:
+        return Results.model_validate(plain(content)).model_dump(mode="json")
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()[:5])
+        raise RunError(
+            "this does not have the layout of results.json", where=where, why=wrong, fix="docs/results.md describes every field"
+        ) from error
+
+
+def build_results(**fields: Any) -> dict[str, Any]:
+    """The content of results.json from its top-level fields; raises RunError when one does not fit."""
+    return validate_results({"format": FORMAT, **fields})
+
+
+def read_results(path: Path) -> dict[str, Any] | None:
+    """results.json of the run at `path`, None when it has none; raises RunError when it is damaged or from a newer layout."""
+    content = read_json(path / "results.json")
+    if content is None:
+        return None
+    version = content.get("format") if isinstance(content, dict) else None
+    if isinstance(version, int) and version > FORMAT:
+        why = f"it has layout {version}; this version reads up to {FORMAT}"
+        raise RunError("results.json is from a newer Trainwright", where=str(path), why=why, fix="pip install -U trainwright")
+    return validate_results(content, str(path / "results.json"))

@@ -1,0 +1,161 @@
+"""Encoders → combiner → decoders, one per target: classification and regression of any labelled rows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from trainwright import metrics as measures
+from trainwright.config.model import ConfigModel, PartConfig
+from trainwright.config.registry import build
+from trainwright.engine.system import Batch, Loss, Moment
+from trainwright.features.spec import DataSpec, InputGroup, TargetSpec
+from trainwright.nn.combiners import AutoCombinerOptions
+from trainwright.nn.decoders import LinearDecoderOptions
+from trainwright.nn.encoders.auto import choose as choose_encoder
+from trainwright.nn.encoders.tied import Tied, one_column
+from trainwright.nn.losses import BinaryCrossEntropyOptions, CrossEntropyOptions, MSEOptions, SigmoidCrossEntropyOptions
+from trainwright.nn.losses.base import RowLoss
+from trainwright.systems.base import System
+from trainwright.systems.config import SupervisedConfig
+from trainwright.systems.readout import join_members, original_units, scores
+
+DEFAULT_LOSSES: dict[str, type[PartConfig]] = {
+    "binary": BinaryCrossEntropyOptions,
+    "category": CrossEntropyOptions,
+    "number": MSEOptions,
+    "vector": MSEOptions,
+    "set": SigmoidCrossEntropyOptions,
+}
+
+
+class Head:
+    """A target with its decoder and loss; plain references beside the registered modules, because attribute look-up in a module costs a step."""
+
+    def __init__(self, target: TargetSpec, decoder: nn.Module, loss: RowLoss) -> None:
+        self.target, self.decoder, self.loss = target, decoder, loss
+        self.name, self.weight = target.name, target.weight
+        self.truth, self.output, self.encoded = f"target.{target.name}", f"{target.name}.output", f"{target.name}.encoded"
+
+
+class SupervisedSystem(System):
+    """Predicts every target from the encoded groups of inputs; `config` has `combiner` and `encoders` (by kind of column)."""
+
+    Config: ClassVar[type[ConfigModel]] = SupervisedConfig
+
+    def assemble(self, spec: DataSpec) -> None:
+        """Makes encoders, combiner, decoders and losses for the groups and targets of `spec`."""
+        self.spec = spec
+        encoders, reads = self._encoders(spec)
+        self.encoders = nn.ModuleList(encoders)
+        shapes = [(int(encoder.tokens), int(encoder.width)) for encoder, _ in reads]
+        options = self.config.combiner
+        self.combiner = build("combiner", AutoCombinerOptions() if options is None else options, shapes=shapes, rows=spec.rows)
+        self.penalised = bool(getattr(self.combiner, "penalises", False))
+        self.heads = [self._head(target) for target in spec.targets]
+        self.decoders = nn.ModuleList(head.decoder for head in self.heads)
+        self.losses = nn.ModuleList(head.loss for head in self.heads)
+        self.reads = reads
+
+    def _encoders(self, spec: DataSpec) -> tuple[list[nn.Module], list[tuple[nn.Module, list[tuple[str, str]]]]]:
+        """The encoders, each once, and for every group which one reads which blocks of a batch."""
+        made: dict[str, nn.Module] = {}
+        encoders: list[nn.Module] = []
+        reads: list[tuple[nn.Module, list[tuple[str, str]]]] = []
+        for group in spec.inputs:
+            single = made.get(group.tied or "")
+            if single is None:
+                single = self._encoder(one_column(group) if group.tied else group, spec.rows)
+                encoders.append(single)
+                made |= {group.tied: single} if group.tied else {}
+            encoder = Tied(single, len(group.columns)) if group.tied else single
+            reads.append((encoder, [(part, f"{group.name}.{part}") for part in group.parts]))
+        return encoders, reads
+
+    def _encoder(self, group: InputGroup, rows: int) -> nn.Module:
+        options = group.encoder or self.config.encoders.get(group.kind)
+        if options is None or options.type == "auto":
+            options = choose_encoder(group, self.config.combiner.type, rows)
+        return build("encoder", options, group=group)
+
+    def _head(self, target: TargetSpec) -> Head:
+        loss = target.loss or DEFAULT_LOSSES[target.kind]()
+        # one logit says all there is to say of two classes, unless the loss wants one per class
+        shaped = replace(target, width=1) if target.kind == "binary" and loss.type != "cross_entropy" else target
+        decoder = build(
+            "decoder",
+            target.decoder or LinearDecoderOptions(),
+            width=self.combiner.width,
+            members=getattr(self.combiner, "members", 1),
+            target=shaped,
+        )
+        return Head(target, decoder, build("loss", loss, target=shaped))
+
+    def encode(self, batch: Batch) -> Tensor:
+        """One vector per row `[b, h]`, or per row and member `[b, k, h]`."""
+        return self.combiner([encoder({part: batch[key] for part, key in keys}) for encoder, keys in self.reads])
+
+    def training_step(self, batch: Batch, moment: Moment) -> Loss:
+        """The weighted sum of the targets' losses over rows (mean over members), plus the combiner's penalty where it has one."""
+        hidden = self.encode(batch)
+        totals, outputs = [], {}
+        for head in self.heads:
+            truth = batch[head.truth]
+            output = head.decoder(hidden)
+            total = head.loss.total(output, truth)
+            totals.append(total if head.weight == 1.0 else total * head.weight)
+            outputs[head.output], outputs[head.encoded] = output.detach(), truth
+        parts = {head.name: total.detach() for head, total in zip(self.heads, totals, strict=True)} if len(totals) > 1 else {}
+        penalty = self.combiner.penalty if self.penalised else None
+        if penalty is not None:
+            totals.append(penalty.sum())
+            parts["penalty"] = totals[-1].detach()
+        return Loss(sum(totals[1:], totals[0]), hidden.shape[0], parts, outputs)
+
+    def evaluation_step(self, batch: Batch, moment: Moment) -> dict[str, Tensor]:
+        """For every target `<t>.scores`, `<t>.truth` and `<t>.loss`, rows first; see `finish`."""
+        hidden = self.encode(batch)
+        return self.finish({key: value for head in self.heads for key, value in ((head.output, head.decoder(hidden)), (head.encoded, batch[head.truth]))})
+
+    def predict_step(self, batch: Batch) -> dict[str, Tensor]:
+        """`<t>.scores` of every target: probabilities `[b, c]`, or values in original units."""
+        hidden = self.encode(batch)
+        return {f"{head.name}.scores": scores(head.target, join_members(head.target.kind, head.decoder(hidden))) for head in self.heads}
+
+    def finish(self, outputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Raw outputs of decoders → scores, truth in original units and the loss per row of the members' joint answer."""
+        finished = {key: value for key, value in outputs.items() if not key.endswith((".output", ".encoded"))}
+        for head in self.heads:
+            if head.output not in outputs:
+                continue
+            target, encoded = head.target, outputs[head.encoded]
+            output = join_members(target.kind, outputs[head.output])
+            finished[f"{head.name}.scores"] = scores(target, output)
+            finished[f"{head.name}.truth"] = original_units(encoded, target.scale) if target.kind in ("number", "vector") else encoded
+            finished[f"{head.name}.loss"] = head.loss(output, encoded)
+        return finished
+
+    def metrics(self, outputs: dict[str, Tensor]) -> dict[str, float]:
+        """`loss` (weighted sum over targets of the mean over rows) and `<target>.<metric>`; takes outputs of either kind of step."""
+        with torch.no_grad():
+            finished = self.finish(outputs)
+        values = {"loss": sum(head.weight * float(finished[f"{head.name}.loss"].double().mean()) for head in self.heads)}
+        for head in self.heads:
+            target = head.target
+            truth, predicted = (finished[f"{head.name}.{key}"].cpu().numpy() for key in ("truth", "scores"))
+            outcome = measures.Outcome(target.kind, truth, predicted, target.classes)
+            wanted = target.metrics or measures.default_metrics(target.kind)
+            values |= {f"{head.name}.{name}": value for name, value in measures.compute(outcome, wanted).items()}
+        return values
+
+    def metric_names(self) -> list[str]:
+        """The keys that `metrics` returns."""
+        names = [f"{t.name}.{measures.label(metric)}" for t in self.spec.targets for metric in t.metrics or measures.default_metrics(t.kind)]
+        return ["loss", *names]
+
+    def higher_is_better(self, name: str) -> bool:
+        """Which way a key of `metrics` is better."""
+        return measures.mode(name) == "max"

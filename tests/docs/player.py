@@ -1,0 +1,113 @@
+"""Plays a page: `python player.py PAGE FOLDER` runs its commands and Python blocks in order, in one process, inside the folder."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import shlex
+import subprocess
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import Any
+
+from pages import ROOT, Block, blocks
+from tables import write_tables
+
+ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=.*")
+
+
+def run_command(words: list[str]) -> tuple[int, str]:
+    """One `trainwright` command in this process: its exit code and everything it printed."""
+    from trainwright.cli.main import main
+
+    target = Path(words[words.index(">") + 1]) if ">" in words else None
+    words = words[: words.index(">")] if ">" in words else words
+    printed, spoken = io.StringIO(), io.StringIO()
+    with redirect_stdout(printed), redirect_stderr(spoken):
+        try:
+            code = main(words[1:])
+        except SystemExit as error:
+            code = error.code if isinstance(error.code, int) else int(error.code is not None)
+    if target:
+        target.write_text(printed.getvalue())
+    return code or 0, printed.getvalue() + spoken.getvalue()
+
+
+def play_command(line: str) -> tuple[int, str] | None:
+    """A line of a console block; None when it is not one of ours."""
+    words = shlex.split(line, comments=True)
+    settings = {}
+    while words and ASSIGNMENT.fullmatch(words[0]):
+        name, _, settings[name] = words.pop(0).partition("=")
+    if not words or words[0] != "trainwright":
+        return None
+    before = {name: os.environ.get(name) for name in settings}
+    os.environ.update(settings)
+    try:
+        return run_command(words)
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+def play_script(block: Block) -> str:
+    """The complaint about a bash block, run by a real shell, or nothing."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    result = subprocess.run(["bash", "-euo", "pipefail", "-c", block.text], capture_output=True, text=True, env={**os.environ, "PATH": path})
+    return "" if result.returncode == block.exit_code else f"the script returned {result.returncode}:\n{result.stdout}{result.stderr}"
+
+
+def play_commands(block: Block) -> str:
+    """The complaint about a console block, or nothing."""
+    said = ""
+    for number, line in enumerate(block.commands, start=1):
+        result = play_command(line)
+        if result is None:
+            continue
+        code, output = result
+        said += output
+        expected = block.exit_code if number == len(block.commands) else 0
+        if code != expected:
+            return f"`{line}` returned {code}, not {expected}:\n{output}"
+        if "Traceback (most recent call last)" in output:
+            return f"`{line}` showed a traceback:\n{output}"
+    if block.checked:
+        flat = " ".join(said.split())
+        for line in block.output:
+            if " ".join(line.split()) not in flat:
+                return f"the page shows {line!r}, but the command printed:\n{said}"
+    return ""
+
+
+def play(page: Path) -> list[str]:
+    """Every complaint about a page, each with its line."""
+    complaints = []
+    names: dict[str, Any] = {"__name__": "__main__"}
+    for block in blocks(page):
+        if block.title:
+            Path(block.title).parent.mkdir(parents=True, exist_ok=True)
+            Path(block.title).write_text(block.text)
+        if block.skip is not None or (block.kind == "python" and block.title):
+            continue
+        complaint = ""
+        if block.kind == "console":
+            complaint = play_commands(block)
+        elif block.kind == "bash" and block.is_ours:
+            complaint = play_script(block)
+        elif block.kind == "python":
+            exec(compile("\n" * block.line + block.text, str(page), "exec"), names)
+        if complaint:
+            complaints.append(f"{page.relative_to(ROOT)}:{block.line}: {complaint}")
+    return complaints
+
+
+if __name__ == "__main__":
+    page, folder = Path(sys.argv[1]).resolve(), Path(sys.argv[2])
+    write_tables(folder)
+    os.chdir(folder)
+    sys.path.insert(0, ".")
+    complaints = play(page)
+    print("\n\n".join(complaints))
+    sys.exit(bool(complaints))

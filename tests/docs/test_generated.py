@@ -1,0 +1,101 @@
+"""What the pages say of parts and options is what the code says."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from pages import ROOT, Block, blocks, pages
+
+from trainwright.config.registry import KINDS, parts
+
+SNIPPETS = [
+    pytest.param(block, id=f"{page.relative_to(ROOT)}:{block.line}")
+    for page in pages()
+    for block in blocks(page)
+    if block.kind in ("yaml", "yml") and block.skip is None
+]
+
+
+@pytest.fixture(scope="module")
+def generate():
+    sys.path.insert(0, str(ROOT / "docs"))
+    try:
+        import generate
+    finally:
+        sys.path.pop(0)
+    return generate
+
+
+def test_every_kind_of_part_is_listed_on_a_page() -> None:
+    everything = "".join(page.read_text() for page in pages())
+    missing = [kind for kind in KINDS if f"<!-- parts: {kind} -->" not in everything]
+    assert not missing
+
+
+def test_a_table_names_every_part_and_every_option_of_its_kind(generate) -> None:
+    for kind in KINDS:
+        page = generate.parts_of(kind)
+        for name, part in parts(kind).items():
+            assert f"`{name}`" in page
+            assert all(f"| `{key}` |" in page or f"| `{key}." in page for key in part.config.model_fields if key != "type"), (kind, name)
+
+
+def test_every_part_has_a_summary_and_every_option_a_meaning(generate) -> None:
+    bare = []
+    for kind in KINDS:
+        for name, part in parts(kind).items():
+            bare += [f"{kind}.{name}"] if not part.summary else []
+            bare += [f"{kind}.{name}.{key}" for key, _, _, meaning in generate.described(part.config) if not meaning]
+    assert not bare
+
+
+def test_every_option_of_the_configuration_has_a_meaning(generate) -> None:
+    from trainwright.api.config import Config
+
+    assert not [key for key, _, _, meaning in generate.described(Config) if not meaning]
+
+
+def test_no_marker_of_a_table_is_left_on_a_page(generate) -> None:
+    for page in pages():
+        text = generate.on_page_markdown(page.read_text())
+        assert "<!-- parts" not in text and "<!-- part:" not in text and "<!-- options" not in text
+
+
+@pytest.mark.parametrize("block", SNIPPETS)
+def test_every_configuration_that_is_shown_is_valid(block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tables import write_tables
+
+    from trainwright.cli.main import main
+
+    monkeypatch.chdir(tmp_path)
+    write_tables(tmp_path)
+    shown = yaml.safe_load(block.text) or {}
+    if "base" in shown:
+        shown.pop("base")
+    complete = {"data": {"source": "titanic.csv"} | shown.pop("data", {}), "targets": ["survived"]} | shown
+    (tmp_path / "shown.yaml").write_text(yaml.safe_dump(complete))
+    assert main(["validate", "shown.yaml"]) == 0
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs").rglob("*.yaml")), ids=lambda path: path.name)
+def test_every_shipped_configuration_is_valid_and_names_its_schema(path: Path) -> None:
+    from trainwright.cli.main import main
+
+    first = path.read_text().splitlines()[0]
+    assert first.startswith("# yaml-language-server: $schema=")
+    assert (path.parent / first.partition("=")[2]).resolve() == ROOT / "trainwright.schema.json"
+    assert main(["validate", str(path)]) == 0
+
+
+@pytest.mark.slow
+def test_the_documentation_builds_without_a_warning(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stdout + result.stderr
+    page = (tmp_path / "site/models/index.html").read_text()
+    assert "encoder-piecewise-linear" in page
+    assert "fonts.googleapis" not in page
