@@ -23,7 +23,16 @@ from trainwright.config.registry import Part, parts
 from trainwright.config.sizes import Bytes
 
 MARKER = re.compile(r"^<!-- (parts|part|options): ([\w.:]+)(?: without ([\w, ]+))? -->$", re.MULTILINE)
-SIMPLE = {int: "integer", float: "number", str: "text", bool: "true or false", dict: "mapping", Duration: "duration", Bytes: "size", Any: "anything"}
+SIMPLE = {
+    int: "integer",
+    float: "number",
+    str: "text",
+    bool: "true or false",
+    dict: "mapping",
+    Duration: "duration",
+    Bytes: "size",
+    Any: "anything",
+}
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
@@ -80,7 +89,8 @@ def described(config: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, 
             yield prefix + key, type_of(field), default_of(field), field.description or ""
             continue
         if type(None) in typing.get_args(field.annotation):
-            yield prefix + key, "section or null", "see below" if field.get_default(call_default_factory=True) else "null", field.description or ""
+            given = field.get_default(call_default_factory=True) is not None
+            yield prefix + key, "section or null", "the next lines" if given else "null", field.description or ""
         yield from described(section, f"{prefix}{key}.")
 
 

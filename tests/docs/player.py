@@ -55,7 +55,8 @@ def play_command(line: str) -> tuple[int, str] | None:
 def play_script(block: Block) -> str:
     """The complaint about a bash block, run by a real shell, or nothing."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    result = subprocess.run(["bash", "-euo", "pipefail", "-c", block.text], capture_output=True, text=True, env={**os.environ, "PATH": path})
+    script = ["bash", "-euo", "pipefail", "-c", block.text]
+    result = subprocess.run(script, capture_output=True, text=True, env={**os.environ, "PATH": path})
     return "" if result.returncode == block.exit_code else f"the script returned {result.returncode}:\n{result.stdout}{result.stderr}"
 
 

@@ -68,7 +68,6 @@ def test_no_marker_of_a_table_is_left_on_a_page(generate) -> None:
 @pytest.mark.parametrize("block", SNIPPETS)
 def test_every_configuration_that_is_shown_is_valid(block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from tables import write_tables
-
     from trainwright.cli.main import main
 
     monkeypatch.chdir(tmp_path)
@@ -99,3 +98,15 @@ def test_the_documentation_builds_without_a_warning(tmp_path: Path) -> None:
     page = (tmp_path / "site/models/index.html").read_text()
     assert "encoder-piecewise-linear" in page
     assert "fonts.googleapis" not in page
+
+
+def test_the_table_of_targets_states_the_defaults() -> None:
+    from trainwright.metrics import default_metrics, default_monitor
+    from trainwright.systems.supervised import DEFAULT_LOSSES
+
+    stated = [line for line in (ROOT / "docs/features.md").read_text().splitlines() if line.count("|") == 5 and line.startswith("| `")]
+    true = []
+    for kind, loss in DEFAULT_LOSSES.items():
+        metrics = ", ".join(f"`{metric.type}`" for metric in default_metrics(kind))
+        true.append(f"| `{kind}` | `{loss().type}` | {metrics} | `{default_monitor(kind)}` |")
+    assert sorted(stated) == sorted(true)

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from pages import ROOT, blocks, pages
 
-
 PLAYED = [page for page in pages() if any(block.is_ours and block.skip is None for block in blocks(page))]
 
 

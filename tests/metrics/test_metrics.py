@@ -10,7 +10,19 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from trainwright.config.errors import ConfigError
-from trainwright.metrics import PARTS, Outcome, best_threshold, check_kind, compute, compute_one, default_metrics, default_monitor, label, mode, options
+from trainwright.metrics import (
+    PARTS,
+    Outcome,
+    best_threshold,
+    check_kind,
+    compute,
+    compute_one,
+    default_metrics,
+    default_monitor,
+    label,
+    mode,
+    options,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 seeds = st.integers(0, 2**32 - 1)
@@ -70,7 +82,9 @@ def test_ranking_metrics_are_those_of_the_reference_with_ties(seed: int, rows: i
         steps = [reference.average_precision_score(positive[:, k], scores[:, k]) for k in range(scores.shape[1])]
         weights = positive.sum(axis=0) if average == "weighted" else None
         assert compute_one(outcome, options("roc_auc", average=average)) == pytest.approx(np.average(areas, weights=weights), abs=1e-12)
-        assert compute_one(outcome, options("average_precision", average=average)) == pytest.approx(np.average(steps, weights=weights), abs=1e-12)
+        assert compute_one(outcome, options("average_precision", average=average)) == pytest.approx(
+            np.average(steps, weights=weights), abs=1e-12
+        )
     if classes > 2:
         whole = reference.roc_auc_score(outcome.truth, outcome.scores, multi_class="ovr")
         assert compute_one(outcome, "roc_auc") == pytest.approx(whole, abs=1e-12)
@@ -130,7 +144,8 @@ def test_set_metrics_are_those_of_the_reference(seed: int, rows: int, labels: in
     for average in ("macro", "micro"):
         ours = [compute_one(outcome, options(name, average=average)) for name in ("f1", "jaccard")]
         theirs = [
-            score(truth[:, seen], predicted[:, seen], average=average, zero_division=0) for score in (reference.f1_score, reference.jaccard_score)
+            score(truth[:, seen], predicted[:, seen], average=average, zero_division=0)
+            for score in (reference.f1_score, reference.jaccard_score)
         ]
         assert ours == pytest.approx(theirs)
 
@@ -195,7 +210,11 @@ def test_the_best_threshold_beats_every_other_cut() -> None:
 
 def test_monitors_know_which_way_is_better() -> None:
     assert [mode(name) for name in ("loss", "survived.roc_auc", "f1_micro", "price.rmse", "a.b.r2")] == ["min", "max", "max", "min", "max"]
-    assert all(mode(label(each)) == ("max" if PARTS[each.type].higher_is_better else "min") for kind in ("binary", "set") for each in default_metrics(kind))
+    assert all(
+        mode(label(each)) == ("max" if PARTS[each.type].higher_is_better else "min")
+        for kind in ("binary", "set")
+        for each in default_metrics(kind)
+    )
     with pytest.raises(ConfigError, match="did you mean 'accuracy'"):
         mode("survived.acuracy")
 
@@ -210,7 +229,11 @@ def test_every_kind_has_defaults_that_are_defined_for_it() -> None:
 
 
 def test_labels_name_the_options_that_differ() -> None:
-    assert [label(options("f1")), label(options("f1", average="micro")), label(options("top_k_accuracy", k=5))] == ["f1", "f1_micro", "top_k_accuracy_5"]
+    assert [label(options("f1")), label(options("f1", average="micro")), label(options("top_k_accuracy", k=5))] == [
+        "f1",
+        "f1_micro",
+        "top_k_accuracy_5",
+    ]
 
 
 def test_shapes_that_do_not_fit_are_refused() -> None:
@@ -221,7 +244,8 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
 
 def test_the_table_loads_neither_numpy_nor_torch_and_metrics_load_no_scipy() -> None:
     code = (
-        "import sys, trainwright.metrics as m; m.default_metrics('binary'); m.mode('loss'); assert not {'numpy', 'torch'} & set(sys.modules);"
+        "import sys, trainwright.metrics as m; m.default_metrics('binary'); m.mode('loss');"
+        "assert not {'numpy', 'torch'} & set(sys.modules);"
         "m.compute(m.Outcome('binary', [0, 1], [0.1, 0.9]), m.default_metrics('binary'));"
         "assert not {'scipy', 'sklearn', 'pandas', 'torch'} & set(sys.modules)"
     )

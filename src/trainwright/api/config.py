@@ -53,6 +53,7 @@ class Config(ConfigModel):
     """The whole configuration of a supervised run."""
 
     data: DataConfig
+    """Where the rows are."""
     targets: list[str] = []
     """Columns to predict; `--target a,b` on the command line. Built-in sets know their own."""
     inputs: list[str] | str = "auto"
@@ -62,6 +63,10 @@ class Config(ConfigModel):
     columns: dict[str, choice("feature")] = {}  # type: ignore[valid-type]
     """What is known of single columns: `age: number`, or `age: {type: number, missing: median, scale: quantile}`."""
     model: ModelConfig = ModelConfig()
+    """What is trained."""
     trainer: TrainerConfig = TrainerConfig()
+    """How it is trained."""
     evaluation: EvaluationConfig = EvaluationConfig()
+    """What is measured after training."""
     run: RunConfig = RunConfig()
+    """Which run this is and where it is kept."""

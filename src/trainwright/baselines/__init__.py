@@ -14,8 +14,8 @@ from trainwright.config.model import PartConfig
 from trainwright.config.registry import Part
 
 if TYPE_CHECKING:
+    from trainwright.baselines.comparison import verdict
     from trainwright.baselines.run import BaselineResult, BaselineTarget, original_truth, run_baselines
-    from trainwright.baselines.verdict import verdict
 
 __all__ = [
     "PARTS",
@@ -69,7 +69,7 @@ _LAZY = {
     "BaselineTarget": "trainwright.baselines.run",
     "original_truth": "trainwright.baselines.run",
     "run_baselines": "trainwright.baselines.run",
-    "verdict": "trainwright.baselines.verdict",
+    "verdict": "trainwright.baselines.comparison",
 }
 
 

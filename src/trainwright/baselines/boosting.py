@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -19,6 +20,8 @@ _WORDS = 200
 _OUTPUTS = 32
 _EARLY = 10_000
 """Above this many rows growing stops when held-back rows no longer improve."""
+_PARALLEL = 2e8
+"""Rows × columns × trees above which all cores grow them."""
 _CELLS = 4e9
 """Rows × columns × trees that two cores grow in about ten seconds."""
 
@@ -46,6 +49,13 @@ def _ranked(codes: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     return np.where(known, place, len(chosen)).astype(np.float64)[:, None]
 
 
+def _threads(cells: float) -> AbstractContextManager[Any]:
+    """One thread for small work: trees wait for each other many times, which on busy cores costs more than a second thread brings."""
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    return threadpool_limits(1, user_api="openmp") if cells < _PARALLEL else nullcontext()
+
+
 class Boosting:
     """Gradient boosting with scikit-learn's histogram trees; categories are split natively."""
 
@@ -66,7 +76,12 @@ class Boosting:
         forests = 1 if kind in CLASSES or truth.ndim == 1 else width
         if forests > _OUTPUTS:
             raise RequestError(f"one forest for each of {forests} outputs would take minutes")
-        design, truth = self._affordable(truth, width if kind == CATEGORY else forests)
+        trees = (width if kind == CATEGORY else forests) * self.options.iterations
+        design, truth = self._affordable(truth, trees)
+        with _threads(design.size * trees):
+            return self._grown(kind, width, design, truth)
+
+    def _grown(self, kind: str, width: int, design: np.ndarray, truth: np.ndarray) -> list[np.ndarray]:
         outputs = outputs_of(kind, width, truth)
         if kind in CLASSES:
             return class_scores(partial(self._classifier, truth), design, truth, self.others, width)
@@ -75,10 +90,10 @@ class Boosting:
         parts = [value_scores(self._regressor, design, each, self.others) for each in outputs]
         return parts[0] if truth.ndim == 1 else joined(kind, parts)
 
-    def _affordable(self, truth: np.ndarray, forests: int) -> tuple[np.ndarray, np.ndarray]:
+    def _affordable(self, truth: np.ndarray, trees: int) -> tuple[np.ndarray, np.ndarray]:
         """As many training rows as take about ten seconds."""
         rows, columns = self.design.shape
-        chosen = drawn_rows(rows, max(2000, int(_CELLS / (max(columns, 1) * forests * self.options.iterations))), self.seed)
+        chosen = drawn_rows(rows, max(2000, int(_CELLS / (max(columns, 1) * trees))), self.seed)
         used = rows if chosen is None else len(chosen)
         if used < self.total:
             self.notes.append(f"trained on {used:,} of {self.total:,} rows")

@@ -26,7 +26,9 @@ class Design:
     def __init__(self, train: Inputs) -> None:
         defined = ~np.isnan(train.numbers)
         with np.errstate(all="ignore"):
-            self.medians = np.array([np.median(each[known]) if known.any() else 0.0 for each, known in zip(train.numbers.T, defined.T, strict=True)])
+            self.medians = np.array(
+                [np.median(each[known]) if known.any() else 0.0 for each, known in zip(train.numbers.T, defined.T, strict=True)]
+            )
         self.flagged = np.flatnonzero(~defined.all(axis=0))
         filled = np.where(defined, train.numbers, self.medians) if train.numbers.size else train.numbers
         self.means, deviations = filled.mean(axis=0), filled.std(axis=0)
@@ -36,7 +38,7 @@ class Design:
 
     def matrix(self, inputs: Inputs) -> Any:
         """The rows as a dense or sparse matrix."""
-        from scipy import sparse
+        from scipy import sparse  # type: ignore[import-untyped]
 
         missing = np.isnan(inputs.numbers)
         numbers = (np.where(missing, self.medians, inputs.numbers) - self.means) / self.deviations

@@ -102,7 +102,12 @@ def _read(read: Read, columns: InputColumns, rows: dict[str, np.ndarray]) -> dic
 
 
 def _run_one(
-    options: PartConfig, inputs: dict[str, Inputs], targets: Sequence[BaselineTarget], positions: dict[str, np.ndarray], notes: list[str], seed: int
+    options: PartConfig,
+    inputs: dict[str, Inputs],
+    targets: Sequence[BaselineTarget],
+    positions: dict[str, np.ndarray],
+    notes: list[str],
+    seed: int,
 ) -> BaselineResult:
     result, splits = BaselineResult(options.type), [name for name in inputs if name != "train"]
     start = time.perf_counter()

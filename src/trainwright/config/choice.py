@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, SerializeAsAny
-from pydantic_core import PydanticCustomError
+from pydantic import BeforeValidator, GetJsonSchemaHandler, SerializeAsAny
+from pydantic_core import CoreSchema, PydanticCustomError
 
 from trainwright.config.errors import ConfigError
 from trainwright.config.model import PartConfig
-from trainwright.config.registry import options_class, parts
+from trainwright.config.registry import canonical_name, options_class
 
 
 @dataclass(frozen=True)
@@ -20,20 +20,30 @@ class PartOf:
 
     kind: str
 
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"$ref": f"#/$defs/{self.kind}"}
+
 
 def choose(kind: str, value: Any) -> Any:
     """`"mlp"` or `{"type": "mlp", …}` → the options of that part, validated; other values are left for pydantic to refuse."""
+    if isinstance(value, PartConfig):
+        return value
     if isinstance(value, str):
         value = {"type": value}
-    if isinstance(value, dict) and "type" not in value and "auto" in parts(kind):
-        value = {"type": "auto", **value}
-    if not isinstance(value, dict) or not isinstance(value.get("type"), str):
-        return value
+    if not isinstance(value, dict):
+        raise PydanticCustomError("no_part", "{what}", {"what": "", "kind": kind})
+    if not isinstance(value.get("type"), str):
+        raise PydanticCustomError("no_type", "{what}", {"what": "", "kind": kind, "given": value.get("type")})
     try:
         options = options_class(kind, value["type"])
+        name = canonical_name(kind, value["type"])
     except ConfigError as error:
         raise PydanticCustomError("unknown_part", "{what}", {"what": error.what, "fix": error.fix, "why": error.why}) from error
-    return options.model_validate(value)
+    return options.model_validate({_as_option(key): each for key, each in {**value, "type": name}.items()})
+
+
+def _as_option(key: Any) -> Any:
+    return key.replace("-", "_") if isinstance(key, str) else key
 
 
 def choice(kind: str) -> Any:

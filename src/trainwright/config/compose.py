@@ -12,7 +12,7 @@ from trainwright.config.errors import ConfigError, ManyErrors, RequestError, did
 from trainwright.config.interpolation import interpolate
 from trainwright.config.layers import assign, canonical_keys, merge
 from trainwright.config.model import ConfigModel
-from trainwright.config.places import KeyPath, Node, Place, node_of, parse_path, spelled
+from trainwright.config.places import KeyPath, Node, Place, node_of, parse_path
 from trainwright.config.reading import literal, read_yaml
 from trainwright.config.structure import Section, field_structure
 
@@ -168,4 +168,4 @@ def _from_environment(model: type[ConfigModel], environment: Mapping[str, str]) 
     return found
 
 
-__all__ = ["Assignment", "Composed", "compose", "given", "override", "spelled"]
+

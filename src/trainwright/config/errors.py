@@ -69,8 +69,10 @@ def nearest(name: str, names: Iterable[str]) -> str:
 
 
 def did_you_mean(name: str, names: Iterable[str], limit: int = 12) -> str:
-    """A fix line: the nearest name, and the allowed ones (at most `limit`)."""
+    """A fix line: the nearest name, and the allowed ones (at most `limit`; of more than that, only the nearest where there is one)."""
     names = list(names)
     close = nearest(name, names)
+    if close and len(names) > limit:
+        return f"did you mean '{close}'?"
     shown = ", ".join(names[:limit]) + (f", … ({len(names)} in all)" if len(names) > limit else "")
     return (f"did you mean '{close}'? " if close else "") + (f"available: {shown}" if names else "")

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from trainwright.config.errors import ConfigError, RequestError, did_you_mean
+from trainwright.config.errors import ConfigError, RequestError, nearest
 from trainwright.config.model import ConfigModel
 from trainwright.config.places import KeyPath, Node, node_of, parse_path
 from trainwright.config.reading import literal
@@ -33,7 +33,7 @@ class _Resolver:
 
     def resolve(self, node: Node) -> None:
         """Replace the references in one text; nodes it refers to are resolved first."""
-        if id(node) in self.done or not isinstance(node.value, str) or "${" not in node.value or node.literal:
+        if id(node) in self.done or not isinstance(node.value, str) or "${" not in node.value:
             return
         self.done.add(id(node))
         self.open.append((id(node), node.value))
@@ -95,8 +95,9 @@ class _Resolver:
         try:
             value = default_at(self.model, folded)
         except (KeyError, IndexError):
-            fix = did_you_mean(name, _known(self.root, self.model), limit=0)
-            raise ConfigError(f"${{{name}}} names no option", where=str(node.place), fix=fix or "name an option by its keys from the top") from None
+            close = nearest(name, _known(self.root, self.model))
+            fix = f"did you mean ${{{close}}}?" if close else "name an option by its keys from the top, for example ${run.seed}"
+            raise ConfigError(f"${{{name}}} names no option", where=str(node.place), fix=fix) from None
         if isinstance(value, ConfigModel):
             value = value.model_dump(mode="json")
         return node_of(value if isinstance(value, int | float | str | list | dict | None) else str(value), node.place)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from trainwright.config.errors import ConfigError
@@ -35,8 +35,6 @@ class Node:
     place: Place
     key: Place | None = None
     layer: int = 0
-    literal: bool = field(default=False)
-    """A text that is kept as it is, whatever `${` it holds."""
 
     def plain(self) -> Plain:
         """The value without its places."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from types import ModuleType
 from typing import Any
 
 import pyarrow as pa
@@ -14,17 +15,21 @@ PIECE = 65536
 
 
 def pandas_later() -> None:
-    """Keep pyarrow from importing pandas (0.5 s) at its first conversion; for processes of our own, such as the command line.
+    """Keep pyarrow from importing pandas (0.5 s) at its first conversion; for a process of our own that handles no DataFrame, such as the command line.
 
-    pyarrow looks for pandas once. The look is made to fail here; `pandas_now` (or any pyarrow call that needs pandas) finds it again.
+    pyarrow looks for pandas in two places, once each: its Python shim and its C++ library. Both are shown an empty module instead. `pandas_now` undoes the first;
+    the second only knows what `pandas.NA` and `pandas.NaT` are, which then count as ordinary objects.
     """
     shim = getattr(pa.lib, "_pandas_api", None)
     if shim is None or "pandas" in sys.modules:
         return
-    sys.modules["pandas"] = None  # type: ignore[assignment]
+    nothing = ModuleType("pandas")
+    nothing.__version__ = "0"  # type: ignore[attr-defined]
+    sys.modules["pandas"] = nothing
     try:
-        with suppress(ImportError, AttributeError):  # which of them depends on how pyarrow was compiled
-            _ = shim.have_pandas
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            pa.array([1, None])
     finally:
         del sys.modules["pandas"]
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from glob import glob
+from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
 from trainwright.config.choice import choice
-from trainwright.config.model import ConfigModel
+from trainwright.config.model import ConfigModel, refusal
+from trainwright.config.registry import parts
 from trainwright.config.sizes import Bytes
 
 
@@ -18,14 +21,29 @@ class DataConfig(ConfigModel):
     """A path, a glob, `builtin:NAME`, or a source with its `type` and options."""
     split: choice("split") = Field(default="auto", validate_default=True)  # type: ignore[valid-type]
     """How rows are divided into training, validation and test."""
-    memory_limit: Bytes = "4 GiB"  # type: ignore[assignment]
+    memory_limit: Bytes = Bytes.parse("4 GiB")
     """Above this, encoded rows are kept in a memory-mapped file instead of memory, and the file is read in pieces."""
-    duplicates: str = Field(default="report", pattern="^(report|drop|error)$")
+    duplicates: Literal["report", "drop", "error"] = "report"
     """Exact duplicates across splits: `report` them, `drop` them from training, or stop with an `error`."""
 
     @field_validator("source", mode="before")
     @classmethod
     def _a_path_is_a_source(cls, value: Any) -> Any:
+        """A path alone, or one with options but without the `type` that its ending tells."""
         from trainwright.data.sources import from_text
 
-        return from_text(value) if isinstance(value, str) else value
+        if isinstance(value, str):
+            return refusal(from_text)(value)
+        if isinstance(value, dict) and isinstance(value.get("path"), str) and "type" not in value:
+            return {**refusal(from_text)(value["path"]), **value}
+        if isinstance(value, dict) and "path" not in value and _is_text_of_data(value.get("type")):
+            rest = {key: each for key, each in value.items() if key != "type"}
+            return {**refusal(from_text)(value["type"]), **rest}
+        return value
+
+
+def _is_text_of_data(text: Any) -> bool:
+    """Whether a source given by its type alone names data (`titanic.csv`, `builtin:iris`) and no class."""
+    if not isinstance(text, str) or text.replace("-", "_") in parts("source"):
+        return False
+    return text.startswith("builtin:") or not re.fullmatch(r"[\w./-]+\.py:\w+|[A-Za-z_][\w.]*:[A-Za-z_]\w*", text) and bool(glob(text))

@@ -72,6 +72,8 @@ class RunningOutputs:
     def add(self, outputs: dict[str, Tensor]) -> None:
         """Take in the outputs of some rows, detached; nothing when a system gives none."""
         if outputs:
+            if any(tensor.requires_grad for tensor in outputs.values()):  # else every step's graph would stay in memory
+                outputs = {name: tensor.detach() for name, tensor in outputs.items()}
             self._pieces.append(outputs)
             if len(self._pieces) - self._joined > PIECES:
                 self._join()

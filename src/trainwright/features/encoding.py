@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from trainwright.config.choice import choose
-from trainwright.config.errors import DataError, RunError, did_you_mean
+from trainwright.config.errors import DataError, RunError, did_you_mean, nearest
 from trainwright.config.registry import build, load
 from trainwright.data.source import Source
 from trainwright.features.base import Counts, Feature, PartLayout, one_array
@@ -281,11 +281,10 @@ class TableEncoder:
         if lacking:
             unknown = [name for name in there if name not in self.known]
             names = ", ".join(f"'{name}'" for name in lacking[:10]) + (f" and {len(lacking) - 10} more" if len(lacking) > 10 else "")
-            raise DataError(
-                f"missing column{'s' if len(lacking) > 1 else ''} {names}",
-                where=source.name,
-                fix=did_you_mean(lacking[0], unknown or there),
-            )
+            close = {name: nearest(name, unknown) for name in lacking}
+            guesses = ", ".join(f"'{found}' for '{name}'" for name, found in close.items() if found)
+            fix = f"did you mean {guesses}?" if guesses else did_you_mean(lacking[0], unknown or there)
+            raise DataError(f"missing column{'s' if len(lacking) > 1 else ''} {names}", where=source.name, fix=fix)
 
     # the artifact
 

@@ -27,7 +27,7 @@ def tie_of(inputs: Sequence[str], tied: Mapping[str, Sequence[str]], kinds: Mapp
 
 
 def make_groups(features: Mapping[str, Feature], inputs: Sequence[str], ties: Mapping[str, str]) -> list[InputGroup]:
-    """The groups in the order of their first column: single values of one type and encoder together, tied columns together, others alone."""
+    """The groups in the order of their first column: single values of one type and encoder together, tied ones together."""
     members: dict[tuple[str, ...], list[str]] = {}
     for column in inputs:
         members.setdefault(group_key(features[column], ties.get(column)), []).append(column)

@@ -79,7 +79,7 @@ class Log(Affine):
 class Quantile:
     """The share of training values below, uniform on [0, 1] or as a normal score; equal values get the middle of their range.
 
-    Between its ends this is scikit-learn's QuantileTransformer. The ends differ on purpose: there, the smallest value maps to -5.2 even
+    Between its ends this is scikit-learn's QuantileTransformer. Its ends differ on purpose: there, the smallest value maps to -5.2 even
     when half of the rows have it; here it gets the middle of its range too, and shares stop at half a table step (±3.3 for the normal output).
     """
 

@@ -113,7 +113,11 @@ def label(metric: PartConfig) -> str:
     """The key of a metric in results: its type, then the options that differ from their defaults (`f1_micro`, `top_k_accuracy_5`)."""
     if metric.type not in PARTS:
         return metric.type.replace(":", ".").rsplit(".", 1)[-1]
-    changed = [str(getattr(metric, name)) for name, field in type(metric).model_fields.items() if name != "type" and getattr(metric, name) != field.default]
+    changed = [
+        str(getattr(metric, name))
+        for name, field in type(metric).model_fields.items()
+        if name != "type" and getattr(metric, name) != field.default
+    ]
     return "_".join([metric.type, *changed])
 
 

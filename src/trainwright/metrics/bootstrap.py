@@ -1,8 +1,8 @@
 """How far a test metric, or the difference of two, could lie from the truth because the test rows are a sample.
 
-Percentile bootstrap (Efron 1979). Metrics that are sums over rows are resampled as sums: by row up to 2,000 rows, above that by 1,000 random blocks of
-rows, whose sums are as independent as the rows. Metrics of order are resampled by row up to 2,000 rows; above that a delete-a-group jackknife
-with 20 groups gives their standard error from all rows (Kott 2001) and the interval is that of Student's t.
+Percentile bootstrap (Efron 1979). Metrics that are sums over rows are resampled as sums: by row up to 2,000 rows, above that by
+1,000 random blocks of rows, whose sums are as independent as the rows. Metrics of order are resampled by row up to 2,000 rows; above
+that a delete-a-group jackknife with 20 groups gives their standard error from all rows (Kott 2001), and the interval is Student's t.
 """
 
 from __future__ import annotations
@@ -90,7 +90,9 @@ class _Resampler:
         if not isinstance(metric, Ordered):
             return np.array([metric(outcome.take(groups != each)) for each in range(_GROUPS)])
         at_once = max(1, _BUDGET // 5 // self.rows)
-        kept = [(groups != np.arange(first, min(first + at_once, _GROUPS))[:, None]).astype(np.float64) for first in range(0, _GROUPS, at_once)]
+        kept = [
+            (groups != np.arange(first, min(first + at_once, _GROUPS))[:, None]).astype(np.float64) for first in range(0, _GROUPS, at_once)
+        ]
         return np.concatenate([metric.weighted(outcome, each) for each in kept])
 
     def interval(self, metric: Metric, outcomes: Sequence[Outcome], value: float, level: float) -> tuple[float, float]:
@@ -133,7 +135,7 @@ def intervals(
         name, metric = each if isinstance(each, str) else label(each), instance(each, outcome.kind)
         found[name] = (math.nan, math.nan)
         value = metric(outcome)
-        if metric.has_interval and not math.isnan(value):
+        if getattr(metric, "has_interval", True) and not math.isnan(value):
             low, high = resampler.interval(metric, [outcome], value, level)
             part = PARTS.get(each if isinstance(each, str) else each.type)
             found[name] = (max(low, part.low), min(high, part.high)) if part else (low, high)
@@ -151,7 +153,7 @@ def difference_interval(
         raise ValueError("the two outcomes are not of the same rows: their true values differ")
     made = instance(metric, first.kind)
     value = compute_one(first, metric) - compute_one(second, metric)
-    if math.isnan(value) or not made.has_interval:
+    if math.isnan(value) or not getattr(made, "has_interval", True):
         return Difference(value, math.nan, math.nan)
     low, high = _Resampler(len(first), resamples, seed).interval(made, [first, second], value, level)
     return Difference(value, low, high)

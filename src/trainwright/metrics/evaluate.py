@@ -44,8 +44,8 @@ def compute_one(outcome: Outcome, metric: PartConfig | str) -> float:
 def best_threshold(outcome: Outcome, metric: PartConfig | str = "f1", limit: int = 512) -> tuple[float, float]:
     """The probability at which to decide a binary target so that the metric is best, and the metric there.
 
-    Candidates are 0.5 and midpoints between neighbouring scores (at most `limit`, evenly spaced in rank). Of equally good ones the nearest to
-    0.5 is taken. Returns (0.5, NaN) when the metric is undefined. Raises ValueError for other kinds of target.
+    Candidates are 0.5 and midpoints between neighbouring scores (at most `limit`, evenly spaced in rank). Of equally good ones the
+    nearest to 0.5 is taken. Returns (0.5, NaN) when the metric is undefined. Raises ValueError for other kinds of target.
     """
     if outcome.kind != BINARY:
         raise ValueError(f"a threshold is chosen for binary targets, not for {outcome.kind}")

@@ -79,7 +79,9 @@ class Averaged(LabelCounts):
         """The averaging that the options mean for a kind of target; raises ConfigError when they mean nothing for it."""
         chosen = str(self.options.average)
         if {"binary": kind != BINARY, "samples": kind != SET}.get(chosen, False):
-            raise ConfigError(f"metric '{self.options.type}' cannot average '{chosen}' for a {kind} target", fix="use auto, macro, micro or weighted")
+            raise ConfigError(
+                f"metric '{self.options.type}' cannot average '{chosen}' for a {kind} target", fix="use auto, macro, micro or weighted"
+            )
         return ("binary" if kind == BINARY else "macro") if chosen == "auto" else chosen
 
     def sums(self, outcome: Outcome, starts: np.ndarray) -> np.ndarray:

@@ -127,7 +127,9 @@ class Spearman(Ordered):
 
     def weighted(self, outcome: Outcome, counts: np.ndarray) -> np.ndarray:
         truth, scores = outcome.columns()
-        values = [self._one(weighted_ranks(truth[:, k], counts), weighted_ranks(scores[:, k], counts), counts) for k in range(truth.shape[1])]
+        values = [
+            self._one(weighted_ranks(truth[:, k], counts), weighted_ranks(scores[:, k], counts), counts) for k in range(truth.shape[1])
+        ]
         return mean_defined(np.stack(values, axis=1))
 
     def _one(self, truth: np.ndarray, scores: np.ndarray, counts: np.ndarray) -> np.ndarray:

@@ -17,9 +17,9 @@ KINDS = (*CLASSES, *VALUES, SET)
 class Outcome:
     """Truth and scores of one target over n rows.
 
-    `scores`: probabilities [n, 2] for binary (or [n], of the positive class), [n, classes] for category, [n, labels] for set; predicted values
-    in the target's units [n] or [n, d] for number and vector. `truth`: class index [n], values [n] or [n, d], or multi-hot [n, labels].
-    Raises ValueError when the shapes do not fit together.
+    `scores`: probabilities [n, 2] for binary (or [n], of the positive class), [n, classes] for category, [n, labels] for set; predicted
+    values in the target's units [n] or [n, d] for number and vector. `truth`: class index [n], values [n] or [n, d], or multi-hot
+    [n, labels]. Raises ValueError when the shapes do not fit together.
     """
 
     kind: str
@@ -76,7 +76,7 @@ class Outcome:
 
     @cached_property
     def positives(self) -> np.ndarray:
-        """What ranks are measured on, one column each: the positive class (binary), each class against the rest, or each label; bool [n, k]."""
+        """What ranks are measured on: the positive class (binary), each class against the rest, or each label; bool [n, k]."""
         if self.kind == BINARY:
             return (self.truth == 1)[:, None]
         return self.truth if self.kind == SET else self.truth[:, None] == np.arange(self.width)

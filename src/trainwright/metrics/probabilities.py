@@ -41,7 +41,7 @@ class TopKAccuracy(Mean):
 
 
 def confidence_and_hit(outcome: Outcome) -> tuple[np.ndarray, np.ndarray]:
-    """What a row's forecast said and whether it came true, each [n]: of the positive class for binary targets, of the likeliest for others."""
+    """What a row's forecast said and whether it came true, each [n]: of the positive class (binary) or of the likeliest."""
     if outcome.kind == BINARY:
         return outcome.scores[:, 1], (outcome.truth == 1).astype(np.float64)
     return outcome.scores.max(axis=1), (outcome.labels == outcome.truth).astype(np.float64)

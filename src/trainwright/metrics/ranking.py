@@ -9,7 +9,7 @@ from trainwright.metrics.outcome import Outcome
 
 
 def roc_auc(positive: np.ndarray, scores: np.ndarray) -> float:
-    """Probability that a positive row scores above a negative one, ties counting half; NaN unless both occur. positive bool [n], scores [n]."""
+    """Probability that a positive row scores above a negative one, ties counting half; NaN unless both occur. bool [n], float [n]."""
     below = np.sort(scores[~positive])
     above = scores[positive]
     pairs = len(below) * len(above)

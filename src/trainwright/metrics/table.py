@@ -66,7 +66,9 @@ class MetricPart(Part):
     high: float = 1.0
 
 
-def _part(path: str, config: type[PartConfig], summary: str, kinds: tuple[str, ...], *, up: bool = True, low: float = 0.0, high: float = 1.0) -> MetricPart:
+def _part(
+    path: str, config: type[PartConfig], summary: str, kinds: tuple[str, ...], *, up: bool = True, low: float = 0.0, high: float = 1.0
+) -> MetricPart:
     return MetricPart(f"trainwright.metrics.{path}", config, summary, up, kinds, low, high)
 
 
@@ -83,7 +85,9 @@ PARTS: dict[str, MetricPart] = {
     "kappa": _part("labels:Kappa", PlainOptions, "agreement beyond chance (Cohen)", CLASSES, low=-1.0),
     "roc_auc": _part("ranking:ROCAUC", RankingOptions, "area under the ROC curve", _ALL_LABELS),
     "average_precision": _part("ranking:AveragePrecision", RankingOptions, "area under the precision-recall curve, as steps", _ALL_LABELS),
-    "log_loss": _part("probabilities:LogLoss", PlainOptions, "mean of -log of the probability of the truth, nats", _ALL_LABELS, up=False, high=_INF),
+    "log_loss": _part(
+        "probabilities:LogLoss", PlainOptions, "mean of -log of the probability of the truth, nats", _ALL_LABELS, up=False, high=_INF
+    ),
     "brier": _part("probabilities:Brier", PlainOptions, "mean squared error of the probabilities", CLASSES, up=False, high=2.0),
     "top_k_accuracy": _part("probabilities:TopKAccuracy", TopKOptions, "share of rows whose class is among the k most probable", CLASSES),
     "ece": _part("probabilities:ECE", CalibrationOptions, "expected calibration error", CLASSES, up=False),

@@ -39,12 +39,12 @@ def join(content: Content) -> Markup:
     return Markup("".join([join(each) for each in content]))
 
 
-def tag(name: str, *content: Content, **attributes: Any) -> Markup:
+def tag(element: str, /, *content: Content, **attributes: Any) -> Markup:
     """An element; attribute names lose a last `_` and take `-` for `_`; None and False leave an attribute out, True writes it bare."""
     written = "".join([_attribute(key, value) for key, value in attributes.items() if value is not None and value is not False])
-    if name in VOID or (name in EMPTY_SVG and not content):
-        return Markup(f"<{name}{written}/>")
-    return Markup(f"<{name}{written}>{join(content)}</{name}>")
+    if element in VOID or (element in EMPTY_SVG and not content):
+        return Markup(f"<{element}{written}/>")
+    return Markup(f"<{element}{written}>{join(content)}</{element}>")
 
 
 def _attribute(key: str, value: Any) -> str:
@@ -70,7 +70,7 @@ def code(value: Any, limit: int = 60) -> Markup:
 def table(head: list[Content], rows: Iterable[list[Content]], *, label: str, numeric: Iterable[int] = (), class_: str = "") -> Markup:
     """A table in a box of its own that scrolls sideways by itself; columns in `numeric` are set to the right."""
     numeric = frozenset(numeric)
-    kind = {index: "num" for index in numeric}
+    kind = dict.fromkeys(numeric, "num")
     top = tag("tr", [tag("th", each, scope="col", class_=kind.get(index)) for index, each in enumerate(head)])
     body = [tag("tr", [_cell(index, each, kind.get(index)) for index, each in enumerate(row)]) for row in rows]
     return scroll(tag("table", tag("thead", top), tag("tbody", body), class_=class_ or None), label)

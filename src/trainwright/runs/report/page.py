@@ -27,7 +27,7 @@ SECTIONS: tuple[Callable[[Material], Section | None], ...] = (
     metrics, training, outcome, columns, worst, data, request, use, environment, configuration,
 )  # fmt: skip
 # An icon given inline keeps the browser from asking a server for one.
-ICON = "data:image/svg+xml,%3Csvg xmlns=%22http:%2F%2Fwww.w3.org%2F2000%2Fsvg%22 viewBox=%220 0 16 16%22%3E%3Ccircle cx=%228%22 cy=%228%22 r=%226%22 fill=%22%232a6f9e%22%2F%3E%3C%2Fsvg%3E"
+ICON = "data:image/gif;base64,R0lGODlhAQABAIAAACpvngAAACwAAAAAAQABAAACAkQBADs="
 
 T = TypeVar("T")
 log = logging.getLogger("trainwright.runs")

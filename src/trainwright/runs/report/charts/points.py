@@ -36,7 +36,7 @@ def histogram(caption: Content, title: str, edges: Sequence[float], counts: Sequ
         if count
     )
     zero = tag("path", d=f"M{x.place(0):.1f} {y.start:.0f}V{y.end:.0f}", class_="zero") if x.low < 0 < x.high else None
-    return figure(caption, frame(x, y, tag("path", d=bars, class_="bars"), zero, title=title, x_label=x_label))
+    return figure(caption, frame(x, y, tag("path", d=bars, class_="histogram"), zero, title=title, x_label=x_label))
 
 
 def reliability(bins: list[dict[str, float]], ece: float | None) -> Markup | None:

@@ -105,7 +105,7 @@ def _time(material: Material) -> Markup | None:
     parts = [(name, style, timing.get(f"{each}_seconds") or 0.0) for name, style, each in TIMES]
     total = timing.get("total_seconds")
     if known(total):
-        parts.append(("rest", "p4", max(total - sum(amount for _, _, amount in parts), 0.0)))  # type: ignore[operator]
+        parts.append(("rest", "p4", max(total - sum(amount for _, _, amount in parts), 0.0)))
     drawn = shares([(name, style, amount, seconds(amount)) for name, style, amount in parts], "Where the time went")
     speed = timing.get("samples_per_second")
     said = f", {number(round(speed))} samples per second in training" if known(speed) and speed else ""

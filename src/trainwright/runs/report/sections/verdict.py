@@ -104,7 +104,7 @@ def _higher(verdict: dict[str, Any]) -> bool | None:
     network, other, beats = verdict.get("network"), verdict.get("best_baseline"), verdict.get("beats")
     if not known(network) or not known(other) or not isinstance(beats, bool) or network == other:
         return None
-    return bool((network > other) == beats)  # type: ignore[operator]
+    return bool((network > other) == beats)
 
 
 def _cautions(material: Material) -> Markup | None:

@@ -41,14 +41,23 @@ def verdict(
     standing = ("beats" if better else "behind") if difference.clear else "on par"
     interval = [_number(difference.low), _number(difference.high)]
     text = _text(name, standing, best, value, best_value, difference.value, interval)
-    return {**found, "beats": standing == "beats", "standing": standing, "difference": _number(difference.value), "interval": interval, "text": text}
+    return {
+        **found,
+        "beats": standing == "beats",
+        "standing": standing,
+        "difference": _number(difference.value),
+        "interval": interval,
+        "text": text,
+    }
 
 
-def _best(
-    target: str, baselines: Mapping[str, BaselineResult], metric: PartConfig, split: str, higher: bool
-) -> tuple[str | None, float]:
+def _best(target: str, baselines: Mapping[str, BaselineResult], metric: PartConfig, split: str, higher: bool) -> tuple[str | None, float]:
     """The baseline with the best value of the metric on the split, hardest for the network, and that value."""
-    values = {name: compute_one(each.outcomes[split][target], metric) for name, each in baselines.items() if target in each.outcomes.get(split, {})}
+    values = {
+        name: compute_one(each.outcomes[split][target], metric)
+        for name, each in baselines.items()
+        if target in each.outcomes.get(split, {})
+    }
     values = {name: value for name, value in values.items() if not math.isnan(value)}
     if not values:
         return None, math.nan
@@ -64,12 +73,11 @@ def _words(name: str) -> str:
     return {"r2": "R²", "roc_auc": "ROC AUC", "rmse": "RMSE", "mae": "MAE", "f1": "F1"}.get(name, name.replace("_", " "))
 
 
-def _text(
-    name: str, standing: str, best: str, value: float, best_value: float, difference: float, interval: list[float | None]
-) -> str:
+def _text(name: str, standing: str, best: str, value: float, best_value: float, difference: float, interval: list[float | None]) -> str:
     """The comparison in one sentence."""
     claim = {"beats": "beats", "on par": "is on par with", "behind": "is behind"}[standing]
     low, high = interval
     between = f", 95 % interval {low:+.3g} to {high:+.3g}" if low is not None and high is not None else ""
     reason = "; the interval includes zero" if standing == "on par" and between else ""
-    return f"The network {claim} the best baseline ({best}): {_words(name)} {value:.4g} against {best_value:.4g} (difference {difference:+.3g}{between}{reason})."
+    values = f"{_words(name)} {value:.4g} against {best_value:.4g}"
+    return f"The network {claim} the best baseline ({best}): {values} (difference {difference:+.3g}{between}{reason})."

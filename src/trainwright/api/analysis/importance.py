@@ -1,0 +1,111 @@
+"""Permutation importance: how much worse a target's metric becomes when one column's values are shuffled between rows (Breiman 2001)."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from trainwright.config.model import PartConfig
+from trainwright.features.spec import InputGroup
+from trainwright.metrics import PARTS, compute_one, default_monitor, label, options
+from trainwright.metrics.outcome import Outcome
+
+Blocks = dict[str, np.ndarray]
+Predict = Callable[[Blocks], Mapping[str, np.ndarray]]
+"""Encoded input blocks `"<group>.<part>"` → scores by target, as in `Outcome`."""
+
+
+@dataclass
+class Importance:
+    """`columns`: per target the columns, most important first, with mean and deviation of the drop; `settings`: how it was measured."""
+
+    columns: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+def permutation_importance(
+    predict: Predict,
+    blocks: Mapping[str, np.ndarray],
+    groups: Sequence[InputGroup],
+    outcomes: Mapping[str, Outcome],
+    metrics: Mapping[str, PartConfig] | None = None,
+    *,
+    seed: int = 0,
+    repeats: int = 5,
+    max_rows: int = 2000,
+    seconds: float = 5.0,
+) -> Importance:
+    """Shuffles every column of the encoded test rows in turn, within its group's arrays, and predicts again.
+
+    `outcomes` gives the truth by target. At most `max_rows` rows are used (drawn with the seed), and no further repeat is begun that
+    would go beyond `seconds`; the first is cut short only at three times that. A drop is positive when the shuffled column helped, whichever way the
+    metric is better. `settings` says the metric by target, the rows, the repeats done, and columns left out.
+    """
+    chosen = {name: (metrics or {}).get(name) or options(default_monitor(outcome.kind)) for name, outcome in outcomes.items()}
+    places = [(column, group, position) for group in groups for position, column in enumerate(group.columns)]
+    total = len(next(iter(outcomes.values()))) if outcomes else 0
+    if not total or not places:
+        return Importance()
+    rows = _rows(total, min(max_rows, max(200, 400_000 // len(places))), seed)
+    sample = {key: np.array(value[rows]) for key, value in blocks.items()}
+    truth = {name: outcome.take(rows) for name, outcome in outcomes.items()}
+    plain = _values(predict(sample), truth, chosen)
+    drops: dict[str, list[dict[str, float]]] = {}
+    start, done = time.perf_counter(), 0
+    for repeat in range(repeats):
+        for index, (column, group, position) in enumerate(places):
+            if repeat == 0 and time.perf_counter() - start > 3 * seconds:
+                break
+            random = np.random.default_rng([seed, repeat, index])
+            shuffled = _values(_shuffled(predict, sample, group, position, random), truth, chosen)
+            drops.setdefault(column, []).append({name: _drop(chosen[name], plain[name], shuffled[name]) for name in truth})
+        done = repeat + 1
+        if (time.perf_counter() - start) * (done + 1) / done > seconds:
+            break
+    settings = {"metric": {name: label(each) for name, each in chosen.items()}, "rows": len(rows), "repeats": done}
+    settings["left_out"] = [column for column, *_ in places if column not in drops]
+    return Importance({name: _ranked(drops, name) for name in truth}, settings)
+
+
+def _rows(total: int, limit: int, seed: int) -> np.ndarray:
+    return np.arange(total) if total <= limit else np.sort(np.random.default_rng(seed).choice(total, limit, replace=False))
+
+
+def _values(scores: Mapping[str, np.ndarray], truth: Mapping[str, Outcome], metrics: Mapping[str, PartConfig]) -> dict[str, float]:
+    """The metric of each target for new scores of the same rows."""
+    found = {}
+    for name, outcome in truth.items():
+        found[name] = compute_one(Outcome(outcome.kind, outcome.truth, scores[name], outcome.classes, outcome.threshold), metrics[name])
+    return found
+
+
+def _shuffled(predict: Predict, sample: Blocks, group: InputGroup, position: int, random: np.random.Generator) -> Mapping[str, np.ndarray]:
+    """Predictions with one column's parts, all by the same permutation, shuffled between rows; the sample is left as it was."""
+    keys = [f"{group.name}.{part}" for part in group.parts if f"{group.name}.{part}" in sample]
+    order = random.permutation(len(sample[keys[0]])) if keys else np.arange(0)
+    before = {key: sample[key][:, position].copy() for key in keys}
+    for key in keys:
+        sample[key][:, position] = before[key][order]
+    scores = predict(sample)
+    for key in keys:
+        sample[key][:, position] = before[key]
+    return scores
+
+
+def _drop(metric: PartConfig, before: float, after: float) -> float:
+    """How much worse the metric became."""
+    higher = PARTS[metric.type].higher_is_better if metric.type in PARTS else True
+    return before - after if higher else after - before
+
+
+def _ranked(drops: Mapping[str, list[dict[str, float]]], target: str) -> list[dict[str, Any]]:
+    found = []
+    for column, each in drops.items():
+        values = np.array([drop[target] for drop in each])
+        found.append({"column": column, "drop_mean": float(values.mean()), "drop_std": float(values.std())})
+    return sorted(found, key=lambda each: -math.inf if math.isnan(each["drop_mean"]) else each["drop_mean"], reverse=True)

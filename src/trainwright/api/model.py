@@ -1,0 +1,110 @@
+"""The artifact: everything needed to predict, in safetensors and JSON, and nothing that executes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from trainwright.checkpoint.tensors import load_tensors, save_tensors
+from trainwright.config.errors import RunError
+from trainwright.data.rows import TensorRows
+from trainwright.data.source import Source
+from trainwright.features.encoding import EncodedTable, TableEncoder
+from trainwright.metrics.outcome import Outcome
+from trainwright.runs.files import read_json, write_json
+from trainwright.systems.config import SupervisedConfig
+from trainwright.systems.supervised import SupervisedSystem
+
+FORMAT = 1
+ROWS = 8192
+"""Rows per forward pass when predicting."""
+
+
+@dataclass
+class Model:
+    """Fitted columns and a trained network: takes rows as they come, gives predictions in the words and units of the data."""
+
+    encoder: TableEncoder
+    system: SupervisedSystem
+    thresholds: dict[str, float] = field(default_factory=dict)
+    """Binary targets: the probability from which a row is called positive."""
+
+    def save(self, folder: Path) -> str:
+        """Write the artifact into `folder`; returns the sha256 of its weights."""
+        folder.mkdir(exist_ok=True)
+        weights = folder / "model.safetensors"
+        save_tensors(weights, self.system.state_dict())
+        write_json(folder / "features.json", self.encoder.state(), indent=None)
+        about = {"format": FORMAT, "system": "supervised", "model": self.system.config.model_dump(mode="json"), "thresholds": self.thresholds}
+        write_json(folder / "model.json", about)
+        return hashlib.sha256(weights.read_bytes()).hexdigest()
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read an artifact; raises RunError when it is absent, damaged or from a newer format."""
+        about = read_json(folder / "model.json")
+        if about is None:
+            raise RunError("this run has no model yet", where=str(folder), why="training did not reach its end", fix="continue it with --resume")
+        if about.get("format") != FORMAT:
+            raise RunError(f"the model has format {about.get('format')}, this version reads {FORMAT}", where=str(folder), fix="pip install -U trainwright")
+        try:
+            encoder = TableEncoder.restore(read_json(folder / "features.json"))
+            system = SupervisedSystem(SupervisedConfig.model_validate(about["model"]))
+            system.build(encoder.spec)
+            system.load_state_dict(load_tensors(folder / "model.safetensors"))
+        except (OSError, KeyError, TypeError, RuntimeError, ValueError) as error:
+            why = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise RunError("the model of this run is damaged", where=str(folder), why=why, fix="restore the folder from a copy, or train again") from error
+        system.eval()
+        return cls(encoder, system, dict(about.get("thresholds", {})))
+
+    def encode(self, source: Source, *, targets: bool | None = False) -> EncodedTable:
+        """The rows of a source as the network takes them; raises DataError for missing columns or values it cannot read."""
+        return self.encoder.encode(source, targets=targets)
+
+    def scores(self, blocks: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Scores of every target for encoded rows: probabilities (n, classes), or values in original units."""
+        inputs = {key: torch.from_numpy(block) for key, block in blocks.items() if not key.startswith("target.")}
+        device = next(iter(self.system.parameters())).device
+        rows, found = TensorRows(inputs), dict[str, list[np.ndarray]]()
+        with torch.inference_mode():
+            for start in range(0, len(rows), ROWS):
+                piece = {key: block[start : start + ROWS].to(device) for key, block in rows.blocks.items()}
+                for key, value in self.system.predict_step(piece).items():
+                    found.setdefault(key.removesuffix(".scores"), []).append(value.cpu().numpy())
+        return {target: np.concatenate(pieces) for target, pieces in found.items()}
+
+    def predict(self, source: Source) -> pa.Table:
+        """One row of predictions per row of the source, in its order; rows that a `drop` policy leaves out are null."""
+        encoded = self.encode(source)
+        scores = self.scores(encoded.blocks) if len(encoded.rows) else {}
+        columns: dict[str, pa.Array] = {}
+        for target in self.encoder.targets:
+            outputs: dict[str, Any] = {"scores": scores.get(target, self._nothing(target))}
+            if target in self.thresholds:
+                outputs["threshold"] = np.asarray(self.thresholds[target])
+            columns |= self.encoder.features[target].decode(outputs)
+        table = pa.table(columns)
+        if len(encoded.rows) == len(source):
+            return table
+        at = np.full(len(source), -1, np.int64)
+        at[encoded.rows] = np.arange(len(encoded.rows))
+        return table.take(pa.array(at, mask=at < 0))
+
+    def _nothing(self, target: str) -> np.ndarray:
+        spec = next(each for each in self.encoder.spec.targets if each.name == target)
+        return np.zeros((0, len(spec.classes)) if spec.classes else (0,) if spec.width == 1 else (0, spec.width))
+
+    def outcome(self, target: str, truth: np.ndarray, scores: np.ndarray) -> Outcome:
+        """Truth (in original units) and scores of a target, decided at the model's threshold."""
+        spec = next(each for each in self.encoder.spec.targets if each.name == target)
+        return Outcome(spec.kind, truth, scores, spec.classes, self.thresholds.get(target, 0.5))
+
+

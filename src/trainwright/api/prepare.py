@@ -1,0 +1,161 @@
+"""From a configuration to encoded rows: source, column types, split, leaks, duplicates; every check is made before a run is started."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trainwright.api.columns import Column, plan_columns, targets_of
+from trainwright.api.config import Config
+from trainwright.config.errors import DataError
+from trainwright.data.checks import Duplicates, Leak, check_targets, duplicates_across, leaks
+from trainwright.data.inference import infer
+from trainwright.data.profile import profile
+from trainwright.data.source import Source
+from trainwright.data.sources import open_source
+from trainwright.data.splits import Split, make_split, row_hashes
+from trainwright.features.encoding import EncodedTable
+from trainwright.features.spec import DataSpec
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Prepared:
+    """Everything that is known of the data before training."""
+
+    source: Source
+    columns: list[Column]
+    targets: list[str]
+    split: Split
+    hashes: np.ndarray
+    duplicates: Duplicates
+    leaks: list[Leak]
+    table: EncodedTable
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def spec(self) -> DataSpec:
+        """What a system needs to build its modules."""
+        return self.table.spec
+
+    @property
+    def inputs(self) -> list[str]:
+        """Names of the input columns."""
+        return [column.name for column in self.columns if column.role == "input"]
+
+    def rows(self, split: str) -> np.ndarray:
+        """Source row numbers of a split, in the order of its encoded rows."""
+        return self.table.rows[getattr(self.table, split)]
+
+    def describe(self) -> dict[str, Any]:
+        """The content of data.json."""
+        return {
+            "source": {"name": self.source.name, "rows": len(self.source), "fingerprint": self.source.fingerprint()},
+            "columns": [self._describe_column(column) for column in self.columns],
+            "dropped_rows": [each.summary() for each in self.table.dropped],
+            "leaks": [
+                {
+                    "column": leak.column,
+                    "target": leak.target,
+                    "strength": leak.strength,
+                    "exact": leak.exact,
+                    "why": leak.why,
+                    "excluded": leak.column not in self.inputs,
+                }
+                for leak in self.leaks
+            ],
+            "duplicates": self.duplicates.summary(),
+            "split": {
+                "method": self.split.method,
+                "train": len(self.table.train),
+                "validation": len(self.table.validation),
+                "test": len(self.table.test),
+                "notes": self.split.notes,
+            },
+            "notes": self.notes,
+        }
+
+    def _describe_column(self, column: Column) -> dict[str, Any]:
+        return {
+            "name": column.name,
+            "type": column.type,
+            "why": column.why,
+            "role": column.role,
+            "missing": column.profile.missing,
+            "unique": column.profile.unique,
+            "examples": [str(each) for each in column.profile.examples],
+            "policy": getattr(column.options, "missing", "auto"),
+            "warnings": column.warnings,
+        }
+
+
+def prepare(config: Config, source: Source | None = None, directory: Path | None = None) -> Prepared:
+    """Reads, checks, splits and encodes the data; large tables are encoded to files in `directory`. Writes nothing else.
+
+    Raises DataError or ManyErrors for anything in the data or the names of columns that cannot be used.
+    """
+    source = source if source is not None else open_source(config.data.source, int(config.data.memory_limit))
+    targets = targets_of(config, source.default_targets, source.schema.names, source.name)
+    profiles = profile(source)
+    columns = plan_columns(config, profiles, infer(profiles, targets), targets, source.name)
+    kinds = {column.name: column.type for column in columns}
+    check_targets(source, {name: kinds[name] for name in targets}, profiles)
+    hashes = row_hashes(source)
+    split = make_split(config.data.split, source, config.run.seed, targets, kinds, hashes=hashes)
+    notes = list(source.notes)
+    duplicates = duplicates_across(source, hashes, split, targets)
+    split = _apply_duplicates(config.data.duplicates, duplicates, split, notes, source.name)
+    inputs = [column.name for column in columns if column.role == "input"]
+    found = leaks(source, inputs, targets, kinds, split.train)
+    columns = _apply_leaks(config, columns, found, source.name)
+    table = EncodedTable.fit(
+        source,
+        split,
+        {column.name: column.options for column in columns},
+        [column.name for column in columns if column.role == "input"],
+        targets,
+        tied=config.model.tied,
+        memory_limit=int(config.data.memory_limit),
+        directory=directory,
+    )
+    return Prepared(source, columns, targets, split, hashes, duplicates, found, table, notes)
+
+
+def _apply_duplicates(policy: str, duplicates: Duplicates, split: Split, notes: list[str], where: str) -> Split:
+    if policy == "report" or not duplicates.train_rows.size:
+        return split
+    count = duplicates.train_rows.size
+    if policy == "error":
+        raise DataError(
+            f"{count} training rows are also in validation or test",
+            where=where,
+            why="a score on rows that were trained on says too much",
+            fix="data.duplicates=drop leaves them out of training",
+        )
+    notes.append(f"{count} training rows that are also in validation or test were left out of training")
+    return split.without_training(duplicates.train_rows)
+
+
+def _apply_leaks(config: Config, columns: list[Column], found: list[Leak], where: str) -> list[Column]:
+    """Leaves out the columns that are a target in other words; columns that were named as inputs stay, and are reported."""
+    exact = {leak.column: leak for leak in found if leak.exact}
+    if not exact or config.data.leaks == "report":
+        return columns
+    if config.data.leaks == "error":
+        leak = next(iter(exact.values()))
+        raise DataError(f"column '{leak.column}' gives the target '{leak.target}' away", where=where, why=leak.why, fix=f"ignore: [{leak.column}]")
+    named = config.inputs if isinstance(config.inputs, list) else []
+    kept = [
+        column.without(f"it is '{exact[column.name].target}' in other words: {exact[column.name].why}")
+        if column.name in exact and column.name not in named and column.role == "input"
+        else column
+        for column in columns
+    ]
+    if not any(column.role == "input" for column in kept):
+        raise DataError("every input column gives the target away", where=where, fix="data.leaks=report keeps them")
+    return kept

@@ -1,0 +1,109 @@
+"""What a person reads before and after training: the columns, the split, the result beside the baselines."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from trainwright.api.columns import Column
+from trainwright.api.prepare import Prepared
+
+SHOWN_COLUMNS = 40
+SHOWN_WARNINGS = 8
+
+
+def text_table(rows: Sequence[Sequence[str]], right: Sequence[int] = (), limits: dict[int, int] | None = None) -> str:
+    """Rows as aligned columns, two blanks apart; the first row is the heading, `right` columns align right, `limits` cut long cells."""
+    cut = [[_cut(cell, (limits or {}).get(position, 80)) for position, cell in enumerate(row)] for row in rows]
+    widths = [max(len(row[position]) for row in cut) for position in range(len(cut[0]))]
+    lines = []
+    for row in cut:
+        cells = [cell.rjust(width) if position in right else cell.ljust(width) for position, (cell, width) in enumerate(zip(row, widths, strict=True))]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def _cut(text: str, limit: int) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def column_table(prepared: Prepared) -> str:
+    """The columns with their type, why, missing and unique values and examples; targets first, what is left out last."""
+    order = {"target": 0, "input": 1, "ignored": 2}
+    columns = sorted(prepared.columns, key=lambda column: order[column.role])
+    rows = [["column", "type", "why", "missing", "unique", "examples"], *map(_column_row, columns[:SHOWN_COLUMNS])]
+    text = text_table(rows, right=(3, 4), limits={0: 28, 2: 52, 5: 36})
+    hidden = len(columns) - SHOWN_COLUMNS
+    return text + (f"\n… and {hidden} more columns, all in data.json and the report" if hidden > 0 else "")
+
+
+def _column_row(column: Column) -> list[str]:
+    profile = column.profile
+    kind = {"target": f"{column.type} ←", "input": column.type, "ignored": "left out"}[column.role]
+    missing = f"{profile.missing:,}" if profile.missing else "·"
+    return [column.name, kind, column.why, missing, f"{profile.unique:,}", ", ".join(map(str, profile.examples))]
+
+
+def data_lines(prepared: Prepared) -> list[str]:
+    """The source, the columns, the split, and everything a reader should be warned of."""
+    split, table = prepared.split, prepared.table
+    lines = [f"{prepared.source.name}: {len(prepared.source):,} rows, {len(prepared.columns)} columns", "", column_table(prepared), ""]
+    sizes = f"{len(table.train):,} training, {len(table.validation):,} validation, {len(table.test):,} test rows"
+    lines.append(f"split: {split.method}, {sizes}")
+    warnings = [*prepared.notes, *split.notes, *_leak_lines(prepared), *_duplicate_lines(prepared), *_dropped_lines(prepared)]
+    warnings += [warning for column in prepared.columns for warning in column.warnings]
+    warnings = list(dict.fromkeys(warnings))
+    lines += [f"note: {warning}" for warning in warnings[:SHOWN_WARNINGS]]
+    if len(warnings) > SHOWN_WARNINGS:
+        lines.append(f"note: {len(warnings) - SHOWN_WARNINGS} more notes are in the report")
+    return lines
+
+
+def _leak_lines(prepared: Prepared) -> list[str]:
+    lines = []
+    for leak in prepared.leaks:
+        if leak.column not in prepared.inputs:
+            lines.append(f"'{leak.column}' is left out: it is '{leak.target}' in other words ({leak.why}); data.leaks=report keeps it")
+        else:
+            lines.append(f"'{leak.column}' alone nearly gives '{leak.target}' away: {leak.why}; if it would not be known when predicting, ignore it")
+    return lines
+
+
+def _duplicate_lines(prepared: Prepared) -> list[str]:
+    text = prepared.duplicates.sentence()
+    return [text] if text else []
+
+
+def _dropped_lines(prepared: Prepared) -> list[str]:
+    return [f"{len(each.rows):,} rows were left out: {each.reason}" for each in prepared.table.dropped]
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """A metric as text; `–` where it is undefined."""
+    if value is None or math.isnan(value):
+        return "–"
+    return f"{value:,.{digits}g}" if abs(value) >= 1000 or (value and abs(value) < 1e-3) else f"{value:.{digits}f}"
+
+
+def result_lines(results: dict[str, Any], targets: list[str]) -> list[str]:
+    """The test metrics of every target beside the baselines, and the verdict in words."""
+    lines: list[str] = []
+    baselines = [name for name, each in results["baselines"].items() if each.get("test")]
+    for target in targets:
+        found = results["metrics"].get("test", {}).get(target) or results["metrics"].get("validation", {}).get(target, {})
+        split = "test" if results["metrics"].get("test", {}).get(target) else "validation"
+        intervals = results["intervals"].get("test", {}).get(target, {})
+        head = [f"{target} ({split})", "network", "95 % interval" if intervals else "", *baselines]
+        rows = [head]
+        for metric, value in found.items():
+            interval = intervals.get(metric)
+            between = f"{number(interval[0])} … {number(interval[1])}" if interval else ""
+            others = [number(results["baselines"][name]["test"].get(target, {}).get(metric)) for name in baselines]
+            rows.append([metric, number(value), between, *others])
+        lines += ["", text_table(rows, right=range(1, len(head)))]
+        verdict = results["verdict"].get(target, {}).get("text")
+        if verdict:
+            lines += [verdict]
+    return lines

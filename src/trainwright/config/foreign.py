@@ -1,0 +1,252 @@
+"""Classes named by path (`torch.optim.RMSprop`, `my_pkg.nets:Net`, `./net.py:Net`): found, and their options read from the signature."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import sys
+import types
+import typing
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import ConfigDict, Field, create_model
+
+from trainwright.config.errors import ConfigError, did_you_mean
+from trainwright.config.model import PartConfig
+
+CONTEXT: dict[str, tuple[str, ...]] = {
+    "source": ("memory_limit",),
+    "feature": ("name",),
+    "encoder": ("group",),
+    "combiner": ("shapes", "rows"),
+    "decoder": ("width", "members", "target"),
+    "loss": ("target",),
+    "optimizer": ("params", "parameters"),
+    "schedule": ("extent", "higher_is_better", "optimizer"),
+}
+"""Kind → parameters that the program fills in, and that are no options."""
+
+PLAIN = (bool, int, float, str, type(None))
+folders: ContextVar[tuple[Path, ...]] = ContextVar("folders", default=())
+"""Where files and packages named in a config are looked for, after the working directory."""
+
+
+@contextmanager
+def looking_in(places: Iterable[Path]) -> Iterator[None]:
+    """Look for `./net.py:Net` in these folders too, for the length of a `with` block."""
+    token = folders.set(tuple(places))
+    try:
+        yield
+    finally:
+        folders.reset(token)
+
+
+def is_path(name: str) -> bool:
+    """Whether `name` is written as a path to a class rather than as a registered name."""
+    return ":" in name or "." in name
+
+
+def found_at(name: str) -> tuple[Any, str]:
+    """The class (or function) at a path, and the path with a file made absolute; raises ConfigError with the reason it cannot be had."""
+    module_name, colon, attribute = name.rpartition(":")
+    if colon and module_name.endswith(".py"):
+        file = _file(module_name, name)
+        return _attribute(_module_of_file(file), attribute, name), f"{file}:{attribute}"
+    if colon:
+        return _attribute(_module(module_name, name), attribute, name), name
+    if name.endswith(".py"):
+        raise ConfigError(f"'{name}' names a file but no class", fix=f"write {name}:ClassName")
+    return _dotted(name), name
+
+
+def own_options(made_from: Any) -> type[PartConfig] | None:
+    """The options class of a class whose first parameter is annotated with one, as the parts here are written."""
+    first = next(iter(_parameters(made_from)), None)
+    annotation = _hints(made_from).get(first.name) if first else None
+    return annotation if isinstance(annotation, type) and issubclass(annotation, PartConfig) else None
+
+
+def context_names(made_from: Any, context: Mapping[str, Any]) -> list[str]:
+    """The names of `context` that the signature takes."""
+    parameters = _parameters(made_from)
+    takes_all = any(each.kind is each.VAR_KEYWORD for each in parameters)
+    named = {each.name for each in parameters}
+    return [name for name in context if name in named] if not takes_all or named & set(context) else []
+
+
+@lru_cache(maxsize=256)
+def options_from_signature(made_from: Any, path: str, kind: str) -> type[PartConfig]:
+    """Options with the names, types and defaults of a signature; what the program fills in is left out."""
+    hints, fields = _hints(made_from), {}
+    parameters = _parameters(made_from)
+    for each in parameters:
+        if each.kind in (each.VAR_POSITIONAL, each.VAR_KEYWORD, each.POSITIONAL_ONLY) or each.name in (*CONTEXT.get(kind, ()), "type"):
+            continue
+        if each.name.startswith("_") or hasattr(PartConfig, each.name):
+            continue
+        fields[each.name] = _field(hints.get(each.name, Any), each.default)
+    takes_all = any(each.kind is each.VAR_KEYWORD for each in parameters)
+    summary = (inspect.getdoc(made_from) or f"Options of {path}.").partition("\n\n")[0]
+    made: Any = create_model(
+        f"{getattr(made_from, '__name__', 'Part')}Options", __base__=_Open if takes_all else PartConfig, __doc__=summary, type=(str, path), **fields
+    )
+    return made  # type: ignore[no-any-return]
+
+
+class _Open(PartConfig):
+    """For signatures with `**kwargs`: any option is passed on."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+def _field(annotation: Any, default: Any) -> tuple[Any, Any]:
+    allowed = _writable(annotation)
+    if default is inspect.Parameter.empty:
+        return allowed, ...
+    if not _is_plain(default):
+        return Annotated[allowed | None if allowed is not Any else Any, Field(exclude_if=_is_none)], None
+    if default is None and allowed is not Any:
+        allowed = allowed | None
+    return allowed, list(default) if isinstance(default, tuple) and not _has_tuple(allowed) else default
+
+
+def _is_none(value: Any) -> bool:
+    return value is None
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return all(_is_plain(each) for each in value)
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and _is_plain(each) for key, each in value.items())
+    return isinstance(value, PLAIN)
+
+
+def _has_tuple(annotation: Any) -> bool:
+    return get_origin(annotation) is tuple or any(_has_tuple(each) for each in get_args(annotation))
+
+
+def _writable(annotation: Any) -> Any:
+    """The part of a type that can be written in YAML; Any when nothing of it can."""
+    origin, inside = get_origin(annotation), get_args(annotation)
+    if annotation in PLAIN or annotation is None or origin is Literal:
+        return annotation
+    if origin is Annotated:
+        return _writable(inside[0])
+    if origin in (Union, types.UnionType):
+        kept = [each for each in (_writable(part) for part in inside) if each is not Any]
+        return Union[tuple(kept)] if any(each is not type(None) for each in kept) else Any
+    if origin in (list, tuple, dict) and all(each is Ellipsis or _writable(each) is not Any for each in inside):
+        return annotation
+    return annotation if annotation in (list, dict) else Any
+
+
+def _parameters(made_from: Any) -> list[inspect.Parameter]:
+    try:
+        return list(inspect.signature(made_from).parameters.values())
+    except (TypeError, ValueError):
+        return []
+
+
+def _hints(made_from: Any) -> dict[str, Any]:
+    function = made_from.__init__ if isinstance(made_from, type) else made_from
+    try:
+        return typing.get_type_hints(function, include_extras=True)
+    except (NameError, TypeError, AttributeError):  # annotations that need names the module does not have at run time
+        return {}
+
+
+def _dotted(name: str) -> Any:
+    """`a.b.Class`: the longest prefix that is a module, then attributes."""
+    keys = name.split(".")
+    if not all(each.isidentifier() for each in keys):
+        raise ConfigError(f"'{name}' is not an import path", fix="write package.module.Class, package.module:Class or ./file.py:Class")
+    for count in range(len(keys) - 1, 0, -1):
+        prefix = ".".join(keys[:count])
+        if _exists(prefix, name):
+            return _attribute(_module(prefix, name), ".".join(keys[count:]), name)
+    raise ConfigError(f"cannot import '{name}'", why=f"No module named '{keys[0]}'", fix="install it, or check the spelling")
+
+
+def _exists(module: str, name: str) -> bool:
+    _add_to_path()
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError as error:
+        if error.name and (module == error.name or module.startswith(f"{error.name}.")):
+            return False
+        raise _cannot_import(name, error) from error
+    except Exception as error:
+        raise _cannot_import(name, error) from error
+
+
+def _module(module: str, name: str) -> Any:
+    _add_to_path()
+    return _imported(lambda: importlib.import_module(module), name)
+
+
+def _add_to_path() -> None:
+    """The working directory and the config's folder, last, so that they hide no installed package."""
+    for folder in (Path.cwd(), *folders.get()):
+        if str(folder) not in sys.path:
+            sys.path.append(str(folder))
+
+
+def _imported(load: Callable[[], Any], name: str) -> Any:
+    try:
+        return load()
+    except Exception as error:  # whatever the imported code raises is the answer
+        raise _cannot_import(name, error) from error
+
+
+def _cannot_import(name: str, error: Exception) -> ConfigError:
+    missing = isinstance(error, ModuleNotFoundError)
+    why = str(error) if missing else f"{type(error).__name__}: {error}"
+    return ConfigError(f"cannot import '{name}'", why=why, fix="install it, or check the spelling" if missing else "mend the code it names")
+
+
+def _file(text: str, name: str) -> Path:
+    tried = [place / text for place in (Path.cwd(), *folders.get())]
+    for each in tried:
+        if each.is_file():
+            return each.resolve()
+    looked = ", ".join(dict.fromkeys(str(each.resolve()) for each in tried))
+    raise ConfigError(f"cannot import '{name}'", why=f"no such file: {looked}", fix="the path is relative to the working directory or to the config file")
+
+
+def _module_of_file(file: Path) -> Any:
+    name = f"trainwright_file_{file.stem}_{hashlib.sha256(str(file).encode()).hexdigest()[:8]}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, file)
+    if spec is None or spec.loader is None:
+        raise ConfigError(f"cannot import '{file}'", why="it is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    loader = spec.loader
+    try:
+        _imported(lambda: loader.exec_module(module), str(file))
+    except ConfigError:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _attribute(module: Any, attribute: str, name: str) -> Any:
+    found = module
+    for each in attribute.split("."):
+        if not each or not hasattr(found, each):
+            names = [key for key, value in vars(found).items() if callable(value) and not key.startswith("_")] if hasattr(found, "__dict__") else []
+            where = getattr(found, "__file__", None) or getattr(found, "__name__", str(found))
+            raise ConfigError(f"cannot import '{name}'", why=f"{where} has no '{each}'", fix=did_you_mean(each, names, limit=6))
+        found = getattr(found, each)
+    if not callable(found):
+        raise ConfigError(f"'{name}' is not a class", why=f"it is {type(found).__name__}", fix="name a class, or a function that makes the part")
+    return found

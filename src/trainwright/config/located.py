@@ -1,0 +1,156 @@
+"""A composed configuration checked against its model: all mistakes at once, each with its place and the nearest fix."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from trainwright.config.compose import Composed
+from trainwright.config.errors import ConfigError, ManyErrors, RequestError, did_you_mean, nearest
+from trainwright.config.foreign import looking_in
+from trainwright.config.model import ConfigModel
+from trainwright.config.places import KeyPath, Node, Place, spelled
+from trainwright.config.structure import Items, Leaf, PartHere, Section, Structure, below, fields_of
+from trainwright.config.wording import Refusal, joined
+
+M = TypeVar("M", bound=ConfigModel)
+
+
+def validate(model: type[M], composed: Composed) -> M:
+    """The configuration as `model`; raises ManyErrors holding every mistake with its place, in the order of the places."""
+    with looking_in(composed.folders):
+        try:
+            return model.model_validate(composed.values)
+        except ValidationError as error:
+            found = error.errors(include_url=False)
+        raise ManyErrors(located_errors(model, composed, found))
+
+
+def located_errors(model: type[ConfigModel], composed: Composed, found: list[Any]) -> list[RequestError]:
+    """Pydantic's errors in plain words, one per place."""
+    grouped: dict[KeyPath, list[Refusal]] = {}
+    for each in found:
+        path, extra = _path_of(each["loc"], Section(model), composed.values)
+        grouped.setdefault(path, []).append(Refusal(each["type"], each.get("ctx", {}), each["input"], extra))
+    reports = [(_place(composed.root, path, refusals[0]), _report(model, composed, path, refusals)) for path, refusals in grouped.items()]
+    order = {name: number for number, name in enumerate(dict.fromkeys(place.name for place, _ in reports))}
+    reports.sort(key=lambda each: (order[each[0].name], each[0].line, each[0].column))
+    return [error for _, error in reports]
+
+
+def _path_of(loc: tuple[str | int, ...], here: Structure, value: Any) -> tuple[KeyPath, tuple[str, ...]]:
+    """Pydantic's location without the names it adds for members of a union."""
+    path: list[str | int] = []
+    members: list[str] = []
+    for key in loc:
+        inside = value[key] if _has(value, key) else None
+        known = fields_of(here, value) or {}
+        if inside is not None or _has(value, key) or str(key) in known or not isinstance(here, Leaf | Items):
+            if isinstance(here, Leaf | Items) and isinstance(key, str) and not _has(value, key):
+                members.append(key)
+                continue
+            here, value = below(here, key, value), inside
+            path.append(key)
+        else:
+            members.append(str(key))
+    return tuple(path), tuple(members)
+
+
+def _has(value: Any, key: str | int) -> bool:
+    if isinstance(value, dict):
+        return key in value
+    return isinstance(value, list | tuple) and isinstance(key, int) and key < len(value)
+
+
+def _place(root: Node, path: KeyPath, refusal: Refusal) -> Place:
+    node, depth = root.nearest(path)
+    if refusal.kind == "extra_forbidden" and depth == len(path) and node.key is not None:
+        return node.key
+    if refusal.kind == "unknown_part" and node.under("type") is not None:
+        return node.under("type").place  # type: ignore[union-attr]
+    return node.place if depth == len(path) else node.key or node.place
+
+
+def _report(model: type[ConfigModel], composed: Composed, path: KeyPath, refusals: list[Refusal]) -> ConfigError:
+    first = refusals[0]
+    place = str(_place(composed.root, path, first))
+    name = spelled(path) or "the configuration"
+    if first.kind == "extra_forbidden":
+        return _unknown_option(model, composed, path, place)
+    if first.kind == "alternatives":
+        return _alternatives(composed, path, first)
+    field = _field(model, composed.values, path)
+    meaning = _phrase(getattr(field, "description", None) or "")
+    if first.kind == "missing":
+        example = f"add `{path[-1]}: …`" + (f" under `{spelled(path[:-1])}`" if len(path) > 1 else "") if place.partition(":")[2] else f"add {name}=…"
+        return ConfigError(f"{name} is missing", where=place, fix=f"{example} ({meaning})" if meaning else example)
+    if first.kind in ("refused", "unknown_part"):
+        context = first.context
+        return ConfigError(f"{name}: {context['what']}", where=place, why=context.get("why", ""), fix=context.get("fix", ""))
+    what, fix = joined(refusals, name)
+    inner = below(*_structure_at(model, composed.values, path)) if path else None
+    if isinstance(inner, Section) and first.kind.startswith("model"):
+        fix = f"its options: {', '.join(inner.model.model_fields)}"
+    return ConfigError(what, where=place, fix=f"{fix} ({meaning})" if meaning and fix else fix)
+
+
+def _phrase(description: str) -> str:
+    """A description as it reads inside brackets."""
+    text = " ".join(description.split()).removesuffix(".")
+    return text[:1].lower() + text[1:] if text[1:2].islower() or text[1:2] == " " else text
+
+
+def _structure_at(model: type[ConfigModel], values: Any, path: KeyPath) -> tuple[Structure, str | int, Any]:
+    here, value = _structure(model, values, path[:-1])
+    return here, path[-1], value
+
+
+def _unknown_option(model: type[ConfigModel], composed: Composed, path: KeyPath, place: str) -> ConfigError:
+    """An unknown key: the nearest one here, or the section where an option of that name belongs."""
+    here, value = _structure(model, composed.values, path[:-1])
+    known = [name for name in (fields_of(here, value) or {}) if not (isinstance(here, PartHere) and name == "type")]
+    key = str(path[-1])
+    around = spelled(path[:-1])
+    what = f"unknown option '{key}'" + (f" in {around}" if around else "")
+    if isinstance(here, PartHere) and isinstance(value, dict):
+        what = f"unknown option '{key}' of {here.kind} '{value.get('type', here.default)}' in {around}"
+    elsewhere = [each for each in _all_options(model) if each.rpartition(".")[2] == key.replace("-", "_")]
+    if elsewhere and not nearest(key, known):
+        return ConfigError(what, where=place, fix=f"did you mean {elsewhere[0]}?")
+    return ConfigError(what, where=place, fix=did_you_mean(key, known) or "it has no options")
+
+
+def _alternatives(composed: Composed, path: KeyPath, refusal: Refusal) -> ConfigError:
+    names = refusal.context["given"]
+    nodes = [composed.root.nearest((*path, name))[0] for name in names]
+    said = [f"{spelled((*path, name))} = {node.plain()} ({node.key or node.place})" for name, node in zip(names, nodes, strict=True)]
+    dotted = [spelled((*path, name)) for name in names]
+    last = nodes[-1].key or nodes[-1].place
+    return ConfigError(f"{' and '.join(dotted)} exclude each other", where=str(last), why="; ".join(said), fix=f"keep one, or set the other to null: {dotted[0]}=null")
+
+
+def _structure(model: type[ConfigModel], value: Any, path: KeyPath) -> tuple[Structure, Any]:
+    here: Structure = Section(model)
+    for key in path:
+        here, value = below(here, key, value), value[key] if _has(value, key) else None
+    return here, value
+
+
+def _field(model: type[ConfigModel], values: Any, path: KeyPath) -> Any:
+    if not path:
+        return None
+    here, value = _structure(model, values, path[:-1])
+    return (fields_of(here, value) or {}).get(str(path[-1]))
+
+
+def _all_options(model: type[ConfigModel], prefix: str = "") -> list[str]:
+    found: list[str] = []
+    for name in model.model_fields:
+        found.append(prefix + name)
+        inner = below(Section(model), name)
+        if isinstance(inner, Section):
+            found += _all_options(inner.model, f"{prefix}{name}.")
+        elif isinstance(inner, PartHere) and inner.default:
+            found += [f"{prefix}{name}.{key}" for key in fields_of(inner) or {} if key != "type"]
+    return found

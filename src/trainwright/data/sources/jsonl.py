@@ -1,0 +1,137 @@
+"""One JSON object per line, read block by block so that the types found do not depend on how much is held."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.json as arrow_json
+
+from trainwright.config.errors import DataError
+from trainwright.data.arrow import plain_schema, plain_table
+from trainwright.data.files import content_kind, found_files, shared_name
+from trainwright.data.schemas import common_type
+from trainwright.data.source import FileSource
+from trainwright.data.sources import JSONLinesOptions
+from trainwright.data.text import compression_of, opened_bytes
+
+BLOCK = 1 << 24
+"""Bytes of text turned into a table at a time."""
+
+
+class JSONLinesSource(FileSource):
+    """Rows of one or several files of JSON objects; a key that an object does not have is a missing value."""
+
+    def __init__(self, options: JSONLinesOptions, memory_limit: int) -> None:
+        self.found: pa.Schema = pa.schema([])
+        super().__init__(found_files(options.path), Path(options.path).name, memory_limit)
+        self.name = shared_name(self.files, options.path)
+
+    def memory_needed(self) -> int:
+        """Twice the size of the files; ten times when compressed."""
+        return sum(path.stat().st_size * (10 if compression_of(path) else 2) for path in self.files)
+
+    def load(self) -> pa.Table:
+        """All rows at once."""
+        self.found, _ = self.survey()
+        return pa.concat_tables([self.found.empty_table(), *self.pieces(None)])
+
+    def survey(self) -> tuple[pa.Schema, int]:
+        """Types that fit every block, and the number of rows."""
+        types: dict[str, list[pa.DataType]] = {}
+        rows = 0
+        for path in self.files:
+            for first, block in _blocks(path):
+                table = _table(path, first, block)
+                rows += table.num_rows
+                for field in plain_schema(table.schema):
+                    known = types.setdefault(field.name, [])
+                    if field.type not in known:
+                        known.append(field.type)
+        self.found = pa.schema([(name, common_type(known)) for name, known in types.items()])
+        return self.found, rows
+
+    def pieces(self, columns: list[str] | None) -> Iterator[pa.Table]:
+        """The rows in order, one block at a time."""
+        wanted = self.found if columns is None else pa.schema([self.found.field(name) for name in columns])
+        for path in self.files:
+            for first, block in _blocks(path):
+                yield _as_schema(plain_table(_table(path, first, block)), wanted)
+
+    def place(self, row: int) -> str:
+        """`row 12 (line 12)` for a single file."""
+        return f"row {row + 1} (line {row + 1})" if len(self.files) == 1 else super().place(row)
+
+
+def _blocks(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Whole lines, about 16 MiB at a time, with the number of the first (from 1)."""
+    with path.open("rb") as head:
+        kind = content_kind(head.read(16))
+    if kind and not compression_of(path):
+        raise DataError(f"'{path.name}' is not JSON lines", where="data.source", why=f"it is {kind}")
+    line, rest = 1, b""
+    with opened_bytes(path) as opened:
+        while read := opened.read(BLOCK):
+            text = rest + read
+            cut = text.rfind(b"\n") + 1
+            if cut:
+                yield line, text[:cut]
+                line += text.count(b"\n", 0, cut)
+            rest = text[cut:]
+    if rest.strip():
+        yield line, rest
+
+
+def _table(path: Path, first: int, block: bytes) -> pa.Table:
+    """A block as a table; values Arrow refuses (mixed types, NaN) are read by Python. Raises DataError naming a broken line."""
+    if not block.strip():
+        return pa.table({})
+    try:
+        return arrow_json.read_json(io.BytesIO(block), read_options=arrow_json.ReadOptions(block_size=max(len(block), 1 << 20)))
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return _by_python(path, first, block)
+
+
+def _by_python(path: Path, first: int, block: bytes) -> pa.Table:
+    objects: list[dict[str, Any]] = []
+    for number, line in enumerate(block.split(b"\n"), start=first):
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line)
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            what = f"line {number} of '{path.name}' is not JSON"
+            fix = "each line is one whole object: {\"age\": 3, \"name\": \"a\"}"
+            shown = line[:60].decode("utf-8", "replace")
+            raise DataError(what, where="data.source", why=f"{getattr(error, 'msg', error)}: {shown}", fix=fix) from error
+        if not isinstance(value, dict):
+            raise DataError(f"line {number} of '{path.name}' is no JSON object", where="data.source", why=f"it is {type(value).__name__}")
+        objects.append(value)
+    names = list(dict.fromkeys(name for each in objects for name in each))
+    return pa.table({name: _column([each.get(name) for each in objects]) for name in names})
+
+
+def _column(values: list[Any]) -> pa.Array:
+    """Values as Arrow finds them; a mixture becomes text, each value as JSON writes it."""
+    try:
+        return pa.array(values)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+        return pa.array([None if value is None else value if isinstance(value, str) else json.dumps(value) for value in values], pa.string())
+
+
+def _as_schema(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    columns = []
+    for field in schema:
+        if field.name not in table.column_names:
+            columns.append(pa.chunked_array([pa.nulls(table.num_rows, field.type)]))
+            continue
+        column = table.column(field.name)
+        if pa.types.is_string(field.type) and not pa.types.is_string(column.type) and not pa.types.is_null(column.type):
+            columns.append(pa.chunked_array([pa.array([None if value is None else json.dumps(value, default=str) for value in column.to_pylist()], pa.string())]))
+        else:
+            columns.append(column.cast(field.type, safe=False))
+    return pa.Table.from_arrays(columns, names=schema.names)

@@ -1,0 +1,109 @@
+"""A sheet of an Excel workbook, read with openpyxl (the extra `excel`)."""
+
+from __future__ import annotations
+
+import datetime
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from trainwright.config.errors import DataError, did_you_mean
+from trainwright.data.files import found_files, shared_name
+from trainwright.data.schemas import common_schema, fitted
+from trainwright.data.sniffing import sniff_header
+from trainwright.data.source import FileSource, check_names
+from trainwright.data.sources import ExcelOptions
+
+Rows = list[tuple[Any, ...]]
+
+
+class ExcelSource(FileSource):
+    """Rows of a sheet, of one or several workbooks; always held in memory, because a sheet has a million rows at most."""
+
+    def __init__(self, options: ExcelOptions, memory_limit: int) -> None:
+        self.options = options
+        files = found_files(options.path)
+        super().__init__(files, shared_name(files, options.path), memory_limit)
+
+    def memory_needed(self) -> int:
+        """Nothing that would count."""
+        return 0
+
+    def load(self) -> pa.Table:
+        """All rows at once."""
+        tables = [_table(path, self.options) for path in self.files]
+        schema = common_schema([table.schema for table in tables], [path.name for path in self.files])
+        return pa.concat_tables(fitted(table, schema) for table in tables)
+
+    def survey(self) -> tuple[pa.Schema, int]:
+        """Schema and rows of the sheet."""
+        table = self.load()
+        return table.schema, table.num_rows
+
+    def pieces(self, columns: list[str] | None) -> Iterator[pa.Table]:
+        """The sheet as one piece."""
+        table = self.load()
+        yield table if columns is None else table.select(columns)
+
+
+def _table(path: Path, options: ExcelOptions) -> pa.Table:
+    rows = _rows(path, options.sheet)
+    rows = [row for row in rows if any(value is not None for value in row)]
+    if not rows:
+        raise DataError(f"sheet {options.sheet!r} of '{path.name}' is empty", where="data.source", fix="name another with data.source.sheet")
+    width = max(max((place for place, value in enumerate(row, start=1) if value is not None), default=0) for row in rows)
+    rows = [row[:width] + (None,) * (width - len(row)) for row in rows]
+    header = options.header in (True, "true")
+    if options.header == "auto":
+        header = sniff_header([["" if value is None else str(value) for value in row] for row in rows[:200]], options.nulls)
+    first = rows[0] if header else [None] * width
+    names = [str(name).strip() if name is not None else f"column_{place}" for place, name in enumerate(first, start=1)]
+    check_names(names, path.name)
+    nulls = set(options.nulls)
+    columns = zip(*rows[int(header) :], strict=True) if len(rows) > int(header) else [()] * width
+    return pa.Table.from_arrays([_column(list(values), nulls) for values in columns], names=names)
+
+
+def _rows(path: Path, sheet: str | int) -> Rows:
+    try:
+        import openpyxl
+    except ImportError as error:
+        raise DataError(
+            "reading .xlsx needs openpyxl", where="data.source", why=str(error), fix="pip install 'trainwright[excel]', or save the sheet as csv"
+        ) from error
+    from openpyxl.utils.exceptions import InvalidFileException
+
+    try:
+        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+    except (InvalidFileException, zipfile.BadZipFile, KeyError, OSError) as error:
+        raise DataError(f"'{path.name}' is not an Excel workbook", where="data.source", why=str(error), fix="save it as .xlsx or csv") from error
+    names = book.sheetnames
+    if isinstance(sheet, int) and not 0 <= sheet < len(names):
+        raise DataError(f"'{path.name}' has no sheet number {sheet}", where="data.source.sheet", why=f"it has {len(names)}", fix=did_you_mean("", names))
+    if isinstance(sheet, str) and sheet not in names:
+        raise DataError(f"'{path.name}' has no sheet '{sheet}'", where="data.source.sheet", fix=did_you_mean(sheet, names))
+    chosen = book[names[sheet] if isinstance(sheet, int) else sheet]
+    try:
+        return list(chosen.iter_rows(values_only=True))
+    finally:
+        book.close()
+
+
+def _column(values: list[Any], nulls: set[str]) -> pa.Array:
+    """Numbers, truth values or dates where all values are; otherwise text."""
+    cleaned = [None if value is None or (isinstance(value, str) and value.strip() in nulls) else value for value in values]
+    kinds = {type(value) for value in cleaned if value is not None}
+    if not kinds:
+        return pa.nulls(len(cleaned))
+    if kinds == {bool}:
+        return pa.array(cleaned, pa.bool_())
+    if kinds == {int}:
+        return pa.array(cleaned, pa.int64())
+    if kinds <= {int, float}:
+        return pa.array([None if value is None else float(value) for value in cleaned], pa.float64())
+    if kinds == {datetime.datetime}:
+        return pa.array(cleaned, pa.timestamp("us"))
+    return pa.array([None if value is None else str(value) for value in cleaned], pa.string())

@@ -1,0 +1,85 @@
+"""The pieces of a step: micro-batches, a backward pass weighted by items, clipping."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from trainwright.config.errors import TrainwrightError
+from trainwright.engine.config import Clipping
+from trainwright.engine.system import Batch, Loss
+from trainwright.optim.clipping import clip_norm, clip_value, gradient_norm
+
+_ENGINE: Any = torch.autograd.Variable._execution_engine
+"""What `Tensor.backward` calls in the end. With a gradient given, `Tensor.backward` imports sympy first (half a second) and checks
+symbolic shapes at every step; multiplying the loss instead costs two more kernels forwards and backwards."""
+
+
+def micro_batches(batch: Batch, rows: int, size: int) -> Iterator[Batch]:
+    """The batch in pieces of at most `size` rows, as views; the batch itself when it is no larger."""
+    if rows <= size:
+        yield batch
+        return
+    for start in range(0, rows, size):
+        yield {name: tensor[start : start + size] for name, tensor in batch.items()}
+
+
+class Backward:
+    """Gradients of the mean loss of a step from the sums over its micro-batches, whatever their items are.
+
+    Each piece goes backwards with weight 1 / rows of the step; when the items turn out to be others than the rows (tokens, weights),
+    the gradient is corrected once, at the end.
+    """
+
+    def __init__(self) -> None:
+        self._weights: dict[tuple[int, torch.dtype, torch.device], Tensor] = {}
+
+    def __call__(self, loss: Loss, rows: int) -> None:
+        """Backward pass of one piece of a step of `rows` rows. Raises TrainwrightError when the loss is no scalar with a graph."""
+        total = loss.total
+        if total.dim() or not total.requires_grad:
+            raise _no_loss(total)
+        key = (rows, total.dtype, total.device)
+        weight = self._weights.get(key)
+        if weight is None:
+            weight = self._weights[key] = torch.tensor(1 / rows, dtype=total.dtype, device=total.device)
+        _ENGINE.run_backward((total,), (weight,), False, False, (), allow_unreachable=True, accumulate_grad=True)
+
+    @torch.no_grad()
+    def finish(self, grads: list[Tensor], rows: int, items: int | Tensor) -> None:
+        """Scale the gradients in place from per row to per item."""
+        if isinstance(items, int):
+            if items not in (0, rows):
+                torch._foreach_mul_(grads, rows / items)
+            return
+        factor = torch.where(items > 0, rows / items, 0.0)
+        torch._foreach_mul_(grads, factor.to(grads[0].dtype) if grads else factor)
+
+
+def _no_loss(total: Tensor) -> TrainwrightError:
+    if total.dim():
+        return TrainwrightError(
+            f"training_step gave a loss of shape {tuple(total.shape)}",
+            why="Loss.total is the sum over the items, a scalar",
+            fix="sum it, and give the number of items as Loss.count",
+        )
+    return TrainwrightError(
+        "the loss does not depend on any trained parameter",
+        why="it has no graph",
+        fix="check that training_step uses the model, neither detached nor under no_grad",
+    )
+
+
+def clip(grads: list[Tensor], limits: Clipping, measure: bool) -> Tensor | None:
+    """Clip in place by norm and by value as asked; the norm before, when it was needed or `measure` asks for it, still on the device."""
+    norm = None
+    if limits.norm is not None:
+        norm = clip_norm(grads, limits.norm)
+    elif measure:
+        norm = gradient_norm(grads)
+    if limits.value is not None:
+        clip_value(grads, limits.value)
+    return norm

@@ -1,0 +1,143 @@
+"""Dates and times."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from trainwright.config.errors import DataError
+from trainwright.features.base import Counts, Feature, PartLayout
+from trainwright.features.dates import (
+    COMPONENTS,
+    FORMATS,
+    ISO,
+    cleaned,
+    component_names,
+    read_any,
+    read_iso,
+    read_typed,
+    take_components,
+)
+from trainwright.features.options import DateOptions
+from trainwright.features.statistics import Moments, Reblocked
+
+DAY = 86_400_000_000
+"""Microseconds."""
+
+
+class DateFeature(Feature):
+    """Dates and times; part `value` holds the year, standardised, the sine and cosine of each cyclic component, and whether it is missing."""
+
+    kind = "date"
+    grouped = True
+    config: DateOptions
+    remembers: ClassVar[tuple[str, ...]] = ("patterns", "has_times", "center", "spread")
+
+    def __init__(self, config: DateOptions, name: str, target: bool = False) -> None:
+        super().__init__(config, name, target)
+        self.blocks, self.moments = Reblocked(), Moments()
+        self.found: dict[str, int] = {}
+        self.patterns: list[str] = [] if config.format is None else [config.format]
+        self.has_times = False
+        self.center, self.spread = 0.0, 1.0
+
+    def observe(self, values: pa.Array, rows: np.ndarray) -> None:
+        times = self.times(values, rows, fitting=True)
+        self.note_missing(absent_times(times), rows)
+        self.fitted_rows += len(times)
+        self.missing_in_training += int(np.isnat(times).sum())
+        times = times[~np.isnat(times)]
+        self.has_times = self.has_times or bool((times.astype(np.int64) % DAY != 0).any())
+        # Whole years are the same whether a date is read day first or month first, which is settled at the end.
+        for block in self.blocks.add(times.astype("M8[Y]").astype(np.int64) + 1970.0):
+            self.moments.add(block)
+
+    def finish(self) -> None:
+        for block in self.blocks.rest():
+            self.moments.add(block)
+        self.center, self.spread = float(self.moments.mean), float(self.moments.deviation) or 1.0
+        if self.config.format is None:
+            self.patterns = sorted((name for name, count in self.found.items() if count), key=lambda name: -self.found[name])
+        del self.blocks
+        self.prepare()
+
+    def times(self, values: pa.Array, rows: np.ndarray, fitting: bool = False) -> np.ndarray:
+        """Naive microseconds, NaT where missing; raises DataError naming the rows whose text is no date."""
+        if pa.types.is_dictionary(values.type):
+            values = values.dictionary_decode()
+        zone = self.config.timezone
+        times = read_typed(values, self.config.format, zone)
+        if times is None:
+            times = self.read_text(values, rows, fitting)
+        return times.to_numpy(zero_copy_only=False).astype("M8[us]")
+
+    def read_text(self, values: pa.Array, rows: np.ndarray, fitting: bool) -> pa.Array:
+        """Dates written as text (or as numbers such as 20200131)."""
+        if pa.types.is_nested(values.type):
+            raise DataError(f"column '{self.name}' holds {values.type}, not dates", fix="give it another type, or leave it out")
+        texts, zone = cleaned(values), self.config.timezone
+        times = read_iso(texts, zone) if self.config.format is None else None
+        if times is not None:
+            self.note_formats({ISO: len(texts) - texts.null_count}, fitting)
+            return times
+        given = [self.config.format] if self.config.format else None
+        learnt = [pattern for pattern in self.patterns if pattern != ISO]
+        patterns = given or list(dict.fromkeys([*learnt, *FORMATS]))
+        times, found = read_any(texts, patterns, zone)
+        self.note_formats(found, fitting)
+        bad = pc.and_(pc.is_null(times), pc.is_valid(texts)).to_numpy(zero_copy_only=False)
+        if bad.any():
+            shown = texts.take(pa.array(np.flatnonzero(bad)[:5])).to_pylist()
+            raise DataError(
+                f"column '{self.name}' holds text that is not a date: {self.listed(rows[bad], shown)}",
+                why=f"expected the format {self.config.format}" if self.config.format else "",
+                fix=f"correct these values, or write `columns.{self.name}.format` as in strptime, such as %d.%m.%Y",
+            )
+        return times
+
+    def note_formats(self, found: dict[str, int], fitting: bool) -> None:
+        """Counts how many training values each format reads."""
+        if fitting:
+            for pattern, count in found.items():
+                self.found[pattern] = self.found.get(pattern, 0) + count
+
+    def absent(self, values: pa.Array) -> np.ndarray | None:
+        return absent_times(self.times(values, np.arange(len(values))))
+
+    @property
+    def components(self) -> list[str]:
+        """The components that are encoded."""
+        return list(self.config.components or [each for each in COMPONENTS if each != "hour" or self.has_times])
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the encoded numbers."""
+        return component_names(self.components, self.has_indicator)
+
+    def layout(self) -> dict[str, PartLayout]:
+        return {"value": PartLayout((len(self.names),), np.float32)}
+
+    def extras(self) -> dict[str, Any]:
+        return {"components": self.names}
+
+    def encode(self, values: pa.Array, rows: np.ndarray, counts: Counts | None = None) -> dict[str, np.ndarray]:
+        times = self.times(values, rows)
+        absent = np.isnat(times)
+        self.note_missing(absent_times(times), rows, counts)
+        if absent.any() and self.policy == "constant":
+            times = np.where(absent, self.times(pa.array([str(self.config.fill)]), rows[:1]), times)
+            absent = np.zeros(len(times), bool)
+        encoded = take_components(np.where(absent, np.datetime64(0, "us"), times), self.components, self.center, self.spread)
+        encoded[absent] = 0
+        if self.has_indicator:
+            encoded = np.concatenate([encoded, absent[:, None]], axis=1)
+        return {"value": encoded.astype(np.float32)}
+
+
+def absent_times(times: np.ndarray) -> np.ndarray | None:
+    """Which times are missing, or None when none is."""
+    absent = np.isnat(times)
+    return absent if absent.any() else None

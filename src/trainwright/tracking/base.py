@@ -1,0 +1,25 @@
+"""What the trainer asks of a tracker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+Row = Mapping[str, float]
+"""The values of one logged point by column name (`train/loss`); `step` is among them."""
+
+
+class Tracker(Protocol):
+    """Takes the logged rows of a run."""
+
+    def begin(self, step: int) -> list[dict[str, float]]:
+        """Continue after `step` updates (0: a new run), forgetting rows of later steps; returns the rows it still has, if it can read them."""
+
+    def log(self, row: Row) -> None:
+        """Take a row. Raises OSError when the disk refuses; the row is then written with the next one."""
+
+    def sync(self) -> None:
+        """Make what was logged durable."""
+
+    def close(self) -> None:
+        """Finish; nothing is logged after this."""

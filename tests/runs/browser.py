@@ -1,0 +1,117 @@
+"""A headless Chromium driven over its debugging pipe, with the standard library alone."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+import select
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+
+
+def find_chromium() -> str | None:
+    """The browser named by CHROMIUM, or found on PATH."""
+    return os.environ.get("CHROMIUM") or next((found for name in NAMES if (found := shutil.which(name))), None)
+
+
+class Browser:
+    """One tab; `open` loads a page and returns what it complained of and what it asked the network for."""
+
+    def __init__(self, chromium: str) -> None:
+        self.profile = tempfile.mkdtemp(prefix="browser-")
+        to_browser, self._out = os.pipe()
+        self._in, from_browser = os.pipe()
+        flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars", "--no-first-run"]
+        flags += ["--disable-background-networking", "--disable-component-update", f"--user-data-dir={self.profile}", "--remote-debugging-pipe"]
+        # The browser speaks on descriptors 3 and 4; a shell puts ours there.
+        script = f'exec "$0" "$@" 3<&{to_browser} 4>&{from_browser}'
+        self.process = subprocess.Popen(
+            ["sh", "-c", script, chromium, *flags, "about:blank"],
+            pass_fds=(to_browser, from_browser), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
+        os.close(to_browser)
+        os.close(from_browser)
+        self._buffer, self._number, self.events = b"", 0, list[dict[str, Any]]()
+        self.session = ""
+        target = self.call("Target.createTarget", url="about:blank")["targetId"]
+        self.session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        for domain in ("Page", "Runtime", "Log", "Network"):
+            self.call(f"{domain}.enable")
+
+    def call(self, method: str, **parameters: Any) -> dict[str, Any]:
+        """Send a command and wait for its answer; events on the way are kept."""
+        self._number += 1
+        message = {"id": self._number, "method": method, "params": parameters}
+        if self.session:
+            message["sessionId"] = self.session
+        os.write(self._out, json.dumps(message).encode() + b"\0")
+        while True:
+            answer = self._read()
+            if answer.get("id") == self._number:
+                if "error" in answer:
+                    raise RuntimeError(f"{method}: {answer['error']}")
+                return answer.get("result", {})
+            self.events.append(answer)
+
+    def _read(self, seconds: float = 60) -> dict[str, Any]:
+        end = time.monotonic() + seconds
+        while b"\0" not in self._buffer:
+            ready, _, _ = select.select([self._in], [], [], max(end - time.monotonic(), 0))
+            piece = os.read(self._in, 1 << 20) if ready else b""
+            if not piece:
+                raise TimeoutError("the browser does not answer")
+            self._buffer += piece
+        message, _, self._buffer = self._buffer.partition(b"\0")
+        return json.loads(message)
+
+    def open(self, path: Path, width: int = 1280, height: int = 900, scheme: str = "light") -> tuple[list[str], list[str]]:
+        """Load a file at a width and colour scheme; returns complaints (console, exceptions) and requests other than the page."""
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
+        self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        self.events.clear()
+        url = path.resolve().as_uri()
+        self.call("Page.navigate", url=url)
+        while not any(event.get("method") == "Page.loadEventFired" for event in self.events):
+            self.events.append(self._read())
+        self.evaluate("new Promise(done => setTimeout(done, 50))")
+        return self._complaints(), self._requests(url)
+
+    def _complaints(self) -> list[str]:
+        kinds = ("Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Log.entryAdded")
+        return [json.dumps(event["params"])[:500] for event in self.events if event.get("method") in kinds]
+
+    def _requests(self, url: str) -> list[str]:
+        asked = [event["params"]["request"]["url"] for event in self.events if event.get("method") == "Network.requestWillBeSent"]
+        return [each for each in asked if each != url and not each.startswith("data:")]
+
+    def evaluate(self, expression: str) -> Any:
+        """The value of a JavaScript expression in the page."""
+        answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
+        if "exceptionDetails" in answer:
+            raise RuntimeError(json.dumps(answer["exceptionDetails"])[:500])
+        return answer["result"].get("value")
+
+    def screenshot(self, path: Path, top: int = 0, height: int | None = None) -> None:
+        """A picture of the page from `top`, of its whole length unless `height` is given."""
+        size = self.call("Page.getLayoutMetrics")["cssContentSize"]
+        clip = {"x": 0, "y": top, "width": size["width"], "height": min(height or size["height"], size["height"] - top), "scale": 1}
+        picture = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True, clip=clip)
+        path.write_bytes(base64.b64decode(picture["data"]))
+
+    def close(self) -> None:
+        """End the browser and remove its profile."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        os.close(self._out)
+        os.close(self._in)
+        shutil.rmtree(self.profile, ignore_errors=True)
