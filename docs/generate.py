@@ -46,11 +46,8 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
 
 
 def parts_of(kind: str) -> str:
-    """The parts of a kind: a table of name and summary, then the options of each, folded."""
-    table = parts(kind)
-    rows = [f"| [`{name}`](#{anchor(kind, name)}) | {cell(part.summary)} |" for name, part in table.items()]
-    details = [part_section(kind, name, part) for name, part in table.items()]
-    return "\n".join([f"| {kind} | what it is |", "|---|---|", *rows, "", *details])
+    """The parts of a kind, one folded section each."""
+    return "\n".join(part_section(kind, name, part) for name, part in parts(kind).items())
 
 
 def part_named(address: str) -> str:
@@ -60,10 +57,11 @@ def part_named(address: str) -> str:
 
 
 def part_section(kind: str, name: str, part: Part) -> str:
-    """A part and its options, folded away until it is opened; its anchor is `KIND-NAME`."""
+    """A part and its options, folded until it is opened or linked to as `#KIND-NAME`."""
     body = options_table(part.config) or "No options.\n"
     indented = "".join(f"    {line}\n" if line else "\n" for line in body.splitlines())
-    return f'<span id="{anchor(kind, name)}"></span>\n\n??? note "`{name}`: {part.summary.replace(chr(34), chr(39))}"\n\n{indented}'
+    title = f"`{name}`: {part.summary}".replace('"', "'")
+    return f'??? part "{title}"\n\n    <span id="{anchor(kind, name)}"></span>\n\n{indented}'
 
 
 def options_of(address: str, without: Collection[str] = ()) -> str:

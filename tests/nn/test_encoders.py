@@ -126,7 +126,10 @@ def test_periodic_is_the_linear_map_of_sines_and_cosines() -> None:
 
 def test_one_hot_marks_each_columns_value() -> None:
     group = categories((2, 3))
-    assert build("encoder", OneHotOptions(), group=group)({"index": torch.tensor([[1, 0], [0, 2]])}).tolist() == [[[0, 1, 1, 0, 0]], [[1, 0, 0, 0, 1]]]
+    assert build("encoder", OneHotOptions(), group=group)({"index": torch.tensor([[1, 0], [0, 2]])}).tolist() == [
+        [[0, 1, 1, 0, 0]],
+        [[1, 0, 0, 0, 1]],
+    ]
 
 
 def test_equal_values_of_different_columns_have_vectors_of_their_own() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -22,7 +23,7 @@ rows_of_scores = st.lists(st.lists(st.floats(-5, 5, width=32), min_size=4, max_s
 def literal_pieces(x: float, edges: list[float]) -> list[float]:
     """Equation 1 of the paper, one bin after the other, clamped at both ends."""
     encoded = []
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in itertools.pairwise(edges):
         encoded.append(0.0 if x < low else 1.0 if x >= high else (x - low) / (high - low))
     return encoded
 
@@ -46,7 +47,7 @@ def test_columns_with_fewer_pieces_are_padded_with_zeros() -> None:
 def test_chosen_edges_increase_keep_the_ends_and_never_exceed_the_bins(values: list[int], bins: int) -> None:
     edges = sorted(float(value) for value in values)
     (chosen,) = choose_edges([edges], bins)
-    assert all(low < high for low, high in zip(chosen[:-1], chosen[1:], strict=True))
+    assert all(low < high for low, high in itertools.pairwise(chosen))
     assert 2 <= len(chosen) <= max(bins + 1, 2)
     assert chosen[0] == edges[0]
     assert chosen[-1] == edges[-1] or len(set(edges)) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,7 @@ from trainwright.systems.supervised import SupervisedSystem
 FORMAT = 1
 ROWS = 8192
 """Rows per forward pass when predicting."""
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -84,6 +86,8 @@ class Model:
     def predict(self, source: Source) -> pa.Table:
         """One row of predictions per row of the source, in its order; rows that a `drop` policy leaves out are null."""
         encoded = self.encode(source)
+        encoded = self.encode(source)
+        say_counts(source, encoded)
         scores = self.scores(encoded.blocks) if len(encoded.rows) else {}
         columns: dict[str, pa.Array] = {}
         for target in self.encoder.targets:
@@ -108,3 +112,14 @@ class Model:
         return Outcome(spec.kind, truth, scores, spec.classes, self.thresholds.get(target, 0.5))
 
 
+def say_counts(source: Source, encoded: EncodedTable) -> None:
+    """Log what was missing, unknown, dropped or left over in new rows."""
+    if encoded.extra_columns:
+        log.info("%s: columns that training did not know were left out: %s", source.name, ", ".join(encoded.extra_columns[:12]))
+    for name, counts in encoded.counts.items():
+        if counts.unknown:
+            log.warning("column '%s': %s values were never seen in training and count as unknown", name, f"{counts.unknown:,}")
+        if counts.missing and name in encoded.encoder.inputs:
+            log.info("column '%s': %s values are missing", name, f"{counts.missing:,}")
+    for dropped in encoded.dropped:
+        log.warning("%s rows are left without a prediction: %s", f"{len(dropped.rows):,}", dropped.reason)

@@ -17,6 +17,8 @@ from trainwright.metrics.table import CATEGORY, CLASSES, SET
 
 _CATEGORIES = 254
 _WORDS = 200
+_SPARSE = 0.005
+"""Below this share of values a number column only says whether there is one."""
 _OUTPUTS = 32
 _EARLY = 10_000
 """Above this many rows growing stops when held-back rows no longer improve."""
@@ -32,14 +34,18 @@ class Table:
     def __init__(self, train: Inputs) -> None:
         self.categories = [frequent_codes(each, _CATEGORIES) for each in train.codes]
         self.words = [frequent_codes(each, _WORDS, skip_zero=True) for each in train.tokens]
+        # scikit-learn refuses a column without values, also when only the rows it holds back have some: presence stands in for them
+        self.sparse = np.flatnonzero((~np.isnan(train.numbers)).mean(axis=0) < _SPARSE)
         first = train.numbers.shape[1]
         self.categorical = list(range(first, first + len(train.codes)))
 
     def matrix(self, inputs: Inputs) -> np.ndarray:
         """The rows as float64 [n, columns]."""
+        numbers = inputs.numbers.copy()
+        numbers[:, self.sparse] = ~np.isnan(numbers[:, self.sparse])
         codes = [_ranked(each, chosen) for each, chosen in zip(inputs.codes, self.categories, strict=True)]
         counts = [code_counts(each, chosen).toarray() for each, chosen in zip(inputs.tokens, self.words, strict=True)]
-        return np.concatenate([inputs.numbers, *codes, *counts], axis=1)
+        return np.concatenate([numbers, *codes, *counts], axis=1)
 
 
 def _ranked(codes: np.ndarray, chosen: np.ndarray) -> np.ndarray:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from trainwright.config.errors import ConfigError, ManyErrors, RequestError, did_you_mean, nearest
+from trainwright.config.errors import ConfigError, RequestError, did_you_mean, nearest
 from trainwright.config.interpolation import interpolate
 from trainwright.config.layers import assign, canonical_keys, merge
 from trainwright.config.model import ConfigModel
@@ -35,8 +36,8 @@ class Composed:
     model: type[ConfigModel]
     files: list[Path] = field(default_factory=list)
     """Files read, the first base first."""
-    name: str = "config"
-    """What the whole is called in messages."""
+    problems: list[RequestError] = field(default_factory=list)
+    """Overrides, variables and references that could not be used; `validate` reports them with its own findings."""
 
     @property
     def values(self) -> dict[str, Any]:
@@ -59,32 +60,39 @@ def compose(
     overrides: Iterable[str | Assignment] = (),
     environment: Mapping[str, str] | None = None,
 ) -> Composed:
-    """Compose a YAML file or a mapping with variables and overrides, interpolated; raises ConfigError or ManyErrors with places.
+    """Compose a YAML file or a mapping with variables and overrides, interpolated; raises ConfigError when a file cannot be read.
 
-    `environment` is searched for run options and for `${env:…}`; by default it is the process's own.
+    `environment` is searched for run options and for `${env:…}`; by default it is the process's own. What is wrong with single
+    overrides or references is kept in `problems`.
     """
     environment = os.environ if environment is None else environment
     files: list[Path] = []
     top = Section(model)
     if config is None or isinstance(config, Mapping):
-        name = "config"
-        root = canonical_keys(node_of(config or {}, Place(name)), top)
+        root = canonical_keys(node_of(config or {}, Place("config")), top)
     else:
-        name = os.fspath(config)
-        root = _read_with_bases(Path(name), top, files, ())
-    layer = len(files) + 1
-    assignments = [(each, layer) for each in _from_environment(model, environment)]
-    assignments += [(_assignment(each), layer + 1) for each in overrides]
-    errors: list[RequestError] = []
-    for each, number in assignments:
-        try:
-            assign(root, each.path, each.value.in_layer(number), top)
-        except ConfigError as error:
-            errors.append(error)
-    errors += interpolate(root, model, environment)
-    if errors:
-        raise ManyErrors(errors)
-    return Composed(root, model, files, name)
+        root = _read_with_bases(Path(config), top, files, ())
+    composed = Composed(root, model, files)
+    for step in (_environment_steps(model, environment), _override_steps(overrides)):
+        for layer, make in step:
+            try:
+                each = make()
+                assign(root, each.path, each.value.in_layer(len(files) + layer), top)
+            except ConfigError as error:
+                composed.problems.append(error)
+    composed.problems += interpolate(root, model, environment)
+    return composed
+
+
+Step = tuple[int, Callable[[], Assignment]]
+
+
+def _override_steps(overrides: Iterable[str | Assignment]) -> list[Step]:
+    return [(2, partial(override, each) if isinstance(each, str) else partial(_itself, each)) for each in overrides]
+
+
+def _itself(each: Assignment) -> Assignment:
+    return each
 
 
 def override(text: str) -> Assignment:
@@ -93,16 +101,16 @@ def override(text: str) -> Assignment:
     place = Place(f"command line: {text}")
     if not equals:
         raise ConfigError(f"'{text}' is not key=value", where="command line", fix="write for example trainer.max_epochs=40")
-    return Assignment(parse_path(key), literal(value, place))
+    try:
+        path = parse_path(key.strip())
+    except ConfigError as error:
+        raise ConfigError(error.what, where=str(place), fix=error.fix) from error
+    return Assignment(path, literal(value, place))
 
 
 def given(path: str, value: Any, shown: str) -> Assignment:
     """An option set by a flag or an argument, named `shown` in messages (`command line: --target age`)."""
     return Assignment(parse_path(path), node_of(value, Place(shown)))
-
-
-def _assignment(each: str | Assignment) -> Assignment:
-    return override(each) if isinstance(each, str) else each
 
 
 def _split(text: str) -> tuple[str, str, str]:
@@ -143,29 +151,25 @@ def _named_bases(base: Node | None) -> Sequence[Node]:
     several = base.value if isinstance(base.value, list) else [base]
     for each in several:
         if not isinstance(each.value, str):
-            raise ConfigError("`base` is not a file name", where=str(each.place), fix="write `base: other.yaml` or `base: [one.yaml, other.yaml]`")
+            raise ConfigError(
+                "`base` is not a file name", where=str(each.place), fix="write `base: other.yaml` or `base: [one.yaml, other.yaml]`"
+            )
     return several
 
 
-def _from_environment(model: type[ConfigModel], environment: Mapping[str, str]) -> list[Assignment]:
-    """`TRAINWRIGHT_RUN__SEED=3` sets run.seed; other options are not read from variables, and near misses are errors."""
+def _environment_steps(model: type[ConfigModel], environment: Mapping[str, str]) -> list[Step]:
+    """`TRAINWRIGHT_RUN__SEED=3` sets run.seed; other options are not read from variables, and near misses are mistakes."""
     section = field_structure(model.model_fields["run"]) if "run" in model.model_fields else None
     if not isinstance(section, Section):
         return []
     known = {f"{ENVIRONMENT_PREFIX}RUN__{name.upper()}": name for name in section.model.model_fields}
-    found = []
-    for variable, text in sorted(environment.items()):
-        if not variable.startswith(ENVIRONMENT_PREFIX):
-            continue
-        place = Place(f"environment: {variable}={text}")
-        if variable in known:
-            found.append(Assignment(("run", known[variable]), literal(text, place)))
-        elif variable.startswith(f"{ENVIRONMENT_PREFIX}RUN_"):
-            raise ConfigError(f"unknown variable {variable}", where="environment", fix=did_you_mean(variable, known))
-        elif variable.removeprefix(ENVIRONMENT_PREFIX).lower() in section.model.model_fields:
-            meant = f"{ENVIRONMENT_PREFIX}RUN__{variable.removeprefix(ENVIRONMENT_PREFIX)}"
-            raise ConfigError(f"unknown variable {variable}", where="environment", fix=f"did you mean {meant}?")
-    return found
+    short = {name.replace("RUN__", ""): name for name in known}
+    relevant = [each for each in sorted(environment) if each.startswith(f"{ENVIRONMENT_PREFIX}RUN_") or each in short]
+    return [(1, partial(_variable, each, environment[each], known, short)) for each in relevant]
 
 
-
+def _variable(variable: str, text: str, known: Mapping[str, str], short: Mapping[str, str]) -> Assignment:
+    if variable in known:
+        return Assignment(("run", known[variable]), literal(text, Place(f"environment: {variable}={text}")))
+    fix = f"did you mean {short[variable]}?" if variable in short else did_you_mean(variable, known)
+    raise ConfigError(f"unknown variable {variable}", where="environment", fix=fix)

@@ -95,7 +95,11 @@ def options_from_signature(made_from: Any, path: str, kind: str) -> type[PartCon
     takes_all = any(each.kind is each.VAR_KEYWORD for each in parameters)
     summary = (inspect.getdoc(made_from) or f"Options of {path}.").partition("\n\n")[0]
     made: Any = create_model(
-        f"{getattr(made_from, '__name__', 'Part')}Options", __base__=_Open if takes_all else PartConfig, __doc__=summary, type=(str, path), **fields
+        f"{getattr(made_from, '__name__', 'Part')}Options",
+        __base__=_Open if takes_all else PartConfig,
+        __doc__=summary,
+        type=(str, path),
+        **fields,
     )
     return made  # type: ignore[no-any-return]
 
@@ -218,7 +222,9 @@ def _file(text: str, name: str) -> Path:
         if each.is_file():
             return each.resolve()
     looked = ", ".join(dict.fromkeys(str(each.resolve()) for each in tried))
-    raise ConfigError(f"cannot import '{name}'", why=f"no such file: {looked}", fix="the path is relative to the working directory or to the config file")
+    raise ConfigError(
+        f"cannot import '{name}'", why=f"no such file: {looked}", fix="the path is relative to the working directory or to the config file"
+    )
 
 
 def _module_of_file(file: Path) -> Any:
@@ -243,10 +249,16 @@ def _attribute(module: Any, attribute: str, name: str) -> Any:
     found = module
     for each in attribute.split("."):
         if not each or not hasattr(found, each):
-            names = [key for key, value in vars(found).items() if callable(value) and not key.startswith("_")] if hasattr(found, "__dict__") else []
+            names = (
+                [key for key, value in vars(found).items() if callable(value) and not key.startswith("_")]
+                if hasattr(found, "__dict__")
+                else []
+            )
             where = getattr(found, "__file__", None) or getattr(found, "__name__", str(found))
             raise ConfigError(f"cannot import '{name}'", why=f"{where} has no '{each}'", fix=did_you_mean(each, names, limit=6))
         found = getattr(found, each)
     if not callable(found):
-        raise ConfigError(f"'{name}' is not a class", why=f"it is {type(found).__name__}", fix="name a class, or a function that makes the part")
+        raise ConfigError(
+            f"'{name}' is not a class", why=f"it is {type(found).__name__}", fix="name a class, or a function that makes the part"
+        )
     return found

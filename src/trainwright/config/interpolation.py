@@ -52,7 +52,11 @@ class _Resolver:
         for found in REFERENCE.finditer(text):
             parts.append(text[end : found.start()])
             if found["open"]:
-                raise ConfigError(f"'${{' is never closed in '{text}'", where=str(node.place), fix="close it with '}', or write $${ for the characters themselves")
+                raise ConfigError(
+                    f"'${{' is never closed in '{text}'",
+                    where=str(node.place),
+                    fix="close it with '}', or write $${ for the characters themselves",
+                )
             parts.append("${" if found["escaped"] else self.as_text(found["name"], node))
             end = found.end()
         return "".join([*parts, text[end:]])
@@ -60,7 +64,9 @@ class _Resolver:
     def as_text(self, name: str, node: Node) -> str:
         value = self.named(name, node).plain()
         if isinstance(value, dict | list):
-            raise ConfigError(f"${{{name}}} is not a single value, and cannot be put inside a text", where=str(node.place), fix=f"write ${{{name}}} alone")
+            raise ConfigError(
+                f"${{{name}}} is not a single value, and cannot be put inside a text", where=str(node.place), fix=f"write ${{{name}}} alone"
+            )
         return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
     def named(self, name: str, node: Node) -> Node:

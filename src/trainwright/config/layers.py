@@ -89,7 +89,9 @@ def _index(node: Node, key: str | int, value: Node, path: KeyPath) -> int:
         return key
     where = spelled(path[:-1])
     what = f"{where} is a list of {count}, and '{key}' is not one of its items"
-    raise ConfigError(what, where=str(value.place), fix=f"items are counted from 0: {where}.0" if count else f"set the whole list: {where}=[…]")
+    raise ConfigError(
+        what, where=str(value.place), fix=f"items are counted from 0: {where}.0" if count else f"set the whole list: {where}=[…]"
+    )
 
 
 def _below(here: Structure, key: str | int, node: Node) -> Structure:

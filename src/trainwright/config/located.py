@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -21,22 +22,41 @@ def validate(model: type[M], composed: Composed) -> M:
     """The configuration as `model`; raises ManyErrors holding every mistake with its place, in the order of the places."""
     with looking_in(composed.folders):
         try:
-            return model.model_validate(composed.values)
+            config = model.model_validate(composed.values)
+            if not composed.problems:
+                return config
+            found = []
         except ValidationError as error:
             found = error.errors(include_url=False)
         raise ManyErrors(located_errors(model, composed, found))
 
 
 def located_errors(model: type[ConfigModel], composed: Composed, found: list[Any]) -> list[RequestError]:
-    """Pydantic's errors in plain words, one per place."""
+    """Pydantic's errors in plain words, one per place, with the problems met in composing."""
     grouped: dict[KeyPath, list[Refusal]] = {}
     for each in found:
         path, extra = _path_of(each["loc"], Section(model), composed.values)
-        grouped.setdefault(path, []).append(Refusal(each["type"], each.get("ctx", {}), each["input"], extra))
+        if each["type"] != "alternatives":
+            grouped.setdefault(path, []).append(Refusal(each["type"], each.get("ctx", {}), each["input"], extra))
     reports = [(_place(composed.root, path, refusals[0]), _report(model, composed, path, refusals)) for path, refusals in grouped.items()]
+    reports += [_alternatives(composed, path, group) for path, group in _conflicts(Section(model), composed.root)]
+    known = {each.where for each in composed.problems}
+    reports = [each for each in reports if str(each[0]) not in known]
     order = {name: number for number, name in enumerate(dict.fromkeys(place.name for place, _ in reports))}
     reports.sort(key=lambda each: (order[each[0].name], each[0].line, each[0].column))
-    return [error for _, error in reports]
+    return [*composed.problems, *(error for _, error in reports)]
+
+
+def _conflicts(here: Structure, node: Node, path: KeyPath = ()) -> Iterator[tuple[KeyPath, list[str]]]:
+    """Options given together in one layer of which only one may be, found also where other mistakes keep a section from being made."""
+    if not isinstance(here, Section) or not isinstance(node.value, dict):
+        return
+    for group in here.model.alternatives:
+        given = [name for name in group if name in node.value and node.value[name].value is not None]
+        if len(given) > 1:
+            yield path, given
+    for key, each in node.value.items():
+        yield from _conflicts(below(here, key), each, (*path, key))
 
 
 def _path_of(loc: tuple[str | int, ...], here: Structure, value: Any) -> tuple[KeyPath, tuple[str, ...]]:
@@ -78,12 +98,14 @@ def _report(model: type[ConfigModel], composed: Composed, path: KeyPath, refusal
     name = spelled(path) or "the configuration"
     if first.kind == "extra_forbidden":
         return _unknown_option(model, composed, path, place)
-    if first.kind == "alternatives":
-        return _alternatives(composed, path, first)
     field = _field(model, composed.values, path)
     meaning = _phrase(getattr(field, "description", None) or "")
     if first.kind == "missing":
-        example = f"add `{path[-1]}: …`" + (f" under `{spelled(path[:-1])}`" if len(path) > 1 else "") if place.partition(":")[2] else f"add {name}=…"
+        example = (
+            f"add `{path[-1]}: …`" + (f" under `{spelled(path[:-1])}`" if len(path) > 1 else "")
+            if place.partition(":")[2]
+            else f"add {name}=…"
+        )
         return ConfigError(f"{name} is missing", where=place, fix=f"{example} ({meaning})" if meaning else example)
     if first.kind in ("refused", "unknown_part"):
         context = first.context
@@ -96,8 +118,8 @@ def _report(model: type[ConfigModel], composed: Composed, path: KeyPath, refusal
 
 
 def _phrase(description: str) -> str:
-    """A description as it reads inside brackets."""
-    text = " ".join(description.split()).removesuffix(".")
+    """The first sentence of a description as it reads inside brackets."""
+    text = " ".join(description.split()).partition(". ")[0].removesuffix(".")
     return text[:1].lower() + text[1:] if text[1:2].islower() or text[1:2] == " " else text
 
 
@@ -115,19 +137,19 @@ def _unknown_option(model: type[ConfigModel], composed: Composed, path: KeyPath,
     what = f"unknown option '{key}'" + (f" in {around}" if around else "")
     if isinstance(here, PartHere) and isinstance(value, dict):
         what = f"unknown option '{key}' of {here.kind} '{value.get('type', here.default)}' in {around}"
-    elsewhere = [each for each in _all_options(model) if each.rpartition(".")[2] == key.replace("-", "_")]
+    elsewhere = [each for each in option_paths(model) if each.rpartition(".")[2] == key.replace("-", "_")]
     if elsewhere and not nearest(key, known):
         return ConfigError(what, where=place, fix=f"did you mean {elsewhere[0]}?")
     return ConfigError(what, where=place, fix=did_you_mean(key, known) or "it has no options")
 
 
-def _alternatives(composed: Composed, path: KeyPath, refusal: Refusal) -> ConfigError:
-    names = refusal.context["given"]
+def _alternatives(composed: Composed, path: KeyPath, names: list[str]) -> tuple[Place, ConfigError]:
     nodes = [composed.root.nearest((*path, name))[0] for name in names]
-    said = [f"{spelled((*path, name))} = {node.plain()} ({node.key or node.place})" for name, node in zip(names, nodes, strict=True)]
     dotted = [spelled((*path, name)) for name in names]
-    last = nodes[-1].key or nodes[-1].place
-    return ConfigError(f"{' and '.join(dotted)} exclude each other", where=str(last), why="; ".join(said), fix=f"keep one, or set the other to null: {dotted[0]}=null")
+    places = [node.key or node.place for node in nodes]
+    said = [f"{name} = {node.plain()} ({place})" for name, node, place in zip(dotted, nodes, places, strict=True)]
+    what = f"{' and '.join(dotted)} exclude each other"
+    return places[-1], ConfigError(what, where=str(places[-1]), why="; ".join(said), fix="keep one of them")
 
 
 def _structure(model: type[ConfigModel], value: Any, path: KeyPath) -> tuple[Structure, Any]:
@@ -144,13 +166,14 @@ def _field(model: type[ConfigModel], values: Any, path: KeyPath) -> Any:
     return (fields_of(here, value) or {}).get(str(path[-1]))
 
 
-def _all_options(model: type[ConfigModel], prefix: str = "") -> list[str]:
+def option_paths(model: type[ConfigModel], prefix: str = "") -> list[str]:
+    """The path of every option of the sections, and of the parts used by default."""
     found: list[str] = []
     for name in model.model_fields:
         found.append(prefix + name)
         inner = below(Section(model), name)
         if isinstance(inner, Section):
-            found += _all_options(inner.model, f"{prefix}{name}.")
+            found += option_paths(inner.model, f"{prefix}{name}.")
         elif isinstance(inner, PartHere) and inner.default:
             found += [f"{prefix}{name}.{key}" for key in fields_of(inner) or {} if key != "type"]
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Annotated, Any, ClassVar, TypeVar, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Self, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic.fields import FieldInfo
@@ -30,11 +30,15 @@ class ConfigModel(BaseModel):
         if not isinstance(data, dict):
             return data
         data = {_folded(key, cls.model_fields): value for key, value in data.items()}
-        for group in cls.alternatives:
-            given = [name for name in group if data.get(name) is not None]
-            if len(given) > 1:
-                raise PydanticCustomError("alternatives", "{what}", {"what": f"{' and '.join(given)} exclude each other", "given": given})
         return {key: _fitted(cls.model_fields.get(key), value) for key, value in data.items()}
+
+    @model_validator(mode="after")
+    def _one_alternative(self) -> Self:
+        for group in self.alternatives:
+            given = [name for name in group if getattr(self, name) is not None]
+            if len(given) > 1:
+                raise PydanticCustomError("alternatives", "{what}", {"what": f"{' and '.join(given)} exclude each other"})
+        return self
 
 
 class PartConfig(ConfigModel):
@@ -52,14 +56,22 @@ def _fitted(field: FieldInfo | None, value: Any) -> Any:
         return value
     if isinstance(value, list) and _is_tuple(field.annotation):
         return tuple(value)
-    if isinstance(value, dict) and "type" not in value and isinstance(field.default, str) and getattr(field.annotation, "__name__", "") == "PartConfig":
+    if (
+        isinstance(value, dict)
+        and "type" not in value
+        and isinstance(field.default, str)
+        and getattr(field.annotation, "__name__", "") == "PartConfig"
+    ):
         return {"type": field.default, **value}
     return value
 
 
 def _is_tuple(annotation: Any) -> bool:
     options = get_args(annotation) if get_origin(annotation) is not tuple else ()
-    return any(get_origin(each) is tuple or (get_origin(each) is Annotated and get_origin(get_args(each)[0]) is tuple) for each in (annotation, *options))
+    return any(
+        get_origin(each) is tuple or (get_origin(each) is Annotated and get_origin(get_args(each)[0]) is tuple)
+        for each in (annotation, *options)
+    )
 
 
 def refused(error: RequestError) -> PydanticCustomError:

@@ -79,7 +79,9 @@ def literal(text: str, place: Place) -> Node:
         node = parse_yaml(text, "value")
     except ConfigError as error:
         if text.lstrip()[:1] in ("[", "{", '"', "'") and len(text.strip()) > 1:
-            raise ConfigError(f"the value is not valid YAML: {text}", where=str(place), why=error.what, fix="quote the argument in the shell") from error
+            raise ConfigError(
+                f"the value is not valid YAML: {text}", where=str(place), why=error.what, fix="quote the argument in the shell"
+            ) from error
         return Node(text, place, place)
     for each in node.walk():
         each.place = each.key = place
@@ -143,7 +145,9 @@ class _Builder:
         built = self.build(node)
         several = built.value[::-1] if isinstance(built.value, list) else [built]
         if not all(isinstance(each.value, dict) for each in several):
-            raise ConfigError("`<<` merges mappings only", where=str(place), fix="give it an alias of a mapping, for example `<<: *defaults`")
+            raise ConfigError(
+                "`<<` merges mappings only", where=str(place), fix="give it an alias of a mapping, for example `<<: *defaults`"
+            )
         return {key: value for each in several for key, value in each.value.items()}
 
     def scalar(self, node: yaml.ScalarNode, place: Place) -> Any:
@@ -157,10 +161,19 @@ class _Builder:
         if kind == "int" and INTEGER.fullmatch(text):
             return int(text, 0) if text.startswith(("0o", "0x")) else int(text)
         if kind == "float" and (FLOAT.fullmatch(text) or INTEGER.fullmatch(text)):
-            return float(text.replace(".inf", "inf").replace(".Inf", "inf").replace(".INF", "inf").replace(".nan", "nan").replace(".NaN", "nan").replace(".NAN", "nan"))
+            return float(
+                text.replace(".inf", "inf")
+                .replace(".Inf", "inf")
+                .replace(".INF", "inf")
+                .replace(".nan", "nan")
+                .replace(".NaN", "nan")
+                .replace(".NAN", "nan")
+            )
         if kind in ("bool", "int", "float", "merge"):
             return text
-        raise ConfigError(f"the tag '{node.tag}' is not allowed", where=str(place), fix="write plain values; nothing in a config is run as code")
+        raise ConfigError(
+            f"the tag '{node.tag}' is not allowed", where=str(place), fix="write plain values; nothing in a config is run as code"
+        )
 
 
 def _syntax_error(error: yaml.MarkedYAMLError, name: str, text: str) -> ConfigError:

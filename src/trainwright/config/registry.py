@@ -95,7 +95,9 @@ def build(kind: str, config: PartConfig, **context: Any) -> Any:
         inspect.signature(make).bind()
     except TypeError as error:
         why = f"{error}; from here it can get: {', '.join(context) or 'nothing'}"
-        raise ConfigError(f"'{config.type}' cannot be made as {kind}", why=why, fix="give the rest a default, or name it as an option") from error
+        raise ConfigError(
+            f"'{config.type}' cannot be made as {kind}", why=why, fix="give the rest a default, or name it as an option"
+        ) from error
     except ValueError:  # a class in C without a signature
         return make()
     return make()

@@ -60,7 +60,10 @@ class Bytes(int):
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         letters = "([KkMmGgTt][Ii]?)?[Bb]"
         return {
-            "anyOf": [{"type": "string", "pattern": rf"^\s*(\d+(\.\d*)?([eE][+-]?\d+)?|\.\d+)\s*({letters})?\s*$"}, {"type": "integer", "minimum": 0}],
+            "anyOf": [
+                {"type": "string", "pattern": rf"^\s*(\d+(\.\d*)?([eE][+-]?\d+)?|\.\d+)\s*({letters})?\s*$"},
+                {"type": "integer", "minimum": 0},
+            ],
             "examples": ["4 GiB", "500 MB"],
             "x-type": "size",
         }

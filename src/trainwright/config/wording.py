@@ -129,5 +129,3 @@ def _how_to_write(value: Any, expected: list[str]) -> str:
     if value is None:
         return "give a value, or remove the line to keep the default"
     return f"write {' or '.join(expected)}"
-
-

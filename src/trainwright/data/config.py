@@ -35,7 +35,7 @@ class DataConfig(ConfigModel):
         if isinstance(value, str):
             return refusal(from_text)(value)
         if isinstance(value, dict) and isinstance(value.get("path"), str) and "type" not in value:
-            return {**refusal(from_text)(value["path"]), **value}
+            return {**refusal(from_text)(value["path"]), **{key: each for key, each in value.items() if key != "path"}}
         if isinstance(value, dict) and "path" not in value and _is_text_of_data(value.get("type")):
             rest = {key: each for key, each in value.items() if key != "type"}
             return {**refusal(from_text)(value["type"]), **rest}

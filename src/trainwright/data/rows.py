@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -35,20 +36,20 @@ class TensorRows:
         self.blocks = {name: block.to(device) if device is not None else block for name, block in blocks.items()}
         self._pairs = list(self.blocks.items())
         self._length = next(iter(lengths.values()))
-        self._device = self._pairs[0][1].device
+        self.device = self._pairs[0][1].device
 
     def __len__(self) -> int:
         return self._length
 
     def take(self, indices: Tensor) -> dict[str, Tensor]:
         """The rows at `indices` (int64, b), on the device of the blocks."""
-        if indices.device != self._device:
-            indices = indices.to(self._device)
+        if indices.device != self.device:
+            indices = indices.to(self.device)
         return {name: block.index_select(0, indices) for name, block in self._pairs}
 
     def to(self, device: torch.device) -> TensorRows:
         """The same rows on another device; itself when they are there already."""
-        return self if device == self._device else TensorRows(self.blocks, device)
+        return self if device == self.device else TensorRows(self.blocks, device)
 
 
 class DatasetRows:
@@ -90,3 +91,26 @@ class DatasetRows:
 
 def _first(numbers: list[int]) -> str:
     return ", ".join(map(str, numbers[:5])) + (", …" if len(numbers) > 5 else "")
+
+
+class MappedRows:
+    """Some rows of arrays that lie in memory-mapped files: a batch reads its own rows only."""
+
+    def __init__(self, blocks: Mapping[str, np.ndarray], positions: np.ndarray) -> None:
+        self._blocks = {name: torch.from_numpy(block) for name, block in blocks.items()}
+        self._positions = torch.from_numpy(positions)
+
+    def __len__(self) -> int:
+        return len(self._positions)
+
+    def take(self, indices: Tensor) -> dict[str, Tensor]:
+        """The rows at `indices` (int64, b), on the CPU."""
+        rows = self._positions.index_select(0, indices.cpu())
+        return {name: block.index_select(0, rows) for name, block in self._blocks.items()}
+
+
+def block_rows(blocks: Mapping[str, np.ndarray], positions: np.ndarray) -> Rows:
+    """The rows of encoded blocks at `positions`: copied once when they are in memory, read batch by batch when they are mapped files."""
+    if any(isinstance(block, np.memmap) for block in blocks.values()):
+        return MappedRows(blocks, positions)
+    return TensorRows({name: torch.from_numpy(block[positions]) for name, block in blocks.items()})

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from typing import NoReturn
 
-from trainwright.config.errors import Interrupted
+from trainwright.config.errors import Interrupted, TrainwrightError
+from trainwright.data.rows import Rows
 from trainwright.engine.evaluation import EvaluationInterrupted, outputs_of
 from trainwright.engine.finite import check_finite
 from trainwright.engine.session import Session
@@ -17,8 +18,9 @@ log = logging.getLogger("trainwright.engine")
 def boundary(session: Session) -> None:
     """Do what is due after `session.step` updates. Raises Interrupted once the run was saved because of a signal."""
     reached = session.limit_reached()
-    evaluating = bool(reached) or session.boundary_pending or session.evaluate_cadence.due(session.step)
-    if evaluating or session.log_cadence.due(session.step):
+    ending = bool(reached or session.stopped_because or session.boundary_pending)
+    evaluating = session.evaluated_at != session.step and (ending or session.evaluate_cadence.due(session.step))
+    if evaluating or (session.log_cadence.due(session.step) and session.last_row[0] != session.step):
         row = loss_row(session)
         if evaluating:
             try:
@@ -33,63 +35,82 @@ def boundary(session: Session) -> None:
             hook(session, session.system)
     if reached:
         session.stop(reached)
-    if session.interrupts.requested:
+    if session.interrupts.requested and not session.stopped_because:
         leave(session)
-    session.save(session, evaluated=evaluating)
+    save_if_due(session, evaluated=evaluating)
     session.plan_next_boundary()
 
 
-def leave(session: Session) -> None:
-    """Save and raise Interrupted with the command that continues."""
-    saved = session.save(session, now=True)
-    if not saved:
-        raise Interrupted(f"{session.interrupts.name}: stopped at step {session.step}, which could not be saved", fix=session.continue_with)
-    raise Interrupted(f"{session.interrupts.name}: stopped and saved at step {session.step}", fix=f"continue with: {session.continue_with}")
+def save_if_due(session: Session, *, evaluated: bool) -> None:
+    """Write a checkpoint if one is due; else hold the weights in memory, should they be among the best."""
+    if session.saver.due(session, evaluated):
+        check_now(session)
+        if session.saver.save(session):
+            return
+    session.saver.hold(session)
+
+
+def leave(session: Session) -> NoReturn:
+    """Save, and raise Interrupted with the command that continues; TrainwrightError when the disk refuses."""
+    check_now(session)
+    name = session.interrupts.name
+    if not session.saver.save(session):
+        why = "the checkpoint could not be written; an earlier one may be there"
+        raise TrainwrightError(f"{name}: stopped at step {session.step} without saving", why=why, fix=f"free some space, then: {session.continue_with}")
+    raise Interrupted(f"{name}: stopped and saved at step {session.step}", fix=f"continue with: {session.continue_with}")
+
+
+def check_now(session: Session) -> None:
+    """Raise NotFinite when the loss since the last row is not finite: weights like that are not saved over good ones."""
+    since = session.last_row[0]
+    if session.config.finite_check and session.step > since:
+        mean = session.running_loss.means()["loss"]
+        check_finite(mean, step=session.step, since=since, learning_rate=session.optimizer.learning_rate)
 
 
 def loss_row(session: Session) -> dict[str, float]:
     """The row of this step without an evaluation: training loss since the last row, learning rate, gradient norm, speed."""
-    means = session.running_loss.means()
+    check_now(session)
     since, trained = session.last_row
-    seconds = session.timing.read()["train"]
-    if session.config.finite_check and session.step > since:
-        check_finite(means["loss"], step=session.step, since=since, learning_rate=session.optimizer.learning_rate)
-    row: dict[str, float] = {"step": session.step, "epoch": -(-session.step // session.plan.steps_per_epoch), "seconds": round(session.elapsed(), 3)}
+    means = session.running_loss.means() if session.step > since else {}
+    seconds = session.timing.read()
+    row: dict[str, float] = {"step": session.step, "epoch": -(-session.step // session.plan.steps_per_epoch), "seconds": round(sum(seconds.values()), 3)}
     row |= {f"train/{name}": value for name, value in means.items()}
     row["learning_rate"] = session.optimizer.learning_rate
     if session.gradient_norm is not None:
         row["gradient_norm"] = float(session.gradient_norm)
-    row["samples_per_second"] = round(session.rows_between(since, session.step) / max(seconds - trained, 1e-9), 1)
+    row["samples_per_second"] = round(session.rows_between(since, session.step) / max(seconds["train"] - trained, 1e-9), 1)
     return row
 
 
 def evaluate(session: Session) -> dict[str, float]:
-    """Training metrics of the last epoch's worth of rows and those of the validation split; best weights, schedule and callbacks hear of it."""
-    found = {f"train/{name}": value for name, value in session.system.metrics(running).items()} if (running := session.running_outputs.tensors()) else {}
-    if session.validation is None:
-        session.running_outputs.reset()
-        session.evaluate_cadence.done()
-        return found
+    """Metrics of the last epoch's worth of training rows and of the validation split, heard by best weights, schedule and callbacks."""
+    found: dict[str, float] = {}
     for hook in session.hooks.on_validation_start:
         hook(session, session.system)
     with session.timing.phase("evaluate"):
-        metrics = validation_metrics(session)
+        metrics = {} if session.validation is None else metrics_of(session, session.validation)
+        running = session.running_outputs.tensors()
+        if running:
+            found |= {f"train/{name}": value for name, value in session.system.metrics(running).items()}
     session.running_outputs.reset()
     session.evaluate_cadence.done()
-    value = session.monitor.value(metrics)
-    session.best_weights.offer(session, value)
-    session.schedule.observe(value)
-    for hook in session.hooks.on_validation_end:
-        hook(session, session.system, metrics)
-    return found | {f"validation/{name}": each for name, each in metrics.items()}
+    session.evaluated_at = session.step
+    if session.validation is not None:
+        value = session.monitor.value(metrics)
+        session.saver.best_found(session, value)
+        session.schedule.observe(value)
+        for hook in session.hooks.on_validation_end:
+            hook(session, session.system, metrics)
+    return found | {f"validation/{name}": value for name, value in metrics.items()}
 
 
-def validation_metrics(session: Session) -> Mapping[str, float]:
-    """Metrics of the validation split with the weights as they are."""
+def metrics_of(session: Session, rows: Rows) -> dict[str, float]:
+    """Metrics of a split with the weights as they are. Raises EvaluationInterrupted when a signal comes."""
     session.seeds.evaluation(session.step)
     outputs = outputs_of(
         session.system,
-        session.validation,
+        rows,
         batch_size=session.config.evaluation_batch_size,
         device=session.device,
         moment=Moment(session.step, session.epoch, session.fraction, session.seeds.generator),
@@ -105,6 +126,9 @@ def log_row(session: Session, row: dict[str, float]) -> None:
     session.log_cadence.done()
     session.history.append(row)
     for tracker in session.trackers:
-        tracker.log(row)
+        try:
+            tracker.log(row)
+        except OSError as error:
+            log.warning("%s: the row of step %d is not written: %s", type(tracker).__name__, session.step, error.strerror or error)
     for hook in session.hooks.on_log:
         hook(session, row)

@@ -34,11 +34,11 @@ class CheckpointConfig(ConfigModel):
     """When a checkpoint is written and which are kept; the best and the last always are."""
 
     every: Duration | None = None
-    """How often, beside every evaluation at most once per `min_interval`; default: at evaluations."""
+    """How often, beside evaluations; without it, at the first logged row that is 10 minutes after the last checkpoint."""
     min_interval: Duration = Duration.parse("10 s")
-    """Evaluations closer together than this write no checkpoint, unless the run ends."""
-    keep_last: int = Field(default=1, ge=1)
-    """Checkpoints kept of the latest."""
+    """Evaluations sooner than this after a checkpoint write none; the end of the run and signals always do."""
+    keep_last: int = Field(default=2, ge=1)
+    """Checkpoints kept of the latest; two, so that a damaged one has one before it."""
     keep_best: int = Field(default=1, ge=1)
     """Checkpoints kept of the best by the monitored metric."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from torch import Tensor
 
 from trainwright.data.order import epoch_order
@@ -17,8 +19,9 @@ def train(session: Session) -> None:
     for hook in session.hooks.on_train_start:
         hook(session, session.system)
     if session.boundary_pending or session.limit_reached():
-        boundary(session)
+        boundary(session)  # an evaluation that a signal cut short, or a run without a step left to make
     session.plan_next_boundary()
+    session.first_step_at = time.time()
     with session.timing.phase("train"):
         while not session.stopped_because:
             train_epoch(session)
@@ -63,10 +66,10 @@ def train_step(session: Session, batch: Batch, index: int, rows: int) -> None:
         items = items + loss.count
         session.running_loss.add(loss)
         session.running_outputs.add(loss.outputs)
-    if items != rows:
+    if isinstance(items, Tensor) or items != rows:
         session.backward.finish(session.gradients(), rows, items)
     if session.clips or session.step + 1 >= session.next_boundary:
-        session.gradient_norm = clip(session.gradients(), session.config.clip, measure=True)
+        session.gradient_norm = clip(session.gradients(), session.config.clip)
     for hook in hooks.on_before_optimizer_step:
         hook(session, system)
     optimizer.learning_rate = optimizer.base_learning_rate * session.schedule.factor(session.step)

@@ -73,13 +73,9 @@ def _no_loss(total: Tensor) -> TrainwrightError:
     )
 
 
-def clip(grads: list[Tensor], limits: Clipping, measure: bool) -> Tensor | None:
-    """Clip in place by norm and by value as asked; the norm before, when it was needed or `measure` asks for it, still on the device."""
-    norm = None
-    if limits.norm is not None:
-        norm = clip_norm(grads, limits.norm)
-    elif measure:
-        norm = gradient_norm(grads)
+def clip(grads: list[Tensor], limits: Clipping) -> Tensor:
+    """Clip in place by norm and by value as asked; returns the global 2-norm before, still on the device."""
+    norm = gradient_norm(grads) if limits.norm is None else clip_norm(grads, limits.norm)
     if limits.value is not None:
         clip_value(grads, limits.value)
     return norm

@@ -29,7 +29,7 @@ DAY = 86_400_000_000
 
 
 class DateFeature(Feature):
-    """Dates and times; part `value` holds the year, standardised, the sine and cosine of each cyclic component, and whether it is missing."""
+    """Dates and times; part `value` holds the year, sine and cosine of each cyclic component, and whether it is missing."""
 
     kind = "date"
     grouped = True
@@ -110,7 +110,8 @@ class DateFeature(Feature):
     @property
     def components(self) -> list[str]:
         """The components that are encoded."""
-        return list(self.config.components or [each for each in COMPONENTS if each != "hour" or self.has_times])
+        found = [each for each in COMPONENTS if each != "hour" or self.has_times]
+        return list(self.config.components) if self.config.components else found
 
     @property
     def names(self) -> list[str]:

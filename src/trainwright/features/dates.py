@@ -16,7 +16,7 @@ DAYS = (
     "%m-%d-%y", "%m-%d-%Y", "%d-%m-%y", "%d-%m-%Y", "%d %B %Y", "%d-%b-%y", "%d-%b-%Y", "%B %d, %Y", "%B %d %Y", "%a, %d %b %Y",
 )  # fmt: skip
 TIMES = ("", " %H:%M:%S", "T%H:%M:%S", " %H:%M", "T%H:%M", " %I:%M %p", " %I:%M:%S %p", " %H:%M:%S%z", "T%H:%M:%S%z")
-FORMATS = tuple(day + time for time, day in product(TIMES, DAYS)) + ("%Y-%m",)
+FORMATS = (*(day + time for time, day in product(TIMES, DAYS)), "%Y-%m")
 """Tried on text that is not ISO 8601 throughout; the ones that read most training values come first when values are read."""
 ISO = "iso"
 EPOCHS = {"epoch": "s", "epoch_ms": "ms"}

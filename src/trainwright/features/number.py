@@ -13,7 +13,7 @@ from trainwright.features.floats import to_floats
 from trainwright.features.options import NumberOptions
 from trainwright.features.scales import heavy, scaler
 from trainwright.features.spec import TargetSpec
-from trainwright.features.statistics import Moments, Reblocked, Sample, mode, quantiles, skewness
+from trainwright.features.statistics import Moments, Reblocked, Sample, mode, quantiles, skewness, thin
 
 EDGES = 49
 """Quantile edges handed to piecewise-linear encoders: 48 bins."""
@@ -169,5 +169,6 @@ class NumberFeature(Feature):
 
 def log_helps(ordered: np.ndarray) -> bool:
     """Whether the values are heavily skewed and their log(1 + y) is at most half as skewed."""
-    skew = skewness(ordered)
-    return skew > SKEWED and abs(skewness(np.log1p(ordered))) <= skew / 2
+    values = thin(ordered)
+    skew = skewness(values)
+    return skew > SKEWED and abs(skewness(np.log1p(values))) <= skew / 2

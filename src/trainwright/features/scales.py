@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from trainwright.features.statistics import Moments, normal_quantile, quantiles
+from trainwright.features.statistics import Moments, normal_quantile, quantiles, skewness, thin
 
 TABLE = 1_000
 """Quantiles kept by the quantile scale (as scikit-learn's QuantileTransformer)."""
@@ -79,8 +79,8 @@ class Log(Affine):
 class Quantile:
     """The share of training values below, uniform on [0, 1] or as a normal score; equal values get the middle of their range.
 
-    Between its ends this is scikit-learn's QuantileTransformer. Its ends differ on purpose: there, the smallest value maps to -5.2 even
-    when half of the rows have it; here it gets the middle of its range too, and shares stop at half a table step (±3.3 for the normal output).
+    Between its ends this is scikit-learn's QuantileTransformer. The ends differ on purpose: there, the smallest value maps to -5.2 even
+    when half of the rows have it; here it gets the middle of its range too, and shares stop half a table step from 0 and 1 (±3.3).
     """
 
     @classmethod
@@ -132,10 +132,8 @@ def signed_log(numbers: np.ndarray) -> np.ndarray:
 
 def heavy(ordered: np.ndarray) -> bool:
     """Whether sorted values are so skewed or so far out (|z| above 6) that a linear scale would squeeze most of them together."""
-    if len(ordered) < 2 or np.count_nonzero(np.diff(ordered)) < FEW:
+    thinned = thin(ordered)
+    if np.count_nonzero(np.diff(thinned)) < FEW:
         return False
-    deviation = float(ordered.std())
-    if deviation == 0:
-        return False
-    centred = (ordered - ordered.mean()) / deviation
-    return abs(float(np.mean(centred**3))) > 1.5 or float(max(-centred[0], centred[-1])) > 6
+    mean, deviation = float(thinned.mean()), float(thinned.std())
+    return abs(skewness(thinned)) > 1.5 or max(mean - ordered[0], ordered[-1] - mean) > 6 * deviation

@@ -14,7 +14,7 @@ from trainwright.features.tokens import WordsFeature
 
 
 class SetFeature(WordsFeature):
-    """Several labels; part `value` has a 1 per label present (the first place for any unknown label), and `missing` where rows may be missing."""
+    """Several labels; part `value` has a 1 per label present (first place: any unknown one), and `missing` where rows may be missing."""
 
     kind = "set"
     predictable = True

@@ -95,7 +95,7 @@ def fit_tokenizer(texts: list[str], options: TextOptions) -> Any:
         tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
         tokenizer.decoder = decoders.ByteLevel()
         alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-        trainer = trainers.BpeTrainer(min_frequency=max(options.min_count, 2), initial_alphabet=alphabet, **shared)
+        trainer: Any = trainers.BpeTrainer(min_frequency=max(options.min_count, 2), initial_alphabet=alphabet, **shared)
     else:
         tokenizer = Tokenizer(models.WordLevel(unk_token=UNKNOWN))
         characters = pre_tokenizers.Split("", "isolated")

@@ -44,7 +44,7 @@ class TimeseriesFeature(Feature):
         self.prepare()
 
     def series(self, values: pa.Array, rows: np.ndarray) -> tuple[Lists, np.ndarray]:
-        """The numbers of each row, flat as float64, NaN where one is missing; raises DataError for infinities unless they count as missing."""
+        """The numbers of each row, flat as float64, NaN where missing; raises DataError for infinities unless they count as missing."""
         if self.policy == "constant" and values.null_count:
             values = values.fill_null(str(self.config.fill)) if not pa.types.is_nested(values.type) else values
         lists, flat = number_lists(values, self.name, rows, self.place)

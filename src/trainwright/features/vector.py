@@ -57,7 +57,7 @@ class VectorFeature(Feature):
         self.prepare()
 
     def vectors(self, values: pa.Array, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """The vectors (rows, width) as float64 and which rows lack one or a part of it; raises DataError for another width or infinities."""
+        """The vectors (rows, width) as float64 and which rows lack one or parts of it; raises DataError for other widths, infinities."""
         lists, flat = number_lists(values, self.name, rows, self.place)
         lengths = lists.lengths
         present = lengths > 0

@@ -40,6 +40,7 @@ class System(nn.Module):
     """
 
     Config: ClassVar[type[ConfigModel]] = ConfigModel
+    config: Any
     monitor: str = "loss"
     """The metric of validation that picks the best weights where the config says `auto`."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import ClassVar
 
@@ -23,7 +24,7 @@ from trainwright.systems.base import System
 from trainwright.systems.config import SupervisedConfig
 from trainwright.systems.readout import join_members, original_units, scores
 
-DEFAULT_LOSSES: dict[str, type[PartConfig]] = {
+DEFAULT_LOSSES: dict[str, Callable[[], PartConfig]] = {
     "binary": BinaryCrossEntropyOptions,
     "category": CrossEntropyOptions,
     "number": MSEOptions,
@@ -32,8 +33,12 @@ DEFAULT_LOSSES: dict[str, type[PartConfig]] = {
 }
 
 
+Reading = tuple[nn.Module, list[tuple[str, str]]]
+"""An encoder, and the parts it reads with their names in a batch."""
+
+
 class Head:
-    """A target with its decoder and loss; plain references beside the registered modules, because attribute look-up in a module costs a step."""
+    """A target with its decoder and loss: plain references beside the registered modules, whose attribute look-up is slow."""
 
     def __init__(self, target: TargetSpec, decoder: nn.Module, loss: RowLoss) -> None:
         self.target, self.decoder, self.loss = target, decoder, loss
@@ -51,7 +56,7 @@ class SupervisedSystem(System):
         self.spec = spec
         encoders, reads = self._encoders(spec)
         self.encoders = nn.ModuleList(encoders)
-        shapes = [(int(encoder.tokens), int(encoder.width)) for encoder, _ in reads]
+        shapes = [(encoder.tokens, encoder.width) for encoder, _ in reads]
         options = self.config.combiner
         self.combiner = build("combiner", AutoCombinerOptions() if options is None else options, shapes=shapes, rows=spec.rows)
         self.penalised = bool(getattr(self.combiner, "penalises", False))
@@ -60,11 +65,11 @@ class SupervisedSystem(System):
         self.losses = nn.ModuleList(head.loss for head in self.heads)
         self.reads = reads
 
-    def _encoders(self, spec: DataSpec) -> tuple[list[nn.Module], list[tuple[nn.Module, list[tuple[str, str]]]]]:
+    def _encoders(self, spec: DataSpec) -> tuple[list[nn.Module], list[Reading]]:
         """The encoders, each once, and for every group which one reads which blocks of a batch."""
         made: dict[str, nn.Module] = {}
         encoders: list[nn.Module] = []
-        reads: list[tuple[nn.Module, list[tuple[str, str]]]] = []
+        reads: list[Reading] = []
         for group in spec.inputs:
             single = made.get(group.tied or "")
             if single is None:
@@ -118,7 +123,9 @@ class SupervisedSystem(System):
     def evaluation_step(self, batch: Batch, moment: Moment) -> dict[str, Tensor]:
         """For every target `<t>.scores`, `<t>.truth` and `<t>.loss`, rows first; see `finish`."""
         hidden = self.encode(batch)
-        return self.finish({key: value for head in self.heads for key, value in ((head.output, head.decoder(hidden)), (head.encoded, batch[head.truth]))})
+        return self.finish(
+            {key: value for head in self.heads for key, value in ((head.output, head.decoder(hidden)), (head.encoded, batch[head.truth]))}
+        )
 
     def predict_step(self, batch: Batch) -> dict[str, Tensor]:
         """`<t>.scores` of every target: probabilities `[b, c]`, or values in original units."""
@@ -153,7 +160,9 @@ class SupervisedSystem(System):
 
     def metric_names(self) -> list[str]:
         """The keys that `metrics` returns."""
-        names = [f"{t.name}.{measures.label(metric)}" for t in self.spec.targets for metric in t.metrics or measures.default_metrics(t.kind)]
+        names = [
+            f"{t.name}.{measures.label(metric)}" for t in self.spec.targets for metric in t.metrics or measures.default_metrics(t.kind)
+        ]
         return ["loss", *names]
 
     def higher_is_better(self, name: str) -> bool:

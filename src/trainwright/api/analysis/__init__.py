@@ -29,8 +29,8 @@ def analyse(
     """The content of analysis.json, JSON-able with NaN as null.
 
     `outcomes`: by target, over the test rows whose numbers in the source (from 0) are `rows`; `read` gives the raw columns of such
-    rows, for the worst ones. `losses`: per-row loss by target, computed from the outcome where absent. `threshold_metrics`: for binary targets whose
-    threshold was chosen on validation, the metric it was chosen for.
+    rows, for the worst ones. `losses`: per-row loss by target, computed from the outcome where absent. `threshold_metrics`: for binary
+    targets whose threshold was chosen on validation, the metric it was chosen for.
     """
     chosen_for = threshold_metrics or {}
     worst = {name: worst_rows(outcome, rows, (losses or {}).get(name), read) for name, outcome in outcomes.items()}

@@ -43,8 +43,8 @@ def permutation_importance(
     """Shuffles every column of the encoded test rows in turn, within its group's arrays, and predicts again.
 
     `outcomes` gives the truth by target. At most `max_rows` rows are used (drawn with the seed), and no further repeat is begun that
-    would go beyond `seconds`; the first is cut short only at three times that. A drop is positive when the shuffled column helped, whichever way the
-    metric is better. `settings` says the metric by target, the rows, the repeats done, and columns left out.
+    would go beyond `seconds`; the first is cut short only at three times that. A drop is positive when the shuffled column helped,
+    whichever way the metric is better. `settings` says the metric by target, the rows, the repeats done, and columns left out.
     """
     chosen = {name: (metrics or {}).get(name) or options(default_monitor(outcome.kind)) for name, outcome in outcomes.items()}
     places = [(column, group, position) for group in groups for position, column in enumerate(group.columns)]

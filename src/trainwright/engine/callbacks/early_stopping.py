@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trainwright.engine.callbacks.base import Callback
 from trainwright.engine.config import EarlyStopping
 from trainwright.engine.monitor import Monitor
-from trainwright.engine.session import Session
+
 from trainwright.engine.system import System
+
+if TYPE_CHECKING:
+    from trainwright.engine.session import Session
 
 
 class EarlyStop(Callback):

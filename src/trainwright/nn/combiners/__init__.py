@@ -144,7 +144,9 @@ PARTS: dict[str, Part] = {
     "project_aggregate": Part(
         "trainwright.nn.combiners.project_aggregate:ProjectAggregate", ProjectAggregateOptions, "groups projected to one size and averaged"
     ),
-    "transformer": Part("trainwright.nn.combiners.transformer:FeatureTransformer", TransformerCombinerOptions, "attention between columns (FT-Transformer)"),
+    "transformer": Part(
+        "trainwright.nn.combiners.transformer:FeatureTransformer", TransformerCombinerOptions, "attention between columns (FT-Transformer)"
+    ),
     "tabnet": Part("trainwright.nn.combiners.tabnet:TabNet", TabNetOptions, "sparse choices of inputs in several steps"),
     "tabm": Part("trainwright.nn.combiners.tabm:TabM", TabMOptions, "k members sharing one MLP, averaged"),
     "resnet": Part("trainwright.nn.combiners.resnet:ResNet", ResNetOptions, "residual MLP blocks"),

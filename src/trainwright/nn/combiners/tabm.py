@@ -14,9 +14,11 @@ from trainwright.nn.networks.members import MemberScaling, SharedLinear
 
 
 def first_scaling(shapes: Shapes, members: int) -> Tensor:
-    """What tells members apart at the start, `[k, inputs]`: a normal number per column vector, a sign per number of a group that is one token."""
+    """What tells members apart at the start, `[k, inputs]`: a normal number per column vector, a sign per number elsewhere."""
     pieces = [
-        torch.randn(members, tokens, 1).expand(members, tokens, width).flatten(1) if tokens > 1 and width > 1 else random_signs(members, tokens * width)
+        torch.randn(members, tokens, 1).expand(members, tokens, width).flatten(1)
+        if tokens > 1 and width > 1
+        else random_signs(members, tokens * width)
         for tokens, width in shapes
     ]
     return torch.cat(pieces, dim=1)
@@ -33,7 +35,9 @@ class TabM(Combiner):
         self.members, self.width = options.members, options.width
         self.first = MemberScaling(first_scaling(shapes, options.members))
         inputs = [total_width(shapes), *[options.width] * (options.depth - 1)]
-        self.layers = nn.ModuleList(SharedLinear(each, options.width, options.members, scale_input=number > 0) for number, each in enumerate(inputs))
+        self.layers = nn.ModuleList(
+            SharedLinear(each, options.width, options.members, scale_input=number > 0) for number, each in enumerate(inputs)
+        )
         self.activation = activation(options.activation)
         self.dropout = nn.Dropout(options.dropout) if options.dropout else None
 

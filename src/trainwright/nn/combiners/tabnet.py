@@ -22,7 +22,7 @@ MASKS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 class GhostBatchNorm(nn.Module):
-    """Batch norm over consecutive pieces of at most `size` rows (Hoffer et al. 2017); a last piece of one row uses the running statistics."""
+    """Batch norm over consecutive pieces of at most `size` rows (Hoffer et al. 2017); a piece of one row uses the running statistics."""
 
     def __init__(self, width: int, size: int, momentum: float) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class GhostBatchNorm(nn.Module):
     def forward(self, x: Float[Tensor, "b w"]) -> Float[Tensor, "b w"]:
         if not self.training:
             return self.norm(x)
-        return torch.cat([self._piece(piece) for piece in x.split(self.size)])
+        return torch.cat([self._piece(piece) for piece in torch.split(x, self.size)])
 
 
 def norm(options: TabNetOptions, width: int) -> nn.Module:
@@ -76,7 +76,7 @@ class FeatureStep(nn.Module):
 
 
 class TabNet(Combiner):
-    """`[b, t, w]` of every group → `[b, width]`; the entropy of its choices is left in `penalty` (Arik and Pfister 2021, equations 1 to 4)."""
+    """`[b, t, w]` of every group → `[b, width]`; the entropy of its choices is left in `penalty` (Arik and Pfister 2021, eq. 1 to 4)."""
 
     penalises = True
 

@@ -166,18 +166,26 @@ class BagOptions(PartConfig):
 
 
 PARTS: dict[str, Part] = {
-    "auto": Part("trainwright.nn.encoders.auto:automatic", AutoOptions, "chosen by the kind of column, the combiner and the number of rows"),
+    "auto": Part(
+        "trainwright.nn.encoders.auto:automatic", AutoOptions, "chosen by the kind of column, the combiner and the number of rows"
+    ),
     "passthrough": Part("trainwright.nn.encoders.passthrough:Passthrough", PassthroughOptions, "the numbers as they are"),
     "dense": Part("trainwright.nn.encoders.dense:Dense", DenseOptions, "fully connected layers"),
     "one_hot": Part("trainwright.nn.encoders.one_hot:OneHot", OneHotOptions, "one number per category value"),
     "embedding": Part("trainwright.nn.encoders.embedding:Embedding", EmbeddingOptions, "a learned vector per category value"),
     "piecewise_linear": Part(
-        "trainwright.nn.encoders.piecewise_linear:PiecewiseLinearEmbedding", PiecewiseLinearOptions, "numbers between quantiles, mapped per column"
+        "trainwright.nn.encoders.piecewise_linear:PiecewiseLinearEmbedding",
+        PiecewiseLinearOptions,
+        "numbers between quantiles, mapped per column",
     ),
     "periodic": Part("trainwright.nn.encoders.periodic:PeriodicEmbedding", PeriodicOptions, "numbers as learned sines, mapped per column"),
     "pooled": Part("trainwright.nn.encoders.pooled:Pooled", PooledOptions, "token vectors, pooled"),
     "rnn": Part("trainwright.nn.encoders.rnn:Recurrent", RecurrentOptions, "GRU or LSTM over a sequence"),
-    "transformer": Part("trainwright.nn.encoders.transformer:TransformerEncoder", TransformerEncoderOptions, "a small transformer over a sequence"),
+    "transformer": Part(
+        "trainwright.nn.encoders.transformer:TransformerEncoder", TransformerEncoderOptions, "a small transformer over a sequence"
+    ),
     "conv": Part("trainwright.nn.encoders.conv:Convolution", ConvolutionOptions, "1-D convolutions over a sequence"),
-    "embedding_bag": Part("trainwright.nn.encoders.embedding_bag:EmbeddingBag", BagOptions, "sum or mean of learned vectors, for sets and bags"),
+    "embedding_bag": Part(
+        "trainwright.nn.encoders.embedding_bag:EmbeddingBag", BagOptions, "sum or mean of learned vectors, for sets and bags"
+    ),
 }

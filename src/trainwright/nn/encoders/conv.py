@@ -21,7 +21,8 @@ class Convolution(nn.Module):
             raise ConfigError(f"kernel must be odd, not {options.kernel}", where=", ".join(group.columns), fix=f"use {options.kernel + 1}")
         self.input = SequenceInput(group, options.width)
         self.layers = nn.ModuleList(
-            nn.Conv1d(options.width, options.width, options.kernel, padding=2**i * (options.kernel // 2), dilation=2**i) for i in range(options.depth)
+            nn.Conv1d(options.width, options.width, options.kernel, padding=2**i * (options.kernel // 2), dilation=2**i)
+            for i in range(options.depth)
         )
         self.activation = activation(options.activation)
         self.dropout = nn.Dropout(options.dropout)

@@ -21,7 +21,9 @@ def offsets(sizes: list[int]) -> Tensor:
 def check_index(group: InputGroup) -> None:
     """Raises ConfigError when the group does not hold category indices."""
     if "index" not in group.parts:
-        raise ConfigError(f"columns of type '{group.kind}' are not categories", where=", ".join(group.columns), fix="choose another encoder")
+        raise ConfigError(
+            f"columns of type '{group.kind}' are not categories", where=", ".join(group.columns), fix="choose another encoder"
+        )
 
 
 class OneHot(nn.Module):

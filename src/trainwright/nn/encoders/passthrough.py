@@ -17,7 +17,9 @@ class Passthrough(nn.Module):
     def __init__(self, options: PassthroughOptions, group: InputGroup) -> None:
         super().__init__()
         if "value" not in group.parts or "length" in group.parts:
-            raise ConfigError(f"columns of type '{group.kind}' are not plain numbers", where=", ".join(group.columns), fix="choose another encoder")
+            raise ConfigError(
+                f"columns of type '{group.kind}' are not plain numbers", where=", ".join(group.columns), fix="choose another encoder"
+            )
         shape = group.parts["value"]
         self.flat, self.missing = len(shape) == 1, "missing" in group.parts
         self.tokens = shape[0]

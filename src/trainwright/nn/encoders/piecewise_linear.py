@@ -17,7 +17,9 @@ from trainwright.nn.networks.pieces import PiecewiseLinear, choose_edges
 def check_numbers(group: InputGroup) -> None:
     """Raises ConfigError when the group does not hold one number per column."""
     if len(group.parts.get("value", ())) != 1:
-        raise ConfigError(f"columns of type '{group.kind}' are not single numbers", where=", ".join(group.columns), fix="choose another encoder")
+        raise ConfigError(
+            f"columns of type '{group.kind}' are not single numbers", where=", ".join(group.columns), fix="choose another encoder"
+        )
 
 
 class PiecewiseLinearEmbedding(nn.Module):
@@ -32,7 +34,9 @@ class PiecewiseLinearEmbedding(nn.Module):
         check_numbers(group)
         if "quantiles" not in group.extras:
             raise ConfigError(
-                f"columns of type '{group.kind}' have no quantiles", where=", ".join(group.columns), fix="use the periodic or passthrough encoder"
+                f"columns of type '{group.kind}' have no quantiles",
+                where=", ".join(group.columns),
+                fix="use the periodic or passthrough encoder",
             )
         columns, width = len(group.columns), options.width
         self.pieces = PiecewiseLinear(choose_edges(group.extras["quantiles"], options.bins))

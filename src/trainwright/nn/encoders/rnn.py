@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -10,7 +12,7 @@ from trainwright.features.spec import InputGroup
 from trainwright.nn.encoders import RecurrentOptions
 from trainwright.nn.networks.sequences import SequenceInput, pool, reverse
 
-CELLS: dict[str, type[nn.RNNBase]] = {"gru": nn.GRU, "lstm": nn.LSTM}
+CELLS: dict[str, Callable[..., nn.Module]] = {"gru": nn.GRU, "lstm": nn.LSTM}
 
 
 class Layer(nn.Module):
@@ -21,7 +23,7 @@ class Layer(nn.Module):
         self.forth = CELLS[cell](inputs, width, batch_first=True)
         self.back = CELLS[cell](inputs, width, batch_first=True) if bidirectional else None
 
-    def forward(self, x: Float[Tensor, "b l i"], length: Int[Tensor, "b"]) -> Float[Tensor, "b l w"]:
+    def forward(self, x: Float[Tensor, "b l i"], length: Int[Tensor, " b"]) -> Float[Tensor, "b l w"]:
         states = self.forth(x)[0]
         if self.back is None:
             return states

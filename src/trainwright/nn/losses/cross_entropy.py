@@ -24,7 +24,7 @@ class CrossEntropy(RowLoss):
         )
         return rows.view(truth.shape)
 
-    def total(self, output: Float[Tensor, "b *k o"], truth: Int[Tensor, "b"]) -> Float[Tensor, ""]:
+    def total(self, output: Float[Tensor, "b *k o"], truth: Int[Tensor, " b"]) -> Float[Tensor, ""]:
         if output.dim() == 2:
             return F.cross_entropy(output, truth, weight=self.weight, reduction="sum", label_smoothing=self.label_smoothing)
         members = output.shape[1]

@@ -17,7 +17,9 @@ class SelfAttention(nn.Module):
     def __init__(self, width: int, heads: int, dropout: float = 0.0) -> None:
         super().__init__()
         if width % heads:
-            raise ConfigError(f"width {width} is not a multiple of heads {heads}", fix=f"use width {width - width % heads + heads} or other heads")
+            raise ConfigError(
+                f"width {width} is not a multiple of heads {heads}", fix=f"use width {width - width % heads + heads} or other heads"
+            )
         self.heads, self.dropout = heads, dropout
         self.into = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)

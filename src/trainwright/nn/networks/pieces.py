@@ -22,7 +22,7 @@ def choose_edges(quantiles: list[list[float]], bins: int) -> list[list[float]]:
 
 
 class PiecewiseLinear(nn.Module):
-    """`[b, f]` → `[b, f, bins]`: bin t holds `(x − e_t) / (e_{t+1} − e_t)` clamped to 0…1; columns with fewer bins are padded with zeros."""
+    """`[b, f]` → `[b, f, bins]`: bin t holds `(x − e_t) / (e_{t+1} − e_t)` clamped to 0…1; columns with fewer bins end in zeros."""
 
     scale: Tensor
     shift: Tensor

@@ -10,12 +10,12 @@ from trainwright.config.errors import ConfigError
 from trainwright.features.spec import InputGroup
 
 
-def present(length: Int[Tensor, "b"], steps: int) -> Bool[Tensor, "b l"]:
+def present(length: Int[Tensor, " b"], steps: int) -> Bool[Tensor, "b l"]:
     """True where a position lies inside its sequence."""
     return torch.arange(steps, device=length.device) < length.unsqueeze(1)
 
 
-def pool(x: Float[Tensor, "b l w"], length: Int[Tensor, "b"], how: str) -> Float[Tensor, "b w"]:
+def pool(x: Float[Tensor, "b l w"], length: Int[Tensor, " b"], how: str) -> Float[Tensor, "b w"]:
     """One vector per sequence (`mean`, `sum`, `max`, `first`, `last`), padding left out; an empty sequence gives zeros."""
     if how in ("first", "last"):
         at = torch.zeros_like(length) if how == "first" else (length - 1).clamp_min(0)
@@ -34,12 +34,14 @@ class SequenceInput(nn.Module):
     def __init__(self, group: InputGroup, width: int) -> None:
         super().__init__()
         if "length" not in group.parts:
-            raise ConfigError(f"columns of type '{group.kind}' are not sequences", where=", ".join(group.columns), fix="choose another encoder")
+            raise ConfigError(
+                f"columns of type '{group.kind}' are not sequences", where=", ".join(group.columns), fix="choose another encoder"
+            )
         self.part = "tokens" if "tokens" in group.parts else "value"
         self.steps = group.parts[self.part][1]
         self.table: nn.Module = nn.Embedding(group.sizes[0], width) if self.part == "tokens" else nn.Linear(1, width)
 
-    def forward(self, parts: dict[str, Tensor]) -> tuple[Float[Tensor, "b l w"], Int[Tensor, "b"]]:
+    def forward(self, parts: dict[str, Tensor]) -> tuple[Float[Tensor, "b l w"], Int[Tensor, " b"]]:
         length, x = parts["length"][:, 0], parts[self.part][:, 0]
         if x.device.type == "cpu" and len(length):
             # looking at the longest length costs nothing here; on an accelerator it would wait for the device
@@ -47,7 +49,7 @@ class SequenceInput(nn.Module):
         return self.table(x if self.part == "tokens" else x.unsqueeze(-1)), length
 
 
-def reverse(x: Float[Tensor, "b l w"], length: Int[Tensor, "b"]) -> Float[Tensor, "b l w"]:
+def reverse(x: Float[Tensor, "b l w"], length: Int[Tensor, " b"]) -> Float[Tensor, "b l w"]:
     """Each sequence backwards, its padding left in place; applied twice it gives the input back."""
     position = torch.arange(x.shape[1], device=x.device)
     index = torch.where(position < length.unsqueeze(1), length.unsqueeze(1) - 1 - position, position)

@@ -31,6 +31,13 @@ def number(value: Any, digits: int = 4) -> str:
     return text.replace(",", THIN).replace("-", MINUS)
 
 
+def setting(value: Any) -> str:
+    """A number as a person would have written it: no trailing zeros."""
+    if not known(value):
+        return "" if value is None else str(value)
+    return number(value) if abs(value) >= 10_000 else f"{value:.4g}".replace("-", MINUS)
+
+
 def score(value: Any) -> str:
     """A metric: three decimals where it lies between −1 and 1, else four significant digits."""
     if known(value) and abs(value) <= 1 and (abs(value) >= 0.001 or value == 0):
@@ -62,12 +69,12 @@ def seconds(value: Any) -> str:
     if not known(value):
         return "–"
     if value < 0.0995:
-        return f"{1000 * value:.0f} ms"
+        return f"{1000 * value:.0f} ms"
     if value < 99.5:
-        return f"{value:.2g} s" if value < 9.95 else f"{value:.0f} s"
+        return f"{value:.2g} s" if value < 9.95 else f"{value:.0f} s"
     minutes, left = divmod(round(value), 60)
     if minutes < 60:
-        return f"{minutes} min {left} s"
+        return f"{minutes} min {left} s"
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
 

@@ -9,8 +9,8 @@ from typing import Any
 
 VOID = frozenset({"meta", "br", "hr", "link"})
 EMPTY_SVG = frozenset({"path", "rect", "line", "circle"})
-# Characters that HTML forbids even as entities; a file with them would not be well-formed.
-FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+# Characters that HTML forbids even as entities, and those that turn the direction of the text after them.
+FORBIDDEN = re.compile("[\u202a-\u202e\u2066-\u2069\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
 class Markup(str):
@@ -24,7 +24,7 @@ Content = Any
 
 
 def escape(text: object) -> str:
-    """Text made safe for an element or a quoted attribute; characters that HTML forbids become `�`."""
+    """Text made safe for an element or a quoted attribute; forbidden characters become `�`."""
     return html.escape(FORBIDDEN.sub("\ufffd", str(text)), quote=True)
 
 

@@ -80,7 +80,7 @@ def _guarded(name: str, draw: Callable[[], T]) -> T | Markup:
 def _bar() -> Markup:
     toggle = tag("button", "Theme", type="button", id="theme", aria_label="Switch between the light and the dark theme", hidden=True)
     return join(
-        [tag("a", "Skip to the report", href="#report", class_="skip"), tag("div", tag("span", "Trainwright"), toggle, class_="bar")]
+        [tag("a", "Skip to the report", href="#report", class_="skip"), tag("div", tag("span", "Trainwright"), toggle, class_="masthead")]
     )
 
 

@@ -113,7 +113,7 @@ def tick_label(value: float) -> str:
         return f"{mantissa.removesuffix('.0')}e{int(exponent)}".replace("-", "−")
     if size >= 10_000:
         return f"{value / 1000:g}k".replace("-", "−")
-    return number(float(f"{value:.6g}"), 3) if size >= 1 else f"{value:.4g}".replace("-", "−")
+    return number(int(value)) if size >= 1000 and float(value).is_integer() else f"{value:.4g}".replace("-", "−")
 
 
 def figure(caption: Content, *content: Content, wide: bool = False) -> Markup:

@@ -20,7 +20,9 @@ def confusion(matrix: list[list[int]], classes: list[str]) -> Markup | None:
     if count <= READABLE:
         return figure(caption, scroll(_numbers(matrix, classes), "Confusion matrix"), wide=count > 5)
     return figure(
-        caption, _cells(matrix, classes), note("Each cell is a pair of classes, in the order of the table; darker is more of its row.")
+        caption,
+        _cells(matrix, classes),
+        note("Classes run from the top left to the bottom right; a stronger colour is a larger share of the row."),
     )
 
 
@@ -40,8 +42,7 @@ def _numbers(matrix: list[list[int]], classes: list[str]) -> Markup:
             for other, each in enumerate(row)
         ]
         body.append(tag("tr", tag("th", quoted(classes[index], 18), scope="row"), cells))
-    caption = tag("caption", "Confusion matrix: rows are the truth, columns the prediction", class_="unseen")
-    return tag("table", caption, tag("thead", head), tag("tbody", body), class_="confusion")
+    return tag("table", tag("thead", head), tag("tbody", body), class_="confusion", aria_label="Rows are the truth, columns the prediction")
 
 
 def _depth(count: float, total: float) -> float:

@@ -77,8 +77,8 @@ def over_steps(caption: str, series: list[Series], *, best: tuple[float, float |
             marks.append(tag("circle", cx=f"{at:.1f}", cy=f"{y.place(best[1]):.1f}", r="4", class_="best"))
         entries.append(("best", f"best, step {best[0]:,.0f}"))
     last = "; ".join(f"{each.name} ends at {each.finite()[-1][1]:.4g}" for each in series)
-    scale = ", logarithmic" if log else ""
-    picture = frame(x, y, marks, title=f"{caption} over steps{scale}", detail=last, x_label="step")
+    scale = "logarithmic" if log else ""
+    picture = frame(x, y, marks, title=f"{caption} over steps" + (f", {scale}" if log else ""), detail=last, x_label="step")
     return figure([tag("b", caption), tag("span", scale, class_="soft") if scale else None, key(*entries)], picture)
 
 

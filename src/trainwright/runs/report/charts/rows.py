@@ -46,7 +46,7 @@ def _table(rows: list[Row], marks: list[Markup], label: str, class_: str) -> Mar
         )
         for row, mark in zip(rows, marks, strict=True)
     ]
-    return tag("table", tag("caption", label, class_="unseen"), tag("tbody", body), class_=f"chart {class_}")
+    return tag("table", tag("tbody", body), class_=f"chart {class_}", aria_label=label)
 
 
 def _share(value: float | None, low: float, high: float) -> float:

@@ -131,5 +131,5 @@ def _file(file: dict[str, Any]) -> Content:
     return [
         code(", ".join(map(str, place[:3])) if isinstance(place, list) else place, 120),
         weight,
-        f", sha256 {digest[:12]}…" if digest else "",
+        f", sha256 {digest[:12]}" if digest else "",
     ]

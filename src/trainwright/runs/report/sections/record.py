@@ -17,7 +17,7 @@ def use(material: Material) -> Section | None:
     """How to predict with the model, from a shell and from Python, and how to repeat the run."""
     path = shlex.quote(str(material.path))
     targets = ", ".join(f"{target}_prediction" for target in material.targets[:3])
-    python = f"import trainwright as tw\n\nrun = tw.open({str(material.path)!r})\nrun.predict(dataframe)" + (
+    python = f"import trainwright as tw\n\nrun = tw.load({str(material.path)!r})\nrun.predict(dataframe)" + (
         f"  # adds {targets}" if targets else ""
     )
     body = [

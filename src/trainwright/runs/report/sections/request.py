@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from trainwright.runs.report.charts.rows import shares
-from trainwright.runs.report.figures import known, number, score, seconds
+from trainwright.runs.report.figures import known, number, score, seconds, setting
 from trainwright.runs.report.markup import Content, Markup, quoted, table, tag
 from trainwright.runs.report.material import Material, mapping
 from trainwright.runs.report.sections.layout import Section
@@ -30,7 +30,7 @@ def _entries(material: Material) -> list[list[Content]]:
         ("micro-batch size", _auto(trainer.get("micro_batch_size")), number(realised.get("micro_batch_size"))),
         ("length", _length(trainer), _realised_length(realised)),
         ("stopped because", _patience(trainer), material.results.get("stopped_because") or ""),
-        ("kept weights", f"best of {trainer.get('monitor')}" if trainer.get("monitor") else "", kept),
+        ("kept weights", f"the best, monitor {trainer.get('monitor')}" if trainer.get("monitor") else "", kept),
         ("optimizer", _part(trainer.get("optimizer")), ""),
         ("learning rate", _option(trainer.get("optimizer"), ("learning_rate", "lr")), rate),
         ("schedule", _part(trainer.get("schedule")), ""),
@@ -88,7 +88,7 @@ def _part(value: Any) -> str:
 
 def _option(value: Any, names: tuple[str, ...]) -> str:
     found = next((mapping(value)[name] for name in names if name in mapping(value)), None)
-    return number(found) if known(found) else _shown(found)
+    return setting(found)
 
 
 def _rate(material: Material) -> str:
@@ -96,8 +96,8 @@ def _rate(material: Material) -> str:
     if not rates:
         return ""
     if max(rates) == min(rates):
-        return f"{number(rates[0])} throughout"
-    return f"{number(rates[0])} to {number(rates[-1])}, highest {number(max(rates))}"
+        return f"{setting(rates[0])} throughout"
+    return f"{setting(rates[0])} to {setting(rates[-1])}, highest {setting(max(rates))}"
 
 
 def _time(material: Material) -> Markup | None:

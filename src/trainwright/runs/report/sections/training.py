@@ -53,4 +53,4 @@ def _curve(material: Material, steps: list[float], name: str) -> Content:
         mark = (at, value if math.isfinite(value) else None)
     target, _, metric = name.rpartition(".")
     caption = f"{target} · {words(metric)}" if target and len(material.targets) > 1 else words(metric)
-    return over_steps(caption[:1].upper() + caption[1:] if not target else caption, [*found, validation], best=mark)
+    return over_steps(caption if " · " in caption else caption[:1].upper() + caption[1:], [*found, validation], best=mark)

@@ -28,7 +28,11 @@ def opening(material: Material) -> Markup:
         if len(targets) > SHOWN_TARGETS
         else None
     )
-    matter = tag("div", *verdicts, class_="verdicts") if targets else tag("p", "This run has no final numbers yet.", class_="lede")
+    matter = (
+        tag("div", *verdicts, class_="verdicts several" if len(targets) > 1 else "verdicts")
+        if targets
+        else tag("p", "This run has no final numbers yet.", class_="lede")
+    )
     return tag("header", _title(material), matter, more, _cautions(material), class_="opening")
 
 
@@ -61,11 +65,16 @@ def _verdict(material: Material, target: str) -> Markup:
     bounds = _bounds(material, target, metric)
     several = len(material.targets) > 1
     name = tag("h3", code(target, 40)) if several else None
-    headline = tag("p", tag("strong", score(value)), tag("span", words(metric), _on_test(bounds), class_="what"), class_="headline")
+    said = tag("span", words(metric), _on_test(bounds), class_="what")
+    headline = (
+        tag("p", tag("strong", score(value)), said, class_="headline") if known(value) else tag("p", "Not measured on the test rows.")
+    )
     text = tag("p", verdict.get("text") or "No baseline was measured beside it.", " ", _certainty(verdict, bounds), class_="lede")
     models = dots(_models(material, target, metric, value, bounds), f"{words(metric)} of {target} on the test rows, network and baselines")
     standing = {True: "beats", False: "loses"}.get(verdict.get("beats"))  # type: ignore[arg-type]
-    return tag("div", name, tag("div", headline, text), tag("div", models), class_=f"verdict {standing or ''}".strip())
+    return tag(
+        "div", name, tag("div", headline, text), tag("div", models) if known(value) else None, class_=f"verdict {standing or ''}".strip()
+    )
 
 
 def _on_test(bounds: Any) -> Content:

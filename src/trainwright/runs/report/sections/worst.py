@@ -26,7 +26,7 @@ def _target(target: str, errors: list[dict[str, Any]], several: bool) -> Content
     head: list[Content] = ["row", "truth", "prediction", "loss", *[code(name, 20) for name in shown]]
     body = [_row(each, shown) for each in errors]
     rest = note(f"{len(names) - len(shown)} more columns are not shown.") if len(names) > len(shown) else None
-    return [tag("h3", code(target, 60)) if several else None, table(head, body, label=f"Worst rows of {target}", numeric=(0, 3)), rest]
+    return [tag("h3", code(target, 60)) if several else None, table(head, body, label=f"Worst rows of {target}", numeric=(3,)), rest]
 
 
 def _row(each: dict[str, Any], columns: list[str]) -> list[Content]:

@@ -1,0 +1,209 @@
+"""After training: the artifact, every number by split, the baselines, the analysis, results.json and the report."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+import numpy as np
+import torch
+
+from trainwright.api.analysis import Importance, analyse, permutation_importance
+from trainwright.api.config import Config
+from trainwright.api.model import Model
+from trainwright.api.prepare import Prepared
+from trainwright.api.show import result_lines
+from trainwright.baselines.comparison import verdict
+from trainwright.baselines.run import BaselineResult, BaselineTarget, original_truth, run_baselines
+from trainwright.config.clock import process_start
+from trainwright.data.rows import Rows, block_rows
+from trainwright.engine.evaluation import outputs_of
+from trainwright.engine.trainer import FitResult
+from trainwright.metrics import best_threshold, compute, default_metrics, headline, intervals
+from trainwright.metrics.outcome import Outcome
+from trainwright.runs.directory import RunDirectory
+from trainwright.runs.results import build_results
+from trainwright.systems.supervised import SupervisedSystem
+
+log = logging.getLogger(__name__)
+
+Outcomes = dict[str, dict[str, Outcome]]
+"""Split → target → outcome."""
+
+
+def finish(run: RunDirectory, config: Config, prepared: Prepared, system: SupervisedSystem, fitted: FitResult) -> dict[str, Any]:
+    """Measure the trained network, compare it, explain it, and write everything into the run; returns the content of results.json."""
+    model = Model(prepared.table.encoder, system)
+    outcomes, losses, metrics = measure(prepared, model, fitted, config.trainer.evaluation_batch_size)
+    sha256 = model.save(run.model)
+    save_outcomes(run, prepared, outcomes.get("test", {}))
+    baselines = compare_with_baselines(config, prepared)
+    decided = outcomes.get("test") or outcomes.get("validation") or {}
+    split = "test" if outcomes.get("test") else "validation"
+    specs = {spec.name: spec for spec in prepared.spec.targets}
+    wanted = {name: spec.metrics or default_metrics(spec.kind) for name, spec in specs.items()}
+    bounds = {name: intervals(outcome, wanted[name], seed=config.run.seed) for name, outcome in decided.items()} if config.evaluation.intervals else {}
+    results = build_results(
+        metrics=metrics,
+        intervals={split: bounds} if bounds else {},
+        baselines={name: each.as_json() for name, each in baselines.items()},
+        verdict={name: verdict(name, outcome, baselines, split=split) for name, outcome in decided.items()} if baselines else {},
+        timing={**fitted.timing, "total_seconds": time.time() - process_start()},
+        realised=fitted.realised,
+        stopped_because=fitted.stopped_because,
+        best=fitted.best,
+        seed=config.run.seed,
+        weights_sha256=sha256,
+    )
+    run.write_json("analysis.json", explain(config, prepared, model, decided, losses.get(split, {}), split))
+    run.write_json("results.json", results)
+    return results
+
+
+def measure(prepared: Prepared, model: Model, fitted: FitResult, batch_size: int) -> tuple[Outcomes, dict[str, dict[str, np.ndarray]], dict[str, Any]]:
+    """Outcomes, losses by row and metrics of validation and test rows with the best weights; training metrics are the running ones."""
+    system, device = model.system, next(model.system.parameters()).device
+    outcomes: Outcomes = {}
+    losses: dict[str, dict[str, np.ndarray]] = {}
+    metrics: dict[str, Any] = {"train": by_target(fitted.train_metrics, prepared.targets)}
+    for split in ("validation", "test"):
+        rows = split_rows(prepared, split)
+        if not len(rows):
+            continue
+        outputs = outputs_of(system, rows, batch_size=batch_size, device=device)
+        found = {key: value.cpu().numpy() for key, value in outputs.items()}
+        if split == "validation":
+            model.thresholds = choose_thresholds(prepared, model, found)
+        outcomes[split] = {name: model.outcome(name, found[f"{name}.truth"], found[f"{name}.scores"]) for name in prepared.targets}
+        losses[split] = {name: found[f"{name}.loss"] for name in prepared.targets}
+        metrics[split] = {name: compute(outcome, metrics_of(prepared, name)) for name, outcome in outcomes[split].items()}
+        metrics[split]["loss"] = system.metrics(outputs)["loss"]
+    return outcomes, losses, metrics
+
+
+def split_rows(prepared: Prepared, split: str) -> Rows:
+    """The encoded rows of a split, as the trainer takes them."""
+    return block_rows(prepared.table.blocks, getattr(prepared.table, split))
+
+
+def metrics_of(prepared: Prepared, target: str) -> list[Any]:
+    """The metrics of a target: those configured, or the usual ones."""
+    spec = next(each for each in prepared.spec.targets if each.name == target)
+    return spec.metrics or default_metrics(spec.kind)
+
+
+def choose_thresholds(prepared: Prepared, model: Model, found: dict[str, np.ndarray]) -> dict[str, float]:
+    """For binary targets: the given threshold, or with `tuned` the one with the best F1 on the validation rows."""
+    chosen = {}
+    for spec in prepared.spec.targets:
+        if spec.kind != "binary":
+            continue
+        if spec.threshold == "tuned":
+            outcome = Outcome(spec.kind, found[f"{spec.name}.truth"], found[f"{spec.name}.scores"], spec.classes)
+            chosen[spec.name], value = best_threshold(outcome, "f1")
+            log.info("%s: threshold %.4g has the best F1 on the validation rows (%.4g)", spec.name, chosen[spec.name], value)
+        elif float(spec.threshold) != 0.5:
+            chosen[spec.name] = float(spec.threshold)
+    return chosen
+
+
+def by_target(flat: dict[str, float], targets: list[str]) -> dict[str, Any]:
+    """`{"<target>.<metric>": value, "loss": value}` as results.json nests it."""
+    nested: dict[str, Any] = {name: {} for name in targets}
+    for key, value in flat.items():
+        owner = next((name for name in targets if key.startswith(f"{name}.")), None)
+        if owner is None:
+            nested[key] = value
+        else:
+            nested[owner][key.removeprefix(f"{owner}.")] = value
+    return nested
+
+
+def save_outcomes(run: RunDirectory, prepared: Prepared, outcomes: dict[str, Outcome]) -> None:
+    """Rows, truth and scores of the test rows, so that two runs can be compared pair by pair."""
+    run.outcomes.mkdir(exist_ok=True)
+    for name, outcome in outcomes.items():
+        file = run.outcomes / f"{file_name(name)}.npz"
+        np.savez(
+            file,
+            rows=prepared.rows("test"),
+            truth=outcome.truth,
+            scores=outcome.scores,
+            target=np.array(name),
+            kind=np.array(outcome.kind),
+            classes=np.array(outcome.classes or []),
+            threshold=np.array(outcome.threshold),
+        )
+
+
+def file_name(target: str) -> str:
+    """A target's name as a file name."""
+    return "".join(letter if letter.isalnum() or letter in "._- " else f"%{ord(letter):x}" for letter in target)
+
+
+def compare_with_baselines(config: Config, prepared: Prepared) -> dict[str, BaselineResult]:
+    """Fit the simple models on the same training rows and measure them on the same others."""
+    if not config.evaluation.baselines:
+        return {}
+    columns = {column.name: column.options for column in prepared.columns if column.role == "input"}
+    names = ["train", *(name for name in ("validation", "test") if len(getattr(prepared.table, name)))]
+    rows = {name: prepared.rows(name) for name in names}
+    targets = [
+        BaselineTarget(
+            spec.name,
+            spec.kind,
+            spec.width,
+            {name: original_truth(spec, prepared.table.blocks[f"target.{spec.name}"][getattr(prepared.table, name)]) for name in names},
+            spec.classes,
+            spec.metrics,
+        )
+        for spec in prepared.spec.targets
+    ]
+    results = run_baselines(config.evaluation.baselines, prepared.source.read, columns, targets, rows, seed=config.run.seed)
+    for name, result in results.items():
+        if result.note:
+            log.info("baseline %s: %s", name, result.note)
+    return results
+
+
+def explain(
+    config: Config, prepared: Prepared, model: Model, outcomes: dict[str, Outcome], losses: dict[str, np.ndarray], split: str
+) -> dict[str, Any]:
+    """The content of analysis.json, of the test rows (validation rows where there are none)."""
+    if not outcomes:
+        return {"format": 1, "targets": {}, "importance": {}, "importance_settings": {}, "worst": {}}
+    positions = getattr(prepared.table, split)
+    specs = {spec.name: spec for spec in prepared.spec.targets}
+    importance: Importance | None = None
+    if config.evaluation.importance:
+        blocks = {key: block[positions] for key, block in prepared.table.blocks.items()}
+        importance = permutation_importance(model.scores, blocks, prepared.spec.inputs, outcomes, seed=config.run.seed)
+    shown = [*prepared.targets, *prepared.inputs]
+    tuned = {name: "f1" for name, spec in specs.items() if spec.threshold == "tuned"}
+    with torch.no_grad():
+        return analyse(
+            outcomes,
+            prepared.rows(split),
+            lambda rows: prepared.source.read(rows, shown),
+            losses=losses,
+            threshold_metrics=tuned,
+            importance=importance,
+        )
+
+
+def say_result(results: dict[str, Any], targets: list[str]) -> None:
+    """Print the result tables."""
+    for line in result_lines(results, targets):
+        log.info(line)
+
+
+def headline_of(results: dict[str, Any], prepared: Prepared) -> dict[str, Any]:
+    """The one number of a run's listing: target, metric, value, split."""
+    spec = prepared.spec.targets[0]
+    metric = headline(spec.kind).type
+    for split in ("test", "validation"):
+        value = (results["metrics"].get(split, {}).get(spec.name) or {}).get(metric)
+        if value is not None:
+            return {"target": spec.name, "metric": metric, "value": value, "split": split}
+    return {"target": spec.name, "metric": metric, "value": None, "split": ""}

@@ -1,0 +1,102 @@
+"""Continuing a run: the same data, the same configuration, from the last whole checkpoint."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from trainwright.api.config import Config
+from trainwright.api.prepare import prepare
+from trainwright.api.run import Run
+from trainwright.config.compose import compose
+from trainwright.config.errors import ConfigError, RunError
+from trainwright.config.located import validate
+from trainwright.data.source import Source
+from trainwright.runs.directory import RunDirectory
+
+log = logging.getLogger(__name__)
+
+FREE = ("run.dir", "run.name", "run.threads", "trainer.trackers", "trainer.max_epochs", "trainer.max_steps", "trainer.max_time")
+"""Settings that may differ when a run is continued: they cannot change the steps already made."""
+
+
+def existing(config: Config) -> RunDirectory | None:
+    """The run that `--resume` means: the one in `run.dir`, or the latest of the run's name; None when there is none yet."""
+    if config.run.dir:
+        return RunDirectory.open(config.run.dir) if Path(config.run.dir).exists() and any(Path(config.run.dir).iterdir()) else None
+    if not config.run.name:
+        raise ConfigError("--resume needs to know which run", fix="name it with run.dir=DIR or run.name=NAME, or use `trainwright resume RUN`")
+    try:
+        return RunDirectory.open(Path("runs") / config.run.name)
+    except RunError:
+        return None
+
+
+def resume(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> Run:
+    """Continue the run at `path` from its own configuration; raises RunError when it is no run, ConfigError for a change of its past."""
+    found = RunDirectory.open(path)
+    if not found.config.is_file():
+        raise RunError("this run has no config.yaml", where=str(found.path), why="it was interrupted before its first step", fix="start it anew")
+    return resume_run(found, validate(Config, compose(Config, found.config, overrides)))
+
+
+def resume_run(found: RunDirectory, config: Config, source: Source | None = None) -> Run:
+    """Continue `found`, whose configuration may differ from `config` only where the past is not touched."""
+    from trainwright.api.training import Training
+    from trainwright.api.train import resolved
+
+    saved = validate(Config, compose(Config, found.config))
+    if found.status == "finished":
+        refuse_changes(saved, config, found)
+        log.info("this run is finished: %s", found.path)
+        return Run(found)
+    if source is not None:
+        config = config.model_copy(update={"data": config.data.model_copy(update={"source": saved.data.source})})
+    prepared = prepare(config, source)
+    config = resolved(config, prepared)
+    refuse_changes(saved, config, found)
+    check_data(found, prepared)
+    with RunDirectory.create(str(found.path), found.name, resume=True) as run:
+        log.info("continuing %s", run.path)
+        Training(config, prepared).train(run, resume=True)
+    return Run(RunDirectory.open(found.path))
+
+
+def refuse_changes(saved: Config, config: Config, found: RunDirectory) -> None:
+    """Raises ConfigError naming every setting that would change what was already trained."""
+    if found.status == "finished":
+        return
+    before, now = flat(saved.model_dump(mode="json")), flat(config.model_dump(mode="json"))
+    changed = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key) and not key.startswith(FREE)]
+    if changed:
+        said = "; ".join(f"{key}: {before.get(key)!r} → {now.get(key)!r}" for key in changed[:8])
+        raise ConfigError(
+            "this run cannot be continued with other settings",
+            where=str(found.path),
+            why=said + (f" and {len(changed) - 8} more" if len(changed) > 8 else ""),
+            fix="leave them as they were (`trainwright resume RUN` does), or start a new run",
+        )
+
+
+def flat(values: Any, prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as dotted keys; lists are values."""
+    if not isinstance(values, dict) or not values:
+        return {prefix: values}
+    return {key: value for name, each in values.items() for key, value in flat(each, f"{prefix}.{name}" if prefix else str(name)).items()}
+
+
+def check_data(found: RunDirectory, prepared: Any) -> None:
+    """Raises RunError when the rows are not those the run was started with."""
+    saved = found.read_json("data.json") or {}
+    before = saved.get("source", {}).get("fingerprint", {}).get("sha256")
+    now = prepared.source.fingerprint().get("sha256")
+    if before is not None and before != now:
+        raise RunError(
+            "the data have changed since this run was started",
+            where=str(found.path),
+            why=f"sha256 of {prepared.source.name} was {str(before)[:12]}…, is {str(now)[:12]}…",
+            fix="put the data back as they were, or start a new run",
+        )

@@ -1,0 +1,160 @@
+"""One supervised run from beginning to end: read, check, train, measure, explain."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from trainwright.api.config import Config
+from trainwright.api.prepare import Prepared, prepare
+from trainwright.api.run import Run
+from trainwright.api.show import data_lines
+from trainwright.config.compose import Composed, compose, given
+from trainwright.config.dump import dump
+from trainwright.config.errors import RequestError, RunError
+from trainwright.config.located import validate
+from trainwright.data.source import Source
+from trainwright.runs.directory import RunDirectory
+
+log = logging.getLogger(__name__)
+
+
+def train(
+    data: Any = None,
+    *,
+    target: str | list[str] | None = None,
+    config: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+    run_dir: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    **sections: Any,
+) -> Run:
+    """Train on a path, DataFrame, Arrow table or mapping of arrays, and return the run.
+
+    `config` is a YAML file or a mapping; sections given by name are laid over it: `trainer={"max_epochs": 10}`. With `resume` a run
+    already in `run_dir` is continued. Raises ConfigError, DataError or RunError, before anything is written, for a wrong request.
+    """
+    from trainwright.runs.log import console_logging
+
+    if not logging.getLogger("trainwright").handlers:
+        console_logging()
+    source, overrides = None, []
+    if data is not None:
+        source = _source_of(data)
+        named = str(data) if source is None else {"type": "parquet", "path": "data.parquet"}
+        overrides.append(given("data.source", named, "tw.train(data)"))
+    if target is not None:
+        overrides.append(given("targets", [target] if isinstance(target, str) else list(target), "tw.train(target)"))
+    if run_dir is not None:
+        overrides.append(given("run.dir", os.fspath(run_dir), "tw.train(run_dir)"))
+    overrides += [given(name, value, f"tw.train({name})") for name, value in sections.items()]
+    return train_composed(compose(Config, config, overrides), resume=resume, source=source)
+
+
+def _source_of(data: Any) -> Source | None:
+    """Data in memory as a source; None for a path, which the configuration can name."""
+    if isinstance(data, str | os.PathLike):
+        return None
+    from trainwright.data.sources import from_object
+
+    return from_object(data)
+
+
+def train_composed(composed: Composed, resume: bool = False, dry_run: bool = False, source: Source | None = None) -> Run | None:
+    """Train what a composed configuration says; with `dry_run` only read, check and show, and return None."""
+    config = validate(Config, composed)
+    if resume:
+        from trainwright.api.resume import existing, resume_run
+
+        found = existing(config)
+        if found is not None and found.config.is_file():
+            return resume_run(found, config, source=source)
+    else:
+        refuse_taken(config)
+    prepared = prepare(config, source)
+    config = resolved(config, prepared)
+    for line in data_lines(prepared):
+        log.info(line)
+    if dry_run:
+        return None
+    return _run(config, prepared, in_memory=source is not None, resume=resume)
+
+
+def refuse_taken(config: Config) -> None:
+    """Raises RunError when the directory asked for holds something already, before the data are read."""
+    if config.run.dir and Path(config.run.dir).exists():
+        there = Path(config.run.dir)
+        if there.is_file() or any(there.iterdir()):
+            fix = "add --resume to continue it, or choose another place with run.dir=DIR"
+            raise RunError("this place is taken", where=config.run.dir, fix=fix)
+
+
+def resolved(config: Config, prepared: Prepared) -> Config:
+    """The configuration with the types, targets and left-out columns that were found, so that it repeats the run as it stands."""
+    ignored = [column.name for column in prepared.columns if column.role == "ignored"]
+    columns = {column.name: column.options for column in prepared.columns if column.role != "ignored"}
+    name = config.run.name or default_name(prepared)
+    return config.model_copy(
+        update={
+            "targets": prepared.targets,
+            "inputs": prepared.inputs,
+            "ignore": ignored,
+            "columns": columns,
+            "run": config.run.model_copy(update={"name": name}),
+        }
+    )
+
+
+def default_name(prepared: Prepared) -> str:
+    """`titanic-survived`: the data's name and the targets."""
+    stem = Path(prepared.source.name.removeprefix("builtin:")).name.split(".")[0] or "data"
+    stem = "table" if " " in stem else stem
+    return "-".join([stem, *prepared.targets[:2]])
+
+
+def _run(config: Config, prepared: Prepared, in_memory: bool, resume: bool) -> Run:
+    """Make the run directory (with `resume`, one that holds nothing yet may be there) and train in it.
+
+    A request refused before the first step leaves no directory behind.
+    """
+    from trainwright.api.training import Training
+
+    training = Training(config, prepared)
+    run = RunDirectory.create(config.run.dir, config.run.name, resume=resume and bool(config.run.dir))
+    try:
+        with run:
+            if in_memory:
+                config = keep_data(run, config, prepared)
+                training.config = config
+            record_start(run, config, prepared)
+            training.train(run)
+    except RequestError:
+        if not any(run.checkpoints.glob("*")):
+            shutil.rmtree(run.path, ignore_errors=True)
+        raise
+    return Run(RunDirectory.open(run.path))
+
+
+def keep_data(run: RunDirectory, config: Config, prepared: Prepared) -> Config:
+    """Write data that were only in memory beside the run, so that it can be continued and repeated."""
+    import pyarrow.parquet as pq
+
+    path = run.path / "data.parquet"
+    pq.write_table(prepared.source.read(), path)
+    source = config.data.source.model_copy(update={"path": str(path.absolute())})
+    return config.model_copy(update={"data": config.data.model_copy(update={"source": source})})
+
+
+def record_start(run: RunDirectory, config: Config, prepared: Prepared) -> None:
+    """Write what was asked for and what the data are: config.yaml, command.txt, data.json, splits.parquet."""
+    from trainwright.runs.environment import command_line
+    from trainwright.runs.files import write_text
+
+    write_text(run.config, dump(config.model_copy(update={"run": config.run.model_copy(update={"dir": ""})})))
+    write_text(run.command, command_line() + "\n")
+    run.write_json("data.json", prepared.describe())
+    prepared.split.write(run.splits, prepared.hashes)
+    run.update(targets=prepared.targets, source=prepared.source.name)

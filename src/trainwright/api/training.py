@@ -1,0 +1,76 @@
+"""The network of a run, trained in its directory and measured: the part that a new run and a continued one share."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import Any
+
+from trainwright.api.config import Config
+from trainwright.api.finish import finish, headline_of, say_result, split_rows
+from trainwright.api.prepare import Prepared
+from trainwright.config.clock import process_start
+from trainwright.config.errors import Interrupted
+from trainwright.engine.trainer import Trainer
+from trainwright.runs.code import write_code
+from trainwright.runs.directory import RunDirectory
+from trainwright.runs.environment import environment
+from trainwright.runs.log import logged
+from trainwright.systems.supervised import SupervisedSystem
+
+log = logging.getLogger(__name__)
+
+
+class Training:
+    """The system built for the prepared data, checked against the trainer's settings before any run directory is made."""
+
+    def __init__(self, config: Config, prepared: Prepared) -> None:
+        self.config, self.prepared = config, prepared
+        self.system = SupervisedSystem(config.model)
+        self.system.build(prepared.spec, seed=config.run.seed)
+        self.trainer = Trainer(config.trainer, seed=config.run.seed, device=config.run.device)
+        self.trainer.check(self.system, len(prepared.table.train), len(prepared.table.validation))
+
+    def train(self, run: RunDirectory, resume: bool = False) -> dict[str, Any]:
+        """Train in `run` (from its last checkpoint with `resume`), measure and write everything; returns the results."""
+        run.status = "running"
+        background = threading.Thread(target=record_surroundings, args=(run,), daemon=True)
+        with logged(run.log):
+            try:
+                results = self._train(run, resume, background)
+            except BaseException as error:
+                run.status = "interrupted" if isinstance(error, Interrupted) else "failed"
+                log.debug("the run ended early", exc_info=True)
+                raise
+            finally:
+                if background.ident is not None:
+                    background.join()
+        return results
+
+    def _train(self, run: RunDirectory, resume: bool, background: threading.Thread) -> dict[str, Any]:
+        rows = {name: split_rows(self.prepared, name) for name in ("train", "validation")}
+        fitted = self.trainer.fit(
+            self.system,
+            rows["train"],
+            rows["validation"] if len(rows["validation"]) else None,
+            run=run.path,
+            resume=resume,
+            on_first_step=background.start,
+        )
+        results = finish(run, self.config, self.prepared, self.system, fitted)
+        say_result(results, self.prepared.targets)
+        run.update(status="finished", headline=headline_of(results, self.prepared))
+        log.info("")
+        if self.config.evaluation.report:
+            from trainwright.api.report import write_report
+
+            log.info("report: %s", write_report(run.path))
+        log.info("run:    %s (%.1f s)", run.path, time.time() - process_start())
+        return results
+
+
+def record_surroundings(run: RunDirectory) -> None:
+    """Write environment.json and code.json; runs beside the first steps, so that neither git nor metadata delay them."""
+    run.write_json("environment.json", environment())
+    write_code(run)

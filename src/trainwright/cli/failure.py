@@ -1,0 +1,40 @@
+"""What went wrong, said on stderr: where, what, why, fix."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from types import TracebackType
+
+from trainwright.cli.style import bold, dim, red
+from trainwright.config.errors import Interrupted, ManyErrors, TrainwrightError
+
+
+def explain(error: TrainwrightError) -> None:
+    """Print an error to stderr; of several mistakes each, and their number."""
+    errors = error.errors if isinstance(error, ManyErrors) else [error]
+    label = "interrupted" if isinstance(error, Interrupted) else "error"
+    print("\n".join(told(each, label) for each in errors), file=sys.stderr)
+    if len(errors) > 1:
+        print(dim(f"{len(errors)} mistakes", sys.stderr), file=sys.stderr)
+
+
+def told(error: TrainwrightError, label: str = "error") -> str:
+    """One error in one to four lines."""
+    place = bold(f"{error.where}: ", sys.stderr) if error.where else ""
+    lines = [f"{red(label, sys.stderr)}: {place}{error.what}"]
+    lines += [f"  {dim(name, sys.stderr)}: {text}" for name, text in (("why", error.why), ("fix", error.fix)) if text]
+    return "\n".join([*lines, *(f"  {note}" for note in getattr(error, "__notes__", ()))])
+
+
+def unexpected(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """`sys.excepthook`: a failure nobody foresaw, in a few lines, with where to read the rest."""
+    frames = [each for each in traceback.extract_tb(trace) if not each.filename.startswith("<")]
+    where = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
+    print(f"{red('error', sys.stderr)}: {kind.__name__}: {error}", file=sys.stderr)
+    print(
+        f"  {dim('why', sys.stderr)}: not foreseen{where}: a fault in Trainwright, or in code that the configuration names", file=sys.stderr
+    )
+    for note in getattr(error, "__notes__", ()):
+        print(f"  {note}", file=sys.stderr)
+    print(f"  {dim('fix', sys.stderr)}: add --traceback to see where it arose; please report it if the code is ours", file=sys.stderr)

@@ -1,0 +1,89 @@
+"""`trainwright list`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from trainwright.cli.parser import Parser
+from trainwright.cli.style import bold, two_columns, wrapped
+from trainwright.config.errors import RequestError, did_you_mean
+from trainwright.config.options import options_of
+from trainwright.config.registry import KINDS, options_class, parts, registered_name
+
+
+def run(words: Sequence[str]) -> int:
+    """Show the kinds of parts, the parts of a kind, or the options of one part."""
+    arguments = parser().parse(words)
+    kind, dot, name = (arguments.what or "").partition(".")
+    kind = _singular(kind)
+    if arguments.json:
+        print(json.dumps(as_data(kind, name), indent=2, ensure_ascii=False))
+    else:
+        print(one_part(kind, name) if dot else one_kind(kind) if kind else all_kinds())
+    return 0
+
+
+def all_kinds() -> str:
+    """The kinds, and the names of their parts."""
+    rows = [(kind, ", ".join(parts(kind))) for kind in KINDS]
+    return f"{two_columns(rows)}\n\n`trainwright list KIND` tells what they are; `trainwright list KIND.NAME` shows the options of one."
+
+
+def one_kind(kind: str) -> str:
+    """The parts of a kind and what they are."""
+    rows = [(name, part.summary) for name, part in parts(kind).items()]
+    return f"{two_columns(rows)}\n\nOr a class of your own: `type: package.module.Class` or `./file.py:Class`. Options: `trainwright list {kind}.{rows[0][0]}`."
+
+
+def one_part(kind: str, name: str) -> str:
+    """What a part is, and its options with type, default and meaning."""
+    from trainwright.cli.settings import described
+
+    options = options_class(kind, name)
+    known = registered_name(kind, name)
+    summary = options.__doc__ or (parts(kind)[known].summary if known else "")
+    lines = [f"{bold(f'{kind}.{known or name}')}", wrapped(summary, 2), ""]
+    return "\n".join([*lines, *([described(each) for each in options_of(options)] or ["  no options"])])
+
+
+def as_data(kind: str, name: str) -> object:
+    """What is shown, as plain values."""
+    if name:
+        return {
+            "kind": kind,
+            "name": registered_name(kind, name) or name,
+            "options": [each.to_dict() for each in options_of(options_class(kind, name))],
+        }
+    if kind:
+        return {each: part.summary for each, part in parts(kind).items()}
+    return {each: list(parts(each)) for each in KINDS}
+
+
+def _singular(kind: str) -> str:
+    """`encoders` is `encoder`; raises RequestError for no kind at all."""
+    folded = kind.replace("-", "_").lower()
+    found = next((each for each in (folded, folded.removesuffix("s"), folded.removesuffix("es")) if each in KINDS), "")
+    if kind and not found:
+        owners = [each for each in KINDS if folded in parts(each)]
+        fix = "did you mean " + " or ".join(f"{each}.{folded}" for each in owners) + "?" if owners else did_you_mean(kind, KINDS)
+        raise RequestError(f"unknown kind '{kind}'", fix=fix)
+    return found
+
+
+def parser() -> Parser:
+    """The arguments of the command."""
+    made = Parser(
+        "list",
+        "Show the kinds of parts that a configuration can name, the parts of a kind, or the options of one part with type, default and meaning.",
+        "[KIND | KIND.NAME] [--json]",
+        [
+            "trainwright list",
+            "trainwright list encoder",
+            "trainwright list encoder.piecewise_linear",
+            "trainwright list optimizer.torch.optim.RMSprop",
+        ],
+    )
+    made.add_argument("what", metavar="KIND", nargs="?", help="a kind, or KIND.NAME, or KIND.import.path.Class")
+    made.add_argument("--json", action="store_true", help="print JSON")
+    return made

@@ -1,0 +1,114 @@
+"""`trainwright COMMAND …`: finds the command, runs it, and turns what goes wrong into one clear message and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+COMMANDS: dict[str, str] = {
+    "train": "train on a table, or as a configuration says",
+    "resume": "continue an interrupted run",
+    "evaluate": "measure a run's model on other rows",
+    "predict": "predict the rows of a file",
+    "report": "write a run's report.html again",
+    "compare": "show what differs between two runs",
+    "runs": "list the runs",
+    "validate": "check a configuration and show every mistake",
+    "schema": "print the JSON Schema of the configuration",
+    "list": "show the parts a configuration can name, and their options",
+}
+"""Command → what it does; each is a module of this package with `run(words) -> int`."""
+
+EXAMPLES = """\
+  trainwright train titanic.csv --target survived
+  trainwright train config.yaml trainer.max_epochs=40 run.seed=3
+  trainwright evaluate runs/titanic-survived later.csv
+  trainwright predict runs/titanic-survived new.csv -o predictions.csv
+  trainwright list encoder.dense"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return the exit code: 0 done, 1 failed or different, 2 wrong request, 75 interrupted and saved."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    shown_whole = "--traceback" in words or os.environ.get("TRAINWRIGHT_TRACEBACK", "") not in ("", "0")
+    words = [each for each in words if each != "--traceback"]
+    if argv is None and not shown_whole:
+        from trainwright.cli.failure import unexpected
+
+        sys.excepthook = unexpected
+    try:
+        code = dispatch(words, shown_whole)
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader (`head`, a closed pager) is gone: nothing more can be said, also not by the interpreter's own flush at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
+def dispatch(words: list[str], shown_whole: bool = False) -> int:
+    """Run the command that `words` name; mistakes and failures are printed to stderr."""
+    first = words[0] if words else "--help"
+    if first in ("-h", "--help", "help") and len(words) < 2:
+        print(overview())
+        return 0
+    if first == "help":
+        first, words = words[1], [words[1], "--help"]
+    if first in ("-V", "--version", "version"):
+        from trainwright._version import __version__
+
+        print(f"trainwright {__version__}")
+        return 0
+    from trainwright.config.errors import TrainwrightError
+
+    try:
+        if first not in COMMANDS:
+            raise unknown_command(first, words)
+        code: int = import_module(f"trainwright.cli.{first}").run(words[1:])
+        return code
+    except TrainwrightError as error:
+        if shown_whole:
+            raise
+        from trainwright.cli.failure import explain
+
+        sys.stdout.flush()
+        explain(error)
+        return error.exit_code
+
+
+def overview() -> str:
+    """The help of the whole program."""
+    from trainwright.cli.style import bold, heading
+
+    lines = [
+        f"{bold('trainwright')}: from data to a trained, measured, usable PyTorch model",
+        "",
+        heading("usage"),
+        "  trainwright COMMAND …",
+        "",
+    ]
+    lines += [heading("commands"), *(f"  {bold(name.ljust(10))} {summary}" for name, summary in COMMANDS.items()), ""]
+    lines += [heading("options"), "  -h, --help    this help; `trainwright COMMAND --help` tells all about one command"]
+    lines += ["  --version     the version", "  --traceback   show where in the code an error arose (also TRAINWRIGHT_TRACEBACK=1)", ""]
+    lines += [heading("examples"), EXAMPLES]
+    return "\n".join(lines)
+
+
+def unknown_command(name: str, words: list[str]) -> Exception:
+    """What to say when the first word is no command: perhaps data to train on, perhaps a slip."""
+    from trainwright.config.errors import RequestError, did_you_mean
+
+    if name.startswith("-"):
+        return RequestError(f"unknown option '{name}'", fix="options follow the command: trainwright COMMAND --help")
+    if os.path.exists(name) or name.startswith("builtin:"):
+        return RequestError(f"'{name}' is not a command", fix=f"trainwright train {' '.join(words)}")
+    return RequestError(f"unknown command '{name}'", fix=did_you_mean(name, COMMANDS))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,96 @@
+"""The parser every command uses: flags and words in any order, `-` and `_` alike, unknown flags answered with the nearest."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from trainwright.cli.style import bold, heading, two_columns, wrapped
+from trainwright.config.errors import RequestError, nearest
+
+
+class Parser(argparse.ArgumentParser):
+    """The arguments of one command, with its help: what it does, usage, arguments, options, examples, and perhaps more below."""
+
+    def __init__(self, name: str, does: str, usage: str, examples: Sequence[str], more: Callable[[], str] | None = None) -> None:
+        super().__init__(prog=f"trainwright {name}", add_help=False, allow_abbrev=False)
+        self.does, self.written, self.examples, self.more = does, usage, examples, more
+        self.add_argument("-h", "--help", action="store_true", help="this help")
+
+    def parse(self, words: Sequence[str]) -> argparse.Namespace:
+        """The arguments in `words`; prints the help and exits where it is asked for; raises RequestError for anything unknown."""
+        words = [self._with_dashes(each) for each in words]
+        if "-h" in words or "--help" in words:
+            print(self.format_help())
+            sys.stdout.flush()
+            raise SystemExit(0)
+        known, unknown = self.parse_known_intermixed_args(words)
+        flags = [each for each in unknown if each.startswith("-")]
+        if flags:
+            raise self._unknown(flags[0])
+        if unknown:
+            raise RequestError(f"one argument too many: '{unknown[0]}'", fix=f"usage: {self.prog} {self.written}")
+        return known
+
+    def error(self, message: str) -> NoReturn:
+        """Argparse's own refusals, as ours."""
+        raise RequestError(message.replace("the following arguments are required", "missing"), fix=f"usage: {self.prog} {self.written}")
+
+    def format_help(self) -> str:
+        """The help as text."""
+        named = [each for each in self._actions if not each.option_strings]
+        flags = [each for each in self._actions if each.option_strings]
+        blocks = [wrapped(self.does, 0), f"{heading('usage')}\n  {bold(self.prog)} {self.written}"]
+        if named:
+            blocks.append(f"{heading('arguments')}\n{two_columns([(str(each.metavar or each.dest), each.help or '') for each in named])}")
+        options = [(_spelled(each), each.help or "") for each in [*flags[1:], flags[0]]]
+        options.append(("--traceback", "show where in the code an error arose"))
+        blocks.append(f"{heading('options')}\n{two_columns(options)}")
+        blocks.append("\n".join([heading("examples"), *(f"  {each}" for each in self.examples)]))
+        return "\n\n".join([*blocks, *([self.more()] if self.more else [])])
+
+    def _with_dashes(self, word: str) -> str:
+        flag, equals, value = word.partition("=")
+        folded = flag.replace("_", "-")
+        return f"{folded}{equals}{value}" if word.startswith("--") and folded in self._option_string_actions else word
+
+    def _unknown(self, word: str) -> RequestError:
+        flag = word.partition("=")[0]
+        close = nearest(flag, self._option_string_actions)
+        if "." in flag:
+            return RequestError(
+                f"unknown option '{flag}'", fix=f"options of the configuration are written without dashes: {flag.lstrip('-')}=VALUE"
+            )
+        meant = "" if close else self.setting(flag.lstrip("-").replace("-", "_"))
+        fix = (
+            f"did you mean {close}?"
+            if close
+            else f"did you mean {meant}=VALUE (without dashes)?"
+            if meant
+            else f"{self.prog} --help shows all"
+        )
+        return RequestError(f"unknown option '{flag}'", fix=fix)
+
+    def setting(self, name: str) -> str:
+        """The option of the configuration that a flag of this name may have meant; commands that take settings tell."""
+        return ""
+
+
+class ConfiguredParser(Parser):
+    """A parser whose command takes `key=value` settings."""
+
+    def setting(self, name: str) -> str:
+        """The nearest option of the configuration, by its last key."""
+        from trainwright.api.config import Config
+        from trainwright.config.located import option_paths
+
+        paths = option_paths(Config)
+        close = nearest(name, [path.rpartition(".")[2] for path in paths])
+        return next((path for path in paths if path.rpartition(".")[2] == close), "")
+
+
+def _spelled(action: argparse.Action) -> str:
+    names = ", ".join(action.option_strings)
+    return names if action.nargs == 0 else f"{names} {action.metavar or action.dest.upper()}"

@@ -1,0 +1,66 @@
+"""`trainwright predict`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from trainwright.cli.parser import Parser
+from trainwright.cli.style import dim, table, width
+from trainwright.config.errors import RequestError, did_you_mean
+
+HEAD = 10
+ENDINGS = (".csv", ".parquet", ".jsonl")
+
+
+def run(words: Sequence[str]) -> int:
+    """Predict the rows of a file; write them, or print the first."""
+    arguments = parser().parse(words)
+    if arguments.output and not arguments.output.lower().endswith(ENDINGS):
+        ending = arguments.output.rpartition(".")[2] if "." in arguments.output else ""
+        fix = did_you_mean(f".{ending}", ENDINGS)
+        raise RequestError("the ending of the file names no format", where=f"command line: -o {arguments.output}", fix=fix)
+    from trainwright.api.predict import predict_file
+    from trainwright.runs.log import console_logging
+
+    console_logging()
+    predictions = predict_file(arguments.run, arguments.data, arguments.output)
+    if arguments.output:
+        print(f"{arguments.output}: {predictions.num_rows} rows")
+    else:
+        print(head(predictions))
+    return 0
+
+
+def head(predictions: Any) -> str:
+    """The first rows of an Arrow table, as many columns as fit."""
+    rows = predictions.slice(0, HEAD).to_pylist()
+    names, used = [], 0
+    for name in predictions.column_names:
+        used += 2 + max([len(name), *(len(_cell(row[name])) for row in rows)])
+        if used > width() + 2 and names:
+            break
+        names.append(name)
+    more = [f"{predictions.num_rows - HEAD} more rows"] * (predictions.num_rows > HEAD)
+    more += [f"{predictions.num_columns - len(names)} more columns"] * (len(names) < predictions.num_columns)
+    shown = table(names, [[_cell(row[name]) for name in names] for row in rows])
+    return f"{shown}\n{dim(', '.join(more) + '; -o FILE writes them all')}" if more else shown
+
+
+def _cell(value: Any) -> str:
+    text = f"{value:.6g}" if isinstance(value, float) else "" if value is None else str(value)
+    return text if len(text) <= 40 else text[:39] + "…"
+
+
+def parser() -> Parser:
+    """The arguments of the command."""
+    made = Parser(
+        "predict",
+        "Predict the rows of a file: the value or class of each target, with the probability of each class. Without -o the first rows are printed.",
+        "RUN DATA [-o FILE]",
+        ["trainwright predict runs/titanic-survived new.csv", "trainwright predict runs/titanic-survived new.csv -o predictions.parquet"],
+    )
+    made.add_argument("run", metavar="RUN", help="a run directory, or a folder of runs (its latest)")
+    made.add_argument("data", metavar="DATA", help="a data file, a glob in quotes, or builtin:NAME")
+    made.add_argument("-o", "--output", metavar="FILE", help="where to write them; .csv, .parquet or .jsonl")
+    return made

@@ -1,0 +1,31 @@
+"""`trainwright resume`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from trainwright.cli.parser import ConfiguredParser
+
+
+def run(words: Sequence[str]) -> int:
+    """Continue a run to its end; the run itself prints its progress and results."""
+    arguments = parser().parse(words)
+    from trainwright.api.resume import resume
+    from trainwright.runs.log import console_logging
+
+    console_logging()
+    resume(arguments.run, arguments.settings)
+    return 0
+
+
+def parser() -> ConfiguredParser:
+    """The arguments of the command."""
+    made = ConfiguredParser(
+        "resume",
+        "Continue an interrupted run from its last checkpoint, with the configuration and data it was started with. The result is bit for bit the one an uninterrupted run gives.",
+        "RUN [key=value …]",
+        ["trainwright resume runs/titanic-survived", "trainwright resume runs/mine trainer.max_epochs=80"],
+    )
+    made.add_argument("run", metavar="RUN", help="a run directory, or a folder of runs (its latest)")
+    made.add_argument("settings", nargs="*", metavar="key=value", help="settings that replace those of the run, for example a later end")
+    return made

@@ -1,0 +1,34 @@
+"""`trainwright schema`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from trainwright.cli.parser import Parser
+
+
+def run(words: Sequence[str]) -> int:
+    """Print the JSON Schema of the configuration."""
+    parser().parse(words)
+    print(text())
+    return 0
+
+
+def text() -> str:
+    """The schema as it is printed and kept in trainwright.schema.json."""
+    from trainwright.api.config import Config
+    from trainwright.config.schema import json_schema
+
+    return json.dumps(json_schema(Config), indent=2, ensure_ascii=False)
+
+
+def parser() -> Parser:
+    """The arguments of the command."""
+    return Parser(
+        "schema",
+        "Print the JSON Schema (draft 2020-12) of the configuration, with every part and option. Editors with a YAML language server complete and check from it; "
+        "the first line of a configuration names it: # yaml-language-server: $schema=trainwright.schema.json",
+        "",
+        ["trainwright schema > trainwright.schema.json"],
+    )

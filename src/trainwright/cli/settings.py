@@ -1,0 +1,58 @@
+"""The configuration that a command's words ask for: a file or data, and `key=value` settings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from trainwright.api.config import Config
+from trainwright.cli.style import bold, dim, heading, wrapped
+from trainwright.config.compose import Assignment, Composed, compose, given
+from trainwright.config.errors import RequestError
+from trainwright.config.options import Option, by_section
+
+
+def composed_from(words: Sequence[str], targets: Sequence[str] = ()) -> Composed:
+    """Compose what `trainwright train` was given: first a config or data (unless it is a setting), then settings."""
+    first = words[0] if words and not is_setting(words[0]) else ""
+    settings: list[str | Assignment] = [*words[1:]] if first else [*words]
+    stray = next((each for each in settings if isinstance(each, str) and "=" not in each), None)
+    if stray is not None:
+        fix = "several files are one pattern in quotes ('part-*.csv'); settings are key=value"
+        raise RequestError(f"one argument too many: '{stray}'", fix=fix)
+    named = [name.strip() for each in targets for name in each.split(",") if name.strip()]
+    if named:
+        settings.insert(0, given("targets", named, f"command line: --target {','.join(targets)}"))
+    if is_config(first):
+        return compose(Config, first, settings)
+    if first:
+        settings.insert(0, given("data.source.path", first, f"command line: {first}"))
+    return compose(Config, None, settings)
+
+
+def is_config(word: str) -> bool:
+    """Whether the first argument names a configuration rather than data."""
+    return word.lower().endswith((".yaml", ".yml"))
+
+
+def is_setting(word: str) -> bool:
+    """Whether a word is `key=value` (and not a path with an equals sign, as in `year=2024/part.csv`)."""
+    key, equals, _ = word.partition("=")
+    return bool(equals) and "/" not in key and "\\" not in key
+
+
+def every_setting() -> str:
+    """All options of the configuration, by section, for the end of a help text."""
+    blocks = [
+        f"{heading('settings')}\n{wrapped('Any of these as key=value (- and _ are the same), or in a YAML file. Parts (optimizer, encoder, …) have options of their own: trainwright list KIND.NAME.', 2)}"
+    ]
+    for section, options in by_section(Config).items():
+        lines = [heading(section)] if section else []
+        blocks.append("\n".join([*lines, *(described(each) for each in options)]))
+    return "\n\n".join(blocks)
+
+
+def described(option: Option) -> str:
+    """An option in two lines: path, type and default; meaning."""
+    default = "required" if option.required else f"default {option.default}"
+    first = f"  {bold(option.path)}  {option.type}  {dim(f'({default})')}"
+    return f"{first}\n{wrapped(option.meaning, 6)}" if option.meaning else first

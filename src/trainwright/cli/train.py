@@ -1,0 +1,69 @@
+"""`trainwright train`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from trainwright.cli.parser import ConfiguredParser
+
+
+def run(words: Sequence[str]) -> int:
+    """Train as asked; the run itself prints its progress and results."""
+    arguments = parser().parse(words)
+    from trainwright.api.config import Config
+    from trainwright.cli.settings import composed_from
+    from trainwright.config.errors import RequestError
+    from trainwright.config.located import validate
+    from trainwright.runs.log import console_logging
+
+    if not arguments.words:
+        raise RequestError("nothing to train on", fix="name data or a config: trainwright train titanic.csv --target survived")
+    composed = composed_from(arguments.words, arguments.target)
+    validate(Config, composed)  # mistakes are told before torch is imported
+    from trainwright.api.train import train_composed
+
+    console_logging()
+    train_composed(composed, resume=arguments.resume, dry_run=arguments.dry_run)
+    return 0
+
+
+def parser() -> ConfiguredParser:
+    """The arguments of the command."""
+    made = ConfiguredParser(
+        "train",
+        "Train a network on a table, measure it beside simple baselines, and write everything to a run directory: checkpoints, metrics, the model, and report.html.",
+        "DATA|CONFIG [--target COLUMNS] [key=value …]",
+        [
+            "trainwright train titanic.csv --target survived",
+            "trainwright train 'parts/*.parquet' --target price data.split=random",
+            "trainwright train builtin:iris trainer.max_epochs=50 run.seed=3",
+            "trainwright train config.yaml trainer.optimizer.learning_rate=1e-3",
+            "trainwright train config.yaml run.dir=runs/mine --resume",
+            "trainwright train table.csv --target y --dry-run",
+        ],
+        _settings,
+    )
+    made.add_argument(
+        "words",
+        nargs="*",
+        metavar="DATA|CONFIG",
+        help="a data file, a glob in quotes, builtin:NAME, or a .yaml configuration; then key=value settings",
+    )
+    made.add_argument(
+        "-t",
+        "--target",
+        "--targets",
+        action="append",
+        default=[],
+        metavar="COLUMNS",
+        help="what to predict: one column, or several with commas between",
+    )
+    made.add_argument("--resume", action="store_true", help="continue the run in run.dir if there is one, start it otherwise")
+    made.add_argument("--dry-run", action="store_true", help="show columns, split and model, and stop before training; nothing is written")
+    return made
+
+
+def _settings() -> str:
+    from trainwright.cli.settings import every_setting
+
+    return every_setting()

@@ -1,0 +1,38 @@
+"""`trainwright validate`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from trainwright.cli.parser import ConfiguredParser
+
+
+def run(words: Sequence[str]) -> int:
+    """Check a configuration; mistakes are raised all together."""
+    arguments = parser().parse(words)
+    from trainwright.api.config import Config
+    from trainwright.cli.settings import composed_from
+    from trainwright.config.dump import dump
+    from trainwright.config.located import validate
+
+    config = validate(Config, composed_from([arguments.config, *arguments.settings]))
+    print(dump(config) if arguments.print else f"{arguments.config}: valid", end="" if arguments.print else "\n")
+    return 0
+
+
+def parser() -> ConfiguredParser:
+    """The arguments of the command."""
+    made = ConfiguredParser(
+        "validate",
+        "Check a configuration and show every mistake with file, line and column. Exits with 2 when there are any. The data is looked for but not read.",
+        "CONFIG [key=value …] [--print]",
+        [
+            "trainwright validate config.yaml",
+            "trainwright validate config.yaml trainer.max_epochs=40",
+            "trainwright validate config.yaml --print > resolved.yaml",
+        ],
+    )
+    made.add_argument("config", metavar="CONFIG", help="a .yaml configuration")
+    made.add_argument("settings", nargs="*", metavar="key=value", help="settings, as for `train`")
+    made.add_argument("--print", action="store_true", help="print the configuration in full, with every default")
+    return made

@@ -1,0 +1,111 @@
+"""The JSON Schema of a configuration, with every registered part of every kind: for editors, and for any other checker."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic.json_schema import GenerateJsonSchema
+
+from trainwright.config.model import ConfigModel, PartConfig
+from trainwright.config.registry import KINDS, parts
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+PATH = r"^([A-Za-z_]\w*(\.[A-Za-z_]\w*)+|[A-Za-z_][\w.]*:[A-Za-z_]\w*|.+\.py:[A-Za-z_]\w*)$"
+REFERENCE = {"type": "string", "pattern": r"^\$\{[^}]+\}$", "description": "A reference: ${key.sub} or ${env:NAME,default}."}
+
+BASE = {
+    "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
+    "description": "Another configuration file (or several), relative to this one, that this one is merged onto.",
+}
+
+
+def json_schema(model: type[ConfigModel]) -> dict[str, Any]:
+    """The schema (draft 2020-12) of a configuration file: sections, and each kind of part as a choice by `type`."""
+    definitions: dict[str, Any] = {"reference": REFERENCE}
+    root = _schema_of(model, definitions)
+    for section in definitions.values():
+        section.pop("required", None)  # the rest may stand in a base file or on the command line; `validate` checks the composed whole
+    for kind in KINDS:
+        definitions[kind] = _kind(kind, definitions)
+    definitions["source"]["anyOf"].insert(0, {"type": "string", "description": "A path, a glob, or builtin:NAME."})
+    required = root.pop("required", [])
+    root["properties"] = {"base": BASE, **root["properties"]}
+    root["anyOf"] = [{"required": ["base"]}, {"required": required}]
+    return {
+        "$schema": DIALECT,
+        "$id": "trainwright.schema.json",
+        **_finished(root),
+        "$defs": {key: _finished(definitions[key]) for key in sorted(definitions)},
+    }
+
+
+class _Generator(GenerateJsonSchema):
+    """Defaults as they are written in YAML, and no titles that only repeat a name."""
+
+    def encode_default(self, dft: Any) -> Any:
+        if isinstance(dft, ConfigModel):
+            return dft.model_dump(mode="json")
+        if isinstance(dft, list | tuple):
+            return [self.encode_default(each) for each in dft]
+        if isinstance(dft, dict):
+            return {key: self.encode_default(each) for key, each in dft.items()}
+        return dft if isinstance(dft, bool | float | str | None) or type(dft) is int else str(dft)
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+
+def _schema_of(model: type[ConfigModel], definitions: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The schema of one model; the sections inside it go to `definitions`."""
+    schema = model.model_json_schema(schema_generator=_Generator, ref_template="#/$defs/" + prefix + "{model}")
+    for name, each in schema.pop("$defs", {}).items():
+        each.pop("title", None)
+        definitions[prefix + name] = each
+    schema.pop("title", None)
+    return schema
+
+
+def _kind(kind: str, definitions: dict[str, Any]) -> dict[str, Any]:
+    """One kind: a name, a mapping with `type` and the options of that part, or a class named by path."""
+    table = parts(kind)
+    names = {"enum": list(table), "description": f"The name of a registered {kind}; its options keep their defaults."}
+    for name, part in table.items():
+        definitions[f"{kind}.{name}"] = _part(name, part.config, part.summary, definitions, f"{kind}.{name}.")
+    foreign = {
+        "type": "object",
+        "properties": {"type": {"type": "string", "pattern": PATH}},
+        "required": ["type"],
+        "description": "A class of your own or of a library: package.module.Class, package.module:Class or ./file.py:Class, with its options.",
+    }
+    written = [{"$ref": f"#/$defs/{kind}.{name}"} for name in table]
+    unnamed = {
+        "type": "object",
+        "not": {"required": ["type"]},
+        "description": f"Options of the {kind} used by default, or of the one named in a base file.",
+    }
+    return {"anyOf": [names, {"type": "string", "pattern": PATH}, {"oneOf": [*written, foreign]}, unnamed]}
+
+
+def _part(name: str, options: type[PartConfig], summary: str, definitions: dict[str, Any], prefix: str) -> dict[str, Any]:
+    schema = _schema_of(options, definitions, prefix)
+    description = schema.pop("description", summary)
+    properties = {key: each for key, each in schema["properties"].items() if key != "type"}
+    schema["properties"] = {"type": {"const": name, "description": summary or description}, **properties}
+    schema["required"] = ["type", *(key for key in schema.get("required", []) if key != "type")]
+    return {"description": description, **schema}
+
+
+def _finished(schema: Any, name: str = "") -> Any:
+    """Parts as references to their kind, and a `${…}` reference allowed wherever a number, a truth value or one of some words is."""
+    if isinstance(schema, list):
+        return [_finished(each) for each in schema]
+    if not isinstance(schema, dict) or name == "default":
+        return schema
+    if "x-part" in schema:
+        return {"$ref": f"#/$defs/{schema['x-part']}", **{key: schema[key] for key in ("description", "default") if key in schema}}
+    if "$ref" in schema and isinstance(schema.get("default"), dict):
+        schema = {key: each for key, each in schema.items() if key != "default"}  # a section tells its defaults itself
+    if schema.get("type") in ("integer", "number", "boolean") or ("type" in schema and ("enum" in schema or "x-type" in schema)):
+        kept = {key: schema[key] for key in ("description", "default") if key in schema}
+        return {**kept, "anyOf": [{key: each for key, each in schema.items() if key not in kept}, {"$ref": "#/$defs/reference"}]}
+    return {key: _finished(each, key) for key, each in schema.items()}

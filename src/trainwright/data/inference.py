@@ -1,0 +1,229 @@
+"""The type of each column, inferred from its profile, with a short reason and what a reader should be warned of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from trainwright.config.errors import DataError, did_you_mean
+from trainwright.data import wording
+from trainwright.data.profile import ColumnProfile
+
+ID_NAME = re.compile(r"(^|[_\s.-])(id|ids|uid|uuid|guid|idx|index|key|rowid|row|rownum|row_number|no|nr|number|hash)$|^(id|unnamed: 0|index)([_\s.-]|$)", re.IGNORECASE)
+CAMEL_ID = re.compile(r"[a-z](Id|ID|Uid|UUID|Key)$")
+CODE_NAME = re.compile(r"(^|[_\s.-])(zip|zipcode|zip_code|postal|postcode|postal_code|plz|area_code|country_code|code|class|category|type|label|group|cluster)$", re.IGNORECASE)
+"""Names whose whole numbers are labels, not quantities."""
+
+TARGET_CLASSES = 20
+"""Whole numbers with at most this many different values are classes when they are to be predicted."""
+
+ROWS_PER_CLASS = 5
+"""Classes need about this many rows each; else a column of whole numbers is a quantity, and a text cannot be predicted."""
+
+MOSTLY_MISSING = 0.5
+TOO_MANY = 0.5
+"""Text with more different values than this share of the rows is no category."""
+
+
+@dataclass
+class Inferred:
+    """What a column was taken for: the registry name of a feature or `ignore`, in short why, and warnings."""
+
+    name: str
+    type: str
+    why: str
+    warnings: list[str] = field(default_factory=list)
+
+
+def infer(profiles: Sequence[ColumnProfile], targets: Sequence[str], given: Mapping[str, str] | None = None) -> list[Inferred]:
+    """The type of each column, in order.
+
+    Args:
+        profiles: of all columns.
+        targets: columns to be predicted; they get a type that can be.
+        given: types the user has set; these columns are not inferred.
+
+    Raises:
+        DataError: a target is not a column, has no values, only one value, or cannot be predicted.
+    """
+    names = [profile.name for profile in profiles]
+    for target in targets:
+        if target not in names:
+            raise DataError(f"target '{target}' is not a column of the data", where="targets", fix=did_you_mean(target, names))
+    given = given or {}
+    found = []
+    for profile in profiles:
+        if profile.name in targets:
+            check_target(profile)
+        if given.get(profile.name, "auto") != "auto":
+            found.append(Inferred(profile.name, given[profile.name], "set in the configuration"))
+        elif profile.name in targets:
+            found.append(_target(profile))
+        else:
+            found.append(_input(profile))
+    return found
+
+
+def check_target(profile: ColumnProfile) -> None:
+    """Raises DataError for a target without values, or with only one."""
+    if not profile.present:
+        why = f"all {profile.count} rows are missing"
+        raise DataError(f"target '{profile.name}' has no values", where="targets", why=why, fix="choose another target, or other rows")
+    if profile.unique == 1 and profile.values:
+        raise DataError(
+            f"target '{profile.name}' is constant", where="targets", why=f"every value is {profile.examples[0]}", fix="choose a target that varies"
+        )
+
+
+def _input(profile: ColumnProfile) -> Inferred:
+    type_, why, warnings = _plain(profile)
+    if type_ != "ignore" and profile.missing > MOSTLY_MISSING * profile.count:
+        warnings = [*warnings, f"{profile.missing / profile.count:.0%} of its values are missing"]
+    return Inferred(profile.name, type_, why, warnings)
+
+
+Found = tuple[str, str, list[str]]
+
+
+def _plain(profile: ColumnProfile) -> Found:
+    """Type, why and warnings of an input column."""
+    kind = profile.type
+    if not profile.present:
+        return "ignore", "all values are missing", []
+    if profile.unique == 1 and not pa.types.is_list(kind):
+        if not profile.missing:
+            return "ignore", f"constant: {profile.examples[0]}", []
+        return "category", f"one value ({profile.examples[0]}) or missing", []
+    if pa.types.is_boolean(kind):
+        return "binary", "true or false", []
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        return _number(profile)
+    if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
+        return "date", "dates" if pa.types.is_date(kind) else "dates with time", []
+    if pa.types.is_list(kind):
+        return _list(profile)
+    if pa.types.is_string(kind):
+        return _text(profile)
+    return "ignore", f"values of type {kind} cannot be used", [f"columns of type {kind} cannot be used"]
+
+
+def _number(profile: ColumnProfile) -> Found:
+    if profile.unique == 2 and not profile.unique_capped:
+        return "binary", f"two values: {', '.join(profile.examples[:2])}", []
+    if profile.all_integer and _is_row_number(profile):
+        return "ignore", "an id: a different whole number in every row", ["looks like an id, left out; give it a type to use it"]
+    if profile.all_integer and CODE_NAME.search(profile.name) and profile.unique <= max(10, 0.05 * profile.present) and not profile.unique_capped:
+        return "category", f"{_unique(profile)} whole numbers, and named like a label", []
+    return "number", "whole numbers" if profile.all_integer else "numbers", []
+
+
+def is_id_name(name: str) -> bool:
+    """Whether a column is named like an id: `id`, `customer_id`, `UserID`, `Unnamed: 0`."""
+    return bool(ID_NAME.search(name) or CAMEL_ID.search(name))
+
+
+def _is_row_number(profile: ColumnProfile) -> bool:
+    """Every row has its own whole number, and they count up from 0 or 1 or the name says id."""
+    if profile.present < 10 or profile.missing or not profile.unique_per_row:
+        return False
+    return is_id_name(profile.name) or (profile.counts_up and profile.minimum in (0, 1))
+
+
+def _list(profile: ColumnProfile) -> Found:
+    element = profile.type.value_type
+    low, high = profile.length_low, profile.length_high
+    if pa.types.is_integer(element) or pa.types.is_floating(element) or pa.types.is_boolean(element):
+        if low == high:
+            return "vector", f"{high} numbers in every row", []
+        return "timeseries", f"lists of {low} to {high} numbers", []
+    if pa.types.is_string(element):
+        repeated = wording.share(profile.values, lambda labels: len(set(labels)) < len(labels))
+        return ("sequence", "lists of labels that repeat", []) if repeated > 0.2 else ("set", "lists of labels", [])
+    return "ignore", f"lists of {element} cannot be used", [f"lists of {element} cannot be used"]
+
+
+def _text(profile: ColumnProfile) -> Found:
+    values: list[str] = profile.values
+    numbers = wording.number_share(values)
+    if numbers >= 0.9 and len(values) > 2:
+        return _number_text(profile, numbers)
+    if profile.unique == 2:
+        return "binary", f"two values: {', '.join(profile.examples[:2])}", []
+    if wording.date_share(values) >= 0.95:
+        return "date", f"dates such as {values[0].strip()}", []
+    lengths = wording.number_list_lengths(values)
+    if lengths:
+        fixed = len(set(lengths)) == 1
+        return ("vector", f"{lengths[0]} numbers in every row", []) if fixed else ("timeseries", "lists of numbers of different lengths", [])
+    delimiter = wording.label_delimiter(values) if not wording.is_language(values) else ""
+    if delimiter:
+        repeated = wording.repeats_labels(values, delimiter)
+        return ("sequence" if repeated else "set"), f"labels with '{delimiter}' between them", []
+    return _words(profile)
+
+
+def _number_text(profile: ColumnProfile, numbers: float) -> Found:
+    if numbers == 1.0:
+        return "number", "numbers written as text", []
+    others = [value for value in profile.values if not wording.NUMBER.fullmatch(value)]
+    shown = ", ".join(repr(value) for value in others[:3])
+    warning = f"not all its values are numbers: {shown}; name them in data.source.nulls if they mean missing"
+    return "number", f"{numbers:.0%} of the different values are numbers", [warning]
+
+
+def _words(profile: ColumnProfile) -> Found:
+    """Text that is neither numbers, dates nor lists: a category, language, or too many values to learn from."""
+    values: list[str] = profile.values
+    share = profile.unique / profile.present
+    many = profile.unique_capped or (share > TOO_MANY and profile.unique > 10)
+    if not many and not (wording.is_language(values) and share > 0.2 and profile.unique > 50):
+        return "category", f"{_unique(profile)} different values", []
+    if wording.is_language(values):
+        return "text", f"{wording.mean_words(values):.0f} words on average", []
+    if profile.unique_per_row:
+        return "ignore", "an id: a different value in every row", ["looks like an id, left out; give it a type (text, category) to use it"]
+    why = f"{_unique(profile)} different values in {profile.present} rows: too many to learn from"
+    return "ignore", why, ["left out; give it a type (text, category) to use it"]
+
+
+def _target(profile: ColumnProfile) -> Inferred:
+    """The type of a column that is to be predicted."""
+    kind = profile.type
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        return Inferred(profile.name, *_number_target(profile))
+    type_, why, warnings = _plain(profile)
+    if type_ == "number" and profile.unique == 2:
+        type_, why = "binary", f"two values: {', '.join(profile.examples[:2])}"
+    if type_ in ("ignore", "text") and pa.types.is_string(kind) and _enough_rows(profile):
+        type_, why, warnings = "category", f"{_unique(profile)} different values", []
+    if type_ in ("binary", "category", "number", "vector", "set"):
+        return Inferred(profile.name, type_, why, warnings)
+    raise DataError(
+        f"target '{profile.name}' cannot be predicted",
+        where="targets",
+        why=f"it was taken for {'text' if type_ == 'ignore' else type_}: {why}",
+        fix=f"a target is binary, category, number, vector or set; set columns.{profile.name}.type if it is one of these",
+    )
+
+
+def _number_target(profile: ColumnProfile) -> Found:
+    """Two values are classes; so are a few whole numbers in a row with enough rows each, such as digits 0…9 or grades 3…8."""
+    if profile.unique == 2 and not profile.unique_capped:
+        return "binary", f"two values: {', '.join(profile.examples[:2])}", []
+    low, high = profile.minimum or 0, profile.maximum or 0
+    few = profile.all_integer and not profile.unique_capped and profile.unique <= TARGET_CLASSES
+    dense = low >= 0 and high - low + 1 <= 2 * profile.unique
+    if few and dense and _enough_rows(profile):
+        return "category", f"{profile.unique} whole numbers from {low:g} to {high:g}, taken for classes", []
+    return "number", "whole numbers" if profile.all_integer else "numbers", []
+
+
+def _enough_rows(profile: ColumnProfile) -> bool:
+    return not profile.unique_capped and profile.present >= ROWS_PER_CLASS * profile.unique
+
+
+def _unique(profile: ColumnProfile) -> str:
+    return f"more than {profile.unique}" if profile.unique_capped else str(profile.unique)

@@ -1,0 +1,210 @@
+"""How rows are divided into training, validation and test: the options, the table of parts, and the one function that does it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field, field_validator, model_validator
+
+from trainwright.config.choice import choice
+from trainwright.config.model import PartConfig
+from trainwright.config.registry import Part, build
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from trainwright.data.source import Source
+    from trainwright.data.splits.base import Split
+
+VALIDATION, TEST = 0.15, 0.15
+"""Default shares. On tables of a few hundred rows, less validation picks the best epoch by luck, and less training costs more than it gains."""
+
+
+class FractionOptions(PartConfig):
+    """Shares of the rows."""
+
+    validation: float = Field(default=VALIDATION, ge=0, lt=1)
+    """Share of the rows that pick the best epoch."""
+    test: float = Field(default=TEST, ge=0, lt=1)
+    """Share of the rows that measure the result, once, at the end."""
+    train: float | None = Field(default=None, gt=0, le=1)
+    """Share of the rows that are learned from; default: all others."""
+
+    @model_validator(mode="after")
+    def _shares_make_one(self) -> FractionOptions:
+        train = 1 - self.validation - self.test if self.train is None else self.train
+        if train <= 0 or abs(train + self.validation + self.test - 1) > 1e-6:
+            raise ValueError(f"train, validation and test make {train + self.validation + self.test:g}, not 1, or leave nothing to train on")
+        return self
+
+    @property
+    def shares(self) -> tuple[float, float, float]:
+        """Training, validation and test, making 1."""
+        return 1 - self.validation - self.test, self.validation, self.test
+
+
+class AutoOptions(FractionOptions):
+    """Stratified when classes are predicted and have rows enough, else random."""
+
+    type: str = "auto"
+
+
+class RandomOptions(FractionOptions):
+    """Rows at random."""
+
+    type: str = "random"
+
+
+class StratifiedOptions(FractionOptions):
+    """Rows at random, with each class (or each tenth of a number) in every split in the same proportion."""
+
+    type: str = "stratified"
+    columns: list[str] = []
+    """Columns whose values are spread evenly; default: the targets."""
+
+
+class GroupedOptions(FractionOptions):
+    """Rows at random, with rows of the same group never in two splits."""
+
+    type: str = "grouped"
+    column: str
+    """The column that says which group a row belongs to, such as a patient."""
+
+
+class ColumnOptions(PartConfig):
+    """A column says which split a row belongs to."""
+
+    type: str = "column"
+    column: str
+    """Its name."""
+    train: list[str | int | bool] = ["train", "training", 0]
+    """Its values for training rows."""
+    validation: list[str | int | bool] = ["validation", "valid", "val", "dev", 1]
+    """Its values for validation rows."""
+    test: list[str | int | bool] = ["test", "testing", 2]
+    """Its values for test rows."""
+
+
+class TimeOptions(FractionOptions):
+    """The earliest rows for training, the latest for test."""
+
+    type: str = "time"
+    column: str
+    """The column with the time: dates, times or numbers."""
+
+
+class FilesOptions(PartConfig):
+    """Validation and test rows from files of their own."""
+
+    type: str = "files"
+    validation: choice("source") | None = None  # type: ignore[valid-type]
+    """The file with validation rows; without one, a share of the training rows."""
+    test: choice("source") | None = None  # type: ignore[valid-type]
+    """The file with test rows; without one, a share of the training rows."""
+    share: float = Field(default=VALIDATION, ge=0, lt=0.5)
+    """Share of the training rows for the split that has no file; 0 leaves it out."""
+
+    @field_validator("validation", "test", mode="before")
+    @classmethod
+    def _a_path_is_a_source(cls, value: Any) -> Any:
+        from trainwright.data.sources import from_text
+
+        return from_text(value) if isinstance(value, str) else value
+
+
+class KFoldOptions(PartConfig):
+    """One of k folds is the test; the others are trained on, less a share for validation."""
+
+    type: str = "kfold"
+    folds: int = Field(default=5, ge=2)
+    """Number of folds, made at random and stratified by class."""
+    fold: int | str = 0
+    """Which fold is the test: its number from 0, or with `column` its value there."""
+    column: str | None = None
+    """A column that gives the fold of each row, instead of making folds."""
+    validation: float = Field(default=VALIDATION, ge=0, lt=1)
+    """Share of the rows outside the test fold that pick the best epoch."""
+
+
+PARTS: dict[str, Part] = {
+    "auto": Part("trainwright.data.splits.auto:AutoSplit", AutoOptions, "stratified for classes, random for numbers"),
+    "random": Part("trainwright.data.splits.random:RandomSplit", RandomOptions, "rows at random"),
+    "stratified": Part("trainwright.data.splits.stratified:StratifiedSplit", StratifiedOptions, "each class in the same proportion everywhere"),
+    "grouped": Part("trainwright.data.splits.grouped:GroupedSplit", GroupedOptions, "groups are never divided"),
+    "column": Part("trainwright.data.splits.column:ColumnSplit", ColumnOptions, "a column says it"),
+    "time": Part("trainwright.data.splits.time:TimeSplit", TimeOptions, "earliest rows train, latest rows test"),
+    "files": Part("trainwright.data.splits.files:FilesSplit", FilesOptions, "validation and test files of their own"),
+    "kfold": Part("trainwright.data.splits.kfold:KFoldSplit", KFoldOptions, "one of k folds is the test"),
+}
+"""Registry name → split."""
+
+
+def make_split(
+    options: PartConfig,
+    source: Source,
+    seed: int,
+    targets: list[str],
+    kinds: dict[str, str],
+    keep: np.ndarray | None = None,
+    hashes: np.ndarray | None = None,
+) -> Split:
+    """Divides the rows of a source.
+
+    Args:
+        options: which split, and its options.
+        source: the rows.
+        seed: the same seed divides the same rows alike.
+        targets: columns to be predicted; rows where one is missing are in no split.
+        kinds: column name → feature type.
+        keep: bool per row; rows that are False are in no split.
+        hashes: uint64 per row, recorded with the split (see `row_hashes`).
+
+    Raises:
+        DataError: too few rows, an empty split, one class only in a split, or a column that does not say what it should.
+    """
+    from trainwright.data.splits.base import Rows, checked
+
+    rows = Rows.of(source, seed, targets, kinds, keep)
+    split = build("split", options).divide(rows)
+    split.hashes = hashes
+    return checked(split, rows)
+
+
+def split_columns(options: PartConfig) -> list[str]:
+    """Columns that only say where a row belongs, and so are no inputs: that of `column`, `kfold` and `grouped` splits."""
+    column = getattr(options, "column", None)
+    return [column] if column and options.type in ("column", "kfold", "grouped") else []
+
+
+def with_files(options: PartConfig, source: Source, memory_limit: int) -> Source:
+    """The source followed by the validation and test files of a `files` split; the source itself for any other split."""
+    if options.type != "files":
+        return source
+    from trainwright.data.splits.files import joined
+
+    return joined(options, source, memory_limit)
+
+
+def row_hashes(source: Source, columns: list[str] | None = None) -> np.ndarray:
+    """uint64 for each row, from the content of `columns` (all when None) alone."""
+    from trainwright.data.hashing import row_hashes as hashes
+
+    return hashes(source, columns)
+
+
+__all__ = [
+    "PARTS",
+    "AutoOptions",
+    "ColumnOptions",
+    "FilesOptions",
+    "FractionOptions",
+    "GroupedOptions",
+    "KFoldOptions",
+    "RandomOptions",
+    "StratifiedOptions",
+    "TimeOptions",
+    "make_split",
+    "row_hashes",
+    "split_columns",
+    "with_files",
+]

@@ -1,0 +1,34 @@
+"""The split taken when none is named."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from trainwright.data.splits import AutoOptions, StratifiedOptions
+from trainwright.data.splits.base import Rows, Split, codes_of
+from trainwright.data.splits.random import RandomSplit
+from trainwright.data.splits.stratified import FEWEST, StratifiedSplit
+
+
+class AutoSplit:
+    """Stratified by the targets that are classes when most of their classes have rows enough; else random."""
+
+    def __init__(self, options: AutoOptions) -> None:
+        self.options = options
+
+    def divide(self, rows: Rows) -> Split:
+        """Divides the rows."""
+        classes = rows.class_targets()
+        rare = [target for target in classes if _mostly_rare(rows, target)]
+        if not classes or rare:
+            split = RandomSplit(self.options).divide(rows)
+            if rare:
+                split.notes.append(f"not stratified: most classes of '{rare[0]}' have fewer than {FEWEST} rows")
+            return split
+        options = StratifiedOptions(validation=self.options.validation, test=self.options.test, columns=classes)
+        return StratifiedSplit(options).divide(rows)
+
+
+def _mostly_rare(rows: Rows, target: str) -> bool:
+    sizes = np.bincount(codes_of(rows.column(target))[0])
+    return bool((sizes < FEWEST).mean() > 0.5)

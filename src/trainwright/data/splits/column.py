@@ -1,0 +1,38 @@
+"""A column says which split a row belongs to."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from trainwright.config.errors import DataError
+from trainwright.data.splits import ColumnOptions
+from trainwright.data.splits.base import NAMES, Rows, Split, assembled, codes_of
+
+
+class ColumnSplit:
+    """Reads the split of each row from a column; its values are compared as text, case aside."""
+
+    def __init__(self, options: ColumnOptions) -> None:
+        self.options = options
+
+    def divide(self, rows: Rows) -> Split:
+        """Divides the rows."""
+        codes, names = codes_of(rows.column(self.options.column))
+        meaning = {_folded(value): part for part, name in enumerate(NAMES) for value in getattr(self.options, name)}
+        parts = np.array([meaning.get(_folded(name), -1) for name in names], np.int64)
+        part = parts[codes]
+        if (part < 0).any():
+            strange = [name for name, number in zip(names, parts, strict=True) if number < 0]
+            first = rows.source.place(int(rows.numbers[np.flatnonzero(part < 0)[0]]))
+            raise DataError(
+                f"'{self.options.column}' has values that name no split: {', '.join(strange[:5])}",
+                where="data.split",
+                why=f"{int((part < 0).sum())} rows, the first is {first}",
+                fix="say what they mean: data.split={type: column, column: …, train: [a], validation: [b], test: [c]}",
+            )
+        return assembled(rows.numbers, part, f"by column {self.options.column}")
+
+
+def _folded(value: object) -> str:
+    text = str(value).strip().lower()
+    return text[:-2] if text.endswith(".0") else text

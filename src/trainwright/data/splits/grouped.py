@@ -1,0 +1,61 @@
+"""Rows of one group stay together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from trainwright.config.errors import DataError
+from trainwright.data.splits import GroupedOptions
+from trainwright.data.splits.base import Rows, Split, assembled
+
+
+class GroupedSplit:
+    """Groups, the largest first, go to the split that lacks the most rows; a row without a group is a group of its own."""
+
+    def __init__(self, options: GroupedOptions) -> None:
+        self.options = options
+
+    def divide(self, rows: Rows) -> Split:
+        """Divides the rows."""
+        groups, alone = groups_of(rows, self.options.column)
+        sizes = np.bincount(groups)
+        wanted = sum(share > 0 for share in self.options.shares)
+        if len(sizes) < wanted:
+            raise DataError(
+                f"'{self.options.column}' has {len(sizes)} groups, too few for {wanted} splits", where="data.split", fix="choose another column or split"
+            )
+        part = deal(sizes, self.options.shares, rows.generator)[groups]
+        notes = [f"{len(sizes)} groups" + (f"; {alone} rows without a group are one each" if alone else "")]
+        return assembled(rows.numbers, part, f"grouped by {self.options.column}", notes)
+
+
+def groups_of(rows: Rows, column: str) -> tuple[np.ndarray, int]:
+    """int64 group of each row, numbered without gaps, and how many rows have none and so are alone."""
+    values = rows.column(column)
+    groups = rows.strata(column) if rows.kinds.get(column) != "number" else _exact(rows, column)
+    absent = values.is_null().to_numpy()
+    groups = np.where(absent, groups.max(initial=0) + 1 + np.cumsum(absent), groups)
+    return np.unique(groups, return_inverse=True)[1], int(absent.sum())
+
+
+def _exact(rows: Rows, column: str) -> np.ndarray:
+    from trainwright.data.splits.base import codes_of
+
+    return codes_of(rows.column(column))[0]
+
+
+def deal(sizes: np.ndarray, shares: Sequence[float], generator: np.random.Generator) -> np.ndarray:
+    """The part of each group: largest groups first, each to the part that lacks the most rows; no part with a share stays empty."""
+    wanted = np.asarray(shares) * sizes.sum()
+    order = generator.permutation(len(sizes))
+    order = order[np.argsort(-sizes[order], kind="stable")]
+    part = np.zeros(len(sizes), np.int64)
+    given = np.zeros(len(shares))
+    for position, group in enumerate(order):
+        empty = np.flatnonzero((given == 0) & (wanted > 0))
+        choices = empty if len(empty) and len(order) - position <= len(empty) else np.arange(len(shares))
+        part[group] = choices[np.argmax((wanted - given)[choices])]
+        given[part[group]] += sizes[group]
+    return part

@@ -1,0 +1,79 @@
+"""Each class in every split in the same proportion."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from trainwright.data.splits import StratifiedOptions
+from trainwright.data.splits.base import Rows, Split, assembled, codes_of, counts_of, not_empty
+
+FEWEST = 3
+"""Rows a class needs to be in all three splits."""
+
+
+class StratifiedSplit:
+    """Classes are spread by largest remainder, what one class rounds away being given to the next, so that sizes and proportions both hold."""
+
+    def __init__(self, options: StratifiedOptions) -> None:
+        self.options = options
+
+    def divide(self, rows: Rows) -> Split:
+        """Divides the rows."""
+        columns = self.options.columns or rows.targets
+        strata, notes = joint_strata(rows, columns)
+        part = spread(strata, self.options.shares, rows.generator)
+        split = assembled(rows.numbers, part, f"stratified by {', '.join(columns)}", notes)
+        return not_empty(split, self.options.shares, f"a share of {len(part)} rows")
+
+
+def joint_strata(rows: Rows, columns: Sequence[str]) -> tuple[np.ndarray, list[str]]:
+    """Codes of the combinations of the columns' values, and notes; combinations of under three rows go by the first column alone."""
+    singles = [rows.strata(column) for column in columns]
+    if not singles:
+        return np.zeros(len(rows.numbers), np.int64), []
+    joint = singles[0]
+    for single in singles[1:]:
+        joint = np.unique(joint * (single.max() + 1) + single, return_inverse=True)[1]
+    sizes = np.bincount(joint)
+    rare = sizes[joint] < FEWEST
+    joint = np.where(rare, singles[0] + len(sizes), joint) if len(singles) > 1 else joint
+    return joint, small_classes(rows)
+
+
+def small_classes(rows: Rows) -> list[str]:
+    """A note for each target with classes of fewer than three rows."""
+    notes = []
+    for target in rows.class_targets():
+        codes, names = codes_of(rows.column(target))
+        sizes = np.bincount(codes)
+        few = [f"{names[code]} ({sizes[code]})" for code in np.flatnonzero((sizes > 0) & (sizes < FEWEST))]
+        if few:
+            shown = ", ".join(few[:8]) + (f", … {len(few)} in all" if len(few) > 8 else "")
+            notes.append(f"classes of '{target}' with too few rows to be in every split stay in training first: {shown}")
+    return notes
+
+
+def spread(strata: np.ndarray, shares: Sequence[float], generator: np.random.Generator) -> np.ndarray:
+    """The part of each row, so that every stratum is divided as `shares` say.
+
+    A stratum of one or two rows is for training; one of three or more is in every part with a share, as far as its rows go.
+    """
+    part = np.zeros(len(strata), np.int64)
+    codes, sizes = np.unique(strata, return_counts=True)
+    members = np.split(np.argsort(strata, kind="stable"), np.cumsum(sizes)[:-1])
+    owed = np.zeros(len(shares))
+    for place in np.argsort(-sizes, kind="stable"):
+        size = int(sizes[place])
+        if size < FEWEST:
+            continue
+        ideal = np.maximum(size * np.asarray(shares) + owed, 0)
+        counts = np.array(counts_of(size, ideal))
+        for needy in np.flatnonzero((np.asarray(shares) > 0) & (counts == 0)):
+            counts[np.argmax(counts)] -= 1
+            counts[needy] += 1
+        owed += size * np.asarray(shares) - counts
+        shuffled = generator.permutation(members[place])
+        part[shuffled] = np.repeat(np.arange(len(shares)), counts)
+    return part

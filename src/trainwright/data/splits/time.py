@@ -1,0 +1,72 @@
+"""The earliest rows are learned from, the latest are predicted."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from trainwright.config.errors import DataError
+from trainwright.data.splits import TimeOptions
+from trainwright.data.splits.base import Rows, Split, assembled, counts_of, not_empty
+
+FORMATS = ("%Y/%m/%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%d-%m-%Y", "%d %B %Y", "%d-%b-%Y", "%B %d, %Y")
+TIMES = ("", " %H:%M", " %H:%M:%S")
+
+
+class TimeSplit:
+    """Rows in order of a column, cut in three; rows of the same time are not divided unless a split would be empty."""
+
+    def __init__(self, options: TimeOptions) -> None:
+        self.options = options
+
+    def divide(self, rows: Rows) -> Split:
+        """Divides the rows."""
+        times = as_times(rows.column(self.options.column), self.options.column)
+        order = np.argsort(times, kind="stable")
+        ordered = times[order]
+        first, second, _ = counts_of(len(order), self.options.shares)
+        cuts = [_between_times(ordered, cut) for cut in (first, first + second)]
+        if not 0 < cuts[0] < len(order) or (second and cuts[0] == cuts[1]) or (first + second < len(order) and cuts[1] == len(order)):
+            cuts = [first, first + second]
+        part = np.empty(len(order), np.int64)
+        part[order] = np.repeat(np.arange(3), np.diff([0, *cuts, len(order)]))
+        absent = int(np.isneginf(times).sum())
+        notes = [f"{absent} rows without a time are in training"] if absent else []
+        split = assembled(rows.numbers, part, f"by time in {self.options.column}", notes)
+        return not_empty(split, self.options.shares, f"a share of {len(order)} rows")
+
+
+def _between_times(ordered: np.ndarray, cut: int) -> int:
+    """The place nearest to `cut` at which the time changes."""
+    if not 0 < cut < len(ordered) or ordered[cut - 1] != ordered[cut]:
+        return cut
+    left, right = np.searchsorted(ordered, ordered[cut], "left"), np.searchsorted(ordered, ordered[cut], "right")
+    return int(left if cut - left <= right - cut else right)
+
+
+def as_times(values: pa.ChunkedArray, name: str) -> np.ndarray:
+    """float64 that ascends with time, minus infinity where there is none; raises DataError for text that is no date."""
+    kind = values.type
+    if pa.types.is_string(kind):
+        values = _parsed(values, name)
+    elif pa.types.is_date(kind):
+        values = values.cast(pa.timestamp("us"))
+    if pa.types.is_timestamp(values.type):
+        values = values.cast(pa.int64())
+    if not (pa.types.is_integer(values.type) or pa.types.is_floating(values.type)):
+        raise DataError(f"column '{name}' holds no times", where="data.split", why=f"its values are {kind}", fix="name a column of dates, times or numbers")
+    return pc.fill_null(values.cast(pa.float64(), safe=False), -np.inf).to_numpy()
+
+
+def _parsed(values: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
+    try:
+        return values.cast(pa.timestamp("us"))
+    except pa.ArrowInvalid:
+        pass  # not ISO 8601; the formats below are tried
+    for form in (day + time for day in FORMATS for time in TIMES):
+        parsed = pc.strptime(values, format=form, unit="us", error_is_null=True)
+        if parsed.null_count == values.null_count:
+            return parsed
+    shown = next((value for value in values.slice(0, 100).to_pylist() if value is not None), "")
+    raise DataError(f"column '{name}' holds no times", where="data.split", why=f"such as '{shown}'", fix="write dates as 2024-01-31")
