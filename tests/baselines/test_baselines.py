@@ -110,7 +110,9 @@ def every_kind(rows: int = 240) -> tuple[pa.Table, dict[str, str], np.ndarray]:
     random = np.random.default_rng(0)
     truth = random.integers(0, 2, rows)
     gaps = random.random(rows) < 0.1
-    words = np.array([["calm sea tonight", "grey dull morning"], ["storm over hills", "wild wind rising"]])[truth, random.integers(0, 2, rows)]
+    words = np.array([["calm sea tonight", "grey dull morning"], ["storm over hills", "wild wind rising"]])[
+        truth, random.integers(0, 2, rows)
+    ]
     columns = {
         "number": pa.array(truth + 0.1 * random.normal(size=rows), mask=gaps),
         "binary": pa.array(np.array(["no", "yes"])[truth], mask=gaps),
@@ -172,7 +174,9 @@ def test_a_column_with_hardly_any_values_is_no_obstacle_to_stopping_early(known:
     x, rare = random.normal(size=24_000), np.full(24_000, np.nan)
     rows = thirds(24_000)
     rare[rows["train"][:known]] = 1.0
-    found = run(pa.table({"x": x, "rare": rare}), {"x": "number", "rare": "number"}, "number", x, [baseline("boosting", iterations=20)], rows)
+    found = run(
+        pa.table({"x": x, "rare": rare}), {"x": "number", "rare": "number"}, "number", x, [baseline("boosting", iterations=20)], rows
+    )
     assert not found["boosting"].note and found["boosting"].metrics["test"]["y"]["r2"] > 0.9
 
 

@@ -40,7 +40,7 @@ class Block:
 
     @property
     def output(self) -> list[str]:
-        """The lines of a console block that are shown as output; `…` stands for lines left out."""
+        """The lines of a console block that are shown as output; `…` stands for what is left out, lines or words."""
         lines = self.text.replace("\\\n", " ").splitlines()
         return [line.strip() for line in lines if line.strip() and not line.startswith("$ ") and line.strip() != "…"]
 

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 from pages import ROOT, Block, blocks, pages
+from tables import write_tables
 
+from trainwright.config.options import options_of
 from trainwright.config.registry import KINDS, parts
 
 SNIPPETS = [
@@ -41,33 +43,32 @@ def test_a_table_names_every_part_and_every_option_of_its_kind(generate) -> None
         page = generate.parts_of(kind)
         for name, part in parts(kind).items():
             assert f"`{name}`" in page
-            assert all(f"| `{key}` |" in page or f"| `{key}." in page for key in part.config.model_fields if key != "type"), (kind, name)
+            assert all(f"| `{option.path}` |" in page for option in options_of(part.config)), (kind, name)
 
 
-def test_every_part_has_a_summary_and_every_option_a_meaning(generate) -> None:
+def test_every_part_has_a_summary_and_every_option_a_meaning() -> None:
     bare = []
     for kind in KINDS:
         for name, part in parts(kind).items():
             bare += [f"{kind}.{name}"] if not part.summary else []
-            bare += [f"{kind}.{name}.{key}" for key, _, _, meaning in generate.described(part.config) if not meaning]
+            bare += [f"{kind}.{name}.{option.path}" for option in options_of(part.config) if not option.meaning]
     assert not bare
 
 
-def test_every_option_of_the_configuration_has_a_meaning(generate) -> None:
+def test_every_option_of_the_configuration_has_a_meaning() -> None:
     from trainwright.api.config import Config
 
-    assert not [key for key, _, _, meaning in generate.described(Config) if not meaning]
+    assert not [option.path for option in options_of(Config) if not option.meaning]
 
 
 def test_no_marker_of_a_table_is_left_on_a_page(generate) -> None:
     for page in pages():
         text = generate.on_page_markdown(page.read_text())
-        assert "<!-- parts" not in text and "<!-- part:" not in text and "<!-- options" not in text
+        assert "<!-- parts" not in text and "<!-- options" not in text
 
 
 @pytest.mark.parametrize("block", SNIPPETS)
 def test_every_configuration_that_is_shown_is_valid(block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tables import write_tables
     from trainwright.cli.main import main
 
     monkeypatch.chdir(tmp_path)

@@ -140,7 +140,7 @@ def test_set_metrics_are_those_of_the_reference(seed: int, rows: int, labels: in
         reference.f1_score(truth, predicted, average="samples", zero_division=1)
     )
     seen = (truth | predicted).any(axis=0)
-    assume(seen.any())
+    assume(seen.sum() > 1)  # the reference takes a single label for two classes
     for average in ("macro", "micro"):
         ours = [compute_one(outcome, options(name, average=average)) for name in ("f1", "jaccard")]
         theirs = [

@@ -10,12 +10,22 @@ import select
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+
+# The browser speaks on descriptors 3 and 4; both are first moved out of the way of each other.
+LAUNCHER = """
+import fcntl, os, sys
+high = [fcntl.fcntl(int(each), fcntl.F_DUPFD, 10) for each in sys.argv[1:3]]
+for place, descriptor in zip((3, 4), high):
+    os.dup2(descriptor, place)
+os.execvp(sys.argv[3], sys.argv[3:])
+"""
 
 
 def find_chromium() -> str | None:
@@ -31,11 +41,14 @@ class Browser:
         to_browser, self._out = os.pipe()
         self._in, from_browser = os.pipe()
         flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars", "--no-first-run"]
-        flags += ["--disable-background-networking", "--disable-component-update", f"--user-data-dir={self.profile}", "--remote-debugging-pipe"]
-        # The browser speaks on descriptors 3 and 4; a shell puts ours there.
-        script = f'exec "$0" "$@" 3<&{to_browser} 4>&{from_browser}'
+        flags += [
+            "--disable-background-networking",
+            "--disable-component-update",
+            f"--user-data-dir={self.profile}",
+            "--remote-debugging-pipe",
+        ]
         self.process = subprocess.Popen(
-            ["sh", "-c", script, chromium, *flags, "about:blank"],
+            [sys.executable, "-c", LAUNCHER, str(to_browser), str(from_browser), chromium, *flags, "about:blank"],
             pass_fds=(to_browser, from_browser), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
         os.close(to_browser)

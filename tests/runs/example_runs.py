@@ -55,7 +55,12 @@ def start(path: Path, name: str, source: str, targets: list[str]) -> RunDirector
 def curves(run: RunDirectory, ends: dict[str, tuple[float, float]], steps: int = 1200, every: int = 12) -> None:
     """metrics.csv: each name falls or rises from its first value to its last; training goes on improving past the middle."""
     noise = np.random.default_rng(3)
-    names = [*(f"{split}/{name}" for name in ends for split in ("train", "validation")), "learning_rate", "gradient_norm", "samples_per_second"]
+    names = [
+        *(f"{split}/{name}" for name in ends for split in ("train", "validation")),
+        "learning_rate",
+        "gradient_norm",
+        "samples_per_second",
+    ]
     with open(run.metrics, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["step", "epoch", "seconds", *names])
@@ -81,7 +86,9 @@ def finish(run: RunDirectory, metrics: dict[str, Any], **fields: Any) -> None:
     run.write_json("results.json", build_results(metrics=metrics, timing=timing, realised=realised, **fields))
 
 
-def column(name: str, type_: str, why: str, missing: int, unique: int, examples: list[str], role: str = "input", **more: Any) -> dict[str, Any]:
+def column(
+    name: str, type_: str, why: str, missing: int, unique: int, examples: list[str], role: str = "input", **more: Any
+) -> dict[str, Any]:
     """One entry of data.json's columns."""
     return {"name": name, "type": type_, "why": why, "role": role, "missing": missing, "unique": unique, "examples": examples} | more
 
@@ -140,12 +147,20 @@ def classification(path: Path) -> RunDirectory:
     ]  # fmt: skip
     names = ("name", "pclass", "sex", "age", "fare", "embarked")
     worst = [
-        {"row": 297 + 71 * i, "loss": 3.41 - 0.24 * i, "truth": "yes" if i % 2 else "no", "prediction": "no" if i % 2 else "yes", "values": dict(zip(names, each, strict=True))}
+        {
+            "row": 297 + 71 * i,
+            "loss": 3.41 - 0.24 * i,
+            "truth": "yes" if i % 2 else "no",
+            "prediction": "no" if i % 2 else "yes",
+            "values": dict(zip(names, each, strict=True)),
+        }
         for i, each in enumerate(people)
     ]
     drops = [("sex", 0.142, 0.02), ("pclass", 0.051, 0.013), ("age", 0.038, 0.014), ("fare", 0.021, 0.011), ("sibsp", 0.012, 0.008), ("deck", 0.004, 0.006), ("embarked", 0.001, 0.005), ("parch", -0.003, 0.004)]  # fmt: skip
     importance = [{"column": name, "drop_mean": mean, "drop_std": spread} for name, mean, spread in drops]
-    run.write_json("analysis.json", {"targets": {"survived": analysis}, "importance": {"survived": importance}, "worst": {"survived": worst}})
+    run.write_json(
+        "analysis.json", {"targets": {"survived": analysis}, "importance": {"survived": importance}, "worst": {"survived": worst}}
+    )
     columns = [
         column("survived", "binary", "two values", 0, 2, ["0", "1"], "target"),
         column("pclass", "category", "3 whole numbers", 0, 3, ["3", "1", "2"]),
@@ -155,15 +170,38 @@ def classification(path: Path) -> RunDirectory:
         column("fare", "number", "248 different numbers", 0, 248, ["7.25", "71.2833", "7.925"]),
         column("deck", "category", "7 words", 688, 7, ["C", "E", "G"], policy="own class", warnings=["77 % of the values are missing"]),
         column("embarked", "category", "3 words", 2, 3, ["S", "C", "Q"], policy="own class"),
-        column("passenger_id", "ignore", "every row has its own value", 0, 891, ["1", "2", "3"], "ignored", warnings=["looks like an identifier"]),
+        column(
+            "passenger_id",
+            "ignore",
+            "every row has its own value",
+            0,
+            891,
+            ["1", "2", "3"],
+            "ignored",
+            warnings=["looks like an identifier"],
+        ),
         column("alive", "ignore", "gives the target away", 0, 2, ["no", "yes"], "ignored"),
     ]
-    leak = {"column": "alive", "target": "survived", "strength": 1.0, "exact": True, "why": "each value goes with one value of survived", "excluded": True}
+    leak = {
+        "column": "alive",
+        "target": "survived",
+        "strength": 1.0,
+        "exact": True,
+        "why": "each value goes with one value of survived",
+        "excluded": True,
+    }
     split = {"method": "stratified by survived", "seed": 0, "train": 622, "validation": 89, "test": 178, "notes": []}
-    source = {"name": "titanic.csv", "rows": 891, "fingerprint": {"path": "data/titanic.csv", "bytes": 57018, "sha256": "c617db2c" * 8, "rows": 891}}
+    source = {
+        "name": "titanic.csv",
+        "rows": 891,
+        "fingerprint": {"path": "data/titanic.csv", "bytes": 57018, "sha256": "c617db2c" * 8, "rows": 891},
+    }
     dropped = [{"reason": "the target is missing", "count": 2, "rows": [61, 829]}]
     duplicates = {"train_test": 12, "train_validation": 0}
-    run.write_json("data.json", {"source": source, "columns": columns, "dropped_rows": dropped, "leaks": [leak], "duplicates": duplicates, "split": split})
+    run.write_json(
+        "data.json",
+        {"source": source, "columns": columns, "dropped_rows": dropped, "leaks": [leak], "duplicates": duplicates, "split": split},
+    )
     values = {"accuracy": 0.826, "roc_auc": 0.871, "f1": 0.762, "precision": 0.781, "recall": 0.744, "log_loss": 0.421}
     finish(
         run,
@@ -196,14 +234,19 @@ def regression(path: Path) -> RunDirectory:
     curves(run, {"loss": (0.91, 0.0021), "price.r2": (0.1, 0.981), "price.mae": (2900.0, 264.0)})
     truth, guess, analysis = cloud(5394, 0.1)
     stones = [("carat", "2.01"), ("cut", "Premium"), ("color", "H"), ("clarity", "SI2"), ("depth", "62.1"), ("table", "58")]
-    worst = [{"row": int(row), "loss": 9.1 - i, "truth": float(truth[row]), "prediction": float(guess[row]), "values": dict(stones)} for i, row in enumerate((40, 812, 77, 1911))]
+    worst = [
+        {"row": int(row), "loss": 9.1 - i, "truth": float(truth[row]), "prediction": float(guess[row]), "values": dict(stones)}
+        for i, row in enumerate((40, 812, 77, 1911))
+    ]
     importance = [{"column": name, "drop_mean": mean, "drop_std": 0.01} for name, mean in (("carat", 0.81), ("clarity", 0.19), ("color", 0.11), ("cut", 0.02), ("x", 0.4), ("y", 0.31), ("z", 0.05), ("table", 0.001), ("depth", 0.003))]  # fmt: skip
     run.write_json("analysis.json", {"targets": {"price": analysis}, "importance": {"price": importance}, "worst": {"price": worst}})
     columns = [column(name, "number", "numbers", 0, 273, ["0.23", "0.21", "0.29"]) for name in ("carat", "depth", "table", "x", "y", "z")]
     columns += [column(name, "category", "words", 0, 5, ["Ideal", "Premium", "Good"]) for name in ("cut", "color", "clarity")]
     columns += [column("price", "number", "numbers", 0, 11602, ["326", "327", "334"], "target")]
     split = {"method": "random", "seed": 0, "train": 37758, "validation": 5394, "test": 10788, "notes": []}
-    run.write_json("data.json", {"source": {"name": "diamonds.parquet", "rows": 53940, "fingerprint": {}}, "columns": columns, "split": split})
+    run.write_json(
+        "data.json", {"source": {"name": "diamonds.parquet", "rows": 53940, "fingerprint": {}}, "columns": columns, "split": split}
+    )
     numbers = {"r2": 0.9802, "mae": 268.41, "rmse": 547.2, "mape": 0.0671}
     finish(
         run, {name: {"price": numbers, "loss": 0.0211} for name in ("train", "validation", "test")},
@@ -223,13 +266,29 @@ def several(path: Path) -> RunDirectory:
     _, _, mass = cloud(69, 0.2)
     _, _, tags = simulated(["island", "ringed", "male", "juvenile", "breeding", "2009"], 69, 2.0)
     tags.pop("confusion")
-    importance = {"species": [{"column": "flipper_length_mm", "drop_mean": 0.3, "drop_std": 0.02}], "body_mass_g": [{"column": "sex", "drop_mean": 0.2, "drop_std": 0.01}]}
-    run.write_json("analysis.json", {"targets": {"species": kinds, "body_mass_g": mass, "tags": tags}, "importance": importance, "worst": {}})
-    columns = [column("species", "category", "3 words", 0, 3, ["Adelie", "Gentoo"], "target"), column("body_mass_g", "number", "94 numbers", 2, 94, ["3750", "3800"], "target")]
-    columns += [column("island", "category", "3 words", 0, 3, ["Torgersen"]), column("sex", "binary", "two values", 11, 2, ["MALE", "FEMALE"])]
+    importance = {
+        "species": [{"column": "flipper_length_mm", "drop_mean": 0.3, "drop_std": 0.02}],
+        "body_mass_g": [{"column": "sex", "drop_mean": 0.2, "drop_std": 0.01}],
+    }
+    run.write_json(
+        "analysis.json", {"targets": {"species": kinds, "body_mass_g": mass, "tags": tags}, "importance": importance, "worst": {}}
+    )
+    columns = [
+        column("species", "category", "3 words", 0, 3, ["Adelie", "Gentoo"], "target"),
+        column("body_mass_g", "number", "94 numbers", 2, 94, ["3750", "3800"], "target"),
+    ]
+    columns += [
+        column("island", "category", "3 words", 0, 3, ["Torgersen"]),
+        column("sex", "binary", "two values", 11, 2, ["MALE", "FEMALE"]),
+    ]
     split = {"method": "random", "seed": 0, "train": 240, "validation": 35, "test": 69, "notes": ["several targets: not stratified"]}
     run.write_json("data.json", {"source": {"name": "penguins.csv", "rows": 344, "fingerprint": {}}, "columns": columns, "split": split})
-    test = {"species": {"accuracy": 0.985, "f1": 0.983}, "body_mass_g": {"r2": 0.86, "mae": 241.0}, "tags": {"f1": 0.7, "jaccard": None}, "loss": 0.31}
+    test = {
+        "species": {"accuracy": 0.985, "f1": 0.983},
+        "body_mass_g": {"r2": 0.86, "mae": 241.0},
+        "tags": {"f1": 0.7, "jaccard": None},
+        "loss": 0.31,
+    }
     finish(
         run, {"train": test, "validation": test, "test": test},
         intervals={"test": {"species": {"accuracy": [0.956, 1.0]}}},
@@ -259,18 +318,37 @@ def hostile(path: Path) -> RunDirectory:
     worst = [{"row": 5, "loss": None, "truth": HOSTILE, "prediction": classes[3], "values": values}]
     importance = [{"column": f"{long}{index}", "drop_mean": 0.5 / (index + 1), "drop_std": None} for index in range(500)]
     run.write_json("analysis.json", {"targets": {target: analysis}, "importance": {target: importance}, "worst": {target: worst}})
-    columns = [column(f"{long}{index}", "number", HOSTILE, index, 500, [HOSTILE, "", "x" * 500], warnings=[HOSTILE] if index == 499 else []) for index in range(500)]
+    columns = [
+        column(f"{long}{index}", "number", HOSTILE, index, 500, [HOSTILE, "", "x" * 500], warnings=[HOSTILE] if index == 499 else [])
+        for index in range(500)
+    ]
     source = {"name": HOSTILE, "rows": 100_000, "fingerprint": {"path": HOSTILE, "bytes": 1, "sha256": "0"}}
     leaks = [{"column": HOSTILE, "target": target, "strength": None, "why": HOSTILE, "excluded": False}]
     split = {"method": HOSTILE, "seed": 1, "train": 0, "validation": 0, "test": 4000, "notes": [HOSTILE]}
-    run.write_json("data.json", {"source": source, "columns": columns, "leaks": leaks, "dropped_rows": [{"reason": HOSTILE, "count": 3, "rows": []}], "split": split})
-    run.config.write_text("a: " + HOSTILE.encode("utf-8", "ignore").decode().replace("\x00", "") + "\n# <b>\n" + "k: 1\n" * 5000, encoding="utf-8")
+    run.write_json(
+        "data.json",
+        {
+            "source": source,
+            "columns": columns,
+            "leaks": leaks,
+            "dropped_rows": [{"reason": HOSTILE, "count": 3, "rows": []}],
+            "split": split,
+        },
+    )
+    run.config.write_text(
+        "a: " + HOSTILE.encode("utf-8", "ignore").decode().replace("\x00", "") + "\n# <b>\n" + "k: 1\n" * 5000, encoding="utf-8"
+    )
     run.command.write_text(f"trainwright train {HOSTILE}".encode("utf-8", "replace").decode(), encoding="utf-8")
     with open(run.metrics, "w", encoding="utf-8") as file:
         file.write(f'step,train/loss,validation/{target[:20]},"train/x"\n')
         file.writelines(f"{step},nan,{1e9 if step == 500 else 0.1},\n" for step in range(1, 1000))
         file.write("1000,0.")
-    finish(run, {"test": {target: {HOSTILE: 0.5, "accuracy": None}}}, verdict={target: {"metric": HOSTILE, "text": HOSTILE}}, stopped_because=HOSTILE)
+    finish(
+        run,
+        {"test": {target: {HOSTILE: 0.5, "accuracy": None}}},
+        verdict={target: {"metric": HOSTILE, "text": HOSTILE}},
+        stopped_because=HOSTILE,
+    )
     return run
 
 

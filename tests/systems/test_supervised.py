@@ -15,6 +15,7 @@ from torch import Tensor
 sys.path.insert(0, str(Path(__file__).parent.parent / "nn"))
 from groups import ALL_GROUPS, ALL_TARGETS, batch_of, categories, draw, numbers, vector
 
+from trainwright.config.errors import ConfigError
 from trainwright.engine.system import Moment
 from trainwright.engine.system import System as TrainerSystem
 from trainwright.features.spec import DataSpec, InputGroup, TargetSpec
@@ -240,3 +241,84 @@ def test_missing_blocks_are_read_only_where_a_group_has_them() -> None:
     made = system(spec)
     assert set(draw(numbers(), 2)) == {"value"}
     assert made.predict_step({"number.value": torch.zeros(2, 3)})["alive.scores"].shape == (2, 2)
+
+
+class Gaussian(torch.nn.Module):
+    """An encoder that announces nothing: radial bases of every number."""
+
+    def __init__(self, centers: int = 4) -> None:
+        super().__init__()
+        self.centers = torch.nn.Parameter(torch.linspace(-2, 2, centers))
+
+    def forward(self, parts: dict[str, Tensor]) -> Tensor:
+        return (parts["value"].unsqueeze(-1) - self.centers).square().neg().exp().flatten(1)
+
+
+class Twice(torch.nn.Module):
+    """A combiner that announces nothing: two members."""
+
+    def __init__(self, shapes: list[tuple[int, int]]) -> None:
+        super().__init__()
+        self.layer = torch.nn.Linear(sum(tokens * width for tokens, width in shapes), 5)
+
+    def forward(self, encoded: list[Tensor]) -> Tensor:
+        x = self.layer(torch.cat([group.flatten(1) for group in encoded], dim=1))
+        return torch.stack([x, -x], dim=1)
+
+
+class Scalar(torch.nn.Module):
+    """A combiner that forgets the rows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def forward(self, encoded: list[Tensor]) -> Tensor:
+        return encoded[0].sum()
+
+
+def test_parts_named_by_path_need_not_announce_their_shapes() -> None:
+    file = f"{__file__}:"
+    targets = [
+        replace(ALL_TARGETS[1], loss=loss_at("torch.nn.CrossEntropyLoss")),
+        replace(ALL_TARGETS[2], loss=loss_at("torch.nn.SmoothL1Loss", beta=0.5)),
+        replace(ALL_TARGETS[4], loss=loss_at("torch.nn.BCEWithLogitsLoss")),
+    ]
+    spec = DataSpec([numbers()], targets, 100)
+    made = system(spec, combiner=file + "Twice", encoders={"number": {"type": file + "Gaussian", "centers": 6}})
+    assert made.encoders[0].width == 18
+    assert (made.combiner.width, made.combiner.members) == (5, 2)
+    batch = batch_of(spec, 8)
+    loss = made.training_step(batch, MOMENT)
+    loss.total.backward()
+    assert made.encoders[0].part.centers.grad is not None
+    hidden = made.encode(batch)
+    for head, reference in zip(made.heads, ("cross_entropy", "smooth_l1_loss", "binary_cross_entropy_with_logits"), strict=True):
+        output, truth = head.decoder(hidden), batch[head.truth]
+        options = {"beta": 0.5} if reference == "smooth_l1_loss" else {}
+        each = getattr(torch.nn.functional, reference)
+        facts = truth.float() if head.target.kind == "set" else truth
+        members = [each(output[:, k].squeeze(1), facts, **options) for k in range(2)]
+        torch.testing.assert_close(loss.parts[head.name] / 8, torch.stack(members).mean())
+
+
+def loss_at(path: str, **values: Any) -> Any:
+    from trainwright.config.registry import options_class
+
+    return options_class("loss", path).model_validate({"type": path, **values})
+
+
+def test_a_part_named_by_path_that_gives_no_rows_is_refused() -> None:
+    with pytest.raises(ConfigError, match="gives"):
+        system(DataSpec([numbers()], ALL_TARGETS[:1], 100), combiner=f"{__file__}:Scalar")
+    with pytest.raises(ConfigError, match="cannot be called"):
+        system(DataSpec([categories()], ALL_TARGETS[:1], 100), encoders={"category": f"{__file__}:Gaussian"})
+    with pytest.raises(ConfigError, match="one number per row"):
+        made = system(DataSpec([numbers()], [replace(ALL_TARGETS[2], loss=loss_at(f"{__file__}:Total"))], 100))
+        made.training_step(batch_of(made.spec, 3), MOMENT)
+
+
+class Total(torch.nn.Module):
+    """A loss that forgets the rows."""
+
+    def forward(self, output: Tensor, truth: Tensor) -> Tensor:
+        return (output - truth).sum()

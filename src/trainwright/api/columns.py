@@ -11,6 +11,7 @@ from trainwright.config.model import PartConfig
 from trainwright.config.registry import options_class, parts
 from trainwright.data.inference import Inferred
 from trainwright.data.profile import ColumnProfile
+from trainwright.data.splits import split_columns
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,8 @@ def _role(config: Config, found: Inferred, options: PartConfig, targets: list[st
         return "target", why
     if found.name in config.ignore:
         return "ignored", "in `ignore`"
+    if found.name in split_columns(config.data.split):
+        return "ignored", "says how the rows are split"
     if options.type == "ignore":
         return "ignored", why
     if isinstance(config.inputs, list) and found.name not in config.inputs:

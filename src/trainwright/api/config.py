@@ -8,17 +8,7 @@ from trainwright.config.choice import choice
 from trainwright.config.model import ConfigModel
 from trainwright.data.config import DataConfig
 from trainwright.engine.config import TrainerConfig
-
-
-class ModelConfig(ConfigModel):
-    """Encoders → combiner → decoders; encoders and decoders are set per column in `columns`, the defaults here."""
-
-    combiner: choice("combiner") = Field(default="auto", validate_default=True)  # type: ignore[valid-type]
-    """What joins the encoded columns into one vector."""
-    encoders: dict[str, choice("encoder")] = {}  # type: ignore[valid-type]
-    """Encoder by column type (`number: periodic`), for columns that name none."""
-    tied: dict[str, list[str]] = {}
-    """Columns that share one encoder, by a name of your own: `{who: [sender, receiver]}`."""
+from trainwright.systems.config import SupervisedConfig
 
 
 class RunConfig(ConfigModel):
@@ -62,7 +52,7 @@ class Config(ConfigModel):
     """Columns to leave out."""
     columns: dict[str, choice("feature")] = {}  # type: ignore[valid-type]
     """What is known of single columns: `age: number`, or `age: {type: number, missing: median, scale: quantile}`."""
-    model: ModelConfig = ModelConfig()
+    model: SupervisedConfig = SupervisedConfig()
     """What is trained."""
     trainer: TrainerConfig = TrainerConfig()
     """How it is trained."""

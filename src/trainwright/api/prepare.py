@@ -12,12 +12,13 @@ import numpy as np
 from trainwright.api.columns import Column, plan_columns, targets_of
 from trainwright.api.config import Config
 from trainwright.config.errors import DataError
-from trainwright.data.checks import Duplicates, Leak, check_targets, duplicates_across, leaks
+from trainwright.data.checks import Duplicates, Leak, check_targets, duplicates_across, leaks, missing_target_rows
 from trainwright.data.inference import infer
 from trainwright.data.profile import profile
 from trainwright.data.source import Source
 from trainwright.data.sources import open_source
-from trainwright.data.splits import Split, make_split, row_hashes
+from trainwright.data.splits import make_split, row_hashes, split_columns, with_files
+from trainwright.data.splits.base import Split
 from trainwright.features.encoding import EncodedTable
 from trainwright.features.spec import DataSpec
 
@@ -36,6 +37,8 @@ class Prepared:
     duplicates: Duplicates
     leaks: list[Leak]
     table: EncodedTable
+    unlabelled: np.ndarray
+    """Source row numbers of rows without a target, which are in no split."""
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -57,7 +60,7 @@ class Prepared:
         return {
             "source": {"name": self.source.name, "rows": len(self.source), "fingerprint": self.source.fingerprint()},
             "columns": [self._describe_column(column) for column in self.columns],
-            "dropped_rows": [each.summary() for each in self.table.dropped],
+            "dropped_rows": self._describe_dropped(),
             "leaks": [
                 {
                     "column": leak.column,
@@ -80,6 +83,12 @@ class Prepared:
             "notes": self.notes,
         }
 
+    def _describe_dropped(self) -> list[dict[str, Any]]:
+        dropped = [each.summary() for each in self.table.dropped]
+        if len(self.unlabelled):
+            dropped.insert(0, {"reason": "no target", "count": len(self.unlabelled), "rows": self.unlabelled[:10].tolist()})
+        return dropped
+
     def _describe_column(self, column: Column) -> dict[str, Any]:
         return {
             "name": column.name,
@@ -100,9 +109,11 @@ def prepare(config: Config, source: Source | None = None, directory: Path | None
     Raises DataError or ManyErrors for anything in the data or the names of columns that cannot be used.
     """
     source = source if source is not None else open_source(config.data.source, int(config.data.memory_limit))
+    source = with_files(config.data.split, source, int(config.data.memory_limit))
     targets = targets_of(config, source.default_targets, source.schema.names, source.name)
     profiles = profile(source)
-    columns = plan_columns(config, profiles, infer(profiles, targets), targets, source.name)
+    inferred = infer(profiles, targets, given_types(config))
+    columns = plan_columns(config, profiles, inferred, targets, source.name)
     kinds = {column.name: column.type for column in columns}
     check_targets(source, {name: kinds[name] for name in targets}, profiles)
     hashes = row_hashes(source)
@@ -123,7 +134,12 @@ def prepare(config: Config, source: Source | None = None, directory: Path | None
         memory_limit=int(config.data.memory_limit),
         directory=directory,
     )
-    return Prepared(source, columns, targets, split, hashes, duplicates, found, table, notes)
+    return Prepared(source, columns, targets, split, hashes, duplicates, found, table, missing_target_rows(source, targets), notes)
+
+
+def given_types(config: Config) -> dict[str, str]:
+    """The types that the configuration sets, by column."""
+    return {name: options.type for name, options in config.columns.items() if options.type != "auto"}
 
 
 def _apply_duplicates(policy: str, duplicates: Duplicates, split: Split, notes: list[str], where: str) -> Split:

@@ -72,12 +72,14 @@ def _leak_lines(prepared: Prepared) -> list[str]:
 
 
 def _duplicate_lines(prepared: Prepared) -> list[str]:
-    text = prepared.duplicates.sentence()
-    return [text] if text else []
+    return [prepared.duplicates.text] if prepared.duplicates.text else []
 
 
 def _dropped_lines(prepared: Prepared) -> list[str]:
-    return [f"{len(each.rows):,} rows were left out: {each.reason}" for each in prepared.table.dropped]
+    lines = [f"{len(each.rows):,} rows were left out: {each.reason}" for each in prepared.table.dropped]
+    if len(prepared.unlabelled):
+        lines.insert(0, f"{len(prepared.unlabelled):,} rows were left out: they have no target")
+    return lines
 
 
 def number(value: float | None, digits: int = 4) -> str:

@@ -156,5 +156,7 @@ def record_start(run: RunDirectory, config: Config, prepared: Prepared) -> None:
     write_text(run.config, dump(config.model_copy(update={"run": config.run.model_copy(update={"dir": ""})})))
     write_text(run.command, command_line() + "\n")
     run.write_json("data.json", prepared.describe())
-    prepared.split.write(run.splits, prepared.hashes)
+    import pyarrow.parquet as pq
+
+    pq.write_table(prepared.split.record(), run.splits)
     run.update(targets=prepared.targets, source=prepared.source.name)

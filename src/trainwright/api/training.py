@@ -35,29 +35,21 @@ class Training:
     def train(self, run: RunDirectory, resume: bool = False) -> dict[str, Any]:
         """Train in `run` (from its last checkpoint with `resume`), measure and write everything; returns the results."""
         run.status = "running"
-        background = threading.Thread(target=record_surroundings, args=(run,), daemon=True)
+        surroundings = Surroundings(run)
         with logged(run.log):
             try:
-                results = self._train(run, resume, background)
+                results = self._train(run, resume, surroundings)
             except BaseException as error:
                 run.status = "interrupted" if isinstance(error, Interrupted) else "failed"
                 log.debug("the run ended early", exc_info=True)
                 raise
             finally:
-                if background.ident is not None:
-                    background.join()
+                surroundings.join()
         return results
 
-    def _train(self, run: RunDirectory, resume: bool, background: threading.Thread) -> dict[str, Any]:
-        rows = {name: split_rows(self.prepared, name) for name in ("train", "validation")}
-        fitted = self.trainer.fit(
-            self.system,
-            rows["train"],
-            rows["validation"] if len(rows["validation"]) else None,
-            run=run.path,
-            resume=resume,
-            on_first_step=background.start,
-        )
+    def _train(self, run: RunDirectory, resume: bool, surroundings: Surroundings) -> dict[str, Any]:
+        train, validation = (split_rows(self.prepared, name) for name in ("train", "validation"))
+        fitted = self.trainer.fit(self.system, train, validation, run=run.path, resume=resume, on_first_step=surroundings.start)
         results = finish(run, self.config, self.prepared, self.system, fitted)
         say_result(results, self.prepared.targets)
         run.update(status="finished", headline=headline_of(results, self.prepared))
@@ -70,7 +62,20 @@ class Training:
         return results
 
 
-def record_surroundings(run: RunDirectory) -> None:
-    """Write environment.json and code.json; runs beside the first steps, so that neither git nor metadata delay them."""
-    run.write_json("environment.json", environment())
-    write_code(run)
+class Surroundings:
+    """Writes environment.json and code.json beside the first steps, so that neither git nor package metadata delay them."""
+
+    def __init__(self, run: RunDirectory) -> None:
+        self.run = run
+        self.thread = threading.Thread(target=self.record, daemon=True)
+        self.start = self.thread.start
+
+    def record(self) -> None:
+        """Write both files."""
+        self.run.write_json("environment.json", environment())
+        write_code(self.run)
+
+    def join(self) -> None:
+        """Wait for the files."""
+        if self.thread.ident is not None:
+            self.thread.join()

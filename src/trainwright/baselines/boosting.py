@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -22,10 +21,12 @@ _SPARSE = 0.005
 _OUTPUTS = 32
 _EARLY = 10_000
 """Above this many rows growing stops when held-back rows no longer improve."""
-_PARALLEL = 2e8
-"""Rows × columns × trees above which all cores grow them."""
-_CELLS = 4e9
-"""Rows × columns × trees that two cores grow in about ten seconds."""
+_WORK = 3e9
+"""Columns × trees × (rows + bins searched) that one core does in about half a minute; more is asked of few tables."""
+_SEARCHED = 15_000
+"""Bins looked at per column of a tree: two children of thirty splits, 255 bins each."""
+_FEWEST = 5000
+"""Training rows below which rounds are given up before rows are."""
 
 
 class Table:
@@ -55,18 +56,12 @@ def _ranked(codes: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     return np.where(known, place, len(chosen)).astype(np.float64)[:, None]
 
 
-def _threads(cells: float) -> AbstractContextManager[Any]:
-    """One thread for small work: trees wait for each other many times, which on busy cores costs more than a second thread brings."""
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
-    return threadpool_limits(1, user_api="openmp") if cells < _PARALLEL else nullcontext()
-
-
 class Boosting:
     """Gradient boosting with scikit-learn's histogram trees; categories are split natively."""
 
     def __init__(self, options: BoostingOptions, *, seed: int = 0) -> None:
         self.options, self.seed, self.notes = options, seed, list[str]()
+        self.rounds = options.iterations
 
     def prepare(self, train: Inputs, others: Sequence[Inputs]) -> None:
         """Makes the tables of the training rows and the rows to score."""
@@ -78,13 +73,16 @@ class Boosting:
 
     def scores(self, kind: str, width: int, truth: np.ndarray) -> list[np.ndarray]:
         """Grows one forest, or one per label or element, and scores the other rows; raises RequestError for more than 32 of them."""
+        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
         truth = truth if self.rows is None else truth[self.rows]
         forests = 1 if kind in CLASSES or truth.ndim == 1 else width
         if forests > _OUTPUTS:
             raise RequestError(f"one forest for each of {forests} outputs would take minutes")
-        trees = (width if kind == CATEGORY else forests) * self.options.iterations
-        design, truth = self._affordable(truth, trees)
-        with _threads(design.size * trees):
+        forests = width if kind == CATEGORY else forests
+        design, truth = self._affordable(truth, forests)
+        # one thread: trees wait for each other many times, which on busy cores costs thirty times what a second one brings
+        with threadpool_limits(1, user_api="openmp"):
             return self._grown(kind, width, design, truth)
 
     def _grown(self, kind: str, width: int, design: np.ndarray, truth: np.ndarray) -> list[np.ndarray]:
@@ -96,10 +94,14 @@ class Boosting:
         parts = [value_scores(self._regressor, design, each, self.others) for each in outputs]
         return parts[0] if truth.ndim == 1 else joined(kind, parts)
 
-    def _affordable(self, truth: np.ndarray, trees: int) -> tuple[np.ndarray, np.ndarray]:
-        """As many training rows as take about ten seconds."""
+    def _affordable(self, truth: np.ndarray, forests: int) -> tuple[np.ndarray, np.ndarray]:
+        """As many rounds, then as many training rows, as the work allows."""
         rows, columns = self.design.shape
-        chosen = drawn_rows(rows, max(2000, int(_CELLS / (max(columns, 1) * trees))), self.seed)
+        work = _WORK / (max(columns, 1) * forests)
+        self.rounds = min(self.options.iterations, max(10, int(work / (_SEARCHED + min(rows, _FEWEST)))))
+        if self.rounds < self.options.iterations:
+            self.notes.append(f"grown for {self.rounds} of {self.options.iterations} rounds")
+        chosen = drawn_rows(rows, max(_FEWEST, int(work / self.rounds) - _SEARCHED), self.seed)
         used = rows if chosen is None else len(chosen)
         if used < self.total:
             self.notes.append(f"trained on {used:,} of {self.total:,} rows")
@@ -108,7 +110,7 @@ class Boosting:
     def _settings(self) -> dict[str, Any]:
         options = self.options
         return {
-            "max_iter": options.iterations,
+            "max_iter": self.rounds,
             "learning_rate": options.learning_rate,
             "max_leaf_nodes": options.leaves,
             "categorical_features": self.columns.categorical or None,

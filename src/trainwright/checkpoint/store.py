@@ -73,7 +73,7 @@ class CheckpointStore:
         names = tuple(f"{prefix}-" for prefix in PREFIX.values())
         return [each for each in self.folder.iterdir() if each.name.startswith(names) and each.is_dir() and each.suffix == ""]
 
-    def write(self, manifest: Manifest, tensors: Mapping[str, Mapping[str, Tensor]], documents: Mapping[str, Any] = {}) -> Manifest:  # noqa: B006
+    def write(self, manifest: Manifest, tensors: Mapping[str, Mapping[str, Tensor]], documents: Mapping[str, Any]) -> Manifest:
         """Write one whole, and return its manifest with its files. Raises OSError when the disk refuses; the others are untouched then."""
         return write_checkpoint(self.folder, manifest, tensors, documents)
 

@@ -50,7 +50,7 @@ def safetensors_pieces(tensors: Mapping[str, Tensor]) -> Iterator[bytes | memory
     for name in order:
         tensor = tensors[name].detach()
         if tensor.numel():
-            yield memoryview(tensor.to("cpu").contiguous().reshape(-1).view(torch.uint8).numpy())
+            yield tensor.to("cpu").contiguous().reshape(-1).view(torch.uint8).numpy().data
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:

@@ -17,7 +17,9 @@ from trainwright.checkpoint.manifest import MANIFEST, FileEntry, Manifest
 from trainwright.checkpoint.tensors import safetensors_pieces
 
 
-def write_checkpoint(folder: Path, manifest: Manifest, tensors: Mapping[str, Mapping[str, Tensor]], documents: Mapping[str, Any]) -> Manifest:
+def write_checkpoint(
+    folder: Path, manifest: Manifest, tensors: Mapping[str, Mapping[str, Tensor]], documents: Mapping[str, Any]
+) -> Manifest:
     """Write `folder/<manifest.folder>` whole or not at all; file names are those of `tensors` (safetensors) and `documents` (JSON).
 
     Returns the manifest with its files. Raises OSError when the disk refuses; nothing half-made is left under the final name.

@@ -24,7 +24,8 @@ def parser() -> Parser:
     """The arguments of the command."""
     made = Parser(
         "compare",
-        "Show what differs between two runs: configuration, code, data, metrics with intervals, and weights. Exits with 0 when the weights are identical, else with 1.",
+        "Show what differs between two runs: configuration, code, data, metrics with intervals, and weights. "
+        "Exits with 0 when the weights are identical, else with 1.",
         "RUN_A RUN_B [--weights] [--json]",
         ["trainwright compare runs/first runs/second", "trainwright compare runs/first runs/second --weights"],
     )

@@ -33,7 +33,8 @@ def all_kinds() -> str:
 def one_kind(kind: str) -> str:
     """The parts of a kind and what they are."""
     rows = [(name, part.summary) for name, part in parts(kind).items()]
-    return f"{two_columns(rows)}\n\nOr a class of your own: `type: package.module.Class` or `./file.py:Class`. Options: `trainwright list {kind}.{rows[0][0]}`."
+    more = f"Or a class of your own: `type: package.module.Class` or `./file.py:Class`. Options: `trainwright list {kind}.{rows[0][0]}`."
+    return f"{two_columns(rows)}\n\n{more}"
 
 
 def one_part(kind: str, name: str) -> str:
@@ -75,7 +76,7 @@ def parser() -> Parser:
     """The arguments of the command."""
     made = Parser(
         "list",
-        "Show the kinds of parts that a configuration can name, the parts of a kind, or the options of one part with type, default and meaning.",
+        "Show the kinds of parts a configuration can name, the parts of a kind, or the options of one part (type, default meaning).",
         "[KIND | KIND.NAME] [--json]",
         [
             "trainwright list",

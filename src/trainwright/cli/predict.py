@@ -35,7 +35,8 @@ def run(words: Sequence[str]) -> int:
 def head(predictions: Any) -> str:
     """The first rows of an Arrow table, as many columns as fit."""
     rows = predictions.slice(0, HEAD).to_pylist()
-    names, used = [], 0
+    names: list[str] = []
+    used = 0
     for name in predictions.column_names:
         used += 2 + max([len(name), *(len(_cell(row[name])) for row in rows)])
         if used > width() + 2 and names:
@@ -56,7 +57,8 @@ def parser() -> Parser:
     """The arguments of the command."""
     made = Parser(
         "predict",
-        "Predict the rows of a file: the value or class of each target, with the probability of each class. Without -o the first rows are printed.",
+        "Predict the rows of a file: the value or class of each target, with the probability of each class. "
+        "Without -o the first rows are printed.",
         "RUN DATA [-o FILE]",
         ["trainwright predict runs/titanic-survived new.csv", "trainwright predict runs/titanic-survived new.csv -o predictions.parquet"],
     )

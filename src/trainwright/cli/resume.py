@@ -22,7 +22,8 @@ def parser() -> ConfiguredParser:
     """The arguments of the command."""
     made = ConfiguredParser(
         "resume",
-        "Continue an interrupted run from its last checkpoint, with the configuration and data it was started with. The result is bit for bit the one an uninterrupted run gives.",
+        "Continue an interrupted run from its last checkpoint, with the configuration and data it was started with. "
+        "The result is bit for bit the one an uninterrupted run gives.",
         "RUN [key=value …]",
         ["trainwright resume runs/titanic-survived", "trainwright resume runs/mine trainer.max_epochs=80"],
     )

@@ -27,7 +27,8 @@ def parser() -> Parser:
     """The arguments of the command."""
     return Parser(
         "schema",
-        "Print the JSON Schema (draft 2020-12) of the configuration, with every part and option. Editors with a YAML language server complete and check from it; "
+        "Print the JSON Schema (draft 2020-12) of the configuration, with every part and option. "
+        "Editors with a YAML language server complete and check from it; "
         "the first line of a configuration names it: # yaml-language-server: $schema=trainwright.schema.json",
         "",
         ["trainwright schema > trainwright.schema.json"],

@@ -42,9 +42,9 @@ def is_setting(word: str) -> bool:
 
 def every_setting() -> str:
     """All options of the configuration, by section, for the end of a help text."""
-    blocks = [
-        f"{heading('settings')}\n{wrapped('Any of these as key=value (- and _ are the same), or in a YAML file. Parts (optimizer, encoder, …) have options of their own: trainwright list KIND.NAME.', 2)}"
-    ]
+    first = "Any of these as key=value (- and _ are the same), or in a YAML file."
+    parts = "Parts (optimizer, encoder, …) have options of their own: trainwright list KIND.NAME."
+    blocks = [f"{heading('settings')}\n{wrapped(f'{first} {parts}', 2)}"]
     for section, options in by_section(Config).items():
         lines = [heading(section)] if section else []
         blocks.append("\n".join([*lines, *(described(each) for each in options)]))

@@ -31,7 +31,8 @@ def parser() -> ConfiguredParser:
     """The arguments of the command."""
     made = ConfiguredParser(
         "train",
-        "Train a network on a table, measure it beside simple baselines, and write everything to a run directory: checkpoints, metrics, the model, and report.html.",
+        "Train a network on a table, measure it beside simple baselines, and write everything to a run directory: "
+        "checkpoints, metrics, the model, and report.html.",
         "DATA|CONFIG [--target COLUMNS] [key=value …]",
         [
             "trainwright train titanic.csv --target survived",

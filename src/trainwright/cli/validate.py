@@ -24,7 +24,8 @@ def parser() -> ConfiguredParser:
     """The arguments of the command."""
     made = ConfiguredParser(
         "validate",
-        "Check a configuration and show every mistake with file, line and column. Exits with 2 when there are any. The data is looked for but not read.",
+        "Check a configuration and show every mistake with file, line and column. "
+        "Exits with 2 when there are any. The data is looked for but not read.",
         "CONFIG [key=value …] [--print]",
         [
             "trainwright validate config.yaml",

@@ -10,7 +10,7 @@ IMPORTED = time.time()
 
 
 def process_start() -> float:
-    """Seconds since the epoch at which the operating system started this process (10 ms steps); where it does not tell, when this was imported."""
+    """When the operating system started this process, in seconds since the epoch (10 ms steps); else when this was imported."""
     try:
         # The name of the program, in brackets, may hold spaces; starttime is field 22, the 20th after it (proc(5)).
         fields = Path("/proc/self/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()

@@ -42,7 +42,7 @@ class Composed:
     @property
     def values(self) -> dict[str, Any]:
         """The plain mapping."""
-        return self.root.plain()  # type: ignore[no-any-return]
+        return self.root.plain()
 
     @property
     def folders(self) -> list[Path]:

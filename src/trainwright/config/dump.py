@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import Any
 
 import yaml
@@ -23,12 +24,17 @@ class _Dumper(yaml.SafeDumper):
     def represent_sequence(self, tag: str, sequence: Any, flow_style: bool | None = None) -> yaml.SequenceNode:
         """In one line when no item is itself a list or a mapping."""
         flat = not any(isinstance(each, list | dict) for each in sequence)
-        node = super().represent_sequence(tag, sequence, flow_style=flat)
-        return node
+        return super().represent_sequence(tag, sequence, flow_style=flat)
 
 
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    """Text with any kind of line break in double quotes, where it is escaped."""
+    return dumper.represent_scalar(CORE + "str", text, style='"' if len(f"{text}.".splitlines()) > 1 else None)
+
+
+_Dumper.add_representer(str, _text)
 for _tag, _pattern, _first in SCALARS:
-    _Dumper.add_implicit_resolver(CORE + _tag, re.compile(rf"(?:{_pattern.pattern})\Z"), _first)  # type: ignore[no-untyped-call]
+    _Dumper.add_implicit_resolver(CORE + _tag, re.compile(rf"(?:{_pattern.pattern})\Z"), _first)
 
 
 def dump(config: ConfigModel, schema: str = "") -> str:
@@ -39,7 +45,7 @@ def dump(config: ConfigModel, schema: str = "") -> str:
 
 def dump_values(values: Any) -> str:
     """Plain mappings, lists and values as YAML that `reading` reads back the same; `${` is escaped."""
-    return str(yaml.dump(_escaped(values), Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=False, width=140))
+    return str(yaml.dump(_escaped(values), Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=False, width=sys.maxsize))
 
 
 def _escaped(value: Any) -> Any:

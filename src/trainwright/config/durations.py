@@ -31,7 +31,7 @@ EXAMPLES = "write for example '10 epochs', '500 steps', '30 min' or '0.1 run'"
 
 @dataclass(frozen=True)
 class Duration:
-    """A length or an interval: `value` counted in `unit` (`epochs`, `steps`, `s`, `min`, `h`, `d`, or `run`, the share of the whole run)."""
+    """A length or an interval: `value` counted in `unit`: epochs, steps, s, min, h, d, or run (the share of the whole run)."""
 
     value: int | float
     unit: str

@@ -12,7 +12,8 @@ import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import lru_cache
+from functools import lru_cache, reduce
+from operator import or_
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -75,16 +76,15 @@ def own_options(made_from: Any) -> type[PartConfig] | None:
 
 def context_names(made_from: Any, context: Mapping[str, Any]) -> list[str]:
     """The names of `context` that the signature takes."""
-    parameters = _parameters(made_from)
-    takes_all = any(each.kind is each.VAR_KEYWORD for each in parameters)
-    named = {each.name for each in parameters}
-    return [name for name in context if name in named] if not takes_all or named & set(context) else []
+    named = {each.name for each in _parameters(made_from)}
+    return [name for name in context if name in named]
 
 
 @lru_cache(maxsize=256)
 def options_from_signature(made_from: Any, path: str, kind: str) -> type[PartConfig]:
     """Options with the names, types and defaults of a signature; what the program fills in is left out."""
-    hints, fields = _hints(made_from), {}
+    hints = _hints(made_from)
+    fields: dict[str, Any] = {}
     parameters = _parameters(made_from)
     for each in parameters:
         if each.kind in (each.VAR_POSITIONAL, each.VAR_KEYWORD, each.POSITIONAL_ONLY) or each.name in (*CONTEXT.get(kind, ()), "type"):
@@ -94,14 +94,12 @@ def options_from_signature(made_from: Any, path: str, kind: str) -> type[PartCon
         fields[each.name] = _field(hints.get(each.name, Any), each.default)
     takes_all = any(each.kind is each.VAR_KEYWORD for each in parameters)
     summary = (inspect.getdoc(made_from) or f"Options of {path}.").partition("\n\n")[0]
-    made: Any = create_model(
-        f"{getattr(made_from, '__name__', 'Part')}Options",
-        __base__=_Open if takes_all else PartConfig,
-        __doc__=summary,
-        type=(str, path),
-        **fields,
-    )
-    return made  # type: ignore[no-any-return]
+    base = _Open if takes_all else PartConfig
+    name = f"{getattr(made_from, '__name__', 'Part')}Options"
+    fields["type"] = (str, path)
+    make: Any = create_model
+    options: type[PartConfig] = make(name, __base__=base, __doc__=summary, **fields)
+    return options
 
 
 class _Open(PartConfig):
@@ -146,7 +144,7 @@ def _writable(annotation: Any) -> Any:
         return _writable(inside[0])
     if origin in (Union, types.UnionType):
         kept = [each for each in (_writable(part) for part in inside) if each is not Any]
-        return Union[tuple(kept)] if any(each is not type(None) for each in kept) else Any
+        return reduce(or_, kept) if any(each is not type(None) for each in kept) else Any
     if origin in (list, tuple, dict) and all(each is Ellipsis or _writable(each) is not Any for each in inside):
         return annotation
     return annotation if annotation in (list, dict) else Any
@@ -160,7 +158,7 @@ def _parameters(made_from: Any) -> list[inspect.Parameter]:
 
 
 def _hints(made_from: Any) -> dict[str, Any]:
-    function = made_from.__init__ if isinstance(made_from, type) else made_from
+    function = inspect.getattr_static(made_from, "__init__") if isinstance(made_from, type) else made_from
     try:
         return typing.get_type_hints(function, include_extras=True)
     except (NameError, TypeError, AttributeError):  # annotations that need names the module does not have at run time

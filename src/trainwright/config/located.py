@@ -98,6 +98,8 @@ def _report(model: type[ConfigModel], composed: Composed, path: KeyPath, refusal
     name = spelled(path) or "the configuration"
     if first.kind == "extra_forbidden":
         return _unknown_option(model, composed, path, place)
+    if place.startswith(f"command line: {name}="):  # the place names the option already
+        place, name = "command line", place.removeprefix("command line: ")
     field = _field(model, composed.values, path)
     meaning = _phrase(getattr(field, "description", None) or "")
     if first.kind == "missing":

@@ -49,7 +49,7 @@ class Node:
         if isinstance(self.value, dict) and isinstance(key, str):
             return self.value.get(key)
         if isinstance(self.value, list) and isinstance(key, int) and -len(self.value) <= key < len(self.value):
-            return self.value[key]  # type: ignore[no-any-return]
+            return self.value[key]
         return None
 
     def nearest(self, path: KeyPath) -> tuple[Node, int]:

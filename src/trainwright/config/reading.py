@@ -31,7 +31,7 @@ class CoreLoader(yaml.SafeLoader):
 
 
 for _tag, _pattern, _first in SCALARS:
-    CoreLoader.add_implicit_resolver(CORE + _tag, re.compile(rf"(?:{_pattern.pattern})\Z"), _first)  # type: ignore[no-untyped-call]
+    CoreLoader.add_implicit_resolver(CORE + _tag, re.compile(rf"(?:{_pattern.pattern})\Z"), _first)
 
 
 def read_yaml(path: Path, shown: str = "") -> Node:
@@ -72,20 +72,35 @@ def parse_yaml(text: str, name: str) -> Node:
 
 
 def literal(text: str, place: Place) -> Node:
-    """The value of an override: YAML where it is YAML, else the text itself; raises ConfigError for an unclosed bracket or quote."""
-    if re.fullmatch(r"\s*\S+:\s.*", text) and text.lstrip()[0] not in "{[\"'":
-        return Node(text, place, place)
+    """The value of an override: a YAML list, mapping or quoted text, else a plain value; raises ConfigError for an unclosed bracket or quote."""
+    stripped = text.strip()
+    if not stripped.startswith(("[", "{", '"', "'")) or stripped in ("[", "{", '"', "'"):
+        return Node(_plain_value(stripped), place, place)
     try:
-        node = parse_yaml(text, "value")
+        node = parse_yaml(stripped, "value")
     except ConfigError as error:
-        if text.lstrip()[:1] in ("[", "{", '"', "'") and len(text.strip()) > 1:
-            raise ConfigError(
-                f"the value is not valid YAML: {text}", where=str(place), why=error.what, fix="quote the argument in the shell"
-            ) from error
-        return Node(text, place, place)
+        raise ConfigError(f"the value is not valid YAML: {text}", where=str(place), why=error.what, fix="quote the argument in the shell") from error
     for each in node.walk():
         each.place = each.key = place
     return node
+
+
+def _plain_value(text: str) -> Any:
+    kind = next((kind for kind, pattern, _ in SCALARS if pattern.fullmatch(text)), "str")
+    return _typed(kind, text)
+
+
+def _typed(kind: str, text: str) -> Any:
+    """A scalar as the Python value of its kind; text that the kind does not fit stays text."""
+    if kind == "null":
+        return None
+    if kind == "bool" and text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    if kind == "int" and INTEGER.fullmatch(text):
+        return int(text, 0) if text.startswith(("0o", "0x")) else int(text)
+    if kind == "float" and (FLOAT.fullmatch(text) or INTEGER.fullmatch(text)):
+        return float(re.sub(r"\.(inf|nan)", r"\1", text.lower()))
+    return text
 
 
 def kind_of(value: Any) -> str:
@@ -151,29 +166,10 @@ class _Builder:
         return {key: value for each in several for key, value in each.value.items()}
 
     def scalar(self, node: yaml.ScalarNode, place: Place) -> Any:
-        kind, text = node.tag.removeprefix(CORE), node.value
-        if kind == "str":
-            return text
-        if kind == "null":
-            return None
-        if kind == "bool" and text.lower() in ("true", "false"):
-            return text.lower() == "true"
-        if kind == "int" and INTEGER.fullmatch(text):
-            return int(text, 0) if text.startswith(("0o", "0x")) else int(text)
-        if kind == "float" and (FLOAT.fullmatch(text) or INTEGER.fullmatch(text)):
-            return float(
-                text.replace(".inf", "inf")
-                .replace(".Inf", "inf")
-                .replace(".INF", "inf")
-                .replace(".nan", "nan")
-                .replace(".NaN", "nan")
-                .replace(".NAN", "nan")
-            )
-        if kind in ("bool", "int", "float", "merge"):
-            return text
-        raise ConfigError(
-            f"the tag '{node.tag}' is not allowed", where=str(place), fix="write plain values; nothing in a config is run as code"
-        )
+        kind = node.tag.removeprefix(CORE)
+        if kind in ("str", "merge", "null", "bool", "int", "float"):
+            return _typed(kind, node.value)
+        raise ConfigError(f"the tag '{node.tag}' is not allowed", where=str(place), fix="write plain values; nothing in a config is run as code")
 
 
 def _syntax_error(error: yaml.MarkedYAMLError, name: str, text: str) -> ConfigError:
@@ -204,5 +200,6 @@ def _similar(path: Path) -> str:
     folder = path.parent
     if not folder.is_dir():
         return f"the folder '{folder}' does not exist"
-    close = nearest(path.name, [each.name for each in sorted(folder.iterdir()) if each.suffix in (".yaml", ".yml")][:1000])
-    return f"did you mean '{folder / close}'?" if close else ""
+    stems = {each.stem: each.name for each in sorted(folder.iterdir()) if each.suffix in (".yaml", ".yml")}
+    close = nearest(path.stem, stems)
+    return f"did you mean '{folder / stems[close]}'?" if close else ""

@@ -42,7 +42,7 @@ def parts(kind: str) -> dict[str, Part]:
     """The table of a kind; raises ConfigError for an unknown kind."""
     if kind not in KINDS:
         raise ConfigError(f"unknown kind '{kind}'", fix=did_you_mean(kind, KINDS))
-    return importlib.import_module(KINDS[kind]).PARTS  # type: ignore[no-any-return]
+    return importlib.import_module(KINDS[kind]).PARTS
 
 
 def registered_name(kind: str, name: str) -> str:

@@ -75,7 +75,7 @@ def _kind(kind: str, definitions: dict[str, Any]) -> dict[str, Any]:
         "type": "object",
         "properties": {"type": {"type": "string", "pattern": PATH}},
         "required": ["type"],
-        "description": "A class of your own or of a library: package.module.Class, package.module:Class or ./file.py:Class, with its options.",
+        "description": "A class by path, with its options: package.module.Class, package.module:Class or ./file.py:Class.",
     }
     written = [{"$ref": f"#/$defs/{kind}.{name}"} for name in table]
     unnamed = {

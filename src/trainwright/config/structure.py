@@ -111,20 +111,26 @@ def default_at(model: type[ConfigModel], path: KeyPath) -> Any:
     """The default of the option at `path`; raises KeyError when there is no such option or it has none."""
     here: Any = model
     for key in path:
-        if isinstance(here, type):
-            field = here.model_fields[str(key)]
-            here = field.get_default(call_default_factory=True)
-            if here is PydanticUndefined:
-                inner = field_structure(field)
-                if not isinstance(inner, Section):
-                    raise KeyError(key)
-                here = inner.model
-        elif isinstance(here, ConfigModel):
-            here = {name: getattr(here, name) for name in type(here).model_fields}[str(key)]
-        elif isinstance(here, Mapping) or (isinstance(here, list) and isinstance(key, int) and key < len(here)):
-            here = here[key]  # type: ignore[index]
-        else:
-            raise KeyError(key)
+        here = _default_under(here, key)
     if isinstance(here, type):
         raise KeyError(path)
     return here
+
+
+def _default_under(here: Any, key: str | int) -> Any:
+    """One key further into a model class, or into the default found so far."""
+    if isinstance(here, type) and issubclass(here, ConfigModel):
+        field = here.model_fields[str(key)]
+        default = field.get_default(call_default_factory=True)
+        inner = field_structure(field)
+        if default is not PydanticUndefined:
+            return default
+        if isinstance(inner, Section):
+            return inner.model
+    if isinstance(here, ConfigModel) and str(key) in type(here).model_fields:
+        return getattr(here, str(key))
+    if isinstance(here, Mapping) and key in here:
+        return here[key]
+    if isinstance(here, list) and isinstance(key, int) and key < len(here):
+        return here[key]
+    raise KeyError(key)

@@ -101,7 +101,11 @@ def _no_part(refusal: Refusal, name: str) -> tuple[str, str]:
     if refusal.kind == "no_type" and refusal.context.get("given") is None:
         return f"{name}: the mapping has no `type`", f"name the {kind}, for example `type: {_example(kind)}` (trainwright list {kind})"
     shown = refusal.context.get("given") if refusal.kind == "no_type" else refusal.value
-    return f"{name}: {kind_of(shown)} does not name a {kind}", f"write its name, or a mapping with `type` (trainwright list {kind})"
+    return f"{name}: {kind_of(shown)} does not name {_a(kind)}", f"write its name, or a mapping with `type` (trainwright list {kind})"
+
+
+def _a(kind: str) -> str:
+    return f"an {kind}" if kind[0] in "aeio" else f"a {kind}"
 
 
 def _example(kind: str) -> str:

@@ -15,10 +15,10 @@ PIECE = 65536
 
 
 def pandas_later() -> None:
-    """Keep pyarrow from importing pandas (0.5 s) at its first conversion; for a process of our own that handles no DataFrame, such as the command line.
+    """Keep pyarrow from importing pandas (0.5 s) at its first conversion, in a process that handles no DataFrame, such as the command line.
 
-    pyarrow looks for pandas in two places, once each: its Python shim and its C++ library. Both are shown an empty module instead. `pandas_now` undoes the first;
-    the second only knows what `pandas.NA` and `pandas.NaT` are, which then count as ordinary objects.
+    pyarrow looks for pandas in two places, once each: its Python shim and its C++ library. Both are shown an empty module instead.
+    `pandas_now` undoes the first; the second only knows what `pandas.NA` and `pandas.NaT` are, which then count as ordinary objects.
     """
     shim = getattr(pa.lib, "_pandas_api", None)
     if shim is None or "pandas" in sys.modules:

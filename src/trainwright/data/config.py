@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from glob import glob
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, field_validator
@@ -25,6 +25,8 @@ class DataConfig(ConfigModel):
     """Above this, encoded rows are kept in a memory-mapped file instead of memory, and the file is read in pieces."""
     duplicates: Literal["report", "drop", "error"] = "report"
     """Exact duplicates across splits: `report` them, `drop` them from training, or stop with an `error`."""
+    leaks: Literal["drop", "report", "error"] = "drop"
+    """Columns that are a target in other words: `drop` them from the inputs, only `report` them, or stop with an `error`."""
 
     @field_validator("source", mode="before")
     @classmethod
@@ -46,4 +48,8 @@ def _is_text_of_data(text: Any) -> bool:
     """Whether a source given by its type alone names data (`titanic.csv`, `builtin:iris`) and no class."""
     if not isinstance(text, str) or text.replace("-", "_") in parts("source"):
         return False
-    return text.startswith("builtin:") or not re.fullmatch(r"[\w./-]+\.py:\w+|[A-Za-z_][\w.]*:[A-Za-z_]\w*", text) and bool(glob(text))
+    if text.startswith("builtin:"):
+        return True
+    from trainwright.data.sources import COMPRESSED, EXTENSIONS
+
+    return Path(text).suffix.lower() in {*EXTENSIONS, *COMPRESSED} or bool(glob(text))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from trainwright.config.errors import DataError
-from trainwright.data.sniffing import Dialect, consistency, split_rows
+from trainwright.data.sniffing import Dialect, consistency, quoted_reader, split_rows
 from trainwright.data.text import opened_bytes
 
 SHOWN = 5
@@ -21,7 +21,9 @@ def not_text(path: Path, kind: str) -> DataError:
     for word, source in (("Parquet", "parquet"), ("Arrow", "arrow"), ("Feather", "arrow"), ("zip", "xlsx")):
         if word in kind:
             fix = f"if it is one, set data.source.type={source} and data.source.path={path}"
-    return DataError(f"'{path.name}' is not a text table", where=WHERE, why=f"it is {kind}" if kind else "it holds bytes that are no text", fix=fix)
+    return DataError(
+        f"'{path.name}' is not a text table", where=WHERE, why=f"it is {kind}" if kind else "it holds bytes that are no text", fix=fix
+    )
 
 
 def undecodable(path: Path, encoding: str) -> DataError:
@@ -38,7 +40,12 @@ def undecodable(path: Path, encoding: str) -> DataError:
                     line += block[: error.start].count(b"\n") + 1
                     shown = content[error.start : error.start + 1].hex()
                     why = f"the byte 0x{shown} in line {line}: {error.reason}"
-                    return DataError(f"'{path.name}' is not {encoding}", where=WHERE, why=why, fix="set data.source.encoding, for example latin-1 or utf-16")
+                    return DataError(
+                        f"'{path.name}' is not {encoding}",
+                        where=WHERE,
+                        why=why,
+                        fix="set data.source.encoding, for example latin-1 or utf-16",
+                    )
             line += block.count(b"\n")
     return DataError(f"'{path.name}' is not {encoding}", where=WHERE, fix="set data.source.encoding, for example latin-1 or utf-16")
 
@@ -62,7 +69,10 @@ def other_columns(first: str, names: Sequence[str], other: str, others: Sequence
         return
     differences = [f"missing: {', '.join(missing[:8])}"] * bool(missing) + [f"extra: {', '.join(extra[:8])}"] * bool(extra)
     raise DataError(
-        f"'{other}' does not have the columns of '{first}'", where=WHERE, why="; ".join(differences), fix="name only files with the same columns"
+        f"'{other}' does not have the columns of '{first}'",
+        where=WHERE,
+        why="; ".join(differences),
+        fix="name only files with the same columns",
     )
 
 
@@ -82,7 +92,12 @@ def misread(error: Exception, path: Path, dialect: Dialect, width: int, skipped:
     if "out of sync" in words or "straddl" in words or "quot" in words:
         fix = "set data.source.quote=none if quotes are ordinary characters here"
         return DataError(f"a quoted value of '{path.name}' is never closed", where=WHERE, why=words.splitlines()[0], fix=fix)
-    return DataError(f"'{path.name}' cannot be read as a table", where=WHERE, why=words.splitlines()[0], fix="set data.source.delimiter, quote or encoding")
+    return DataError(
+        f"'{path.name}' cannot be read as a table",
+        where=WHERE,
+        why=words.splitlines()[0],
+        fix="set data.source.delimiter, quote or encoding",
+    )
 
 
 def ragged_rows(path: Path, dialect: Dialect, width: int, skipped: int) -> tuple[list[tuple[int, int]], int]:
@@ -99,7 +114,7 @@ def ragged_rows(path: Path, dialect: Dialect, width: int, skipped: int) -> tuple
     return found, count
 
 
-def _counted(text: io.TextIOWrapper, dialect: Dialect):  # type: ignore[no-untyped-def]
+def _counted(text: io.TextIOWrapper, dialect: Dialect) -> Iterator[tuple[int, int]]:
     """Line number of the row's first line, and number of its values."""
     if len(dialect.delimiter) > 1:
         for line, content in enumerate(text, start=1):
@@ -107,8 +122,7 @@ def _counted(text: io.TextIOWrapper, dialect: Dialect):  # type: ignore[no-untyp
             yield line, len(split) if content.strip() else 0
         return
     csv.field_size_limit(1 << 30)
-    quoting = csv.QUOTE_MINIMAL if dialect.quote else csv.QUOTE_NONE
-    reader = csv.reader(text, delimiter=dialect.delimiter, quotechar=dialect.quote or None, quoting=quoting, escapechar=dialect.escape or None)
+    reader = quoted_reader(text, dialect.delimiter, dialect.quote, dialect.escape)
     before = 0
     while True:
         try:

@@ -26,7 +26,21 @@ from trainwright.data.text import compression_of, opened_bytes
 HEAD, LARGEST_HEAD = 1 << 17, 1 << 24
 """Bytes looked at to find how a file is written; more when they hold fewer than 20 lines."""
 
-ENCODINGS = ("utf-8", "utf-8-sig", "latin-1", "cp1252", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1250", "cp1251", "gb18030", "shift_jis", "euc-kr")
+ENCODINGS = (
+    "utf-8",
+    "utf-8-sig",
+    "latin-1",
+    "cp1252",
+    "utf-16",
+    "utf-16-le",
+    "utf-16-be",
+    "utf-32",
+    "cp1250",
+    "cp1251",
+    "gb18030",
+    "shift_jis",
+    "euc-kr",
+)
 
 
 @dataclass(frozen=True)
@@ -50,7 +64,7 @@ class Head:
         if not self.dialect.header:
             return [f"column_{position}" for position in range(1, width + 1)]
         given = [name.strip() for name in self.rows[0]]
-        if len(given) == width - 1 and len(self.rows) > 1:
+        if len(given) == width - 1 and len(self.rows) > 2:
             given = ["row", *given]
         return [name or f"column_{position}" for position, name in enumerate(given, start=1)]
 
@@ -93,7 +107,9 @@ def _first_bytes(path: Path) -> tuple[bytes, bool]:
                     return head, False
                 size *= 8
     except (OSError, EOFError, ValueError) as error:
-        raise DataError(f"'{path.name}' cannot be decompressed", where="data.source", why=str(error), fix="is it complete? get it again") from error
+        raise DataError(
+            f"'{path.name}' cannot be decompressed", where="data.source", why=str(error), fix="is it complete? get it again"
+        ) from error
 
 
 def _encoding(path: Path, head: bytes, whole: bool, told: str) -> str:
@@ -103,7 +119,9 @@ def _encoding(path: Path, head: bytes, whole: bool, told: str) -> str:
         except LookupError:
             close = nearest(told, ENCODINGS)
             hint = f"did you mean '{close}'? " if close else ""
-            raise DataError(f"unknown encoding '{told}'", where="data.source.encoding", fix=f"{hint}for example {', '.join(ENCODINGS[:5])}") from None
+            raise DataError(
+                f"unknown encoding '{told}'", where="data.source.encoding", fix=f"{hint}for example {', '.join(ENCODINGS[:5])}"
+            ) from None
         return "latin-1" if name == "iso8859-1" else name
     kind = content_kind(head[:16])
     encoding = "" if kind else sniff_encoding(head, whole)

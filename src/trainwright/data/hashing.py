@@ -82,7 +82,9 @@ def _number_hashes(values: np.ndarray) -> Hashes:
     numbers = values.astype(np.float64) + 0.0  # minus zero becomes zero
     bits = numbers.view(np.uint64)
     if values.dtype.kind in "iu" and len(values) and (int(values.max()) > EXACT or int(values.min()) < -EXACT):
-        bits = np.where(np.abs(numbers) < EXACT, bits, values.astype(np.int64).view(np.uint64) if values.dtype.kind == "i" else values.astype(np.uint64))
+        bits = np.where(
+            np.abs(numbers) < EXACT, bits, values.astype(np.int64).view(np.uint64) if values.dtype.kind == "i" else values.astype(np.uint64)
+        )
     return mix(bits)
 
 

@@ -12,9 +12,15 @@ from trainwright.config.errors import DataError, did_you_mean
 from trainwright.data import wording
 from trainwright.data.profile import ColumnProfile
 
-ID_NAME = re.compile(r"(^|[_\s.-])(id|ids|uid|uuid|guid|idx|index|key|rowid|row|rownum|row_number|no|nr|number|hash)$|^(id|unnamed: 0|index)([_\s.-]|$)", re.IGNORECASE)
+ID_NAME = re.compile(
+    r"(^|[_\s.-])(id|ids|uid|uuid|guid|idx|index|key|rowid|row|rownum|row_number|no|nr|number|hash)$|^(id|unnamed: 0|index)([_\s.-]|$)",
+    re.IGNORECASE,
+)
 CAMEL_ID = re.compile(r"[a-z](Id|ID|Uid|UUID|Key)$")
-CODE_NAME = re.compile(r"(^|[_\s.-])(zip|zipcode|zip_code|postal|postcode|postal_code|plz|area_code|country_code|code|class|category|type|label|group|cluster)$", re.IGNORECASE)
+CODE_NAME = re.compile(
+    r"(^|[_\s.-])(zip|zipcode|zip_code|postal|postcode|postal_code|plz|area_code|country_code|code|class|category|type|label|group|cluster)$",
+    re.IGNORECASE,
+)
 """Names whose whole numbers are labels, not quantities."""
 
 TARGET_CLASSES = 20
@@ -74,7 +80,10 @@ def check_target(profile: ColumnProfile) -> None:
         raise DataError(f"target '{profile.name}' has no values", where="targets", why=why, fix="choose another target, or other rows")
     if profile.unique == 1 and profile.values:
         raise DataError(
-            f"target '{profile.name}' is constant", where="targets", why=f"every value is {profile.examples[0]}", fix="choose a target that varies"
+            f"target '{profile.name}' is constant",
+            where="targets",
+            why=f"every value is {profile.examples[0]}",
+            fix="choose a target that varies",
         )
 
 
@@ -115,7 +124,12 @@ def _number(profile: ColumnProfile) -> Found:
         return "binary", f"two values: {', '.join(profile.examples[:2])}", []
     if profile.all_integer and _is_row_number(profile):
         return "ignore", "an id: a different whole number in every row", ["looks like an id, left out; give it a type to use it"]
-    if profile.all_integer and CODE_NAME.search(profile.name) and profile.unique <= max(10, 0.05 * profile.present) and not profile.unique_capped:
+    if (
+        profile.all_integer
+        and CODE_NAME.search(profile.name)
+        and profile.unique <= max(10, 0.05 * profile.present)
+        and not profile.unique_capped
+    ):
         return "category", f"{_unique(profile)} whole numbers, and named like a label", []
     return "number", "whole numbers" if profile.all_integer else "numbers", []
 
@@ -157,7 +171,9 @@ def _text(profile: ColumnProfile) -> Found:
     lengths = wording.number_list_lengths(values)
     if lengths:
         fixed = len(set(lengths)) == 1
-        return ("vector", f"{lengths[0]} numbers in every row", []) if fixed else ("timeseries", "lists of numbers of different lengths", [])
+        return (
+            ("vector", f"{lengths[0]} numbers in every row", []) if fixed else ("timeseries", "lists of numbers of different lengths", [])
+        )
     delimiter = wording.label_delimiter(values) if not wording.is_language(values) else ""
     if delimiter:
         repeated = wording.repeats_labels(values, delimiter)

@@ -25,7 +25,8 @@ EXAMPLES, INFINITE_SHOWN = 3, 5
 class ColumnProfile:
     """What one column holds.
 
-    `unique` counts different values, nulls aside; when `unique_capped`, there are more than that. `values` are the first up to 1000 different ones.
+    `unique` counts different values, nulls aside; when `unique_capped`, there are more than that.
+    `values` are the first 1000 different ones at most.
     """
 
     name: str
@@ -112,7 +113,11 @@ class _Column:
 
     def _counting(self, values: pa.Array) -> None:
         numbers = values.to_numpy(zero_copy_only=False) if not values.null_count else None
-        if numbers is None or (len(numbers) > 1 and not (np.diff(numbers[:64]) == 1).all()) or (self.last is not None and numbers[0] != self.last + 1):
+        if (
+            numbers is None
+            or (len(numbers) > 1 and not (np.diff(numbers[:64]) == 1).all())
+            or (self.last is not None and numbers[0] != self.last + 1)
+        ):
             self.profile.counts_up = False
             return
         self.profile.counts_up = bool((np.diff(numbers) == 1).all())

@@ -6,8 +6,10 @@ import codecs
 import csv
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
 BYTE_ORDER_MARKS: list[tuple[bytes, str]] = [
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -73,6 +75,13 @@ def sniff_quote(text: str) -> str:
     return "'" if single > 2 and not double else '"'
 
 
+def quoted_reader(lines: Iterable[str], delimiter: str, quote: str, escape: str = "") -> Any:
+    """Python's csv reader for this dialect; an empty quote or escape means none."""
+    if not quote:
+        return csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE, escapechar=escape or None)
+    return csv.reader(lines, delimiter=delimiter, quotechar=quote, escapechar=escape or None)
+
+
 def split_rows(text: str, delimiter: str, quote: str, escape: str = "", limit: int = ROWS_LOOKED_AT) -> list[list[str]]:
     """The first `limit` non-empty rows of `text`, split."""
     lines = text.splitlines(keepends=True)
@@ -80,9 +89,7 @@ def split_rows(text: str, delimiter: str, quote: str, escape: str = "", limit: i
         return [line.split() for line in lines if line.strip()][:limit]
     if len(delimiter) > 1:
         return [line.rstrip("\r\n").split(delimiter) for line in lines if line.strip()][:limit]
-    reader = csv.reader(
-        lines, delimiter=delimiter, quotechar=quote or None, quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE, escapechar=escape or None,
-    )  # fmt: skip
+    reader = quoted_reader(lines, delimiter, quote, escape)
     rows: list[list[str]] = []
     try:
         for row in reader:
@@ -111,10 +118,12 @@ def sniff_delimiter(text: str, quote: str) -> str:
 
 
 def consistency(rows: Sequence[Sequence[str]]) -> tuple[int, float]:
-    """The commonest number of values in a row, and the share of rows that have it."""
+    """The commonest number of values in a row, and the share of rows that have it; a header may lack a name for the row names, as R's do."""
     if not rows:
         return 0, 0.0
     width, count = Counter(len(row) for row in rows).most_common(1)[0]
+    if len(rows) > 2 and len(rows[0]) == width - 1:
+        count += 1
     return width, count / len(rows)
 
 
@@ -144,6 +153,8 @@ def sniff_header(rows: Sequence[Sequence[str]], nulls: Sequence[str], decimal: s
     if not rows:
         return True
     first = [value.strip() for value in rows[0]]
+    if len(rows) > 2 and len(first) + 1 == consistency(rows)[0]:
+        return True
     below = [row for row in rows[1:] if len(row) == len(first)]
     empty = set(nulls)
     numeric = [_is_number(value, decimal) for value in first]
@@ -169,7 +180,7 @@ def _counts_up(values: list[str]) -> bool:
     if len(values) < 3 or not all(value.isdigit() for value in values):
         return False
     numbers = [int(value) for value in values]
-    return all(later - earlier == 1 for earlier, later in zip(numbers, numbers[1:], strict=False))
+    return all(later - earlier == 1 for earlier, later in pairwise(numbers))
 
 
 def blank_follows_delimiter(rows: Sequence[Sequence[str]]) -> bool:

@@ -59,7 +59,9 @@ def check_names(names: Sequence[str], where: str) -> None:
     twice = {name: places for name, places in seen.items() if len(places) > 1}
     if twice:
         listed = "; ".join(f"'{name}' in columns {', '.join(map(str, places))}" for name, places in list(twice.items())[:5])
-        raise DataError(f"duplicate column names: {listed}", where=where, why="a column is known by its name", fix="rename them in the file")
+        raise DataError(
+            f"duplicate column names: {listed}", where=where, why="a column is known by its name", fix="rename them in the file"
+        )
 
 
 def known_columns(columns: Iterable[str], schema: pa.Schema, where: str) -> list[str]:

@@ -18,7 +18,9 @@ DATES = [
     re.compile(rf"((mon|tue|wed|thu|fri|sat|sun)[a-z]*,? )?\d{{1,2}}[ -]{MONTH}[ -](\d\d)?\d\d{CLOCK}", re.IGNORECASE),
     re.compile(rf"{MONTH} \d{{1,2}},? \d{{4}}{CLOCK}", re.IGNORECASE),
 ]
-NUMBERS = re.compile(r"\s*[\[({]?\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?(([\s,;|]+)[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?){2,}\s*[\])}]?\s*")
+NUMBERS = re.compile(
+    r"\s*[\[({]?\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?(([\s,;|]+)[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?){2,}\s*[\])}]?\s*"
+)
 """Three numbers at least, with blanks, commas, semicolons or bars between them, perhaps in brackets."""
 
 LABEL_DELIMITERS = ("|", ";", ",")

@@ -56,7 +56,9 @@ def leave(session: Session) -> NoReturn:
     name = session.interrupts.name
     if not session.saver.save(session):
         why = "the checkpoint could not be written; an earlier one may be there"
-        raise TrainwrightError(f"{name}: stopped at step {session.step} without saving", why=why, fix=f"free some space, then: {session.continue_with}")
+        raise TrainwrightError(
+            f"{name}: stopped at step {session.step} without saving", why=why, fix=f"free some space, then: {session.continue_with}"
+        )
     raise Interrupted(f"{name}: stopped and saved at step {session.step}", fix=f"continue with: {session.continue_with}")
 
 
@@ -74,7 +76,11 @@ def loss_row(session: Session) -> dict[str, float]:
     since, trained = session.last_row
     means = session.running_loss.means() if session.step > since else {}
     seconds = session.timing.read()
-    row: dict[str, float] = {"step": session.step, "epoch": -(-session.step // session.plan.steps_per_epoch), "seconds": round(sum(seconds.values()), 3)}
+    row: dict[str, float] = {
+        "step": session.step,
+        "epoch": -(-session.step // session.plan.steps_per_epoch),
+        "seconds": round(sum(seconds.values()), 3),
+    }
     row |= {f"train/{name}": value for name, value in means.items()}
     row["learning_rate"] = session.optimizer.learning_rate
     if session.gradient_norm is not None:

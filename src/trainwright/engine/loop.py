@@ -22,6 +22,8 @@ def train(session: Session) -> None:
         boundary(session)  # an evaluation that a signal cut short, or a run without a step left to make
     session.plan_next_boundary()
     session.first_step_at = time.time()
+    if session.on_first_step is not None:
+        session.on_first_step()
     with session.timing.phase("train"):
         while not session.stopped_because:
             train_epoch(session)

@@ -27,7 +27,9 @@ class Monitor:
         higher = asked(name) if asked is not None else higher_is_better(name)
         if higher is None:
             why = f"nothing is known of '{name}'"
-            raise ConfigError(f"is a higher '{name}' better or worse?", where="trainer.monitor", why=why, fix="set trainer.mode to max or min")
+            raise ConfigError(
+                f"is a higher '{name}' better or worse?", where="trainer.monitor", why=why, fix="set trainer.mode to max or min"
+            )
         return "max" if higher else "min"
 
     @property

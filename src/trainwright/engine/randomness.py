@@ -13,10 +13,10 @@ from trainwright.data.counters import fold, folded
 def device_generator(device: torch.device) -> torch.Generator:
     """The default generator of a device: what dropout and `torch.rand` without a generator draw from."""
     if device.type == "cuda":
-        torch.cuda.init()
+        torch.cuda.init()  # type: ignore[no-untyped-call]
         return torch.cuda.default_generators[device.index or 0]
     if device.type == "mps":
-        return torch.mps._get_default_mps_generator()  # type: ignore[no-any-return]
+        return torch.mps._get_default_mps_generator()
     return torch.default_generator
 
 

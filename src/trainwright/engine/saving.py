@@ -74,7 +74,9 @@ class Saver:
             try:
                 self._write(session)
             except OSError as error:
-                log.warning("no checkpoint at step %d: %s; the ones before are untouched, training goes on", session.step, error.strerror or error)
+                log.warning(
+                    "no checkpoint at step %d: %s; the ones before are untouched, training goes on", session.step, error.strerror or error
+                )
                 return False
             finally:
                 self._tried = time.perf_counter()
@@ -87,7 +89,7 @@ class Saver:
             tracker.sync()
         for step, held in sorted(self._held.items()):
             if step != session.step:
-                self.store.write(Manifest("weights", step, value=self._values.get(step)), {SYSTEM: held})
+                self.store.write(Manifest("weights", step, value=self._values.get(step)), {SYSTEM: held}, {})
         documents = state_of(session)
         for hook in session.hooks.on_save_checkpoint:
             hook(session, session.system, documents)
@@ -106,7 +108,7 @@ class Saver:
         load(session, checkpoint)
         lost = [step for step in session.best.steps if self.store.at(step) is None]
         session.best.entries = [entry for entry in session.best.entries if entry[0] not in lost]
-        self._values = {step: value for step, value in session.best.entries}
+        self._values = dict(session.best.entries)
         self._saved_step = None if session.boundary_pending else session.step
         self.store.forget_after(session.step)
         return True
@@ -133,7 +135,9 @@ def weights_of(system: System) -> Weights:
     other = [name for name, value in found.items() if not isinstance(value, Tensor)]
     if other:
         fix = "keep it in a buffer, or in a callback's state_dict"
-        raise RunError(f"'{other[0]}' of the system's state is no tensor", why="checkpoints hold tensors and JSON, nothing pickled", fix=fix)
+        raise RunError(
+            f"'{other[0]}' of the system's state is no tensor", why="checkpoints hold tensors and JSON, nothing pickled", fix=fix
+        )
     return found
 
 
@@ -146,7 +150,12 @@ def running_tensors(session: Session) -> Weights:
 
 def identity(session: Session) -> dict[str, Any]:
     """What must be the same when a run continues: with any of it changed, the past would have been another."""
-    return {"rows": session.plan.rows, "batch_size": session.plan.batch_size, "seed": session.seed, "optimizer": session.config.optimizer.type}
+    return {
+        "rows": session.plan.rows,
+        "batch_size": session.plan.batch_size,
+        "seed": session.seed,
+        "optimizer": session.config.optimizer.type,
+    }
 
 
 def state_of(session: Session) -> dict[str, Any]:

@@ -71,6 +71,8 @@ class Session:
     """Step and seconds of training at the last logged row."""
     first_step_at: float | None = None
     """Seconds since the epoch when the first step of this process began."""
+    on_first_step: Callable[[], None] | None = None
+    """Called when the first step of this process begins."""
     history: list[dict[str, float]] = field(default_factory=list)
     """Every logged row."""
 

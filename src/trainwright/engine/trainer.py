@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol, TextIO
+from typing import Any, TextIO
 
 import torch
 from torch import nn
@@ -15,77 +13,31 @@ from torch import nn
 from trainwright.checkpoint.retention import BestK, LastK
 from trainwright.checkpoint.store import CheckpointStore
 from trainwright.config import registry
-from trainwright.config.clock import process_start
-from trainwright.config.errors import ConfigError, Interrupted, RunError
+from trainwright.config.errors import ConfigError, RunError
 from trainwright.data.rows import Rows
-from trainwright.engine.boundary import metrics_of
 from trainwright.engine.cadence import Cadence
 from trainwright.engine.callbacks import Callback, EarlyStop
 from trainwright.engine.callbacks.base import Hooks
 from trainwright.engine.config import TrainerConfig
-from trainwright.engine.evaluation import EvaluationInterrupted
 from trainwright.engine.interrupt import Interrupts
 from trainwright.engine.loop import train as run_loop
 from trainwright.engine.monitor import Best, Monitor
-from trainwright.engine.plan import make_plan
+from trainwright.engine.plan import Plan, make_plan
 from trainwright.engine.progress import progress
 from trainwright.engine.randomness import StepSeeds, generators_restored
+from trainwright.engine.result import FitResult, finish
 from trainwright.engine.running import RunningLoss, RunningOutputs
-from trainwright.engine.saving import Saver, load_weights
+from trainwright.engine.saving import Saver
 from trainwright.engine.session import Session
 from trainwright.engine.system import System
 from trainwright.optim.build import build_optimizer, build_schedule
-from trainwright.tracking.base import Tracker
+from trainwright.optim.schedules import PlateauOptions
+
+__all__ = ["FitResult", "Trainer"]
 
 log = logging.getLogger("trainwright.engine")
 
 CHECKPOINTS = "checkpoints"
-
-
-class RunLike(Protocol):
-    """What the trainer needs of a run directory."""
-
-    @property
-    def path(self) -> Path:
-        """The run's directory."""
-
-
-@dataclass
-class FitResult:
-    """What came of a run."""
-
-    steps: int
-    """Optimizer updates of the whole run."""
-    epochs: float
-    """Passes over the training rows."""
-    best_step: int | None
-    """The step whose weights were kept; None without a validation split: the last ones are kept then."""
-    best_value: float | None
-    """The monitored metric at that step."""
-    monitor: str
-    """The monitored metric."""
-    stopped_because: str
-    """`max_epochs`, `max_steps`, `max_time`, `early_stopping`, or what a callback said."""
-    timing: dict[str, float]
-    """Seconds by phase, as results.json has them."""
-    realised: dict[str, Any]
-    """Batch size, steps, epochs and parameters, as results.json has them."""
-    metrics: dict[str, dict[str, float]]
-    """Split → metric → value: `train` (running) and `validation` at the kept weights, `test` once at the end."""
-    history: list[dict[str, float]] = field(default_factory=list)
-    """Every logged row."""
-    path: Path | None = None
-    """The run's directory."""
-
-    @property
-    def best(self) -> dict[str, Any] | None:
-        """Step, metric and value of the kept weights; None without a validation split."""
-        return None if self.best_step is None else {"step": self.best_step, "metric": self.monitor, "value": self.best_value}
-
-    @property
-    def train_metrics(self) -> dict[str, float]:
-        """Running training metrics at the kept weights."""
-        return self.metrics.get("train", {})
 
 
 class Trainer:
@@ -94,7 +46,6 @@ class Trainer:
     def __init__(
         self,
         config: TrainerConfig,
-        run: RunLike,
         *,
         seed: int = 0,
         device: str | torch.device = "auto",
@@ -107,22 +58,46 @@ class Trainer:
 
         `initial_checkpoint`: save before the first step too, for systems whose first weights do not follow from `seed`.
         """
-        self.config, self.run, self.seed = config, run, seed
-        self.device = find_device(device)
-        self.callbacks = list(callbacks)
-        self.continue_with = continue_with or f"trainwright resume {run.path}"
+        self.config, self.seed, self.device = config, seed, find_device(device)
+        self.callbacks, self.continue_with = list(callbacks), continue_with
         self.console, self.initial_checkpoint = console, initial_checkpoint
 
-    def fit(self, system: System, train: Rows, validation: Rows | None = None, test: Rows | None = None, *, resume: bool = False) -> FitResult:
-        """Train, and leave the best weights in `system` (the last ones without a validation split).
+    def check(self, system: System, train_rows: int, validation_rows: int = 0) -> Plan:
+        """The plan for so many rows. Raises ConfigError when the settings do not fit each other, the rows or the system; writes nothing."""
+        plan, monitor = self._plan(system, train_rows)
+        build_schedule(self.config.schedule, plan.extent, monitor.higher)
+        build_optimizer(self.config.optimizer, system.named_parameters())
+        self._cadences(plan)
+        if isinstance(self.config.schedule, PlateauOptions) and not validation_rows:
+            why = "there are no validation rows"
+            raise ConfigError(
+                "plateau has nothing to watch", where="trainer.schedule", why=why, fix="give validation rows, or another schedule"
+            )
+        return plan
+
+    def fit(
+        self,
+        system: System,
+        train: Rows,
+        validation: Rows | None = None,
+        test: Rows | None = None,
+        *,
+        run: Path,
+        resume: bool = False,
+        on_first_step: Callable[[], None] | None = None,
+    ) -> FitResult:
+        """Train in the directory `run`, and leave the best weights in `system` (the last ones without a validation split).
 
         With `resume` a run that has a checkpoint continues from it; one that has none yet begins. Raises ConfigError, DataError or RunError
         before the first step, NotFinite while training, Interrupted after a signal once the run was saved.
         """
+        validation = validation if validation is not None and len(validation) else None
+        self.check(system, len(train), 0 if validation is None else len(validation))
         with generators_restored(self.device), Interrupts() as interrupts:
-            session = self._session(system, train, validation, interrupts)
+            session = self._session(system, train, validation, run, interrupts)
+            session.on_first_step = on_first_step
             try:
-                return self._run(session, test, resume)
+                return self._run(session, test, resume, run)
             except BaseException as error:
                 for hook in session.hooks.on_exception:
                     hook(session, system, error)
@@ -133,7 +108,7 @@ class Trainer:
                 for hook in session.hooks.teardown:
                     hook(session, system)
 
-    def _run(self, session: Session, test: Rows | None, resume: bool) -> FitResult:
+    def _run(self, session: Session, test: Rows | None, resume: bool, run: Path) -> FitResult:
         hooks, system = session.hooks, session.system
         for hook in hooks.setup:
             hook(session, system)
@@ -141,7 +116,7 @@ class Trainer:
         for hook in hooks.on_fit_start:
             hook(session, system)
         run_loop(session)
-        result = finish(session, self._placed(test), self.run.path)
+        result = finish(session, self._placed(test), run)
         for hook in hooks.on_fit_end:
             hook(session, system)
         return result
@@ -157,23 +132,40 @@ class Trainer:
         for tracker in session.trackers:
             session.history = tracker.begin(session.step) or session.history
         if resume and not continued:
-            log.info("%s: no checkpoint yet; the run begins", self.run.path)
+            log.info("%s: no checkpoint yet; the run begins", store.folder.parent)
         if self.initial_checkpoint and not continued and not session.saver.save(session):
-            raise RunError("the first checkpoint cannot be written", where=str(store.folder), fix="free some space, or choose another place")
+            raise RunError(
+                "the first checkpoint cannot be written", where=str(store.folder), fix="free some space, or choose another place"
+            )
 
-    def _session(self, system: System, train: Rows, validation: Rows | None, interrupts: Interrupts) -> Session:
-        """All parts of the run; raises ConfigError when the settings do not fit each other or the data."""
+    def _plan(self, system: System, rows: int) -> tuple[Plan, Monitor]:
+        return make_plan(self.config, rows, batch_statistics=normalises_over_batch(system)), Monitor(self.config, system)
+
+    def _cadences(self, plan: Plan) -> tuple[Cadence, Cadence, Cadence | None]:
+        """When to log, to evaluate, and to save where the config says so."""
+        every = self.config.checkpoint.every
+        save = Cadence(every, plan, "trainer.checkpoint.every") if every else None
+        return (
+            Cadence(self.config.log_every, plan, "trainer.log_every"),
+            Cadence(self.config.evaluate_every, plan, "trainer.evaluate_every"),
+            save,
+        )
+
+    def _callbacks(self, monitor: Monitor, validated: bool) -> list[Callback]:
+        """Those given, then early stopping, then progress, which tells what the others did."""
+        early = [EarlyStop(self.config.early_stopping, monitor)] if validated and self.config.early_stopping is not None else []
+        shown = [] if self.console is False else [progress(None if self.console is True else self.console)]
+        return [*self.callbacks, *early, *shown]
+
+    def _session(self, system: System, train: Rows, validation: Rows | None, run: Path, interrupts: Interrupts) -> Session:
+        """All parts of the run, with the system on its device."""
         config, device = self.config, self.device
-        plan = make_plan(config, len(train), batch_statistics=normalises_over_batch(system))
-        monitor = Monitor(config, system)
+        plan, monitor = self._plan(system, len(train))
         system.to(device)
         if not system.training:
             system.train()
-        validation = validation if validation is not None and len(validation) else None
-        early = [] if validation is None or config.early_stopping is None else [EarlyStop(config.early_stopping, monitor)]
-        shown = [] if self.console is False else [progress(None if self.console is True else self.console)]
-        every = config.checkpoint.every
-        store = CheckpointStore(self.run.path / CHECKPOINTS, [LastK(config.checkpoint.keep_last), BestK(config.checkpoint.keep_best)])
+        log_cadence, evaluate_cadence, save_cadence = self._cadences(plan)
+        store = CheckpointStore(run / CHECKPOINTS, [LastK(config.checkpoint.keep_last), BestK(config.checkpoint.keep_best)])
         return Session(
             config=config,
             plan=plan,
@@ -186,14 +178,14 @@ class Trainer:
             validation=self._placed(validation),
             monitor=monitor,
             best=Best(monitor.higher, config.checkpoint.keep_best),
-            hooks=Hooks([*self.callbacks, *early, *shown]),
-            trackers=build_trackers(config, self.run.path),
-            saver=Saver(store, config.checkpoint, Cadence(every, plan, "trainer.checkpoint.every") if every else None),
+            hooks=Hooks(self._callbacks(monitor, validation is not None)),
+            trackers=[registry.build("tracker", options, folder=run) for options in config.trackers],
+            saver=Saver(store, config.checkpoint, save_cadence),
             interrupts=interrupts,
-            log_cadence=Cadence(config.log_every, plan, "trainer.log_every"),
-            evaluate_cadence=Cadence(config.evaluate_every, plan, "trainer.evaluate_every"),
+            log_cadence=log_cadence,
+            evaluate_cadence=evaluate_cadence,
             seeds=StepSeeds(self.seed, device),
-            continue_with=self.continue_with,
+            continue_with=self.continue_with or f"trainwright resume {run}",
             running_loss=RunningLoss(device),
             running_outputs=RunningOutputs(plan.rows),
         )
@@ -201,69 +193,6 @@ class Trainer:
     def _placed(self, rows: Any) -> Any:
         """Rows on the device for good, where they can move."""
         return rows.to(self.device) if hasattr(rows, "to") else rows
-
-
-def finish(session: Session, test: Rows | None, path: Path) -> FitResult:
-    """Load the best weights, evaluate the test split once, and sum the run up."""
-    weights = session.saver.best_weights(session)
-    if weights is not None:
-        load_weights(session.system, weights, where="the best checkpoint")
-    best_step, best_value = session.best.entries[0] if weights is not None else (None, None)
-    try:
-        metrics = final_metrics(session, test, best_step)
-    except EvaluationInterrupted:
-        name = session.interrupts.name
-        raise Interrupted(f"{name}: trained and saved, not yet evaluated", fix=f"continue with: {session.continue_with}") from None
-    plan = session.plan
-    epochs = session.rows_between(0, session.step) / plan.rows
-    realised = {
-        "batch_size": plan.batch_size,
-        "micro_batch_size": plan.micro_batch_size,
-        "steps": session.step,
-        "epochs": epochs,
-        "parameters": sum(each.numel() for each in session.optimizer.parameters()),
-    }
-    timing = timing_of(session)
-    name, because = session.monitor.name, session.stopped_because
-    return FitResult(session.step, epochs, best_step, best_value, name, because, timing, realised, metrics, session.history, path)
-
-
-def final_metrics(session: Session, test: Rows | None, best_step: int | None) -> dict[str, dict[str, float]]:
-    """Metrics by split at the kept weights; validation's are those of the evaluation that found them."""
-    rows = [row for row in session.history if row["step"] == best_step or (best_step is None and row["step"] == session.step)]
-    known = rows[-1] if rows else {}
-    metrics = {split: under(known, split) for split in ("train", "validation")}
-    with session.timing.phase("evaluate"):
-        if session.validation is not None and not metrics["validation"]:
-            metrics["validation"] = metrics_of(session, session.validation)
-        if test is not None and len(test):
-            for hook in session.hooks.on_test_start:
-                hook(session, session.system)
-            metrics["test"] = metrics_of(session, test)
-            for hook in session.hooks.on_test_end:
-                hook(session, session.system, metrics["test"])
-    return {split: values for split, values in metrics.items() if values}
-
-
-def under(row: dict[str, float], split: str) -> dict[str, float]:
-    """The metrics of a split in a logged row."""
-    return {name.removeprefix(f"{split}/"): value for name, value in row.items() if name.startswith(f"{split}/")}
-
-
-def timing_of(session: Session) -> dict[str, float]:
-    """Seconds as results.json has them; phases and steps over all processes of the run, start-up of this one."""
-    seconds = session.timing.read()
-    rows = session.rows_between(0, session.step)
-    started = process_start()
-    return {
-        "startup_seconds": (session.first_step_at or time.time()) - started,
-        "train_seconds": seconds["train"],
-        "evaluate_seconds": seconds["evaluate"],
-        "checkpoint_seconds": seconds["checkpoint"],
-        "total_seconds": time.time() - started,
-        "steps": session.step,
-        "samples_per_second": rows / seconds["train"] if seconds["train"] else 0.0,
-    }
 
 
 def find_device(device: str | torch.device) -> torch.device:
@@ -279,11 +208,6 @@ def find_device(device: str | torch.device) -> torch.device:
         why = str(error).splitlines()[0]
         raise ConfigError(f"device '{device}' cannot be used", where="run.device", why=why, fix="auto, cpu, cuda, cuda:1 or mps") from error
     return found
-
-
-def build_trackers(config: TrainerConfig, folder: Path) -> list[Tracker]:
-    """The trackers asked for, writing into the run's directory."""
-    return [registry.build("tracker", options, folder=folder) for options in config.trackers]
 
 
 def normalises_over_batch(system: System) -> bool:

@@ -29,6 +29,6 @@ class BagFeature(WordsFeature):
         found = np.bincount(lists.owners * width + flat, minlength=len(values) * width)
         parts = {"value": found.reshape(len(values), width).astype(np.float32)}
         if self.has_indicator:
-            absent = self.absent(values)
+            absent = self.absent(values, rows)
             parts["missing"] = np.zeros(len(values), np.float32) if absent is None else absent.astype(np.float32)
         return parts

@@ -108,13 +108,13 @@ class Feature:
         """Whether the model is told which values were missing."""
         return not self.target and (self.policy == "indicator" or (self.policy == "auto" and self.missing_in_training > 0))
 
-    def absent(self, values: pa.Array) -> np.ndarray | None:
+    def absent(self, values: pa.Array, rows: np.ndarray) -> np.ndarray | None:
         """Which values are missing, as a boolean array, or None when none is."""
         return nulls(values)
 
-    def dropped(self, values: pa.Array) -> np.ndarray | None:
+    def dropped(self, values: pa.Array, rows: np.ndarray) -> np.ndarray | None:
         """Which rows this column asks to leave out, or None when none is."""
-        return self.absent(values) if self.policy == "drop" else None
+        return self.absent(values, rows) if self.policy == "drop" else None
 
     def note_missing(self, absent: np.ndarray | None, rows: np.ndarray, counts: Counts | None = None) -> None:
         """Counts missing values; raises DataError with their rows under `missing: error`."""

@@ -40,7 +40,7 @@ class BinaryFeature(Feature):
         self.returns = "text"
 
     def observe(self, values: pa.Array, rows: np.ndarray) -> None:
-        self.note_missing(self.absent(values), rows)
+        self.note_missing(self.absent(values, rows), rows)
         codes, words = coded(values, self.name)
         self.missing_in_training += counted(codes, words, self.seen)
         self.fitted_rows += len(values)

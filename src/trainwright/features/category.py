@@ -38,7 +38,7 @@ class CategoryFeature(Feature):
         self.returns = "text"
 
     def observe(self, values: pa.Array, rows: np.ndarray) -> None:
-        self.note_missing(self.absent(values), rows)
+        self.note_missing(self.absent(values, rows), rows)
         codes, words = coded(values, self.name)
         self.missing_in_training += counted(codes, words, self.seen)
         self.fitted_rows += len(values)
@@ -87,7 +87,7 @@ class CategoryFeature(Feature):
         codes, words = coded(values, self.name)
         indices, unknown, missing = lookup_codes(codes, words, self.known, 0, self.missing_index())
         if missing:
-            self.note_missing(self.absent(values), rows, counts)
+            self.note_missing(self.absent(values, rows), rows, counts)
         if counts is not None:
             counts.unknown += unknown
         return {"index": indices}
@@ -97,8 +97,8 @@ class CategoryFeature(Feature):
         if len(self.classes) < 2:
             raise DataError(f"target '{self.name}' is constant: every training row has {self.classes[0]!r}", fix="choose another target")
 
-    def dropped(self, values: pa.Array) -> np.ndarray | None:
-        absent = super().dropped(values)
+    def dropped(self, values: pa.Array, rows: np.ndarray) -> np.ndarray | None:
+        absent = super().dropped(values, rows)
         if not (self.target and self.classes and self.config.unseen == "drop"):
             return absent
         codes, words = coded(values, self.name)
@@ -120,8 +120,8 @@ class CategoryFeature(Feature):
         codes, words = coded(values, self.name)
         indices, unknown, missing = lookup_codes(codes, words, self.known, -1, -1)
         if missing:
-            self.note_missing(self.absent(values), rows, counts)
-            absent = self.absent(values)
+            self.note_missing(self.absent(values, rows), rows, counts)
+            absent = self.absent(values, rows)
             if absent is not None and self.policy in ("mode", "constant"):
                 indices = np.where(absent, self.missing_index(), indices)
         if (indices < 0).any():

@@ -104,8 +104,8 @@ class DateFeature(Feature):
             for pattern, count in found.items():
                 self.found[pattern] = self.found.get(pattern, 0) + count
 
-    def absent(self, values: pa.Array) -> np.ndarray | None:
-        return absent_times(self.times(values, np.arange(len(values))))
+    def absent(self, values: pa.Array, rows: np.ndarray) -> np.ndarray | None:
+        return absent_times(self.times(values, rows))
 
     @property
     def components(self) -> list[str]:

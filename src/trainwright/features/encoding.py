@@ -252,7 +252,7 @@ class TableEncoder:
             keep = np.ones(batch.num_rows, bool) if chosen is None else chosen[start : start + batch.num_rows].copy()
             start += batch.num_rows
             for name in droppers:
-                drop = self.features[name].dropped(one_array(batch[name]))
+                drop = self.features[name].dropped(one_array(batch[name]), numbers)
                 if drop is not None and (drop & keep).any():
                     if dropped is not None:
                         dropped.setdefault(name, []).append(numbers[drop & keep])

@@ -104,8 +104,8 @@ class NumberFeature(Feature):
             )
         return numbers, absent
 
-    def absent(self, values: pa.Array) -> np.ndarray | None:
-        return self.numbers(values, np.arange(len(values)))[1]
+    def absent(self, values: pa.Array, rows: np.ndarray) -> np.ndarray | None:
+        return self.numbers(values, rows)[1]
 
     def layout(self) -> dict[str, PartLayout]:
         return {"value": PartLayout((), np.float32), **({"missing": PartLayout((), np.float32)} if self.has_indicator else {})}

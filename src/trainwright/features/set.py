@@ -37,7 +37,7 @@ class SetFeature(WordsFeature):
     def encode(self, values: pa.Array, rows: np.ndarray, counts: Counts | None = None) -> dict[str, np.ndarray]:
         parts = {"value": self.multi_hot(values, rows, counts)}
         if self.has_indicator:
-            absent = self.absent(values)
+            absent = self.absent(values, rows)
             parts["missing"] = np.zeros(len(values), np.float32) if absent is None else absent.astype(np.float32)
         return parts
 

@@ -33,7 +33,7 @@ class TextFeature(Feature):
         self.longest = 1
 
     def observe(self, values: pa.Array, rows: np.ndarray) -> None:
-        absent = self.absent(values)
+        absent = self.absent(values, rows)
         self.note_missing(absent, rows)
         self.fitted_rows += len(values)
         self.missing_in_training += 0 if absent is None else int(absent.sum())
@@ -74,7 +74,7 @@ class TextFeature(Feature):
         return {"tokens": PartLayout((self.width,), np.int32), "length": PartLayout((), np.int64)}
 
     def encode(self, values: pa.Array, rows: np.ndarray, counts: Counts | None = None) -> dict[str, np.ndarray]:
-        self.note_missing(self.absent(values), rows, counts)
+        self.note_missing(self.absent(values, rows), rows, counts)
         ids = [each.ids for each in self.split.encode_batch(self.texts(values), add_special_tokens=False)]
         offsets = np.concatenate([[0], np.cumsum([len(row) for row in ids])]).astype(np.int64)
         flat = np.fromiter((token for row in ids for token in row), np.int32, int(offsets[-1]))

@@ -41,7 +41,7 @@ class WordsFeature(Feature):
         raise NotImplementedError
 
     def observe(self, values: pa.Array, rows: np.ndarray) -> None:
-        absent = self.absent(values)
+        absent = self.absent(values, rows)
         self.note_missing(absent, rows)
         self.fitted_rows += len(values)
         self.missing_in_training += 0 if absent is None else int(absent.sum())
@@ -101,7 +101,7 @@ class WordsFeature(Feature):
 
     def indices(self, values: pa.Array, rows: np.ndarray, counts: Counts | None, unknown: int) -> tuple[Lists, np.ndarray]:
         """The words of each row and their indices, flat; counts missing rows and unknown words."""
-        self.note_missing(self.absent(values), rows, counts)
+        self.note_missing(self.absent(values, rows), rows, counts)
         lists = self.lists(self.filled(values))
         codes, words = coded(lists.flat, self.name)
         table = np.array([self.index.get(word, unknown) if word is not None else unknown for word in words] + [unknown], np.int64)

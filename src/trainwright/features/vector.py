@@ -80,8 +80,8 @@ class VectorFeature(Feature):
         absent = np.isnan(vectors).any(axis=1) if self.width else np.ones(len(values), bool)
         return vectors, absent if absent.any() else None
 
-    def absent(self, values: pa.Array) -> np.ndarray | None:
-        return self.vectors(values, np.arange(len(values)))[1]
+    def absent(self, values: pa.Array, rows: np.ndarray) -> np.ndarray | None:
+        return self.vectors(values, rows)[1]
 
     def layout(self) -> dict[str, PartLayout]:
         parts = {"value": PartLayout((self.width,), np.float32)}

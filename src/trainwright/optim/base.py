@@ -6,7 +6,7 @@ fused kernels, give the same bits, and name their state by parameter.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple, Protocol
 
@@ -71,7 +71,7 @@ class Group:
 class Piece(NamedTuple):
     """The parameters of one kernel call, with their gradients and state in the same order."""
 
-    params: Sequence[Tensor]
+    params: list[Tensor]
     grads: list[Tensor]
     state: dict[str, list[Tensor]]
     steps: list[Tensor]
@@ -87,7 +87,9 @@ class LeanOptimizer:
         self.groups = _grouped(parameters)
         self._params = [param for group in self.groups for param in group.params]
         for group in self.groups:
-            group.state = {key: [torch.zeros_like(param, memory_format=torch.preserve_format) for param in group.params] for key in self.STATE}
+            group.state = {
+                key: [torch.zeros_like(param, memory_format=torch.preserve_format) for param in group.params] for key in self.STATE
+            }
             device = group.params[0].device if group.fused else torch.device("cpu")
             group.steps = [torch.zeros((), dtype=torch.float32, device=device)] * len(group.params)
             group.fresh = set(range(len(group.params)))
@@ -131,7 +133,7 @@ class LeanOptimizer:
 
     def tensors(self) -> dict[str, Tensor]:
         """State as tensors named `<state>/<parameter>`."""
-        found = {}
+        found: dict[str, Tensor] = {}
         for group in self.groups:
             found |= {f"{key}/{name}": tensor for key, each in group.state.items() for name, tensor in zip(group.names, each, strict=True)}
             found |= {f"step/{name}": step for name, step in zip(group.names, group.steps, strict=True)}
@@ -163,7 +165,9 @@ def check_names(wanted: set[str], found: set[str]) -> None:
     if wanted != found:
         missing, unknown = sorted(wanted - found), sorted(found - wanted)
         why = "; ".join(f"{word}: {', '.join(names[:5])}" for word, names in (("missing", missing), ("unknown", unknown)) if names)
-        raise RunError("the optimizer's saved state belongs to another model or optimizer", why=why, fix="continue with the same model and optimizer")
+        raise RunError(
+            "the optimizer's saved state belongs to another model or optimizer", why=why, fix="continue with the same model and optimizer"
+        )
 
 
 def _grouped(parameters: Iterable[tuple[str, nn.Parameter]]) -> list[Group]:

@@ -26,20 +26,19 @@ def build_optimizer(options: PartConfig, parameters: Iterable[tuple[str, nn.Para
 
         return wrap(found, options.model_dump(exclude={"type"}, exclude_unset=True), dict(parameters))
     if isinstance(found, type) and all(hasattr(found, each) for each in ("step", "zero_grad", "tensors", "load")):
-        mine: Any = found(**options.model_dump(exclude={"type"}, exclude_unset=True), parameters=parameters)
-        return mine  # type: ignore[no-any-return]
+        mine: Optimizer = registry.build("optimizer", options, parameters=parameters)
+        return mine
     raise ConfigError(f"'{options.type}' is not an optimizer", where="trainer.optimizer", fix="name a subclass of torch.optim.Optimizer")
 
 
 def build_schedule(options: PartConfig, extent: Extent, higher_is_better: bool) -> Schedule:
     """The schedule of that name, or a class at that path made with its own options. Raises ConfigError when it has no `factor(step)`."""
-    if options.type == "plateau":
-        made: Schedule = registry.build("schedule", options, extent=extent, higher_is_better=higher_is_better)
-        return made
-    if options.type in registry.parts("schedule"):
-        made = registry.build("schedule", options, extent=extent)
-        return made
-    found: Any = registry.build("schedule", options, extent=extent)
-    if not callable(getattr(found, "factor", None)):
-        raise ConfigError(f"'{options.type}' is not a schedule", where="trainer.schedule", fix="give it factor(step) → multiplier of the learning rate")
-    return found  # type: ignore[no-any-return]
+    context: dict[str, Any] = {"extent": extent}
+    if options.type not in registry.parts("schedule") or options.type == "plateau":
+        context["higher_is_better"] = higher_is_better
+    found: Schedule = registry.build("schedule", options, **context)
+    missing = [name for name in ("factor", "observe", "state", "load") if not callable(getattr(found, name, None))]
+    if missing:
+        fix = "derive it from trainwright.optim.schedules.base.PureSchedule and give it shape(step)"
+        raise ConfigError(f"'{options.type}' is not a schedule", where="trainer.schedule", why=f"it has no {missing[0]}", fix=fix)
+    return found

@@ -29,7 +29,9 @@ class TorchOptimizer:
     @learning_rate.setter
     def learning_rate(self, value: float) -> None:
         for group, base in self._groups:
-            group["lr"] = value if base == self.base_learning_rate else base * (value / self.base_learning_rate if self.base_learning_rate else 1.0)
+            group["lr"] = (
+                value if base == self.base_learning_rate else base * (value / self.base_learning_rate if self.base_learning_rate else 1.0)
+            )
 
     def step(self) -> None:
         """Update every parameter that has a gradient."""

@@ -45,7 +45,11 @@ def _summary(path: Path) -> dict[str, Any]:
     status: str = run.status
     if status in ("created", "running") and not run.alive:
         status = "interrupted"
-    target, metric, value, split = headline(results if isinstance(results, dict) else {})
+    given = run.info.get("headline")
+    if isinstance(given, dict):
+        target, metric, value, split = (given.get(key) for key in ("target", "metric", "value", "split"))
+    else:
+        target, metric, value, split = headline(results if isinstance(results, dict) else {})
     target = ", ".join(run.info.get("targets") or ([target] if target else []))
     headlined = {"target": target, "metric": metric, "value": value, "split": split}
     return {**summary, **headlined, "name": run.name, "started": str(run.info.get("created", "")), "status": status}

@@ -33,7 +33,7 @@ def probabilities(kind: str, output: Float[Tensor, "b o"]) -> Float[Tensor, "b c
     return output.softmax(dim=1)
 
 
-def original_units(encoded: Shaped[Tensor, b * v], scale: dict[str, Any] | None) -> Shaped[Tensor, b * v]:
+def original_units(encoded: Shaped[Tensor, "b ..."], scale: dict[str, Any] | None) -> Shaped[Tensor, "b ..."]:
     """Standardised, perhaps log-transformed values in the target's own units; float64 where the device has it."""
     # in float32 a target such as 1 000 000 ± 1 would come back as steps
     values = encoded if encoded.device.type == "mps" else encoded.double()
@@ -45,7 +45,7 @@ def original_units(encoded: Shaped[Tensor, b * v], scale: dict[str, Any] | None)
     return torch.where(values < 0, values, values.clamp_min(0).expm1()) if scale.get("transform") == "log" else values
 
 
-def scores(target: TargetSpec, output: Float[Tensor, "b o"]) -> Shaped[Tensor, b * c]:
+def scores(target: TargetSpec, output: Float[Tensor, "b o"]) -> Shaped[Tensor, "b ..."]:
     """What the metrics read: probabilities `[b, c]`, or values in original units `[b]` (number) or `[b, v]` (vector)."""
     if target.kind in ("number", "vector"):
         return original_units(output.squeeze(1) if target.kind == "number" else output, target.scale)

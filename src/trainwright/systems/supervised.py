@@ -14,7 +14,6 @@ from trainwright.config.model import ConfigModel, PartConfig
 from trainwright.config.registry import build
 from trainwright.engine.system import Batch, Loss, Moment
 from trainwright.features.spec import DataSpec, InputGroup, TargetSpec
-from trainwright.nn.combiners import AutoCombinerOptions
 from trainwright.nn.decoders import LinearDecoderOptions
 from trainwright.nn.encoders.auto import choose as choose_encoder
 from trainwright.nn.encoders.tied import Tied, one_column
@@ -22,6 +21,7 @@ from trainwright.nn.losses import BinaryCrossEntropyOptions, CrossEntropyOptions
 from trainwright.nn.losses.base import RowLoss
 from trainwright.systems.base import System
 from trainwright.systems.config import SupervisedConfig
+from trainwright.systems.parts import make_combiner, make_encoder, make_loss
 from trainwright.systems.readout import join_members, original_units, scores
 
 DEFAULT_LOSSES: dict[str, Callable[[], PartConfig]] = {
@@ -58,7 +58,7 @@ class SupervisedSystem(System):
         self.encoders = nn.ModuleList(encoders)
         shapes = [(encoder.tokens, encoder.width) for encoder, _ in reads]
         options = self.config.combiner
-        self.combiner = build("combiner", AutoCombinerOptions() if options is None else options, shapes=shapes, rows=spec.rows)
+        self.combiner = make_combiner(options, shapes, spec.rows)
         self.penalised = bool(getattr(self.combiner, "penalises", False))
         self.heads = [self._head(target) for target in spec.targets]
         self.decoders = nn.ModuleList(head.decoder for head in self.heads)
@@ -84,7 +84,7 @@ class SupervisedSystem(System):
         options = group.encoder or self.config.encoders.get(group.kind)
         if options is None or options.type == "auto":
             options = choose_encoder(group, self.config.combiner.type, rows)
-        return build("encoder", options, group=group)
+        return make_encoder(options, group)
 
     def _head(self, target: TargetSpec) -> Head:
         loss = target.loss or DEFAULT_LOSSES[target.kind]()
@@ -97,7 +97,7 @@ class SupervisedSystem(System):
             members=getattr(self.combiner, "members", 1),
             target=shaped,
         )
-        return Head(target, decoder, build("loss", loss, target=shaped))
+        return Head(target, decoder, make_loss(loss, shaped))
 
     def encode(self, batch: Batch) -> Tensor:
         """One vector per row `[b, h]`, or per row and member `[b, k, h]`."""

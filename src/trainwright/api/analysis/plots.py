@@ -173,12 +173,14 @@ def values(outcome: Outcome) -> dict[str, Any]:
 def residuals(errors: np.ndarray) -> dict[str, Any]:
     """A histogram of prediction - truth; the outermost 0.2 % on either side count in the end bins, so that one row cannot flatten it."""
     low, high = np.quantile(errors, [0.002, 0.998]) if len(errors) >= 1000 else (errors.min(), errors.max())
-    if high <= low:
-        low, high = low - max(abs(low) * 1e-6, 1e-6), high + max(abs(high) * 1e-6, 1e-6)
+    size = max(abs(low), abs(high))
+    if high - low <= 1e-9 * size or high == low:
+        # all the same but for rounding: one bar in the middle
+        low, high = low - max(size * 1e-6, 1e-6), high + max(size * 1e-6, 1e-6)
     bins = int(np.clip(np.sqrt(len(errors)), 5, HISTOGRAM_BINS))
     counts, edges = np.histogram(np.clip(errors, low, high), bins=bins, range=(low, high))
     outside = int(((errors < low) | (errors > high)).sum())
-    return {"edges": rounded(edges), "counts": counts.tolist(), "outside": outside, "mean": float(errors.mean())}
+    return {"edges": edges.tolist(), "counts": counts.tolist(), "outside": outside, "mean": float(errors.mean())}
 
 
 def rounded(numbers: np.ndarray, digits: int = 6) -> list[float]:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from trainwright.data.source import Source
 
 NULLS = [
-    "", "NA", "N/A", "n/a", "#N/A", "#NA", "<NA>", "NaN", "nan", "-NaN", "-nan", "null", "NULL", "Null", "None", "?", "#VALUE!", "#DIV/0!", "1.#QNAN", "1.#IND",
+    "", "NA", "N/A", "n/a", "#N/A", "#NA", "<NA>", "NaN", "nan", "-NaN", "-nan", "null", "NULL", "Null", "None", "?",
+    "#VALUE!", "#DIV/0!", "1.#QNAN", "1.#IND",
 ]  # fmt: skip
 """Text that stands for a missing value."""
 
@@ -108,7 +109,9 @@ PARTS: dict[str, Part] = {
     "arrow": Part("trainwright.data.sources.arrow:ArrowSource", ArrowOptions, "Arrow IPC and Feather files"),
     "jsonl": Part("trainwright.data.sources.jsonl:JSONLinesSource", JSONLinesOptions, "one JSON object per line"),
     "xlsx": Part("trainwright.data.sources.xlsx:ExcelSource", ExcelOptions, "a sheet of an Excel workbook (extra `excel`)"),
-    "builtin": Part("trainwright.data.sources.builtin:BuiltinSource", BuiltinOptions, "iris, wine, breast_cancer, digits, diabetes, linnerud"),
+    "builtin": Part(
+        "trainwright.data.sources.builtin:BuiltinSource", BuiltinOptions, "iris, wine, breast_cancer, digits, diabetes, linnerud"
+    ),
 }
 """Registry name → source."""
 
@@ -126,7 +129,9 @@ def from_text(text: str) -> dict[str, Any]:
 
     kinds = {kind_of(file) for file in found_files(text)}
     if len(kinds) > 1:
-        raise DataError(f"'{text}' names files of several kinds: {', '.join(sorted(kinds))}", where="data.source", fix="name files of one kind")
+        raise DataError(
+            f"'{text}' names files of several kinds: {', '.join(sorted(kinds))}", where="data.source", fix="name files of one kind"
+        )
     return {"type": kinds.pop(), "path": text}
 
 
@@ -146,7 +151,7 @@ def kind_of(file: Path) -> str:
 
 
 def open_source(options: PartConfig, memory_limit: int) -> Source:
-    """The source that `options` describe; one larger than `memory_limit` bytes is read in pieces. Raises DataError when it cannot be read."""
+    """The source that `options` describe, read in pieces when it is larger than `memory_limit` bytes; raises DataError when it cannot be read."""
     source: Source = build("source", options, memory_limit=memory_limit)
     return source
 
@@ -158,7 +163,7 @@ def from_object(data: Any, memory_limit: int = 4 << 30) -> Source:
 
         given = from_text(str(data))
         return open_source(options_class("source", given["type"]).model_validate(given), memory_limit)
-    from trainwright.data.sources.memory import table_of
     from trainwright.data.source import TableSource
+    from trainwright.data.sources.memory import table_of
 
     return TableSource(table_of(data), "the given table")

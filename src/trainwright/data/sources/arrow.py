@@ -52,7 +52,9 @@ def _schema(path: Path) -> pa.Schema:
             return (pa.ipc.open_file(opened) if _is_file(path) else pa.ipc.open_stream(opened)).schema
     except (pa.ArrowInvalid, OSError) as error:
         why = str(error).splitlines()[0]
-        raise DataError(f"'{path.name}' is not an Arrow file", where="data.source", why=why, fix="is it complete, and of that kind?") from error
+        raise DataError(
+            f"'{path.name}' is not an Arrow file", where="data.source", why=why, fix="is it complete, and of that kind?"
+        ) from error
 
 
 def _is_file(path: Path) -> bool:

@@ -69,7 +69,9 @@ class CSVSource(FileSource):
     def _note(self) -> None:
         first = self.texts[0].head.dialect
         if not first.header:
-            self.notes.append("no header was found: columns are named column_1, column_2, … (`data.source.header: true` if the first row names them)")
+            self.notes.append(
+                "no header was found: columns are named column_1, column_2, … (`data.source.header: true` if the first row names them)"
+            )
         if first.encoding == "latin-1" and self.options.encoding == "auto":
             self.notes.append("the text is not UTF-8 and was read as latin-1; set `data.source.encoding` if letters look wrong")
         if self.skipped:
@@ -130,7 +132,11 @@ class CSVSource(FileSource):
             found[name] = distinct.pop() if len(distinct) == 1 else pa.null() if not distinct else self._common(name, types)
         joined = []
         for text, table in zip(self.texts, tables, strict=True):
-            again = [name for name in names if table.schema.field(name).type != found[name] and not pa.types.is_null(table.schema.field(name).type)]
+            again = [
+                name
+                for name in names
+                if table.schema.field(name).type != found[name] and not pa.types.is_null(table.schema.field(name).type)
+            ]
             if again:
                 wider = self._whole(text, {name: found[name] for name in again}, again)
                 for name in again:
@@ -206,7 +212,9 @@ class CSVSource(FileSource):
 
     def _reader(self, text: TextFile, types: dict[str, pa.DataType], columns: list[str] | None) -> arrow_csv.CSVStreamingReader:
         try:
-            return arrow_csv.open_csv(self._input(text), *self._settings(text, types, columns, max(STREAM_BLOCK, text.head.longest_line * 8)))
+            return arrow_csv.open_csv(
+                self._input(text), *self._settings(text, types, columns, max(STREAM_BLOCK, text.head.longest_line * 8))
+            )
         except pa.ArrowInvalid as error:
             if CONVERSION.search(str(error)):
                 raise
@@ -269,5 +277,3 @@ def _may_hold_newlines(path: Path, head: Head) -> bool:
         return True
     with path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
         return content.find(quote.encode()) >= 0
-
-

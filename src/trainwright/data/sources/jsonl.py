@@ -105,7 +105,7 @@ def _by_python(path: Path, first: int, block: bytes) -> pa.Table:
             value = json.loads(line)
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
             what = f"line {number} of '{path.name}' is not JSON"
-            fix = "each line is one whole object: {\"age\": 3, \"name\": \"a\"}"
+            fix = 'each line is one whole object: {"age": 3, "name": "a"}'
             shown = line[:60].decode("utf-8", "replace")
             raise DataError(what, where="data.source", why=f"{getattr(error, 'msg', error)}: {shown}", fix=fix) from error
         if not isinstance(value, dict):
@@ -120,7 +120,9 @@ def _column(values: list[Any]) -> pa.Array:
     try:
         return pa.array(values)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
-        return pa.array([None if value is None else value if isinstance(value, str) else json.dumps(value) for value in values], pa.string())
+        return pa.array(
+            [None if value is None else value if isinstance(value, str) else json.dumps(value) for value in values], pa.string()
+        )
 
 
 def _as_schema(table: pa.Table, schema: pa.Schema) -> pa.Table:
@@ -131,7 +133,11 @@ def _as_schema(table: pa.Table, schema: pa.Schema) -> pa.Table:
             continue
         column = table.column(field.name)
         if pa.types.is_string(field.type) and not pa.types.is_string(column.type) and not pa.types.is_null(column.type):
-            columns.append(pa.chunked_array([pa.array([None if value is None else json.dumps(value, default=str) for value in column.to_pylist()], pa.string())]))
+            columns.append(
+                pa.chunked_array(
+                    [pa.array([None if value is None else json.dumps(value, default=str) for value in column.to_pylist()], pa.string())]
+                )
+            )
         else:
             columns.append(column.cast(field.type, safe=False))
     return pa.Table.from_arrays(columns, names=schema.names)

@@ -16,7 +16,7 @@ WHERE = "the given table"
 
 
 def table_of(data: Any) -> pa.Table:
-    """The rows of an object as an Arrow table; raises DataError for objects that are no table, have no rows, or columns of unequal length."""
+    """The rows of an object as an Arrow table; raises DataError when it is no table, has no rows, or columns of unequal length."""
     if isinstance(data, pa.RecordBatch):
         data = pa.Table.from_batches([data])
     if isinstance(data, pa.Table):

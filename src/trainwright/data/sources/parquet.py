@@ -70,11 +70,17 @@ class ParquetSource(FileSource):
 
 def _opened(path: Path) -> arrow_parquet.ParquetFile:
     try:
-        return arrow_parquet.ParquetFile(path)
+        # Without pre_buffer=False the reader keeps every column chunk it has read, so the whole file ends up in memory.
+        return arrow_parquet.ParquetFile(path, pre_buffer=False)
     except (pa.ArrowInvalid, OSError) as error:
         why = str(error).splitlines()[0]
-        raise DataError(f"'{path.name}' is not a Parquet file", where="data.source", why=why, fix="is it complete, and of that kind?") from error
+        raise DataError(
+            f"'{path.name}' is not a Parquet file", where="data.source", why=why, fix="is it complete, and of that kind?"
+        ) from error
 
 
 def _uncompressed(metadata: arrow_parquet.FileMetaData) -> int:
-    return sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups)) + 8 * metadata.num_rows * metadata.num_columns
+    return (
+        sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
+        + 8 * metadata.num_rows * metadata.num_columns
+    )

@@ -53,7 +53,9 @@ def _table(path: Path, options: ExcelOptions) -> pa.Table:
     rows = _rows(path, options.sheet)
     rows = [row for row in rows if any(value is not None for value in row)]
     if not rows:
-        raise DataError(f"sheet {options.sheet!r} of '{path.name}' is empty", where="data.source", fix="name another with data.source.sheet")
+        raise DataError(
+            f"sheet {options.sheet!r} of '{path.name}' is empty", where="data.source", fix="name another with data.source.sheet"
+        )
     width = max(max((place for place, value in enumerate(row, start=1) if value is not None), default=0) for row in rows)
     rows = [row[:width] + (None,) * (width - len(row)) for row in rows]
     header = options.header in (True, "true")
@@ -72,17 +74,24 @@ def _rows(path: Path, sheet: str | int) -> Rows:
         import openpyxl
     except ImportError as error:
         raise DataError(
-            "reading .xlsx needs openpyxl", where="data.source", why=str(error), fix="pip install 'trainwright[excel]', or save the sheet as csv"
+            "reading .xlsx needs openpyxl",
+            where="data.source",
+            why=str(error),
+            fix="pip install 'trainwright[excel]', or save the sheet as csv",
         ) from error
     from openpyxl.utils.exceptions import InvalidFileException
 
     try:
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
     except (InvalidFileException, zipfile.BadZipFile, KeyError, OSError) as error:
-        raise DataError(f"'{path.name}' is not an Excel workbook", where="data.source", why=str(error), fix="save it as .xlsx or csv") from error
+        raise DataError(
+            f"'{path.name}' is not an Excel workbook", where="data.source", why=str(error), fix="save it as .xlsx or csv"
+        ) from error
     names = book.sheetnames
     if isinstance(sheet, int) and not 0 <= sheet < len(names):
-        raise DataError(f"'{path.name}' has no sheet number {sheet}", where="data.source.sheet", why=f"it has {len(names)}", fix=did_you_mean("", names))
+        raise DataError(
+            f"'{path.name}' has no sheet number {sheet}", where="data.source.sheet", why=f"it has {len(names)}", fix=did_you_mean("", names)
+        )
     if isinstance(sheet, str) and sheet not in names:
         raise DataError(f"'{path.name}' has no sheet '{sheet}'", where="data.source.sheet", fix=did_you_mean(sheet, names))
     chosen = book[names[sheet] if isinstance(sheet, int) else sheet]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from trainwright.data.splits.base import Split
 
 VALIDATION, TEST = 0.15, 0.15
-"""Default shares. On tables of a few hundred rows, less validation picks the best epoch by luck, and less training costs more than it gains."""
+"""Default shares. In a few hundred rows, less validation picks the best epoch by luck, and less training costs more than it gains."""
 
 
 class FractionOptions(PartConfig):
@@ -34,7 +34,9 @@ class FractionOptions(PartConfig):
     def _shares_make_one(self) -> FractionOptions:
         train = 1 - self.validation - self.test if self.train is None else self.train
         if train <= 0 or abs(train + self.validation + self.test - 1) > 1e-6:
-            raise ValueError(f"train, validation and test make {train + self.validation + self.test:g}, not 1, or leave nothing to train on")
+            raise ValueError(
+                f"train, validation and test make {train + self.validation + self.test:g}, not 1, or leave nothing to train on"
+            )
         return self
 
     @property
@@ -129,7 +131,9 @@ class KFoldOptions(PartConfig):
 PARTS: dict[str, Part] = {
     "auto": Part("trainwright.data.splits.auto:AutoSplit", AutoOptions, "stratified for classes, random for numbers"),
     "random": Part("trainwright.data.splits.random:RandomSplit", RandomOptions, "rows at random"),
-    "stratified": Part("trainwright.data.splits.stratified:StratifiedSplit", StratifiedOptions, "each class in the same proportion everywhere"),
+    "stratified": Part(
+        "trainwright.data.splits.stratified:StratifiedSplit", StratifiedOptions, "each class in the same proportion everywhere"
+    ),
     "grouped": Part("trainwright.data.splits.grouped:GroupedSplit", GroupedOptions, "groups are never divided"),
     "column": Part("trainwright.data.splits.column:ColumnSplit", ColumnOptions, "a column says it"),
     "time": Part("trainwright.data.splits.time:TimeSplit", TimeOptions, "earliest rows train, latest rows test"),

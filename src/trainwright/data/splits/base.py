@@ -145,7 +145,9 @@ def assembled(rows: np.ndarray, part: np.ndarray, method: str, notes: Sequence[s
 def checked(split: Split, rows: Rows) -> Split:
     """The split, with classes that are missing somewhere noted; raises DataError when it cannot be trained or measured on."""
     if not len(split.train):
-        raise DataError("no training rows", where="data.split", why=f"the {split.method} split puts every row elsewhere", fix="change data.split")
+        raise DataError(
+            "no training rows", where="data.split", why=f"the {split.method} split puts every row elsewhere", fix="change data.split"
+        )
     for target in rows.class_targets():
         codes, names = codes_of(rows.column(target))
         place = np.full(len(rows.source), -1)
@@ -170,5 +172,7 @@ def not_empty(split: Split, shares: Sequence[float], where: str) -> Split:
     """The split; raises DataError when a part that should have rows has none."""
     for (name, part), wanted in zip(split.parts().items(), shares, strict=True):
         if wanted > 0 and not len(part):
-            raise DataError(f"no {name} rows", where="data.split", why=f"{where} leaves none", fix=f"give more rows, or set data.split.{name}=0")
+            raise DataError(
+                f"no {name} rows", where="data.split", why=f"{where} leaves none", fix=f"give more rows, or set data.split.{name}=0"
+            )
     return split

@@ -92,5 +92,7 @@ class FilesSplit:
             strata, notes = joint_strata(rows, rows.class_targets())
             shares = [1 - self.options.share * len(lacking), *[self.options.share if number in lacking else 0.0 for number in (1, 2)]]
             part[inside] = spread(strata[inside], shares, rows.generator)
-            notes.append(f"no file for {' and '.join(('', 'validation', 'test')[number] for number in lacking)}: a share of the training rows")
+            notes.append(
+                f"no file for {' and '.join(('', 'validation', 'test')[number] for number in lacking)}: a share of the training rows"
+            )
         return assembled(rows.numbers, part, "given files", notes)

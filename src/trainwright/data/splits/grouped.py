@@ -24,7 +24,9 @@ class GroupedSplit:
         wanted = sum(share > 0 for share in self.options.shares)
         if len(sizes) < wanted:
             raise DataError(
-                f"'{self.options.column}' has {len(sizes)} groups, too few for {wanted} splits", where="data.split", fix="choose another column or split"
+                f"'{self.options.column}' has {len(sizes)} groups, too few for {wanted} splits",
+                where="data.split",
+                fix="choose another column or split",
             )
         part = deal(sizes, self.options.shares, rows.generator)[groups]
         notes = [f"{len(sizes)} groups" + (f"; {alone} rows without a group are one each" if alone else "")]

@@ -39,7 +39,9 @@ class KFoldSplit:
         codes, names = codes_of(rows.column(column))
         wanted = str(self.options.fold)
         if wanted not in names:
-            raise DataError(f"no row has fold '{wanted}' in '{column}'", where="data.split.fold", fix=f"one of {', '.join(sorted(names)[:12])}")
+            raise DataError(
+                f"no row has fold '{wanted}' in '{column}'", where="data.split.fold", fix=f"one of {', '.join(sorted(names)[:12])}"
+            )
         return codes == names.index(wanted), f"fold {wanted} of column {column}"
 
 

@@ -14,7 +14,7 @@ FEWEST = 3
 
 
 class StratifiedSplit:
-    """Classes are spread by largest remainder, what one class rounds away being given to the next, so that sizes and proportions both hold."""
+    """Classes are spread by largest remainder; what one rounds away is given to the next, so that sizes and proportions both hold."""
 
     def __init__(self, options: StratifiedOptions) -> None:
         self.options = options
@@ -61,7 +61,7 @@ def spread(strata: np.ndarray, shares: Sequence[float], generator: np.random.Gen
     A stratum of one or two rows is for training; one of three or more is in every part with a share, as far as its rows go.
     """
     part = np.zeros(len(strata), np.int64)
-    codes, sizes = np.unique(strata, return_counts=True)
+    _, sizes = np.unique(strata, return_counts=True)
     members = np.split(np.argsort(strata, kind="stable"), np.cumsum(sizes)[:-1])
     owed = np.zeros(len(shares))
     for place in np.argsort(-sizes, kind="stable"):
@@ -69,7 +69,7 @@ def spread(strata: np.ndarray, shares: Sequence[float], generator: np.random.Gen
         if size < FEWEST:
             continue
         ideal = np.maximum(size * np.asarray(shares) + owed, 0)
-        counts = np.array(counts_of(size, ideal))
+        counts: np.ndarray = np.array(counts_of(size, ideal.tolist()), dtype=np.int64)
         for needy in np.flatnonzero((np.asarray(shares) > 0) & (counts == 0)):
             counts[np.argmax(counts)] -= 1
             counts[needy] += 1

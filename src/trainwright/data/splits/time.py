@@ -55,7 +55,12 @@ def as_times(values: pa.ChunkedArray, name: str) -> np.ndarray:
     if pa.types.is_timestamp(values.type):
         values = values.cast(pa.int64())
     if not (pa.types.is_integer(values.type) or pa.types.is_floating(values.type)):
-        raise DataError(f"column '{name}' holds no times", where="data.split", why=f"its values are {kind}", fix="name a column of dates, times or numbers")
+        raise DataError(
+            f"column '{name}' holds no times",
+            where="data.split",
+            why=f"its values are {kind}",
+            fix="name a column of dates, times or numbers",
+        )
     return pc.fill_null(values.cast(pa.float64(), safe=False), -np.inf).to_numpy()
 
 

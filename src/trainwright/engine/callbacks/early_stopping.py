@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from trainwright.engine.callbacks.base import Callback
 from trainwright.engine.config import EarlyStopping
 from trainwright.engine.monitor import Monitor
-
 from trainwright.engine.system import System
 
 if TYPE_CHECKING:

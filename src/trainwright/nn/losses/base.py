@@ -20,13 +20,13 @@ class RowLoss(nn.Module):
         weights = None if target.class_weights is None else torch.tensor(target.class_weights)
         self.register_buffer("weight", weights, persistent=False)
 
-    def forward(self, output: Float[Tensor, "b *k o"], truth: Shaped[Tensor, b * v]) -> Float[Tensor, " b"]:
+    def forward(self, output: Float[Tensor, "b *k o"], truth: Shaped[Tensor, "b ..."]) -> Float[Tensor, " b"]:
         """The loss of every row."""
         if output.dim() == 3:
             return self.each(output, truth.unsqueeze(1).expand(truth.shape[0], output.shape[1], *truth.shape[1:])).mean(dim=1)
         return self.each(output, truth)
 
-    def total(self, output: Float[Tensor, "b *k o"], truth: Shaped[Tensor, b * v]) -> Float[Tensor, ""]:
+    def total(self, output: Float[Tensor, "b *k o"], truth: Shaped[Tensor, "b ..."]) -> Float[Tensor, ""]:
         """The sum over rows, in as few operations as the loss allows."""
         return self(output, truth).sum()
 

@@ -21,7 +21,9 @@ class Extent:
     def in_steps(self, duration: Duration, where: str) -> int:
         """A duration in whole steps, rounded up. Raises ConfigError for a time, or for a share of a run of unknown length."""
         if duration.kind == "time":
-            raise ConfigError(f"'{duration}' is a time; steps or epochs are needed here", where=where, fix="write for example '500 steps' or '2 epochs'")
+            raise ConfigError(
+                f"'{duration}' is a time; steps or epochs are needed here", where=where, fix="write for example '500 steps' or '2 epochs'"
+            )
         if duration.kind == "run":
             return math.ceil(duration.value * self.total(where))
         return math.ceil(duration.value * (self.steps_per_epoch if duration.kind == "epochs" else 1))
@@ -30,7 +32,9 @@ class Extent:
         """Steps in all; raises ConfigError when only a time limits the run."""
         if self.steps is None:
             why = "only trainer.max_time limits this run"
-            raise ConfigError("the length of the run must be known here", where=where, why=why, fix="set trainer.max_epochs or trainer.max_steps")
+            raise ConfigError(
+                "the length of the run must be known here", where=where, why=why, fix="set trainer.max_epochs or trainer.max_steps"
+            )
         return self.steps
 
 
@@ -57,7 +61,9 @@ class PureSchedule:
         self.warmup = extent.in_steps(warmup, "trainer.schedule.warmup")
         if extent.steps is not None and self.warmup > extent.steps:
             why = f"{self.warmup} steps of warm-up in a run of {extent.steps}"
-            raise ConfigError("the warm-up is longer than the run", where="trainer.schedule.warmup", why=why, fix="shorten it, or train longer")
+            raise ConfigError(
+                "the warm-up is longer than the run", where="trainer.schedule.warmup", why=why, fix="shorten it, or train longer"
+            )
 
     def factor(self, step: int) -> float:
         """The multiplier at `step`: (step + 1) / (warm-up + 1) while warming up, so that no update is made with 0."""
@@ -78,4 +84,3 @@ class PureSchedule:
 
     def load(self, state: Mapping[str, Any]) -> None:
         """Nothing to take back."""
-

@@ -73,6 +73,8 @@ def gather(run: RunDirectory) -> Material:
             continue
         if content is None:
             material.absent[name] = "there is no such file"
+        elif not isinstance(content, dict):
+            material.absent[name] = "it holds something else"
         setattr(material, attribute, mapping(content))
     material.config_text = _text(material, "config.yaml")
     material.command = _text(material, "command.txt").strip()
@@ -94,21 +96,28 @@ def rows(value: Any) -> list[dict[str, Any]]:
 
 def _text(material: Material, name: str) -> str:
     try:
-        return (material.path / name).read_text(encoding="utf-8", errors="replace")
+        text = (material.path / name).read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         material.absent[name] = "there is no such file"
     except OSError as error:
         material.absent[name] = str(error)
+    else:
+        if not text.strip():
+            material.absent[name] = "it is empty"
+        return text
     return ""
 
 
 def _parsed(material: Material) -> dict[str, Any]:
     try:
         # The C parser is ten times faster; it is absent from some builds of PyYAML.
-        return mapping(yaml.load(material.config_text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+        content = yaml.load(material.config_text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except yaml.YAMLError as error:
         material.absent["config.yaml"] = f"it cannot be read: {error}".splitlines()[0]
         return {}
+    if not isinstance(content, dict):
+        material.absent.setdefault("config.yaml", "it holds something else")
+    return mapping(content)
 
 
 def _history(material: Material) -> dict[str, list[float]]:

@@ -176,7 +176,7 @@ def test_new_rows_need_no_targets_and_extra_columns_are_reported() -> None:
 def test_a_missing_column_is_an_error_that_offers_the_nearest() -> None:
     encoder = fit(people()).encoder
     new = people().rename_columns({"income": "incomes", "age": "Age"})
-    with pytest.raises(DataError, match="new.csv: missing columns 'age', 'income'") as caught:
+    with pytest.raises(DataError, match=r"new\.csv: missing columns 'age', 'income'") as caught:
         encoder.encode_inputs(TableSource(new, "new.csv"))
     assert caught.value.fix == "did you mean 'Age' for 'age', 'incomes' for 'income'?"
 
@@ -292,3 +292,14 @@ def test_encoding_imports_neither_torch_nor_pandas_nor_scipy() -> None:
         "print([name for name in ('torch', 'pandas', 'sklearn', 'scipy', 'tokenizers') if name in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+def test_a_bad_target_value_is_named_with_its_own_row_in_every_batch() -> None:
+    class InPieces(TableSource):
+        def batches(self, columns=None, rows=65_536):
+            return super().batches(columns, 3)
+
+    table = pa.table({"x": np.arange(10.0), "y": [*map(str, range(9)), "many"]})
+    kinds = {"x": choose("feature", "number"), "y": choose("feature", "number")}
+    with pytest.raises(DataError, match="row 10 'many'"):
+        EncodedTable.fit(InPieces(table, "t"), Division(np.arange(10), np.arange(0), np.arange(0)), kinds, ["x"], ["y"])

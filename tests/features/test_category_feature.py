@@ -80,7 +80,7 @@ def test_a_target_class_unseen_in_training_is_an_error_with_rows_or_drops_the_ro
     with pytest.raises(DataError, match="no training row has: row 2 'c'"):
         target(fitted("category", ["a", "b"], target=True), ["a", "c"])
     feature = fitted("category", ["a", "b"], target=True, unseen="drop")
-    np.testing.assert_array_equal(feature.dropped(pa.array(["a", "c", None])), [False, True, True])
+    np.testing.assert_array_equal(feature.dropped(pa.array(["a", "c", None]), np.arange(3)), [False, True, True])
 
 
 def test_a_target_keeps_classes_with_one_row() -> None:

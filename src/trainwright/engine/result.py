@@ -1,0 +1,117 @@
+"""What came of a run: the best weights loaded, the test split evaluated once, the numbers summed up."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from trainwright.config.clock import process_start
+from trainwright.config.errors import Interrupted
+from trainwright.data.rows import Rows
+from trainwright.engine.boundary import metrics_of
+from trainwright.engine.evaluation import EvaluationInterrupted
+from trainwright.engine.saving import load_weights
+from trainwright.engine.session import Session
+
+
+@dataclass
+class FitResult:
+    """What came of a run."""
+
+    steps: int
+    """Optimizer updates of the whole run."""
+    epochs: float
+    """Passes over the training rows."""
+    best_step: int | None
+    """The step whose weights were kept; None without a validation split: the last ones are kept then."""
+    best_value: float | None
+    """The monitored metric at that step."""
+    monitor: str
+    """The monitored metric."""
+    stopped_because: str
+    """`max_epochs`, `max_steps`, `max_time`, `early_stopping`, or what a callback said."""
+    timing: dict[str, float]
+    """Seconds by phase, as results.json has them."""
+    realised: dict[str, Any]
+    """Batch size, steps, epochs and parameters, as results.json has them."""
+    metrics: dict[str, dict[str, float]]
+    """Split → metric → value: `train` (running) and `validation` at the kept weights, `test` once at the end."""
+    history: list[dict[str, float]] = field(default_factory=list)
+    """Every logged row."""
+    path: Path | None = None
+    """The run's directory."""
+
+    @property
+    def best(self) -> dict[str, Any] | None:
+        """Step, metric and value of the kept weights; None without a validation split."""
+        return None if self.best_step is None else {"step": self.best_step, "metric": self.monitor, "value": self.best_value}
+
+    @property
+    def train_metrics(self) -> dict[str, float]:
+        """Running training metrics at the kept weights."""
+        return self.metrics.get("train", {})
+
+
+def finish(session: Session, test: Rows | None, path: Path) -> FitResult:
+    """Load the best weights, evaluate the test split once, and sum the run up."""
+    weights = session.saver.best_weights(session)
+    if weights is not None:
+        load_weights(session.system, weights, where="the best checkpoint")
+    best_step, best_value = session.best.entries[0] if weights is not None else (None, None)
+    try:
+        metrics = final_metrics(session, test, best_step)
+    except EvaluationInterrupted:
+        name = session.interrupts.name
+        raise Interrupted(f"{name}: trained and saved, not yet evaluated", fix=f"continue with: {session.continue_with}") from None
+    plan = session.plan
+    epochs = session.rows_between(0, session.step) / plan.rows
+    realised = {
+        "batch_size": plan.batch_size,
+        "micro_batch_size": plan.micro_batch_size,
+        "steps": session.step,
+        "epochs": epochs,
+        "parameters": sum(each.numel() for each in session.optimizer.parameters()),
+    }
+    timing = timing_of(session)
+    name, because = session.monitor.name, session.stopped_because
+    return FitResult(session.step, epochs, best_step, best_value, name, because, timing, realised, metrics, session.history, path)
+
+
+def final_metrics(session: Session, test: Rows | None, best_step: int | None) -> dict[str, dict[str, float]]:
+    """Metrics by split at the kept weights; validation's are those of the evaluation that found them."""
+    rows = [row for row in session.history if row["step"] == best_step or (best_step is None and row["step"] == session.step)]
+    known = rows[-1] if rows else {}
+    metrics = {split: under(known, split) for split in ("train", "validation")}
+    with session.timing.phase("evaluate"):
+        if session.validation is not None and not metrics["validation"]:
+            metrics["validation"] = metrics_of(session, session.validation)
+        if test is not None and len(test):
+            for hook in session.hooks.on_test_start:
+                hook(session, session.system)
+            metrics["test"] = metrics_of(session, test)
+            for hook in session.hooks.on_test_end:
+                hook(session, session.system, metrics["test"])
+    return {split: values for split, values in metrics.items() if values}
+
+
+def under(row: dict[str, float], split: str) -> dict[str, float]:
+    """The metrics of a split in a logged row."""
+    return {name.removeprefix(f"{split}/"): value for name, value in row.items() if name.startswith(f"{split}/")}
+
+
+def timing_of(session: Session) -> dict[str, float]:
+    """Seconds as results.json has them; phases and steps over all processes of the run, start-up of this one."""
+    seconds = session.timing.read()
+    rows = session.rows_between(0, session.step)
+    started = process_start()
+    return {
+        "startup_seconds": (session.first_step_at or time.time()) - started,
+        "train_seconds": seconds["train"],
+        "evaluate_seconds": seconds["evaluate"],
+        "checkpoint_seconds": seconds["checkpoint"],
+        "total_seconds": time.time() - started,
+        "steps": session.step,
+        "samples_per_second": rows / seconds["train"] if seconds["train"] else 0.0,
+    }

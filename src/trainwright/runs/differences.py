@@ -1,0 +1,140 @@
+"""What differs between two runs: configuration, code, environment and data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from trainwright.config.errors import RunError
+from trainwright.runs.files import read_json
+
+ABSENT = "–"
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing that differs: its dotted name and both values, `–` where a run has none."""
+
+    name: str
+    first: Any
+    second: Any
+
+
+def flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    """A nested mapping by dotted keys; lists that hold mappings by position, other lists as they are."""
+    if isinstance(value, dict) and value:
+        items = [(str(key), each) for key, each in value.items()]
+    elif isinstance(value, list) and any(isinstance(each, (dict, list)) for each in value):
+        items = [(str(index), each) for index, each in enumerate(value)]
+    else:
+        return {prefix: value}
+    found: dict[str, Any] = {}
+    for key, each in items:
+        found |= flat(each, f"{prefix}.{key}" if prefix else key)
+    return found
+
+
+def changes(first: Any, second: Any) -> list[Change]:
+    """Every dotted key whose values differ, in the order of the first, then those that only the second has."""
+    a, b = flat(first), flat(second)
+    return [
+        Change(key, a.get(key, ABSENT), b.get(key, ABSENT))
+        for key in dict.fromkeys([*a, *b])
+        if not _same(a.get(key, ABSENT), b.get(key, ABSENT))
+    ]
+
+
+def _same(a: Any, b: Any) -> bool:
+    return bool(a == b) and isinstance(a, bool) == isinstance(b, bool)
+
+
+def config_changes(first: Path, second: Path) -> list[Change]:
+    """Differences of config.yaml. Raises RunError when one cannot be parsed."""
+    return [each for each in changes(_config(first), _config(second)) if each.name]
+
+
+def _config(run: Path) -> Any:
+    try:
+        text = (run / "config.yaml").read_text(encoding="utf-8", errors="replace")
+        return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {}
+    except FileNotFoundError:
+        return {}
+    except (OSError, yaml.YAMLError) as error:
+        raise RunError(
+            "config.yaml cannot be read", where=str(run), why=str(error).splitlines()[0], fix="restore it from a copy"
+        ) from error
+
+
+def code_changes(first: Path, second: Path) -> list[Change]:
+    """Differences of the code: commit, branch, and whether the uncommitted changes are the same."""
+    a, b = (_mapping(read_json(each / "code.json")) for each in (first, second))
+    names = {"commit": "commit", "branch": "branch", "diff_sha256": "uncommitted changes"}
+    shown = [{said: _digest(state.get(key)) for key, said in names.items()} for state in (a, b)]
+    return changes(shown[0], shown[1]) if a or b else []
+
+
+def environment_changes(first: Path, second: Path) -> list[Change]:
+    """Differences that can change numbers: versions, processor, GPUs, threads and their variables."""
+    kept = ("python", "packages", "system", "machine", "cpu", "gpus", "threads", "variables")
+    a, b = (_mapping(read_json(each / "environment.json")) for each in (first, second))
+    return changes({key: a.get(key) for key in kept}, {key: b.get(key) for key in kept}) if a or b else []
+
+
+def data_changes(first: Path, second: Path) -> list[Change]:
+    """Differences of the data: content and size, columns and their types, the sizes of the splits and which rows are in them."""
+    a, b = (_mapping(read_json(each / "data.json")) for each in (first, second))
+    found = changes(_source(a), _source(b)) + changes(_columns(a), _columns(b))
+    split = ("method", "seed", "train", "validation", "test")
+    found += changes(*({"split": {key: _mapping(each.get("split")).get(key, ABSENT) for key in split}} for each in (a, b)))
+    return found + _membership(first / "splits.parquet", second / "splits.parquet")
+
+
+def _source(data: dict[str, Any]) -> dict[str, Any]:
+    source = _mapping(data.get("source"))
+    content = {
+        key: _digest(each) if "sha256" in key else each for key, each in flat(source.get("fingerprint") or {}).items() if "path" not in key
+    }
+    return {
+        "source": {
+            "name": source.get("name"),
+            "rows": source.get("rows"),
+            **{key: each for key, each in content.items() if key not in ("", "rows")},
+        }
+    }
+
+
+def _columns(data: dict[str, Any]) -> dict[str, Any]:
+    listed = [each for each in data.get("columns") or [] if isinstance(each, dict)]
+    return {f"column {each.get('name')}": f"{each.get('type')}, {each.get('role')}" for each in listed}
+
+
+def _membership(first: Path, second: Path) -> list[Change]:
+    """Whether the same rows, by content, are in the same splits."""
+    if not first.is_file() or not second.is_file():
+        return []
+    from pyarrow import ArrowException, parquet
+
+    try:
+        a, b = parquet.read_table(first), parquet.read_table(second)
+    except (OSError, ArrowException) as error:
+        raise RunError("splits.parquet cannot be read", where=str(first.parent), why=str(error), fix="restore it from a copy") from error
+    if a.num_rows != b.num_rows:
+        return [Change("rows in the splits", a.num_rows, b.num_rows)]
+    found = []
+    for name in [each for each in a.column_names if each in b.column_names]:
+        x, y = a[name].combine_chunks(), b[name].combine_chunks()
+        if not x.equals(y):
+            moved = sum(p != q for p, q in zip(x.to_pylist(), y.to_pylist(), strict=True))
+            found.append(Change(f"splits.parquet: {name}", "", f"differs in {moved:,} of {a.num_rows:,} rows"))
+    return found
+
+
+def _digest(value: Any) -> Any:
+    return str(value)[:12] if value else "none"
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}

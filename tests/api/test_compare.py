@@ -1,0 +1,179 @@
+"""Comparing runs and weights."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from safetensors.numpy import save_file
+from safetensors.torch import save_file as save_torch
+
+from trainwright.api.compare import compare
+from trainwright.config.errors import RunError
+from trainwright.runs.differences import changes, flat
+from trainwright.runs.directory import RunDirectory
+from trainwright.runs.results import build_results
+from trainwright.runs.weights import compare_weights
+
+CONFIG = "trainer:\n  optimizer: {type: adamw, learning_rate: %s}\n  clip: null\nrun: {seed: %d}\n"
+
+
+def make(
+    path: Path, *, seed: int = 0, rate: float = 0.001, flips: int = 0, weights: dict[str, np.ndarray] | None = None, **outcome: Any
+) -> RunDirectory:
+    """A finished run of a binary target over 400 test rows, `flips` of them predicted wrongly."""
+    with RunDirectory.create(str(path), path.name) as run:
+        run.status = "finished"
+        run.config.write_text(CONFIG % (rate, seed))
+        run.write_json("code.json", {"commit": "abc" * 10, "branch": "main", "diff_sha256": None})
+        run.write_json("environment.json", {"python": "3.11", "packages": {"torch": "2.13"}, "gpus": []})
+        columns = [{"name": "x", "type": "number", "role": "input"}]
+        source = {"name": "d.csv", "rows": 2000, "fingerprint": {"path": str(path), "sha256": "f" * 64}}
+        run.write_json("data.json", {"source": source, "columns": columns, "split": {"method": "random", "seed": seed, "test": 400}})
+        pq.write_table(pa.table({"row": np.arange(2000), "split": np.array(["train", "test"])[(np.arange(2000) + seed) % 2]}), run.splits)
+        truth = np.arange(400) % 2
+        guess = np.where(np.arange(400) < flips, 1 - truth, truth)
+        metrics = {"accuracy": 1 - flips / 400, "log_loss": 0.1 + flips / 400}
+        run.write_json("results.json", build_results(metrics={"test": {"y": metrics}, "validation": {"y": {"accuracy": 0.9}}}))
+        run.outcomes.mkdir()
+        saved = {
+            "rows": np.arange(400),
+            "truth": truth,
+            "scores": np.where(guess == 1, 0.9, 0.1),
+            "target": np.array("y"),
+            "kind": np.array("binary"),
+        }
+        np.savez(run.outcomes / "y.npz", **{**saved, "classes": np.array(["no", "yes"]), "threshold": np.array(0.5), **outcome})
+        run.model.mkdir()
+        save_file(
+            weights or {"w": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.zeros(2, np.float32)}, run.model / "model.safetensors"
+        )
+    return run
+
+
+def test_a_run_is_identical_to_its_repetition(tmp_path: Path) -> None:
+    found = compare(make(tmp_path / "a").path, make(tmp_path / "b").path)
+    assert found.identical and found.exit_code == 0
+    assert (found.config, found.code, found.environment, found.data) == ([], [], [], [])
+    assert "identical, bit for bit: 2 tensors, 8 numbers" in found.render()
+    assert all(each.difference == 0 for each in found.metrics)
+
+
+def test_what_differs_is_named_with_both_values(tmp_path: Path) -> None:
+    found = compare(make(tmp_path / "a").path, make(tmp_path / "b", seed=1, rate=0.01).path)
+    assert {each.name: (each.first, each.second) for each in found.config} == {
+        "trainer.optimizer.learning_rate": (0.001, 0.01), "run.seed": (0, 1),
+    }  # fmt: skip
+    assert {each.name for each in found.data} == {"split.seed", "splits.parquet: split"}
+    text = found.render()
+    assert "trainer.optimizer.learning_rate  0.001 → 0.01" in text and "differs in 2,000 of 2,000 rows" in text
+
+
+def test_the_same_rows_give_an_interval_of_the_paired_difference(tmp_path: Path) -> None:
+    found = compare(make(tmp_path / "a").path, make(tmp_path / "b", flips=40).path)
+    by_name = {(each.split, each.metric): each for each in found.metrics}
+    accuracy = by_name["test", "accuracy"]
+    assert accuracy.low is not None and accuracy.high is not None and accuracy.difference is not None
+    assert accuracy.low < accuracy.difference < accuracy.high < 0
+    assert accuracy.verdict == "first better"
+    assert by_name["test", "log_loss"].verdict == "first better"
+    assert by_name["validation", "accuracy"].low is None
+
+
+def test_the_order_in_which_rows_were_saved_does_not_matter(tmp_path: Path) -> None:
+    order = np.random.default_rng(0).permutation(400)
+    truth = np.arange(400) % 2
+    shuffled = {"rows": order, "truth": truth[order], "scores": np.where(truth[order] == 1, 0.9, 0.1)}
+    found = compare(make(tmp_path / "a", flips=40).path, make(tmp_path / "b", **shuffled).path)
+    assert next(each.verdict for each in found.metrics if each.metric == "accuracy") == "second better"
+
+
+def test_different_rows_give_no_interval(tmp_path: Path) -> None:
+    found = compare(make(tmp_path / "a").path, make(tmp_path / "b", rows=np.arange(400) + 1).path)
+    assert all(each.low is None for each in found.metrics)
+
+
+def test_the_largest_difference_of_weights_is_named(tmp_path: Path) -> None:
+    weights = {"w": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.array([0, 0.5], np.float32)}
+    found = compare(make(tmp_path / "a").path, make(tmp_path / "b", weights=weights).path)
+    assert found.exit_code == 1
+    assert found.weights is not None and found.weights.largest == ("b", 0.5)
+    assert found.to_dict()["weights"]["largest"] == {"tensor": "b", "difference": 0.5}
+
+
+def test_missing_extra_and_reshaped_tensors_are_named(tmp_path: Path) -> None:
+    save_file({"a": np.zeros(2, np.float32), "c": np.zeros((2, 3), np.float32)}, tmp_path / "1.safetensors")
+    save_file({"b": np.zeros(2, np.float32), "c": np.zeros((3, 2), np.float32)}, tmp_path / "2.safetensors")
+    found = compare(tmp_path / "1.safetensors", tmp_path / "2.safetensors", weights_only=True)
+    text = found.render()
+    assert not found.identical
+    assert "missing in the second: a" in text and "only in the second: b" in text and "c: F32 [2, 3] → F32 [3, 2]" in text
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64, torch.int64, torch.uint8, torch.bool])
+def test_the_difference_agrees_with_torch_for_every_type(tmp_path: Path, dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    a, b = ((torch.randn(50) * 3).abs().to(dtype) for _ in range(2))
+    save_torch({"w": a}, tmp_path / "a.safetensors")
+    save_torch({"w": b}, tmp_path / "b.safetensors")
+    assert compare_weights(tmp_path / "a.safetensors", tmp_path / "b.safetensors").changed == {
+        "w": (a.double() - b.double()).abs().max().item()
+    }
+    assert compare_weights(tmp_path / "a.safetensors", tmp_path / "a.safetensors").identical
+
+
+def test_nan_equals_nan_and_nothing_else(tmp_path: Path) -> None:
+    save_file({"w": np.array([np.nan, np.inf, 1], np.float32)}, tmp_path / "a.safetensors")
+    save_file({"w": np.array([np.nan, np.inf, 2], np.float32)}, tmp_path / "b.safetensors")
+    save_file({"w": np.array([0, np.inf, 1], np.float32)}, tmp_path / "c.safetensors")
+    assert compare_weights(tmp_path / "a.safetensors", tmp_path / "a.safetensors").identical
+    assert compare_weights(tmp_path / "a.safetensors", tmp_path / "b.safetensors").largest == ("w", 1.0)
+    assert "NaN on one side" in compare_weights(tmp_path / "a.safetensors", tmp_path / "c.safetensors").lines()[0]
+
+
+def test_empty_files_and_scalars_are_compared(tmp_path: Path) -> None:
+    save_file({}, tmp_path / "a.safetensors")
+    save_file({"s": np.float32(1).reshape(()), "e": np.empty((0, 3), np.float32)}, tmp_path / "b.safetensors")
+    assert compare_weights(tmp_path / "a.safetensors", tmp_path / "a.safetensors").identical
+    assert compare_weights(tmp_path / "b.safetensors", tmp_path / "b.safetensors").parameters == 1
+
+
+def test_damaged_weights_are_explained(tmp_path: Path) -> None:
+    (tmp_path / "a.safetensors").write_bytes(b"nonsense" * 10)
+    with pytest.raises(RunError, match="cannot be read"):
+        compare(tmp_path / "a.safetensors", tmp_path / "a.safetensors")
+    with pytest.raises(RunError, match="no such run"):
+        compare(tmp_path / "nothing", tmp_path / "nothing")
+
+
+def test_a_run_without_weights_is_compared_in_all_else(tmp_path: Path) -> None:
+    a, b = make(tmp_path / "a"), make(tmp_path / "b", rate=0.1)
+    (b.model / "model.safetensors").unlink()
+    found = compare(a.path, b.path)
+    assert not found.identical and "no weights here yet" in found.render() and found.config
+    with pytest.raises(RunError, match="no weights"):
+        compare(a.path, b.path, weights_only=True)
+
+
+def test_a_run_and_a_file_are_compared_by_weights_alone(tmp_path: Path) -> None:
+    run = make(tmp_path / "a")
+    found = compare(run.path, run.model / "model.safetensors")
+    assert found.identical and found.weights_only and "only their weights" in found.render()
+
+
+def test_nested_settings_are_named_by_dotted_keys() -> None:
+    assert flat({"a": {"b": [1, 2], "c": [{"d": 1}], "e": {}}}) == {"a.b": [1, 2], "a.c.0.d": 1, "a.e": {}}
+    assert [each.name for each in changes({"a": 1, "b": True}, {"a": 1.0, "b": 1})] == ["b"]
+
+
+def test_comparing_imports_no_torch(tmp_path: Path) -> None:
+    path = make(tmp_path / "a").path
+    script = f"import sys; from trainwright.api.compare import compare; compare({str(path)!r}, {str(path)!r}).render(); print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "False\n"

@@ -1,0 +1,220 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from trainwright.cli.main import COMMANDS
+from trainwright.config.registry import KINDS, parts
+
+ROOT = Path(__file__).parents[2]
+PROGRAM = [sys.executable, "-m", "trainwright"]
+GOOD = "data: {source: 'builtin:iris'}\n"
+
+
+def trainwright(*words, folder=None, **variables):
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("TRAINWRIGHT_")}
+    environment |= {"COLUMNS": "100", "PYTHONPATH": str(ROOT / "src"), **variables}
+    return subprocess.run([*PROGRAM, *map(str, words)], capture_output=True, text=True, cwd=folder, env=environment, timeout=120)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "good.yaml").write_text(GOOD)
+    (tmp_path / "bad.yaml").write_text(GOOD + "trainer:\n  max_epochs: 10 epochz\n  batch_sze: 3\n")
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--help"], ["--version"], *([command, "--help"] for command in COMMANDS), ["validate", "good.yaml"], ["validate", "good.yaml", "--print"], ["schema"], ["list"]]
+    + [["list", "encoder"], ["list", "encoder.dense"], ["runs"], ["train", "good.yaml", "run.sed=3"]],
+)
+def test_what_needs_no_torch_imports_none(folder, words):
+    code = f"""
+import sys
+from trainwright.cli.main import main
+try:
+    main({words!r})
+except SystemExit:
+    pass
+heavy = {{"torch", "pandas", "sklearn", "scipy", "matplotlib", "rich"}} & set(sys.modules)
+sys.exit(f"imported {{heavy}}" if heavy else 0)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=folder, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_help_is_there_at_once():
+    fastest = 9.0
+    for _ in range(5):
+        start = time.perf_counter()
+        assert trainwright("--help").returncode == 0
+        fastest = min(fastest, time.perf_counter() - start)
+    assert fastest <= 0.30
+
+
+def test_the_help_names_every_command():
+    done = trainwright()
+    assert done.returncode == 0
+    assert all(f"  {name}" in done.stdout for name in COMMANDS)
+    assert done.stdout == trainwright("help").stdout == trainwright("-h").stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_of_a_command_has_usage_and_examples(command):
+    done = trainwright(command, "--help")
+    assert done.returncode == 0
+    assert f"  trainwright {command}" in done.stdout.split("usage")[1]
+    assert "examples\n  trainwright" in done.stdout
+    assert "\x1b" not in done.stdout
+    assert trainwright("help", command).stdout == done.stdout
+
+
+def test_the_help_of_train_ends_with_every_setting():
+    text = trainwright("train", "--help").stdout
+    assert "  trainer.max_epochs  integer ≥ 1 or null  (default null)\n      Passes over the training rows." in text
+    assert "  data.source  source  (required)" in text
+    assert text.index("\ndata\n") < text.index("\ntrainer\n") < text.index("\nrun\n")
+
+
+def test_lines_of_help_fit_the_terminal():
+    for command in COMMANDS:
+        text = trainwright(command, "--help", COLUMNS="80").stdout
+        described = text.split("examples")[0]
+        assert max(map(len, described.splitlines())) <= 80, command
+
+
+@pytest.mark.parametrize(
+    ("words", "what", "fix"),
+    [
+        (["traim"], "unknown command 'traim'", "did you mean 'train'?"),
+        (["t.csv", "--target", "b"], "'t.csv' is not a command", "trainwright train t.csv --target b"),
+        (["--taget"], "unknown option '--taget'", "trainwright COMMAND --help"),
+        (["train"], "nothing to train on", "trainwright train titanic.csv --target survived"),
+        (["train", "t.csv", "--taget", "b"], "unknown option '--taget'", "did you mean --target?"),
+        (["train", "t.csv", "--max-epochs", "3"], "unknown option '--max-epochs'", "did you mean trainer.max_epochs=VALUE"),
+        (["train", "t.csv", "--run.seed=3"], "unknown option '--run.seed'", "run.seed=VALUE"),
+        (["train", "t.csv", "u.csv"], "one argument too many: 'u.csv'", "one pattern in quotes"),
+        (["train", "u.csv", "--target", "b"], "u.csv: data.source: ", "t.csv"),
+        (["train", "good.yaml", "trainer.max_epoch=3"], "unknown option 'max_epoch' in trainer", "did you mean 'max_epochs'?"),
+        (["train", "goood.yaml"], "goood.yaml: no such file", "did you mean 'good.yaml'?"),
+        (["train", "good.yaml", "--target"], "argument -t/--target/--targets: expected one argument", "usage: trainwright train"),
+        (["evaluate"], "missing: RUN, DATA", "usage: trainwright evaluate RUN DATA"),
+        (["predict", "r", "t.csv", "-o", "p.cvs"], "-o p.cvs: the ending of the file names no format", "did you mean '.csv'?"),
+        (["runs", "nowhere"], "nowhere: no such folder", "default: runs"),
+        (["list", "encodr"], "unknown kind 'encodr'", "did you mean 'encoder'?"),
+        (["list", "periodic"], "unknown kind 'periodic'", "did you mean encoder.periodic?"),
+        (["list", "encoder.perodic"], "unknown encoder type 'perodic'", "did you mean 'periodic'?"),
+        (["list", "a", "b"], "one argument too many: 'b'", "usage: trainwright list"),
+        (["schema", "--jason"], "unknown option '--jason'", "trainwright schema --help"),
+    ],
+)
+def test_a_wrong_request_is_one_message_and_exit_2(folder, words, what, fix):
+    done = trainwright(*words, folder=folder)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("error: ")
+    first, *rest = done.stderr.splitlines()
+    assert what in first
+    assert any(line.startswith("  fix: ") and fix in line for line in rest)
+    assert not (folder / "runs").exists()
+
+
+def test_every_mistake_of_a_config_is_told(folder):
+    done = trainwright("validate", "bad.yaml", folder=folder)
+    assert done.returncode == 2
+    assert [line for line in done.stderr.splitlines() if not line.startswith("  ")] == [
+        "error: bad.yaml:3:15: trainer.max_epochs: '10 epochz' is not a whole number",
+        "error: bad.yaml:4:3: unknown option 'batch_sze' in trainer",
+        "2 mistakes",
+    ]
+
+
+def test_flags_are_accepted_with_underscores_and_anywhere(folder):
+    done = trainwright("train", "--dry_run", "t.csv", "--target=b", "run.sede=1", folder=folder)
+    assert "unknown option 'sede' in run" in done.stderr
+
+
+def test_a_good_config_is_valid_and_printed_in_full_reads_back(folder):
+    assert trainwright("validate", "good.yaml", folder=folder).stdout == "good.yaml: valid\n"
+    whole = trainwright("validate", "good.yaml", "run.seed=7", "--print", folder=folder).stdout
+    (folder / "whole.yaml").write_text(whole)
+    again = trainwright("validate", "whole.yaml", "--print", folder=folder)
+    assert (again.returncode, again.stdout) == (0, whole)
+    assert "seed: 7" in whole
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs").rglob("*.yaml")), ids=lambda path: path.stem)
+def test_every_shipped_config_is_valid(path):
+    done = trainwright("validate", path)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_committed_schema_is_the_one_the_program_prints():
+    committed = ROOT / "trainwright.schema.json"
+    done = trainwright("schema")
+    assert json.loads(done.stdout)["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert committed.read_text() == done.stdout, "run: trainwright schema > trainwright.schema.json"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_list_shows_every_part(kind):
+    from trainwright.cli.list import one_kind, one_part
+
+    shown = one_kind(kind)
+    for name, part in parts(kind).items():
+        assert f"  {name}" in shown
+        assert all(f"  {key}  " in one_part(kind, name) for key in part.config.model_fields if key != "type")
+
+
+def test_list_takes_plurals_dashes_and_json():
+    assert trainwright("list", "encoders").stdout == trainwright("list", "encoder").stdout
+    assert trainwright("list", "encoder.piecewise-linear").stdout == trainwright("list", "encoder.piecewise_linear").stdout
+    options = json.loads(trainwright("list", "encoder.dense", "--json").stdout)["options"]
+    assert options[0]["path"] == "depth"
+    assert options[0]["default"] == "2"
+
+
+def test_no_runs_is_no_mistake(folder):
+    assert trainwright("runs", folder=folder).stdout.startswith("no runs in runs; ")
+    assert json.loads(trainwright("runs", "--json", folder=folder).stdout) == []
+
+
+def test_a_closed_pipe_is_no_traceback(folder):
+    done = subprocess.run(f"{sys.executable} -m trainwright schema | head -1", shell=True, capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("{\n", "")
+
+
+def test_an_unforeseen_failure_is_short_and_whole_on_request(folder):
+    (folder / "net.py").write_text("class Net:\n    def __init__(self, group): ...\n")
+    code = "import sys, trainwright.cli.list as l; l.all_kinds = lambda: 1 / 0\nfrom trainwright.cli.main import main\nsys.argv = ['trainwright', *sys.argv[1:]]\nsys.exit(main())"
+    short = subprocess.run([sys.executable, "-c", code, "list"], capture_output=True, text=True, timeout=60)
+    assert short.returncode == 1
+    assert short.stderr.startswith("error: ZeroDivisionError: division by zero\n  why: not foreseen")
+    assert "Traceback" not in short.stderr
+    whole = subprocess.run([sys.executable, "-c", code, "list", "--traceback"], capture_output=True, text=True, timeout=60)
+    assert whole.returncode == 1
+    assert "Traceback" in whole.stderr
+    whole = trainwright("validate", "bad.yaml", folder=folder, TRAINWRIGHT_TRACEBACK="1")
+    assert "Traceback" in whole.stderr
+
+
+def test_colours_are_kept_for_terminals():
+    import pty
+
+    def on_terminal(**variables):
+        main, other = pty.openpty()
+        process = subprocess.Popen([*PROGRAM, "--help"], stdout=other, stderr=other, env={**os.environ, "TERM": "xterm", **variables})
+        process.wait(30)
+        os.close(other)
+        return os.read(main, 100_000).decode()
+
+    assert "\x1b[1m" in on_terminal(NO_COLOR="")
+    assert "\x1b" not in on_terminal(NO_COLOR="1")
