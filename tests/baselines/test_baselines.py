@@ -257,7 +257,7 @@ def test_the_verdict_says_beats_on_par_or_behind() -> None:
     nearly = network.scores.copy()
     nearly[:9] = 1.0 - nearly[:9]
     found = verdict("y", network, {**rivals, "boosting": measured("boosting", Outcome("binary", network.truth, nearly))})
-    assert found["standing"] == "on par" and found["beats"] is False and "interval includes zero" in found["text"]
+    assert found["standing"] == "on par" and found["beats"] is False and "which includes zero" in found["text"]
     found = verdict("y", network, {"boosting": measured("boosting", made(0.97, 5))}, options("log_loss"))
     assert found["standing"] == "behind" and found["metric"] == "log_loss" and found["difference"] > 0
     json.dumps(found, allow_nan=False)

@@ -33,8 +33,19 @@ def folder(tmp_path):
 
 @pytest.mark.parametrize(
     "words",
-    [["--help"], ["--version"], *([command, "--help"] for command in COMMANDS), ["validate", "good.yaml"], ["validate", "good.yaml", "--print"], ["schema"], ["list"]]
-    + [["list", "encoder"], ["list", "encoder.dense"], ["runs"], ["train", "good.yaml", "run.sed=3"]],
+    [
+        ["--help"],
+        ["--version"],
+        *([command, "--help"] for command in COMMANDS),
+        ["validate", "good.yaml"],
+        ["validate", "good.yaml", "--print"],
+        ["schema"],
+        ["list"],
+        ["list", "encoder"],
+        ["list", "encoder.dense"],
+        ["runs"],
+        ["train", "good.yaml", "run.sed=3"],
+    ],
 )
 def test_what_needs_no_torch_imports_none(folder, words):
     code = f"""
@@ -193,8 +204,13 @@ def test_a_closed_pipe_is_no_traceback(folder):
 
 
 def test_an_unforeseen_failure_is_short_and_whole_on_request(folder):
-    (folder / "net.py").write_text("class Net:\n    def __init__(self, group): ...\n")
-    code = "import sys, trainwright.cli.list as l; l.all_kinds = lambda: 1 / 0\nfrom trainwright.cli.main import main\nsys.argv = ['trainwright', *sys.argv[1:]]\nsys.exit(main())"
+    code = """
+import sys
+import trainwright.cli.list as command
+from trainwright.cli.main import main
+command.all_kinds = lambda: 1 / 0
+sys.exit(main())
+"""
     short = subprocess.run([sys.executable, "-c", code, "list"], capture_output=True, text=True, timeout=60)
     assert short.returncode == 1
     assert short.stderr.startswith("error: ZeroDivisionError: division by zero\n  why: not foreseen")

@@ -13,7 +13,9 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("base", "middle", "top"):
         (tmp_path / f"{name}.yaml").write_text("")
-    (tmp_path / "base.yaml").write_text("data: {source: 'builtin:iris'}\ntrainer:\n  max_epochs: 30\n  optimizer: {type: adamw, weight_decay: 0.1}\n")
+    (tmp_path / "base.yaml").write_text(
+        "data: {source: 'builtin:iris'}\ntrainer:\n  max_epochs: 30\n  optimizer: {type: adamw, weight_decay: 0.1}\n"
+    )
     return tmp_path
 
 
@@ -107,7 +109,10 @@ def test_two_ends_in_one_layer_exclude_each_other_and_both_are_named(folder):
 
 def test_dashes_and_underscores_are_the_same_in_options_but_not_in_names_of_columns():
     config = config_of(
-        {"data": {"source": "builtin:iris", "memory-limit": "1 GiB"}, "columns": {"my-col": "number", "my_col": {"type": "category", "min-count": 3}}},
+        {
+            "data": {"source": "builtin:iris", "memory-limit": "1 GiB"},
+            "columns": {"my-col": "number", "my_col": {"type": "category", "min-count": 3}},
+        },
         "trainer.max-epochs=3",
     )
     assert config.data.memory_limit == 1 << 30
@@ -166,7 +171,13 @@ class TestInterpolation:
         assert config.run.name == "s7-me-${x}"
 
     def test_a_reference_finds_defaults_and_mappings(self):
-        config = config_of({**self.base, "run": {"seed": "${trainer.early_stopping.patience}"}, "trainer": {"max_time": "${trainer.checkpoint.min_interval}"}})
+        config = config_of(
+            {
+                **self.base,
+                "run": {"seed": "${trainer.early_stopping.patience}"},
+                "trainer": {"max_time": "${trainer.checkpoint.min_interval}"},
+            }
+        )
         assert config.run.seed == 20
         assert config.trainer.max_time.seconds == 10
 

@@ -15,7 +15,10 @@ from trainwright.config.sizes import Bytes
 DURATION = st.builds(lambda count, unit: f"{count} {unit}", st.integers(1, 10**6), st.sampled_from(["epochs", "steps", "s", "min", "h"]))
 TIME = st.builds(lambda count, unit: f"{count} {unit}", st.integers(1, 10**6), st.sampled_from(["s", "min", "h", "d"]))
 POSITIVE = st.floats(1e-12, 1e12)
-OPTIMIZER = st.one_of(st.sampled_from(["sgd", "adam"]), st.fixed_dictionaries({"type": st.just("adamw")}, optional={"learning_rate": POSITIVE, "weight_decay": POSITIVE}))
+OPTIMIZER = st.one_of(
+    st.sampled_from(["sgd", "adam"]),
+    st.fixed_dictionaries({"type": st.just("adamw")}, optional={"learning_rate": POSITIVE, "weight_decay": POSITIVE}),
+)
 TRAINER = st.fixed_dictionaries(
     {},
     optional={
@@ -31,10 +34,19 @@ TRAINER = st.fixed_dictionaries(
     },
 )
 COLUMNS = st.dictionaries(
-    st.text(), st.one_of(st.sampled_from(["number", "category", "ignore"]), st.fixed_dictionaries({"type": st.just("number"), "fill": st.none() | POSITIVE | st.text()})), max_size=4
+    st.text(),
+    st.one_of(
+        st.sampled_from(["number", "category", "ignore"]),
+        st.fixed_dictionaries({"type": st.just("number"), "fill": st.none() | POSITIVE | st.text()}),
+    ),
+    max_size=4,
 )
 CONFIGS = st.fixed_dictionaries(
-    {"data": st.fixed_dictionaries({"source": st.just("builtin:iris")}, optional={"memory_limit": st.integers(0, 2**50) | st.just("3 MB")})},
+    {
+        "data": st.fixed_dictionaries(
+            {"source": st.just("builtin:iris")}, optional={"memory_limit": st.integers(0, 2**50) | st.just("3 MB")}
+        )
+    },
     optional={
         "targets": st.lists(st.text()),
         "inputs": st.one_of(st.text(), st.lists(st.text())),
@@ -67,7 +79,7 @@ def test_a_dumped_config_read_again_is_the_same_config(values):
 
 @pytest.mark.parametrize("kind", ["feature", "combiner", "encoder"])
 def test_every_part_survives_being_dumped(kind):
-    names = [each for each in parts(kind)]
+    names = list(parts(kind))
     place = {"feature": lambda each: {"columns": {"a": each}}, "encoder": lambda each: {"model": {"encoders": {"number": each}}}}
     put = place.get(kind, lambda each: {"model": {"combiner": each}})
     for name in names:

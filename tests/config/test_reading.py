@@ -150,7 +150,14 @@ def test_a_path_is_spelled_so_that_it_parses_to_itself(keys):
 
 
 PLAIN = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(), st.sampled_from(["no", "1e-3", "0o7", "~", "${x}", "$${", "=", "<<"])),
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(),
+        st.floats(allow_nan=False),
+        st.text(),
+        st.sampled_from(["no", "1e-3", "0o7", "~", "${x}", "$${", "=", "<<"]),
+    ),
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(), inner, max_size=3)),
     max_leaves=8,
 )

@@ -22,7 +22,9 @@ class Net:
     More about it.
     """
 
-    def __init__(self, group, width: int = 8, scale: float = 1.0, names: list[str] | None = None, pair: tuple[float, float] = (0.1, 0.2), act=len):
+    def __init__(
+        self, group, width: int = 8, scale: float = 1.0, names: list[str] | None = None, pair: tuple[float, float] = (1, 2), act=len
+    ):
         self.group, self.width, self.scale, self.names, self.pair, self.act = group, width, scale, names, pair, act
 
 
@@ -72,13 +74,20 @@ def test_every_part_of_every_kind_has_options_a_class_and_a_summary(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_option_of_every_part_says_what_it_means(kind):
-    silent = [f"{name}.{key}" for name, part in parts(kind).items() for key, field in part.config.model_fields.items() if key != "type" and not field.description]
+    silent = [
+        f"{name}.{key}"
+        for name, part in parts(kind).items()
+        for key, field in part.config.model_fields.items()
+        if key != "type" and not field.description
+    ]
     assert not silent
 
 
 def test_a_name_is_accepted_with_dashes():
     assert options_class("encoder", "piecewise-linear") is options_class("encoder", "piecewise_linear")
-    config = validate(Config, compose(Config, {"data": {"source": "builtin:iris"}, "model": {"encoders": {"number": "piecewise-linear"}}}, (), {}))
+    config = validate(
+        Config, compose(Config, {"data": {"source": "builtin:iris"}, "model": {"encoders": {"number": "piecewise-linear"}}}, (), {})
+    )
     assert config.model.encoders["number"].type == "piecewise_linear"
 
 
@@ -99,7 +108,10 @@ class TestClassesNamedByPath:
         assert (made.width, made.scale, made.pair) == (3, 1.0, (1, 2))
 
     def test_their_types_are_checked_as_strictly(self, folder):
-        config = {"data": {"source": "builtin:iris"}, "columns": {"a": {"type": "number", "encoder": {"type": "./net.py:Net", "width": "3", "widht": 1}}}}
+        config = {
+            "data": {"source": "builtin:iris"},
+            "columns": {"a": {"type": "number", "encoder": {"type": "./net.py:Net", "width": "3", "widht": 1}}},
+        }
         with pytest.raises(ManyErrors) as caught:
             validate(Config, compose(Config, config, (), {}))
         assert [each.what for each in caught.value.errors] == [

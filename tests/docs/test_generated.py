@@ -102,12 +102,12 @@ def test_the_documentation_builds_without_a_warning(tmp_path: Path) -> None:
 
 
 def test_the_table_of_targets_states_the_defaults() -> None:
-    from trainwright.metrics import default_metrics, default_monitor
+    from trainwright.metrics import default_metrics
     from trainwright.systems.supervised import DEFAULT_LOSSES
 
-    stated = [line for line in (ROOT / "docs/features.md").read_text().splitlines() if line.count("|") == 5 and line.startswith("| `")]
+    stated = [line for line in (ROOT / "docs/features.md").read_text().splitlines() if line.count("|") == 4 and line.startswith("| `")]
     true = []
     for kind, loss in DEFAULT_LOSSES.items():
         metrics = ", ".join(f"`{metric.type}`" for metric in default_metrics(kind))
-        true.append(f"| `{kind}` | `{loss().type}` | {metrics} | `{default_monitor(kind)}` |")
+        true.append(f"| `{kind}` | `{loss().type}` | {metrics} |")
     assert sorted(stated) == sorted(true)

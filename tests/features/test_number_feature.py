@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -6,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.preprocessing import MinMaxScaler, QuantileTransformer, RobustScaler, StandardScaler
 
-from trainwright.config.errors import DataError
+from trainwright.config.errors import DataError, RunError
 
 numbers = st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=60)
 
@@ -172,3 +174,20 @@ def test_quantile_edges_are_ascending_in_encoded_units() -> None:
     scaled = (values - values.mean()) / values.std()
     assert edges.shape == (49,)
     np.testing.assert_allclose(edges, np.quantile(scaled, np.linspace(0, 1, 49)), rtol=1e-5, atol=1e-6)
+
+
+def test_values_too_large_to_be_scaled_are_an_error() -> None:
+    with pytest.raises(DataError, match=r"too large to be scaled, up to 1e\+300"):
+        fitted("number", [1e300, -1e300, 0.0])
+
+
+def test_a_state_that_lacks_something_is_refused() -> None:
+    feature = fitted("number", [1.0, 2.0])
+    state = {key: value for key, value in feature.state().items() if key != "scaling"}
+    with pytest.raises(RunError, match="lacks 'scaling'"):
+        type(feature).restore(feature.config, "age", state)
+
+
+def test_the_state_of_a_column_without_values_is_strict_json() -> None:
+    for scale in ("auto", "standard", "minmax", "quantile", "robust", "log"):
+        json.dumps(fitted("number", pa.nulls(3), scale=scale).state(), allow_nan=False)

@@ -19,6 +19,7 @@ from trainwright.metrics import (
     compute_one,
     default_metrics,
     default_monitor,
+    from_label,
     label,
     mode,
     options,
@@ -234,6 +235,16 @@ def test_labels_name_the_options_that_differ() -> None:
         "f1_micro",
         "top_k_accuracy_5",
     ]
+
+
+def test_a_label_leads_back_to_its_options() -> None:
+    asked = [options("f1"), options("f1", average="micro"), options("top_k_accuracy", k=5), options("ece", bins=10)]
+    assert [from_label(label(each)) for each in asked] == asked
+    for wrong in ("f1_middle", "top_k_accuracy_0", "acuracy"):
+        with pytest.raises(ConfigError, match=f"unknown metric type '{wrong}'"):
+            from_label(wrong)
+    outcome = classes_outcome(0, 30, 3)
+    assert compute(outcome, ["f1_micro"]) == {"f1_micro": compute_one(outcome, options("f1", average="micro"))}
 
 
 def test_shapes_that_do_not_fit_are_refused() -> None:

@@ -114,7 +114,7 @@ def _config(
     options: dict[str, Any],
 ) -> FitConfig:
     """Everything asked for, validated as a whole; raises ManyErrors naming each wrong argument."""
-    chosen = {"type": optimizer} if isinstance(optimizer, str) else dict(optimizer)
+    chosen: dict[str, Any] = {"type": optimizer} if isinstance(optimizer, str) else dict(optimizer)
     rate = "lr" if "." in str(chosen.get("type", "")) else "learning_rate"
     chosen.setdefault(rate, learning_rate)
     named = loss if isinstance(loss, str) else getattr(loss, "__name__", type(loss).__name__)

@@ -78,6 +78,6 @@ def _text(name: str, standing: str, best: str, value: float, best_value: float, 
     claim = {"beats": "beats", "on par": "is on par with", "behind": "is behind"}[standing]
     low, high = interval
     between = f", 95 % interval {low:+.3g} to {high:+.3g}" if low is not None and high is not None else ""
-    reason = "; the interval includes zero" if standing == "on par" and between else ""
+    reason = ", which includes zero" if standing == "on par" and between else ""
     values = f"{_words(name)} {value:.4g} against {best_value:.4g}"
     return f"The network {claim} the best baseline ({best}): {values} (difference {difference:+.3g}{between}{reason})."

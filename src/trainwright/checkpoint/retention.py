@@ -60,7 +60,7 @@ def holders(found: Iterable[Manifest], steps: Iterable[int]) -> set[str]:
 
 
 def kept(found: Sequence[Manifest], policies: Iterable[Policy]) -> set[str]:
-    """Folder names that any policy keeps, with the best weights that each kept checkpoint refers to: without them it could not be finished."""
+    """Folder names that any policy keeps, with the best weights that each kept checkpoint refers to, which finishing it needs."""
     wanted: set[str] = set().union(*(policy.keeps(found) for policy in policies))
     for each in found:
         if each.folder in wanted and each.kind == "full":

@@ -76,7 +76,7 @@ def parser() -> Parser:
     """The arguments of the command."""
     made = Parser(
         "list",
-        "Show the kinds of parts a configuration can name, the parts of a kind, or the options of one part (type, default meaning).",
+        "Show the kinds of parts a configuration can name, the parts of a kind, or the options of one part (type, default, meaning).",
         "[KIND | KIND.NAME] [--json]",
         [
             "trainwright list",

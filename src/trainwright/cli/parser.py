@@ -31,18 +31,18 @@ class Parser(argparse.ArgumentParser):
         if flags:
             raise self._unknown(flags[0])
         if unknown:
-            raise RequestError(f"one argument too many: '{unknown[0]}'", fix=f"usage: {self.prog} {self.written}")
+            raise RequestError(f"one argument too many: '{unknown[0]}'", fix=f"usage: {self.usage_line()}")
         return known
 
     def error(self, message: str) -> NoReturn:
         """Argparse's own refusals, as ours."""
-        raise RequestError(message.replace("the following arguments are required", "missing"), fix=f"usage: {self.prog} {self.written}")
+        raise RequestError(message.replace("the following arguments are required", "missing"), fix=f"usage: {self.usage_line()}")
 
     def format_help(self) -> str:
         """The help as text."""
         named = [each for each in self._actions if not each.option_strings]
         flags = [each for each in self._actions if each.option_strings]
-        blocks = [wrapped(self.does, 0), f"{heading('usage')}\n  {bold(self.prog)} {self.written}"]
+        blocks = [wrapped(self.does, 0), f"{heading('usage')}\n  {bold(self.prog)} {self.written}".rstrip()]
         if named:
             blocks.append(f"{heading('arguments')}\n{two_columns([(str(each.metavar or each.dest), each.help or '') for each in named])}")
         options = [(_spelled(each), each.help or "") for each in [*flags[1:], flags[0]]]
@@ -50,6 +50,10 @@ class Parser(argparse.ArgumentParser):
         blocks.append(f"{heading('options')}\n{two_columns(options)}")
         blocks.append("\n".join([heading("examples"), *(f"  {each}" for each in self.examples)]))
         return "\n\n".join([*blocks, *([self.more()] if self.more else [])])
+
+    def usage_line(self) -> str:
+        """The command with its arguments."""
+        return f"{self.prog} {self.written}".rstrip()
 
     def _with_dashes(self, word: str) -> str:
         flag, equals, value = word.partition("=")

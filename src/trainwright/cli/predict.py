@@ -42,8 +42,8 @@ def head(predictions: Any) -> str:
         if used > width() + 2 and names:
             break
         names.append(name)
-    more = [f"{predictions.num_rows - HEAD} more rows"] * (predictions.num_rows > HEAD)
-    more += [f"{predictions.num_columns - len(names)} more columns"] * (len(names) < predictions.num_columns)
+    left_out = ((predictions.num_rows - len(rows), "row"), (predictions.num_columns - len(names), "column"))
+    more = [f"{count} more {what}{'s' * (count > 1)}" for count, what in left_out if count]
     shown = table(names, [[_cell(row[name]) for name in names] for row in rows])
     return f"{shown}\n{dim(', '.join(more) + '; -o FILE writes them all')}" if more else shown
 

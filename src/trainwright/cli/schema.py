@@ -28,8 +28,10 @@ def parser() -> Parser:
     return Parser(
         "schema",
         "Print the JSON Schema (draft 2020-12) of the configuration, with every part and option. "
-        "Editors with a YAML language server complete and check from it; "
-        "the first line of a configuration names it: # yaml-language-server: $schema=trainwright.schema.json",
+        "Editors with a YAML language server complete and check from it.",
         "",
-        ["trainwright schema > trainwright.schema.json"],
+        [
+            "trainwright schema > trainwright.schema.json",
+            "# yaml-language-server: $schema=trainwright.schema.json   (first line of a configuration)",
+        ],
     )

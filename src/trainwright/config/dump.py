@@ -45,7 +45,9 @@ def dump(config: ConfigModel, schema: str = "") -> str:
 
 def dump_values(values: Any) -> str:
     """Plain mappings, lists and values as YAML that `reading` reads back the same; `${` is escaped."""
-    return str(yaml.dump(_escaped(values), Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=False, width=sys.maxsize))
+    return str(
+        yaml.dump(_escaped(values), Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=False, width=sys.maxsize)
+    )
 
 
 def _escaped(value: Any) -> Any:

@@ -72,14 +72,16 @@ def parse_yaml(text: str, name: str) -> Node:
 
 
 def literal(text: str, place: Place) -> Node:
-    """The value of an override: a YAML list, mapping or quoted text, else a plain value; raises ConfigError for an unclosed bracket or quote."""
+    """The value of an override: a list, mapping or quoted text, else a plain value; raises ConfigError where a bracket or quote is open."""
     stripped = text.strip()
     if not stripped.startswith(("[", "{", '"', "'")) or stripped in ("[", "{", '"', "'"):
         return Node(_plain_value(stripped), place, place)
     try:
         node = parse_yaml(stripped, "value")
     except ConfigError as error:
-        raise ConfigError(f"the value is not valid YAML: {text}", where=str(place), why=error.what, fix="quote the argument in the shell") from error
+        raise ConfigError(
+            f"the value is not valid YAML: {text}", where=str(place), why=error.what, fix="quote the argument in the shell"
+        ) from error
     for each in node.walk():
         each.place = each.key = place
     return node
@@ -169,7 +171,9 @@ class _Builder:
         kind = node.tag.removeprefix(CORE)
         if kind in ("str", "merge", "null", "bool", "int", "float"):
             return _typed(kind, node.value)
-        raise ConfigError(f"the tag '{node.tag}' is not allowed", where=str(place), fix="write plain values; nothing in a config is run as code")
+        raise ConfigError(
+            f"the tag '{node.tag}' is not allowed", where=str(place), fix="write plain values; nothing in a config is run as code"
+        )
 
 
 def _syntax_error(error: yaml.MarkedYAMLError, name: str, text: str) -> ConfigError:

@@ -132,7 +132,8 @@ def headline(session: Session) -> str:
     ends = [] if plan.max_steps is None else [f"{plan.max_steps:,} steps ({plan.max_steps / plan.steps_per_epoch:.4g} epochs)"]
     ends += [] if plan.max_seconds is None else [span(plan.max_seconds)]
     begun = f"; continues after step {session.step:,}" if session.step else ""
-    return f"{plan.rows:,} rows, {plan.batch_size:,} per step{pieces}, {plan.steps_per_epoch:,} steps per epoch, at most {' or '.join(ends)}, on {session.device}{begun}"
+    shape = f"{plan.rows:,} rows, {plan.batch_size:,} per step{pieces}, {plan.steps_per_epoch:,} steps per epoch"
+    return f"{shape}, at most {' or '.join(ends)}, on {session.device}{begun}"
 
 
 def position(session: Session) -> str:

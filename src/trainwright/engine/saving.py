@@ -101,7 +101,7 @@ class Saver:
         self.store.prune()
 
     def resume(self, session: Session) -> bool:
-        """Put the session where its newest good checkpoint was; False when none was ever written. Raises RunError when it cannot be used."""
+        """Put the session where its newest good checkpoint was; False when none was ever written. Raises RunError when none is usable."""
         checkpoint = self.store.latest()
         if checkpoint is None:
             return False

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from trainwright.config.errors import DataError
+from trainwright.config.errors import DataError, RunError
 from trainwright.features.options import FeatureConfig
 from trainwright.features.spec import TargetSpec
 
@@ -34,6 +34,10 @@ class PartLayout:
 
     shape: tuple[int, ...]
     dtype: type[np.generic]
+
+
+EVERY = ("fitted_rows", "missing_in_training")
+"""What every fitted column remembers."""
 
 
 class Feature:
@@ -78,18 +82,19 @@ class Feature:
 
     def state(self) -> dict[str, Any]:
         """The fitted state in plain JSON types, exact to the last bit."""
-        fitted = {key: getattr(self, key) for key in self.remembers}
-        return {"fitted_rows": self.fitted_rows, "missing_in_training": self.missing_in_training, **fitted}
+        return {key: getattr(self, key) for key in (*EVERY, *self.remembers)}
 
     remembers: ClassVar[tuple[str, ...]] = ()
     """Names of the attributes that make up the fitted state."""
 
     @classmethod
     def restore(cls, config: FeatureConfig, name: str, state: dict[str, Any], target: bool = False) -> Self:
-        """The fitted column that `state` describes."""
+        """The fitted column that `state` describes; raises RunError where something is lacking."""
         feature = cls(config, name, target)
-        for key, value in state.items():
-            setattr(feature, key, value)
+        for key in (*EVERY, *cls.remembers):
+            if key not in state:
+                raise RunError(f"the fitted state of column '{name}' lacks '{key}'", why="it was changed or cut off after it was written")
+            setattr(feature, key, state[key])
         feature.prepare()
         return feature
 

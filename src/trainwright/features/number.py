@@ -56,6 +56,11 @@ class NumberFeature(Feature):
 
     def finish(self) -> None:
         self.take(self.blocks.rest())
+        if not np.isfinite(self.moments.squares):
+            largest = max(abs(float(self.moments.low)), abs(float(self.moments.high)))
+            raise DataError(
+                f"column '{self.name}' has values too large to be scaled, up to {largest:g}", fix="correct them, or leave the column out"
+            )
         ordered = self.sample.sorted()
         mean = float(self.moments.mean)
         fills = {"mean": lambda: mean, "mode": lambda: mode(ordered), "constant": lambda: float(self.config.fill or 0.0)}

@@ -29,10 +29,11 @@ class Moments:
         """Merges a block of values, or of rows (n, width)."""
         if not len(block):
             return
-        mean = block.mean(axis=0)
-        delta, total = mean - self.mean, self.count + len(block)
-        self.squares = self.squares + np.square(block - mean).sum(axis=0) + np.square(delta) * (self.count * len(block) / total)
-        self.mean = self.mean + delta * (len(block) / total)
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean = block.mean(axis=0)
+            delta, total = mean - self.mean, self.count + len(block)
+            self.squares = self.squares + np.square(block - mean).sum(axis=0) + np.square(delta) * (self.count * len(block) / total)
+            self.mean = self.mean + delta * (len(block) / total)
         self.low, self.high = np.minimum(self.low, block.min(axis=0)), np.maximum(self.high, block.max(axis=0))
         self.count = total
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from trainwright.config.errors import ConfigError, did_you_mean
 from trainwright.config.model import PartConfig
 from trainwright.metrics.table import (
@@ -50,6 +52,7 @@ __all__ = [
     "default_metrics",
     "default_monitor",
     "difference_interval",
+    "from_label",
     "headline",
     "intervals",
     "label",
@@ -119,6 +122,19 @@ def label(metric: PartConfig) -> str:
         if name != "type" and getattr(metric, name) != field.default
     ]
     return "_".join([metric.type, *changed])
+
+
+def from_label(key: str) -> PartConfig:
+    """The options behind a metric's key (`f1_micro` is f1 with average=micro); raises ConfigError when it is none's."""
+    if key not in PARTS:
+        for name in sorted(PARTS, key=len, reverse=True):
+            for option in [each for each in PARTS[name].config.model_fields if each != "type" and key.startswith(f"{name}_")]:
+                value = key.removeprefix(f"{name}_")
+                try:
+                    return options(name, **{option: int(value) if value.isdecimal() else value})
+                except ValidationError:
+                    continue
+    return options(key)
 
 
 def mode(monitor: str) -> str:

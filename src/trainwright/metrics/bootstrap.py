@@ -16,7 +16,7 @@ from statistics import NormalDist
 import numpy as np
 
 from trainwright.config.model import PartConfig
-from trainwright.metrics import PARTS, label
+from trainwright.metrics import PARTS, from_label, label
 from trainwright.metrics.base import Additive, Metric, Ordered
 from trainwright.metrics.evaluate import compute_one, instance
 from trainwright.metrics.outcome import Outcome
@@ -137,7 +137,7 @@ def intervals(
         value = metric(outcome)
         if getattr(metric, "has_interval", True) and not math.isnan(value):
             low, high = resampler.interval(metric, [outcome], value, level)
-            part = PARTS.get(each if isinstance(each, str) else each.type)
+            part = PARTS.get((from_label(each) if isinstance(each, str) else each).type)
             found[name] = (max(low, part.low), min(high, part.high)) if part else (low, high)
     return found
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from trainwright.config.model import PartConfig
 from trainwright.config.registry import build
-from trainwright.metrics import PARTS, check_kind, label, options
+from trainwright.metrics import PARTS, check_kind, from_label, label
 from trainwright.metrics.base import Metric
 from trainwright.metrics.outcome import Outcome
 from trainwright.metrics.ranking import tie_ends
@@ -25,7 +25,7 @@ def _registered(metric: PartConfig) -> Metric:
 
 def instance(metric: PartConfig | str, kind: str) -> Metric:
     """The metric made from its options or its name; raises ConfigError when it is not defined for this kind of target."""
-    chosen = options(metric) if isinstance(metric, str) else metric
+    chosen = from_label(metric) if isinstance(metric, str) else metric
     check_kind(chosen, kind)
     made: Metric = _registered(chosen) if chosen.type in PARTS else build("metric", chosen)
     return made
@@ -51,7 +51,7 @@ def best_threshold(outcome: Outcome, metric: PartConfig | str = "f1", limit: int
         raise ValueError(f"a threshold is chosen for binary targets, not for {outcome.kind}")
     if not outcome.usable:
         return 0.5, math.nan
-    part = PARTS[metric if isinstance(metric, str) else metric.type]
+    part = PARTS[(from_label(metric) if isinstance(metric, str) else metric).type]
     sign = 1.0 if part.higher_is_better else -1.0
     ordered = np.sort(outcome.scores[:, 1])
     distinct = ordered[tie_ends(ordered)]

@@ -73,7 +73,7 @@ class TorchOptimizer:
 
 
 def wrap(made_from: type[torch.optim.Optimizer], options: Mapping[str, Any], parameters: Mapping[str, nn.Parameter]) -> TorchOptimizer:
-    """A torch optimizer class made with its own options (`lr`, …); `learning_rate` is read as `lr`. Raises ConfigError saying what it refused."""
+    """A torch optimizer made with its own options; `learning_rate` is read as `lr`. Raises ConfigError saying what it refused."""
     given = {("lr" if key == "learning_rate" else key): value for key, value in options.items() if value is not None}
     trained = {name: param for name, param in parameters.items() if param.requires_grad}
     try:

@@ -13,7 +13,7 @@ class Tracker(Protocol):
     """Takes the logged rows of a run."""
 
     def begin(self, step: int) -> list[dict[str, float]]:
-        """Continue after `step` updates (0: a new run), forgetting rows of later steps; returns the rows it still has, if it can read them."""
+        """Continue after `step` updates (0: a new run), forgetting rows of later steps; returns the rows it still has, if it can."""
 
     def log(self, row: Row) -> None:
         """Take a row. Raises OSError when the disk refuses; the row is then written with the next one."""

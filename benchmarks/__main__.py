@@ -1,0 +1,28 @@
+"""`python -m benchmarks [NAME …] [--tables DIR]`: every measurement, or those named, one after the other."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+
+ALL = ("startup", "step_overhead", "digits", "reading", "quality")
+
+
+def main() -> None:
+    """Run the measurements named on the command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", choices=[*ALL, []], help="which measurements; default: all")
+    parser.add_argument("--tables", default="", help="a folder with titanic.csv, penguins.csv, diamonds.csv, … for `quality`")
+    parser.add_argument("--seeds", type=int, default=5, help="seeds of `quality`")
+    arguments = parser.parse_args()
+    for name in arguments.names or ALL:
+        print(f"\n== {name}", flush=True)
+        module = importlib.import_module(f"benchmarks.{name}")
+        if name == "quality":
+            module.main(arguments.tables, arguments.seeds)
+        else:
+            module.main()
+
+
+if __name__ == "__main__":
+    main()
