@@ -153,6 +153,15 @@ def test_flags_are_accepted_with_underscores_and_anywhere(folder):
     assert "unknown option 'sede' in run" in done.stderr
 
 
+def test_a_path_with_an_equals_sign_is_data(folder):
+    (folder / "year=2024").mkdir()
+    (folder / "year=2024" / "t.csv").write_text("a,b\n1,2\n")
+    done = trainwright("train", "year=2024/*.csv", "run.sede=1", folder=folder)
+    assert [line for line in done.stderr.splitlines() if line.startswith("error")] == [
+        "error: command line: run.sede=1: unknown option 'sede' in run"
+    ]
+
+
 def test_a_good_config_is_valid_and_printed_in_full_reads_back(folder):
     assert trainwright("validate", "good.yaml", folder=folder).stdout == "good.yaml: valid\n"
     whole = trainwright("validate", "good.yaml", "run.seed=7", "--print", folder=folder).stdout

@@ -9,6 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 FENCE = re.compile(r"^(?P<indent> *)(?P<ticks>```+|~~~+) *(?P<kind>[\w+-]*)(?P<rest>.*)$")
 OURS = re.compile(r"\s*(?:[A-Za-z_]\w*=\S*\s+)*trainwright\s")
+SHELL = re.compile(r"^\s|^(for|while|if|cd|export)\b|[|;&`]|\$")
 TITLE = re.compile(r'title="([^"]+)"')
 MARK = re.compile(r"^ *<!-- *(?P<name>not run|exit|output checked)(?:: *(?P<value>.*?))? *-->$")
 
@@ -27,16 +28,23 @@ class Block:
 
     @property
     def commands(self) -> list[str]:
-        """The commands of a console block (after `$ `), continued lines joined."""
-        return [line[2:] for line in self.text.replace("\\\n", " ").splitlines() if line.startswith("$ ")]
+        """The commands of a console block (after `$ `) or the lines of a bash block, continued lines joined."""
+        lines = self.text.replace("\\\n", " ").splitlines()
+        if self.kind == "console":
+            return [line[2:] for line in lines if line.startswith("$ ")]
+        return [line for line in lines if line.strip() and not line.startswith("#")] if self.kind == "bash" else []
 
     @property
     def is_ours(self) -> bool:
         """Whether the block calls `trainwright`, or is Python to be run."""
         if self.kind == "python":
             return not self.title
-        lines = self.commands if self.kind == "console" else self.text.splitlines() if self.kind == "bash" else []
-        return any(OURS.match(line) for line in lines)
+        return any(OURS.match(line) for line in self.commands)
+
+    @property
+    def is_script(self) -> bool:
+        """Whether the block needs a shell: it does more than call programs one after the other."""
+        return self.kind == "bash" and any(SHELL.search(line) for line in self.commands)
 
     @property
     def output(self) -> list[str]:

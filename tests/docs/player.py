@@ -59,16 +59,30 @@ def play_command(line: str) -> tuple[int, str] | None:
             os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
+PROGRAM = f"""#!{sys.executable}
+import sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from player import shorten
+from trainwright.cli.main import main
+shorten()
+sys.exit(main())
+"""
+
+
 def play_script(block: Block) -> str:
-    """The complaint about a bash block, run by a real shell, or nothing."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    """The complaint about a bash block, run by a real shell with one process per command, or nothing."""
+    program = Path(".bin/trainwright").absolute()
+    program.parent.mkdir(exist_ok=True)
+    program.write_text(PROGRAM)
+    program.chmod(0o755)
+    path = f"{program.parent}{os.pathsep}{os.environ['PATH']}"
     script = ["bash", "-euo", "pipefail", "-c", block.text]
     result = subprocess.run(script, capture_output=True, text=True, env={**os.environ, "PATH": path})
     return "" if result.returncode == block.exit_code else f"the script returned {result.returncode}:\n{result.stdout}{result.stderr}"
 
 
 def play_commands(block: Block) -> str:
-    """The complaint about a console block, or nothing."""
+    """The complaint about a block of commands, or nothing."""
     said = ""
     for number, line in enumerate(block.commands, start=1):
         result = play_command(line)
@@ -100,10 +114,10 @@ def play(page: Path) -> list[str]:
         if block.skip is not None or (block.kind == "python" and block.title):
             continue
         complaint = ""
-        if block.kind == "console":
+        if block.is_script:
+            complaint = play_script(block) if block.is_ours else ""
+        elif block.kind in ("console", "bash"):
             complaint = play_commands(block)
-        elif block.kind == "bash" and block.is_ours:
-            complaint = play_script(block)
         elif block.kind == "python":
             exec(compile("\n" * block.line + block.text, str(page), "exec"), names)
         if complaint:

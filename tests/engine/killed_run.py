@@ -13,7 +13,7 @@ import trainwright as tw
 from trainwright.api import fit as loaded_here  # noqa: F401  (so that forked processes need not import it)
 
 OPTIONS: dict[str, Any] = {
-    "max_epochs": 12,
+    "max_epochs": 8,
     "batch_size": 16,
     "evaluate_every": "9 steps",
     "log_every": "4 steps",

@@ -15,8 +15,8 @@ import torch
 from engine_runs import table
 from safetensors.torch import load_file
 
-KILLS = 24
-RUNS = 6
+KILLS = 20
+KILLS_PER_RUN = 4
 
 
 @pytest.fixture(scope="module")
@@ -55,23 +55,17 @@ def test_a_run_killed_at_random_moments_ends_as_one_that_was_not(context: Any, t
     expected = outcome(tmp_path / "whole")
     last = torch_files(tmp_path / "whole", expected["checkpoint"])
     moments = random.Random(20260101)
-    kills = 0
-    for number in range(RUNS):
-        folder = tmp_path / f"killed-{number}"
-        left = KILLS // RUNS
-        for _ in range(20 * left):
-            killed = run_for(context, folder, moments.uniform(0.02, 0.9) * length)
-            left -= killed
-            kills += killed
-            if not killed or not left:
-                break
+    kills = number = 0
+    while kills < KILLS:
+        folder, number, left = tmp_path / f"killed-{number}", number + 1, KILLS_PER_RUN
+        while left and run_for(context, folder, moments.uniform(0.02, 0.9) * length):
+            kills, left = kills + 1, left - 1
         run_for(context, folder, None)
         assert outcome(folder) == expected
         for name, tensors in torch_files(folder, expected["checkpoint"]).items():
             assert tensors.keys() == last[name].keys()
             assert all(torch.equal(tensor, last[name][key]) for key, tensor in tensors.items()), name
-    assert kills >= 12, f"only {kills} kills met a live run"
-    print(f"{kills} kills, none lost")
+    print(f"{kills} kills of {number} runs, none lost")
 
 
 def torch_files(folder: Path, checkpoint: str) -> dict[str, dict[str, torch.Tensor]]:

@@ -129,9 +129,14 @@ def simulated(classes: list[str], rows: int, sharpness: float, seed: int = 0) ->
             right = float((guess == truth)[inside].mean())
             bins.append({"confidence": float(confidence[inside].mean()), "frequency": right, "count": int(inside.sum())})
     analysis = {
-        "kind": "binary" if len(classes) == 2 else "category", "classes": classes, "confusion": matrix.tolist(),
-        "roc": [each[0] for each in pairs], "pr": [each[1] for each in pairs], "calibration": {"bins": bins, "ece": 0.031}, "threshold": None,
-    }  # fmt: skip
+        "kind": "binary" if len(classes) == 2 else "category",
+        "classes": classes,
+        "confusion": matrix.tolist(),
+        "roc": [each[0] for each in pairs],
+        "pr": [each[1] for each in pairs],
+        "calibration": {"bins": bins, "ece": 0.031},
+        "threshold": None,
+    }
     return truth, scores, analysis
 
 
@@ -141,10 +146,13 @@ def classification(path: Path) -> RunDirectory:
     curves(run, {"loss": (0.69, 0.41), "survived.accuracy": (0.61, 0.835), "survived.roc_auc": (0.52, 0.879)})
     _, _, analysis = simulated(["no", "yes"], 179, 1.9)
     people = [
-        ("Allison, Miss. Helen Loraine", "1", "female", "2", "151.55", "S"), ("Futrelle, Mr. Jacques Heath", "1", "male", "37", "53.1", "S"),
-        ("Osén, Mr. Olaf Elon", "3", "male", "16", "9.2167", "S"), ("Sawyer, Mr. Frederick Charles", "3", "male", "24.5", "8.05", "S"),
-        ("Zabour, Miss. Hileni", "3", "female", "14.5", "14.4542", "C"), ("Gustafsson, Mr. Karl Gideon", "3", "male", "19", "7.775", "S"),
-    ]  # fmt: skip
+        ("Allison, Miss. Helen Loraine", "1", "female", "2", "151.55", "S"),
+        ("Futrelle, Mr. Jacques Heath", "1", "male", "37", "53.1", "S"),
+        ("Osén, Mr. Olaf Elon", "3", "male", "16", "9.2167", "S"),
+        ("Sawyer, Mr. Frederick Charles", "3", "male", "24.5", "8.05", "S"),
+        ("Zabour, Miss. Hileni", "3", "female", "14.5", "14.4542", "C"),
+        ("Gustafsson, Mr. Karl Gideon", "3", "male", "19", "7.775", "S"),
+    ]
     names = ("name", "pclass", "sex", "age", "fare", "embarked")
     worst = [
         {
@@ -156,7 +164,16 @@ def classification(path: Path) -> RunDirectory:
         }
         for i, each in enumerate(people)
     ]
-    drops = [("sex", 0.142, 0.02), ("pclass", 0.051, 0.013), ("age", 0.038, 0.014), ("fare", 0.021, 0.011), ("sibsp", 0.012, 0.008), ("deck", 0.004, 0.006), ("embarked", 0.001, 0.005), ("parch", -0.003, 0.004)]  # fmt: skip
+    drops = [
+        ("sex", 0.142, 0.02),
+        ("pclass", 0.051, 0.013),
+        ("age", 0.038, 0.014),
+        ("fare", 0.021, 0.011),
+        ("sibsp", 0.012, 0.008),
+        ("deck", 0.004, 0.006),
+        ("embarked", 0.001, 0.005),
+        ("parch", -0.003, 0.004),
+    ]
     importance = [{"column": name, "drop_mean": mean, "drop_std": spread} for name, mean, spread in drops]
     run.write_json(
         "analysis.json", {"targets": {"survived": analysis}, "importance": {"survived": importance}, "worst": {"survived": worst}}
@@ -197,7 +214,7 @@ def classification(path: Path) -> RunDirectory:
         "fingerprint": {"path": "data/titanic.csv", "bytes": 57018, "sha256": "c617db2c" * 8, "rows": 891},
     }
     dropped = [{"reason": "the target is missing", "count": 2, "rows": [61, 829]}]
-    duplicates = {"train_test": 12, "train_validation": 0}
+    duplicates = {"equal": {"train/test": 12}, "train_rows": 12}
     run.write_json(
         "data.json",
         {"source": source, "columns": columns, "dropped_rows": dropped, "leaks": [leak], "duplicates": duplicates, "split": split},
@@ -205,16 +222,28 @@ def classification(path: Path) -> RunDirectory:
     values = {"accuracy": 0.826, "roc_auc": 0.871, "f1": 0.762, "precision": 0.781, "recall": 0.744, "log_loss": 0.421}
     finish(
         run,
-        {split: {"survived": {k: v + d * 0.02 for k, v in values.items()}, "loss": 0.421 - 0.03 * d} for split, d in (("train", 2), ("validation", 0.5), ("test", 0))},
+        {
+            split: {"survived": {k: v + d * 0.02 for k, v in values.items()}, "loss": 0.421 - 0.03 * d}
+            for split, d in (("train", 2), ("validation", 0.5), ("test", 0))
+        },
         intervals={"test": {"survived": {"accuracy": [0.765, 0.877], "roc_auc": [0.809, 0.921], "f1": [0.683, 0.829]}}},
         baselines={
             "constant": {"test": {"survived": {"accuracy": 0.615, "roc_auc": 0.5}}, "seconds": 0.003},
             "linear": {"test": {"survived": {"accuracy": 0.793, "roc_auc": 0.848}}, "seconds": 0.09},
             "boosting": {"test": {"survived": {"accuracy": 0.815, "roc_auc": 0.866}}, "seconds": 0.41},
         },
-        verdict={"survived": {"metric": "accuracy", "network": 0.826, "best_baseline": 0.815, "name": "boosting", "beats": True, "text": "The network beats the best baseline, boosting (0.815)."}},
+        verdict={
+            "survived": {
+                "metric": "accuracy",
+                "network": 0.826,
+                "best_baseline": 0.815,
+                "name": "boosting",
+                "beats": True,
+                "text": "The network beats the best baseline, boosting (0.815).",
+            }
+        },
         best={"step": 720, "metric": "survived.accuracy", "value": 0.843},
-    )  # fmt: skip
+    )
     return run
 
 
@@ -238,7 +267,20 @@ def regression(path: Path) -> RunDirectory:
         {"row": int(row), "loss": 9.1 - i, "truth": float(truth[row]), "prediction": float(guess[row]), "values": dict(stones)}
         for i, row in enumerate((40, 812, 77, 1911))
     ]
-    importance = [{"column": name, "drop_mean": mean, "drop_std": 0.01} for name, mean in (("carat", 0.81), ("clarity", 0.19), ("color", 0.11), ("cut", 0.02), ("x", 0.4), ("y", 0.31), ("z", 0.05), ("table", 0.001), ("depth", 0.003))]  # fmt: skip
+    importance = [
+        {"column": name, "drop_mean": mean, "drop_std": 0.01}
+        for name, mean in (
+            ("carat", 0.81),
+            ("clarity", 0.19),
+            ("color", 0.11),
+            ("cut", 0.02),
+            ("x", 0.4),
+            ("y", 0.31),
+            ("z", 0.05),
+            ("table", 0.001),
+            ("depth", 0.003),
+        )
+    ]
     run.write_json("analysis.json", {"targets": {"price": analysis}, "importance": {"price": importance}, "worst": {"price": worst}})
     columns = [column(name, "number", "numbers", 0, 273, ["0.23", "0.21", "0.29"]) for name in ("carat", "depth", "table", "x", "y", "z")]
     columns += [column(name, "category", "words", 0, 5, ["Ideal", "Premium", "Good"]) for name in ("cut", "color", "clarity")]
@@ -249,12 +291,25 @@ def regression(path: Path) -> RunDirectory:
     )
     numbers = {"r2": 0.9802, "mae": 268.41, "rmse": 547.2, "mape": 0.0671}
     finish(
-        run, {name: {"price": numbers, "loss": 0.0211} for name in ("train", "validation", "test")},
+        run,
+        {name: {"price": numbers, "loss": 0.0211} for name in ("train", "validation", "test")},
         intervals={"test": {"price": {"r2": [0.9785, 0.9817], "mae": [261.2, 275.9]}}},
-        baselines={"constant": {"test": {"price": {"r2": -0.0001, "mae": 3020.0}}, "seconds": 0.002}, "boosting": {"test": {"price": {"r2": 0.9824, "mae": 271.0}}, "seconds": 1.7}},
-        verdict={"price": {"metric": "r2", "network": 0.9802, "best_baseline": 0.9824, "name": "boosting", "beats": False, "text": "The network does not reach the best baseline, boosting (0.982)."}},
+        baselines={
+            "constant": {"test": {"price": {"r2": -0.0001, "mae": 3020.0}}, "seconds": 0.002},
+            "boosting": {"test": {"price": {"r2": 0.9824, "mae": 271.0}}, "seconds": 1.7},
+        },
+        verdict={
+            "price": {
+                "metric": "r2",
+                "network": 0.9802,
+                "best_baseline": 0.9824,
+                "name": "boosting",
+                "beats": False,
+                "text": "The network does not reach the best baseline, boosting (0.982).",
+            }
+        },
         best={"step": 1100, "metric": "price.r2", "value": 0.981},
-    )  # fmt: skip
+    )
     return run
 
 
@@ -290,16 +345,31 @@ def several(path: Path) -> RunDirectory:
         "loss": 0.31,
     }
     finish(
-        run, {"train": test, "validation": test, "test": test},
+        run,
+        {"train": test, "validation": test, "test": test},
         intervals={"test": {"species": {"accuracy": [0.956, 1.0]}}},
         baselines={"boosting": {"test": {"species": {"accuracy": 0.971}, "body_mass_g": {"r2": 0.86}}, "seconds": 0.4}},
         verdict={
-            "species": {"metric": "accuracy", "network": 0.985, "best_baseline": 0.971, "name": "boosting", "beats": True, "text": "The network beats the best baseline, boosting (0.971)."},
-            "body_mass_g": {"metric": "r2", "network": 0.86, "best_baseline": 0.86, "name": "boosting", "beats": False, "text": "The network does no better than boosting (0.860)."},
+            "species": {
+                "metric": "accuracy",
+                "network": 0.985,
+                "best_baseline": 0.971,
+                "name": "boosting",
+                "beats": True,
+                "text": "The network beats the best baseline, boosting (0.971).",
+            },
+            "body_mass_g": {
+                "metric": "r2",
+                "network": 0.86,
+                "best_baseline": 0.86,
+                "name": "boosting",
+                "beats": False,
+                "text": "The network does no better than boosting (0.860).",
+            },
             "tags": {"metric": "f1", "network": 0.7, "best_baseline": None, "name": None, "beats": None, "text": ""},
         },
         best={"step": 960, "metric": "loss", "value": 0.3},
-    )  # fmt: skip
+    )
     return run
 
 

@@ -70,7 +70,8 @@ def test_a_place_without_permission_is_refused() -> None:
 
 
 def test_two_writers_are_refused_across_processes_and_the_lock_dies_with_its_process(tmp_path: Path) -> None:
-    script = f"from trainwright.runs.directory import RunDirectory as R; r = R.create({str(tmp_path / 'run')!r}); print('up', flush=True); input()"
+    script = "from trainwright.runs.directory import RunDirectory; "
+    script += f"run = RunDirectory.create({str(tmp_path / 'run')!r}); print('up', flush=True); input()"
     other = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True)
     assert other.stdout is not None and other.stdout.readline() == "up\n"
     with pytest.raises(RunError, match=f"process {other.pid}"):

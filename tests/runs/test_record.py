@@ -31,7 +31,8 @@ def git(folder: Path, *arguments: str) -> str:
 
 
 def test_the_environment_names_versions_and_machine_and_imports_nothing_heavy() -> None:
-    script = "import sys; from trainwright.runs.environment import environment as e; e(); print(sorted({'torch','numpy','pandas'} & set(sys.modules)))"
+    script = "import sys; from trainwright.runs.environment import environment; environment(); "
+    script += "print(sorted({'torch', 'numpy', 'pandas'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "[]\n"
     found = environment()
     assert found["packages"]["torch"] and found["python"] and found["cores"] >= 1 and found["memory_bytes"] > 0

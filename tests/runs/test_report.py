@@ -17,8 +17,8 @@ from trainwright.runs.directory import RunDirectory
 from trainwright.runs.report.charts.axes import Axis, round_step
 from trainwright.runs.report.charts.lines import thin
 from trainwright.runs.report.figures import number, percent
-from trainwright.runs.report.material import MEANING
 from trainwright.runs.report.markup import VOID, escape, join, tag
+from trainwright.runs.report.material import MEANING
 
 SECTIONS = (
     "Metrics",
@@ -199,8 +199,18 @@ def test_thinning_a_line_keeps_its_ends_and_its_extremes(values: list[float]) ->
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(0, "0"), (-1.5, "−1.500"), (1234567, "1\u202f234\u202f567"), (0.00001234, "1.23e−5"), (None, "–"), (float("nan"), "–"), (True, "–"), (99.99999, "100.00")]
-)  # fmt: skip
+    ("value", "text"),
+    [
+        (0, "0"),
+        (-1.5, "−1.500"),
+        (1234567, "1\u202f234\u202f567"),
+        (0.00001234, "1.23e−5"),
+        (None, "–"),
+        (float("nan"), "–"),
+        (True, "–"),
+        (99.99999, "100.00"),
+    ],
+)
 def test_numbers_are_written_for_people(value: object, text: str) -> None:
     assert number(value) == text
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from glob import glob
 
 from trainwright.api.config import Config
 from trainwright.cli.style import bold, dim, heading, wrapped
@@ -37,7 +39,7 @@ def is_config(word: str) -> bool:
 def is_setting(word: str) -> bool:
     """Whether a word is `key=value` (and not a path with an equals sign, as in `year=2024/part.csv`)."""
     key, equals, _ = word.partition("=")
-    return bool(equals) and "/" not in key and "\\" not in key
+    return bool(equals) and "/" not in key and not os.path.exists(word) and not glob(word)
 
 
 def every_setting() -> str:

@@ -23,28 +23,21 @@ class Change:
     second: Any
 
 
-def flat(value: Any, prefix: str = "") -> dict[str, Any]:
-    """A nested mapping by dotted keys; lists that hold mappings by position, other lists as they are."""
-    if isinstance(value, dict) and value:
-        items = [(str(key), each) for key, each in value.items()]
-    elif isinstance(value, list) and any(isinstance(each, (dict, list)) for each in value):
-        items = [(str(index), each) for index, each in enumerate(value)]
-    else:
-        return {prefix: value}
-    found: dict[str, Any] = {}
-    for key, each in items:
-        found |= flat(each, f"{prefix}.{key}" if prefix else key)
+def changes(first: Any, second: Any, prefix: str = "") -> list[Change]:
+    """Everything that differs, by dotted keys in the order of the first; what only one has is one change, however much it holds."""
+    if not (isinstance(first, dict) and isinstance(second, dict)):
+        if _nested(first) and _nested(second) and len(first) == len(second):
+            first, second = dict(enumerate(first)), dict(enumerate(second))
+        else:
+            return [] if _same(first, second) else [Change(prefix, first, second)]
+    found: list[Change] = []
+    for key in dict.fromkeys([*first, *second]):
+        found += changes(first.get(key, ABSENT), second.get(key, ABSENT), f"{prefix}.{key}" if prefix else str(key))
     return found
 
 
-def changes(first: Any, second: Any) -> list[Change]:
-    """Every dotted key whose values differ, in the order of the first, then those that only the second has."""
-    a, b = flat(first), flat(second)
-    return [
-        Change(key, a.get(key, ABSENT), b.get(key, ABSENT))
-        for key in dict.fromkeys([*a, *b])
-        if not _same(a.get(key, ABSENT), b.get(key, ABSENT))
-    ]
+def _nested(value: Any) -> bool:
+    return isinstance(value, list) and any(isinstance(each, (dict, list)) for each in value)
 
 
 def _same(a: Any, b: Any) -> bool:
@@ -88,14 +81,15 @@ def data_changes(first: Path, second: Path) -> list[Change]:
     a, b = (_mapping(read_json(each / "data.json")) for each in (first, second))
     found = changes(_source(a), _source(b)) + changes(_columns(a), _columns(b))
     split = ("method", "seed", "train", "validation", "test")
-    found += changes(*({"split": {key: _mapping(each.get("split")).get(key, ABSENT) for key in split}} for each in (a, b)))
+    settings = [{key: _mapping(each.get("split")).get(key, ABSENT) for key in split} for each in (a, b)]
+    found += changes(settings[0], settings[1], "split")
     return found + _membership(first / "splits.parquet", second / "splits.parquet")
 
 
 def _source(data: dict[str, Any]) -> dict[str, Any]:
     source = _mapping(data.get("source"))
     content = {
-        key: _digest(each) if "sha256" in key else each for key, each in flat(source.get("fingerprint") or {}).items() if "path" not in key
+        key: _digest(each) if "sha256" in key else each for key, each in _mapping(source.get("fingerprint")).items() if "path" not in key
     }
     return {
         "source": {

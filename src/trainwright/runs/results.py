@@ -45,7 +45,13 @@ class Verdict(_Section):
     name: str | None = None
     """Which baseline that is."""
     beats: bool | None = None
-    """Whether the network is better; null when there is nothing to compare."""
+    """Whether the network is better, beyond what chance explains; null when there is nothing to compare."""
+    standing: str | None = None
+    """`beats`, `behind`, or `on par` when the interval of the difference includes zero."""
+    difference: float | None = None
+    """The network's value minus the baseline's, on the rows that both scored."""
+    interval: tuple[float | None, float | None] | None = None
+    """The 95 % interval of that difference, from the paired bootstrap."""
     text: str = ""
     """The same in one sentence."""
 

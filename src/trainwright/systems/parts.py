@@ -56,6 +56,11 @@ def tried(part: nn.Module, trial: Any, options: PartConfig, where: str) -> torch
     return output.shape
 
 
+def announced_shape(encoder: Any) -> tuple[int, int]:
+    """Tokens and width of an encoder."""
+    return int(encoder.tokens), int(encoder.width)
+
+
 def make_encoder(options: PartConfig, group: InputGroup) -> nn.Module:
     """The encoder of a group, with `tokens` and `width`; one named by path is called with the dict of the group's parts."""
     encoder: nn.Module = build("encoder", options, group=group)

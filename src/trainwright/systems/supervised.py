@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +21,7 @@ from trainwright.nn.losses import BinaryCrossEntropyOptions, CrossEntropyOptions
 from trainwright.nn.losses.base import RowLoss
 from trainwright.systems.base import System
 from trainwright.systems.config import SupervisedConfig
-from trainwright.systems.parts import make_combiner, make_encoder, make_loss
+from trainwright.systems.parts import announced_shape, make_combiner, make_encoder, make_loss
 from trainwright.systems.readout import join_members, original_units, scores
 
 DEFAULT_LOSSES: dict[str, Callable[[], PartConfig]] = {
@@ -56,9 +56,9 @@ class SupervisedSystem(System):
         self.spec = spec
         encoders, reads = self._encoders(spec)
         self.encoders = nn.ModuleList(encoders)
-        shapes = [(encoder.tokens, encoder.width) for encoder, _ in reads]
+        shapes = [announced_shape(encoder) for encoder, _ in reads]
         options = self.config.combiner
-        self.combiner = make_combiner(options, shapes, spec.rows)
+        self.combiner: Any = make_combiner(options, shapes, spec.rows)
         self.penalised = bool(getattr(self.combiner, "penalises", False))
         self.heads = [self._head(target) for target in spec.targets]
         self.decoders = nn.ModuleList(head.decoder for head in self.heads)
@@ -73,17 +73,17 @@ class SupervisedSystem(System):
         for group in spec.inputs:
             single = made.get(group.tied or "")
             if single is None:
-                single = self._encoder(one_column(group) if group.tied else group, spec.rows)
+                single = self._encoder(one_column(group) if group.tied else group)
                 encoders.append(single)
                 made |= {group.tied: single} if group.tied else {}
             encoder = Tied(single, len(group.columns)) if group.tied else single
             reads.append((encoder, [(part, f"{group.name}.{part}") for part in group.parts]))
         return encoders, reads
 
-    def _encoder(self, group: InputGroup, rows: int) -> nn.Module:
+    def _encoder(self, group: InputGroup) -> nn.Module:
         options = group.encoder or self.config.encoders.get(group.kind)
         if options is None or options.type == "auto":
-            options = choose_encoder(group, self.config.combiner.type, rows)
+            options = choose_encoder(group, self.config.combiner.type)
         return make_encoder(options, group)
 
     def _head(self, target: TargetSpec) -> Head:

@@ -7,9 +7,13 @@ from trainwright.nn.combiners.base import Shapes
 from trainwright.nn.combiners.tabm import TabM
 
 
+MANY_ROWS = 20_000
+"""With more training rows than this, members bring less and cost more: half as many are used."""
+
+
 def choose(rows: int) -> TabMOptions:
-    """TabM; measured in `docs/decisions/0002-default-network.md`."""
-    return TabMOptions()
+    """TabM with 16 members of two layers of 128; 8 members for many rows. Measured in `docs/decisions/0002-default-network.md`."""
+    return TabMOptions(members=8 if rows > MANY_ROWS else 16)
 
 
 def automatic(options: AutoCombinerOptions, shapes: Shapes, rows: int) -> TabM:

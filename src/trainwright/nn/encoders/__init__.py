@@ -16,7 +16,7 @@ Pooling = Literal["mean", "sum", "max", "last", "first"]
 
 
 class AutoOptions(PartConfig):
-    """Chosen by the kind of column, the combiner and the number of rows."""
+    """Chosen by the kind of column and the combiner."""
 
     type: str = "auto"
 
@@ -61,9 +61,9 @@ class PiecewiseLinearOptions(PartConfig):
     """Numbers placed between the quantiles of their column, then a linear map per column (Gorishniy et al. 2022)."""
 
     type: str = "piecewise_linear"
-    bins: int = Field(default=48, ge=1)
-    """Pieces per column, at most; columns with few values use fewer."""
-    width: int = Field(default=16, ge=1)
+    bins: int = Field(default=16, ge=1)
+    """Pieces per column, at most 48; columns with few values use fewer."""
+    width: int = Field(default=8, ge=1)
     """Length of each column's vector."""
     activation: Activation | None = None
     """Function after the map; none by default, as in TabM."""
@@ -166,9 +166,7 @@ class BagOptions(PartConfig):
 
 
 PARTS: dict[str, Part] = {
-    "auto": Part(
-        "trainwright.nn.encoders.auto:automatic", AutoOptions, "chosen by the kind of column, the combiner and the number of rows"
-    ),
+    "auto": Part("trainwright.nn.encoders.auto:automatic", AutoOptions, "chosen by the kind of column and the combiner"),
     "passthrough": Part("trainwright.nn.encoders.passthrough:Passthrough", PassthroughOptions, "the numbers as they are"),
     "dense": Part("trainwright.nn.encoders.dense:Dense", DenseOptions, "fully connected layers"),
     "one_hot": Part("trainwright.nn.encoders.one_hot:OneHot", OneHotOptions, "one number per category value"),

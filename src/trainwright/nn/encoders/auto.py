@@ -26,15 +26,15 @@ BENDING = ("auto", "tabm", "mlp", "concat", "resnet", "project_aggregate")
 """Combiners of plain layers, which gain from piecewise-linear numbers and read one-hot categories."""
 
 
-def numeric(group: InputGroup, combiner: str, rows: int) -> PartConfig:
+def numeric(group: InputGroup, combiner: str) -> PartConfig:
     """Piecewise-linear for networks of plain layers; the others (and numbers without quantiles) take numbers as they are."""
     if combiner not in BENDING or "quantiles" not in group.extras:
         return PassthroughOptions()
-    return PiecewiseLinearOptions(bins=16 if rows < 20_000 else 32, width=8)
+    return PiecewiseLinearOptions()
 
 
-def choose(group: InputGroup, combiner: str = "auto", rows: int = 1000) -> PartConfig:
-    """The options of the encoder that suits the kind of the columns, the combiner and the number of training rows."""
+def choose(group: InputGroup, combiner: str = "auto") -> PartConfig:
+    """The options of the encoder that suits the kind of the columns and the combiner."""
     wide = max(group.sizes, default=0) > WIDE_SET
     choices: dict[str, PartConfig] = {
         "category": EmbeddingOptions(one_hot_up_to=ONE_HOT_UP_TO if combiner in BENDING else 0),
@@ -44,7 +44,7 @@ def choose(group: InputGroup, combiner: str = "auto", rows: int = 1000) -> PartC
         "text": PooledOptions(),
         "timeseries": ConvolutionOptions(),
     }
-    return numeric(group, combiner, rows) if group.kind == "number" else choices.get(group.kind, PassthroughOptions())
+    return numeric(group, combiner) if group.kind == "number" else choices.get(group.kind, PassthroughOptions())
 
 
 def automatic(options: AutoOptions, group: InputGroup) -> nn.Module:

@@ -19,7 +19,7 @@ class ForeignLoss(RowLoss):
     def __init__(self, loss: nn.Module, options: PartConfig, target: TargetSpec) -> None:
         super().__init__(options, target)
         if hasattr(loss, "reduction"):
-            loss.reduction = "none"
+            setattr(loss, "reduction", "none")  # noqa: B010 - a plain attribute, which modules are typed not to have
         self.loss, self.kind, self.name = loss, target.kind, options.type
 
     def each(self, output: Tensor, truth: Tensor) -> Tensor:

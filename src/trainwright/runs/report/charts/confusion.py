@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from trainwright.runs.report.charts.axes import figure, picture
-from trainwright.runs.report.figures import number, percent
+from trainwright.runs.report.figures import known, number, percent
 from trainwright.runs.report.markup import Markup, note, quoted, scroll, table, tag
 
 READABLE = 12
@@ -35,7 +37,7 @@ def _numbers(matrix: list[list[int]], classes: list[str]) -> Markup:
             tag(
                 "td",
                 number(each),
-                class_="hit" if index == other else None,
+                class_="hit" if index == other else None if each else "none",
                 style=f"--depth:{_depth(each, total):.0f}%",
                 title=percent(each, total),
             )
@@ -91,7 +93,22 @@ def by_class(matrix: list[list[int]], classes: list[str], most: int = 12) -> Mar
     columns = [sum(row[index] for row in matrix) for index in range(len(matrix))]
     found = [(row[index], sum(row), columns[index], classes[index]) for index, row in enumerate(matrix) if sum(row)]
     found.sort(key=lambda each: each[0] / each[1])
-    body = [[quoted(name, 30), number(total), percent(hit, total), percent(hit, column)] for hit, total, column, name in found[:most]]
+    return _classes([(name, total, percent(hit, total), percent(hit, column)) for hit, total, column, name in found], most)
+
+
+def by_label(labels: list[dict[str, Any]], most: int = 12) -> Markup | None:
+    """The same for the labels of a set, from their own numbers."""
+    found = sorted((each for each in labels if known(each.get("recall"))), key=lambda each: each["recall"])
+    listed = [(str(each.get("class")), each.get("rows"), percent(each["recall"], 1), _share(each.get("precision"))) for each in found]
+    return _classes(listed, most) if listed else None
+
+
+def _share(value: Any) -> str:
+    return percent(value, 1) if known(value) else "–"
+
+
+def _classes(found: list[tuple[str, Any, str, str]], most: int) -> Markup:
+    body = [[quoted(name, 30), number(total), recall, precision] for name, total, recall, precision in found[:most]]
     rest = f"the {most} weakest of {len(found)}" if len(found) > most else "weakest first"
     caption = [tag("b", "By class"), tag("span", rest, class_="soft")]
     return figure(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from trainwright.runs.report.charts.axes import BOTTOM, HEIGHT, TOP, Axis, across, figure, frame, key, span, up
+from trainwright.runs.report.figures import number
 from trainwright.runs.report.markup import Content, Markup, tag
 
 POINTS = 300
@@ -75,7 +76,7 @@ def over_steps(caption: str, series: list[Series], *, best: tuple[float, float |
         marks.insert(0, tag("path", d=f"M{at:.1f} {TOP}V{HEIGHT - BOTTOM}", class_="best-line"))
         if best[1] is not None:
             marks.append(tag("circle", cx=f"{at:.1f}", cy=f"{y.place(best[1]):.1f}", r="4", class_="best"))
-        entries.append(("best", f"best, step {best[0]:,.0f}"))
+        entries.append(("best", f"best, step {number(int(best[0]))}"))
     last = "; ".join(f"{each.name} ends at {each.finite()[-1][1]:.4g}" for each in series)
     scale = "logarithmic" if log else ""
     picture = frame(x, y, marks, title=f"{caption} over steps" + (f", {scale}" if log else ""), detail=last, x_label="step")

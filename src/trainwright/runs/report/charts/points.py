@@ -20,7 +20,10 @@ def predicted_against_true(truth: Sequence[float], prediction: Sequence[float]) 
     x, y = across(low, high), up(low, high)
     perfect = tag("path", d=f"M{x.start:.0f} {y.start:.0f}L{x.end:.0f} {y.end:.0f}", class_="diagonal")
     # One path of strokes without length and with round ends draws thousands of dots in a few kilobytes.
-    cloud = tag("path", d="".join(f"M{x.place(a):.1f} {y.place(b):.1f}h0" for a, b in pairs), class_="cloud")
+    dots = "".join(f"M{x.place(a):.1f} {y.place(b):.1f}h0" for a, b in pairs)
+    cloud = tag("path", d=dots, class_="cloud" if len(pairs) > 300 else "cloud few")
+        "path", d="".join(f"M{x.place(a):.1f} {y.place(b):.1f}h0" for a, b in pairs), class_="cloud" if len(pairs) > 300 else "cloud few"
+    )
     caption = [tag("b", "Predicted against true"), tag("span", f"{number(len(pairs))} test rows", class_="soft")]
     return figure(caption, frame(x, y, perfect, cloud, title="Predicted against true values", x_label="true value"))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from trainwright.runs.report.charts.rows import Row, bars
-from trainwright.runs.report.figures import known, score
+from trainwright.runs.report.figures import known, score, words
 from trainwright.runs.report.markup import Content, code, hidden_rest, tag
 from trainwright.runs.report.material import Material, mapping, rows
 from trainwright.runs.report.sections.layout import Section
@@ -24,7 +24,9 @@ def columns(material: Material) -> Section | None:
             body.append(hidden_rest(SHOWN, len(ranked), "columns", "analysis.json"))
     if not body:
         return None
-    lede = "How much the test metric worsens when a column is shuffled among the rows. Columns that say the same share the credit."
+    metric = mapping(mapping(material.analysis.get("importance_settings")).get("metric"))
+    named = words(str(next(iter(metric.values())))) if len(set(map(str, metric.values()))) == 1 else "test metric"
+    lede = f"How much the {named} worsens when a column is shuffled among the test rows. Columns that say the same share the credit."
     return Section("columns", "What it looks at", lede, body)
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from trainwright.runs.report.charts.axes import key
-from trainwright.runs.report.charts.confusion import by_class, confused_pairs, confusion
+from trainwright.runs.report.charts.axes import figure, key
+from trainwright.runs.report.charts.confusion import by_class, by_label, confused_pairs, confusion
 from trainwright.runs.report.charts.lines import Series, in_square
 from trainwright.runs.report.charts.points import histogram, predicted_against_true, reliability
-from trainwright.runs.report.figures import known, number, score
+from trainwright.runs.report.charts.rows import Row, bars
+from trainwright.runs.report.figures import known, number, plural, score
 from trainwright.runs.report.markup import Content, Markup, code, note, quoted, tag
 from trainwright.runs.report.material import Material, mapping, rows
 from trainwright.runs.report.sections.layout import Section, grid
@@ -36,22 +37,36 @@ def _charts(found: dict[str, Any]) -> list[Markup | None]:
     matrix, classes = found.get("confusion") or [], [str(each) for each in found.get("classes") or []]
     cloud, residuals = mapping(found.get("predicted_vs_true")), mapping(found.get("residuals"))
     calibration = mapping(found.get("calibration"))
+    edges, counts = residuals.get("edges") or [], residuals.get("counts") or []
     return [
         confusion(matrix, classes),
-        by_class(matrix, classes),
+        by_class(matrix, classes) if matrix else by_label(rows(found.get("per_class"))),
         confused_pairs(matrix, classes) if len(matrix) > 2 else None,
         _curves(rows(found.get("roc")), "fpr", "tpr", "auc", "ROC", "false positive rate"),
         _curves(rows(found.get("pr")), "recall", "precision", "ap", "Precision and recall", "recall"),
         reliability(rows(calibration.get("bins")), calibration.get("ece")),
         predicted_against_true(cloud.get("truth") or [], cloud.get("prediction") or []),
-        histogram(
-            tag("b", "Residuals"),
-            "Residuals, prediction minus truth",
-            residuals.get("edges") or [],
-            residuals.get("counts") or [],
-            "prediction − truth",
-        ),
+        histogram(_residual_caption(residuals), "Residuals, prediction minus truth", edges, counts, "prediction − truth"),
+        _elements(rows(found.get("elements"))),
     ]
+
+
+def _residual_caption(residuals: dict[str, Any]) -> Content:
+    mean, outside = residuals.get("mean"), residuals.get("outside")
+    said = [
+        f"mean {number(mean)}" if known(mean) else "",
+        f"{plural(outside, 'row')} outside the picture" if known(outside) and outside else "",
+    ]
+    return [tag("b", "Residuals"), tag("span", ", ".join(filter(None, said)), class_="soft")]
+
+
+def _elements(elements: list[dict[str, Any]], most: int = 20) -> Markup | None:
+    """The error of each element of a vector; None for other targets."""
+    found = [Row(number(each.get("element")), each["rmse"], score(each["rmse"])) for each in elements if known(each.get("rmse"))]
+    if not found:
+        return None
+    rest = f"the first {most} of {len(found)}" if len(found) > most else ""
+    return figure([tag("b", "RMSE by element"), tag("span", rest, class_="soft")], bars(found[:most], "RMSE of each element"))
 
 
 def _curves(curves: list[dict[str, Any]], across: str, up: str, area: str, title: str, x_label: str) -> Markup | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from trainwright.metrics import PARTS
 from trainwright.runs.report.charts.rows import Row, dots
-from trainwright.runs.report.figures import interval, known, moment, number, plural, score, seconds, words
+from trainwright.runs.report.figures import interval, known, moment, plural, score, seconds, words
 from trainwright.runs.report.markup import Content, Markup, code, quoted, tag
 from trainwright.runs.report.material import Material, mapping, rows
 
@@ -71,10 +72,16 @@ def _verdict(material: Material, target: str) -> Markup:
     )
     text = tag("p", verdict.get("text") or "No baseline was measured beside it.", " ", _certainty(verdict, bounds), class_="lede")
     models = dots(_models(material, target, metric, value, bounds), f"{words(metric)} of {target} on the test rows, network and baselines")
-    standing = {True: "beats", False: "loses"}.get(verdict.get("beats"))  # type: ignore[arg-type]
-    return tag(
-        "div", name, tag("div", headline, text), tag("div", models) if known(value) else None, class_=f"verdict {standing or ''}".strip()
-    )
+    shown = tag("div", models) if known(value) else None
+    return tag("div", name, tag("div", headline, text), shown, class_=f"verdict {_standing(verdict)}".strip())
+
+
+def _standing(verdict: dict[str, Any]) -> str:
+    """The style of the mark before the sentence: ahead, behind, or neither."""
+    if verdict.get("standing"):
+        return {"beats": "beats", "behind": "loses"}.get(str(verdict["standing"]), "par")
+    beats = verdict.get("beats")
+    return "" if beats is None else "beats" if beats else "loses"
 
 
 def _on_test(bounds: Any) -> Content:
@@ -89,7 +96,7 @@ def _bounds(material: Material, target: str, metric: str) -> Any:
 def _certainty(verdict: dict[str, Any], bounds: Any) -> str:
     """Says when the difference is smaller than the test rows can tell."""
     other = verdict.get("best_baseline")
-    if interval(bounds) and known(other) and bounds[0] <= other <= bounds[1]:
+    if not verdict.get("standing") and interval(bounds) and known(other) and bounds[0] <= other <= bounds[1]:
         return "The difference lies within the interval: on these test rows the two cannot be told apart for certain."
     return ""
 
@@ -101,19 +108,10 @@ def _models(material: Material, target: str, metric: str, value: Any, bounds: An
         other = mapping(mapping(mapping(baseline).get("test")).get(target)).get(metric)
         if known(other):
             found.append(Row(quoted(name, 24), other, score(other)))
-    first = found[0].value
-    higher = _higher(mapping(mapping(material.results.get("verdict")).get(target)))
-    if higher is None or not known(first):
+    part = PARTS.get(metric)
+    if part is None:
         return found
-    return sorted(found, key=lambda row: -(row.value or 0.0) if higher else (row.value or 0.0))
-
-
-def _higher(verdict: dict[str, Any]) -> bool | None:
-    """Whether higher is better, as far as the verdict itself tells."""
-    network, other, beats = verdict.get("network"), verdict.get("best_baseline"), verdict.get("beats")
-    if not known(network) or not known(other) or not isinstance(beats, bool) or network == other:
-        return None
-    return bool((network > other) == beats)
+    return sorted(found, key=lambda row: row.value if row.value is not None else 0.0, reverse=part.higher_is_better)
 
 
 def _cautions(material: Material) -> Markup | None:
@@ -144,11 +142,12 @@ def _unfinished(material: Material) -> Content:
 
 def _duplicates(material: Material) -> Content:
     found = mapping(material.data.get("duplicates"))
-    pairs = mapping(found.get("pairs")) or mapping(found.get("counts")) or found
-    said = [
-        f"{number(count)} in {name.replace('_', ' and ').replace('/', ' and ')}" for name, count in pairs.items() if known(count) and count
-    ]
-    return [f"Exact duplicates lie in more than one split: {', '.join(said)}."] if said else None
+    said = []
+    for pair, count in mapping(found.get("equal")).items():
+        first, _, second = str(pair).partition("/")
+        if known(count) and count:
+            said.append(f"{plural(count, f'row of {second} is', f'rows of {second} are')} also in {first}")
+    return [f"Exact duplicates: {', '.join(said)}."] if said else None
 
 
 def _absent(material: Material) -> list[Content]:
