@@ -1,6 +1,6 @@
-"""An mkdocs hook: replaces `<!-- parts: KIND -->` and `<!-- options: SECTION -->` by tables.
+"""An mkdocs hook: replaces `<!-- parts: KIND -->` and `<!-- options: SECTION -->` by tables, `<!-- decisions -->` by a list.
 
-They are made from the registry and the schema, as `trainwright list` and `--help` are, so no name or default on a page is written by hand.
+Tables are made from the registry and the schema, as `trainwright list` and `--help` are: no name or default on a page is written by hand.
 No torch is imported.
 """
 
@@ -8,18 +8,39 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from trainwright.api.config import Config
 from trainwright.config.options import Option, by_section, options_of
 from trainwright.config.registry import Part, parts
 
-MARKER = re.compile(r"^<!-- (parts|options): (\w+) -->$", re.MULTILINE)
+DECISIONS = Path(__file__).parent / "decisions"
+MARKER = re.compile(r"^<!-- (?:(?P<what>parts|options): (?P<name>\w+)|decisions) -->$", re.MULTILINE)
+
+
+def on_config(config: Any, **_: Any) -> Any:
+    """The configuration of mkdocs with every decision in its navigation; called once."""
+    project = next(entry["Project"] for entry in config.nav if "Project" in entry)
+    listed = next(entry["Decisions"] for entry in project if "Decisions" in entry)
+    listed += [f"decisions/{page.name}" for page in decisions()]
+    return config
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """The page with every marker replaced; called by mkdocs for each page."""
-    return MARKER.sub(lambda match: parts_of(match[2]) if match[1] == "parts" else section(match[2]), markdown)
+    makers = {"parts": parts_of, "options": section}
+    return MARKER.sub(lambda match: makers[match["what"]](match["name"]) if match["what"] else decision_list(), markdown)
+
+
+def decisions() -> list[Path]:
+    """The decisions, in order."""
+    return sorted(DECISIONS.glob("[0-9]*.md"))
+
+
+def decision_list() -> str:
+    """The decisions as a list of links."""
+    return "".join(f"- [{page.read_text().splitlines()[0].removeprefix('# ')}]({page.name})\n" for page in decisions())
 
 
 def parts_of(kind: str) -> str:

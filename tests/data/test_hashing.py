@@ -5,7 +5,7 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainwright.data.hashing import row_hashes, value_hashes
+from trainwright.data.hashing import mix, row_hashes, unmix, value_hashes, without_columns
 from trainwright.data.sources import from_object
 
 VALUES = st.one_of(st.none(), st.integers(-(2**63), 2**63 - 1))
@@ -43,6 +43,17 @@ def test_rows_differ_when_values_change_columns() -> None:
     first, second = from_object({"a": [1, 2], "b": [2, 1]}), from_object({"b": [2, 2], "a": [1, 1]})
     assert row_hashes(first)[0] == row_hashes(second)[0] == row_hashes(second)[1] != row_hashes(first)[1]
     assert (row_hashes(first, ["a"]) == row_hashes(from_object({"a": [1.0, 2.0]}))).all()
+
+
+@given(st.lists(st.integers(0, 2**64 - 1), min_size=1))
+def test_mixing_can_be_undone(values: list[int]) -> None:
+    numbers = np.array(values, np.uint64)
+    assert (unmix(mix(numbers)) == numbers).all()
+
+
+def test_columns_can_be_taken_out_of_a_hash() -> None:
+    source = from_object({"a": [1, 2, 3], "b": ["x", None, "y"], "c": [0.5, 1.5, 2.5]})
+    assert (without_columns(row_hashes(source), source, ["b"]) == row_hashes(source, ["a", "c"])).all()
 
 
 def test_every_bit_of_the_hash_is_used() -> None:

@@ -38,11 +38,11 @@ def test_each_row_is_on_disk_when_it_was_logged(tmp_path: Path) -> None:
     assert len(read_rows(tmp_path / "metrics.csv")) == 3
 
 
-@pytest.mark.parametrize("cut", range(1, 40))
+@pytest.mark.parametrize("cut", range(21))
 def test_after_any_cut_the_rows_up_to_a_step_are_kept_and_the_file_becomes_the_same(cut: int, tmp_path: Path) -> None:
     logged(tmp_path).close()
     whole = (tmp_path / "metrics.csv").read_bytes()
-    (tmp_path / "metrics.csv").write_bytes(whole[:-cut] if cut < 39 else whole)
+    (tmp_path / "metrics.csv").write_bytes(whole[: len(whole) - cut])
     tracker = CsvTracker(CsvOptions(), tmp_path)
     assert [row["step"] for row in tracker.begin(10)] == [5, 10]
     tracker.log(ROWS[2])

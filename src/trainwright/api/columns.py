@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 from trainwright.api.config import Config
 from trainwright.config.errors import ConfigError, DataError, ManyErrors, RequestError, did_you_mean
-from trainwright.config.model import PartConfig
 from trainwright.config.registry import options_class, parts
 from trainwright.data.inference import Inferred
 from trainwright.data.profile import ColumnProfile
 from trainwright.data.splits import split_columns
+from trainwright.features import FeatureConfig
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Column:
     """A column of the data, its type and options, the part it plays, and why."""
 
     name: str
-    options: PartConfig
+    options: FeatureConfig
     role: str
     """`input`, `target` or `ignored`."""
     why: str
@@ -90,25 +90,25 @@ def _check_names(config: Config, known: list[str], where: str) -> None:
     raise_all(errors)
 
 
-def _options(given: Any, found: Inferred) -> tuple[PartConfig, bool]:
+def _options(given: Any, found: Inferred) -> tuple[FeatureConfig, bool]:
     """The options of a column, and whether its type was given rather than inferred."""
+    inferred = options_class("feature", found.type)
     if given is None:
-        return options_class("feature", found.type).model_validate({"type": found.type}), False
+        return cast(FeatureConfig, inferred.model_validate({"type": found.type})), False
     if given.type != "auto":
         return given, True
     asked = {name: getattr(given, name) for name in given.model_fields_set if name != "type"}
-    fields = options_class("feature", found.type).model_fields
-    unfit = [name for name in asked if name not in fields]
+    unfit = [name for name in asked if name not in inferred.model_fields]
     if unfit:
         raise ConfigError(
             f"column '{found.name}' was taken for {found.type}, which has no option '{unfit[0]}'",
             why=found.why,
             fix=f"give its type as well: columns.{found.name}.type=… ({', '.join(name for name in parts('feature') if name != 'auto')})",
         )
-    return options_class("feature", found.type).model_validate({**asked, "type": found.type}), False
+    return cast(FeatureConfig, inferred.model_validate({**asked, "type": found.type})), False
 
 
-def _role(config: Config, found: Inferred, options: PartConfig, targets: list[str], chosen: bool) -> tuple[str, str]:
+def _role(config: Config, found: Inferred, options: FeatureConfig, targets: list[str], chosen: bool) -> tuple[str, str]:
     why = "given in the configuration" if chosen else found.why
     if found.name in targets:
         return "target", why

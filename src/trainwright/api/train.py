@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 def train(
     data: Any = None,
+    /,
     *,
     target: str | list[str] | None = None,
     config: str | os.PathLike[str] | Mapping[str, Any] | None = None,
@@ -35,7 +36,7 @@ def train(
     """Train on a path, DataFrame, Arrow table or mapping of arrays, and return the run.
 
     `config` is a YAML file or a mapping; sections given by name are laid over it: `trainer={"max_epochs": 10}`. With `resume` a run
-    already in `run_dir` is continued. Raises ConfigError, DataError or RunError, before anything is written, for a wrong request.
+    already in `run_dir` is continued. `data={"split": …}` is such a section too; the first argument, the table, has no name. Raises ConfigError, DataError or RunError, before anything is written, for a wrong request.
     """
     from trainwright.runs.log import console_logging
 
@@ -63,8 +64,8 @@ def _source_of(data: Any) -> Source | None:
     return from_object(data)
 
 
-def train_composed(composed: Composed, resume: bool = False, dry_run: bool = False, source: Source | None = None) -> Run | None:
-    """Train what a composed configuration says; with `dry_run` only read, check and show, and return None."""
+def train_composed(composed: Composed, resume: bool = False, source: Source | None = None) -> Run:
+    """Train what a composed configuration says; with `resume` continue the run that is there, if there is one."""
     config = validate(Config, composed)
     if resume:
         from trainwright.api.resume import existing, resume_run
@@ -74,13 +75,27 @@ def train_composed(composed: Composed, resume: bool = False, dry_run: bool = Fal
             return resume_run(found, config, source=source)
     else:
         refuse_taken(config)
+    prepared, config = read_and_show(config, source)
+    return _run(config, prepared, in_memory=source is not None, resume=resume)
+
+
+def dry_run(composed: Composed) -> None:
+    """Read, check and show the data and build the model, as `train_composed` would, and write nothing."""
+    from trainwright.api.training import Training
+
+    prepared, config = read_and_show(validate(Config, composed), None)
+    training = Training(config, prepared)
+    parameters = sum(each.numel() for each in training.system.parameters())
+    log.info("model: %s, %s parameters", config.model.combiner.type, f"{parameters:,}")
+    log.info("nothing was written")
+
+
+def read_and_show(config: Config, source: Source | None) -> tuple[Prepared, Config]:
+    """The prepared data, shown, and the configuration with what was found in them."""
     prepared = prepare(config, source)
-    config = resolved(config, prepared)
     for line in data_lines(prepared):
         log.info(line)
-    if dry_run:
-        return None
-    return _run(config, prepared, in_memory=source is not None, resume=resume)
+    return prepared, resolved(config, prepared)
 
 
 def refuse_taken(config: Config) -> None:

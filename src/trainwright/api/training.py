@@ -11,7 +11,7 @@ from trainwright.api.config import Config
 from trainwright.api.finish import finish, headline_of, say_result, split_rows
 from trainwright.api.prepare import Prepared
 from trainwright.config.clock import process_start
-from trainwright.config.errors import Interrupted
+from trainwright.config.errors import Interrupted, TrainwrightError
 from trainwright.engine.trainer import Trainer
 from trainwright.runs.code import write_code
 from trainwright.runs.directory import RunDirectory
@@ -42,6 +42,8 @@ class Training:
             except BaseException as error:
                 run.status = "interrupted" if isinstance(error, Interrupted) else "failed"
                 log.debug("the run ended early", exc_info=True)
+                if not isinstance(error, TrainwrightError | KeyboardInterrupt):
+                    error.add_note(f"traceback: {run.log}")
                 raise
             finally:
                 surroundings.join()

@@ -60,7 +60,8 @@ def digest(body: dict[str, Any]) -> str:
 def read_manifest(folder: Path) -> Manifest:
     """The manifest of a checkpoint directory. Raises Damaged when it is not whole, RunError when its format is newer than this program."""
     try:
-        body = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        text = (folder / MANIFEST).read_text(encoding="utf-8")
+        body = json.loads(text)
     except FileNotFoundError:
         raise Damaged(f"{MANIFEST} is missing") from None
     except (OSError, ValueError) as error:
@@ -75,6 +76,8 @@ def read_manifest(folder: Path) -> Manifest:
         why = f"it has format {written}; this program reads up to {FORMAT}"
         raise RunError("this checkpoint is from a newer Trainwright", where=str(folder), why=why, fix="pip install -U trainwright")
     manifest = Manifest(**{**body, "files": [FileEntry(**each) for each in body["files"]]})
+    if manifest.text() != text:
+        raise Damaged(f"{MANIFEST} is not as it was written")
     if manifest.folder != folder.name:
         raise Damaged(f"{MANIFEST} is that of {manifest.folder}")
     return manifest

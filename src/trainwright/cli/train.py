@@ -20,10 +20,13 @@ def run(words: Sequence[str]) -> int:
         raise RequestError("nothing to train on", fix="name data or a config: trainwright train titanic.csv --target survived")
     composed = composed_from(arguments.words, arguments.target)
     validate(Config, composed)  # mistakes are told before torch is imported
-    from trainwright.api.train import train_composed
+    from trainwright.api.train import dry_run, train_composed
 
     console_logging()
-    train_composed(composed, resume=arguments.resume, dry_run=arguments.dry_run)
+    if arguments.dry_run:
+        dry_run(composed)
+    else:
+        train_composed(composed, resume=arguments.resume)
     return 0
 
 

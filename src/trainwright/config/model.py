@@ -18,7 +18,14 @@ T = TypeVar("T")
 class ConfigModel(BaseModel):
     """A section of the configuration; give every field a type, a default where there is one, and a description."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, validate_default=False, use_attribute_docstrings=True, defer_build=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        validate_default=False,
+        use_attribute_docstrings=True,
+        defer_build=True,  # most parts are never chosen in a run, and building their checks takes milliseconds each
+    )
 
     alternatives: ClassVar[tuple[tuple[str, ...], ...]] = ()
     """Groups of options of which only one may be given; in a later layer one replaces another."""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from trainwright.config.errors import DataError
-from trainwright.data.hashing import row_hashes
+from trainwright.data.hashing import without_columns
 from trainwright.data.inference import check_target
 from trainwright.data.leaks import Leak, leaks
 from trainwright.data.profile import ColumnProfile
@@ -63,9 +63,10 @@ def duplicates_across(source: Source, hashes: np.ndarray, split: Split, targets:
         split: the rows of each part.
         targets: the columns to be predicted; rows that differ in these alone are counted apart.
     """
-    inputs = [name for name in source.schema.names if name not in targets]
-    alike = row_hashes(source, inputs) if targets and inputs else hashes
-    parts = split.parts()
+    alike = without_columns(hashes, source, list(targets)) if targets else hashes
+    repeated = _repeated(alike)
+    # Rows that are like no other row are most of them; only the others are compared.
+    parts = {name: rows[repeated[rows]] for name, rows in split.parts().items()}
     report = Duplicates()
     for name, rows in parts.items():
         report.within[name] = len(rows) - len(np.unique(hashes[rows]))
@@ -74,9 +75,18 @@ def duplicates_across(source: Source, hashes: np.ndarray, split: Split, targets:
         report.counts[f"{first}/{second}"] = int(same.sum())
         report.conflicts[f"{first}/{second}"] = int((np.isin(alike[parts[second]], alike[parts[first]]) & ~same).sum())
         report.examples[f"{first}/{second}"] = _pairs(hashes, parts[first], parts[second][same])
-    held_out = np.concatenate([hashes[split.validation], hashes[split.test]])
-    report.train_rows = split.train[np.isin(hashes[split.train], held_out)]
+    held_out = np.concatenate([hashes[parts["validation"]], hashes[parts["test"]]])
+    report.train_rows = parts["train"][np.isin(hashes[parts["train"]], held_out)]
     return report
+
+
+def _repeated(hashes: np.ndarray) -> np.ndarray:
+    """bool per row: whether another row has the same hash."""
+    order = np.argsort(hashes, kind="stable")
+    same = hashes[order[1:]] == hashes[order[:-1]]
+    repeated = np.zeros(len(hashes), bool)
+    repeated[order[1:][same]] = repeated[order[:-1][same]] = True
+    return repeated
 
 
 def _pairs(hashes: np.ndarray, first: np.ndarray, second: np.ndarray) -> list[list[int]]:

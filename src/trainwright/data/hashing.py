@@ -33,16 +33,38 @@ def mix(values: Hashes) -> Hashes:
 BYTES = mix(np.arange(1, 257, dtype=np.uint64) * MISSING)
 
 
+def unmix(values: Hashes) -> Hashes:
+    """What `mix` was given: it is one-to-one."""
+    with np.errstate(over="ignore"):
+        values = _unshift(values, 31) * np.uint64(pow(0x94D049BB133111EB, -1, 1 << 64))
+        values = _unshift(values, 27) * np.uint64(pow(0xBF58476D1CE4E5B9, -1, 1 << 64))
+    return _unshift(values, 30)
+
+
+def _unshift(values: Hashes, bits: int) -> Hashes:
+    """The x of `x ^ (x >> bits)`, for bits of at least 22."""
+    return values ^ (values >> np.uint64(bits)) ^ (values >> np.uint64(2 * bits))
+
+
 def row_hashes(source: Source, columns: list[str] | None = None) -> Hashes:
     """uint64, shape `rows`: equal for rows with equal values in `columns` (all when None); one pass in bounded memory."""
+    return mix(_sums(source, columns))
+
+
+def without_columns(hashes: Hashes, source: Source, columns: list[str]) -> Hashes:
+    """The hashes over all columns but some, from those over all; only these columns are read."""
+    return mix(unmix(hashes) - _sums(source, columns))
+
+
+def _sums(source: Source, columns: list[str] | None) -> Hashes:
+    """The sum of the columns' hashes for each row: a sum, so that the order of columns does not matter and one can be taken away."""
     found: list[Hashes] = []
     with ThreadPoolExecutor() as workers:
         for piece in source.batches(columns):
-            parts = workers.map(_column_hashes, piece.column_names, piece.columns)
             total = np.zeros(piece.num_rows, np.uint64)
-            for part in parts:
-                total += part  # a sum, so that the order of columns does not matter
-            found.append(mix(total))
+            for part in workers.map(_column_hashes, piece.column_names, piece.columns):
+                total += part
+            found.append(total)
     return np.concatenate(found) if found else np.zeros(0, np.uint64)
 
 

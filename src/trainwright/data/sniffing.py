@@ -118,7 +118,7 @@ def sniff_delimiter(text: str, quote: str) -> str:
 
 
 def consistency(rows: Sequence[Sequence[str]]) -> tuple[int, float]:
-    """The commonest number of values in a row, and the share of rows that have it; a header may lack a name for the row names, as R's do."""
+    """The commonest number of values in a row, and the share of rows that have it; a header may lack one, for row names, as R's do."""
     if not rows:
         return 0, 0.0
     width, count = Counter(len(row) for row in rows).most_common(1)[0]

@@ -57,7 +57,8 @@ def make_plan(config: TrainerConfig, rows: int, batch_statistics: bool = False) 
         steps_per_epoch -= 1  # the single row left over joins the step before
     max_steps, limit = _end(config, steps_per_epoch)
     seconds = None if config.max_time is None else config.max_time.seconds
-    return Plan(rows, batch, min(config.micro_batch_size or batch, batch), steps_per_epoch, max_steps, limit, seconds)
+    largest = max(batch, rows - (steps_per_epoch - 1) * batch)
+    return Plan(rows, batch, min(config.micro_batch_size or largest, largest), steps_per_epoch, max_steps, limit, seconds)
 
 
 def _end(config: TrainerConfig, steps_per_epoch: int) -> tuple[int | None, str]:

@@ -133,11 +133,13 @@ def test_options_are_known_without_torch_pandas_or_scikit_learn() -> None:
     code = (
         "import sys; from trainwright.data.arrow import pandas_later; pandas_later();"
         "from trainwright.data.sources import from_object; from trainwright.data.profile import profile;"
-        "from trainwright.data.splits import make_split, row_hashes, AutoOptions; from trainwright.data.checks import leaks, duplicates_across;"
+        "from trainwright.data.splits import make_split, row_hashes, AutoOptions;"
+        "from trainwright.data.checks import leaks, duplicates_across;"
         "s = from_object('builtin:iris'); profile(s); h = row_hashes(s);"
         "p = make_split(AutoOptions(), s, 0, ['target'], {'target': 'category'}); duplicates_across(s, h, p, ['target']);"
         "leaks(s, s.schema.names, ['target'], {'target': 'category'}, p.train);"
-        "bad = [m for m in ('torch', 'pandas', 'sklearn', 'scipy', 'pyarrow.dataset', 'pyarrow.parquet') if m in sys.modules]; assert not bad, bad"
+        "bad = [m for m in ('torch', 'pandas', 'sklearn', 'scipy', 'pyarrow.dataset', 'pyarrow.parquet') if m in sys.modules];"
+        "assert not bad, bad"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 

@@ -75,7 +75,7 @@ def test_every_usable_row_is_in_exactly_one_split(type: str, given_: dict, rows:
 
 def test_the_seed_decides_the_rows_and_nothing_else_does() -> None:
     first = divided(table(), "random", seed=0)
-    np.random.seed(5)  # noqa: NPY002
+    np.random.seed(5)
     assert (first.test == divided(table(), "random", seed=0).test).all()
     assert not np.array_equal(first.test, divided(table(), "random", seed=1).test)
 

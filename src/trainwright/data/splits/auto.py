@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from trainwright.data.splits import AutoOptions, StratifiedOptions
-from trainwright.data.splits.base import Rows, Split, codes_of
+from trainwright.data.splits.base import Rows, Split
 from trainwright.data.splits.random import RandomSplit
 from trainwright.data.splits.stratified import FEWEST, StratifiedSplit
 
@@ -30,5 +30,5 @@ class AutoSplit:
 
 
 def _mostly_rare(rows: Rows, target: str) -> bool:
-    sizes = np.bincount(codes_of(rows.column(target))[0])
+    sizes = np.bincount(rows.codes(target)[0])
     return bool((sizes < FEWEST).mean() > 0.5)

@@ -62,18 +62,24 @@ class Rows:
     seed: int
     targets: list[str]
     kinds: dict[str, str]
+    held: dict[str, pa.ChunkedArray] = field(default_factory=dict)
+    """Columns read so far, whole: a source may have to be read from its start for each."""
+    coded: dict[str, tuple[np.ndarray, list[str]]] = field(default_factory=dict)
+    """Codes of columns found so far (see `codes_of`)."""
 
     @classmethod
     def of(cls, source: Source, seed: int, targets: list[str], kinds: dict[str, str], keep: np.ndarray | None) -> Rows:
         """The rows that `keep` allows and in which no target is missing; raises DataError when there are fewer than ten."""
         usable = np.ones(len(source), bool) if keep is None else np.asarray(keep, bool).copy()
-        if targets:
-            usable &= ~missing_rows(source, targets)
+        held = whole_columns(source, targets)
+        for column in held.values():
+            if column.null_count:
+                usable &= column.is_valid().to_numpy()
         numbers = np.flatnonzero(usable)
         if len(numbers) < FEWEST_ROWS:
             why = f"it has {len(source)} rows, {len(numbers)} of them with a target; at least {FEWEST_ROWS} are needed"
             raise DataError("too few rows to train on", where=source.name, why=why, fix="give more data")
-        return cls(source, numbers, seed, targets, kinds)
+        return cls(source, numbers, seed, targets, kinds, held)
 
     @cached_property
     def generator(self) -> np.random.Generator:
@@ -83,7 +89,16 @@ class Rows:
     def column(self, name: str) -> pa.ChunkedArray:
         """The values of a column in the rows to divide; raises DataError when there is no such column."""
         known_columns([name], self.source.schema, "data.split")
-        return whole_column(self.source, name).take(int64_array(self.numbers))
+        if name not in self.held:
+            self.held |= whole_columns(self.source, [name])
+        whole = self.held[name]
+        return whole if len(self.numbers) == len(whole) else whole.take(int64_array(self.numbers))
+
+    def codes(self, name: str) -> tuple[np.ndarray, list[str]]:
+        """int64 codes of a column's values, and what each stands for (see `codes_of`)."""
+        if name not in self.coded:
+            self.coded[name] = codes_of(self.column(name))
+        return self.coded[name]
 
     def strata(self, name: str) -> np.ndarray:
         """int64 codes of a column's values, or of its tenths for numbers; missing values are a code of their own."""
@@ -92,17 +107,19 @@ class Rows:
         if self.kinds.get(name) == "number" and numeric:
             numbers = pc.fill_null(values.cast(pa.float64()), np.inf).to_numpy()
             return np.searchsorted(np.quantile(numbers, np.linspace(0.1, 0.9, 9)), numbers)
-        return codes_of(values)[0]
+        return self.codes(name)[0]
 
     def class_targets(self) -> list[str]:
         """Targets that are classes."""
         return [name for name in self.targets if self.kinds.get(name) in ("binary", "category")]
 
 
-def whole_column(source: Source, name: str) -> pa.ChunkedArray:
-    """All values of one column."""
-    chunks = [chunk for piece in source.batches([name]) for chunk in piece.column(0).chunks]
-    return pa.chunked_array(chunks, source.schema.field(name).type)
+def whole_columns(source: Source, names: Sequence[str]) -> dict[str, pa.ChunkedArray]:
+    """All values of some columns, read in one pass."""
+    if not names:
+        return {}
+    table = pa.concat_tables(source.batches(list(names)))
+    return {name: table.column(name) for name in names}
 
 
 def codes_of(values: pa.ChunkedArray) -> tuple[np.ndarray, list[str]]:
@@ -149,7 +166,7 @@ def checked(split: Split, rows: Rows) -> Split:
             "no training rows", where="data.split", why=f"the {split.method} split puts every row elsewhere", fix="change data.split"
         )
     for target in rows.class_targets():
-        codes, names = codes_of(rows.column(target))
+        codes, names = rows.codes(target)
         place = np.full(len(rows.source), -1)
         place[rows.numbers] = codes
         classes = {name: np.unique(place[part]) for name, part in split.parts().items() if len(part)}

@@ -6,7 +6,7 @@ import numpy as np
 
 from trainwright.config.errors import DataError
 from trainwright.data.splits import ColumnOptions
-from trainwright.data.splits.base import NAMES, Rows, Split, assembled, codes_of
+from trainwright.data.splits.base import NAMES, Rows, Split, assembled
 
 
 class ColumnSplit:
@@ -17,7 +17,7 @@ class ColumnSplit:
 
     def divide(self, rows: Rows) -> Split:
         """Divides the rows."""
-        codes, names = codes_of(rows.column(self.options.column))
+        codes, names = rows.codes(self.options.column)
         meaning = {_folded(value): part for part, name in enumerate(NAMES) for value in getattr(self.options, name)}
         parts = np.array([meaning.get(_folded(name), -1) for name in names], np.int64)
         part = parts[codes]

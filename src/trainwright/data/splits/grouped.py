@@ -36,16 +36,10 @@ class GroupedSplit:
 def groups_of(rows: Rows, column: str) -> tuple[np.ndarray, int]:
     """int64 group of each row, numbered without gaps, and how many rows have none and so are alone."""
     values = rows.column(column)
-    groups = rows.strata(column) if rows.kinds.get(column) != "number" else _exact(rows, column)
+    groups = rows.codes(column)[0]
     absent = values.is_null().to_numpy()
     groups = np.where(absent, groups.max(initial=0) + 1 + np.cumsum(absent), groups)
     return np.unique(groups, return_inverse=True)[1], int(absent.sum())
-
-
-def _exact(rows: Rows, column: str) -> np.ndarray:
-    from trainwright.data.splits.base import codes_of
-
-    return codes_of(rows.column(column))[0]
 
 
 def deal(sizes: np.ndarray, shares: Sequence[float], generator: np.random.Generator) -> np.ndarray:

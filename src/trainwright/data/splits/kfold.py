@@ -6,7 +6,7 @@ import numpy as np
 
 from trainwright.config.errors import DataError
 from trainwright.data.splits import KFoldOptions
-from trainwright.data.splits.base import Rows, Split, assembled, codes_of, not_empty
+from trainwright.data.splits.base import Rows, Split, assembled, not_empty
 from trainwright.data.splits.stratified import joint_strata, spread
 
 
@@ -36,7 +36,7 @@ class KFoldSplit:
 
     def _by_column(self, rows: Rows) -> tuple[np.ndarray, str]:
         column = self.options.column or ""
-        codes, names = codes_of(rows.column(column))
+        codes, names = rows.codes(column)
         wanted = str(self.options.fold)
         if wanted not in names:
             raise DataError(

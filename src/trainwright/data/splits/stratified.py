@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from trainwright.data.splits import StratifiedOptions
-from trainwright.data.splits.base import Rows, Split, assembled, codes_of, counts_of, not_empty
+from trainwright.data.splits.base import Rows, Split, assembled, counts_of, not_empty
 
 FEWEST = 3
 """Rows a class needs to be in all three splits."""
@@ -46,7 +46,7 @@ def small_classes(rows: Rows) -> list[str]:
     """A note for each target with classes of fewer than three rows."""
     notes = []
     for target in rows.class_targets():
-        codes, names = codes_of(rows.column(target))
+        codes, names = rows.codes(target)
         sizes = np.bincount(codes)
         few = [f"{names[code]} ({sizes[code]})" for code in np.flatnonzero((sizes > 0) & (sizes < FEWEST))]
         if few:

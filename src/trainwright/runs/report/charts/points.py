@@ -22,8 +22,6 @@ def predicted_against_true(truth: Sequence[float], prediction: Sequence[float]) 
     # One path of strokes without length and with round ends draws thousands of dots in a few kilobytes.
     dots = "".join(f"M{x.place(a):.1f} {y.place(b):.1f}h0" for a, b in pairs)
     cloud = tag("path", d=dots, class_="cloud" if len(pairs) > 300 else "cloud few")
-        "path", d="".join(f"M{x.place(a):.1f} {y.place(b):.1f}h0" for a, b in pairs), class_="cloud" if len(pairs) > 300 else "cloud few"
-    )
     caption = [tag("b", "Predicted against true"), tag("span", f"{number(len(pairs))} test rows", class_="soft")]
     return figure(caption, frame(x, y, perfect, cloud, title="Predicted against true values", x_label="true value"))
 

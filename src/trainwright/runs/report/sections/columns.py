@@ -31,12 +31,20 @@ def columns(material: Material) -> Section | None:
 
 
 def _ranking(ranked: list[dict[str, Any]], target: str) -> Content:
-    return bars([_row(each) for each in ranked[:SHOWN]], f"Permutation importance of the columns for {target}")
+    # Beside a drop that matters, one of 0.00005 is nothing; where all are tiny their digits are all there is.
+    digits = 3 if ranked[0]["drop_mean"] >= 0.01 else 9
+    return bars([_row(each, digits) for each in ranked[:SHOWN]], f"Permutation importance of the columns for {target}")
 
 
-def _row(each: dict[str, Any]) -> Row:
+def _row(each: dict[str, Any], digits: int) -> Row:
     mean, spread = each["drop_mean"], each.get("drop_std")
+    text: Content = score(round(mean, digits))
     if not known(spread):
-        return Row(code(each.get("column"), 32), mean, score(mean))
-    text = [score(mean), tag("span", f" ± {score(spread)}", class_="soft")]
-    return Row(code(each.get("column"), 32), mean, text, mean - spread, mean + spread)
+        return Row(code(each.get("column"), 32), mean, text)
+    return Row(
+        code(each.get("column"), 32),
+        mean,
+        [text, tag("span", f" ± {score(round(spread, digits))}", class_="soft")],
+        mean - spread,
+        mean + spread,
+    )

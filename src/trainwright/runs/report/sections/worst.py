@@ -21,7 +21,7 @@ def worst(material: Material) -> Section | None:
 
 
 def _target(target: str, errors: list[dict[str, Any]], several: bool) -> Content:
-    names = list(dict.fromkeys(name for each in errors for name in mapping(each.get("values"))))
+    names = list(dict.fromkeys(name for each in errors for name in mapping(each.get("values")) if name != target))
     shown = names[:SHOWN_COLUMNS]
     head: list[Content] = ["row", "truth", "prediction", "loss", *[code(name, 20) for name in shown]]
     body = [_row(each, shown) for each in errors]
