@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,8 @@ from torch import nn
 
 import trainwright as tw
 from trainwright.api import fit as loaded_here  # noqa: F401  (so that forked processes need not import it)
+from trainwright.config.errors import Interrupted
+from trainwright.engine.callbacks import Callback
 
 OPTIONS: dict[str, Any] = {
     "max_epochs": 8,
@@ -37,7 +41,27 @@ def train(folder: str, **more: Any) -> Any:
     return tw.fit(model, (x[:200], y[:200]), **split, run_dir=folder, resume=Path(folder).exists(), console=False, seed=5, **OPTIONS, **more)
 
 
-def process(folder: str) -> None:
+class Slow(Callback):
+    """A step that takes long, so that signals meet it."""
+
+    def on_train_batch_end(self, session: Any, *_: Any) -> None:
+        if session.step == 30:
+            Path(session.saver.store.folder, "slow").touch()
+            for _ in range(100):
+                time.sleep(0.1)
+                if session.interrupts.requested and not self.stubborn:
+                    return
+
+    def __init__(self, stubborn: bool) -> None:
+        self.stubborn = stubborn
+
+
+def process(folder: str, slow: bool = False, stubborn: bool = False) -> None:
     """Train, quietly; the exit code says how it ended."""
-    sys.stderr = open(Path(folder).with_suffix(".stderr"), "a")  # noqa: SIM115
-    train(folder)
+    error = open(Path(folder).with_suffix(".stderr"), "a")  # noqa: SIM115
+    os.dup2(error.fileno(), 2)
+    try:
+        train(folder, callbacks=[Slow(stubborn)] if slow else [])
+    except Interrupted as interrupted:
+        sys.stderr.write(str(interrupted))
+        sys.exit(interrupted.exit_code)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import random
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,8 @@ import pytest
 import torch
 from engine_runs import table
 from safetensors.torch import load_file
+
+from trainwright.checkpoint.store import CheckpointStore
 
 KILLS = 20
 KILLS_PER_RUN = 4
@@ -66,6 +70,44 @@ def test_a_run_killed_at_random_moments_ends_as_one_that_was_not(context: Any, t
             assert tensors.keys() == last[name].keys()
             assert all(torch.equal(tensor, last[name][key]) for key, tensor in tensors.items()), name
     print(f"{kills} kills of {number} runs, none lost")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_says_how_to_continue_and_what_is_continued_is_the_same(context: Any, number: signal.Signals, tmp_path: Path) -> None:
+    run_for(context, tmp_path / "whole", None)
+    process = started(context, tmp_path / "run", slow=True)
+    os.kill(process.pid, number)
+    process.join()
+    said = (tmp_path / "run.stderr").read_text()
+    assert process.exitcode == 75
+    assert f"{number.name}: stopped and saved at step 30" in said
+    assert "continue with: tw.fit(…, run_dir=" in said
+    assert json.loads((tmp_path / "run/run.json").read_text())["status"] == "interrupted"
+    run_for(context, tmp_path / "run", None)
+    assert outcome(tmp_path / "run") == outcome(tmp_path / "whole")
+
+
+def test_a_second_signal_leaves_at_once_and_the_checkpoint_before_is_whole(context: Any, tmp_path: Path) -> None:
+    process = started(context, tmp_path / "run", slow=True, stubborn=True)
+    os.kill(process.pid, signal.SIGTERM)
+    time.sleep(0.5)
+    assert process.is_alive()
+    os.kill(process.pid, signal.SIGTERM)
+    process.join(10)
+    assert process.exitcode == -signal.SIGTERM
+    latest = CheckpointStore(tmp_path / "run/checkpoints").latest()
+    assert latest is not None
+    assert latest.manifest.step == 27
+
+
+def started(context: Any, folder: Path, **options: bool) -> Any:
+    """The run, waiting in its slow step."""
+    process = context.Process(target=killed_run.process, args=(str(folder),), kwargs=options)
+    process.start()
+    while not (folder / "checkpoints/slow").exists():
+        assert process.is_alive(), folder.with_suffix(".stderr").read_text()
+        time.sleep(0.02)
+    return process
 
 
 def torch_files(folder: Path, checkpoint: str) -> dict[str, dict[str, torch.Tensor]]:

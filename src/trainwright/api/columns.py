@@ -46,7 +46,9 @@ def targets_of(config: Config, default: list[str], names: list[str], where: str)
             fix=f"add --target NAME (or `targets: [NAME]`); the columns are: {', '.join(names[:20])}{', …' if len(names) > 20 else ''}",
         )
     errors: list[RequestError] = [
-        DataError(f"target '{name}' is not a column of the data", where=where, fix=did_you_mean(name, names)) for name in targets if name not in names
+        DataError(f"target '{name}' is not a column of the data", where=where, fix=did_you_mean(name, names))
+        for name in targets
+        if name not in names
     ]
     errors += [ConfigError(f"'{name}' is both a target and in `ignore`") for name in targets if name in config.ignore]
     raise_all(errors)
@@ -64,7 +66,9 @@ def plan_columns(config: Config, profiles: list[ColumnProfile], inferred: list[I
         warnings = found.warnings if role == "input" or options.type == "ignore" else []
         planned.append(Column(profile.name, options, role, why, profile, list(warnings)))
     if not any(column.role == "input" for column in planned):
-        raise DataError("no column is left to predict from", where=where, fix="name some with `inputs`, or give columns a type with `columns.NAME=TYPE`")
+        raise DataError(
+            "no column is left to predict from", where=where, fix="name some with `inputs`, or give columns a type with `columns.NAME=TYPE`"
+        )
     return planned
 
 
@@ -86,7 +90,9 @@ def _check_names(config: Config, known: list[str], where: str) -> None:
         if name not in known
     ]
     if isinstance(config.inputs, str) and config.inputs != "auto":
-        errors.append(ConfigError(f"`inputs` is a list of columns or `auto`, not '{config.inputs}'", fix=f"write inputs: [{config.inputs}]"))
+        errors.append(
+            ConfigError(f"`inputs` is a list of columns or `auto`, not '{config.inputs}'", fix=f"write inputs: [{config.inputs}]")
+        )
     raise_all(errors)
 
 

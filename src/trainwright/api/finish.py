@@ -43,7 +43,11 @@ def finish(run: RunDirectory, config: Config, prepared: Prepared, system: Superv
     split = "test" if outcomes.get("test") else "validation"
     specs = {spec.name: spec for spec in prepared.spec.targets}
     wanted = {name: spec.metrics or default_metrics(spec.kind) for name, spec in specs.items()}
-    bounds = {name: intervals(outcome, wanted[name], seed=config.run.seed) for name, outcome in decided.items()} if config.evaluation.intervals else {}
+    bounds = (
+        {name: intervals(outcome, wanted[name], seed=config.run.seed) for name, outcome in decided.items()}
+        if config.evaluation.intervals
+        else {}
+    )
     results = build_results(
         metrics=metrics,
         intervals={split: bounds} if bounds else {},
@@ -61,7 +65,9 @@ def finish(run: RunDirectory, config: Config, prepared: Prepared, system: Superv
     return results
 
 
-def measure(prepared: Prepared, model: Model, fitted: FitResult, batch_size: int) -> tuple[Outcomes, dict[str, dict[str, np.ndarray]], dict[str, Any]]:
+def measure(
+    prepared: Prepared, model: Model, fitted: FitResult, batch_size: int
+) -> tuple[Outcomes, dict[str, dict[str, np.ndarray]], dict[str, Any]]:
     """Outcomes, losses by row and metrics of validation and test rows with the best weights; training metrics are the running ones."""
     system, device = model.system, next(model.system.parameters()).device
     outcomes: Outcomes = {}

@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 import pyarrow as pa
 import torch
+from safetensors import SafetensorError
 
 from trainwright.checkpoint.tensors import load_tensors, save_tensors
 from trainwright.config.errors import RunError
@@ -44,7 +45,12 @@ class Model:
         weights = folder / "model.safetensors"
         save_tensors(weights, self.system.state_dict())
         write_json(folder / "features.json", self.encoder.state(), indent=None)
-        about = {"format": FORMAT, "system": "supervised", "model": self.system.config.model_dump(mode="json"), "thresholds": self.thresholds}
+        about = {
+            "format": FORMAT,
+            "system": "supervised",
+            "model": self.system.config.model_dump(mode="json"),
+            "thresholds": self.thresholds,
+        }
         write_json(folder / "model.json", about)
         return hashlib.sha256(weights.read_bytes()).hexdigest()
 
@@ -53,17 +59,25 @@ class Model:
         """Read an artifact; raises RunError when it is absent, damaged or from a newer format."""
         about = read_json(folder / "model.json")
         if about is None:
-            raise RunError("this run has no model yet", where=str(folder), why="training did not reach its end", fix="continue it with --resume")
+            raise RunError(
+                "this run has no model yet", where=str(folder), why="training did not reach its end", fix="continue it with --resume"
+            )
         if about.get("format") != FORMAT:
-            raise RunError(f"the model has format {about.get('format')}, this version reads {FORMAT}", where=str(folder), fix="pip install -U trainwright")
+            raise RunError(
+                f"the model has format {about.get('format')}, this version reads {FORMAT}",
+                where=str(folder),
+                fix="pip install -U trainwright",
+            )
         try:
             encoder = TableEncoder.restore(read_json(folder / "features.json"))
             system = SupervisedSystem(SupervisedConfig.model_validate(about["model"]))
             system.build(encoder.spec)
             system.load_state_dict(load_tensors(folder / "model.safetensors"))
-        except (OSError, KeyError, TypeError, RuntimeError, ValueError) as error:
+        except (OSError, KeyError, TypeError, RuntimeError, ValueError, SafetensorError) as error:
             why = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise RunError("the model of this run is damaged", where=str(folder), why=why, fix="restore the folder from a copy, or train again") from error
+            raise RunError(
+                "the model of this run is damaged", where=str(folder), why=why, fix="restore the folder from a copy, or train again"
+            ) from error
         system.eval()
         return cls(encoder, system, dict(about.get("thresholds", {})))
 

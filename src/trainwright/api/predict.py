@@ -44,7 +44,9 @@ def predict_file(run_path: str | os.PathLike[str], source: Any, output: str | os
 def check_output(path: Path) -> None:
     """Raises RequestError when `path` is of an unknown kind or cannot be written."""
     if path.suffix.lower() not in WRITERS:
-        raise RequestError(f"cannot write '{path.suffix or path.name}' files", where=str(path), fix=f"give a name that ends with {', '.join(WRITERS)}")
+        raise RequestError(
+            f"cannot write '{path.suffix or path.name}' files", where=str(path), fix=f"give a name that ends with {', '.join(WRITERS)}"
+        )
     folder = path.parent
     if not folder.is_dir():
         raise RequestError("no such folder", where=str(folder), fix="make it first, or choose another place")
@@ -60,7 +62,9 @@ def write_table(table: pa.Table, path: Path) -> None:
         os.replace(temporary, path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise RequestError("the predictions could not be written", where=str(path), why=error.strerror or str(error), fix="choose another place") from error
+        raise RequestError(
+            "the predictions could not be written", where=str(path), why=error.strerror or str(error), fix="choose another place"
+        ) from error
 
 
 def _write(table: pa.Table, path: Path, kind: str) -> None:
@@ -89,6 +93,8 @@ def flat(table: pa.Table) -> pa.Table:
         column = table[name]
         if pa.types.is_list(column.type) or pa.types.is_fixed_size_list(column.type) or pa.types.is_large_list(column.type):
             listed = column.cast(pa.list_(column.type.value_type)) if pa.types.is_fixed_size_list(column.type) else column
-            column = pc.binary_join(pa.chunked_array([chunk.cast(pa.list_(pa.string())) for chunk in listed.chunks], pa.list_(pa.string())), "|")
+            column = pc.binary_join(
+                pa.chunked_array([chunk.cast(pa.list_(pa.string())) for chunk in listed.chunks], pa.list_(pa.string())), "|"
+            )
         columns[name] = column
     return pa.table(columns)

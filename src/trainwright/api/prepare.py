@@ -164,7 +164,9 @@ def _apply_leaks(config: Config, columns: list[Column], found: list[Leak], where
         return columns
     if config.data.leaks == "error":
         leak = next(iter(exact.values()))
-        raise DataError(f"column '{leak.column}' gives the target '{leak.target}' away", where=where, why=leak.why, fix=f"ignore: [{leak.column}]")
+        raise DataError(
+            f"column '{leak.column}' gives the target '{leak.target}' away", where=where, why=leak.why, fix=f"ignore: [{leak.column}]"
+        )
     named = config.inputs if isinstance(config.inputs, list) else []
     kept = [
         column.without(f"it is '{exact[column.name].target}' in other words: {exact[column.name].why}")

@@ -28,7 +28,9 @@ def existing(config: Config) -> RunDirectory | None:
     if config.run.dir:
         return RunDirectory.open(config.run.dir) if Path(config.run.dir).exists() and any(Path(config.run.dir).iterdir()) else None
     if not config.run.name:
-        raise ConfigError("--resume needs to know which run", fix="name it with run.dir=DIR or run.name=NAME, or use `trainwright resume RUN`")
+        raise ConfigError(
+            "--resume needs to know which run", fix="name it with run.dir=DIR or run.name=NAME, or use `trainwright resume RUN`"
+        )
     try:
         return RunDirectory.open(Path("runs") / config.run.name)
     except RunError:
@@ -39,7 +41,9 @@ def resume(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> Run:
     """Continue the run at `path` from its own configuration; raises RunError when it is no run, ConfigError for a change of its past."""
     found = RunDirectory.open(path)
     if not found.config.is_file():
-        raise RunError("this run has no config.yaml", where=str(found.path), why="it was interrupted before its first step", fix="start it anew")
+        raise RunError(
+            "this run has no config.yaml", where=str(found.path), why="it was interrupted before its first step", fix="start it anew"
+        )
     return resume_run(found, validate(Config, compose(Config, found.config, overrides)))
 
 

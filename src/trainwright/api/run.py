@@ -33,7 +33,9 @@ class Run:
         """The content of results.json; raises RunError when training has not reached its end."""
         found = read_results(self.path)
         if found is None:
-            raise RunError("this run has no results yet", where=str(self.path), why="training did not reach its end", fix="continue it with --resume")
+            raise RunError(
+                "this run has no results yet", where=str(self.path), why="training did not reach its end", fix="continue it with --resume"
+            )
         return found
 
     @property

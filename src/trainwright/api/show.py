@@ -19,7 +19,10 @@ def text_table(rows: Sequence[Sequence[str]], right: Sequence[int] = (), limits:
     widths = [max(len(row[position]) for row in cut) for position in range(len(cut[0]))]
     lines = []
     for row in cut:
-        cells = [cell.rjust(width) if position in right else cell.ljust(width) for position, (cell, width) in enumerate(zip(row, widths, strict=True))]
+        cells = [
+            cell.rjust(width) if position in right else cell.ljust(width)
+            for position, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
         lines.append("  ".join(cells).rstrip())
     return "\n".join(lines)
 
@@ -67,7 +70,9 @@ def _leak_lines(prepared: Prepared) -> list[str]:
         if leak.column not in prepared.inputs:
             lines.append(f"'{leak.column}' is left out: it is '{leak.target}' in other words ({leak.why}); data.leaks=report keeps it")
         else:
-            lines.append(f"'{leak.column}' alone nearly gives '{leak.target}' away: {leak.why}; if it would not be known when predicting, ignore it")
+            lines.append(
+                f"'{leak.column}' alone nearly gives '{leak.target}' away: {leak.why}; if it would not be known when predicting, ignore it"
+            )
     return lines
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import shutil
@@ -18,7 +19,7 @@ from trainwright.config.dump import dump
 from trainwright.config.errors import RequestError, RunError
 from trainwright.config.located import validate
 from trainwright.data.source import Source
-from trainwright.runs.directory import RunDirectory
+from trainwright.runs.directory import RunDirectory, folder_name
 
 log = logging.getLogger(__name__)
 
@@ -138,6 +139,7 @@ def _run(config: Config, prepared: Prepared, in_memory: bool, resume: bool) -> R
     from trainwright.api.training import Training
 
     training = Training(config, prepared)
+    absent = [folder for folder in (Path("runs") / folder_name(config.run.name), Path("runs")) if not folder.exists()]
     run = RunDirectory.create(config.run.dir, config.run.name, resume=resume and bool(config.run.dir))
     try:
         with run:
@@ -149,6 +151,9 @@ def _run(config: Config, prepared: Prepared, in_memory: bool, resume: bool) -> R
     except RequestError:
         if not any(run.checkpoints.glob("*")):
             shutil.rmtree(run.path, ignore_errors=True)
+            for folder in absent:
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
         raise
     return Run(RunDirectory.open(run.path))
 

@@ -13,6 +13,7 @@ from trainwright.api.prepare import Prepared
 from trainwright.config.clock import process_start
 from trainwright.config.errors import Interrupted, TrainwrightError
 from trainwright.engine.trainer import Trainer
+from trainwright.metrics import check_kind
 from trainwright.runs.code import write_code
 from trainwright.runs.directory import RunDirectory
 from trainwright.runs.environment import environment
@@ -27,6 +28,9 @@ class Training:
 
     def __init__(self, config: Config, prepared: Prepared) -> None:
         self.config, self.prepared = config, prepared
+        for target in prepared.spec.targets:
+            for metric in target.metrics:
+                check_kind(metric, target.kind, target.name)
         self.system = SupervisedSystem(config.model)
         self.system.build(prepared.spec, seed=config.run.seed)
         self.trainer = Trainer(config.trainer, seed=config.run.seed, device=config.run.device)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from trainwright.config.errors import DataError, did_you_mean, nearest
+from trainwright.config.errors import DataError, nearest
 
 MAGIC: dict[bytes, str] = {
     b"\x89PNG\r\n\x1a\n": "a PNG image",
@@ -86,11 +86,11 @@ def _beside(path: Path) -> str:
     if folder != path.parent:
         return f"the folder '{path.parent}' does not exist either; '{folder}' does"
     names = sorted(each.name for each in folder.iterdir() if not each.name.startswith(".")) if os.access(folder, os.R_OK) else []
-    close = nearest(path.name, names) or nearest(path.stem, [each.split(".")[0] for each in names])
-    full = next((each for each in names if each == close or each.split(".")[0] == close), "")
+    stems = {name.split(".")[0]: name for name in names}  # endings are alike whatever the names, so they do not count
+    full = stems.get(nearest(path.name.split(".")[0], stems), "")
     if full:
         return f"did you mean '{folder / full if str(folder) != '.' else full}'?"
-    return did_you_mean(path.name, names) if names else f"the folder '{folder.resolve()}' is empty"
+    return f"there are: {', '.join(names[:12])}{', …' if len(names) > 12 else ''}" if names else f"the folder '{folder.resolve()}' is empty"
 
 
 def content_kind(head: bytes) -> str:

@@ -55,8 +55,9 @@ class Backward:
             if items not in (0, rows):
                 torch._foreach_mul_(grads, rows / items)
             return
-        factor = torch.where(items > 0, rows / items, 0.0)
-        torch._foreach_mul_(grads, factor.to(grads[0].dtype) if grads else factor)
+        wide = torch.float64 if any(grad.dtype == torch.float64 for grad in grads) else torch.float32
+        factor = torch.where(items > 0, rows / items.to(wide), 0.0)
+        torch._foreach_mul_(grads, factor)
 
 
 def _no_loss(total: Tensor) -> TrainwrightError:

@@ -151,7 +151,7 @@ def kind_of(file: Path) -> str:
 
 
 def open_source(options: PartConfig, memory_limit: int) -> Source:
-    """The source that `options` describe, read in pieces when it is larger than `memory_limit` bytes; raises DataError when it cannot be read."""
+    """The source that `options` describe, read in pieces when larger than `memory_limit` bytes; raises DataError when it cannot be read."""
     source: Source = build("source", options, memory_limit=memory_limit)
     return source
 

@@ -1,0 +1,185 @@
+"""The engine's small parts, each alone."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+from typing import Any
+
+import pytest
+import torch
+from engine_runs import system
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from trainwright.config.durations import Duration
+from trainwright.config.errors import ConfigError
+from trainwright.engine.cadence import Cadence
+from trainwright.engine.config import TrainerConfig
+from trainwright.engine.finite import NotFinite, check_finite
+from trainwright.engine.interrupt import Interrupts
+from trainwright.engine.monitor import Best, Monitor, resolve
+from trainwright.engine.plan import automatic_batch_size, make_plan
+from trainwright.engine.running import RunningLoss, RunningOutputs
+from trainwright.engine.system import Loss
+from trainwright.engine.timing import Timing
+
+
+def config(**options: Any) -> TrainerConfig:
+    return TrainerConfig.model_validate(options)
+
+
+@given(rows=st.integers(1, 5000), batch=st.integers(1, 300), norm=st.booleans())
+def test_the_steps_of_an_epoch_take_every_row_once_and_none_takes_a_single_row_where_that_cannot_be(rows: int, batch: int, norm: bool) -> None:
+    plan = make_plan(config(batch_size=batch, max_epochs=2), rows, batch_statistics=norm)
+    bounds = [plan.bounds(index) for index in range(plan.steps_per_epoch)]
+    assert bounds[0][0] == 0
+    assert bounds[-1][1] == rows
+    assert all(end == start for (_, end), (start, _) in zip(bounds, bounds[1:], strict=False))
+    sizes = [end - start for start, end in bounds]
+    assert all(size == plan.batch_size for size in sizes[:-1])
+    assert plan.max_steps == 2 * len(sizes)
+    if norm and rows > 1 and plan.batch_size > 1:
+        assert min(sizes) > 1
+
+
+@given(rows=st.integers(1, 10**8))
+def test_the_automatic_batch_size_is_a_power_of_two_within_bounds(rows: int) -> None:
+    size = automatic_batch_size(rows)
+    assert 16 <= size <= 1024
+    assert size & (size - 1) == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "steps", "limit"),
+    [({"max_steps": 7}, 7, "max_steps"), ({"max_epochs": 3}, 30, "max_epochs"), ({"max_time": "2 s"}, None, "max_time"), ({}, 5000, "max_epochs")],
+)
+def test_the_end_of_the_run_is_what_was_asked_for(options: dict[str, Any], steps: int | None, limit: str) -> None:
+    plan = make_plan(config(batch_size=10, **options), 100)
+    assert (plan.max_steps, plan.limit) == (steps, limit)
+
+
+def test_two_ends_of_a_run_and_no_rows_are_refused() -> None:
+    with pytest.raises((ConfigError, ValidationError), match="max_epochs and max_steps"):
+        make_plan(config(max_epochs=1, max_steps=1), 10)
+    with pytest.raises(ConfigError, match="no training rows"):
+        make_plan(config(max_epochs=1), 0)
+
+
+@given(value=st.integers(1, 50), unit=st.sampled_from(["steps", "epochs"]), step=st.integers(0, 500))
+def test_a_cadence_of_steps_is_due_exactly_where_it_says_next(value: int, unit: str, step: int) -> None:
+    plan = make_plan(config(batch_size=10, max_epochs=100), 70)
+    cadence = Cadence(Duration(value, unit), plan, "here")
+    following = cadence.next_step(step)
+    assert cadence.due(following)
+    assert not any(cadence.due(between) for between in range(step + 1, following))
+
+
+def test_a_cadence_of_time_is_due_when_the_time_has_passed() -> None:
+    now = [100.0]
+    plan = make_plan(config(batch_size=10, max_time="1 h"), 70)
+    cadence = Cadence(Duration(0.5, "run"), plan, "here", clock=lambda: now[0])
+    assert cadence.next_step(4) == 5
+    now[0] += 1799
+    assert not cadence.due(5)
+    now[0] += 1
+    assert cadence.due(5)
+    cadence.done()
+    assert not cadence.due(6)
+
+
+def test_a_cadence_of_nothing_is_refused() -> None:
+    with pytest.raises(ConfigError, match="is never"):
+        Cadence(Duration(0, "steps"), make_plan(config(batch_size=10, max_epochs=1), 70), "trainer.log_every")
+
+
+@given(values=st.lists(st.one_of(st.floats(-5, 5), st.just(math.nan)), max_size=20), keep=st.integers(1, 4), higher=st.booleans())
+def test_the_best_are_the_best_and_never_nan_and_the_earlier_wins_a_tie(values: list[float], keep: int, higher: bool) -> None:
+    best = Best(higher, keep)
+    for step, value in enumerate(values):
+        best.offer(step, value)
+    numbers = [(step, value) for step, value in enumerate(values) if not math.isnan(value)]
+    numbers.sort(key=lambda entry: ((-entry[1] if higher else entry[1]), entry[0]))
+    assert best.entries == numbers[:keep]
+    again = Best(higher, keep)
+    again.load(best.state())
+    assert again.entries == best.entries
+
+
+@pytest.mark.parametrize(("asked", "found"), [("loss", "loss"), ("age.rmse", "age.rmse"), ("accuracy", "kind.accuracy")])
+def test_a_metric_is_found_by_its_name_alone_when_only_one_has_it(asked: str, found: str) -> None:
+    assert resolve(asked, ["loss", "age.rmse", "kind.accuracy"]) == found
+
+
+def test_a_metric_that_is_not_there_is_refused_with_the_nearest_and_one_of_several_with_all() -> None:
+    with pytest.raises(ConfigError) as error:
+        resolve("kind.acuracy", ["loss", "kind.accuracy"])
+    assert "did you mean 'kind.accuracy'" in str(error.value)
+    with pytest.raises(ConfigError, match="could be several"):
+        resolve("rmse", ["a.rmse", "b.rmse"])
+    with pytest.raises(ConfigError, match="there is no metric 'acuracy'"):
+        Monitor(config(monitor="acuracy"), system())
+
+
+@pytest.mark.parametrize(("monitor", "mode", "higher"), [("auto", "auto", False), ("accuracy", "auto", True), ("accuracy", "min", False)])
+def test_which_way_is_better_follows_from_the_metric_unless_said(monitor: str, mode: str, higher: bool) -> None:
+    assert Monitor(config(monitor=monitor, mode=mode), system()).higher is higher
+
+
+def test_the_running_loss_is_the_mean_over_items_and_keeps_its_parts() -> None:
+    running = RunningLoss(torch.device("cpu"))
+    running.add(Loss(torch.tensor(6.0), 3, {"a": torch.tensor(1.0)}))
+    running.add(Loss(torch.tensor(2.0), torch.tensor(1), {"a": torch.tensor(2.0), "b": torch.tensor(4.0)}))
+    expected = {"loss": 2.0, "loss/a": 0.75, "loss/b": 1.0}
+    assert running.means() == expected
+    again = RunningLoss(torch.device("cpu"))
+    again.load(running.tensors())
+    assert again.means() == expected
+    running.reset()
+    assert math.isnan(running.means()["loss"])
+
+
+@given(sizes=st.lists(st.integers(1, 7), min_size=1, max_size=700), limit=st.integers(1, 60))
+def test_running_outputs_are_the_last_rows_in_order(sizes: list[int], limit: int) -> None:
+    outputs, seen = RunningOutputs(limit), []
+    for size in sizes:
+        numbers = list(range(len(seen), len(seen) + size))
+        seen += numbers
+        outputs.add({"row": torch.tensor(numbers)})
+    assert outputs.tensors()["row"].tolist() == seen[-limit:]
+
+
+def test_outputs_that_still_have_a_graph_lose_it() -> None:
+    outputs = RunningOutputs(10)
+    outputs.add({"x": torch.ones(3, requires_grad=True) * 2})
+    assert not outputs.tensors()["x"].requires_grad
+
+
+def test_every_moment_belongs_to_one_phase() -> None:
+    timing = Timing()
+    with timing.phase("train"), timing.phase("evaluate"):
+        pass
+    first = timing.read()
+    assert set(first) == {"train", "evaluate", "checkpoint", "other"}
+    timing.load({"train": 10.0})
+    assert timing.read()["train"] == 10.0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_sets_a_flag_and_the_handlers_come_back(number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+    with Interrupts() as interrupts:
+        os.kill(os.getpid(), number)
+        assert interrupts.requested == number
+        assert interrupts.name == number.name
+    assert signal.getsignal(number) is before
+
+
+@pytest.mark.parametrize("loss", [math.nan, math.inf, -math.inf])
+def test_a_loss_that_is_not_finite_is_named_with_its_steps(loss: float) -> None:
+    with pytest.raises(NotFinite, match=f"the loss is {loss} at step 20") as error:
+        check_finite(loss, step=20, since=10, learning_rate=0.5)
+    assert "steps 11 to 20, with learning rate 0.5" in str(error.value)
+    check_finite(1.0, step=20, since=10, learning_rate=0.5)
