@@ -44,7 +44,16 @@ FILES = (
 def score(table: Table, source: str, seed: int, folder: Path) -> dict[str, float]:
     """Test score of the network and of each baseline, and the seconds of the whole process."""
     run = folder / f"run-{seed}"
-    command = [sys.executable, "-m", "trainwright.cli.main", "train", source, f"run.dir={run}", f"run.seed={seed}", "evaluation.report=false"]
+    command = [
+        sys.executable,
+        "-m",
+        "trainwright.cli.main",
+        "train",
+        source,
+        f"run.dir={run}",
+        f"run.seed={seed}",
+        "evaluation.report=false",
+    ]
     command += ["evaluation.importance=false", *(["--target", table.target] if table.target else []), *table.settings]
     start = time.perf_counter()
     done = subprocess.run(command, capture_output=True, text=True)

@@ -53,17 +53,21 @@ def by_hand(path: Path) -> float:
     start = time.perf_counter()
     table = csv.read_csv(path)
     numbers = [table[name].to_numpy().astype(np.float32) for name in table.column_names if not pa.types.is_string(table[name].type)]
-    codes = [table[name].combine_chunks().dictionary_encode().indices.to_numpy() for name in table.column_names if pa.types.is_string(table[name].type)]
+    codes = [
+        table[name].combine_chunks().dictionary_encode().indices.to_numpy()
+        for name in table.column_names
+        if pa.types.is_string(table[name].type)
+    ]
     np.stack(numbers, axis=1), np.stack(codes, axis=1)
     return time.perf_counter() - start
 
 
 def ours(path: Path) -> float:
     """Seconds to open, profile, infer and encode the same file."""
+    from trainwright.config.choice import choose
     from trainwright.data.inference import infer
     from trainwright.data.profile import profile
     from trainwright.data.sources import from_object
-    from trainwright.config.choice import choose
     from trainwright.data.splits.base import Split
     from trainwright.features.encoding import EncodedTable
 

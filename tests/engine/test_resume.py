@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 import torch
-
 from engine_runs import StopAt, config, fit, rows, same, system, table, weights
+
 from trainwright.config.errors import Interrupted, RunError
 from trainwright.engine.callbacks import Callback
 from trainwright.engine.trainer import Trainer

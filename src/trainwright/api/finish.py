@@ -54,7 +54,7 @@ def finish(run: RunDirectory, config: Config, prepared: Prepared, system: Superv
         baselines={name: each.as_json() for name, each in baselines.items()},
         verdict={name: verdict(name, outcome, baselines, split=split) for name, outcome in decided.items()} if baselines else {},
         timing={**fitted.timing, "total_seconds": time.time() - process_start()},
-        realised=fitted.realised,
+        realised={**fitted.realised, "device": str(next(system.parameters()).device)},
         stopped_because=fitted.stopped_because,
         best=fitted.best,
         seed=config.run.seed,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self

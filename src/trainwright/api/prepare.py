@@ -17,12 +17,27 @@ from trainwright.data.inference import infer
 from trainwright.data.profile import profile
 from trainwright.data.source import Source
 from trainwright.data.sources import open_source
-from trainwright.data.splits import make_split, row_hashes, split_columns, with_files
+from trainwright.data.splits import make_split, row_hashes, with_files
 from trainwright.data.splits.base import Split
 from trainwright.features.encoding import EncodedTable
 from trainwright.features.spec import DataSpec
 
 log = logging.getLogger(__name__)
+
+
+AUTOMATIC = {
+    "number": "median",
+    "binary": "halfway",
+    "category": "a category of their own, where training rows have them",
+    "set": "empty set",
+    "bag": "empty bag",
+    "vector": "mean",
+    "sequence": "empty sequence",
+    "text": "empty text",
+    "date": "zero",
+    "timeseries": "empty series",
+}
+"""What `missing: auto` does, by column type."""
 
 
 @dataclass
@@ -89,6 +104,14 @@ class Prepared:
             dropped.insert(0, {"reason": "no target", "count": len(self.unlabelled), "rows": self.unlabelled[:10].tolist()})
         return dropped
 
+    def _policy(self, name: str) -> str:
+        """What happens to missing values of a column, in words; empty for one that is left out."""
+        feature = self.table.encoder.features.get(name)
+        if feature is None:
+            return ""
+        done = AUTOMATIC.get(feature.kind, feature.policy) if feature.policy == "auto" else feature.policy
+        return f"{done}, and told to the model" if feature.has_indicator and feature.policy != "indicator" else done
+
     def _describe_column(self, column: Column) -> dict[str, Any]:
         return {
             "name": column.name,
@@ -98,7 +121,7 @@ class Prepared:
             "missing": column.profile.missing,
             "unique": column.profile.unique,
             "examples": [str(each) for each in column.profile.examples],
-            "policy": getattr(column.options, "missing", "auto"),
+            "policy": self._policy(column.name),
             "warnings": column.warnings,
         }
 

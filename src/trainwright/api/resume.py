@@ -49,8 +49,8 @@ def resume(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> Run:
 
 def resume_run(found: RunDirectory, config: Config, source: Source | None = None) -> Run:
     """Continue `found`, whose configuration may differ from `config` only where the past is not touched."""
-    from trainwright.api.training import Training
     from trainwright.api.train import resolved
+    from trainwright.api.training import Training
 
     saved = validate(Config, compose(Config, found.config))
     if found.status == "finished":

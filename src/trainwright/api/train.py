@@ -36,8 +36,9 @@ def train(
 ) -> Run:
     """Train on a path, DataFrame, Arrow table or mapping of arrays, and return the run.
 
-    `config` is a YAML file or a mapping; sections given by name are laid over it: `trainer={"max_epochs": 10}`. With `resume` a run
-    already in `run_dir` is continued. `data={"split": …}` is such a section too; the first argument, the table, has no name. Raises ConfigError, DataError or RunError, before anything is written, for a wrong request.
+    `config` is a YAML file or a mapping; sections given by name are laid over it: `trainer={"max_epochs": 10}`, `data={"split": …}`
+    (the table itself is the first argument and has no name). With `resume` a run already in `run_dir` is continued. Raises
+    ConfigError, DataError or RunError, before anything is written, for a wrong request.
     """
     from trainwright.runs.log import console_logging
 

@@ -6,7 +6,6 @@ from trainwright.nn.combiners import AutoCombinerOptions, TabMOptions
 from trainwright.nn.combiners.base import Shapes
 from trainwright.nn.combiners.tabm import TabM
 
-
 MANY_ROWS = 20_000
 """With more training rows than this, members bring less and cost more: half as many are used."""
 
