@@ -32,7 +32,12 @@ def names(store: CheckpointStore) -> list[str]:
 
 def test_tensor_files_are_those_of_the_safetensors_library(tmp_path: Path) -> None:
     tensors = {f"t{number}": torch.arange(6).reshape(2, 3).to(dtype) for number, dtype in enumerate(NAMES) if dtype is not torch.bool}
-    tensors |= {"bool": torch.tensor([True, False]), "scalar": torch.tensor(2.5), "empty": torch.zeros(0, 3), "strided": torch.arange(6).reshape(2, 3).T}
+    tensors |= {
+        "bool": torch.tensor([True, False]),
+        "scalar": torch.tensor(2.5),
+        "empty": torch.zeros(0, 3),
+        "strided": torch.arange(6).reshape(2, 3).T,
+    }
     save_tensors(tmp_path / "ours", tensors)
     found = load_file(tmp_path / "ours")
     assert found.keys() == tensors.keys()

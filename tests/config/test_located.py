@@ -92,10 +92,10 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(tmp_path, monkey
         ("modell: {}", "c.yaml:2:1", "unknown option 'modell'", "did you mean 'model'?"),
         ("run:", "c.yaml:2:5", "run: nothing (null) is not a mapping", "its options: name, dir"),
         (
-            "columns: {age: {missing: mean}}",
-            "c.yaml:2:16",
-            "columns.age: the mapping has no `type`",
-            "name the feature, for example `type: ",
+            "model: {combiner: {width: 3}}",
+            "c.yaml:2:19",
+            "model.combiner: the mapping has no `type`",
+            "name the combiner, for example `type: ",
         ),
     ],
 )

@@ -21,7 +21,9 @@ def test_folding_an_array_is_folding_each_of_its_values(seed: int, epoch: int, r
 
 
 def test_seeds_purposes_and_counters_give_keys_of_their_own() -> None:
-    keys = {fold(seed, purpose, epoch, row) for seed in range(5) for purpose in ("step", "order") for epoch in range(5) for row in range(200)}
+    keys = {
+        fold(seed, purpose, epoch, row) for seed in range(5) for purpose in ("step", "order") for epoch in range(5) for row in range(200)
+    }
     assert len(keys) == 5 * 2 * 5 * 200
 
 

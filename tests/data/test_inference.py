@@ -75,6 +75,7 @@ def test_inputs_get_the_type_their_values_have(kind: str, values: object) -> Non
     [
         ("customer_id", GENERATOR.permutation(1000)[:N], "ignore"),
         ("UserID", GENERATOR.permutation(1000)[:N], "ignore"),
+        ("day", np.arange(N), "number"),
         ("income", GENERATOR.permutation(1000)[:N], "number"),
         ("zip_code", np.tile([10115, 20095, 80331], 20), "category"),
         ("class", np.tile([1, 2, 3], 20), "category"),
@@ -83,6 +84,12 @@ def test_inputs_get_the_type_their_values_have(kind: str, values: object) -> Non
 )
 def test_names_decide_where_values_do_not(name: str, values: object, kind: str) -> None:
     assert inferred(values, name).type == kind
+
+
+def test_a_row_number_is_used_when_there_is_nothing_else() -> None:
+    found = infer(profile(from_object({"x": np.arange(N), "y": np.tile([0, 1], 30)})), ["y"])
+    assert found[0].type == "number"
+    assert "nothing else" in found[0].warnings[0]
 
 
 def test_an_id_is_warned_of() -> None:

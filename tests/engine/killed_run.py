@@ -38,7 +38,9 @@ def train(folder: str, **more: Any) -> Any:
     torch.manual_seed(1)
     model = nn.Sequential(nn.Linear(6, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(0.1), nn.Linear(16, 2))
     split = {"validation": (x[200:250], y[200:250]), "test": (x[250:], y[250:])}
-    return tw.fit(model, (x[:200], y[:200]), **split, run_dir=folder, resume=Path(folder).exists(), console=False, seed=5, **OPTIONS, **more)
+    return tw.fit(
+        model, (x[:200], y[:200]), **split, run_dir=folder, resume=Path(folder).exists(), console=False, seed=5, **OPTIONS, **more
+    )
 
 
 class Slow(Callback):

@@ -73,7 +73,9 @@ def test_a_run_killed_at_random_moments_ends_as_one_that_was_not(context: Any, t
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_saves_says_how_to_continue_and_what_is_continued_is_the_same(context: Any, number: signal.Signals, tmp_path: Path) -> None:
+def test_a_signal_saves_says_how_to_continue_and_what_is_continued_is_the_same(
+    context: Any, number: signal.Signals, tmp_path: Path
+) -> None:
     run_for(context, tmp_path / "whole", None)
     process = started(context, tmp_path / "run", slow=True)
     os.kill(process.pid, number)

@@ -26,7 +26,14 @@ def recorder(seen: list[str], skipped: tuple[str, ...] = ()) -> Callback:
     return type("Recorder", (Callback,), {name: hook(name) for name in names})()
 
 
-STEP = ["on_train_batch_start", "on_before_backward", "on_after_backward", "on_before_optimizer_step", "on_before_zero_grad", "on_train_batch_end"]
+STEP = [
+    "on_train_batch_start",
+    "on_before_backward",
+    "on_after_backward",
+    "on_before_optimizer_step",
+    "on_before_zero_grad",
+    "on_train_batch_end",
+]
 
 
 def test_hooks_come_in_the_documented_order(tmp_path: Path) -> None:
@@ -125,7 +132,9 @@ def test_the_result_states_what_was_realised(tmp_path: Path) -> None:
     assert result.realised["batch_size"] == 8
     assert result.realised["epochs"] == pytest.approx((43 + 3 * 8) / 43)
     assert result.realised["parameters"] == 5 * 8 + 8 + 8 * 2 + 2
-    assert {"startup_seconds", "train_seconds", "evaluate_seconds", "checkpoint_seconds", "samples_per_second", "steps"} <= set(result.timing)
+    assert {"startup_seconds", "train_seconds", "evaluate_seconds", "checkpoint_seconds", "samples_per_second", "steps"} <= set(
+        result.timing
+    )
 
 
 def test_submodules_that_were_frozen_in_evaluation_mode_stay_so(tmp_path: Path) -> None:

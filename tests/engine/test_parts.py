@@ -32,7 +32,9 @@ def config(**options: Any) -> TrainerConfig:
 
 
 @given(rows=st.integers(1, 5000), batch=st.integers(1, 300), norm=st.booleans())
-def test_the_steps_of_an_epoch_take_every_row_once_and_none_takes_a_single_row_where_that_cannot_be(rows: int, batch: int, norm: bool) -> None:
+def test_the_steps_of_an_epoch_take_every_row_once_and_none_takes_a_single_row_where_that_cannot_be(
+    rows: int, batch: int, norm: bool
+) -> None:
     plan = make_plan(config(batch_size=batch, max_epochs=2), rows, batch_statistics=norm)
     bounds = [plan.bounds(index) for index in range(plan.steps_per_epoch)]
     assert bounds[0][0] == 0
@@ -54,7 +56,12 @@ def test_the_automatic_batch_size_is_a_power_of_two_within_bounds(rows: int) -> 
 
 @pytest.mark.parametrize(
     ("options", "steps", "limit"),
-    [({"max_steps": 7}, 7, "max_steps"), ({"max_epochs": 3}, 30, "max_epochs"), ({"max_time": "2 s"}, None, "max_time"), ({}, 5000, "max_epochs")],
+    [
+        ({"max_steps": 7}, 7, "max_steps"),
+        ({"max_epochs": 3}, 30, "max_epochs"),
+        ({"max_time": "2 s"}, None, "max_time"),
+        ({}, 5000, "max_epochs"),
+    ],
 )
 def test_the_end_of_the_run_is_what_was_asked_for(options: dict[str, Any], steps: int | None, limit: str) -> None:
     plan = make_plan(config(batch_size=10, **options), 100)

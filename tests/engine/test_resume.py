@@ -93,7 +93,12 @@ def test_the_model_given_to_a_continued_run_may_have_any_weights(tmp_path: Path)
 
 @pytest.mark.parametrize(
     ("change", "named"),
-    [({"batch_size": 4}, "batch_size was 8 and is 4 now"), ({"train_rows": 44}, "rows was 43"), ({"seed": 4}, "seed was 3"), ({"optimizer": "sgd"}, "optimizer was adamw")],
+    [
+        ({"batch_size": 4}, "batch_size was 8 and is 4 now"),
+        ({"train_rows": 44}, "rows was 43"),
+        ({"seed": 4}, "seed was 3"),
+        ({"optimizer": "sgd"}, "optimizer was adamw"),
+    ],
 )
 def test_what_would_change_the_past_is_refused_by_name(change: dict[str, Any], named: str, tmp_path: Path) -> None:
     with pytest.raises(Interrupted):

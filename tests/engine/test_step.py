@@ -40,7 +40,9 @@ def gradient(x: Tensor, items: Tensor, size: int, as_tensor: bool) -> Tensor:
 
 @settings(deadline=None, max_examples=40)
 @given(n=st.integers(1, 20), size=st.integers(1, 20), ragged=st.booleans(), as_tensor=st.booleans(), seed=st.integers(0, 99))
-def test_micro_batches_give_the_gradient_of_the_whole_batch_weighted_by_items(n: int, size: int, ragged: bool, as_tensor: bool, seed: int) -> None:
+def test_micro_batches_give_the_gradient_of_the_whole_batch_weighted_by_items(
+    n: int, size: int, ragged: bool, as_tensor: bool, seed: int
+) -> None:
     generator = torch.Generator().manual_seed(seed)
     x = torch.randn(n, 3, generator=generator, dtype=torch.float64)
     items = torch.randint(0, 5, (n,), generator=generator) if ragged else torch.ones(n, dtype=torch.int64)
@@ -157,7 +159,9 @@ def test_an_ordinary_step_never_waits_for_the_device(tmp_path: Path, monkeypatch
         def on_train_batch_start(self, session: Any, *_: Any) -> None:
             at["step"] = session.step
 
-    _, result = fit(tmp_path, callbacks=[Steps()], validation_rows=0, log_every="10 steps", max_epochs=20, clip={"norm": 1.0}, evaluate_every="60 steps")
+    _, result = fit(
+        tmp_path, callbacks=[Steps()], validation_rows=0, log_every="10 steps", max_epochs=20, clip={"norm": 1.0}, evaluate_every="60 steps"
+    )
     assert result.steps == 120
     allowed = {step for step in range(120) if (step + 1) % 10 == 0 or step == 0}
     assert set(reads) - {-1} <= allowed

@@ -16,7 +16,12 @@ from trainwright.optim.build import build_optimizer
 
 CASES: list[tuple[str, dict[str, Any], type[torch.optim.Optimizer], dict[str, Any]]] = [
     ("adamw", {"weight_decay": 0.1}, torch.optim.AdamW, {"weight_decay": 0.1}),
-    ("adamw", {"betas": [0.8, 0.95], "eps": 1e-6, "weight_decay": 0.0}, torch.optim.AdamW, {"betas": (0.8, 0.95), "eps": 1e-6, "weight_decay": 0.0}),
+    (
+        "adamw",
+        {"betas": [0.8, 0.95], "eps": 1e-6, "weight_decay": 0.0},
+        torch.optim.AdamW,
+        {"betas": (0.8, 0.95), "eps": 1e-6, "weight_decay": 0.0},
+    ),
     ("adam", {}, torch.optim.Adam, {}),
     ("adam", {"weight_decay": 0.1}, torch.optim.Adam, {"weight_decay": 0.1}),
     ("sgd", {"learning_rate": 1e-3}, torch.optim.SGD, {}),

@@ -59,7 +59,14 @@ def test_warm_up_rises_in_equal_parts_and_never_starts_at_zero(warmup: int, kind
 def test_plateau_falls_where_torchs_does(higher: bool, patience: int, cooldown: int) -> None:
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
     reference = torch.optim.lr_scheduler.ReduceLROnPlateau(
-        optimizer, mode="max" if higher else "min", factor=0.5, patience=patience - 1, threshold=0.0, threshold_mode="abs", cooldown=cooldown, eps=0
+        optimizer,
+        mode="max" if higher else "min",
+        factor=0.5,
+        patience=patience - 1,
+        threshold=0.0,
+        threshold_mode="abs",
+        cooldown=cooldown,
+        eps=0,
     )
     ours = made({"type": "plateau", "patience": patience, "factor": 0.5, "cooldown": cooldown}, higher=higher)
     for value in [1.0, 0.9, 0.9, 0.95, 0.9, 0.8, 0.8, 0.8, 0.8, 0.8, 0.8, 0.7, 0.9, 0.9, 0.9, 1.0]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
+from pydantic import ValidationError
+
 from trainwright.api.config import Config
 from trainwright.config.errors import ConfigError, DataError, ManyErrors, RequestError, did_you_mean
-from trainwright.config.registry import options_class, parts
+from trainwright.config.registry import options_class
 from trainwright.data.inference import Inferred
 from trainwright.data.profile import ColumnProfile
 from trainwright.data.splits import split_columns
@@ -63,8 +65,8 @@ def plan_columns(config: Config, profiles: list[ColumnProfile], inferred: list[I
     for profile, found in zip(profiles, inferred, strict=True):
         options, chosen = _options(config.columns.get(profile.name), found)
         role, why = _role(config, found, options, targets, chosen)
-        warnings = found.warnings if role == "input" or options.type == "ignore" else []
-        planned.append(Column(profile.name, options, role, why, profile, list(warnings)))
+        warnings = [f"'{profile.name}': {warning}" for warning in found.warnings] if role == "input" or options.type == "ignore" else []
+        planned.append(Column(profile.name, options, role, why, profile, warnings))
     if not any(column.role == "input" for column in planned):
         raise DataError(
             "no column is left to predict from", where=where, fix="name some with `inputs`, or give columns a type with `columns.NAME=TYPE`"
@@ -103,15 +105,22 @@ def _options(given: Any, found: Inferred) -> tuple[FeatureConfig, bool]:
         return cast(FeatureConfig, inferred.model_validate({"type": found.type})), False
     if given.type != "auto":
         return given, True
-    asked = {name: getattr(given, name) for name in given.model_fields_set if name != "type"}
+    asked = given.model_dump(exclude_unset=True, exclude={"type"})
     unfit = [name for name in asked if name not in inferred.model_fields]
     if unfit:
         raise ConfigError(
             f"column '{found.name}' was taken for {found.type}, which has no option '{unfit[0]}'",
             why=found.why,
-            fix=f"give its type as well: columns.{found.name}.type=… ({', '.join(name for name in parts('feature') if name != 'auto')})",
+            fix=f"{did_you_mean(unfit[0], [name for name in inferred.model_fields if name != 'type'])}; or give its type: columns.{found.name}.type=…",
         )
-    return cast(FeatureConfig, inferred.model_validate({**asked, "type": found.type})), False
+    try:
+        return cast(FeatureConfig, inferred.model_validate({**asked, "type": found.type})), False
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = ".".join(str(each) for each in first["loc"])
+        raise ConfigError(
+            f"columns.{found.name}.{option}: {first['msg']}", why=f"the column was taken for {found.type}: {found.why}"
+        ) from error
 
 
 def _role(config: Config, found: Inferred, options: FeatureConfig, targets: list[str], chosen: bool) -> tuple[str, str]:

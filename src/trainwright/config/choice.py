@@ -32,6 +32,8 @@ def choose(kind: str, value: Any) -> Any:
         value = {"type": value}
     if not isinstance(value, dict):
         raise PydanticCustomError("no_part", "{what}", {"what": "", "kind": kind})
+    if "type" not in value and kind == "feature":
+        value = {"type": "auto", **value}  # a column may be given single options and keep the type its data show
     if not isinstance(value.get("type"), str):
         raise PydanticCustomError("no_type", "{what}", {"what": "", "kind": kind, "given": value.get("type")})
     try:

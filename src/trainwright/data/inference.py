@@ -23,6 +23,13 @@ CODE_NAME = re.compile(
 )
 """Names whose whole numbers are labels, not quantities."""
 
+TIME_NAME = re.compile(
+    r"(^|[_\s.-])(time|t|second|minute|hour|day|date|week|month|quarter|year|step|epoch|period|position|age)s?$", re.IGNORECASE
+)
+"""Names of quantities that may well go up by one from row to row."""
+
+ROW_NUMBER = "an id: a different whole number in every row"
+
 TARGET_CLASSES = 20
 """Whole numbers with at most this many different values are classes when they are to be predicted."""
 
@@ -70,6 +77,17 @@ def infer(profiles: Sequence[ColumnProfile], targets: Sequence[str], given: Mapp
             found.append(_target(profile))
         else:
             found.append(_input(profile))
+    return _with_an_input(found, targets)
+
+
+def _with_an_input(found: list[Inferred], targets: Sequence[str]) -> list[Inferred]:
+    """The same, but where only columns that look like row numbers are left to predict from, these are numbers after all."""
+    inputs = [each for each in found if each.name not in targets]
+    if any(each.type != "ignore" for each in inputs):
+        return found
+    for each in inputs:
+        if each.why == ROW_NUMBER:
+            each.type, each.why, each.warnings = "number", "whole numbers", ["looks like an id, used because there is nothing else"]
     return found
 
 
@@ -123,7 +141,7 @@ def _number(profile: ColumnProfile) -> Found:
     if profile.unique == 2 and not profile.unique_capped:
         return "binary", f"two values: {', '.join(profile.examples[:2])}", []
     if profile.all_integer and _is_row_number(profile):
-        return "ignore", "an id: a different whole number in every row", ["looks like an id, left out; give it a type to use it"]
+        return "ignore", ROW_NUMBER, ["looks like an id, left out; give it a type to use it"]
     if (
         profile.all_integer
         and CODE_NAME.search(profile.name)
@@ -143,7 +161,7 @@ def _is_row_number(profile: ColumnProfile) -> bool:
     """Every row has its own whole number, and they count up from 0 or 1 or the name says id."""
     if profile.present < 10 or profile.missing or not profile.unique_per_row:
         return False
-    return is_id_name(profile.name) or (profile.counts_up and profile.minimum in (0, 1))
+    return is_id_name(profile.name) or (profile.counts_up and profile.minimum in (0, 1) and not TIME_NAME.search(profile.name))
 
 
 def _list(profile: ColumnProfile) -> Found:

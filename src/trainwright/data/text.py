@@ -50,7 +50,7 @@ class _Rewritten(io.RawIOBase):
     """A stream of bytes made from an iterator."""
 
     def __init__(self, lines: Iterator[bytes]) -> None:
-        self.lines, self.rest = lines, b""
+        self.lines, self.rest = lines, bytearray()
 
     def readable(self) -> bool:
         return True
@@ -61,6 +61,7 @@ class _Rewritten(io.RawIOBase):
             if line is None:
                 break
             self.rest += line
-        given, self.rest = self.rest[: len(buffer)], self.rest[len(buffer) :]
-        buffer[: len(given)] = given
-        return len(given)
+        count = min(len(buffer), len(self.rest))
+        buffer[:count] = self.rest[:count]
+        del self.rest[:count]
+        return count

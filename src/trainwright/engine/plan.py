@@ -10,9 +10,7 @@ from trainwright.engine.config import TrainerConfig
 from trainwright.optim.schedules.base import Extent
 
 SMALLEST_BATCH, LARGEST_BATCH = 16, 1024
-STEPS_PER_EPOCH = 50
-"""A batch size of 0 aims at about this many steps per epoch, within the bounds above."""
-DEFAULT_STEPS, FEWEST_EPOCHS, MOST_EPOCHS = 20_000, 20, 500
+DEFAULT_STEPS, FEWEST_EPOCHS, MOST_EPOCHS = 6_000, 20, 500
 """Without max_epochs, max_steps or max_time a run has about this many steps, within these epochs; early stopping usually ends it before."""
 
 
@@ -73,6 +71,6 @@ def _end(config: TrainerConfig, steps_per_epoch: int) -> tuple[int | None, str]:
 
 
 def automatic_batch_size(rows: int) -> int:
-    """The power of two nearest to rows / 50, between 16 and 1024."""
-    wanted = max(rows / STEPS_PER_EPOCH, 1.0)
+    """The power of two nearest to 2 √rows, between 16 and 1024: steps grow with the table, but slower than its rows."""
+    wanted = 2 * math.sqrt(max(rows, 1))
     return int(min(max(2 ** round(math.log2(wanted)), SMALLEST_BATCH), LARGEST_BATCH))

@@ -62,6 +62,8 @@ def finish(session: Session, test: Rows | None, path: Path) -> FitResult:
     best_step, best_value = session.best.entries[0] if weights is not None else (None, None)
     try:
         metrics = final_metrics(session, test, best_step)
+        if session.interrupts.requested:
+            raise EvaluationInterrupted
     except EvaluationInterrupted:
         name = session.interrupts.name
         raise Interrupted(f"{name}: trained and saved, not yet evaluated", fix=f"continue with: {session.continue_with}") from None

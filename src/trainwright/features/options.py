@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from trainwright.config.choice import choice
 from trainwright.config.model import PartConfig
@@ -41,8 +41,10 @@ class ClassConfig(TargetConfig):
     """`auto` weighs classes by inverse frequency in training; or weights by class name, or in class order."""
 
 
-class AutoOptions(ClassConfig):
-    """A column whose type is inferred from the data; only what every type has can be set."""
+class AutoOptions(FeatureConfig):
+    """A column whose type is inferred from the data; the options of that type may be set, and are checked once it is known."""
+
+    model_config = ConfigDict(extra="allow")
 
     type: str = "auto"
 

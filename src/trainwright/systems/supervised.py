@@ -73,17 +73,17 @@ class SupervisedSystem(System):
         for group in spec.inputs:
             single = made.get(group.tied or "")
             if single is None:
-                single = self._encoder(one_column(group) if group.tied else group)
+                single = self._encoder(one_column(group) if group.tied else group, spec.rows)
                 encoders.append(single)
                 made |= {group.tied: single} if group.tied else {}
             encoder = Tied(single, len(group.columns)) if group.tied else single
             reads.append((encoder, [(part, f"{group.name}.{part}") for part in group.parts]))
         return encoders, reads
 
-    def _encoder(self, group: InputGroup) -> nn.Module:
+    def _encoder(self, group: InputGroup, rows: int) -> nn.Module:
         options = group.encoder or self.config.encoders.get(group.kind)
         if options is None or options.type == "auto":
-            options = choose_encoder(group, self.config.combiner.type)
+            options = choose_encoder(group, self.config.combiner.type, rows)
         return make_encoder(options, group)
 
     def _head(self, target: TargetSpec) -> Head:

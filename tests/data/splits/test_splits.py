@@ -135,6 +135,20 @@ def test_number_targets_are_stratified_by_their_tenths() -> None:
     assert divided(source, "auto", targets=("x",), kinds={"x": "number"}).method == "random"
 
 
+@pytest.mark.parametrize("as_text", [True, False])
+def test_label_sets_hold_every_label_in_proportion(as_text: bool) -> None:
+    generator = np.random.default_rng(0)
+    chances = {"a": 0.7, "b": 0.3, "c": 0.1, "d": 0.03}
+    sets = [[label for label, chance in chances.items() if generator.random() < chance] or ["a"] for _ in range(2000)]
+    source = from_object({"x": np.arange(2000), "y": ["|".join(labels) for labels in sets] if as_text else sets})
+    split = divided(source, "auto", kinds={"y": "set"})
+    assert sorted(np.concatenate(list(split.parts().values())).tolist()) == list(range(2000))
+    for label in chances:
+        has = np.array([label in labels for labels in sets])
+        for part, share in zip(split.parts().values(), (0.7, 0.15, 0.15), strict=True):
+            assert abs(has[part].sum() - share * has.sum()) <= max(3, 0.05 * share * has.sum())
+
+
 def test_a_class_of_one_row_is_trained_on_and_noted() -> None:
     y = np.array([0] * 50 + [1] * 49 + [2])
     split = divided(from_object({"x": np.arange(100), "y": y}), "auto")

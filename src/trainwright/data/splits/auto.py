@@ -11,15 +11,15 @@ from trainwright.data.splits.stratified import FEWEST, StratifiedSplit
 
 
 class AutoSplit:
-    """Stratified by the targets that are classes when most of their classes have rows enough; else random."""
+    """Stratified by the targets that are classes (or label sets) when most of their classes have rows enough; else random."""
 
     def __init__(self, options: AutoOptions) -> None:
         self.options = options
 
     def divide(self, rows: Rows) -> Split:
         """Divides the rows."""
-        classes = rows.class_targets()
-        rare = [target for target in classes if _mostly_rare(rows, target)]
+        classes = rows.class_targets() or [name for name in rows.targets if rows.kinds.get(name) == "set"][:1]
+        rare = [target for target in rows.class_targets() if _mostly_rare(rows, target)]
         if not classes or rare:
             split = RandomSplit(self.options).divide(rows)
             if rare:

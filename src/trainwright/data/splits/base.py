@@ -175,7 +175,7 @@ def checked(split: Split, rows: Rows) -> Split:
                 raise DataError(
                     f"the {name} rows hold one class of '{target}' only: {names[found[0]]}",
                     where="data.split",
-                    why=f"{len(split.parts()[name])} rows, split by {split.method}; with one class nothing can be learned or measured",
+                    why=f"{len(split.parts()[name])} rows, split {split.method}; with one class nothing can be learned or measured",
                     fix="data.split=stratified, another seed or column, or more rows of the other classes",
                 )
         unseen = np.setdiff1d(np.concatenate(list(classes.values())), classes["train"])

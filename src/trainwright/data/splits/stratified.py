@@ -8,6 +8,7 @@ import numpy as np
 
 from trainwright.data.splits import StratifiedOptions
 from trainwright.data.splits.base import Rows, Split, assembled, counts_of, not_empty
+from trainwright.data.splits.labels import spread_labels
 
 FEWEST = 3
 """Rows a class needs to be in all three splits."""
@@ -22,8 +23,12 @@ class StratifiedSplit:
     def divide(self, rows: Rows) -> Split:
         """Divides the rows."""
         columns = self.options.columns or rows.targets
-        strata, notes = joint_strata(rows, columns)
-        part = spread(strata, self.options.shares, rows.generator)
+        if len(columns) == 1 and rows.kinds.get(columns[0]) == "set":
+            notes: list[str] = []
+            part = spread_labels(rows.column(columns[0]), self.options.shares, rows.generator)
+        else:
+            strata, notes = joint_strata(rows, columns)
+            part = spread(strata, self.options.shares, rows.generator)
         split = assembled(rows.numbers, part, f"stratified by {', '.join(columns)}", notes)
         return not_empty(split, self.options.shares, f"a share of {len(part)} rows")
 

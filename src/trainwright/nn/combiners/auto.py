@@ -6,13 +6,15 @@ from trainwright.nn.combiners import AutoCombinerOptions, TabMOptions
 from trainwright.nn.combiners.base import Shapes
 from trainwright.nn.combiners.tabm import TabM
 
+FEW_ROWS = 1_000
+"""With fewer training rows than this, layers are half as wide: a larger network learns such a table by heart sooner, and slower."""
 MANY_ROWS = 20_000
 """With more training rows than this, members bring less and cost more: half as many are used."""
 
 
 def choose(rows: int) -> TabMOptions:
-    """TabM with 16 members of two layers of 128; 8 members for many rows. Measured in `docs/decisions/0002-default-network.md`."""
-    return TabMOptions(members=8 if rows > MANY_ROWS else 16)
+    """TabM with two layers; its width and members follow the training rows. Measured in `docs/decisions/0002-default-network.md`."""
+    return TabMOptions(members=8 if rows > MANY_ROWS else 16, width=64 if rows < FEW_ROWS else 128)
 
 
 def automatic(options: AutoCombinerOptions, shapes: Shapes, rows: int) -> TabM:

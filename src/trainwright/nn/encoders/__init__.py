@@ -16,7 +16,7 @@ Pooling = Literal["mean", "sum", "max", "last", "first"]
 
 
 class AutoOptions(PartConfig):
-    """Chosen by the kind of column and the combiner."""
+    """Chosen by the kind of column, the combiner and the number of training rows."""
 
     type: str = "auto"
 
@@ -166,7 +166,7 @@ class BagOptions(PartConfig):
 
 
 PARTS: dict[str, Part] = {
-    "auto": Part("trainwright.nn.encoders.auto:automatic", AutoOptions, "chosen by the kind of column and the combiner"),
+    "auto": Part("trainwright.nn.encoders.auto:automatic", AutoOptions, "chosen by the kind of column, the combiner and the training rows"),
     "passthrough": Part("trainwright.nn.encoders.passthrough:Passthrough", PassthroughOptions, "the numbers as they are"),
     "dense": Part("trainwright.nn.encoders.dense:Dense", DenseOptions, "fully connected layers"),
     "one_hot": Part("trainwright.nn.encoders.one_hot:OneHot", OneHotOptions, "one number per category value"),

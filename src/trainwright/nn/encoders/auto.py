@@ -20,21 +20,23 @@ from trainwright.nn.encoders import (
 
 ONE_HOT_UP_TO = 32
 """Categories with more values than this get learned vectors, also in networks that read one-hot columns well."""
+FEW_ROWS = 1_000
+"""With fewer training rows than this, numbers get shorter vectors and fewer pieces."""
 WIDE_SET = 256
 """Sets and bags over more values than this get learned vectors."""
 BENDING = ("auto", "tabm", "mlp", "concat", "resnet", "project_aggregate")
 """Combiners of plain layers, which gain from piecewise-linear numbers and read one-hot categories."""
 
 
-def numeric(group: InputGroup, combiner: str) -> PartConfig:
+def numeric(group: InputGroup, combiner: str, rows: int) -> PartConfig:
     """Piecewise-linear for networks of plain layers; the others (and numbers without quantiles) take numbers as they are."""
     if combiner not in BENDING or "quantiles" not in group.extras:
         return PassthroughOptions()
-    return PiecewiseLinearOptions()
+    return PiecewiseLinearOptions(bins=8, width=4) if rows < FEW_ROWS else PiecewiseLinearOptions()
 
 
-def choose(group: InputGroup, combiner: str = "auto") -> PartConfig:
-    """The options of the encoder that suits the kind of the columns and the combiner."""
+def choose(group: InputGroup, combiner: str = "auto", rows: int = FEW_ROWS) -> PartConfig:
+    """The options of the encoder that suits the kind of the columns, the combiner and the number of training rows."""
     wide = max(group.sizes, default=0) > WIDE_SET
     choices: dict[str, PartConfig] = {
         "category": EmbeddingOptions(one_hot_up_to=ONE_HOT_UP_TO if combiner in BENDING else 0),
@@ -44,7 +46,7 @@ def choose(group: InputGroup, combiner: str = "auto") -> PartConfig:
         "text": PooledOptions(),
         "timeseries": ConvolutionOptions(),
     }
-    return numeric(group, combiner) if group.kind == "number" else choices.get(group.kind, PassthroughOptions())
+    return numeric(group, combiner, rows) if group.kind == "number" else choices.get(group.kind, PassthroughOptions())
 
 
 def automatic(options: AutoOptions, group: InputGroup) -> nn.Module:
