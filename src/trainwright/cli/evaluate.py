@@ -13,6 +13,9 @@ from trainwright.cli.style import table
 def run(words: Sequence[str]) -> int:
     """Measure a run's model on other rows and print the metrics."""
     arguments = parser().parse(words)
+    from trainwright.data.arrow import pandas_later
+
+    pandas_later()
     from trainwright.api.evaluate import evaluate
     from trainwright.runs.log import console_logging
 

@@ -20,6 +20,9 @@ def run(words: Sequence[str]) -> int:
         ending = arguments.output.rpartition(".")[2] if "." in arguments.output else ""
         fix = did_you_mean(f".{ending}", ENDINGS)
         raise RequestError("the ending of the file names no format", where=f"command line: -o {arguments.output}", fix=fix)
+    from trainwright.data.arrow import pandas_later
+
+    pandas_later()
     from trainwright.api.predict import predict_file
     from trainwright.runs.log import console_logging
 

@@ -10,6 +10,9 @@ from trainwright.cli.parser import ConfiguredParser
 def run(words: Sequence[str]) -> int:
     """Continue a run to its end; the run itself prints its progress and results."""
     arguments = parser().parse(words)
+    from trainwright.data.arrow import pandas_later
+
+    pandas_later()
     from trainwright.api.resume import resume
     from trainwright.runs.log import console_logging
 

@@ -20,6 +20,9 @@ def run(words: Sequence[str]) -> int:
         raise RequestError("nothing to train on", fix="name data or a config: trainwright train titanic.csv --target survived")
     composed = composed_from(arguments.words, arguments.target)
     validate(Config, composed)  # mistakes are told before torch is imported
+    from trainwright.data.arrow import pandas_later
+
+    pandas_later()
     from trainwright.api.train import dry_run, train_composed
 
     console_logging()
