@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import signal
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from trainwright.engine.config import TrainerConfig
 from trainwright.engine.finite import NotFinite, check_finite
 from trainwright.engine.interrupt import Interrupts
 from trainwright.engine.monitor import Best, Monitor, resolve
-from trainwright.engine.plan import automatic_batch_size, make_plan
+from trainwright.engine.plan import DEFAULT_STEPS, automatic_batch_size, make_plan
 from trainwright.engine.running import RunningLoss, RunningOutputs
 from trainwright.engine.system import Loss
 from trainwright.engine.timing import Timing
@@ -39,7 +40,7 @@ def test_the_steps_of_an_epoch_take_every_row_once_and_none_takes_a_single_row_w
     bounds = [plan.bounds(index) for index in range(plan.steps_per_epoch)]
     assert bounds[0][0] == 0
     assert bounds[-1][1] == rows
-    assert all(end == start for (_, end), (start, _) in zip(bounds, bounds[1:], strict=False))
+    assert all(end == start for (_, end), (start, _) in pairwise(bounds))
     sizes = [end - start for start, end in bounds]
     assert all(size == plan.batch_size for size in sizes[:-1])
     assert plan.max_steps == 2 * len(sizes)
@@ -60,7 +61,7 @@ def test_the_automatic_batch_size_is_a_power_of_two_within_bounds(rows: int) -> 
         ({"max_steps": 7}, 7, "max_steps"),
         ({"max_epochs": 3}, 30, "max_epochs"),
         ({"max_time": "2 s"}, None, "max_time"),
-        ({}, 5000, "max_epochs"),
+        ({}, DEFAULT_STEPS, "max_epochs"),
     ],
 )
 def test_the_end_of_the_run_is_what_was_asked_for(options: dict[str, Any], steps: int | None, limit: str) -> None:

@@ -215,7 +215,7 @@ def test_a_plain_network_on_a_vector_is_exactly_its_two_matrices() -> None:
     made = system(spec, combiner={"type": "concat", "depth": 1, "width": 128})
     assert sum(p.numel() for p in made.parameters()) == 64 * 128 + 128 + 128 * 10 + 10
     batch = batch_of(spec, 5)
-    first, second = made.combiner.layers[0], made.decoders[0].layer
+    first, second = made.combiner.layers.linears[0], made.decoders[0].layer
     logits = (batch["vector.value"][:, 0] @ first.weight.T + first.bias).relu() @ second.weight.T + second.bias
     expected = torch.nn.functional.cross_entropy(logits, batch["target.digit"], reduction="sum")
     torch.testing.assert_close(made.training_step(batch, MOMENT).total, expected)

@@ -31,6 +31,8 @@ EXAMPLES = """\
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code: 0 done, 1 failed or different, 2 wrong request, 75 interrupted and saved."""
+    # Threads that wait by spinning take the processor from other processes, and from the thread that has work; set before torch starts any.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     words = list(sys.argv[1:] if argv is None else argv)
     shown_whole = "--traceback" in words or os.environ.get("TRAINWRIGHT_TRACEBACK", "") not in ("", "0")
     words = [each for each in words if each != "--traceback"]

@@ -10,7 +10,7 @@ from trainwright.engine.config import TrainerConfig
 from trainwright.optim.schedules.base import Extent
 
 SMALLEST_BATCH, LARGEST_BATCH = 16, 1024
-DEFAULT_STEPS, FEWEST_EPOCHS, MOST_EPOCHS = 6_000, 20, 500
+DEFAULT_STEPS, FEWEST_EPOCHS, MOST_EPOCHS = 4_000, 20, 500
 """Without max_epochs, max_steps or max_time a run has about this many steps, within these epochs; early stopping usually ends it before."""
 
 

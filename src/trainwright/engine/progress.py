@@ -16,8 +16,8 @@ REFRESH = 0.1
 """Seconds between two drawings of the live line."""
 QUIET = 5.0
 """Seconds between two plain lines that tell of no evaluation."""
-SHOWN = 6
-"""Metrics in the table at most; all of them are in metrics.csv."""
+SHOWN = 5
+"""Metrics of a line at most; all of them are in metrics.csv."""
 
 
 def progress(stream: TextIO | None = None) -> Callback:
@@ -42,7 +42,7 @@ class PlainProgress(Callback):
         evaluated = any(name.startswith("validation/") for name in row)
         if evaluated or time.monotonic() - self._last >= QUIET:
             self._last = time.monotonic()
-            names = [name for name in row if name in ("train/loss", "learning_rate") or name.startswith("validation/")]
+            names = shown(session, row)
             values = "  ".join(f"{name} {row[name]:.4g}" for name in names)
             self.say(f"{position(session)}  {values}{mark(session, row)}")
 

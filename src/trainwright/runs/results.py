@@ -70,7 +70,7 @@ class Timing(_Section):
     total_seconds: float | None = None
     """Seconds from the start of the process to the end."""
     steps: int | None = None
-    """Optimizer updates done by this process (a resumed run counts from where it continued)."""
+    """Optimizer updates of the run, over all its processes."""
     samples_per_second: float | None = None
     """Training samples per second of `train_seconds`."""
 

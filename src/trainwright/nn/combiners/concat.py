@@ -17,9 +17,11 @@ class Concat(Combiner):
         super().__init__()
         inputs = total_width(shapes)
         self.width = options.width if options.depth else inputs
-        layers = mlp(inputs, options.width, options.depth, act=options.activation, dropout=options.dropout, norm=options.norm == "layer")
-        self.layers = layers if options.depth else None
+        self.deep = options.depth > 0
+        self.layers = mlp(
+            inputs, options.width, options.depth, act=options.activation, dropout=options.dropout, norm=options.norm == "layer"
+        )
 
     def forward(self, encoded: list[Tensor]) -> Float[Tensor, "b h"]:
         x = side_by_side(encoded)
-        return x if self.layers is None else self.layers(x)
+        return self.layers(x) if self.deep else x

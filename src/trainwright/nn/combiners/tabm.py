@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from trainwright.nn.combiners import TabMOptions
 from trainwright.nn.combiners.base import Combiner, Shapes, side_by_side, total_width
-from trainwright.nn.networks.activations import activation
+from trainwright.nn.networks.activations import function
 from trainwright.nn.networks.initial import random_signs
 from trainwright.nn.networks.members import MemberScaling, SharedLinear
 
@@ -38,13 +39,12 @@ class TabM(Combiner):
         self.layers = nn.ModuleList(
             SharedLinear(each, options.width, options.members, scale_input=number > 0) for number, each in enumerate(inputs)
         )
-        self.activation = activation(options.activation)
-        self.dropout = nn.Dropout(options.dropout) if options.dropout else None
+        self.activate, self.dropout = function(options.activation), options.dropout
 
     def forward(self, encoded: list[Tensor]) -> Float[Tensor, "b k h"]:
         x = self.first(side_by_side(encoded))
         for layer in self.layers:
-            x = self.activation(layer(x))
-            if self.dropout is not None:
-                x = self.dropout(x)
+            x = self.activate(layer(x))
+            if self.dropout:
+                x = F.dropout(x, self.dropout, self.training)
         return x

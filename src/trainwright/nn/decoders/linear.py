@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -10,7 +11,7 @@ from trainwright.nn.decoders import LinearDecoderOptions
 from trainwright.nn.networks.members import SeparateLinear
 
 
-def linear(inputs: int, outputs: int, members: int) -> nn.Module:
+def linear(inputs: int, outputs: int, members: int) -> nn.Linear | SeparateLinear:
     """A linear layer, with weights of its own for each member when there are several."""
     return nn.Linear(inputs, outputs) if members == 1 else SeparateLinear(inputs, outputs, members)
 
@@ -21,6 +22,8 @@ class LinearDecoder(nn.Module):
     def __init__(self, options: LinearDecoderOptions, width: int, members: int, target: TargetSpec) -> None:
         super().__init__()
         self.layer = linear(width, target.width, members)
+        self.plain = members == 1
 
     def forward(self, x: Float[Tensor, "b *k w"]) -> Float[Tensor, "b *k o"]:
-        return self.layer(x)
+        layer = self.layer
+        return F.linear(x, layer.weight, layer.bias) if self.plain else layer(x)
