@@ -1,4 +1,4 @@
-"""The command killed with SIGKILL at random moments of its whole life, from reading the table to writing the report, ends as if never killed."""
+"""The command killed with SIGKILL at random moments, from reading the table to writing the report, ends as if never killed."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ import pytest
 from small_tables import passengers, write_csv
 
 KILLS = 12
-SETTINGS = ["model.combiner={type: concat, depth: 1, width: 32}", "trainer.max_epochs=60", "trainer.batch_size=16", "trainer.trackers=[csv]"]
-SETTINGS += ["trainer.checkpoint={every: 7 steps, min_interval: 0 s}", "trainer.early_stopping.patience=50", "evaluation.baselines=[constant]"]
+SETTINGS = ["model.combiner={type: concat, depth: 1, width: 32}", "trainer.max_epochs=60", "trainer.batch_size=16"]
+SETTINGS += ["trainer.checkpoint={every: 7 steps, min_interval: 0 s}", "trainer.early_stopping.patience=50"]
+SETTINGS += ["trainer.trackers=[csv]", "evaluation.baselines=[constant]"]
 CLOCKS = ("seconds", "per_second")
 
 

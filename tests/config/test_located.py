@@ -91,7 +91,12 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(tmp_path, monkey
         ("learning_rate: 3", "c.yaml:2:1", "unknown option 'learning_rate'", "did you mean trainer.optimizer.learning_rate?"),
         ("modell: {}", "c.yaml:2:1", "unknown option 'modell'", "did you mean 'model'?"),
         ("run:", "c.yaml:2:5", "run: nothing (null) is not a mapping", "its options: name, dir"),
-        ("trainer: {trackers: [{x: 1}]}", "c.yaml:2:22", "trainer.trackers.0: the mapping has no `type`", "name the tracker, for example `type: "),
+        (
+            "trainer: {trackers: [{x: 1}]}",
+            "c.yaml:2:22",
+            "trainer.trackers.0: the mapping has no `type`",
+            "name the tracker, for example `type: ",
+        ),
     ],
 )
 def test_a_mistake_is_told_with_its_place_and_its_fix(tmp_path, monkeypatch, text, where, what, fix):

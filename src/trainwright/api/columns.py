@@ -106,12 +106,13 @@ def _options(given: Any, found: Inferred) -> tuple[FeatureConfig, bool]:
     if given.type != "auto":
         return given, True
     asked = given.model_dump(exclude_unset=True, exclude={"type"})
-    unfit = [name for name in asked if name not in inferred.model_fields]
+    known = [name for name in inferred.model_fields if name != "type"]
+    unfit = [name for name in asked if name not in known]
     if unfit:
         raise ConfigError(
             f"column '{found.name}' was taken for {found.type}, which has no option '{unfit[0]}'",
             why=found.why,
-            fix=f"{did_you_mean(unfit[0], [name for name in inferred.model_fields if name != 'type'])}; or give its type: columns.{found.name}.type=…",
+            fix=f"{did_you_mean(unfit[0], known)}; or give its type: columns.{found.name}.type=…",
         )
     try:
         return cast(FeatureConfig, inferred.model_validate({**asked, "type": found.type})), False

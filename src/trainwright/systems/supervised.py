@@ -59,11 +59,12 @@ class SupervisedSystem(System):
         shapes = [announced_shape(encoder) for encoder, _ in reads]
         options = self.config.combiner
         self.combiner: Any = make_combiner(options, shapes, spec.rows)
-        self.penalised = bool(getattr(self.combiner, "penalises", False))
+        penalised = getattr(self.combiner, "penalises", False)
         self.heads = [self._head(target) for target in spec.targets]
         self.decoders = nn.ModuleList(head.decoder for head in self.heads)
         self.losses = nn.ModuleList(head.loss for head in self.heads)
         self.reads = reads
+        self.simple = not penalised and len(self.heads) == 1 and self.heads[0].weight == 1.0
 
     def _encoders(self, spec: DataSpec) -> tuple[list[nn.Module], list[Reading]]:
         """The encoders, each once, and for every group which one reads which blocks of a batch."""
@@ -106,6 +107,8 @@ class SupervisedSystem(System):
     def training_step(self, batch: Batch, moment: Moment) -> Loss:
         """The weighted sum of the targets' losses over rows (mean over members), plus the combiner's penalty where it has one."""
         hidden = self.encode(batch)
+        if self.simple:
+            return self._single(batch, hidden)
         totals, outputs = [], {}
         for head in self.heads:
             truth = batch[head.truth]
@@ -114,11 +117,17 @@ class SupervisedSystem(System):
             totals.append(total if head.weight == 1.0 else total * head.weight)
             outputs[head.output], outputs[head.encoded] = output.detach(), truth
         parts = {head.name: total.detach() for head, total in zip(self.heads, totals, strict=True)} if len(totals) > 1 else {}
-        penalty = self.combiner.penalty if self.penalised else None
+        penalty = getattr(self.combiner, "penalty", None)
         if penalty is not None:
             totals.append(penalty.sum())
             parts["penalty"] = totals[-1].detach()
         return Loss(sum(totals[1:], totals[0]), hidden.shape[0], parts, outputs)
+
+    def _single(self, batch: Batch, hidden: Tensor) -> Loss:
+        """What `training_step` does for one target of weight 1 and no penalty: the usual case, in as few operations as there are."""
+        head = self.heads[0]
+        truth, output = batch[head.truth], head.decoder(hidden)
+        return Loss(head.loss.total(output, truth), len(truth), {}, {head.output: output.detach(), head.encoded: truth})
 
     def evaluation_step(self, batch: Batch, moment: Moment) -> dict[str, Tensor]:
         """For every target `<t>.scores`, `<t>.truth` and `<t>.loss`, rows first; see `finish`."""

@@ -19,14 +19,13 @@ class MLP(nn.Module):
 
     def __init__(self, inputs: int, width: int, depth: int, *, act: str = "relu", dropout: float = 0.0, norm: bool = False) -> None:
         super().__init__()
-        self.linears = nn.ModuleList(nn.Linear(before, after) for before, after in pairwise([inputs, *[width] * depth]))
-        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(depth if norm else 0))
+        linears = [nn.Linear(before, after) for before, after in pairwise([inputs, *[width] * depth])]
+        norms = [nn.LayerNorm(width) if norm else None for _ in linears]
+        self.linears = nn.ModuleList(linears)
+        self.norms = nn.ModuleList(each for each in norms if each is not None)
+        # pairs of their own, because iterating over a ModuleList costs as much as a small layer
+        self._layers = list(zip(linears, norms, strict=True))
         self.activate, self.dropout = function(act), dropout
-        # lists of their own, because iterating over a ModuleList costs as much as a small layer
-        self._layers: list[tuple[nn.Linear, nn.Module | None]] = [
-            (linear, self.norms[number] if norm else None)
-            for number, linear in enumerate(self.linears)  # type: ignore[misc]
-        ]
 
     def forward(self, x: Float[Tensor, "*b i"]) -> Float[Tensor, "*b o"]:
         for linear, norm in self._layers:
