@@ -17,6 +17,7 @@ from trainwright.nn.combiners import (
     TabNetOptions,
     TransformerCombinerOptions,
 )
+from trainwright.nn.combiners.auto import choose
 from trainwright.nn.combiners.tabm import first_scaling
 from trainwright.nn.combiners.tabnet import GhostBatchNorm
 
@@ -127,3 +128,9 @@ def test_the_transformer_reads_columns_in_any_order_of_groups() -> None:
     before = combiner(encoded)
     combiner.tokens = torch.nn.ModuleList(list(combiner.tokens)[::-1])
     torch.testing.assert_close(combiner(encoded[::-1]), before, atol=1e-5, rtol=1e-4)
+
+
+def test_the_network_chosen_without_a_config_grows_with_the_table_and_stays_cheap_on_large_ones() -> None:
+    small, middle, large = choose(500), choose(5_000), choose(50_000)
+    assert small.width < middle.width == large.width
+    assert large.members < middle.members == small.members

@@ -108,9 +108,16 @@ def test_every_registered_encoder_takes_its_own_options() -> None:
         assert part.config.__name__ in str(signature.parameters["options"].annotation)
 
 
+def test_values_beyond_the_training_rows_count_as_the_nearest_of_these() -> None:
+    encoder = build("encoder", PiecewiseLinearOptions(), group=numbers())
+    torch.nn.init.normal_(encoder.piece_weight)
+    ends = encoder({"value": torch.tensor([[-2.0] * 3, [2.0] * 3])})
+    torch.testing.assert_close(encoder({"value": torch.tensor([[-50.0] * 3, [1e6] * 3])}), ends)
+
+
 def test_piecewise_linear_starts_as_a_linear_map() -> None:
     encoder = build("encoder", PiecewiseLinearOptions(), group=numbers())
-    parts = draw(numbers(), 4)
+    parts = {"value": draw(numbers(), 4)["value"].clamp(-2, 2)}
     torch.testing.assert_close(encoder(parts), parts["value"].unsqueeze(-1) * encoder.weight + encoder.bias)
 
 

@@ -26,8 +26,12 @@ class PiecewiseLinearEmbedding(nn.Module):
     """`value` `[b, f]` → `[b, f, width]`: a linear map of the number plus one of its pieces, which starts at zero.
 
     Starting the pieces at zero makes the network begin as a plain one on scaled numbers and bend only where the data asks for it
-    (version B of the authors' `rtdl_num_embeddings`). The linear part also carries values beyond the outermost quantiles.
+    (version B of the authors' `rtdl_num_embeddings`). Values beyond those of the training rows count as the nearest of these, as they
+    do for trees: a linear part that went on outside would turn one wild value into a prediction without bounds.
     """
+
+    low: Tensor
+    high: Tensor
 
     def __init__(self, options: PiecewiseLinearOptions, group: InputGroup) -> None:
         super().__init__()
@@ -39,7 +43,10 @@ class PiecewiseLinearEmbedding(nn.Module):
                 fix="use the periodic or passthrough encoder",
             )
         columns, width = len(group.columns), options.width
-        self.pieces = PiecewiseLinear(choose_edges(group.extras["quantiles"], options.bins))
+        edges = choose_edges(group.extras["quantiles"], options.bins)
+        self.pieces = PiecewiseLinear(edges)
+        self.register_buffer("low", torch.tensor([column[0] for column in edges]))
+        self.register_buffer("high", torch.tensor([column[-1] for column in edges]))
         self.piece_weight = nn.Parameter(torch.zeros(columns, self.pieces.bins, width))
         self.weight = uniform_weight(columns, width, fan_in=1)
         self.bias = uniform_weight(columns, width, fan_in=1)
@@ -48,7 +55,7 @@ class PiecewiseLinearEmbedding(nn.Module):
         self.tokens, self.width = columns, width
 
     def forward(self, parts: dict[str, Tensor]) -> Float[Tensor, "b f w"]:
-        value = parts["value"]
+        value = parts["value"].clamp(self.low, self.high)
         y = torch.addcmul(self.bias, value.unsqueeze(-1), self.weight)
         y = y + torch.bmm(self.pieces(value).transpose(0, 1), self.piece_weight).transpose(0, 1)
         if self.missing is not None:
