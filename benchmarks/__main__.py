@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import sys
 
 ALL = ("startup", "step_overhead", "digits", "reading", "quality")
 
@@ -17,6 +18,7 @@ def main() -> None:
     arguments = parser.parse_args()
     for name in arguments.names or ALL:
         print(f"\n== {name}", flush=True)
+        sys.argv = [f"benchmarks.{name}"]  # some have arguments of their own
         module = importlib.import_module(f"benchmarks.{name}")
         if name == "quality":
             module.main(arguments.tables, arguments.seeds)

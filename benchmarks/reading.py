@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import statistics
 import subprocess
 import sys
@@ -17,16 +16,13 @@ import pyarrow.csv as csv
 WORDS = np.array([f"word{number}" for number in range(50)])
 
 STREAM = """
-import resource, sys
-from trainwright.api.config import Config
-from trainwright.api.prepare import prepare
-from trainwright.config.compose import compose
-from trainwright.config.located import validate
-base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-config = {"data": {"source": sys.argv[1], "memory_limit": "200 MB"}, "targets": ["y"]}
-prepared = prepare(validate(Config, compose(Config, config)))
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(len(prepared.table.rows), base / 1024, peak / 1024)
+import sys
+from trainwright.cli.main import main
+words = ["train", sys.argv[1], "--target", "y", "run.dir=" + sys.argv[2], "data.memory_limit=200 MB", "model.combiner=concat"]
+code = main([*words, "trainer.max_steps=2000", "trainer.batch_size=1024", "trainer.evaluate_every=1000 steps"])
+with open("/proc/self/status") as file:
+    peak = next(int(line.split()[1]) for line in file if line.startswith("VmHWM"))
+print(code, peak / 1024)
 """
 
 
@@ -93,11 +89,12 @@ def main(runs: int = 5) -> None:
         path.unlink()
         large = Path(folder) / "ten_million.csv"
         write(large, 10_000_000)
-        done = subprocess.run([sys.executable, "-c", STREAM, str(large)], check=True, capture_output=True, text=True)
-        rows, base, peak = done.stdout.split()
-        print(f"{int(rows):,} rows streamed              peak {float(peak):.0f} MiB (of it {float(base):.0f} before; bar 2048)")
+        start = time.perf_counter()
+        done = subprocess.run([sys.executable, "-c", STREAM, str(large), f"{folder}/run"], check=True, capture_output=True, text=True)
+        code, peak = done.stdout.split()[-2:]
+        seconds = time.perf_counter() - start
+        print(f"10 M rows streamed, trained, evaluated   peak {float(peak):.0f} MiB (bar 2048), exit {code}, {seconds:.0f} s")
 
 
 if __name__ == "__main__":
     main()
-    print(f"largest memory of this process           {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")
