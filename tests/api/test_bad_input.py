@@ -139,6 +139,78 @@ def test_a_taken_run_directory_is_refused_and_untouched(run: Path, here: Path, c
     assert "--resume" in message and (run / "results.json").read_bytes() == before
 
 
+def test_a_run_inside_a_run_is_refused(run: Path, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    message = refused(capsys, "passengers.csv", "--target", "survived", f"run.dir={run / 'inner'}", *QUICK)
+    assert "inside another" in message and not (run / "inner").exists()
+
+
+def test_an_unfinished_run_has_no_model_and_says_how_to_get_one(run: Path, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import shutil
+
+    shutil.copytree(run, here / "half", ignore=shutil.ignore_patterns("model", "results.json"))
+    for command in ("evaluate", "predict"):
+        assert "trainwright resume half" in asked(capsys, command, "half", "passengers.csv")
+
+
+def test_a_finished_run_is_not_another_request(run: Path, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = str(run.parent / "passengers.csv")
+    same = ["train", table, "--target", "survived", f"run.dir={run}", "--resume", *QUICK]
+    assert main(same) == 0 and "this run is finished" in capsys.readouterr().err
+    assert main(["resume", str(run)]) == 0 and "this run is finished" in capsys.readouterr().err
+    assert "run.seed: 0 → 7" in asked(capsys, *same, "run.seed=7")
+    assert "targets: " in asked(capsys, "train", table, "--target", "sex", f"run.dir={run}", "--resume", *QUICK)
+    assert "data.source.path" in asked(capsys, "train", "passengers.csv", "--target", "survived", f"run.dir={run}", "--resume", *QUICK)
+    assert "is a new run" in asked(capsys, "resume", str(run), "trainer.max_epochs=99")
+
+
+def test_a_finished_run_of_other_data_is_refused(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["train", "passengers.csv", "--target", "survived", "run.dir=other", "--resume", *QUICK]
+    assert main(words) == 0
+    changed = passengers()
+    changed["age"][0] += 1
+    write_csv(here / "passengers.csv", changed)
+    capsys.readouterr()
+    assert "the data have changed" in asked(capsys, *words)
+
+
+def full(*_: object, **__: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize("place", ["trainwright.api.finish.save_outcomes", "trainwright.api.training.finish"])
+def test_a_disk_that_is_full_at_the_end_loses_no_training(
+    place: str, here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(place, full)
+        assert main(["train", "passengers.csv", "--target", "survived", "run.dir=run", *QUICK]) == 1
+    said = capsys.readouterr().err
+    assert "the training is complete" in said and "checkpoint step-" in said and "trainwright resume run, " in said
+    rows = (here / "run" / "metrics.csv").read_text()
+    assert main(["resume", "run"]) == 0
+    assert (here / "run" / "results.json").is_file() and (here / "run" / "metrics.csv").read_text() == rows
+
+
+def test_a_report_a_full_disk_refuses_leaves_a_finished_run(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr("trainwright.api.report.write_text", full)
+        quick = [each for each in QUICK if "report" not in each]
+        assert main(["train", "passengers.csv", "--target", "survived", "run.dir=run", *quick]) == 1
+    assert "trainwright report run" in capsys.readouterr().err
+    assert json.loads((here / "run" / "run.json").read_text())["status"] == "finished"
+    assert main(["report", "run"]) == 0
+
+
+def test_a_disk_that_is_full_at_the_start_leaves_nothing(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pyarrow.parquet.write_table", full)
+    assert "disk is full" in asked(capsys, "train", "passengers.csv", "--target", "survived", "run.dir=run", *QUICK)
+    assert not (here / "run").exists()
+
+
 def test_a_directory_that_is_no_run_is_refused(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (here / "folder").mkdir()
     (here / "folder" / "notes.txt").write_text("mine")

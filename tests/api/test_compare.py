@@ -76,6 +76,22 @@ def test_what_differs_is_named_with_both_values(tmp_path: Path) -> None:
     assert "trainer.optimizer.learning_rate  0.001 → 0.01" in text and "differs in 2,000 of 2,000 rows" in text
 
 
+@pytest.mark.parametrize(
+    ("states", "said"),
+    [
+        (({"commit": None}, {"commit": None}), "code: not known"),
+        (({"commit": None, "source_sha256": "a"}, {"commit": None, "source_sha256": "a"}), "code: Trainwright's is the same; that of the"),
+        (({"commit": None, "source_sha256": "a"}, {"commit": None, "source_sha256": "b"}), "Trainwright's source  a → b"),
+        (({"commit": "c", "source_sha256": "a"}, {"commit": "c"}), "code: the same"),
+    ],
+)
+def test_code_is_the_same_only_where_that_is_known(states: tuple[dict[str, Any], ...], said: str, tmp_path: Path) -> None:
+    runs = [make(tmp_path / name) for name in ("a", "b")]
+    for run, state in zip(runs, states, strict=True):
+        run.write_json("code.json", state)
+    assert said in compare(runs[0].path, runs[1].path).render()
+
+
 def test_the_same_rows_give_an_interval_of_the_paired_difference(tmp_path: Path) -> None:
     found = compare(make(tmp_path / "a").path, make(tmp_path / "b", flips=40).path)
     by_name = {(each.split, each.metric): each for each in found.metrics}

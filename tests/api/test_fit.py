@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset, TensorDataset
 
 import trainwright as tw
+from trainwright.api.unwritten import Unwritten
 from trainwright.config.errors import DataError, RequestError, RunError
 
 X = torch.randn(120, 4, generator=torch.Generator().manual_seed(0))
@@ -167,6 +168,9 @@ def test_data_that_do_not_fit_are_refused_before_anything_is_written(options: di
     [
         ({"loss": "crossentropy"}, "did you mean 'cross_entropy'"),
         ({"metrics": ["acuracy"]}, "did you mean 'accuracy'"),
+        ({"metrics": ["acc"]}, "did you mean 'accuracy'.* available: .*log_loss"),
+        ({"lr": 0.1}, "unknown option 'lr'\n.*did you mean 'learning_rate'"),
+        ({"epochs": 1, "clipp": 1.0}, "(?s)did you mean 'max_epochs'.*did you mean 'clip'"),
         ({"monitor": "acuracy", "validation": (X, CLASSES)}, "did you mean 'accuracy'"),
         ({"optimizer": "adamm"}, "adam"),
         ({"max_steps": 5}, "max_epochs"),
@@ -186,10 +190,46 @@ def test_settings_that_cannot_be_are_refused_before_anything_is_written(options:
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("model", [object(), lambda x: x, nn.Linear])
+def test_a_model_that_is_no_module_is_refused(model: Any, tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match=r"tw\.fit\(model\): ") as error:
+        fit(model, (X, CLASSES), tmp_path / "run")
+    assert error.value.fix and not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("data", "fix"),
+    [
+        ((X[:, :3], CLASSES), "a row has 3 values and the first nn.Linear takes 4"),
+        ((X.long(), CLASSES), "x.float()"),
+        ((X, CLASSES.float()), "y.long()"),
+        ((X, CLASSES.unsqueeze(1)), "y.squeeze(-1)"),
+        ((X, CLASSES + 5), "from 0 to 2"),
+    ],
+)
+def test_what_does_not_fit_is_told_with_its_fix(data: Any, fix: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError) as error:
+        fit(net(), data, tmp_path / "run")
+    assert fix in error.value.fix
+
+
+def test_results_a_full_disk_refuses_are_made_by_the_same_call_with_resume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("trainwright.api.fit.save_tensors", full)
+        with pytest.raises(Unwritten, match="the training is complete") as error:
+            fit(net(), (X, CLASSES), tmp_path / "run")
+    assert error.value.exit_code == 1 and "resume=True" in error.value.fix and "checkpoint step-" in error.value.why
+    assert fit(net(), (X, CLASSES), tmp_path / "run", resume=True).steps and (tmp_path / "run" / "results.json").is_file()
+
+
 def test_a_directory_that_holds_a_run_is_not_overwritten(tmp_path: Path) -> None:
     fit(net(), (X, CLASSES), tmp_path)
-    with pytest.raises(RunError, match="there is a run here already"):
+    with pytest.raises(RunError, match="there is a run here already") as error:
         fit(net(), (X, CLASSES), tmp_path)
+    assert "resume=True" in error.value.fix and "run_dir=" in error.value.fix and "--" not in error.value.fix
 
 
 def test_images_and_lazy_modules_train_without_their_outputs_being_kept(tmp_path: Path) -> None:

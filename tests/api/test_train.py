@@ -12,6 +12,7 @@ import pytest
 from small_tables import QUICK, passengers, write_csv
 
 import trainwright as tw
+from trainwright.config.errors import RunError
 
 FILES = ["run.json", "config.yaml", "command.txt", "environment.json", "code.json", "log.txt", "metrics.csv", "data.json", "splits.parquet"]
 FILES += ["results.json", "analysis.json", "checkpoints", "model/model.safetensors", "model/features.json", "model/model.json"]
@@ -59,6 +60,19 @@ def test_the_written_configuration_repeats_the_run(run: tw.Run, tmp_path: Path) 
     again = tw.train(config=run.path / "config.yaml", run_dir=tmp_path / "again")
     assert weights(again) == weights(run)
     assert again.metrics == run.metrics
+
+
+def test_a_taken_directory_is_told_in_the_words_of_python(folder: Path, run: tw.Run) -> None:
+    with pytest.raises(RunError) as error:
+        tw.train(folder / "passengers.csv", target="survived", run_dir=run.path, **QUICK)
+    assert "resume=True" in error.value.fix and "run_dir=" in error.value.fix and "--" not in error.value.fix
+
+
+def test_a_finished_run_is_continued_from_memory_to_itself(tmp_path: Path) -> None:
+    first = tw.train(passengers(), target="survived", run_dir=tmp_path / "run", **QUICK)
+    assert weights(tw.train(passengers(), target="survived", run_dir=tmp_path / "run", resume=True, **QUICK)) == weights(first)
+    with pytest.raises(RunError, match="the data have changed"):
+        tw.train(passengers(seed=1), target="survived", run_dir=tmp_path / "run", resume=True, **QUICK)
 
 
 def test_another_seed_gives_other_weights(folder: Path, run: tw.Run, tmp_path: Path) -> None:

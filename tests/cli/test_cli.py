@@ -95,6 +95,31 @@ def test_the_help_of_train_ends_with_every_setting():
     assert text.index("\ndata\n") < text.index("\ntrainer\n") < text.index("\nrun\n")
 
 
+def test_the_usage_of_train_names_its_flags():
+    usage = trainwright("train", "--help").stdout.split("usage", 1)[1].split("arguments")[0]
+    assert "[--resume]" in usage and "[--dry-run]" in usage
+
+
+def test_a_dry_run_refuses_a_taken_place_and_writes_nothing(folder):
+    (folder / "taken").mkdir()
+    (folder / "taken" / "notes.txt").write_text("mine")
+    done = trainwright("train", "t.csv", "--target", "b", "--dry-run", "run.dir=taken", folder=folder)
+    assert done.returncode == 2
+    assert "this place is taken" in done.stderr
+    assert [each.name for each in (folder / "taken").iterdir()] == ["notes.txt"]
+
+
+@pytest.mark.parametrize("header", ["a,a.b,y", "b,a.b,y"])
+def test_a_column_with_dots_is_answered_with_how_it_is_written(folder, header):
+    rows = "".join(f"{i}.5,{i % 7}.2,{i % 2}\n" for i in range(60))
+    (folder / "dots.csv").write_text(f"{header}\n{rows}")
+    wrong = trainwright("train", "dots.csv", "--target", "y", "--dry-run", "columns.a.b=category", folder=folder)
+    assert wrong.returncode == 2
+    assert "write \"columns.'a.b'=…\"" in wrong.stderr
+    right = trainwright("train", "dots.csv", "--target", "y", "--dry-run", "columns.'a.b'=category", folder=folder)
+    assert right.returncode == 0, right.stderr
+
+
 def test_lines_of_help_fit_the_terminal():
     for command in COMMANDS:
         text = trainwright(command, "--help", COLUMNS="80").stdout
@@ -115,6 +140,12 @@ def test_lines_of_help_fit_the_terminal():
         (["train", "t.csv", "u.csv"], "one argument too many: 'u.csv'", "one pattern in quotes"),
         (["train", "u.csv", "--target", "b"], "u.csv: data.source: ", "t.csv"),
         (["train", "good.yaml", "trainer.max_epoch=3"], "unknown option 'max_epoch' in trainer", "did you mean 'max_epochs'?"),
+        (["validate", "t.csv"], "t.csv: not a configuration", "trainwright train t.csv --target COLUMN --dry-run"),
+        (["validate", "builtin:iris"], "builtin:iris: not a configuration", "trainwright train builtin:iris"),
+        (["train", "nope.yaml"], "nope.yaml: no such file", "configurations in that folder: bad.yaml, good.yaml"),
+        (["train", "good.yaml", "model.encoders.nmber=periodic"], "no column type is called 'nmber'", "did you mean 'number'?"),
+        (["train", "t.csv", "--target", "b", "--dry-run", "run.dir=t.csv"], "'t.csv' is a file", "run.dir=DIR"),
+        (["train", "t.csv", "--target", "b", "--dry-run", "run.dir=t.csv/x"], "'t.csv' is a file", "run.dir=DIR"),
         (["train", "goood.yaml"], "goood.yaml: no such file", "did you mean 'good.yaml'?"),
         (["train", "good.yaml", "--target"], "argument -t/--target/--targets: expected one argument", "usage: trainwright train"),
         (["evaluate"], "missing: RUN, DATA", "usage: trainwright evaluate RUN DATA"),

@@ -127,6 +127,50 @@ def test_a_source_that_is_not_there_is_a_mistake_of_the_config(tmp_path, monkeyp
     assert "nothing.csv" in found[0][1]
 
 
+def test_a_key_given_twice_hides_no_other_mistake(tmp_path, monkeypatch):
+    text = GOOD + "trainer:\n  max_epochs: ten\n  max_epochs: 3\n  batch_sze: 3\n  log-every: 1 epoch\n  log_every: 2 epochs\n"
+    found = messages(tmp_path, monkeypatch, text)
+    assert [(where, what) for where, what, _ in found] == [
+        ("c.yaml:4:3", "'max_epochs' is given twice"),
+        ("c.yaml:7:3", "'log_every' is given twice"),
+        ("c.yaml:3:15", "trainer.max_epochs: 'ten' is not a whole number"),
+        ("c.yaml:5:3", "unknown option 'batch_sze' in trainer"),
+    ]
+
+
+def test_an_encoder_for_no_type_of_column_is_told_at_its_key(tmp_path, monkeypatch):
+    text = GOOD + "model:\n  encoders:\n    nmber: periodic\n    category: embeding\n    auto: dense\n    ./mine.py:Own: dense\n"
+    found = messages(tmp_path, monkeypatch, text)
+    assert [(where, what) for where, what, _ in found] == [
+        ("c.yaml:4:5", "model.encoders.nmber: no column type is called 'nmber'"),
+        ("c.yaml:5:15", "model.encoders.category: unknown encoder type 'embeding'"),
+        ("c.yaml:6:5", "model.encoders.auto: no column type is called 'auto'"),
+    ]
+    assert "did you mean 'number'?" in found[0][2]
+
+
+def test_an_encoder_for_a_type_of_column_is_taken():
+    config = validate(Config, compose(Config, {"data": {"source": "builtin:iris"}, "model": {"encoders": {"number": "periodic"}}}, (), {}))
+    assert config.model.encoders["number"].type == "periodic"
+
+
+def test_one_column_cannot_be_tied(tmp_path, monkeypatch):
+    ((_, what, fix),) = messages(tmp_path, monkeypatch, GOOD + "model: {tied: {who: [sender]}}")
+    assert (what, fix) == ("model.tied.who: 1 item, but it takes at least 2", "list at least 2")
+
+
+@pytest.mark.parametrize(("device", "fix"), [("gpu", "'cuda'"), ("cdua", "'cuda'"), ("cuda:x", "'cuda:1'"), ("CPU", "'cpu'")])
+def test_a_device_that_is_misspelled_is_told_before_anything_is_read(tmp_path, monkeypatch, device, fix):
+    ((_, what, found),) = messages(tmp_path, monkeypatch, GOOD + f"run: {{device: '{device}'}}")
+    assert what == f"run.device: '{device}' is no device"
+    assert f"did you mean {fix}?" in found
+
+
+@pytest.mark.parametrize("device", ["auto", "cpu", "cuda", "cuda:11", "mps"])
+def test_devices_are_spelled_so(device):
+    assert validate(Config, compose(Config, {"data": {"source": "builtin:iris"}, "run": {"device": device}}, (), {})).run.device == device
+
+
 def test_the_config_is_frozen():
     config = validate(Config, compose(Config, {"data": {"source": "builtin:iris"}}, (), {}))
     with pytest.raises(ValueError, match="frozen"):

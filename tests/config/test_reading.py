@@ -102,6 +102,21 @@ def test_an_absent_file_is_answered_with_the_nearest_name(tmp_path):
     assert "titanic.yaml" in caught.value.fix
 
 
+@pytest.mark.parametrize(("there", "fix"), [(["iris.yaml", "wine.yml"], "iris.yaml, wine.yml"), ([], "no .yaml file is in that folder")])
+def test_an_absent_file_that_resembles_none_is_answered_with_what_is_there(tmp_path, there, fix):
+    for name in there:
+        (tmp_path / name).write_text("a: 1")
+    with pytest.raises(ConfigError) as caught:
+        read_yaml(tmp_path / "nope.yaml")
+    assert fix in caught.value.fix
+
+
+def test_of_a_key_given_twice_the_first_value_is_read_where_problems_are_collected():
+    problems = []
+    assert parse_yaml("a: 1\na: 2\na: 3\n", "x.yaml", problems).plain() == {"a": 1}
+    assert [each.where for each in problems] == ["x.yaml:2:1", "x.yaml:3:1"]
+
+
 def test_a_binary_file_is_no_config(tmp_path):
     (tmp_path / "c.yaml").write_bytes(b"\x89PNG\xff\xfe")
     with pytest.raises(ConfigError, match="not a text file"):

@@ -13,6 +13,7 @@ from engine_runs import config, fit, rows, same, system, table, weights
 
 from trainwright.engine.callbacks import Callback
 from trainwright.engine.callbacks.base import Hooks
+from trainwright.engine.progress import counted
 from trainwright.engine.trainer import Trainer
 
 
@@ -144,6 +145,15 @@ def test_submodules_that_were_frozen_in_evaluation_mode_stay_so(tmp_path: Path) 
     fit(tmp_path, trained=trained)
     assert torch.equal(trained.model[1].running_mean, before)  # type: ignore[arg-type]
     assert trained.model[0].training
+
+
+def test_one_of_a_thing_is_said_as_one() -> None:
+    assert [counted(1, "step"), counted(2000, "step"), counted(1.0, "epoch"), counted(0.5, "epoch")] == [
+        "1 step",
+        "2,000 steps",
+        "1 epoch",
+        "0.5 epochs",
+    ]
 
 
 class Terminal(io.StringIO):

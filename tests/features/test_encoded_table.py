@@ -303,3 +303,10 @@ def test_a_bad_target_value_is_named_with_its_own_row_in_every_batch() -> None:
     kinds = {"x": choose("feature", "number"), "y": choose("feature", "number")}
     with pytest.raises(DataError, match="row 10 'many'"):
         EncodedTable.fit(InPieces(table, "t"), Division(np.arange(10), np.arange(0), np.arange(0)), kinds, ["x"], ["y"])
+
+
+def test_a_missing_column_without_a_near_new_name_lists_what_the_model_needs() -> None:
+    encoder = fit(people()).encoder
+    with pytest.raises(DataError, match="missing column 'age'") as caught:
+        encoder.encode_inputs(TableSource(people().drop(["age", "bought", "spent"]), "new.csv"))
+    assert caught.value.fix == "the model needs the columns " + ", ".join(f"'{name}'" for name in INPUTS)

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pyarrow as pa
 import pytest
-from feature_cases import again, encoded, fitted, target
+from feature_cases import again, encoded, fitted, make, target
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.preprocessing import MinMaxScaler, QuantileTransformer, RobustScaler, StandardScaler
@@ -191,3 +191,17 @@ def test_a_state_that_lacks_something_is_refused() -> None:
 def test_the_state_of_a_column_without_values_is_strict_json() -> None:
     for scale in ("auto", "standard", "minmax", "quantile", "robust", "log"):
         json.dumps(fitted("number", pa.nulls(3), scale=scale).state(), allow_nan=False)
+
+
+def test_the_fix_for_values_too_large_can_be_typed() -> None:
+    with pytest.raises(DataError) as caught:
+        fitted("number", [1e300, -1e300, 0.0])
+    assert caught.value.fix == "correct them, or leave the column out: ignore=[column]"
+
+
+@pytest.mark.parametrize("options", [{"infinity": "error"}, {"invalid": "error"}, {"missing": "error"}])
+def test_fixes_are_written_as_they_are_typed(options: dict[str, str]) -> None:
+    feature = make("number", **options)
+    with pytest.raises(DataError) as caught:
+        feature.fit([pa.array(["1", "x" if "invalid" in options else "inf" if "infinity" in options else None])])
+    assert f"columns.column.{next(iter(options))}=" in caught.value.fix

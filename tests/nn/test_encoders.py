@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import contextlib
 import inspect
+from dataclasses import replace
 
 import pytest
 import torch
@@ -14,6 +16,7 @@ from trainwright.config.registry import build, load
 from trainwright.features.spec import InputGroup
 from trainwright.nn import encoders
 from trainwright.nn.encoders import (
+    PARTS,
     AutoOptions,
     BagOptions,
     ConvolutionOptions,
@@ -28,6 +31,7 @@ from trainwright.nn.encoders import (
     TransformerEncoderOptions,
 )
 from trainwright.nn.encoders.auto import choose
+from trainwright.nn.encoders.fitting import fitting
 from trainwright.nn.encoders.tied import Tied, one_column
 
 CASES: list[tuple[PartConfig, InputGroup]] = [
@@ -204,3 +208,25 @@ def test_the_chosen_encoder_suits_the_combiner() -> None:
 def test_an_encoder_that_cannot_read_a_column_says_so(options: PartConfig, group: InputGroup) -> None:
     with pytest.raises(ConfigError):
         build("encoder", options, group=group)
+
+
+@pytest.mark.parametrize("group", ALL_GROUPS, ids=lambda group: group.kind)
+def test_the_encoders_that_are_said_to_fit_are_those_that_can_be_made(group: InputGroup) -> None:
+    made = set()
+    for encoder, part in PARTS.items():
+        with contextlib.suppress(ConfigError):
+            build("encoder", part.config(), group=group)
+            made.add(encoder)
+    assert set(fitting(group)) <= made
+    assert made - set(fitting(group)) <= {"auto", "embedding_bag"}
+
+
+def test_an_encoder_that_does_not_fit_is_told_at_its_key_with_those_that_do() -> None:
+    one = replace(numbers(1), encoder=RecurrentOptions(), columns=["my age"])
+    with pytest.raises(ConfigError) as caught:
+        build("encoder", RecurrentOptions(), group=one)
+    assert caught.value.where == 'columns."my age".encoder'
+    assert caught.value.fix == "choose an encoder that fits them: passthrough, dense, periodic, piecewise_linear"
+    with pytest.raises(ConfigError) as caught:
+        build("encoder", OneHotOptions(), group=numbers())
+    assert caught.value.where == "model.encoders.number"

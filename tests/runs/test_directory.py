@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from trainwright.config.errors import RunError
-from trainwright.runs import files
+from trainwright.runs import files, lock
 from trainwright.runs.directory import FORMAT, RunDirectory, folder_name
 from trainwright.runs.listing import list_runs
 
@@ -62,6 +62,36 @@ def test_a_full_disk_is_said_and_nothing_is_half_made(tmp_path: Path, monkeypatc
     with pytest.raises(RunError, match="disk is full"):
         RunDirectory.create(str(tmp_path / "a" / "b" / "run"))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("existed", [False, True])
+def test_a_disk_that_is_full_when_the_lock_is_written_leaves_nothing(
+    existed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    place = tmp_path / "a" / "run"
+    if existed:
+        place.mkdir(parents=True)
+    monkeypatch.setattr(lock.os, "write", full)
+    with pytest.raises(RunError, match="disk is full"):
+        RunDirectory.create(str(place))
+    assert list(tmp_path.rglob("*")) == ([place.parent, place] if existed else [])
+
+
+@pytest.mark.parametrize("inside", ["outer/inner", "outer/a/b"])
+def test_a_run_is_not_made_inside_another(inside: str, tmp_path: Path) -> None:
+    RunDirectory.create(str(tmp_path / "outer")).close()
+    with pytest.raises(RunError, match="inside another") as error:
+        RunDirectory.create(str(tmp_path / inside))
+    assert "outer is a run" in error.value.why and not (tmp_path / inside).exists()
+
+
+def test_a_name_whose_folder_is_itself_a_run_takes_no_runs(tmp_path: Path) -> None:
+    RunDirectory.create(str(tmp_path / "runs" / "mine")).close()
+    with pytest.raises(RunError, match="inside another"):
+        RunDirectory.create(name="mine", root=str(tmp_path / "runs"))
 
 
 def test_a_place_without_permission_is_refused() -> None:

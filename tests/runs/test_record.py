@@ -60,6 +60,11 @@ def test_the_commit_and_uncommitted_changes_are_recorded(run: RunDirectory, tmp_
     assert "+x = 2" in (run.path / "code" / "diff.patch").read_text()
 
 
+def test_the_own_source_is_part_of_the_code(run: RunDirectory, tmp_path: Path) -> None:
+    state = write_code(run, tmp_path)
+    assert state["commit"] is None and state["version"] and re.fullmatch("[0-9a-f]{64}", state["source_sha256"])
+
+
 def test_no_git_tree_and_no_git_do_no_harm(run: RunDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert write_code(run, tmp_path)["note"] == "not inside a git work tree"
     monkeypatch.setenv("PATH", str(tmp_path))

@@ -63,7 +63,7 @@ def plan_columns(config: Config, profiles: list[ColumnProfile], inferred: list[I
     _check_names(config, known, where)
     planned = []
     for profile, found in zip(profiles, inferred, strict=True):
-        options, chosen = _options(config.columns.get(profile.name), found)
+        options, chosen = _options(config.columns.get(profile.name), found, known)
         role, why = _role(config, found, options, targets, chosen)
         warnings = [f"'{profile.name}': {warning}" for warning in found.warnings] if role == "input" or options.type == "ignore" else []
         planned.append(Column(profile.name, options, role, why, profile, warnings))
@@ -86,7 +86,7 @@ def _check_names(config: Config, known: list[str], where: str) -> None:
     listed = config.inputs if isinstance(config.inputs, list) else []
     sections: dict[str, list[str]] = {"columns": list(config.columns), "ignore": config.ignore, "inputs": listed}
     errors: list[RequestError] = [
-        DataError(f"`{section}` names '{name}', which is not a column of the data", where=where, fix=did_you_mean(name, known))
+        DataError(f"`{section}` names '{name}', which is not a column of the data", where=where, fix=_fix_of_name(name, section, known))
         for section, names in sections.items()
         for name in names
         if name not in known
@@ -98,7 +98,18 @@ def _check_names(config: Config, known: list[str], where: str) -> None:
     raise_all(errors)
 
 
-def _options(given: Any, found: Inferred) -> tuple[FeatureConfig, bool]:
+def _fix_of_name(name: str, section: str, known: list[str]) -> str:
+    """The nearest names; for the beginning of a dotted name, how the command line names it whole."""
+    dotted = next((each for each in known if each.startswith(f"{name}.")), "") if section == "columns" else ""
+    return _quoted(dotted) if dotted else did_you_mean(name, known)
+
+
+def _quoted(name: str) -> str:
+    """How the command line names a column that has dots."""
+    return f"for the column '{name}' write \"columns.'{name}'=…\" (in a file: '{name}' under `columns`)"
+
+
+def _options(given: Any, found: Inferred, columns: list[str]) -> tuple[FeatureConfig, bool]:
     """The options of a column, and whether its type was given rather than inferred."""
     inferred = options_class("feature", found.type)
     if given is None:
@@ -109,10 +120,12 @@ def _options(given: Any, found: Inferred) -> tuple[FeatureConfig, bool]:
     known = [name for name in inferred.model_fields if name != "type"]
     unfit = [name for name in asked if name not in known]
     if unfit:
+        dotted = f"{found.name}.{unfit[0]}"
+        nearby = _quoted(dotted) if dotted in columns else did_you_mean(unfit[0], known)
         raise ConfigError(
             f"column '{found.name}' was taken for {found.type}, which has no option '{unfit[0]}'",
             why=found.why,
-            fix=f"{did_you_mean(unfit[0], known)}; or give its type: columns.{found.name}.type=…",
+            fix=f"{nearby}; or give its type: columns.{found.name}.type=…",
         )
     try:
         return cast(FeatureConfig, inferred.model_validate({**asked, "type": found.type})), False

@@ -9,7 +9,7 @@ from typing import Any
 
 from trainwright.api.contrasts import MetricChange, metric_changes
 from trainwright.config.errors import RunError
-from trainwright.runs.differences import Change, code_changes, config_changes, data_changes, environment_changes
+from trainwright.runs.differences import Change, code_agreement, code_changes, config_changes, data_changes, environment_changes
 from trainwright.runs.directory import RunDirectory
 from trainwright.runs.files import plain
 from trainwright.runs.weights import WeightsDifference, compare_weights
@@ -32,6 +32,8 @@ class Comparison:
     data: list[Change] = field(default_factory=list)
     metrics: list[MetricChange] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    code_agreement: str = "the same"
+    """What is said of the code when no difference was found."""
     weights_only: bool = False
 
     @property
@@ -50,7 +52,8 @@ class Comparison:
         if not self.weights_only:
             sections = (("configuration", self.config), ("code", self.code), ("environment", self.environment), ("data", self.data))
             for title, found in sections:
-                lines += ["", f"{title}: {'the same' if not found else ''}".rstrip(), *_change_lines(found)]
+                agreement = self.code_agreement if title == "code" else "the same"
+                lines += ["", f"{title}: {agreement if not found else ''}".rstrip(), *_change_lines(found)]
             lines += ["", "metrics (second − first):" if self.metrics else "metrics: none in common", *_metric_lines(self.metrics)]
         lines += ["", "weights: " + "\n  ".join(self.weights.lines() if self.weights else ["not to be compared; see above"])]
         return "\n".join(lines)
@@ -62,6 +65,7 @@ class Comparison:
         if not self.weights_only:
             for name in ("config", "code", "environment", "data"):
                 found[name] = [vars(each) for each in getattr(self, name)]
+            found["code_agreement"] = self.code_agreement if not self.code else "different"
             found["metrics"] = [each.to_dict() for each in self.metrics]
         cleaned: dict[str, Any] = plain(found)
         return cleaned
@@ -81,6 +85,7 @@ def compare(a: str | os.PathLike[str], b: str | os.PathLike[str], weights_only: 
     found = Comparison(str(first), str(second), notes=notes, weights_only=weights_only or not both_runs)
     if not found.weights_only:
         found.config, found.code = config_changes(first, second), code_changes(first, second)
+        found.code_agreement = code_agreement(first, second)
         found.environment, found.data = environment_changes(first, second), data_changes(first, second)
         found.metrics = metric_changes(first, second)
     _add_weights(found, first, second)

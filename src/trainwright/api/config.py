@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+import re
+
+from pydantic import Field, field_validator
 
 from trainwright.config.choice import choice
-from trainwright.config.model import ConfigModel
+from trainwright.config.errors import ConfigError, nearest
+from trainwright.config.model import ConfigModel, refused
 from trainwright.data.config import DataConfig
 from trainwright.engine.config import TrainerConfig
 from trainwright.systems.config import SupervisedConfig
+
+DEVICES = ("auto", "cpu", "cuda", "cuda:1", "mps")
+"""Devices as they are written; `cuda:1` stands for any number."""
 
 
 class RunConfig(ConfigModel):
@@ -20,10 +26,19 @@ class RunConfig(ConfigModel):
     """The run directory itself; default: `runs/<name>/<start time>`."""
     seed: int = Field(default=0, ge=0)
     """Fixes the split, the initial weights, the order of rows and dropout."""
-    device: str = "auto"
+    device: str = Field(default="auto", json_schema_extra={"pattern": r"^(auto|cpu|cuda|cuda:\d+|mps)$"})
     """`auto`, `cpu`, `cuda`, `cuda:1`, `mps`."""
     threads: int = Field(default=0, ge=0)
     """CPU threads of torch; 0 leaves its choice."""
+
+    @field_validator("device")
+    @classmethod
+    def _is_spelled_well(cls, value: str) -> str:
+        if value not in DEVICES and not re.fullmatch(r"cuda:[0-9]+", value):
+            close = "cuda" if value.lower().startswith("gpu") else nearest(value, DEVICES)
+            hint = f"did you mean '{close}'? " if close else ""
+            raise refused(ConfigError(f"'{value}' is no device", fix=f"{hint}one of: {', '.join(DEVICES)}"))
+        return value
 
 
 class EvaluationConfig(ConfigModel):

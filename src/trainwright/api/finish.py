@@ -14,6 +14,7 @@ from trainwright.api.config import Config
 from trainwright.api.model import Model
 from trainwright.api.prepare import Prepared
 from trainwright.api.show import result_lines
+from trainwright.baselines.base import drawn_rows
 from trainwright.baselines.comparison import verdict
 from trainwright.baselines.run import BaselineResult, BaselineTarget, original_truth, run_baselines
 from trainwright.config.clock import process_start
@@ -27,6 +28,9 @@ from trainwright.runs.results import build_results
 from trainwright.systems.supervised import SupervisedSystem
 
 log = logging.getLogger(__name__)
+
+IMPORTANCE_ROWS = 2_000
+"""Rows that permutation importance looks at, at most."""
 
 Outcomes = dict[str, dict[str, Outcome]]
 """Split → target → outcome."""
@@ -183,8 +187,15 @@ def explain(
     specs = {spec.name: spec for spec in prepared.spec.targets}
     importance: Importance | None = None
     if config.evaluation.importance:
-        blocks = {key: block[positions] for key, block in prepared.table.blocks.items()}
-        importance = permutation_importance(model.scores, blocks, prepared.spec.inputs, outcomes, seed=config.run.seed)
+        drawn = drawn_rows(len(positions), IMPORTANCE_ROWS, config.run.seed)
+        chosen = np.arange(len(positions)) if drawn is None else drawn
+        rows = block_rows(prepared.table.blocks, positions[chosen])
+        pieces = [
+            rows.take(each) for each in torch.arange(len(chosen)).split(256)
+        ]  # in pieces, so that mapped pages are given back between
+        arrays = {key: torch.cat([piece[key] for piece in pieces]).numpy() for key in pieces[0]}
+        some = {name: outcome.take(chosen) for name, outcome in outcomes.items()}
+        importance = permutation_importance(model.scores, arrays, prepared.spec.inputs, some, seed=config.run.seed)
     shown = [*prepared.targets, *prepared.inputs]
     tuned = {name: "f1" for name, spec in specs.items() if spec.threshold == "tuned"}
     with torch.no_grad():

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import time
 from collections.abc import Mapping, Sequence
+from inspect import signature
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -15,12 +17,13 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.utils.data import Dataset, TensorDataset
 
+from trainwright.api.unwritten import unwritten
 from trainwright.checkpoint.manifest import sha256_of
 from trainwright.checkpoint.tensors import save_tensors
 from trainwright.config.clock import process_start
 from trainwright.config.compose import compose, given
 from trainwright.config.dump import dump
-from trainwright.config.errors import DataError, Interrupted, RequestError
+from trainwright.config.errors import ConfigError, DataError, Interrupted, ManyErrors, RequestError, RunError, did_you_mean
 from trainwright.config.located import validate
 from trainwright.config.model import ConfigModel
 from trainwright.data.rows import DatasetRows, Rows, TensorRows
@@ -38,6 +41,21 @@ from trainwright.systems.plain import TARGET, LossFunction, MetricFunction, Plai
 log = logging.getLogger("trainwright.fit")
 
 Data = Dataset[Any] | Sequence[Any]
+
+OTHER_WORDS = {
+    **dict.fromkeys(("lr", "rate"), "learning_rate"),
+    **dict.fromkeys(("epochs", "num_epochs", "n_epochs"), "max_epochs"),
+    **dict.fromkeys(("steps", "num_steps", "iterations"), "max_steps"),
+    **dict.fromkeys(("bs", "batch"), "batch_size"),
+    **dict.fromkeys(("val", "valid", "validation_data", "val_data"), "validation"),
+    **dict.fromkeys(("criterion", "loss_fn", "loss_function"), "loss"),
+    **dict.fromkeys(("opt", "optim"), "optimizer"),
+    **dict.fromkeys(("scheduler", "lr_scheduler"), "schedule"),
+    **dict.fromkeys(("dir", "path", "output_dir"), "run_dir"),
+    "random_state": "seed",
+    "patience": "early_stopping",
+}
+"""What other libraries call the options of `tw.fit` → its own word."""
 
 
 class FitRunConfig(ConfigModel):
@@ -90,6 +108,7 @@ def fit(
     for). With `resume` a run already in `run_dir` is continued, bit for bit, from its last checkpoint. Raises ConfigError, DataError or
     RunError before the first step for a wrong request, and Interrupted once the run was saved after a signal.
     """
+    check_model(model)
     config = _config(model, loss, optimizer, learning_rate, {"run.seed": seed, "run.device": device}, dict(
         batch_size=batch_size, max_steps=max_steps, max_epochs=max_epochs, **trainer
     ))  # fmt: skip
@@ -100,9 +119,32 @@ def fit(
         config.trainer, seed=seed, device=device, callbacks=callbacks, continue_with=again, console=console, initial_checkpoint=True
     )
     engine.check(system, len(splits["train"]), len(splits.get("validation", [])))
-    with RunDirectory.create(place, type(model).__name__, resume=resume) as run:
+    with RunDirectory.create(place, type(model).__name__, resume=resume, python=True) as run:
         engine.continue_with = f"tw.fit(…, run_dir={str(run.path)!r}, resume=True)"
         return _trained(run, config, engine, system, splits, resume)
+
+
+def check_model(model: Any) -> None:
+    """Raises ConfigError when `model` is no `nn.Module`."""
+    if isinstance(model, nn.Module):
+        return
+    if isinstance(model, type) and issubclass(model, nn.Module):
+        raise ConfigError(f"{model.__name__} is a class, not a model", where="tw.fit(model)", fix=f"give an instance: {model.__name__}(…)")
+    fix = "give a torch.nn.Module; for a table and no model of your own use tw.train(data, target=…)"
+    raise ConfigError(f"the model is a {type(model).__name__}, not a torch.nn.Module", where="tw.fit(model)", fix=fix)
+
+
+def check_options(options: Mapping[str, Any]) -> None:
+    """Raises ConfigError, or ManyErrors, for keywords that are no option of `trainer:`."""
+    own = [name for name, each in signature(fit).parameters.items() if each.kind is each.KEYWORD_ONLY]
+    names = [*own, *(name for name in TrainerConfig.model_fields if name not in own)]
+    errors: list[RequestError] = []
+    for name in options:
+        if name not in names:
+            fix = f"did you mean '{OTHER_WORDS[name]}'?" if name in OTHER_WORDS else did_you_mean(name, names, limit=len(names))
+            errors.append(ConfigError(f"unknown option '{name}'", where="tw.fit", fix=fix))
+    if errors:
+        raise errors[0] if len(errors) == 1 else ManyErrors(errors)
 
 
 def _config(
@@ -114,6 +156,7 @@ def _config(
     options: dict[str, Any],
 ) -> FitConfig:
     """Everything asked for, validated as a whole; raises ManyErrors naming each wrong argument."""
+    check_options(options)
     chosen: dict[str, Any] = {"type": optimizer} if isinstance(optimizer, str) else dict(optimizer)
     rate = "lr" if "." in str(chosen.get("type", "")) else "learning_rate"
     chosen.setdefault(rate, learning_rate)
@@ -223,11 +266,15 @@ def _trained(
         try:
             rows = [splits.get(name) for name in ("validation", "test")]
             result = engine.fit(system, splits["train"], *rows, run=run.path, resume=resume, on_first_step=surroundings)
-            _write_results(run, config, system, result)
-            run.status = "finished"
+            with unwritten(
+                run, "its results", f"the same call with run_dir={str(run.path)!r} and resume=True, which makes what is missing"
+            ):
+                _write_results(run, config, system, result)
+                run.status = "finished"
             return result
         except BaseException as error:
-            run.status = "interrupted" if isinstance(error, Interrupted) else "failed"
+            with contextlib.suppress(RunError):  # a full disk must not hide what happened
+                run.status = "interrupted" if isinstance(error, Interrupted) else "failed"
             log.debug("the run ended early", exc_info=not isinstance(error, RequestError))
             raise
         finally:

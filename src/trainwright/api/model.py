@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -58,9 +59,8 @@ class Model:
         """Read an artifact; raises RunError when it is absent, damaged or from a newer format."""
         about = read_json(folder / "model.json")
         if about is None:
-            raise RunError(
-                "this run has no model yet", where=str(folder), why="training did not reach its end", fix="continue it with --resume"
-            )
+            why, fix = "training did not reach its end", f"continue it: trainwright resume {shlex.quote(str(folder.parent))}"
+            raise RunError("this run has no model yet", where=str(folder), why=why, fix=fix)
         if about.get("format") != FORMAT:
             raise RunError(
                 f"the model has format {about.get('format')}, this version reads {FORMAT}",
@@ -126,13 +126,17 @@ class Model:
 
 
 def say_counts(source: Source, encoded: EncodedTable) -> None:
-    """Log what was missing, unknown, dropped or left over in new rows."""
+    """Log what was unknown, dropped or left over in new rows, and what is missing at over twice the rate of training."""
+    encoded.say_invalid()
     if encoded.extra_columns:
-        log.info("%s: columns that training did not know were left out: %s", source.name, ", ".join(encoded.extra_columns[:12]))
+        log.info("note: %s: columns that training did not know were left out: %s", source.name, ", ".join(encoded.extra_columns[:12]))
     for name, counts in encoded.counts.items():
         if counts.unknown:
             log.warning("column '%s': %s values were never seen in training and count as unknown", name, f"{counts.unknown:,}")
-        if counts.missing and name in encoded.encoder.inputs:
-            log.info("column '%s': %s values are missing", name, f"{counts.missing:,}")
+        feature, rows = encoded.encoder.features[name], len(encoded.rows)
+        usual = feature.missing_in_training / max(feature.fitted_rows, 1)
+        if name in encoded.encoder.inputs and counts.missing > 2 * usual * rows:
+            shown = f"{counts.missing:,} of {rows:,} values are missing ({usual:.1%} in training)"
+            log.info("note: column '%s': %s", name, shown)
     for dropped in encoded.dropped:
         log.warning("%s rows are left without a prediction: %s", f"{len(dropped.rows):,}", dropped.reason)

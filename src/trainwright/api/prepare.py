@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from trainwright.api.columns import Column, plan_columns, targets_of
 from trainwright.api.config import Config
@@ -48,7 +49,6 @@ class Prepared:
     columns: list[Column]
     targets: list[str]
     split: Split
-    hashes: np.ndarray
     duplicates: Duplicates
     leaks: list[Leak]
     table: EncodedTable
@@ -157,7 +157,8 @@ def prepare(config: Config, source: Source | None = None, directory: Path | None
         memory_limit=int(config.data.memory_limit),
         directory=directory,
     )
-    return Prepared(source, columns, targets, split, hashes, duplicates, found, table, missing_target_rows(source, targets), notes)
+    pa.default_memory_pool().release_unused()  # what reading in pieces took is of no use to training
+    return Prepared(source, columns, targets, split, duplicates, found, table, missing_target_rows(source, targets), notes)
 
 
 def given_types(config: Config) -> dict[str, str]:

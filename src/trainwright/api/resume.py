@@ -23,14 +23,18 @@ FREE = ("run.dir", "run.name", "run.threads", "trainer.trackers", "trainer.max_e
 """Settings that may differ when a run is continued: they cannot change the steps already made."""
 
 
-def existing(config: Config) -> RunDirectory | None:
+LENGTHS = ("trainer.max_epochs", "trainer.max_steps", "trainer.max_time")
+"""Those of them that say how long the run is: a run that has ended has the length it was given."""
+
+
+def existing(config: Config, python: bool = False) -> RunDirectory | None:
     """The run that `--resume` means: the one in `run.dir`, or the latest of the run's name; None when there is none yet."""
     if config.run.dir:
         return RunDirectory.open(config.run.dir) if Path(config.run.dir).exists() and any(Path(config.run.dir).iterdir()) else None
     if not config.run.name:
-        raise ConfigError(
-            "--resume needs to know which run", fix="name it with run.dir=DIR or run.name=NAME, or use `trainwright resume RUN`"
-        )
+        fix = "name it with run.dir=DIR or run.name=NAME, or use `trainwright resume RUN`"
+        fix = "give its directory: tw.train(…, run_dir=DIR, resume=True)" if python else fix
+        raise ConfigError(f"{'resume=True' if python else '--resume'} needs to know which run", fix=fix)
     try:
         return RunDirectory.open(Path("runs") / config.run.name)
     except RunError:
@@ -44,6 +48,10 @@ def resume(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> Run:
         raise RunError(
             "this run has no config.yaml", where=str(found.path), why="it was interrupted before its first step", fix="start it anew"
         )
+    overrides = list(overrides)
+    if found.status == "finished" and not overrides:
+        log.info("this run is finished: %s", found.path)
+        return Run(found)
     return resume_run(found, validate(Config, compose(Config, found.config, overrides)))
 
 
@@ -53,16 +61,15 @@ def resume_run(found: RunDirectory, config: Config, source: Source | None = None
     from trainwright.api.training import Training
 
     saved = validate(Config, compose(Config, found.config))
-    if found.status == "finished":
-        refuse_changes(saved, config, found)
-        log.info("this run is finished: %s", found.path)
-        return Run(found)
     if source is not None:
         config = config.model_copy(update={"data": config.data.model_copy(update={"source": saved.data.source})})
     prepared = prepare(config, source)
     config = resolved(config, prepared)
     refuse_changes(saved, config, found)
     check_data(found, prepared)
+    if found.status == "finished":
+        log.info("this run is finished: %s", found.path)
+        return Run(found)
     with RunDirectory.create(str(found.path), found.name, resume=True) as run:
         log.info("continuing %s", run.path)
         Training(config, prepared).train(run, resume=True)
@@ -71,18 +78,22 @@ def resume_run(found: RunDirectory, config: Config, source: Source | None = None
 
 def refuse_changes(saved: Config, config: Config, found: RunDirectory) -> None:
     """Raises ConfigError naming every setting that would change what was already trained."""
-    if found.status == "finished":
-        return
     before, now = flat(saved.model_dump(mode="json")), flat(config.model_dump(mode="json"))
-    changed = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key) and not key.startswith(FREE)]
-    if changed:
-        said = "; ".join(f"{key}: {before.get(key)!r} → {now.get(key)!r}" for key in changed[:8])
-        raise ConfigError(
-            "this run cannot be continued with other settings",
-            where=str(found.path),
-            why=said + (f" and {len(changed) - 8} more" if len(changed) > 8 else ""),
-            fix="leave them as they were (`trainwright resume RUN` does), or start a new run",
-        )
+    finished = found.status == "finished"
+    free = tuple(key for key in FREE if not (finished and key in LENGTHS))
+    changed = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key) and not key.startswith(free)]
+    if not changed:
+        return
+    said = "; ".join(f"{key}: {before.get(key)!r} → {now.get(key)!r}" for key in changed[:8])
+    fix = "leave them as they were (`trainwright resume RUN` does), or start a new run"
+    if finished and all(key.startswith(LENGTHS) for key in changed):
+        fix = "a run of another length is a new run: give it another place with run.dir=DIR"
+    raise ConfigError(
+        "this run is finished, with other settings" if finished else "this run cannot be continued with other settings",
+        where=str(found.path),
+        why=said + (f" and {len(changed) - 8} more" if len(changed) > 8 else ""),
+        fix=fix,
+    )
 
 
 def flat(values: Any, prefix: str = "") -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -33,9 +34,8 @@ class Run:
         """The content of results.json; raises RunError when training has not reached its end."""
         found = read_results(self.path)
         if found is None:
-            raise RunError(
-                "this run has no results yet", where=str(self.path), why="training did not reach its end", fix="continue it with --resume"
-            )
+            why, fix = "training did not reach its end", f"continue it: trainwright resume {shlex.quote(str(self.path))}"
+            raise RunError("this run has no results yet", where=str(self.path), why=why, fix=fix)
         return found
 
     @property

@@ -19,7 +19,8 @@ from trainwright.config.dump import dump
 from trainwright.config.errors import RequestError, RunError
 from trainwright.config.located import validate
 from trainwright.data.source import Source
-from trainwright.runs.directory import RunDirectory, folder_name
+from trainwright.runs.directory import RunDirectory, folder_name, refuse_inside
+from trainwright.runs.files import refusal
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ def train(
     if run_dir is not None:
         overrides.append(given("run.dir", os.fspath(run_dir), "tw.train(run_dir)"))
     overrides += [given(name, value, f"tw.train({name})") for name, value in sections.items()]
-    return train_composed(compose(Config, config, overrides), resume=resume, source=source)
+    return train_composed(compose(Config, config, overrides), resume=resume, source=source, python=True)
 
 
 def _source_of(data: Any) -> Source | None:
@@ -66,26 +67,32 @@ def _source_of(data: Any) -> Source | None:
     return from_object(data)
 
 
-def train_composed(composed: Composed, resume: bool = False, source: Source | None = None) -> Run:
-    """Train what a composed configuration says; with `resume` continue the run that is there, if there is one."""
+def train_composed(composed: Composed, resume: bool = False, source: Source | None = None, python: bool = False) -> Run:
+    """Train what a composed configuration says; with `resume` continue the run that is there, if there is one.
+
+    With `python`, a fix names the arguments of `tw.train` instead of the command's.
+    """
     config = validate(Config, composed)
     if resume:
         from trainwright.api.resume import existing, resume_run
 
-        found = existing(config)
+        found = existing(config, python)
         if found is not None and found.config.is_file():
             return resume_run(found, config, source=source)
     else:
-        refuse_taken(config)
+        refuse_taken(config, python)
     prepared, config = read_and_show(config, source)
     return _run(config, prepared, in_memory=source is not None, resume=resume)
 
 
-def dry_run(composed: Composed) -> None:
-    """Read, check and show the data and build the model, as `train_composed` would, and write nothing."""
+def dry_run(composed: Composed, resume: bool = False) -> None:
+    """Check the place, read, check and show the data and build the model, as `train_composed` would, and write nothing."""
     from trainwright.api.training import Training
 
-    prepared, config = read_and_show(validate(Config, composed), None)
+    config = validate(Config, composed)
+    if not resume:
+        refuse_taken(config)
+    prepared, config = read_and_show(config, None)
     training = Training(config, prepared)
     parameters = sum(each.numel() for each in training.system.parameters())
     log.info("model: %s, %s parameters", config.model.combiner.type, f"{parameters:,}")
@@ -100,13 +107,19 @@ def read_and_show(config: Config, source: Source | None) -> tuple[Prepared, Conf
     return prepared, resolved(config, prepared)
 
 
-def refuse_taken(config: Config) -> None:
-    """Raises RunError when the directory asked for holds something already, before the data are read."""
-    if config.run.dir and Path(config.run.dir).exists():
-        there = Path(config.run.dir)
-        if there.is_file() or any(there.iterdir()):
-            fix = "add --resume to continue it, or choose another place with run.dir=DIR"
-            raise RunError("this place is taken", where=config.run.dir, fix=fix)
+def refuse_taken(config: Config, python: bool = False) -> None:
+    """Raises RunError when the directory asked for is taken, lies in another run or cannot be written, before the data are read."""
+    there = Path(config.run.dir or "runs")
+    there_is = next((each for each in (there, *there.absolute().parents) if os.path.exists(each)), there)
+    other = f"choose another place with {'run_dir=DIR' if python else 'run.dir=DIR'}"
+    refuse_inside(there if config.run.dir else there / folder_name(config.run.name) / "run", python)
+    if not there_is.is_dir():
+        raise RunError(f"'{there_is.name}' is a file, so it cannot hold a run", where=str(there), fix=other)
+    if config.run.dir and there.exists() and any(there.iterdir()):
+        again = "give resume=True" if python else "add --resume"
+        raise RunError("this place is taken", where=config.run.dir, fix=f"{again} to continue it, or {other}")
+    if not os.access(there_is, os.W_OK | os.X_OK):
+        raise RunError("this place cannot be written", where=str(there), why=f"no permission in '{there_is}'", fix=other)
 
 
 def resolved(config: Config, prepared: Prepared) -> Config:
@@ -144,10 +157,13 @@ def _run(config: Config, prepared: Prepared, in_memory: bool, resume: bool) -> R
     run = RunDirectory.create(config.run.dir, config.run.name, resume=resume and bool(config.run.dir))
     try:
         with run:
-            if in_memory:
-                config = keep_data(run, config, prepared)
-                training.config = config
-            record_start(run, config, prepared)
+            try:
+                if in_memory:
+                    config = keep_data(run, config, prepared)
+                    training.config = config
+                record_start(run, config, prepared)
+            except OSError as error:
+                raise refusal(error, run.path) from error
             training.train(run)
     except RequestError:
         if not any(run.checkpoints.glob("*")):
@@ -180,4 +196,5 @@ def record_start(run: RunDirectory, config: Config, prepared: Prepared) -> None:
     import pyarrow.parquet as pq
 
     pq.write_table(prepared.split.record(), run.splits)
+    prepared.split.hashes = None  # recorded now, and of no further use
     run.update(targets=prepared.targets, source=prepared.source.name)

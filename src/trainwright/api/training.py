@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import shlex
 import threading
 import time
 from typing import Any
@@ -10,8 +12,9 @@ from typing import Any
 from trainwright.api.config import Config
 from trainwright.api.finish import finish, headline_of, say_result, split_rows
 from trainwright.api.prepare import Prepared
+from trainwright.api.unwritten import unwritten
 from trainwright.config.clock import process_start
-from trainwright.config.errors import Interrupted, TrainwrightError
+from trainwright.config.errors import Interrupted, RunError, TrainwrightError
 from trainwright.engine.trainer import Trainer
 from trainwright.metrics import check_kind
 from trainwright.runs.code import write_code
@@ -44,28 +47,35 @@ class Training:
             try:
                 results = self._train(run, resume, surroundings)
             except BaseException as error:
-                run.status = "interrupted" if isinstance(error, Interrupted) else "failed"
+                with contextlib.suppress(RunError):  # a full disk must not hide what happened
+                    run.status = "interrupted" if isinstance(error, Interrupted) else "failed"
                 log.debug("the run ended early", exc_info=True)
                 if not isinstance(error, TrainwrightError | KeyboardInterrupt):
                     error.add_note(f"traceback: {run.log}")
                 raise
             finally:
                 surroundings.join()
+            if self.config.evaluation.report:
+                self._report(run)
+            log.info("run:    %s (%.1f s)", run.path, time.time() - process_start())
         return results
 
     def _train(self, run: RunDirectory, resume: bool, surroundings: Surroundings) -> dict[str, Any]:
         train, validation = (split_rows(self.prepared, name) for name in ("train", "validation"))
         fitted = self.trainer.fit(self.system, train, validation, run=run.path, resume=resume, on_first_step=surroundings.start)
-        results = finish(run, self.config, self.prepared, self.system, fitted)
-        say_result(results, self.prepared.targets)
-        run.update(status="finished", headline=headline_of(results, self.prepared))
+        with unwritten(run, "its results", f"trainwright resume {shlex.quote(str(run.path))}, which makes what is missing"):
+            results = finish(run, self.config, self.prepared, self.system, fitted)
+            say_result(results, self.prepared.targets)
+            run.update(status="finished", headline=headline_of(results, self.prepared))
         log.info("")
-        if self.config.evaluation.report:
-            from trainwright.api.report import write_report
-
-            log.info("report: %s", write_report(run.path))
-        log.info("run:    %s (%.1f s)", run.path, time.time() - process_start())
         return results
+
+    def _report(self, run: RunDirectory) -> None:
+        """The report of a run that is finished whether or not its report can be written."""
+        from trainwright.api.report import write_report
+
+        with unwritten(run, "its report", f"trainwright report {shlex.quote(str(run.path))}"):
+            log.info("report: %s", write_report(run.path))
 
 
 class Surroundings:
@@ -77,8 +87,11 @@ class Surroundings:
         self.start = self.thread.start
 
     def record(self) -> None:
-        """Write both files."""
-        self.run.write_json("environment.json", environment())
+        """Write both files; a disk that refuses them does no harm to the run."""
+        try:
+            self.run.write_json("environment.json", environment())
+        except RunError as error:
+            log.warning("the environment was not saved: %s", error.what)
         write_code(self.run)
 
     def join(self) -> None:

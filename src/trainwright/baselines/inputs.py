@@ -57,7 +57,9 @@ class InputColumns:
         inputs = Inputs(np.empty((len(table), 0)))
         for name in self.kinds:
             values = one_array(table[name])
-            parts = self.features[name].encode(values, rows) if name in self.features else {"value": to_floats(values, name, rows)}
+            lenient = getattr(self.kinds[name], "invalid", "error") == "missing"
+            known = name in self.features
+            parts = self.features[name].encode(values, rows) if known else {"value": to_floats(values, name, rows, lenient=lenient)}
             if "index" in parts:
                 inputs.codes.append(parts["index"].reshape(len(table)))
             elif "tokens" in parts:

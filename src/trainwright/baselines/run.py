@@ -20,8 +20,8 @@ from trainwright.features.spec import TargetSpec
 from trainwright.metrics import compute, default_metrics
 from trainwright.metrics.outcome import Outcome
 
-MAX_TRAINING_ROWS = 200_000
-MAX_SCORED_ROWS = 200_000
+MAX_TRAINING_ROWS = 100_000
+MAX_SCORED_ROWS = 100_000
 
 Read = Callable[[np.ndarray, list[str]], pa.Table]
 """`source.read`: row numbers and column names → a table in that order."""
@@ -79,7 +79,7 @@ def run_baselines(
     """Fits every baseline on `rows["train"]` and measures it on the other row sets; a failure is a note in its result, not an error.
 
     `columns` gives the type (or its options) of every input column; `rows` the row numbers of `train` and of the splits to score.
-    At most 200,000 rows of each are read, drawn at random, and the note says so.
+    At most 100,000 rows of each are read, drawn at random, and the note says so.
     """
     if not baselines:
         return {}

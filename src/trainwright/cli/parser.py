@@ -42,7 +42,8 @@ class Parser(argparse.ArgumentParser):
         """The help as text."""
         named = [each for each in self._actions if not each.option_strings]
         flags = [each for each in self._actions if each.option_strings]
-        blocks = [wrapped(self.does, 0), f"{heading('usage')}\n  {bold(self.prog)} {self.written}".rstrip()]
+        usage = wrapped(self.usage_line(), 2).replace(self.prog, bold(self.prog), 1)
+        blocks = [wrapped(self.does, 0), f"{heading('usage')}\n{usage}"]
         if named:
             blocks.append(f"{heading('arguments')}\n{two_columns([(str(each.metavar or each.dest), each.help or '') for each in named])}")
         options = [(_spelled(each), each.help or "") for each in [*flags[1:], flags[0]]]

@@ -27,7 +27,7 @@ def run(words: Sequence[str]) -> int:
 
     console_logging()
     if arguments.dry_run:
-        dry_run(composed)
+        dry_run(composed, resume=arguments.resume)
     else:
         train_composed(composed, resume=arguments.resume)
     return 0
@@ -39,7 +39,7 @@ def parser() -> ConfiguredParser:
         "train",
         "Train a network on a table, measure it beside simple baselines, and write everything to a run directory: "
         "checkpoints, metrics, the model, and report.html.",
-        "DATA|CONFIG [--target COLUMNS] [key=value …]",
+        "DATA|CONFIG [--target COLUMNS] [--resume] [--dry-run] [key=value …]",
         [
             "trainwright train titanic.csv --target survived",
             "trainwright train 'parts/*.parquet' --target price data.split=random",
@@ -66,7 +66,9 @@ def parser() -> ConfiguredParser:
         help="what to predict: one column, or several with commas between",
     )
     made.add_argument("--resume", action="store_true", help="continue the run in run.dir if there is one, start it otherwise")
-    made.add_argument("--dry-run", action="store_true", help="show columns, split and model, and stop before training; nothing is written")
+    made.add_argument(
+        "--dry-run", action="store_true", help="check data and place, show columns, split and model, then stop; nothing is written"
+    )
     return made
 
 

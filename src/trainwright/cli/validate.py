@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Sequence
 
 from trainwright.cli.parser import ConfiguredParser
+from trainwright.config.errors import RequestError
 
 
 def run(words: Sequence[str]) -> int:
     """Check a configuration; mistakes are raised all together."""
     arguments = parser().parse(words)
     from trainwright.api.config import Config
-    from trainwright.cli.settings import composed_from
+    from trainwright.cli.settings import composed_from, is_config, is_setting
     from trainwright.config.dump import dump
     from trainwright.config.located import validate
 
+    if not is_config(arguments.config) and not is_setting(arguments.config):
+        raise not_a_configuration(arguments.config)
     config = validate(Config, composed_from([arguments.config, *arguments.settings]))
     print(dump(config) if arguments.print else f"{arguments.config}: valid", end="" if arguments.print else "\n")
     return 0
+
+
+def not_a_configuration(word: str) -> RequestError:
+    """What to say of a word that names data, by what it looks like."""
+    ending = os.path.splitext(word)[1]
+    looks = f"a {ending} file" if ending else "a folder" if os.path.isdir(word) else "data"
+    looks = "built-in data" if word.startswith("builtin:") else looks
+    why = f"it looks like {looks}; a configuration is a file that ends in .yaml"
+    fix = f"to check data: trainwright train {shlex.quote(word)} --target COLUMN --dry-run"
+    return RequestError("not a configuration", where=word, why=why, fix=fix)
 
 
 def parser() -> ConfiguredParser:

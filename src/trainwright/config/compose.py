@@ -37,7 +37,7 @@ class Composed:
     files: list[Path] = field(default_factory=list)
     """Files read, the first base first."""
     problems: list[RequestError] = field(default_factory=list)
-    """Overrides, variables and references that could not be used; `validate` reports them with its own findings."""
+    """Keys given twice, and overrides, variables and references that could not be used; `validate` reports them with its own findings."""
 
     @property
     def values(self) -> dict[str, Any]:
@@ -62,17 +62,18 @@ def compose(
 ) -> Composed:
     """Compose a YAML file or a mapping with variables and overrides, interpolated; raises ConfigError when a file cannot be read.
 
-    `environment` is searched for run options and for `${env:…}`; by default it is the process's own. What is wrong with single
-    overrides or references is kept in `problems`.
+    `environment` is searched for run options and for `${env:…}`; by default it is the process's own. Keys given twice and what is
+    wrong with single overrides or references are kept in `problems`.
     """
     environment = os.environ if environment is None else environment
     files: list[Path] = []
+    problems: list[RequestError] = []
     top = Section(model)
     if config is None or isinstance(config, Mapping):
-        root = canonical_keys(node_of(config or {}, Place("config")), top)
+        root = canonical_keys(node_of(config or {}, Place("config")), top, problems)
     else:
-        root = _read_with_bases(Path(config), top, files, ())
-    composed = Composed(root, model, files)
+        root = _read_with_bases(Path(config), top, files, problems, ())
+    composed = Composed(root, model, files, problems)
     for step in (_environment_steps(model, environment), _override_steps(overrides)):
         for layer, make in step:
             try:
@@ -123,9 +124,9 @@ def _split(text: str) -> tuple[str, str, str]:
     return text, "", ""
 
 
-def _read_with_bases(path: Path, top: Section, files: list[Path], chain: tuple[Path, ...]) -> Node:
+def _read_with_bases(path: Path, top: Section, files: list[Path], problems: list[RequestError], chain: tuple[Path, ...]) -> Node:
     """A file merged onto its bases, each read relative to the file that names it."""
-    own = canonical_keys(read_yaml(path), top)
+    own = canonical_keys(read_yaml(path, problems=problems), top, problems)
     base = own.value.pop("base", None)
     chain = (*chain, path.resolve())
     merged: Node | None = None
@@ -138,7 +139,7 @@ def _read_with_bases(path: Path, top: Section, files: list[Path], chain: tuple[P
             close = nearest(other.name, [each.name for each in other.parent.glob("*.y*ml")] if other.parent.is_dir() else [])
             fix = f"did you mean '{Path(node.value).with_name(close)}'?" if close else "the path is relative to this file"
             raise ConfigError(f"no such base file: {other}", where=str(node.place), fix=fix)
-        read = _read_with_bases(other, top, files, chain)
+        read = _read_with_bases(other, top, files, problems, chain)
         merged = merge(merged, read, top) if merged else read
     files.append(path)
     own = own.in_layer(len(files))

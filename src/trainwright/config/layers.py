@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from trainwright.config.errors import ConfigError
+from trainwright.config.errors import ConfigError, RequestError
 from trainwright.config.places import KeyPath, Node, spelled
 from trainwright.config.structure import Entries, Items, PartHere, Section, Structure, below, canonical
 
 
-def canonical_keys(node: Node, here: Structure) -> Node:
-    """The node with `-` read as `_` in the names of options; the user's own names (columns) stay."""
+def canonical_keys(node: Node, here: Structure, problems: list[RequestError] | None = None) -> Node:
+    """The node with `-` read as `_` in the names of options; the user's own names (columns) stay.
+
+    Of an option spelled both ways the first is taken; the other is added to `problems`, or raised where there are none.
+    """
     if isinstance(node.value, dict):
         keys: dict[str, Node] = {}
         for key, each in node.value.items():
             name = canonical(here, key)
             if name in keys:
                 why = f"it was given before at {keys[name].key or keys[name].place}"
-                raise ConfigError(f"'{name}' is given twice", where=str(each.key or each.place), why=why, fix="keep one of them")
-            keys[name] = canonical_keys(each, _below(here, name, node))
+                twice = ConfigError(f"'{name}' is given twice", where=str(each.key or each.place), why=why, fix="keep one of them")
+                if problems is None:
+                    raise twice
+                problems.append(twice)
+                continue
+            keys[name] = canonical_keys(each, _below(here, name, node), problems)
         node.value = keys
     elif isinstance(node.value, list):
         for index, each in enumerate(node.value):
-            canonical_keys(each, _below(here, index, node))
+            canonical_keys(each, _below(here, index, node), problems)
     return node
 
 

@@ -16,6 +16,8 @@ from trainwright.config.structure import Items, Leaf, PartHere, Section, Structu
 from trainwright.config.wording import Refusal, joined
 
 M = TypeVar("M", bound=ConfigModel)
+OF_KEY = "[key]"
+"""What pydantic adds to a location when a key of a mapping is refused rather than its value."""
 
 
 def validate(model: type[M], composed: Composed) -> M:
@@ -64,6 +66,9 @@ def _path_of(loc: tuple[str | int, ...], here: Structure, value: Any) -> tuple[K
     path: list[str | int] = []
     members: list[str] = []
     for key in loc:
+        if key == OF_KEY:
+            members.append(OF_KEY)
+            continue
         inside = value[key] if _has(value, key) else None
         known = fields_of(here, value) or {}
         if inside is not None or _has(value, key) or str(key) in known or not isinstance(here, Leaf | Items):
@@ -85,7 +90,7 @@ def _has(value: Any, key: str | int) -> bool:
 
 def _place(root: Node, path: KeyPath, refusal: Refusal) -> Place:
     node, depth = root.nearest(path)
-    if refusal.kind == "extra_forbidden" and depth == len(path) and node.key is not None:
+    if (refusal.kind == "extra_forbidden" or OF_KEY in refusal.members) and depth == len(path) and node.key is not None:
         return node.key
     if refusal.kind == "unknown_part" and node.under("type") is not None:
         return node.under("type").place  # type: ignore[union-attr]

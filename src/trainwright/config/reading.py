@@ -34,8 +34,8 @@ for _tag, _pattern, _first in SCALARS:
     CoreLoader.add_implicit_resolver(CORE + _tag, re.compile(rf"(?:{_pattern.pattern})\Z"), _first)
 
 
-def read_yaml(path: Path, shown: str = "") -> Node:
-    """The mapping in a YAML file; raises ConfigError naming line and column of what is wrong, ManyErrors for several duplicate keys."""
+def read_yaml(path: Path, shown: str = "", problems: list[RequestError] | None = None) -> Node:
+    """The mapping in a YAML file; raises ConfigError naming line and column of what is wrong; `problems` as for `parse_yaml`."""
     shown = shown or str(path)
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -45,7 +45,7 @@ def read_yaml(path: Path, shown: str = "") -> Node:
         raise ConfigError("not a text file", where=shown, why=f"byte {error.start} is not UTF-8", fix="a config is YAML text") from error
     except OSError as error:
         raise ConfigError("cannot be read", where=shown, why=error.strerror or str(error)) from error
-    node = parse_yaml(text, shown)
+    node = parse_yaml(text, shown, problems)
     if node.value is None:
         return Node({}, node.place)
     if not isinstance(node.value, dict):
@@ -53,8 +53,11 @@ def read_yaml(path: Path, shown: str = "") -> Node:
     return node
 
 
-def parse_yaml(text: str, name: str) -> Node:
-    """The value that YAML text holds; raises ConfigError with `name:line:column`."""
+def parse_yaml(text: str, name: str, problems: list[RequestError] | None = None) -> Node:
+    """The value that YAML text holds; raises ConfigError with `name:line:column`.
+
+    Of a key given twice the first value is taken; each such key is added to `problems`, or raised (as ManyErrors) where there are none.
+    """
     try:
         root = yaml.compose(text, Loader=CoreLoader)
     except yaml.MarkedYAMLError as error:
@@ -66,7 +69,9 @@ def parse_yaml(text: str, name: str) -> Node:
         return Node(None, Place(name, 1, 1))
     builder = _Builder(name)
     node = builder.build(root)
-    if builder.errors:
+    if problems is not None:
+        problems += builder.errors
+    elif builder.errors:
         raise builder.errors[0] if len(builder.errors) == 1 else ManyErrors(builder.errors)
     return node
 
@@ -154,6 +159,7 @@ class _Builder:
                 first = own[key.value].key
                 what = f"'{key.value}' is given twice"
                 self.errors.append(ConfigError(what, where=str(at), why=f"it was given before at {first}", fix="keep one of them"))
+                continue
             built = self.build(value)
             own[key.value] = Node(built.value, built.place, at)
         return {**merged, **own}
@@ -206,4 +212,8 @@ def _similar(path: Path) -> str:
         return f"the folder '{folder}' does not exist"
     stems = {each.stem: each.name for each in sorted(folder.iterdir()) if each.suffix in (".yaml", ".yml")}
     close = nearest(path.stem, stems)
-    return f"did you mean '{folder / stems[close]}'?" if close else ""
+    if close:
+        return f"did you mean '{folder / stems[close]}'?"
+    there = list(stems.values())
+    shown = ", ".join(there[:5]) + (", …" if len(there) > 5 else "")
+    return f"configurations in that folder: {shown}" if there else "no .yaml file is in that folder; check where you are"

@@ -93,7 +93,7 @@ def _length(refusal: Refusal, name: str) -> tuple[str, str]:
     least, most = refusal.context.get("min_length"), refusal.context.get("max_length")
     count = refusal.context.get("actual_length", len(refusal.value))
     limit = f"at least {least}" if refusal.kind == "too_short" else f"at most {most}"
-    return f"{name}: {count} {'item' if count == 1 else 'items'}, but it takes {limit}", ""
+    return f"{name}: {count} {'item' if count == 1 else 'items'}, but it takes {limit}", f"list {limit}"
 
 
 def _no_part(refusal: Refusal, name: str) -> tuple[str, str]:

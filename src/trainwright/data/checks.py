@@ -96,13 +96,11 @@ def _pairs(hashes: np.ndarray, first: np.ndarray, second: np.ndarray) -> list[li
 
 
 def check_targets(source: Source, targets: Mapping[str, str], profiles: Iterable[ColumnProfile]) -> None:
-    """Raises DataError for a target (name → type) that has no values, only one, infinite ones, or a type it cannot have."""
+    """Raises DataError for a target (name → type) that has no values, only one, or a type it cannot have."""
     known = {profile.name: profile for profile in profiles}
     for name, kind in targets.items():
         profile = known[name]
         check_target(profile)
-        if profile.infinite:
-            raise infinite_values(source, profile)
         if kind == "binary" and profile.unique > 2:
             raise DataError(
                 f"target '{name}' is not binary",
@@ -127,7 +125,7 @@ def infinite_values(source: Source, profile: ColumnProfile) -> DataError:
         f"column '{profile.name}' has {profile.infinite} infinite values",
         where=source.name,
         why=f"{places}{', …' if profile.infinite > len(profile.infinite_rows) else ''}",
-        fix=f"correct them, count them as missing (columns.{profile.name}.infinity=missing), or ignore: [{profile.name}]",
+        fix=f"correct them, or count them as missing: columns.{profile.name}.infinity=missing",
     )
 
 

@@ -204,7 +204,7 @@ def _number_text(profile: ColumnProfile, numbers: float) -> Found:
         return "number", "numbers written as text", []
     others = [value for value in profile.values if not wording.NUMBER.fullmatch(value)]
     shown = ", ".join(repr(value) for value in others[:3])
-    warning = f"not all its values are numbers: {shown}; name them in data.source.nulls if they mean missing"
+    warning = f"not all its values are numbers: {shown}; columns.{profile.name}.invalid=missing counts them as missing"
     return "number", f"{numbers:.0%} of the different values are numbers", [warning]
 
 

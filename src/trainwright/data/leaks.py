@@ -121,6 +121,7 @@ def _one_to_one(given: np.ndarray, wanted: np.ndarray) -> bool:
     return len(pairs) == len(np.unique(given)) == len(np.unique(wanted))
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def _binned(values: pa.ChunkedArray) -> np.ndarray:
     """The part of equally many rows each number falls into; missing ones are a part of their own."""
     numbers = pc.fill_null(values.cast(pa.float64(), safe=False), np.nan).to_numpy()
@@ -174,22 +175,31 @@ def _numbers_by_numbers(column: str, target: str, given: np.ndarray, goal: np.nd
             "equal to it" if slope == 1 and offset == 0 else f"'{target}' is {slope:g} × it {'+' if offset >= 0 else '-'} {abs(offset):g}"
         )
         return Leak(column, target, 1.0, whole, shape + ("" if whole else f", on the {there.mean():.1%} of rows that have it"))
-    line_share = float(np.corrcoef(given[there], goal[there])[0, 1] ** 2)
+    with np.errstate(divide="ignore", invalid="ignore"):  # numbers too close to tell apart have no correlation
+        line_share = float(np.nan_to_num(np.corrcoef(scaled(given[there]), scaled(goal[there]))[0, 1]) ** 2)
     strength = max(line_share, _monotone(given[there], goal[there])) * float(there.mean())
     return None if strength < STRONG else Leak(column, target, strength, False, f"alone it explains {strength:.1%} of the variance")
 
 
+def scaled(numbers: np.ndarray) -> np.ndarray:
+    """Finite numbers divided by the largest of them where its powers would leave the range of float64."""
+    largest = float(np.abs(numbers).max(initial=0))
+    return numbers if 1e-60 < largest < 1e60 or not largest else numbers / largest
+
+
+@np.errstate(over="ignore", invalid="ignore")
 def _line(given: np.ndarray, goal: np.ndarray) -> tuple[float, float] | None:
     """Slope and offset of the straight line through all points, or None when they are on none."""
     low, high = int(np.argmin(given)), int(np.argmax(given))
     slope = (goal[high] - goal[low]) / (given[high] - given[low])
     offset = goal[low] - slope * given[low]
     span = goal.max() - goal.min()
-    if slope == 0 or np.abs(slope * given + offset - goal).max() > AFFINE * span:
+    if slope == 0 or not np.abs(slope * given + offset - goal).max() <= AFFINE * span < np.inf:
         return None
     return float(f"{slope:.12g}"), float(f"{offset:.12g}") if abs(offset) > AFFINE * span else 0.0
 
 
+@np.errstate(over="ignore")
 def _monotone(given: np.ndarray, goal: np.ndarray) -> float:
     """1 when the target always rises (or always falls) with the column, as a logarithm of it does; else 0."""
     order = np.argsort(given, kind="stable")
@@ -201,7 +211,7 @@ def _monotone(given: np.ndarray, goal: np.ndarray) -> float:
 def _explained(given: np.ndarray, goal: np.ndarray) -> float:
     """The share of variance explained by the mean of other rows with the same value (R², each half judged by the other)."""
     there = np.isfinite(goal)
-    given, goal = given[there], goal[there]
+    given, goal = given[there], scaled(goal[there])
     half = np.arange(len(given)) % 2 == 0
     missed = 0.0
     for learned, judged in ((half, ~half), (~half, half)):
@@ -243,6 +253,7 @@ def _values_agree(values: pa.ChunkedArray, truth: pa.ChunkedArray, seen: dict, b
     return True
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def _numbers_agree(values: pa.ChunkedArray, truth: pa.ChunkedArray, seen: dict) -> bool:
     """Whether all points so far are on one line: the first two different ones say which."""
     given, goal = (pc.fill_null(each.cast(pa.float64(), safe=False), np.nan).to_numpy() for each in (values, truth))

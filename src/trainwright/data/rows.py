@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import mmap
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
@@ -10,6 +12,12 @@ import torch
 from torch import Tensor
 
 from trainwright.config.errors import DataError
+
+RESIDENT = 32 << 20
+"""Bytes of mapped files that batches may have touched before their pages are given back."""
+
+READ_AROUND = 64 << 10
+"""Bytes that the system maps around a page that is read."""
 
 
 @runtime_checkable
@@ -94,11 +102,18 @@ def _first(numbers: list[int]) -> str:
 
 
 class MappedRows:
-    """Some rows of arrays that lie in memory-mapped files: a batch reads its own rows only."""
+    """Some rows of arrays that lie in memory-mapped files: a batch reads its own rows only.
+
+    Pages that were read stay in the page cache but are given back by this process from time to time, so that its own size stays bounded.
+    """
 
     def __init__(self, blocks: Mapping[str, np.ndarray], positions: np.ndarray) -> None:
-        self._blocks = {name: torch.from_numpy(block) for name, block in blocks.items()}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # torch warns of arrays that must not be written to; these are only read
+            self._blocks = {name: torch.from_numpy(block) for name, block in blocks.items()}
         self._positions = torch.from_numpy(positions)
+        self._mapped = list(blocks.values())
+        self._touched = 0
 
     def __len__(self) -> int:
         return len(self._positions)
@@ -106,7 +121,19 @@ class MappedRows:
     def take(self, indices: Tensor) -> dict[str, Tensor]:
         """The rows at `indices` (int64, b), on the CPU."""
         rows = self._positions.index_select(0, indices.cpu())
-        return {name: block.index_select(0, rows) for name, block in self._blocks.items()}
+        batch = {name: block.index_select(0, rows) for name, block in self._blocks.items()}
+        self._touched += len(rows) * len(self._mapped) * READ_AROUND  # at most: rows far from each other
+        if self._touched > RESIDENT:
+            self._touched = 0
+            for block in self._mapped:
+                give_back(block)
+        return batch
+
+
+def give_back(block: np.ndarray) -> None:
+    """Drop the pages of a mapped array from this process; it is mapped to be read only, so nothing is lost."""
+    if isinstance(block, np.memmap) and hasattr(mmap, "MADV_DONTNEED"):
+        block._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]
 
 
 def block_rows(blocks: Mapping[str, np.ndarray], positions: np.ndarray) -> Rows:

@@ -129,11 +129,19 @@ def headline(session: Session) -> str:
     """What the run will be: the numbers that were chosen, before the first step."""
     plan = session.plan
     pieces = f" in pieces of {plan.micro_batch_size}" if plan.micro_batch_size < plan.batch_size else ""
-    ends = [] if plan.max_steps is None else [f"{plan.max_steps:,} steps ({plan.max_steps / plan.steps_per_epoch:.4g} epochs)"]
+    ends = []
+    if plan.max_steps is not None:
+        ends.append(f"{counted(plan.max_steps, 'step')} ({counted(plan.max_steps / plan.steps_per_epoch, 'epoch')})")
     ends += [] if plan.max_seconds is None else [span(plan.max_seconds)]
     begun = f"; continues after step {session.step:,}" if session.step else ""
-    shape = f"{plan.rows:,} rows, {plan.batch_size:,} per step{pieces}, {plan.steps_per_epoch:,} steps per epoch"
+    shape = f"{counted(plan.rows, 'row')}, {plan.batch_size:,} per step{pieces}, {counted(plan.steps_per_epoch, 'step')} per epoch"
     return f"{shape}, at most {' or '.join(ends)}, on {session.device}{begun}"
+
+
+def counted(number: float, unit: str) -> str:
+    """A number and its unit, which has an `s` unless the number is one."""
+    shown = f"{number:,}" if isinstance(number, int) else f"{number:.4g}"
+    return f"{shown} {unit}{'' if number == 1 else 's'}"
 
 
 def position(session: Session) -> str:

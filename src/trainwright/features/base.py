@@ -17,15 +17,17 @@ from trainwright.features.spec import TargetSpec
 
 @dataclass
 class Counts:
-    """How many values of a column were missing, and how many were never seen in training."""
+    """How many values of a column were missing, never seen in training, or no numbers and therefore counted as missing."""
 
     missing: int = 0
     unknown: int = 0
+    invalid: int = 0
 
     def add(self, other: Counts) -> None:
         """Adds the counts of another piece of the same column."""
         self.missing += other.missing
         self.unknown += other.unknown
+        self.invalid += other.invalid
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Feature:
                 f"target '{name}' is of type '{self.kind}', which cannot be predicted", fix="use number, binary, category, set or vector"
             )
         if config.missing == "constant" and config.fill is None:
-            raise DataError(f"column '{name}': `missing: constant` needs a value", fix=f"write `columns.{name}.fill`")
+            raise DataError(f"column '{name}': `missing: constant` needs a value", fix=f"give it: columns.{name}.fill=VALUE")
 
     # fitting
 
@@ -129,7 +131,7 @@ class Feature:
         if found and self.policy == "error" and absent is not None:
             raise DataError(
                 f"column '{self.name}' has missing values: {self.listed(rows[absent])}",
-                fix=f"fill them in, or choose another policy: `columns.{self.name}.missing: drop` (or constant, indicator, …)",
+                fix=f"fill them in, or choose another policy: columns.{self.name}.missing=drop (or constant, indicator, …)",
             )
 
     def listed(self, rows: np.ndarray, values: Iterable[Any] | None = None) -> str:

@@ -49,7 +49,7 @@ class BinaryFeature(Feature):
             raise DataError(
                 f"column '{self.name}' has more than two values: {shown}",
                 why="it is of type binary",
-                fix=f"write `columns.{self.name}: category`",
+                fix=f"write columns.{self.name}=category",
             )
         if len(values) and not pa.types.is_null(values.type):
             self.returns = class_kind(values.type)
@@ -153,7 +153,7 @@ class BinaryFeature(Feature):
             strange = values.take(pa.array(np.flatnonzero(sides < 0)[:5])).to_pylist()
             raise DataError(
                 f"target '{self.name}' has values beside {' and '.join(map(repr, self.classes))}: {self.listed(rows[sides < 0], strange)}",
-                fix=f"correct them, or write `columns.{self.name}: category`",
+                fix=f"correct them, or write columns.{self.name}=category",
             )
         return sides
 

@@ -59,7 +59,7 @@ class FileBlocks:
         self.filled += count
 
     def finish(self) -> dict[str, np.ndarray]:
-        """The blocks, mapped copy-on-write: what is written to them never reaches the files."""
+        """The blocks, mapped to be read only."""
         for file in self.files.values():
             file.close()
         return {key: self.mapped(key, part) for key, part in self.layout.items()}
@@ -69,4 +69,4 @@ class FileBlocks:
         shape = (self.filled, *part.shape)
         if not self.filled or 0 in shape:
             return np.empty(shape, part.dtype)
-        return np.memmap(self.paths[key], part.dtype, "c", shape=shape)
+        return np.memmap(self.paths[key], part.dtype, "r", shape=shape)

@@ -135,7 +135,7 @@ class CategoryFeature(Feature):
         raise DataError(
             f"target '{self.name}' {what}: {self.listed(rows[strange], shown)}",
             why="a class is learnt from training rows only" if unknown else "",
-            fix=f"use a stratified split, leave such rows out, or write `columns.{self.name}.unseen: drop`"
+            fix=f"use a stratified split, leave such rows out, or write columns.{self.name}.unseen=drop"
             if unknown
             else "leave such rows out",
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,15 +13,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from trainwright.config.choice import choose
-from trainwright.config.errors import DataError, RunError, did_you_mean, nearest
+from trainwright.config.errors import DataError, RequestError, RunError, nearest
 from trainwright.config.registry import build, load
 from trainwright.data.source import Source
 from trainwright.features.base import Counts, Feature, PartLayout, one_array
 from trainwright.features.blocks import FileBlocks, MemoryBlocks, block_bytes
+from trainwright.features.faults import explained
 from trainwright.features.groups import group_layout, make_groups, tie_of
 from trainwright.features.options import FeatureConfig
 from trainwright.features.spec import DataSpec, InputGroup
 from trainwright.features.workers import Workers
+
+log = logging.getLogger(__name__)
 
 FORMAT = 1
 """The version of the state that `TableEncoder.state` writes."""
@@ -87,7 +91,8 @@ class EncodedTable:
         """Fits every column on the training rows, then encodes the rows of all splits. Raises DataError, ManyErrors or ConfigError."""
         encoder = TableEncoder(columns, inputs, targets, tied or {}).fit(source, split.train)
         chosen = np.concatenate([split.train, split.validation, split.test])
-        encoded = encoder.encode(source, chosen, targets=True, memory_limit=memory_limit, directory=directory)
+        encoded = encoder.encode(source, chosen, targets=True, memory_limit=memory_limit, directory=directory, train=split.train)
+        encoded.say_invalid()
         encoded.train, encoded.validation, encoded.test = map(encoded.positions, (split.train, split.validation, split.test))
         return encoded
 
@@ -95,6 +100,12 @@ class EncodedTable:
     def spec(self) -> DataSpec:
         """What a system needs to build its modules."""
         return self.encoder.spec
+
+    def say_invalid(self) -> None:
+        """Logs how many values of each column are no numbers and count as missing."""
+        for name, counts in self.counts.items():
+            if counts.invalid:
+                log.info("note: column '%s': %s values are not numbers and count as missing", name, f"{counts.invalid:,}")
 
     def positions(self, rows: np.ndarray) -> np.ndarray:
         """Where source rows are in the blocks, in the order given; rows that were dropped are left out."""
@@ -125,10 +136,17 @@ class TableEncoder:
     # fitting
 
     def fit(self, source: Source, train: np.ndarray) -> Self:
-        """Fits every column on the rows numbered `train`, less those that a policy drops, in one pass."""
+        """Fits every column on the rows numbered `train`, less those that a policy drops; raises all that is wrong with the columns."""
         self.check_columns(source, self.features)
         self.known = list(source.schema.names)
         self.messages_from(source)
+        try:
+            return self.fit_rows(source, train)
+        except RequestError as error:
+            raise explained(error, self.features, source, train) from error
+
+    def fit_rows(self, source: Source, train: np.ndarray) -> Self:
+        """Fits every column in one pass, and makes the groups and the spec."""
         fitted = self.fitting_units()
         with Workers() as workers:
             for table, rows in self.kept_batches(source, train, list(self.features)):
@@ -171,11 +189,13 @@ class TableEncoder:
         targets: bool | None = None,
         memory_limit: int | None = None,
         directory: Path | None = None,
+        train: np.ndarray | None = None,
     ) -> EncodedTable:
         """Encodes the source rows numbered `rows` (all when None), in source order, in one pass of bounded memory.
 
         `targets`: True needs them, False leaves them out, None takes those the source has. Blocks above `memory_limit` bytes are files
-        in `directory` (a temporary one when None), with the same values. Raises DataError or ManyErrors.
+        in `directory` (a temporary one when None), with the same values. `train`: the rows of this source that the columns were just
+        fitted on, so that errors can say what to ask for instead. Raises DataError or ManyErrors.
         """
         there = set(source.schema.names)
         wanted = [name for name in self.targets if targets or (targets is None and name in there)]
@@ -188,12 +208,15 @@ class TableEncoder:
         counts = {name: Counts() for name in [*self.inputs, *wanted]}
         dropped: dict[str, list[np.ndarray]] = {}
         kept: list[np.ndarray] = []
-        with Workers() as workers:
-            for table, numbers in self.kept_batches(source, rows, [*self.inputs, *wanted], dropped):
-                piece = blocks.piece(len(numbers))
-                workers.each(lambda job, t=table, n=numbers, p=piece: job(t, n, p), self.jobs(wanted, counts), len(numbers))  # type: ignore[misc]
-                blocks.commit(piece, len(numbers))
-                kept.append(numbers)
+        try:
+            with Workers() as workers:
+                for table, numbers in self.kept_batches(source, rows, [*self.inputs, *wanted], dropped):
+                    piece = blocks.piece(len(numbers))
+                    workers.each(lambda job, t=table, n=numbers, p=piece: job(t, n, p), self.jobs(wanted, counts), len(numbers))  # type: ignore[misc]
+                    blocks.commit(piece, len(numbers))
+                    kept.append(numbers)
+        except RequestError as error:
+            raise explained(error, {name: self.features[name] for name in [*self.inputs, *wanted]}, source, train) from error
         return EncodedTable(
             encoder=self,
             blocks=blocks.finish(),
@@ -275,16 +298,15 @@ class TableEncoder:
                 feature.place = place
 
     def check_columns(self, source: Source, needed: Iterable[str]) -> None:
-        """Raises DataError naming the columns that the source lacks and the nearest it has."""
-        there = source.schema.names
+        """Raises DataError naming the columns that the source lacks, with near names that training did not know, or what is needed."""
+        there, needed = source.schema.names, list(needed)
         lacking = [name for name in needed if name not in there]
         if lacking:
             unknown = [name for name in there if name not in self.known]
-            names = ", ".join(f"'{name}'" for name in lacking[:10]) + (f" and {len(lacking) - 10} more" if len(lacking) > 10 else "")
             close = {name: nearest(name, unknown) for name in lacking}
             guesses = ", ".join(f"'{found}' for '{name}'" for name, found in close.items() if found)
-            fix = f"did you mean {guesses}?" if guesses else did_you_mean(lacking[0], unknown or there)
-            raise DataError(f"missing column{'s' if len(lacking) > 1 else ''} {names}", where=source.name, fix=fix)
+            fix = f"did you mean {guesses}?" if guesses else f"the model needs the columns {first(needed, 20)}"
+            raise DataError(f"missing column{'s' if len(lacking) > 1 else ''} {first(lacking, 10)}", where=source.name, fix=fix)
 
     # the artifact
 
@@ -327,3 +349,8 @@ def observe(unit: tuple[Feature, list[str]], table: pa.Table, rows: np.ndarray) 
     for name in names:
         feature.name = name
         feature.observe(one_array(table[name]), rows)
+
+
+def first(names: Sequence[str], limit: int) -> str:
+    """The first names in quotes, and how many more there are."""
+    return ", ".join(f"'{name}'" for name in names[:limit]) + (f" and {len(names) - limit} more" if len(names) > limit else "")

@@ -10,11 +10,11 @@ from trainwright.config.errors import DataError
 from trainwright.features.base import Place, plain_place, row_list
 
 
-def to_floats(values: pa.Array, name: str, rows: np.ndarray, place: Place = plain_place) -> np.ndarray:
-    """The values as float64, NaN where missing, perhaps sharing memory; raises DataError naming the rows whose text is no number."""
-    kind = values.type
+def to_floats(values: pa.Array, name: str, rows: np.ndarray, place: Place = plain_place, lenient: bool = False) -> np.ndarray:
+    """The values as float64, NaN where missing, perhaps sharing memory; text that is no number is NaN if `lenient`, else a DataError."""
+    kind, given = values.type, values
     if pa.types.is_dictionary(kind):
-        return to_floats(values.dictionary_decode(), name, rows, place)
+        return to_floats(values.dictionary_decode(), name, rows, place, lenient)
     if pa.types.is_null(kind):
         return np.full(len(values), np.nan)
     if pa.types.is_boolean(kind):
@@ -22,10 +22,16 @@ def to_floats(values: pa.Array, name: str, rows: np.ndarray, place: Place = plai
     elif pa.types.is_decimal(kind):
         values = values.cast(pa.float64())
     elif is_text(kind):
-        values = parse(values, name, rows, place)
+        values, bad = parse(values)
+        if bad is not None and not lenient:
+            raise DataError(
+                f"column '{name}' holds text that is not a number: {row_list(rows[bad], place, texts_at(given, bad))}",
+                why="the column is of type number",
+                fix=text_fix(name),
+            )
     elif not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
         better = "date" if pa.types.is_temporal(kind) else "vector or timeseries" if is_list(kind) else "category"
-        raise DataError(f"column '{name}' holds {kind}, not numbers", fix=f"write `columns.{name}: {better}`, or leave the column out")
+        raise DataError(f"column '{name}' holds {kind}, not numbers", fix=f"write columns.{name}={better}, or columns.{name}=ignore")
     return values.to_numpy(zero_copy_only=False).astype(np.float64, copy=False)
 
 
@@ -39,29 +45,59 @@ def is_list(kind: pa.DataType) -> bool:
     return pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
 
 
-def parse(values: pa.Array, name: str, rows: np.ndarray, place: Place) -> pa.Array:
-    """Numbers written as text; blank text is missing."""
+def parse(values: pa.Array) -> tuple[pa.Array, np.ndarray | None]:
+    """Numbers written as text, null where blank or no number; and which texts are no number, as a boolean array, or None when none is."""
     trimmed = pc.utf8_trim_whitespace(values)
     trimmed = pc.if_else(pc.equal(trimmed, ""), None, trimmed)
     try:
-        return trimmed.cast(pa.float64())
+        return trimmed.cast(pa.float64()), None
     except pa.ArrowInvalid:
-        texts = trimmed.to_pylist()
-        bad = np.array([text is not None and not is_number(text) for text in texts])
-    if not bad.any():
-        return pa.array([None if text is None else float(text) for text in texts], pa.float64())
-    shown = [texts[i] for i in np.flatnonzero(bad)[:5]]
-    raise DataError(
-        f"column '{name}' holds text that is not a number: {row_list(rows[bad], place, shown)}",
-        why="the column is of type number",
-        fix=f"correct these values, write `columns.{name}: category` (or text), or add the word to the missing values of the source",
+        numbers = [None if text is None else number_of(text) for text in trimmed.to_pylist()]
+    bad = np.array([isinstance(number, str) for number in numbers])
+    return pa.array([None if isinstance(number, str) else number for number in numbers], pa.float64()), bad if bad.any() else None
+
+
+def number_of(text: str) -> float | str:
+    """The number that Python reads in the text, or the text itself."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def texts_at(values: pa.Array, places: np.ndarray, limit: int = 5) -> list[str]:
+    """The first texts at the places of a boolean array, without blanks around them."""
+    return [text.strip() for text in values.take(pa.array(np.flatnonzero(places)[:limit])).to_pylist()]
+
+
+def invalid_count(values: pa.Array) -> int:
+    """How many of the values are text that is not a number."""
+    if pa.types.is_dictionary(values.type):
+        values = values.dictionary_decode()
+    bad = parse(values)[1] if is_text(values.type) else None
+    return 0 if bad is None else int(bad.sum())
+
+
+def text_fix(name: str, target: bool = False) -> str:
+    """What can be done about text in a number column, as it is typed."""
+    out = "" if target else f"; or leave the column out: columns.{name}=ignore"
+    return f"correct them, or count them as missing: columns.{name}.invalid=missing; or choose another type: columns.{name}=category{out}"
+
+
+def infinite(name: str, listed: str, target: bool = False, where: str = "", count: int = 0) -> DataError:
+    """The error for infinite values in the rows listed."""
+    out = "" if target else f"; or leave the column out: ignore=[{name}]"
+    return DataError(
+        f"column '{name}' has {f'{count:,} ' if count > 1 else ''}infinite values: {listed}",
+        where=where,
+        fix=f"correct them, or count them as missing: columns.{name}.infinity=missing{out}",
     )
 
 
-def is_number(text: str) -> bool:
-    """Whether Python reads the text as a number."""
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+def too_large(name: str, largest: float, target: bool = False, where: str = "", listed: str = "") -> DataError:
+    """The error for numbers whose squares are beyond float64, so that they have no standard deviation."""
+    return DataError(
+        f"column '{name}' has values too large to be scaled, up to {largest:g}{f': {listed}' if listed else ''}",
+        where=where,
+        fix="correct them, or choose another target" if target else f"correct them, or leave the column out: ignore=[{name}]",
+    )

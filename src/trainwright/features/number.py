@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from trainwright.config.errors import DataError
 from trainwright.features.base import Counts, Feature, PartLayout
-from trainwright.features.floats import to_floats
+from trainwright.features.floats import infinite, invalid_count, to_floats, too_large
 from trainwright.features.options import NumberOptions
 from trainwright.features.scales import heavy, scaler
 from trainwright.features.spec import TargetSpec
@@ -58,9 +58,7 @@ class NumberFeature(Feature):
         self.take(self.blocks.rest())
         if not np.isfinite(self.moments.squares):
             largest = max(abs(float(self.moments.low)), abs(float(self.moments.high)))
-            raise DataError(
-                f"column '{self.name}' has values too large to be scaled, up to {largest:g}", fix="correct them, or leave the column out"
-            )
+            raise too_large(self.name, largest, self.target)
         ordered = self.sample.sorted()
         mean = float(self.moments.mean)
         fills = {"mean": lambda: mean, "mode": lambda: mode(ordered), "constant": lambda: float(self.config.fill or 0.0)}
@@ -81,8 +79,8 @@ class NumberFeature(Feature):
         positive = len(ordered) > 0 and ordered[0] >= 0
         if self.config.transform == "log" and not positive:
             raise DataError(
-                f"target '{self.name}' has negative values, which `transform: log` cannot take",
-                fix=f"write `columns.{self.name}.transform: none`",
+                f"target '{self.name}' has negative values, which transform=log cannot take",
+                fix=f"write columns.{self.name}.transform=none",
             )
         wanted = self.config.transform == "log" or (self.config.transform == "auto" and positive and log_helps(ordered))
         self.transform = "log" if wanted else "none"
@@ -96,17 +94,14 @@ class NumberFeature(Feature):
             self.scale = scaler(self.scaling["kind"])(self.scaling)
 
     def numbers(self, values: pa.Array, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """The values as float64 and which of them are missing; raises DataError for infinities unless they count as missing."""
-        numbers = to_floats(values, self.name, rows, self.place)
+        """The values as float64 and which of them are missing; raises DataError for infinities and text unless they count so."""
+        numbers = to_floats(values, self.name, rows, self.place, self.config.invalid == "missing")
         finite = np.isfinite(numbers)
         if finite.all():
             return numbers, None
         absent = ~finite
         if self.config.infinity == "error" and np.isinf(numbers).any():
-            raise DataError(
-                f"column '{self.name}' has infinite values: {self.listed(rows[np.isinf(numbers)])}",
-                fix=f"correct them, or write `columns.{self.name}.infinity: missing`",
-            )
+            raise infinite(self.name, self.listed(rows[np.isinf(numbers)]), self.target)
         return numbers, absent
 
     def absent(self, values: pa.Array, rows: np.ndarray) -> np.ndarray | None:
@@ -121,6 +116,8 @@ class NumberFeature(Feature):
     def encode(self, values: pa.Array, rows: np.ndarray, counts: Counts | None = None) -> dict[str, np.ndarray]:
         numbers, absent = self.numbers(values, rows)
         self.note_missing(absent, rows, counts)
+        if counts is not None and absent is not None and self.config.invalid == "missing":
+            counts.invalid += invalid_count(values)
         if absent is not None:
             numbers = np.where(absent, self.filling, numbers)
         parts = {"value": self.single(self.scale(numbers), rows)}
@@ -135,7 +132,7 @@ class NumberFeature(Feature):
         if not np.isfinite(result).all():
             raise DataError(
                 f"column '{self.name}' has values beyond the range of float32: {self.listed(rows[~np.isfinite(result)])}",
-                fix=f"correct them, or choose `columns.{self.name}.scale: quantile` or `log`",
+                fix=f"correct them, or choose columns.{self.name}.scale=quantile (or log)",
             )
         return result
 
@@ -156,6 +153,8 @@ class NumberFeature(Feature):
     def encode_target(self, values: pa.Array, rows: np.ndarray, counts: Counts | None = None) -> np.ndarray:
         numbers, absent = self.numbers(values, rows)
         self.note_missing(absent, rows, counts)
+        if counts is not None and absent is not None and self.config.invalid == "missing":
+            counts.invalid += invalid_count(values)
         if absent is not None:
             numbers = np.where(absent, self.filling, numbers)
         if self.transform == "log":

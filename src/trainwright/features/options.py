@@ -63,6 +63,8 @@ class NumberOptions(TargetConfig):
     """Applied to a target before it is standardised; `auto` takes `log` (log(1 + y)) when that removes a heavy skew."""
     infinity: Literal["error", "missing"] = "error"
     """Whether an infinite value stops with an error or counts as missing."""
+    invalid: Literal["error", "missing"] = "error"
+    """Whether text that is not a number stops with an error or counts as missing."""
 
 
 class BinaryOptions(ClassConfig):

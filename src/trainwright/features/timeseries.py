@@ -52,7 +52,7 @@ class TimeseriesFeature(Feature):
         if infinite.any() and self.config.infinity == "error":
             raise DataError(
                 f"column '{self.name}' has infinite values: {self.listed(np.unique(rows[lists.owners[infinite]]))}",
-                fix=f"correct them, or write `columns.{self.name}.infinity: missing`",
+                fix=f"correct them, or count them as missing: columns.{self.name}.infinity=missing",
             )
         return lists, np.where(infinite, np.nan, flat)
 

@@ -67,13 +67,13 @@ class VectorFeature(Feature):
             raise DataError(
                 f"column '{self.name}' has vectors of different lengths: {self.listed(rows[wrong], lengths[wrong].tolist())}",
                 why=f"the first has {self.width} numbers",
-                fix=f"correct them, or write `columns.{self.name}: timeseries`",
+                fix=f"correct them, or write columns.{self.name}=timeseries",
             )
         infinite = np.isinf(flat)
         if infinite.any() and self.config.infinity == "error":
             raise DataError(
                 f"column '{self.name}' has infinite values: {self.listed(np.unique(rows[lists.owners[infinite]]))}",
-                fix=f"correct them, or write `columns.{self.name}.infinity: missing`",
+                fix=f"correct them, or count them as missing: columns.{self.name}.infinity=missing",
             )
         vectors = np.full((len(values), self.width), np.nan)
         vectors[present] = np.where(infinite, np.nan, flat).reshape(-1, self.width) if self.width else 0

@@ -15,7 +15,7 @@ def coded(values: pa.Array, name: str) -> tuple[np.ndarray, list[str | None]]:
     if pa.types.is_null(kind):
         return np.full(len(values), -1, np.int32), []
     if is_list(kind) or pa.types.is_struct(kind):
-        fix = f"write `columns.{name}: set` (or vector, sequence), or leave the column out"
+        fix = f"write columns.{name}=set (or vector, sequence), or leave the column out: columns.{name}=ignore"
         raise DataError(f"column '{name}' holds {kind}, not single values", fix=fix)
     if not pa.types.is_dictionary(kind):
         values = (values.cast(pa.string()) if pa.types.is_string_view(kind) else values).dictionary_encode()

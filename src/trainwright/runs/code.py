@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import subprocess
 import threading
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import trainwright._version as version
+from trainwright._version import __version__
 from trainwright.config.errors import RunError
 from trainwright.runs.directory import RunDirectory
 from trainwright.runs.files import write_text
@@ -19,9 +23,13 @@ log = logging.getLogger("trainwright.runs")
 
 
 def code_state(folder: Path | None = None) -> tuple[dict[str, Any], str]:
-    """Commit, branch, remote, whether there are changes, untracked files; and the diff itself. Says in `note` why any of it is absent."""
+    """Trainwright's own code, and the commit, branch, changes and untracked files of `folder`; and the diff itself.
+
+    Says in `note` why any of it is absent.
+    """
     folder = folder or Path.cwd()
-    state: dict[str, Any] = {"commit": None, "branch": None, "dirty": None, "diff_sha256": None, "untracked": [], "note": ""}
+    state: dict[str, Any] = {"version": __version__, "source_sha256": source_sha256(), "commit": None, "branch": None}
+    state |= {"dirty": None, "diff_sha256": None, "untracked": [], "note": ""}
     try:
         top = _git(folder, "rev-parse", "--show-toplevel")
         if top is None:
@@ -40,6 +48,22 @@ def code_state(folder: Path | None = None) -> tuple[dict[str, Any], str]:
     if len(diff) > DIFF_LIMIT:
         return {**state, "note": f"the diff is {len(diff):,} characters and was not saved"}, ""
     return {**state, "note": "" if commit else "the work tree has no commit yet"}, diff
+
+
+@cache
+def source_sha256() -> str | None:
+    """One number for Trainwright's own source files, names and content; None when they cannot be read."""
+    package = Path(version.__file__).parent
+    digest = hashlib.sha256()
+    try:
+        found = [os.path.join(folder, name) for folder, _, names in os.walk(package) for name in names if name.endswith(".py")]
+        for path in sorted(os.path.relpath(each, package) for each in found):
+            with open(os.path.join(package, path), "rb") as file:
+                content = file.read()
+            digest.update(f"{path.replace(os.sep, '/')}\0{len(content)}\0".encode() + content)
+    except OSError:
+        return None
+    return digest.hexdigest()
 
 
 def write_code(run: RunDirectory, folder: Path | None = None) -> dict[str, Any]:

@@ -62,11 +62,22 @@ def _config(run: Path) -> Any:
 
 
 def code_changes(first: Path, second: Path) -> list[Change]:
-    """Differences of the code: commit, branch, and whether the uncommitted changes are the same."""
+    """Differences of the code: Trainwright's own, and of the working directory the commit, branch and uncommitted changes."""
     a, b = (_mapping(read_json(each / "code.json")) for each in (first, second))
     names = {"commit": "commit", "branch": "branch", "diff_sha256": "uncommitted changes"}
+    own = {"version": "Trainwright's version", "source_sha256": "Trainwright's source"}
+    names |= {key: said for key, said in own.items() if a.get(key) and b.get(key)}
     shown = [{said: _digest(state.get(key)) for key, said in names.items()} for state in (a, b)]
     return changes(shown[0], shown[1]) if a or b else []
+
+
+def code_agreement(first: Path, second: Path) -> str:
+    """What can be said of the code of two runs in which no difference was found: `the same`, or how far that is known."""
+    a, b = (_mapping(read_json(each / "code.json")) for each in (first, second))
+    own = bool(a.get("source_sha256") and b.get("source_sha256"))
+    if a.get("commit") and b.get("commit"):
+        return "the same"
+    return "Trainwright's is the same; that of the working directory is not known (no git commit)" if own else "not known"
 
 
 def environment_changes(first: Path, second: Path) -> list[Change]:

@@ -41,11 +41,11 @@ class RunDirectory:
         self.lock = RunLock(path / ".lock")
 
     @classmethod
-    def create(cls, dir: str = "", name: str = "run", root: str = "runs", resume: bool = False) -> RunDirectory:
+    def create(cls, dir: str = "", name: str = "run", root: str = "runs", resume: bool = False, *, python: bool = False) -> RunDirectory:
         """Make `dir`, or `root/name/<start time>`, with its run.json, and lock it.
 
         With `resume` the run already there (or the latest of that name) is opened for writing instead. Raises RunError when the
-        place is taken, cannot be written, is another writer's, or is no run.
+        place is taken, lies in a run, cannot be written, is another writer's, or is no run; its fix names Python's arguments with `python`.
         """
         if resume:
             place = Path(dir) if dir else latest_run(Path(root) / folder_name(name))
@@ -53,17 +53,25 @@ class RunDirectory:
                 return cls._resume(place)
         created = datetime.now().astimezone()
         path = Path(dir) if dir else _free_place(Path(root) / folder_name(name), created)
-        if _occupied(path):
-            raise _taken(path)
+        refuse_inside(path, python)
+        refuse_occupied(path, python)
         info = {"format": FORMAT, "version": __version__, "name": name, "status": "created", "created": created.isoformat()}
+        missing = [each for each in (path.absolute(), *path.absolute().parents) if not each.exists()]
         try:
             _make(path, info)
         except RunError:
             if dir or not path.exists():
                 raise
-            return cls.create(dir, name, root, resume)  # another run took this second's name first
+            return cls.create(dir, name, root, resume, python=python)  # another run took this second's name first
         run = cls(path, info)
-        run.lock.acquire()
+        try:
+            run.lock.acquire()
+        except RunError as error:
+            if isinstance(error.__cause__, OSError):  # the disk refused the lock; nothing half made stays
+                (path / "run.json").unlink(missing_ok=True)
+                run.lock.path.unlink(missing_ok=True)
+                _remove_empty(missing)
+            raise
         return run
 
     @classmethod
@@ -237,14 +245,33 @@ def _occupied(path: Path) -> bool:
         raise refusal(error, path) from error
 
 
-def _taken(path: Path) -> RunError:
+def refuse_occupied(path: Path, python: bool = False) -> None:
+    """Raises RunError when a run, other files or a file are at `path`; `python` says which words its fix uses."""
+    if not _occupied(path):
+        return
+    elsewhere = f"choose another place with {'run_dir=DIR' if python else 'run.dir=DIR'}"
     if path.is_file():
-        return RunError("this place is taken by a file", where=str(path), fix="choose another place with run.dir=DIR")
+        raise RunError("this place is taken by a file", where=str(path), fix=elsewhere)
     if (path / "run.json").is_file():
-        fix = "add --resume to continue it, or choose another place with run.dir=DIR"
-        return RunError("there is a run here already", where=str(path), fix=fix)
+        fix = f"{'give resume=True' if python else 'add --resume'} to continue it, or {elsewhere}"
+        raise RunError("this place is taken: there is a run here already", where=str(path), fix=fix)
     why = "it is not empty and holds no run; nothing in it was touched"
-    return RunError("this directory is in use", where=str(path), why=why, fix="choose another place with run.dir=DIR, or empty it")
+    raise RunError("this place is taken: the directory is in use", where=str(path), why=why, fix=f"{elsewhere}, or empty it")
+
+
+def refuse_inside(path: Path, python: bool = False) -> None:
+    """Raises RunError when a run at `path` would lie inside another run."""
+    absolute = path.absolute()
+    outer = next((each for each in absolute.parents if (each / "run.json").is_file()), None)
+    if outer is not None:
+        where = "run_dir=DIR" if python else "run.dir=DIR"
+        why = f"{_short(outer)} is a run itself"
+        raise RunError("a run cannot lie inside another", where=str(path), why=why, fix=f"choose another place with {where}")
+
+
+def _short(path: Path) -> Path:
+    """The path from the working directory, when it lies below it."""
+    return path.relative_to(Path.cwd()) if path != Path.cwd() and path.is_relative_to(Path.cwd()) else path
 
 
 def _free_place(folder: Path, moment: datetime) -> Path:

@@ -40,8 +40,12 @@ class RunLock:
             who = f"process {owner}" if owner else "another process"
             fix = "wait until it ends, stop it, or give this run another place with run.dir=DIR"
             raise RunError("this run is being written by someone else", where=str(self.path.parent), why=f"{who} holds its lock", fix=fix)
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"{os.getpid()}\n".encode())
+        try:
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, f"{os.getpid()}\n".encode())
+        except OSError as error:
+            os.close(descriptor)
+            raise refusal(error, self.path.parent) from error
         self._descriptor = descriptor
         _held.add(self)
 

@@ -34,7 +34,7 @@ def console_logging(level: int = logging.INFO, *, rank: int = 0, stream: TextIO 
 def file_logging(path: Path, level: int = logging.DEBUG) -> logging.Handler:
     """Append messages to `path`, kept in 30 files of 50 MB. Raises RunError when it cannot be written."""
     try:
-        handler = RotatingFileHandler(path, maxBytes=FILE_BYTES, backupCount=FILES - 1, encoding="utf-8", errors="backslashreplace")
+        handler = _File(path, maxBytes=FILE_BYTES, backupCount=FILES - 1, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise refusal(error, path) from error
     handler.setLevel(level)
@@ -72,6 +72,14 @@ class _Console(logging.StreamHandler[TextIO]):
         if self._follows:
             self.stream = sys.stderr
         super().emit(record)
+
+
+class _File(RotatingFileHandler):
+    """Loses lines that a full disk refuses, without a traceback for each."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
 
 
 class _Plain(logging.Formatter):

@@ -2,8 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
 from trainwright.config.choice import choice
-from trainwright.config.model import ConfigModel
+from trainwright.config.errors import ConfigError, did_you_mean
+from trainwright.config.foreign import is_path
+from trainwright.config.model import ConfigModel, refusal
+from trainwright.config.registry import parts
+
+
+def column_type(name: str) -> str:
+    """The name of a type that columns can have; raises ConfigError naming the nearest."""
+    known = [each for each in parts("feature") if each not in ("auto", "ignore")]
+    if name not in known and not is_path(name):
+        raise ConfigError(f"no column type is called '{name}'", fix=did_you_mean(name, known))
+    return name
+
+
+ColumnType = Annotated[str, AfterValidator(refusal(column_type))]
+Tied = Annotated[list[str], Field(min_length=2)]
 
 
 class SupervisedConfig(ConfigModel):
@@ -11,9 +30,9 @@ class SupervisedConfig(ConfigModel):
 
     combiner: choice("combiner") = "auto"  # type: ignore[valid-type]
     """What joins the encoded columns into one vector."""
-    encoders: dict[str, choice("encoder")] = {}  # type: ignore[valid-type]
+    encoders: dict[ColumnType, choice("encoder")] = {}  # type: ignore[valid-type]
     """Encoder by column type (`number: periodic`), for columns that name none."""
-    tied: dict[str, list[str]] = {}
-    """Columns that share one encoder, by a name of your own: `{who: [sender, receiver]}`."""
+    tied: dict[str, Tied] = {}
+    """Two or more columns that share one encoder, by a name of your own: `{who: [sender, receiver]}`."""
 
     model_config = {"validate_default": True}

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from trainwright import metrics as measures
-from trainwright.config.errors import ConfigError, DataError, did_you_mean
+from trainwright.config.errors import ConfigError, DataError, did_you_mean, nearest
 from trainwright.engine.system import Batch, Loss, Moment
 from trainwright.systems.base import seeded
 
@@ -94,7 +94,9 @@ class PlainSystem(nn.Module):
         for name in metrics:
             if name not in measures.PARTS or self.kind not in measures.PARTS[name].kinds:
                 fitting = [each for each, part in measures.PARTS.items() if self.kind in part.kinds]
-                raise ConfigError(f"there is no metric '{name}' for this loss", where="tw.fit(metrics)", fix=did_you_mean(name, fitting))
+                close = next((each for each in fitting if name and each.startswith(name.lower())), "") or nearest(name, fitting)
+                fix = (f"did you mean '{close}'? " if close else "") + f"available: {', '.join(fitting)}"
+                raise ConfigError(f"there is no metric '{name}' for this loss", where="tw.fit(metrics)", fix=fix)
         return list(metrics)
 
     def output_of(self, batch: Batch) -> Any:
@@ -183,19 +185,44 @@ class PlainSystem(nn.Module):
         self.train(False)
         try:
             with torch.no_grad(), seeded(0):
-                output = self._tried("the model does not take these rows", shapes, lambda: self.output_of(batch))
+                output = self._tried("the model does not take these rows", shapes, lambda: self.output_of(batch), self._input_fix(batch))
                 self._check_shapes(output, batch[TARGET])
                 seen = f"{shapes}; output {tuple(output.shape)}" if isinstance(output, Tensor) else shapes
-                self._tried("the loss does not take this output and target", seen, lambda: self.loss_of(output, batch[TARGET]))
+                fix = self._loss_fix(output, batch[TARGET])
+                self._tried("the loss does not take this output and target", seen, lambda: self.loss_of(output, batch[TARGET]), fix)
         finally:
             for module, mode in modes:
                 module.training = mode
 
-    def _tried(self, what: str, shapes: str, call: Callable[[], Any]) -> Any:
+    def _input_fix(self, batch: Batch) -> str:
+        """What to change when the model refuses its inputs."""
+        layer = next((each for each in self.model.modules() if isinstance(each, nn.Linear)), None)
+        first = batch[self.inputs[0]]
+        if len(self.inputs) == 1 and first.is_floating_point() and layer is not None and first.shape[-1] != layer.in_features:
+            return f"a row has {first.shape[-1]} values and the first nn.Linear takes {layer.in_features}: make both the same"
+        embeds = any(isinstance(each, nn.Embedding) for each in self.model.modules())
+        if len(self.inputs) == 1 and layer is not None and not first.is_floating_point() and not embeds:
+            return "layers such as nn.Linear take floats: give the input as x.float()"
+        return f"model(…) must take {len(self.inputs)} tensor(s) of these shapes and types, one per input and without the target"
+
+    def _loss_fix(self, output: Any, target: Tensor) -> str:
+        """What to change when the loss refuses the model's output and the target."""
+        if self.function is not None:
+            return "the loss is called as loss(output, target), with tensors of these shapes and types"
+        if self.kind != "category":
+            return "give the target as floats (`y.float()`), in the shape of the model's output"
+        if target.is_floating_point() and target.shape != output.shape:
+            return "cross_entropy takes class numbers: give the target as y.long(); for values to be predicted use loss='mse'"
+        if target.dim() == output.dim() and target.shape[-1] == 1:
+            return "give one class number per row, without the last dimension: y.squeeze(-1)"
+        return f"the model gives {output.shape[1]} classes: the target must hold whole numbers from 0 to {output.shape[1] - 1}, one per row"
+
+    def _tried(self, what: str, shapes: str, call: Callable[[], Any], fix: str) -> Any:
         try:
             return call()
         except (RuntimeError, ValueError, IndexError, TypeError, AttributeError) as error:
-            raise DataError(what, where=shapes, why=str(error).splitlines()[0] if str(error) else type(error).__name__) from error
+            why = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise DataError(what, where=shapes, why=why, fix=fix) from error
 
     def _check_shapes(self, output: Any, target: Tensor) -> None:
         if self.sum is None:

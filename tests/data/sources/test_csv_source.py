@@ -82,7 +82,8 @@ def test_a_header_is_found_or_made(opened, write, text: str, names: list[str]) -
 
 
 def test_a_table_without_header_says_so(opened, write) -> None:
-    assert "column_1" in opened(write("1,2\n3,4\n")).notes[0]
+    note = opened(write("1,2\n3,4\n")).notes[0]
+    assert "column_1" in note and "data.source.header=true" in note
 
 
 @pytest.mark.parametrize("header", [True, "true"])

@@ -70,10 +70,10 @@ class CSVSource(FileSource):
         first = self.texts[0].head.dialect
         if not first.header:
             self.notes.append(
-                "no header was found: columns are named column_1, column_2, … (`data.source.header: true` if the first row names them)"
+                "no header was found: columns are named column_1, column_2, … (data.source.header=true if the first row names them)"
             )
         if first.encoding == "latin-1" and self.options.encoding == "auto":
-            self.notes.append("the text is not UTF-8 and was read as latin-1; set `data.source.encoding` if letters look wrong")
+            self.notes.append("the text is not UTF-8 and was read as latin-1; set data.source.encoding=NAME if letters look wrong")
         if self.skipped:
             self.notes.append(f"{self.skipped} rows with too few or too many values were skipped")
 

@@ -43,13 +43,13 @@ class Split:
         return replace(self, train=self.train[~np.isin(self.train, rows)])
 
     def record(self) -> pa.Table:
-        """A table `row`, `split`, `hash` (hexadecimal), in the order of rows, as kept with a run."""
+        """A table `row`, `split`, `hash` (uint64), in the order of rows, as kept with a run."""
         rows = np.concatenate(list(self.parts().values()))
         names = np.repeat(np.arange(3), [len(part) for part in self.parts().values()])
         order = np.argsort(rows, kind="stable")
         columns = {"row": int64_array(rows[order]), "split": pa.array(NAMES).take(int64_array(names[order]))}
         if self.hashes is not None:
-            columns["hash"] = pa.array([f"{value:016x}" for value in self.hashes[rows[order]].tolist()])
+            columns["hash"] = pa.array(self.hashes[rows[order]])
         return pa.table(columns)
 
 

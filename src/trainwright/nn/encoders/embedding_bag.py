@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from trainwright.config.errors import ConfigError
 from trainwright.features.spec import InputGroup
 from trainwright.nn.encoders import BagOptions
+from trainwright.nn.encoders.fitting import unfit
 from trainwright.nn.networks.initial import normal_weight
 
 
@@ -18,9 +18,7 @@ class EmbeddingBag(nn.Module):
     def __init__(self, options: BagOptions, group: InputGroup) -> None:
         super().__init__()
         if len(group.parts.get("value", ())) != 2 or "length" in group.parts:
-            raise ConfigError(
-                f"columns of type '{group.kind}' are not sets or bags", where=", ".join(group.columns), fix="choose another encoder"
-            )
+            raise unfit(group, "are not sets or bags")
         self.mean = options.mean
         self.table = normal_weight(group.parts["value"][1], options.width, std=1.0 if options.mean else 1 / options.width**0.5)
         self.missing = nn.Parameter(torch.zeros(options.width)) if "missing" in group.parts else None

@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from trainwright.config.errors import ConfigError
 from trainwright.features.spec import InputGroup
 from trainwright.nn.encoders import OneHotOptions
+from trainwright.nn.encoders.fitting import unfit
 
 
 def offsets(sizes: list[int]) -> Tensor:
@@ -21,9 +21,7 @@ def offsets(sizes: list[int]) -> Tensor:
 def check_index(group: InputGroup) -> None:
     """Raises ConfigError when the group does not hold category indices."""
     if "index" not in group.parts:
-        raise ConfigError(
-            f"columns of type '{group.kind}' are not categories", where=", ".join(group.columns), fix="choose another encoder"
-        )
+        raise unfit(group, "are not categories")
 
 
 class OneHot(nn.Module):

@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from trainwright.config.errors import ConfigError
 from trainwright.features.spec import InputGroup
 from trainwright.nn.encoders import PassthroughOptions
+from trainwright.nn.encoders.fitting import unfit
 
 
 class Passthrough(nn.Module):
@@ -17,9 +17,7 @@ class Passthrough(nn.Module):
     def __init__(self, options: PassthroughOptions, group: InputGroup) -> None:
         super().__init__()
         if "value" not in group.parts or "length" in group.parts:
-            raise ConfigError(
-                f"columns of type '{group.kind}' are not plain numbers", where=", ".join(group.columns), fix="choose another encoder"
-            )
+            raise unfit(group, "are not plain numbers")
         shape = group.parts["value"]
         self.flat, self.missing = len(shape) == 1, "missing" in group.parts
         self.tokens = shape[0]

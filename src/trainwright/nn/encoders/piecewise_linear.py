@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from trainwright.config.errors import ConfigError
 from trainwright.features.spec import InputGroup
 from trainwright.nn.encoders import PiecewiseLinearOptions
+from trainwright.nn.encoders.fitting import unfit
 from trainwright.nn.networks.activations import activation
 from trainwright.nn.networks.initial import uniform_weight
 from trainwright.nn.networks.pieces import PiecewiseLinear, choose_edges
@@ -17,9 +17,7 @@ from trainwright.nn.networks.pieces import PiecewiseLinear, choose_edges
 def check_numbers(group: InputGroup) -> None:
     """Raises ConfigError when the group does not hold one number per column."""
     if len(group.parts.get("value", ())) != 1:
-        raise ConfigError(
-            f"columns of type '{group.kind}' are not single numbers", where=", ".join(group.columns), fix="choose another encoder"
-        )
+        raise unfit(group, "are not single numbers")
 
 
 class PiecewiseLinearEmbedding(nn.Module):
@@ -37,11 +35,7 @@ class PiecewiseLinearEmbedding(nn.Module):
         super().__init__()
         check_numbers(group)
         if "quantiles" not in group.extras:
-            raise ConfigError(
-                f"columns of type '{group.kind}' have no quantiles",
-                where=", ".join(group.columns),
-                fix="use the periodic or passthrough encoder",
-            )
+            raise unfit(group, "have no quantiles")
         columns, width = len(group.columns), options.width
         edges = choose_edges(group.extras["quantiles"], options.bins)
         self.pieces = PiecewiseLinear(edges)

@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from trainwright.config.errors import ConfigError
 from trainwright.features.spec import InputGroup
+from trainwright.nn.encoders.fitting import unfit
 
 
 def present(length: Int[Tensor, " b"], steps: int) -> Bool[Tensor, "b l"]:
@@ -34,9 +34,7 @@ class SequenceInput(nn.Module):
     def __init__(self, group: InputGroup, width: int) -> None:
         super().__init__()
         if "length" not in group.parts:
-            raise ConfigError(
-                f"columns of type '{group.kind}' are not sequences", where=", ".join(group.columns), fix="choose another encoder"
-            )
+            raise unfit(group, "are not sequences")
         self.part = "tokens" if "tokens" in group.parts else "value"
         self.steps = group.parts[self.part][1]
         self.table: nn.Module = nn.Embedding(group.sizes[0], width) if self.part == "tokens" else nn.Linear(1, width)
