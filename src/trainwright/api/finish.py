@@ -190,9 +190,8 @@ def explain(
         drawn = drawn_rows(len(positions), IMPORTANCE_ROWS, config.run.seed)
         chosen = np.arange(len(positions)) if drawn is None else drawn
         rows = block_rows(prepared.table.blocks, positions[chosen])
-        pieces = [
-            rows.take(each) for each in torch.arange(len(chosen)).split(256)
-        ]  # in pieces, so that mapped pages are given back between
+        # in pieces, so that the pages of mapped files are given back between them
+        pieces = [rows.take(torch.arange(start, min(start + 256, len(chosen)))) for start in range(0, len(chosen), 256)]
         arrays = {key: torch.cat([piece[key] for piece in pieces]).numpy() for key in pieces[0]}
         some = {name: outcome.take(chosen) for name, outcome in outcomes.items()}
         importance = permutation_importance(model.scores, arrays, prepared.spec.inputs, some, seed=config.run.seed)
