@@ -159,3 +159,11 @@ def test_a_table_without_test_rows_is_measured_on_validation(tmp_path: Path) -> 
     data = {"split": {"type": "random", "train": 0.8, "validation": 0.2, "test": 0.0}}
     run = tw.train(passengers(), target="survived", data=data, run_dir=tmp_path / "run", **QUICK)
     assert "test" not in run.metrics and run.metrics["validation"]["survived"]["accuracy"] > 0.5
+
+
+def test_what_was_chosen_by_itself_is_written_down_and_repeats_the_run(tmp_path: Path) -> None:
+    settings = {"trainer": {**QUICK["trainer"], "max_epochs": 1}, "evaluation": QUICK["evaluation"]}
+    run = tw.train(passengers(), target="survived", run_dir=tmp_path / "run", **settings)
+    written = json.loads((run.path / "model" / "model.json").read_text())["model"]
+    assert written["combiner"]["type"] == "tabm" and written["encoders"]["number"]["type"] == "piecewise_linear"
+    assert weights(tw.train(config=run.path / "config.yaml", run_dir=tmp_path / "again")) == weights(run)

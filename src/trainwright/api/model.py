@@ -73,7 +73,7 @@ class Model:
             system.build(encoder.spec)
             system.load_state_dict(load_tensors(folder / "model.safetensors"))
         except (OSError, KeyError, TypeError, RuntimeError, ValueError, SafetensorError) as error:
-            why = str(error).splitlines()[0] if str(error) else type(error).__name__
+            why = " ".join(str(error).split())[:300] or type(error).__name__
             raise RunError(
                 "the model of this run is damaged", where=str(folder), why=why, fix="restore the folder from a copy, or train again"
             ) from error

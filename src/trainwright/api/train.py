@@ -123,7 +123,9 @@ def refuse_taken(config: Config, python: bool = False) -> None:
 
 
 def resolved(config: Config, prepared: Prepared) -> Config:
-    """The configuration with the types, targets and left-out columns that were found, so that it repeats the run as it stands."""
+    """The configuration with the types, targets, left-out columns and network that were found, so that it repeats the run as it stands."""
+    from trainwright.systems.supervised import resolved as resolved_model
+
     ignored = [column.name for column in prepared.columns if column.role == "ignored"]
     columns = {column.name: column.options for column in prepared.columns if column.role != "ignored"}
     name = config.run.name or default_name(prepared)
@@ -133,6 +135,7 @@ def resolved(config: Config, prepared: Prepared) -> Config:
             "inputs": prepared.inputs,
             "ignore": ignored,
             "columns": columns,
+            "model": resolved_model(config.model, prepared.spec),
             "run": config.run.model_copy(update={"name": name}),
         }
     )

@@ -14,6 +14,7 @@ from trainwright.config.model import ConfigModel, PartConfig
 from trainwright.config.registry import build
 from trainwright.engine.system import Batch, Loss, Moment
 from trainwright.features.spec import DataSpec, InputGroup, TargetSpec
+from trainwright.nn.combiners.auto import choose as choose_combiner
 from trainwright.nn.decoders import LinearDecoderOptions
 from trainwright.nn.encoders.auto import choose as choose_encoder
 from trainwright.nn.encoders.tied import Tied, one_column
@@ -177,3 +178,13 @@ class SupervisedSystem(System):
     def higher_is_better(self, name: str) -> bool:
         """Which way a key of `metrics` is better."""
         return measures.mode(name) == "max"
+
+
+def resolved(config: SupervisedConfig, spec: DataSpec) -> SupervisedConfig:
+    """The configuration with what `auto` means for these data: the network stays the same when a later version chooses otherwise."""
+    combiner = choose_combiner(spec.rows) if config.combiner.type == "auto" else config.combiner
+    encoders = {kind: options for kind, options in config.encoders.items() if options.type != "auto"}
+    for group in spec.inputs:
+        if group.kind not in encoders and group.kind not in ("set", "bag"):  # these two are chosen by the size of each column
+            encoders[group.kind] = choose_encoder(group, combiner.type, spec.rows)
+    return config.model_copy(update={"combiner": combiner, "encoders": encoders})
