@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from small_tables import passengers, write_csv
 
-KILLS = 12
+KILLS = 8
 SETTINGS = ["model.combiner={type: concat, depth: 1, width: 32}", "trainer.max_epochs=60", "trainer.batch_size=16"]
 SETTINGS += ["trainer.checkpoint={every: 7 steps, min_interval: 0 s}", "trainer.early_stopping.patience=50"]
 SETTINGS += ["trainer.trackers=[csv]", "evaluation.baselines=[constant]"]
