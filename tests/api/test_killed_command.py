@@ -52,11 +52,14 @@ def test_a_command_killed_at_random_moments_ends_as_one_that_was_not(tmp_path: P
     moments, kills, number = random.Random(20260202), 0, 0
     while kills < KILLS:
         number += 1
-        for _ in range(4):
+        for _ in range(3):
+            begun = time.perf_counter()
             process = subprocess.Popen(command(tmp_path, f"killed-{number}"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
             try:
                 said = process.communicate(timeout=moments.uniform(0.4, 1.0) * length)[0]
                 assert process.returncode == 0, said.decode()
+                length = min(length, time.perf_counter() - begun)  # the machine was busier when it was measured
+                break
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.communicate()
