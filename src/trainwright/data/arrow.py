@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
 from typing import Any
 
@@ -101,7 +102,11 @@ def plain_table(table: pa.Table, nan_is_missing: bool = True) -> pa.Table:
 
 def one_chunk(table: pa.Table) -> pa.Table:
     """The table with one chunk per column, copied column by column."""
-    return table.combine_chunks() if any(column.num_chunks > 1 for column in table.columns) else table
+    if all(column.num_chunks <= 1 for column in table.columns):
+        return table
+    with ThreadPoolExecutor() as workers:
+        columns = list(workers.map(lambda column: column.combine_chunks(), table.columns))
+    return pa.table(dict(zip(table.column_names, columns, strict=True)), schema=table.schema)
 
 
 def in_pieces(tables: Iterable[pa.Table], rows: int = PIECE) -> Iterator[pa.Table]:
