@@ -10,7 +10,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from trainwright.config.errors import ConfigError, nearest
-from trainwright.config.model import refusal
+from trainwright.config.model import refusal, refused
 
 SPELLINGS: dict[str, tuple[str, ...]] = {
     "epochs": ("epochs", "epoch"),
@@ -42,7 +42,8 @@ class Duration:
         if isinstance(text, Duration):
             return text
         if isinstance(text, int | float) and not isinstance(text, bool):
-            raise ConfigError(f"{text} has no unit", fix=f"write '{text:g} steps', '{text:g} epochs' or '{text:g} s'")
+            fix = f"write '{text:g} steps', '{text:g} epochs' or '{text:g} s'" if text > 0 else EXAMPLES
+            raise ConfigError(f"{text} has no unit", fix=fix)
         found = PATTERN.fullmatch(text) if isinstance(text, str) else None
         if found is None:
             raise ConfigError(f"{text!r} is not a duration (a number and a unit)", fix=EXAMPLES)
@@ -92,6 +93,20 @@ class Duration:
             "examples": ["10 epochs", "500 steps", "30 min", "2 h", "0.1 run"],
             "x-type": "duration",
         }
+
+
+def a_time(value: Duration | None) -> Duration | None:
+    """The duration, refused when it does not count time."""
+    if value is not None and value.kind != "time":
+        raise refused(ConfigError(f"'{value}' is not a time", fix="write for example '10 s', '30 min' or '2 h'"))
+    return value
+
+
+def above_zero(value: Duration | None) -> Duration | None:
+    """The duration, refused when it is nothing."""
+    if value is not None and value.value <= 0:
+        raise refused(ConfigError(f"'{value}' is no interval", fix="write a number above zero"))
+    return value
 
 
 def _number(text: str) -> int | float:

@@ -29,7 +29,7 @@ CONTEXT: dict[str, tuple[str, ...]] = {
     "combiner": ("shapes", "rows"),
     "decoder": ("width", "members", "target"),
     "loss": ("target",),
-    "optimizer": ("params", "parameters"),
+    "optimizer": ("params", "parameters", "groups"),
     "schedule": ("extent", "higher_is_better", "optimizer"),
 }
 """Kind → parameters that the program fills in, and that are no options."""
@@ -92,6 +92,8 @@ def options_from_signature(made_from: Any, path: str, kind: str) -> type[PartCon
         if each.name.startswith("_") or hasattr(PartConfig, each.name):
             continue
         fields[each.name] = _field(hints.get(each.name, Any), each.default)
+    if kind == "schedule" and "every" not in fields and hasattr(made_from, "get_last_lr"):
+        fields["every"] = (Literal["step", "epoch"], "step")
     takes_all = any(each.kind is each.VAR_KEYWORD for each in parameters)
     summary = (inspect.getdoc(made_from) or f"Options of {path}.").partition("\n\n")[0]
     base = _Open if takes_all else PartConfig
@@ -146,7 +148,7 @@ def _writable(annotation: Any) -> Any:
         kept = [each for each in (_writable(part) for part in inside) if each is not Any]
         return reduce(or_, kept) if any(each is not type(None) for each in kept) else Any
     if origin in (list, tuple, dict) and all(each is Ellipsis or _writable(each) is not Any for each in inside):
-        return annotation
+        return origin[tuple(each if each is Ellipsis else _writable(each) for each in inside)]
     return annotation if annotation in (list, dict) else Any
 
 

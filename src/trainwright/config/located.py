@@ -145,6 +145,7 @@ def _unknown_option(model: type[ConfigModel], composed: Composed, path: KeyPath,
     if isinstance(here, PartHere) and isinstance(value, dict):
         what = f"unknown option '{key}' of {here.kind} '{value.get('type', here.default)}' in {around}"
     elsewhere = [each for each in option_paths(model) if each.rpartition(".")[2] == key.replace("-", "_")]
+    elsewhere = [each for each in elsewhere if each != spelled(path)]
     if elsewhere and not nearest(key, known):
         return ConfigError(what, where=place, fix=f"did you mean {elsewhere[0]}?")
     return ConfigError(what, where=place, fix=did_you_mean(key, known) or "it has no options")

@@ -21,6 +21,7 @@ class ConfigModel(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
         strict=True,
+        allow_inf_nan=False,
         frozen=True,
         validate_default=False,
         use_attribute_docstrings=True,

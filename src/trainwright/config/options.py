@@ -15,6 +15,7 @@ from trainwright.config.dump import dump_values
 from trainwright.config.durations import Duration
 from trainwright.config.model import ConfigModel
 from trainwright.config.registry import options_class
+from trainwright.config.scheduled import Scheduled
 from trainwright.config.sizes import Bytes
 from trainwright.config.structure import Section, field_structure
 
@@ -28,7 +29,7 @@ WORDS: dict[Any, str] = {
     type(None): "null",
     Any: "any",
 }
-WORDS |= {Duration: "duration", Bytes: "size"}
+WORDS |= {Duration: "duration", Bytes: "size", Scheduled: "scheduled number"}
 SIGNS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
 
 

@@ -24,6 +24,7 @@ KINDS: dict[str, str] = {
     "optimizer": "trainwright.optim",
     "schedule": "trainwright.optim.schedules",
     "tracker": "trainwright.tracking",
+    "callback": "trainwright.engine.callbacks",
     "baseline": "trainwright.baselines",
 }
 """Kind → the module that holds its table `PARTS: dict[str, Part]`; that module imports no torch."""
