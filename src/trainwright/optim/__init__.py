@@ -3,10 +3,35 @@
 from __future__ import annotations
 
 from trainwright.config.registry import Part
-from trainwright.optim.options import AdamOptions, AdamWOptions, SGDOptions
+from trainwright.optim import options as ours
+from trainwright.optim import torch_options as theirs
+
+_NAMED = "trainwright.optim.named_torch:NamedTorch"
 
 PARTS: dict[str, Part] = {
-    "adamw": Part("trainwright.optim.adamw:AdamW", AdamWOptions, "Adam with decoupled weight decay"),
-    "adam": Part("trainwright.optim.adam:Adam", AdamOptions, "adaptive moments"),
-    "sgd": Part("trainwright.optim.sgd:SGD", SGDOptions, "gradient descent, with momentum or Nesterov's"),
+    "adamw": Part("trainwright.optim.adamw:AdamW", ours.AdamWOptions, "Adam with decoupled weight decay"),
+    "adam": Part("trainwright.optim.adam:Adam", ours.AdamOptions, "adaptive moments"),
+    "sgd": Part("trainwright.optim.sgd:SGD", ours.SGDOptions, "gradient descent, with momentum or Nesterov's"),
+    "adamw_8bit": Part("trainwright.optim.adamw_8bit:AdamW8bit", ours.AdamW8bitOptions, "AdamW with a quarter of the state"),
+    "lion": Part("trainwright.optim.lion:Lion", ours.LionOptions, "the sign of a momentum; half of AdamW's state"),
+    "muon": Part("trainwright.optim.muon:Muon", ours.MuonOptions, "orthogonal momentum for hidden matrices, AdamW for the rest"),
+    "schedule_free_adamw": Part(
+        "trainwright.optim.schedule_free:ScheduleFreeAdamW", ours.ScheduleFreeAdamWOptions, "AdamW that averages instead of a schedule"
+    ),
+    "schedule_free_sgd": Part(
+        "trainwright.optim.schedule_free:ScheduleFreeSGD", ours.ScheduleFreeSGDOptions, "SGD that averages instead of a schedule"
+    ),
+    "lookahead": Part("trainwright.optim.lookahead:Lookahead", ours.LookaheadOptions, "slow weights behind another optimizer's fast ones"),
+    "sam": Part("trainwright.optim.sam:SAM", ours.SAMOptions, "sharpness-aware: the gradient at the worst point nearby, two passes a step"),
+    "lbfgs": Part("trainwright.optim.lbfgs:LBFGS", ours.LBFGSOptions, "quasi-Newton, many passes a step; for small data in one batch"),
+    "adadelta": Part(_NAMED, theirs.AdadeltaOptions, "rates from running means of gradients and updates"),
+    "adafactor": Part(_NAMED, theirs.AdafactorOptions, "Adam with the second moment as a row and a column"),
+    "adagrad": Part(_NAMED, theirs.AdagradOptions, "rates that shrink with the sum of squared gradients"),
+    "adamax": Part(_NAMED, theirs.AdamaxOptions, "Adam over the largest gradient"),
+    "asgd": Part(_NAMED, theirs.ASGDOptions, "gradient descent that keeps an average of the weights"),
+    "nadam": Part(_NAMED, theirs.NAdamOptions, "Adam with Nesterov's momentum"),
+    "radam": Part(_NAMED, theirs.RAdamOptions, "Adam with rectified first steps"),
+    "rmsprop": Part(_NAMED, theirs.RMSpropOptions, "gradients over their root mean square"),
+    "rprop": Part(_NAMED, theirs.RpropOptions, "steps from signs alone; for whole-data batches"),
+    "sparse_adam": Part(_NAMED, theirs.SparseAdamOptions, "Adam for sparse embedding gradients"),
 }

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from trainwright.optim.base import Group, LeanOptimizer, Piece
 from trainwright.optim.options import AdamOptions
+from trainwright.optim.parameter_groups import ParameterGroup
 
 
 class Adam(LeanOptimizer):
@@ -17,8 +18,8 @@ class Adam(LeanOptimizer):
     STATE = ("exp_avg", "exp_avg_sq")
     decoupled = False
 
-    def __init__(self, options: AdamOptions, parameters: Iterable[tuple[str, nn.Parameter]]) -> None:
-        super().__init__(options.learning_rate, parameters)
+    def __init__(self, options: AdamOptions, groups: Sequence[ParameterGroup]) -> None:
+        super().__init__(options.rate, groups, options.weight_decay)
         self.options = options
         self.beta1, self.beta2 = options.betas
         self._kernel = torch._fused_adamw_ if self.decoupled else torch._fused_adam_
@@ -28,7 +29,7 @@ class Adam(LeanOptimizer):
         params, grads, state, steps = piece
         if not group.fused:
             for param, grad, mean, square, step in zip(params, grads, state["exp_avg"], state["exp_avg_sq"], steps, strict=True):
-                self.update_one(param, grad, mean, square, float(step))
+                self.update_one(group, param, grad, mean, square, float(step))
             return
         self._kernel(
             params,
@@ -37,24 +38,24 @@ class Adam(LeanOptimizer):
             state["exp_avg_sq"],
             [],
             steps,
-            lr=self.learning_rate,
+            lr=group.learning_rate,
             beta1=self.beta1,
             beta2=self.beta2,
-            weight_decay=self.options.weight_decay,
+            weight_decay=group.weight_decay,
             eps=self.options.eps,
             amsgrad=False,
             maximize=False,
         )
 
-    def update_one(self, param: Tensor, grad: Tensor, mean: Tensor, square: Tensor, step: float) -> None:
+    def update_one(self, group: Group, param: Tensor, grad: Tensor, mean: Tensor, square: Tensor, step: float) -> None:
         """The update of one parameter in plain operations, bit-equal to torch's single-tensor path."""
-        decay = self.options.weight_decay
+        decay = group.weight_decay
         if decay and self.decoupled:
-            param.mul_(1 - self.learning_rate * decay)
+            param.mul_(1 - group.learning_rate * decay)
         elif decay:
             grad = grad.add(param, alpha=decay)
         mean.lerp_(grad, 1 - self.beta1)
         square.mul_(self.beta2).addcmul_(grad, grad, value=1 - self.beta2)
         root = (1 - self.beta2**step) ** 0.5
         denominator = (square.sqrt() / root).add_(self.options.eps)
-        param.addcdiv_(mean, denominator, value=-(self.learning_rate / (1 - self.beta1**step)))
+        param.addcdiv_(mean, denominator, value=-(group.learning_rate / (1 - self.beta1**step)))

@@ -6,7 +6,7 @@ fused kernels, give the same bits, and name their state by parameter.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple, Protocol
 
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from trainwright.config.errors import RequestError, RunError
+from trainwright.optim.parameter_groups import ParameterGroup
 
 FUSED_DEVICES = ("cpu", "cuda", "mps", "xpu")
 
@@ -24,6 +25,10 @@ class Optimizer(Protocol):
     base_learning_rate: float
     learning_rate: float
     """Used by the next step; the schedule sets it."""
+    parameter_groups: list[ParameterGroup]
+    """Parameters by the settings they share; each group's learning rate follows `learning_rate` unless it has one of its own."""
+    redoes: bool
+    """Whether it evaluates the gradient again within a step: `step_with(redo, loss)` is called instead of `step()`."""
 
     def step(self) -> None:
         """Update every parameter that has a gradient."""
@@ -44,13 +49,25 @@ class Optimizer(Protocol):
         """Take the state that `tensors` and `numbers` gave; raises RunError when it belongs to other parameters."""
 
 
+class RedoingOptimizer(Optimizer, Protocol):
+    """An optimizer with `redoes = True`."""
+
+    def step_with(self, redo: Callable[[], Tensor], loss: Tensor) -> None:
+        """Update from the gradients there are, of mean loss `loss`; `redo()` computes them anew for the same rows and gives their loss."""
+
+
 @dataclass
 class Group:
-    """Parameters of one device and dtype, with the state that one kernel call updates."""
+    """Parameters of one parameter group, device and dtype, with the state that one kernel call updates."""
 
+    rule: ParameterGroup
     names: list[str]
     params: list[nn.Parameter]
     fused: bool
+    learning_rate: float = 0.0
+    """Of the step being made, resolved."""
+    weight_decay: float = 0.0
+    """Of the step being made, resolved."""
     state: dict[str, list[Tensor]] = field(default_factory=dict)
     steps: list[Tensor] = field(default_factory=list)
     """Updates made to each parameter, float32; one shared tensor until a parameter goes without a gradient."""
@@ -78,21 +95,31 @@ class Piece(NamedTuple):
 
 
 class LeanOptimizer:
-    """The base of our optimizers: parameters grouped by device and dtype once, state made up front, a fused kernel per group."""
+    """The base of our optimizers: one kernel call per parameter group, device and dtype; state is made up front and named by parameter.
+
+    A subclass names its buffers in `STATE` and overrides `update`, which reads `group.learning_rate` and `group.weight_decay`. A buffer
+    begins as zeros like its parameter (same shape, dtype and memory format); override `first_state` for other beginnings or shapes.
+    """
 
     STATE: ClassVar[tuple[str, ...]] = ()
+    redoes = False
 
-    def __init__(self, learning_rate: float, parameters: Iterable[tuple[str, nn.Parameter]]) -> None:
+    def __init__(self, learning_rate: float, groups: Sequence[ParameterGroup], weight_decay: float = 0.0) -> None:
+        """Groups that say nothing else have this learning rate and decay. Raises RequestError without a parameter to train."""
         self.base_learning_rate = self.learning_rate = learning_rate
-        self.groups = _grouped(parameters)
+        self.weight_decay = weight_decay
+        self.parameter_groups = list(groups)
+        self.groups = _kernel_groups(self.parameter_groups)
         self._params = [param for group in self.groups for param in group.params]
         for group in self.groups:
-            group.state = {
-                key: [torch.zeros_like(param, memory_format=torch.preserve_format) for param in group.params] for key in self.STATE
-            }
+            group.state = {key: [self.first_state(key, param) for param in group.params] for key in self.STATE}
             device = group.params[0].device if group.fused else torch.device("cpu")
             group.steps = [torch.zeros((), dtype=torch.float32, device=device)] * len(group.params)
             group.fresh = set(range(len(group.params)))
+
+    def first_state(self, key: str, param: nn.Parameter) -> Tensor:
+        """The buffer `key` of a parameter before its first update."""
+        return torch.zeros_like(param, memory_format=torch.preserve_format)
 
     def update(self, group: Group, piece: Piece, first: bool) -> None:
         """Update `piece.params` from `piece.grads` in place; `piece.steps` already count this update, `first` says it is their first."""
@@ -102,6 +129,9 @@ class LeanOptimizer:
     def step(self) -> None:
         """Update every parameter that has a gradient."""
         for group in self.groups:
+            rule = group.rule
+            group.learning_rate = self.learning_rate * rule.scale if rule.rate is None else rule.rate
+            group.weight_decay = self.weight_decay if rule.weight_decay is None else rule.weight_decay
             grads = [param.grad for param in group.params]
             if group.fresh or any(grad is None for grad in grads):
                 self._step_some(group, grads)
@@ -170,18 +200,22 @@ def check_names(wanted: set[str], found: set[str]) -> None:
         )
 
 
-def _grouped(parameters: Iterable[tuple[str, nn.Parameter]]) -> list[Group]:
-    groups: dict[tuple[torch.device, torch.dtype], Group] = {}
-    for name, param in parameters:
-        if not param.requires_grad:
-            continue
-        if not param.is_floating_point():
-            fix = f"use `type: torch.optim.Adam` or another torch optimizer by its path for {param.dtype} parameters"
-            raise RequestError(f"parameter '{name}' is {param.dtype}, which this optimizer does not train", fix=fix)
-        fused = param.device.type in FUSED_DEVICES
-        group = groups.setdefault((param.device, param.dtype), Group([], [], fused))
-        group.names.append(name)
-        group.params.append(param)
-    if not groups:
-        raise RequestError("the model has no parameters to train", fix="check that some parameter has requires_grad=True")
-    return list(groups.values())
+def _kernel_groups(groups: Sequence[ParameterGroup]) -> list[Group]:
+    found: dict[tuple[int, torch.device, torch.dtype], Group] = {}
+    for place, rule in enumerate(groups):
+        for name, param in zip(rule.names, rule.params, strict=True):
+            if not param.is_floating_point():
+                fix = f"use `type: torch.optim.Adam` or another torch optimizer by its path for {param.dtype} parameters"
+                raise RequestError(f"parameter '{name}' is {param.dtype}, which this optimizer does not train", fix=fix)
+            fused = param.device.type in FUSED_DEVICES
+            group = found.setdefault((place, param.device, param.dtype), Group(rule, [], [], fused))
+            group.names.append(name)
+            group.params.append(param)
+    if not found:
+        raise nothing_to_train()
+    return list(found.values())
+
+
+def nothing_to_train() -> RequestError:
+    """The error for a model without a parameter that needs a gradient."""
+    return RequestError("the model has no parameters to train", fix="check that some parameter has requires_grad=True")

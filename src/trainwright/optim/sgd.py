@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from trainwright.config.errors import ConfigError
 from trainwright.optim.base import Group, LeanOptimizer, Piece
 from trainwright.optim.options import SGDOptions
+from trainwright.optim.parameter_groups import ParameterGroup
 
 
 class SGD(LeanOptimizer):
     """Gradient descent; with momentum the first update is the gradient itself, as in torch."""
 
-    def __init__(self, options: SGDOptions, parameters: Iterable[tuple[str, nn.Parameter]]) -> None:
+    def __init__(self, options: SGDOptions, groups: Sequence[ParameterGroup]) -> None:
         if options.nesterov and (not options.momentum or options.dampening):
             raise ConfigError("nesterov needs momentum above 0 and no dampening", where="trainer.optimizer", fix="set momentum: 0.9")
         self.STATE = ("momentum_buffer",) if options.momentum else ()  # type: ignore[misc]
-        super().__init__(options.learning_rate, parameters)
+        super().__init__(options.rate, groups, options.weight_decay)
         self.options = options
 
     def update(self, group: Group, piece: Piece, first: bool) -> None:
@@ -28,30 +29,30 @@ class SGD(LeanOptimizer):
         buffers = piece.state.get("momentum_buffer", [])
         if not group.fused:
             for i, (param, grad) in enumerate(zip(piece.params, piece.grads, strict=True)):
-                self.update_one(param, grad, buffers[i] if buffers else None, first)
+                self.update_one(group, param, grad, buffers[i] if buffers else None, first)
             return
         torch._fused_sgd_(
             piece.params,
             piece.grads,
             buffers,
-            weight_decay=options.weight_decay,
+            weight_decay=group.weight_decay,
             momentum=options.momentum,
-            lr=self.learning_rate,
+            lr=group.learning_rate,
             dampening=options.dampening,
             nesterov=options.nesterov,
             maximize=False,
             is_first_step=first and bool(buffers),
         )
 
-    def update_one(self, param: Tensor, grad: Tensor, buffer: Tensor | None, first: bool) -> None:
+    def update_one(self, group: Group, param: Tensor, grad: Tensor, buffer: Tensor | None, first: bool) -> None:
         """The update of one parameter in plain operations, bit-equal to torch's single-tensor path."""
         options = self.options
-        if options.weight_decay:
-            grad = grad.add(param, alpha=options.weight_decay)
+        if group.weight_decay:
+            grad = grad.add(param, alpha=group.weight_decay)
         if buffer is not None:
             if first:
                 buffer.copy_(grad)
             else:
                 buffer.mul_(options.momentum).add_(grad, alpha=1 - options.dampening)
             grad = grad.add(buffer, alpha=options.momentum) if options.nesterov else buffer
-        param.add_(grad, alpha=-self.learning_rate)
+        param.add_(grad, alpha=-group.learning_rate)

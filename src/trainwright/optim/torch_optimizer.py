@@ -2,40 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from trainwright.config.errors import ConfigError
-from trainwright.optim.base import check_names
+from trainwright.optim.base import check_names, nothing_to_train
+from trainwright.optim.parameter_groups import ParameterGroup
+
+COUNTS = ("step", "mu_product")
 
 
 class TorchOptimizer:
-    """Wraps a torch optimizer; its state is kept by parameter name, tensors apart from numbers."""
+    """Wraps a torch optimizer with one param_group per parameter group; its state is kept by parameter name, tensors apart from numbers."""
 
-    def __init__(self, optimizer: torch.optim.Optimizer, parameters: Mapping[str, nn.Parameter]) -> None:
-        self.optimizer = optimizer
-        self._named = dict(parameters)
-        self._groups = [(group, float(group["lr"])) for group in optimizer.param_groups]
-        self.base_learning_rate = self._groups[0][1]
+    redoes = False
 
-    @property
-    def learning_rate(self) -> float:
-        """Used by the next step, of the first group; groups keep their proportions."""
-        return float(self._groups[0][0]["lr"])
-
-    @learning_rate.setter
-    def learning_rate(self, value: float) -> None:
-        for group, base in self._groups:
-            group["lr"] = (
-                value if base == self.base_learning_rate else base * (value / self.base_learning_rate if self.base_learning_rate else 1.0)
-            )
+    def __init__(self, optimizer: torch.optim.Optimizer, groups: Sequence[ParameterGroup]) -> None:
+        """`groups` in the order of `optimizer.param_groups`."""
+        self.optimizer, self.parameter_groups = optimizer, list(groups)
+        self._named = {name: param for group in groups for name, param in zip(group.names, group.params, strict=True)}
+        self.base_learning_rate = self.learning_rate = float(optimizer.defaults.get("lr", 1.0))
+        self.weight_decay = optimizer.defaults.get("weight_decay")
 
     def step(self) -> None:
         """Update every parameter that has a gradient."""
+        self.settle()
         self.optimizer.step()
+
+    def settle(self) -> None:
+        """Give torch's param_groups the learning rate and weight decay of this step."""
+        for rule, theirs in zip(self.parameter_groups, self.optimizer.param_groups, strict=True):
+            if "lr" in theirs:
+                theirs["lr"] = rule.learning_rate(self.learning_rate)
+            if "weight_decay" in theirs:
+                theirs["weight_decay"] = self.weight_decay if rule.weight_decay is None else rule.weight_decay
 
     def zero_grad(self) -> None:
         """Drop all gradients."""
@@ -67,16 +70,36 @@ class TorchOptimizer:
             param = self._named[name]
             if isinstance(value, Tensor):
                 here = self.optimizer.state[param].get(key)
-                like_param = value.shape == param.shape and key != "step"
-                value = value.clone().to(here.device if isinstance(here, Tensor) else param.device if like_param else value.device)
+                value = value.clone().to(here.device if isinstance(here, Tensor) else self._home(key, param, value))
             self.optimizer.state[param][key] = value
 
+    def _home(self, key: str, param: nn.Parameter, value: Tensor) -> torch.device:
+        """Beside the parameter; counts stay on the host as torch has them, unless a CUDA graph or a fused kernel reads them."""
+        read_by_kernel = any(group.get("capturable") or group.get("fused") for group in self.optimizer.param_groups)
+        return value.device if key in COUNTS and not read_by_kernel else param.device
 
-def wrap(made_from: type[torch.optim.Optimizer], options: Mapping[str, Any], parameters: Mapping[str, nn.Parameter]) -> TorchOptimizer:
+
+def wrap(made_from: type[torch.optim.Optimizer], options: Mapping[str, Any], groups: Sequence[ParameterGroup]) -> TorchOptimizer:
     """A torch optimizer made with its own options; `learning_rate` is read as `lr`. Raises ConfigError saying what it refused."""
+    if not groups:
+        raise nothing_to_train()
     given = {("lr" if key == "learning_rate" else key): value for key, value in options.items() if value is not None}
-    trained = {name: param for name, param in parameters.items() if param.requires_grad}
     try:
-        return TorchOptimizer(made_from(list(trained.values()), **given), trained)
+        made = made_from([{"params": list(group.params)} for group in groups], **given)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{made_from.__name__} refuses its options", where="trainer.optimizer", why=str(error)) from error
+    _check_settings(made, groups)
+    return TorchOptimizer(made, groups)
+
+
+def _check_settings(made: torch.optim.Optimizer, groups: Sequence[ParameterGroup]) -> None:
+    """Raise ConfigError when a group asks for what this optimizer has not."""
+    name = type(made).__name__
+    asked = {
+        "learning rate": ("lr", [group.label for group in groups if group.scale != 1.0 or group.schedule is not None]),
+        "weight decay": ("weight_decay", [group.label for group in groups if group.weight_decay]),
+    }
+    for what, (option, labels) in asked.items():
+        if labels and option not in made.defaults:
+            why = f"the parameters of '{labels[0]}' ask for one of their own"
+            raise ConfigError(f"{name} has no {what}", where="trainer.parameters", why=why, fix=f"leave the {what} out, or use adamw")

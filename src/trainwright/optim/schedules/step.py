@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from trainwright.config.errors import ConfigError
-from trainwright.optim.schedules import StepOptions
-from trainwright.optim.schedules.base import Extent, PureSchedule
+from trainwright.optim.schedules.base import Extent, FlooredSchedule
+from trainwright.optim.schedules.options import StepOptions
 
 
-class Step(PureSchedule):
-    """factor^⌊t / every⌋, with t steps after the warm-up."""
+class Step(FlooredSchedule):
+    """factor^⌊t / every⌋ with t steps after the warm-up, not below the floor."""
 
     def __init__(self, options: StepOptions, extent: Extent) -> None:
-        super().__init__(options.warmup, extent)
-        self.every = extent.in_steps(options.every, "trainer.schedule.every")
+        super().__init__(options, extent)
+        self.every = extent.at_least_one(options.every, "every")
         self.by = options.factor
-        if self.every < 1:
-            raise ConfigError("the learning rate cannot fall every 0 steps", where="trainer.schedule.every")
 
     def shape(self, step: int) -> float:
         """The multiplier `step` updates after the warm-up."""
-        return self.by ** (step // self.every)
+        return max(self.by ** (step // self.every), self.floor)

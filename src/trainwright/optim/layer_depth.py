@@ -1,0 +1,129 @@
+"""The layers of a network from its input to its output, read off its numbered blocks.
+
+A stack is a ModuleList or Sequential whose members, norms aside, are of one class: every member is a layer. Members that are made of
+modules themselves are blocks; only a network without any stack of blocks is cut at plain members (Linear after Linear). What comes before
+the first stack is one layer, what comes after the last one another, and what is between two belongs to the layer before. The members of
+a ModuleDict lie side by side, counted from their ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from itertools import chain
+
+from torch import nn
+
+
+@dataclass
+class Layer:
+    """Parameters that are equally far from the output."""
+
+    modules: list[str] = field(default_factory=list)
+    """Paths of the modules, or names of the parameters, that it is made of."""
+    names: list[str] = field(default_factory=list)
+
+    def add(self, other: Layer) -> None:
+        """Take in another's modules and parameters."""
+        self.modules += other.modules
+        self.names += other.names
+
+
+@dataclass
+class Piece:
+    """The layers of one part of a module."""
+
+    layers: list[Layer]
+    opens: bool = False
+    """Whether it is cut into layers, or is a member of a stack."""
+    is_norm: bool = False
+
+
+def layers_of(system: nn.Module) -> list[Layer]:
+    """Layers from the input to the output; every parameter is in one, a shared one where it is met first."""
+    stacks = {module for module in system.modules() if _is_stack(module)}
+    of_blocks = {module for module in stacks if _holds_blocks(module)}
+    found = _layers(system, "", of_blocks or stacks)
+    left = {id(param): name for name, param in system.named_parameters()}
+    params = dict(system.named_parameters(remove_duplicate=False))
+    for layer in found:
+        met = [left.pop(id(params[name]), "") for name in layer.names]
+        layer.names = [name for name in met if name]
+    return [layer for layer in found if layer.names]
+
+
+def is_norm(module: nn.Module) -> bool:
+    """Whether a module is a normalisation layer, torch's or another whose class says so."""
+    return isinstance(module, nn.modules.batchnorm._NormBase | nn.LayerNorm | nn.GroupNorm) or "norm" in type(module).__name__.lower()
+
+
+def _is_stack(module: nn.Module) -> bool:
+    if not isinstance(module, nn.ModuleList | nn.Sequential):
+        return False
+    members = _members(module)
+    return len(members) > 1 and len({type(child) for child in members}) == 1
+
+
+def _holds_blocks(stack: nn.Module) -> bool:
+    return any(True for _ in _members(stack)[0].children())
+
+
+def _members(module: nn.Module) -> list[nn.Module]:
+    return [child for child in module.children() if _has_parameters(child) and not is_norm(child)]
+
+
+def _layers(module: nn.Module, path: str, stacks: set[nn.Module]) -> list[Layer]:
+    if stacks.isdisjoint(module.modules()):
+        return [_whole(module, path)]
+    if isinstance(module, nn.ModuleDict):
+        return _side_by_side([_layers(child, _below(path, name), stacks) for name, child in module.named_children()])
+    direct = [_below(path, name) for name, _ in module.named_parameters(recurse=False)]
+    pieces = [Piece([Layer(list(direct), list(direct))])] if direct else []
+    for name, child in module.named_children():
+        if _has_parameters(child):
+            opens = (module in stacks and not is_norm(child)) or not stacks.isdisjoint(child.modules())
+            pieces.append(Piece(_layers(child, _below(path, name), stacks), opens, is_norm(child)))
+    return _in_sequence(pieces)
+
+
+def _in_sequence(pieces: Iterable[Piece]) -> list[Layer]:
+    """Stacks one after another; what is before the first is a layer, what is between joins the one before, what is after is a layer."""
+    found: list[Layer] = []
+    between: list[Piece] = []
+    for piece in pieces:
+        if not piece.opens:
+            between.append(piece)
+            continue
+        if found:
+            _join(found[-1], between)
+        elif between:
+            found.append(_join(Layer(), between))
+        found, between = found + piece.layers, []
+    if found and all(piece.is_norm for piece in between):
+        _join(found[-1], between)
+        return found
+    return [*found, _join(Layer(), between)]
+
+
+def _join(into: Layer, pieces: Iterable[Piece]) -> Layer:
+    for layer in chain.from_iterable(piece.layers for piece in pieces):
+        into.add(layer)
+    return into
+
+
+def _side_by_side(branches: list[list[Layer]]) -> list[Layer]:
+    length = max(len(branch) for branch in branches)
+    rows = [[branch[place - length] for branch in branches if len(branch) >= length - place] for place in range(length)]
+    return [_join(Layer(), [Piece(row)]) for row in rows]
+
+
+def _whole(module: nn.Module, path: str) -> Layer:
+    return Layer([path] if path else [], [_below(path, name) for name, _ in module.named_parameters(remove_duplicate=False)])
+
+
+def _below(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def _has_parameters(module: nn.Module) -> bool:
+    return next(module.parameters(), None) is not None

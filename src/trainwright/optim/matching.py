@@ -1,0 +1,88 @@
+"""Parameters and modules of a system by patterns of their names and by classes."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+
+from torch import nn
+
+from trainwright.config.errors import ConfigError, did_you_mean
+from trainwright.optim.parameter_options import REGULAR
+
+
+@lru_cache(maxsize=1024)
+def matcher(pattern: str) -> Callable[[str], object]:
+    """Whether a whole name fits a glob (`*` crosses dots), or the expression after `re:`."""
+    expression = pattern[len(REGULAR) :] if pattern.startswith(REGULAR) else fnmatch.translate(pattern)
+    return re.compile(expression).fullmatch
+
+
+def with_ancestors(path: str) -> list[str]:
+    """A dotted name and the modules that it is in, from the outside in: `a`, `a.b`, `a.b.weight`."""
+    parts = path.split(".")
+    return [".".join(parts[: end + 1]) for end in range(len(parts))]
+
+
+def fits(path: str, pattern: str) -> bool:
+    """Whether a pattern names this parameter or module, or a module that it is in."""
+    matches = matcher(pattern)
+    return any(matches(each) for each in with_ancestors(path))
+
+
+class SystemNames:
+    """The names of a system's parameters and modules, with every name of a parameter that several modules share."""
+
+    def __init__(self, system: nn.Module) -> None:
+        self.params: dict[str, nn.Parameter] = dict(system.named_parameters())
+        self.modules: dict[str, nn.Module] = {path: module for path, module in system.named_modules() if path}
+        first = {id(param): name for name, param in self.params.items()}
+        self._aliases: dict[str, list[str]] = {name: [] for name in self.params}
+        for name, param in system.named_parameters(remove_duplicate=False):
+            self._aliases[first[id(param)]].append(name)
+        self._classes = {path: _class_names(module) for path, module in self.modules.items()}
+
+    def parameters(self, patterns: Sequence[str], types: Sequence[str] = (), where: str = "") -> set[str]:
+        """Names of the parameters that some pattern and some type name (without types: some pattern, and the other way round).
+
+        Raises ConfigError, with the nearest name there is, for a pattern or type that names no parameter.
+        """
+        found = {
+            name
+            for name, aliases in self._aliases.items()
+            if any(self._named(alias, patterns) and self._typed(alias, types) for alias in aliases)
+        }
+        for pattern in patterns:
+            if not any(fits(alias, pattern) for aliases in self._aliases.values() for alias in aliases):
+                raise self._nothing(pattern, "no parameter or module with parameters is called '{}'", [*self.modules, *self.params], where)
+        for kind in types:
+            if not any(self._typed(alias, [kind]) for aliases in self._aliases.values() for alias in aliases):
+                classes = sorted({type(module).__name__ for module in self.modules.values() if next(module.parameters(), None) is not None})
+                raise self._nothing(kind, "no module with parameters is a {}", classes, where)
+        if not found:
+            raise ConfigError("match and types together name no parameter", where=where, fix="drop one of them")
+        return found
+
+    def modules_named(self, patterns: Sequence[str], types: Sequence[str] = ()) -> set[str]:
+        """Paths of the modules that the patterns and types name, themselves or by a module they are in; may be none."""
+        return {path for path in self.modules if self._named(path, patterns) and self._typed(path, types, of_module=True)}
+
+    def _named(self, path: str, patterns: Sequence[str]) -> bool:
+        return not patterns or any(fits(path, pattern) for pattern in patterns)
+
+    def _typed(self, path: str, types: Sequence[str], of_module: bool = False) -> bool:
+        if not types:
+            return True
+        around = with_ancestors(path) if of_module else with_ancestors(path)[:-1]
+        return any(matcher(kind)(name) for each in around for name in self._classes.get(each, ()) for kind in types)
+
+    def _nothing(self, pattern: str, what: str, names: Iterable[str], where: str) -> ConfigError:
+        wanted = pattern.removeprefix(REGULAR).strip("*.\\") or pattern
+        return ConfigError(what.format(pattern), where=where, fix=did_you_mean(wanted, names))
+
+
+def _class_names(module: nn.Module) -> list[str]:
+    """The class of a module and those it is derived from, up to nn.Module."""
+    return [each.__name__ for each in type(module).__mro__ if issubclass(each, nn.Module) and each is not nn.Module]
