@@ -10,7 +10,8 @@ from typing import Any
 
 from trainwright.config.errors import RunError
 
-FORMAT = 1
+FORMAT = 2
+"""2 has `kept`; one without it is written as 1, which older programs read."""
 MANIFEST = "manifest.json"
 PREFIX = {"full": "step", "weights": "weights"}
 """Kind → the first part of the directory's name; `full` can be continued, `weights` only loaded."""
@@ -40,6 +41,8 @@ class Manifest:
     value: float | None = None
     """The monitored metric at this step, when it was evaluated."""
     files: list[FileEntry] = field(default_factory=list)
+    kept: bool = False
+    """Whether it stays for good, whatever comes after it."""
 
     @property
     def folder(self) -> str:
@@ -49,6 +52,9 @@ class Manifest:
     def text(self) -> str:
         """The manifest as JSON."""
         body = {"format": FORMAT, **asdict(self)}
+        if not body["kept"]:
+            del body["kept"]
+            body["format"] = 1
         return json.dumps({**body, "digest": digest(body)}, indent=1) + "\n"
 
 

@@ -18,13 +18,14 @@ class Policy(Protocol):
 
 @dataclass(frozen=True)
 class LastK:
-    """The k newest that can be continued."""
+    """The k newest that can be continued; all of them when k is None."""
 
-    k: int
+    k: int | None
 
     def keeps(self, found: Sequence[Manifest]) -> set[str]:
         """Folder names of the newest full ones."""
-        return {each.folder for each in [each for each in found if each.kind == "full"][-self.k :]}
+        full = [each.folder for each in found if each.kind == "full"]
+        return set(full if self.k is None else full[-self.k :])
 
 
 @dataclass(frozen=True)
@@ -40,14 +41,12 @@ class BestK:
 
 
 @dataclass(frozen=True)
-class EveryN:
-    """Those at whole multiples of n steps."""
-
-    n: int
+class Permanent:
+    """Those that were written to stay."""
 
     def keeps(self, found: Sequence[Manifest]) -> set[str]:
-        """Folder names at multiples of n."""
-        return {each.folder for each in found if each.kind == "full" and each.step % self.n == 0}
+        """Folder names of the permanent ones, full or weights alone."""
+        return {each.folder for each in found if each.kept}
 
 
 def holders(found: Iterable[Manifest], steps: Iterable[int]) -> set[str]:

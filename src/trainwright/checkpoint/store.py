@@ -7,17 +7,20 @@ import json
 import logging
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
-from trainwright.checkpoint.manifest import PREFIX, Damaged, Manifest, read_manifest, verify
-from trainwright.checkpoint.retention import Policy, holders, kept
+from trainwright.checkpoint.manifest import Damaged, Manifest, read_manifest, verify
+from trainwright.checkpoint.names import FOLDER
+from trainwright.checkpoint.pointers import point, remove_dangling
+from trainwright.checkpoint.retention import BestK, Policy, holders, kept
+from trainwright.checkpoint.snapshot import TensorFiles
 from trainwright.checkpoint.tensors import load_tensors
-from trainwright.checkpoint.writer import remove_checkpoint, sweep, write_checkpoint
+from trainwright.checkpoint.writer import all_of, reduce_checkpoint, remove_checkpoint, sweep, writing_checkpoint
 from trainwright.config.errors import RunError
 
 log = logging.getLogger("trainwright.checkpoint")
@@ -41,10 +44,13 @@ class Checkpoint:
 
 
 class CheckpointStore:
-    """The folder of a run's checkpoints and the policies that say what stays."""
+    """The folder of a run's checkpoints and the policies that say what stays.
 
-    def __init__(self, folder: Path, policies: Sequence[Policy] = ()) -> None:
-        self.folder, self.policies = folder, list(policies)
+    With `weights_files`, the names of the files with the weights, checkpoints that only BestK keeps are reduced to them.
+    """
+
+    def __init__(self, folder: Path, policies: Sequence[Policy] = (), weights_files: Sequence[str] = ()) -> None:
+        self.folder, self.policies, self.weights_files = folder, list(policies), weights_files
 
     def prepare(self) -> None:
         """Make the folder, try to write in it, clear what a killed writer left. Raises RunError when the place cannot be written."""
@@ -70,22 +76,43 @@ class CheckpointStore:
     def _folders(self) -> list[Path]:
         if not self.folder.is_dir():
             return []
-        names = tuple(f"{prefix}-" for prefix in PREFIX.values())
-        return [each for each in self.folder.iterdir() if each.name.startswith(names) and each.is_dir() and each.suffix == ""]
+        return [each for each in self.folder.iterdir() if FOLDER.fullmatch(each.name) and each.is_dir() and not each.is_symlink()]
 
-    def write(self, manifest: Manifest, tensors: Mapping[str, Mapping[str, Tensor]], documents: Mapping[str, Any]) -> Manifest:
+    def write(self, manifest: Manifest, tensors: TensorFiles, documents: Mapping[str, Any]) -> Manifest:
         """Write one whole, and return its manifest with its files. Raises OSError when the disk refuses; the others are untouched then."""
-        return write_checkpoint(self.folder, manifest, tensors, documents)
+        return all_of(self.writing(manifest, tensors, documents))
+
+    def writing(self, manifest: Manifest, tensors: TensorFiles, documents: Mapping[str, Any]) -> Generator[None, None, Manifest]:
+        """The same in pieces of a few milliseconds."""
+        return writing_checkpoint(self.folder, manifest, tensors, documents)
 
     def prune(self) -> None:
-        """Remove what no policy keeps; without policies everything stays."""
+        """Remove what no policy keeps, and reduce to its weights what is kept for those alone; without policies everything stays."""
         if not self.policies:
             return
         found = self.found()
         wanted = kept(found, self.policies)
+        whole = set().union(*(policy.keeps(found) for policy in self.policies if not isinstance(policy, BestK)))
         for each in found:
             if each.folder not in wanted:
                 remove_checkpoint(self.folder / each.folder)
+            elif self.weights_files and each.kind == "full" and each.folder not in whole:
+                reduce_checkpoint(self.folder, each, self.weights_files)
+
+    def point(self, name: str = "") -> None:
+        """Lead `last` and `best` to what they say, and `name` to the newest that can be continued; remove what leads nowhere."""
+        found = self.found()
+        full = [each for each in found if each.kind == "full"]
+        try:
+            if full:
+                point(self.folder / "last", full[-1].folder)
+                if name:
+                    point(self.folder / name, full[-1].folder)
+                for holder in holders(found, full[-1].best[:1]):
+                    point(self.folder / "best", holder)
+            remove_dangling(self.folder)
+        except OSError as error:
+            log.debug("the pointers beside the checkpoints are not as they should be: %s", error.strerror or error)
 
     def latest(self) -> Checkpoint | None:
         """The newest that can be continued, verified with the best weights it refers to; damaged ones are set aside by name, said aloud.

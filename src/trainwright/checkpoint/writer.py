@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import io
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Generator, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import Tensor
 
 from trainwright.checkpoint.manifest import MANIFEST, FileEntry, Manifest
 from trainwright.checkpoint.tensors import safetensors_pieces
 
+T = TypeVar("T")
+PART = 4 << 20
+"""Bytes written and hashed in one go."""
+SHORT = 64 << 10
+"""Bytes that are no piece of their own."""
 
-def write_checkpoint(
+
+Writing = Generator[None, None, FileEntry]
+
+
+def writing_checkpoint(
     folder: Path, manifest: Manifest, tensors: Mapping[str, Mapping[str, Tensor]], documents: Mapping[str, Any]
-) -> Manifest:
-    """Write `folder/<manifest.folder>` whole or not at all; file names are those of `tensors` (safetensors) and `documents` (JSON).
+) -> Generator[None, None, Manifest]:
+    """Write `folder/<manifest.folder>` whole or not at all, in pieces of at most PART bytes; files are those of `tensors` and `documents`.
 
     Returns the manifest with its files. Raises OSError when the disk refuses; nothing half-made is left under the final name.
     """
@@ -29,33 +40,58 @@ def write_checkpoint(
     shutil.rmtree(hidden, ignore_errors=True)
     try:
         hidden.mkdir(parents=True)
-        files = [_write(hidden / name, safetensors_pieces(each)) for name, each in tensors.items()]
-        files += [_write(hidden / name, [_json(each)]) for name, each in documents.items()]
+        files = []
+        for name, each in tensors.items():
+            files.append((yield from _writing(hidden / name, safetensors_pieces(each))))
+        for name, document in documents.items():
+            files.append((yield from _writing(hidden / name, [json_bytes(document)])))
         manifest = replace(manifest, files=files)
-        _write(hidden / MANIFEST, [manifest.text().encode()])
+        yield from _writing(hidden / MANIFEST, [manifest.text().encode()])
         sync_folder(hidden)
         _rename(hidden, final)
-    except OSError:
+    except BaseException:
         shutil.rmtree(hidden, ignore_errors=True)
         raise
     return manifest
 
 
-def _json(value: Any) -> bytes:
-    """JSON with NaN and infinities spelled as Python does, since state must come back as it was."""
-    return (json.dumps(value, indent=1) + "\n").encode()
+def all_of(pieces: Generator[None, None, T]) -> T:
+    """Do all pieces, and return what they give."""
+    while True:
+        try:
+            next(pieces)
+        except StopIteration as end:
+            return end.value
 
 
-def _write(path: Path, pieces: Iterable[bytes | memoryview]) -> FileEntry:
+def json_bytes(value: Any) -> bytes:
+    """JSON with NaN and infinities spelled as Python does, since state must come back as it was; bytes are such JSON already."""
+    return value if isinstance(value, bytes) else (json.dumps(value, indent=1) + "\n").encode()
+
+
+def _writing(path: Path, pieces: Iterable[bytes | memoryview]) -> Writing:
+    """Write, hash and sync, in parts."""
     total, hashed = 0, hashlib.sha256()
-    with open(path, "wb") as file:
+    with open(path, "wb", buffering=0) as file:
         for piece in pieces:
-            file.write(piece)
-            hashed.update(piece)
+            for start in range(0, len(piece), PART):
+                part = memoryview(piece)[start : start + PART]
+                _write_all(file, part)
+                hashed.update(part)
+                if len(piece) > SHORT:
+                    yield
             total += len(piece)
-        file.flush()
         os.fsync(file.fileno())
     return FileEntry(path.name, total, hashed.hexdigest())
+
+
+def _write_all(file: io.FileIO, part: memoryview) -> None:
+    """An unbuffered write may take less than it is given."""
+    while part:
+        taken = file.write(part)
+        if not taken:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        part = part[taken:]
 
 
 def sync_folder(path: Path) -> None:
@@ -78,6 +114,32 @@ def _rename(hidden: Path, final: Path) -> None:
     os.rename(hidden, final)
     sync_folder(final.parent)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def reduce_checkpoint(folder: Path, full: Manifest, names: Collection[str]) -> None:
+    """Put the files `names` alone in place of a full checkpoint, by links where it can; where the disk refuses all stays."""
+    reduced = replace(full, kind="weights", best=[], files=[each for each in full.files if each.name in names])
+    hidden = folder / f".{reduced.folder}.tmp"
+    shutil.rmtree(hidden, ignore_errors=True)
+    try:
+        hidden.mkdir()
+        for each in reduced.files:
+            _linked(folder / full.folder / each.name, hidden / each.name)
+        all_of(_writing(hidden / MANIFEST, [reduced.text().encode()]))
+        sync_folder(hidden)
+        _rename(hidden, folder / reduced.folder)
+    except OSError:
+        shutil.rmtree(hidden, ignore_errors=True)
+        return
+    remove_checkpoint(folder / full.folder)
+
+
+def _linked(path: Path, link: Path) -> None:
+    """The same file under a second name, or a copy where the disk has no links."""
+    try:
+        os.link(path, link)
+    except OSError:
+        all_of(_writing(link, [path.read_bytes()]))
 
 
 def remove_checkpoint(path: Path) -> None:

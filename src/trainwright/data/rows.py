@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import traceback
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
@@ -11,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainwright.config.errors import DataError
+from trainwright.config.errors import DataError, TrainwrightError
+from trainwright.data.draws import Draws, draws_kept
 
 RESIDENT = 32 << 20
 """Bytes of mapped files that batches may have touched before their pages are given back."""
@@ -60,11 +62,26 @@ class TensorRows:
         return self if device == self.device else TensorRows(self.blocks, device)
 
 
+class Head:
+    """The first rows of others, at most `most` of them."""
+
+    def __init__(self, rows: Rows, most: int) -> None:
+        self._rows, self._most = rows, most
+
+    def __len__(self) -> int:
+        return min(len(self._rows), self._most)
+
+    def take(self, indices: Tensor) -> dict[str, Tensor]:
+        """The rows at `indices` (int64, b)."""
+        return self._rows.take(indices)
+
+
 class DatasetRows:
     """Rows of a map-style `Dataset`, fetched with `__getitems__` where it has one, joined by `collate` and named by `names`.
 
     Samples are sequences such as (input, target); a sample that is no sequence counts as one of a single part. `collate`
-    is torch's `default_collate` unless given. Raises DataError when a sample cannot be read or joined.
+    is torch's `default_collate` unless given. What is random within a sample follows from the epoch that was begun and the row's number;
+    for samples fetched together, from the first one's. Raises DataError when a sample cannot be read or joined.
     """
 
     def __init__(self, dataset: Any, names: Sequence[str], collate: Callable[[list[Any]], Any] | None = None) -> None:
@@ -76,15 +93,30 @@ class DatasetRows:
 
             collate = default_collate
         self.dataset, self.names, self._collate = dataset, list(names), collate
+        self._in_bulk = fetches_in_bulk(dataset)
+        self._begun, self._draws = (0, 0), Draws(0, 0)
+
+    def begin_epoch(self, seed: int, epoch: int) -> None:
+        """Let what is random within samples come from (seed, epoch, row) from here on; a dataset with `set_epoch` is told the epoch."""
+        if self._begun == (seed, epoch):
+            return
+        self._begun, self._draws = (seed, epoch), Draws(seed, epoch)
+        told = self.dataset
+        while not hasattr(told, "set_epoch") and hasattr(told, "dataset"):
+            told = told.dataset  # within a Subset
+        if hasattr(told, "set_epoch"):
+            told.set_epoch(epoch)
 
     def __len__(self) -> int:
         return len(self.dataset)
 
     def take(self, indices: Tensor) -> dict[str, Tensor]:
         """The rows at `indices` (int64, b), joined on the CPU."""
-        numbers = indices.tolist()
-        fetch = getattr(self.dataset, "__getitems__", None)
-        samples = fetch(numbers) if fetch is not None else [self.dataset[number] for number in numbers]
+        with draws_kept():
+            return self._taken(indices.tolist())
+
+    def _taken(self, numbers: list[int]) -> dict[str, Tensor]:
+        samples = self._samples(numbers)
         try:
             joined = self._collate(samples)
         except (RuntimeError, TypeError) as error:
@@ -95,6 +127,40 @@ class DatasetRows:
             found = ", ".join(type(part).__name__ for part in parts)
             raise DataError(f"a sample should be {len(self.names)} tensors or numbers, but holds: {found}", where=f"rows {_first(numbers)}")
         return dict(zip(self.names, parts, strict=True))
+
+    def _samples(self, numbers: list[int]) -> list[Any]:
+        at = numbers
+        try:
+            if self._in_bulk:
+                self._draws.row(numbers[0])
+                return list(self.dataset.__getitems__(numbers))
+            samples = []
+            for number in numbers:
+                at = [number]
+                self._draws.row(number)
+                samples.append(self.dataset[number])
+        except TrainwrightError:
+            raise
+        except Exception as error:
+            raise unreadable(at, error) from error
+        return samples
+
+
+def fetches_in_bulk(dataset: Any) -> bool:
+    """Whether a dataset fetches a whole batch at once; torch's Subset always could, but does so only where what it is of does."""
+    from torch.utils.data import Subset
+
+    while isinstance(dataset, Subset):
+        dataset = dataset.dataset
+    return hasattr(dataset, "__getitems__")
+
+
+def unreadable(numbers: list[int], error: BaseException) -> DataError:
+    """What a person is told when the dataset fails: the rows, the error's own last line, and where it was raised."""
+    frames = traceback.extract_tb(error.__traceback__)
+    why = traceback.format_exception_only(error)[-1].strip() + (f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else "")
+    rows = f"row {numbers[0]}" if len(numbers) == 1 else f"rows {_first(numbers)}"
+    return DataError("a sample cannot be read", where=rows, why=why, fix="mend or leave out the row, or catch the error in the dataset")
 
 
 def _first(numbers: list[int]) -> str:
@@ -115,6 +181,11 @@ class MappedRows:
         self._mapped = list(blocks.values())
         self._touched = 0
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled as the places of the files, so that another process maps them too."""
+        places = {name: _place(block) for name, block in zip(self._blocks, self._mapped, strict=True)}
+        return _mapped_again, (places, self._positions.numpy())
+
     def __len__(self) -> int:
         return len(self._positions)
 
@@ -128,6 +199,26 @@ class MappedRows:
             for block in self._mapped:
                 give_back(block)
         return batch
+
+
+def _place(block: np.ndarray) -> np.ndarray | tuple[Any, ...]:
+    """File, type, first byte and shape of a mapped array; the array itself when it is none, or has gaps."""
+    if not isinstance(block, np.memmap) or block.filename is None or not block.flags.c_contiguous:
+        return np.asarray(block)
+    whole = block
+    while isinstance(whole.base, np.memmap):
+        whole = whole.base
+    return str(block.filename), block.dtype, whole.offset + block.ctypes.data - whole.ctypes.data, block.shape
+
+
+def _mapped_again(places: Mapping[str, np.ndarray | tuple[Any, ...]], positions: np.ndarray) -> MappedRows:
+    def mapped(place: np.ndarray | tuple[Any, ...]) -> np.ndarray:
+        if isinstance(place, np.ndarray):
+            return place
+        file, dtype, offset, shape = place
+        return np.memmap(file, dtype, mode="r", offset=offset, shape=shape)
+
+    return MappedRows({name: mapped(place) for name, place in places.items()}, positions)
 
 
 def give_back(block: np.ndarray) -> None:

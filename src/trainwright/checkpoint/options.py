@@ -1,0 +1,57 @@
+"""The `trainer.checkpoint:` section."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from trainwright.checkpoint.names import check_pattern
+from trainwright.config.durations import Duration, a_time, above_zero
+from trainwright.config.errors import ConfigError
+from trainwright.config.model import ConfigModel, refused
+
+
+class CheckpointConfig(ConfigModel):
+    """When a checkpoint is written and which are kept; the best and the last always are."""
+
+    every: Duration | None = None
+    """How often, beside evaluations; without it, at the first logged row that is 10 minutes after the last checkpoint."""
+    min_interval: Duration = Duration.parse("10 s")
+    """Evaluations sooner than this after a checkpoint write none; the end of the run and signals always do."""
+    keep_last: int | Literal["all"] = 2
+    """Checkpoints kept of the latest, at least 1, or `all`; two, so that a damaged one has one before it."""
+    keep_best: int = Field(default=1, ge=1)
+    """Checkpoints kept of the best by the monitored metric."""
+    keep_every: Duration | None = None
+    """How often one is written that is never removed."""
+    weights_every: Duration | None = None
+    """How often the weights alone are written, never removed; a run cannot be continued from those."""
+    best_as_weights: bool = False
+    """Reduce a checkpoint that is kept only for being among the best to its weights."""
+    background: bool = True
+    """Write while training goes on, from a copy in memory (as large as the checkpoint); `false` holds training until it is written."""
+    on_exception: bool = True
+    """Save when an error ends the run between two steps and the loss is finite; one within a step leaves the checkpoints as they are."""
+    name: str | None = None
+    """A second name, a link: `{step:08d}-{validation/loss:.3f}`, with `step`, `epoch` and the columns of metrics.csv."""
+
+    @field_validator("every", "min_interval", "keep_every", "weights_every")
+    @classmethod
+    def _is_usable(cls, value: Duration | None, info: ValidationInfo) -> Duration | None:
+        return a_time(value) if info.field_name == "min_interval" else above_zero(value)
+
+    @field_validator("keep_last")
+    @classmethod
+    def _keeps_one(cls, value: int | str) -> int | str:
+        if isinstance(value, int) and value < 1:
+            raise refused(ConfigError(f"{value} checkpoints could not be continued from", fix="keep at least 1"))
+        return value
+
+    @field_validator("name")
+    @classmethod
+    def _is_a_name(cls, value: str | None) -> str | None:
+        try:
+            return value if value is None else check_pattern(value)
+        except ConfigError as error:
+            raise refused(error) from error
