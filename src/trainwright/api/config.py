@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Literal
 
 from pydantic import Field, field_validator
 
@@ -30,6 +31,8 @@ class RunConfig(ConfigModel):
     """`auto`, `cpu`, `cuda`, `cuda:1`, `mps`."""
     threads: int = Field(default=0, ge=0)
     """CPU threads of torch; 0 leaves its choice."""
+    warnings: Literal["once", "all", "log", "error"] = "once"
+    """Python's warnings: `once` a place or `all`, on the console and in the log; only in the `log`; or as an `error` that ends the run."""
 
     @field_validator("device")
     @classmethod

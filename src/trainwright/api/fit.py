@@ -30,6 +30,7 @@ from trainwright.data.rows import DatasetRows, Rows, TensorRows
 from trainwright.engine.callbacks import Callback
 from trainwright.engine.config import TrainerConfig
 from trainwright.engine.trainer import FitResult, Trainer
+from trainwright.engine.tuning import without_auto
 from trainwright.runs.code import write_code_in_background
 from trainwright.runs.directory import RunDirectory
 from trainwright.runs.environment import command_line, environment
@@ -109,6 +110,8 @@ def fit(
     RunError before the first step for a wrong request, and Interrupted once the run was saved after a signal.
     """
     check_model(model)
+    if dataset is None:
+        raise DataError("there are no training data", where="tw.fit(dataset)", fix="give (x, y) tensors or a Dataset")
     config = _config(model, loss, optimizer, learning_rate, {"run.seed": seed, "run.device": device}, dict(
         batch_size=batch_size, max_steps=max_steps, max_epochs=max_epochs, **trainer
     ))  # fmt: skip
@@ -122,6 +125,25 @@ def fit(
     with RunDirectory.create(place, type(model).__name__, resume=resume, python=True) as run:
         engine.continue_with = f"tw.fit(…, run_dir={str(run.path)!r}, resume=True)"
         return _trained(run, config, engine, system, splits, resume)
+
+
+def named_optimizer(optimizer: Any) -> dict[str, Any]:
+    """The options of an optimizer given as a name or as a mapping. Raises ConfigError for a class or an instance of torch's."""
+    if isinstance(optimizer, str):
+        return {"type": optimizer}
+    if isinstance(optimizer, Mapping):
+        return dict(optimizer)
+    name = optimizer.__name__ if isinstance(optimizer, type) else type(optimizer).__name__
+    fix = f"give its name, 'torch.optim.{name}', or {{'type': 'torch.optim.{name}', 'lr': 0.01}}"
+    raise ConfigError(f"the optimizer is {name}, no name and no mapping", where="tw.fit(optimizer)", fix=fix)
+
+
+def with_rate(chosen: dict[str, Any], learning_rate: Any) -> dict[str, Any]:
+    """The options with the learning rate where they have none: in the optimizer inside, where it is that one's."""
+    if chosen.get("type") in ("sam", "lookahead"):
+        return {**chosen, "inner": with_rate(named_optimizer(chosen.get("inner", "adamw")), learning_rate)}
+    rate = "lr" if "." in str(chosen.get("type", "")) else "learning_rate"
+    return {rate: learning_rate, **chosen}
 
 
 def check_model(model: Any) -> None:
@@ -157,9 +179,7 @@ def _config(
 ) -> FitConfig:
     """Everything asked for, validated as a whole; raises ManyErrors naming each wrong argument."""
     check_options(options)
-    chosen: dict[str, Any] = {"type": optimizer} if isinstance(optimizer, str) else dict(optimizer)
-    rate = "lr" if "." in str(chosen.get("type", "")) else "learning_rate"
-    chosen.setdefault(rate, learning_rate)
+    chosen = with_rate(named_optimizer(optimizer), learning_rate)
     named = loss if isinstance(loss, str) else getattr(loss, "__name__", type(loss).__name__)
     options = {"early_stopping": None, **options}
     asked = [given("model", type(model).__name__, "tw.fit(model)"), given("loss", named, "tw.fit(loss)")]
@@ -253,7 +273,8 @@ def _trained(
     run: RunDirectory, config: FitConfig, engine: Trainer, system: PlainSystem, splits: dict[str, Rows], resume: bool
 ) -> FitResult:
     """Train in the run directory and write what came of it."""
-    write_text(run.config, dump(config))
+    engine.config = without_auto(engine, system, splits["train"], run=run.path, resume=resume)
+    write_text(run.config, dump(config.model_copy(update={"trainer": engine.config})))
     write_text(run.command, command_line() + "\n")
     run.status = "running"
     threads = []

@@ -15,16 +15,22 @@ from trainwright.config.compose import compose
 from trainwright.config.errors import ConfigError, RunError
 from trainwright.config.located import validate
 from trainwright.data.source import Source
+from trainwright.engine.tuning import as_before
 from trainwright.runs.directory import RunDirectory
 
 log = logging.getLogger(__name__)
 
-FREE = ("run.dir", "run.name", "run.threads", "trainer.trackers", "trainer.max_epochs", "trainer.max_steps", "trainer.max_time")
-"""Settings that may differ when a run is continued: they cannot change the steps already made."""
-
-
 LENGTHS = ("trainer.max_epochs", "trainer.max_steps", "trainer.max_time")
-"""Those of them that say how long the run is: a run that has ended has the length it was given."""
+"""How long the run is: a run that has ended has the length it was given."""
+
+FREE = (
+    *("run.dir", "run.name", "run.threads", "run.device", "run.warnings", "evaluation."),
+    *("trainer.trackers", "trainer.evaluate_every", "trainer.log_every", "trainer.checkpoint.", "trainer.recovery.", "trainer.callbacks"),
+    *("trainer.loader.", "trainer.tuning.", "trainer.accumulation", "trainer.evaluation_batch_size", "trainer.micro_batch_size"),
+    *("trainer.sanity_check", "trainer.early_stopping"),
+    *LENGTHS,
+)
+"""Settings that may differ when a run is continued: they cannot change the steps already made (the engine looks at schedules itself)."""
 
 
 def existing(config: Config, python: bool = False) -> RunDirectory | None:
@@ -43,16 +49,22 @@ def existing(config: Config, python: bool = False) -> RunDirectory | None:
 
 def resume(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> Run:
     """Continue the run at `path` from its own configuration; raises RunError when it is no run, ConfigError for a change of its past."""
-    found = RunDirectory.open(path)
-    if not found.config.is_file():
-        raise RunError(
-            "this run has no config.yaml", where=str(found.path), why="it was interrupted before its first step", fix="start it anew"
-        )
+    found = with_config(path)
     overrides = list(overrides)
     if found.status == "finished" and not overrides:
         log.info("this run is finished: %s", found.path)
         return Run(found)
     return resume_run(found, validate(Config, compose(Config, found.config, overrides)))
+
+
+def with_config(path: str | os.PathLike[str]) -> RunDirectory:
+    """The run at `path`; raises RunError when it is none, or has no configuration yet."""
+    found = RunDirectory.open(path)
+    if not found.config.is_file():
+        raise RunError(
+            "this run has no config.yaml", where=str(found.path), why="it was interrupted before its first step", fix="start it anew"
+        )
+    return found
 
 
 def resume_run(found: RunDirectory, config: Config, source: Source | None = None) -> Run:
@@ -65,6 +77,7 @@ def resume_run(found: RunDirectory, config: Config, source: Source | None = None
         config = config.model_copy(update={"data": config.data.model_copy(update={"source": saved.data.source})})
     prepared = prepare(config, source)
     config = resolved(config, prepared)
+    config = config.model_copy(update={"trainer": as_before(config.trainer, saved.trainer)})
     refuse_changes(saved, config, found)
     check_data(found, prepared)
     if found.status == "finished":
@@ -85,9 +98,9 @@ def refuse_changes(saved: Config, config: Config, found: RunDirectory) -> None:
     if not changed:
         return
     said = "; ".join(f"{key}: {before.get(key)!r} → {now.get(key)!r}" for key in changed[:8])
-    fix = "leave them as they were (`trainwright resume RUN` does), or start a new run"
+    fix = "leave them as they were (`trainwright resume RUN` does), or begin a child run with them: trainwright resume RUN --fork key=value"
     if finished and all(key.startswith(LENGTHS) for key in changed):
-        fix = "a run of another length is a new run: give it another place with run.dir=DIR"
+        fix = "begin a child run of another length from here: trainwright resume RUN --fork key=value"
     raise ConfigError(
         "this run is finished, with other settings" if finished else "this run cannot be continued with other settings",
         where=str(found.path),

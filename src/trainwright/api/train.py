@@ -164,7 +164,8 @@ def _run(config: Config, prepared: Prepared, in_memory: bool, resume: bool) -> R
                 if in_memory:
                     config = keep_data(run, config, prepared)
                     training.config = config
-                record_start(run, config, prepared)
+                training.tune(run)
+                record_start(run, training.config, prepared)
             except OSError as error:
                 raise refusal(error, run.path) from error
             training.train(run)

@@ -16,11 +16,12 @@ from trainwright.api.unwritten import unwritten
 from trainwright.config.clock import process_start
 from trainwright.config.errors import Interrupted, RunError, TrainwrightError
 from trainwright.engine.trainer import Trainer
+from trainwright.engine.tuning import without_auto
 from trainwright.metrics import check_kind
 from trainwright.runs.code import write_code
 from trainwright.runs.directory import RunDirectory
 from trainwright.runs.environment import environment
-from trainwright.runs.log import logged
+from trainwright.runs.log import logged, warnings_as
 from trainwright.systems.supervised import SupervisedSystem
 
 log = logging.getLogger(__name__)
@@ -39,13 +40,20 @@ class Training:
         self.trainer = Trainer(config.trainer, seed=config.run.seed, device=config.run.device)
         self.trainer.check(self.system, len(prepared.table.train), len(prepared.table.validation))
 
-    def train(self, run: RunDirectory, resume: bool = False) -> dict[str, Any]:
-        """Train in `run` (from its last checkpoint with `resume`), measure and write everything; returns the results."""
+    def tune(self, run: RunDirectory) -> None:
+        """Put numbers where the configuration says `auto`, measured on real steps, before it is written to the run."""
+        with logged(run.log), warnings_as(self.config.run.warnings):
+            section = without_auto(self.trainer, self.system, split_rows(self.prepared, "train"), run=run.path)
+        self.trainer.config = section
+        self.config = self.config.model_copy(update={"trainer": section})
+
+    def train(self, run: RunDirectory, resume: bool = False, fork: bool = False) -> dict[str, Any]:
+        """Train in `run` (from its last checkpoint with `resume`, its parent's with `fork`), measure and write it; returns the results."""
         run.status = "running"
         surroundings = Surroundings(run)
-        with logged(run.log):
+        with logged(run.log), warnings_as(self.config.run.warnings):
             try:
-                results = self._train(run, resume, surroundings)
+                results = self._train(run, resume, fork, surroundings)
             except BaseException as error:
                 with contextlib.suppress(RunError):  # a full disk must not hide what happened
                     run.status = "interrupted" if isinstance(error, Interrupted) else "failed"
@@ -60,9 +68,10 @@ class Training:
             log.info("run:    %s (%.1f s)", run.path, time.time() - process_start())
         return results
 
-    def _train(self, run: RunDirectory, resume: bool, surroundings: Surroundings) -> dict[str, Any]:
+    def _train(self, run: RunDirectory, resume: bool, fork: bool, surroundings: Surroundings) -> dict[str, Any]:
         train, validation = (split_rows(self.prepared, name) for name in ("train", "validation"))
-        fitted = self.trainer.fit(self.system, train, validation, run=run.path, resume=resume, on_first_step=surroundings.start)
+        trainer, start = self.trainer, surroundings.start
+        fitted = trainer.fit(self.system, train, validation, run=run.path, resume=resume, fork=fork, on_first_step=start)
         with unwritten(run, "its results", f"trainwright resume {shlex.quote(str(run.path))}, which makes what is missing"):
             results = finish(run, self.config, self.prepared, self.system, fitted)
             say_result(results, self.prepared.targets)

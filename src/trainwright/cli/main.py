@@ -16,6 +16,8 @@ COMMANDS: dict[str, str] = {
     "compare": "show what differs between two runs",
     "runs": "list the runs",
     "validate": "check a configuration and show every mistake",
+    "tune": "try batch sizes and learning rates, without training",
+    "lr": "draw the learning rate over a run, without training",
     "schema": "print the JSON Schema of the configuration",
     "list": "show the parts a configuration can name, and their options",
 }

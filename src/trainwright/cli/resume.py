@@ -13,11 +13,12 @@ def run(words: Sequence[str]) -> int:
     from trainwright.data.arrow import pandas_later
 
     pandas_later()
+    from trainwright.api.fork import fork
     from trainwright.api.resume import resume
     from trainwright.runs.log import console_logging
 
     console_logging()
-    resume(arguments.run, arguments.settings)
+    (fork if arguments.fork else resume)(arguments.run, arguments.settings)
     return 0
 
 
@@ -27,9 +28,14 @@ def parser() -> ConfiguredParser:
         "resume",
         "Continue an interrupted run from its last checkpoint, with the configuration and data it was started with. "
         "The result is bit for bit the one an uninterrupted run gives.",
-        "RUN [key=value …]",
-        ["trainwright resume runs/titanic-survived", "trainwright resume runs/mine trainer.max_epochs=80"],
+        "RUN [--fork] [key=value …]",
+        [
+            "trainwright resume runs/titanic-survived",
+            "trainwright resume runs/mine trainer.evaluate_every='2 epochs'",
+            "trainwright resume runs/mine --fork trainer.optimizer.learning_rate=0.0001",
+        ],
     )
     made.add_argument("run", metavar="RUN", help="a run directory, or a folder of runs (its latest)")
+    made.add_argument("--fork", action="store_true", help="begin a child run from its last checkpoint: any setting may be another then")
     made.add_argument("settings", nargs="*", metavar="key=value", help="settings that replace those of the run, for example a later end")
     return made

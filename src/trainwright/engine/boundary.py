@@ -6,11 +6,10 @@ import logging
 from typing import NoReturn
 
 from trainwright.config.errors import Interrupted, TrainwrightError
-from trainwright.data.rows import Rows
-from trainwright.engine.evaluation import EvaluationInterrupted, outputs_of
-from trainwright.engine.finite import check_finite
+from trainwright.engine.evaluation import EvaluationInterrupted, metrics_of
+from trainwright.engine.interrupt import requeue
+from trainwright.engine.recovery import judge, weights_finite
 from trainwright.engine.session import Session
-from trainwright.engine.system import Moment
 
 log = logging.getLogger("trainwright.engine")
 
@@ -19,26 +18,45 @@ def boundary(session: Session) -> None:
     """Do what is due after `session.step` updates. Raises Interrupted once the run was saved because of a signal."""
     reached = session.limit_reached()
     ending = bool(reached or session.stopped_because or session.boundary_pending)
-    evaluating = session.evaluated_at != session.step and (ending or session.evaluate_cadence.due(session.step))
-    if evaluating or (session.log_cadence.due(session.step) and session.last_row[0] != session.step):
-        row = loss_row(session)
+    evaluating = session.evaluated_at != session.step and (ending or session.evaluate_cadence.due(session.step, session.tick))
+    if evaluating or (session.log_cadence.due(session.step, session.tick) and session.last_row[0] != session.step):
+        row = loss_row(session, evaluating)
         if evaluating:
             try:
                 row |= evaluate(session)
+                if session.growth is not None:
+                    session.growth.observe(row)
             except EvaluationInterrupted:
                 session.boundary_pending = True
                 leave(session)
         log_row(session, row)
     session.boundary_pending = False
-    if session.step % session.plan.steps_per_epoch == 0:
+    if session.plan.index_of(session.tick) == 0 and session.epoch_ended_at != session.tick:
+        session.epoch_ended_at = session.tick
         for hook in session.hooks.on_train_epoch_end:
             hook(session, session.system)
+        grow(session)
     if reached:
         session.stop(reached)
     if session.interrupts.requested and not session.stopped_because:
         leave(session)
     save_if_due(session, evaluated=evaluating)
     session.plan_next_boundary()
+
+
+def grow(session: Session) -> None:
+    """From this epoch's end on a larger batch, where growth is due."""
+    if session.growth is None or reached_end(session):
+        return
+    plan = session.growth.at_epoch_end(session.plan, session.tick)
+    if plan is not None:
+        session.replan(plan)
+        session.growth.apply(session.optimizer, session.base_learning_rate)
+
+
+def reached_end(session: Session) -> bool:
+    """Whether the run ends here."""
+    return bool(session.stopped_because or session.limit_reached())
 
 
 def save_if_due(session: Session, *, evaluated: bool) -> None:
@@ -59,33 +77,39 @@ def leave(session: Session) -> NoReturn:
         raise TrainwrightError(
             f"{name}: stopped at step {session.step} without saving", why=why, fix=f"free some space, then: {session.continue_with}"
         )
-    raise Interrupted(f"{name}: stopped and saved at step {session.step}", fix=f"continue with: {session.continue_with}")
+    requeued = requeue() if session.interrupts.requeues else ""
+    raise Interrupted(f"{name}: stopped and saved at step {session.step}{requeued}", fix=f"continue with: {session.continue_with}")
 
 
-def check_now(session: Session) -> None:
-    """Raise NotFinite when the loss since the last row is not finite: weights like that are not saved over good ones."""
-    since = session.last_row[0]
-    if session.config.finite_check and session.step > since:
-        mean = session.running_loss.means()["loss"]
-        check_finite(mean, step=session.step, since=since, learning_rate=session.optimizer.learning_rate)
+def check_now(session: Session, weights: bool = True) -> None:
+    """Raise NotFinite or WentBack when the loss since the last row or a weight is not finite: such weights are never saved."""
+    if session.step > session.last_row[0]:
+        judge(session, session.running_loss.means()["loss"])
+    if weights and session.config.recovery.not_finite != "ignore" and not bool(weights_finite(session)):
+        judge(session, float("nan"))
 
 
-def loss_row(session: Session) -> dict[str, float]:
+def loss_row(session: Session, evaluating: bool = False) -> dict[str, float]:
     """The row of this step without an evaluation: training loss since the last row, learning rate, gradient norm, speed."""
-    check_now(session)
+    check_now(session, weights=evaluating)
     since, trained = session.last_row
     means = session.running_loss.means() if session.step > since else {}
+    if session.spikes is not None and means:
+        session.spikes.hear(session, means["loss"])
     seconds = session.timing.read()
     row: dict[str, float] = {
         "step": session.step,
-        "epoch": -(-session.step // session.plan.steps_per_epoch),
+        "epoch": session.plan.epoch_of(max(session.tick - 1, 0)) + 1 if session.tick else 0,
         "seconds": round(sum(seconds.values()), 3),
     }
     row |= {f"train/{name}": value for name, value in means.items()}
     row["learning_rate"] = session.optimizer.learning_rate
+    row |= {f"learning_rate/{name}": rate for name, rate in session.rates.applied().items()}
     if session.gradient_norm is not None:
         row["gradient_norm"] = float(session.gradient_norm)
-    row["samples_per_second"] = round(session.rows_between(since, session.step) / max(seconds["train"] - trained, 1e-9), 1)
+    row |= {name: float(norm) for name, norm in session.gradient_hooks.logged().items()}
+    row |= session.running_values.values()
+    row["samples_per_second"] = round(session.rows_between(session.last_tick, session.tick) / max(seconds["train"] - trained, 1e-9), 1)
     return row
 
 
@@ -95,7 +119,7 @@ def evaluate(session: Session) -> dict[str, float]:
     for hook in session.hooks.on_validation_start:
         hook(session, session.system)
     with session.timing.phase("evaluate"):
-        metrics = {} if session.validation is None else metrics_of(session, session.validation)
+        metrics = {} if session.validation is None else metrics_of(session, session.validation, "validation")
         running = session.running_outputs.tensors()
         if running:
             found |= {f"train/{name}": value for name, value in session.system.metrics(running).items()}
@@ -105,30 +129,19 @@ def evaluate(session: Session) -> dict[str, float]:
     if session.validation is not None:
         value = session.monitor.value(metrics)
         session.saver.best_found(session, value)
-        session.schedule.observe(value)
+        session.rates.observe(value, found | {f"validation/{name}": each for name, each in metrics.items()} | metrics)
         for hook in session.hooks.on_validation_end:
             hook(session, session.system, metrics)
+        if sum(bool(hook(session, session.system)) for hook in session.hooks.should_early_stop):  # every one is asked
+            session.stop("early_stopping")
     return found | {f"validation/{name}": value for name, value in metrics.items()}
-
-
-def metrics_of(session: Session, rows: Rows) -> dict[str, float]:
-    """Metrics of a split with the weights as they are. Raises EvaluationInterrupted when a signal comes."""
-    session.seeds.evaluation(session.step)
-    outputs = outputs_of(
-        session.system,
-        rows,
-        batch_size=session.config.evaluation_batch_size,
-        device=session.device,
-        moment=Moment(session.step, session.epoch, session.fraction, session.seeds.generator),
-        interrupted=lambda: bool(session.interrupts.requested),
-    )
-    return session.system.metrics(outputs)
 
 
 def log_row(session: Session, row: dict[str, float]) -> None:
     """Hand a row to the history, the trackers and the callbacks, and begin the next."""
     session.running_loss.reset()
-    session.last_row = (session.step, session.timing.read()["train"])
+    session.running_values.reset()
+    session.last_row, session.last_tick = (session.step, session.timing.read()["train"]), session.tick
     session.log_cadence.done()
     session.history.append(row)
     for tracker in session.trackers:

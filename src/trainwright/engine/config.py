@@ -6,10 +6,18 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from trainwright.checkpoint.options import CheckpointConfig
 from trainwright.config.choice import choice
-from trainwright.config.durations import Duration
-from trainwright.config.errors import ConfigError
-from trainwright.config.model import ConfigModel, refused
+from trainwright.config.durations import Duration, a_time, above_zero
+from trainwright.config.model import ConfigModel
+from trainwright.engine.batch_options import BatchSize, LearningRateScaling, Pieces, TuningOptions
+from trainwright.engine.growth_options import BatchGrowthOptions
+from trainwright.engine.loader_options import LoaderOptions
+from trainwright.engine.mode_options import ModeOptions
+from trainwright.engine.precision_options import Precision, PrecisionOptions
+from trainwright.engine.recovery_options import RecoveryOptions
+from trainwright.optim.average_options import EMA, SWAOptions
+from trainwright.optim.parameter_options import Clipping, GradientHookOptions, ParameterOptions
 
 
 class EarlyStopping(ConfigModel):
@@ -19,33 +27,6 @@ class EarlyStopping(ConfigModel):
     """Evaluations without improvement before the run stops."""
     min_delta: float = Field(default=0.0, ge=0)
     """The least change that counts as an improvement."""
-
-
-class Clipping(ConfigModel):
-    """Limits on the gradient before the update."""
-
-    norm: float | None = Field(default=None, gt=0)
-    """Largest global 2-norm."""
-    value: float | None = Field(default=None, gt=0)
-    """Largest absolute value of an element."""
-
-
-class CheckpointConfig(ConfigModel):
-    """When a checkpoint is written and which are kept; the best and the last always are."""
-
-    every: Duration | None = None
-    """How often, beside evaluations; without it, at the first logged row that is 10 minutes after the last checkpoint."""
-    min_interval: Duration = Duration.parse("10 s")
-    """Evaluations sooner than this after a checkpoint write none; the end of the run and signals always do."""
-    keep_last: int = Field(default=2, ge=1)
-    """Checkpoints kept of the latest; two, so that a damaged one has one before it."""
-    keep_best: int = Field(default=1, ge=1)
-    """Checkpoints kept of the best by the monitored metric."""
-
-    @field_validator("every", "min_interval")
-    @classmethod
-    def _is_usable(cls, value: Duration | None, info: ValidationInfo) -> Duration | None:
-        return a_time(value) if info.field_name == "min_interval" else above_zero(value)
 
 
 class TrainerConfig(ConfigModel):
@@ -59,10 +40,20 @@ class TrainerConfig(ConfigModel):
     """Optimizer updates."""
     max_time: Duration | None = None
     """Wall time, checked at step boundaries; may be combined with either."""
-    batch_size: int = Field(default=0, ge=0)
-    """Samples per step; 0 picks one from the number of training rows."""
-    micro_batch_size: int | None = Field(default=None, ge=1)
-    """Samples per forward and backward pass; the batch is split into pieces of this size."""
+    batch_size: BatchSize = None
+    """Samples per step; `null` picks one from the number of training rows, `auto` measures which is fastest."""
+    micro_batch_size: Pieces = None
+    """Samples per forward and backward pass; the batch is split into pieces of this size; `auto` measures what fits."""
+    accumulation: Pieces = None
+    """Micro-batches per step: batch_size = micro_batch_size × accumulation; what is left open follows from the others."""
+    max_batch_size: int | None = Field(default=None, ge=1)
+    """The largest batch that `auto` may choose."""
+    batch_growth: BatchGrowthOptions | None = None
+    """A larger batch once a metric has stopped improving."""
+    tuning: TuningOptions = TuningOptions()
+    """How long and how finely what is `auto` is measured before the first step."""
+    loader: LoaderOptions = LoaderOptions()
+    """Processes that read and decode rows ahead of the training."""
     evaluation_batch_size: int = Field(default=4096, ge=1)
     """Samples per forward pass when nothing is learned."""
     evaluate_every: Duration = Duration.parse("1 epoch")
@@ -77,32 +68,38 @@ class TrainerConfig(ConfigModel):
     """`null` switches it off."""
     optimizer: choice("optimizer") = Field(default="adamw", validate_default=True)  # type: ignore[valid-type]
     """What turns gradients into updates, with its learning rate."""
+    learning_rate_scaling: LearningRateScaling = LearningRateScaling()
+    """How the learning rate follows the size of a step."""
     schedule: choice("schedule") = Field(default="constant", validate_default=True)  # type: ignore[valid-type]
     """How the learning rate changes over the run."""
+    parameters: ParameterOptions = ParameterOptions()
+    """Parameters with settings of their own, and such as are frozen for a while or for good."""
     clip: Clipping = Clipping()
     """Limits on the gradient."""
+    gradient_hooks: list[GradientHookOptions] = []
+    """What is done to some gradients before clipping."""
+    ema: EMA | None = None
+    """Moving averages of the weights: a decay, several, or a mapping; the first is what evaluations use and what is kept."""
+    swa: SWAOptions | None = None
+    """An equal average of the weights late in the run (stochastic weight averaging)."""
+    average_best: int = Field(default=1, ge=1)
+    """At the end the weights of so many best evaluations are averaged, and kept where the validation split finds them better."""
+    precision: Precision = PrecisionOptions()
+    """The number format of the forward pass: `fp32`, `tf32`, `bf16` or `fp16`, or a mapping with `type`."""
+    modes: ModeOptions = ModeOptions()
+    """Compilation, memory formats, activation checkpointing, determinism and the like, for as long as the run lasts."""
     checkpoint: CheckpointConfig = CheckpointConfig()
     """When checkpoints are written and which are kept."""
+    callbacks: list[choice("callback")] = []  # type: ignore[valid-type]
+    """Optional behaviour: `learning_rate_monitor`, `profiler`, … or a class of your own by its path."""
     trackers: list[choice("tracker")] = Field(default=["csv", "tensorboard"], validate_default=True)  # type: ignore[valid-type]
     """Where metrics are written."""
-    finite_check: bool = True
-    """Stop with exit code 1 when the loss is not a finite number (seen at log points)."""
+    recovery: RecoveryOptions = RecoveryOptions()
+    """What is done about numbers that are not finite, memory that runs out, losses that jump, steps that hang."""
+    sanity_check: int = Field(default=1, ge=0)
+    """Batches of the validation split that are tried before the first step, so that a mistake there is met early; 0 for none."""
 
     @field_validator("max_time", "evaluate_every", "log_every")
     @classmethod
     def _is_usable(cls, value: Duration | None, info: ValidationInfo) -> Duration | None:
         return above_zero(a_time(value) if info.field_name == "max_time" else value)
-
-
-def a_time(value: Duration | None) -> Duration | None:
-    """The duration, refused when it does not count time."""
-    if value is not None and value.kind != "time":
-        raise refused(ConfigError(f"'{value}' is not a time", fix="write for example '10 s', '30 min' or '2 h'"))
-    return value
-
-
-def above_zero(value: Duration | None) -> Duration | None:
-    """The duration, refused when it is nothing."""
-    if value is not None and value.value <= 0:
-        raise refused(ConfigError(f"'{value}' is no interval", fix="write a number above zero"))
-    return value

@@ -2,32 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from trainwright.data.rows import Rows
+from trainwright.engine.callbacks.base import Listeners
 from trainwright.engine.randomness import device_generator
-from trainwright.engine.running import join
-from trainwright.engine.system import Batch, Moment, System
+from trainwright.engine.recovery import out_of_memory
+from trainwright.engine.running import in_float32, join
+from trainwright.engine.system import Batch, Moment, System, to_device
+from trainwright.nn.modes import eval_mode
+
+if TYPE_CHECKING:
+    from trainwright.engine.session import Session
+
+log = logging.getLogger("trainwright.engine")
+
+Step = Callable[[Batch], dict[str, Tensor]]
 
 
 class EvaluationInterrupted(Exception):
     """A signal came during an evaluation; it is done again when the run continues."""
 
 
-@contextmanager
-def evaluation_mode(system: System) -> Iterator[None]:
-    """Every submodule in evaluation mode, and each back in its own mode afterwards."""
-    before = [(module, module.training) for module in system.modules()]
-    system.train(False)
-    try:
-        yield
-    finally:
-        for module, mode in before:
-            module.training = mode
+def metrics_of(session: Session, rows: Rows, split: str) -> dict[str, float]:
+    """Metrics of a split with the weights that are evaluated, and the hooks of `split` called. Raises EvaluationInterrupted on a signal."""
+    hooks, system = session.hooks, session.system
+    with session.evaluated_weights():
+        outputs = split_outputs(session, rows, split)
+        metrics = system.metrics(outputs)
+        for hook in getattr(hooks, f"on_{split}_epoch_end"):
+            hook(session, system, metrics)
+    return metrics
+
+
+def split_outputs(session: Session, rows: Rows, split: str) -> dict[str, Tensor]:
+    """What `<split>_step` gives for all rows, the hooks of the split's batches called."""
+    hooks, system = session.hooks, session.system
+    session.seeds.evaluation(session.step)
+    moment = Moment(session.step, session.epoch, session.fraction, session.seeds.generator)
+    given: Callable[..., dict[str, Tensor]] = getattr(system, f"{split}_step", system.evaluation_step)
+    step: Step = given if split == "predict" else lambda batch: given(batch, moment)
+    with eval_mode(system), session.precision.evaluation():  # type: ignore[arg-type]
+        for hook in getattr(hooks, f"on_{split}_epoch_start"):
+            hook(session, system)
+        return outputs_of(
+            system,
+            rows,
+            batch_size=session.evaluation_batch_size,
+            device=session.device,
+            step=step,
+            interrupted=lambda: bool(session.interrupts.requested),
+            before=[_of(session, hook) for hook in getattr(hooks, f"on_{split}_batch_start")],
+            after=[_of(session, hook) for hook in getattr(hooks, f"on_{split}_batch_end")],
+        )
+
+
+def _of(session: Session, hook: Callable[..., None]) -> Callable[..., None]:
+    return lambda *arguments: hook(session, session.system, *arguments)
 
 
 @torch.no_grad()
@@ -37,26 +73,37 @@ def outputs_of(
     *,
     batch_size: int,
     device: torch.device,
-    moment: Moment | None = None,
+    step: Step | None = None,
     interrupted: Callable[[], bool] = lambda: False,
+    before: list[Callable[..., None]] | Listeners = (),
+    after: list[Callable[..., None]] | Listeners = (),
 ) -> dict[str, Tensor]:
-    """What `system.evaluation_step` gives for all rows in their order, joined (rows first), on the device.
+    """What `step` (else `system.evaluation_step`) gives for all rows in their order, joined (rows first), on the device.
 
+    `before(batch, index)` and `after(batch, index, outputs)` are called round each batch. When memory runs out the batches become smaller.
     Raises EvaluationInterrupted between two batches when `interrupted()` is true.
     """
-    moment = moment or Moment(0, 0, 0.0, device_generator(device))
-    pieces = []
-    with evaluation_mode(system):
-        for start in range(0, len(rows), batch_size):
+    moment = Moment(0, 0, 0.0, device_generator(device))
+    step = step or (lambda batch: system.evaluation_step(batch, moment))
+    pieces: list[dict[str, Tensor]] = []
+    start, size = 0, batch_size
+    with eval_mode(system):  # type: ignore[arg-type]
+        while start < len(rows):
             if interrupted():
                 raise EvaluationInterrupted
-            batch = to_device(rows.take(torch.arange(start, min(start + batch_size, len(rows)))), device)
-            pieces.append(system.evaluation_step(batch, moment))
+            batch = to_device(rows.take(torch.arange(start, min(start + size, len(rows)))), device)
+            for hook in before:
+                hook(batch, len(pieces))
+            try:
+                outputs = step(batch)
+            except (RuntimeError, MemoryError) as error:
+                if not out_of_memory(error) or size == 1:
+                    raise
+                size = -(-size // 2)
+                log.warning("memory ran out with %d rows at once while evaluating; from here %d", size * 2, size)
+                continue
+            for hook in after:
+                hook(batch, len(pieces), outputs)
+            pieces.append(in_float32(outputs))
+            start += size
     return join(pieces) if pieces else {}
-
-
-def to_device(batch: Batch, device: torch.device) -> Batch:
-    """The batch on the device; itself when it is there already."""
-    if all(tensor.device == device for tensor in batch.values()):
-        return batch
-    return {name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()}

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import time
+from typing import cast
 
 from torch import Tensor
 
 from trainwright.data.order import epoch_order
 from trainwright.engine.boundary import boundary
-from trainwright.engine.evaluation import to_device
+from trainwright.engine.recovery import WentBack, settled
 from trainwright.engine.session import Session
-from trainwright.engine.step import clip, micro_batches
-from trainwright.engine.system import Batch
+from trainwright.engine.step import mean_of, micro_batches
+from trainwright.engine.system import Batch, Loss, Moment
+from trainwright.optim.base import RedoingOptimizer
+from trainwright.optim.clipping import clip_gradients
+from trainwright.optim.norm_statistics import held_norm_statistics
 
 
 def train(session: Session) -> None:
@@ -26,7 +30,12 @@ def train(session: Session) -> None:
         session.on_first_step()
     with session.timing.phase("train"):
         while not session.stopped_because:
-            train_epoch(session)
+            try:
+                train_epoch(session)
+            except WentBack:
+                continue  # the session is where its last checkpoint was
+        if session.evaluated_at != session.step:
+            boundary(session)  # a hook stopped the run before it began, or while a row was logged or a checkpoint written
     for hook in session.hooks.on_train_end:
         hook(session, session.system)
 
@@ -35,15 +44,19 @@ def train_epoch(session: Session) -> None:
     """The steps of this epoch that are still to be made."""
     plan = session.plan
     order = epoch_order(session.seed, session.epoch, plan.rows).to(session.order_device)
-    first = session.step % plan.steps_per_epoch
+    first, session.epoch_ended_at = plan.index_of(session.tick), -1
     if first == 0:
         for hook in session.hooks.on_train_epoch_start:
             hook(session, session.system)
     for index in range(first, plan.steps_per_epoch):
+        if time.perf_counter() >= session.next_moment:
+            session.next_boundary = session.tick + 1  # something is due by the clock: after this step
         start, end = plan.bounds(index)
-        batch = to_device(session.train.take(order[start:end]), session.device)
-        train_step(session, batch, index, rows=end - start)
-        if session.step >= session.next_boundary or session.interrupts.requested:
+        if session.tick not in session.left_out:
+            batch = session.placed(session.feed.take(order[start:end], plan, session.tick))
+            train_step(session, batch, index, rows=end - start)
+        session.tick += 1
+        if session.tick >= session.next_boundary or session.interrupts.requested:
             boundary(session)  # log, evaluate, save, stop
             if session.stopped_because:
                 return
@@ -51,34 +64,69 @@ def train_epoch(session: Session) -> None:
 
 def train_step(session: Session, batch: Batch, index: int, rows: int) -> None:
     """One optimizer update from the rows of `batch`, whole or in micro-batches: the same gradient either way."""
-    hooks, system, optimizer = session.hooks, session.system, session.optimizer
+    hooks, system = session.hooks, session.system
     for hook in hooks.on_train_batch_start:
-        hook(session, system, batch, index)
-    moment = session.moment()  # seeds the generators from (seed, step): nothing to save, and a step can be redone
+        if hook(session, system, batch, index) == -1:
+            return session.leave_out_rest_of_epoch()
+    session.freezing.apply(session.step)
+    moment = session.moment()  # seeds the generators from (seed, batch number): nothing to save, and a step can be redone
     if session.update_step is not None:
         session.update_step(moment)
-    items: int | Tensor = 0
-    for micro_batch in micro_batches(batch, rows, session.plan.micro_batch_size):
-        loss = system.training_step(micro_batch, moment)
-        for hook in hooks.on_before_backward:
-            hook(session, system, loss)
-        session.backward(loss, rows)
-        for hook in hooks.on_after_backward:
-            hook(session, system)
-        items = items + loss.count
-        session.running_loss.add(loss)
-        session.running_outputs.add(loss.outputs)
-    if isinstance(items, Tensor) or items != rows:
-        session.backward.finish(session.gradients(), rows, items)
-    if session.clips or session.step + 1 >= session.next_boundary:
-        session.gradient_norm = clip(session.gradients(), session.config.clip)
+    if not settled(session, gradient, batch, rows, moment):
+        return None  # not finite, and left out by request
+    update(session, batch, rows, moment)
+    for hook in hooks.on_train_batch_end:
+        hook(session, system, batch, index)
+    return None
+
+
+def update(session: Session, batch: Batch, rows: int, moment: Moment) -> None:
+    """The optimizer's update from the gradients there are, and what follows it."""
+    hooks, system, optimizer = session.hooks, session.system, session.optimizer
     for hook in hooks.on_before_optimizer_step:
         hook(session, system)
-    optimizer.learning_rate = optimizer.base_learning_rate * session.schedule.factor(session.step)
-    optimizer.step()
+    session.saver.wait_for_snapshot()
+    session.rates.apply(session.step)
+    if optimizer.redoes:
+        cast(RedoingOptimizer, optimizer).step_with(lambda: again(session, batch, rows, moment), mean_of(session.losses))
+    else:
+        optimizer.step()
+    if session.averages is not None:
+        session.averages.update(session.step + 1)
     for hook in hooks.on_before_zero_grad:
         hook(session, system)
     optimizer.zero_grad()
     session.step += 1
-    for hook in hooks.on_train_batch_end:
-        hook(session, system, batch, index)
+
+
+def gradient(session: Session, batch: Batch, rows: int, moment: Moment) -> list[Loss]:
+    """The gradient of the mean loss over the items of the step, clipped, in `.grad`; returns the losses of its pieces."""
+    hooks, system = session.hooks, session.system
+    losses: list[Loss] = []
+    items: int | Tensor = 0
+    for micro_batch in micro_batches(batch, rows, session.plan.micro_batch_size):
+        with session.forward():
+            loss = system.training_step(micro_batch, moment)
+        for hook in hooks.on_before_backward:
+            hook(session, system, loss)
+        session.backward(loss, rows, session.scale)
+        for hook in hooks.on_after_backward:
+            hook(session, system)
+        items = items + loss.count
+        losses.append(loss)
+    if isinstance(items, Tensor) or items != rows:
+        session.backward.finish(session.gradients(), rows, items)
+    session.unscale()
+    logged = session.tick + 1 >= session.next_boundary
+    session.gradient_hooks.apply(measure=logged)
+    if session.measures_norm or logged:
+        session.gradient_norm = clip_gradients(session.optimizer.parameters(), session.config.clip)
+    return losses
+
+
+def again(session: Session, batch: Batch, rows: int, moment: Moment) -> Tensor:
+    """The gradient of the same rows with the same randomness at other weights, for optimizers that ask for it; returns the mean loss."""
+    session.optimizer.zero_grad()
+    session.seeds.step(session.tick)
+    with held_norm_statistics(session.system):  # type: ignore[arg-type]
+        return mean_of(gradient(session, batch, rows, moment))

@@ -42,7 +42,7 @@ class Monitor:
         return metrics[resolve(self.name, metrics)]
 
 
-def resolve(name: str, available: Iterable[str]) -> str:
+def resolve(name: str, available: Iterable[str], where: str = "trainer.monitor") -> str:
     """The full key that `name` stands for: itself, or the only `<target>.<name>`. Raises ConfigError with the nearest name."""
     available = list(available)
     if name in available:
@@ -51,8 +51,8 @@ def resolve(name: str, available: Iterable[str]) -> str:
     if len(found) == 1:
         return found[0]
     if found:
-        raise ConfigError(f"'{name}' could be several metrics", where="trainer.monitor", fix=f"say which: {', '.join(found)}")
-    raise ConfigError(f"there is no metric '{name}'", where="trainer.monitor", fix=did_you_mean(name, available))
+        raise ConfigError(f"'{name}' could be several metrics", where=where, fix=f"say which: {', '.join(found)}")
+    raise ConfigError(f"there is no metric '{name}'", where=where, fix=did_you_mean(name, available))
 
 
 def higher_is_better(name: str) -> bool | None:

@@ -1,4 +1,4 @@
-"""The realised lengths of a run: rows per step, steps per epoch, steps in all. Everything about position follows from the step number."""
+"""The realised lengths of a run: rows per step, steps per epoch, steps in all; where the run is follows from the count of batches."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from trainwright.config.errors import ConfigError
+from trainwright.engine.batch import largest_step, realised, steps_in_epoch
 from trainwright.engine.config import TrainerConfig
 from trainwright.optim.schedules.base import Extent
 
@@ -27,6 +28,32 @@ class Plan:
     limit: str
     """What ends the run at max_steps: `max_epochs` or `max_steps`."""
     max_seconds: float | None
+    first_tick: int = 0
+    """Batches used when this plan began: 0, or an epoch's end at which the batch grew."""
+    first_epoch: int = 0
+    """The epoch that began there."""
+    batch_statistics: bool = False
+    """Whether the system normalises over the batch, so that a single row left over joins the step before it."""
+
+    def epoch_of(self, tick: int) -> int:
+        """Whole passes over the rows once `tick` batches were used."""
+        return self.first_epoch + (tick - self.first_tick) // self.steps_per_epoch
+
+    def index_of(self, tick: int) -> int:
+        """The place within its epoch of the batch after `tick` others."""
+        return (tick - self.first_tick) % self.steps_per_epoch
+
+    def epochs_at(self, tick: int) -> float:
+        """Passes over the rows once `tick` batches were used, with the part of the last."""
+        return self.first_epoch + (tick - self.first_tick) / self.steps_per_epoch
+
+    def rows_until(self, tick: int) -> int:
+        """Training rows seen in `tick` batches."""
+        return self.epoch_of(tick) * self.rows + min(self.index_of(tick) * self.batch_size, self.rows)
+
+    def epoch_end(self, tick: int) -> int:
+        """Batches used at the end of the epoch in which the batch after `tick` others is."""
+        return self.first_tick + (self.epoch_of(tick) - self.first_epoch + 1) * self.steps_per_epoch
 
     @property
     def extent(self) -> Extent:
@@ -49,14 +76,13 @@ def make_plan(config: TrainerConfig, rows: int, batch_statistics: bool = False) 
         raise ConfigError("max_epochs and max_steps are both given", where="trainer", why="they are two ends of one run", fix=fix)
     if rows < 1:
         raise ConfigError("there are no training rows", where="data.split")
-    batch = min(config.batch_size or automatic_batch_size(rows), rows)
-    steps_per_epoch = math.ceil(rows / batch)
-    if batch_statistics and steps_per_epoch > 1 and batch > 1 and rows % batch == 1:
-        steps_per_epoch -= 1  # the single row left over joins the step before
+    batch, micro, pieces = (None if size == "auto" else size for size in (config.batch_size, config.micro_batch_size, config.accumulation))
+    batch, micro, _ = realised(batch, micro, pieces, rows, automatic_batch_size(rows), config.max_batch_size)
+    steps_per_epoch = steps_in_epoch(rows, batch, batch_statistics)
     max_steps, limit = _end(config, steps_per_epoch)
     seconds = None if config.max_time is None else config.max_time.seconds
-    largest = max(batch, rows - (steps_per_epoch - 1) * batch)
-    return Plan(rows, batch, min(config.micro_batch_size or largest, largest), steps_per_epoch, max_steps, limit, seconds)
+    micro = largest_step(rows, batch, steps_per_epoch) if micro == batch else micro
+    return Plan(rows, batch, micro, steps_per_epoch, max_steps, limit, seconds, batch_statistics=batch_statistics)
 
 
 def _end(config: TrainerConfig, steps_per_epoch: int) -> tuple[int | None, str]:

@@ -1,4 +1,7 @@
-"""Progress for people: one live line and a table that grows by evaluations on a terminal, plain flushed lines elsewhere."""
+"""Progress for people: one live line and a table that grows by evaluations on a terminal, plain flushed lines elsewhere.
+
+In a notebook it is one display; see `callbacks/notebook.py`.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,12 @@ SHOWN = 5
 
 
 def progress(stream: TextIO | None = None) -> Callback:
-    """The progress that suits a stream (default: standard output)."""
+    """The progress that suits a stream; without one, that of the notebook we are in, else of standard output."""
+    if stream is None and "IPython" in sys.modules:
+        from trainwright.engine.callbacks.notebook import NotebookProgress, in_notebook
+
+        if in_notebook():
+            return NotebookProgress(sys.stdout)
     stream = sys.stdout if stream is None else stream
     return LiveProgress(stream) if stream.isatty() else PlainProgress(stream)
 
@@ -131,7 +139,7 @@ def headline(session: Session) -> str:
     pieces = f" in pieces of {plan.micro_batch_size}" if plan.micro_batch_size < plan.batch_size else ""
     ends = []
     if plan.max_steps is not None:
-        ends.append(f"{counted(plan.max_steps, 'step')} ({counted(plan.max_steps / plan.steps_per_epoch, 'epoch')})")
+        ends.append(f"{counted(plan.max_steps, 'step')} ({counted(plan.epochs_at(plan.max_steps), 'epoch')})")
     ends += [] if plan.max_seconds is None else [span(plan.max_seconds)]
     begun = f"; continues after step {session.step:,}" if session.step else ""
     shape = f"{counted(plan.rows, 'row')}, {plan.batch_size:,} per step{pieces}, {counted(plan.steps_per_epoch, 'step')} per epoch"
@@ -148,7 +156,7 @@ def position(session: Session) -> str:
     """Step and epoch, of how many."""
     plan = session.plan
     steps = f"/{plan.max_steps}" if plan.max_steps else ""
-    return f"step {session.step}{steps}  epoch {-(-session.step // plan.steps_per_epoch)}"
+    return f"step {session.step}{steps}  epoch {plan.epoch_of(max(session.tick - 1, 0)) + 1}"
 
 
 def mark(session: Session, row: Mapping[str, float]) -> str:

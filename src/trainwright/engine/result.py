@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,12 @@ from typing import Any
 from trainwright.config.clock import process_start
 from trainwright.config.errors import Interrupted
 from trainwright.data.rows import Rows
-from trainwright.engine.boundary import metrics_of
-from trainwright.engine.evaluation import EvaluationInterrupted
-from trainwright.engine.saving import load_weights
+from trainwright.engine.choosing import Kept, kept
+from trainwright.engine.evaluation import EvaluationInterrupted, metrics_of
 from trainwright.engine.session import Session
+from trainwright.engine.state import load_weights
+from trainwright.optim.build import own_weight_decay
+from trainwright.optim.group_table import resolved
 
 
 @dataclass
@@ -43,6 +46,13 @@ class FitResult:
     path: Path | None = None
     """The run's directory."""
 
+    system: Any = None
+    """What was trained, with the kept weights."""
+
+    def __iter__(self) -> Iterator[Any]:
+        """`model, metrics, run = trainer.fit(…)`: the system, the metrics by split, the run's directory."""
+        return iter((self.system, self.metrics, self.path))
+
     @property
     def best(self) -> dict[str, Any] | None:
         """Step, metric and value of the kept weights; None without a validation split."""
@@ -56,43 +66,51 @@ class FitResult:
 
 def finish(session: Session, test: Rows | None, path: Path) -> FitResult:
     """Load the best weights, evaluate the test split once, and sum the run up."""
-    weights = session.saver.best_weights(session)
-    if weights is not None:
-        load_weights(session.system, weights, where="the best checkpoint")
-    best_step, best_value = session.best.entries[0] if weights is not None else (None, None)
     try:
-        metrics = final_metrics(session, test, best_step)
+        chosen = kept(session)
+        if chosen.weights is not None:
+            load_weights(session.system, chosen.weights, where=f"the kept weights ({chosen.name})")
+        session.finished = True
+        metrics = final_metrics(session, test, chosen)
         if session.interrupts.requested:
             raise EvaluationInterrupted
     except EvaluationInterrupted:
         name = session.interrupts.name
         raise Interrupted(f"{name}: trained and saved, not yet evaluated", fix=f"continue with: {session.continue_with}") from None
-    plan = session.plan
-    epochs = session.rows_between(0, session.step) / plan.rows
+    plan, decay = session.plan, own_weight_decay(session.config.optimizer)
+    best_step, best_value = chosen.step, chosen.value
+    epochs = session.plan.rows_until(session.tick) / plan.rows
     realised = {
         "batch_size": plan.batch_size,
         "micro_batch_size": plan.micro_batch_size,
         "steps": session.step,
         "epochs": epochs,
         "parameters": sum(each.numel() for each in session.optimizer.parameters()),
+        "kept": chosen.name,
+        "batches_left_out": len(session.left_out),
+        "parameter_groups": resolved(session.optimizer.parameter_groups, session.system, session.base_learning_rate, decay),  # type: ignore[arg-type]
     }
     timing = timing_of(session)
-    name, because = session.monitor.name, session.stopped_because
-    return FitResult(session.step, epochs, best_step, best_value, name, because, timing, realised, metrics, session.history, path)
+    name, because, system = session.monitor.name, session.stopped_because, session.system
+    steps, history = session.step, session.history
+    return FitResult(steps, epochs, best_step, best_value, name, because, timing, realised, metrics, history, path, system)
 
 
-def final_metrics(session: Session, test: Rows | None, best_step: int | None) -> dict[str, dict[str, float]]:
+def final_metrics(session: Session, test: Rows | None, chosen: Kept) -> dict[str, dict[str, float]]:
     """Metrics by split at the kept weights; validation's are those of the evaluation that found them."""
+    best_step = chosen.step
     rows = [row for row in session.history if row["step"] == best_step or (best_step is None and row["step"] == session.step)]
     known = rows[-1] if rows else {}
     metrics = {split: under(known, split) for split in ("train", "validation")}
+    if chosen.metrics is not None:
+        metrics["validation"] = chosen.metrics
     with session.timing.phase("evaluate"):
         if session.validation is not None and not metrics["validation"]:
-            metrics["validation"] = metrics_of(session, session.validation)
+            metrics["validation"] = metrics_of(session, session.validation, "validation")
         if test is not None and len(test):
             for hook in session.hooks.on_test_start:
                 hook(session, session.system)
-            metrics["test"] = metrics_of(session, test)
+            metrics["test"] = metrics_of(session, test, "test")
             for hook in session.hooks.on_test_end:
                 hook(session, session.system, metrics["test"])
     return {split: values for split, values in metrics.items() if values}
@@ -106,7 +124,7 @@ def under(row: dict[str, float], split: str) -> dict[str, float]:
 def timing_of(session: Session) -> dict[str, float]:
     """Seconds as results.json has them; phases and steps over all processes of the run, start-up of this one."""
     seconds = session.timing.read()
-    rows = session.rows_between(0, session.step)
+    rows = session.plan.rows_until(session.tick)
     started = process_start()
     return {
         "startup_seconds": (session.first_step_at or time.time()) - started,

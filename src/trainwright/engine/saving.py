@@ -1,221 +1,369 @@
-"""When a checkpoint is written, what is in it, and how a run continues from one."""
+"""When a checkpoint is written, how training goes on meanwhile, and how a run continues from one."""
 
 from __future__ import annotations
 
 import logging
+import math
 import time
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-
+from trainwright.checkpoint.background import Background
 from trainwright.checkpoint.manifest import Manifest
-from trainwright.checkpoint.store import Checkpoint, CheckpointStore
-from trainwright.config.errors import RunError
+from trainwright.checkpoint.names import second_name
+from trainwright.checkpoint.options import CheckpointConfig
+from trainwright.checkpoint.retention import BestK, LastK, Permanent, Policy
+from trainwright.checkpoint.snapshot import Snapshot, SnapshotMemory, TensorFiles, Torn, size_of
+from trainwright.checkpoint.store import CheckpointStore
+from trainwright.checkpoint.writer import all_of, json_bytes
+from trainwright.config.errors import Interrupted
 from trainwright.engine.cadence import Cadence
-from trainwright.engine.config import CheckpointConfig
-from trainwright.engine.system import System
+from trainwright.engine.plan import Plan
+from trainwright.engine.recovery import out_of_memory
+from trainwright.engine.save_order import (
+    Cadences,
+    Order,
+    as_evaluated,
+    copied,
+    only_the_step_changes,
+    refused,
+    tensors_of,
+    where_raised,
+    writing_from,
+)
+from trainwright.engine.state import EVALUATED, SYSTEM, Weights, evaluated_weights, load, state_of
+from trainwright.engine.timing import Timing
 
 if TYPE_CHECKING:
     from trainwright.engine.session import Session
 
 log = logging.getLogger("trainwright.engine")
 
-SYSTEM, OPTIMIZER, RUNNING, STATE = "system.safetensors", "optimizer.safetensors", "running.safetensors", "trainer.json"
-FORMAT = 1
 AT_LEAST_EVERY = 600.0
 """Seconds after which a logged row is reason enough for a checkpoint, when the config does not say how often."""
-LENGTHS = ("max_epochs", "max_steps", "max_time")
-"""Reasons to stop that a continued run looks at anew, since its length may have been changed."""
-
-Weights = dict[str, Tensor]
+SMALL = 8 << 20
+"""Bytes of state that are copied at once, in a millisecond, and written at once too while that is quick: a thread for five small files
+takes more from training than it gives back (10 ms instead of 6 for a net of 100 weights)."""
+SLOW = 0.1
+"""Seconds of writing a small state from which on that, too, goes on in the background."""
 
 
 class Saver:
-    """Writes the checkpoints of a session, and holds the best weights in memory while no checkpoint on disk has them."""
+    """Writes the checkpoints of a session, and holds the best weights in memory while no checkpoint on disk has them.
 
-    def __init__(self, store: CheckpointStore, config: CheckpointConfig, cadence: Cadence | None) -> None:
-        self.store, self.cadence = store, cadence
-        self._min_interval = config.min_interval.seconds
+    A checkpoint is written in a thread of its own from a copy. What forward passes change is copied when it is asked for; parameters,
+    averages and the optimizer's state while the next gradient is computed, and `wait_for_snapshot`, just before the step that changes
+    them, waits for the rest. The end of the run, signals and errors wait until it is on disk.
+    """
+
+    def __init__(self, store: CheckpointStore, config: CheckpointConfig, cadences: Cadences | Cadence | None) -> None:
+        self.store, self.config = store, config
+        self.cadences = cadences if isinstance(cadences, Cadences) else Cadences(every=cadences)
+        self.copying: Snapshot | None = None
+        """The copy that the optimizer's step has to wait for."""
+        self.stalled = self.written_seconds = 0.0
+        """Seconds that training waited for checkpoints, and seconds of work on them in the background."""
+        self.left_out = 0
+        """Checkpoints not written when they were due because the one before was still being written."""
         self._tried = time.perf_counter()
         self._saved_step: int | None = None
         self._values: dict[int, float] = {}
         self._held: dict[int, Weights] = {}
+        self._spare: Weights = {}
+        self._memory = SnapshotMemory()
+        self._task: Background | None = None
+        self._order: Order | None = None
+        self._due: set[str] = set()
+        self._missed = self._deferring = False
+        self._small = self._quick = True
+        self._background = config.background
+        self._timing = Timing()
 
-    def next_step(self, step: int) -> int | None:
-        """The first step after `step` at which `checkpoint.every` may be due."""
-        return None if self.cadence is None else self.cadence.next_step(step)
+    @classmethod
+    def of(cls, folder: Path, config: CheckpointConfig, plan: Plan) -> Saver:
+        """The saver of a run whose checkpoints are in `folder`. Raises ConfigError for cadences that do not fit the run."""
+        policies: list[Policy] = [LastK(None if config.keep_last == "all" else config.keep_last), BestK(config.keep_best), Permanent()]
+        return cls(
+            CheckpointStore(folder, policies, (SYSTEM, EVALUATED) if config.best_as_weights else ()), config, Cadences.of(config, plan)
+        )
+
+    def begin(self, session: Session) -> None:
+        """Make ready for copies while training goes on: from here `wait_for_snapshot` must be called before every optimizer step."""
+        self._timing = session.timing
+        tensors = tensors_of(session)
+        self._deferring, self._small = session.update_step is None, size_of(tensors) < SMALL
+        if self._background and not self._small:
+            pinned = any(tensor.is_cuda for each in tensors.values() for tensor in each.values())
+            self._task = Background(self._memory.touching(size_of(tensors), pinned))
+
+    def next_step(self, step: int, tick: int | None = None) -> int | None:
+        """The first count of batches at which one of the cadences may be due."""
+        return min((each.next_step(step, tick) for each in self.cadences.by_name().values()), default=None)
+
+    def next_moment(self) -> float:
+        """When one of the cadences of time is due; infinity without any."""
+        return min((each.next_moment() for each in self.cadences.by_name().values()), default=math.inf)
 
     def best_found(self, session: Session, value: float) -> None:
         """Hear of an evaluation; if it is among the best its weights are held until a checkpoint has them."""
         if session.best.offer(session.step, value):
             self._values[session.step] = value
             self._held[session.step] = {}
-        self._held = {step: weights for step, weights in self._held.items() if step in session.best.steps}
+        self._drop([step for step in self._held if step not in session.best.steps])
 
     def hold(self, session: Session) -> None:
         """Copy the weights, if this step is one of the best and only they are missing."""
         if self._held.get(session.step) == {}:
-            self._held[session.step] = {name: tensor.detach().to("cpu", copy=True) for name, tensor in weights_of(session.system).items()}
+            self._held[session.step] = copied(evaluated_weights(session), self._spare)
+            self._spare = {}
+
+    def _drop(self, steps: list[int]) -> None:
+        """Hold the weights of these steps no longer; their memory is used again, unless it is being written from."""
+        for step in steps:
+            weights = self._held.pop(step)
+            if weights and self._task is None:
+                self._spare = weights
 
     def due(self, session: Session, evaluated: bool) -> bool:
-        """Whether a checkpoint should be written after this step."""
+        """Whether a checkpoint should be written after this step; one due while a large one is being written is due afterwards."""
+        self._hear()
+        due = {name for name, each in self.cadences.by_name().items() if each.due(session.step, session.tick)}
         if session.stopped_because:
+            self.wait()
+            self._due = due | {"end"}
             return self._saved_step != session.step
         waited = time.perf_counter() - self._tried
-        if self.cadence is not None and self.cadence.due(session.step):
-            return True
-        return waited >= (self._min_interval if evaluated else AT_LEAST_EVERY if self.cadence is None else float("inf"))
+        limit = self.config.min_interval.seconds if evaluated else AT_LEAST_EVERY if self.cadences.every is None else float("inf")
+        if waited >= limit or self._missed:
+            due.add("time")
+        if due and self._order is not None and not self._small and not due & {"keep", "weights"}:
+            self.left_out += not self._missed
+            self._missed, due = True, set()
+            log.debug("step %d: the checkpoint before is still being written; the next comes after it", session.step)
+        self._due = due
+        return bool(due)
 
-    def save(self, session: Session) -> bool:
-        """Write a checkpoint now, with the best weights that only memory has; False, and a warning, when the disk refuses."""
-        with session.timing.phase("checkpoint"):
+    def save(self, session: Session, *, wait: bool = False) -> bool:
+        """Write a checkpoint now, with the best weights that only memory has; False, and a warning, when the disk refuses.
+
+        In the background, where a later warning says what became of it, unless `wait`, the end of the run or a signal wants it on disk.
+        """
+        self._timing = session.timing
+        with self._stalling():
+            self._finish()
+            due, self._due = self._due or {"time"}, set()
+            wait = wait or bool(session.stopped_because or session.interrupts.requested) or session.step == 0 or not self._background
             try:
-                self._write(session)
+                tensors, order = tensors_of(session), self._ordered(session, due)
+                self._small = size_of(tensors) < SMALL
+                snapshot = None if wait or (self._small and self._quick) else self._snapshot(session, tensors)
+                if snapshot is None:
+                    self._write_now(order, tensors)
+                    return True
             except OSError as error:
-                log.warning(
-                    "no checkpoint at step %d: %s; the ones before are untouched, training goes on", session.step, error.strerror or error
-                )
+                refused(session.step, error)
                 return False
             finally:
                 self._tried = time.perf_counter()
-                if self.cadence is not None:
-                    self.cadence.done()
+                for each in self.cadences.by_name().values():
+                    each.done()
+            self._order = replace(order, snapshot=snapshot)
+            self._task = Background(writing_from(snapshot, order, self.store), hurry=True)
+            if any(each.kind == "full" for each in order.manifests):
+                self._saved_step = session.step
         return True
 
-    def _write(self, session: Session) -> None:
+    def _ordered(self, session: Session, due: set[str]) -> Order:
+        """What is to be written; numbers and documents as they are now, rows logged so far on disk."""
         for tracker in session.trackers:
             tracker.sync()
-        for step, held in sorted(self._held.items()):
-            if step != session.step:
-                self.store.write(Manifest("weights", step, value=self._values.get(step)), {SYSTEM: held}, {})
+        step, value, full = session.step, self._values.get(session.step), bool(due - {"weights"})
+        manifests = [Manifest("weights", step, value=value, kept=True)] if "weights" in due else []
+        if not full:
+            return Order(step, manifests, b"", {}, {}, "", session.best)
         documents = state_of(session)
         for hook in session.hooks.on_save_checkpoint:
             hook(session, session.system, documents)
-        tensors: dict[str, Mapping[str, Tensor]] = {SYSTEM: weights_of(session.system), OPTIMIZER: session.optimizer.tensors()}
-        tensors[RUNNING] = running_tensors(session)
-        manifest = Manifest("full", session.step, session.best.steps, self._values.get(session.step))
-        self.store.write(manifest, tensors, {STATE: documents})
-        self._held, self._saved_step = {}, session.step
-        self.store.prune()
+        manifests.append(Manifest("full", step, session.best.steps, value, kept="keep" in due))
+        held = {each: weights for each, weights in self._held.items() if each != step and weights}
+        self._missed = False
+        return Order(step, manifests, json_bytes(documents), held, dict(self._values), self._name(session), session.best)
+
+    def _write_now(self, order: Order, tensors: TensorFiles) -> None:
+        begun = time.perf_counter()
+        all_of(order.writing(self.store, tensors))
+        self._quick = time.perf_counter() - begun < SLOW
+        self._written(order)
+
+    def _name(self, session: Session) -> str:
+        """The checkpoint's second name, from the latest value of each column."""
+        if self.config.name is None:
+            return ""
+        known = {name: value for row in session.history for name, value in row.items()}
+        return second_name(self.config.name, known | {"step": session.step, "epoch": session.epoch})
+
+    def _snapshot(self, session: Session, tensors: TensorFiles) -> Snapshot | None:
+        """A copy of the tensors, complete or under way; None, said once, when memory does not suffice for it."""
+        deferred = only_the_step_changes(session, tensors) if self._deferring and not self._small else set()
+        try:
+            snapshot = Snapshot(tensors, self._memory, deferred)
+        except (RuntimeError, MemoryError) as error:
+            if not out_of_memory(error):
+                raise
+            self._memory.free()
+            self._background = False
+            log.warning("there is no memory for a copy of the checkpoint: training waits while checkpoints are written from here on")
+            return None
+        self.copying = snapshot if deferred else None
+        return snapshot
+
+    def wait_for_snapshot(self) -> None:
+        """Return when the optimizer's step may change what a checkpoint under way copies; called just before every step."""
+        if self.copying is not None:
+            with self._stalling():
+                self.copying.hold_changes()
+                self.copying = None
+
+    def wait(self) -> None:
+        """Return when nothing is being written; a warning when the disk refused."""
+        with self._stalling():
+            self._finish()
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is being written in the background."""
+        return self._task is not None and not self._task.done
+
+    def close(self) -> None:
+        """The end of the run: wait for what is being written, and give the memory of the copies back."""
+        self.wait()
+        self._memory.free()
+        self._spare = {}
+
+    @contextmanager
+    def _stalling(self) -> Iterator[None]:
+        """Time that training spends waiting for checkpoints."""
+        begun = time.perf_counter()
+        with self._timing.phase("checkpoint"):
+            try:
+                yield
+            finally:
+                self.stalled += time.perf_counter() - begun
+
+    def _finish(self) -> None:
+        if self._task is not None:
+            if self._order is None:
+                self._task.stop()  # memory was being made ready; without that the copy is slower
+            if self.copying is not None:
+                self.copying.hold_changes()
+                self.copying = None
+            self._task.wait()
+            self._hear()
+
+    def _hear(self) -> None:
+        """If what was under way in the background has ended, take in how."""
+        task, order = self._task, self._order
+        if task is None or not task.done:
+            return
+        self._task = self._order = None
+        if order is None:
+            return
+        self.written_seconds += task.seconds
+        if task.error is None:
+            self._written(order)
+            return
+        self._saved_step = None
+        if isinstance(task.error, Torn):
+            self._torn(order)
+        elif isinstance(task.error, OSError):
+            refused(order.step, task.error)
+            if self._held.get(order.step) == {} and order.snapshot is not None:
+                self._held[order.step] = copied(as_evaluated(order.snapshot.files), {})
+        else:
+            raise task.error
+
+    def _written(self, order: Order) -> None:
+        """The disk has it: what was held for it is let go."""
+        if any(each.kind == "full" for each in order.manifests):
+            self._saved_step = order.step
+        self._drop([step for step, weights in self._held.items() if step == order.step or weights is order.held.get(step)])
+
+    def _torn(self, order: Order) -> None:
+        """The system changes weights where only the optimizer should: that copy is of no use, later ones are made at once."""
+        log.info("step %d: weights changed between two optimizer steps; checkpoints copy them at once from here on", order.step)
+        self._deferring, self._missed = False, True
+        if self._held.get(order.step) == {}:
+            log.warning("the weights of step %d, among the best, were changed before they could be saved", order.step)
+            order.best.entries = [entry for entry in order.best.entries if entry[0] != order.step]
+            del self._held[order.step]
 
     def resume(self, session: Session) -> bool:
         """Put the session where its newest good checkpoint was; False when none was ever written. Raises RunError when none is usable."""
+        self.wait()
         checkpoint = self.store.latest()
         if checkpoint is None:
             return False
         load(session, checkpoint)
         lost = [step for step in session.best.steps if self.store.at(step) is None]
         session.best.entries = [entry for entry in session.best.entries if entry[0] not in lost]
-        self._values = dict(session.best.entries)
+        self._values, self._missed = dict(session.best.entries), False
+        self._drop(list(self._held))
         self._saved_step = None if session.boundary_pending else session.step
         self.store.forget_after(session.step)
+        self.store.point()
         return True
 
     def best_weights(self, session: Session) -> Weights | None:
         """The weights of the best evaluation, from memory or from disk; None when there is none or it was lost."""
-        if not session.best.steps:
-            return None
-        step = session.best.steps[0]
+        found = self.several_best(session, 1)
+        return found[0] if found else None
+
+    def several_best(self, session: Session, count: int) -> list[Weights]:
+        """The weights of the best `count` evaluations, best first, as far as they are not lost."""
+        self.wait()
+        found = (self._weights_at(session, step) for step in session.best.steps[:count])
+        return [weights for weights in found if weights is not None]
+
+    def _weights_at(self, session: Session, step: int) -> Weights | None:
         if self._held.get(step):
             return self._held[step]
         if step == session.step:
-            return weights_of(session.system)
+            return evaluated_weights(session)
         checkpoint = self.store.at(step)
         if checkpoint is None:
-            log.warning("the best weights, of step %d, are lost; the last ones are used", step)
+            log.warning("the best weights, of step %d, are lost", step)
             return None
-        return checkpoint.tensors(SYSTEM)
+        return checkpoint.tensors(SYSTEM) | checkpoint.tensors(EVALUATED)
 
+    @contextmanager
+    def guard(self, session: Session) -> Iterator[None]:
+        """Around the run: an error saves what can be saved before it goes on, and at the end nothing is left half-written."""
+        try:
+            yield
+        except BaseException as error:
+            self.rescue(session, error)
+            raise
+        finally:
+            self.close()
 
-def weights_of(system: System) -> Weights:
-    """Parameters and buffers by name. Raises RunError for state that is no tensor, which a checkpoint cannot hold."""
-    found = system.state_dict()
-    other = [name for name, value in found.items() if not isinstance(value, Tensor)]
-    if other:
-        fix = "keep it in a buffer, or in a callback's state_dict"
-        raise RunError(
-            f"'{other[0]}' of the system's state is no tensor", why="checkpoints hold tensors and JSON, nothing pickled", fix=fix
-        )
-    return found
+    def rescue(self, session: Session, error: BaseException) -> None:
+        """Save before an error ends the run, if it came between two steps and the loss is finite; never raises."""
+        from trainwright.engine.boundary import check_now
 
-
-def running_tensors(session: Session) -> Weights:
-    """Losses and outputs since the last row and the last evaluation: metrics after a restart are the same to the bit."""
-    found = {f"loss/{name}": tensor for name, tensor in session.running_loss.tensors().items()}
-    found |= {f"outputs/{name}": tensor for name, tensor in session.running_outputs.tensors().items()}
-    return found if session.gradient_norm is None else found | {"gradient_norm": session.gradient_norm}
-
-
-def identity(session: Session) -> dict[str, Any]:
-    """What must be the same when a run continues: with any of it changed, the past would have been another."""
-    return {
-        "rows": session.plan.rows,
-        "batch_size": session.plan.batch_size,
-        "seed": session.seed,
-        "optimizer": session.config.optimizer.type,
-    }
-
-
-def state_of(session: Session) -> dict[str, Any]:
-    """trainer.json: everything of a session that is no tensor."""
-    return {
-        "format": FORMAT,
-        "step": session.step,
-        "identity": identity(session),
-        "optimizer": session.optimizer.numbers(),
-        "schedule": session.schedule.state(),
-        "best": session.best.state(),
-        "callbacks": session.hooks.states(),
-        "boundary_pending": session.boundary_pending,
-        "evaluated_at": session.evaluated_at,
-        "last_row": list(session.last_row),
-        "stopped_because": "" if session.stopped_because in LENGTHS else session.stopped_because,
-        "seconds": session.timing.read(),
-    }
-
-
-def load(session: Session, checkpoint: Checkpoint) -> None:
-    """Put the session where the checkpoint was. Raises RunError when it was made with other data, settings or another model."""
-    state = checkpoint.document(STATE)
-    check_identity(state["identity"], identity(session), checkpoint)
-    load_weights(session.system, checkpoint.tensors(SYSTEM), where=str(checkpoint.folder))
-    session.optimizer.load(checkpoint.tensors(OPTIMIZER), state["optimizer"])
-    session.schedule.load(state["schedule"])
-    session.best.load(state["best"])
-    session.hooks.load_states(state["callbacks"])
-    session.step, session.boundary_pending = state["step"], state["boundary_pending"]
-    session.evaluated_at, session.stopped_because = state["evaluated_at"], state["stopped_because"]
-    session.last_row = (state["last_row"][0], state["last_row"][1])
-    session.timing.load(state["seconds"])
-    session.optimizer.learning_rate = session.optimizer.base_learning_rate * session.schedule.factor(max(session.step - 1, 0))
-    running = checkpoint.tensors(RUNNING)
-    session.gradient_norm = running.get("gradient_norm")
-    session.running_loss.load({name[5:]: tensor for name, tensor in running.items() if name.startswith("loss/")})
-    session.running_outputs.load({name[8:]: tensor for name, tensor in running.items() if name.startswith("outputs/")}, session.device)
-    for hook in session.hooks.on_load_checkpoint:
-        hook(session, session.system, state)
-
-
-def check_identity(saved: Mapping[str, Any], now: Mapping[str, Any], checkpoint: Checkpoint) -> None:
-    """Raise RunError naming each setting that would have made the past another."""
-    changed = [f"{name} was {saved.get(name)} and is {value} now" for name, value in now.items() if saved.get(name) != value]
-    if changed:
-        fix = "continue with the settings it was started with, or start a new run"
-        raise RunError("this run cannot be continued with these settings", where=str(checkpoint.folder), why="; ".join(changed), fix=fix)
-
-
-def load_weights(system: System, weights: Mapping[str, Tensor], where: str) -> None:
-    """Put weights into the system. Raises RunError naming what does not fit when they are another model's."""
-    own = system.state_dict()
-    wrong = [f"{name} is missing" for name in own if name not in weights] + [f"{name} is unknown" for name in weights if name not in own]
-    for name in own.keys() & weights.keys():
-        if own[name].shape != weights[name].shape:
-            wrong.append(f"{name} has shape {tuple(weights[name].shape)} there and {tuple(own[name].shape)} here")
-    if wrong:
-        more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
-        fix = "use the model the run was started with"
-        raise RunError("these weights are another model's", where=where, why="; ".join(sorted(wrong)[:5]) + more, fix=fix)
-    with torch.no_grad():
-        system.load_state_dict(dict(weights))
+        left_at_once = isinstance(error, Interrupted) or session.interrupts.requested
+        place = where_raised(error)
+        if left_at_once or not self.config.on_exception or session.step == 0 or place == "elsewhere":
+            return
+        try:
+            self.wait()
+            if self._saved_step == session.step:
+                return
+            check_now(session)
+            session.boundary_pending = session.boundary_pending or place == "evaluation"
+            if self.save(session, wait=True):
+                log.warning("saved at step %d before an error ended the run", session.step)
+        except Exception as second:
+            log.warning("not saved at step %d: %s", session.step, second, exc_info=True)

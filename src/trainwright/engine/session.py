@@ -2,34 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
+from trainwright.config.errors import TrainwrightError, did_you_mean
 from trainwright.data.rows import Rows
 from trainwright.engine.cadence import Cadence
 from trainwright.engine.callbacks.base import Hooks
 from trainwright.engine.config import TrainerConfig
+from trainwright.engine.feed import Feed
+from trainwright.engine.growth import Growth
 from trainwright.engine.interrupt import Interrupts
+from trainwright.engine.modes import Active
 from trainwright.engine.monitor import Best, Monitor
 from trainwright.engine.plan import Plan
+from trainwright.engine.precision import Precision
+from trainwright.engine.precision_options import PrecisionOptions
 from trainwright.engine.randomness import StepSeeds
-from trainwright.engine.running import RunningLoss, RunningOutputs
+from trainwright.engine.recovery import Buffers
+from trainwright.engine.running import RunningLoss, RunningOutputs, RunningValues
+from trainwright.engine.save_order import Cadences
 from trainwright.engine.saving import Saver
+from trainwright.engine.spikes import SpikeWatch
 from trainwright.engine.step import Backward
-from trainwright.engine.system import Moment, System
+from trainwright.engine.system import Batch, Loss, Moment, System, to_device
 from trainwright.engine.timing import Timing
+from trainwright.optim.averages import Averages
 from trainwright.optim.base import Optimizer
 from trainwright.optim.clipping import gradients
-from trainwright.optim.schedules.base import Schedule
+from trainwright.optim.freezing import Freezing
+from trainwright.optim.gradient_hooks import GradientHooks
+from trainwright.optim.learning_rates import LearningRates
+from trainwright.optim.swap import weights_inside
 from trainwright.tracking.base import Tracker
+
+log = logging.getLogger("trainwright.engine")
+
+REDUCTIONS = ("mean", "sum", "last")
 
 
 @dataclass
 class Session:
-    """The parts of a run and its position. The position is `step` alone: epoch, order of rows and randomness follow from it."""
+    """The parts of a run and its position: `tick`, from which epoch, order of rows and randomness follow, and `step`."""
 
     config: TrainerConfig
     plan: Plan
@@ -37,8 +59,12 @@ class Session:
     device: torch.device
     system: System
     optimizer: Optimizer
-    schedule: Schedule
+    rates: LearningRates
+    freezing: Freezing
+    gradient_hooks: GradientHooks
     train: Rows
+    feed: Feed
+    """Where batches of the training rows come from."""
     validation: Rows | None
     monitor: Monitor
     best: Best
@@ -53,14 +79,45 @@ class Session:
     """The command that continues this run, for a person to copy."""
     running_loss: RunningLoss
     running_outputs: RunningOutputs
+    running_values: RunningValues
     timing: Timing = field(default_factory=Timing)
     backward: Backward = field(default_factory=Backward)
+    precision: Precision = field(default_factory=lambda: Precision(PrecisionOptions(), torch.device("cpu")))
+    spikes: SpikeWatch | None = None
+    averages: Averages | None = None
+    growth: Growth | None = None
+    active: Active = field(default_factory=Active)
+    """What the modes ask of batches."""
+    losses: list[Loss] = field(default_factory=list)
+    """Those of the step being made, where the optimizer needs them."""
+    stage: str = "fit"
+    """What runs: `fit`, `validate`, `test` or `predict`."""
+    saved_extent: list[Any] | None = None
+    """Steps per epoch and in all, as the checkpoint that was loaded has them."""
+    fork: bool = False
+    """Whether the checkpoint to be loaded is another run's."""
     step: int = 0
     """Optimizer updates made."""
+    tick: int = 0
+    """Batches used: as many as updates, and those that were left out."""
+    left_out: set[int] = field(default_factory=set)
+    """Numbers of batches that make no step, because their loss was not finite or a callback said so."""
+    skipped: int = 0
+    """How many of them were not finite, and left out one by one."""
+    times_back: int = 0
+    """How often the run went back to a checkpoint because of its loss."""
+    overflowed: bool = False
+    """Whether the gradient of this step overflowed float16."""
+    finished: bool = False
+    """Whether the kept weights are in the system."""
     next_boundary: int = 0
-    """The first step after which there is something to do beside training."""
+    """The first count of batches after which there is something to do beside training."""
+    next_moment: float = math.inf
+    """The time (of `time.perf_counter`) at which something is due by the clock: the step that begins after it ends in a boundary."""
     boundary_pending: bool = False
     """An evaluation at this step was cut short by a signal and must be done first when the run continues."""
+    epoch_ended_at: int = 0
+    """Batches used at the last end of an epoch that hooks were told of."""
     evaluated_at: int = -1
     """The step of the last evaluation."""
     stopped_because: str = ""
@@ -69,6 +126,8 @@ class Session:
     """Global 2-norm before clipping of the last step that measured it, on the device."""
     last_row: tuple[int, float] = (0, 0.0)
     """Step and seconds of training at the last logged row."""
+    last_tick: int = 0
+    """Batches used at the last logged row."""
     first_step_at: float | None = None
     """Seconds since the epoch when the first step of this process began."""
     on_first_step: Callable[[], None] | None = None
@@ -79,42 +138,114 @@ class Session:
     def __post_init__(self) -> None:
         self.order_device: torch.device = getattr(self.train, "device", torch.device("cpu"))
         self.update_step: Callable[[Moment], None] | None = getattr(self.system, "update_step", None)
-        self.clips = self.config.clip.norm is not None or self.config.clip.value is not None
+        self.measures_norm = self.config.clip.any or self.config.recovery.not_finite == "skip"
+        self.evaluation_batch_size = self.config.evaluation_batch_size
+        redone = self.precision.scaler is not None or self.config.recovery.out_of_memory == "heal" or self.measures_norm
+        self.buffers = Buffers(self.system, needed=redone)
+        self.forward = self.precision.forward
+        self.first_plan = self.plan
+        self.batch_size, self.base_learning_rate = self.plan.batch_size, self.optimizer.base_learning_rate
 
     @property
     def epoch(self) -> int:
         """Passes over the training rows already finished."""
-        return self.step // self.plan.steps_per_epoch
+        return self.plan.epoch_of(self.tick)
 
     @property
     def fraction(self) -> float:
         """Share of the run already done; 0 while its length is not known."""
-        return self.step / self.plan.max_steps if self.plan.max_steps else 0.0
+        return min(self.step / self.plan.max_steps, 1.0) if self.plan.max_steps else 0.0
+
+    @property
+    def scale(self) -> float:
+        """What losses are multiplied by before they go backwards: 1, but for float16."""
+        return 1.0 if self.precision.scaler is None else self.precision.scaler.scale
 
     def moment(self) -> Moment:
-        """Where the run is, with the generator seeded for this step."""
-        self.seeds.step(self.step)
+        """Where the run is, with the generator seeded for this batch."""
+        self.seeds.step(self.tick)
         return Moment(self.step, self.epoch, self.fraction, self.seeds.generator)
+
+    def unscale(self) -> None:
+        """Take the loss scale out of the gradients, and see whether they overflowed."""
+        if self.precision.scaler is not None:
+            self.overflowed = not self.precision.scaler.unscale(self.gradients())
+
+    def leave_out(self, ticks: Iterable[int], why: str) -> None:
+        """Let batches make no step; said aloud. Raises TrainwrightError when there were too many."""
+        self.left_out.update(ticks)
+        self.skipped += 1
+        log.warning("step %d: %s; batch %d left out (%d so far)", self.step, why, self.tick, self.skipped)
+        limit = self.config.recovery.limit
+        if self.skipped > limit:
+            fix = "look for infinite values in the data, or raise trainer.recovery.limit"
+            raise TrainwrightError(f"more than {limit} batches were left out", where=f"step {self.step}", why=why, fix=fix)
+
+    def leave_out_rest_of_epoch(self) -> None:
+        """Let the batches from this one to the end of the epoch make no step."""
+        self.left_out.update(range(self.tick, self.plan.epoch_end(self.tick)))
+
+    def placed(self, batch: Batch) -> Batch:
+        """A batch on the device, in the memory format of the run."""
+        batch = to_device(batch, self.device)
+        return batch if self.active.batch is None else self.active.batch(batch)
+
+    def averaged(self) -> dict[str, Tensor] | None:
+        """Parameter → the value that is evaluated and shipped in place of the trained one; None where that is the trained one."""
+        if self.averages is not None and self.averages.evaluated is not None:
+            return self.averages.weights(self.averages.evaluated)
+        of_the_optimizer = getattr(self.optimizer, "averaged", None)
+        found: dict[str, Tensor] | None = None if of_the_optimizer is None else of_the_optimizer()
+        return found
+
+    @contextmanager
+    def evaluated_weights(self) -> Iterator[None]:
+        """The weights that are evaluated and shipped are in the system: an average of the run's or the optimizer's, or the trained ones."""
+        averaged = None if self.stage != "fit" or self.finished else self.averaged()
+        with nullcontext() if averaged is None else weights_inside(self.system, averaged):  # type: ignore[arg-type]
+            yield
+
+    def log(self, name: str, value: float | Tensor, reduce: Literal["mean", "sum", "last"] = "mean") -> None:
+        """Put a number into the next logged row: the mean, sum or last of those since the row before; tensors stay on the device."""
+        if reduce not in REDUCTIONS or not (isinstance(value, int | float) or (isinstance(value, Tensor) and value.numel() == 1)):
+            raise not_logged(name, value, reduce)
+        self.running_values.add(name, value, reduce)
 
     def stop(self, reason: str) -> None:
         """End the run at the next step boundary, saved as one that is done; `reason` is kept in the results."""
         self.stopped_because = self.stopped_because or reason
-        self.next_boundary = self.step
+        self.next_boundary = self.tick
 
     def gradients(self) -> list[Tensor]:
         """The gradients there are now."""
         return gradients(self.optimizer.parameters())
 
+    def replan(self, plan: Plan) -> None:
+        """Go on by another plan: cadences of epochs are counted from its beginning."""
+        if plan == self.plan:
+            return
+        self.plan = plan
+        self.log_cadence = Cadence(self.config.log_every, plan, "trainer.log_every")
+        self.evaluate_cadence = Cadence(self.config.evaluate_every, plan, "trainer.evaluate_every")
+        self.saver.cadences = Cadences.of(self.config.checkpoint, plan)
+
     def plan_next_boundary(self) -> None:
-        """Set `next_boundary`: log, evaluation, checkpoint, end of the epoch or of the run, whichever is first."""
-        step, plan = self.step, self.plan
-        candidates = [self.log_cadence.next_step(step), self.evaluate_cadence.next_step(step), (self.epoch + 1) * plan.steps_per_epoch]
-        limits = [self.saver.next_step(step), plan.max_steps, None if plan.max_seconds is None else step + 1]
-        self.next_boundary = min([*candidates, *(each for each in limits if each is not None)])
+        """Set `next_boundary` and `next_moment`: log, evaluation, checkpoint, end of the epoch or of the run, whichever is first."""
+        step, tick, plan = self.step, self.tick, self.plan
+        candidates = [self.log_cadence.next_step(step, tick), self.evaluate_cadence.next_step(step, tick), plan.epoch_end(tick)]
+        if plan.max_steps is not None:
+            candidates.append(plan.max_steps if plan.limit == "max_epochs" else tick + plan.max_steps - step)
+        saving = self.saver.next_step(step, tick)
+        candidates += [] if saving is None else [saving]
+        self.next_boundary = min(candidates)
+        moments = [self.log_cadence.next_moment(), self.evaluate_cadence.next_moment(), self.saver.next_moment()]
+        moments += [] if plan.max_seconds is None else [time.perf_counter() + plan.max_seconds - self.elapsed()]
+        self.next_moment = min(moments)
 
     def limit_reached(self) -> str:
         """What ends the run by its length: `max_epochs`, `max_steps`, `max_time`, or nothing."""
-        if self.plan.max_steps is not None and self.step >= self.plan.max_steps:
+        done = self.tick if self.plan.limit == "max_epochs" else self.step
+        if self.plan.max_steps is not None and done >= self.plan.max_steps:
             return self.plan.limit
         if self.plan.max_seconds is not None and self.elapsed() >= self.plan.max_seconds:
             return "max_time"
@@ -125,7 +256,13 @@ class Session:
         return sum(self.timing.read().values())
 
     def rows_between(self, before: int, after: int) -> int:
-        """Training rows seen from step `before` to step `after`."""
-        per_epoch, plan = self.plan.steps_per_epoch, self.plan
-        seen = [step // per_epoch * plan.rows + min(step % per_epoch * plan.batch_size, plan.rows) for step in (before, after)]
-        return seen[1] - seen[0]
+        """Training rows seen from batch count `before` to batch count `after`."""
+        return self.plan.rows_until(after) - self.plan.rows_until(before)
+
+
+def not_logged(name: str, value: object, reduce: str) -> TrainwrightError:
+    """The error for what cannot be put into a row."""
+    if reduce not in REDUCTIONS:
+        return TrainwrightError(f"there is no reduction '{reduce}'", where=f"session.log({name!r})", fix=did_you_mean(reduce, REDUCTIONS))
+    what = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
+    return TrainwrightError(f"{what} is no number", where=f"session.log({name!r})", fix="log a number or a tensor of one element")

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from trainwright.config.errors import TrainwrightError
-from trainwright.engine.config import Clipping
 from trainwright.engine.system import Batch, Loss
-from trainwright.optim.clipping import clip_norm, clip_value, gradient_norm
 
 _ENGINE: Any = torch.autograd.Variable._execution_engine
 """What `Tensor.backward` calls in the end. With a gradient given, `Tensor.backward` imports sympy first (half a second) and checks
@@ -35,17 +33,20 @@ class Backward:
     """
 
     def __init__(self) -> None:
-        self._weights: dict[tuple[int, torch.dtype, torch.device], Tensor] = {}
+        self._weights: dict[tuple[float, torch.dtype, torch.device], Tensor] = {}
 
-    def __call__(self, loss: Loss, rows: int) -> None:
-        """Backward pass of one piece of a step of `rows` rows. Raises TrainwrightError when the loss is no scalar with a graph."""
+    def __call__(self, loss: Loss, rows: int, scale: float = 1.0) -> None:
+        """Backward pass of one piece of a step of `rows` rows, with gradients `scale` times as large (for float16).
+
+        Raises TrainwrightError when the loss is no scalar with a graph.
+        """
         total = loss.total
         if total.dim() or not total.requires_grad:
             raise _no_loss(total)
-        key = (rows, total.dtype, total.device)
+        key = (scale / rows, total.dtype, total.device)
         weight = self._weights.get(key)
         if weight is None:
-            weight = self._weights[key] = torch.tensor(1 / rows, dtype=total.dtype, device=total.device)
+            weight = self._weights[key] = torch.tensor(scale / rows, dtype=total.dtype, device=total.device)
         _ENGINE.run_backward((total,), (weight,), False, False, (), allow_unreachable=True, accumulate_grad=True)
 
     @torch.no_grad()
@@ -74,9 +75,8 @@ def _no_loss(total: Tensor) -> TrainwrightError:
     )
 
 
-def clip(grads: list[Tensor], limits: Clipping) -> Tensor:
-    """Clip in place by norm and by value as asked; returns the global 2-norm before, still on the device."""
-    norm = gradient_norm(grads) if limits.norm is None else clip_norm(grads, limits.norm)
-    if limits.value is not None:
-        clip_value(grads, limits.value)
-    return norm
+def mean_of(losses: Sequence[Loss]) -> Tensor:
+    """The mean loss of a step from those of its pieces, a scalar on the device."""
+    total = torch.stack([loss.total.detach() for loss in losses]).sum()
+    items = sum(loss.count for loss in losses)
+    return total / items

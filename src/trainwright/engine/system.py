@@ -70,7 +70,16 @@ class System(Protocol):
     def modules(self) -> Iterator[nn.Module]:
         """As `nn.Module.modules`."""
 
-    def named_parameters(self) -> Iterable[tuple[str, nn.Parameter]]:
+    def named_modules(self) -> Iterator[tuple[str, nn.Module]]:
+        """As `nn.Module.named_modules`."""
+
+    def get_submodule(self, target: str) -> nn.Module:
+        """As `nn.Module.get_submodule`."""
+
+    def buffers(self) -> Iterator[Tensor]:
+        """As `nn.Module.buffers`."""
+
+    def named_parameters(self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True) -> Iterable[tuple[str, nn.Parameter]]:
         """As `nn.Module.named_parameters`."""
 
     def state_dict(self) -> dict[str, Any]:
@@ -78,3 +87,10 @@ class System(Protocol):
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> Any:
         """As `nn.Module.load_state_dict`."""
+
+
+def to_device(batch: Batch, device: torch.device) -> Batch:
+    """The batch on the device; itself when it is there already."""
+    if all(tensor.device == device for tensor in batch.values()):
+        return batch
+    return {name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()}

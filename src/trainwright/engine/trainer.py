@@ -3,35 +3,45 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TextIO
 
 import torch
-from torch import nn
+from torch import Tensor
 
-from trainwright.checkpoint.retention import BestK, LastK
-from trainwright.checkpoint.store import CheckpointStore
 from trainwright.config import registry
 from trainwright.config.errors import ConfigError, RunError
-from trainwright.data.rows import Rows
-from trainwright.engine.cadence import Cadence
+from trainwright.data.rows import Head, Rows
+from trainwright.engine.assembly import Assembly
 from trainwright.engine.callbacks import Callback, EarlyStop
 from trainwright.engine.callbacks.base import Hooks
 from trainwright.engine.config import TrainerConfig
+from trainwright.engine.evaluation import metrics_of, split_outputs
+from trainwright.engine.feed import Feed
 from trainwright.engine.interrupt import Interrupts
 from trainwright.engine.loop import train as run_loop
+from trainwright.engine.modes import Active, modes
 from trainwright.engine.monitor import Best, Monitor
-from trainwright.engine.plan import Plan, make_plan
+from trainwright.engine.online import one_pass
+from trainwright.engine.past import check_past
+from trainwright.engine.plan import Plan
+from trainwright.engine.precision import Precision
 from trainwright.engine.progress import progress
 from trainwright.engine.randomness import StepSeeds, generators_restored
 from trainwright.engine.result import FitResult, finish
-from trainwright.engine.running import RunningLoss, RunningOutputs
+from trainwright.engine.running import RunningLoss, RunningOutputs, RunningValues
 from trainwright.engine.saving import Saver
 from trainwright.engine.session import Session
+from trainwright.engine.spikes import SpikeWatch
 from trainwright.engine.system import System
-from trainwright.optim.build import build_optimizer, build_schedule
-from trainwright.optim.schedules import PlateauOptions
+from trainwright.engine.tuning.settle import without_auto
+from trainwright.engine.watchdog import Watchdog
+from trainwright.nn.modes import tf32_mode
+from trainwright.optim.averages import Averages
+from trainwright.optim.build import build_optimizer
 
 __all__ = ["FitResult", "Trainer"]
 
@@ -59,21 +69,17 @@ class Trainer:
         `initial_checkpoint`: save before the first step too, for systems whose first weights do not follow from `seed`.
         """
         self.config, self.seed, self.device = config, seed, find_device(device)
+        if isinstance(callbacks, Callback) or not isinstance(callbacks, Sequence):
+            raise ConfigError("callbacks are given as a list", where="callbacks", fix="callbacks=[…]")
         self.callbacks, self.continue_with = list(callbacks), continue_with
         self.console, self.initial_checkpoint = console, initial_checkpoint
+        self._online: Session | None = None
 
     def check(self, system: System, train_rows: int, validation_rows: int = 0) -> Plan:
-        """The plan for so many rows. Raises ConfigError when the settings do not fit each other, the rows or the system; writes nothing."""
-        plan, monitor = self._plan(system, train_rows)
-        build_schedule(self.config.schedule, plan.extent, monitor.higher)
-        build_optimizer(self.config.optimizer, system.named_parameters())
-        self._cadences(plan)
-        if isinstance(self.config.schedule, PlateauOptions) and not validation_rows:
-            why = "there are no validation rows"
-            raise ConfigError(
-                "plateau has nothing to watch", where="trainer.schedule", why=why, fix="give validation rows, or another schedule"
-            )
-        return plan
+        """The plan for so many rows. Raises ConfigError, or ManyErrors, when the settings do not fit each other, the rows or the system."""
+        assembly = Assembly(self.config, system, train_rows, bool(validation_rows))
+        assembly.check(self.device, self._asked)
+        return assembly.plan
 
     def fit(
         self,
@@ -84,42 +90,97 @@ class Trainer:
         *,
         run: Path,
         resume: bool = False,
+        fork: bool = False,
         on_first_step: Callable[[], None] | None = None,
     ) -> FitResult:
         """Train in the directory `run`, and leave the best weights in `system` (the last ones without a validation split).
 
-        With `resume` a run that has a checkpoint continues from it; one that has none yet begins. Raises ConfigError, DataError or RunError
+        With `resume` a run that has a checkpoint continues from it; one that has none yet begins. With `fork` the checkpoint in `run` is
+        a copy of another run's, whose settings may have been others. Raises ConfigError, DataError or RunError
         before the first step, NotFinite while training, Interrupted after a signal once the run was saved.
         """
         validation = validation if validation is not None and len(validation) else None
         self.check(system, len(train), 0 if validation is None else len(validation))
-        with generators_restored(self.device), Interrupts() as interrupts:
-            session = self._session(system, train, validation, run, interrupts)
-            session.on_first_step = on_first_step
-            try:
-                return self._run(session, test, resume, run)
-            except BaseException as error:
-                for hook in session.hooks.on_exception:
-                    hook(session, system, error)
-                raise
-            finally:
-                for tracker in session.trackers:
-                    tracker.close()
-                for hook in session.hooks.teardown:
+        config = self.config
+        try:
+            with self._surroundings(system) as active, Interrupts() as interrupts:
+                self.config = without_auto(self, system, train, run=run, resume=resume, active=active)
+                session = self._session(system, train, validation, run, interrupts, active)
+                session.on_first_step, session.fork = on_first_step, fork
+                with hooked(session), session.saver.guard(session), session.precision.islands(system), watched(session):
+                    return self._run(session, test, resume or fork, run)
+        finally:
+            self.config = config
+
+    def validate(self, system: System, rows: Rows) -> dict[str, float]:
+        """Metrics of `rows` with the weights as they are, through the validation hooks; writes nothing."""
+        return self._measured(system, rows, "validation", "validate")
+
+    def test(self, system: System, rows: Rows) -> dict[str, float]:
+        """Metrics of `rows` with the weights as they are, through the test hooks; writes nothing."""
+        return self._measured(system, rows, "test", "test")
+
+    def predict(self, system: System, rows: Rows) -> dict[str, Tensor]:
+        """What `system.predict_step` gives for `rows`, joined in their order, through the predict hooks; writes nothing."""
+        with self._surroundings(system), Interrupts() as interrupts:
+            session = self._only(system, rows, "predict", interrupts)
+            with hooked(session), session.precision.islands(system):
+                for hook in session.hooks.on_predict_start:
                     hook(session, system)
+                outputs = split_outputs(session, session.feed.in_order(session.train), "predict")
+                for name in ("on_predict_epoch_end", "on_predict_end"):
+                    for hook in getattr(session.hooks, name):
+                        hook(session, system)
+        return outputs
+
+    def train_online(self, system: System, rows: Rows) -> dict[str, float]:
+        """One pass over new rows in their order, a step per batch, from the weights as they are; returns the mean loss.
+
+        A later call goes on with the optimizer's state and the step count of this one. Writes nothing.
+        """
+        with self._surroundings(system), Interrupts() as interrupts:
+            if self._online is None or self._online.system is not system:
+                self._online = self._only(system, rows, "fit", interrupts)
+            self._online.interrupts = interrupts
+            return one_pass(self._online, self._placed(rows), self.config)
+
+    def _measured(self, system: System, rows: Rows, split: str, stage: str) -> dict[str, float]:
+        with self._surroundings(system), Interrupts() as interrupts:
+            session = self._only(system, rows, stage, interrupts)
+            with hooked(session), session.precision.islands(system):
+                for hook in getattr(session.hooks, f"on_{split}_start"):
+                    hook(session, system)
+                metrics = metrics_of(session, session.feed.in_order(session.train), split)
+                for hook in getattr(session.hooks, f"on_{split}_end"):
+                    hook(session, system, metrics)
+        return metrics
+
+    def _only(self, system: System, rows: Rows, stage: str, interrupts: Interrupts) -> Session:
+        """A session without a run: no files, no progress."""
+        with TemporaryDirectory() as nowhere:
+            session = self._session(system, rows, None, Path(nowhere), interrupts)
+        session.stage, session.trackers, session.hooks = stage, [], Hooks(self.callbacks, system)
+        return session
 
     def _run(self, session: Session, test: Rows | None, resume: bool, run: Path) -> FitResult:
         hooks, system = session.hooks, session.system
-        for hook in hooks.setup:
-            hook(session, system)
         self._begin(session, resume)
         for hook in hooks.on_fit_start:
             hook(session, system)
+        sanity_check(session)
         run_loop(session)
-        result = finish(session, self._placed(test), run)
+        result = finish(session, session.feed.in_order(self._placed(test)), run)
         for hook in hooks.on_fit_end:
             hook(session, system)
         return result
+
+    @contextmanager
+    def _surroundings(self, system: System) -> Iterator[Active]:
+        """What process and modules have while they train, and have not afterwards."""
+        system.to(self.device)
+        tf32 = tf32_mode(cudnn=True, matmul=True) if self.config.precision.type == "tf32" else nullcontext()
+        with generators_restored(self.device), tf32, modes(self.config.modes, system, self.device) as active:  # type: ignore[arg-type]
+            yield active
 
     def _begin(self, session: Session, resume: bool) -> None:
         """Continue from a checkpoint or begin; nothing is written before the place was tried."""
@@ -128,71 +189,148 @@ class Trainer:
         if not resume and store.found():
             fix = "continue it with resume, or choose another place"
             raise RunError("there are checkpoints of a run here already", where=str(store.folder), fix=fix)
+        forked = session.fork
         continued = resume and session.saver.resume(session)
+        refuse_shorter(session)
+        check_past(session, session.saved_extent, str(store.folder))
         for tracker in session.trackers:
             session.history = tracker.begin(session.step) or session.history
         if resume and not continued:
             log.info("%s: no checkpoint yet; the run begins", store.folder.parent)
-        if self.initial_checkpoint and not continued and not session.saver.save(session):
+        recovery = self.config.recovery
+        spikes = recovery.loss_spike
+        goes_back = recovery.not_finite == "rollback" or (spikes is not None and spikes.policy == "rollback")
+        if (forked or ((self.initial_checkpoint or goes_back) and not continued)) and not session.saver.save(session):
             raise RunError(
                 "the first checkpoint cannot be written", where=str(store.folder), fix="free some space, or choose another place"
             )
+        session.saver.begin(session)
 
-    def _plan(self, system: System, rows: int) -> tuple[Plan, Monitor]:
-        return make_plan(self.config, rows, batch_statistics=normalises_over_batch(system)), Monitor(self.config, system)
-
-    def _cadences(self, plan: Plan) -> tuple[Cadence, Cadence, Cadence | None]:
-        """When to log, to evaluate, and to save where the config says so."""
-        every = self.config.checkpoint.every
-        save = Cadence(every, plan, "trainer.checkpoint.every") if every else None
-        return (
-            Cadence(self.config.log_every, plan, "trainer.log_every"),
-            Cadence(self.config.evaluate_every, plan, "trainer.evaluate_every"),
-            save,
-        )
+    def _asked(self) -> list[Callback]:
+        """The callbacks of the configuration, made. Raises ConfigError for one, there or given, that is none."""
+        made = [registry.build("callback", options) for options in self.config.callbacks]
+        places = [*(f"trainer.callbacks.{place}" for place in range(len(made))), *("callbacks" for _ in self.callbacks)]
+        for place, each in zip(places, [*made, *self.callbacks], strict=True):
+            if not isinstance(each, Callback):
+                what = f"the class {each.__name__}" if isinstance(each, type) else f"a {type(each).__name__}"
+                fix = "derive it from trainwright.Callback, and give an instance"
+                raise ConfigError(f"{what} is no callback", where=place, fix=fix)
+        return made
 
     def _callbacks(self, monitor: Monitor, validated: bool) -> list[Callback]:
-        """Those given, then early stopping, then progress, which tells what the others did."""
+        """Those of the configuration, those given, early stopping, and progress, which tells what the others did."""
+        asked = self._asked()
         early = [EarlyStop(self.config.early_stopping, monitor)] if validated and self.config.early_stopping is not None else []
         shown = [] if self.console is False else [progress(None if self.console is True else self.console)]
-        return [*self.callbacks, *early, *shown]
+        return [*asked, *self.callbacks, *early, *shown]
 
-    def _session(self, system: System, train: Rows, validation: Rows | None, run: Path, interrupts: Interrupts) -> Session:
+    def _session(
+        self, system: System, train: Rows, validation: Rows | None, run: Path, interrupts: Interrupts, active: Active | None = None
+    ) -> Session:
         """All parts of the run, with the system on its device."""
         config, device = self.config, self.device
-        plan, monitor = self._plan(system, len(train))
         system.to(device)
         if not system.training:
             system.train()
-        log_cadence, evaluate_cadence, save_cadence = self._cadences(plan)
-        store = CheckpointStore(run / CHECKPOINTS, [LastK(config.checkpoint.keep_last), BestK(config.checkpoint.keep_best)])
+        made = Assembly(config, system, len(train), validation is not None)
+        groups = made.groups()
+        optimizer = build_optimizer(made.optimizer_options, groups)
+        log_cadence, evaluate_cadence = made.cadences()
+        if self.console is not False:
+            made.say(groups)
+        keep = max(config.checkpoint.keep_best, config.average_best)
+        saving = config.checkpoint.model_copy(update={"keep_best": keep})
+        averaging = config.ema is not None or config.swa is not None
+        train = self._placed(train)
+        feed = Feed(train, config.loader, self.seed, device)
         return Session(
             config=config,
-            plan=plan,
+            plan=made.plan,
             seed=self.seed,
             device=device,
             system=system,
-            optimizer=build_optimizer(config.optimizer, system.named_parameters()),
-            schedule=build_schedule(config.schedule, plan.extent, monitor.higher),
-            train=self._placed(train),
-            validation=self._placed(validation),
-            monitor=monitor,
-            best=Best(monitor.higher, config.checkpoint.keep_best),
-            hooks=Hooks(self._callbacks(monitor, validation is not None)),
+            optimizer=optimizer,
+            rates=made.rates(optimizer),
+            freezing=made.freezing(),
+            gradient_hooks=made.gradient_hooks(),
+            averages=Averages(config.ema, config.swa, system, made.plan.extent) if averaging else None,  # type: ignore[arg-type]
+            growth=made.growth(),
+            train=train,
+            feed=feed,
+            validation=feed.in_order(self._placed(validation)),
+            monitor=made.monitor,
+            best=Best(made.monitor.higher, keep),
+            hooks=Hooks(self._callbacks(made.monitor, validation is not None), system),
             trackers=[registry.build("tracker", options, folder=run) for options in config.trackers],
-            saver=Saver(store, config.checkpoint, save_cadence),
+            saver=Saver.of(run / CHECKPOINTS, saving, made.plan),
             interrupts=interrupts,
             log_cadence=log_cadence,
             evaluate_cadence=evaluate_cadence,
             seeds=StepSeeds(self.seed, device),
+            precision=Precision(config.precision, device),
+            spikes=None if config.recovery.loss_spike is None else SpikeWatch(config.recovery.loss_spike),
+            active=active or Active(),
             continue_with=self.continue_with or f"trainwright resume {run}",
-            running_loss=RunningLoss(device),
-            running_outputs=RunningOutputs(plan.rows),
+            running_loss=RunningLoss(),
+            running_outputs=RunningOutputs(made.plan.rows),
+            running_values=RunningValues(),
         )
 
     def _placed(self, rows: Any) -> Any:
         """Rows on the device for good, where they can move."""
         return rows.to(self.device) if hasattr(rows, "to") else rows
+
+
+@contextmanager
+def hooked(session: Session) -> Iterator[None]:
+    """`setup` before, `teardown` after whatever happens, and `on_exception` when it does."""
+    try:
+        for hook in session.hooks.setup:
+            hook(session, session.system)
+        yield
+    except BaseException as error:
+        for hook in session.hooks.on_exception:
+            hook(session, session.system, error)
+        raise
+    finally:
+        session.feed.close()
+        session.freezing.release()
+        if session.averages is not None:
+            session.averages.release()
+        for tracker in session.trackers:
+            tracker.close()
+        for hook in session.hooks.teardown:
+            hook(session, session.system)
+
+
+def refuse_shorter(session: Session) -> None:
+    """Raise RunError when a run is to end before where it is."""
+    plan = session.plan
+    done = session.tick if plan.limit == "max_epochs" else session.step
+    if plan.max_steps is not None and done > plan.max_steps:
+        why = f"it has made {session.step} steps, and is asked to end at {max(plan.max_steps, 0)}"
+        raise RunError("this run is longer already", where=f"trainer.{plan.limit}", why=why, fix="ask for more")
+
+
+def watched(session: Session) -> AbstractContextManager[None]:
+    """A watchdog looks after the steps, when one was asked for."""
+    limit = session.config.recovery.watchdog
+    return nullcontext() if limit is None else Watchdog(limit.seconds, lambda: (session.tick, session.evaluated_at)).watching()
+
+
+def sanity_check(session: Session) -> None:
+    """Try a few batches of the validation split, so that a mistake there is met before the first step; it leaves no trace."""
+    batches = session.config.sanity_check
+    if session.validation is None or not batches or session.step:
+        return
+    hooks, system, size = session.hooks, session.system, session.evaluation_batch_size
+    for hook in hooks.on_sanity_check_start:
+        hook(session, system)
+    head = Head(getattr(session.validation, "rows", session.validation), batches * size)  # too few for workers
+    with session.timing.phase("evaluate"):
+        split_outputs(session, head, "validation")
+    for hook in hooks.on_sanity_check_end:
+        hook(session, system)
 
 
 def find_device(device: str | torch.device) -> torch.device:
@@ -208,8 +346,3 @@ def find_device(device: str | torch.device) -> torch.device:
         why = str(error).splitlines()[0]
         raise ConfigError(f"device '{device}' cannot be used", where="run.device", why=why, fix="auto, cpu, cuda, cuda:1 or mps") from error
     return found
-
-
-def normalises_over_batch(system: System) -> bool:
-    """Whether some module cannot train on a single row."""
-    return any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in system.modules())

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import sys
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from trainwright.runs.files import refusal
 
@@ -48,7 +49,8 @@ def file_logging(path: Path, level: int = logging.DEBUG) -> logging.Handler:
 def stop_logging(handler: logging.Handler) -> None:
     """Detach and close a handler that one of the functions above returned."""
     logging.getLogger(ROOT).removeHandler(handler)
-    handler.close()
+    with suppress(OSError):  # what a full disk refuses must not hide what happened
+        handler.close()
 
 
 @contextmanager
@@ -59,6 +61,21 @@ def logged(path: Path, level: int = logging.DEBUG) -> Iterator[logging.Handler]:
         yield handler
     finally:
         stop_logging(handler)
+
+
+@contextmanager
+def warnings_as(policy: str) -> Iterator[None]:
+    """Python's warnings through this package's log: `once` a place, `all`, only in the file (`log`), or raised (`error`)."""
+    level = logging.DEBUG if policy == "log" else logging.WARNING
+    with warnings.catch_warnings():
+        if policy != "once":
+            warnings.simplefilter("error" if policy == "error" else "always")
+
+        def show(message: Warning | str, category: type[Warning], filename: str, lineno: int, file: Any = None, line: Any = None) -> None:
+            logging.getLogger(ROOT).log(level, "%s: %s (%s:%d)", category.__name__, message, Path(filename).name, lineno)
+
+        warnings.showwarning = show
+        yield
 
 
 class _Console(logging.StreamHandler[TextIO]):

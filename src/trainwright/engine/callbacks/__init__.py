@@ -1,6 +1,58 @@
-"""Optional behaviour at named moments of a run."""
+"""Optional behaviour at named moments of a run; naming what there is imports no torch."""
 
-from trainwright.engine.callbacks.base import Callback
-from trainwright.engine.callbacks.early_stopping import EarlyStop
+from __future__ import annotations
 
-__all__ = ["Callback", "EarlyStop"]
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from trainwright.config.registry import Part
+from trainwright.engine.callbacks.options import (
+    DeadUnitsOptions,
+    DeviceStatsOptions,
+    EarlyStoppingOptions,
+    GradientFlowOptions,
+    GradientNoiseOptions,
+    LambdaOptions,
+    LearningRateMonitorOptions,
+    ProfilerOptions,
+    SampleLoggerOptions,
+    ThroughputOptions,
+    TimerOptions,
+)
+
+if TYPE_CHECKING:
+    from trainwright.engine.callbacks.base import Callback as Callback
+    from trainwright.engine.callbacks.early_stopping import EarlyStop as EarlyStop
+    from trainwright.engine.callbacks.lambda_callback import LambdaCallback as LambdaCallback
+
+__all__ = ["PARTS", "Callback", "EarlyStop", "LambdaCallback"]
+
+HERE = "trainwright.engine.callbacks"
+
+PARTS: dict[str, Part] = {
+    "early_stopping": Part(f"{HERE}.early_stopping:StopEarly", EarlyStoppingOptions, "stops when a metric no longer improves"),
+    "learning_rate_monitor": Part(
+        f"{HERE}.learning_rate_monitor:LearningRateMonitor", LearningRateMonitorOptions, "learning rates of all parameter groups"
+    ),
+    "throughput": Part(f"{HERE}.throughput:Throughput", ThroughputOptions, "steps per second, FLOP/s and MFU"),
+    "device_stats": Part(f"{HERE}.device_stats:DeviceStats", DeviceStatsOptions, "processor, memory and card in use"),
+    "timer": Part(f"{HERE}.timer:Timer", TimerOptions, "seconds by phase"),
+    "gradient_flow": Part(f"{HERE}.gradient_flow:GradientFlow", GradientFlowOptions, "gradient norms and update sizes by module"),
+    "gradient_noise": Part(f"{HERE}.gradient_noise:GradientNoise", GradientNoiseOptions, "the gradient-noise scale"),
+    "dead_units": Part(f"{HERE}.dead_units:DeadUnits", DeadUnitsOptions, "the share of units that are always zero"),
+    "sample_logger": Part(f"{HERE}.sample_logger:SampleLogger", SampleLoggerOptions, "inputs and outputs of some rows at evaluations"),
+    "profiler": Part(f"{HERE}.profiler:Profiler", ProfilerOptions, "torch.profiler over some steps"),
+    "lambda": Part(f"{HERE}.lambda_callback:LambdaCallback", LambdaOptions, "functions of your own by hook"),
+}
+
+_WHERE = {
+    "Callback": f"{HERE}.base",
+    "EarlyStop": f"{HERE}.early_stopping",
+    "LambdaCallback": f"{HERE}.lambda_callback",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    return getattr(import_module(_WHERE[name]), name)

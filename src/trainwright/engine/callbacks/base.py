@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from torch import Tensor
+
+from trainwright.config.errors import TrainwrightError
 from trainwright.engine.system import Batch, Loss, System
 
 if TYPE_CHECKING:
@@ -20,10 +24,16 @@ class Callback:
         return type(self).__name__
 
     def setup(self, session: Session, system: System) -> None:
-        """Before anything else, with the system on its device and a checkpoint, if any, not yet loaded."""
+        """Before anything else, with the system on its device and a checkpoint, if any, not yet loaded; `session.stage` says what runs."""
 
     def on_fit_start(self, session: Session, system: System) -> None:
         """Before training, with a checkpoint, if any, loaded."""
+
+    def on_sanity_check_start(self, session: Session, system: System) -> None:
+        """Before a few validation rows are tried, so that a mistake there does not end the run after its first epoch."""
+
+    def on_sanity_check_end(self, session: Session, system: System) -> None:
+        """They went through."""
 
     def on_train_start(self, session: Session, system: System) -> None:
         """Before the first epoch of this process."""
@@ -31,8 +41,9 @@ class Callback:
     def on_train_epoch_start(self, session: Session, system: System) -> None:
         """Before the first step of an epoch."""
 
-    def on_train_batch_start(self, session: Session, system: System, batch: Batch, index: int) -> None:
-        """Before a step; `index` counts the steps of the epoch."""
+    def on_train_batch_start(self, session: Session, system: System, batch: Batch, index: int) -> int | None:
+        """Before a step; `index` counts the batches of the epoch. Return -1 to leave out the rest of the epoch."""
+        return None
 
     def on_before_backward(self, session: Session, system: System, loss: Loss) -> None:
         """After the forward pass of a micro-batch."""
@@ -55,8 +66,24 @@ class Callback:
     def on_validation_start(self, session: Session, system: System) -> None:
         """Before an evaluation, in training mode still."""
 
+    def on_validation_epoch_start(self, session: Session, system: System) -> None:
+        """Before the first batch of the validation split, in evaluation mode, with the averaged weights where those are evaluated."""
+
+    def on_validation_batch_start(self, session: Session, system: System, batch: Batch, index: int) -> None:
+        """Before a batch of the validation split."""
+
+    def on_validation_batch_end(self, session: Session, system: System, batch: Batch, index: int, outputs: dict[str, Tensor]) -> None:
+        """After a batch of the validation split; `outputs` are those of `validation_step`."""
+
+    def on_validation_epoch_end(self, session: Session, system: System, metrics: Mapping[str, float]) -> None:
+        """After the last batch of the validation split and its metrics, before they are judged."""
+
     def on_validation_end(self, session: Session, system: System, metrics: Mapping[str, float]) -> None:
         """After an evaluation; `metrics` are those of the validation split."""
+
+    def should_early_stop(self, session: Session, system: System) -> bool:
+        """Asked after every evaluation; true ends the run as `early_stopping`."""
+        return False
 
     def on_train_epoch_end(self, session: Session, system: System) -> None:
         """After the last step of an epoch and its evaluation, before a checkpoint is written."""
@@ -73,8 +100,38 @@ class Callback:
     def on_test_start(self, session: Session, system: System) -> None:
         """Before the test split is evaluated, with the best weights."""
 
+    def on_test_epoch_start(self, session: Session, system: System) -> None:
+        """Before the first batch of the test split."""
+
+    def on_test_batch_start(self, session: Session, system: System, batch: Batch, index: int) -> None:
+        """Before a batch of the test split."""
+
+    def on_test_batch_end(self, session: Session, system: System, batch: Batch, index: int, outputs: dict[str, Tensor]) -> None:
+        """After a batch of the test split."""
+
+    def on_test_epoch_end(self, session: Session, system: System, metrics: Mapping[str, float]) -> None:
+        """After the last batch of the test split and its metrics."""
+
     def on_test_end(self, session: Session, system: System, metrics: Mapping[str, float]) -> None:
         """After the test split was evaluated."""
+
+    def on_predict_start(self, session: Session, system: System) -> None:
+        """Before rows are predicted."""
+
+    def on_predict_epoch_start(self, session: Session, system: System) -> None:
+        """Before the first batch to be predicted."""
+
+    def on_predict_batch_start(self, session: Session, system: System, batch: Batch, index: int) -> None:
+        """Before a batch is predicted."""
+
+    def on_predict_batch_end(self, session: Session, system: System, batch: Batch, index: int, outputs: dict[str, Tensor]) -> None:
+        """After a batch was predicted; `outputs` are those of `predict_step`."""
+
+    def on_predict_epoch_end(self, session: Session, system: System) -> None:
+        """After the last batch was predicted."""
+
+    def on_predict_end(self, session: Session, system: System) -> None:
+        """After all rows were predicted."""
 
     def on_fit_end(self, session: Session, system: System) -> None:
         """Everything is done; the best weights are in the system."""
@@ -95,42 +152,29 @@ class Callback:
 
 Listeners = tuple[Callable[..., Any], ...]
 
+NOT_CALLED = ("state_key", "state_dict", "load_state_dict")
+HOOKS = tuple(name for name in vars(Callback) if not name.startswith("_") and name not in NOT_CALLED)
+"""Every hook, in the order in which a run first calls them."""
+
 
 class Hooks:
-    """For each hook those callbacks that override it, in order, so that a hook nobody listens to costs an empty loop."""
+    """For each hook those callbacks that override it, in order, then the system's own; a hook nobody listens to costs an empty loop."""
 
-    setup: Listeners
-    on_fit_start: Listeners
-    on_train_start: Listeners
-    on_train_epoch_start: Listeners
-    on_train_batch_start: Listeners
-    on_before_backward: Listeners
-    on_after_backward: Listeners
-    on_before_optimizer_step: Listeners
-    on_before_zero_grad: Listeners
-    on_train_batch_end: Listeners
-    on_log: Listeners
-    on_validation_start: Listeners
-    on_validation_end: Listeners
-    on_train_epoch_end: Listeners
-    on_save_checkpoint: Listeners
-    on_load_checkpoint: Listeners
-    on_train_end: Listeners
-    on_test_start: Listeners
-    on_test_end: Listeners
-    on_fit_end: Listeners
-    on_exception: Listeners
-    teardown: Listeners
+    if TYPE_CHECKING:
 
-    def __init__(self, callbacks: Iterable[Callback]) -> None:
+        def __getattr__(self, name: str) -> Listeners: ...
+
+    def __init__(self, callbacks: Iterable[Callback], system: System | None = None) -> None:
         self.callbacks = list(callbacks)
-        for name in Hooks.__annotations__:
+        for name in HOOKS:
             plain = getattr(Callback, name)
-            setattr(self, name, tuple(getattr(each, name) for each in self.callbacks if getattr(type(each), name) is not plain))
+            listeners = [getattr(each, name) for each in self.callbacks if getattr(type(each), name) is not plain]
+            own = getattr(system, name, None) if hasattr(type(system), name) else None
+            setattr(self, name, tuple(listeners if own is None else [*listeners, own if name == "on_log" else _without_system(own)]))
 
     def states(self) -> dict[str, Any]:
         """State of every callback that has any, by `state_key`, numbered when a key comes twice."""
-        return {key: state for key, each in self._keyed() if (state := each.state_dict())}
+        return {key: as_json(key, state) for key, each in self._keyed() if (state := each.state_dict())}
 
     def load_states(self, states: Mapping[str, Any]) -> None:
         """Give each callback its state back; one that was not there when it was saved begins anew."""
@@ -145,3 +189,18 @@ class Hooks:
             number = seen[each.state_key] = seen.get(each.state_key, 0) + 1
             keyed.append((each.state_key if number == 1 else f"{each.state_key}#{number}", each))
         return keyed
+
+
+def as_json(key: str, state: dict[str, Any]) -> dict[str, Any]:
+    """The state of a callback; raises TrainwrightError naming it when it cannot be kept as JSON."""
+    try:
+        json.dumps(state)
+    except (TypeError, ValueError) as error:
+        fix = "keep numbers, texts, lists and mappings: tensor.tolist(), float(value)"
+        raise TrainwrightError(f"the state of the callback '{key}' cannot be saved", why=str(error), fix=fix) from error
+    return state
+
+
+def _without_system(method: Callable[..., Any]) -> Callable[..., Any]:
+    """A system's own hook takes the session and the rest: it is the system itself."""
+    return lambda session, _system, *rest: method(session, *rest)

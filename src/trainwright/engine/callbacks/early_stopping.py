@@ -1,4 +1,4 @@
-"""Stop when the monitored metric no longer improves."""
+"""Stop when a metric no longer improves."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from trainwright.config.errors import ConfigError
 from trainwright.engine.callbacks.base import Callback
+from trainwright.engine.callbacks.options import EarlyStoppingOptions
 from trainwright.engine.config import EarlyStopping
 from trainwright.engine.monitor import Monitor
 from trainwright.engine.system import System
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 class EarlyStop(Callback):
     """Counts evaluations since the monitored metric last improved by more than `min_delta`; NaN is no improvement."""
 
-    def __init__(self, config: EarlyStopping, monitor: Monitor) -> None:
+    def __init__(self, config: EarlyStopping | EarlyStoppingOptions, monitor: Monitor) -> None:
         self.config, self.monitor = config, monitor
         self.best: float | None = None
         self.waited = 0
@@ -41,3 +43,44 @@ class EarlyStop(Callback):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take the state back."""
         self.best, self.waited = state["best"], state["waited"]
+
+
+class StopEarly(EarlyStop):
+    """Early stopping on a metric of its own; its state is kept by the name of the metric, so that there may be several."""
+
+    config: EarlyStoppingOptions
+    where = "trainer.callbacks.early_stopping.monitor"
+
+    def __init__(self, options: EarlyStoppingOptions | None = None) -> None:
+        self.config = options or EarlyStoppingOptions()
+        self.best, self.waited = None, 0
+
+    @property
+    def state_key(self) -> str:
+        """`early_stopping:<monitor>`."""
+        return f"early_stopping:{self.config.monitor}"
+
+    def setup(self, session: Session, system: System) -> None:
+        """Find the metric. Raises ConfigError, with the nearest name, when there is none such or no validation split to measure it on."""
+        if session.stage != "fit":
+            return
+        if session.validation is None:
+            raise ConfigError("early stopping has nothing to watch", where=self.where, why="there are no validation rows")
+        asked = {"monitor": session.config.monitor, "mode": session.config.mode} if self.config.monitor == "auto" else {}
+        asked |= {} if asked else {"monitor": self.config.monitor, "mode": self.config.mode}
+        try:
+            self.monitor = Monitor(session.config.model_copy(update=asked), system)
+        except ConfigError as error:
+            raise ConfigError(error.what, where=self.where, why=error.why, fix=error.fix) from error
+
+    def on_validation_end(self, session: Session, system: System, metrics: Mapping[str, float]) -> None:
+        """Hear of an evaluation, and stop the run when patience is at its end or a limit is reached."""
+        value = self.monitor.value(metrics)
+        if self._decided(value) or (self.config.stop_when_not_finite and not math.isfinite(value)):
+            session.stop("early_stopping")
+        super().on_validation_end(session, system, metrics)
+
+    def _decided(self, value: float) -> bool:
+        sign = 1.0 if self.monitor.higher else -1.0
+        good, bad = self.config.good_enough, self.config.hopeless
+        return (good is not None and sign * value >= sign * good) or (bad is not None and sign * value <= sign * bad)

@@ -20,11 +20,12 @@ from trainwright.runs.report.sections.outcome import outcome
 from trainwright.runs.report.sections.record import configuration, environment, use
 from trainwright.runs.report.sections.request import request
 from trainwright.runs.report.sections.training import training
+from trainwright.runs.report.sections.tuning import tuning
 from trainwright.runs.report.sections.verdict import opening
 from trainwright.runs.report.sections.worst import worst
 
 SECTIONS: tuple[Callable[[Material], Section | None], ...] = (
-    metrics, training, outcome, columns, worst, data, request, use, environment, configuration,
+    metrics, training, tuning, outcome, columns, worst, data, request, use, environment, configuration,
 )  # fmt: skip
 # An icon given inline keeps the browser from asking a server for one.
 ICON = "data:image/gif;base64,R0lGODlhAQABAIAAACpvngAAACwAAAAAAQABAAACAkQBADs="

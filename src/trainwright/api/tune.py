@@ -1,0 +1,175 @@
+"""Tuning without a run: which batch size is fastest and fits, and which learning rate a range test suggests."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from trainwright.api.config import Config
+from trainwright.api.prepare import prepare
+from trainwright.config.compose import Assignment, Composed, compose, given
+from trainwright.config.dump import dump
+from trainwright.config.durations import Duration
+from trainwright.config.errors import ConfigError
+from trainwright.config.located import validate
+from trainwright.data.source import Source
+from trainwright.engine.batch_options import TuningOptions
+from trainwright.engine.scaling import with_learning_rate
+from trainwright.engine.trainer import Trainer
+from trainwright.engine.tuning import BatchTuning, RangeTest, Tuning, taken, tuned
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What was measured, and the configuration with it."""
+
+    tuning: Tuning
+    config: Config
+
+    def as_json(self) -> dict[str, Any]:
+        """All trials and what was chosen."""
+        return self.tuning.as_json()
+
+    def lines(self) -> str:
+        """What to put into a configuration, as YAML."""
+        chosen = {name: value for name, value in self.tuning.chosen.items() if "." not in name}
+        rates = {name.partition(".")[2]: value for name, value in self.tuning.chosen.items() if "." in name}
+        lines = ["trainer:", *(f"  {name}: {value}" for name, value in chosen.items())]
+        if rates:
+            lines += ["  optimizer:", f"    type: {self.config.trainer.optimizer.type}"]
+            lines += [f"    {name}: {value:g}" for name, value in rates.items()]
+        return "\n".join(lines)
+
+    def write(self, path: str | os.PathLike[str]) -> None:
+        """Write the whole configuration with what was chosen. Raises RunError where the file cannot be written."""
+        from trainwright.runs.files import write_text
+
+        write_text(Path(path), dump(self.config))
+
+
+def tune_composed(
+    composed: Composed, *, batch_size: bool = True, learning_rate: bool = True, source: Source | None = None, **changes: Any
+) -> Tuned:
+    """Tune what a composed configuration would train, its `trainer:` section changed by `changes`; writes nothing.
+
+    Raises ConfigError or DataError for what training would refuse.
+    """
+    from trainwright.api.finish import split_rows
+    from trainwright.systems.supervised import SupervisedSystem
+
+    config = validate(Config, composed)
+    prepared = prepare(config, source)
+    system = SupervisedSystem(config.model)
+    system.build(prepared.spec, seed=config.run.seed)
+    asked = asking(config.trainer, batch_size=batch_size, learning_rate=learning_rate, **changes)
+    trainer = Trainer(asked, seed=config.run.seed, device=config.run.device, console=False)
+    tuning = tuned(trainer, system, split_rows(prepared, "train"))
+    chosen = dict(tuning.chosen)
+    return Tuned(tuning, config.model_copy(update={"trainer": taken(asked, chosen)}))
+
+
+def asking(section: Any, *, batch_size: bool, learning_rate: bool, **changes: Any) -> Any:
+    """The `trainer:` section with `auto` for what is to be tuned: the batch, unless only the micro-batch is left open; and the rate."""
+    if batch_size and section.micro_batch_size != "auto":
+        changes["batch_size"] = "auto"
+    if learning_rate:
+        changes["optimizer"] = with_learning_rate(section.optimizer, "auto")
+    return section.model_copy(update=changes)
+
+
+def tune_batch_size(
+    data: Any,
+    dataset: Any = None,
+    /,
+    *,
+    target: str | list[str] | None = None,
+    config: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+    max_batch_size: int | None = None,
+    max_time: str = "30 s",
+    **options: Any,
+) -> BatchTuning:
+    """The batch size that trains most samples per second and fits the device, with all trials; everything is left as it was.
+
+    Either `(model, dataset)` with the options of `tw.fit` (`loss`, `optimizer`, `device`, …), or a table and `target`, or a `config`, as
+    for `tw.train`. Without `max_batch_size` an epoch keeps at least five steps. Raises ConfigError or DataError for a wrong request,
+    TrainwrightError when not a single row fits.
+    """
+    tuning = _tuned(data, dataset, target, config, options, max_batch_size, max_time, batch_size=True)
+    if tuning.batch is None:
+        fix = "leave micro_batch_size or accumulation out"
+        raise ConfigError("there is nothing to tune", where="tw.tune_batch_size", why="the sizes given settle all others", fix=fix)
+    return tuning.batch
+
+
+def tune_learning_rate(
+    data: Any,
+    dataset: Any = None,
+    /,
+    *,
+    target: str | list[str] | None = None,
+    config: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+    max_time: str = "30 s",
+    **options: Any,
+) -> RangeTest:
+    """The learning rate that a range test suggests, with its curve; arguments as for `tune_batch_size`; everything is left as it was."""
+    tuning = _tuned(data, dataset, target, config, options, None, max_time, batch_size=False)
+    if tuning.rate is None:
+        raise ConfigError("this optimizer has no learning rate", where="tw.tune_learning_rate", fix="take another, adamw for example")
+    return tuning.rate
+
+
+def _tuned(
+    data: Any,
+    dataset: Any,
+    target: Any,
+    config: Any,
+    options: dict[str, Any],
+    max_batch_size: int | None,
+    max_time: str,
+    *,
+    batch_size: bool,
+) -> Tuning:
+    """The tuning of a plain model on a dataset, or of what a configuration describes."""
+    limits: dict[str, Any] = {"tuning": TuningOptions(max_time=Duration.parse(max_time))}
+    limits |= {} if max_batch_size is None else {"max_batch_size": max_batch_size}
+    asked = {"batch_size": batch_size, "learning_rate": not batch_size, **limits}
+    if isinstance(data, nn.Module):
+        return _plain(data, dataset, options, asked)
+    if dataset is not None:
+        fix = "give (model, dataset), or a table alone with target=…"
+        raise ConfigError("the first of two arguments is no torch.nn.Module", where="tw.tune_batch_size", fix=fix)
+    source, words = _table(data, target, options)
+    return tune_composed(compose(Config, config, words), source=source, **asked).tuning
+
+
+def _plain(model: nn.Module, dataset: Any, options: dict[str, Any], asked: dict[str, Any]) -> Tuning:
+    """Tune a plain model as `tw.fit` would train it."""
+    from trainwright.api.fit import _config, _system
+
+    own = {"loss": "cross_entropy", "optimizer": "adamw", "learning_rate": 1e-3, "seed": 0, "device": "auto"}
+    named = {name: options.pop(name, default) for name, default in own.items()}
+    run = {"run.seed": named["seed"], "run.device": named["device"]}
+    config = _config(model, named["loss"], named["optimizer"], named["learning_rate"], run, options)
+    system, splits = _system(model, dataset, None, None, named["loss"], None)
+    trainer = Trainer(asking(config.trainer, **asked), seed=named["seed"], device=named["device"], console=False)
+    return tuned(trainer, system, splits["train"])
+
+
+def _table(data: Any, target: Any, options: Mapping[str, Any]) -> tuple[Source | None, list[Assignment]]:
+    """Data in memory as a source, and what the arguments say of the configuration."""
+    from trainwright.api.train import _source_of
+
+    source, where = None, "tw.tune_batch_size"
+    words = [given(name, value, f"{where}({name})") for name, value in options.items()]
+    if data is not None:
+        source = _source_of(data)
+        named = str(data) if source is None else {"type": "parquet", "path": "data.parquet"}
+        words.append(given("data.source", named, f"{where}(data)"))
+    if target is not None:
+        words.append(given("targets", [target] if isinstance(target, str) else list(target), f"{where}(target)"))
+    return source, words

@@ -1,0 +1,210 @@
+"""From the settings of a run and its system to the parts of a session, with everything that does not fit found before the first step."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from torch import nn
+
+from trainwright.config.errors import ConfigError, ManyErrors, RequestError
+from trainwright.config.model import PartConfig
+from trainwright.engine.cadence import Cadence
+from trainwright.engine.config import EarlyStopping, TrainerConfig
+from trainwright.engine.growth import Growth, build_growth
+from trainwright.engine.modes import check as check_modes
+from trainwright.engine.monitor import Monitor, higher_is_better, resolve
+from trainwright.engine.plan import Plan, make_plan
+from trainwright.engine.precision import matching
+from trainwright.engine.save_order import Cadences
+from trainwright.engine.scaling import learning_rate_of, scaled, with_learning_rate
+from trainwright.engine.system import System
+from trainwright.optim.averages import moments
+from trainwright.optim.base import Optimizer
+from trainwright.optim.build import base_learning_rate, build_optimizer, own_weight_decay
+from trainwright.optim.combinations import Setting, cannot_combine, cautions
+from trainwright.optim.freezing import Freezing
+from trainwright.optim.gradient_hooks import GradientHooks
+from trainwright.optim.group_table import describe, resolved
+from trainwright.optim.learning_rates import LearningRates
+from trainwright.optim.options import chain
+from trainwright.optim.parameter_groups import ParameterGroup, parameter_groups
+from trainwright.optim.schedules.base import Extent, Schedule
+from trainwright.optim.schedules.build import build_schedule, listens, metric_of
+
+log = logging.getLogger("trainwright.engine")
+
+UNKNOWN_RATE = 1e-3
+"""Stands for a learning rate that is still to be found, while everything else is checked."""
+
+
+class Assembly:
+    """The parts that the settings of one run make for one system and so many rows."""
+
+    def __init__(self, config: TrainerConfig, system: System, rows: int, validated: bool) -> None:
+        """Raises ConfigError when the lengths cannot be."""
+        self.config, self.system, self.validated = config, system, validated
+        self.batch_statistics = normalises_over_batch(system)
+        self._wrong: list[RequestError] = []
+        plain = config.model_copy(update={"batch_size": None, "micro_batch_size": None, "accumulation": None, "max_batch_size": None})
+        made: Plan | None = tried(self._wrong, lambda: make_plan(config, rows, batch_statistics=self.batch_statistics))
+        self.plan = made or make_plan(plain, rows, batch_statistics=self.batch_statistics)  # to see what else is wrong
+        self.monitor = tried(self._wrong, lambda: Monitor(config, system)) or Monitor(
+            config.model_copy(update={"monitor": "auto", "mode": "min"}), system
+        )
+        known = with_learning_rate(config.optimizer, UNKNOWN_RATE) if learning_rate_of(config.optimizer) == "auto" else config.optimizer
+        self.optimizer_options: PartConfig = scaled(known, config.learning_rate_scaling, self.plan.batch_size)
+        self.learning_rate = base_learning_rate(self.optimizer_options)
+        self.length: Extent | None = None
+        """Another length of the run than the plan's, to see what would have been."""
+
+    @property
+    def extent(self) -> Extent:
+        """What schedules need to know of the run."""
+        return replace(self.length or self.plan.extent, learning_rate=self.learning_rate or None)
+
+    def groups(self) -> list[ParameterGroup]:
+        """The parameters by the settings they share."""
+        decay = own_weight_decay(self.optimizer_options)
+        return parameter_groups(self.config.parameters, self.system, self.learning_rate, decay)  # type: ignore[arg-type]
+
+    def schedule(self, options: PartConfig | None = None) -> Schedule:
+        """The run's schedule, or one of a group's own."""
+        options = self.config.schedule if options is None else options
+        return build_schedule(options, self.extent, self._higher(options))
+
+    def _higher(self, options: PartConfig) -> bool:
+        """Which way the metric that a schedule listens to is better."""
+        metric = metric_of(options) if listens(options) else None
+        if metric is None:
+            return self.monitor.higher
+        bare = metric.partition("/")[2] if metric.startswith(("train/", "validation/")) else metric
+        names = getattr(self.system, "metric_names", None)
+        name = bare if names is None else resolve(bare, names(), where="trainer.schedule.metric")
+        asked: Callable[[str], bool | None] = getattr(self.system, "higher_is_better", higher_is_better)
+        return bool(asked(name))
+
+    def rates(self, optimizer: Optimizer) -> LearningRates:
+        """What sets the learning rates before every update."""
+        return LearningRates(optimizer, self.schedule(), self.schedule)
+
+    def freezing(self) -> Freezing:
+        """What is frozen at which step."""
+        return Freezing(self.config.parameters.rules, self.system, self.plan.extent)  # type: ignore[arg-type]
+
+    def gradient_hooks(self) -> GradientHooks:
+        """What is done to gradients by name."""
+        return GradientHooks(self.config.gradient_hooks, self.system)  # type: ignore[arg-type]
+
+    def growth(self) -> Growth | None:
+        """The batch that grows, where that is asked for."""
+        if self.config.batch_growth is None:
+            return None
+        options, schedule = self.config.batch_growth, self.config.schedule
+        return build_growth(options, self.monitor, self.plan, schedule, validated=self.validated, batch_statistics=self.batch_statistics)
+
+    def cadences(self) -> tuple[Cadence, Cadence]:
+        """When a row is logged, and when the validation split is evaluated."""
+        config = self.config
+        return Cadence(config.log_every, self.plan, "trainer.log_every"), Cadence(
+            config.evaluate_every, self.plan, "trainer.evaluate_every"
+        )
+
+    def setting(self, groups: list[ParameterGroup]) -> Setting:
+        """What the optimizer is combined with."""
+        config = self.config
+        return Setting(
+            precision=config.precision.type,
+            parameter_groups=len({(group.scale, id(group.schedule) if group.schedule else None) for group in groups}),
+            freezes=any(group.frozen_until is not None or group.frozen_from is not None for group in groups),
+            whole_data=self.plan.steps_per_epoch == 1,
+            clips=config.clip.any,
+            averages=config.ema is not None or config.swa is not None,
+            decays=config.schedule.type not in ("constant", "lambda"),
+        )
+
+    def check(self, device: Any, *more: Callable[[], Any]) -> list[ParameterGroup]:
+        """Try every part, and `more`, and raise all that does not fit at once: ConfigError, or ManyErrors."""
+        errors = list(self._wrong)
+        groups: list[ParameterGroup] = tried(errors, self.groups) or []
+        errors += cannot_combine(self.optimizer_options, self.setting(groups))
+        if groups and not errors:
+            tried(errors, lambda: self.rates(build_optimizer(self.optimizer_options, groups)))
+        else:
+            tried(errors, self.schedule)
+        if groups:  # else the same rules would be refused twice
+            tried(errors, self.freezing)
+        for part in (self.gradient_hooks, self.growth, self.cadences, self._saving, self._averages, self._listening, self._sparse, *more):
+            tried(errors, part)
+        tried(errors, lambda: check_modes(self.config.modes, self.system, device))  # type: ignore[arg-type]
+        tried(errors, lambda: matching(self.system, self.config.precision.full))
+        errors = list({str(error): error for error in errors}.values())
+        if len(errors) > 1:
+            raise ManyErrors(errors)
+        if errors:
+            raise errors[0]
+        return groups
+
+    def _saving(self) -> None:
+        Cadences.of(self.config.checkpoint, self.plan)
+
+    def _averages(self) -> None:
+        if self.config.swa is not None:
+            moments(self.config.swa, self.plan.extent)
+
+    def _listening(self) -> None:
+        """Raise ManyErrors for what waits for evaluations that never come."""
+        config = self.config
+        waiting = {
+            "trainer.schedule": listens(config.schedule) and f"{config.schedule.type} has nothing to watch",
+            "trainer.early_stopping": config.early_stopping not in (None, EarlyStopping()) and "patience without evaluations",
+            "trainer.monitor": config.monitor != "auto" and f"'{config.monitor}' is never measured",
+        }
+        why, fix = "there are no validation rows", "give validation rows, or leave it out"
+        every = Cadence(config.evaluate_every, self.plan, "trainer.evaluate_every").steps
+        late = self.validated and every is not None and self.plan.max_steps is not None and every > self.plan.max_steps
+        if late:
+            why, fix = "the run ends before the first evaluation", "make trainer.evaluate_every shorter, or leave it out"
+            del waiting["trainer.monitor"]
+        found = [
+            ConfigError(what, where=where, why=why, fix=fix) for where, what in waiting.items() if what and (late or not self.validated)
+        ]
+        if found:
+            raise ManyErrors(list(found))
+
+    def _sparse(self) -> None:
+        """Raise ConfigError for sparse_adam with parameters whose gradients are dense."""
+        if not any(each.type == "sparse_adam" for each in chain(self.optimizer_options)):
+            return
+        sparse = {id(each) for module in self.system.modules() if getattr(module, "sparse", False) for each in module.parameters()}
+        dense = [name for name, each in self.system.named_parameters() if each.requires_grad and id(each) not in sparse]
+        if dense:
+            why = f"{len(dense)} parameters have dense ones, '{dense[0]}' first"
+            fix = "use adam, or make every trained layer an nn.Embedding(sparse=True)"
+            raise ConfigError("sparse_adam takes sparse gradients only", where="trainer.optimizer", why=why, fix=fix)
+
+    def say(self, groups: list[ParameterGroup]) -> None:
+        """Tell what deserves a word before the first step: groups of parameters, doubtful combinations."""
+        if len(groups) > 1 or any(group.frozen_until or group.frozen_from for group in groups) or self.config.parameters.rules:
+            rows = resolved(groups, self.system, self.learning_rate, own_weight_decay(self.optimizer_options))  # type: ignore[arg-type]
+            log.info("%s", describe(rows))
+        for caution in cautions(self.optimizer_options, self.setting(groups)):
+            log.warning("%s", caution)
+
+
+def tried(errors: list[RequestError], part: Callable[[], Any]) -> Any:
+    """What `part` gives; its error, if any, is kept."""
+    try:
+        return part()
+    except ManyErrors as error:
+        errors += error.errors
+    except RequestError as error:
+        errors.append(error)
+    return None
+
+
+def normalises_over_batch(system: System) -> bool:
+    """Whether some module cannot train on a single row."""
+    return any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in system.modules())

@@ -1,0 +1,160 @@
+"""What went wrong when a loss is not finite: the batch, its rows, the values in them, and the first module at fault."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from trainwright.data.order import epoch_order
+from trainwright.engine.callbacks.base import Hooks
+from trainwright.engine.loop import gradient, update
+from trainwright.engine.recovery import all_finite, weights_finite
+from trainwright.engine.state import load, load_weights
+from trainwright.engine.system import Batch
+
+if TYPE_CHECKING:
+    from trainwright.engine.session import Session
+
+log = logging.getLogger("trainwright.engine")
+
+FILE = "autopsy.json"
+MOST_STEPS = 2000
+"""Steps that are made again from the last checkpoint, to meet the first number that is not finite with good weights."""
+
+
+def autopsy(session: Session, tick: int) -> str:
+    """Finds the first batch and module at fault near batch number `tick`, writes autopsy.json, and says it in a clause."""
+    finding: dict[str, Any] = {"step": session.step}
+    try:
+        tick, replayed = replay(session, tick)
+        batch, rows = batch_at(session, tick)
+        finding |= {"batch": tick, "replayed": replayed, "rows": rows, "columns": not_finite_columns(batch)}
+        if replayed or bool(weights_finite(session)):
+            finding |= first_module(session, batch, tick)
+        path = session.saver.store.folder.parent / FILE
+        path.write_text(json.dumps(finding, indent=1) + "\n", encoding="utf-8")
+    except Exception as error:  # a diagnosis must not hide what it is about
+        log.debug("the autopsy ended early", exc_info=True)
+        finding["ended"] = str(error)
+    return sentence(finding)
+
+
+def replay(session: Session, tick: int) -> tuple[int, bool]:
+    """Make the steps since the last checkpoint again until loss or gradient is not finite: the batch at fault, with the weights it met."""
+    session.saver.wait()  # one may still be on its way
+    checkpoint = session.saver.store.latest()
+    if checkpoint is None:
+        return tick, False
+    begun = checkpoint.document("trainer.json").get("tick", checkpoint.manifest.step)
+    if not begun <= tick <= begun + MOST_STEPS:
+        return tick, False
+    load(session, checkpoint)
+    session.system.train(True)
+    session.hooks, session.measures_norm = Hooks([]), True
+    for current in range(begun, tick + 1):
+        if current not in session.left_out and not finite_step(session, current):
+            return current, True
+    return tick, True
+
+
+def finite_step(session: Session, tick: int) -> bool:
+    """Make one step as the loop does, unless its loss or its gradient is not finite: then weights and buffers are as it met them."""
+    batch, rows = batch_at(session, tick)
+    session.tick = tick
+    session.freezing.apply(session.step)
+    moment = session.moment()
+    if session.update_step is not None:
+        session.update_step(moment)
+    before = {name: tensor.detach().clone() for name, tensor in session.system.state_dict().items()}
+    session.losses = gradient(session, batch, len(rows), moment)
+    finite = all_finite(session, session.losses) and not session.overflowed
+    if finite:
+        update(session, batch, len(rows), moment)
+    else:
+        session.optimizer.zero_grad()
+        load_weights(session.system, before, where="the replay")
+    return finite
+
+
+def batch_at(session: Session, tick: int) -> tuple[Batch, list[int]]:
+    """The rows of batch number `tick`, and their places among the training rows."""
+    plan = session.plan
+    order = epoch_order(session.seed, plan.epoch_of(tick), plan.rows)
+    start, end = plan.bounds(plan.index_of(tick))
+    rows = order[start:end]
+    return session.placed(session.feed.again(rows.to(session.order_device), plan, tick)), rows.tolist()
+
+
+def not_finite_columns(batch: Batch) -> dict[str, int]:
+    """Block → rows of the batch that hold a value which is not finite."""
+    found = {}
+    for name, block in batch.items():
+        if block.is_floating_point():
+            bad = ~torch.isfinite(block.reshape(len(block), -1)).all(dim=1)
+            if bool(bad.any()):
+                found[name] = int(bad.sum())
+    return found
+
+
+def first_module(session: Session, batch: Batch, tick: int) -> dict[str, Any]:
+    """The first parameter, module output, loss or gradient that is not finite when the batch is tried."""
+    system: Any = session.system
+    for name, parameter in system.named_parameters():
+        if not bool(torch.isfinite(parameter).all()):
+            return {"fault": "weights", "name": name}
+    seen: list[tuple[str, str]] = []
+
+    def watch(name: str) -> Any:
+        def hook(module: nn.Module, inputs: Any, output: Any) -> None:
+            if not seen and any(not bool(torch.isfinite(each).all()) for each in floats(output)):
+                seen.append((name, type(module).__name__))
+
+        return hook
+
+    handles = [module.register_forward_hook(watch(name)) for name, module in system.named_modules() if name]
+    try:
+        session.tick = tick
+        loss = system.training_step(batch, session.moment())
+    finally:
+        for handle in handles:
+            handle.remove()
+    if seen:
+        return {"fault": "output", "name": seen[0][0], "module": seen[0][1]}
+    if not bool(torch.isfinite(loss.total)):
+        return {"fault": "loss", "name": "the loss itself"}
+    loss.total.backward()
+    for name, parameter in system.named_parameters():
+        if parameter.grad is not None and not bool(torch.isfinite(parameter.grad).all()):
+            return {"fault": "gradient", "name": name}
+    return {"fault": "none", "name": ""}
+
+
+def floats(output: Any) -> list[Tensor]:
+    """The floating tensors of what a module gave."""
+    if isinstance(output, Tensor):
+        return [output] if output.is_floating_point() else []
+    if isinstance(output, dict):
+        output = list(output.values())
+    return [each for part in output for each in floats(part)] if isinstance(output, list | tuple) else []
+
+
+def sentence(finding: dict[str, Any]) -> str:
+    """The finding as a clause."""
+    if "rows" not in finding:
+        return ""
+    rows = ", ".join(map(str, finding["rows"][:5])) + (", …" if len(finding["rows"]) > 5 else "")
+    said = f"; batch {finding['batch']} (training rows {rows})"
+    for name, count in finding["columns"].items():
+        said += f"; {count} of its rows have values in '{name}' that are not finite"
+    finding = {"name": "", **finding}
+    what = {
+        "weights": f"the weights '{finding['name']}' were not finite before it",
+        "output": f"'{finding['name']}' ({finding.get('module')}) gives the first number that is not finite",
+        "loss": "the loss is the first number that is not finite",
+        "gradient": f"the gradient of '{finding['name']}' is the first that is not finite",
+    }
+    return said + (f"; {what[finding['fault']]}" if finding.get("fault") in what else "") + f" (see {FILE})"

@@ -1,0 +1,54 @@
+"""Options of the sizes of a step: batch, micro-batch, accumulation, how the learning rate follows them, and how `auto` is measured."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from trainwright.config.durations import Duration, a_time, above_zero
+from trainwright.config.errors import ConfigError
+from trainwright.config.model import ConfigModel, refused
+
+BatchSize = Annotated[int, Field(ge=0)] | Literal["auto"] | None
+"""Samples per step; null and 0 follow from the number of rows, `auto` is measured."""
+Pieces = Annotated[int, Field(ge=1)] | Literal["auto"] | None
+"""A number, `auto`, or null for what follows from the other sizes."""
+
+
+class LearningRateScaling(ConfigModel):
+    """How the learning rate follows the batch that a step really has."""
+
+    rule: Literal["none", "linear", "sqrt"] = "none"
+    """`linear`: learning_rate · batch / reference (Goyal et al. 2017); `sqrt`: its root, which suits Adam (Malladi et al. 2022)."""
+    reference: int = Field(default=256, ge=1)
+    """The batch for which the learning rate was written down."""
+
+
+class TuningOptions(ConfigModel):
+    """How what is `auto` is measured before the first step."""
+
+    max_time: Duration = Duration(30, "s")
+    """Time after which no further batch size is tried; a trial that has begun is finished."""
+    tolerance: float = Field(default=0.05, ge=0, lt=1)
+    """Throughput that may be given up for a smaller batch: the smallest size so close to the fastest is taken."""
+    memory_margin: float = Field(default=0.1, ge=0, lt=1)
+    """CUDA: share of the memory there is that a step must leave free."""
+    range_steps: int = Field(default=100, ge=20)
+    """Steps of the learning-rate range test, at most."""
+    range_from: float = Field(default=1e-7, gt=0)
+    """The learning rate it begins with."""
+    range_to: float = Field(default=10.0, gt=0)
+    """The learning rate it ends with, unless the loss has left the ground before."""
+
+    @model_validator(mode="after")
+    def _range_rises(self) -> TuningOptions:
+        if self.range_from >= self.range_to:
+            why = f"range_from is {self.range_from:g} and range_to {self.range_to:g}"
+            raise refused(ConfigError("the range of learning rates does not rise", why=why, fix="make range_to the larger"))
+        return self
+
+    @field_validator("max_time")
+    @classmethod
+    def _is_a_time(cls, value: Duration) -> Duration | None:
+        return above_zero(a_time(value))

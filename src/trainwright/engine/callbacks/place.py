@@ -1,0 +1,25 @@
+"""Where a callback is in its run: whether a row follows, and the folder that its files go to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from trainwright.engine.session import Session
+
+
+def row_follows(session: Session, step: int) -> bool:
+    """Whether a row is logged once the batch at hand has made the update number `step` (counted from 1); most calls are one comparison."""
+    tick, plan = session.tick + 1, session.plan
+    if tick < session.next_boundary:
+        return False
+    over = plan.max_steps is not None and (tick if plan.limit == "max_epochs" else step) >= plan.max_steps
+    over = over or (plan.max_seconds is not None and session.elapsed() >= plan.max_seconds)
+    ending = over or bool(session.stopped_because)
+    return ending or session.log_cadence.due(step, tick) or session.evaluate_cadence.due(step, tick)
+
+
+def run_folder(session: Session) -> Path:
+    """The directory of the run."""
+    return session.saver.store.folder.parent

@@ -1,0 +1,133 @@
+"""Which weights a run keeps: the best evaluation's, or an average of weights where that is better on the validation rows."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from trainwright.data.order import epoch_order
+from trainwright.engine.assembly import normalises_over_batch
+from trainwright.engine.evaluation import outputs_of
+from trainwright.engine.state import Weights, evaluated_weights
+from trainwright.engine.system import Batch, Moment
+from trainwright.optim.averages import RAW, best_of
+from trainwright.optim.batch_norm import refresh_batch_norm
+from trainwright.optim.model_average import average_weights
+from trainwright.optim.swap import weights_inside
+
+if TYPE_CHECKING:
+    from trainwright.engine.session import Session
+
+log = logging.getLogger("trainwright.engine")
+
+SWA = "swa"
+
+
+@dataclass
+class Kept:
+    """The weights that a run keeps."""
+
+    weights: Weights | None
+    """None: those in the system."""
+    name: str
+    """`best`, `last`, `average of the best 3`, or the name of an average."""
+    step: int | None
+    """The step of the evaluation that found them; None without a validation split."""
+    value: float | None
+    metrics: dict[str, float] | None = None
+    """Of the validation split, where they were measured for the choice."""
+
+
+def kept(session: Session) -> Kept:
+    """The best weights, or the average that the settings prefer. Ends with no trace in the system."""
+    best = session.saver.best_weights(session)
+    step, value = session.best.entries[0] if best is not None else (None, None)
+    chosen = Kept(best, "best", step, value) if best is not None else Kept(last(session), "last", None, None)
+    for name, weights in averages(session).items():
+        if session.validation is None:
+            return Kept(weights, name, None, None)
+        metrics = measured(session, weights)
+        found = session.monitor.value(metrics)
+        log.info("%s: %s %.6g on the validation split", name, session.monitor.name, found)
+        if always(session, name):
+            return Kept(weights, name, session.step, found, metrics)
+        if math.isnan(found):
+            continue
+        if chosen.value is None or best_of({"": chosen.value, name: found}, session.monitor.higher) == name:
+            chosen = Kept(weights, name, session.step, found, metrics)
+    return chosen
+
+
+def last(session: Session) -> Weights | None:
+    """Without a validation split: what would be evaluated, where that is not what is trained."""
+    return evaluated_weights(session) if session.averaged() is not None else None
+
+
+def always(session: Session, name: str) -> bool:
+    """Whether an average is kept whatever its worth."""
+    swa = session.config.swa
+    return name == SWA and swa is not None and swa.choose == "always"
+
+
+def averages(session: Session) -> dict[str, Weights]:
+    """The averages that the settings want compared with the best weights, by name."""
+    found: dict[str, Weights] = {}
+    config, here = session.config, session.averages
+    if config.average_best > 1 and len(session.best.steps) > 1:
+        several = session.saver.several_best(session, config.average_best)
+        if len(several) > 1:
+            found[f"average of the best {len(several)}"] = average_weights(several)
+    if here is None:
+        return found
+    if SWA in here.names():
+        refresh(session)
+        weights = here.weights(SWA)
+        found |= {SWA: weights} if weights is not None else {}
+    if config.ema is not None and config.ema.choose == "best" and session.validation is not None:
+        found |= {name: each for name, each in here.candidates().items() if name not in (SWA, here.evaluated)}
+        found.setdefault(RAW, evaluated_weights(session))
+    return found
+
+
+def refresh(session: Session) -> None:
+    """Batch-norm statistics that belong to the equal average, from some training batches."""
+    swa, here = session.config.swa, session.averages
+    if swa is None or here is None or not swa.refresh or not normalises_over_batch(session.system):
+        return
+    moment = Moment(session.step, session.epoch, session.fraction, session.seeds.generator)
+    session.seeds.evaluation(session.step)
+    with here.swapped(name=SWA):
+        found = refresh_batch_norm(
+            session.system,  # type: ignore[arg-type]
+            first_batches(session, swa.refresh),
+            lambda batch: session.system.evaluation_step(batch, moment),
+        )
+    here.keep_buffers(SWA, found)
+
+
+def first_batches(session: Session, count: int) -> Iterator[Batch]:
+    """At most `count` batches of the first epoch's order."""
+    plan = session.plan
+    order = epoch_order(session.seed, 0, plan.rows).to(session.order_device)
+    for index in range(min(count, plan.steps_per_epoch)):
+        start, end = plan.bounds(index)
+        yield session.placed(session.feed.again(order[start:end], plan, plan.first_tick + index))
+
+
+def measured(session: Session, weights: Weights) -> dict[str, float]:
+    """Metrics of the validation split with other weights."""
+    if session.validation is None:
+        return {}
+    session.seeds.evaluation(session.step)
+    with weights_inside(session.system, weights), session.precision.evaluation():  # type: ignore[arg-type]
+        outputs = outputs_of(
+            session.system,
+            session.validation,
+            batch_size=session.evaluation_batch_size,
+            device=session.device,
+            interrupted=lambda: bool(session.interrupts.requested),
+        )
+    return session.system.metrics(outputs)

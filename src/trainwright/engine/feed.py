@@ -1,0 +1,146 @@
+"""Where the loop gets its batches from: taken on the spot, or ahead of time by worker processes; the same samples either way."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from trainwright.data.order import epoch_order
+from trainwright.data.rows import Rows, TensorRows
+from trainwright.engine.loader_options import LoaderOptions
+from trainwright.engine.plan import Plan
+from trainwright.engine.system import Batch
+
+if TYPE_CHECKING:
+    from trainwright.engine.workers import Request, Workers
+
+log = logging.getLogger("trainwright.engine")
+
+
+class Feed:
+    """Batches of the training rows, and of splits read in order."""
+
+    def __init__(self, rows: Rows, options: LoaderOptions, seed: int, device: torch.device) -> None:
+        self._rows, self._options, self._seed = rows, options, seed
+        self._pin = bool(options.pin) and device.type == "cuda"
+        self._ahead = bool(options.workers) and not isinstance(rows, TensorRows)
+        self._begins = hasattr(rows, "begin_epoch")
+        self._workers: Workers | None = None
+        self._shape: tuple[int, ...] = ()
+        self._in_order: list[InOrder] = []
+        if self._ahead:
+            from trainwright.engine.worker_checks import check_beginning
+
+            check_beginning(rows, options)
+        elif options.workers:
+            log.info("the training rows lie in memory: no data workers are needed, none are started")
+
+    def take(self, indices: Tensor, plan: Plan, tick: int) -> Batch:
+        """The rows at `indices` (int64, b), which are batch number `tick` of `plan`; with workers, those of the batches after it follow."""
+        if not self._ahead:
+            return self.again(indices, plan, tick)
+        shape = (plan.batch_size, plan.steps_per_epoch, plan.first_tick, plan.first_epoch)
+        if self._workers is None or shape != self._shape or not self._workers.near(tick):
+            self._begin(plan, tick)
+            self._shape = shape
+        return self._workers.take(tick)  # type: ignore[union-attr]
+
+    def again(self, indices: Tensor, plan: Plan, tick: int) -> Batch:
+        """The same batch taken in this process, out of turn."""
+        if self._begins:
+            self._rows.begin_epoch(self._seed, plan.epoch_of(tick))  # type: ignore[attr-defined]
+        return self._rows.take(indices)
+
+    def in_order(self, rows: Any) -> Any:
+        """Rows that will be read in their order, by workers where there are any."""
+        if not self._options.workers or rows is None or isinstance(rows, TensorRows):
+            return rows
+        self._in_order.append(InOrder(rows, self._options, pin=self._pin))
+        return self._in_order[-1]
+
+    def close(self) -> None:
+        """End all workers."""
+        for each in (self._workers, *self._in_order):
+            if each is not None:
+                each.close()
+        self._workers = None
+
+    def _begin(self, plan: Plan, tick: int) -> None:
+        from trainwright.engine.workers import Workers
+
+        if self._workers is not None:
+            self._workers.close()
+        self._workers = Workers(
+            self._rows,
+            self._options,
+            self._seed,
+            lambda number: batches_from(plan, self._seed, number),
+            tick,
+            pin=self._pin,
+            name="training",
+        )
+
+
+def batches_from(plan: Plan, seed: int, tick: int) -> Iterator[Request]:
+    """The batches of a plan from number `tick` on, over the ends of epochs, to the end of the run where that is known."""
+    from trainwright.engine.workers import Request
+
+    end_of_run = plan.max_steps if plan.limit == "max_epochs" else None
+    while end_of_run is None or tick < end_of_run:
+        epoch = plan.epoch_of(tick)
+        order = epoch_order(seed, epoch, plan.rows).numpy()
+        for index in range(plan.index_of(tick), plan.steps_per_epoch):
+            start, end = plan.bounds(index)
+            yield Request(tick, epoch, order[start:end])
+            tick += 1
+
+
+class InOrder:
+    """Rows that are read from the first to the last over and over, taken ahead of time by workers that wait between the passes."""
+
+    def __init__(self, rows: Rows, options: LoaderOptions, *, pin: bool) -> None:
+        self.rows, self._options, self._pin = rows, options, pin
+        self._workers: Workers | None = None
+        self._next = self._size = 0
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def take(self, indices: Tensor) -> Batch:
+        """The rows at `indices` (int64, b): from workers where they follow those before, else taken here."""
+        first, size = int(indices[0]), len(indices)
+        end = first + size
+        if not torch.equal(indices, torch.arange(first, end)):
+            return self.rows.take(indices)
+        if first == 0 and size < len(self):  # of one batch nothing can be taken ahead
+            self._begin(size)
+        if self._workers is None or first != self._next or end != min(first + self._size, len(self)):
+            self.close()
+            return self.rows.take(indices)
+        self._next = end
+        return self._workers.take(first)
+
+    def close(self) -> None:
+        """End the workers."""
+        if self._workers is not None:
+            self._workers.close()
+        self._workers = None
+
+    def _begin(self, size: int) -> None:
+        from trainwright.engine.workers import Request, Workers
+
+        whole, self._next = self._workers is not None and self._next == len(self) and self._size == size, 0
+        if whole:
+            self._workers.begin_again(0)  # type: ignore[union-attr]
+            return
+
+        def line(start: int) -> Iterator[Request]:
+            for first in range(start, len(self), size):
+                yield Request(first, None, torch.arange(first, min(first + size, len(self))).numpy())
+
+        self.close()
+        self._size, self._workers = size, Workers(self.rows, self._options, 0, line, 0, pin=self._pin, name="evaluated")

@@ -1,0 +1,177 @@
+"""What a run does when a step cannot be made as it is: memory ran out, float16 overflowed, a number is not finite."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from trainwright.config.errors import TrainwrightError
+from trainwright.engine.system import Batch, Loss, Moment, System
+
+if TYPE_CHECKING:
+    from trainwright.engine.session import Session
+
+log = logging.getLogger("trainwright.engine")
+
+Gradient = Callable[["Session", Batch, int, Moment], list[Loss]]
+
+
+class NotFinite(TrainwrightError):
+    """The loss or a gradient became NaN or infinite. Exit code 1."""
+
+
+class WentBack(Exception):
+    """The session was put back to its last checkpoint; the loop begins again from there."""
+
+
+def settled(session: Session, gradient: Gradient, batch: Batch, rows: int, moment: Moment) -> bool:
+    """The gradient of the step, made again in smaller pieces when memory ran out and at a smaller scale when it overflowed.
+
+    False when it is not finite and the policy is to leave such a batch out. A redone step has the randomness and the buffers of the first.
+    """
+    while True:
+        before = session.buffers.kept()
+        try:
+            losses = gradient(session, batch, rows, moment)
+        except (RuntimeError, MemoryError) as error:
+            if not out_of_memory(error) or session.config.recovery.out_of_memory == "stop":
+                raise
+            smaller(session, rows, error)
+        else:
+            if not session.overflowed:
+                if session.precision.scaler is not None:
+                    session.precision.scaler.stepped()
+                return taken(session, losses) or undone(session, before)
+            if not session.precision.scaler.overflowed():  # type: ignore[union-attr]
+                left_out(session, "the gradient is not finite at the smallest loss scale")
+                return undone(session, before)
+            log.debug("step %d: float16 overflowed; made again at scale %g", session.step, session.scale)
+        session.optimizer.zero_grad()
+        session.buffers.restore(before)
+        session.seeds.step(session.tick)
+
+
+def undone(session: Session, before: list[Tensor]) -> bool:
+    """A batch that was left out leaves no trace in gradients and buffers; false, for it made no step."""
+    session.optimizer.zero_grad()
+    session.buffers.restore(before)
+    return False
+
+
+def taken(session: Session, losses: list[Loss]) -> bool:
+    """Take in the losses of a gradient that is whole; with the policy `skip` only if all of it is finite, which the host waits for."""
+    if session.config.recovery.not_finite == "skip" and not all_finite(session, losses):
+        return left_out(session, "the loss or the gradient is not finite")
+    if session.optimizer.redoes:
+        session.losses = losses
+    for loss in losses:
+        session.running_loss.add(loss, session.tick)
+        session.running_outputs.add(loss.outputs)
+    return True
+
+
+def all_finite(session: Session, losses: list[Loss]) -> bool:
+    """Whether losses and gradient norm are finite; one wait for the device."""
+    values = [loss.total.detach() for loss in losses] + ([] if session.gradient_norm is None else [session.gradient_norm])
+    return bool(torch.isfinite(torch.stack([value.to(values[0]) for value in values])).all())
+
+
+def left_out(session: Session, why: str) -> bool:
+    """Count and name a batch that makes no step; raises NotFinite when the policy is another or there were too many."""
+    if session.config.recovery.not_finite == "skip":
+        session.leave_out([session.tick], why)
+        return False
+    raise NotFinite(f"{why} at step {session.step}", fix="set trainer.precision: bf16 or fp32, or trainer.recovery.not_finite: skip")
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out, on the device or the host."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(each in str(error) for each in ("can't allocate memory", "not enough memory"))
+
+
+def smaller(session: Session, rows: int, error: BaseException) -> None:
+    """Halve the micro-batch for the rest of the run; raises TrainwrightError when a single row does not fit."""
+    plan, tried = session.plan, min(session.plan.micro_batch_size, rows)
+    if tried == 1:
+        why = str(error).splitlines()[0] if str(error) else type(error).__name__
+        fix = "use a smaller model, trainer.precision: bf16, or trainer.modes.activation_checkpointing"
+        raise TrainwrightError("memory runs out with a single row", where=f"step {session.step}", why=why, fix=fix) from error
+    session.plan = replace(plan, micro_batch_size=-(-tried // 2))
+    if session.device.type == "cuda":
+        torch.cuda.empty_cache()
+    log.warning(
+        "memory ran out with %d rows at once (step %d); from here in pieces of %d, the same step again",
+        tried,
+        session.step,
+        session.plan.micro_batch_size,
+    )
+
+
+def judge(session: Session, mean: float) -> None:
+    """Judge the mean training loss since the last row: raises NotFinite or WentBack, or stays silent. Called before anything is saved."""
+    policy = session.config.recovery.not_finite
+    if math.isfinite(mean) or policy == "ignore":
+        return
+    found = session.running_loss.first_not_finite()
+    used = (tick for tick in range(session.tick - 1, -1, -1) if tick not in session.left_out)
+    tick = next(used, 0) if found is None else found
+    if policy == "rollback":
+        go_back(session, [tick], f"the loss is {mean}")
+    from trainwright.engine.autopsy import autopsy
+
+    at, since, rate = session.step, session.last_row[0], session.optimizer.learning_rate
+    finding = autopsy(session, tick)
+    raise NotFinite(
+        f"the loss is {mean} at step {at}",
+        why=f"it became so in steps {since + 1} to {at}, with learning rate {rate:.3g}; nothing was saved since{finding}",
+        fix="lower trainer.optimizer.learning_rate, set trainer.clip.norm: 1.0, or look for infinite values in the data",
+    )
+
+
+def weights_finite(session: Session) -> Tensor:
+    """Whether all trained weights are finite, as a scalar on the device."""
+    norms = torch._foreach_norm([each.detach() for each in session.optimizer.parameters()])
+    return torch.isfinite(torch.stack([norm.to(norms[0].device, torch.float32) for norm in norms])).all()
+
+
+def go_back(session: Session, ticks: list[int], why: str) -> None:
+    """Put the session to its last checkpoint and leave out the batches at fault; raises WentBack, or NotFinite when it was too often."""
+    recovery = session.config.recovery
+    left, times = session.left_out | set(ticks), session.times_back + 1
+    if times > recovery.limit:
+        raise NotFinite(f"{why} at step {session.step}, after going back {recovery.limit} times", fix="see trainer.recovery, or the data")
+    at = session.step
+    if not session.saver.resume(session):
+        raise NotFinite(f"{why} at step {at}", why="there is no checkpoint to go back to")
+    for tracker in session.trackers:
+        session.history = tracker.begin(session.step) or session.history
+    session.history = [row for row in session.history if row["step"] <= session.step]
+    session.left_out, session.times_back, session.next_boundary = left, times, 0
+    log.warning("%s at step %d: back to step %d, batch %s left out", why, at, session.step, ", ".join(map(str, sorted(ticks))))
+    session.plan_next_boundary()
+    raise WentBack
+
+
+class Buffers:
+    """The buffers that a forward pass may change, so that a step can be redone from where it began."""
+
+    def __init__(self, system: System, needed: bool) -> None:
+        self._tensors = list(system.buffers()) if needed else []
+
+    def kept(self) -> list[Tensor]:
+        """Copies of them; none where a step is never redone or there are no buffers."""
+        return [each.clone() for each in self._tensors]
+
+    @torch.no_grad()
+    def restore(self, kept: list[Tensor]) -> None:
+        """Put the copies back."""
+        for tensor, before in zip(self._tensors, kept, strict=True):
+            tensor.copy_(before)

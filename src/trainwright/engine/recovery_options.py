@@ -1,0 +1,42 @@
+"""The `trainer.recovery:` section."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from trainwright.config.durations import Duration, a_time, above_zero
+from trainwright.config.model import ConfigModel
+
+
+class LossSpikeOptions(ConfigModel):
+    """What to do when the mean loss between two logged rows jumps above what the rows before had."""
+
+    factor: float = Field(default=8.0, gt=1)
+    """How many spreads (standard deviations, from the median absolute deviation) above the median of the last rows is a spike."""
+    window: int = Field(default=20, ge=5)
+    """Logged rows that are looked back on; nothing is judged before there are so many."""
+    policy: Literal["warn", "rollback", "stop"] = "warn"
+    """`rollback` goes back to the last checkpoint and leaves out the batches since the last row."""
+
+
+class RecoveryOptions(ConfigModel):
+    """What a run does about numbers that are not finite, memory that runs out, losses that jump and steps that hang."""
+
+    not_finite: Literal["stop", "skip", "rollback", "ignore"] = "stop"
+    """`stop`: with exit code 1 and an autopsy, seen at logged rows. `skip`: leave out each batch whose loss or gradient is not finite;
+    the host waits for the device at every step. `rollback`: go back to the last checkpoint and leave out the batch at fault."""
+    limit: int = Field(default=10, ge=1)
+    """Batches left out, or times gone back, before the run stops all the same."""
+    out_of_memory: Literal["heal", "stop"] = "heal"
+    """`heal`: halve the micro-batch, make the same step again with the same randomness, and remember the size for the run."""
+    loss_spike: LossSpikeOptions | None = None
+    """Watch for jumps of the training loss."""
+    watchdog: Duration | None = None
+    """When no step ends for so long (`30 min`), the stacks of all threads are written to the log; the run goes on waiting."""
+
+    @field_validator("watchdog")
+    @classmethod
+    def _is_a_time(cls, value: Duration | None, info: ValidationInfo) -> Duration | None:
+        return above_zero(a_time(value))

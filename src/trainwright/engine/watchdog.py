@@ -1,0 +1,53 @@
+"""A thread that notices when no step ends any more, and writes down where every thread of the process is."""
+
+from __future__ import annotations
+
+import faulthandler
+import logging
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+log = logging.getLogger("trainwright.engine")
+
+LOOKS = 10
+"""How often it looks within the time it waits."""
+
+
+class Watchdog:
+    """Looks at `progress()` now and then; when it has been the same for `seconds`, the stacks of all threads go to the log, once."""
+
+    def __init__(self, seconds: float, progress: Callable[[], object]) -> None:
+        self.seconds, self._progress = seconds, progress
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
+
+    def _watch(self) -> None:
+        last, same, told = self._progress(), 0, False
+        while not self._ended.wait(self.seconds / LOOKS):
+            now = self._progress()
+            same = same + 1 if now == last else 0
+            told = told and now == last
+            last = now
+            if same >= LOOKS and not told:
+                told = True
+                log.warning("no step has ended for %g s; where every thread is:\n%s", self.seconds, stacks())
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Look while in the block."""
+        self._thread.start()
+        try:
+            yield
+        finally:
+            self._ended.set()
+            self._thread.join()
+
+
+def stacks() -> str:
+    """The stacks of all threads as text."""
+    with tempfile.TemporaryFile("w+") as file:
+        faulthandler.dump_traceback(file, all_threads=True)
+        file.seek(0)
+        return file.read()
