@@ -160,7 +160,7 @@ def test_a_finished_run_is_not_another_request(run: Path, here: Path, capsys: py
     assert "run.seed: 0 → 7" in asked(capsys, *same, "run.seed=7")
     assert "targets: " in asked(capsys, "train", table, "--target", "sex", f"run.dir={run}", "--resume", *QUICK)
     assert "data.source.path" in asked(capsys, "train", "passengers.csv", "--target", "survived", f"run.dir={run}", "--resume", *QUICK)
-    assert "is a new run" in asked(capsys, "resume", str(run), "trainer.max_epochs=99")
+    assert "--fork" in asked(capsys, "resume", str(run), "trainer.max_epochs=99")
 
 
 def test_a_finished_run_of_other_data_is_refused(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,7 +15,7 @@ from torch.utils.data import Dataset, TensorDataset
 
 import trainwright as tw
 from trainwright.api.unwritten import Unwritten
-from trainwright.config.errors import DataError, RequestError, RunError
+from trainwright.config.errors import ConfigError, DataError, RequestError, RunError
 
 X = torch.randn(120, 4, generator=torch.Generator().manual_seed(0))
 CLASSES = (X[:, 0] > 0).long() + (X[:, 1] > 0).long()
@@ -239,3 +239,22 @@ def test_images_and_lazy_modules_train_without_their_outputs_being_kept(tmp_path
     assert result.steps == 9
     assert set(result.metrics["validation"]) == {"loss"}
     assert np.isfinite(result.metrics["validation"]["loss"])
+
+
+@pytest.mark.parametrize("optimizer", ["sam", {"type": "lookahead", "inner": "sgd"}, {"type": "sam", "inner": {"type": "lookahead"}}])
+def test_optimizers_round_another_take_the_learning_rate_inside(optimizer: Any, tmp_path: Path) -> None:
+    x = torch.randn(40, 3)
+    result = tw.fit(
+        torch.nn.Linear(3, 2), (x, (x[:, 0] > 0).long()), optimizer=optimizer, max_steps=5, run_dir=tmp_path / "run", console=False
+    )
+    assert result.steps == 5
+
+
+def test_a_class_of_torchs_and_no_data_are_refused_with_what_to_write(tmp_path: Path) -> None:
+    x = torch.randn(8, 3)
+    with pytest.raises(ConfigError, match="no name and no mapping") as error:
+        tw.fit(torch.nn.Linear(3, 2), (x, torch.zeros(8).long()), optimizer=torch.optim.SGD, run_dir=tmp_path / "run")  # type: ignore[arg-type]
+    assert "'torch.optim.SGD'" in error.value.fix
+    with pytest.raises(DataError, match="no training data"):
+        tw.fit(torch.nn.Linear(3, 2), None, run_dir=tmp_path / "run")  # type: ignore[arg-type]
+    assert not (tmp_path / "run").exists()

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
-from trainwright.checkpoint.manifest import Damaged, Manifest, read_manifest, verify
-from trainwright.checkpoint.retention import BestK, EveryN, LastK, holders, kept
+from trainwright.checkpoint.manifest import FORMAT, Damaged, Manifest, read_manifest, verify
+from trainwright.checkpoint.retention import BestK, LastK, Permanent, holders, kept
 from trainwright.checkpoint.store import CheckpointStore
 from trainwright.checkpoint.tensors import NAMES, load_tensors, save_tensors
 from trainwright.config.errors import RunError
@@ -96,7 +96,7 @@ def test_a_newer_format_is_refused_and_left_alone(tmp_path: Path) -> None:
     folder = write(CheckpointStore(tmp_path), 7)
     body = json.loads((folder / "manifest.json").read_text())
     del body["digest"]
-    body |= {"format": 2, "files": "in a way not known yet"}
+    body |= {"format": FORMAT + 1, "files": "in a way not known yet"}
     (folder / "manifest.json").write_text(json.dumps({**body, "digest": digest(body)}))
     with pytest.raises(RunError, match="newer Trainwright"):
         CheckpointStore(tmp_path).latest()
@@ -181,6 +181,7 @@ def test_the_newest_and_what_it_refers_to_are_always_kept(steps: list[int], best
     assert len(wanted) <= last + len(best)
 
 
-def test_every_n_keeps_multiples() -> None:
-    found = [Manifest("full", step) for step in (5, 10, 12, 20)]
-    assert kept(found, [EveryN(10), LastK(1)]) == {"step-00000010", "step-00000020"}
+def test_permanent_ones_stay_and_all_stay_where_that_is_asked_for() -> None:
+    found = [Manifest("full", step, kept=step % 10 == 0) for step in (5, 10, 12, 20, 21)] + [Manifest("weights", 22, kept=True)]
+    assert kept(found, [Permanent(), LastK(1)]) == {"step-00000010", "step-00000020", "step-00000021", "weights-00000022"}
+    assert len(kept(found, [LastK(None)])) == 5

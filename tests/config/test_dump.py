@@ -30,7 +30,7 @@ TRAINER = st.fixed_dictionaries(
         "early_stopping": st.none() | st.fixed_dictionaries({"patience": st.integers(1, 99), "min_delta": POSITIVE}),
         "optimizer": OPTIMIZER,
         "clip": st.fixed_dictionaries({}, optional={"norm": POSITIVE}),
-        "finite_check": st.booleans(),
+        "sanity_check": st.integers(0, 3),
     },
 )
 COLUMNS = st.dictionaries(

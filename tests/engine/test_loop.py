@@ -12,7 +12,7 @@ import torch
 from engine_runs import config, fit, rows, same, system, table, weights
 
 from trainwright.engine.callbacks import Callback
-from trainwright.engine.callbacks.base import Hooks
+from trainwright.engine.callbacks.base import HOOKS
 from trainwright.engine.progress import counted
 from trainwright.engine.trainer import Trainer
 
@@ -23,7 +23,7 @@ def recorder(seen: list[str], skipped: tuple[str, ...] = ()) -> Callback:
     def hook(name: str) -> Any:
         return lambda self, *arguments: seen.append(name)
 
-    names = [name for name in Hooks.__annotations__ if name not in skipped]
+    names = [name for name in HOOKS if name not in skipped]
     return type("Recorder", (Callback,), {name: hook(name) for name in names})()
 
 
@@ -41,10 +41,12 @@ def test_hooks_come_in_the_documented_order(tmp_path: Path) -> None:
     seen: list[str] = []
     trainer = Trainer(config(max_epochs=2, log_every="1 epoch"), device="cpu", callbacks=[recorder(seen)], console=False)
     trainer.fit(system(), rows(10), rows(5), rows(5), run=tmp_path)
-    evaluation = ["on_validation_start", "on_validation_end", "on_log", "on_train_epoch_end"]
-    first = ["setup", "on_fit_start", "on_train_start"]
+    split = ["epoch_start", "batch_start", "batch_end", "epoch_end"]
+    validation, test = ([f"on_{name}_{each}" for each in split] for name in ("validation", "test"))
+    evaluation = ["on_validation_start", *validation, "on_validation_end", "should_early_stop", "on_log", "on_train_epoch_end"]
+    first = ["setup", "on_fit_start", "on_sanity_check_start", *validation[:3], "on_sanity_check_end", "on_train_start"]
     epoch = ["on_train_epoch_start", *STEP, *STEP, *evaluation]
-    last = ["on_save_checkpoint", "on_train_end", "on_test_start", "on_test_end", "on_fit_end", "teardown"]
+    last = ["on_save_checkpoint", "on_train_end", "on_test_start", *test, "on_test_end", "on_fit_end", "teardown"]
     assert seen == [*first, *epoch, *epoch, *last]
 
 

@@ -1,0 +1,139 @@
+"""SIGKILL at random moments, over several kinds of systems: what is continued ends as what was never killed, to the bit.
+
+KILLS=1000 for the nightly run; SEED for other moments.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import random
+import signal
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from multiprocessing.connection import wait
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fault_runs import KINDS, process
+
+from trainwright.tracking.csv import read_rows
+
+KILLS = int(os.environ.get("KILLS", "200"))
+SEED = int(os.environ.get("SEED", "20260101"))
+ONE_READS = threading.Lock()
+"""An exit code can be read once, and starting a process reads those of all others: two threads at it make one of them 255."""
+KILLS_PER_RUN = 10
+AT_ONCE = 2
+LONGEST = 0.45
+"""Share of a whole run after which a start is killed at the latest."""
+WALL_CLOCK = {"seconds", "samples_per_second"}
+OF_THIS_START = {"seconds", "last_row"}
+
+
+@dataclass
+class Count:
+    """What the harness saw."""
+
+    kills: int = 0
+    while_writing: int = 0
+    runs: int = 0
+    lost: list[str] = field(default_factory=list)
+    differing: list[str] = field(default_factory=list)
+
+
+def started(context: Any, kind: str, folder: Path, seconds: float | None) -> int:
+    """Begin or continue a run and SIGKILL it so long after it began to be made; its exit code."""
+    begun = Path(f"{folder}.begun")
+    begun.unlink(missing_ok=True)
+    running = context.Process(target=process, args=(kind, str(folder)))
+    with ONE_READS:
+        running.start()
+    while seconds is not None and not begun.exists() and not wait([running.sentinel], 0):
+        time.sleep(0.002)
+    if not wait([running.sentinel], seconds):
+        with suppress(ProcessLookupError):  # it has just ended by itself
+            os.kill(running.pid, signal.SIGKILL)
+        wait([running.sentinel])
+    with ONE_READS:
+        running.join()
+    return int(running.exitcode)
+
+
+def outcome(folder: Path) -> dict[str, Any]:
+    """Everything that came of a run, wall-clock times aside: results, metrics, and the bytes of the last checkpoint and of the weights."""
+    newest = max((folder / "checkpoints").glob("step-*"))
+    state = json.loads((newest / "trainer.json").read_text())
+    rows = [{name: repr(value) for name, value in row.items() if name not in WALL_CLOCK} for row in read_rows(folder / "metrics.csv")]
+    return {
+        "results": json.loads((folder / "outcome.json").read_text()),
+        "rows": rows,
+        "checkpoint": newest.name,
+        "state": {name: value for name, value in state.items() if name not in OF_THIS_START} | {"row": state["last_row"][0]},
+        "bytes": {path.name: path.read_bytes() for path in [*newest.glob("*.safetensors"), folder / "final.safetensors"]},
+    }
+
+
+def killed_again_and_again(context: Any, kind: str, folder: Path, length: float, expected: dict[str, Any], wanted: int) -> Count:
+    """One run, killed up to `wanted` times and then left to end."""
+    count, moments = Count(runs=1), random.Random(f"{SEED} {folder.name}")
+    while count.kills < wanted:
+        code = started(context, kind, folder, moments.uniform(0.0, LONGEST) * length)
+        if code == 0:
+            break
+        if code != -9:
+            count.lost.append(f"{folder.name}: exit code {code}: {Path(f'{folder}.stderr').read_text()[-2000:]}")
+            return count
+        count.kills += 1
+        count.while_writing += any(folder.glob("checkpoints/.*.tmp"))
+    code = started(context, kind, folder, None)
+    if code != 0:
+        count.lost.append(f"{folder.name}: exit code {code}: {Path(f'{folder}.stderr').read_text()[-2000:]}")
+    elif (found := outcome(folder)) != expected:
+        count.differing.append(f"{folder.name}: {[name for name, value in expected.items() if found[name] != value]}")
+    return count
+
+
+@pytest.mark.slow
+def test_runs_of_every_kind_killed_at_random_moments_end_as_those_that_were_not(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["fault_runs"])
+    begun, counts = time.perf_counter(), []
+    for kind in KINDS:
+        name = kind.replace(", ", "-").replace(" ", "_")
+        assert started(context, kind, tmp_path / f"{name}-first", None) == 0, Path(f"{tmp_path / name}-first.stderr").read_text()
+        whole, kind_begun = tmp_path / f"{name}-whole", time.perf_counter()
+        assert started(context, kind, whole, None) == 0
+        length, expected = time.time() - Path(f"{whole}.begun").stat().st_mtime, outcome(whole)
+        assert outcome(tmp_path / f"{name}-first") == expected
+        left, number, of_kind = -(-KILLS // len(KINDS)), 0, []
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            while left > 0 and not any(each.lost or each.differing for each in of_kind):
+                wanted = [min(KILLS_PER_RUN, -(-left // AT_ONCE))] * AT_ONCE
+                places = [tmp_path / f"{name}-{number + each}" for each in range(AT_ONCE)]
+                tasks = [
+                    pool.submit(killed_again_and_again, context, kind, place, length, expected, each)
+                    for place, each in zip(places, wanted, strict=True)
+                ]
+                done = [task.result() for task in tasks]
+                of_kind += done
+                left, number = left - sum(each.kills for each in done), number + AT_ONCE
+        told(kind, of_kind, time.perf_counter() - kind_begun)
+        counts += of_kind
+    told(f"all kinds, seed {SEED}", counts, time.perf_counter() - begun)
+    assert not [each for count in counts for each in count.lost]
+    assert not [each for count in counts for each in count.differing]
+    assert sum(count.kills for count in counts) >= KILLS
+
+
+def told(what: str, counts: list[Count], seconds: float) -> None:
+    """Print what was seen."""
+    kills, writing, runs = (sum(getattr(each, name) for each in counts) for name in ("kills", "while_writing", "runs"))
+    lost, differing = (sum(len(getattr(each, name)) for each in counts) for name in ("lost", "differing"))
+    told = f"{kills} kills ({writing} while a checkpoint was written) of {runs} runs: {lost} lost, {differing} differing"
+    print(f"{what}: {told}, {seconds:.0f} s", flush=True)
