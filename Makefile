@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test lint types docs schema benchmarks clean
+.PHONY: demo test nightly lint types docs schema benchmarks clean
 .DEFAULT_GOAL := demo
 
 $(VENV)/made:
@@ -27,6 +27,9 @@ demo: $(VENV)/installed
 
 test: $(VENV)/installed-dev lint types
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+nightly: $(VENV)/installed-dev
+	KILLS=1000 $(BIN)/python -m pytest -s tests/faults
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check src tests benchmarks

@@ -1,0 +1,137 @@
+"""What a checkpoint of 1 GiB costs training: the wait beside that of a blocking save, and the step time while it is written.
+
+    python benchmarks/checkpoint.py [--rounds 5] [--threads N] [--mib 1024] [--batch 64] [--folder DIR]
+
+A multi-layer perceptron with AdamW, whose weights and moments are so large together. In every round, from one process: the time of a
+blocking save, steps without a save, then a save in the background and the steps until it is on disk. Prints medians over the rounds,
+and how busy the machine was with other things, since the writer gets only what training and those leave.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does: threads that spin leave the writer no core
+
+import torch
+from torch import Tensor, nn
+
+from trainwright.checkpoint.snapshot import size_of
+from trainwright.data.rows import TensorRows
+from trainwright.engine.config import TrainerConfig
+from trainwright.engine.interrupt import Interrupts
+from trainwright.engine.loop import train_step
+from trainwright.engine.save_order import tensors_of
+from trainwright.engine.session import Session
+from trainwright.engine.trainer import Trainer
+from trainwright.systems.plain import PlainSystem
+
+WIDTH = 2048
+STEPS_BEFORE = 8
+
+
+def session_of(mib: int, batch: int, folder: Path) -> Session:
+    """A session whose checkpoint has about so many MiB, its optimizer's state made."""
+    layers = max(round(mib * 2**20 / 12 / (WIDTH * WIDTH + WIDTH)), 1)
+    torch.manual_seed(0)
+    hidden = [module for _ in range(layers) for module in (nn.Linear(WIDTH, WIDTH), nn.ReLU())]
+    system: Any = PlainSystem(nn.Sequential(*hidden, nn.Linear(WIDTH, 10)), ["input"], "cross_entropy", None)
+    rows = TensorRows({"input": torch.randn(batch, WIDTH), "target": torch.randint(0, 10, (batch,))})
+    config = TrainerConfig.model_validate({"batch_size": batch, "max_epochs": 10**6, "log_every": "1000000 steps", "trackers": []})
+    session = Trainer(config, device="cpu", console=False)._session(system, rows, None, folder, Interrupts())
+    session.saver.store.prepare()
+    session.next_boundary = 10**9
+    return session
+
+
+class Bench:
+    """One session, stepped and saved."""
+
+    def __init__(self, session: Session, rows: dict[str, Tensor]) -> None:
+        self.session, self.rows, self.batch = session, rows, len(rows["target"])
+
+    def step(self) -> float:
+        """Seconds of a step."""
+        begun = time.perf_counter()
+        train_step(self.session, self.rows, 0, rows=self.batch)
+        self.session.tick = self.session.step
+        return time.perf_counter() - begun
+
+    def blocking(self) -> float:
+        """Seconds of a save that training waits for."""
+        os.sync()
+        begun = time.perf_counter()
+        assert self.session.saver.save(self.session, wait=True)
+        return time.perf_counter() - begun
+
+    def background(self) -> dict[str, float]:
+        """The wait for a save in the background, and the steps meanwhile, beside those before."""
+        os.sync()
+        saver = self.session.saver
+        before = [self.step() for _ in range(STEPS_BEFORE)]
+        stalled, begun = saver.stalled, time.perf_counter()
+        assert saver.save(self.session)
+        first = time.perf_counter() - begun + self.step()
+        stalled = saver.stalled - stalled
+        during = []
+        while saver.busy:
+            during.append(self.step())
+        saver.wait()
+        usual = statistics.median(before)
+        steps = during[:-1] or during  # the last one saw the end of it
+        return {
+            "stall": stalled,
+            "first": first - usual,
+            "before": usual,
+            "during": statistics.median(steps) if steps else usual,
+            "extra": first + sum(during) - usual * (1 + len(during)),
+            "steps": float(len(during)),
+        }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--mib", type=int, default=1024)
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--folder", default=None)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
+        session = session_of(arguments.mib, arguments.batch, Path(folder))
+        bench = Bench(session, session.train.take(torch.arange(arguments.batch)))
+        session.saver.begin(session)
+        for _ in range(3):
+            bench.step()
+        session.saver.wait()
+        bench.blocking()
+        rounds = [{"blocking": bench.blocking(), **bench.background()} for _ in range(arguments.rounds)]
+        session.saver.close()
+        size = size_of(tensors_of(session))
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
+    print(f"torch {torch.__version__}, {arguments.threads} of {os.cpu_count()} cores for training, {size / 2**30:.2f} GiB")
+    print(f"{arguments.rounds} rounds, load at the end {load:.1f}")
+    middle = {name: statistics.median(each[name] for each in rounds) for name in rounds[0]}
+    print(f"  blocking save                        {middle['blocking']:.2f} s")
+    print(f"  training waits for the copy          {middle['stall'] * 1e3:.0f} ms")
+    print(f"  step before                          {middle['before'] * 1e3:.0f} ms")
+    print(f"  step while it is written             {middle['during'] * 1e3:.0f} ms ({middle['steps']:.0f} steps)")
+    wait = statistics.median(each["stall"] / each["blocking"] for each in rounds)
+    first = statistics.median(each["first"] / each["blocking"] for each in rounds)
+    step = statistics.median(each["during"] / each["before"] for each in rounds)
+    extra = statistics.median(each["extra"] / each["blocking"] for each in rounds)
+    print(f"  wait / blocking save                 {wait:.4f}   (bar 0.02)")
+    print(f"  lengthening of the step with the copy / blocking save   {first:.4f}")
+    print(f"  step while written / before          {step:.3f}   (bar 1.10)")
+    print(f"  all time lost / blocking save        {extra:.3f}")
+
+
+if __name__ == "__main__":
+    main()
