@@ -76,7 +76,8 @@ def test_a_row_that_kills_its_reader_three_times_is_read_at_the_fourth(whole: An
 
 def test_a_row_that_always_kills_its_reader_ends_the_run_by_name(tmp_path: Path) -> None:
     with pytest.raises(TrainwrightError, match="workers died 4 times over one batch") as error:
-        decoded(tmp_path / "run", 1, Dying(tmp_path / "deaths", 100), validated=False)
+        # one batch at a time, so that no death falls on a batch whose answer was still on its way
+        decoded(tmp_path / "run", 1, Dying(tmp_path / "deaths", 4), validated=False, loader={"prefetch": 1})
     assert "SIGKILL" in error.value.why
     assert error.value.exit_code == 1
 
