@@ -14,6 +14,7 @@ from trainwright.config.model import PartConfig
 from trainwright.engine.cadence import Cadence
 from trainwright.engine.config import EarlyStopping, TrainerConfig
 from trainwright.engine.growth import Growth, build_growth
+from trainwright.engine.manual import check_manual
 from trainwright.engine.modes import check as check_modes
 from trainwright.engine.monitor import Monitor, higher_is_better, resolve
 from trainwright.engine.plan import Plan, make_plan
@@ -33,6 +34,7 @@ from trainwright.optim.options import chain
 from trainwright.optim.parameter_groups import ParameterGroup, parameter_groups
 from trainwright.optim.schedules.base import Extent, Schedule
 from trainwright.optim.schedules.build import build_schedule, listens, metric_of
+from trainwright.optim.several import Optimizers
 
 log = logging.getLogger("trainwright.engine")
 
@@ -43,14 +45,17 @@ UNKNOWN_RATE = 1e-3
 class Assembly:
     """The parts that the settings of one run make for one system and so many rows."""
 
-    def __init__(self, config: TrainerConfig, system: System, rows: int, validated: bool) -> None:
-        """Raises ConfigError when the lengths cannot be."""
-        self.config, self.system, self.validated = config, system, validated
-        self.batch_statistics = normalises_over_batch(system)
+    def __init__(
+        self, config: TrainerConfig, system: System, rows: int, validated: bool, ready: bool = False, own: Optimizers | None = None
+    ) -> None:
+        """`ready`: rows are whole batches. `own`: the optimizers that the system made. Raises ConfigError when the lengths cannot be."""
+        self.config, self.system, self.validated, self.ready, self.own = config, system, validated, ready, own
+        self.batch_statistics = normalises_over_batch(system) and not ready
         self._wrong: list[RequestError] = []
         plain = config.model_copy(update={"batch_size": None, "micro_batch_size": None, "accumulation": None, "max_batch_size": None})
-        made: Plan | None = tried(self._wrong, lambda: make_plan(config, rows, batch_statistics=self.batch_statistics))
-        self.plan = made or make_plan(plain, rows, batch_statistics=self.batch_statistics)  # to see what else is wrong
+        asked = config if not ready else plain.model_copy(update={"accumulation": config.accumulation})
+        made: Plan | None = tried(self._wrong, lambda: make_plan(asked, rows, batch_statistics=self.batch_statistics, ready=ready))
+        self.plan = made or make_plan(plain, rows, batch_statistics=self.batch_statistics, ready=ready)  # to see what else is wrong
         self.monitor = tried(self._wrong, lambda: Monitor(config, system)) or Monitor(
             config.model_copy(update={"monitor": "auto", "mode": "min"}), system
         )
@@ -65,8 +70,14 @@ class Assembly:
         """What schedules need to know of the run."""
         return replace(self.length or self.plan.extent, learning_rate=self.learning_rate or None)
 
+    def optimizer(self) -> Optimizer:
+        """The optimizer of the settings, or those the system made."""
+        return self.own or build_optimizer(self.optimizer_options, self.groups())
+
     def groups(self) -> list[ParameterGroup]:
         """The parameters by the settings they share."""
+        if self.own is not None:
+            return self.own.parameter_groups
         decay = own_weight_decay(self.optimizer_options)
         return parameter_groups(self.config.parameters, self.system, self.learning_rate, decay)  # type: ignore[arg-type]
 
@@ -129,14 +140,17 @@ class Assembly:
         """Try every part, and `more`, and raise all that does not fit at once: ConfigError, or ManyErrors."""
         errors = list(self._wrong)
         groups: list[ParameterGroup] = tried(errors, self.groups) or []
-        errors += cannot_combine(self.optimizer_options, self.setting(groups))
-        if groups and not errors:
+        errors += [] if self.own is not None else cannot_combine(self.optimizer_options, self.setting(groups))
+        if self.own is not None:
+            tried(errors, self._own)
+        elif groups and not errors:
             tried(errors, lambda: self.rates(build_optimizer(self.optimizer_options, groups)))
         else:
             tried(errors, self.schedule)
         if groups:  # else the same rules would be refused twice
             tried(errors, self.freezing)
-        for part in (self.gradient_hooks, self.growth, self.cadences, self._saving, self._averages, self._listening, self._sparse, *more):
+        parts = (self.gradient_hooks, self.growth, self.cadences, self._saving, self._averages, self._listening, self._sparse, self._ready)
+        for part in (*parts, *more):
             tried(errors, part)
         tried(errors, lambda: check_modes(self.config.modes, self.system, device))  # type: ignore[arg-type]
         tried(errors, lambda: matching(self.system, self.config.precision.full))
@@ -146,6 +160,26 @@ class Assembly:
         if errors:
             raise errors[0]
         return groups
+
+    def _own(self) -> None:
+        """Raise ConfigError for settings that a system which makes its optimizers, or its steps, by itself cannot follow."""
+        if self.config.parameters != type(self.config.parameters)() and any(not rule.freeze for rule in self.config.parameters.rules):
+            why, fix = "configure_optimizers of the system makes the groups", "set rates and decay there"
+            raise ConfigError("parameters have no groups here", where="trainer.parameters", why=why, fix=fix)
+        if not getattr(self.system, "automatic_optimization", True):
+            check_manual(self.config, self.plan)
+
+    def _ready(self) -> None:
+        """Raise ConfigError for sizes of batches that come ready from a loader."""
+        config = self.config
+        if not self.ready:
+            return
+        asked = [name for name in ("batch_size", "micro_batch_size", "max_batch_size", "batch_growth") if getattr(config, name) is not None]
+        if asked or config.accumulation == "auto":
+            name = asked[0] if asked else "accumulation"
+            why = "the training data come in batches already"
+            fix = "set it in the DataLoader; trainer.accumulation joins several of its batches into one step"
+            raise ConfigError(f"{name} cannot be set here", where=f"trainer.{name}", why=why, fix=fix)
 
     def _saving(self) -> None:
         Cadences.of(self.config.checkpoint, self.plan)
@@ -187,6 +221,12 @@ class Assembly:
 
     def say(self, groups: list[ParameterGroup]) -> None:
         """Tell what deserves a word before the first step: groups of parameters, doubtful combinations."""
+        if self.own is not None:
+            made = ", ".join(
+                f"{name} ({sum(len(each.params) for each in one.parameter_groups)} tensors)" for name, one in self.own.members.items()
+            )
+            log.info("optimizers of the system: %s", made)
+            return
         if len(groups) > 1 or any(group.frozen_until or group.frozen_from for group in groups) or self.config.parameters.rules:
             rows = resolved(groups, self.system, self.learning_rate, own_weight_decay(self.optimizer_options))  # type: ignore[arg-type]
             log.info("%s", describe(rows))

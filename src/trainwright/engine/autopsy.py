@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from trainwright.data.order import epoch_order
 from trainwright.engine.callbacks.base import Hooks
 from trainwright.engine.loop import gradient, update
+from trainwright.engine.pieces import order_of
 from trainwright.engine.recovery import all_finite, weights_finite
 from trainwright.engine.state import load, load_weights
 from trainwright.engine.system import Batch
@@ -83,7 +83,7 @@ def finite_step(session: Session, tick: int) -> bool:
 def batch_at(session: Session, tick: int) -> tuple[Batch, list[int]]:
     """The rows of batch number `tick`, and their places among the training rows."""
     plan = session.plan
-    order = epoch_order(session.seed, plan.epoch_of(tick), plan.rows)
+    order = order_of(session.train, session.seed, plan.epoch_of(tick), plan.rows)
     start, end = plan.bounds(plan.index_of(tick))
     rows = order[start:end]
     return session.placed(session.feed.again(rows.to(session.order_device), plan, tick)), rows.tolist()

@@ -83,7 +83,7 @@ def leave(session: Session) -> NoReturn:
 
 def check_now(session: Session, weights: bool = True) -> None:
     """Raise NotFinite or WentBack when the loss since the last row or a weight is not finite: such weights are never saved."""
-    if session.step > session.last_row[0]:
+    if session.step > session.last_row[0] and session.running_loss.ticks:
         judge(session, session.running_loss.means()["loss"])
     if weights and session.config.recovery.not_finite != "ignore" and not bool(weights_finite(session)):
         judge(session, float("nan"))
@@ -93,7 +93,7 @@ def loss_row(session: Session, evaluating: bool = False) -> dict[str, float]:
     """The row of this step without an evaluation: training loss since the last row, learning rate, gradient norm, speed."""
     check_now(session, weights=evaluating)
     since, trained = session.last_row
-    means = session.running_loss.means() if session.step > since else {}
+    means = session.running_loss.means() if session.step > since and session.running_loss.ticks else {}
     if session.spikes is not None and means:
         session.spikes.hear(session, means["loss"])
     seconds = session.timing.read()
@@ -103,7 +103,7 @@ def loss_row(session: Session, evaluating: bool = False) -> dict[str, float]:
         "seconds": round(sum(seconds.values()), 3),
     }
     row |= {f"train/{name}": value for name, value in means.items()}
-    row["learning_rate"] = session.optimizer.learning_rate
+    row["learning_rate"], *_ = [*session.rates.own().values(), session.optimizer.learning_rate]
     row |= {f"learning_rate/{name}": rate for name, rate in session.rates.applied().items()}
     if session.gradient_norm is not None:
         row["gradient_norm"] = float(session.gradient_norm)

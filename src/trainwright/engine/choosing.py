@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from trainwright.data.order import epoch_order
 from trainwright.engine.assembly import normalises_over_batch
 from trainwright.engine.evaluation import outputs_of
+from trainwright.engine.pieces import order_of
 from trainwright.engine.state import Weights, evaluated_weights
 from trainwright.engine.system import Batch, Moment
 from trainwright.optim.averages import RAW, best_of
@@ -111,7 +111,7 @@ def refresh(session: Session) -> None:
 def first_batches(session: Session, count: int) -> Iterator[Batch]:
     """At most `count` batches of the first epoch's order."""
     plan = session.plan
-    order = epoch_order(session.seed, 0, plan.rows).to(session.order_device)
+    order = order_of(session.train, session.seed, 0, plan.rows).to(session.order_device)
     for index in range(min(count, plan.steps_per_epoch)):
         start, end = plan.bounds(index)
         yield session.placed(session.feed.again(order[start:end], plan, plan.first_tick + index))

@@ -54,6 +54,8 @@ class TrainerConfig(ConfigModel):
     """How long and how finely what is `auto` is measured before the first step."""
     loader: LoaderOptions = LoaderOptions()
     """Processes that read and decode rows ahead of the training."""
+    limit_batches: int | None = Field(default=None, ge=1)
+    """Only the rows of the first so many batches of each split are used, to try a configuration out; `null` uses all."""
     evaluation_batch_size: int = Field(default=4096, ge=1)
     """Samples per forward pass when nothing is learned."""
     evaluate_every: Duration = Duration.parse("1 epoch")

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
+from trainwright.config.errors import TrainwrightError
 from trainwright.data.rows import Rows
 from trainwright.engine.callbacks.base import Listeners
+from trainwright.engine.pieces import is_ready
 from trainwright.engine.randomness import device_generator
 from trainwright.engine.recovery import out_of_memory
 from trainwright.engine.running import in_float32, join
-from trainwright.engine.system import Batch, Moment, System, to_device
+from trainwright.engine.system import Batch, Loss, Moment, System, rows_in, to_device
 from trainwright.nn.modes import eval_mode
 
 if TYPE_CHECKING:
@@ -47,6 +49,8 @@ def split_outputs(session: Session, rows: Rows, split: str) -> dict[str, Tensor]
     moment = Moment(session.step, session.epoch, session.fraction, session.seeds.generator)
     given: Callable[..., dict[str, Tensor]] = getattr(system, f"{split}_step", system.evaluation_step)
     step: Step = given if split == "predict" else lambda batch: given(batch, moment)
+    if session.update_step is not None:
+        session.update_step(moment)  # what follows the run is at this moment for an evaluation too, also without training before
     with eval_mode(system), session.precision.evaluation():  # type: ignore[arg-type]
         for hook in getattr(hooks, f"on_{split}_epoch_start"):
             hook(session, system)
@@ -64,6 +68,28 @@ def split_outputs(session: Session, rows: Rows, split: str) -> dict[str, Tensor]
 
 def _of(session: Session, hook: Callable[..., None]) -> Callable[..., None]:
     return lambda *arguments: hook(session, session.system, *arguments)
+
+
+def as_outputs(given: Any, batch: Batch) -> dict[str, Tensor]:
+    """What an evaluation step gave, rows first: a single tensor as `loss` or `output`, a number as the mean of all rows of its batch."""
+    if type(given) is dict and all(isinstance(each, Tensor) and each.dim() for each in given.values()):
+        return given
+    rows = rows_in(batch)
+    if given is None:
+        return {}
+    if isinstance(given, Tensor):
+        given = {"loss" if given.numel() == 1 else "output": given}
+    if isinstance(given, Loss):
+        given = {"loss": given.total / given.count, **{name: part / given.count for name, part in given.parts.items()}}
+    if not isinstance(given, Mapping):
+        what = f"an evaluation step returned a {type(given).__name__}"
+        raise TrainwrightError(what, where="evaluation_step", fix="return a mapping of tensors, rows first, or of numbers, or nothing")
+    found = {}
+    for name, each in given.items():
+        value = torch.as_tensor(each) if isinstance(each, Tensor | int | float) else None
+        if value is not None:
+            found[name] = value.detach().reshape(-1).expand(rows) if value.dim() == 0 else value
+    return found
 
 
 @torch.no_grad()
@@ -86,7 +112,9 @@ def outputs_of(
     moment = Moment(0, 0, 0.0, device_generator(device))
     step = step or (lambda batch: system.evaluation_step(batch, moment))
     pieces: list[dict[str, Tensor]] = []
-    start, size = 0, batch_size
+    start, size = 0, 1 if is_ready(rows) else batch_size
+    if is_ready(rows) and hasattr(rows, "begin_epoch"):
+        rows.begin_epoch(0, 0)
     with eval_mode(system):  # type: ignore[arg-type]
         while start < len(rows):
             if interrupted():
@@ -104,6 +132,6 @@ def outputs_of(
                 continue
             for hook in after:
                 hook(batch, len(pieces), outputs)
-            pieces.append(in_float32(outputs))
+            pieces.append(in_float32(as_outputs(outputs, batch)))
             start += size
     return join(pieces) if pieces else {}

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from trainwright.data.order import epoch_order
 from trainwright.data.rows import Rows, TensorRows
 from trainwright.engine.loader_options import LoaderOptions
+from trainwright.engine.pieces import batch_of, is_ready, order_of
 from trainwright.engine.plan import Plan
 from trainwright.engine.system import Batch
 
@@ -27,7 +27,7 @@ class Feed:
     def __init__(self, rows: Rows, options: LoaderOptions, seed: int, device: torch.device) -> None:
         self._rows, self._options, self._seed = rows, options, seed
         self._pin = bool(options.pin) and device.type == "cuda"
-        self._ahead = bool(options.workers) and not isinstance(rows, TensorRows)
+        self._ahead = bool(options.workers) and not isinstance(rows, TensorRows) and not getattr(rows, "sequential", False)
         self._begins = hasattr(rows, "begin_epoch")
         self._workers: Workers | None = None
         self._shape: tuple[int, ...] = ()
@@ -53,11 +53,11 @@ class Feed:
         """The same batch taken in this process, out of turn."""
         if self._begins:
             self._rows.begin_epoch(self._seed, plan.epoch_of(tick))  # type: ignore[attr-defined]
-        return self._rows.take(indices)
+        return batch_of(self._rows, indices)
 
     def in_order(self, rows: Any) -> Any:
         """Rows that will be read in their order, by workers where there are any."""
-        if not self._options.workers or rows is None or isinstance(rows, TensorRows):
+        if not self._options.workers or rows is None or isinstance(rows, TensorRows) or is_ready(rows):
             return rows
         self._in_order.append(InOrder(rows, self._options, pin=self._pin))
         return self._in_order[-1]
@@ -78,21 +78,21 @@ class Feed:
             self._rows,
             self._options,
             self._seed,
-            lambda number: batches_from(plan, self._seed, number),
+            lambda number: batches_from(plan, self._rows, self._seed, number),
             tick,
             pin=self._pin,
             name="training",
         )
 
 
-def batches_from(plan: Plan, seed: int, tick: int) -> Iterator[Request]:
+def batches_from(plan: Plan, rows: Rows, seed: int, tick: int) -> Iterator[Request]:
     """The batches of a plan from number `tick` on, over the ends of epochs, to the end of the run where that is known."""
     from trainwright.engine.workers import Request
 
     end_of_run = plan.max_steps if plan.limit == "max_epochs" else None
     while end_of_run is None or tick < end_of_run:
         epoch = plan.epoch_of(tick)
-        order = epoch_order(seed, epoch, plan.rows).numpy()
+        order = order_of(rows, seed, epoch, plan.rows).numpy()
         for index in range(plan.index_of(tick), plan.steps_per_epoch):
             start, end = plan.bounds(index)
             yield Request(tick, epoch, order[start:end])

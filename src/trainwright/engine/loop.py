@@ -7,12 +7,15 @@ from typing import cast
 
 from torch import Tensor
 
-from trainwright.data.order import epoch_order
+from trainwright.data.ended import DataEnded
 from trainwright.engine.boundary import boundary
+from trainwright.engine.manual import manual_step
+from trainwright.engine.pieces import order_of
 from trainwright.engine.recovery import WentBack, settled
 from trainwright.engine.session import Session
 from trainwright.engine.step import mean_of, micro_batches
-from trainwright.engine.system import Batch, Loss, Moment
+from trainwright.engine.step_result import as_loss
+from trainwright.engine.system import Batch, Loss, Moment, NoStep, rows_in
 from trainwright.optim.base import RedoingOptimizer
 from trainwright.optim.clipping import clip_gradients
 from trainwright.optim.norm_statistics import held_norm_statistics
@@ -43,7 +46,7 @@ def train(session: Session) -> None:
 def train_epoch(session: Session) -> None:
     """The steps of this epoch that are still to be made."""
     plan = session.plan
-    order = epoch_order(session.seed, session.epoch, plan.rows).to(session.order_device)
+    order = order_of(session.train, session.seed, session.epoch, plan.rows).to(session.order_device)
     first, session.epoch_ended_at = plan.index_of(session.tick), -1
     if first == 0:
         for hook in session.hooks.on_train_epoch_start:
@@ -53,13 +56,22 @@ def train_epoch(session: Session) -> None:
             session.next_boundary = session.tick + 1  # something is due by the clock: after this step
         start, end = plan.bounds(index)
         if session.tick not in session.left_out:
-            batch = session.placed(session.feed.take(order[start:end], plan, session.tick))
+            try:
+                batch = session.placed(session.feed.take(order[start:end], plan, session.tick))
+            except DataEnded:
+                return ended(session)
             train_step(session, batch, index, rows=end - start)
         session.tick += 1
         if session.tick >= session.next_boundary or session.interrupts.requested:
             boundary(session)  # log, evaluate, save, stop
             if session.stopped_because:
-                return
+                return None
+
+
+def ended(session: Session) -> None:
+    """End the run because a stream that can be read once was read."""
+    session.stop("data_ended")
+    boundary(session)
 
 
 def train_step(session: Session, batch: Batch, index: int, rows: int) -> None:
@@ -72,9 +84,18 @@ def train_step(session: Session, batch: Batch, index: int, rows: int) -> None:
     moment = session.moment()  # seeds the generators from (seed, batch number): nothing to save, and a step can be redone
     if session.update_step is not None:
         session.update_step(moment)
-    if not settled(session, gradient, batch, rows, moment):
-        return None  # not finite, and left out by request
-    update(session, batch, rows, moment)
+    try:
+        if session.manual:
+            manual_step(session, batch, moment)
+        elif settled(session, gradient, batch, rows, moment):
+            update(session, batch, rows, moment)
+        else:
+            return None  # not finite, and left out by request
+    except NoStep:
+        session.left_out.add(session.tick)
+        return session.optimizer.zero_grad()
+    if session.update_step_end is not None:
+        session.update_step_end(moment)
     for hook in hooks.on_train_batch_end:
         hook(session, system, batch, index)
     return None
@@ -104,15 +125,17 @@ def gradient(session: Session, batch: Batch, rows: int, moment: Moment) -> list[
     hooks, system = session.hooks, session.system
     losses: list[Loss] = []
     items: int | Tensor = 0
+    whole = rows <= session.plan.micro_batch_size
     for micro_batch in micro_batches(batch, rows, session.plan.micro_batch_size):
         with session.forward():
-            loss = system.training_step(micro_batch, moment)
+            value = system.training_step(micro_batch, moment)
+            loss = value if type(value) is Loss else as_loss(value, rows_in(micro_batch), session.weights_at(moment))
         for hook in hooks.on_before_backward:
             hook(session, system, loss)
-        session.backward(loss, rows, session.scale)
+        session.backward(loss, rows, session.scale, whole)
         for hook in hooks.on_after_backward:
             hook(session, system)
-        items = items + loss.count
+        items = items + (rows if whole and loss.mean is not None else loss.count)
         losses.append(loss)
     if isinstance(items, Tensor) or items != rows:
         session.backward.finish(session.gradients(), rows, items)

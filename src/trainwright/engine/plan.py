@@ -66,9 +66,10 @@ class Plan:
         return start, self.rows if index == self.steps_per_epoch - 1 else start + self.batch_size
 
 
-def make_plan(config: TrainerConfig, rows: int, batch_statistics: bool = False) -> Plan:
+def make_plan(config: TrainerConfig, rows: int, batch_statistics: bool = False, ready: bool = False) -> Plan:
     """The plan for `rows` training rows; `batch_statistics` says that the system normalises over the batch, which one row cannot do.
 
+    `ready`: each row is a whole batch, and a step takes `accumulation` of them, by default one.
     Raises ConfigError when both max_epochs and max_steps are given, or there are no rows.
     """
     if config.max_epochs is not None and config.max_steps is not None:
@@ -77,11 +78,14 @@ def make_plan(config: TrainerConfig, rows: int, batch_statistics: bool = False) 
     if rows < 1:
         raise ConfigError("there are no training rows", where="data.split")
     batch, micro, pieces = (None if size == "auto" else size for size in (config.batch_size, config.micro_batch_size, config.accumulation))
-    batch, micro, _ = realised(batch, micro, pieces, rows, automatic_batch_size(rows), config.max_batch_size)
+    if ready:
+        batch, micro = min(pieces or 1, rows), 1
+    else:
+        batch, micro, _ = realised(batch, micro, pieces, rows, automatic_batch_size(rows), config.max_batch_size)
     steps_per_epoch = steps_in_epoch(rows, batch, batch_statistics)
     max_steps, limit = _end(config, steps_per_epoch)
     seconds = None if config.max_time is None else config.max_time.seconds
-    micro = largest_step(rows, batch, steps_per_epoch) if micro == batch else micro
+    micro = largest_step(rows, batch, steps_per_epoch) if micro == batch and not ready else micro
     return Plan(rows, batch, micro, steps_per_epoch, max_steps, limit, seconds, batch_statistics=batch_statistics)
 
 

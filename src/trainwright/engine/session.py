@@ -33,6 +33,7 @@ from trainwright.engine.save_order import Cadences
 from trainwright.engine.saving import Saver
 from trainwright.engine.spikes import SpikeWatch
 from trainwright.engine.step import Backward
+from trainwright.engine.step_result import Weights
 from trainwright.engine.system import Batch, Loss, Moment, System, to_device
 from trainwright.engine.timing import Timing
 from trainwright.optim.averages import Averages
@@ -137,7 +138,10 @@ class Session:
 
     def __post_init__(self) -> None:
         self.order_device: torch.device = getattr(self.train, "device", torch.device("cpu"))
-        self.update_step: Callable[[Moment], None] | None = getattr(self.system, "update_step", None)
+        follows = getattr(self.system, "follows_the_run", True)
+        self.update_step: Callable[[Moment], None] | None = getattr(self.system, "update_step", None) if follows else None
+        self.update_step_end: Callable[[Moment], None] | None = getattr(self.system, "update_step_end", None) if follows else None
+        self.manual = not getattr(self.system, "automatic_optimization", True)
         self.measures_norm = self.config.clip.any or self.config.recovery.not_finite == "skip"
         self.evaluation_batch_size = self.config.evaluation_batch_size
         redone = self.precision.scaler is not None or self.config.recovery.out_of_memory == "heal" or self.measures_norm
@@ -165,6 +169,11 @@ class Session:
         """Where the run is, with the generator seeded for this batch."""
         self.seeds.step(self.tick)
         return Moment(self.step, self.epoch, self.fraction, self.seeds.generator)
+
+    def weights_at(self, moment: Moment) -> Weights | None:
+        """The weights of the parts of the loss, where the system has any."""
+        given: Callable[[Moment], Weights] | None = getattr(self.system, "loss_weights", None)
+        return None if given is None else given(moment)
 
     def unscale(self) -> None:
         """Take the loss scale out of the gradients, and see whether they overflowed."""

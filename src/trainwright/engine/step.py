@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from trainwright.config.errors import TrainwrightError
+from trainwright.engine.pieces import Pieces
 from trainwright.engine.system import Batch, Loss
 
 _ENGINE: Any = torch.autograd.Variable._execution_engine
@@ -17,9 +18,12 @@ symbolic shapes at every step; multiplying the loss instead costs two more kerne
 
 
 def micro_batches(batch: Batch, rows: int, size: int) -> Iterator[Batch]:
-    """The batch in pieces of at most `size` rows, as views; the batch itself when it is no larger."""
+    """The batch in pieces of at most `size` rows, as views; the batch itself when it is no larger; ready batches one by one."""
     if rows <= size:
         yield batch
+        return
+    if isinstance(batch, Pieces):
+        yield from batch
         return
     for start in range(0, rows, size):
         yield {name: tensor[start : start + size] for name, tensor in batch.items()}
@@ -35,19 +39,20 @@ class Backward:
     def __init__(self) -> None:
         self._weights: dict[tuple[float, torch.dtype, torch.device], Tensor] = {}
 
-    def __call__(self, loss: Loss, rows: int, scale: float = 1.0) -> None:
+    def __call__(self, loss: Loss, rows: int, scale: float = 1.0, whole: bool = False) -> None:
         """Backward pass of one piece of a step of `rows` rows, with gradients `scale` times as large (for float16).
 
-        Raises TrainwrightError when the loss is no scalar with a graph.
+        `whole`: the piece is the whole step, so that a mean goes backwards as it is. Raises TrainwrightError when the loss is no scalar
+        with a graph.
         """
-        total = loss.total
-        if total.dim() or not total.requires_grad:
-            raise _no_loss(total)
-        key = (scale / rows, total.dtype, total.device)
+        root, share = (loss.total, scale / rows) if loss.mean is None else (loss.mean, scale if whole else scale * loss.count / rows)
+        if root.dim() or not root.requires_grad:
+            raise _no_loss(root)
+        key = (share, root.dtype, root.device)
         weight = self._weights.get(key)
         if weight is None:
-            weight = self._weights[key] = torch.tensor(scale / rows, dtype=total.dtype, device=total.device)
-        _ENGINE.run_backward((total,), (weight,), False, False, (), allow_unreachable=True, accumulate_grad=True)
+            weight = self._weights[key] = torch.tensor(share, dtype=root.dtype, device=root.device)
+        _ENGINE.run_backward((root,), (weight,), False, False, (), allow_unreachable=True, accumulate_grad=True)
 
     @torch.no_grad()
     def finish(self, grads: list[Tensor], rows: int, items: int | Tensor) -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from typing import Any, Protocol, cast, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
-Batch = dict[str, Tensor]
-"""Rows of a step, by block name; the first dimension of every tensor is the row."""
+Batch = Any
+"""Rows of a step: tensors by block name, the first dimension of each the row; or, from a loader of a person's own, whatever it gives."""
+
+
+class NoStep(Exception):
+    """Raised by a `training_step` that wants its batch to make no step; the batch counts as left out."""
 
 
 @dataclass(slots=True)
@@ -18,13 +22,20 @@ class Loss:
     """The loss of some rows as a sum and how many items it is over, so that pieces of a step can be joined exactly."""
 
     total: Tensor
-    """Scalar: the sum over the items, with its graph."""
+    """Scalar: the sum over the items, with its graph (without one where `mean` has it)."""
     count: int | Tensor
     """Items summed over (rows, tokens, pixels)."""
     parts: dict[str, Tensor] = field(default_factory=dict)
     """Named terms of the total, detached, each a sum over the same items."""
     outputs: dict[str, Tensor] = field(default_factory=dict)
     """What the running training metrics read: detached, rows first, the keys of `evaluation_step`."""
+    mean: Tensor | None = None
+    """The mean over the items with its graph, for a loss that is one by itself: a step in one piece then goes backwards from it as it is."""
+
+    @classmethod
+    def of_mean(cls, mean: Tensor, count: int, parts: dict[str, Tensor] | None = None, outputs: dict[str, Tensor] | None = None) -> Loss:
+        """The loss of `count` items from their mean (a scalar with its graph); `parts` and `outputs` as the fields of these names."""
+        return cls(mean.detach() * count, count, parts or {}, outputs or {}, mean)
 
 
 @dataclass(slots=True)
@@ -45,7 +56,7 @@ class Moment:
 class System(Protocol):
     """An `nn.Module` with the three methods the trainer calls; `update_step(moment)`, if there is one, is called before every step.
 
-    `metric_names()`, if there is one, lists the keys `metrics` will return, so that a wrong `trainer.monitor` is refused before step 1;
+    `update_step_end(moment)`, if there is one, after it. `metric_names()`, if there is one, lists the keys `metrics` will return, so that a wrong `trainer.monitor` is refused before step 1;
     `monitor`, a string attribute if there is one, is what `trainer.monitor: auto` means (else `loss`);
     `higher_is_better(name)`, if there is one, answers for a key of `metrics` where `trainer.mode: auto`.
     """
@@ -90,7 +101,45 @@ class System(Protocol):
 
 
 def to_device(batch: Batch, device: torch.device) -> Batch:
-    """The batch on the device; itself when it is there already."""
-    if all(tensor.device == device for tensor in batch.values()):
+    """The batch on the device; itself when it is there already.
+
+    Mappings, lists, tuples and dataclasses are gone through; an object of one's own is moved by its own `to(device)`, if it has one.
+    """
+    if type(batch) is dict:
+        if all(isinstance(each, Tensor) and each.device == device for each in batch.values()):
+            return batch
+        return {name: to_device(each, device) for name, each in batch.items()}
+    if isinstance(batch, Tensor):
+        return batch if batch.device == device else batch.to(device, non_blocking=True)
+    if isinstance(batch, list | tuple) and not hasattr(batch, "to"):
+        moved = [to_device(each, device) for each in batch]
+        return type(batch)(*moved) if hasattr(batch, "_fields") else type(batch)(moved)
+    if hasattr(batch, "to"):
+        moved = batch.to(device)
+        return batch if moved is None else moved  # some move themselves and return nothing
+    if isinstance(batch, Mapping):
+        return {name: to_device(each, device) for name, each in batch.items()}
+    if is_dataclass(batch) and not isinstance(batch, type):
+        return replace(batch, **{each.name: to_device(getattr(batch, each.name), device) for each in fields(batch) if each.init})
+    return batch
+
+
+def rows_in(batch: Batch) -> int:
+    """How many rows a batch has, by the first dimension of the first tensor in it; 1 where there is none."""
+    found = _first_tensor(batch)
+    return len(found) if found is not None and found.dim() else 1
+
+
+def _first_tensor(batch: Batch) -> Tensor | None:
+    if isinstance(batch, Tensor):
         return batch
-    return {name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()}
+    if hasattr(batch, "batch_sizes") and hasattr(batch, "data"):  # a PackedSequence: its first step holds every row
+        return cast(Tensor, batch.data[: int(batch.batch_sizes[0])])
+    inside: Iterable[Any] = ()
+    if isinstance(batch, Mapping):
+        inside = batch.values()
+    elif isinstance(batch, list | tuple):
+        inside = batch
+    elif hasattr(batch, "__dict__"):
+        inside = vars(batch).values()
+    return next((found for each in inside if (found := _first_tensor(each)) is not None), None)

@@ -23,11 +23,13 @@ from trainwright.engine.evaluation import metrics_of, split_outputs
 from trainwright.engine.feed import Feed
 from trainwright.engine.interrupt import Interrupts
 from trainwright.engine.loop import train as run_loop
+from trainwright.engine.manual import SchedulerSteps
 from trainwright.engine.modes import Active, modes
 from trainwright.engine.monitor import Best, Monitor
 from trainwright.engine.online import one_pass
 from trainwright.engine.past import check_past
-from trainwright.engine.plan import Plan
+from trainwright.engine.pieces import is_ready
+from trainwright.engine.plan import Plan, automatic_batch_size, make_plan
 from trainwright.engine.precision import Precision
 from trainwright.engine.progress import progress
 from trainwright.engine.randomness import StepSeeds, generators_restored
@@ -41,7 +43,7 @@ from trainwright.engine.tuning.settle import without_auto
 from trainwright.engine.watchdog import Watchdog
 from trainwright.nn.modes import tf32_mode
 from trainwright.optim.averages import Averages
-from trainwright.optim.build import build_optimizer
+from trainwright.optim.several import Optimizers
 
 __all__ = ["FitResult", "Trainer"]
 
@@ -74,12 +76,36 @@ class Trainer:
         self.callbacks, self.continue_with = list(callbacks), continue_with
         self.console, self.initial_checkpoint = console, initial_checkpoint
         self._online: Session | None = None
+        self._own: tuple[System, Optimizers] | None = None
 
-    def check(self, system: System, train_rows: int, validation_rows: int = 0) -> Plan:
-        """The plan for so many rows. Raises ConfigError, or ManyErrors, when the settings do not fit each other, the rows or the system."""
-        assembly = Assembly(self.config, system, train_rows, bool(validation_rows))
+    def check(self, system: System, train_rows: int, validation_rows: int = 0, ready: bool = False) -> Plan:
+        """The plan for so many rows, or, with `ready`, for so many batches that come as they are.
+
+        Raises ConfigError, or ManyErrors, when the settings do not fit each other, the rows or the system.
+        """
+        assembly = self._assembly(system, train_rows, bool(validation_rows), ready)
         assembly.check(self.device, self._asked)
         return assembly.plan
+
+    def _assembly(self, system: System, rows: int, validated: bool, ready: bool) -> Assembly:
+        return Assembly(self.config, system, rows, validated, ready, self._own_optimizers(system, rows, ready))
+
+    def _own_optimizers(self, system: System, rows: int, ready: bool) -> Optimizers | None:
+        """Those that the system makes in `configure_optimizers`, once; None where it makes none."""
+        make = getattr(system, "configure_optimizers", None)
+        if make is None:
+            return None
+        if self._own is None or self._own[0] is not system:
+            from trainwright.optim.configured import configured
+
+            told = getattr(system, "plan_known", None)
+            if told is not None:
+                told(make_plan(self.config, rows, ready=ready))
+            made = make()
+            if made is None and getattr(system, "automatic_optimization", True):
+                return None
+            self._own = (system, configured(made, system))  # type: ignore[arg-type]
+        return self._own[1]
 
     def fit(
         self,
@@ -100,7 +126,8 @@ class Trainer:
         before the first step, NotFinite while training, Interrupted after a signal once the run was saved.
         """
         validation = validation if validation is not None and len(validation) else None
-        self.check(system, len(train), 0 if validation is None else len(validation))
+        train, validation, test = (limited(rows, self.config) for rows in (train, validation, test))
+        self.check(system, len(train), 0 if validation is None else len(validation), is_ready(train))
         config = self.config
         try:
             with self._surroundings(system) as active, Interrupts() as interrupts:
@@ -222,7 +249,8 @@ class Trainer:
         asked = self._asked()
         early = [EarlyStop(self.config.early_stopping, monitor)] if validated and self.config.early_stopping is not None else []
         shown = [] if self.console is False else [progress(None if self.console is True else self.console)]
-        return [*asked, *self.callbacks, *early, *shown]
+        steps = [SchedulerSteps()] if self._own is not None and self._own[1].schedulers else []
+        return [*asked, *self.callbacks, *steps, *early, *shown]
 
     def _session(
         self, system: System, train: Rows, validation: Rows | None, run: Path, interrupts: Interrupts, active: Active | None = None
@@ -232,9 +260,9 @@ class Trainer:
         system.to(device)
         if not system.training:
             system.train()
-        made = Assembly(config, system, len(train), validation is not None)
+        made = self._assembly(system, len(train), validation is not None, is_ready(train))
         groups = made.groups()
-        optimizer = build_optimizer(made.optimizer_options, groups)
+        optimizer = made.optimizer()
         log_cadence, evaluate_cadence = made.cadences()
         if self.console is not False:
             made.say(groups)
@@ -243,7 +271,7 @@ class Trainer:
         averaging = config.ema is not None or config.swa is not None
         train = self._placed(train)
         feed = Feed(train, config.loader, self.seed, device)
-        return Session(
+        session = Session(
             config=config,
             plan=made.plan,
             seed=self.seed,
@@ -275,6 +303,9 @@ class Trainer:
             running_outputs=RunningOutputs(made.plan.rows),
             running_values=RunningValues(),
         )
+        if hasattr(system, "attach"):
+            system.attach(session)
+        return session
 
     def _placed(self, rows: Any) -> Any:
         """Rows on the device for good, where they can move."""
@@ -301,6 +332,14 @@ def hooked(session: Session) -> Iterator[None]:
             tracker.close()
         for hook in session.hooks.teardown:
             hook(session, session.system)
+
+
+def limited(rows: Any, config: TrainerConfig) -> Any:
+    """The rows of the first `limit_batches` batches; all of them without a limit."""
+    if rows is None or config.limit_batches is None:
+        return rows
+    size = config.batch_size if isinstance(config.batch_size, int) else automatic_batch_size(len(rows))
+    return Head(rows, config.limit_batches * (1 if is_ready(rows) else size))
 
 
 def refuse_shorter(session: Session) -> None:

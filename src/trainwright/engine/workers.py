@@ -25,6 +25,7 @@ from trainwright.config.errors import DataError, TrainwrightError
 from trainwright.data.rows import Rows, unreadable
 from trainwright.engine.interrupt import LISTENED
 from trainwright.engine.loader_options import LoaderOptions
+from trainwright.engine.pieces import batch_of
 from trainwright.engine.system import Batch
 from trainwright.engine.worker_checks import not_picklable, start_method
 
@@ -93,7 +94,7 @@ def taken(rows: Rows, request: Request, seed: int) -> Batch:
     """The batch of a request, with the randomness of its epoch."""
     if request.epoch is not None and hasattr(rows, "begin_epoch"):
         rows.begin_epoch(seed, request.epoch)
-    return rows.take(torch.from_numpy(request.rows))
+    return batch_of(rows, torch.from_numpy(request.rows))
 
 
 def as_it_is(answer: Any) -> Any:

@@ -63,9 +63,16 @@ class LearningRates:
     def applied(self) -> dict[str, float]:
         """Group label → learning rate of the last update; empty when all have the optimizer's."""
         groups: Sequence[ParameterGroup] = self.optimizer.parameter_groups
+        if own := self.own():
+            return own if len(own) > 1 else {}
         if all(group.scale == 1.0 and group.rate is None for group in groups):
             return {}
         return {group.label: group.learning_rate(self.optimizer.learning_rate) for group in groups}
+
+    def own(self) -> dict[str, float]:
+        """Label → learning rate of the optimizers that the system made itself; empty for the run's own."""
+        rates: Callable[[], dict[str, float]] | None = getattr(self.optimizer, "rates", None)
+        return {} if rates is None else rates()
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint keeps: the state of the schedule, and of each group's own by its label."""

@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 
-from trainwright.data.order import epoch_order
 from trainwright.engine.loop import train_step
+from trainwright.engine.pieces import order_of
 from trainwright.engine.session import Session
 
 WINDOW = 0.33
@@ -104,7 +104,7 @@ def _batches(session: Session) -> Iterator[torch.Tensor]:
     """The rows of each step, epoch after epoch in the order of the run."""
     plan, epoch = session.plan, 0
     while True:
-        order = epoch_order(session.seed, epoch, plan.rows).to(session.order_device)
+        order = order_of(session.train, session.seed, epoch, plan.rows).to(session.order_device)
         for index in range(plan.steps_per_epoch):
             start, end = plan.bounds(index)
             yield order[start:end]

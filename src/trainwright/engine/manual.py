@@ -1,0 +1,75 @@
+"""A step that the system makes by itself: several optimizers, each stepped when the system says so."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from trainwright.config.errors import ConfigError
+from trainwright.engine.callbacks.base import Callback
+from trainwright.engine.step_result import as_loss
+from trainwright.engine.system import Batch, Loss, Moment, System, rows_in
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from trainwright.engine.config import TrainerConfig
+    from trainwright.engine.plan import Plan
+    from trainwright.engine.session import Session
+
+
+def manual_step(session: Session, batch: Batch, moment: Moment) -> None:
+    """One call of `training_step`, in which the system goes backwards and steps its optimizers; counts as one step."""
+    session.saver.wait_for_snapshot()
+    session.rates.apply(session.step)
+    with session.forward():
+        value = session.system.training_step(batch, moment)
+    if value is not None:
+        loss = as_loss(value, rows_in(batch), session.weights_at(moment))
+        session.running_loss.add(Loss(loss.total.detach(), loss.count, loss.parts), session.tick)
+        session.running_outputs.add(loss.outputs)
+    if session.averages is not None:
+        session.averages.update(session.step + 1)
+    session.step += 1
+
+
+class SchedulerSteps(Callback):
+    """Steps the schedulers that the system made with its optimizers; with manual optimization the system does that itself."""
+
+    def on_train_batch_end(self, session: Session, system: System, batch: Batch, index: int) -> None:
+        for scheduler in schedulers(session):
+            if scheduler.due("step", session.step):
+                scheduler.step(latest(session))
+
+    def on_train_epoch_end(self, session: Session, system: System) -> None:
+        for scheduler in schedulers(session):
+            if scheduler.due("epoch", session.epoch):
+                scheduler.step(latest(session))
+
+
+def schedulers(session: Session) -> list[Any]:
+    """The schedulers that came with the system's own optimizers."""
+    return [] if session.manual else getattr(session.optimizer, "schedulers", [])
+
+
+def latest(session: Session) -> Mapping[str, float]:
+    """The newest value of every logged number, those of the validation split under their bare name too."""
+    found: dict[str, float] = {}
+    for row in session.history[-2:]:
+        found |= row | {name.removeprefix("validation/"): value for name, value in row.items() if name.startswith("validation/")}
+    return found
+
+
+def check_manual(config: TrainerConfig, plan: Plan) -> None:
+    """Raise ConfigError for settings that a system with manual optimization cannot follow."""
+    wrong = {
+        "trainer.micro_batch_size": plan.micro_batch_size < plan.batch_size,
+        "trainer.precision": config.precision.type == "fp16",
+        "trainer.clip": config.clip.any,
+        "trainer.gradient_hooks": bool(config.gradient_hooks),
+        "trainer.batch_growth": config.batch_growth is not None,
+    }
+    found = next((where for where, asked in wrong.items() if asked), None)
+    if found is not None:
+        why = "with automatic_optimization = False the system goes backwards and steps by itself"
+        fix = "leave it out, and do it in training_step (self.clip_gradients, several backward passes)"
+        raise ConfigError(f"{found.removeprefix('trainer.')} cannot be used with manual optimization", where=found, why=why, fix=fix)

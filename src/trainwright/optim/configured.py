@@ -1,0 +1,122 @@
+"""What `configure_optimizers` of a system returns, in any of the forms people write, as optimizers and schedulers with names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+from pydantic_core import PydanticCustomError
+from torch import nn
+
+from trainwright.config.choice import choose
+from trainwright.config.errors import ConfigError, did_you_mean
+from trainwright.optim.base import Optimizer
+from trainwright.optim.build import build_optimizer
+from trainwright.optim.matching import fits
+from trainwright.optim.own_schedulers import own_scheduler
+from trainwright.optim.parameter_groups import ParameterGroup, one_group
+from trainwright.optim.several import Optimizers, OwnTorch
+
+WHERE = "configure_optimizers"
+FORMS = "an optimizer, a list of them, (optimizers, schedulers), {'optimizer': …, 'lr_scheduler': …}, or name → options with `parameters`"
+
+
+def configured(result: Any, system: nn.Module, steps: int | None = None) -> Optimizers:
+    """The optimizers that a system made. Raises ConfigError for what is none, and for parameters that are not the system's."""
+    optimizers, schedulers = _pairs(result)
+    names = {id(parameter): name for name, parameter in system.named_parameters()}
+    made = {name: _member(name, each, system, names) for name, each in optimizers.items()}
+    if not made:
+        raise ConfigError("configure_optimizers made no optimizer", where=WHERE, fix=f"return {FORMS}")
+    _refuse_shared(made)
+    return Optimizers(made, [own_scheduler(each, WHERE) for each in schedulers])
+
+
+def _pairs(result: Any) -> tuple[dict[str, Any], list[Any]]:
+    """Name → optimizer, and the schedulers, of any form."""
+    if isinstance(result, torch.optim.Optimizer):
+        return {"optimizer": result}, []
+    if isinstance(result, Mapping) and "optimizer" in result:
+        return _of_mappings([result])
+    if isinstance(result, Mapping):
+        return dict(result), []
+    if isinstance(result, list | tuple):
+        return _of_sequence(result)
+    what = "configure_optimizers returned None" if result is None else f"configure_optimizers returned a {type(result).__name__}"
+    raise ConfigError(what, where=WHERE, fix=f"return {FORMS}")
+
+
+def _of_sequence(result: Sequence[Any]) -> tuple[dict[str, Any], list[Any]]:
+    if len(result) == 2 and isinstance(result[0], list | tuple):
+        optimizers, schedulers = result
+        return _numbered(optimizers), list(schedulers or [])
+    if result and all(isinstance(each, Mapping) for each in result):
+        return _of_mappings(result)
+    return _numbered(result), []
+
+
+def _of_mappings(result: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], list[Any]]:
+    schedulers = [each["lr_scheduler"] for each in result if each.get("lr_scheduler") is not None]
+    return _numbered([each["optimizer"] for each in result]), schedulers
+
+
+def _numbered(optimizers: Sequence[Any]) -> dict[str, Any]:
+    return {"optimizer" if len(optimizers) == 1 else f"optimizer{place}": each for place, each in enumerate(optimizers)}
+
+
+def _member(name: str, made: Any, system: nn.Module, names: Mapping[int, str]) -> Optimizer:
+    if isinstance(made, torch.optim.Optimizer):
+        return OwnTorch(made, [_group(f"{name}.{place}", group, names) for place, group in enumerate(made.param_groups)])
+    if isinstance(made, Mapping):
+        return _from_options(name, dict(made), system)
+    if all(hasattr(made, each) for each in ("step", "zero_grad", "tensors", "load", "parameters")):
+        return made  # type: ignore[no-any-return]
+    raise ConfigError(f"'{name}' is a {type(made).__name__}, no optimizer", where=WHERE, fix=f"return {FORMS}")
+
+
+def _group(label: str, group: Mapping[str, Any], names: Mapping[int, str]) -> ParameterGroup:
+    strange = next((param for param in group["params"] if id(param) not in names), None)
+    if strange is not None:
+        why = f"one of shape {tuple(strange.shape)} is not, so no checkpoint would hold it"
+        fix = "make it a parameter of the system (an attribute, nn.ModuleList, nn.ParameterList), or take it out of the optimizer"
+        raise ConfigError("an optimizer holds parameters that are not the system's", where=WHERE, why=why, fix=fix)
+    return ParameterGroup(label, [names[id(param)] for param in group["params"]], list(group["params"]))
+
+
+def _from_options(name: str, options: dict[str, Any], system: nn.Module) -> Optimizer:
+    """One of our optimizers for the parameters that patterns name."""
+    patterns = options.pop("parameters", "*")
+    patterns = [patterns] if isinstance(patterns, str) else list(patterns)
+    known = [each for each, _ in system.named_parameters()]
+    chosen = [(each, parameter) for each, parameter in system.named_parameters() if any(fits(each, pattern) for pattern in patterns)]
+    if not chosen:
+        tops = dict.fromkeys(each.partition(".")[0] for each in known)
+        raise ConfigError(
+            f"'{name}' has no parameters: nothing fits {', '.join(patterns)}", where=WHERE, fix=did_you_mean(patterns[0], tops)
+        )
+    try:
+        read = choose("optimizer", {"type": "adamw", **options})
+    except (PydanticCustomError, ValidationError) as error:
+        first = (
+            error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": (error.context or {}).get("what", str(error))}
+        )
+        where = ".".join([WHERE, name, *map(str, first["loc"])])
+        raise ConfigError(
+            f"the options of '{name}' are wrong: {first['msg']}", where=where, fix="see trainwright list optimizer"
+        ) from error
+    return build_optimizer(read, one_group(chosen, label=name))
+
+
+def _refuse_shared(members: Mapping[str, Optimizer]) -> None:
+    owner: dict[int, str] = {}
+    for name, member in members.items():
+        for group in member.parameter_groups:
+            for label, parameter in zip(group.names, group.params, strict=True):
+                if id(parameter) in owner and owner[id(parameter)] != name:
+                    what = f"'{label}' is trained by '{owner[id(parameter)]}' and by '{name}'"
+                    raise ConfigError(
+                        what, where=WHERE, why="each would undo the other's step", fix="give each optimizer its own parameters"
+                    )
+                owner[id(parameter)] = name

@@ -1,0 +1,130 @@
+"""Optimizers that a system made itself, one or several, behind the protocol of one: stepped together or by the system."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from trainwright.config.errors import ConfigError, RunError
+from trainwright.optim.base import Optimizer
+from trainwright.optim.parameter_groups import ParameterGroup
+from trainwright.optim.torch_optimizer import TorchOptimizer
+
+FOLLOWED = (bool, int, float, str, type(None))
+
+
+class OwnTorch(TorchOptimizer):
+    """A torch optimizer as a system made it: its param_groups keep the rates they have, unless the run's schedule moves them."""
+
+    def __init__(self, optimizer: torch.optim.Optimizer, groups: Sequence[ParameterGroup]) -> None:
+        super().__init__(optimizer, groups)
+        self.base_learning_rate = self.learning_rate = float(optimizer.param_groups[0].get("lr", 1.0))
+        self._first = [group.get("lr") for group in optimizer.param_groups]
+        self._moved = False
+
+    def settle(self) -> None:
+        """Move the rates by the run's schedule, where it is not constant."""
+        if self.learning_rate == self.base_learning_rate and not self._moved:
+            return
+        self._moved = True
+        factor = self.learning_rate / self.base_learning_rate if self.base_learning_rate else 1.0
+        for first, group in zip(self._first, self.optimizer.param_groups, strict=True):
+            if isinstance(first, int | float):
+                group["lr"] = first * factor
+
+    def numbers(self) -> dict[str, Any]:
+        """State that is no tensor, and what the param_groups hold now."""
+        groups = [{key: value for key, value in group.items() if isinstance(value, FOLLOWED)} for group in self.optimizer.param_groups]
+        return {**super().numbers(), "param_groups": groups, "moved": self._moved}
+
+    def load(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
+        """Take the state back. Raises RunError when it belongs to other parameters."""
+        numbers = dict(numbers)
+        groups, self._moved = numbers.pop("param_groups"), bool(numbers.pop("moved"))
+        if len(groups) != len(self.optimizer.param_groups):
+            raise RunError("the optimizer's saved state belongs to another optimizer", fix="continue with the same configure_optimizers")
+        for mine, saved in zip(self.optimizer.param_groups, groups, strict=True):
+            mine.update(saved)
+        super().load(tensors, numbers)
+
+
+class Optimizers:
+    """Named optimizers as one: `step` steps all of them; a system with manual optimization steps each by itself."""
+
+    redoes = False
+
+    def __init__(self, members: Mapping[str, Optimizer], schedulers: Sequence[Any] = ()) -> None:
+        """`schedulers`: what `trainwright.optim.own_schedulers` steps after them. Raises ConfigError for members that redo their steps."""
+        self.members, self.schedulers = dict(members), list(schedulers)
+        wrong = next((name for name, each in self.members.items() if each.redoes), None)
+        if wrong is not None and len(self.members) > 1:
+            fix = "use it alone, or another optimizer"
+            raise ConfigError(f"optimizer '{wrong}' needs the gradient more than once a step", where="configure_optimizers", fix=fix)
+        first = next(iter(self.members.values()))
+        self.base_learning_rate = first.base_learning_rate
+        self._learning_rate = self.base_learning_rate
+        self.parameter_groups = [group for each in self.members.values() for group in each.parameter_groups]
+        self._parameters = list({id(param): param for each in self.members.values() for param in each.parameters()}.values())
+
+    @property
+    def learning_rate(self) -> float:
+        """That of the first; the others keep their ratio to it."""
+        return self._learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, value: float) -> None:
+        self._learning_rate = value
+        factor = value / self.base_learning_rate if self.base_learning_rate else 1.0
+        for each in self.members.values():
+            each.learning_rate = each.base_learning_rate * factor
+
+    def rates(self) -> dict[str, float]:
+        """Label of each group → its learning rate now; a member of one group goes by its own name."""
+        found: dict[str, float] = {}
+        for name, member in self.members.items():
+            theirs = member.optimizer.param_groups if isinstance(member, TorchOptimizer) else None
+            for place, group in enumerate(member.parameter_groups):
+                label = name if len(member.parameter_groups) == 1 else group.label
+                found[label] = group.learning_rate(member.learning_rate) if theirs is None else float(theirs[place].get("lr", 0.0))
+        return found
+
+    def step(self) -> None:
+        """Update every parameter that has a gradient."""
+        for each in self.members.values():
+            each.step()
+
+    def zero_grad(self) -> None:
+        """Drop all gradients."""
+        for each in self.members.values():
+            each.zero_grad()
+
+    def parameters(self) -> list[nn.Parameter]:
+        """The parameters that are trained, each once."""
+        return self._parameters
+
+    def tensors(self) -> dict[str, Tensor]:
+        """State as tensors named `<member>:<state>/<parameter>`."""
+        return {f"{name}:{key}": tensor for name, each in self.members.items() for key, tensor in each.tensors().items()}
+
+    def numbers(self) -> dict[str, Any]:
+        """State of the members and of the schedulers that is no tensor."""
+        return {
+            "members": {name: each.numbers() for name, each in self.members.items()},
+            "schedulers": [each.state() for each in self.schedulers],
+        }
+
+    def load(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
+        """Take the state back; raises RunError when it belongs to other optimizers."""
+        saved = numbers.get("members", {})
+        if set(saved) != set(self.members) or len(numbers.get("schedulers", [])) != len(self.schedulers):
+            why = f"it has {', '.join(saved) or 'none'}; the system makes {', '.join(self.members)}"
+            raise RunError("the saved optimizers are others", why=why, fix="continue with the same configure_optimizers")
+        for name, each in self.members.items():
+            prefix = f"{name}:"
+            own = {key.removeprefix(prefix): tensor for key, tensor in tensors.items() if key.startswith(prefix)}
+            each.load(own, saved[name])
+        for scheduler, state in zip(self.schedulers, numbers["schedulers"], strict=True):
+            scheduler.load(state)
