@@ -29,6 +29,7 @@ from trainwright.engine.trainer import Trainer
 from trainwright.features.spec import DataSpec, InputGroup, TargetSpec
 from trainwright.systems.config import SupervisedConfig
 from trainwright.systems.plain import PlainSystem
+from trainwright.systems.base import built
 from trainwright.systems.supervised import SupervisedSystem
 
 ROWS, BATCH = 1797, 64
@@ -81,7 +82,7 @@ def supervised(x: Tensor, y: Tensor) -> tuple[Any, TensorRows]:
     config = {"combiner": {"type": "concat", "depth": 1, "width": 128}, "encoders": {"vector": "passthrough"}}
     system = SupervisedSystem(SupervisedConfig.model_validate(config))
     inputs = [InputGroup("pixels", "vector", ["pixels"], None, {"value": (1, 64)})]
-    system.build(DataSpec(inputs, [TargetSpec("digit", "category", 10, [str(digit) for digit in range(10)])], ROWS))
+    built(system, DataSpec(inputs, [TargetSpec("digit", "category", 10, [str(digit) for digit in range(10)])], ROWS))
     return system, TensorRows({"pixels.value": x.unsqueeze(1).contiguous(), "target.digit": y})
 
 

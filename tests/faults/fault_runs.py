@@ -24,6 +24,7 @@ from trainwright.engine.trainer import Trainer
 from trainwright.features.spec import DataSpec, InputGroup, TargetSpec
 from trainwright.systems.config import SupervisedConfig
 from trainwright.systems.plain import PlainSystem
+from trainwright.systems.base import built
 from trainwright.systems.supervised import SupervisedSystem
 from trainwright.tracking import csv  # noqa: F401
 
@@ -66,7 +67,7 @@ def supervised() -> Any:
     torch.manual_seed(1)
     system = SupervisedSystem(SupervisedConfig.model_validate({"combiner": {"type": "concat", "depth": 1, "width": 16}}))
     inputs = [InputGroup("numbers", "vector", ["numbers"], None, {"value": (1, FEATURES)})]
-    system.build(DataSpec(inputs, [TargetSpec("answer", "category", 2, ["no", "yes"])], 200))
+    built(system, DataSpec(inputs, [TargetSpec("answer", "category", 2, ["no", "yes"])], 200))
     return system
 
 

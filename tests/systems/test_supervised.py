@@ -20,7 +20,8 @@ from trainwright.engine.system import Moment
 from trainwright.engine.system import System as TrainerSystem
 from trainwright.features.spec import DataSpec, InputGroup, TargetSpec
 from trainwright.nn.combiners import PARTS as COMBINERS
-from trainwright.systems.base import System, seeded
+from trainwright.systems.base import System, built, seeded
+from trainwright.systems.updating import Tree
 from trainwright.systems.config import SupervisedConfig
 from trainwright.systems.readout import join_members, original_units
 from trainwright.systems.supervised import SupervisedSystem
@@ -31,7 +32,7 @@ SPEC = DataSpec([numbers(missing=True), categories()], ALL_TARGETS[1:2], 200)
 
 def system(spec: DataSpec, seed: int = 0, **config: Any) -> SupervisedSystem:
     made = SupervisedSystem(SupervisedConfig.model_validate(config))
-    made.build(spec, seed)
+    built(made, spec, seed)
     return made
 
 
@@ -227,12 +228,12 @@ def test_modules_that_follow_the_run_are_told_the_moment() -> None:
             self.seen = moment.step
 
     class Small(System):
-        def assemble(self, spec: Any) -> None:
+        def build(self, spec: Any) -> None:
             self.inner = torch.nn.Sequential(Fading())
 
     made = Small()
-    made.build(None)
-    made.update_step(Moment(7, 0, 0.5, torch.default_generator))
+    built(made, None)
+    Tree(made).update_step(Moment(7, 0, 0.5, torch.default_generator))
     assert made.inner[0].seen == 7
 
 

@@ -18,6 +18,7 @@ from trainwright.optim.build import base_learning_rate, own_weight_decay
 from trainwright.optim.parameter_groups import ParameterGroup, parameter_groups
 from trainwright.optim.schedules.base import Extent, Schedule
 from trainwright.optim.schedules.build import build_schedule, listens
+from trainwright.systems.base import built
 from trainwright.systems.supervised import SupervisedSystem
 
 SHOWN_EPOCHS = 10
@@ -104,7 +105,7 @@ def learning_rate_curves(config: Config, source: Source | None = None) -> Curves
     """
     prepared = prepare(config, source)
     system = SupervisedSystem(config.model)
-    system.build(prepared.spec, seed=config.run.seed)
+    built(system, prepared.spec, seed=config.run.seed)
     plan = make_plan(config.trainer, len(prepared.table.train), batch_statistics=normalises_over_batch(system))
     return curves_of(config.trainer, plan, system)
 

@@ -22,6 +22,7 @@ from trainwright.features.encoding import EncodedTable, TableEncoder
 from trainwright.metrics.outcome import Outcome
 from trainwright.runs.files import read_json, write_json
 from trainwright.systems.config import SupervisedConfig
+from trainwright.systems.base import built
 from trainwright.systems.supervised import SupervisedSystem
 
 FORMAT = 1
@@ -70,7 +71,7 @@ class Model:
         try:
             encoder = TableEncoder.restore(read_json(folder / "features.json"))
             system = SupervisedSystem(SupervisedConfig.model_validate(about["model"]))
-            system.build(encoder.spec)
+            built(system, encoder.spec)
             system.load_state_dict(load_tensors(folder / "model.safetensors"))
         except (OSError, KeyError, TypeError, RuntimeError, ValueError, SafetensorError) as error:
             why = " ".join(str(error).split())[:300] or type(error).__name__

@@ -22,6 +22,7 @@ from trainwright.runs.code import write_code
 from trainwright.runs.directory import RunDirectory
 from trainwright.runs.environment import environment
 from trainwright.runs.log import logged, warnings_as
+from trainwright.systems.base import built
 from trainwright.systems.supervised import SupervisedSystem
 
 log = logging.getLogger(__name__)
@@ -36,7 +37,7 @@ class Training:
             for metric in target.metrics:
                 check_kind(metric, target.kind, target.name)
         self.system = SupervisedSystem(config.model)
-        self.system.build(prepared.spec, seed=config.run.seed)
+        built(self.system, prepared.spec, seed=config.run.seed)
         self.trainer = Trainer(config.trainer, seed=config.run.seed, device=config.run.device)
         self.trainer.check(self.system, len(prepared.table.train), len(prepared.table.validation))
 

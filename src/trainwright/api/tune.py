@@ -60,12 +60,13 @@ def tune_composed(
     Raises ConfigError or DataError for what training would refuse.
     """
     from trainwright.api.finish import split_rows
+    from trainwright.systems.base import built
     from trainwright.systems.supervised import SupervisedSystem
 
     config = validate(Config, composed)
     prepared = prepare(config, source)
     system = SupervisedSystem(config.model)
-    system.build(prepared.spec, seed=config.run.seed)
+    built(system, prepared.spec, seed=config.run.seed)
     asked = asking(config.trainer, batch_size=batch_size, learning_rate=learning_rate, **changes)
     trainer = Trainer(asked, seed=config.run.seed, device=config.run.device, console=False)
     tuning = tuned(trainer, system, split_rows(prepared, "train"))

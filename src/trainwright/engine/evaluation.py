@@ -37,6 +37,8 @@ def metrics_of(session: Session, rows: Rows, split: str) -> dict[str, float]:
     with session.evaluated_weights():
         outputs = split_outputs(session, rows, split)
         metrics = system.metrics(outputs)
+        logged = getattr(system, "take_logged", None)
+        metrics = metrics if logged is None else {**metrics, **logged()}
         for hook in getattr(hooks, f"on_{split}_epoch_end"):
             hook(session, system, metrics)
     return metrics
@@ -51,6 +53,8 @@ def split_outputs(session: Session, rows: Rows, split: str) -> dict[str, Tensor]
     step: Step = given if split == "predict" else lambda batch: given(batch, moment)
     if session.update_step is not None:
         session.update_step(moment)  # what follows the run is at this moment for an evaluation too, also without training before
+    begin: Callable[[Batch], None] | None = getattr(system, "begin_batch", None)
+    begins = [] if begin is None else [lambda batch, _: begin(batch)]
     with eval_mode(system), session.precision.evaluation():  # type: ignore[arg-type]
         for hook in getattr(hooks, f"on_{split}_epoch_start"):
             hook(session, system)
@@ -61,7 +65,7 @@ def split_outputs(session: Session, rows: Rows, split: str) -> dict[str, Tensor]
             device=session.device,
             step=step,
             interrupted=lambda: bool(session.interrupts.requested),
-            before=[_of(session, hook) for hook in getattr(hooks, f"on_{split}_batch_start")],
+            before=[*begins, *(_of(session, hook) for hook in getattr(hooks, f"on_{split}_batch_start"))],
             after=[_of(session, hook) for hook in getattr(hooks, f"on_{split}_batch_end")],
         )
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -149,6 +150,11 @@ class Session:
         self.forward = self.precision.forward
         self.first_plan = self.plan
         self.batch_size, self.base_learning_rate = self.plan.batch_size, self.optimizer.base_learning_rate
+
+    @property
+    def folder(self) -> Path:
+        """The run's directory."""
+        return self.saver.store.folder.parent
 
     @property
     def epoch(self) -> int:

@@ -2,23 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
-from trainwright.config.model import ConfigModel
-from trainwright.engine.system import Batch, Loss, Moment
+from trainwright.config.errors import ConfigError, TrainwrightError
+from trainwright.config.own_parts import configured
+from trainwright.config.scheduled import Scheduled
+from trainwright.engine.step_result import Weights, as_loss
+from trainwright.engine.system import Batch, Loss, Moment, rows_in
+from trainwright.systems.configurable import ModuleOptions, load_named_weights, option
+from trainwright.systems.loss_weights import LossWeights
+from trainwright.systems.manual import ManualOptimizer, handles
+from trainwright.systems.updating import Tree, Updateable
+
+if TYPE_CHECKING:
+    from trainwright.engine.plan import Plan
+    from trainwright.engine.session import Session
+    from trainwright.runs.media import Media
+
+__all__ = ["Loss", "System", "SystemOptions", "as_loss", "built", "seeded"]
 
 
-@runtime_checkable
-class Updateable(Protocol):
-    """A module that follows the run: its `update_step(moment)` is called before every step."""
+class SystemOptions(ModuleOptions):
+    """Options that every system of one's own has."""
 
-    def update_step(self, moment: Moment) -> None:
-        """Adapts to where the run is."""
+    loss: dict[str, Scheduled] = Field(default={})
+    """Weights of the parts of the loss, each a number or a schedule: `{lambda_sparsity: [0, 1.0, 0.1, 5000]}`."""
+
+
+def _told(parts: Callable[[Moment], None], own: Callable[[Moment], None], moment: Moment) -> None:
+    parts(moment)
+    own(moment)
 
 
 @contextmanager
@@ -33,57 +54,163 @@ def seeded(seed: int) -> Iterator[None]:
         generator.set_state(state)
 
 
-class System(nn.Module):
+def built(system: Any, spec: Any = None, seed: int = 0) -> Any:
+    """The system with its modules made for what is known of the data; equal seeds give equal weights, whatever else was drawn before."""
+    with seeded(seed):
+        system.build(spec)
+    load_named_weights(system, getattr(system, "config", None))
+    return system
+
+
+class System(Updateable, nn.Module):
     """Modules, losses and metrics, and what a step means; the trainer owns the rest.
 
-    A subclass makes its modules in `assemble`, and says what training and evaluation are in `training_step` and `evaluation_step`.
+    A subclass makes its modules in its constructor, or in `build` where it must know the data, and says in `training_step` what the
+    loss is. Everything else has a default.
     """
 
-    Config: ClassVar[type[ConfigModel]] = ConfigModel
+    Config: ClassVar[type] = SystemOptions
     config: Any
     monitor: str = "loss"
     """The metric of validation that picks the best weights where the config says `auto`."""
+    automatic_optimization: bool = True
+    """False where `training_step` goes backwards and steps its optimizers by itself."""
+    follows_the_run: bool = True
+    """False for a system of which no part asks to be told of steps."""
 
     def __init__(self, config: Any = None) -> None:
+        """`config`: an instance of `Config`, a mapping of its options, or nothing for the defaults."""
         super().__init__()
-        self.config = self.Config() if config is None else config
-        self._updateable: list[Updateable] = []
+        self.config = self.cfg = configured(type(self), config)
+        self._weights = LossWeights(option(self.config, "loss") or {})
+        self._run: weakref.ref[Session] | None = None
+        self._logged: list[tuple[str, Tensor, int]] = []
+        self._rows = 0
 
-    def build(self, spec: Any, seed: int = 0) -> None:
-        """Makes the modules once shapes and classes are known; equal seeds give equal weights, whatever else was drawn before."""
-        with seeded(seed):
-            self.assemble(spec)
-        self._updateable = [module for module in self.modules() if module is not self and isinstance(module, Updateable)]
+    def build(self, spec: Any) -> None:
+        """Makes the modules once shapes and classes are known; random numbers come from torch's default generator, which is seeded."""
 
-    def assemble(self, spec: Any) -> None:
-        """Makes the modules; random numbers come from torch's default generator."""
-        raise NotImplementedError
+    def training_step(self, batch: Batch, moment: Moment) -> Any:
+        """The loss of these rows, with its graph: a scalar (the mean over rows), a mapping of parts to weigh and sum, or a `Loss`."""
+        raise NotImplementedError(f"{type(self).__name__} has no training_step(self, batch, moment)")
 
-    def training_step(self, batch: Batch, moment: Moment) -> Loss:
-        """The loss of these rows, with its graph."""
-        raise NotImplementedError
+    def evaluation_step(self, batch: Batch, moment: Moment) -> Any:
+        """What the metrics read, rows first, or numbers to be averaged over rows; by default the loss of `training_step` and its parts."""
+        if not self.automatic_optimization:
+            return None
+        loss = as_loss(self.training_step(batch, moment), rows_in(batch), self.loss_weights(moment))
+        return {"loss": loss.total / loss.count, **{name: part / loss.count for name, part in loss.parts.items()}}
 
-    def evaluation_step(self, batch: Batch, moment: Moment) -> dict[str, Tensor]:
-        """What the metrics read, rows first."""
-        raise NotImplementedError
-
-    def validation_step(self, batch: Batch, moment: Moment) -> dict[str, Tensor]:
+    def validation_step(self, batch: Batch, moment: Moment) -> Any:
         """As `evaluation_step`, for validation rows."""
         return self.evaluation_step(batch, moment)
 
-    def test_step(self, batch: Batch, moment: Moment) -> dict[str, Tensor]:
+    def test_step(self, batch: Batch, moment: Moment) -> Any:
         """As `evaluation_step`, for test rows."""
         return self.evaluation_step(batch, moment)
 
-    def predict_step(self, batch: Batch) -> dict[str, Tensor]:
+    def predict_step(self, batch: Batch) -> Any:
         """Predictions, rows first; needs no truth."""
-        raise NotImplementedError
+        raise ConfigError(f"{type(self).__name__} cannot predict", where="predict_step", fix="write predict_step(self, batch) in it")
 
     def update_step(self, moment: Moment) -> None:
-        """Called before every step; passes the moment to every module that follows the run."""
-        for module in self._updateable:
-            module.update_step(moment)
+        """Called before every step and evaluation, once the parts that follow the run were told."""
+
+    def update_step_end(self, moment: Moment) -> None:
+        """Called after every step, once the parts that follow the run were told."""
+
+    def configure_optimizers(self) -> Any:
+        """The optimizers, in any form Lightning knows or as name → options with `parameters`; None leaves it to the trainer's settings."""
+        return None
 
     def metrics(self, outputs: dict[str, Tensor]) -> dict[str, float]:
-        """Metrics of whole-split outputs of `evaluation_step`."""
-        raise NotImplementedError
+        """Metrics of whole-split outputs of `evaluation_step`; by default the mean of each number per row."""
+        return {
+            name: float(value.double().mean())
+            for name, value in outputs.items()
+            if value.numel() and (value.dim() == 1 or value.numel() == len(value)) and (value.is_floating_point() or name == "loss")
+        }
+
+    def log(self, name: str, value: float | Tensor, reduce: Literal["mean", "sum", "last"] = "mean") -> None:
+        """Put a number into the next logged row, or, in an evaluation, its mean over rows into the metrics of the split."""
+        if self.training:
+            self.session.log(name, value, reduce)
+        else:
+            self._logged.append((name, torch.as_tensor(value).detach(), self._rows))
+
+    def loss_weights(self, moment: Moment) -> Weights:
+        """The weight of each part of the loss at this moment, by `loss` of the options."""
+        return partial(self._weights.at, moment.step, self._epochs(moment))
+
+    def _epochs(self, moment: Moment) -> float:
+        session = None if self._run is None else self._run()
+        return float(moment.epoch) if session is None else session.plan.epochs_at(session.tick)
+
+    def C(self, value: Any) -> float:  # noqa: N802  (its name in threestudio)
+        """A scheduled number at the present step: `self.C([0, 1.0, 0.1, 5000])`."""
+        session = self.session
+        return Scheduled.parse(value).value(session.step, session.plan.epochs_at(session.tick))
+
+    @property
+    def session(self) -> Session:
+        """The run that trains this system. Raises TrainwrightError while none does."""
+        session = None if self._run is None else self._run()
+        if session is None:
+            raise TrainwrightError(f"{type(self).__name__} is in no run", why="nothing trains or evaluates it now", fix="use it within a step")
+        return session
+
+    @property
+    def media(self) -> Media:
+        """Saves images, meshes and files under the run's `media/`, and shows images to its trackers."""
+        from trainwright.runs.media import Media
+
+        session = self.session
+        return Media(session.folder / "media", session.trackers, step=session.step)
+
+    def optimizers(self) -> ManualOptimizer | list[ManualOptimizer]:
+        """The optimizers that `configure_optimizers` made, in its order: to be stepped by `training_step` itself; one alone as it is."""
+        found = handles(self.session)
+        return found[0] if len(found) == 1 else found
+
+    def manual_backward(self, loss: Tensor, **options: Any) -> None:
+        """Go backwards from a loss in a step of one's own, the hooks round it called; `options` as `Tensor.backward` takes them."""
+        session = self.session
+        told = Loss(loss.detach(), 1)
+        for hook in session.hooks.on_before_backward:
+            hook(session, self, told)
+        loss.backward(**options)  # type: ignore[no-untyped-call]
+        for hook in session.hooks.on_after_backward:
+            hook(session, self)
+
+    def attach(self, session: Session) -> None:
+        """Called by the trainer: this system belongs to a run now."""
+        self._run = weakref.ref(session)
+        if self.follows_the_run:
+            tree = Tree(self)
+            session.update_step = partial(_told, tree.update_step, self.update_step)
+            session.update_step_end = partial(_told, tree.update_step_end, self.update_step_end)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_run": None}  # a run stays in its process
+
+    def begin_batch(self, batch: Batch) -> None:
+        """Called by the trainer before each batch of an evaluation, so that what is logged counts by rows."""
+        self._rows = rows_in(batch)
+
+    def take_logged(self) -> dict[str, float]:
+        """What was logged in an evaluation, as means over its rows; forgotten afterwards."""
+        sums: dict[str, list[float]] = {}
+        for name, value, rows in self._logged:
+            total = sums.setdefault(name, [0.0, 0.0])
+            total[0] += float(value) * rows
+            total[1] += rows
+        self._logged = []
+        return {name: total / rows for name, (total, rows) in sums.items()}
+
+    def plan_known(self, plan: Plan) -> None:
+        """Called before `configure_optimizers` with the lengths of the run."""
+        self.plan = plan
+
+    def loss_parts(self) -> Mapping[str, Scheduled]:
+        """The weights of the options, by part."""
+        return self._weights.scheduled

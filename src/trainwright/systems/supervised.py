@@ -24,6 +24,7 @@ from trainwright.systems.base import System
 from trainwright.systems.config import SupervisedConfig
 from trainwright.systems.parts import announced_shape, make_combiner, make_encoder, make_loss
 from trainwright.systems.readout import join_members, original_units, scores
+from trainwright.systems.updating import followers
 
 DEFAULT_LOSSES: dict[str, Callable[[], PartConfig]] = {
     "binary": BinaryCrossEntropyOptions,
@@ -52,7 +53,7 @@ class SupervisedSystem(System):
 
     Config: ClassVar[type[ConfigModel]] = SupervisedConfig
 
-    def assemble(self, spec: DataSpec) -> None:
+    def build(self, spec: DataSpec) -> None:
         """Makes encoders, combiner, decoders and losses for the groups and targets of `spec`."""
         self.spec = spec
         encoders, reads = self._encoders(spec)
@@ -65,6 +66,7 @@ class SupervisedSystem(System):
         self.decoders = nn.ModuleList(head.decoder for head in self.heads)
         self.losses = nn.ModuleList(head.loss for head in self.heads)
         self.reads = reads
+        self.follows_the_run = any(part is not self for _, part in followers(self))
         self.simple = not penalised and len(self.heads) == 1 and self.heads[0].weight == 1.0
 
     def _encoders(self, spec: DataSpec) -> tuple[list[nn.Module], list[Reading]]:

@@ -1,0 +1,117 @@
+"""Parts that follow the run: told before and after every step where it is, those inside before those around them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from torch import nn
+
+from trainwright.config.errors import ConfigError
+from trainwright.engine.system import Moment
+
+INSIDE = "_registered_parts"
+
+
+class Updateable:
+    """Something that follows the run; override `update_step`, `update_step_end`, or both.
+
+    Parts of it that are updateable are registered by being assigned to an attribute, or by `register_part`: modules as torch has them,
+    others in a list of their own. Nothing is scanned for.
+    """
+
+    registrations = 0
+    """Counts every registration in this process, so that a tree is walked again only when it may have changed."""
+
+    def update_step(self, moment: Moment) -> None:
+        """Called before every step, and before an evaluation."""
+
+    def update_step_end(self, moment: Moment) -> None:
+        """Called after every step, with the moment that `update_step` had."""
+
+    def register_part(self, name: str, part: Any) -> None:
+        """Register a part that is no attribute. Raises ConfigError when it cannot be told anything."""
+        if not isinstance(part, Updateable | nn.Module):
+            what = f"part '{name}' is a {type(part).__name__}, which does not follow the run"
+            raise ConfigError(what, where=type(self).__name__, fix="derive its class from trainwright.Updateable")
+        registered(self)[name] = part
+        Updateable.registrations += 1
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        inside = self.__dict__.get(INSIDE)
+        if isinstance(value, Updateable) and not isinstance(value, nn.Module):
+            registered(self)[name] = value
+            Updateable.registrations += 1
+        elif inside is not None:
+            inside.pop(name, None)
+        if isinstance(value, nn.Module):
+            Updateable.registrations += 1
+        super().__setattr__(name, value)
+
+    def __delattr__(self, name: str) -> None:
+        self.__dict__.get(INSIDE, {}).pop(name, None)
+        Updateable.registrations += 1
+        super().__delattr__(name)
+
+
+def registered(part: Any) -> dict[str, Any]:
+    """The parts registered with one that are no modules of torch's tree."""
+    found: dict[str, Any] = part.__dict__.setdefault(INSIDE, {})
+    return found
+
+
+def followers(root: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """(path, part) of everything below and at `root` that follows the run, depth first, each once."""
+    yield from _below(root, name, set())
+
+
+def _below(part: Any, path: str, seen: set[int]) -> Iterator[tuple[str, Any]]:
+    if id(part) in seen:
+        return
+    seen.add(id(part))
+    modules = part.named_children() if isinstance(part, nn.Module) else [(k, v) for k, v in vars(part).items() if isinstance(v, nn.Module)]
+    for name, child in (*modules, *part.__dict__.get(INSIDE, {}).items()):
+        yield from _below(child, f"{path}.{name}" if path else name, seen)
+    if callable(getattr(type(part), "update_step", None)) or callable(getattr(type(part), "update_step_end", None)):
+        yield path, part
+
+
+def overrides(part: Any, method: str) -> bool:
+    """Whether a class says anything of its own in `method`."""
+    return getattr(type(part), method, getattr(Updateable, method)) is not getattr(Updateable, method)
+
+
+class Tree:
+    """The parts of a system that follow the run, as calls in their order; walked again when something was registered since."""
+
+    def __init__(self, root: Any) -> None:
+        self._root, self._seen = root, -1
+        self._before: list[tuple[str, Any]] = []
+        self._after: list[tuple[str, Any]] = []
+
+    def update_step(self, moment: Moment) -> None:
+        """Tell all parts below the root, those inside first; an error names the part."""
+        self._refresh()
+        _tell(self._before, "update_step", moment)
+
+    def update_step_end(self, moment: Moment) -> None:
+        """Tell them that the step was made."""
+        self._refresh()
+        _tell(self._after, "update_step_end", moment)
+
+    def _refresh(self) -> None:
+        if self._seen == Updateable.registrations:
+            return
+        self._seen = Updateable.registrations
+        below = [(path, part) for path, part in followers(self._root) if part is not self._root]
+        self._before = [pair for pair in below if overrides(pair[1], "update_step")]
+        self._after = [pair for pair in below if overrides(pair[1], "update_step_end")]
+
+
+def _tell(parts: list[tuple[str, Any]], method: str, moment: Moment) -> None:
+    for path, part in parts:
+        try:
+            getattr(part, method)(moment)
+        except Exception as error:
+            error.add_note(f"in {method} of '{path}' ({type(part).__name__}), step {moment.step}")
+            raise
