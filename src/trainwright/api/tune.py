@@ -150,15 +150,19 @@ def _tuned(
 
 def _plain(model: nn.Module, dataset: Any, options: dict[str, Any], asked: dict[str, Any]) -> Tuning:
     """Tune a plain model as `tw.fit` would train it."""
-    from trainwright.api.fit import _config, _system
+    from trainwright.api.adapting import system_for
+    from trainwright.api.fit import with_batch_size
+    from trainwright.api.fit_options import read_options
 
-    own = {"loss": "cross_entropy", "optimizer": "adamw", "learning_rate": 1e-3, "seed": 0, "device": "auto"}
+    own = {"loss": None, "optimizer": "adamw", "learning_rate": 1e-3, "seed": 0, "device": "auto"}
     named = {name: options.pop(name, default) for name, default in own.items()}
     run = {"run.seed": named["seed"], "run.device": named["device"]}
-    config = _config(model, named["loss"], named["optimizer"], named["learning_rate"], run, options)
-    system, splits = _system(model, dataset, None, None, named["loss"], None)
+    config = read_options(model, named["loss"], named["optimizer"], named["learning_rate"], run, options)
+    given = {"train": dataset, "validation": None, "test": None}
+    made = system_for(model, given, {"loss": named["loss"], "metrics": None, "target": None}, seed=named["seed"])
+    config = with_batch_size(config, made.splits["train"])
     trainer = Trainer(asking(config.trainer, **asked), seed=named["seed"], device=named["device"], console=False)
-    return tuned(trainer, system, splits["train"])
+    return tuned(trainer, made.system, made.splits["train"])
 
 
 def _table(data: Any, target: Any, options: Mapping[str, Any]) -> tuple[Source | None, list[Assignment]]:

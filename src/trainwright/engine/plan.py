@@ -34,6 +34,8 @@ class Plan:
     """The epoch that began there."""
     batch_statistics: bool = False
     """Whether the system normalises over the batch, so that a single row left over joins the step before it."""
+    ready: bool = False
+    """Whether what is counted as rows are whole batches, as a loader gives them."""
 
     def epoch_of(self, tick: int) -> int:
         """Whole passes over the rows once `tick` batches were used."""
@@ -86,7 +88,7 @@ def make_plan(config: TrainerConfig, rows: int, batch_statistics: bool = False, 
     max_steps, limit = _end(config, steps_per_epoch)
     seconds = None if config.max_time is None else config.max_time.seconds
     micro = largest_step(rows, batch, steps_per_epoch) if micro == batch and not ready else micro
-    return Plan(rows, batch, micro, steps_per_epoch, max_steps, limit, seconds, batch_statistics=batch_statistics)
+    return Plan(rows, batch, micro, steps_per_epoch, max_steps, limit, seconds, batch_statistics=batch_statistics, ready=ready)
 
 
 def _end(config: TrainerConfig, steps_per_epoch: int) -> tuple[int | None, str]:

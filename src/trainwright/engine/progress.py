@@ -142,14 +142,15 @@ def headline(session: Session) -> str:
         ends.append(f"{counted(plan.max_steps, 'step')} ({counted(plan.epochs_at(plan.max_steps), 'epoch')})")
     ends += [] if plan.max_seconds is None else [span(plan.max_seconds)]
     begun = f"; continues after step {session.step:,}" if session.step else ""
-    shape = f"{counted(plan.rows, 'row')}, {plan.batch_size:,} per step{pieces}, {counted(plan.steps_per_epoch, 'step')} per epoch"
+    joined = "" if plan.ready and plan.batch_size == 1 else f", {plan.batch_size:,} per step{'' if plan.ready else pieces}"
+    shape = f"{counted(plan.rows, 'ready batch' if plan.ready else 'row')}{joined}, {counted(plan.steps_per_epoch, 'step')} per epoch"
     return f"{shape}, at most {' or '.join(ends)}, on {session.device}{begun}"
 
 
 def counted(number: float, unit: str) -> str:
     """A number and its unit, which has an `s` unless the number is one."""
     shown = f"{number:,}" if isinstance(number, int) else f"{number:.4g}"
-    return f"{shown} {unit}{'' if number == 1 else 's'}"
+    return f"{shown} {unit}{'' if number == 1 else 'es' if unit.endswith('ch') and unit != 'epoch' else 's'}"
 
 
 def position(session: Session) -> str:

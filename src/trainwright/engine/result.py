@@ -81,8 +81,8 @@ def finish(session: Session, test: Rows | None, path: Path) -> FitResult:
     best_step, best_value = chosen.step, chosen.value
     epochs = session.plan.rows_until(session.tick) / plan.rows
     realised = {
-        "batch_size": plan.batch_size,
-        "micro_batch_size": plan.micro_batch_size,
+        "batch_size": None if plan.ready else plan.batch_size,
+        "micro_batch_size": None if plan.ready else plan.micro_batch_size,
         "steps": session.step,
         "epochs": epochs,
         "parameters": sum(each.numel() for each in session.optimizer.parameters()),

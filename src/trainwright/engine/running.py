@@ -169,8 +169,9 @@ class RunningValues:
 class RunningOutputs:
     """Outputs of the last steps, at most `limit` rows (an epoch's worth): the training metrics are over these."""
 
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
+    def __init__(self, limit: int, batches: int = 0) -> None:
+        """`batches`: ready batches of an epoch, where only they are known; the limit is then so many times the rows of the largest."""
+        self.limit, self._batches = limit, batches
         self._pieces: list[dict[str, Tensor]] = []
         self._joined = 0
 
@@ -180,6 +181,8 @@ class RunningOutputs:
             if any(tensor.requires_grad for tensor in outputs.values()):  # else every step's graph would stay in memory
                 outputs = {name: tensor.detach() for name, tensor in outputs.items()}
             self._pieces.append(in_float32(outputs))
+            if self._batches:
+                self.limit = max(self.limit, self._batches * len(next(iter(outputs.values()))))
             if len(self._pieces) - self._joined > PIECES:
                 self._join()
 

@@ -300,7 +300,7 @@ class Trainer:
             active=active or Active(),
             continue_with=self.continue_with or f"trainwright resume {run}",
             running_loss=RunningLoss(),
-            running_outputs=RunningOutputs(made.plan.rows),
+            running_outputs=RunningOutputs(made.plan.rows, made.plan.rows if made.plan.ready else 0),
             running_values=RunningValues(),
         )
         if hasattr(system, "attach"):

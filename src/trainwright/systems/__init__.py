@@ -3,5 +3,8 @@
 from __future__ import annotations
 
 from trainwright.config.registry import Part
+from trainwright.systems.plain_options import PlainOptions
 
-PARTS: dict[str, Part] = {}
+PARTS: dict[str, Part] = {
+    "plain": Part("trainwright.systems.plain:PlainSystem", PlainOptions, "one model, a loss or several, and metrics"),
+}

@@ -1,0 +1,103 @@
+"""Which system trains what a person gave: their own, a LightningModule, a model that returns its loss, or any other module."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from trainwright.api.trial import first_rows
+from trainwright.config.errors import ConfigError, DataError
+from trainwright.data.forms import rows_from
+from trainwright.data.rows import Rows
+from trainwright.systems.base import System, built
+from trainwright.systems.facts import Facts
+from trainwright.systems.lightning import LightningSystem, is_datamodule, is_lightning
+from trainwright.systems.plain import PlainSystem
+from trainwright.systems.returning_loss import ReturningLossSystem, returns_loss
+
+OWN_LOSS = ("loss", "metrics", "target")
+
+
+@dataclass
+class Adapted:
+    """A system, and the rows of its splits."""
+
+    system: Any
+    splits: dict[str, Rows]
+
+
+def system_for(model: Any, given: Mapping[str, Any], asked: Mapping[str, Any], *, seed: int = 0, **reading: Any) -> Adapted:
+    """The system for what `tw.fit` was given, and its data opened.
+
+    `given`: split → data or None. `asked`: `loss`, `metrics`, `target` as the caller gave them, None where nothing was asked for.
+    `reading`: how data are read, as `rows_from` has it. Raises ConfigError or DataError for what does not fit.
+    """
+    check_model(model)
+    module = None
+    if is_datamodule(given["train"]):
+        module, given = given["train"], {**given, "train": None}
+    system = LightningSystem(model, module) if is_lightning(model) else None
+    if system is not None:
+        found = system.loaders()
+        given = {name: data if data is not None else found.get(name) for name, data in given.items()}
+    if given["train"] is None:
+        fix = "give (x, y) tensors, a Dataset, a DataLoader or anything else that gives rows"
+        raise DataError("there are no training data", where="tw.fit(train_data)", fix=fix)
+    labelled = not (isinstance(model, System) or system is not None)
+    dtype = wanted_dtype(model)
+    splits: dict[str, Rows] = {
+        name: rows_from(data, name, dtype, seed=seed, unlabelled=not labelled, **reading) for name, data in given.items() if data is not None
+    }
+    if not model.training:
+        model.train()
+    return Adapted(system or _chosen(model, splits, asked, seed), splits)
+
+
+def _chosen(model: nn.Module, splits: Mapping[str, Rows], asked: Mapping[str, Any], seed: int) -> Any:
+    example = None if getattr(splits["train"], "once", False) else first_rows(splits["train"])
+    if isinstance(model, System):
+        _refuse_asked(model, asked)
+        return built(model, Facts(len(splits["train"]), example), seed=seed)
+    if asked["loss"] is None and isinstance(example, Mapping) and returns_loss(model, example):
+        _refuse_asked(model, asked)
+        return ReturningLossSystem(model)
+    metrics = asked["metrics"]
+    metrics = metrics if metrics is None or isinstance(metrics, Mapping) else list(metrics)
+    loss = "cross_entropy" if asked["loss"] is None else asked["loss"]
+    return PlainSystem(model, None, loss, metrics, target=asked["target"])
+
+
+def _refuse_asked(model: nn.Module, asked: Mapping[str, Any]) -> None:
+    """Raise ConfigError for a loss or metrics beside those that the model has."""
+    wrong = next((name for name in OWN_LOSS if asked[name] is not None), None)
+    if wrong is not None:
+        why = f"{type(model).__name__} says itself what its loss and metrics are"
+        raise ConfigError(f"{wrong} cannot be given here", where=f"tw.fit({wrong})", why=why, fix="leave it out")
+
+
+def check_model(model: Any) -> None:
+    """Raises ConfigError when `model` is no `nn.Module`, or one whose `super().__init__()` was not called."""
+    where = "tw.fit(model)"
+    if isinstance(model, nn.Module):
+        if "_modules" not in vars(model):
+            fix = f"begin {type(model).__name__}.__init__ with super().__init__()"
+            raise ConfigError("the model's super().__init__() was not called", where=where, fix=fix)
+        return
+    if isinstance(model, type) and issubclass(model, nn.Module):
+        raise ConfigError(f"{model.__name__} is a class, not a model", where=where, fix=f"give an instance: {model.__name__}(…)")
+    fix = "give a torch.nn.Module; for a table and no model of your own use tw.train(data, target=…)"
+    raise ConfigError(f"the model is a {type(model).__name__}, not a torch.nn.Module", where=where, fix=fix)
+
+
+def adapted(made: nn.Module) -> Any:
+    """The system for a module with a `training_step`: itself, or round a LightningModule."""
+    return LightningSystem(made) if is_lightning(made) else made
+
+
+def wanted_dtype(module: nn.Module) -> torch.dtype:
+    """The dtype of the model's own numbers, which those of the data take on."""
+    return next((each.dtype for each in module.parameters() if each.is_floating_point()), torch.float32)

@@ -1,0 +1,118 @@
+"""The options of `tw.fit`: its keywords checked, read into one configuration, and written down with the run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from inspect import signature
+from typing import Any
+
+from pydantic import Field
+
+from trainwright.config.compose import compose, given
+from trainwright.config.errors import ConfigError, ManyErrors, RequestError, did_you_mean
+from trainwright.config.located import validate
+from trainwright.config.model import ConfigModel
+from trainwright.engine.config import TrainerConfig
+
+OTHER_WORDS = {
+    **dict.fromkeys(("lr", "rate"), "learning_rate"),
+    **dict.fromkeys(("epochs", "num_epochs", "n_epochs"), "max_epochs"),
+    **dict.fromkeys(("steps", "num_steps", "iterations"), "max_steps"),
+    **dict.fromkeys(("bs", "batch"), "batch_size"),
+    **dict.fromkeys(("val", "valid", "val_data", "valid_data", "eval_dataset"), "validation_data"),
+    **dict.fromkeys(("data", "dataset", "train", "train_dataset", "train_dataloaders", "train_loader"), "train_data"),
+    **dict.fromkeys(("criterion", "loss_fn", "loss_function"), "loss"),
+    **dict.fromkeys(("opt", "optim"), "optimizer"),
+    **dict.fromkeys(("scheduler", "lr_scheduler"), "schedule"),
+    **dict.fromkeys(("dir", "path", "output_dir"), "run_dir"),
+    "random_state": "seed",
+    "patience": "early_stopping",
+}
+"""What other libraries call the options of `tw.fit` → its own word."""
+
+
+class FitRunConfig(ConfigModel):
+    """Seed and device of a run."""
+
+    seed: int = Field(default=0, ge=0)
+    """Fixes the order of rows and dropout; the first weights are those of the model given."""
+    device: str = "auto"
+    """`auto`, `cpu`, `cuda`, `cuda:1`, `mps`."""
+
+
+class FitConfig(ConfigModel):
+    """What `tw.fit` was asked, as config.yaml keeps it."""
+
+    model: str = ""
+    """The class of the model."""
+    loss: str = "cross_entropy"
+    """The loss by name, or the name of the function; empty for a system that has its own."""
+    trainer: TrainerConfig = TrainerConfig()
+    """How long, how large the steps are, when to evaluate, save and stop."""
+    run: FitRunConfig = FitRunConfig()
+    """Seed and device."""
+
+
+def named_optimizer(optimizer: Any) -> dict[str, Any]:
+    """The options of an optimizer given as a name or as a mapping. Raises ConfigError for a class or an instance of torch's."""
+    if isinstance(optimizer, str):
+        return {"type": optimizer}
+    if isinstance(optimizer, Mapping):
+        return dict(optimizer)
+    name = optimizer.__name__ if isinstance(optimizer, type) else type(optimizer).__name__
+    fix = f"give its name, 'torch.optim.{name}', or {{'type': 'torch.optim.{name}', 'lr': 0.01}}"
+    raise ConfigError(f"the optimizer is {name}, no name and no mapping", where="tw.fit(optimizer)", fix=fix)
+
+
+def with_rate(chosen: dict[str, Any], learning_rate: Any) -> dict[str, Any]:
+    """The options with the learning rate where they have none: in the optimizer inside, where it is that one's."""
+    if chosen.get("type") in ("sam", "lookahead"):
+        return {**chosen, "inner": with_rate(named_optimizer(chosen.get("inner", "adamw")), learning_rate)}
+    rate = "lr" if "." in str(chosen.get("type", "")) else "learning_rate"
+    return {rate: learning_rate, **chosen}
+
+
+def check_options(options: Mapping[str, Any]) -> None:
+    """Raises ConfigError, or ManyErrors, for keywords that are no option of `trainer:`."""
+    from trainwright.api.fit import fit
+
+    own = [name for name, each in signature(fit).parameters.items() if each.kind is not each.VAR_KEYWORD]
+    names = [*own, *(name for name in TrainerConfig.model_fields if name not in own)]
+    errors: list[RequestError] = []
+    for name in options:
+        if name not in names:
+            fix = f"did you mean '{OTHER_WORDS[name]}'?" if name in OTHER_WORDS else did_you_mean(name, names, limit=len(names))
+            errors.append(ConfigError(f"unknown option '{name}'", where="tw.fit", fix=fix))
+    if errors:
+        raise errors[0] if len(errors) == 1 else ManyErrors(errors)
+
+
+def read_options(
+    model: Any, loss: Any, optimizer: str | Mapping[str, Any], learning_rate: float, run: dict[str, Any], options: dict[str, Any]
+) -> FitConfig:
+    """Everything asked for, validated as a whole; raises ManyErrors naming each wrong argument."""
+    check_options(options)
+    chosen = with_rate(named_optimizer(optimizer), learning_rate)
+    options = {"early_stopping": None, **options}
+    asked = [given("model", type(model).__name__, "tw.fit(model)"), given("loss", name_of(loss), "tw.fit(loss)")]
+    asked += [given("trainer.optimizer", chosen, "tw.fit(optimizer)")]
+    asked += [
+        given(f"trainer.{name}", value, f"tw.fit({name})")
+        for name, value in options.items()
+        if value is not None or name == "early_stopping"
+    ]
+    asked += [given(name, value, f"tw.fit({name.removeprefix('run.')})") for name, value in run.items()]
+    return validate(FitConfig, compose(FitConfig, None, asked, environment={}))
+
+
+def name_of(loss: Any) -> str:
+    """A loss in one word: its name, its type, the name of a function, or those of several."""
+    if loss is None:
+        return ""
+    if isinstance(loss, str):
+        return loss
+    if isinstance(loss, Mapping):
+        return str(loss.get("type", "loss"))
+    if isinstance(loss, list | tuple):
+        return " + ".join(name_of(each) for each in loss)
+    return str(getattr(loss, "__name__", type(loss).__name__))

@@ -1,0 +1,1 @@
+"""Runs of a system of one's own from a configuration with `system:`."""

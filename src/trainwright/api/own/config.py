@@ -1,0 +1,56 @@
+"""The whole configuration of a run with a system of one's own. Imports no torch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trainwright.api.config import RunConfig
+from trainwright.config.choice import choice
+from trainwright.config.compose import Composed, compose
+from trainwright.config.model import ConfigModel
+from trainwright.config.own_parts import import_named
+from trainwright.config.places import Node
+from trainwright.engine.config import TrainerConfig
+
+SHORT = ("model", "loss", "metrics", "target")
+"""Options of the plain system that may stand at the top, in place of `system: {type: plain, …}`."""
+
+
+class OwnConfig(ConfigModel):
+    """The whole configuration of a run with a system of one's own."""
+
+    imports: list[str] = []
+    """Files and packages that are run first, so that what they register by `@tw.register` has a name: `[./my_parts.py]`."""
+    system: choice("system")  # type: ignore[valid-type]
+    """What is trained: `plain` (a model and a loss), a registered system, `./my_system.py:MySystem`, or `base:mixin1,mixin2`."""
+    data: choice("dataset") | None = None  # type: ignore[valid-type]
+    """The data: a registered kind, or a class or function at a path that gives the splits; a LightningModule may bring its own."""
+    trainer: TrainerConfig = TrainerConfig()
+    """How it is trained."""
+    run: RunConfig = RunConfig()
+    """Which run this is and where it is kept."""
+
+
+def is_own(composed: Composed) -> bool:
+    """Whether a composed configuration is of a system of one's own: it has `system`, or a model with a `type` at the top."""
+    root = composed.root
+    model = root.under("model")
+    return root.under("system") is not None or (model is not None and (isinstance(model.value, str) or model.under("type") is not None))
+
+
+def compose_own(config: Any, overrides: Any = ()) -> Composed:
+    """Compose a configuration with `system:`, or with `model:` and `loss:` at the top, and run its imports."""
+    composed = compose(OwnConfig, config, overrides)
+    lengthen(composed.root)
+    imports = composed.root.under("imports")
+    composed.problems += import_named(imports, composed.folders)
+    return composed
+
+
+def lengthen(root: Node) -> None:
+    """Write `model:`, `loss:`, `metrics:` and `target:` of the top into `system: {type: plain}`, places and all."""
+    if not isinstance(root.value, dict) or "system" in root.value or "model" not in root.value:
+        return
+    inside = {name: root.value.pop(name) for name in SHORT if name in root.value}
+    place = inside["model"].place
+    root.value["system"] = Node({"type": Node("plain", place), **inside}, place)

@@ -1,0 +1,134 @@
+"""From a configuration with `system:` to the system and the rows it is trained on, with everything that does not fit found first."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+
+from trainwright.api.adapting import adapted, wanted_dtype
+from trainwright.api.own.config import OwnConfig
+from trainwright.api.trial import first_rows, trial
+from trainwright.config.errors import ConfigError, RequestError
+from trainwright.config.registry import build
+from trainwright.data.datasets import make_data
+from trainwright.data.forms import rows_from
+from trainwright.data.rows import Rows
+from trainwright.engine.pieces import is_ready
+from trainwright.engine.trainer import Trainer
+from trainwright.systems.base import built, seeded
+from trainwright.systems.facts import Facts
+
+log = logging.getLogger("trainwright.fit")
+
+DEFAULT_BATCH = 64
+"""Samples of an iterable that make a batch, where the configuration does not say."""
+
+
+@dataclass
+class PreparedSystem:
+    """A system with the rows of its splits."""
+
+    system: Any
+    splits: dict[str, Rows]
+    spec: Mapping[str, Any] = field(default_factory=dict)
+    """What the data say of themselves."""
+
+
+def prepare_own(config: OwnConfig, only: str | None = None) -> PreparedSystem:
+    """The system made and its data opened; `only` one split, for a measurement. Raises ConfigError or DataError for what does not fit."""
+    made = made_system(config)
+    given, spec = given_splits(config, made)
+    if only is not None:
+        if only not in given:
+            raise ConfigError(f"the data have no {only} split", where="data", fix=f"they have: {', '.join(given) or 'none'}")
+        given = {name: data for name, data in given.items() if name in (only, "train")}
+    splits = {name: opened(config, name, data, made) for name, data in given.items()}
+    example = first_rows(splits.get("train") or next(iter(splits.values())))
+    system = adapted(made)
+    facts = Facts(len(splits["train"]) if "train" in splits else 0, example, spec)
+    if hasattr(system, "build"):
+        built(system, facts, seed=config.run.seed)
+    for rows in splits.values() if only is None else ():
+        say_inexact(rows)
+    return PreparedSystem(system, splits, spec)
+
+
+def made_system(config: OwnConfig) -> nn.Module:
+    """The system that the configuration names. Raises ConfigError for a class that is none, or cannot be made."""
+    where = f"system ({config.system.type})"
+    try:
+        with seeded(config.run.seed):
+            made = build("system", config.system)
+    except RequestError:
+        raise
+    except AttributeError as error:
+        if "before Module.__init__() call" not in str(error):
+            raise
+        fix = "begin its __init__ with super().__init__(config)"
+        raise ConfigError("the system's super().__init__() was not called", where=where, why=str(error), fix=fix) from error
+    check_made(made, where)
+    return made  # type: ignore[no-any-return]
+
+
+def check_made(made: Any, where: str) -> None:
+    """Raise ConfigError for what cannot be a system."""
+    if not isinstance(made, nn.Module):
+        raise ConfigError(f"a {type(made).__name__} is no system", where=where, fix="derive its class from trainwright.System")
+    if "_modules" not in vars(made):
+        raise ConfigError("the system's super().__init__() was not called", where=where, fix="begin its __init__ with super().__init__(config)")
+    if not hasattr(made, "training_step"):
+        fix = "a plain model is trained by `system: {type: plain, model: …, loss: …}`; a system has training_step(self, batch, moment)"
+        raise ConfigError(f"{type(made).__name__} has no training_step", where=where, fix=fix)
+
+
+def given_splits(config: OwnConfig, made: nn.Module) -> tuple[dict[str, Any], Mapping[str, Any]]:
+    """The data by split, as the configuration or the LightningModule gives them, and what they say of themselves."""
+    if config.data is None:
+        from trainwright.systems.lightning import is_lightning, loaders_of
+
+        found = loaders_of(made) if is_lightning(made) else {}
+        if not found:
+            raise ConfigError("there are no data", where="data", fix="name them: `data: {type: ./my_data.py:MyData}`; see trainwright list dataset")
+        return found, {}
+    data = make_data(config.data, seed=config.run.seed)
+    return dict(data.splits), data.spec
+
+
+def opened(config: OwnConfig, split: str, data: Any, made: nn.Module) -> Rows:
+    """Rows of a split, in the dtype of the system's parameters."""
+    size = config.trainer.batch_size if isinstance(config.trainer.batch_size, int) else DEFAULT_BATCH
+    rows: Rows = rows_from(
+        data,
+        split,
+        wanted_dtype(made),
+        where=f"data ({split})",
+        batch_size=size,
+        max_steps=config.trainer.max_steps,
+        seed=config.run.seed,
+        unlabelled=True,
+    )
+    return rows
+
+
+def say_inexact(rows: Any) -> None:
+    """Say before the first step why a run over these rows could not be continued bit for bit, if so."""
+    why = getattr(rows, "inexact", "")
+    if why:
+        log.warning("this run cannot be continued exactly: %s", why)
+
+
+def trainer_for(config: OwnConfig, again: str) -> Trainer:
+    """The trainer of the configuration."""
+    return Trainer(config.trainer, seed=config.run.seed, device=config.run.device, continue_with=again)
+
+
+def check_own(config: OwnConfig, prepared: PreparedSystem, engine: Trainer) -> None:
+    """Try a step on a few rows and every setting, so that what does not fit is refused before anything is written."""
+    train, validation = prepared.splits["train"], prepared.splits.get("validation")
+    trial(prepared.system, prepared.splits, torch.device("cpu"))
+    engine.check(prepared.system, len(train), 0 if validation is None else len(validation), is_ready(train))

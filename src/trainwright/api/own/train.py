@@ -1,0 +1,126 @@
+"""Training a system of one's own from a configuration, and continuing it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import shlex
+import shutil
+from pathlib import Path
+from typing import Any
+
+from trainwright.api.own.config import OwnConfig, compose_own
+from trainwright.api.own.prepare import PreparedSystem, check_own, prepare_own, trainer_for
+from trainwright.api.resume import existing, refuse_changes
+from trainwright.api.run import Run
+from trainwright.api.system_run import SystemRun
+from trainwright.api.train import refuse_taken
+from trainwright.config.compose import Composed
+from trainwright.config.dump import dump
+from trainwright.config.errors import RequestError
+from trainwright.config.located import validate
+from trainwright.config.own_parts import absolute_imports
+from trainwright.engine.tuning import as_before
+from trainwright.runs.directory import RunDirectory, folder_name
+from trainwright.runs.log import warnings_as
+
+log = logging.getLogger("trainwright.fit")
+
+
+def train_own(composed: Composed, resume: bool = False) -> Run:
+    """Train what a composed configuration with `system:` says; with `resume` continue the run that is there, if there is one."""
+    config = settled(validate(OwnConfig, composed), composed)
+    if resume:
+        found = existing(config)  # type: ignore[arg-type]
+        if found is not None and found.config.is_file():
+            return continue_own(found, config)
+    else:
+        refuse_taken(config)  # type: ignore[arg-type]
+    prepared = prepare_own(config)
+    engine = trainer_for(config, "")
+    check_own(config, prepared, engine)
+    absent = [folder for folder in (Path("runs") / folder_name(config.run.name), Path("runs")) if not folder.exists()]
+    run = RunDirectory.create(config.run.dir, config.run.name, resume=resume and bool(config.run.dir))
+    try:
+        with run:
+            return _trained(run, config, prepared, engine, resume)
+    except RequestError:
+        if not any(run.checkpoints.glob("*")):
+            shutil.rmtree(run.path, ignore_errors=True)
+            for folder in absent:
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
+        raise
+
+
+def settled(config: OwnConfig, composed: Composed) -> OwnConfig:
+    """The configuration with its name, and with imports that mean the same from any folder."""
+    name = config.run.name or default_name(config)
+    return config.model_copy(
+        update={"run": config.run.model_copy(update={"name": name}), "imports": absolute_imports(list(config.imports))}
+    )
+
+
+def default_name(config: OwnConfig) -> str:
+    """The last word of what is trained: `MySystem`, `Net`, `graph`."""
+    model = getattr(config.system, "model", None)
+    written = config.system.type if config.system.type != "plain" or model is None else model.type
+    return folder_name(str(written).rpartition(":")[2].rpartition(".")[2].rpartition("/")[2] or "system")
+
+
+def resume_own(found: RunDirectory, overrides: Any = ()) -> Run:
+    """Continue a run from its own configuration."""
+    composed = compose_own(found.config, list(overrides))
+    return continue_own(found, settled(validate(OwnConfig, composed), composed))
+
+
+def continue_own(found: RunDirectory, config: OwnConfig) -> Run:
+    """Continue `found`, whose configuration may differ only where the past is not touched."""
+    saved = saved_config(found)
+    config = config.model_copy(
+        update={"trainer": as_before(config.trainer, saved.trainer), "run": config.run.model_copy(update={"name": saved.run.name})}
+    )
+    refuse_changes(saved, config, found)  # type: ignore[arg-type]
+    if found.status == "finished":
+        log.info("this run is finished: %s", found.path)
+        return Run(found)
+    prepared = prepare_own(config)
+    engine = trainer_for(config, "")
+    check_own(config, prepared, engine)
+    with RunDirectory.create(str(found.path), found.name, resume=True) as run:
+        log.info("continuing %s", run.path)
+        return _trained(run, config, prepared, engine, resume=True)
+
+
+def saved_config(found: RunDirectory) -> OwnConfig:
+    """The configuration a run was trained with."""
+    composed = compose_own(found.config)
+    return validate(OwnConfig, composed)
+
+
+def _trained(run: RunDirectory, config: OwnConfig, prepared: PreparedSystem, engine: Any, resume: bool) -> Run:
+    again = f"trainwright resume {shlex.quote(str(run.path))}"
+    engine.continue_with = again
+
+    def written(section: Any) -> str:
+        place = config.run.model_copy(update={"dir": ""})
+        return dump(config.model_copy(update={"trainer": section, "run": place}))
+
+    work = SystemRun(engine, prepared.system, prepared.splits, written, config.run.seed, f"{again}, which makes what is missing")
+    with warnings_as(config.run.warnings):
+        work.train(run, resume)
+    log.info("run:    %s", run.path)
+    return Run(RunDirectory.open(run.path))
+
+
+def is_own_run(found: RunDirectory) -> bool:
+    """Whether a run is one of a system of one's own that a configuration described."""
+    import yaml
+
+    if not found.config.is_file():
+        return False
+    read = yaml.safe_load(found.config.read_text())
+    return isinstance(read, dict) and "system" in read
+
+
+__all__ = ["is_own_run", "resume_own", "saved_config", "train_own"]

@@ -1,0 +1,118 @@
+"""A system of one's own trained in a run directory, and measured: what `tw.fit` and a configuration with `system:` share."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trainwright.api.unwritten import unwritten
+from trainwright.checkpoint.manifest import sha256_of
+from trainwright.checkpoint.tensors import save_tensors
+from trainwright.config.clock import process_start
+from trainwright.config.errors import Interrupted, RequestError, RunError
+from trainwright.data.rows import Rows
+from trainwright.engine.result import FitResult
+from trainwright.engine.trainer import Trainer
+from trainwright.engine.tuning import without_auto
+from trainwright.runs.code import write_code_in_background
+from trainwright.runs.directory import RunDirectory
+from trainwright.runs.environment import command_line, environment
+from trainwright.runs.files import write_text
+from trainwright.runs.log import logged
+from trainwright.runs.results import build_results
+from trainwright.systems.plain import PlainSystem
+
+log = logging.getLogger("trainwright.fit")
+
+WEIGHTS, POSITION = "model.safetensors", "position.json"
+
+
+@dataclass
+class SystemRun:
+    """What is trained on which rows, and how the request is written down."""
+
+    engine: Trainer
+    system: Any
+    splits: Mapping[str, Rows]
+    """`train`, and perhaps `validation` and `test`."""
+    written: Callable[[Any], str]
+    """config.yaml for a `trainer:` section whose numbers are settled."""
+    seed: int
+    again: str
+    """The call that makes what is missing, should the disk refuse the results."""
+    target: str = "target"
+    """The name under which results.json has the metrics."""
+
+    def train(self, run: RunDirectory, resume: bool) -> FitResult:
+        """Train in the run directory and write what came of it."""
+        engine = self.engine
+        engine.config = without_auto(engine, self.system, self.splits["train"], run=run.path, resume=resume)
+        write_text(run.config, self.written(engine.config))
+        write_text(run.command, command_line() + "\n")
+        run.status = "running"
+        threads: list[Any] = []
+
+        def surroundings() -> None:
+            run.write_json("environment.json", environment())
+            threads.append(write_code_in_background(run))
+
+        with logged(run.log):
+            try:
+                rows = [self.splits.get(name) for name in ("validation", "test")]
+                result = engine.fit(self.system, self.splits["train"], *rows, run=run.path, resume=resume, on_first_step=surroundings)
+                with unwritten(run, "its results", self.again):
+                    self._write(run, result)
+                    run.update(status="finished", headline=self._headline(result))
+                return result
+            except BaseException as error:
+                with contextlib.suppress(RunError):  # a full disk must not hide what happened
+                    run.status = "interrupted" if isinstance(error, Interrupted) else "failed"
+                log.debug("the run ended early", exc_info=not isinstance(error, RequestError))
+                raise
+            finally:
+                for thread in threads:
+                    thread.join()
+
+    def _write(self, run: RunDirectory, result: FitResult) -> None:
+        """model/model.safetensors with the names of what was given, where in the run it is from, and results.json."""
+        run.model.mkdir(exist_ok=True)
+        weights: Path = run.model / WEIGHTS
+        save_tensors(weights, plain_module(self.system).state_dict())
+        run.write_json(f"model/{POSITION}", position(result))
+        results = build_results(
+            metrics={
+                split: {self.target: {name: value for name, value in found.items() if name != "loss"}, "loss": found.get("loss")}
+                for split, found in result.metrics.items()
+            },
+            timing={**result.timing, "total_seconds": time.time() - process_start()},
+            realised=result.realised,
+            stopped_because=result.stopped_because,
+            best=result.best,
+            seed=self.seed,
+            weights_sha256=sha256_of(weights),
+        )
+        run.write_json("results.json", results)
+
+    def _headline(self, result: FitResult) -> dict[str, Any]:
+        """The one number of a run's listing."""
+        split = next((name for name in ("test", "validation", "train") if result.metrics.get(name)), "")
+        found = result.metrics.get(split, {})
+        metric = result.monitor if result.monitor in found else next(iter(found), result.monitor)
+        return {"target": "", "metric": metric, "value": found.get(metric), "split": split}
+
+
+def plain_module(system: Any) -> Any:
+    """What a person gave: the model of a plain system, or the system itself; adapters name their weights as the model within does."""
+    return system.model if isinstance(system, PlainSystem) else system
+
+
+def position(result: FitResult) -> dict[str, int]:
+    """Step and epoch of the kept weights, so that a later evaluation is at the same place of the run."""
+    step = result.steps if result.best_step is None else result.best_step
+    rows = [row for row in result.history if row["step"] == step]
+    return {"step": step, "epoch": int(rows[-1]["epoch"] if rows else result.epochs)}

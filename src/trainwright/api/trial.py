@@ -1,0 +1,102 @@
+"""A step tried on a few rows before a run begins: what a person's own system gets wrong is told before anything is written."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from trainwright.config.errors import ConfigError, DataError, RequestError, TrainwrightError
+from trainwright.engine.pieces import is_ready
+from trainwright.engine.step_result import as_loss
+from trainwright.engine.system import Moment, rows_in, to_device
+from trainwright.systems.base import seeded
+
+log = logging.getLogger("trainwright.fit")
+
+FEW = 2
+
+
+def first_rows(rows: Any) -> Any:
+    """A small batch of the first rows, on the CPU; of ready batches the first."""
+    if hasattr(rows, "begin_epoch"):
+        rows.begin_epoch(0, 0)
+    count = 1 if is_ready(rows) else min(FEW, len(rows))
+    return rows.take(torch.arange(count))
+
+
+def trial(system: Any, splits: Mapping[str, Any], device: torch.device) -> None:
+    """Try `training_step` on a few training rows, its weights, buffers and generators left as they were.
+
+    Raises ConfigError for a loss that is none or is not connected, and for whatever the step itself raises. A system that has a `check`
+    of its own is checked by it; one that steps its optimizers by itself is not tried, nor are streams that can be read only once.
+    """
+    if hasattr(system, "check"):
+        for rows in splits.values():
+            system.check(to_device(first_rows(rows), device))
+        return
+    rows = splits["train"]
+    if not getattr(system, "automatic_optimization", True) or getattr(rows, "once", False):
+        return
+    before = copy.deepcopy({name: each for name, each in system.named_buffers()})
+    was = system.training
+    system.train()
+    try:
+        with seeded(0):
+            _try_step(system, to_device(first_rows(rows), device))
+    finally:
+        system.train(was)
+        for name, each in system.named_buffers():
+            if name in before:
+                each.copy_(before[name])
+
+
+def _try_step(system: Any, batch: Any) -> None:
+    moment = Moment(0, 0, 0.0, torch.default_generator)
+    where = f"{type(system).__name__}.training_step"
+    try:
+        value = system.training_step(batch, moment)
+        weights = getattr(system, "loss_weights", None)
+        loss = as_loss(value, rows_in(batch), None if weights is None else weights(moment))
+    except RequestError:
+        raise
+    except TrainwrightError as error:
+        if "in no run" in error.what:
+            return  # it asks for the run, which is not there yet: the first step will tell
+        raise ConfigError(error.what, where=where, why=error.why, fix=error.fix) from error
+    except Exception as error:  # whatever a person's step raises is the answer
+        raise DataError(
+            "training_step fails on the first rows",
+            where=f"{where}{_line(error)}",
+            why=f"{type(error).__name__}: {error}".splitlines()[0],
+            fix=f"a batch is {described(batch)}; the traceback: --traceback, or TRAINWRIGHT_TRACEBACK=1",
+        ) from error
+    root = loss.total if loss.mean is None else loss.mean
+    if not root.requires_grad:
+        fix = "check that training_step uses the model, neither detached nor under no_grad"
+        raise ConfigError("the loss does not depend on any trained parameter", where=where, why="it has no graph", fix=fix)
+
+
+def _line(error: BaseException) -> str:
+    """File and line of a person's own code in which an error arose."""
+    trace, found = error.__traceback__, ""
+    while trace is not None:
+        file = trace.tb_frame.f_code.co_filename
+        if "site-packages" not in file and "/trainwright/" not in file:
+            found = f" ({file}:{trace.tb_lineno})"
+        trace = trace.tb_next
+    return found
+
+
+def described(batch: Any) -> str:
+    """A batch in words: names, shapes and types of its tensors."""
+    if isinstance(batch, torch.Tensor):
+        return f"{tuple(batch.shape)} {str(batch.dtype).removeprefix('torch.')}"
+    if isinstance(batch, Mapping):
+        return "{" + ", ".join(f"{name}: {described(each)}" for name, each in batch.items()) + "}"
+    if isinstance(batch, list | tuple):
+        return "(" + ", ".join(described(each) for each in batch) + ")"
+    return f"a {type(batch).__name__}"

@@ -1,0 +1,79 @@
+"""The loaders of a LightningModule or LightningDataModule, by split, and the hooks it has for moving batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+
+from trainwright.config.errors import ConfigError
+from trainwright.engine.system import to_device
+from trainwright.systems.lightning_methods import is_datamodule, overridden
+
+METHODS = {"train": "train_dataloader", "validation": "val_dataloader", "test": "test_dataloader", "predict": "predict_dataloader"}
+"""Split → the method that makes its loader."""
+TRANSFERS = ("on_before_batch_transfer", "transfer_batch_to_device", "on_after_batch_transfer")
+
+
+def loaders_of(source: Any) -> dict[str, Any]:
+    """Split (`train`, `validation`, `test`, `predict`) → the loader of a module or data module; those it does not define are left out.
+
+    A data module is prepared first: `prepare_data`, `setup("fit")`, and `setup` for the other splits that it defines. Raises ConfigError
+    where a split has several loaders.
+    """
+    if is_datamodule(source):
+        prepare_datamodule(source)
+    return found_loaders(source)
+
+
+def prepare_datamodule(source: Any) -> None:
+    """`prepare_data`, then `setup` for every stage that it has a loader for."""
+    source.prepare_data()
+    for split, stage in (("train", "fit"), ("test", "test"), ("predict", "predict")):
+        if split == "train" or overridden(source, METHODS[split]):
+            source.setup(stage)
+
+
+def found_loaders(source: Any) -> dict[str, Any]:
+    """The loaders of a source that was prepared. Raises ConfigError where a split has several."""
+    found = {}
+    for split, method in METHODS.items():
+        loader = _single(getattr(source, method)(), f"{type(source).__name__}.{method}") if overridden(source, method) else None
+        if loader is not None:
+            found[split] = loader
+    return found
+
+
+def _single(loader: Any, where: str) -> Any:
+    """The one loader that is meant; None where there is none."""
+    if isinstance(loader, list | tuple):
+        if len(loader) > 1:
+            raise _several(len(loader), where)
+        return loader[0] if loader else None
+    if isinstance(loader, Mapping) or type(loader).__name__ == "CombinedLoader":
+        inside = loader if isinstance(loader, Mapping) else loader.flattened
+        raise _several(len(inside), where)
+    return loader
+
+
+def _several(count: int, where: str) -> ConfigError:
+    why = "an epoch here is one pass over one loader, so that a run can continue within it"
+    fix = "join the datasets (torch.utils.data.ConcatDataset, or a Dataset that gives both)"
+    return ConfigError(f"there are {count} loaders for one split", where=where, why=why, fix=fix)
+
+
+def transfer_of(module: Any, datamodule: Any) -> Callable[[Any, torch.device], Any] | None:
+    """What is done to a batch before a step sees it, by the hooks of the data module or the module; None where neither overrides one."""
+    sources = [each for each in (datamodule, module) if each is not None]
+    owners = {name: next((each for each in sources if overridden(each, name)), None) for name in TRANSFERS}
+    if not any(each is not None for each in owners.values()):
+        return None
+    before, move, after = (None if owners[name] is None else getattr(owners[name], name) for name in TRANSFERS)
+
+    def moved(batch: Any, device: torch.device) -> Any:
+        batch = batch if before is None else before(batch, 0)
+        batch = to_device(batch, device) if move is None else move(batch, device, 0)
+        return batch if after is None else after(batch, 0)
+
+    return moved

@@ -1,0 +1,117 @@
+"""What `self.log` was given over one pass, joined as Lightning joins it: means weighted by rows, sums, extremes, torchmetrics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from trainwright.config.errors import TrainwrightError, did_you_mean
+
+REDUCTIONS = ("mean", "sum", "max", "min")
+
+
+class Entry:
+    """All values of one name as one number, kept where they are; or the metric that keeps them itself."""
+
+    def __init__(self, reduce: str) -> None:
+        self.reduce, self.weight = reduce, 0.0
+        self.total: float | Tensor = 0.0
+        self.metric: Any = None
+
+    def add(self, value: float | Tensor, weight: float) -> None:
+        """Take in a value of `weight` rows, in double precision where the device has it."""
+        if isinstance(value, Tensor):
+            value = value.detach().to(torch.float32 if value.device.type == "mps" else torch.float64)
+        if self.reduce in ("mean", "sum"):
+            share = value * weight if self.reduce == "mean" else value
+            self.total = share if not self.weight else self.total + share
+        else:
+            self.total = value if not self.weight else extreme(self.reduce, self.total, value)
+        self.weight += weight
+
+    def value(self) -> float | Tensor:
+        """All values as one; a tensor where they were tensors, so that the host need not wait."""
+        if self.metric is not None:
+            found: float | Tensor = self.metric.compute()
+            return found
+        return self.total / self.weight if self.reduce == "mean" and self.weight else self.total
+
+
+def extreme(reduce: str, first: float | Tensor, second: float | Tensor) -> float | Tensor:
+    """The larger or the smaller of two, on their device."""
+    if isinstance(first, Tensor) or isinstance(second, Tensor):
+        one, other = torch.as_tensor(first), torch.as_tensor(second)
+        return torch.maximum(one, other) if reduce == "max" else torch.minimum(one, other)
+    return max(first, second) if reduce == "max" else min(first, second)
+
+
+class Logged:
+    """The entries of one pass over a split, or of one epoch of training."""
+
+    def __init__(self) -> None:
+        self.entries: dict[str, Entry] = {}
+
+    def add(self, name: str, value: Any, weight: float, reduce: str) -> Entry:
+        """Take in a number, a tensor of one element or a torchmetrics metric. Never waits for the device."""
+        entry = self.entries.get(name)
+        if entry is None:
+            entry = self.entries[name] = Entry(reduce)
+        if is_metric(value):
+            entry.metric = value
+        else:
+            entry.add(value, weight)
+        return entry
+
+    def values(self) -> dict[str, float]:
+        """Name → value. Waits for the device."""
+        return {name: float(entry.value()) for name, entry in self.entries.items()}
+
+    def reset_metrics(self) -> None:
+        """Let the metrics that were logged begin anew, as Lightning does at the end of a pass."""
+        for entry in self.entries.values():
+            if entry.metric is not None:
+                entry.metric.reset()
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint in the middle of an epoch keeps, JSON-able; the state of a torchmetrics metric is the module's."""
+        kept = {name: entry for name, entry in self.entries.items() if entry.metric is None}
+        return {name: [entry.reduce, float(entry.total), entry.weight] for name, entry in kept.items()}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Take the state back."""
+        self.entries = {}
+        for name, (reduce, total, weight) in state.items():
+            self.entries[name] = entry = Entry(reduce)
+            entry.total, entry.weight = total, weight
+
+
+def is_metric(value: Any) -> bool:
+    """Whether a value is a torchmetrics metric, which keeps its own state."""
+    return hasattr(value, "compute") and hasattr(value, "update")
+
+
+def reduction_of(reduce: Any, name: str) -> str:
+    """`mean`, `sum`, `max` or `min` from a word or torch's function of that name; raises TrainwrightError for another, as there."""
+    if reduce == "mean":
+        return "mean"
+    word = reduce if isinstance(reduce, str) else str(getattr(reduce, "__name__", reduce))
+    word = {"amax": "max", "amin": "min"}.get(word, word)
+    if word in REDUCTIONS:
+        return word
+    raise TrainwrightError(f"there is no reduction '{word}'", where=f"self.log({name!r}, reduce_fx=…)", fix=did_you_mean(word, REDUCTIONS))
+
+
+def number(name: str, value: Any) -> float | Tensor:
+    """A number or a tensor of one element without dimensions; raises TrainwrightError for anything else."""
+    if isinstance(value, Tensor):
+        if value.dim() == 0:
+            return value
+        if value.numel() == 1:
+            return value.reshape(())
+    elif isinstance(value, int | float):
+        return value
+    what = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
+    raise TrainwrightError(f"{what} is no number", where=f"self.log({name!r})", fix="log its mean, or a torchmetrics metric")

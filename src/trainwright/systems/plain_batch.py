@@ -1,0 +1,135 @@
+"""What of a batch goes into the model, and what is its target: rows by name, tuples, objects of one's own."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from trainwright.config.errors import ConfigError, DataError, did_you_mean
+from trainwright.nn.criteria.wiring import described, held
+
+TARGET = "target"
+TARGETS = (TARGET, "label", "labels", "y")
+"""Keys that a target goes by, where none is named."""
+BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which parts of a batch the model takes, by place or by name, and which is the target; None for a batch taken whole."""
+
+    positional: tuple[Any, ...] | None
+    named: tuple[str, ...] = ()
+    target: Any = None
+    whole_target: bool = False
+
+
+class Reading:
+    """Reads batches for one model: plans once for each form of batch, and then only follows the plan."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        inputs: list[str] | None,
+        target: str | int | None,
+        claimed: Collection[str | int] = (),
+        uses_target: bool = True,
+    ) -> None:
+        """`inputs`: the blocks the model takes, in order; None to see from the batch. `claimed`: what only the loss reads."""
+        self.given = target
+        self.claimed, self.uses_target = frozenset(claimed), uses_target
+        self.parameters, self.required = _parameters(model)
+        self.plan = None if inputs is None else self._of_inputs(inputs)
+        self._plans: dict[Any, Plan] = {}
+
+    def _of_inputs(self, inputs: list[str]) -> Plan:
+        name = TARGET if self.given is None else self.given
+        return Plan(tuple(inputs), (), name) if self.uses_target else Plan((*inputs, name))
+
+    def plan_of(self, batch: Any) -> Plan:
+        """The plan for a batch; raises DataError when the target cannot be told."""
+        if self.plan is not None:
+            return self.plan
+        key = (type(batch), tuple(batch) if isinstance(batch, Mapping) else len(batch) if isinstance(batch, tuple | list) else 0)
+        found = self._plans.get(key)
+        if found is None:
+            found = self._plans[key] = self._made(batch)
+        return found
+
+    def _made(self, batch: Any) -> Plan:
+        if isinstance(batch, Mapping):
+            return self._of_mapping(batch)
+        if isinstance(batch, tuple | list):
+            return self._of_tuple(batch)
+        names = [name for name in ((self.given,) if self.given is not None else TARGETS) if name in held(batch)]
+        return Plan(None, (), names[0] if names else None, whole_target=not names)
+
+    def _of_mapping(self, batch: Mapping[str, Any]) -> Plan:
+        target = self.given if self.given is not None else next((name for name in TARGETS if name in batch), None)
+        if self.given is not None and self.given not in batch and self.uses_target:
+            raise DataError(f"the batch has no '{self.given}'", where="target", fix=did_you_mean(str(self.given), map(str, batch)))
+        names = [name for name in batch if name != target]
+        if all(name == "input" or name.startswith("input.") for name in names):
+            return Plan(tuple(names), (), target)
+        candidates = [name for name in names if name in self.parameters or name not in self.claimed]
+        by_name = tuple(name for name in candidates if name in self.parameters)
+        if len(by_name) == len(candidates) or (self.required and self.required <= set(by_name)):
+            return Plan((), by_name, target)
+        return Plan(tuple(name for name in names if name not in self.claimed), (), target)
+
+    def _of_tuple(self, batch: tuple[Any, ...] | list[Any]) -> Plan:
+        names = list(getattr(batch, "_fields", range(len(batch))))
+        target: Any = self.given
+        if target is None and self.uses_target and len(batch) > 1:
+            target = next((name for name in TARGETS if name in names), len(batch) - 1)
+        if isinstance(target, str):
+            if target not in names:
+                fix = "give its place: target=1" if names and names[0] == 0 else did_you_mean(target, map(str, names))
+                raise DataError(f"the batch has no '{target}'", where="target", why=f"it is a tuple of {described(batch)}", fix=fix)
+            target = names.index(target)
+        if target is not None and not -len(batch) <= target < len(batch):
+            raise DataError(f"the batch has no place {target}", where="target", why=f"it has {len(batch)} parts, from 0")
+        target = None if target is None else target % len(batch)
+        claimed = {names.index(each) if each in names else each for each in self.claimed}
+        return Plan(tuple(place for place in range(len(batch)) if place != target and place not in claimed), (), target)
+
+    def call(self, model: nn.Module, batch: Any, plan: Plan) -> Any:
+        """The model's output for a batch."""
+        if plan.positional is None:
+            return model(batch)
+        if plan.named:
+            return model(**{name: batch[name] for name in plan.named})
+        return model(*[batch[name] for name in plan.positional])
+
+    def target_of(self, batch: Any, plan: Plan) -> Any:
+        """The target of a batch; the batch itself where it is an object of one's own without one; None where the loss has none."""
+        if plan.positional is None:
+            return batch if plan.whole_target else getattr(batch, plan.target)
+        return None if plan.target is None else batch[plan.target]
+
+    def require_target(self, batch: Any, plan: Plan) -> None:
+        """Raises DataError when the loss has a target and the batch none."""
+        if self.uses_target and plan.positional is not None and plan.target is None:
+            fix = "name it: target=…, a key or a place in the batch"
+            why = f"the batch holds {described(batch)}, and none is called {', '.join(TARGETS)}"
+            raise DataError("the target cannot be told from the batch", where="target", why=why, fix=fix)
+
+
+def _parameters(model: nn.Module) -> tuple[frozenset[str], frozenset[str]]:
+    """The names `forward` takes, and those it must be given; all names where it takes any."""
+    try:
+        found = list(inspect.signature(model.forward).parameters.values())
+    except (TypeError, ValueError):
+        return frozenset(), frozenset()
+    names = [each for each in found if each.kind in BY_NAME]
+    return frozenset(each.name for each in names), frozenset(each.name for each in names if each.default is each.empty)
+
+
+def check_target(target: Any) -> None:
+    """Raises ConfigError for a target that is neither a key nor a place."""
+    if target is not None and not isinstance(target, str | int):
+        raise ConfigError(f"the target is a {type(target).__name__}", where="target", fix="give its key in the batch, or its place")

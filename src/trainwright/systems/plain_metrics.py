@@ -1,0 +1,73 @@
+"""Metrics of a plain system: by the names known for what its loss predicts, or functions of one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from trainwright import metrics as measures
+from trainwright.config.errors import ConfigError, nearest
+from trainwright.config.foreign import found_at, is_path
+
+MetricFunction = Callable[[Tensor, Tensor], Any]
+
+USUAL = {"category": ["accuracy"], "binary": ["accuracy"], "number": ["r2", "rmse", "mae"]}
+WHERE = "tw.fit(metrics)"
+
+
+class Measures:
+    """The metrics asked for; raises ConfigError for names that do not fit the loss."""
+
+    def __init__(self, asked: Sequence[str] | Mapping[str, MetricFunction] | None, kind: str) -> None:
+        self.kind = kind
+        self.functions: dict[str, MetricFunction] = dict(asked) if isinstance(asked, Mapping) else {}
+        self.names = [] if isinstance(asked, Mapping) else self._checked(asked)
+
+    def _checked(self, asked: Sequence[str] | None) -> list[str]:
+        if asked is None:
+            return USUAL.get(self.kind, [])
+        for path in [each for each in asked if is_path(each)]:
+            self.functions[path.rpartition(":")[2].rpartition(".")[2]] = found_at(path)[0]
+        named = [each for each in asked if not is_path(each)]
+        if named and not self.kind:
+            why = "with a loss of your own, or one that does not say what is predicted, it is not known what the outputs mean"
+            raise ConfigError("metrics by name need a loss by name", where=WHERE, why=why, fix="give a mapping of name → function")
+        for name in named:
+            if name not in measures.PARTS or self.kind not in measures.PARTS[name].kinds:
+                fitting = [each for each, part in measures.PARTS.items() if self.kind in part.kinds]
+                close = next((each for each in fitting if name and each.startswith(name.lower())), "") or nearest(name, fitting)
+                fix = (f"did you mean '{close}'? " if close else "") + f"available: {', '.join(fitting)}"
+                raise ConfigError(f"there is no metric '{name}' for this loss", where=WHERE, fix=fix)
+        return named
+
+    def values(self, output: Tensor, target: Tensor) -> dict[str, float]:
+        """Every metric of whole-split outputs."""
+        return {name: float(function(output, target)) for name, function in self.functions.items()} | self._named(output, target)
+
+    def _named(self, output: Tensor, target: Tensor) -> dict[str, float]:
+        if not self.names:
+            return {}
+        if self.kind == "category" and target.is_floating_point():
+            target = target.argmax(dim=1)
+        if self.names == ["accuracy"] and self.kind == "category":  # every evaluation: no need for probabilities
+            return {"accuracy": float((output.argmax(dim=1) == target).double().mean())}
+        outcome = _outcome(self.kind, output, target.cpu().numpy())
+        return measures.compute(outcome, [measures.options(name) for name in self.names if outcome.kind in measures.PARTS[name].kinds])
+
+    def higher_is_better(self, name: str) -> bool | None:
+        """Which way a metric is better; None for a function of one's own."""
+        return None if name in self.functions else name != "loss" and measures.PARTS[name].higher_is_better
+
+
+def _outcome(kind: str, output: Tensor, truth: Any) -> Any:
+    if kind == "category":
+        return measures.Outcome("category", truth, output.softmax(dim=1).cpu().numpy())
+    if kind == "binary":
+        scores = output.sigmoid().cpu().numpy()
+        if scores.ndim == 2 and scores.shape[1] > 1:
+            return measures.Outcome("set", truth, scores)
+        return measures.Outcome("binary", truth.reshape(-1), scores.reshape(-1))
+    return measures.Outcome("number" if output.dim() == 1 else "vector", truth, output.cpu().numpy().astype(np.float64))

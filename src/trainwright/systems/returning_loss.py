@@ -1,0 +1,221 @@
+"""A model that returns its own loss (`model(**batch).loss`), as the models of Hugging Face do; transformers is not imported here."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from trainwright.config.errors import DataError, TrainwrightError
+from trainwright.engine.monitor import higher_is_better
+from trainwright.engine.system import Batch, Loss, Moment, rows_in
+from trainwright.nn.modes import eval_mode
+from trainwright.systems.base import seeded
+
+log = logging.getLogger("trainwright.systems")
+
+LABELS = "labels"
+IGNORED = -100
+"""The label that transformers leaves out of a loss."""
+
+
+class ReturningLossSystem(nn.Module):
+    """Trains a model that takes the columns of a batch by name and returns an object, mapping or tuple with the mean loss of them.
+
+    Items are the labels that count where there is a label per token, so that pieces of a step are joined exactly; else rows. Names of
+    weights are the model's own.
+    """
+
+    monitor = "loss"
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+        self.taken = columns_taken(model)
+        self._shifted: bool | None = None
+        self._left_out: frozenset[str] = frozenset()
+
+    def state_dict(self, *arguments: Any, **named: Any) -> dict[str, Any]:
+        """The model's."""
+        found: dict[str, Any] = self.model.state_dict(*arguments, **named)
+        return found
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+        """As the model does it."""
+        return self.model.load_state_dict(state_dict, strict=strict, assign=assign)
+
+    def named_modules(self, *arguments: Any, **named: Any) -> Iterator[tuple[str, nn.Module]]:
+        """The model and the modules within it, by its names."""
+        yield from self.model.named_modules(*arguments, **named)
+
+    def get_submodule(self, target: str) -> nn.Module:
+        """The model's."""
+        return self.model.get_submodule(target)
+
+    def inputs_of(self, batch: Batch) -> dict[str, Any]:
+        """The columns that the model takes; the others are named once. Raises DataError for a batch without names."""
+        if not isinstance(batch, Mapping):
+            fix = "give mappings: {'input_ids': …, 'labels': …}"
+            raise DataError(
+                f"a batch is a {type(batch).__name__}", where=type(self.model).__name__, why="the model takes columns by name", fix=fix
+            )
+        if self.taken is None:
+            return dict(batch)
+        left_out = frozenset(batch) - self.taken
+        if not left_out:
+            return dict(batch)
+        if not left_out <= self._left_out:
+            self._left_out |= left_out
+            log.info("columns that %s does not take are left out: %s", type(self.model).__name__, ", ".join(sorted(left_out)))
+        return {name: each for name, each in batch.items() if name in self.taken}
+
+    def items_of(self, inputs: Mapping[str, Any]) -> int | Tensor:
+        """What the loss is the mean over: tokens whose labels count, or rows."""
+        labels = inputs.get(LABELS)
+        if not isinstance(labels, Tensor) or labels.is_floating_point() or labels.dim() < 2 or labels.shape[1] == 1:
+            return rows_in(inputs)
+        counted = labels[..., 1:] if self.shifts(inputs, labels) else labels
+        return (counted != IGNORED).sum()
+
+    def shifts(self, inputs: Mapping[str, Any], labels: Tensor) -> bool:
+        """Whether the model compares labels with the tokens before them, so that the first counts for nothing; found out once."""
+        if self._shifted is None:
+            losses = []
+            for first in (0, IGNORED):
+                changed = labels.clone()
+                changed[:, 0], changed[:, 1] = first, 0
+                with tried(self.model):
+                    losses.append(self._loss(self.model(**{**inputs, LABELS: changed}), inputs))
+            self._shifted = bool(torch.equal(losses[0], losses[1]))
+        return self._shifted
+
+    def training_step(self, batch: Batch, moment: Moment) -> Loss:
+        """The loss of the rows; raises TrainwrightError when the model returns none."""
+        inputs = self.inputs_of(batch)
+        mean = self._loss(self.model(**inputs), inputs)
+        items = self.items_of(inputs)
+        if isinstance(items, int):
+            return Loss.of_mean(mean, items)
+        total = torch.where(items > 0, mean, torch.zeros_like(mean)) * items  # without a label that counts the mean is 0 / 0
+        return Loss(total, items)
+
+    def _loss(self, returned: Any, inputs: Mapping[str, Any]) -> Tensor:
+        loss = loss_in(returned)
+        if loss is not None:
+            return loss
+        what = f"{type(self.model).__name__} returned no loss"
+        why = f"it was given {', '.join(inputs)}"
+        fix = "give the column 'labels'" if LABELS not in inputs else "let forward return a mapping or an object with a scalar 'loss'"
+        raise TrainwrightError(what, where="training_step", why=why, fix=fix)
+
+    def evaluation_step(self, batch: Batch, moment: Moment) -> dict[str, Tensor]:
+        """Sum of the loss and items of the batch, spread over its rows; whether each row is right where there is one class for it."""
+        inputs = self.inputs_of(batch)
+        returned = self.model(**inputs)
+        mean, rows = self._loss(returned, inputs), rows_in(batch)
+        items = torch.as_tensor(self.items_of(inputs), device=mean.device)
+        total = torch.where(items > 0, mean.float() * items, 0.0)
+        found = {"total": (total / rows).expand(rows), "items": (items / rows).expand(rows)}
+        logits, labels = logits_in(returned), inputs.get(LABELS)
+        if classifies(logits, labels):
+            found["right"] = logits.argmax(dim=1) == labels.reshape(-1)  # type: ignore[union-attr]
+        return found
+
+    def predict_step(self, batch: Batch) -> dict[str, Tensor]:
+        """The logits, or every tensor beside the loss that has rows; raises TrainwrightError when there is none."""
+        returned = self.model(**self.inputs_of(batch))
+        logits = logits_in(returned)
+        if logits is not None:
+            return {"logits": logits}
+        rows = rows_in(batch)
+        found = {name: each for name, each in named(returned) if name != "loss" and each.dim() and len(each) == rows}
+        if not found:
+            fix = "let forward return 'logits'"
+            raise TrainwrightError(f"{type(self.model).__name__} returned nothing to predict", where="predict_step", fix=fix)
+        return found
+
+    def metrics(self, outputs: dict[str, Tensor]) -> dict[str, float]:
+        """`loss` per item, and `accuracy` where each row has one class."""
+        items = float(outputs["items"].double().sum())
+        found = {"loss": float(outputs["total"].double().sum()) / items if items else float("nan")}
+        if "right" in outputs:
+            found["accuracy"] = float(outputs["right"].double().mean())
+        return found
+
+    def higher_is_better(self, name: str) -> bool | None:
+        """Which way a key of `metrics` is better."""
+        return higher_is_better(name)
+
+
+def columns_taken(model: nn.Module) -> frozenset[str] | None:
+    """Names of the arguments of `forward`; None where it takes any."""
+    parameters = inspect.signature(model.forward).parameters.values()
+    found = frozenset(each.name for each in parameters if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY))
+    anything = any(each.kind is each.VAR_KEYWORD for each in parameters)
+    if anything and not (found and hasattr(model, "config")):
+        return None
+    return found  # models of transformers take **kwargs for flags of attention, not for columns
+
+
+@contextmanager
+def tried(model: nn.Module) -> Iterator[None]:
+    """Inside, a forward pass leaves no trace: evaluation mode, no graph, generators as they were afterwards."""
+    with eval_mode(model), torch.no_grad(), seeded(0):
+        yield
+
+
+def loss_in(returned: Any) -> Tensor | None:
+    """The scalar loss in what a model returned: `.loss`, `["loss"]`, or the first of a tuple; None where there is none."""
+    found: Any = None
+    if isinstance(returned, Mapping):
+        found = returned.get("loss")
+    elif hasattr(returned, "loss"):
+        found = returned.loss
+    elif isinstance(returned, tuple | list) and returned:
+        found = returned[0]
+    return found.reshape(()) if isinstance(found, Tensor) and found.numel() == 1 and found.is_floating_point() else None
+
+
+def logits_in(returned: Any) -> Tensor | None:
+    """The logits in what a model returned: by name, or what follows the loss of a tuple; None where there are none."""
+    if isinstance(returned, tuple) and not hasattr(returned, "_fields"):
+        rest = returned[1:] if loss_in(returned) is not None else returned
+        return rest[0] if rest and isinstance(rest[0], Tensor) else None
+    found = returned.get("logits") if isinstance(returned, Mapping) else getattr(returned, "logits", None)
+    return found if isinstance(found, Tensor) else None
+
+
+def named(returned: Any) -> Iterable[tuple[str, Tensor]]:
+    """The tensors in what a model returned, by name."""
+    if isinstance(returned, Mapping):
+        pairs: Iterable[tuple[Any, Any]] = returned.items()
+    elif isinstance(returned, tuple | list):
+        pairs = ((f"output.{place}", each) for place, each in enumerate(returned))
+    else:
+        pairs = vars(returned).items() if hasattr(returned, "__dict__") else ()
+    return [(str(name), each) for name, each in pairs if isinstance(each, Tensor)]
+
+
+def classifies(logits: Tensor | None, labels: Any) -> bool:
+    """Whether logits (b, c) and labels (b,) or (b, 1) are classes and their numbers."""
+    if logits is None or not isinstance(labels, Tensor) or labels.is_floating_point() or logits.dim() != 2:
+        return False
+    return logits.shape[1] > 1 and (labels.shape == logits.shape[:1] or labels.shape == (len(logits), 1))
+
+
+def returns_loss(model: nn.Module, batch: Batch) -> bool:
+    """Whether `model(**batch)` gives a loss, found by trying it on a batch in evaluation mode; false when the model does not take it."""
+    if not isinstance(batch, Mapping):
+        return False
+    taken = columns_taken(model)
+    inputs = {name: each for name, each in batch.items() if taken is None or name in taken}
+    try:
+        with tried(model):
+            return loss_in(model(**inputs)) is not None
+    except (RuntimeError, ValueError, TypeError, IndexError, KeyError, AttributeError, NotImplementedError):
+        return False
