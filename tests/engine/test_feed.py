@@ -123,7 +123,7 @@ def test_taking_a_batch_leaves_all_generators_as_they_were() -> None:
 def test_the_line_of_batches_is_the_order_of_the_loop_from_any_place(n: int, batch: int, tick: int) -> None:
     batch = min(batch, n)
     plan = Plan(n, batch, batch, -(-n // batch), None, "max_time", 1.0)
-    line = batches_from(plan, 7, tick)
+    line = batches_from(plan, None, 7, tick)
     for number in range(tick, tick + 2 * plan.steps_per_epoch + 1):
         request = next(line)
         start, end = plan.bounds(plan.index_of(number))

@@ -21,8 +21,8 @@ from trainwright.data.source import Source
 from trainwright.features.encoding import EncodedTable, TableEncoder
 from trainwright.metrics.outcome import Outcome
 from trainwright.runs.files import read_json, write_json
-from trainwright.systems.config import SupervisedConfig
 from trainwright.systems.base import built
+from trainwright.systems.config import SupervisedConfig
 from trainwright.systems.supervised import SupervisedSystem
 
 FORMAT = 1

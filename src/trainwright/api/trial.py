@@ -13,7 +13,8 @@ from trainwright.config.errors import ConfigError, DataError, RequestError, Trai
 from trainwright.engine.pieces import is_ready
 from trainwright.engine.step_result import as_loss
 from trainwright.engine.system import Moment, rows_in, to_device
-from trainwright.systems.base import seeded
+from trainwright.systems.base import System, seeded
+from trainwright.systems.updating import Tree
 
 log = logging.getLogger("trainwright.fit")
 
@@ -58,6 +59,9 @@ def _try_step(system: Any, batch: Any) -> None:
     moment = Moment(0, 0, 0.0, torch.default_generator)
     where = f"{type(system).__name__}.training_step"
     try:
+        if isinstance(system, System):
+            Tree(system).update_step(moment)
+            system.update_step(moment)
         value = system.training_step(batch, moment)
         weights = getattr(system, "loss_weights", None)
         loss = as_loss(value, rows_in(batch), None if weights is None else weights(moment))

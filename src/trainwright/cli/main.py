@@ -10,16 +10,22 @@ from importlib import import_module
 COMMANDS: dict[str, str] = {
     "train": "train on a table, or as a configuration says",
     "resume": "continue an interrupted run",
+    "validate": "check a configuration, or measure a run on its validation rows",
+    "test": "measure a run on its test rows",
     "evaluate": "measure a run's model on other rows",
-    "predict": "predict the rows of a file",
+    "predict": "predict the rows of a file, or those a system's data give",
+    "export": "copy a run's model out of it",
     "report": "write a run's report.html again",
     "compare": "show what differs between two runs",
     "runs": "list the runs",
-    "validate": "check a configuration and show every mistake",
     "tune": "try batch sizes and learning rates, without training",
     "lr": "draw the learning rate over a run, without training",
     "schema": "print the JSON Schema of the configuration",
     "list": "show the parts a configuration can name, and their options",
+    "inspect": "show the layers of a model, their shapes, sizes and cost",
+    "gradcheck": "compare the gradient of an autograd function with differences",
+    "convert": "make a safetensors file of a pickled one",
+    "doctor": "look at Python, torch, GPUs and what a configuration needs",
 }
 """Command → what it does; each is a module of this package with `run(words) -> int`."""
 

@@ -16,6 +16,8 @@ ENDINGS = (".csv", ".parquet", ".jsonl")
 def run(words: Sequence[str]) -> int:
     """Predict the rows of a file; write them, or print the first."""
     arguments = parser().parse(words)
+    if arguments.data is None or not looks_like_table(arguments):
+        return predict_own(arguments)
     if arguments.output and not arguments.output.lower().endswith(ENDINGS):
         ending = arguments.output.rpartition(".")[2] if "." in arguments.output else ""
         fix = did_you_mean(f".{ending}", ENDINGS)
@@ -32,6 +34,47 @@ def run(words: Sequence[str]) -> int:
         print(f"{arguments.output}: {predictions.num_rows} rows")
     else:
         print(head(predictions))
+    return 0
+
+
+def looks_like_table(arguments: Any) -> bool:
+    """Whether the run is a table's, which predicts the rows of a file."""
+    from trainwright.api.own.train import is_own_run
+    from trainwright.cli.test import is_configuration
+    from trainwright.runs.directory import RunDirectory
+
+    return not is_configuration(arguments.run) and not is_own_run(RunDirectory.open(arguments.run))
+
+
+def predict_own(arguments: Any) -> int:
+    """Predict the rows that a system's own data give for the split `predict`, or another."""
+    from pathlib import Path
+
+    from trainwright.api.own.config import compose_own
+    from trainwright.api.own.measure import from_config, from_run, predicted, write_predictions
+    from trainwright.api.own.train import is_own_run
+    from trainwright.api.resume import with_config
+    from trainwright.cli.test import is_configuration
+    from trainwright.runs.log import console_logging
+
+    console_logging()
+    where = f"trainwright predict {arguments.run}"
+    if is_configuration(arguments.run):
+        if not arguments.weights:
+            raise RequestError("there is nothing to predict with", where=where, fix="name a run, or add --weights RUN|FILE")
+        trained = from_config(compose_own(arguments.run), arguments.split, arguments.weights)
+    else:
+        found = with_config(arguments.run)
+        if not is_own_run(found):
+            raise RequestError("a table's run predicts the rows of a file", where=where, fix=f"{where} new.csv")
+        if arguments.data is not None:
+            why = "its data come from its configuration"
+            raise RequestError("this run's system reads no files here", where=arguments.data, why=why, fix=f"{where} --split test")
+        trained = from_run(found, arguments.split)
+    output = Path(arguments.output or f"predictions-{arguments.split}.safetensors")
+    outputs = predicted(trained, arguments.split)
+    write_predictions(outputs, output)
+    print(f"{output}: " + ", ".join(f"{name} {tuple(each.shape)}" for name, each in outputs.items()))
     return 0
 
 
@@ -61,11 +104,16 @@ def parser() -> Parser:
     made = Parser(
         "predict",
         "Predict the rows of a file: the value or class of each target, with the probability of each class. "
-        "Without -o the first rows are printed.",
-        "RUN DATA [-o FILE]",
-        ["trainwright predict runs/titanic-survived new.csv", "trainwright predict runs/titanic-survived new.csv -o predictions.parquet"],
+        "Without -o the first rows are printed. A run with a system of your own predicts the `predict` split of its data, "
+        "to a .safetensors or .npz file.",
+        "RUN DATA [-o FILE]  or  RUN|CONFIG [--split NAME] [-o FILE]",
+        [
+            "trainwright predict runs/mine --split test -o predictions.npz",
+            "trainwright predict runs/titanic-survived new.csv", "trainwright predict runs/titanic-survived new.csv -o predictions.parquet"],
     )
     made.add_argument("run", metavar="RUN", help="a run directory, or a folder of runs (its latest)")
-    made.add_argument("data", metavar="DATA", help="a data file, a glob in quotes, or builtin:NAME")
+    made.add_argument("data", metavar="DATA", nargs="?", help="a data file, a glob in quotes, or builtin:NAME")
+    made.add_argument("--split", default="predict", metavar="NAME", help="of a system of your own: which split of its data")
+    made.add_argument("--weights", default="", metavar="RUN|FILE", help="weights for a configuration")
     made.add_argument("-o", "--output", metavar="FILE", help="where to write them; .csv, .parquet or .jsonl")
     return made

@@ -18,7 +18,14 @@ def run(words: Sequence[str]) -> int:
     from trainwright.runs.log import console_logging
 
     console_logging()
-    (fork if arguments.fork else resume)(arguments.run, arguments.settings)
+    from trainwright.api.own.train import is_own_run, refuse_fork, resume_own
+    from trainwright.api.resume import with_config
+
+    found = with_config(arguments.run)
+    if is_own_run(found):
+        refuse_fork(found) if arguments.fork else resume_own(found, arguments.settings)
+    else:
+        (fork if arguments.fork else resume)(arguments.run, arguments.settings)
     return 0
 
 

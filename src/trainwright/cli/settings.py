@@ -7,16 +7,20 @@ from collections.abc import Sequence
 from glob import glob
 
 from trainwright.api.config import Config
+from trainwright.api.own.config import OwnConfig, finished, is_own
 from trainwright.cli.style import bold, dim, heading, wrapped
 from trainwright.config.compose import Assignment, Composed, compose, given
 from trainwright.config.errors import RequestError
 from trainwright.config.options import Option, by_section
 
 
-def composed_from(words: Sequence[str], targets: Sequence[str] = ()) -> Composed:
-    """Compose what `trainwright train` was given: first a config or data (unless it is a setting), then settings."""
+def composed_from(words: Sequence[str], targets: Sequence[str] = (), before: Sequence[Assignment] = ()) -> Composed:
+    """Compose what `trainwright train` was given: first a config or data (unless it is a setting), then settings.
+
+    Settings in `before` come first, so that those among the words win.
+    """
     first = words[0] if words and not is_setting(words[0]) else ""
-    settings: list[str | Assignment] = [*words[1:]] if first else [*words]
+    settings: list[str | Assignment] = [*before, *(words[1:] if first else words)]
     stray = next((each for each in settings if isinstance(each, str) and "=" not in each), None)
     if stray is not None:
         fix = "several files are one pattern in quotes ('part-*.csv'); settings are key=value"
@@ -25,15 +29,36 @@ def composed_from(words: Sequence[str], targets: Sequence[str] = ()) -> Composed
     if named:
         settings.insert(0, given("targets", named, f"command line: --target {','.join(targets)}"))
     if is_config(first):
-        return compose(Config, first, settings)
+        return composed_config(first, settings)
     if first:
         settings.insert(0, given("data.source.path", first, f"command line: {first}"))
     return compose(Config, None, settings)
 
 
+def composed_config(config: str, settings: Sequence[str | Assignment]) -> Composed:
+    """A configuration file with settings: of a system of one's own where it has `system:` or a model with a `type`, else of a table."""
+    own = compose(OwnConfig, config, settings)
+    return finished(own) if is_own(own) else compose(Config, config, settings)
+
+
 def is_config(word: str) -> bool:
     """Whether the first argument names a configuration rather than data."""
-    return word.lower().endswith((".yaml", ".yml"))
+    return word.lower().endswith((".yaml", ".yml", ".ini", ".json", ".txt", ".cfg", ".conf")) and not is_table(word)
+
+
+def is_table(word: str) -> bool:
+    """Whether a .json or .txt file holds rows rather than options: it is no mapping, or no line of it is `key = value`."""
+    if not word.lower().endswith((".json", ".txt")):
+        return False
+    try:
+        with open(word, encoding="utf-8", errors="replace") as file:
+            lines = [line.strip() for line in file.read(65_536).splitlines()]
+    except OSError:
+        return False
+    written = [line for line in lines if line and not line.startswith(("#", ";", "["))]
+    if word.lower().endswith(".json"):
+        return (bool(written) and not written[0].startswith("{")) or (len(written) > 1 and all(each.startswith("{") for each in written))
+    return not written or not all("=" in line.partition("#")[0] for line in written)
 
 
 def is_setting(word: str) -> bool:

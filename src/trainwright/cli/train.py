@@ -4,29 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from trainwright.cli.launch import add_launch_flags, divided, prepare
 from trainwright.cli.parser import ConfiguredParser
 
 
 def run(words: Sequence[str]) -> int:
     """Train as asked; the run itself prints its progress and results."""
-    arguments = parser().parse(words)
-    from trainwright.api.config import Config
+    made = parser()
+    mine, own = divided(made, words)
+    arguments = made.parse(mine)
+    launch = prepare(arguments, own)
+    from trainwright.api.own.config import OwnConfig
     from trainwright.cli.settings import composed_from
     from trainwright.config.errors import RequestError
     from trainwright.config.located import validate
-    from trainwright.runs.log import console_logging
 
     if not arguments.words:
         raise RequestError("nothing to train on", fix="name data or a config: trainwright train titanic.csv --target survived")
-    composed = composed_from(arguments.words, arguments.target)
-    validate(Config, composed)  # mistakes are told before torch is imported
+    composed = composed_from(arguments.words, arguments.target, launch.settings)
+    validate(composed.model, composed)  # mistakes are told before torch is imported
     from trainwright.data.arrow import pandas_later
 
     pandas_later()
     from trainwright.api.train import dry_run, train_composed
 
-    console_logging()
-    if arguments.dry_run:
+    launch.start_console()
+    launch.check_gpus()
+    if composed.model is OwnConfig:
+        from trainwright.api.own.train import dry_run_own, train_own
+
+        (dry_run_own if arguments.dry_run else train_own)(composed, resume=arguments.resume)
+    elif arguments.dry_run:
         dry_run(composed, resume=arguments.resume)
     else:
         train_composed(composed, resume=arguments.resume)
@@ -46,6 +54,7 @@ def parser() -> ConfiguredParser:
             "trainwright train builtin:iris trainer.max_epochs=50 run.seed=3",
             "trainwright train config.yaml trainer.optimizer.learning_rate=1e-3",
             "trainwright train config.yaml run.dir=runs/mine --resume",
+            "trainwright train config.yaml --gpu 0 --limit-batches 4",
             "trainwright train table.csv --target y --dry-run",
         ],
         _settings,
@@ -69,6 +78,7 @@ def parser() -> ConfiguredParser:
     made.add_argument(
         "--dry-run", action="store_true", help="check data and place, show columns, split and model, then stop; nothing is written"
     )
+    add_launch_flags(made)
     return made
 
 

@@ -6,23 +6,39 @@ import os
 import shlex
 from collections.abc import Sequence
 
+from trainwright.cli.launch import prepare
 from trainwright.cli.parser import ConfiguredParser
+from trainwright.cli.test import add_measuring, measure
 from trainwright.config.errors import RequestError
 
 
 def run(words: Sequence[str]) -> int:
     """Check a configuration; mistakes are raised all together."""
     arguments = parser().parse(words)
-    from trainwright.api.config import Config
+    if arguments.weights or is_run(arguments.config):
+        return measure(arguments, prepare(arguments), "validation")
+    launch = prepare(arguments)
     from trainwright.cli.settings import composed_from, is_config, is_setting
     from trainwright.config.dump import dump
     from trainwright.config.located import validate
 
     if not is_config(arguments.config) and not is_setting(arguments.config):
         raise not_a_configuration(arguments.config)
-    config = validate(Config, composed_from([arguments.config, *arguments.settings]))
+    composed = composed_from([arguments.config, *arguments.settings], before=launch.settings)
+    config = validate(composed.model, composed)
     print(dump(config) if arguments.print else f"{arguments.config}: valid", end="" if arguments.print else "\n")
     return 0
+
+
+def is_run(word: str) -> bool:
+    """Whether a word names a run, or a folder of runs."""
+    places = (word, os.path.join("runs", word))
+    return any(os.path.isdir(each) and (os.path.isfile(os.path.join(each, "run.json")) or holds_runs(each)) for each in places)
+
+
+def holds_runs(folder: str) -> bool:
+    """Whether some folder in this one is a run."""
+    return any(os.path.isfile(os.path.join(each.path, "run.json")) for each in os.scandir(folder) if each.is_dir())
 
 
 def not_a_configuration(word: str) -> RequestError:
@@ -40,15 +56,17 @@ def parser() -> ConfiguredParser:
     made = ConfiguredParser(
         "validate",
         "Check a configuration and show every mistake with file, line and column. "
-        "Exits with 2 when there are any. The data is looked for but not read.",
-        "CONFIG [key=value …] [--print]",
+        "Exits with 2 when there are any. The data is looked for but not read. "
+        "Given a run, or a configuration with --weights, measure it on its validation rows instead.",
+        "CONFIG|RUN [key=value …] [--print] [--weights RUN|FILE] [--json]",
         [
             "trainwright validate config.yaml",
+            "trainwright validate runs/mine",
             "trainwright validate config.yaml trainer.max_epochs=40",
             "trainwright validate config.yaml --print > resolved.yaml",
         ],
     )
-    made.add_argument("config", metavar="CONFIG", help="a .yaml configuration")
-    made.add_argument("settings", nargs="*", metavar="key=value", help="settings, as for `train`")
+    made.add_argument("config", metavar="CONFIG|RUN", help="a .yaml configuration, or a run directory")
+    add_measuring(made)
     made.add_argument("--print", action="store_true", help="print the configuration in full, with every default")
     return made

@@ -6,6 +6,7 @@ import mmap
 import traceback
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -14,6 +15,9 @@ from torch import Tensor
 
 from trainwright.config.errors import DataError, TrainwrightError
 from trainwright.data.draws import Draws, draws_kept
+
+TARGET = "target"
+"""The block that is to be predicted, where samples are pairs."""
 
 RESIDENT = 32 << 20
 """Bytes of mapped files that batches may have touched before their pages are given back."""
@@ -79,20 +83,17 @@ class Head:
 class DatasetRows:
     """Rows of a map-style `Dataset`, fetched with `__getitems__` where it has one, joined by `collate` and named by `names`.
 
-    Samples are sequences such as (input, target); a sample that is no sequence counts as one of a single part. `collate`
-    is torch's `default_collate` unless given. What is random within a sample follows from the epoch that was begun and the row's number;
-    for samples fetched together, from the first one's. Raises DataError when a sample cannot be read or joined.
+    Samples are sequences such as (input, target), or mappings or dataclasses, whose own names are kept; a sample that is none of these
+    counts as one of a single part. `collate` is torch's `default_collate` unless given. What is random within a sample follows from the
+    epoch that was begun and the row's number; for samples fetched together, from the first one's. Raises DataError when a sample cannot
+    be read or joined.
     """
 
     def __init__(self, dataset: Any, names: Sequence[str], collate: Callable[[list[Any]], Any] | None = None) -> None:
         if not hasattr(dataset, "__len__") or not hasattr(dataset, "__getitem__"):
             kind = type(dataset).__name__
             raise DataError(f"{kind} has no length or cannot be indexed", fix="give a map-style Dataset with __len__ and __getitem__")
-        if collate is None:
-            from torch.utils.data import default_collate
-
-            collate = default_collate
-        self.dataset, self.names, self._collate = dataset, list(names), collate
+        self.dataset, self.names, self._collate = dataset, list(names), collate or joined_samples
         self._in_bulk = fetches_in_bulk(dataset)
         self._begun, self._draws = (0, 0), Draws(0, 0)
 
@@ -121,11 +122,15 @@ class DatasetRows:
             joined = self._collate(samples)
         except (RuntimeError, TypeError) as error:
             fix = "give samples of one shape, or a collate function that pads them"
-            raise DataError("the samples of a batch cannot be joined", where=f"rows {_first(numbers)}", why=str(error), fix=fix) from error
+            where = f"rows {first_of(numbers)}"
+            raise DataError("the samples of a batch cannot be joined", where=where, why=str(error), fix=fix) from error
+        if isinstance(joined, Mapping):
+            return dict(joined)
         parts = list(joined) if isinstance(joined, tuple | list) else [joined]
         if len(parts) != len(self.names) or not all(isinstance(part, Tensor) for part in parts):
             found = ", ".join(type(part).__name__ for part in parts)
-            raise DataError(f"a sample should be {len(self.names)} tensors or numbers, but holds: {found}", where=f"rows {_first(numbers)}")
+            what = f"a sample should be {len(self.names)} tensors or numbers, but holds: {found}"
+            raise DataError(what, where=f"rows {first_of(numbers)}")
         return dict(zip(self.names, parts, strict=True))
 
     def _samples(self, numbers: list[int]) -> list[Any]:
@@ -146,6 +151,80 @@ class DatasetRows:
         return samples
 
 
+def joined_samples(samples: list[Any]) -> Any:
+    """Samples as one batch, by torch's `default_collate`; dataclasses by the names of their fields."""
+    from torch.utils.data import default_collate
+
+    if is_dataclass(samples[0]):
+        samples = [{each.name: getattr(sample, each.name) for each in fields(sample)} for sample in samples]
+    return default_collate(samples)
+
+
+def names_of(width: int) -> list[str]:
+    """Block names of a sample of so many parts: the last is the target."""
+    return ["input", TARGET] if width == 2 else [*(f"input.{number}" for number in range(width - 1)), TARGET]
+
+
+def as_blocks(batch: Any) -> dict[str, Any]:
+    """A batch by name: a mapping by its keys, a sequence as input and target, a tensor as `input`; empty for a class of one's own."""
+    if isinstance(batch, Tensor):
+        return {"input": batch}
+    if isinstance(batch, Mapping):
+        return dict(batch)
+    if isinstance(batch, tuple | list):
+        return dict(zip(names_of(len(batch)) if len(batch) > 1 else ["input"], batch, strict=False))
+    return {}
+
+
+def cast(tensor: Tensor, wanted: torch.dtype) -> Tensor:
+    """float64 in the model's dtype, and integers of 8 to 32 bits with a sign as int64."""
+    if tensor.dtype == torch.float64:
+        return tensor.to(wanted)
+    return tensor.long() if tensor.dtype in (torch.int32, torch.int16, torch.int8) else tensor
+
+
+def recast(batch: Any, wanted: torch.dtype) -> Any:
+    """`cast` for all tensors and arrays in tuples, lists and dicts; an object of another class is left alone."""
+    if isinstance(batch, Tensor):
+        return cast(batch, wanted)
+    if isinstance(batch, np.ndarray) and batch.dtype.kind in "biufc":
+        return cast(torch.as_tensor(batch), wanted)
+    if type(batch) is dict:
+        return {name: recast(each, wanted) for name, each in batch.items()}
+    if isinstance(batch, tuple) and hasattr(batch, "_fields"):
+        return type(batch)(*(recast(each, wanted) for each in batch))
+    if type(batch) in (tuple, list):
+        return type(batch)(recast(each, wanted) for each in batch)
+    return batch
+
+
+def alike(one: Any, other: Any, depth: int = 8) -> bool:
+    """Whether two samples or batches hold the same; what cannot be compared, or lies deeper, counts as the same."""
+    if type(one) is not type(other) or depth == 0:
+        return depth == 0
+    if isinstance(one, Tensor | np.ndarray):
+        return one.dtype == other.dtype and one.shape == other.shape and _equal(one, other)
+    if isinstance(one, Mapping):
+        return one.keys() == other.keys() and all(alike(each, other[name], depth - 1) for name, each in one.items())
+    if isinstance(one, tuple | list):
+        return len(one) == len(other) and all(alike(*pair, depth - 1) for pair in zip(one, other, strict=True))
+    if isinstance(one, str | bytes | int | float | complex):
+        return one == other or one != one
+    return alike(vars(one), vars(other), depth - 1) if hasattr(one, "__dict__") and not callable(one) else True
+
+
+def _equal(one: Any, other: Any) -> bool:
+    if isinstance(one, Tensor):
+        floats = one.is_floating_point() or one.is_complex()
+        return bool(torch.allclose(one, other, rtol=0, atol=0, equal_nan=True) if floats else torch.equal(one, other))
+    return np.array_equal(one, other, equal_nan=one.dtype.kind in "fc")
+
+
+def other_sample(dataset: Any) -> str:
+    """Why a run cannot be resumed exactly when a dataset gives another sample for the same row and seed."""
+    return f"{type(dataset).__name__} gives another sample when a row is read twice with the same seed: it keeps randomness of its own"
+
+
 def fetches_in_bulk(dataset: Any) -> bool:
     """Whether a dataset fetches a whole batch at once; torch's Subset always could, but does so only where what it is of does."""
     from torch.utils.data import Subset
@@ -155,15 +234,21 @@ def fetches_in_bulk(dataset: Any) -> bool:
     return hasattr(dataset, "__getitems__")
 
 
-def unreadable(numbers: list[int], error: BaseException) -> DataError:
+def unreadable(numbers: list[Any], error: BaseException) -> DataError:
     """What a person is told when the dataset fails: the rows, the error's own last line, and where it was raised."""
+    rows = f"row {numbers[0]}" if len(numbers) == 1 else f"rows {first_of(numbers)}"
+    fix = "mend or leave out the row, or catch the error in the dataset"
+    return DataError("a sample cannot be read", where=rows, why=own_words(error), fix=fix)
+
+
+def own_words(error: BaseException) -> str:
+    """The error's own last line, and where it was raised."""
     frames = traceback.extract_tb(error.__traceback__)
-    why = traceback.format_exception_only(error)[-1].strip() + (f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else "")
-    rows = f"row {numbers[0]}" if len(numbers) == 1 else f"rows {_first(numbers)}"
-    return DataError("a sample cannot be read", where=rows, why=why, fix="mend or leave out the row, or catch the error in the dataset")
+    return traceback.format_exception_only(error)[-1].strip() + (f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else "")
 
 
-def _first(numbers: list[int]) -> str:
+def first_of(numbers: list[Any]) -> str:
+    """The first five of some rows, for a message."""
     return ", ".join(map(str, numbers[:5])) + (", …" if len(numbers) > 5 else "")
 
 

@@ -98,6 +98,8 @@ class TrainerConfig(ConfigModel):
     """Where metrics are written."""
     recovery: RecoveryOptions = RecoveryOptions()
     """What is done about numbers that are not finite, memory that runs out, losses that jump, steps that hang."""
+    progress: Literal["auto", "plain", "none"] = "auto"
+    """`auto` is a live line on a terminal; `plain` a line an evaluation, which leaves the terminal to a debugger; `none` is silent."""
     sanity_check: int = Field(default=1, ge=0)
     """Batches of the validation split that are tried before the first step, so that a mistake there is met early; 0 for none."""
 

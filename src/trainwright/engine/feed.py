@@ -36,6 +36,8 @@ class Feed:
             from trainwright.engine.worker_checks import check_beginning
 
             check_beginning(rows, options)
+        elif options.workers and getattr(rows, "sequential", False):
+            log.info("the training rows come one after the other: trainer.loader.workers starts none; a DataLoader's own are used")
         elif options.workers:
             log.info("the training rows lie in memory: no data workers are needed, none are started")
 
@@ -64,8 +66,8 @@ class Feed:
 
     def close(self) -> None:
         """End all workers."""
-        for each in (self._workers, *self._in_order):
-            if each is not None:
+        for each in (self._workers, *self._in_order, self._rows):
+            if hasattr(each, "close"):
                 each.close()
         self._workers = None
 

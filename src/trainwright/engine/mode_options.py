@@ -53,6 +53,8 @@ class ModeOptions(ConfigModel):
     """Bytes; smaller tensors stay on the device."""
     deterministic: bool | Literal["warn"] = False
     """Kernels that give the same bits every time; one that has no such variant stops the run, or only warns with `warn`."""
+    detect_anomaly: bool = False
+    """Check every gradient for NaN and show the forward call at fault: several times slower."""
     cudnn_benchmark: bool | None = None
     """Let cuDNN try its kernels on every new size; `null` leaves torch's setting."""
     flush_denormal: bool = False

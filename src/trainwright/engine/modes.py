@@ -97,6 +97,8 @@ def check_compiler(backend: str, device: torch.device) -> None:
 def _of_torch(options: ModeOptions, device: torch.device) -> Iterator[Any]:
     if options.deterministic:
         yield deterministic(device, warn_only=options.deterministic == "warn", compiling=options.compile is not None)
+    if options.detect_anomaly:
+        yield torch.autograd.set_detect_anomaly(True)
     if options.cudnn_benchmark is not None:
         yield attribute(torch.backends.cudnn, "benchmark", options.cudnn_benchmark)
     if options.flush_denormal:

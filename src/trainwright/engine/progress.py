@@ -23,15 +23,15 @@ SHOWN = 5
 """Metrics of a line at most; all of them are in metrics.csv."""
 
 
-def progress(stream: TextIO | None = None) -> Callback:
-    """The progress that suits a stream; without one, that of the notebook we are in, else of standard output."""
-    if stream is None and "IPython" in sys.modules:
+def progress(stream: TextIO | None = None, kind: str = "auto") -> Callback:
+    """The progress that suits a stream; without one, that of the notebook we are in, else of standard output. `kind`: `auto` or `plain`."""
+    if stream is None and "IPython" in sys.modules and kind == "auto":
         from trainwright.engine.callbacks.notebook import NotebookProgress, in_notebook
 
         if in_notebook():
             return NotebookProgress(sys.stdout)
     stream = sys.stdout if stream is None else stream
-    return LiveProgress(stream) if stream.isatty() else PlainProgress(stream)
+    return LiveProgress(stream) if stream.isatty() and kind == "auto" else PlainProgress(stream)
 
 
 class PlainProgress(Callback):

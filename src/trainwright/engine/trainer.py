@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TextIO
@@ -77,6 +78,8 @@ class Trainer:
         self.console, self.initial_checkpoint = console, initial_checkpoint
         self._online: Session | None = None
         self._own: tuple[System, Optimizers] | None = None
+        self.position: tuple[int, int] = (0, 0)
+        """Step and epoch that `validate`, `test` and `predict` are at: those of the weights that were loaded."""
 
     def check(self, system: System, train_rows: int, validation_rows: int = 0, ready: bool = False) -> Plan:
         """The plan for so many rows, or, with `ready`, for so many batches that come as they are.
@@ -187,6 +190,8 @@ class Trainer:
         with TemporaryDirectory() as nowhere:
             session = self._session(system, rows, None, Path(nowhere), interrupts)
         session.stage, session.trackers, session.hooks = stage, [], Hooks(self.callbacks, system)
+        session.step, epoch = self.position
+        session.plan = replace(session.plan, first_epoch=epoch)
         return session
 
     def _run(self, session: Session, test: Rows | None, resume: bool, run: Path) -> FitResult:
@@ -248,7 +253,8 @@ class Trainer:
         """Those of the configuration, those given, early stopping, and progress, which tells what the others did."""
         asked = self._asked()
         early = [EarlyStop(self.config.early_stopping, monitor)] if validated and self.config.early_stopping is not None else []
-        shown = [] if self.console is False else [progress(None if self.console is True else self.console)]
+        silent = self.console is False or self.config.progress == "none"
+        shown = [] if silent else [progress(None if self.console is True else self.console, self.config.progress)]  # type: ignore[arg-type]
         steps = [SchedulerSteps()] if self._own is not None and self._own[1].schedulers else []
         return [*asked, *self.callbacks, *steps, *early, *shown]
 

@@ -146,7 +146,7 @@ class System(Updateable, nn.Module):
         session = None if self._run is None else self._run()
         return float(moment.epoch) if session is None else session.plan.epochs_at(session.tick)
 
-    def C(self, value: Any) -> float:  # noqa: N802  (its name in threestudio)
+    def C(self, value: Any) -> float:
         """A scheduled number at the present step: `self.C([0, 1.0, 0.1, 5000])`."""
         session = self.session
         return Scheduled.parse(value).value(session.step, session.plan.epochs_at(session.tick))

@@ -13,7 +13,7 @@ from trainwright.config.errors import ConfigError, TrainwrightError
 from trainwright.engine.monitor import higher_is_better
 from trainwright.engine.plan import Plan
 from trainwright.engine.system import Batch, Loss, Moment, NoStep, rows_in
-from trainwright.systems.lightning_data import found_loaders, loaders_of, prepare_datamodule, transfer_of
+from trainwright.systems.lightning_data import by_place, found_loaders, given_by_place, loaders_of, prepare_datamodule, transfer_of
 from trainwright.systems.lightning_hooks import LightningHooks
 from trainwright.systems.lightning_log import Logged, is_metric, number, reduction_of
 from trainwright.systems.lightning_methods import PLAYED, check_module, fitted, is_datamodule, is_lightning, overridden
@@ -23,7 +23,7 @@ from trainwright.systems.lightning_trainer import LightningTrainer
 if TYPE_CHECKING:
     from trainwright.engine.session import Session
 
-__all__ = ["LightningSystem", "is_datamodule", "is_lightning", "loaders_of"]
+__all__ = ["LightningSystem", "given_by_place", "is_datamodule", "is_lightning", "loaders_of"]
 
 log = logging.getLogger("trainwright.systems")
 
@@ -53,9 +53,10 @@ class LightningSystem(LightningHooks):
         self.made, self.given_loaders = Made(), dict[str, Any]()
         self._steppers: list[Any] = []
         self._transfer = transfer_of(module, datamodule)
+        self.positional = False
+        """Whether rows were given by place, (x, y), and are named by the engine only; see `given_by_place`."""
         self._logged: Logged | None = None
         self._pending: list[tuple[str, Any, float, str]] = []
-        self._rows = 0
         self._listen()
         self.prepare("fit")
 
@@ -148,6 +149,9 @@ class LightningSystem(LightningHooks):
             fix = f"write validation_step, or give no {wrong} data"
             raise ConfigError(f"{name} has no {wrong}_step", where=name, why=f"there are {wrong} data", fix=fix)
 
+    def check(self, batch: Batch) -> None:
+        """Nothing is tried before the run: a step of Lightning's may count, log, and ask for the run. The sanity check tries validation."""
+
     def plan_known(self, plan: Plan) -> None:
         """Let the module read the lengths of the run before it begins, as `configure_optimizers` often does."""
         self.trainer._plan = plan
@@ -182,27 +186,28 @@ class LightningSystem(LightningHooks):
 
     def training_step(self, batch: Batch, moment: Moment) -> Loss:
         """The mean loss of these rows; raises NoStep where the module returned None."""
-        if self._transfer is not None:
-            batch = self._transfer(batch, self.device)
-        self.batch, self._rows = batch, rows_in(batch)
+        batch = self._as_given(batch)
+        now = self.now
+        now.batch, now.rows = batch, rows_in(batch)
         if not self.automatic:
             return self._own_step(batch)
-        mean = self.loss_of(self._step(batch, self.index))
+        mean = self.loss_of(self._step(batch, now.index))
         if mean is None:
             raise NoStep
-        return Loss.of_mean(mean, self._rows)
+        return Loss.of_mean(mean, now.rows)
 
     def loss_of(self, returned: Any) -> Tensor | None:
         """The loss in what a step returned; what hooks are told of it is kept. Raises TrainwrightError for a mapping without one."""
+        now = self.now
         if isinstance(returned, Tensor):
-            self.mean, self.returned = returned, {"loss": returned.detach()}
+            now.mean, now.returned = returned, {"loss": returned.detach()}
             return returned
         if returned is None:
-            self.mean = self.returned = None
+            now.mean = now.returned = None
             return None
         if isinstance(returned, Mapping) and isinstance(returned.get("loss"), Tensor):
             loss: Tensor = returned["loss"]
-            self.mean, self.returned = loss, {**returned, "loss": loss.detach()}
+            now.mean, now.returned = loss, {**returned, "loss": loss.detach()}
             return loss
         what = "a mapping without 'loss'" if isinstance(returned, Mapping) else f"a {type(returned).__name__}"
         fix = "return the loss, {'loss': loss, …}, or None for no step"
@@ -211,28 +216,28 @@ class LightningSystem(LightningHooks):
     def _own_step(self, batch: Batch) -> Any:
         """A step that the module makes, or that is played in Lightning's order."""
         if not self.plays:
-            self.returned = returned = self._step(batch, self.index)
+            self.now.returned = returned = self._step(batch, self.now.index)
             loss = returned.get("loss") if isinstance(returned, Mapping) else returned
-            return Loss(loss.detach() * self._rows, self._rows) if isinstance(loss, Tensor) else None
+            return Loss(loss.detach() * self.now.rows, self.now.rows) if isinstance(loss, Tensor) else None
         mean = self._played_step(batch)
         if mean is None:
             raise NoStep
-        return Loss(mean.detach() * self._rows, self._rows)
+        return Loss(mean.detach() * self.now.rows, self.now.rows)
 
     def _played_step(self, batch: Batch) -> Tensor | None:
         """`optimizer_step` round a closure of forward pass, zero_grad and backward pass; then the schedulers of steps."""
         module, stepper, done = self.model, self._steppers[0], list[Tensor | None]()
 
         def closure() -> Tensor | None:
-            mean = self.loss_of(self._step(batch, self.index))
+            mean = self.loss_of(self._step(batch, self.now.index))
             self.call("on_before_zero_grad", stepper.optimizer)
-            module.optimizer_zero_grad(self.epoch, self.index, stepper.optimizer)
+            module.optimizer_zero_grad(self.now.epoch, self.now.index, stepper.optimizer)
             if mean is not None:
                 self.backward_of(mean)
             done.append(mean)
             return mean
 
-        module.optimizer_step(self.epoch, self.index, stepper, closure)
+        module.optimizer_step(self.now.epoch, self.now.index, stepper, closure)
         if not done:
             fix = "call optimizer.step(closure=optimizer_closure), or optimizer_closure() itself"
             raise TrainwrightError("optimizer_step did not call its closure", where=type(module).__name__, fix=fix)
@@ -244,6 +249,12 @@ class LightningSystem(LightningHooks):
         self.call("on_before_backward", loss)
         self.model.backward(loss, *arguments, **named)
         self.call("on_after_backward")
+
+    def _as_given(self, batch: Batch) -> Any:
+        """The batch as the module wants it: parts by place where they were given so, its own hooks for moving it called."""
+        if self.positional:
+            batch = by_place(batch)
+        return batch if self._transfer is None else self._transfer(batch, self.device)
 
     def evaluation_step(self, batch: Batch, moment: Moment) -> dict[str, Tensor]:
         """As `validation_step`."""
@@ -262,24 +273,22 @@ class LightningSystem(LightningHooks):
         if step is None:
             self.check_splits([split])
             return {}
-        if self._transfer is not None:
-            batch = self._transfer(batch, self.device)
+        batch = self._as_given(batch)
         if self._logged is None:
             self.begin_pass()
-        self.batch, self._rows, self._pending = batch, rows_in(batch), []
-        self.returned = returned = step(batch, self.batch_index)
+        self.now.batch, self.now.rows, self._pending = batch, rows_in(batch), []
+        self.now.returned = returned = step(batch, self.now.index)
         loss = returned.get("loss") if isinstance(returned, Mapping) else returned
         if isinstance(loss, Tensor) and loss.numel() == 1:
-            self._pending.append(("", loss.reshape(()), self._rows, "mean"))
+            self._pending.append(("", loss.reshape(()), self.now.rows, "mean"))
         self._take_in()
         return {}
 
     def predict_step(self, batch: Batch) -> dict[str, Tensor]:
         """What the module predicts: a tensor as `output`, a mapping by its names, several by number; rows first."""
-        if self._transfer is not None:
-            batch = self._transfer(batch, self.device)
-        self.batch = batch
-        self.returned = returned = self._predict(batch, self.batch_index)
+        batch = self._as_given(batch)
+        self.now.batch = batch
+        self.now.returned = returned = self._predict(batch, self.now.index)
         if isinstance(returned, Tensor):
             return {"output": returned}
         if isinstance(returned, list | tuple):
@@ -342,7 +351,7 @@ class LightningSystem(LightningHooks):
     ) -> None:
         """`self.log` of the module: into the rows of the run while training, into the metrics of a split while it is measured."""
         value = value if is_metric(value) else number(name, value)
-        reduce, weight = reduction_of(reduce_fx, name), self._rows if batch_size is None else batch_size
+        reduce, weight = reduction_of(reduce_fx, name), self.now.rows if batch_size is None else batch_size
         if self._logged is not None:
             self._pending.append((name, value, weight, reduce))
             if on_step and on_epoch:

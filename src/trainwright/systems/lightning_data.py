@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from trainwright.config.errors import ConfigError
+from trainwright.data.rows import TensorRows
 from trainwright.engine.system import to_device
 from trainwright.systems.lightning_methods import is_datamodule, overridden
 
@@ -61,6 +62,22 @@ def _several(count: int, where: str) -> ConfigError:
     why = "an epoch here is one pass over one loader, so that a run can continue within it"
     fix = "join the datasets (torch.utils.data.ConcatDataset, or a Dataset that gives both)"
     return ConfigError(f"there are {count} loaders for one split", where=where, why=why, fix=fix)
+
+
+def given_by_place(data: Any, rows: Any) -> bool:
+    """Whether the samples of `data` are (x, y, …) by place, as a module of Lightning's wants them, and only `rows` names their parts."""
+    if data is rows or isinstance(data, Mapping):
+        return False
+    names = getattr(rows, "names", None)  # none for samples that bring their own
+    return bool(names) if names is not None else isinstance(rows, TensorRows)
+
+
+def by_place(batch: Any) -> Any:
+    """The parts of a batch that was given by place, as a DataLoader would hand them over; a single one by itself."""
+    if type(batch) is not dict:
+        return batch
+    parts = list(batch.values())
+    return parts[0] if len(parts) == 1 else parts
 
 
 def transfer_of(module: Any, datamodule: Any) -> Callable[[Any, torch.device], Any] | None:

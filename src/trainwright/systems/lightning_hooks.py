@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -47,6 +48,24 @@ def passed_on(name: str) -> Callable[..., None]:
     return hook
 
 
+@dataclass(slots=True)
+class Now:
+    """The batch of now and what its step gave; apart from the module, whose attributes cost a microsecond each to set."""
+
+    epoch: int = 0
+    """Passes over the training rows that were over when it began."""
+    index: int = 0
+    """Its place in the epoch, or in the split that is measured."""
+    batch: Batch = None
+    """As the step saw it."""
+    rows: int = 0
+    """How many rows it has."""
+    returned: Any = None
+    """What the step returned, the loss without its graph."""
+    mean: Tensor | None = None
+    """The loss of the step."""
+
+
 class LightningHooks(nn.Module):
     """What the engine calls round its steps, and the place of the run that the module may ask for."""
 
@@ -61,16 +80,13 @@ class LightningHooks(nn.Module):
         self.session: Session | None = None
         self.prepared: list[str] = []
         self.automatic = True
-        self.epoch = self.index = self.batch_index = 0
+        self.now = Now()
         self.steps_made = 0
         """Steps that the module, or the played step, made of its optimizers."""
         self.at_epoch = False
         """Whether a hook of the epoch is running, whose values are the epoch's."""
         self.of_epoch = Logged()
         self.split = ""
-        self.returned: Any = None
-        self.mean: Tensor | None = None
-        self.batch: Batch = None
         self._own: dict[str, Callable[..., Any]] = {}
 
     def find_hooks(self, module: Any) -> None:
@@ -120,7 +136,7 @@ class LightningHooks(nn.Module):
             if self.datamodule is not None:
                 self.datamodule.teardown(stage)
         self.prepared.clear()
-        self.session, self.batch, self.returned, self.mean = None, None, None, None
+        self.session, self.now = None, Now(self.now.epoch)
         self.detach()
 
     def on_exception(self, session: Session, error: BaseException) -> None:
@@ -130,7 +146,7 @@ class LightningHooks(nn.Module):
 
     def on_fit_start(self, session: Session) -> None:
         """The module's; the place of the run is known."""
-        self.epoch = session.epoch
+        self.now.epoch = session.epoch
         self.call("on_fit_start")
 
     on_fit_end = passed_on("on_fit_end")
@@ -147,7 +163,7 @@ class LightningHooks(nn.Module):
 
     def on_train_epoch_start(self, session: Session) -> None:
         """The module's; what is logged of an epoch begins anew."""
-        self.epoch, self.of_epoch = session.epoch, Logged()
+        self.now.epoch, self.of_epoch = session.epoch, Logged()
         self._in_epoch("on_train_epoch_start")
 
     def on_train_epoch_end(self, session: Session) -> None:
@@ -159,7 +175,7 @@ class LightningHooks(nn.Module):
                 session.log(name, value, "last")
         self.of_epoch.reset_metrics()
         if self.plays:
-            step_schedulers(self.model, self.made.schedulers, "epoch", self.epoch + 1, self.trainer.callback_metrics)
+            step_schedulers(self.model, self.made.schedulers, "epoch", self.now.epoch + 1, self.trainer.callback_metrics)
 
     def _in_epoch(self, name: str) -> None:
         self.at_epoch = True
@@ -168,17 +184,18 @@ class LightningHooks(nn.Module):
 
     def on_train_batch_start(self, session: Session, batch: Batch, index: int) -> int | None:
         """The module's; -1 leaves out the rest of the epoch."""
-        self.index, self.epoch, self.batch = index, session.epoch, batch
+        now = self.now
+        now.index, now.epoch, now.batch = index, session.epoch, batch
         found: int | None = self.call("on_train_batch_start", batch, index)
         return found
 
     def on_train_batch_end(self, session: Session, batch: Batch, index: int) -> None:
         """The module's, with what its step returned and the batch as the step saw it."""
-        self.call("on_train_batch_end", self.returned if self.returned is not None else {}, self.batch, index)
+        self.call("on_train_batch_end", self.now.returned if self.now.returned is not None else {}, self.now.batch, index)
 
     def on_before_backward(self, session: Session, loss: Loss) -> None:
         """The module's, with the mean loss."""
-        self.call("on_before_backward", self.mean)
+        self.call("on_before_backward", self.now.mean)
 
     on_after_backward = passed_on("on_after_backward")
 
@@ -246,7 +263,7 @@ class LightningHooks(nn.Module):
         self.trainer._running = "training"
 
     def _epoch_starts(self, split: str) -> None:
-        self.split, self.batch_index, self.trainer._running = split, 0, RUNNING[split]
+        self.split, self.trainer._running = split, RUNNING[split]
         if split != "predict":
             self.begin_pass()
         self._in_epoch(f"on_{split}_epoch_start")
@@ -272,7 +289,7 @@ class LightningHooks(nn.Module):
     on_predict_epoch_end = passed_on("on_predict_epoch_end")
 
     def _batch_starts(self, split: str, batch: Batch, index: int) -> None:
-        self.batch_index = index
+        self.now.index = index
         if index == 0:
             self.call(f"on_{split}_model_eval")
         self.call(f"on_{split}_batch_start", batch, index)
@@ -291,15 +308,15 @@ class LightningHooks(nn.Module):
 
     def on_validation_batch_end(self, session: Session, batch: Batch, index: int, outputs: dict[str, Tensor]) -> None:
         """The module's, with what its step returned."""
-        self.call("on_validation_batch_end", self.returned, self.batch, index)
+        self.call("on_validation_batch_end", self.now.returned, self.now.batch, index)
 
     def on_test_batch_end(self, session: Session, batch: Batch, index: int, outputs: dict[str, Tensor]) -> None:
         """The module's, with what its step returned."""
-        self.call("on_test_batch_end", self.returned, self.batch, index)
+        self.call("on_test_batch_end", self.now.returned, self.now.batch, index)
 
     def on_predict_batch_end(self, session: Session, batch: Batch, index: int, outputs: dict[str, Tensor]) -> None:
         """The module's, with what its step returned."""
-        self.call("on_predict_batch_end", self.returned, self.batch, index)
+        self.call("on_predict_batch_end", self.now.returned, self.now.batch, index)
 
     # checkpoints
 
@@ -321,14 +338,14 @@ class LightningHooks(nn.Module):
         kept = decoded(documents.get(STATE, {}))
         self.steps_made = kept.get("steps_made", 0)
         self.of_epoch.load(kept.get("epoch", {}))
-        self.epoch = session.epoch
+        self.now.epoch = session.epoch
         self.model.on_load_checkpoint(self._checkpoint(session) | kept.get("module", {}))
         if self.datamodule is not None and "datamodule" in kept:
             self.datamodule.load_state_dict(kept["datamodule"])
 
     def _checkpoint(self, session: Session) -> dict[str, Any]:
         hparams = dict(self.model.hparams) if getattr(self.model, "_hparams", None) else {}
-        place = {"epoch": self.epoch, "global_step": self.updates, "state_dict": dict(self.state_dict())}
+        place = {"epoch": self.now.epoch, "global_step": self.updates, "state_dict": dict(self.state_dict())}
         return {**place, "hyper_parameters": hparams, "callbacks": {}, "loops": {}}
 
 

@@ -199,7 +199,7 @@ class LightningTrainer:
     @property
     def current_epoch(self) -> int:
         """Passes over the training rows that are over; that of the epoch that ends while its last hooks are called."""
-        return self._system.epoch
+        return self._system.now.epoch
 
     @property
     def global_step(self) -> int:
@@ -252,7 +252,7 @@ class LightningTrainer:
     @property
     def is_last_batch(self) -> bool:
         """Whether the batch of now is the last of its epoch."""
-        return self._system.index == self.plan.steps_per_epoch - 1
+        return self._system.now.index == self.plan.steps_per_epoch - 1
 
     @property
     def gradient_clip_val(self) -> float | None:

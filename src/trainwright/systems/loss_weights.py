@@ -21,6 +21,7 @@ class LossWeights:
         self.scheduled = {bare(name): Scheduled.parse(value) for name, value in given.items()}
         self._written = {bare(name): name for name in given}
         self._asked: set[str] = set()
+        self._first: int | None = None
         self._unused = set(self.scheduled)
 
     def at(self, step: int, epoch: float, name: str) -> float:
@@ -29,7 +30,8 @@ class LossWeights:
         self._asked.add(key)
         self._unused.discard(key)
         found = self.scheduled.get(key)
-        if self._unused and step >= 1:
+        self._first = step if self._first is None else self._first
+        if self._unused and step > self._first:
             self._warn()
         return 1.0 if found is None else found.value(step, epoch)
 

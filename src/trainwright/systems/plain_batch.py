@@ -42,7 +42,7 @@ class Reading:
         """`inputs`: the blocks the model takes, in order; None to see from the batch. `claimed`: what only the loss reads."""
         self.given = target
         self.claimed, self.uses_target = frozenset(claimed), uses_target
-        self.parameters, self.required = _parameters(model)
+        self.parameters, self.required, self.takes_all = _parameters(getattr(model, "_orig_mod", model))
         self.plan = None if inputs is None else self._of_inputs(inputs)
         self._plans: dict[Any, Plan] = {}
 
@@ -69,14 +69,12 @@ class Reading:
         return Plan(None, (), names[0] if names else None, whole_target=not names)
 
     def _of_mapping(self, batch: Mapping[str, Any]) -> Plan:
-        target = self.given if self.given is not None else next((name for name in TARGETS if name in batch), None)
-        if self.given is not None and self.given not in batch and self.uses_target:
-            raise DataError(f"the batch has no '{self.given}'", where="target", fix=did_you_mean(str(self.given), map(str, batch)))
+        target = next((name for name in ((self.given,) if self.given is not None else TARGETS) if name in batch), None)
         names = [name for name in batch if name != target]
         if all(name == "input" or name.startswith("input.") for name in names):
             return Plan(tuple(names), (), target)
         candidates = [name for name in names if name in self.parameters or name not in self.claimed]
-        by_name = tuple(name for name in candidates if name in self.parameters)
+        by_name = tuple(name for name in candidates if self.takes_all or name in self.parameters)
         if len(by_name) == len(candidates) or (self.required and self.required <= set(by_name)):
             return Plan((), by_name, target)
         return Plan(tuple(name for name in names if name not in self.claimed), (), target)
@@ -113,20 +111,27 @@ class Reading:
 
     def require_target(self, batch: Any, plan: Plan) -> None:
         """Raises DataError when the loss has a target and the batch none."""
-        if self.uses_target and plan.positional is not None and plan.target is None:
-            fix = "name it: target=…, a key or a place in the batch"
-            why = f"the batch holds {described(batch)}, and none is called {', '.join(TARGETS)}"
-            raise DataError("the target cannot be told from the batch", where="target", why=why, fix=fix)
+        if not self.uses_target or plan.positional is None or plan.target is not None:
+            return
+        if self.given is not None:
+            fix = did_you_mean(str(self.given), map(str, held(batch)))
+            raise DataError(f"the batch has no '{self.given}'", where="target", why=f"it holds {described(batch)}", fix=fix)
+        fix = "name it: target=…, a key or a place in the batch"
+        why = f"the batch holds {described(batch)}, and none is called {', '.join(TARGETS)}"
+        raise DataError("the target cannot be told from the batch", where="target", why=why, fix=fix)
 
 
-def _parameters(model: nn.Module) -> tuple[frozenset[str], frozenset[str]]:
-    """The names `forward` takes, and those it must be given; all names where it takes any."""
+def _parameters(model: nn.Module) -> tuple[frozenset[str], frozenset[str], bool]:
+    """The names `forward` takes, those it must be given, and whether it takes any other by name (`**batch`)."""
     try:
         found = list(inspect.signature(model.forward).parameters.values())
     except (TypeError, ValueError):
-        return frozenset(), frozenset()
+        return frozenset(), frozenset(), False
     names = [each for each in found if each.kind in BY_NAME]
-    return frozenset(each.name for each in names), frozenset(each.name for each in names if each.default is each.empty)
+    kinds = {each.kind for each in found}
+    takes_all = inspect.Parameter.VAR_KEYWORD in kinds and inspect.Parameter.VAR_POSITIONAL not in kinds
+    required = frozenset(each.name for each in names if each.default is each.empty)
+    return frozenset(each.name for each in names), required, takes_all
 
 
 def check_target(target: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -88,8 +88,8 @@ def _loss_fix(loss: Criterion) -> str:
 def _check_last_layer(model: nn.Module, loss: Criterion, output: Any) -> None:
     """Raises DataError for a model that ends in a sigmoid before a loss that takes logits."""
     last = list(model.modules())[-1]
-    if isinstance(loss, BCEWithLogits | Asymmetric) and loss.options.check_values and isinstance(last, nn.Sigmoid | nn.LogSigmoid):
-        if isinstance(output, Tensor) and not isinstance(output, Mapping):
-            fix = f"leave the sigmoid out of the model, or use bce; {MEANT}"
-            why = "the loss takes logits and takes the sigmoid itself: it would be taken twice"
-            raise DataError(f"the model ends in {type(last).__name__}, and the loss is {loss.name}", where="loss", why=why, fix=fix)
+    takes_logits = isinstance(loss, BCEWithLogits | Asymmetric) and loss.options.check_values
+    if takes_logits and isinstance(last, nn.Sigmoid | nn.LogSigmoid) and isinstance(output, Tensor):
+        fix = f"leave the sigmoid out of the model, or use bce; {MEANT}"
+        why = "the loss takes logits and takes the sigmoid itself: it would be taken twice"
+        raise DataError(f"the model ends in {type(last).__name__}, and the loss is {loss.name}", where="loss", why=why, fix=fix)

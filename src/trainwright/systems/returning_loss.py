@@ -172,13 +172,15 @@ def tried(model: nn.Module) -> Iterator[None]:
 def loss_in(returned: Any) -> Tensor | None:
     """The scalar loss in what a model returned: `.loss`, `["loss"]`, or the first of a tuple; None where there is none."""
     found: Any = None
-    if isinstance(returned, Mapping):
+    if type(returned) is dict or isinstance(returned, Mapping):
         found = returned.get("loss")
     elif hasattr(returned, "loss"):
         found = returned.loss
     elif isinstance(returned, tuple | list) and returned:
         found = returned[0]
-    return found.reshape(()) if isinstance(found, Tensor) and found.numel() == 1 and found.is_floating_point() else None
+    if not isinstance(found, Tensor) or found.numel() != 1 or not found.is_floating_point():
+        return None
+    return found.reshape(()) if found.dim() else found  # a view would be one more node to go backwards through
 
 
 def logits_in(returned: Any) -> Tensor | None:

@@ -21,6 +21,10 @@ class OwnConfig(ConfigModel):
 
     imports: list[str] = []
     """Files and packages that are run first, so that what they register by `@tw.register` has a name: `[./my_parts.py]`."""
+    parser: str = ""
+    """A function that makes an argparse parser for arguments of your own (`./my_args.py:make_parser`); `tw.arguments()` has what it read."""
+    arguments: list[str] = []
+    """The words that the parser reads; unknown flags of the command line come here by themselves."""
     system: choice("system")  # type: ignore[valid-type]
     """What is trained: `plain` (a model and a loss), a registered system, `./my_system.py:MySystem`, or `base:mixin1,mixin2`."""
     data: choice("dataset") | None = None  # type: ignore[valid-type]
@@ -40,7 +44,11 @@ def is_own(composed: Composed) -> bool:
 
 def compose_own(config: Any, overrides: Any = ()) -> Composed:
     """Compose a configuration with `system:`, or with `model:` and `loss:` at the top, and run its imports."""
-    composed = compose(OwnConfig, config, overrides)
+    return finished(compose(OwnConfig, config, overrides))
+
+
+def finished(composed: Composed) -> Composed:
+    """The short form written out, and the imports run."""
     lengthen(composed.root)
     imports = composed.root.under("imports")
     composed.problems += import_named(imports, composed.folders)

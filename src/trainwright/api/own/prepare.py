@@ -14,6 +14,7 @@ from trainwright.api.adapting import adapted, wanted_dtype
 from trainwright.api.own.config import OwnConfig
 from trainwright.api.trial import first_rows, trial
 from trainwright.config.errors import ConfigError, RequestError
+from trainwright.config.own_arguments import read_arguments
 from trainwright.config.registry import build
 from trainwright.data.datasets import make_data
 from trainwright.data.forms import rows_from
@@ -41,6 +42,8 @@ class PreparedSystem:
 
 def prepare_own(config: OwnConfig, only: str | None = None) -> PreparedSystem:
     """The system made and its data opened; `only` one split, for a measurement. Raises ConfigError or DataError for what does not fit."""
+    if config.parser:
+        read_arguments(config.parser, config.arguments)
     made = made_system(config)
     given, spec = given_splits(config, made)
     if only is not None:

@@ -7,7 +7,7 @@ import logging
 import shlex
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from trainwright.api.own.config import OwnConfig, compose_own
 from trainwright.api.own.prepare import PreparedSystem, check_own, prepare_own, trainer_for
@@ -17,9 +17,11 @@ from trainwright.api.system_run import SystemRun
 from trainwright.api.train import refuse_taken
 from trainwright.config.compose import Composed
 from trainwright.config.dump import dump
-from trainwright.config.errors import RequestError
+from trainwright.config.errors import RequestError, RunError
+from trainwright.config.foreign import found_at, looking_in
 from trainwright.config.located import validate
 from trainwright.config.own_parts import absolute_imports
+from trainwright.engine.pieces import is_ready
 from trainwright.engine.tuning import as_before
 from trainwright.runs.directory import RunDirectory, folder_name
 from trainwright.runs.log import warnings_as
@@ -53,12 +55,34 @@ def train_own(composed: Composed, resume: bool = False) -> Run:
         raise
 
 
+def dry_run_own(composed: Composed, resume: bool = False) -> None:
+    """Check the place, open the data, make the system and try a step on a few rows, as `train_own` would, and write nothing."""
+    config = settled(validate(OwnConfig, composed), composed)
+    if not resume:
+        refuse_taken(config)  # type: ignore[arg-type]
+    prepared = prepare_own(config)
+    check_own(config, prepared, trainer_for(config, ""))
+    for name, rows in prepared.splits.items():
+        log.info("%s: %s %s", name, f"{len(rows):,}", "batches" if is_ready(rows) else "rows")
+    parameters = sum(each.numel() for each in prepared.system.parameters())
+    log.info("system: %s, %s parameters", config.system.type, f"{parameters:,}")
+    log.info("nothing was written")
+
+
+def refuse_fork(found: RunDirectory) -> NoReturn:
+    """Raise RunError: a child run of a system of one's own begins from weights."""
+    fix = f"name its weights in a configuration: system: {{…, weights: {found.path}}}"
+    raise RunError("a run of a system of one's own cannot be forked yet", where=str(found.path), fix=fix)
+
+
 def settled(config: OwnConfig, composed: Composed) -> OwnConfig:
     """The configuration with its name, and with imports that mean the same from any folder."""
     name = config.run.name or default_name(config)
-    return config.model_copy(
-        update={"run": config.run.model_copy(update={"name": name}), "imports": absolute_imports(list(config.imports))}
-    )
+    with looking_in(composed.folders):
+        imports = absolute_imports(list(config.imports))
+        parser = found_at(config.parser)[1] if config.parser else ""
+    run = config.run.model_copy(update={"name": name})
+    return config.model_copy(update={"run": run, "imports": imports, "parser": parser})
 
 
 def default_name(config: OwnConfig) -> str:

@@ -1,0 +1,111 @@
+"""A trained system of one's own measured on a split, its predictions, and its export: without training, nothing in the run changed."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from trainwright.api.own.config import OwnConfig, compose_own
+from trainwright.api.own.prepare import PreparedSystem, prepare_own, trainer_for
+from trainwright.api.own.train import saved_config
+from trainwright.api.system_run import POSITION, WEIGHTS, plain_module
+from trainwright.checkpoint.tensors import save_tensors
+from trainwright.checkpoint.weights import load_weights
+from trainwright.config.compose import Composed
+from trainwright.config.errors import ConfigError, RunError
+from trainwright.config.located import validate
+from trainwright.engine.trainer import Trainer
+from trainwright.runs.directory import RunDirectory
+from trainwright.runs.files import read_json, write_text
+
+log = logging.getLogger("trainwright.fit")
+
+
+@dataclass
+class Trained:
+    """A system with weights, and the step and epoch they are from."""
+
+    config: OwnConfig
+    prepared: PreparedSystem
+    engine: Trainer
+    source: str
+    """Where the weights are from, for a person to read."""
+    folder: Path | None
+    """The run's directory; None for weights from elsewhere."""
+
+
+def from_run(found: RunDirectory, split: str, overrides: Any = ()) -> Trained:
+    """The system of a run with its kept weights, or those of its last checkpoint, and the data of one split."""
+    overrides = list(overrides)
+    config = validate(OwnConfig, compose_own(found.config, overrides)) if overrides else saved_config(found)
+    weights = found.model / WEIGHTS
+    source = weights if weights.is_file() else found.path
+    return _with_weights(config, split, str(source), found.path, read_json(found.model / POSITION) if weights.is_file() else None)
+
+
+def from_config(composed: Composed, split: str, weights: str) -> Trained:
+    """The system of a configuration with weights of a file, run, checkpoint or URL."""
+    return _with_weights(validate(OwnConfig, composed), split, weights, None, None)
+
+
+def _with_weights(config: OwnConfig, split: str, source: str, folder: Path | None, position: dict[str, int] | None) -> Trained:
+    prepared = prepare_own(config, only=split)
+    report = load_weights(plain_module(prepared.system), source)
+    engine = trainer_for(config, "")
+    place = position or {"step": report.step or 0, "epoch": report.epoch or 0}
+    engine.position = (int(place["step"]), int(place["epoch"]))
+    return Trained(config, prepared, engine, source, folder)
+
+
+def measured(trained: Trained, split: str) -> dict[str, float]:
+    """Metrics of a split (`validation` or `test`)."""
+    measure = trained.engine.validate if split == "validation" else trained.engine.test
+    return measure(trained.prepared.system, _rows(trained, split))
+
+
+def predicted(trained: Trained, split: str = "predict") -> dict[str, Tensor]:
+    """What `predict_step` gives for a split."""
+    return trained.engine.predict(trained.prepared.system, _rows(trained, split))
+
+
+def _rows(trained: Trained, split: str) -> Any:
+    return trained.prepared.splits[split]
+
+
+def write_predictions(outputs: dict[str, Tensor], path: Path) -> None:
+    """Predictions as .safetensors or .npz. Raises ConfigError for another ending."""
+    if path.suffix == ".safetensors":
+        save_tensors(path, {name: each.cpu() for name, each in outputs.items()})
+    elif path.suffix == ".npz":
+        import numpy as np
+
+        np.savez(path, **{name: each.cpu().numpy() for name, each in outputs.items()})
+    else:
+        raise ConfigError(f"'{path.suffix}' names no format", where=f"-o {path}", fix="end the name in .safetensors or .npz")
+
+
+def exported(found: RunDirectory, place: Path, own: bool) -> list[Path]:
+    """The model of a finished run copied to `place`, with its configuration; a system's own `export(folder)` is called too.
+
+    Raises RunError when there is no model yet, or the place is taken.
+    """
+    if not (found.model / WEIGHTS).is_file() and not any(found.model.glob("*.safetensors")):
+        fix = f"continue it: trainwright resume {found.path}"
+        raise RunError("this run has no model yet", where=str(found.path), why="training did not reach its end", fix=fix)
+    if place.exists() and any(place.iterdir()):
+        raise RunError("this place is taken", where=str(place), fix="name an empty or a new folder with -o")
+    shutil.copytree(found.model, place, dirs_exist_ok=True)
+    write_text(place / "config.yaml", found.config.read_text())
+    if own:
+        config = saved_config(found)
+        prepared = prepare_own(config)
+        export = getattr(prepared.system, "export", None)
+        if export is not None:
+            load_weights(plain_module(prepared.system), str(found.model / WEIGHTS))
+            export(place)
+    return sorted(each for each in place.rglob("*") if each.is_file())

@@ -1,0 +1,64 @@
+"""`trainwright convert`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trainwright.cli.parser import Parser
+from trainwright.cli.style import dim, wrapped
+
+if TYPE_CHECKING:
+    from trainwright.checkpoint.weight_conversion import Conversion
+
+SHOWN = 12
+"""Things left in the old file that are named; of more, their number."""
+
+
+def run(words: Sequence[str]) -> int:
+    """Convert an old file of weights to safetensors, and say what was taken and what was left."""
+    arguments = parser().parse(words)
+    from trainwright.checkpoint.weight_conversion import convert_weights
+
+    new = Path(arguments.new)
+    found = convert_weights(Path(arguments.old), new, arguments.key, arguments.force)
+    print(shown(found, new))
+    return 0
+
+
+def shown(found: Conversion, new: Path) -> str:
+    """What was taken, what shared memory, what was left, and how to load it."""
+    said = "".join(f", {name} {value}" for name, value in found.metadata.items())
+    lines = [f"taken{f' from {found.key}' if found.key else ''}: {len(found.tensors)} tensors, {found.bytes:,} bytes{said}"]
+    if found.tied:
+        lines.append(f"of these {len(found.tied)} shared memory with another and are copies now: {_listed(found.tied)}")
+    if found.left:
+        lines.append(f"left: {_listed([f'{name} ({kind})' for name, kind in found.left.items()])}")
+    return "\n".join([*(wrapped(each, 0) for each in lines), f"written: {new}", dim("load it with tw.load_weights(module, FILE)")])
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - SHOWN
+    return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def parser() -> Parser:
+    """The arguments of the command."""
+    made = Parser(
+        "convert",
+        "Convert an old file of weights (.pt, .pth, .ckpt, .bin: a pickle) to safetensors. Nothing in it is run: it is read by a reader "
+        "that knows tensors and plain values, and a file that holds more is refused.",
+        "OLD NEW.safetensors [--key NAME] [--force]",
+        [
+            "trainwright convert old.pt new.safetensors",
+            "trainwright convert last.ckpt generator.safetensors --key generator",
+        ],
+    )
+    made.add_argument("old", metavar="OLD", help="the file to read")
+    made.add_argument("new", metavar="NEW.safetensors", help="the file to write")
+    made.add_argument(
+        "--key", default="", metavar="NAME", help="which state dict of the file to take, where it holds several; dots go deeper"
+    )
+    made.add_argument("--force", action="store_true", help="replace NEW when it is there already")
+    return made

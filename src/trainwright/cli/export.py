@@ -1,0 +1,40 @@
+"""`trainwright export`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from trainwright.cli.launch import add_launch_flags, prepare
+from trainwright.cli.parser import Parser
+
+
+def run(words: Sequence[str]) -> int:
+    """Copy a run's model out of it."""
+    arguments = parser().parse(words)
+    launch = prepare(arguments)
+    launch.start_console()
+    from trainwright.api.own.measure import exported
+    from trainwright.api.own.train import is_own_run
+    from trainwright.api.resume import with_config
+
+    found = with_config(arguments.run)
+    place = Path(arguments.output or f"{found.name}-model")
+    for each in exported(found, place, is_own_run(found)):
+        print(each)
+    return 0
+
+
+def parser() -> Parser:
+    """The arguments of the command."""
+    made = Parser(
+        "export",
+        "Copy the model of a finished run, with its configuration, to a folder of its own. A system with a method `export(folder)` "
+        "writes there what it wants to: meshes, images, another format.",
+        "RUN [-o FOLDER]",
+        ["trainwright export runs/mine", "trainwright export runs/mine -o exported"],
+    )
+    made.add_argument("run", metavar="RUN", help="a run directory, or a folder of runs (its latest)")
+    made.add_argument("-o", "--output", metavar="FOLDER", help="an empty or new folder; default: the run's name and -model")
+    add_launch_flags(made)
+    return made

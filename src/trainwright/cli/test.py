@@ -1,0 +1,82 @@
+"""`trainwright test`, and what it shares with `trainwright validate` of a run."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from trainwright.cli.launch import add_launch_flags, prepare
+from trainwright.cli.parser import ConfiguredParser
+from trainwright.config.errors import RequestError
+
+
+def run(words: Sequence[str]) -> int:
+    """Measure a run, or a configuration with weights, on its test rows."""
+    arguments = parser().parse(words)
+    launch = prepare(arguments)
+    return measure(arguments, launch, "test")
+
+
+def measure(arguments: Any, launch: Any, split: str) -> int:
+    """Print the metrics of a split: of a run, or of a configuration with weights."""
+    from trainwright.cli.evaluate import shown
+
+    launch.start_console()
+    launch.check_gpus()
+    found = metrics_of(arguments.config, [*launch.settings, *arguments.settings], arguments.weights, split)
+    print(json.dumps(found, indent=2, ensure_ascii=False) if arguments.json else shown(found))
+    return 0
+
+
+def metrics_of(named: str, settings: list[Any], weights: str, split: str) -> dict[str, Any]:
+    """Metrics of a split. Raises RequestError for a configuration without weights, RunError when there is no run."""
+    if is_configuration(named):
+        if not weights:
+            why = "a configuration has no weights of its own"
+            fix = f"name a run (trainwright {split} RUN), or add --weights RUN|FILE"
+            raise RequestError("there is nothing to measure", where=named, why=why, fix=fix)
+        from trainwright.api.own.config import compose_own
+        from trainwright.api.own.measure import from_config, measured
+
+        trained = from_config(compose_own(named, settings), split, weights)
+    else:
+        from trainwright.api.own.measure import from_run, measured
+        from trainwright.api.own.train import is_own_run
+        from trainwright.api.resume import with_config
+
+        directory = with_config(named)
+        if not is_own_run(directory):
+            from trainwright.api.splits import measured_split
+
+            return measured_split(directory, split)
+        trained = from_run(directory, split, settings)
+    step, epoch = trained.engine.position
+    return {"weights": trained.source, "step": step, "epoch": epoch, "split": split, "metrics": {"": measured(trained, split)}}
+
+
+def is_configuration(word: str) -> bool:
+    """Whether a word names a configuration file rather than a run."""
+    return word.lower().endswith((".yaml", ".yml", ".json", ".ini", ".txt")) and not os.path.isdir(word)
+
+
+def parser() -> ConfiguredParser:
+    """The arguments of the command."""
+    made = ConfiguredParser(
+        "test",
+        "Measure a run's model on its test rows, with the step and epoch its weights are from. Nothing in the run changes.",
+        "RUN|CONFIG [--weights RUN|FILE] [--json] [key=value …]",
+        ["trainwright test runs/mine", "trainwright test config.yaml --weights runs/mine", "trainwright test runs/mine --json"],
+    )
+    made.add_argument("config", metavar="RUN|CONFIG", help="a run directory, or a configuration with `system:`")
+    add_measuring(made)
+    return made
+
+
+def add_measuring(made: ConfiguredParser) -> None:
+    """The arguments of a measurement."""
+    made.add_argument("settings", nargs="*", metavar="key=value", help="settings, as for `train`")
+    made.add_argument("--weights", default="", metavar="RUN|FILE", help="weights for a configuration: a run, a checkpoint or a safetensors file")
+    made.add_argument("--json", action="store_true", help="print JSON")
+    add_launch_flags(made)

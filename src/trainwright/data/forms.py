@@ -1,0 +1,234 @@
+"""Rows from whatever form a person's data have: tensors, datasets, loaders, Hugging Face data, iterables, generators."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import is_dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset, TensorDataset
+
+from trainwright.config.errors import DataError, did_you_mean
+from trainwright.data.datasets.splits import in_splits, is_column
+from trainwright.data.draws import Draws, draws_kept
+from trainwright.data.loader_rows import LoaderRows
+from trainwright.data.rows import DatasetRows, Rows, TensorRows, alike, as_blocks, cast, first_of, names_of, other_sample, own_words, recast
+from trainwright.data.streams import StreamRows, looks_batched
+
+BATCH_SIZE = 64
+"""Samples of a stream that are joined, unless said."""
+
+FORMS = "(x, y) tensors, a TensorDataset, a Dataset, a DataLoader, an iterable or a function that makes an iterator"
+
+
+def rows_from(
+    data: Any,
+    split: str,
+    wanted_dtype: torch.dtype,
+    *,
+    batched: bool | None = None,
+    where: str = "tw.fit",
+    batch_size: int | None = None,
+    max_steps: int | None = None,
+    seed: int = 0,
+    unlabelled: bool = False,
+) -> Any:
+    """The rows of a split from data of any form; float64 becomes `wanted_dtype`, small integers int64.
+
+    Args:
+        data: tensors or arrays (x…, y), a mapping of them, a TensorDataset, a map-style Dataset, a list of samples, a DataLoader, an
+            iterable or iterable dataset, a function that makes an iterator, a generator, Hugging Face data, or Rows as they are.
+        split: `train`, `validation`, `test` or `predict`.
+        wanted_dtype: that of the model's parameters.
+        batched: whether an item of an iterable is a batch already; None looks at the first one.
+        where: what messages call the place.
+        batch_size: samples of an iterable that make a batch.
+        max_steps: the length of the run where steps limit it; data without a length are then not counted.
+        seed: of the run.
+        unlabelled: whether samples of one part, without a target, are allowed.
+
+    Raises:
+        DataError: there are none, or what is given is none of these, or the first of them cannot be read.
+    """
+    stream: dict[str, Any] = {"batched": batched, "batch_size": batch_size or BATCH_SIZE}
+    common: dict[str, Any] = {"seed": seed, "split": split, "where": where, "max_steps": max_steps}
+    _refuse(data, split, where)
+    data = _tensors(data)
+    if isinstance(data, Rows) and not hasattr(data, "__getitem__"):
+        rows: Any = data
+    elif isinstance(data, Mapping):
+        return _of_mapping(data, split, wanted_dtype, where, {**stream, **common, "unlabelled": unlabelled})
+    elif _is_blocks(data, unlabelled):
+        rows = _tensor_rows(as_blocks([torch.as_tensor(each) for each in data]), wanted_dtype)
+    elif isinstance(data, DataLoader):
+        rows = _of_loader(data, wanted_dtype, stream, common)
+    elif _is_hugging_face(data):
+        rows = _of_hugging_face(data, wanted_dtype, stream, common)
+    elif _is_indexed(data):
+        rows = CastRows(data, sample_names(data, split, where, unlabelled), wanted_dtype)
+    elif _is_stream(data):
+        rows = StreamRows(data, wanted_dtype, **stream, **common)
+    else:
+        raise DataError(f"{split} data cannot be a {type(data).__name__}", where=where, fix=f"give {FORMS}")
+    if not len(rows):
+        raise DataError(f"there are no {split} rows", where=where)
+    return rows
+
+
+class CastRows(DatasetRows):
+    """Rows of a Dataset, floats in the model's dtype; `inexact` says whether a row read twice with the same seed is another one."""
+
+    def __init__(self, dataset: Any, names: Sequence[str], wanted: torch.dtype) -> None:
+        super().__init__(dataset, names)
+        self._wanted = wanted
+        self.inexact = self._why_inexact() if len(dataset) else ""
+
+    def take(self, indices: Tensor) -> dict[str, Any]:
+        """The rows at `indices` (int64, b), joined on the CPU."""
+        return {name: recast(each, self._wanted) for name, each in super().take(indices).items()}
+
+    def _why_inexact(self) -> str:
+        with draws_kept():
+            first, again = (self._samples([0]) for _ in range(2))
+        return "" if alike(first, again) else other_sample(self.dataset)
+
+
+class ColumnRows(CastRows):
+    """Rows of a Hugging Face dataset, whose columns are read for a whole batch at once."""
+
+    def _taken(self, numbers: list[int]) -> dict[str, Any]:
+        try:
+            self._draws.row(numbers[0])
+            batch = dict(self.dataset[numbers])
+        except Exception as error:
+            raise DataError("rows cannot be read", where=f"rows {first_of(numbers)}", why=own_words(error)) from error
+        ragged = [name for name, each in batch.items() if isinstance(each, list) and isinstance(each[0], Tensor)]
+        if ragged:
+            fix = "pad them, or give a DataLoader with a collate_fn that does"
+            why = f"column '{ragged[0]}' holds tensors of different shapes"
+            raise DataError("the samples of a batch cannot be joined", where=f"rows {first_of(numbers)}", why=why, fix=fix)
+        return batch
+
+
+def sample_names(data: Any, split: str, where: str, unlabelled: bool = False) -> list[str]:
+    """Block names of the samples of a map-style dataset; none for mappings and dataclasses, which bring their own.
+
+    Raises DataError when there are no samples, or they are no pairs.
+    """
+    if not len(data):
+        raise DataError(f"there are no {split} rows", where=where)
+    with draws_kept():
+        Draws(0, 0).row(0)
+        sample = data[0]
+    if isinstance(sample, Mapping) or (is_dataclass(sample) and not isinstance(sample, type)):
+        return []
+    parts = len(sample) if isinstance(sample, tuple | list) else 1
+    if parts >= 2:
+        return names_of(parts)
+    if unlabelled:
+        return ["input"]
+    fix = "give samples of (input, target), or (input, input, …, target)"
+    raise DataError(f"a sample of the {split} data is a {type(sample).__name__}, not a pair", where=where, fix=fix)
+
+
+def _refuse(data: Any, split: str, where: str) -> None:
+    """Raises DataError for what is certainly no data, with what to give instead."""
+    module = type(data).__module__.partition(".")[0]
+    if data is None:
+        raise DataError(f"there are no {split} data", where=where, fix=f"give {FORMS}")
+    fix = f"give {FORMS}"
+    if isinstance(data, str | bytes | Path):
+        fix = f"read the file first, and {fix}; for a table in a file and no model of your own use tw.train(data, target=…)"
+    elif module in ("pandas", "polars", "pyarrow"):
+        fix = "give tensors: (torch.tensor(df[inputs].values), torch.tensor(df[target].values)); or use tw.train(df, target=…)"
+    elif isinstance(data, type):
+        fix = f"give an instance: {data.__name__}(…)"
+    elif isinstance(data, tuple | list) and any(isinstance(each, DataLoader) for each in data):
+        why = "a DataLoader gives inputs and targets together"
+        fix = "give one DataLoader alone, and those of other splits as validation= and test="
+        raise DataError(f"the {split} data are a {type(data).__name__} with a DataLoader in it", where=where, why=why, fix=fix)
+    elif not isinstance(data, torch.nn.Module):
+        return
+    raise DataError(f"{split} data cannot be a {type(data).__name__}", where=where, fix=fix)
+
+
+def _tensors(data: Any) -> Any:
+    return data.tensors if isinstance(data, TensorDataset) else data
+
+
+def _is_blocks(data: Any, unlabelled: bool) -> bool:
+    fewest = 1 if unlabelled and isinstance(data, tuple) else 2
+    return isinstance(data, tuple | list) and len(data) >= fewest and all(isinstance(each, Tensor | np.ndarray) for each in data)
+
+
+def _is_indexed(data: Any) -> bool:
+    if isinstance(data, Tensor | np.ndarray | str | IterableDataset):
+        return False
+    return hasattr(data, "__len__") and hasattr(data, "__getitem__")
+
+
+def _is_stream(data: Any) -> bool:
+    if isinstance(data, Tensor | np.ndarray | set | frozenset):
+        return False
+    return isinstance(data, Iterable) or callable(data)
+
+
+def _is_hugging_face(data: Any) -> bool:
+    """Whether data are Hugging Face's, by what they offer."""
+    return callable(getattr(data, "with_format", None)) and hasattr(data, "column_names") and hasattr(data, "features")
+
+
+def _tensor_rows(blocks: Mapping[str, Tensor], wanted: torch.dtype) -> TensorRows:
+    return TensorRows({name: cast(each, wanted) for name, each in blocks.items()})
+
+
+def _of_mapping(data: Mapping[str, Any], split: str, wanted: torch.dtype, where: str, rest: dict[str, Any]) -> Any:
+    """Rows of named columns, or of the split that a mapping of data sets holds."""
+    if data and all(is_column(each) for each in data.values()):
+        rows = _tensor_rows({name: torch.as_tensor(each) for name, each in data.items()}, wanted)
+        if not len(rows):
+            raise DataError(f"there are no {split} rows", where=where)
+        return rows
+    splits = in_splits(data)
+    if splits is None:
+        wrong = {name: type(each).__name__ for name, each in data.items() if not is_column(each)}
+        why = ", ".join(f"{name} is a {kind}" for name, kind in wrong.items()) or "it is empty"
+        what = f"the mapping of {split} data holds more than columns of numbers"
+        raise DataError(what, where=where, why=why, fix="give tensors or arrays")
+    if split not in splits:
+        raise DataError(f"the data have no '{split}' split", where=where, fix=did_you_mean(split, [str(name) for name in data]))
+    return rows_from(splits[split], wanted_dtype=wanted, **rest)
+
+
+def _of_loader(loader: Any, wanted: torch.dtype, stream: dict[str, Any], common: dict[str, Any]) -> Any:
+    """Rows of a DataLoader: by number where its dataset has an index and its `__iter__` is torch's own, else in order."""
+    if isinstance(loader.dataset, IterableDataset) or type(loader).__iter__ is not DataLoader.__iter__:
+        return StreamRows(loader, wanted, **stream, **common)
+    rows = LoaderRows(loader, wanted, **common)
+    if loader.batch_sampler is None and not stream["batched"]:
+        first = rows.take(torch.tensor([0]))
+        if not looks_batched(first):
+            why = f"its batch_size is None, and an item of its dataset is one sample ({type(first).__name__})"
+            fix = "give the DataLoader a batch_size, or batched=True when each item is a batch"
+            raise DataError(f"the DataLoader of the {common['split']} data makes no batches", where=common["where"], why=why, fix=fix)
+    return rows
+
+
+def _of_hugging_face(data: Any, wanted: torch.dtype, stream: dict[str, Any], common: dict[str, Any]) -> Any:
+    """Rows of a Hugging Face dataset, its columns as tensors unless another format or a transform was set."""
+    if not hasattr(data, "__len__"):
+        shown = data.with_format("torch") if getattr(data, "_formatting", None) is None else data
+        return StreamRows(shown, wanted, **{**stream, "batched": bool(stream["batched"])}, **common)
+    kind = (getattr(data, "format", None) or {}).get("type")
+    if kind is None:
+        data = data.with_format("torch")
+    names = sample_names(data, common["split"], common["where"])
+    if kind not in (None, "torch"):
+        rows = CastRows(data, names, wanted)
+        rows._in_bulk = rows._in_bulk and kind != "custom"  # what is random in a transform follows from the row
+        return rows
+    return ColumnRows(data, names, wanted)

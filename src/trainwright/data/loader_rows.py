@@ -1,0 +1,304 @@
+"""Batches of a person's own DataLoader over a map-style dataset, by number: any batch of any epoch can be had at once."""
+
+from __future__ import annotations
+
+import logging
+import operator
+import random
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+from multiprocessing.reduction import ForkingPickler
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Subset, TensorDataset
+
+from trainwright.config.errors import DataError, TrainwrightError
+from trainwright.data.counters import fold
+from trainwright.data.draws import SMALL_WORD, Draws, draws_kept
+from trainwright.data.rows import alike, fetches_in_bulk, first_of, other_sample, own_words, recast, unreadable
+
+log = logging.getLogger("trainwright.data")
+
+ENDLESS = 1 << 24
+"""Batches after which a sampler without a length is taken to have no end."""
+REPEAT = 40
+"""Bits of a row's number; how often the row came before in its epoch stands above them."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What the batches of an epoch are made of."""
+
+    keys: np.ndarray | list[Any]
+    """The keys of all batches, one after the other: int64, or whatever the sampler gives."""
+    ends: np.ndarray
+    """Where each batch ends among them (int64, n)."""
+    draws: np.ndarray
+    """For each key the number from which its sample's randomness follows (int64)."""
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    def batch(self, number: int) -> tuple[list[Any], list[int]]:
+        """Keys of a batch, and the numbers of their randomness."""
+        place = slice(int(self.ends[number - 1]) if number else 0, int(self.ends[number]))
+        keys = self.keys[place]
+        return keys.tolist() if isinstance(keys, np.ndarray) else keys, self.draws[place].tolist()
+
+    def same(self, other: Order) -> bool:
+        """Whether both are the same batches."""
+        return np.array_equal(self.ends, other.ends) and list(self.keys) == list(other.keys)
+
+
+def order_of(batches: list[list[Any]]) -> Order:
+    """The order that lists of keys make; a row that comes twice in an epoch is drawn for anew."""
+    ends = np.cumsum([len(batch) for batch in batches], dtype=np.int64)
+    flat = [key for batch in batches for key in batch]
+    try:
+        keys = np.fromiter((operator.index(key) for key in flat), np.int64, len(flat))
+    except TypeError:  # keys of another kind: names, pairs
+        return Order(flat, ends, np.arange(len(flat)))
+    return Order(keys, ends, keys + (_times_before(keys) << REPEAT))
+
+
+def _times_before(keys: np.ndarray) -> np.ndarray:
+    """How often each key came before, for every place of `keys` (int64, n)."""
+    sorting = np.argsort(keys, kind="stable")
+    ordered = keys[sorting]
+    first = np.r_[True, ordered[1:] != ordered[:-1]] if len(keys) else np.zeros(0, bool)
+    places = np.arange(len(keys))
+    times = np.empty(len(keys), np.int64)
+    times[sorting] = places - np.maximum.accumulate(np.where(first, places, 0))
+    return times
+
+
+class LoaderRows:
+    """The batches of a torch `DataLoader` over a map-style dataset, in the order of its own sampler and joined by its own `collate_fn`.
+
+    Batch i of the epoch that was begun is `take(tensor([i]))`. The order of an epoch is drawn whole, with all generators (the sampler's own
+    too) seeded from (seed, epoch); what is random within a sample follows from (seed, epoch, row). Raises DataError when there are no
+    batches, the sampler has no end, or a batch cannot be read or joined.
+    """
+
+    ready = True
+
+    def __init__(
+        self, loader: Any, wanted: torch.dtype, *, seed: int = 0, max_steps: int | None = None, split: str = "train", where: str = "tw.fit"
+    ) -> None:
+        self.dataset, self.workers = loader.dataset, int(loader.num_workers)
+        self._collate, self._worker_init = loader.collate_fn, loader.worker_init_fn
+        self._whole = loader.batch_sampler is None  # each key names a whole batch
+        self._sampler = loader.sampler if self._whole else loader.batch_sampler
+        self._generator, self._most = loader.generator, max_steps
+        self._wanted, self._split, self._where = wanted, split, where
+        self._in_bulk = not self._whole and fetches_in_bulk(self.dataset)
+        self._draws_each = not draws_nothing(self.dataset)
+        self._told, self._worker_begun = set[str](), False
+        self._order = self._drawn(seed, 0)
+        self._length = len(self._order)
+        if not self._length:
+            why = "the DataLoader gives no batch"
+            raise DataError(f"there are no {split} rows", where=where, why=why, fix="see its sampler and drop_last")
+        self._begun, self._draws = (seed, 0), Draws(seed, 0)
+        tell_epoch(self.dataset, 0)
+        other_order = self._why_another_order(seed)
+        self.sequential = bool(other_order)  # worker processes would each draw an order of their own
+        self.inexact = other_order or self._why_other_samples()
+
+    def __len__(self) -> int:
+        return self._length
+
+    def begin_epoch(self, seed: int, epoch: int) -> None:
+        """Take the order and the randomness of an epoch from (seed, epoch); sampler and dataset are told it by `set_epoch`."""
+        if self._begun == (seed, epoch):
+            return
+        self._begun, self._draws = (seed, epoch), Draws(seed, epoch)
+        self._order = self._of_full_length(seed, epoch)
+        tell_epoch(self.dataset, epoch)
+
+    def take(self, indices: Tensor) -> Any:
+        """Batch `indices[0]` (int64, 1) of the epoch, as `collate_fn` makes it, on the CPU."""
+        self._begin_in_worker()
+        keys, draws = self._order.batch(int(indices[0]))
+        with draws_kept():
+            if self._whole:
+                return self._joined(self._samples(keys, draws)[0], keys)
+            return self._joined(self._samples(keys, draws), keys)
+
+    def _samples(self, keys: list[Any], draws: list[int]) -> list[Any]:
+        at = keys
+        try:
+            if self._in_bulk:
+                self._draws.row(draws[0])
+                return list(self.dataset.__getitems__(keys))
+            samples = []
+            self._draws.row(draws[0])
+            for key, number in zip(keys, draws, strict=True):
+                at = [key]
+                if self._draws_each:
+                    self._draws.row(number)
+                samples.append(self.dataset[key])
+        except TrainwrightError:
+            raise
+        except Exception as error:
+            raise unreadable(at, error) from error
+        return samples
+
+    def _joined(self, samples: Any, keys: list[Any]) -> Any:
+        try:
+            return recast(self._collate(samples), self._wanted)
+        except TrainwrightError:
+            raise
+        except Exception as error:
+            fix = "give samples of one shape, or a collate_fn that pads them"
+            raise DataError(
+                "the samples of a batch cannot be joined", where=f"rows {first_of(keys)}", why=own_words(error), fix=fix
+            ) from error
+
+    def _drawn(self, seed: int, epoch: int, again: int = 0) -> Order:
+        """The order of an epoch, as the sampler gives it under generators seeded for that."""
+        with draws_kept():
+            tell_epoch(self._sampler, epoch)
+            seed_for(fold(seed, "sampler", again), epoch, self._sampler, self._generator)
+            try:
+                found = list(islice(iter(self._sampler), self._limit()))
+            except Exception as error:
+                raise DataError(
+                    f"the sampler of the {self._split} data fails", where=self._where, why=own_words(error), fix="mend the sampler"
+                ) from error
+        if self._said_length() is None and self._most is None and len(found) == ENDLESS:
+            what, fix = f"the sampler of the {self._split} data does not end", "give max_steps, or the sampler a __len__"
+            raise DataError(what, where=self._where, why=f"{ENDLESS} batches came", fix=fix)
+        if self._said_length() is not None and len(found) > self._said_length():  # type: ignore[operator]
+            found.pop()
+            self._tell_once("the sampler of the %s data gives more than its __len__ says: an epoch is %d batches", self._split, len(found))
+        return order_of([[key] for key in found] if self._whole else [list(batch) for batch in found])
+
+    def _limit(self) -> int:
+        said = self._said_length()
+        return said + 1 if said is not None else self._most or ENDLESS
+
+    def _said_length(self) -> int | None:
+        try:
+            return len(self._sampler)
+        except (TypeError, NotImplementedError):
+            return None
+
+    def _of_full_length(self, seed: int, epoch: int) -> Order:
+        """The order of an epoch, of as many batches as the first one had."""
+        order, again = self._drawn(seed, epoch), 0
+        if len(order) != self._length:
+            what = "the %s sampler gave %d batches in epoch %d and %d in the first: epochs are kept that long, by drawing on or leaving out"
+            self._tell_once(what, self._split, len(order), epoch, self._length)
+        batches = [order.batch(number)[0] for number in range(len(order))] if len(order) != self._length else []
+        while batches and len(batches) < self._length:
+            again += 1
+            more = self._drawn(seed, epoch, again)
+            batches += [more.batch(number)[0] for number in range(len(more))]
+        return order_of(batches[: self._length]) if batches else self._checked(order, epoch)
+
+    def _checked(self, order: Order, epoch: int) -> Order:
+        if not len(order):
+            raise DataError(f"the sampler of the {self._split} data gives nothing", where=f"epoch {epoch}", fix="see its __iter__")
+        return order
+
+    def _tell_once(self, what: str, *values: object) -> None:
+        if what not in self._told:
+            self._told.add(what)
+            log.warning(what, *values)
+
+    def _why_other_samples(self) -> str:
+        keys, draws = self._order.batch(0)
+        with draws_kept():
+            first, again = (self._samples(keys[:1], draws[:1]) for _ in range(2))
+        return "" if alike(first, again) else other_sample(self.dataset)
+
+    def _why_another_order(self, seed: int) -> str:
+        if self._drawn(seed, 0).same(self._order):
+            return ""
+        inner = getattr(self._sampler, "sampler", self._sampler)
+        return f"{type(inner).__name__} gives another order when it is asked twice with the same seed, so an epoch cannot be entered midway"
+
+    def _begin_in_worker(self) -> None:
+        """In a worker process, call the loader's `worker_init_fn` once; `get_worker_info()` tells it of the dataset."""
+        if self._worker_begun or self._worker_init is None:
+            return
+        from torch.utils.data import get_worker_info
+        from torch.utils.data._utils import worker
+
+        self._worker_begun, info = True, get_worker_info()
+        if info is None:
+            return
+        worker._worker_info = replace(info, dataset=self.dataset)
+        try:
+            self._worker_init(info.id)
+        finally:
+            worker._worker_info = info
+
+
+def draws_nothing(dataset: Any) -> bool:
+    """Whether a dataset's samples are certainly without randomness: seeding for each would cost more than reading it."""
+    while type(dataset) is Subset:
+        dataset = dataset.dataset
+    return type(dataset) is TensorDataset
+
+
+def chain(owner: Any) -> Iterator[Any]:
+    """A sampler, loader or dataset, and those within it."""
+    seen: list[Any] = []
+    waiting = [owner]
+    while waiting:
+        each = waiting.pop(0)
+        if each is None or any(each is other for other in seen):
+            continue
+        seen.append(each)
+        yield each
+        held = getattr(each, "__dict__", {})
+        inner = [held.get(name) for name in ("batch_sampler", "sampler", "base_sampler", "dataset")]
+        several = [held.get(name) for name in ("samplers", "datasets")]
+        waiting += inner + [one for some in several if isinstance(some, list | tuple) for one in some]
+
+
+def tell_epoch(owner: Any, epoch: int) -> None:
+    """Call `set_epoch` of a sampler, loader or dataset, and of those within it."""
+    for each in chain(owner):
+        if callable(getattr(each, "set_epoch", None)):
+            each.set_epoch(epoch)
+
+
+def seed_for(seed: int, epoch: int, owner: Any, *generators: Any) -> None:
+    """Seed the default generators, and those that a sampler or dataset holds, for an epoch; to be called within `draws_kept`."""
+    key = fold(seed, "pass", epoch)
+    Draws(seed, epoch).row(-1)
+    held: Iterable[Any] = (value for each in chain(owner) for value in list(getattr(each, "__dict__", {}).values()))
+    for generator in (*generators, *held):
+        _reseed(generator, key)
+
+
+def _generator_again(device: str, state: bytes) -> torch.Generator:
+    generator = torch.Generator(device)
+    generator.set_state(torch.frombuffer(bytearray(state), dtype=torch.uint8))
+    return generator
+
+
+def _as_bytes(generator: torch.Generator) -> tuple[Any, ...]:
+    return _generator_again, (str(generator.device), generator.get_state().numpy().tobytes())
+
+
+# torch sends a generator's state to another process as shared memory, which it cannot open there
+ForkingPickler.register(torch.Generator, _as_bytes)
+
+
+def _reseed(generator: Any, key: int) -> None:
+    if isinstance(generator, torch.Generator):
+        generator.manual_seed(key)
+    elif isinstance(generator, random.Random):
+        generator.seed(key)
+    elif isinstance(generator, np.random.RandomState):
+        generator.seed(key & SMALL_WORD)
+    elif isinstance(generator, np.random.Generator):
+        generator.bit_generator.state = type(generator.bit_generator)(key).state

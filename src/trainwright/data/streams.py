@@ -1,0 +1,334 @@
+"""Batches of data that can only be gone through in order: iterables, loaders over them, functions that make an iterator, generators."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from inspect import signature
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from trainwright.config.errors import DataError, TrainwrightError
+from trainwright.data.counters import fold
+from trainwright.data.draws import Draws, draws_kept
+from trainwright.data.ended import DataEnded
+from trainwright.data.loader_rows import seed_for, tell_epoch
+from trainwright.data.rows import alike, as_blocks, joined_samples, own_words, recast
+
+log = logging.getLogger("trainwright.data")
+
+__all__ = ["DataEnded", "Pass", "Passes", "StreamRows", "looks_batched"]
+
+PATIENCE = 10.0
+"""Seconds of counting after which it is said that counting goes on."""
+ANOTHER = 32
+"""Bits of an epoch's number; passes that fill the same epoch are counted above them."""
+
+
+class Passes:
+    """Something that can be gone through, begun anew for each pass; `once` says that it cannot be begun again."""
+
+    def __init__(self, data: Any) -> None:
+        self.data = data
+        self.makes = callable(data) and not hasattr(data, "__iter__")
+        self.once = not self.makes and _reads_once(data)
+        self.is_loader = hasattr(data, "batch_size") and hasattr(data, "num_workers") and hasattr(data, "dataset")
+        self.workers = int(data.num_workers) if self.is_loader else 0
+        self.kind = getattr(data, "__name__", "function") if self.makes else type(data).__name__
+
+    def begin(self, seed: int, number: int, epoch: int) -> Iterator[Any]:
+        """An iterator under generators seeded from (seed, number); the data are told the epoch."""
+        if self.makes:
+            seed_for(seed, number, None)
+            return iter(self.data(**({"epoch": epoch} if "epoch" in _parameters(self.data) else {})))
+        if not self.once:
+            tell_epoch(self.data, epoch)
+            if self.workers and getattr(self.data, "persistent_workers", False):
+                self.data._iterator = None  # workers that live on keep their generators, and are not told the epoch
+        seed_for(seed, number, None if self.once else self.data)
+        return iter(self.data)
+
+    def said_length(self) -> int | None:
+        """What `__len__` says: batches of a loader, items of anything else; None without one."""
+        try:
+            return None if self.makes else len(self.data)
+        except (TypeError, NotImplementedError, AttributeError):
+            return None
+
+
+def _reads_once(data: Any) -> bool:
+    """Whether an iterator gives its items once: a generator, a file, a map; a dataset that is its own iterator begins again."""
+    from torch.utils.data import IterableDataset
+
+    begins_again = isinstance(data, IterableDataset) or hasattr(data, "__len__") or hasattr(data, "set_epoch")
+    return isinstance(data, Iterator) and not begins_again
+
+
+def _parameters(function: Callable[..., Any]) -> Iterable[str]:
+    try:
+        return signature(function).parameters
+    except (TypeError, ValueError):
+        return ()
+
+
+class Pass:
+    """One pass, item by item, each drawn under generators seeded from (seed, number of the pass, item); within `draws_kept`."""
+
+    def __init__(self, passes: Passes, seed: int, number: int, epoch: int, split: str) -> None:
+        self._draws, self._split, self.items = Draws(seed, number), split, 0
+        self._ahead: list[Any] = []
+        try:
+            self._iterator = passes.begin(seed, number, epoch)
+        except TrainwrightError:
+            raise
+        except Exception as error:
+            raise DataError(f"the {split} data cannot be begun", where=f"epoch {epoch}", why=own_words(error)) from error
+
+    def __iter__(self) -> Pass:
+        return self
+
+    def __next__(self) -> Any:
+        self.items += 1
+        if self._ahead:
+            return self._ahead.pop()
+        self._draws.row(self.items - 1)
+        try:
+            return next(self._iterator)
+        except (StopIteration, TrainwrightError):
+            self.items -= 1
+            raise
+        except Exception as error:
+            where = f"item {self.items - 1} of the {self._split} data"
+            fix = "mend or leave out what it reads, or catch the error in the iterable"
+            raise DataError("the next item cannot be read", where=where, why=own_words(error), fix=fix) from error
+
+    def first(self) -> Any:
+        """The first item, which the pass will give too. Raises StopIteration when there is none."""
+        item = next(self)
+        self._ahead.append(item)
+        self.items -= 1
+        return item
+
+
+def looks_batched(item: Any) -> int:
+    """How many rows an item seems to be: the common length of its two or more tensors, or 0 when it looks like a single sample."""
+    if not isinstance(item, tuple | list | Mapping | Tensor | np.ndarray | dict):
+        return -1 if hasattr(item, "to") or hasattr(item, "pin_memory") else 0
+    leaves = list(_leaves(item))
+    if len(leaves) < 2 or not all(isinstance(each, Tensor | np.ndarray) and each.ndim for each in leaves):
+        return 0
+    lengths = {len(each) for each in leaves}
+    return lengths.pop() if len(lengths) == 1 and lengths != {1} else 0
+
+
+def _leaves(item: Any) -> Iterator[Any]:
+    if isinstance(item, Mapping):
+        item = list(item.values())
+    if isinstance(item, tuple | list):
+        for each in item:
+            yield from _leaves(each)
+    else:
+        yield item
+
+
+class StreamRows:
+    """Batches taken in order from data without an index; another place than the next is reached by beginning again and passing over.
+
+    An item is a batch as it is (`batched`), or a sample, of which `batch_size` are joined. Without a length, data for a run of `max_steps`
+    make one epoch of that many batches, begun again at their end; otherwise they are counted by one pass. What is random follows from
+    (seed, epoch, item). Raises DataError when there are no items, one cannot be read, or a generator would have to be read twice, and
+    DataEnded when a generator ends.
+    """
+
+    ready = True
+    sequential = True
+    workers = 0
+
+    def __init__(
+        self,
+        data: Any,
+        wanted: torch.dtype,
+        *,
+        batched: bool | None = None,
+        batch_size: int = 64,
+        max_steps: int | None = None,
+        seed: int = 0,
+        split: str = "train",
+        where: str = "tw.fit",
+    ) -> None:
+        self.dataset, self._passes, self._wanted = data, Passes(data), wanted
+        self._batch_size, self._split, self._where = batch_size, split, where
+        self._begun, self._at, self._again = (seed, 0), 0, 0
+        self.once = self._passes.once
+        self._running: Pass | None = None
+        self._last: tuple[int, list[Any]] | None = None
+        self._told = self._continuous = False
+        if self._passes.once and (split != "train" or max_steps is None):
+            raise self._read_once()
+        first = self._first()
+        self.batched = self._decided(first, batched)
+        self.inexact = self._why_inexact(first)
+        known = self._said_batches()
+        self._continuous = known is None and max_steps is not None and split == "train"
+        self._length = int(max_steps or 0) if self._continuous else known if known is not None else self._counted()
+
+    def __len__(self) -> int:
+        return self._length
+
+    def begin_epoch(self, seed: int, epoch: int) -> None:
+        """Take what is random from (seed, epoch) from here on, from the first batch again; the data are told the epoch."""
+        if self._begun == (seed, epoch) or self._passes.once:
+            return
+        self._look_for_more()
+        self._begun = (seed, epoch)
+        self._restart()
+
+    def take(self, indices: Tensor) -> Any:
+        """Batch `indices[0]` (int64, 1) of the epoch, on the CPU."""
+        number = int(indices[0])
+        with draws_kept():
+            if self._last is None or self._last[0] != number or not self._may_be_given_again(number):
+                if number < self._at:
+                    self._restart()
+                while self._at < number:
+                    self._items()
+                self._last = (number, self._items())
+            items = self._last[1]
+            return recast(self._own(items[0], number) if self.batched else self._joined(items), self._wanted)
+
+    def _may_be_given_again(self, number: int) -> bool:
+        return self.once or not self.batched or number == 0
+
+    def _own(self, batch: Any, number: int) -> Any:
+        """The batch itself; of the first one a copy, since a trial before step 1, which may change what it is given, takes it too."""
+        try:
+            return copy.deepcopy(batch) if number == 0 else batch
+        except (RuntimeError, TypeError, copy.Error):  # a tensor with a graph, an open file
+            return batch
+
+    def close(self) -> None:
+        """End the pass, and with it a loader's worker processes."""
+        self._running = None
+
+    def _items(self) -> list[Any]:
+        """The items of the next batch, of a new pass where this one is over."""
+        running = self._running or self._begin_pass()
+        items = list(islice(running, 1 if self.batched else self._batch_size))
+        if not items:
+            items = self._from_the_beginning()
+        self._at += 1
+        return items
+
+    def _from_the_beginning(self) -> list[Any]:
+        if self._passes.once:
+            raise DataEnded(f"the {self._split} data ended after {self._at} batches: a generator is read once")
+        if not self._continuous and not self._told:
+            self._told = True
+            what = "the %s data ended after %d batches of epoch %d, which has %d by their length: they are begun again to fill it"
+            log.warning(what, self._split, self._at, self._begun[1], self._length)
+        self._again += 1
+        items = list(islice(self._begin_pass(), 1 if self.batched else self._batch_size))
+        if not items:
+            fix = "give an object whose __iter__ begins anew, or a function that makes the iterator"
+            why = "nothing came when they were begun again"
+            raise DataError(f"the {self._split} data can be read only once", where=self._where, why=why, fix=fix)
+        return items
+
+    def _begin_pass(self) -> Pass:
+        seed, epoch = self._begun
+        told = self._again if self._again and self._continuous else epoch
+        self._running = None  # a loader's workers end before new ones begin
+        self._running = Pass(self._passes, fold(seed, "stream"), epoch + (self._again << ANOTHER), told, self._split)
+        return self._running
+
+    def _restart(self) -> None:
+        if self._passes.once:
+            fix = "give a function that makes the generator, or a dataset"
+            raise DataError("a generator cannot go back", where=self._where, why=f"batch {self._at} was given", fix=fix)
+        self._running, self._last, self._at, self._again = None, None, 0, 0
+
+    def _joined(self, samples: list[Any]) -> Any:
+        try:
+            joined = joined_samples(samples)
+        except (RuntimeError, TypeError) as error:
+            place = f"batch {self._at - 1} of the {self._split} data"
+            fix = "give samples of one shape, or ready batches (batched=True)"
+            raise DataError("the samples of a batch cannot be joined", where=place, why=str(error), fix=fix) from error
+        return as_blocks(joined)
+
+    def _first(self) -> Any:
+        with draws_kept():
+            try:
+                return self._begin_pass().first()
+            except StopIteration:
+                why = f"{self._passes.kind} gives nothing"
+                fix = "see what it reads"
+                raise DataError(f"there are no {self._split} rows", where=self._where, why=why, fix=fix) from None
+
+    def _decided(self, first: Any, batched: bool | None) -> bool:
+        if self._passes.is_loader and self._passes.data.batch_size is not None:
+            return True
+        if batched is not None:
+            return batched
+        rows = looks_batched(first)
+        taken = f"a batch of {rows} rows" if rows > 0 else "a batch" if rows else "one sample"
+        log.info("an item of the %s data is taken as %s; batched=%s says otherwise", self._split, taken, not rows)
+        return bool(rows)
+
+    def _why_inexact(self, first: Any) -> str:
+        if self._passes.once:
+            return "a generator is read once: a run over it continues exactly only when the same one is made again, and passed over"
+        if self._passes.workers:
+            return ""  # beginning twice would start its workers twice
+        with draws_kept():
+            running, self._running = self._running, None
+            again = next(Pass(self._passes, fold(self._begun[0], "stream"), self._begun[1], self._begun[1], self._split), None)
+        if alike(first, again):
+            return ""
+        self._running = running  # it holds the first item, which may not come again
+        return f"{self._passes.kind} gives another first item when it is begun again with the same seed"
+
+    def _said_batches(self) -> int | None:
+        said = self._passes.said_length()
+        return said if said is None or self.batched else -(-said // self._batch_size)
+
+    def _counted(self) -> int:
+        began = said = time.monotonic()
+        log.info("the %s data have no length: they are counted by one pass", self._split)
+        items = 0
+        with draws_kept():
+            for _ in self._begin_pass():
+                items += 1
+                if time.monotonic() - said > PATIENCE:
+                    said = time.monotonic()
+                    log.warning("still counting the %s data: %d items; if they have no end, give max_steps", self._split, items)
+        batches = items if self.batched else -(-items // self._batch_size)
+        log.info("the %s data: %d items, %d batches, counted in %.1f s", self._split, items, batches, time.monotonic() - began)
+        self._restart()
+        return batches
+
+    def _look_for_more(self) -> None:
+        """Say so, once, when items are left at the end of an epoch."""
+        if self._continuous or self._told or self._again or self._running is None or self._at < self._length:
+            return
+        with draws_kept():
+            if next(self._running, None) is not None:
+                self._told = True
+                what = "the %s data go on after the %d batches that their length says: the rest is not seen"
+                log.warning(what, self._split, self._length)
+
+    def _read_once(self) -> DataError:
+        if self._split == "train":
+            what, fix = "a generator has no length", "give max_steps, or a function that makes the generator"
+        else:
+            what, fix = (
+                f"a generator can be read once, and the {self._split} data are read more often",
+                ("give a function that makes the generator, or list(...) of it"),
+            )
+        return DataError(what, where=self._where, why=f"the {self._split} data are a {self._passes.kind}", fix=fix)
