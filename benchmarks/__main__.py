@@ -6,7 +6,7 @@ import argparse
 import importlib
 import sys
 
-ALL = ("startup", "step_overhead", "engine", "averaging", "checkpoint", "resume", "digits", "reading", "quality")
+ALL = ("startup", "step_overhead", "engine", "graph", "adapters", "averaging", "checkpoint", "resume", "digits", "reading", "quality")
 
 
 def main() -> None:

@@ -18,8 +18,21 @@ if TYPE_CHECKING:
     from trainwright.api.train import train as train
     from trainwright.api.tune import tune_batch_size as tune_batch_size
     from trainwright.api.tune import tune_learning_rate as tune_learning_rate
+    from trainwright.checkpoint.download import download_file as download_file
+    from trainwright.checkpoint.weights import load_weights as load_weights
     from trainwright.config.errors import TrainwrightError as TrainwrightError
+    from trainwright.config.model import ConfigModel as ConfigModel
+    from trainwright.config.own_arguments import arguments as arguments
+    from trainwright.config.own_parts import Part as Part
+    from trainwright.config.own_parts import find as find
+    from trainwright.config.own_parts import make as make
+    from trainwright.config.own_parts import register as register
+    from trainwright.config.scheduled import Scheduled as Scheduled
     from trainwright.engine.callbacks.base import Callback as Callback
+    from trainwright.engine.system import Loss as Loss
+    from trainwright.engine.system import Moment as Moment
+    from trainwright.nn.counting import n_params as n_params
+    from trainwright.nn.dims import append_dims as append_dims
     from trainwright.nn.modes import eval_mode as eval_mode
     from trainwright.nn.modes import tf32_mode as tf32_mode
     from trainwright.nn.modes import train_mode as train_mode
@@ -28,6 +41,9 @@ if TYPE_CHECKING:
     from trainwright.optim.torch_schedules import ExponentialLR as ExponentialLR
     from trainwright.optim.torch_schedules import InverseLR as InverseLR
     from trainwright.systems.base import System as System
+    from trainwright.systems.configurable import BaseModule as BaseModule
+    from trainwright.systems.configurable import BaseObject as BaseObject
+    from trainwright.systems.updating import Updateable as Updateable
     from trainwright.tracking.csv_logger import CSVLogger as CSVLogger
 
 _WHERE = {
@@ -48,24 +64,57 @@ _WHERE = {
     "Callback": "trainwright.engine.callbacks.base",
     "CSVLogger": "trainwright.tracking.csv_logger",
     "System": "trainwright.systems.base",
+    "BaseModule": "trainwright.systems.configurable",
+    "BaseObject": "trainwright.systems.configurable",
+    "Updateable": "trainwright.systems.updating",
+    "Loss": "trainwright.engine.system",
+    "Moment": "trainwright.engine.system",
+    "ConfigModel": "trainwright.config.model",
+    "Part": "trainwright.config.own_parts",
+    "Scheduled": "trainwright.config.scheduled",
+    "register": "trainwright.config.own_parts",
+    "find": "trainwright.config.own_parts",
+    "make": "trainwright.config.own_parts",
+    "arguments": "trainwright.config.own_arguments",
+    "load_weights": "trainwright.checkpoint.weights",
+    "download_file": "trainwright.checkpoint.download",
+    "n_params": "trainwright.nn.counting",
+    "append_dims": "trainwright.nn.dims",
     "TrainwrightError": "trainwright.config.errors",
 }
 
 __all__ = [
+    "BaseModule",
+    "BaseObject",
     "CSVLogger",
     "Callback",
+    "ConfigModel",
     "EMAWarmup",
     "ExponentialLR",
     "InverseLR",
+    "Loss",
+    "Moment",
+    "Part",
     "Run",
+    "Scheduled",
     "System",
     "TrainwrightError",
+    "Updateable",
     "__version__",
+    "append_dims",
+    "arguments",
     "compare",
+    "config",
+    "download_file",
     "ema_update",
     "eval_mode",
+    "find",
     "fit",
     "load",
+    "load_weights",
+    "make",
+    "n_params",
+    "register",
     "tf32_mode",
     "train",
     "train_mode",
@@ -75,6 +124,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name in ("config", "nn"):
+        return import_module(f"trainwright.{name}")
     if name not in _WHERE:
         raise AttributeError(f"module 'trainwright' has no attribute '{name}'")
     return getattr(import_module(_WHERE[name]), name)

@@ -21,10 +21,10 @@ from trainwright.engine.system import System as TrainerSystem
 from trainwright.features.spec import DataSpec, InputGroup, TargetSpec
 from trainwright.nn.combiners import PARTS as COMBINERS
 from trainwright.systems.base import System, built, seeded
-from trainwright.systems.updating import Tree
 from trainwright.systems.config import SupervisedConfig
 from trainwright.systems.readout import join_members, original_units
 from trainwright.systems.supervised import SupervisedSystem
+from trainwright.systems.updating import Tree
 
 MOMENT = Moment(0, 0, 0.0, torch.default_generator)
 SPEC = DataSpec([numbers(missing=True), categories()], ALL_TARGETS[1:2], 200)

@@ -50,7 +50,9 @@ def system_for(model: Any, given: Mapping[str, Any], asked: Mapping[str, Any], *
     labelled = not (isinstance(model, System) or system is not None)
     dtype = wanted_dtype(model)
     splits: dict[str, Rows] = {
-        name: rows_from(data, name, dtype, seed=seed, unlabelled=not labelled, **reading) for name, data in given.items() if data is not None
+        name: rows_from(data, name, dtype, seed=seed, unlabelled=not labelled, **reading)
+        for name, data in given.items()
+        if data is not None
     }
     if not model.training:
         model.train()

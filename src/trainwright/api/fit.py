@@ -60,9 +60,7 @@ def fit(
         "test": one_of(test_data, test, "test"),
     }
     lengths = {"batch_size": batch_size, "max_steps": max_steps, "max_epochs": max_epochs}
-    config = read_options(
-        model, loss, optimizer, learning_rate, {"run.seed": seed, "run.device": device}, {**lengths, **trainer}
-    )
+    config = read_options(model, loss, optimizer, learning_rate, {"run.seed": seed, "run.device": device}, {**lengths, **trainer})
     asked = {"loss": loss, "metrics": metrics, "target": target}
     made = system_for(model, given, asked, batched=batched, batch_size=batch_size or DEFAULT_BATCH, max_steps=max_steps, seed=seed)
     config = with_batch_size(config, made.splits["train"])

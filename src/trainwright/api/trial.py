@@ -42,7 +42,7 @@ def trial(system: Any, splits: Mapping[str, Any], device: torch.device) -> None:
     rows = splits["train"]
     if not getattr(system, "automatic_optimization", True) or getattr(rows, "once", False):
         return
-    before = copy.deepcopy({name: each for name, each in system.named_buffers()})
+    before = copy.deepcopy(dict(system.named_buffers()))
     was = system.training
     system.train()
     try:

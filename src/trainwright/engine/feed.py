@@ -66,9 +66,11 @@ class Feed:
 
     def close(self) -> None:
         """End all workers."""
-        for each in (self._workers, *self._in_order, self._rows):
-            if hasattr(each, "close"):
+        for each in (self._workers, *self._in_order):
+            if each is not None:
                 each.close()
+        if hasattr(self._rows, "close"):
+            self._rows.close()
         self._workers = None
 
     def _begin(self, plan: Plan, tick: int) -> None:

@@ -59,13 +59,14 @@ def train_epoch(session: Session) -> None:
             try:
                 batch = session.placed(session.feed.take(order[start:end], plan, session.tick))
             except DataEnded:
-                return ended(session)
+                ended(session)
+                return
             train_step(session, batch, index, rows=end - start)
         session.tick += 1
         if session.tick >= session.next_boundary or session.interrupts.requested:
             boundary(session)  # log, evaluate, save, stop
             if session.stopped_because:
-                return None
+                return
 
 
 def ended(session: Session) -> None:

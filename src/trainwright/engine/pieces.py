@@ -29,5 +29,5 @@ def batch_of(rows: Any, indices: Tensor) -> Batch:
     """The rows at `indices` (int64, b) as one batch; several ready batches as pieces of one step."""
     if not is_ready(rows):
         return rows.take(indices)
-    found = [rows.take(each) for each in indices.split(1)]
+    found = [rows.take(indices[place : place + 1]) for place in range(len(indices))]
     return found[0] if len(found) == 1 else Pieces(found)

@@ -45,7 +45,9 @@ class Backward:
         `whole`: the piece is the whole step, so that a mean goes backwards as it is. Raises TrainwrightError when the loss is no scalar
         with a graph.
         """
-        root, share = (loss.total, scale / rows) if loss.mean is None else (loss.mean, scale if whole else scale * loss.count / rows)
+        root, share = loss.total, scale / rows
+        if loss.mean is not None:
+            root, share = loss.mean, scale if whole else scale * float(loss.count) / rows
         if root.dim() or not root.requires_grad:
             raise _no_loss(root)
         key = (share, root.dtype, root.device)

@@ -30,7 +30,7 @@ class Loss:
     outputs: dict[str, Tensor] = field(default_factory=dict)
     """What the running training metrics read: detached, rows first, the keys of `evaluation_step`."""
     mean: Tensor | None = None
-    """The mean over the items with its graph, for a loss that is one by itself: a step in one piece then goes backwards from it as it is."""
+    """The mean over the items with its graph, for a loss that is one by itself: a step in one piece goes backwards from it as it is."""
 
     @classmethod
     def of_mean(cls, mean: Tensor, count: int, parts: dict[str, Tensor] | None = None, outputs: dict[str, Tensor] | None = None) -> Loss:
@@ -56,7 +56,8 @@ class Moment:
 class System(Protocol):
     """An `nn.Module` with the three methods the trainer calls; `update_step(moment)`, if there is one, is called before every step.
 
-    `update_step_end(moment)`, if there is one, after it. `metric_names()`, if there is one, lists the keys `metrics` will return, so that a wrong `trainer.monitor` is refused before step 1;
+    `update_step_end(moment)`, if there is one, after it. `metric_names()`, if there is one, lists the keys `metrics` will return, so that
+    a wrong `trainer.monitor` is refused before step 1;
     `monitor`, a string attribute if there is one, is what `trainer.monitor: auto` means (else `loss`);
     `higher_is_better(name)`, if there is one, answers for a key of `metrics` where `trainer.mode: auto`.
     """

@@ -72,7 +72,7 @@ def _member(name: str, made: Any, system: nn.Module, names: Mapping[int, str]) -
     if isinstance(made, Mapping):
         return _from_options(name, dict(made), system)
     if all(hasattr(made, each) for each in ("step", "zero_grad", "tensors", "load", "parameters")):
-        return made  # type: ignore[no-any-return]
+        return made
     raise ConfigError(f"'{name}' is a {type(made).__name__}, no optimizer", where=WHERE, fix=f"return {FORMS}")
 
 

@@ -156,7 +156,9 @@ class System(Updateable, nn.Module):
         """The run that trains this system. Raises TrainwrightError while none does."""
         session = None if self._run is None else self._run()
         if session is None:
-            raise TrainwrightError(f"{type(self).__name__} is in no run", why="nothing trains or evaluates it now", fix="use it within a step")
+            raise TrainwrightError(
+                f"{type(self).__name__} is in no run", why="nothing trains or evaluates it now", fix="use it within a step"
+            )
         return session
 
     @property
@@ -165,7 +167,9 @@ class System(Updateable, nn.Module):
         from trainwright.runs.media import Media
 
         session = self.session
-        return Media(session.folder / "media", session.trackers, step=session.step)
+        made = Media(session.folder / "media", session.trackers)
+        made.step = session.step
+        return made
 
     def optimizers(self) -> ManualOptimizer | list[ManualOptimizer]:
         """The optimizers that `configure_optimizers` made, in its order: to be stepped by `training_step` itself; one alone as it is."""

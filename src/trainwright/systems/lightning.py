@@ -13,7 +13,7 @@ from trainwright.config.errors import ConfigError, TrainwrightError
 from trainwright.engine.monitor import higher_is_better
 from trainwright.engine.plan import Plan
 from trainwright.engine.system import Batch, Loss, Moment, NoStep, rows_in
-from trainwright.systems.lightning_data import by_place, found_loaders, given_by_place, loaders_of, prepare_datamodule, transfer_of
+from trainwright.systems.lightning_data import by_place, given_by_place, loaders_of, transfer_of
 from trainwright.systems.lightning_hooks import LightningHooks
 from trainwright.systems.lightning_log import Logged, is_metric, number, reduction_of
 from trainwright.systems.lightning_methods import PLAYED, check_module, fitted, is_datamodule, is_lightning, overridden
@@ -67,7 +67,7 @@ class LightningSystem(LightningHooks):
 
     # the module's own names: of weights, of modules
 
-    def state_dict(self, *arguments: Any, **named: Any) -> dict[str, Any]:
+    def state_dict(self, *arguments: Any, **named: Any) -> dict[str, Any]:  # type: ignore[override]
         """The module's."""
         found: dict[str, Any] = self.model.state_dict(*arguments, **named)
         return found
@@ -82,7 +82,8 @@ class LightningSystem(LightningHooks):
 
     def get_submodule(self, target: str) -> nn.Module:
         """The module's."""
-        return self.model.get_submodule(target)
+        found: nn.Module = self.model.get_submodule(target)
+        return found
 
     @property
     def device(self) -> torch.device:
@@ -96,11 +97,13 @@ class LightningSystem(LightningHooks):
         self._attach()
         if stage in self.prepared:
             return
+        sources = [each for each in (self.datamodule, self.model) if each is not None]
         if not self.prepared:
-            self.model.prepare_data()
-            if self.datamodule is not None:
-                prepare_datamodule(self.datamodule)
+            for each in sources:
+                each.prepare_data()
         self.prepared.append(stage)
+        if self.datamodule is not None:
+            self.datamodule.setup(stage)
         self.model.setup(stage)
         self.model.configure_model()
         self._listen()
@@ -137,8 +140,8 @@ class LightningSystem(LightningHooks):
         return None if name is None else fitted(getattr(self.model, name), 2)
 
     def loaders(self) -> dict[str, Any]:
-        """Split → the loader of the data module, or of the module itself."""
-        self.given_loaders = found_loaders(self.model if self.datamodule is None else self.datamodule)
+        """Split → the loader of the data module, or of the module itself, each made after the `setup` of its stage."""
+        self.given_loaders = loaders_of(self.model if self.datamodule is None else self.datamodule, prepare=self.prepare)
         return self.given_loaders
 
     def check_splits(self, splits: Iterable[str]) -> None:
@@ -184,8 +187,8 @@ class LightningSystem(LightningHooks):
 
     # the steps
 
-    def training_step(self, batch: Batch, moment: Moment) -> Loss:
-        """The mean loss of these rows; raises NoStep where the module returned None."""
+    def training_step(self, batch: Batch, moment: Moment) -> Loss | None:
+        """The mean loss of these rows; None where a step by hand gave none. Raises NoStep where the module returned None otherwise."""
         batch = self._as_given(batch)
         now = self.now
         now.batch, now.rows = batch, rows_in(batch)
@@ -213,7 +216,7 @@ class LightningSystem(LightningHooks):
         fix = "return the loss, {'loss': loss, …}, or None for no step"
         raise TrainwrightError(f"training_step returned {what}", where=type(self.model).__name__, fix=fix)
 
-    def _own_step(self, batch: Batch) -> Any:
+    def _own_step(self, batch: Batch) -> Loss | None:
         """A step that the module makes, or that is played in Lightning's order."""
         if not self.plays:
             self.now.returned = returned = self._step(batch, self.now.index)
@@ -276,8 +279,13 @@ class LightningSystem(LightningHooks):
         batch = self._as_given(batch)
         if self._logged is None:
             self.begin_pass()
-        self.now.batch, self.now.rows, self._pending = batch, rows_in(batch), []
-        self.now.returned = returned = step(batch, self.now.index)
+        self._take_in()  # what hooks logged since the batch before
+        self.now.batch, self.now.rows = batch, rows_in(batch)
+        try:
+            self.now.returned = returned = step(batch, self.now.index)
+        except BaseException:
+            self._pending = []  # the batch may be measured again, in smaller pieces
+            raise
         loss = returned.get("loss") if isinstance(returned, Mapping) else returned
         if isinstance(loss, Tensor) and loss.numel() == 1:
             self._pending.append(("", loss.reshape(()), self.now.rows, "mean"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -10,39 +10,33 @@ import torch
 from trainwright.config.errors import ConfigError
 from trainwright.data.rows import TensorRows
 from trainwright.engine.system import to_device
-from trainwright.systems.lightning_methods import is_datamodule, overridden
+from trainwright.systems.lightning_methods import overridden
 
 METHODS = {"train": "train_dataloader", "validation": "val_dataloader", "test": "test_dataloader", "predict": "predict_dataloader"}
 """Split → the method that makes its loader."""
+SPLITS = {"fit": ("train", "validation"), "validate": ("validation",), "test": ("test",), "predict": ("predict",)}
+"""Stage → the splits it needs."""
 TRANSFERS = ("on_before_batch_transfer", "transfer_batch_to_device", "on_after_batch_transfer")
 
 
-def loaders_of(source: Any) -> dict[str, Any]:
+def loaders_of(source: Any, stages: Sequence[str] = ("fit", "test"), prepare: Callable[[str], None] | None = None) -> dict[str, Any]:
     """Split (`train`, `validation`, `test`, `predict`) → the loader of a module or data module; those it does not define are left out.
 
-    A data module is prepared first: `prepare_data`, `setup("fit")`, and `setup` for the other splits that it defines. Raises ConfigError
-    where a split has several loaders.
+    `prepare(stage)` is called before the loaders of a stage are made, for stages it has any of; unless given it is the source's own
+    `setup`, after `prepare_data`. Raises ConfigError where a split has several loaders.
     """
-    if is_datamodule(source):
-        prepare_datamodule(source)
-    return found_loaders(source)
-
-
-def prepare_datamodule(source: Any) -> None:
-    """`prepare_data`, then `setup` for every stage that it has a loader for."""
-    source.prepare_data()
-    for split, stage in (("train", "fit"), ("test", "test"), ("predict", "predict")):
-        if split == "train" or overridden(source, METHODS[split]):
-            source.setup(stage)
-
-
-def found_loaders(source: Any) -> dict[str, Any]:
-    """The loaders of a source that was prepared. Raises ConfigError where a split has several."""
+    if prepare is None:
+        source.prepare_data()
+        prepare = source.setup
     found = {}
-    for split, method in METHODS.items():
-        loader = _single(getattr(source, method)(), f"{type(source).__name__}.{method}") if overridden(source, method) else None
-        if loader is not None:
-            found[split] = loader
+    for stage in stages:
+        defined = [split for split in SPLITS[stage] if overridden(source, METHODS[split])]
+        if defined:
+            prepare(stage)
+        for split in defined:
+            loader = _single(getattr(source, METHODS[split])(), f"{type(source).__name__}.{METHODS[split]}")
+            if loader is not None:
+                found[split] = loader
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from trainwright.engine.system import Batch, Loss
 from trainwright.systems.lightning_log import Logged
 from trainwright.systems.lightning_methods import CALLED, fitted, overridden
 from trainwright.systems.lightning_optimizers import Made, step_schedulers
-from trainwright.systems.lightning_trainer import LightningTrainer
+from trainwright.systems.lightning_trainer import STAGES, LightningTrainer
 
 if TYPE_CHECKING:
     from trainwright.engine.session import Session
@@ -99,6 +99,18 @@ class LightningHooks(nn.Module):
         own = self._own.get(name)
         return None if own is None else own(*arguments)
 
+    def prepare(self, stage: str) -> None:
+        """Attach the module, and set it up for a stage."""
+        raise NotImplementedError
+
+    def detach(self) -> None:
+        """Leave the module as it was given, but for its weights."""
+        raise NotImplementedError
+
+    def check_splits(self, splits: Iterable[str]) -> None:
+        """Raises ConfigError for a split that the module has no step for."""
+        raise NotImplementedError
+
     def begin_pass(self) -> None:
         """Begin to collect what is logged over a split."""
         raise NotImplementedError
@@ -122,9 +134,7 @@ class LightningHooks(nn.Module):
         """Attach the module, call its `setup` where that has not been, and look whether it has the steps that will be needed."""
         self.session, self.trainer._stage = session, session.stage
         self.automatic = bool(self.automatic_optimization)
-        self.trainer._running = {"fit": "training"}.get(
-            session.stage, RUNNING.get({"validate": "validation"}.get(session.stage, session.stage), "")
-        )
+        self.trainer._running = STAGES[session.stage]
         self.prepare(session.stage)
         if session.stage == "fit" and session.validation is not None:
             self.check_splits(["validation"])

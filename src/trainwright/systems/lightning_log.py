@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any
 
 import torch
@@ -111,7 +112,7 @@ def number(name: str, value: Any) -> float | Tensor:
             return value
         if value.numel() == 1:
             return value.reshape(())
-    elif isinstance(value, int | float):
-        return value
+    elif isinstance(value, Real):
+        return float(value)
     what = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
     raise TrainwrightError(f"{what} is no number", where=f"self.log({name!r})", fix="log its mean, or a torchmetrics metric")

@@ -84,17 +84,17 @@ def fitted(method: Callable[..., Any], usual: int) -> Callable[..., Any]:
     if least > usual:
         rest = (0,) * (least - usual)
         return lambda *arguments: method(*arguments, *rest)
-    if most < usual:
+    if most is not None and most < usual:
         return lambda *arguments: method(*arguments[:most])
     return method
 
 
-def _width(method: Callable[..., Any]) -> tuple[int, float]:
-    """How many positional arguments a method needs, and how many it takes."""
+def _width(method: Callable[..., Any]) -> tuple[int, int | None]:
+    """How many positional arguments a method needs, and how many it takes; None for any number."""
     parameters = inspect.signature(method).parameters.values()
     placed = [each for each in parameters if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
     unbounded = any(each.kind is each.VAR_POSITIONAL for each in parameters)
-    return sum(each.default is each.empty for each in placed), float("inf") if unbounded else len(placed)
+    return sum(each.default is each.empty for each in placed), None if unbounded else len(placed)
 
 
 def check_module(module: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("trainwright.systems")
 
 STAGES = {"fit": "training", "validate": "validating", "test": "testing", "predict": "predicting"}
+"""Stage of a run → what runs, as Lightning's attributes of a trainer name it."""
 
 
 class NotThere(TrainwrightError, AttributeError):
@@ -361,8 +362,3 @@ class LightningTrainer:
 
 def _batches(rows: Any, size: int) -> int:
     return 0 if rows is None else len(rows) if getattr(rows, "ready", False) else -(-len(rows) // size)
-
-
-def scalars(values: Iterable[tuple[str, float]]) -> dict[str, Tensor]:
-    """Name → value as a tensor, as `trainer.callback_metrics` holds them."""
-    return {name: torch.tensor(value) for name, value in values}

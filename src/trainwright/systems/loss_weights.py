@@ -38,7 +38,8 @@ class LossWeights:
     def _warn(self) -> None:
         """Say once, after the first step, which weights no part has."""
         for key in sorted(self._unused):
-            log.warning("the loss has no part '%s' so far, whose weight `%s` is given; %s", key, self._written[key], did_you_mean(key, self._asked))
+            meant = did_you_mean(key, self._asked)
+            log.warning("the loss has no part '%s' so far, whose weight `%s` is given; %s", key, self._written[key], meant)
         self._unused = set()
 
 

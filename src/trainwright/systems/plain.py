@@ -63,8 +63,7 @@ class PlainSystem(nn.Module):
         self.kind = made.kind
         self.measures = Measures(metrics, made.kind)
         self.reading = Reading(model, inputs, target, made.claimed, made.uses_target)
-        self._one = inputs[0] if inputs is not None and len(inputs) == 1 and made.uses_target else None
-        self._target = TARGET if target is None else target
+        self._usual: tuple[Any, Any] | None = None
         self._run: weakref.ref[Session] | None = None
         self._by_terms = not isinstance(made, FunctionCriterion) and type(made).terms is not Criterion.terms
 
@@ -75,11 +74,12 @@ class PlainSystem(nn.Module):
             return cls(options)
 
     def attach(self, session: Session) -> None:
-        """Called when a run begins; scheduled weights read the share of the present epoch from it."""
+        """Called when a run begins: balanced weights see its targets; scheduled ones read the share of the present epoch from it."""
         self._run = weakref.ref(session) if self.criterion.changes else None
+        self.fit_targets(session.train)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "_run": None}
+        return {**self.__dict__, "_run": None}
 
     def _epochs(self, moment: Moment) -> float:
         """Passes over the rows, with the share of the present one inside a run."""
@@ -87,9 +87,16 @@ class PlainSystem(nn.Module):
         return float(moment.epoch) if session is None else session.plan.epochs_at(session.tick)
 
     def fit_targets(self, rows: Rows) -> None:
-        """Shows the training targets to a loss that asks for them (`balanced` weights); costs nothing for any other."""
-        if self.criterion.wants_targets:
-            self.criterion.fit(self._targets(rows))
+        """Shows the training targets to a loss that asks for them (`balanced` weights); costs nothing for any other.
+
+        Raises ConfigError for data that can be read only once.
+        """
+        if not self.criterion.wants_targets:
+            return
+        if getattr(rows, "once", False):
+            why = "the training targets would have to be read before the run, and these data can be read only once"
+            raise ConfigError("weights cannot be balanced", where="loss", why=why, fix="give the weight of each class: class_weight: [1.0, …]")
+        self.criterion.fit(self._targets(rows))
 
     def _targets(self, rows: Any) -> Iterator[Tensor]:
         if getattr(rows, "ready", False):
@@ -110,11 +117,12 @@ class PlainSystem(nn.Module):
 
     def _called(self, batch: Batch) -> tuple[Any, Any]:
         """Output and target."""
-        if self._one is not None:  # the usual case, without a plan to follow
-            target = batch[self._target]
-            return self._modules["model"](batch[self._one]), target  # type: ignore[misc]
+        usual = self._usual
+        if usual is not None and type(batch) is dict and len(batch) == 2 and usual[0] in batch and usual[1] in batch:
+            return self._modules["model"](batch[usual[0]]), batch[usual[1]]  # type: ignore[misc]
         reading = self.reading
         plan = reading.plan_of(batch)
+        self._usual = reading.usual(batch, plan)
         return reading.call(self.model, batch, plan), reading.target_of(batch, plan)
 
     def training_step(self, batch: Batch, moment: Moment) -> Loss:

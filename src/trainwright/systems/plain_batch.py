@@ -42,7 +42,9 @@ class Reading:
         """`inputs`: the blocks the model takes, in order; None to see from the batch. `claimed`: what only the loss reads."""
         self.given = target
         self.claimed, self.uses_target = frozenset(claimed), uses_target
-        self.parameters, self.required, self.takes_all = _parameters(getattr(model, "_orig_mod", model))
+        found = _parameters(getattr(model, "_orig_mod", model))
+        self.first, self.parameters = found.first, frozenset(found.names)
+        self.required, self.takes_all = found.required, found.takes_all
         self.plan = None if inputs is None else self._of_inputs(inputs)
         self._plans: dict[Any, Plan] = {}
 
@@ -69,7 +71,8 @@ class Reading:
         return Plan(None, (), names[0] if names else None, whole_target=not names)
 
     def _of_mapping(self, batch: Mapping[str, Any]) -> Plan:
-        target = next((name for name in ((self.given,) if self.given is not None else TARGETS) if name in batch), None)
+        called = (self.given,) if self.given is not None else TARGETS if self.uses_target else ()
+        target = next((name for name in called if name in batch), None)
         names = [name for name in batch if name != target]
         if all(name == "input" or name.startswith("input.") for name in names):
             return Plan(tuple(names), (), target)
@@ -94,6 +97,13 @@ class Reading:
         target = None if target is None else target % len(batch)
         claimed = {names.index(each) if each in names else each for each in self.claimed}
         return Plan(tuple(place for place in range(len(batch)) if place != target and place not in claimed), (), target)
+
+    def usual(self, batch: Any, plan: Plan) -> tuple[Any, Any] | None:
+        """The one input that the model takes by place, and the target, where a batch is a mapping of just these two."""
+        if type(batch) is not dict or len(batch) != 2 or plan.target is None:
+            return None
+        names = plan.positional or (plan.named if plan.named == self.first else ())
+        return (names[0], plan.target) if len(names) == 1 else None
 
     def call(self, model: nn.Module, batch: Any, plan: Plan) -> Any:
         """The model's output for a batch."""
@@ -121,17 +131,28 @@ class Reading:
         raise DataError("the target cannot be told from the batch", where="target", why=why, fix=fix)
 
 
-def _parameters(model: nn.Module) -> tuple[frozenset[str], frozenset[str], bool]:
-    """The names `forward` takes, those it must be given, and whether it takes any other by name (`**batch`)."""
+@dataclass(frozen=True)
+class Parameters:
+    """What `forward` takes by name, what it must be given, and whether it takes any other name (`**batch`)."""
+
+    names: tuple[str, ...] = ()
+    first: tuple[str, ...] = ()
+    """The first, where it may be given by place."""
+    required: frozenset[str] = frozenset()
+    takes_all: bool = False
+
+
+def _parameters(model: nn.Module) -> Parameters:
     try:
         found = list(inspect.signature(model.forward).parameters.values())
     except (TypeError, ValueError):
-        return frozenset(), frozenset(), False
+        return Parameters()
     names = [each for each in found if each.kind in BY_NAME]
     kinds = {each.kind for each in found}
     takes_all = inspect.Parameter.VAR_KEYWORD in kinds and inspect.Parameter.VAR_POSITIONAL not in kinds
     required = frozenset(each.name for each in names if each.default is each.empty)
-    return frozenset(each.name for each in names), required, takes_all
+    first = tuple(each.name for each in names[:1] if each.kind is each.POSITIONAL_OR_KEYWORD)
+    return Parameters(tuple(each.name for each in names), first, required, takes_all)
 
 
 def check_target(target: Any) -> None:

@@ -40,7 +40,7 @@ class ReturningLossSystem(nn.Module):
         self._shifted: bool | None = None
         self._left_out: frozenset[str] = frozenset()
 
-    def state_dict(self, *arguments: Any, **named: Any) -> dict[str, Any]:
+    def state_dict(self, *arguments: Any, **named: Any) -> dict[str, Any]:  # type: ignore[override]
         """The model's."""
         found: dict[str, Any] = self.model.state_dict(*arguments, **named)
         return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 Row = Mapping[str, float]
 """The values of one logged point by column name (`train/loss`); `step` is among them."""
@@ -23,3 +23,10 @@ class Tracker(Protocol):
 
     def close(self) -> None:
         """Finish; nothing is logged after this."""
+
+
+class ImageTracker(Tracker, Protocol):
+    """A tracker that also shows pictures; `Media` gives them to those that have this method."""
+
+    def image(self, name: str, array: Any, step: int) -> None:
+        """Show a picture, uint8 (h w 3) or (h w 4), under `name`. Raises OSError when the disk refuses."""

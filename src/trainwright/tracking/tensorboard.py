@@ -36,6 +36,22 @@ class TensorBoardTracker:
         values = [Summary.Value(tag=name, simple_value=float(value)) for name, value in row.items() if name not in NOT_TAGS]
         self._writer.add_event(Event(wall_time=time.time(), step=int(row["step"]), summary=Summary(value=values)))
 
+    def image(self, name: str, array: Any, step: int) -> None:
+        """Write a picture, uint8 (h w c), under `name`. Raises OSError when the disk refuses."""
+        from io import BytesIO
+
+        from PIL import Image
+        from tensorboard.compat.proto.event_pb2 import Event
+        from tensorboard.compat.proto.summary_pb2 import Summary
+
+        encoded = BytesIO()
+        Image.fromarray(array).save(encoded, format="PNG")
+        height, width, channels = array.shape
+        picture = Summary.Image(height=height, width=width, colorspace=channels, encoded_image_string=encoded.getvalue())
+        if self._writer is None:
+            self._writer = self._opened()
+        self._writer.add_event(Event(wall_time=time.time(), step=step, summary=Summary(value=[Summary.Value(tag=name, image=picture)])))
+
     def _opened(self) -> Any:
         from tensorboard.compat.proto.event_pb2 import Event, SessionLog
         from tensorboard.summary.writer.event_file_writer import EventFileWriter

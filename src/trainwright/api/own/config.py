@@ -22,7 +22,7 @@ class OwnConfig(ConfigModel):
     imports: list[str] = []
     """Files and packages that are run first, so that what they register by `@tw.register` has a name: `[./my_parts.py]`."""
     parser: str = ""
-    """A function that makes an argparse parser for arguments of your own (`./my_args.py:make_parser`); `tw.arguments()` has what it read."""
+    """A function that makes an argparse parser for arguments of your own (`./my_args.py:make_parser`); `tw.arguments()` has them."""
     arguments: list[str] = []
     """The words that the parser reads; unknown flags of the command line come here by themselves."""
     system: choice("system")  # type: ignore[valid-type]

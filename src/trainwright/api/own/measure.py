@@ -84,7 +84,8 @@ def write_predictions(outputs: dict[str, Tensor], path: Path) -> None:
     elif path.suffix == ".npz":
         import numpy as np
 
-        np.savez(path, **{name: each.cpu().numpy() for name, each in outputs.items()})
+        arrays: dict[str, Any] = {name: each.cpu().numpy() for name, each in outputs.items()}
+        np.savez(path, **arrays)
     else:
         raise ConfigError(f"'{path.suffix}' names no format", where=f"-o {path}", fix="end the name in .safetensors or .npz")
 

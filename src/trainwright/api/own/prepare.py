@@ -75,7 +75,7 @@ def made_system(config: OwnConfig) -> nn.Module:
         fix = "begin its __init__ with super().__init__(config)"
         raise ConfigError("the system's super().__init__() was not called", where=where, why=str(error), fix=fix) from error
     check_made(made, where)
-    return made  # type: ignore[no-any-return]
+    return made
 
 
 def check_made(made: Any, where: str) -> None:
@@ -83,7 +83,9 @@ def check_made(made: Any, where: str) -> None:
     if not isinstance(made, nn.Module):
         raise ConfigError(f"a {type(made).__name__} is no system", where=where, fix="derive its class from trainwright.System")
     if "_modules" not in vars(made):
-        raise ConfigError("the system's super().__init__() was not called", where=where, fix="begin its __init__ with super().__init__(config)")
+        raise ConfigError(
+            "the system's super().__init__() was not called", where=where, fix="begin its __init__ with super().__init__(config)"
+        )
     if not hasattr(made, "training_step"):
         fix = "a plain model is trained by `system: {type: plain, model: …, loss: …}`; a system has training_step(self, batch, moment)"
         raise ConfigError(f"{type(made).__name__} has no training_step", where=where, fix=fix)
@@ -96,7 +98,9 @@ def given_splits(config: OwnConfig, made: nn.Module) -> tuple[dict[str, Any], Ma
 
         found = loaders_of(made) if is_lightning(made) else {}
         if not found:
-            raise ConfigError("there are no data", where="data", fix="name them: `data: {type: ./my_data.py:MyData}`; see trainwright list dataset")
+            raise ConfigError(
+                "there are no data", where="data", fix="name them: `data: {type: ./my_data.py:MyData}`; see trainwright list dataset"
+            )
         return found, {}
     data = make_data(config.data, seed=config.run.seed)
     return dict(data.splits), data.spec

@@ -1,0 +1,211 @@
+"""Where weights can come from: a file, a URL, a checkpoint, a run, or a mapping; each gives tensors by name and its place in training."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from trainwright.checkpoint.download import cached, normal_digest
+from trainwright.checkpoint.manifest import MANIFEST, Damaged, read_manifest, sha256_of, verify
+from trainwright.checkpoint.names import FOLDER
+from trainwright.checkpoint.pointers import followed
+from trainwright.checkpoint.tensors import load_tensors
+from trainwright.checkpoint.weight_files import READ, read_weights_file
+from trainwright.config.errors import ConfigError, RunError
+from trainwright.runs.directory import resolve
+from trainwright.runs.files import read_json
+
+SYSTEM, AVERAGED, STATE = "system.safetensors", "evaluated.safetensors", "trainer.json"
+"""Files of a checkpoint: the weights as they are trained, those averaged ones that are evaluated instead, and everything else."""
+SUBMODULE = re.compile(r"\w+(\.\w+)*")
+FRAGMENT = re.compile(r"sha256=([0-9a-fA-F]{64})(?::(\w+(?:\.\w+)*))?")
+
+WeightSource = str | os.PathLike[str] | Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Tensors by the names they have in their source, on the CPU, and what the source says about them."""
+
+    where: str
+    tensors: dict[str, Tensor]
+    step: int | None = None
+    epoch: int | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+def split_source(source: str) -> tuple[str, str]:
+    """`path:submodule` in its two parts; a drive (`C:\\x`), a port and the colon of a URL are no such mark."""
+    head, colon, tail = source.rpartition(":")
+    if not colon or not SUBMODULE.fullmatch(tail):
+        return source, ""
+    if "://" in source:
+        return (head, tail) if "/" in head.partition("://")[2] else (source, "")
+    if Path(source).exists() or (len(head) == 1 and not Path(head).exists()):
+        return source, ""
+    return head, tail
+
+
+def read_weights(source: WeightSource, digest: str | None = None, averaged: bool = True) -> tuple[Weights, str]:
+    """The weights that `source` names, and the submodule it asks for; `averaged` takes a checkpoint's averages where it has some.
+
+    Raises ConfigError when there is no such source or it is a pickle, RunError when it is damaged, OSError when a download fails.
+    """
+    if isinstance(source, Mapping):
+        return Weights("the mapping given", _tensors_of(source)), ""
+    text = os.fspath(source)
+    if "://" in text:
+        return _from_url(text, digest)
+    place, submodule = split_source(text)
+    path = followed(Path(place).expanduser())
+    if path.is_file():
+        _check_digest(path, digest)
+        return _from_file(path), submodule
+    if digest:
+        raise ConfigError("a sha256 is that of a file", where=place, fix="name the file, or leave the sha256 out")
+    return _from_folder(path, place, averaged), submodule
+
+
+def _tensors_of(given: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    wrong = next((name for name, value in given.items() if not isinstance(value, Tensor)), None)
+    if wrong is not None:
+        kind = type(given[wrong]).__name__
+        raise ConfigError(f"'{wrong}' of these weights is no tensor but {kind}", fix="give a module's state_dict()")
+    return dict(given)
+
+
+def _from_url(text: str, digest: str | None) -> tuple[Weights, str]:
+    url, mark, fragment = text.partition("#")
+    stated = FRAGMENT.fullmatch(fragment)
+    if mark and not stated:
+        raise ConfigError(f"'#{fragment}' is no sha256", where=url, fix="write URL#sha256=<64 hexadecimal digits>")
+    digest, submodule = digest or (stated[1] if stated else None), (stated[2] or "") if stated else ""
+    if not submodule:
+        url, submodule = split_source(url)
+    path = cached(url, digest)
+    tensors, metadata = read_weights_file(path)
+    notes = []
+    if not digest:
+        notes.append(f"the file at this address may change; this one is kept with {url}#sha256={sha256_of(path)}")
+    return Weights(url, tensors, _number(metadata, "step"), _number(metadata, "epoch"), notes), submodule
+
+
+def _check_digest(path: Path, digest: str | None) -> None:
+    wanted = normal_digest(digest)
+    if wanted and (found := sha256_of(path)) != wanted:
+        raise RunError("this file has another sha256", where=str(path), why=f"it is {found}, not {wanted}", fix="copy or download it again")
+
+
+def _from_file(path: Path) -> Weights:
+    tensors, metadata = read_weights_file(path)
+    step, epoch = _number(metadata, "step"), _number(metadata, "epoch")
+    if path.name in (SYSTEM, AVERAGED) and (path.parent / MANIFEST).is_file():
+        step, epoch = position(path.parent)
+    return Weights(str(path), tensors, step, epoch)
+
+
+def _from_folder(path: Path, place: str, averaged: bool) -> Weights:
+    if (path / MANIFEST).is_file():
+        return _from_checkpoint(path, averaged)
+    if (path / "run.json").is_file():
+        return _from_run(path, averaged)
+    file = _file_in(path)
+    if file is not None:
+        return _from_file(file)
+    chosen = _newest(path)
+    if chosen is not None:
+        return _from_checkpoint(chosen, averaged)
+    try:
+        return _from_run(resolve(path)[0], averaged)
+    except RunError as error:
+        what = "this folder holds no weights" if path.is_dir() else "there are no such weights"
+        raise ConfigError(what, where=place, fix=f"what can be read: {READ}") from error
+
+
+def _from_checkpoint(folder: Path, averaged: bool) -> Weights:
+    try:
+        verify(folder)
+    except Damaged as damage:
+        fix = "use another checkpoint of the run, or restore it from a copy"
+        raise RunError("this checkpoint is damaged", where=str(folder), why=str(damage), fix=fix) from damage
+    if not (folder / SYSTEM).is_file():
+        raise RunError("this checkpoint holds no weights", where=str(folder), why=f"it has no {SYSTEM}", fix="use another one")
+    tensors, notes = load_tensors(folder / SYSTEM), []
+    if averaged and (folder / AVERAGED).is_file():
+        tensors |= load_tensors(folder / AVERAGED)
+        notes.append("the averaged weights were taken, as they are evaluated")
+    return Weights(str(folder), tensors, *position(folder), notes)
+
+
+def _from_run(path: Path, averaged: bool) -> Weights:
+    """The model that a run shipped; before it has one, its best checkpoint, or its last."""
+    file = _file_in(path / "model")
+    if file is not None:
+        tensors, _ = read_weights_file(file)
+        return Weights(str(path), tensors, *_shipped(path), [f"of the run, {file.relative_to(path)} was taken"])
+    checkpoints = path / "checkpoints"
+    named = [followed(checkpoints / name) for name in ("best", "last")]
+    chosen = next((each for each in named if (each / MANIFEST).is_file()), None) or _newest(checkpoints)
+    if chosen is None:
+        raise RunError("this run has no weights yet", where=str(path), why="it has no model and no checkpoint", fix="continue it first")
+    found = _from_checkpoint(chosen, averaged)
+    return Weights(str(path), found.tensors, found.step, found.epoch, [f"of the run, {chosen.name} was taken", *found.notes])
+
+
+def _file_in(folder: Path) -> Path | None:
+    """The one file of weights in a folder, or the index of several."""
+    if not folder.is_dir():
+        return None
+    named = [folder / "model.safetensors", *sorted(folder.glob("*.safetensors.index.json"))]
+    files = sorted(folder.glob("*.safetensors"))
+    return next((each for each in named if each.is_file()), files[0] if len(files) == 1 else None)
+
+
+def _newest(folder: Path) -> Path | None:
+    """The checkpoint of the latest step in a folder of them."""
+    if not folder.is_dir():
+        return None
+    found = [each for each in folder.iterdir() if FOLDER.fullmatch(each.name) and (each / MANIFEST).is_file()]
+    return max(found, key=lambda each: (each.name.partition("-")[2], each.name), default=None)
+
+
+def position(folder: Path) -> tuple[int | None, int | None]:
+    """The step of a checkpoint and the whole epochs done by then; None where it does not say."""
+    try:
+        step = read_manifest(folder).step
+        state = json.loads((folder / STATE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return step, None
+    except (Damaged, OSError, ValueError):
+        return None, None
+    return step, _epoch(state)
+
+
+def _epoch(state: Mapping[str, Any]) -> int | None:
+    plan, extent = state.get("plan") or {}, state.get("extent") or [0]
+    if "tick" not in state or not extent[0]:
+        return None
+    return int(plan.get("first_epoch", 0) + (state["tick"] - plan.get("first_tick", 0)) // extent[0])
+
+
+def _shipped(run: Path) -> tuple[int | None, int | None]:
+    """The step of the weights that a run shipped, and its epoch when a checkpoint of that step is there."""
+    results = read_json(run / "results.json") or {}
+    best = (results.get("best") or {}).get("step")
+    step = best if best is not None else (results.get("realised") or {}).get("steps")
+    if step is None:
+        return None, None
+    epochs = [position(each)[1] for each in sorted((run / "checkpoints").glob(f"*-{step:08d}")) if not each.is_symlink()]
+    return step, next((each for each in epochs if each is not None), None)
+
+
+def _number(metadata: Mapping[str, str], name: str) -> int | None:
+    text = metadata.get(name, "")
+    return int(text) if text.isdigit() else None

@@ -1,0 +1,57 @@
+"""Loading weights into a module: from a file, a run, a checkpoint or a URL, whole or in part, and always with an account of every name."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import nn
+
+from trainwright.checkpoint.weight_matching import match
+from trainwright.checkpoint.weight_refusal import refusal
+from trainwright.checkpoint.weight_report import WeightReport, listed
+from trainwright.checkpoint.weight_sources import WeightSource, read_weights
+from trainwright.checkpoint.weight_transfer import transfer
+from trainwright.config.errors import ConfigError
+
+log = logging.getLogger("trainwright.weights")
+
+
+def load_weights(
+    module: nn.Module,
+    source: WeightSource,
+    *,
+    submodule: str = "",
+    ignore: Sequence[str] = (),
+    partial: bool = False,
+    digest: str | None = None,
+    device: str | torch.device = "cpu",
+    renames: Mapping[str, str] | None = None,
+    averaged: bool = True,
+) -> WeightReport:
+    """Load weights into a module, all of them or none, and return what became of every name.
+
+    `source` is a .safetensors, .npz or .npy file, a run, a checkpoint, a URL, `path:submodule`, or a mapping of tensors. Of the source
+    only names below `submodule` count; names that match `ignore` are left out on both sides; `renames` maps prefixes, old → new. With
+    `partial` whatever fits is loaded and the rest stays as it was. `digest` is the file's sha256. Tensors of the module on the meta device
+    become real on `device`; others stay where they are. `averaged` takes a checkpoint's averaged weights where it has some.
+
+    Raises ConfigError when something does not fit, and the module is untouched then, or the source is a pickle; RunError when it is
+    damaged; OSError when a download fails.
+    """
+    weights, named = read_weights(source, digest, averaged)
+    if submodule and named and submodule != named:
+        raise ConfigError(f"two parts are named: '{named}' in the source and '{submodule}'", where=weights.where, fix="name one")
+    ignore = [ignore] if isinstance(ignore, str) else list(ignore)
+    found = match(module, weights, submodule=submodule or named, ignore=ignore, renames=renames, partial=partial)
+    wrong = refusal(found, partial)
+    if wrong is not None:
+        raise wrong
+    report = found.report
+    empty = transfer(module, found.values, found.own, device)
+    if empty:
+        report.notes.append(f"{listed(empty)} have no memory yet (meta device): give them values before the module is used")
+    log.info(report.summary())
+    log.debug("%s", report.details())
+    return report
