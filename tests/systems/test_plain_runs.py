@@ -23,14 +23,15 @@ Y = torch.randint(0, 3, (36,), generator=G)
 LEFT_OUT = torch.where(torch.rand(36, generator=G) < 0.4, 7, Y)
 
 
-def trained(folder: Path, target: Tensor, loss: Any, micro: int, steps: int = 3, size: int = 12) -> tuple[nn.Module, Any]:
+def trained(
+    folder: Path, target: Tensor, loss: Any, micro: int, steps: int = 3, size: int = 12, resume: bool = False
+) -> tuple[nn.Module, Any]:
     torch.manual_seed(0)
     system = PlainSystem(nn.Linear(5, 3).double(), ["input"], loss)
     rows = TensorRows({"input": X, "target": target})
-    system.fit_targets(rows)
     options = {"batch_size": size, "micro_batch_size": micro, "max_steps": steps, "log_every": "1 steps", "trackers": ["csv"]}
     config = TrainerConfig.model_validate({**options, "early_stopping": None, "optimizer": {"type": "sgd", "learning_rate": 0.1}})
-    result = Trainer(config, seed=1, device="cpu", console=False).fit(system, rows, None, run=folder)
+    result = Trainer(config, seed=1, device="cpu", console=False).fit(system, rows, None, run=folder, resume=resume)
     return system.model, result
 
 
@@ -64,6 +65,28 @@ def test_a_step_is_the_one_of_a_loop_written_by_hand(tmp_path: Path) -> None:
     optimizer.step()
     for mine, theirs in zip(model.parameters(), by_hand.parameters(), strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-10, atol=1e-12)
+
+
+def test_a_continued_run_has_the_same_balanced_weights_and_schedules(tmp_path: Path) -> None:
+    for name in ("balanced", "a sum"):
+        loss, target = LOSSES[name]
+        whole, _ = trained(tmp_path / f"{name} whole", target, loss, 12, steps=6)
+        trained(tmp_path / name, target, loss, 12, steps=2)
+        continued, _ = trained(tmp_path / name, target, loss, 12, steps=6, resume=True)
+        assert all(torch.equal(mine, theirs) for mine, theirs in zip(continued.parameters(), whole.parameters(), strict=True))
+
+
+class Once:
+    """Rows that can be read only once."""
+
+    once = True
+
+
+def test_weights_are_not_balanced_over_data_that_can_be_read_only_once() -> None:
+    system = PlainSystem(nn.Linear(5, 3), ["input"], {"type": "cross_entropy", "weight": "balanced"})
+    with pytest.raises(ConfigError, match="weights cannot be balanced") as error:
+        system.fit_targets(Once())  # type: ignore[arg-type]
+    assert "class_weight: [1.0, …]" in error.value.fix
 
 
 def test_the_parts_of_a_sum_are_logged_each(tmp_path: Path) -> None:

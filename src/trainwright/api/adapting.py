@@ -15,7 +15,7 @@ from trainwright.data.forms import rows_from
 from trainwright.data.rows import Rows
 from trainwright.systems.base import System, built
 from trainwright.systems.facts import Facts
-from trainwright.systems.lightning import LightningSystem, is_datamodule, is_lightning
+from trainwright.systems.lightning import LightningSystem, given_by_place, is_datamodule, is_lightning
 from trainwright.systems.plain import PlainSystem
 from trainwright.systems.returning_loss import ReturningLossSystem, returns_loss
 
@@ -54,6 +54,9 @@ def system_for(model: Any, given: Mapping[str, Any], asked: Mapping[str, Any], *
         for name, data in given.items()
         if data is not None
     }
+    if system is not None:
+        system.positional = given_by_place(given["train"], splits["train"])
+        system.check_splits(splits)
     if not model.training:
         model.train()
     return Adapted(system or _chosen(model, splits, asked, seed), splits)

@@ -25,7 +25,9 @@ from trainwright.runs.environment import command_line, environment
 from trainwright.runs.files import write_text
 from trainwright.runs.log import logged
 from trainwright.runs.results import build_results
+from trainwright.systems.lightning import LightningSystem
 from trainwright.systems.plain import PlainSystem
+from trainwright.systems.returning_loss import ReturningLossSystem
 
 log = logging.getLogger("trainwright.fit")
 
@@ -68,6 +70,7 @@ class SystemRun:
                 with unwritten(run, "its results", self.again):
                     self._write(run, result)
                     run.update(status="finished", headline=self._headline(result))
+                result.system = plain_module(self.system)
                 return result
             except BaseException as error:
                 with contextlib.suppress(RunError):  # a full disk must not hide what happened
@@ -107,8 +110,8 @@ class SystemRun:
 
 
 def plain_module(system: Any) -> Any:
-    """What a person gave: the model of a plain system, or the system itself; adapters name their weights as the model within does."""
-    return system.model if isinstance(system, PlainSystem) else system
+    """What a person gave: the model within an adapter, or the system itself."""
+    return system.model if isinstance(system, PlainSystem | LightningSystem | ReturningLossSystem) else system
 
 
 def position(result: FitResult) -> dict[str, int]:

@@ -13,7 +13,8 @@ from trainwright.optim.base import Optimizer
 from trainwright.optim.parameter_groups import ParameterGroup
 from trainwright.optim.torch_optimizer import TorchOptimizer
 
-FOLLOWED = (bool, int, float, str, type(None))
+FOLLOWED = (bool, int, float, str, type(None), tuple)
+"""What of a param_group is kept: everything but parameters; tuples such as `betas`, which some schedulers move, come back as tuples."""
 
 
 class OwnTorch(TorchOptimizer):
@@ -47,7 +48,7 @@ class OwnTorch(TorchOptimizer):
         if len(groups) != len(self.optimizer.param_groups):
             raise RunError("the optimizer's saved state belongs to another optimizer", fix="continue with the same configure_optimizers")
         for mine, saved in zip(self.optimizer.param_groups, groups, strict=True):
-            mine.update(saved)
+            mine.update({key: tuple(value) if isinstance(value, list) else value for key, value in saved.items()})
         super().load(tensors, numbers)
 
 

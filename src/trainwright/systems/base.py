@@ -55,7 +55,10 @@ def seeded(seed: int) -> Iterator[None]:
 
 
 def built(system: Any, spec: Any = None, seed: int = 0) -> Any:
-    """The system with its modules made for what is known of the data; equal seeds give equal weights, whatever else was drawn before."""
+    """The system with its modules made, once, for what is known of the data; equal seeds give equal weights, whatever was drawn before."""
+    if vars(system).get("_built"):
+        return system
+    vars(system)["_built"] = True
     with seeded(seed):
         system.build(spec)
     load_named_weights(system, getattr(system, "config", None))

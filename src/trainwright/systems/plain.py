@@ -95,7 +95,9 @@ class PlainSystem(nn.Module):
             return
         if getattr(rows, "once", False):
             why = "the training targets would have to be read before the run, and these data can be read only once"
-            raise ConfigError("weights cannot be balanced", where="loss", why=why, fix="give the weight of each class: class_weight: [1.0, …]")
+            raise ConfigError(
+                "weights cannot be balanced", where="loss", why=why, fix="give the weight of each class: class_weight: [1.0, …]"
+            )
         self.criterion.fit(self._targets(rows))
 
     def _targets(self, rows: Any) -> Iterator[Tensor]:

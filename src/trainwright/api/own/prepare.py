@@ -23,6 +23,7 @@ from trainwright.engine.pieces import is_ready
 from trainwright.engine.trainer import Trainer
 from trainwright.systems.base import built, seeded
 from trainwright.systems.facts import Facts
+from trainwright.systems.lightning import LightningSystem, given_by_place, is_lightning, loaders_of
 
 log = logging.getLogger("trainwright.fit")
 
@@ -53,6 +54,9 @@ def prepare_own(config: OwnConfig, only: str | None = None) -> PreparedSystem:
     splits = {name: opened(config, name, data, made) for name, data in given.items()}
     example = first_rows(splits.get("train") or next(iter(splits.values())))
     system = adapted(made)
+    if isinstance(system, LightningSystem):
+        system.positional = given_by_place(given.get("train"), splits.get("train"))
+        system.check_splits(splits)
     facts = Facts(len(splits["train"]) if "train" in splits else 0, example, spec)
     if hasattr(system, "build"):
         built(system, facts, seed=config.run.seed)
@@ -94,8 +98,6 @@ def check_made(made: Any, where: str) -> None:
 def given_splits(config: OwnConfig, made: nn.Module) -> tuple[dict[str, Any], Mapping[str, Any]]:
     """The data by split, as the configuration or the LightningModule gives them, and what they say of themselves."""
     if config.data is None:
-        from trainwright.systems.lightning import is_lightning, loaders_of
-
         found = loaders_of(made) if is_lightning(made) else {}
         if not found:
             raise ConfigError(
