@@ -5,9 +5,11 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
+from torch.nn.parameter import UninitializedTensorMixin
 
 from trainwright.config.errors import ConfigError, DataError, RequestError, TrainwrightError
 from trainwright.engine.pieces import is_ready
@@ -19,6 +21,8 @@ from trainwright.systems.updating import Tree
 log = logging.getLogger("trainwright.fit")
 
 FEW = 2
+HERE = str(Path(__file__).parent.parent)
+"""Trainwright's own files: an error is named by the line of a person's code that led to it."""
 
 
 def first_rows(rows: Any) -> Any:
@@ -40,8 +44,11 @@ def trial(system: Any, splits: Mapping[str, Any], device: torch.device) -> None:
             system.check(to_device(first_rows(rows), device))
         return
     rows = splits["train"]
+    _refuse_unmeasured(system, splits)
     if not getattr(system, "automatic_optimization", True) or getattr(rows, "once", False):
         return
+    if any(isinstance(each, UninitializedTensorMixin) for each in (*system.parameters(), *system.buffers())):
+        _settle_shapes(system, to_device(first_rows(rows), device))
     before = copy.deepcopy(dict(system.named_buffers()))
     was = system.training
     system.train()
@@ -55,16 +62,47 @@ def trial(system: Any, splits: Mapping[str, Any], device: torch.device) -> None:
                 each.copy_(before[name])
 
 
-def _try_step(system: Any, batch: Any) -> None:
+def _refuse_unmeasured(system: Any, splits: Mapping[str, Any]) -> None:
+    """Raise ConfigError for an evaluation of a system that steps by itself and says nothing of how it is measured."""
+    if not isinstance(system, System) or system.automatic_optimization:
+        return
+    for split in ("validation", "test"):
+        own = any(getattr(type(system), name) is not getattr(System, name) for name in (f"{split}_step", "evaluation_step"))
+        if split in splits and not own:
+            why = "with automatic_optimization = False its training_step cannot be tried on rows that are only measured"
+            fix = f"write {split}_step(self, batch, moment) in {type(system).__name__}, or give no {split} data"
+            raise ConfigError(f"the {split} data cannot be measured", where=f"{split}_step", why=why, fix=fix)
+
+
+def _settle_shapes(system: Any, batch: Any) -> None:
+    """Let lazy layers see a batch, so that their parameters are there before they are counted and trained."""
+    was = system.training
+    system.eval()
+    try:
+        with seeded(0), torch.no_grad():
+            _run_step(system, batch)
+    finally:
+        system.train(was)
+
+
+def _run_step(system: Any, batch: Any) -> Any:
     moment = Moment(0, 0, 0.0, torch.default_generator)
+    if isinstance(system, System):
+        Tree(system).update_step(moment)
+        system.update_step(moment)
+    system.trying = True
+    try:
+        value = system.training_step(batch, moment)
+    finally:
+        del system.trying
+    weights = getattr(system, "loss_weights", None)
+    return as_loss(value, rows_in(batch), None if weights is None else weights(moment))
+
+
+def _try_step(system: Any, batch: Any) -> None:
     where = f"{type(system).__name__}.training_step"
     try:
-        if isinstance(system, System):
-            Tree(system).update_step(moment)
-            system.update_step(moment)
-        value = system.training_step(batch, moment)
-        weights = getattr(system, "loss_weights", None)
-        loss = as_loss(value, rows_in(batch), None if weights is None else weights(moment))
+        loss = _run_step(system, batch)
     except RequestError:
         raise
     except TrainwrightError as error:
@@ -89,7 +127,7 @@ def _line(error: BaseException) -> str:
     trace, found = error.__traceback__, ""
     while trace is not None:
         file = trace.tb_frame.f_code.co_filename
-        if "site-packages" not in file and "/trainwright/" not in file:
+        if "site-packages" not in file and not file.startswith((HERE, "<")):
             found = f" ({file}:{trace.tb_lineno})"
         trace = trace.tb_next
     return found

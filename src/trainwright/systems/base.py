@@ -136,6 +136,8 @@ class System(Updateable, nn.Module):
 
     def log(self, name: str, value: float | Tensor, reduce: Literal["mean", "sum", "last"] = "mean") -> None:
         """Put a number into the next logged row, or, in an evaluation, its mean over rows into the metrics of the split."""
+        if "trying" in vars(self):
+            return  # a step tried before the run, of which nothing is kept
         if self.training:
             self.session.log(name, value, reduce)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from trainwright.engine.session import Session
 
 __all__ = ["TARGET", "LossFunction", "MetricFunction", "PlainSystem"]
+
+log = logging.getLogger("trainwright.systems")
 
 LossFunction = Callable[..., Tensor]
 
@@ -77,6 +80,8 @@ class PlainSystem(nn.Module):
         """Called when a run begins: balanced weights see its targets; scheduled ones read the share of the present epoch from it."""
         self._run = weakref.ref(session) if self.criterion.changes else None
         self.fit_targets(session.train)
+        if self.criterion.inexact and session.plan.micro_batch_size < session.plan.batch_size:
+            log.warning("micro-batches do not join exactly with this loss: %s", self.criterion.inexact)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_run": None}
