@@ -1,4 +1,6 @@
-"""An mkdocs hook: replaces `<!-- parts: KIND -->` and `<!-- options: SECTION -->` by tables, `<!-- decisions -->` by a list.
+"""An mkdocs hook: puts tables where pages have `<!-- parts: KIND -->`, `<!-- options: SECTION -->` or `<!-- own options -->`.
+
+A list of the decisions takes the place of `<!-- decisions -->`.
 
 Tables are made from the registry and the schema, as `trainwright list` and `--help` are: no name or default on a page is written by hand.
 No torch is imported.
@@ -12,11 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from trainwright.api.config import Config
+from trainwright.api.own.config import OwnConfig
 from trainwright.config.options import Option, by_section, options_of
 from trainwright.config.registry import Part, parts
 
 DECISIONS = Path(__file__).parent / "decisions"
-MARKER = re.compile(r"^<!-- (?:(?P<what>parts|options): (?P<name>\w+)|decisions) -->$", re.MULTILINE)
+MARKER = re.compile(r"^<!-- (?:(?P<what>parts|options): (?P<name>\w+)|(?P<alone>own options|decisions)) -->$", re.MULTILINE)
+
+NONE = 'None comes with Trainwright: they are the classes that `@tw.register("name")` names in a file under `imports`.\n'
 
 
 def on_config(config: Any, **_: Any) -> Any:
@@ -29,8 +34,9 @@ def on_config(config: Any, **_: Any) -> Any:
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """The page with every marker replaced; called by mkdocs for each page."""
-    makers = {"parts": parts_of, "options": section}
-    return MARKER.sub(lambda match: makers[match["what"]](match["name"]) if match["what"] else decision_list(), markdown)
+    named = {"parts": parts_of, "options": section}
+    alone = {"own options": own_options, "decisions": decision_list}
+    return MARKER.sub(lambda match: named[match["what"]](match["name"]) if match["what"] else alone[match["alone"]](), markdown)
 
 
 def decisions() -> list[Path]:
@@ -44,8 +50,8 @@ def decision_list() -> str:
 
 
 def parts_of(kind: str) -> str:
-    """The parts of a kind, one folded section each."""
-    return "\n".join(part_section(kind, name, part) for name, part in parts(kind).items())
+    """The parts of a kind, one folded section each; a sentence for a kind of which Trainwright has none."""
+    return "\n".join(part_section(kind, name, part) for name, part in parts(kind).items()) or NONE
 
 
 def part_section(kind: str, name: str, part: Part) -> str:
@@ -60,6 +66,11 @@ def part_section(kind: str, name: str, part: Part) -> str:
 def section(name: str) -> str:
     """The options of a section of the configuration; those that are in no section under `top`."""
     return table(by_section(Config)["" if name == "top" else name])
+
+
+def own_options() -> str:
+    """The options at the top of a configuration with a system of one's own."""
+    return table(by_section(OwnConfig)[""])
 
 
 def table(options: Iterable[Option]) -> str:

@@ -26,6 +26,8 @@ def test_every_reference_has_its_definition():
 
 def test_every_part_of_every_kind_is_a_choice_by_type():
     for kind in KINDS:
+        if not parts(kind):
+            continue  # people's own, which no schema knows
         names = next(each["enum"] for each in SCHEMA["$defs"][kind]["anyOf"] if "enum" in each)
         assert names == list(parts(kind))
         for name, part in parts(kind).items():

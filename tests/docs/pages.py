@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[2]
 FENCE = re.compile(r"^(?P<indent> *)(?P<ticks>```+|~~~+) *(?P<kind>[\w+-]*)(?P<rest>.*)$")
@@ -77,6 +79,17 @@ def blocks(page: Path) -> list[Block]:
             marks = {}
         number += 1
     return found
+
+
+def titled_before(page: Path, block: Block) -> list[Block]:
+    """The files that a page shows above one of its blocks, which that block may name."""
+    return [each for each in blocks(page) if each.title and each.line < block.line]
+
+
+def is_own(shown: Mapping[str, Any]) -> bool:
+    """Whether a configuration, or a piece of one, is of a system of one's own rather than of a table."""
+    model = shown.get("model")
+    return "system" in shown or "loss" in shown or isinstance(model, str) or (isinstance(model, Mapping) and "type" in model)
 
 
 def _block(fence: re.Match[str], text: str, line: int, marks: dict[str, str]) -> Block:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
-from pages import ROOT, Block, blocks, pages
+from pages import ROOT, Block, blocks, is_own, pages, titled_before
 from tables import write_tables
 
 from trainwright.config.options import options_of
 from trainwright.config.registry import KINDS, parts
 
 SNIPPETS = [
-    pytest.param(block, id=f"{page.relative_to(ROOT)}:{block.line}")
+    pytest.param(page, block, id=f"{page.relative_to(ROOT)}:{block.line}")
     for page in pages()
     for block in blocks(page)
     if block.kind in ("yaml", "yml") and block.skip is None
@@ -55,10 +56,16 @@ def test_every_part_has_a_summary_and_every_option_a_meaning() -> None:
     assert not bare
 
 
-def test_every_option_of_the_configuration_has_a_meaning() -> None:
+def test_every_option_of_both_kinds_of_configuration_has_a_meaning() -> None:
     from trainwright.api.config import Config
+    from trainwright.api.own.config import OwnConfig
 
-    assert not [option.path for option in options_of(Config) if not option.meaning]
+    assert not [option.path for kind in (Config, OwnConfig) for option in options_of(kind) if not option.meaning]
+
+
+def test_the_options_of_a_system_of_ones_own_are_listed(generate) -> None:
+    page = generate.on_page_markdown((ROOT / "docs/reference/options.md").read_text())
+    assert all(f"| `{name}` |" in page for name in ("imports", "parser", "arguments", "system", "data"))
 
 
 def test_no_marker_of_a_table_is_left_on_a_page(generate) -> None:
@@ -67,18 +74,26 @@ def test_no_marker_of_a_table_is_left_on_a_page(generate) -> None:
         assert not generate.MARKER.search(text)
 
 
-@pytest.mark.parametrize("block", SNIPPETS)
+def completed(shown: dict[str, Any]) -> dict[str, Any]:
+    """A configuration with what a page leaves out: a table and a target, or a model for a loss."""
+    shown.pop("base", None)
+    if is_own(shown):
+        return shown if "system" in shown or "model" in shown else {"model": {"type": "graph", "nodes": ["ReLU"]}} | shown
+    return {"data": {"source": "titanic.csv"} | shown.pop("data", {}), "targets": ["survived"]} | shown
+
+
+@pytest.mark.parametrize(("page", "block"), SNIPPETS)
 def test_every_configuration_that_is_shown_is_valid_unless_it_is_shown_as_wrong(
-    block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    page: Path, block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from trainwright.cli.main import main
 
     monkeypatch.chdir(tmp_path)
     write_tables(tmp_path)
-    shown = yaml.safe_load(block.text) or {}
-    if "base" in shown:
-        shown.pop("base")
-    complete = {"data": {"source": "titanic.csv"} | shown.pop("data", {}), "targets": ["survived"]} | shown
+    for each in titled_before(page, block):
+        (tmp_path / each.title).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / each.title).write_text(each.text)
+    complete = completed(yaml.safe_load(block.text) or {})
     (tmp_path / "shown.yaml").write_text(yaml.safe_dump(complete))
     assert main(["validate", "shown.yaml"]) == block.exit_code
 

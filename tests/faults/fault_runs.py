@@ -22,9 +22,9 @@ from trainwright.engine import callbacks, progress, saving  # noqa: F401  (so th
 from trainwright.engine.config import TrainerConfig
 from trainwright.engine.trainer import Trainer
 from trainwright.features.spec import DataSpec, InputGroup, TargetSpec
+from trainwright.systems.base import built
 from trainwright.systems.config import SupervisedConfig
 from trainwright.systems.plain import PlainSystem
-from trainwright.systems.base import built
 from trainwright.systems.supervised import SupervisedSystem
 from trainwright.tracking import csv  # noqa: F401
 

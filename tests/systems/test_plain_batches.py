@@ -94,6 +94,7 @@ class Second(nn.Module):
 def test_batches_of_other_forms_may_follow_each_other() -> None:
     expected = functional.cross_entropy(X, Y)
     system = PlainSystem(Second())
+    batch: Any
     for batch in ({"x": X, "y": Y}, {"x": X, "y": Y}, {"x": X, "label": Y}, {"y": Y, "x": X}, {"x": X, "y": Y, "shift": 1.0}):
         torch.testing.assert_close(mean_loss(system, batch), expected)
     first = PlainSystem(nn.Identity())
@@ -151,7 +152,7 @@ class Triple(nn.Module):
     ],
 )
 def test_a_loss_without_a_target_leaves_every_part_to_the_model(inputs: Any, batch: Any) -> None:
-    system = PlainSystem(Triple(), inputs, "triplet_margin")
+    system: Any = PlainSystem(Triple(), inputs, "triplet_margin")
     system.check(batch)
     body = system.model.body
     torch.testing.assert_close(mean_loss(system, batch), functional.triplet_margin_loss(body(X), body(OTHER), body(-X)))
@@ -165,7 +166,8 @@ class Speech(nn.Module):
         self.body = nn.Linear(2, 4)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.body(x)
+        found: Tensor = self.body(x)
+        return found
 
 
 SOUND, TEXT = torch.randn(3, 7, 2, generator=G), torch.tensor([[1, 2, 3], [3, 1, 0], [2, 0, 0]])
@@ -185,7 +187,7 @@ LENGTHS = (torch.tensor([7, 6, 5]), torch.tensor([3, 2, 1]))
     ],
 )
 def test_ctc_takes_its_lengths_from_the_batch_and_the_model_does_not(loss: Any, batch: Any, target: Any) -> None:
-    system = PlainSystem(Speech(), loss={"type": "ctc", "batch_first": True, "log_softmax": True, **loss}, target=target)
+    system: Any = PlainSystem(Speech(), loss={"type": "ctc", "batch_first": True, "log_softmax": True, **loss}, target=target)
     system.check(batch)
     log_probs = system.model(SOUND).log_softmax(-1).transpose(0, 1)
     torch.testing.assert_close(mean_loss(system, batch), functional.ctc_loss(log_probs, TEXT, *LENGTHS))
@@ -202,7 +204,7 @@ class Named(nn.Module):
 
 @pytest.mark.parametrize("kind", [dict, tuple])
 def test_models_that_give_several_outputs_are_measured_by_the_one_the_loss_reads(kind: type) -> None:
-    system = PlainSystem(Named(kind), loss="cross_entropy", metrics=["accuracy"])
+    system: Any = PlainSystem(Named(kind), loss="cross_entropy", metrics=["accuracy"])
     batch = {"x": X, "y": Y}
     kept = system.evaluation_step(batch, NOW)
     found = system.metrics(kept)
@@ -229,7 +231,7 @@ def test_the_loss_over_batches_counts_items_and_not_batches() -> None:
 
 
 def test_balanced_weights_come_from_all_training_rows() -> None:
-    system = PlainSystem(nn.Linear(3, 3), ["input"], {"type": "cross_entropy", "weight": "balanced"})
+    system: Any = PlainSystem(nn.Linear(3, 3), ["input"], {"type": "cross_entropy", "weight": "balanced"})
     rows = TensorRows({"input": X.repeat(900, 1), "target": torch.tensor([0, 0, 0, 1, 1, 2]).repeat(900)})
     system.check(rows.take(torch.arange(2)))
     system.fit_targets(rows)
@@ -253,7 +255,7 @@ def test_a_model_that_cannot_take_the_batch_is_told_by_what_names() -> None:
 
 
 def test_checking_changes_neither_modes_nor_random_numbers() -> None:
-    model = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3), nn.Dropout(0.5))
+    model: Any = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3), nn.Dropout(0.5))
     model[1].eval()
     before = torch.get_rng_state()
     PlainSystem(model).check((X, Y))

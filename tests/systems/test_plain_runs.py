@@ -76,6 +76,19 @@ def test_a_continued_run_has_the_same_balanced_weights_and_schedules(tmp_path: P
         assert all(torch.equal(mine, theirs) for mine, theirs in zip(continued.parameters(), whole.parameters(), strict=True))
 
 
+def test_a_sum_whose_micro_batches_do_not_join_exactly_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    weighted = {"type": "cross_entropy", "class_weight": [1.0, 2.0, 3.0]}
+    for reduction, micro, said in (("mean", 5, True), ("mean", 12, False), ("batchmean", 5, False)):
+        caplog.clear()
+        system = PlainSystem(nn.Linear(5, 3).double(), ["input"], [{**weighted, "reduction": reduction}, {"type": "focal", "weight": 0.5}])
+        rows = TensorRows({"input": X, "target": Y})
+        system.check(rows.take(torch.arange(4)))
+        options: dict[str, Any] = {"batch_size": 12, "micro_batch_size": micro, "max_steps": 1, "early_stopping": None, "trackers": []}
+        trainer = Trainer(TrainerConfig.model_validate(options), seed=1, device="cpu", console=False)
+        trainer.fit(system, rows, None, run=tmp_path / f"{reduction} {micro}")
+        assert ("micro-batches do not join exactly with this loss: 'cross_entropy'" in caplog.text) == said
+
+
 class Once:
     """Rows that can be read only once."""
 
@@ -122,7 +135,9 @@ def options(net: str, **more: Any) -> PlainOptions:
 
 def test_options_make_the_system_with_the_same_weights_for_the_same_seed(net: str) -> None:
     torch.manual_seed(5)
-    first = PlainSystem.from_options(options(net, loss=["cross_entropy", {"type": "focal", "weight": 0.5}], target="kind"), None, seed=3)
+    first: Any = PlainSystem.from_options(
+        options(net, loss=["cross_entropy", {"type": "focal", "weight": 0.5}], target="kind"), None, seed=3
+    )
     torch.manual_seed(6)
     state = torch.get_rng_state()
     second = PlainSystem.from_options(options(net), None, seed=3)

@@ -59,7 +59,10 @@ def system_for(model: Any, given: Mapping[str, Any], asked: Mapping[str, Any], *
         system.check_splits(splits)
     if not model.training:
         model.train()
-    return Adapted(system or _chosen(model, splits, asked, seed), splits)
+    chosen = system or _chosen(model, splits, asked, seed)
+    if isinstance(chosen, PlainSystem):
+        chosen.fit_targets(splits["train"])
+    return Adapted(chosen, splits)
 
 
 def _chosen(model: nn.Module, splits: Mapping[str, Rows], asked: Mapping[str, Any], seed: int) -> Any:

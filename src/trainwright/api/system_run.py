@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from trainwright.api.unwritten import unwritten
 from trainwright.checkpoint.manifest import sha256_of
@@ -19,7 +21,7 @@ from trainwright.data.rows import Rows
 from trainwright.engine.result import FitResult
 from trainwright.engine.trainer import Trainer
 from trainwright.engine.tuning import without_auto
-from trainwright.runs.code import write_code_in_background
+from trainwright.runs.code import write_code_in_background, write_configs
 from trainwright.runs.directory import RunDirectory
 from trainwright.runs.environment import command_line, environment
 from trainwright.runs.files import write_text
@@ -47,6 +49,8 @@ class SystemRun:
     seed: int
     again: str
     """The call that makes what is missing, should the disk refuse the results."""
+    files: Sequence[Path] = ()
+    """The configuration files as a person wrote them, to be kept with the run."""
     target: str = "target"
     """The name under which results.json has the metrics."""
 
@@ -54,14 +58,16 @@ class SystemRun:
         """Train in the run directory and write what came of it."""
         engine = self.engine
         engine.config = without_auto(engine, self.system, self.splits["train"], run=run.path, resume=resume)
-        write_text(run.config, self.written(engine.config))
+        text = self.written(engine.config)
+        write_text(run.config, text)
+        write_configs(run, self.files)
         write_text(run.command, command_line() + "\n")
         run.status = "running"
         threads: list[Any] = []
 
         def surroundings() -> None:
             run.write_json("environment.json", environment())
-            threads.append(write_code_in_background(run))
+            threads.append(write_code_in_background(run, config=yaml.safe_load(text)))
 
         with logged(run.log):
             try:

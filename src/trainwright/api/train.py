@@ -6,7 +6,7 @@ import contextlib
 import logging
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from trainwright.config.dump import dump
 from trainwright.config.errors import RequestError, RunError
 from trainwright.config.located import validate
 from trainwright.data.source import Source
+from trainwright.runs.code import write_configs
 from trainwright.runs.directory import RunDirectory, folder_name, refuse_inside
 from trainwright.runs.files import refusal
 
@@ -82,7 +83,7 @@ def train_composed(composed: Composed, resume: bool = False, source: Source | No
     else:
         refuse_taken(config, python)
     prepared, config = read_and_show(config, source)
-    return _run(config, prepared, in_memory=source is not None, resume=resume)
+    return _run(config, prepared, in_memory=source is not None, resume=resume, files=composed.files)
 
 
 def dry_run(composed: Composed, resume: bool = False) -> None:
@@ -148,7 +149,7 @@ def default_name(prepared: Prepared) -> str:
     return "-".join([stem, *prepared.targets[:2]])
 
 
-def _run(config: Config, prepared: Prepared, in_memory: bool, resume: bool) -> Run:
+def _run(config: Config, prepared: Prepared, in_memory: bool, resume: bool, files: Sequence[Path] = ()) -> Run:
     """Make the run directory (with `resume`, one that holds nothing yet may be there) and train in it.
 
     A request refused before the first step leaves no directory behind.
@@ -166,6 +167,7 @@ def _run(config: Config, prepared: Prepared, in_memory: bool, resume: bool) -> R
                     training.config = config
                 training.tune(run)
                 record_start(run, training.config, prepared)
+                write_configs(run, files)
             except OSError as error:
                 raise refusal(error, run.path) from error
             training.train(run)

@@ -51,7 +51,7 @@ class Training:
     def train(self, run: RunDirectory, resume: bool = False, fork: bool = False) -> dict[str, Any]:
         """Train in `run` (from its last checkpoint with `resume`, its parent's with `fork`), measure and write it; returns the results."""
         run.status = "running"
-        surroundings = Surroundings(run)
+        surroundings = Surroundings(run, self.config)
         with logged(run.log), warnings_as(self.config.run.warnings):
             try:
                 results = self._train(run, resume, fork, surroundings)
@@ -91,8 +91,8 @@ class Training:
 class Surroundings:
     """Writes environment.json and code.json beside the first steps, so that neither git nor package metadata delay them."""
 
-    def __init__(self, run: RunDirectory) -> None:
-        self.run = run
+    def __init__(self, run: RunDirectory, config: Config) -> None:
+        self.run, self.config = run, config
         self.thread = threading.Thread(target=self.record, daemon=True)
         self.start = self.thread.start
 
@@ -102,7 +102,7 @@ class Surroundings:
             self.run.write_json("environment.json", environment())
         except RunError as error:
             log.warning("the environment was not saved: %s", error.what)
-        write_code(self.run)
+        write_code(self.run, config=self.config.model_dump(mode="json"))
 
     def join(self) -> None:
         """Wait for the files."""

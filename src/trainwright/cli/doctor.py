@@ -35,10 +35,10 @@ def run(words: Sequence[str]) -> int:
         composed = composed_from([arguments.config, *arguments.settings])
     findings = examine()
     if composed is not None:
-        from trainwright.runs.doctor_config import config_findings, data_findings
+        from trainwright.runs.doctor_config import config_findings
 
         broken = any(each.name == "torch" and each.state == "missing" for each in findings)
-        findings += [*config_findings(composed, torch_works=not broken), *data_findings(composed)]
+        findings += config_findings(composed, torch_works=not broken)
     missing = [each for each in findings if each.state == "missing"]
     if arguments.json:
         told = {"ok": not missing, "findings": [each.as_dict() for each in findings], "install": install(findings)}

@@ -33,8 +33,10 @@ def all_kinds() -> str:
 def one_kind(kind: str) -> str:
     """The parts of a kind and what they are."""
     rows = [(name, part.summary) for name, part in parts(kind).items()]
-    more = f"Or a class of your own: `type: package.module.Class` or `./file.py:Class`. Options: `trainwright list {kind}.{rows[0][0]}`."
-    return f"{two_columns(rows)}\n\n{more}"
+    more = "Or a class of your own: `type: package.module.Class` or `./file.py:Class`."
+    if not rows:
+        return f'None of Trainwright\'s; those that @tw.register("name") names in files under `imports`. {more}'
+    return f"{two_columns(rows)}\n\n{more} Options: `trainwright list {kind}.{rows[0][0]}`."
 
 
 def one_part(kind: str, name: str) -> str:

@@ -16,12 +16,14 @@ ENDINGS = (".csv", ".parquet", ".jsonl")
 def run(words: Sequence[str]) -> int:
     """Predict the rows of a file; write them, or print the first."""
     arguments = parser().parse(words)
-    if arguments.data is None or not looks_like_table(arguments):
+    if arguments.data is None:
         return predict_own(arguments)
     if arguments.output and not arguments.output.lower().endswith(ENDINGS):
         ending = arguments.output.rpartition(".")[2] if "." in arguments.output else ""
         fix = did_you_mean(f".{ending}", ENDINGS)
         raise RequestError("the ending of the file names no format", where=f"command line: -o {arguments.output}", fix=fix)
+    if not looks_like_table(arguments):
+        return predict_own(arguments)
     from trainwright.data.arrow import pandas_later
 
     pandas_later()
@@ -109,7 +111,9 @@ def parser() -> Parser:
         "RUN DATA [-o FILE]  or  RUN|CONFIG [--split NAME] [-o FILE]",
         [
             "trainwright predict runs/mine --split test -o predictions.npz",
-            "trainwright predict runs/titanic-survived new.csv", "trainwright predict runs/titanic-survived new.csv -o predictions.parquet"],
+            "trainwright predict runs/titanic-survived new.csv",
+            "trainwright predict runs/titanic-survived new.csv -o predictions.parquet",
+        ],
     )
     made.add_argument("run", metavar="RUN", help="a run directory, or a folder of runs (its latest)")
     made.add_argument("data", metavar="DATA", nargs="?", help="a data file, a glob in quotes, or builtin:NAME")

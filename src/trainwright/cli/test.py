@@ -77,6 +77,8 @@ def parser() -> ConfiguredParser:
 def add_measuring(made: ConfiguredParser) -> None:
     """The arguments of a measurement."""
     made.add_argument("settings", nargs="*", metavar="key=value", help="settings, as for `train`")
-    made.add_argument("--weights", default="", metavar="RUN|FILE", help="weights for a configuration: a run, a checkpoint or a safetensors file")
+    made.add_argument(
+        "--weights", default="", metavar="RUN|FILE", help="weights for a configuration: a run, a checkpoint or a safetensors file"
+    )
     made.add_argument("--json", action="store_true", help="print JSON")
     add_launch_flags(made)

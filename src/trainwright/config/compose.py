@@ -12,9 +12,10 @@ from typing import Any
 from trainwright.config.errors import ConfigError, RequestError, did_you_mean, nearest
 from trainwright.config.interpolation import interpolate
 from trainwright.config.layers import assign, canonical_keys, merge
+from trainwright.config.loading import is_old_form, load, read_file
 from trainwright.config.model import ConfigModel
 from trainwright.config.places import KeyPath, Node, Place, node_of, parse_path
-from trainwright.config.reading import literal, read_yaml
+from trainwright.config.reading import literal
 from trainwright.config.structure import Section, field_structure
 
 ENVIRONMENT_PREFIX = "TRAINWRIGHT_"
@@ -56,16 +57,20 @@ class Composed:
 
 def compose(
     model: type[ConfigModel],
-    config: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+    config: Any = None,
     overrides: Iterable[str | Assignment] = (),
     environment: Mapping[str, str] | None = None,
 ) -> Composed:
-    """Compose a YAML file or a mapping with variables and overrides, interpolated; raises ConfigError when a file cannot be read.
+    """Compose a file (YAML, JSON, `key = value`), a mapping or another object that `load` reads with variables and overrides.
+
+    References are interpolated. Raises ConfigError when a file cannot be read.
 
     `environment` is searched for run options and for `${env:…}`; by default it is the process's own. Keys given twice and what is
     wrong with single overrides or references are kept in `problems`.
     """
     environment = os.environ if environment is None else environment
+    if is_old_form(config):
+        config = load(config)
     files: list[Path] = []
     problems: list[RequestError] = []
     top = Section(model)
@@ -126,7 +131,7 @@ def _split(text: str) -> tuple[str, str, str]:
 
 def _read_with_bases(path: Path, top: Section, files: list[Path], problems: list[RequestError], chain: tuple[Path, ...]) -> Node:
     """A file merged onto its bases, each read relative to the file that names it."""
-    own = canonical_keys(read_yaml(path, problems=problems), top, problems)
+    own = canonical_keys(read_file(path, problems), top, problems)
     base = own.value.pop("base", None)
     chain = (*chain, path.resolve())
     merged: Node | None = None

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache, reduce
+from importlib.abc import Loader
 from operator import or_
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -37,6 +38,8 @@ CONTEXT: dict[str, tuple[str, ...]] = {
 PLAIN = (bool, int, float, str, type(None))
 folders: ContextVar[tuple[Path, ...]] = ContextVar("folders", default=())
 """Where files and packages named in a config are looked for, after the working directory."""
+loaders: list[Callable[[str, Path], Loader | None]] = []
+"""Ways to load a file other than Python's own, asked in turn with the module's name and the file; `--typecheck` puts its own here."""
 
 
 @contextmanager
@@ -59,12 +62,27 @@ def found_at(name: str) -> tuple[Any, str]:
     module_name, colon, attribute = name.rpartition(":")
     if colon and module_name.endswith(".py"):
         file = _file(module_name, name)
-        return _attribute(_module_of_file(file), attribute, name), f"{file}:{attribute}"
+        return _attribute(module_of_file(file), attribute, name), f"{file}:{attribute}"
     if colon:
         return _attribute(_module(module_name, name), attribute, name), name
     if name.endswith(".py"):
         raise ConfigError(f"'{name}' names a file but no class", fix=f"write {name}:ClassName")
     return _dotted(name), name
+
+
+def module_exists(name: str) -> bool:
+    """Whether `name` can be imported as a module from here, the working directory or the config's folder."""
+    return all(each.isidentifier() for each in name.split(".")) and _exists(name, name)
+
+
+def imported(name: str) -> Any:
+    """The module at `package.module` or `./file.py`, run once; raises ConfigError with the reason it cannot be had."""
+    return module_of_file(_file(name, name)) if name.endswith(".py") else _module(name, name)
+
+
+def absolute(name: str) -> str:
+    """A module's name as it is, or the file with its whole path; raises ConfigError when there is no such file."""
+    return str(_file(name, name)) if name.endswith(".py") else name
 
 
 def own_options(made_from: Any) -> type[PartConfig] | None:
@@ -227,11 +245,13 @@ def _file(text: str, name: str) -> Path:
     )
 
 
-def _module_of_file(file: Path) -> Any:
+def module_of_file(file: Path) -> Any:
+    """The module that a Python file makes, run once however often it is named; raises ConfigError with what went wrong in it."""
     name = f"trainwright_file_{file.stem}_{hashlib.sha256(str(file).encode()).hexdigest()[:8]}"
     if name in sys.modules:
         return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, file)
+    own = next((found for each in loaders if (found := each(name, file)) is not None), None)
+    spec = importlib.util.spec_from_file_location(name, file, loader=own)
     if spec is None or spec.loader is None:
         raise ConfigError(f"cannot import '{file}'", why="it is not a Python file")
     module = importlib.util.module_from_spec(spec)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Annotated, Any, ClassVar, Self, TypeVar, get_args, get_origin
+from types import UnionType
+from typing import Annotated, Any, ClassVar, Self, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic.fields import FieldInfo
@@ -75,7 +76,7 @@ def _fitted(field: FieldInfo | None, value: Any) -> Any:
 
 
 def _is_tuple(annotation: Any) -> bool:
-    options = get_args(annotation) if get_origin(annotation) is not tuple else ()
+    options = get_args(annotation) if get_origin(annotation) in (Union, UnionType, Annotated) else ()
     return any(
         get_origin(each) is tuple or (get_origin(each) is Annotated and get_origin(get_args(each)[0]) is tuple)
         for each in (annotation, *options)

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from trainwright.config.composition import Composition, composed, parsed
 from trainwright.config.errors import ConfigError, did_you_mean
 from trainwright.config.foreign import context_names, found_at, is_path, options_from_signature, own_options
 from trainwright.config.model import PartConfig
+from trainwright.config.nested import config_object, options_from_config, takes_config
 
 KINDS: dict[str, str] = {
     "source": "trainwright.data.sources",
@@ -26,8 +28,16 @@ KINDS: dict[str, str] = {
     "tracker": "trainwright.tracking",
     "callback": "trainwright.engine.callbacks",
     "baseline": "trainwright.baselines",
+    "system": "trainwright.systems",
+    "model": "trainwright.nn.graph",
+    "criterion": "trainwright.nn.criteria",
+    "dataset": "trainwright.data.datasets",
+    "part": "trainwright.config.own_parts",
 }
 """Kind → the module that holds its table `PARTS: dict[str, Part]`; that module imports no torch."""
+
+OWN_KINDS = ("part", "system", "dataset", "model")
+"""Kinds that also take what `tw.register` named, and compositions `base:mixin1,mixin2`."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +48,11 @@ class Part:
     config: type[PartConfig]
     summary: str = ""
 
+    def load(self) -> Any:
+        """The class."""
+        module, _, attribute = self.path.partition(":")
+        return getattr(importlib.import_module(module), attribute)
+
 
 def parts(kind: str) -> dict[str, Part]:
     """The table of a kind; raises ConfigError for an unknown kind."""
@@ -46,49 +61,94 @@ def parts(kind: str) -> dict[str, Part]:
     return importlib.import_module(KINDS[kind]).PARTS
 
 
+def known_parts(kind: str) -> dict[str, Part]:
+    """The table of a kind with what `tw.register` added to it; raises ConfigError for an unknown kind."""
+    return {**parts("part"), **parts(kind)} if kind in OWN_KINDS else parts(kind)
+
+
 def registered_name(kind: str, name: str) -> str:
     """The name in the table (`-` read as `_`), or an empty text for a path; raises ConfigError when it is neither."""
-    table = parts(kind)
-    folded = name.replace("-", "_")
-    if name in table or folded in table:
-        return name if name in table else folded
-    if is_path(name):
-        return ""
-    raise ConfigError(f"unknown {kind} type '{name}'", fix=did_you_mean(name, table))
+    if kind == "criterion":
+        from trainwright.nn.criteria import spelled
+
+        name = spelled(name)
+    table = known_parts(kind)
+    found = name if name in table else next((each for each in table if each.replace("-", "_") == name.replace("-", "_")), "")
+    if found and kind in OWN_KINDS[1:] and found in parts("part") and found in parts(kind):
+        why = f"yours is at {parts('part')[found].path}"
+        raise ConfigError(
+            f"'{found}' is both a part of your own and a {kind} of Trainwright's", why=why, fix="register yours by another name"
+        )
+    if found or is_path(name):
+        return found
+    hint = f"register it with @tw.register('{name}') in a file that `imports` names" if kind in OWN_KINDS else ""
+    raise ConfigError(f"unknown {kind} type '{name}'", fix=did_you_mean(name, table) or hint)
 
 
 def canonical_name(kind: str, name: str) -> str:
     """The registered name, or the path with a relative file made absolute, so that it means the same from any folder."""
-    return registered_name(kind, name) or found_at(name)[1]
+    known = registered_name(kind, name)
+    if known:
+        return known
+    composition = _composition(kind, name)
+    if composition is None:
+        return found_at(name)[1]
+    mixins = (canonical_name(kind, each) if _is_known(kind, each) else each for each in composition.mixins)
+    return str(Composition(canonical_name(kind, composition.base), tuple(mixins)))
 
 
 def options_class(kind: str, name: str) -> type[PartConfig]:
-    """The options of a registered part, or those read from the signature of a class named by path."""
+    """The options of a registered part, or those read from the nested Config or the signature of a class named by path."""
     known = registered_name(kind, name)
     if known:
-        return parts(kind)[known].config
+        return known_parts(kind)[known].config
+    if _composition(kind, name) is not None:
+        return options_of_class(load(kind, name), canonical_name(kind, name), kind)
     made_from, path = found_at(name)
-    return own_options(made_from) or options_from_signature(made_from, path, kind)
+    return options_of_class(made_from, path, kind)
+
+
+def options_of_class(made_from: Any, path: str, kind: str) -> type[PartConfig]:
+    """The options of a class: its first parameter's PartConfig, its nested Config, or its signature."""
+    if found := own_options(made_from):
+        return found
+    return options_from_config(made_from, path) if takes_config(made_from) else options_from_signature(made_from, path, kind)
 
 
 def load(kind: str, name: str) -> Any:
-    """The class behind a registry name, a dotted path or `file.py:Class`; raises ConfigError saying why it cannot be had."""
+    """The class behind a registry name, a dotted path, `file.py:Class` or a composition; raises ConfigError saying why it cannot be had."""
     known = registered_name(kind, name)
-    if not known:
+    if known:
+        return known_parts(kind)[known].load()
+    composition = _composition(kind, name)
+    if composition is None:
         return found_at(name)[0]
-    module, _, attribute = parts(kind)[known].path.partition(":")
-    return getattr(importlib.import_module(module), attribute)
+    return composed(composition, partial(load, kind), known_parts(kind))
+
+
+def _composition(kind: str, name: str) -> Composition | None:
+    return parsed(name, known_parts(kind)) if kind in OWN_KINDS else None
+
+
+def _is_known(kind: str, name: str) -> bool:
+    folded = name.replace("-", "_")
+    return any(each.replace("-", "_") == folded for each in known_parts(kind))
 
 
 def build(kind: str, config: PartConfig, **context: Any) -> Any:
-    """The part that `config.type` names: `Class(config, **context)`, or `Class(**options, **context)` for a class named by path.
+    """The part that `config.type` names: `Class(config, **context)`, or `Class(**options, **context)` for a class without options.
 
-    A class named by path is given the part of the context that its signature takes, unless its first parameter is a PartConfig.
+    A class with a nested `Config` is given an instance of it, or of its options. A class named by path or registered by `tw.register`
+    is given the part of the context that its signature takes, unless its first parameter is a PartConfig.
     """
     made_from = load(kind, config.type)
-    if registered_name(kind, config.type) or own_options(made_from):
+    if registered_name(kind, config.type) in parts(kind) and kind != "part":
         return made_from(config, **context)
     accepted = context_names(made_from, context)
+    if own_options(made_from):
+        return made_from(config, **({name: context[name] for name in accepted} if kind in OWN_KINDS else context))
+    if takes_config(made_from):
+        return made_from(config_object(made_from, config), **{name: context[name] for name in accepted})
     given = {name: getattr(config, name) for name in type(config).model_fields if name != "type" and _is_given(config, name)}
     given |= config.model_extra or {}
     make = partial(made_from, **given, **{name: context[name] for name in accepted})

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema
 
 from trainwright.config.model import ConfigModel, PartConfig
-from trainwright.config.registry import KINDS, parts
+from trainwright.config.registry import KINDS, OWN_KINDS, parts
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 PATH = r"^([A-Za-z_]\w*(\.[A-Za-z_]\w*)+|[A-Za-z_][\w.]*:[A-Za-z_]\w*|.+\.py:[A-Za-z_]\w*)$"
@@ -19,10 +20,16 @@ BASE = {
 }
 
 
-def json_schema(model: type[ConfigModel]) -> dict[str, Any]:
-    """The schema (draft 2020-12) of a configuration file: sections, and each kind of part as a choice by `type`."""
+def json_schema(
+    model: type[ConfigModel], own: type[ConfigModel] | None = None, short: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The schema (draft 2020-12) of a configuration file: sections, and each kind of part as a choice by `type`.
+
+    `own`: the model of a file that has `system`, or the keys `short` (name → schema) in place of it, `model` with a `type` among them.
+    """
     definitions: dict[str, Any] = {"reference": REFERENCE}
     root = _schema_of(model, definitions)
+    other = None if own is None else _schema_of(own, definitions)
     for section in definitions.values():
         section.pop("required", None)  # the rest may stand in a base file or on the command line; `validate` checks the composed whole
     for kind in KINDS:
@@ -31,12 +38,23 @@ def json_schema(model: type[ConfigModel]) -> dict[str, Any]:
     required = root.pop("required", [])
     root["properties"] = {"base": BASE, **root["properties"]}
     root["anyOf"] = [{"required": ["base"]}, {"required": required}]
+    if other is not None:
+        root = _either(root, other, short or {})
     return {
         "$schema": DIALECT,
         "$id": "trainwright.schema.json",
         **_finished(root),
         "$defs": {key: _finished(definitions[key]) for key in sorted(definitions)},
     }
+
+
+def _either(table: dict[str, Any], own: dict[str, Any], short: Mapping[str, Any]) -> dict[str, Any]:
+    """One schema for both kinds of files, told apart by `system`, or by a model that is a text or has a `type`."""
+    typed = {"anyOf": [{"type": "string"}, {"type": "object", "required": ["type"]}]}
+    other = {**own, "properties": {"base": BASE, **own["properties"], **short}}
+    other.pop("required", None)
+    is_own = {"anyOf": [{"required": ["system"]}, {"required": ["model"], "properties": {"model": typed}}]}
+    return {"description": table.pop("description", ""), "type": "object", "if": is_own, "then": other, "else": table}
 
 
 class _Generator(GenerateJsonSchema):
@@ -68,12 +86,14 @@ def _schema_of(model: type[ConfigModel], definitions: dict[str, Any], prefix: st
 def _kind(kind: str, definitions: dict[str, Any]) -> dict[str, Any]:
     """One kind: a name, a mapping with `type` and the options of that part, or a class named by path."""
     table = parts(kind)
-    names = {"enum": list(table), "description": f"The name of a registered {kind}; its options keep their defaults."}
+    known = {"enum": list(table), "description": f"The name of a registered {kind}; its options keep their defaults."}
+    own = {"type": "string", "description": f"The name of a {kind} that a file under `imports` registers."}
+    names = [*([known] if table else []), *([own] if kind in OWN_KINDS else [])]
     for name, part in table.items():
         definitions[f"{kind}.{name}"] = _part(name, part.config, part.summary, definitions, f"{kind}.{name}.")
     foreign = {
         "type": "object",
-        "properties": {"type": {"type": "string", "pattern": PATH}},
+        "properties": {"type": _other_names(kind, table)},
         "required": ["type"],
         "description": "A class by path, with its options: package.module.Class, package.module:Class or ./file.py:Class.",
     }
@@ -83,7 +103,14 @@ def _kind(kind: str, definitions: dict[str, Any]) -> dict[str, Any]:
         "not": {"required": ["type"]},
         "description": f"Options of the {kind} used by default, or of the one named in a base file.",
     }
-    return {"anyOf": [names, {"type": "string", "pattern": PATH}, {"oneOf": [*written, foreign]}, unnamed]}
+    return {"anyOf": [*names, {"type": "string", "pattern": PATH}, {"oneOf": [*written, foreign]}, unnamed]}
+
+
+def _other_names(kind: str, table: Mapping[str, Any]) -> dict[str, Any]:
+    """A path, or, for kinds of which people register their own, any name that is none of Trainwright's."""
+    if kind not in OWN_KINDS:
+        return {"type": "string", "pattern": PATH}
+    return {"type": "string", "not": {"enum": list(table)}} if table else {"type": "string"}
 
 
 def _part(name: str, options: type[PartConfig], summary: str, definitions: dict[str, Any], prefix: str) -> dict[str, Any]:

@@ -1,12 +1,14 @@
-"""The code a run used: the git commit, branch and uncommitted changes, when it was started inside a work tree."""
+"""The code a run used: the git commit, branch and uncommitted changes, and a copy of the files and configurations."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
 import os
+import shutil
 import subprocess
 import threading
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from typing import Any
 import trainwright._version as version
 from trainwright._version import __version__
 from trainwright.config.errors import RunError
+from trainwright.runs.code_snapshot import Snapshot, copy_configs, copy_named, copy_tracked, git_output, named_files
 from trainwright.runs.directory import RunDirectory
 from trainwright.runs.files import write_text
 
@@ -66,38 +69,104 @@ def source_sha256() -> str | None:
     return digest.hexdigest()
 
 
-def write_code(run: RunDirectory, folder: Path | None = None) -> dict[str, Any]:
-    """Write code.json and, with uncommitted changes, `code/diff.patch`; what cannot be had is said in the log and does no harm."""
+def write_code(run: RunDirectory, folder: Path | None = None, config: Any = None) -> dict[str, Any]:
+    """Write code.json, with uncommitted changes `code/diff.patch`, and the source files to `code/files`.
+
+    `config` is the configuration as plain values; outside a git work tree the files that it names are copied. What cannot be had is
+    said in the log and does no harm.
+    """
+    folder = folder or Path.cwd()
     state, diff = code_state(folder)
     if state["note"]:
         log.debug("code: %s", state["note"])
+    before = _before(run)
+    state |= {"snapshot": before.get("snapshot"), "configs": before.get("configs", [])}
     try:
         if diff:
             (run.path / "code").mkdir(exist_ok=True)
             write_text(run.path / "code" / "diff.patch", diff)
+        run.write_json("code.json", state)  # what is known already must not wait for the files
+        state["snapshot"] = _write_files(run, folder, config)
         run.write_json("code.json", state)
-    except (OSError, RunError) as error:
+    except (OSError, RunError, subprocess.TimeoutExpired) as error:
         log.warning("the state of the code was not saved: %s", error)
     return state
 
 
-def write_code_in_background(run: RunDirectory, folder: Path | None = None) -> threading.Thread:
+def write_configs(run: RunDirectory, files: Iterable[Path]) -> None:
+    """Copy the configuration files as written, with their bases, to `code/configs`, and list them in code.json; harmless when it fails."""
+    try:
+        told = copy_configs(files, run.path / "code" / "configs")
+        if told:
+            run.write_json("code.json", {**_before(run), "configs": told})
+    except (OSError, RunError) as error:
+        log.warning("the configuration files were not saved: %s", error)
+
+
+def _before(run: RunDirectory) -> dict[str, Any]:
+    try:
+        found = run.read_json("code.json")
+    except RunError:
+        found = None
+    return found if isinstance(found, dict) else {}
+
+
+def _write_files(run: RunDirectory, folder: Path, config: Any) -> dict[str, Any] | None:
+    """Copy the files beside those of an earlier start of the run, and keep the copy only where it differs."""
+    code = run.path / "code"
+    earlier = sorted((each for each in code.glob("files*") if each.is_dir()), key=_number)
+    number = _number(earlier[-1]) + 1 if earlier else 1
+    name = f"files-{number}" if number > 1 else "files"
+    temporary = code / f".{name}.tmp"
+    shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        made = _snapshot(folder, temporary, config)
+        known = _before(run).get("snapshot")
+        if known and earlier and known.get("sha256") == made.sha256:
+            return dict(known)
+        if not made.files and not made.left_out:
+            return None
+        if temporary.is_dir():
+            temporary.rename(code / name)
+        return made.as_dict(f"code/{name}")
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _number(folder: Path) -> int:
+    text = folder.name.partition("-")[2]
+    return int(text) if text.isdigit() else 1
+
+
+def _snapshot(folder: Path, to: Path, config: Any) -> Snapshot:
+    """Of the work tree around `folder`, and of what the config names outside it."""
+    try:
+        top = _git(folder, "rev-parse", "--show-toplevel")
+    except OSError:
+        top = None
+    named = named_files(config)
+    if top is None:
+        return copy_named(named, to)
+    made = copy_tracked(Path(top), to, _git)
+    outside = [each for each in named if not each.resolve().is_relative_to(Path(top).resolve())]
+    if outside:
+        more = copy_named(outside, to / "outside")
+        made.files, made.bytes = made.files + more.files, made.bytes + more.bytes
+        made.sha256 = hashlib.sha256(f"{made.sha256}{more.sha256}".encode()).hexdigest()
+        made.left_out |= {f"outside/{name}": reason for name, reason in more.left_out.items()}
+    return made
+
+
+def write_code_in_background(run: RunDirectory, folder: Path | None = None, config: Any = None) -> threading.Thread:
     """The same from a thread, so that git does not delay the first step; join the returned thread before the run is closed."""
     folder = folder or Path.cwd()
-    thread = threading.Thread(target=write_code, args=(run, folder), name="code-state", daemon=True)
+    thread = threading.Thread(target=write_code, args=(run, folder, config), name="code-state", daemon=True)
     thread.start()
     return thread
 
 
 def _git(folder: Path, *arguments: str, strip: bool = True) -> str | None:
-    """Output of a git command, or None when it fails; raises OSError without git and TimeoutExpired when it is slow."""
-    # Optional locks are off so that looking never touches the index a person may be working with.
-    command = ["git", "--no-optional-locks", "-C", str(folder), *arguments]
-    done = subprocess.run(command, capture_output=True, timeout=TIMEOUT, stdin=subprocess.DEVNULL, check=False)
-    if done.returncode:
-        return None
-    text = done.stdout.decode("utf-8", "replace")
-    return text.strip("\n") if strip else text
+    return git_output(folder, *arguments, strip=strip, timeout=TIMEOUT)
 
 
 def _git_quietly(folder: Path, *arguments: str) -> str | None:

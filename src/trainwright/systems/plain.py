@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from trainwright.config.errors import ConfigError
-from trainwright.config.registry import build
 from trainwright.data.rows import Rows
 from trainwright.engine.system import Batch, Loss, Moment
 from trainwright.nn.criteria.base import Count, Criterion
@@ -22,6 +22,7 @@ from trainwright.systems.base import seeded
 from trainwright.systems.plain_batch import TARGET, Reading, check_target
 from trainwright.systems.plain_checks import check
 from trainwright.systems.plain_metrics import Measures, MetricFunction
+from trainwright.systems.plain_model import finished_model, hooks_on, made_model
 from trainwright.systems.plain_options import PlainOptions
 
 if TYPE_CHECKING:
@@ -57,9 +58,10 @@ class PlainSystem(nn.Module):
         target: str | int | None = None,
     ) -> None:
         super().__init__()
+        self.options = model if isinstance(model, PlainOptions) else None
         if isinstance(model, PlainOptions):
             loss, metrics, target = model.loss, model.metrics, model.target
-            model = _model(model)
+            model = made_model(model)
         check_target(target)
         made = criterion(loss, "tw.fit(loss)")
         self.model, self.inputs, self.criterion = model, inputs, made
@@ -68,6 +70,7 @@ class PlainSystem(nn.Module):
         self.reading = Reading(model, inputs, target, made.claimed, made.uses_target)
         self._usual: tuple[Any, Any] | None = None
         self._run: weakref.ref[Session] | None = None
+        self._hooked = ExitStack()
         self._by_terms = not isinstance(made, FunctionCriterion) and type(made).terms is not Criterion.terms
 
     @classmethod
@@ -75,6 +78,20 @@ class PlainSystem(nn.Module):
         """The system that options describe; equal seeds give equal weights, whatever else was drawn before."""
         with seeded(seed):
             return cls(options)
+
+    def build(self, spec: Any) -> None:
+        """What options ask for beside the layers themselves: first values, parametrizations, weights."""
+        if self.options is not None:
+            finished_model(self.model, self.options, lambda: self.output_of(spec.example))
+
+    def setup(self, session: Session) -> None:
+        """Puts the hooks of the options on the model, for a run that trains."""
+        if self.options is not None and self.options.hooks and session.stage == "fit":
+            self._hooked.enter_context(hooks_on(self.model, self.options, session))
+
+    def teardown(self, session: Session) -> None:
+        """Takes them off."""
+        self._hooked.close()
 
     def attach(self, session: Session) -> None:
         """Called when a run begins: balanced weights see its targets; scheduled ones read the share of the present epoch from it."""
@@ -84,7 +101,7 @@ class PlainSystem(nn.Module):
             log.warning("micro-batches do not join exactly with this loss: %s", self.criterion.inexact)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_run": None}
+        return {**self.__dict__, "_run": None, "_hooked": ExitStack()}
 
     def _epochs(self, moment: Moment) -> float:
         """Passes over the rows, with the share of the present one inside a run."""
@@ -217,12 +234,3 @@ class PlainSystem(nn.Module):
     def check(self, batch: Batch) -> None:
         """Try a forward pass and the loss on some rows before the run begins; raises DataError that says what does not fit."""
         check(self, batch)
-
-
-def _model(options: PlainOptions) -> nn.Module:
-    """The model of the options; raises ConfigError when what is named is no module."""
-    made = build("model", options.model)
-    if isinstance(made, nn.Module):
-        return made
-    fix = "name a class of torch.nn.Module, or a function that gives one"
-    raise ConfigError(f"'{options.model.type}' gives a {type(made).__name__}, not a model", where="model", fix=fix)

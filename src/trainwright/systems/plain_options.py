@@ -5,6 +5,10 @@ from __future__ import annotations
 from trainwright.config.choice import choice
 from trainwright.config.model import PartConfig
 from trainwright.nn.criteria.choosing import LossChoice
+from trainwright.nn.extension_options import ExtensionOptions
+from trainwright.nn.init_options import InitRule
+from trainwright.nn.module_hook_options import ModuleHookOptions
+from trainwright.nn.parametrization_options import ParametrizationOptions
 
 
 class PlainOptions(PartConfig):
@@ -19,3 +23,15 @@ class PlainOptions(PartConfig):
     """Metrics by name, or functions of (outputs, targets) at a path; those usual for the loss when none are named."""
     target: str | int | None = None
     """The target's key in the batch, or its place; otherwise target, label, labels or y, or the last of a tuple."""
+    extensions: list[ExtensionOptions] = []
+    """C++ and CUDA sources that are built on first use, before the model is made."""
+    init: list[InitRule] = []
+    """How parameters begin, by type of module and name; the later rule wins."""
+    parametrizations: list[ParametrizationOptions] = []
+    """Weights that are computed from others: `weight_norm`, `spectral_norm`, `orthogonal`, or a module of your own."""
+    hooks: list[ModuleHookOptions] = []
+    """What is recorded, drawn or replaced in the inputs, outputs and gradients of modules while they train."""
+    weights: str | None = None
+    """Weights the model begins with: a file, a run, a checkpoint or a URL, and after a colon the module in it."""
+    weights_ignore: list[str] = []
+    """Patterns of names that are not taken from there."""

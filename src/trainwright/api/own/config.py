@@ -12,8 +12,13 @@ from trainwright.config.own_parts import import_named
 from trainwright.config.places import Node
 from trainwright.engine.config import TrainerConfig
 
-SHORT = ("model", "loss", "metrics", "target")
-"""Options of the plain system that may stand at the top, in place of `system: {type: plain, …}`."""
+SHORT: dict[str, dict[str, Any]] = {
+    "model": {"$ref": "#/$defs/model", "description": "The model of a plain system."},
+    "loss": {"description": "Its loss: a name, a mapping with `type`, or a list of them with weights."},
+    "metrics": {"description": "Its metrics."},
+    "target": {"description": "The target's key in the batch, or its place."},
+}
+"""Options of the plain system that may stand at the top, in place of `system: {type: plain, …}`, and their JSON Schema."""
 
 
 class OwnConfig(ConfigModel):

@@ -24,6 +24,7 @@ from trainwright.engine.trainer import Trainer
 from trainwright.systems.base import built, seeded
 from trainwright.systems.facts import Facts
 from trainwright.systems.lightning import LightningSystem, given_by_place, is_lightning, loaders_of
+from trainwright.systems.plain import PlainSystem
 
 log = logging.getLogger("trainwright.fit")
 
@@ -60,6 +61,8 @@ def prepare_own(config: OwnConfig, only: str | None = None) -> PreparedSystem:
     facts = Facts(len(splits["train"]) if "train" in splits else 0, example, spec)
     if hasattr(system, "build"):
         built(system, facts, seed=config.run.seed)
+    if isinstance(system, PlainSystem) and "train" in splits:
+        system.fit_targets(splits["train"])
     for rows in splits.values() if only is None else ():
         say_inexact(rows)
     return PreparedSystem(system, splits, spec)

@@ -6,15 +6,18 @@ import contextlib
 import logging
 import shlex
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 from trainwright.api.own.config import OwnConfig, compose_own
 from trainwright.api.own.prepare import PreparedSystem, check_own, prepare_own, trainer_for
+from trainwright.api.report import write_report
 from trainwright.api.resume import existing, refuse_changes
 from trainwright.api.run import Run
 from trainwright.api.system_run import SystemRun
 from trainwright.api.train import refuse_taken
+from trainwright.api.unwritten import unwritten
 from trainwright.config.compose import Composed
 from trainwright.config.dump import dump
 from trainwright.config.errors import RequestError, RunError
@@ -35,7 +38,7 @@ def train_own(composed: Composed, resume: bool = False) -> Run:
     if resume:
         found = existing(config)  # type: ignore[arg-type]
         if found is not None and found.config.is_file():
-            return continue_own(found, config)
+            return continue_own(found, config, composed.files)
     else:
         refuse_taken(config)  # type: ignore[arg-type]
     prepared = prepare_own(config)
@@ -45,7 +48,7 @@ def train_own(composed: Composed, resume: bool = False) -> Run:
     run = RunDirectory.create(config.run.dir, config.run.name, resume=resume and bool(config.run.dir))
     try:
         with run:
-            return _trained(run, config, prepared, engine, resume)
+            return _trained(run, config, prepared, engine, resume, composed.files)
     except RequestError:
         if not any(run.checkpoints.glob("*")):
             shutil.rmtree(run.path, ignore_errors=True)
@@ -98,7 +101,7 @@ def resume_own(found: RunDirectory, overrides: Any = ()) -> Run:
     return continue_own(found, settled(validate(OwnConfig, composed), composed))
 
 
-def continue_own(found: RunDirectory, config: OwnConfig) -> Run:
+def continue_own(found: RunDirectory, config: OwnConfig, files: Sequence[Path] = ()) -> Run:
     """Continue `found`, whose configuration may differ only where the past is not touched."""
     saved = saved_config(found)
     config = config.model_copy(
@@ -113,7 +116,7 @@ def continue_own(found: RunDirectory, config: OwnConfig) -> Run:
     check_own(config, prepared, engine)
     with RunDirectory.create(str(found.path), found.name, resume=True) as run:
         log.info("continuing %s", run.path)
-        return _trained(run, config, prepared, engine, resume=True)
+        return _trained(run, config, prepared, engine, True, files)
 
 
 def saved_config(found: RunDirectory) -> OwnConfig:
@@ -122,7 +125,7 @@ def saved_config(found: RunDirectory) -> OwnConfig:
     return validate(OwnConfig, composed)
 
 
-def _trained(run: RunDirectory, config: OwnConfig, prepared: PreparedSystem, engine: Any, resume: bool) -> Run:
+def _trained(run: RunDirectory, config: OwnConfig, prepared: PreparedSystem, engine: Any, resume: bool, files: Sequence[Path]) -> Run:
     again = f"trainwright resume {shlex.quote(str(run.path))}"
     engine.continue_with = again
 
@@ -130,9 +133,15 @@ def _trained(run: RunDirectory, config: OwnConfig, prepared: PreparedSystem, eng
         place = config.run.model_copy(update={"dir": ""})
         return dump(config.model_copy(update={"trainer": section, "run": place}))
 
-    work = SystemRun(engine, prepared.system, prepared.splits, written, config.run.seed, f"{again}, which makes what is missing")
+    missing = f"{again}, which makes what is missing"
+    work = SystemRun(engine, prepared.system, prepared.splits, written, config.run.seed, missing, files)
     with warnings_as(config.run.warnings):
-        work.train(run, resume)
+        result = work.train(run, resume)
+    for split, found in result.metrics.items():
+        if split == "test":
+            log.info("test: %s", "  ".join(f"{name} {value:.4g}" for name, value in found.items()))
+    with unwritten(run, "its report", f"trainwright report {shlex.quote(str(run.path))}"):
+        log.info("report: %s", write_report(run.path))
     log.info("run:    %s", run.path)
     return Run(RunDirectory.open(run.path))
 

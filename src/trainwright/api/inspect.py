@@ -1,0 +1,274 @@
+"""A model looked at: layers, shapes, sizes, cost and the flow of data, of a module, a system, a configuration or a run."""
+
+from __future__ import annotations
+
+import copy
+import inspect as signatures
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from trainwright.api.adapting import check_model
+from trainwright.config.compose import Composed
+from trainwright.config.errors import ConfigError, RequestError
+from trainwright.config.located import validate
+from trainwright.engine.pieces import is_ready
+from trainwright.engine.system import Moment, to_device
+from trainwright.nn.graph.dry import examples
+from trainwright.nn.graph.model import Graph
+from trainwright.nn.inspection.folding import folded
+from trainwright.nn.inspection.look import look_at
+from trainwright.nn.inspection.places import lazy_names
+from trainwright.nn.inspection.record import Inspection
+from trainwright.nn.inspection.shapes import named_tensors
+from trainwright.runs.directory import RunDirectory
+from trainwright.systems.base import System
+from trainwright.systems.plain import PlainSystem
+from trainwright.systems.updating import Tree
+
+log = logging.getLogger("trainwright.fit")
+FILE = "model.json"
+"""Where a run keeps what its model looks like."""
+Given = Mapping[str, Tensor] | Sequence[Tensor]
+
+
+def inspect(model: nn.Module, example: Any = None, *, named: Mapping[str, Any] | None = None) -> Inspection:
+    """The layers of a model with shapes, parameters, multiply-adds and memory, found by running it once on an example.
+
+    A tuple is what the model is called with, one after another; a mapping is given by name where its keys are parameters of `forward`;
+    anything else is the one argument. `named` are more arguments by name. Without an example, shapes are those that a graph states,
+    or none. The model, its buffers, modes, hooks and gradients, and random numbers are left as they were; a lazy model is copied first
+    and stays lazy. Raises ConfigError, naming module and shapes, where the forward fails.
+    """
+    check_model(model)
+    lazy = lazy_names(model)
+    if lazy:
+        model = copy.deepcopy(model)
+    if isinstance(model, System) and example is not None and type(model).forward is nn.Module.forward:
+        return inspect_step(model, example)
+    if example is None and named is None:
+        example = own_example(model)
+    if example is None and named is None:
+        return look_at(model, lazy=lazy)
+    positional, by_name = _arguments(model, example, dict(named or {}))
+
+    def call(used: nn.Module) -> Any:
+        return used(*positional, **by_name)
+
+    return look_at(model, call, _names(model, positional, by_name), lazy=lazy)
+
+
+def own_example(model: nn.Module, rows: int = 1) -> Any:
+    """The example a model itself states: `rows` of a graph's shapes, Lightning's `example_input_array`, a Hugging Face model's inputs."""
+    if isinstance(model, Graph):
+        given = examples(model._plan, model)
+        return None if given is None else tuple(map(_rows_of(rows), model._plan.inputs, given))
+    array = getattr(model, "example_input_array", None)
+    if array is not None:
+        return array
+    dummy = getattr(model, "dummy_inputs", None)
+    return dict(dummy) if isinstance(dummy, Mapping) else None
+
+
+def _rows_of(rows: int) -> Callable[[Any, Tensor], Tensor]:
+    def resized(stated: Any, example: Tensor) -> Tensor:
+        if stated.batch is None:
+            return example
+        shape = list(example.shape)
+        shape[stated.batch] = rows
+        return example.new_zeros(shape)
+
+    return resized
+
+
+def _arguments(model: nn.Module, example: Any, named: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    if isinstance(example, tuple) and not hasattr(example, "_fields"):
+        return example, named
+    if example is None:
+        return (), named
+    if isinstance(example, Mapping):
+        known = signatures.signature(model.forward).parameters.values()
+        takes = {each.name for each in known if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)}
+        if example and (set(example) <= takes or any(each.kind is each.VAR_KEYWORD for each in known)):
+            return (), {**example, **named}
+    return (example,), named
+
+
+def _names(model: nn.Module, positional: tuple[Any, ...], by_name: dict[str, Any]) -> list[tuple[str, Tensor]]:
+    """The tensors of a call, by the names that `forward` has for them."""
+    try:
+        bound = signatures.signature(model.forward).bind_partial(*positional, **by_name)
+    except (TypeError, ValueError):  # the call itself will tell what is wrong with it
+        return []
+    found: list[tuple[str, Tensor]] = []
+    for name, value in bound.arguments.items():
+        kind = bound.signature.parameters[name].kind
+        flat = kind in (signatures.Parameter.VAR_POSITIONAL, signatures.Parameter.VAR_KEYWORD)
+        for inner, tensor in named_tensors(value, name if not flat else "input"):
+            found.append((f"{name}.{inner}" if flat and inner.isdigit() else inner, tensor))
+    return found
+
+
+def inspect_step(system: Any, batch: Any) -> Inspection:
+    """The inspection of a system by what it does with a batch: it predicts, or, where it cannot, makes a step without going backwards.
+
+    A system that steps its optimizers by itself and cannot predict is only looked at. Raises ConfigError where the step fails.
+    """
+    from trainwright.api.system_run import plain_module
+
+    model = plain_module(system)
+    device = next((each.device for each in model.parameters()), torch.device("cpu"))
+    batch = to_device(batch, device)
+    step = _step(system, batch)
+    found = look_at(model, step, list(named_tensors(batch)), only_used=True)
+    if step is None:
+        found.notes = ["it was not run: it steps its optimizers by itself and has no predict_step"]
+    return found
+
+
+def _step(system: Any, batch: Any) -> Callable[[nn.Module], Any] | None:
+    if isinstance(system, PlainSystem):
+        return lambda _: system.output_of(batch)
+    if not isinstance(system, System) or type(system).predict_step is not System.predict_step:
+        return lambda _: system.predict_step(batch)
+    if not system.automatic_optimization:
+        return None
+    return lambda _: _training_step(system, batch)
+
+
+def _training_step(system: System, batch: Any) -> Any:
+    moment = Moment(0, 0, 0.0, torch.default_generator)
+    Tree(system).update_step(moment)
+    system.update_step(moment)
+    logged = list(system._logged)
+    try:
+        return system.training_step(batch, moment)
+    finally:
+        system._logged = logged
+
+
+def inspect_rows(system: Any, rows: Any, batch_size: int = 1) -> Inspection:
+    """The inspection of a system on the first rows of its data; raises ConfigError for a size that ready batches cannot have."""
+    if hasattr(rows, "begin_epoch"):
+        rows.begin_epoch(0, 0)
+    if not is_ready(rows):
+        return inspect_step(system, rows.take(torch.arange(min(batch_size, len(rows)))))
+    found = inspect_step(system, rows.take(torch.arange(1)))
+    found.notes.append("the data give whole batches: this is for the first of them")
+    return found
+
+
+def inspect_composed(composed: Composed, batch_size: int = 1, given: Given = ()) -> Inspection:
+    """The inspection of the model that a configuration describes, on its data or on the tensors `given`; nothing is trained or written."""
+    from trainwright.api.own.config import OwnConfig
+
+    if composed.model is OwnConfig:
+        return _of_own(validate(OwnConfig, composed), batch_size, given)
+    from trainwright.api.config import Config
+    from trainwright.api.finish import split_rows
+    from trainwright.api.prepare import prepare
+    from trainwright.api.training import Training
+
+    if given:
+        raise ConfigError("a table's model takes the columns of the table", where="--input", fix="leave it out; --batch-size sets the rows")
+    config = validate(Config, composed)
+    prepared = prepare(config)
+    return inspect_rows(Training(config, prepared).system, split_rows(prepared, "train"), batch_size)
+
+
+def _of_own(config: Any, batch_size: int, given: Given) -> Inspection:
+    from trainwright.api.own.prepare import made_system, prepare_own
+    from trainwright.api.system_run import plain_module
+
+    if given or config.data is None:
+        model = plain_module(made_system(config))
+        if given or own_example(model) is not None:
+            return inspect_given(model, given, batch_size)
+    prepared = prepare_own(config)
+    rows = prepared.splits.get("train") or next(iter(prepared.splits.values()))
+    return inspect_rows(prepared.system, rows, batch_size)
+
+
+def inspect_given(model: nn.Module, given: Given, batch_size: int = 1) -> Inspection:
+    """The inspection of a model on tensors by name or in order; without any on what the model itself states, with so many rows."""
+    if isinstance(given, Mapping):
+        return inspect(model, named=given)
+    return inspect(model, tuple(given) if given else own_example(model, batch_size))
+
+
+def inspect_run(found: RunDirectory, batch_size: int | None = None) -> Inspection:
+    """The inspection of a run's model: what the run kept of it, or, with a batch size or where it kept nothing, made again."""
+    kept = found.read_json(FILE) if batch_size is None else None
+    if isinstance(kept, dict):
+        try:
+            return Inspection.from_dict(kept)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            log.warning("%s of the run cannot be read (%s): it is made again", FILE, error)
+    from trainwright.api.config import Config
+    from trainwright.api.own.config import compose_own
+    from trainwright.api.own.train import is_own_run
+    from trainwright.config.compose import compose
+
+    composed = compose_own(found.config) if is_own_run(found) else compose(Config, found.config, [])
+    return inspect_composed(composed, batch_size or 1)
+
+
+def made_model(name: str, arguments: Mapping[str, Any]) -> nn.Module:
+    """The module of a class or function at a path, made with these arguments; raises ConfigError, with its signature."""
+    from trainwright.config.foreign import found_at
+
+    made_from = found_at(name)[0]
+    try:
+        made = made_from(**arguments)
+    except RequestError:
+        raise
+    except Exception as error:  # whatever a person's constructor raises is the answer
+        why = f"{type(error).__name__}: {error}".splitlines()[0]
+        fix = f"it takes {_signature(made_from)}; write name=value after it"
+        raise ConfigError(f"'{name}' cannot be made", why=why, fix=fix) from error
+    check_made(made, name)
+    return made
+
+
+def check_made(made: Any, name: str) -> None:
+    """Raises ConfigError for what is no module, or one whose constructor did not begin as it must."""
+    if not isinstance(made, nn.Module):
+        raise ConfigError(
+            f"'{name}' gives a {type(made).__name__}, not a model", fix="name a class of torch.nn.Module, or a function that gives one"
+        )
+    check_model(made)
+
+
+def _signature(made_from: Any) -> str:
+    try:
+        return str(signatures.signature(made_from))
+    except (TypeError, ValueError):
+        return "arguments that cannot be seen"
+
+
+def graph_in(path: Path) -> Graph | None:
+    """The graph that a YAML file describes by itself, with `nodes` at the top; None for any other file."""
+    from trainwright.config.reading import read_yaml
+
+    node = read_yaml(path)
+    return Graph.from_yaml(path) if isinstance(node.value, list) or node.under("nodes") is not None else None
+
+
+def write_model(run: RunDirectory, inspection: Inspection) -> Path:
+    """Write what the model of a run looks like into `model.json`; raises RunError when it cannot be written."""
+    return run.write_json(FILE, replace(inspection, flow=folded(inspection.flow)).to_dict())
+
+
+def record_model(run: RunDirectory, system: Any, rows: Any) -> None:
+    """Write `model.json` of a run that is about to start, from one pass over one row; what goes wrong is logged and costs nothing else."""
+    if getattr(rows, "once", False):
+        return
+    try:
+        write_model(run, inspect_rows(system, rows))
+    except RequestError as error:
+        log.debug("the model was not looked at: %s", error)

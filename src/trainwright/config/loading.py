@@ -1,0 +1,131 @@
+"""`tw.config.load`: a configuration from any form that people keep one in, as plain nested mappings."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+from trainwright.config.errors import ConfigError, RequestError, nearest
+from trainwright.config.places import Node, Place, node_of
+from trainwright.config.reading import kind_of, parse_yaml, read_yaml
+
+if TYPE_CHECKING:
+    from trainwright.config.old_forms.node import ConfigNode
+
+YAML = (".yaml", ".yml")
+KEY_VALUE = (".ini", ".txt", ".cfg", ".conf")
+JSON = (".json",)
+ENDINGS = (*YAML, *JSON, *KEY_VALUE)
+"""Files that hold a configuration, by their ending."""
+
+
+@overload
+def load(anything: Any, *, parser: argparse.ArgumentParser | None = None, node: Literal[False] = False) -> dict[str, Any]: ...
+@overload
+def load(anything: Any, *, parser: argparse.ArgumentParser | None = None, node: Literal[True]) -> ConfigNode: ...
+def load(anything: Any, *, parser: argparse.ArgumentParser | None = None, node: bool = False) -> dict[str, Any] | ConfigNode:
+    """The values of a file or an object as nested plain mappings, or as a ConfigNode with `node`.
+
+    Files: YAML (with its `base` files), JSON, and `key = value` (`.ini`, `.txt`); objects: mappings, Namespaces, YACS nodes, dataclasses,
+    OmegaConf nodes, pydantic models, SimpleNamespaces. Of objects and `key = value` files, keys with dots become nested. An argparse
+    `parser` gives the types of a `key = value` file and refuses unknown keys. Raises ConfigError (ManyErrors for several) with the
+    place of what cannot be read or cannot be a value of a config.
+    """
+    values = _values(anything, parser)
+    if not node:
+        return values
+    from trainwright.config.old_forms.node import ConfigNode
+
+    return ConfigNode(values)
+
+
+def _values(anything: Any, parser: argparse.ArgumentParser | None) -> dict[str, Any]:
+    from trainwright.config.old_forms.objects import plain
+
+    if not isinstance(anything, str | os.PathLike):
+        if parser is not None:
+            raise ConfigError("a parser types files, not objects", fix="give the path of a `key = value` file")
+        return plain(anything)
+    path = Path(anything)
+    if parser is not None:
+        if path.suffix.lower() not in KEY_VALUE:
+            raise ConfigError("a parser types `key = value` files", where=str(path), fix=f"name a file that ends in {', '.join(KEY_VALUE)}")
+        from trainwright.config.old_forms.with_parser import read_with_parser
+
+        return plain(read_with_parser(path, parser), str(path))
+    found: dict[str, Any] = _with_bases(path, ()).plain()
+    return found
+
+
+def read_file(path: Path, problems: list[RequestError] | None = None) -> Node:
+    """The options in a configuration file of any of these forms, with their places; raises ConfigError for another ending.
+
+    Keys given twice are added to `problems`, or raised where there are none.
+    """
+    ending = path.suffix.lower()
+    if ending in KEY_VALUE:
+        from trainwright.config.old_forms.key_value import read_key_values
+
+        return read_key_values(path, problems)
+    if ending in JSON:
+        return _read_json(path, problems)
+    if ending in YAML or not ending:
+        return read_yaml(path, problems=problems)
+    close = nearest(ending, ENDINGS)
+    hint = f"did you mean '{path.with_suffix(close).name}'? " if close else ""
+    raise ConfigError(f"'{ending}' files hold no configuration", where=str(path), fix=f"{hint}write {', '.join(ENDINGS)}")
+
+
+def is_old_form(config: Any) -> bool:
+    """Whether `config` is an object that `load` reads and that is neither a path nor a plain mapping."""
+    from collections.abc import Mapping
+
+    return config is not None and not isinstance(config, str | os.PathLike) and not (isinstance(config, Mapping) and _is_plain(config))
+
+
+def _is_plain(config: Any) -> bool:
+    return type(config) is dict
+
+
+def _read_json(path: Path, problems: list[RequestError] | None) -> Node:
+    """JSON by its own rules (escapes, tabs), with places as YAML finds them, which reads nearly all of it."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        value = json.loads(text)
+    except FileNotFoundError:
+        raise ConfigError("no such file", where=str(path), fix="check where you are") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError("not a text file", where=str(path), why=f"byte {error.start} is not UTF-8") from error
+    except json.JSONDecodeError as error:
+        where = f"{path}:{error.lineno}:{error.colno}"
+        raise ConfigError(f"not valid JSON: {error.msg}", where=where, fix="close every bracket and quote") from error
+    except OSError as error:
+        raise ConfigError("cannot be read", where=str(path), why=error.strerror or str(error)) from error
+    if not isinstance(value, dict):
+        raise ConfigError(f"the file holds {kind_of(value)}, not options", where=str(path), fix='write {"key": value}')
+    try:
+        node = parse_yaml(text.replace("\t", " "), str(path), problems)
+    except ConfigError:
+        return node_of(value, Place(str(path)))
+    return node if node.plain() == value else node_of(value, Place(str(path)))
+
+
+def _with_bases(path: Path, chain: tuple[Path, ...]) -> Node:
+    """A file merged onto its bases, key by key, each found relative to the file that names it."""
+    from trainwright.config.layers import merge
+    from trainwright.config.structure import Leaf
+
+    if path.resolve() in chain:
+        raise ConfigError("base files go in a circle", where=str(path), fix="remove one `base`")
+    own = read_file(path)
+    base = own.value.pop("base", None) if path.suffix.lower() in (*YAML, *JSON) else None
+    merged: Node | None = None
+    for each in [] if base is None else base.value if isinstance(base.value, list) else [base]:
+        if not isinstance(each.value, str):
+            raise ConfigError("`base` is not a file name", where=str(each.place), fix="write `base: other.yaml`")
+        read = _with_bases(path.parent / each.value, (*chain, path.resolve()))
+        merged = merge(merged, read, Leaf()) if merged else read
+    return merge(merged, own, Leaf()) if merged else own

@@ -1,0 +1,41 @@
+"""Asymmetric loss for many labels of which few apply."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from trainwright.nn.criteria.base import Count, Criterion
+from trainwright.nn.criteria.checks import floats, require, same_shape, span
+from trainwright.nn.criteria.options import AsymmetricOptions
+
+
+class Asymmetric(Criterion):
+    """−t (1 − p)^γ₊ log p − (1 − t) p_m^γ₋ log(1 − p_m), p_m = max(p − clip, 0) (Ridnik et al. 2021, eq. 7); output of logits."""
+
+    options: AsymmetricOptions
+    kind = "binary"
+
+    def sum(self, output: Tensor, target: Tensor) -> tuple[Tensor, Count]:
+        """The sum over elements, and their number."""
+        if output.shape != target.shape:
+            same_shape(self.name, output, target)
+        options = self.options
+        positive = output.sigmoid()
+        negative = (1 - positive + options.clip).clamp_max(1)
+        log_likelihood = target * positive.clamp_min(options.eps).log() + (1 - target) * negative.clamp_min(options.eps).log()
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not options.detach_weight):
+            truth = positive * target + negative * (1 - target)
+            discount = (1 - truth).pow(options.gamma_pos * target + options.gamma_neg * (1 - target))
+        return -(discount * log_likelihood).sum(), output.numel()
+
+    def check_arguments(self, output: Tensor, target: Tensor) -> None:
+        """Refuses shapes that would be broadcast, and targets that are no floats."""
+        same_shape(self.name, output, target)
+        floats(self.name, output, target)
+
+    def check_values(self, output: Tensor, target: Tensor) -> None:
+        """Refuses targets outside 0 to 1."""
+        inside = ((target >= 0) & (target <= 1)).all()
+        fix = "give 0 and 1 for each label; for one class per row use cross_entropy"
+        require(self.name, inside, lambda: f"its target is from 0 to 1, here {span(target)}", fix, output=output, target=target)

@@ -1,0 +1,121 @@
+"""What criteria share: arguments found, a sum and a count, refusals before the first step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from trainwright.config.errors import DataError
+from trainwright.nn.criteria.options import CriterionOptions
+from trainwright.nn.criteria.wiring import argument, model_side
+
+Count = int | Tensor
+"""How many items a sum is over: a number, or a scalar on the device where it depends on the values of the target."""
+
+
+@dataclass(slots=True)
+class Terms:
+    """A loss as a sum over items with its graph, how many items, and named terms, each a detached sum over the same items."""
+
+    total: Tensor
+    count: Count
+    parts: dict[str, Tensor]
+
+
+class Criterion(nn.Module):
+    """A loss as `sum over items` and `number of items`, so that the pieces of a step join into exactly the loss of the whole.
+
+    A subclass says what it takes of the model (`takes`), whether it has a target, what else it needs (`needs`), and in `sum` what
+    they cost; sum / count is torch's `reduction="mean"`.
+    """
+
+    kind: str = ""
+    """What metrics by name may read of output and target: category, binary, number; empty where they cannot."""
+    takes: tuple[str, ...] = ("output",)
+    needs: tuple[str, ...] = ()
+    uses_target: bool = True
+    changes: bool = False
+    """Whether it depends on where the run is (scheduled weights)."""
+    inexact: str = ""
+    """Why pieces of a step do not join exactly; empty where they do."""
+
+    def __init__(self, options: CriterionOptions) -> None:
+        super().__init__()
+        self.name, self.options = options.type, options
+        self.names = dict(options.inputs)
+        self.by_row = options.reduction == "batchmean"
+        self.simple = not self.names and len(self.takes) == 1 and self.uses_target and not self.needs
+        """Whether it takes one output and the target and nothing else, so that it can be computed again from both."""
+        self._direct = self.simple and not self.by_row
+
+    @property
+    def claimed(self) -> set[str | int]:
+        """Keys and places of the batch that the loss reads."""
+        return {*self.needs, *self.names.values()}
+
+    @property
+    def wants_targets(self) -> bool:
+        """Whether `fit` must see the training targets first (`balanced` weights)."""
+        return False
+
+    def fit(self, targets: Tensor | Iterable[Tensor]) -> None:
+        """Computes what depends on the training targets; nothing, for most."""
+
+    def total(self, output: Any, target: Any, batch: Any = None) -> tuple[Tensor, Count]:
+        """The sum over items and how many they are; raises DataError for shapes that do not fit."""
+        if self._direct and isinstance(output, Tensor):
+            return self.sum(output, target)
+        arguments = self.arguments(output, target, batch)
+        summed, count = self.sum(*arguments)
+        return (summed, self.rows(*arguments)) if self.by_row else (summed, count)
+
+    def terms(self, output: Any, target: Any, batch: Any = None, step: int = 0, epoch: float = 0.0) -> Terms:
+        """As `total`, with named parts where there are several, at a place of the run."""
+        total, count = self.total(output, target, batch)
+        return Terms(total, count, {})
+
+    def forward(self, output: Any, target: Any, batch: Any = None) -> Tensor:
+        """The mean over items, as torch's losses give it."""
+        total, count = self.total(output, target, batch)
+        return total / count
+
+    def arguments(self, output: Any, target: Any, batch: Any = None) -> list[Any]:
+        """What `sum` is called with: the outputs, the target, and what else the loss needs."""
+        found = model_side(output, batch, self.takes, self.names, self.name)
+        if self.uses_target:
+            found.append(argument("target", output, batch, self.names, self.name) if "target" in self.names else target)
+        return found + [argument(name, output, batch, self.names, self.name) for name in self.needs]
+
+    def sum(self, *arguments: Any) -> tuple[Tensor, Count]:
+        """The sum over items, and how many, of the arguments found."""
+        raise NotImplementedError
+
+    def rows(self, *arguments: Any) -> int:
+        """How many rows the arguments are of."""
+        return len(arguments[0])
+
+    def scores(self, output: Any) -> Any:
+        """What predictions and metrics read of the model's output: the output, but for losses that hold the last layer."""
+        return output
+
+    @torch.no_grad()
+    def check(self, output: Any, target: Any, batch: Any = None) -> None:
+        """Refuses, before step 1, outputs and targets that the loss would broadcast or misread; raises DataError saying what to change."""
+        arguments = self.arguments(output, target, batch)
+        for each in arguments:
+            if not isinstance(each, Tensor):
+                fix = "give tensors, or a loss of your own: a function of (output, target)"
+                raise DataError(f"the model gives a {type(each).__name__}, not a tensor", where=f"loss '{self.name}'", fix=fix)
+        self.check_arguments(*arguments)
+        if self.options.check_values:
+            self.check_values(*arguments)
+
+    def check_arguments(self, *arguments: Any) -> None:
+        """Refuses shapes and types."""
+
+    def check_values(self, *arguments: Any) -> None:
+        """Refuses values that look like a mistake."""

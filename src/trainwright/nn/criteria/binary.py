@@ -1,0 +1,66 @@
+"""Binary cross-entropy, of probabilities and of logits."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn import functional
+
+from trainwright.nn.criteria.base import Count
+from trainwright.nn.criteria.checks import MEANT, floats, require, same_shape, span
+from trainwright.nn.criteria.weights import WeightedCriterion, along_channels
+
+
+class BCE(WeightedCriterion):
+    """−t log p − (1 − t) log(1 − p), times the weight of its label; the model gives p."""
+
+    kind = ""
+
+    def sum(self, output: Tensor, target: Tensor) -> tuple[Tensor, Count]:
+        """The sum over elements, and their number."""
+        if output.shape != target.shape:
+            same_shape(self.name, output, target)
+        weight = self._along("class_weight", output)
+        return functional.binary_cross_entropy(output, target, weight, reduction="sum"), output.numel()
+
+    def _along(self, name: str, output: Tensor) -> Tensor | None:
+        if self._buffers[name] is None and not self._unfitted:
+            return None
+        weight = self.weight(name, output)
+        return None if weight is None else along_channels(weight, output)
+
+    def check_arguments(self, output: Tensor, target: Tensor) -> None:
+        """Refuses shapes that would be broadcast, and targets that are no floats."""
+        same_shape(self.name, output, target)
+        floats(self.name, output, target)
+
+    def check_values(self, output: Tensor, target: Tensor) -> None:
+        """Refuses logits, and targets outside 0 to 1."""
+        _check_targets(self.name, output, target)
+        fix = "use bce_with_logits for logits, or let the model end in a sigmoid"
+        why = "it takes probabilities, from 0 to 1"
+        inside = ((output >= 0) & (output <= 1)).all()
+        require(self.name, inside, lambda: f"{why}, the model gives {span(output)}", fix, output=output, target=target)
+
+
+class BCEWithLogits(BCE):
+    """BCE of sigmoid(output), computed without loss of digits; positives times `pos_weight`."""
+
+    kind = "binary"
+
+    def sum(self, output: Tensor, target: Tensor) -> tuple[Tensor, Count]:
+        """The sum over elements, and their number."""
+        if output.shape != target.shape:
+            same_shape(self.name, output, target)
+        weight, positive = self._along("class_weight", output), self._along("pos_weight", output)
+        summed = functional.binary_cross_entropy_with_logits(output, target, weight, reduction="sum", pos_weight=positive)
+        return summed, output.numel()
+
+    def check_values(self, output: Tensor, target: Tensor) -> None:
+        """Refuses targets outside 0 to 1."""
+        _check_targets(self.name, output, target)
+
+
+def _check_targets(loss: str, output: Tensor, target: Tensor) -> None:
+    fix = f"for class numbers use cross_entropy with y.long(); {MEANT}"
+    inside = ((target >= 0) & (target <= 1)).all()
+    require(loss, inside, lambda: f"its target is from 0 to 1, here {span(target)}", fix, output=output, target=target)

@@ -1,0 +1,142 @@
+"""What a person writes for a loss, as validated options: a name, a mapping, a path, or a list of them with weights. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, SerializeAsAny, ValidationError, WithJsonSchema, model_serializer
+from pydantic_core import PydanticCustomError
+
+from trainwright.config.errors import ConfigError, ManyErrors, RequestError, did_you_mean
+from trainwright.config.foreign import found_at, is_path, own_options
+from trainwright.config.model import ConfigModel, PartConfig, refusal
+from trainwright.config.scheduled import Scheduled
+from trainwright.nn.criteria import ALIASES, PARTS, spelled
+from trainwright.nn.criteria.options import CriterionOptions, FunctionOptions
+
+EXAMPLE = "write a name, {type: name, option: value}, or a list [{type: mse, weight: 1.0}, …]"
+
+
+class Term(ConfigModel):
+    """One loss of a weighted sum."""
+
+    loss: SerializeAsAny[PartConfig]
+    """The loss with its options."""
+    weight: Scheduled = Scheduled((1.0,))
+    """Its weight, which may change over the run."""
+    name: str = ""
+    """What it is called in the log; its type where it has none."""
+
+    @model_serializer(mode="plain")
+    def _as_written(self) -> dict[str, Any]:
+        named = {"name": self.name} if self.name else {}
+        return {**self.loss.model_dump(), "weight": self.weight.written(), **named}
+
+
+def criterion_options(given: Any) -> PartConfig:
+    """The options of one loss; raises ConfigError for an unknown one."""
+    if isinstance(given, PartConfig):
+        return given
+    written = {"type": given} if isinstance(given, str) else given
+    if not isinstance(written, Mapping) or not isinstance(written.get("type"), str):
+        raise ConfigError(f"{given!r} names no loss", fix=EXAMPLE)
+    written = {key.replace("-", "_") if isinstance(key, str) else key: value for key, value in written.items()}
+    name = spelled(written["type"])
+    if name in PARTS:
+        return PARTS[name].config.model_validate({**written, "type": name})
+    if is_path(name):
+        return _at_path(name, written)
+    raise _unknown(name)
+
+
+def _unknown(name: str) -> ConfigError:
+    short = [*PARTS, *(each for each in ALIASES if each.islower() and "." not in each)]
+    return ConfigError(f"unknown loss '{name}'", fix=f"{did_you_mean(name, short)}; or a function of (output, target)")
+
+
+def _at_path(name: str, written: Mapping[str, Any]) -> PartConfig:
+    made_from, path = found_at(name)
+    own = own_options(made_from)
+    if own is not None:
+        return own.model_validate({**written, "type": path})
+    if isinstance(written.get("options", {}), Mapping):
+        rest = {**written.get("options", {}), **{key: value for key, value in written.items() if key not in ("type", "options")}}
+    kept = {key: rest.pop(key) for key in ("inputs", "check_values") if key in rest}
+    return FunctionOptions(type=path, options=rest, **kept)
+
+
+def choose_loss(given: Any) -> Any:
+    """The options of a loss, or the terms of a weighted sum; raises ConfigError or pydantic's errors."""
+    if isinstance(given, list | tuple):
+        if not given:
+            raise ConfigError("the list of losses is empty", fix=EXAMPLE)
+        return [_term(each) for each in given]
+    if isinstance(given, Mapping) and "weight" in given and not _is_class_weight(given):
+        return [_term(given)]
+    return criterion_options(given)
+
+
+def _is_class_weight(written: Mapping[str, Any]) -> bool:
+    """Whether `weight` of a loss that stands alone is torch's, one for each class."""
+    known = PARTS.get(spelled(str(written.get("type", ""))))
+    takes = known is None or "class_weight" in known.config.model_fields
+    return takes and not isinstance(written["weight"], int | float)
+
+
+def _term(given: Any) -> Term:
+    if isinstance(given, Term):
+        return given
+    if not isinstance(given, Mapping):
+        return Term(loss=criterion_options(given))
+    written = dict(given)
+    if isinstance(written.get("loss"), PartConfig):
+        return Term(**written)
+    weight, name = Scheduled.parse(written.pop("weight", 1.0)), str(written.pop("name", ""))
+    return Term(loss=criterion_options(written), weight=weight, name=name)
+
+
+def loss_options(given: Any, where: str = "loss") -> Any:
+    """`choose_loss` for a call from Python: raises ConfigError or ManyErrors naming the place and each option that is wrong."""
+    try:
+        return choose_loss(given)
+    except ConfigError as error:
+        raise ConfigError(error.what, where=error.where or where, why=error.why, fix=error.fix) from error
+    except (ValidationError, PydanticCustomError) as error:
+        raise _worded(error, given, where) from error
+
+
+def _worded(error: ValidationError | PydanticCustomError, given: Any, where: str) -> RequestError:
+    if isinstance(error, PydanticCustomError):
+        return ConfigError(error.message(), where=where, fix=str((error.context or {}).get("fix", "")))
+    allowed = list(_fields(given))
+    found: list[RequestError] = []
+    for each in error.errors(include_url=False):
+        key, context = ".".join(str(part) for part in each["loc"]), each.get("ctx", {})
+        if each["type"] == "extra_forbidden":
+            found.append(ConfigError(f"the loss has no option '{key}'", where=where, fix=did_you_mean(key, allowed)))
+        elif each["type"] == "missing":
+            found.append(ConfigError(f"the loss needs '{key}'", where=where, fix=f"give {key}"))
+        elif each["type"] == "refused":
+            found.append(ConfigError(context["what"], where=where, why=context["why"], fix=context["fix"]))
+        else:
+            found.append(ConfigError(f"{key} of the loss is {each['input']!r}", where=where, why=each["msg"]))
+    return found[0] if len(found) == 1 else ManyErrors(found)
+
+
+def _fields(given: Any) -> list[str]:
+    """The options of the loss that was written."""
+    name = spelled(str(given.get("type", ""))) if isinstance(given, Mapping) else spelled(str(given))
+    part = PARTS.get(name)
+    fields = part.config.model_fields if part is not None else CriterionOptions.model_fields
+    return [each for each in fields if each != "type"]
+
+
+LossChoice = Annotated[
+    Any,
+    BeforeValidator(refusal(choose_loss)),
+    WithJsonSchema(
+        {"anyOf": [{"type": "string"}, {"type": "object"}, {"type": "array", "items": {"anyOf": [{"type": "string"}, {"type": "object"}]}}]}
+    ),
+]
+"""The annotation of a field that picks a loss or a weighted sum of losses."""

@@ -1,0 +1,202 @@
+"""Losses of one class among several: class indices (b, …) or class probabilities (b, c, …) against outputs (b, c, …)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from trainwright.config.errors import DataError
+from trainwright.nn.criteria.base import Count, Criterion
+from trainwright.nn.criteria.checks import MEANT, is_distribution, misfit, require, same_shape, span
+from trainwright.nn.criteria.options import (
+    CriterionOptions,
+    CrossEntropyOptions,
+    LabelSmoothingCrossEntropyOptions,
+    NLLOptions,
+)
+from trainwright.nn.criteria.weights import WeightedCriterion
+
+IGNORED = -100
+NONE_IGNORED = -(2**31)
+"""No class: −100 is then refused by torch like any other class that does not exist."""
+
+
+class IndexCriterion(WeightedCriterion):
+    """Class indices against outputs (b, c, …): which items count, and with what weight."""
+
+    kind = "category"
+
+    def __init__(self, options: CriterionOptions) -> None:
+        super().__init__(options)
+        self.ignore_index: int | None = getattr(options, "ignore_index", None)
+
+    def ignored(self, target: Tensor) -> int:
+        """The class that is left out: a row with one class counts unless `ignore_index` is given, pixels and tokens of −100 do not."""
+        if self.ignore_index is not None:
+            return self.ignore_index
+        return NONE_IGNORED if target.dim() < 2 else IGNORED
+
+    def items(self, target: Tensor, weight: Tensor | None, ignored: int) -> Count:
+        """How many items torch's mean divides by: those not left out, each with the weight of its class."""
+        if ignored == NONE_IGNORED:
+            return len(target) if weight is None else weight[target].sum()
+        kept = target != ignored
+        if weight is None:
+            return kept.sum()
+        return (weight[target.where(kept, 0)] * kept).sum()
+
+    def check_arguments(self, output: Tensor, target: Tensor) -> None:
+        """Refuses outputs without classes, and targets that are no class index of each item."""
+        check_classes(self.name, output)
+        check_index(self.name, output, target)
+
+    def check_range(self, output: Tensor, target: Tensor) -> None:
+        """Refuses classes the model does not have."""
+        check_range(self.name, output, target, self.ignored(target))
+
+
+class CrossEntropy(IndexCriterion):
+    """−Σ_c q_c log softmax(output)_c, q the truth, an index or probabilities, smoothed, times the weight of the class."""
+
+    def __init__(self, options: CrossEntropyOptions | LabelSmoothingCrossEntropyOptions) -> None:
+        super().__init__(options)
+        self.smoothing = options.smoothing if isinstance(options, LabelSmoothingCrossEntropyOptions) else options.label_smoothing
+        self._plain = self.ignore_index is None and getattr(options, "class_weight", None) is None
+
+    def sum(self, output: Tensor, target: Tensor) -> tuple[Tensor, Count]:
+        """The sum over items; as many as there are, but for those left out, each with the weight of its class."""
+        if self._plain and target.dim() == 1 and not target.is_floating_point():
+            summed = functional.cross_entropy(output, target, ignore_index=NONE_IGNORED, reduction="sum", label_smoothing=self.smoothing)
+            return summed, target.shape[0]
+        weight = self.weight("class_weight", output)
+        if target.is_floating_point():
+            if output.shape != target.shape:
+                same_shape(self.name, output, target)
+            summed = functional.cross_entropy(output, target, weight, reduction="sum", label_smoothing=self.smoothing)
+            return summed, output.numel() // output.shape[1]
+        left_out = self.ignored(target)
+        summed = functional.cross_entropy(output, target, weight, ignore_index=left_out, reduction="sum", label_smoothing=self.smoothing)
+        return summed, self.items(target, weight, left_out)
+
+    def check_arguments(self, output: Tensor, target: Tensor) -> None:
+        """Refuses outputs without classes, and targets that are neither an index nor probabilities of each item."""
+        check_classes(self.name, output)
+        if not (target.is_floating_point() and target.shape == output.shape):
+            check_index(self.name, output, target)
+
+    def check_values(self, output: Tensor, target: Tensor) -> None:
+        """Refuses classes that do not exist, and probabilities where logits belong."""
+        if target.is_floating_point():
+            check_probabilities(self.name, output, target)
+        else:
+            self.check_range(output, target)
+        check_logits(self.name, output, target)
+
+
+class LabelSmoothingCrossEntropy(CrossEntropy):
+    """(1 − ε)·NLL − ε·mean of the log-probabilities."""
+
+
+class SoftTargetCrossEntropy(Criterion):
+    """−Σ_c target_c log softmax(output)_c, target of probabilities."""
+
+    kind = "category"
+
+    def sum(self, output: Tensor, target: Tensor) -> tuple[Tensor, Count]:
+        """The sum over items, and their number."""
+        if output.shape != target.shape:
+            same_shape(self.name, output, target)
+        return functional.cross_entropy(output, target, reduction="sum"), output.numel() // output.shape[1]
+
+    def check_arguments(self, output: Tensor, target: Tensor) -> None:
+        """Refuses class indices, and shapes that would be broadcast."""
+        check_classes(self.name, output)
+        if not target.is_floating_point():
+            fix = "use cross_entropy for class numbers"
+            raise misfit(self.name, "its target holds the probability of each class", fix, output=output, target=target)
+        same_shape(self.name, output, target)
+
+    def check_values(self, output: Tensor, target: Tensor) -> None:
+        """Refuses targets that are no probabilities, and probabilities where logits belong."""
+        check_probabilities(self.name, output, target)
+        check_logits(self.name, output, target)
+
+
+class NLL(IndexCriterion):
+    """−output[target] times the weight of the class; the model gives log-probabilities."""
+
+    options: NLLOptions
+
+    def sum(self, output: Tensor, target: Tensor) -> tuple[Tensor, Count]:
+        """The sum over items; as many as there are, but for those left out, each with the weight of its class."""
+        if self.options.log_softmax:
+            output = output.log_softmax(dim=1)
+        weight, left_out = self.weight("class_weight", output), self.ignored(target)
+        summed = functional.nll_loss(output, target, weight, ignore_index=left_out, reduction="sum")
+        return summed, self.items(target, weight, left_out)
+
+    def check_values(self, output: Tensor, target: Tensor) -> None:
+        """Refuses classes that do not exist, and outputs that are no log-probabilities."""
+        self.check_range(output, target)
+        if not self.options.log_softmax:
+            fix = f"use cross_entropy for logits, or log_softmax: true, or let the model end in log_softmax; {MEANT}"
+            why = "it takes log-probabilities, 0 or less"
+            holds = (output <= 1e-6).all()
+            require(self.name, holds, lambda: f"{why}, the model gives {span(output)}", fix, output=output, target=target)
+
+
+def check_classes(loss: str, output: Tensor) -> None:
+    """Raises DataError for an output without a dimension of classes."""
+    if output.dim() < 2:
+        fix = "give one output per class, or use loss='binary_cross_entropy'"
+        raise DataError(f"{loss} needs outputs (rows, classes), the model gives {tuple(output.shape)}", where="loss", fix=fix)
+    if output.shape[1] == 1:
+        fix = "give one output per class, or use loss='binary_cross_entropy' with a target of 0 and 1 in the shape of the output"
+        raise DataError(f"{loss} of one class is always 0, the model gives {tuple(output.shape)}", where="loss", fix=fix)
+
+
+def check_index(loss: str, output: Tensor, target: Tensor) -> None:
+    """Raises DataError for a target that is no class index of each item."""
+    found = {"output": output, "target": target}
+    wanted = (len(output), *output.shape[2:])
+    if target.is_floating_point():
+        fix = f"{loss} takes class numbers: give the target as y.long(); for values to be predicted use loss='mse'"
+        raise misfit(loss, f"its target is {target.dtype}, no class numbers", fix, **found)
+    if target.shape == wanted:
+        if target.dtype not in (torch.int64, torch.uint8):
+            raise misfit(loss, f"its target is {target.dtype}, torch takes int64", "give the target as y.long()", **found)
+        return
+    if target.dim() == output.dim() and target.shape[-1] == 1:
+        fix = "give one class number per row, without the last dimension: y.squeeze(-1)"
+    elif target.shape == output.shape:
+        fix = "for one-hot rows give y.argmax(1), or y.float() as probabilities; for several labels a row use loss='bce_with_logits'"
+    else:
+        fix = f"give class numbers of shape {wanted}: the output without its second dimension"
+    raise misfit(loss, f"outputs {tuple(output.shape)} need a target of {wanted}", fix, **found)
+
+
+def check_range(loss: str, output: Tensor, target: Tensor, ignored: int) -> None:
+    """Raises DataError for classes the model does not have."""
+    kept, found = target[target != ignored], {"output": output, "target": target}
+    if not kept.numel() or (int(kept.min()) >= 0 and int(kept.max()) < output.shape[1]):
+        return
+    classes = output.shape[1]
+    fix = f"the model gives {classes} classes: the target must hold whole numbers from 0 to {classes - 1}, one per row"
+    if int(kept.min()) == IGNORED:
+        fix = "to leave such rows out give the loss ignore_index: -100"
+    raise misfit(loss, f"the target holds classes {span(kept)}", fix, **found)
+
+
+def check_probabilities(loss: str, output: Tensor, target: Tensor) -> None:
+    """Raises DataError for a float target whose rows are no probabilities of classes."""
+    fix = f"for several labels a row use bce_with_logits; for values use mse; divide by the sum for probabilities; {MEANT}"
+    why = "a target of floats holds the probability of each class, 0 or more and 1 in sum"
+    require(loss, is_distribution(target), lambda: why, fix, output=output, target=target)
+
+
+def check_logits(loss: str, output: Tensor, target: Tensor) -> None:
+    """Raises DataError for probabilities where logits belong: softmax would be taken twice."""
+    fix = f"leave softmax out of the model, or use nll with log_softmax in the model; {MEANT}"
+    why = "it takes logits, and every row the model gives is 0 or more and sums to 1: softmax would be taken twice"
+    require(loss, not is_distribution(output), lambda: why, fix, output=output, target=target)

@@ -1,0 +1,95 @@
+"""Soft Dice loss of masks."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from trainwright.nn.criteria.base import Count, Criterion
+from trainwright.nn.criteria.checks import require, same_shape, span
+from trainwright.nn.criteria.classes import NONE_IGNORED, check_classes, check_index, check_range
+from trainwright.nn.criteria.options import DiceOptions
+
+
+class Dice(Criterion):
+    """1 − (2 Σ p t + s) / (Σ p + Σ t + s) of each row and class, Σ over pixels (Milletari et al. 2016), averaged over classes.
+
+    Output of logits (b, c, …); target of class indices (b, …) or masks in the shape of the output. The item is the row, so that
+    pieces of a step join exactly; Dice over the pixels of a whole batch could not.
+    """
+
+    options: DiceOptions
+
+    def sum(self, output: Tensor, target: Tensor) -> tuple[Tensor, Count]:
+        """The sum over rows, and their number."""
+        indices = not target.is_floating_point()
+        kept = self._kept(target, indices)
+        masks = self._masks(output, target, kept) if indices else target
+        if output.shape != masks.shape:
+            same_shape(self.name, output, masks)
+        weight = self.options.cross_entropy
+        rows = self._dice(self._probabilities(output, indices), masks, kept)
+        if weight:
+            rows = rows + weight * self._cross_entropy(output, target, kept)
+        return rows.sum(), len(output)
+
+    def _kept(self, target: Tensor, indices: bool) -> Tensor | None:
+        ignored = self.options.ignore_index
+        return target != ignored if indices and ignored is not None else None
+
+    def _masks(self, output: Tensor, target: Tensor, kept: Tensor | None) -> Tensor:
+        index = target.long() if kept is None else target.long().where(kept, 0)
+        return torch.zeros_like(output).scatter_(1, index.unsqueeze(1), 1.0)
+
+    def _probabilities(self, output: Tensor, indices: bool) -> Tensor:
+        activation = self.options.activation
+        if activation == "auto":
+            activation = "softmax" if indices and output.shape[1] > 1 else "sigmoid"
+        return output.softmax(dim=1) if activation == "softmax" else output.sigmoid() if activation == "sigmoid" else output
+
+    def _dice(self, probabilities: Tensor, masks: Tensor, kept: Tensor | None) -> Tensor:
+        if kept is not None:
+            probabilities, masks = probabilities * kept.unsqueeze(1), masks * kept.unsqueeze(1)
+        if not self.options.background and masks.shape[1] > 1:
+            probabilities, masks = probabilities[:, 1:], masks[:, 1:]
+        p, t = probabilities.flatten(2).float(), masks.flatten(2).float()
+        below = (p.square() + t.square() if self.options.squared else p + t).sum(dim=2)
+        smooth = self.options.smooth
+        # without smoothing an empty mask predicted empty is 0 / 0: it costs 0
+        tiny = torch.finfo(below.dtype).tiny
+        return (1 - (2 * (p * t).sum(dim=2) + smooth + tiny) / (below + smooth + tiny)).mean(dim=1)
+
+    def _cross_entropy(self, output: Tensor, target: Tensor, kept: Tensor | None) -> Tensor:
+        if target.is_floating_point():
+            return functional.binary_cross_entropy_with_logits(output, target, reduction="none").flatten(1).mean(dim=1)
+        ignored = NONE_IGNORED if kept is None else int(self.options.ignore_index or 0)
+        each = functional.cross_entropy(output, target.long(), ignore_index=ignored, reduction="none").flatten(1)
+        pixels = each.shape[1] if kept is None else kept.flatten(1).sum(dim=1).clamp_min(1)
+        return each.sum(dim=1) / pixels
+
+    def check_arguments(self, output: Tensor, target: Tensor) -> None:
+        """Refuses targets that are neither class indices of each pixel nor masks in the shape of the output."""
+        if target.is_floating_point():
+            same_shape(self.name, output, target)
+        else:
+            check_classes(self.name, output)
+            check_index(self.name, output, target)
+
+    def check_values(self, output: Tensor, target: Tensor) -> None:
+        """Refuses classes that do not exist, masks outside 0 to 1, and outputs that are no probabilities where they should be."""
+        found = {"output": output, "target": target}
+        if not target.is_floating_point():
+            ignored = self.options.ignore_index
+            check_range(self.name, output, target, NONE_IGNORED if ignored is None else ignored)
+        else:
+            inside = ((target >= 0) & (target <= 1)).all()
+            require(
+                self.name, inside, lambda: f"a mask is from 0 to 1, here {span(target)}", "divide by 255, or give class numbers", **found
+            )
+        if self.options.activation == "none":
+            inside = ((output >= 0) & (output <= 1)).all()
+            fix = "leave activation out for logits"
+            require(
+                self.name, inside, lambda: f"with activation: none it takes probabilities, the model gives {span(output)}", fix, **found
+            )

@@ -1,0 +1,148 @@
+"""Losses of one value against one value: the sum over elements, and how many elements."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn import functional
+
+from trainwright.nn.criteria.base import Count, Criterion
+from trainwright.nn.criteria.checks import MEANT, floats, require, same_shape, signs, span
+from trainwright.nn.criteria.options import (
+    HingeEmbeddingOptions,
+    HuberOptions,
+    KLDivOptions,
+    PoissonNLLOptions,
+    SmoothL1Options,
+)
+
+
+class Elementwise(Criterion):
+    """Output and target of one shape; a subclass gives the sum over elements in `summed`."""
+
+    kind = "number"
+
+    def sum(self, output: Tensor, target: Tensor) -> tuple[Tensor, Count]:
+        """The sum over elements, and their number; raises DataError rather than broadcast."""
+        if output.shape != target.shape:
+            same_shape(self.name, output, target)
+        return self.summed(output, target), output.numel()
+
+    def summed(self, output: Tensor, target: Tensor) -> Tensor:
+        """The sum over elements."""
+        raise NotImplementedError
+
+    def check_arguments(self, output: Tensor, target: Tensor) -> None:
+        """Refuses shapes that would be broadcast."""
+        same_shape(self.name, output, target)
+
+
+class L1(Elementwise):
+    """|output − target|."""
+
+    def summed(self, output: Tensor, target: Tensor) -> Tensor:
+        return functional.l1_loss(output, target, reduction="sum")
+
+
+class MSE(Elementwise):
+    """(output − target)²."""
+
+    def summed(self, output: Tensor, target: Tensor) -> Tensor:
+        return functional.mse_loss(output, target, reduction="sum")
+
+
+class SmoothL1(Elementwise):
+    """½d²/β where |d| < β, |d| − ½β elsewhere (Girshick 2015)."""
+
+    options: SmoothL1Options
+
+    def summed(self, output: Tensor, target: Tensor) -> Tensor:
+        return functional.smooth_l1_loss(output, target, reduction="sum", beta=self.options.beta)
+
+
+class Huber(Elementwise):
+    """½d² where |d| < δ, δ(|d| − ½δ) elsewhere (Huber 1964)."""
+
+    options: HuberOptions
+
+    def summed(self, output: Tensor, target: Tensor) -> Tensor:
+        return functional.huber_loss(output, target, reduction="sum", delta=self.options.delta)
+
+
+class PoissonNLL(Elementwise):
+    """rate − target · log rate."""
+
+    options: PoissonNLLOptions
+    kind = ""
+
+    def summed(self, output: Tensor, target: Tensor) -> Tensor:
+        options = self.options
+        return functional.poisson_nll_loss(output, target, options.log_input, options.full, eps=options.eps, reduction="sum")
+
+    def check_values(self, output: Tensor, target: Tensor) -> None:
+        """Refuses negative counts, and negative rates."""
+        found = {"output": output, "target": target}
+        require(self.name, (target >= 0).all(), lambda: f"counts are 0 or more, here {span(target)}", f"check the target; {MEANT}", **found)
+        if not self.options.log_input:
+            fix = "let the model end in softplus or exp, or give its logarithm with log_input: true"
+            require(self.name, (output >= 0).all(), lambda: f"a rate is 0 or more, the model gives {span(output)}", fix, **found)
+
+
+class KLDiv(Elementwise):
+    """target · (log target − output), output and, with `log_target`, target in logarithms."""
+
+    options: KLDivOptions
+    kind = ""
+
+    def summed(self, output: Tensor, target: Tensor) -> Tensor:
+        if self.options.log_softmax:
+            output = output.log_softmax(dim=1)
+        return functional.kl_div(output, target, reduction="sum", log_target=self.options.log_target)
+
+    def check_arguments(self, output: Tensor, target: Tensor) -> None:
+        """Refuses shapes that would be broadcast, and class indices."""
+        same_shape(self.name, output, target)
+        floats(self.name, output, target)
+
+    def check_values(self, output: Tensor, target: Tensor) -> None:
+        """Refuses outputs that are no log-probabilities, and a target that is on the other side of the logarithm."""
+        found = {"output": output, "target": target}
+        if not self.options.log_softmax:
+            fix = f"give log_softmax: true for logits, or take the logarithm in the model; {MEANT}"
+            require(
+                self.name, (output <= 1e-6).all(), lambda: f"log-probabilities are 0 or less, the model gives {span(output)}", fix, **found
+            )
+        if self.options.log_target:
+            fix = f"leave log_target out, or give the target in logarithms; {MEANT}"
+            why = "with log_target the target holds log-probabilities, 0 or less"
+            require(self.name, (target <= 1e-6).all(), lambda: f"{why}, here {span(target)}", fix, **found)
+        else:
+            fix = f"give log_target: true for log-probabilities, or target.softmax(1) for logits; {MEANT}"
+            inside = ((target >= 0) & (target <= 1 + 1e-6)).all()
+            require(self.name, inside, lambda: f"the target holds probabilities, here {span(target)}", fix, **found)
+
+
+class SoftMargin(Elementwise):
+    """log(1 + exp(−target · output))."""
+
+    kind = ""
+
+    def summed(self, output: Tensor, target: Tensor) -> Tensor:
+        return functional.soft_margin_loss(output, target, reduction="sum")
+
+    def check_values(self, output: Tensor, target: Tensor) -> None:
+        """Refuses targets other than −1 and 1."""
+        signs(self.name, output, target)
+
+
+class HingeEmbedding(Elementwise):
+    """output where target = 1, max(0, margin − output) where target = −1."""
+
+    options: HingeEmbeddingOptions
+    kind = ""
+
+    def summed(self, output: Tensor, target: Tensor) -> Tensor:
+        return functional.hinge_embedding_loss(output, target, self.options.margin, reduction="sum")
+
+    def check_values(self, output: Tensor, target: Tensor) -> None:
+        """Refuses targets other than −1 and 1."""
+        signs(self.name, output, target)

@@ -1,0 +1,66 @@
+"""Focal loss, over classes and over logits of 0/1."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from trainwright.nn.criteria.base import Count
+from trainwright.nn.criteria.checks import require, same_shape, span
+from trainwright.nn.criteria.classes import NONE_IGNORED, IndexCriterion, check_classes, check_index, check_logits
+from trainwright.nn.criteria.options import FocalOptions
+
+NEAR_ZERO = -1e-6
+"""Log-probabilities are cut here, because the gradient of (1 − p)^γ is infinite at p = 1 for γ < 1."""
+
+
+class Focal(IndexCriterion):
+    """−α (1 − p)^γ log p, p the probability of the truth (Lin et al. 2017, eq. 5); the mean is over items, without their weights."""
+
+    options: FocalOptions
+
+    def sum(self, output: Tensor, target: Tensor) -> tuple[Tensor, Count]:
+        """The sum over items (pixels, logits), and their number without those left out."""
+        if target.is_floating_point():
+            return self._binary(output, target), output.numel()
+        left_out, weight = self.ignored(target), self.weight("class_weight", output)
+        kept = target != left_out
+        index = target.where(kept, 0) if left_out != NONE_IGNORED else target
+        log_p = output.log_softmax(dim=1).gather(1, index.unsqueeze(1)).squeeze(1)
+        each = self._discounted(log_p)
+        each = each if weight is None else each * weight[index]
+        if left_out == NONE_IGNORED:
+            return each.sum(), target.numel()
+        return (each * kept).sum(), kept.sum()
+
+    def _binary(self, output: Tensor, target: Tensor) -> Tensor:
+        if output.shape != target.shape:
+            same_shape(self.name, output, target)
+        each = self._discounted(functional.logsigmoid(output)) * target
+        other = self._discounted(functional.logsigmoid(-output)) * (1 - target)
+        if self.options.alpha is None:
+            return (each + other).sum()
+        return (self.options.alpha * each + (1 - self.options.alpha) * other).sum()
+
+    def _discounted(self, log_p: Tensor) -> Tensor:
+        return -(1 - log_p.clamp_max(NEAR_ZERO).exp()).pow(self.options.gamma) * log_p
+
+    def check_arguments(self, output: Tensor, target: Tensor) -> None:
+        """Refuses targets that are neither class indices nor 0/1 for each logit."""
+        if target.is_floating_point():
+            same_shape(self.name, output, target)
+        else:
+            check_classes(self.name, output)
+            check_index(self.name, output, target)
+
+    @torch.no_grad()
+    def check_values(self, output: Tensor, target: Tensor) -> None:
+        """Refuses classes that do not exist, 0/1 targets outside 0 to 1, and probabilities where logits belong."""
+        if not target.is_floating_point():
+            self.check_range(output, target)
+            check_logits(self.name, output, target)
+            return
+        inside = ((target >= 0) & (target <= 1)).all()
+        fix = "give class numbers as y.long(), or 0 and 1 for each logit"
+        require(self.name, inside, lambda: f"its target is from 0 to 1, here {span(target)}", fix, output=output, target=target)

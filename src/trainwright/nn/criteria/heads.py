@@ -1,0 +1,122 @@
+"""Losses that hold the last layer: the model gives its input, and the layer is trained with the model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from trainwright.config.errors import ConfigError
+from trainwright.nn.criteria.base import Count, Criterion
+from trainwright.nn.criteria.checks import misfit
+from trainwright.nn.criteria.classes import IGNORED, NONE_IGNORED, IndexCriterion, check_range
+from trainwright.nn.criteria.options import AdaptiveLogSoftmaxOptions, LinearCrossEntropyOptions
+
+
+class AdaptiveLogSoftmax(Criterion):
+    """−log p(target) with rare classes in smaller clusters (Grave et al. 2017); output (b, in_features), target (b)."""
+
+    kind = "category"
+    options: AdaptiveLogSoftmaxOptions
+
+    def __init__(self, options: AdaptiveLogSoftmaxOptions, head: nn.AdaptiveLogSoftmaxWithLoss | None = None) -> None:
+        super().__init__(options)
+        self.head = head or _made(
+            lambda: nn.AdaptiveLogSoftmaxWithLoss(
+                options.in_features, options.n_classes, options.cutoffs, options.div_value, options.head_bias
+            )
+        )
+        self.simple = False
+
+    def sum(self, output: Tensor, target: Tensor) -> tuple[Tensor, Count]:
+        """The sum over rows, and their number."""
+        return -self.head(output, target).output.sum(), len(target)
+
+    def scores(self, output: Any) -> Any:
+        """Log-probabilities of all classes (b, n_classes)."""
+        return self.head.log_prob(output)
+
+    def check_arguments(self, output: Tensor, target: Tensor) -> None:
+        """Refuses outputs of another width, and targets that are no class index of each row."""
+        check_features(self.name, output, target, self.options.in_features)
+        if target.shape != output.shape[:1] or target.is_floating_point():
+            raise misfit(self.name, "its target holds one class per row", "give y.long() of shape (rows,)", output=output, target=target)
+
+    def check_values(self, output: Tensor, target: Tensor) -> None:
+        """Refuses classes that do not exist."""
+        check_range(self.name, output.new_empty(1, self.options.n_classes), target, NONE_IGNORED)
+
+
+class LinearCrossEntropy(IndexCriterion):
+    """Cross-entropy of a linear layer of the output; output (b, in_features), target (b, …) or probabilities (b, c, …)."""
+
+    options: LinearCrossEntropyOptions
+
+    def __init__(self, options: LinearCrossEntropyOptions, head: nn.Module | None = None) -> None:
+        super().__init__(options)
+        self.head: Any = head or _made(lambda: self._head(options))
+        self.head.reduction = "sum"
+        self.simple = False
+        if options.class_weight is not None:
+            self.head.weight = None if self._buffers["class_weight"] is None else self._buffers["class_weight"].clone()
+
+    def _head(self, options: LinearCrossEntropyOptions) -> nn.Module:
+        if not hasattr(nn, "LinearCrossEntropyLoss"):
+            fix = "install torch 2.13 or newer, or use nn.Linear in the model and cross_entropy"
+            raise ConfigError("this torch has no LinearCrossEntropyLoss", where="loss", fix=fix)
+        chunks = None if options.options is None else nn.LinearCrossEntropyOptions(**options.options)
+        return nn.LinearCrossEntropyLoss(
+            options.in_features,
+            options.num_classes,
+            out_features=tuple(options.out_features),
+            bias=options.bias,
+            reduction="sum",
+            ignore_index=options.ignore_index,
+            label_smoothing=options.label_smoothing,
+            options=chunks,
+        )
+
+    def ignored(self, target: Tensor) -> int:
+        """The class that is left out."""
+        return IGNORED if self.ignore_index is None else self.ignore_index
+
+    def sum(self, output: Tensor, target: Tensor) -> tuple[Tensor, Count]:
+        """The sum over items; as many as there are, but for those left out, each with the weight of its class."""
+        summed = self.head(output, target)
+        if target.is_floating_point():
+            return summed, target.numel() // target.shape[1]
+        return summed, self.items(target, self._buffers["class_weight"], self.ignored(target))
+
+    def scores(self, output: Any) -> Any:
+        """Logits (b, num_classes, …)."""
+        logits = self.head.linear(output)
+        return logits.unflatten(-1, (self.options.num_classes, *self.options.out_features)) if self.options.out_features else logits
+
+    def check_arguments(self, output: Tensor, target: Tensor) -> None:
+        """Refuses outputs of another width, and targets of another shape."""
+        options = self.options
+        check_features(self.name, output, target, options.in_features)
+        items, each = (len(output), *options.out_features), (len(output), options.num_classes, *options.out_features)
+        if target.shape != (each if target.is_floating_point() else items):
+            why = f"its target holds class numbers {items} or probabilities {each}"
+            raise misfit(self.name, why, "give one class number per item as y.long()", output=output, target=target)
+
+    def check_values(self, output: Tensor, target: Tensor) -> None:
+        """Refuses classes that do not exist."""
+        if not target.is_floating_point():
+            check_range(self.name, output.new_empty(1, self.options.num_classes), target, self.ignored(target))
+
+
+def check_features(loss: str, output: Tensor, target: Tensor, features: int) -> None:
+    """Raises DataError when the model does not give (rows, in_features)."""
+    if output.dim() != 2 or output.shape[1] != features:
+        why = f"it holds the last layer, for outputs (rows, {features})"
+        raise misfit(loss, why, "set in_features to what the model gives, and leave the last layer out", output=output, target=target)
+
+
+def _made(make: Any) -> Any:
+    """The layer; torch's refusal of its arguments as ours."""
+    try:
+        return make()
+    except (ValueError, RuntimeError, TypeError) as error:
+        raise ConfigError("the layer of the loss cannot be made", where="loss", why=str(error), fix="check its options") from error

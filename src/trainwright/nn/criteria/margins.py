@@ -1,0 +1,74 @@
+"""Hinge losses over classes and over labels."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from trainwright.nn.criteria.base import Count, Criterion
+from trainwright.nn.criteria.binary import BCEWithLogits
+from trainwright.nn.criteria.checks import misfit, require, same_shape, span
+from trainwright.nn.criteria.classes import NONE_IGNORED, check_classes, check_index, check_range
+from trainwright.nn.criteria.options import MultiMarginOptions
+from trainwright.nn.criteria.weights import WeightedCriterion, along_channels
+
+
+class MultiMargin(WeightedCriterion):
+    """Σ_{i≠y} max(0, margin − x_y + x_i)^p / c, times the weight of the class; x (b, c), y (b)."""
+
+    options: MultiMarginOptions
+    kind = "category"
+
+    def sum(self, output: Tensor, target: Tensor) -> tuple[Tensor, Count]:
+        """The sum over rows, and their number."""
+        weight = self.weight("class_weight", output)
+        p, margin = self.options.p, self.options.margin
+        return functional.multi_margin_loss(output, target, p, margin, weight, reduction="sum"), len(target)
+
+    def check_arguments(self, output: Tensor, target: Tensor) -> None:
+        """Refuses anything but one class index per row."""
+        check_classes(self.name, output)
+        check_index(self.name, output, target)
+
+    def check_values(self, output: Tensor, target: Tensor) -> None:
+        """Refuses classes the model does not have."""
+        check_range(self.name, output, target, NONE_IGNORED)
+
+
+class MultiLabelMargin(Criterion):
+    """Σ over classes j of the row and i not of it of max(0, 1 − (x_j − x_i)) / c; a row of the target lists classes, then −1."""
+
+    def sum(self, output: Tensor, target: Tensor) -> tuple[Tensor, Count]:
+        """The sum over rows, and their number."""
+        return functional.multilabel_margin_loss(output, target, reduction="sum"), len(target)
+
+    def check_arguments(self, output: Tensor, target: Tensor) -> None:
+        """Refuses anything but lists of classes."""
+        same_shape(self.name, output, target)
+        if target.dtype != torch.int64:
+            fix = "list the classes of each row as int64, then −1; for 0/1 rows use multi_label_soft_margin"
+            raise misfit(self.name, f"its target is {target.dtype}, no lists of classes", fix, output=output, target=target)
+
+    def check_values(self, output: Tensor, target: Tensor) -> None:
+        """Refuses classes that do not exist, and 0/1 rows."""
+        found, classes = {"output": output, "target": target}, output.shape[1]
+        inside = ((target >= -1) & (target < classes)).all()
+        fix = f"list classes from 0 to {classes - 1}, then −1; for 0/1 rows use multi_label_soft_margin"
+        require(self.name, inside, lambda: f"the target holds {span(target)}", fix, **found)
+        unended = classes > 2 and bool((target >= 0).all()) and bool((target <= 1).all())
+        require(self.name, not unended, lambda: "the target looks like 0/1 rows, and its rows list classes, ended by −1", fix, **found)
+
+
+class MultiLabelSoftMargin(BCEWithLogits):
+    """Binary cross-entropy of logits, times the weight of each label, averaged over the labels (dimension 1) of a row."""
+
+    kind = "binary"
+
+    def sum(self, output: Tensor, target: Tensor) -> tuple[Tensor, Count]:
+        """The sum over elements, and their number: the mean over labels and then rows is the mean over all."""
+        if output.shape != target.shape:
+            same_shape(self.name, output, target)
+        weight = self.weight("class_weight", output)
+        each = functional.binary_cross_entropy_with_logits(output, target, reduction="none")
+        return (each if weight is None else each * along_channels(weight, output)).sum(), output.numel()

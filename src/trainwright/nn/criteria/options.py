@@ -1,0 +1,350 @@
+"""The options of every criterion: the arguments of torch's losses, and where a loss finds what it needs. Imports no torch."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from trainwright.config.errors import ConfigError
+from trainwright.config.model import PartConfig, refusal
+
+Balanced = Literal["balanced"]
+
+
+def _reduction(given: Any) -> Any:
+    """`mean` and `batchmean` pass; torch's `sum` and `none` are refused with what to write."""
+    if given == "sum":
+        why = "a sum grows with the rows of a step, so that pieces of a step could not be joined into the same update"
+        raise ConfigError("reduction 'sum' is not offered", why=why, fix="use reduction: batchmean, the sum over what is in a row")
+    if given == "none":
+        raise ConfigError("reduction 'none' gives no single number to minimise", fix="leave reduction out, or use batchmean")
+    return given
+
+
+class CriterionOptions(PartConfig):
+    """What every criterion has."""
+
+    inputs: dict[str, str | int] = {}
+    """Where the loss finds an argument: its name → a key or place in the model's output, or a key of the batch."""
+    reduction: Annotated[Literal["mean", "batchmean"], BeforeValidator(refusal(_reduction))] = "mean"
+    """`mean`: as torch's mean. `batchmean`: the sum over what is in a row, averaged over rows."""
+    check_values: bool = True
+    """Refuse values that look like a mistake (probabilities where logits belong, …); false says they are meant."""
+
+
+class WeightedOptions(CriterionOptions):
+    """What criteria with class weights have; torch's word `weight` is understood too."""
+
+    class_weight: list[float] | Balanced | None = None
+    """A weight for each class, or `balanced`: rows / (classes · rows of the class), of the training targets."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _torch_word(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "weight" in data and "class_weight" not in data:
+            return {("class_weight" if key == "weight" else key): value for key, value in data.items()}
+        return data
+
+
+class LabelWeightedOptions(WeightedOptions):
+    """What criteria over labels that do not exclude each other have."""
+
+    class_weight: list[float] | None = None
+    """A weight for each label (dimension 1 of the output); torch's `weight`."""
+
+
+class L1Options(CriterionOptions):
+    """Absolute error."""
+
+    type: str = "l1"
+
+
+class MSEOptions(CriterionOptions):
+    """Squared error."""
+
+    type: str = "mse"
+
+
+class SmoothL1Options(CriterionOptions):
+    """Squared error over beta near zero, absolute error far from it."""
+
+    type: str = "smooth_l1"
+    beta: float = Field(default=1.0, ge=0)
+    """Where it changes."""
+
+
+class HuberOptions(CriterionOptions):
+    """Squared error near zero, delta times the absolute error far from it."""
+
+    type: str = "huber"
+    delta: float = Field(default=1.0, gt=0)
+    """Where it changes."""
+
+
+class PoissonNLLOptions(CriterionOptions):
+    """Negative log-likelihood of counts under a Poisson distribution."""
+
+    type: str = "poisson_nll"
+    log_input: bool = True
+    """The model gives the logarithm of the rate; false: the rate."""
+    full: bool = False
+    """Add Stirling's approximation of log(target!)."""
+    eps: float = Field(default=1e-8, gt=0)
+    """Added to the rate within the logarithm where the model gives the rate."""
+
+
+class GaussianNLLOptions(CriterionOptions):
+    """Negative log-likelihood under a normal distribution whose mean and variance the model gives."""
+
+    type: str = "gaussian_nll"
+    full: bool = False
+    """Add ½ log 2π."""
+    eps: float = Field(default=1e-6, gt=0)
+    """The smallest variance."""
+    variance: Literal["given", "softplus", "exp"] = "given"
+    """How the second output becomes the variance: as it is, softplus of it, or exp of it (a log-variance)."""
+
+
+class KLDivOptions(CriterionOptions):
+    """Kullback-Leibler divergence; the model gives log-probabilities. `reduction: batchmean` is the mathematical definition."""
+
+    type: str = "kl_div"
+    log_target: bool = False
+    """The target holds log-probabilities too."""
+    log_softmax: bool = False
+    """The model gives logits: take log-softmax over dimension 1 first."""
+
+
+class BCEOptions(LabelWeightedOptions):
+    """Binary cross-entropy of probabilities."""
+
+    type: str = "bce"
+
+
+class BCEWithLogitsOptions(LabelWeightedOptions):
+    """Binary cross-entropy of logits."""
+
+    type: str = "bce_with_logits"
+    pos_weight: list[float] | Balanced | None = None
+    """The weight of positives of each label, or `balanced`: negatives / positives of the training targets."""
+
+
+class SoftMarginOptions(CriterionOptions):
+    """log(1 + exp(−y·x)) for targets of −1 and 1."""
+
+    type: str = "soft_margin"
+
+
+class HingeEmbeddingOptions(CriterionOptions):
+    """x where y = 1, max(0, margin − x) where y = −1: x is a distance."""
+
+    type: str = "hinge_embedding"
+    margin: float = 1.0
+    """How far apart unlike pairs should be."""
+
+
+class CosineEmbeddingOptions(CriterionOptions):
+    """1 − cos where y = 1, max(0, cos − margin) where y = −1, of two embeddings."""
+
+    type: str = "cosine_embedding"
+    margin: float = Field(default=0.0, ge=-1, le=1)
+    """The cosine unlike pairs may have."""
+
+
+class MarginRankingOptions(CriterionOptions):
+    """max(0, −y·(x1 − x2) + margin): y = 1 where the first should be ranked higher, −1 where the second."""
+
+    type: str = "margin_ranking"
+    margin: float = 0.0
+    """By how much."""
+
+
+class MultiMarginOptions(WeightedOptions):
+    """Multi-class hinge loss."""
+
+    type: str = "multi_margin"
+    p: Literal[1, 2] = 1
+    """The power of the hinge."""
+    margin: float = 1.0
+    """By how much the true class should lead."""
+
+
+class MultiLabelMarginOptions(CriterionOptions):
+    """Multi-label hinge loss; a row of the target lists its classes and then −1."""
+
+    type: str = "multi_label_margin"
+
+
+class MultiLabelSoftMarginOptions(LabelWeightedOptions):
+    """Binary cross-entropy of logits, averaged over the labels of a row."""
+
+    type: str = "multi_label_soft_margin"
+
+
+class TripletMarginOptions(CriterionOptions):
+    """max(0, d(anchor, positive) − d(anchor, negative) + margin)."""
+
+    type: str = "triplet_margin"
+    margin: float = Field(default=1.0, gt=0)
+    """By how much the negative should be farther away."""
+    p: float = 2.0
+    """The norm of the distance."""
+    eps: float = 1e-6
+    """Added to differences, for gradients at zero."""
+    swap: bool = False
+    """Use the distance of positive and negative where it is smaller (Balntas et al. 2016)."""
+
+
+class TripletMarginWithDistanceOptions(CriterionOptions):
+    """Triplet loss with a distance of one's own."""
+
+    type: str = "triplet_margin_with_distance"
+    distance_function: str | dict[str, Any] | None = None
+    """`./my.py:distance`, a class such as `torch.nn.CosineSimilarity`, or a mapping with `type` and its options; None: Euclidean."""
+    margin: float = Field(default=1.0, gt=0)
+    """By how much the negative should be farther away."""
+    swap: bool = False
+    """Use the distance of positive and negative where it is smaller."""
+
+
+class NLLOptions(WeightedOptions):
+    """Negative log-likelihood of class log-probabilities."""
+
+    type: str = "nll"
+    ignore_index: int | None = None
+    """Targets of this class are left out; None is −100 for pixels and tokens, and none where a row has one class."""
+    log_softmax: bool = False
+    """The model gives logits: take log-softmax over dimension 1 first."""
+
+
+class CrossEntropyOptions(WeightedOptions):
+    """Cross-entropy of logits against class indices or class probabilities."""
+
+    type: str = "cross_entropy"
+    ignore_index: int | None = None
+    """Targets of this class are left out; None is −100 for pixels and tokens, and none where a row has one class."""
+    label_smoothing: float = Field(default=0.0, ge=0, le=1)
+    """Share of the truth spread over all classes."""
+
+
+class LabelSmoothingCrossEntropyOptions(WeightedOptions):
+    """Cross-entropy of logits whose truth is spread over all classes by a share of 0.1."""
+
+    type: str = "label_smoothing_cross_entropy"
+    smoothing: float = Field(default=0.1, ge=0, lt=1)
+    """Share of the truth spread over all classes."""
+    ignore_index: int | None = None
+    """Targets of this class are left out; None is −100 for pixels and tokens, and none where a row has one class."""
+
+
+class SoftTargetCrossEntropyOptions(CriterionOptions):
+    """Cross-entropy of logits against class probabilities, as mixup gives them."""
+
+    type: str = "soft_target_cross_entropy"
+
+
+class FocalOptions(WeightedOptions):
+    """Cross-entropy that gives well-classified items less weight (Lin et al. 2017): class indices, or 0/1 for each logit."""
+
+    type: str = "focal"
+    gamma: float = Field(default=2.0, ge=0)
+    """How strongly easy items are discounted; 0 is cross-entropy."""
+    alpha: float | None = Field(default=None, ge=0, le=1)
+    """With 0/1 targets: the weight of ones; zeros have 1 − alpha."""
+    ignore_index: int | None = None
+    """Targets of this class are left out; None is −100 for pixels and tokens, and none where a row has one class."""
+
+
+class AsymmetricOptions(CriterionOptions):
+    """Multi-label loss that discounts easy negatives more than easy positives (Ridnik et al. 2021)."""
+
+    type: str = "asymmetric"
+    gamma_neg: float = Field(default=4.0, ge=0)
+    """How strongly easy negatives are discounted."""
+    gamma_pos: float = Field(default=1.0, ge=0)
+    """How strongly easy positives are discounted."""
+    clip: float = Field(default=0.05, ge=0, lt=1)
+    """Negatives below this probability cost nothing."""
+    eps: float = Field(default=1e-8, gt=0)
+    """The smallest probability in a logarithm."""
+    detach_weight: bool = False
+    """No gradient through the discount."""
+
+
+class DiceOptions(CriterionOptions):
+    """1 − soft Dice of each class of each row, on logits (b, c, …); with cross-entropy added on request."""
+
+    type: str = "dice"
+    smooth: float = Field(default=1.0, ge=0)
+    """Added above and below the fraction, so that empty masks are defined."""
+    activation: Literal["auto", "softmax", "sigmoid", "none"] = "auto"
+    """What turns the output into probabilities; auto: softmax for class indices, sigmoid for masks."""
+    squared: bool = False
+    """Squares in the denominator (Milletari et al. 2016)."""
+    background: bool = True
+    """Count class 0."""
+    cross_entropy: float = Field(default=0.0, ge=0)
+    """Weight of the cross-entropy added, averaged over the pixels of a row."""
+    ignore_index: int | None = -100
+    """Pixels of this class are left out."""
+
+
+class CTCOptions(CriterionOptions):
+    """Connectionist temporal classification: log-probabilities (t, b, c) against sequences (b, s) and the lengths of both."""
+
+    type: str = "ctc"
+    blank: int = Field(default=0, ge=0)
+    """The class that stands for nothing."""
+    zero_infinity: bool = False
+    """Rows whose target is longer than their input cost nothing."""
+    log_softmax: bool = False
+    """The model gives logits: take log-softmax over classes first."""
+    batch_first: bool = False
+    """The model gives (b, t, c)."""
+
+
+class AdaptiveLogSoftmaxOptions(CriterionOptions):
+    """Adaptive softmax for very many classes (Grave et al. 2017); it holds the last layer, the model gives its input."""
+
+    type: str = "adaptive_log_softmax_with_loss"
+    in_features: int = Field(gt=0)
+    """Values the model gives for each row."""
+    n_classes: int = Field(gt=1)
+    """Classes, the most frequent first."""
+    cutoffs: list[int]
+    """Where clusters of classes end."""
+    div_value: float = Field(default=4.0, gt=0)
+    """How much smaller each cluster is."""
+    head_bias: bool = False
+    """Bias in the head."""
+
+
+class LinearCrossEntropyOptions(WeightedOptions):
+    """Last layer and cross-entropy in one, without logits in memory (torch 2.13 or newer); the model gives the layer's input."""
+
+    type: str = "linear_cross_entropy"
+    class_weight: list[float] | None = None
+    """A weight for each class."""
+    in_features: int = Field(gt=0)
+    """Values the model gives for each row."""
+    num_classes: int = Field(gt=1)
+    """Classes."""
+    out_features: list[int] = []
+    """Further dimensions of the target."""
+    bias: bool = False
+    """Bias in the layer."""
+    ignore_index: int | None = None
+    """Targets of this class are left out; None is −100."""
+    label_smoothing: float = Field(default=0.0, ge=0, le=1)
+    """Share of the truth spread over all classes."""
+    options: dict[str, Any] | None = None
+    """Options of torch.nn.LinearCrossEntropyOptions; None computes all logits at once."""
+
+
+class FunctionOptions(CriterionOptions):
+    """A function or a module of one's own: `loss(output, target)`; further options are its keyword arguments."""
+
+    type: str
+    options: dict[str, Any] = {}
+    """Keyword arguments of the function, or of the class."""

@@ -1,0 +1,162 @@
+"""An inspection as text: a table in the form of a tree, the totals, and what is special below. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from trainwright.config.errors import ConfigError, did_you_mean
+from trainwright.nn.inspection.record import Inspection, Row
+
+LONGEST = 34
+"""Characters of an output's shapes in the table; `to_dict` has them whole."""
+
+
+def table(found: Inspection, depth: int | None = None, width: int = 120, buffers: bool = False, rows: Sequence[Row] | None = None) -> str:
+    """The whole text: rows down to `depth` (all when None), or the given `rows` by their whole names, in lines of at most `width`."""
+    tree = rows is None
+    shown = [each for each in (found.rows if rows is None else rows) if depth is None or each.depth <= depth]
+    names = labels(shown, found.name) if tree else [each.path or found.name for each in shown]
+    blocks = ["\n".join(_fitting(found, shown, names, width)), "\n".join(totals(found))]
+    if buffers:
+        blocks.append(_buffers(found))
+    blocks += [f"note: {each}" for each in found.notes]
+    return "\n\n".join(blocks)
+
+
+def labels(rows: Sequence[Row], top: str) -> list[str]:
+    """The names drawn as a tree."""
+    last = [not any(_follows(rows, number, row.depth)) for number, row in enumerate(rows)]
+    open_at: dict[int, bool] = {}
+    found = []
+    for number, row in enumerate(rows):
+        stem = "".join("│  " if open_at.get(level, False) else "   " for level in range(1, row.depth))
+        found.append(f"{stem}{'└─ ' if last[number] else '├─ '}{row.name}" if row.depth else top)
+        open_at[row.depth] = not last[number]
+    return found
+
+
+def _follows(rows: Sequence[Row], number: int, depth: int) -> list[bool]:
+    for row in rows[number + 1 :]:
+        if row.depth <= depth:
+            return [True] if row.depth == depth else []
+    return []
+
+
+Cell = Callable[[Row], str]
+
+
+def _fitting(found: Inspection, rows: Sequence[Row], names: list[str], width: int) -> list[str]:
+    """The fullest form of the table that fits: with shares and notes, without shares, with short numbers and the notes below."""
+    ran = bool(found.example) or any(row.calls for row in rows)
+    forms = [(True, True, whole), (False, True, whole), (True, False, whole), (False, False, whole), (False, False, short)]
+    noted = any(row.notes for row in rows)
+    for shares, beside, number in forms:
+        lines = _lines(found, rows, names, ran, shares, beside and noted, number)
+        if max(map(len, lines)) <= width:
+            break
+    if noted and not beside:
+        lines += ["", *(f"{row.path or found.name}: {'; '.join(row.notes)}" for row in rows if row.notes)]
+    return lines
+
+
+def _lines(
+    found: Inspection, rows: Sequence[Row], names: list[str], ran: bool, shares: bool, beside: bool, number: Callable[[int], str]
+) -> list[str]:
+    columns: list[tuple[str, list[str], bool]] = [("layer", names, False), ("class", [row.kind for row in rows], False)]
+    if ran:
+        columns.append(("output", [cut(row.output) or "–" for row in rows], False))
+    columns.append(("parameters", [number(row.parameters) if row.parameters else "–" for row in rows], True))
+    if shares:
+        columns.append(("share", [percent(row.parameter_share) for row in rows], True))
+    columns.append(("trained", [row.trained for row in rows], False))
+    if ran:
+        columns.append(("multiply-adds", [number(row.mult_adds) if row.mult_adds else "–" for row in rows], True))
+        if shares:
+            columns.append(("share", [percent(row.mult_add_share) for row in rows], True))
+    if beside:
+        columns.append(("", ["; ".join(row.notes) for row in rows], False))
+    return aligned(columns)
+
+
+def aligned(columns: Sequence[tuple[str, Sequence[str], bool]]) -> list[str]:
+    """Lines of a table from columns of (heading, cells, whether it holds numbers)."""
+    parts = []
+    for heading, cells, right in columns:
+        size = max(len(each) for each in (heading, *cells))
+        parts.append([each.rjust(size) if right else each.ljust(size) for each in (heading, *cells)])
+    return ["  ".join(line).rstrip() for line in zip(*parts, strict=True)]
+
+
+def totals(found: Inspection) -> list[str]:
+    """The sums in words."""
+    sums = found.totals
+    frozen = f" ({sums.trainable:,} trained, {sums.frozen:,} frozen)" if sums.frozen else " (all trained)" if sums.parameters else ""
+    lines = [f"parameters     {sums.parameters:,}{frozen}"]
+    if found.buffers:
+        kept = sum(each.persistent for each in found.buffers)
+        lines.append(f"buffers        {sums.buffers:,} in {len(found.buffers)} ({kept} persistent), {megabytes(sums.buffer_bytes)}")
+    if found.example:
+        lines.append(f"input          {', '.join(f'{name} {shape}' for name, shape in found.example.items())}")
+        lines.append(f"multiply-adds  {sums.mult_adds:,}")
+    memory = f"parameters {megabytes(sums.parameter_bytes)}"
+    if found.example:
+        memory = f"input {megabytes(sums.input_bytes)}, forward and backward {megabytes(sums.forward_backward_bytes)}, {memory}"
+        memory += f", together {megabytes(sums.total_bytes)}"
+    return [*lines, f"memory         {memory}"]
+
+
+def _buffers(found: Inspection) -> str:
+    if not found.buffers:
+        return "no buffers"
+    held = found.buffers
+    shapes = ["×".join(map(str, each.shape)) or "()" for each in held]
+    kept = ["persistent" if each.persistent else "not persistent" for each in held]
+    columns = [
+        ("buffer", [each.name for each in held], False),
+        ("shape", shapes, False),
+        ("dtype", [each.dtype for each in held], False),
+        ("bytes", [f"{each.bytes:,}" for each in held], True),
+        ("", kept, False),
+    ]
+    return "\n".join(aligned(columns))
+
+
+def called(found: Inspection, pattern: str) -> list[Row]:
+    """The rows whose dotted name or class a pattern fits; raises ConfigError, with the nearest name, when it names none."""
+    from trainwright.optim.matching import matcher
+
+    matches = matcher(pattern)
+    rows = [row for row in found.rows if (row.path and matches(row.path)) or matches(row.kind) or (pattern == "." and not row.path)]
+    if not rows:
+        names = [*(row.path for row in found.rows if row.path), *dict.fromkeys(row.kind for row in found.rows)]
+        fix = did_you_mean(pattern.strip("*."), names)
+        raise ConfigError(f"no module is called, or is a, '{pattern}'", where="--match", fix=fix)
+    return rows
+
+
+def whole(number: int) -> str:
+    """`1,234,567`."""
+    return f"{number:,}"
+
+
+def short(number: int) -> str:
+    """`1.23 M`."""
+    for unit, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if number >= size:
+            return f"{number / size:.3g} {unit}"
+    return str(number)
+
+
+def percent(share: float) -> str:
+    """`12.3 %`, never 0 % of something."""
+    return "–" if not share else "<0.1 %" if share < 0.001 else f"{100 * share:.1f} %"
+
+
+def megabytes(count: int) -> str:
+    """Bytes as MB, three significant digits where they are few."""
+    return f"{count / 1e6:,.2f} MB" if count >= 10_000 or not count else f"{count / 1e6:.2g} MB"
+
+
+def cut(text: str) -> str:
+    """Shapes that are not too long for a table."""
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"

@@ -1,0 +1,184 @@
+"""The source files a run was started from, copied into it: what git tracks and does not ignore, or what the config names outside git."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+FILE_LIMIT = 1 << 20
+"""Bytes of one file."""
+TOTAL_LIMIT = 50 << 20
+"""Bytes of all files."""
+COUNT_LIMIT = 20_000
+"""Files; a tree with more of them is not the code of one project."""
+LISTED = 1000
+"""Left-out files that are named; of more only the number is told."""
+NAMED = re.compile(r"^(?P<file>.+\.py)(:[\w.:,-]+)?$")
+Git = Callable[..., "str | None"]
+"""`git(folder, *arguments, strip=False)`: the output, or None when it fails."""
+
+
+@dataclass
+class Snapshot:
+    """What was copied, what was not and why."""
+
+    files: int = 0
+    bytes: int = 0
+    sha256: str = ""
+    """Of all names and contents, so that two runs can be compared."""
+    left_out: dict[str, str] = field(default_factory=dict)
+    """File → reason: `not text`, `above 1 MiB`, `above 50 MiB in all`, `deleted`, `link to …`, or what the system said."""
+    submodules: dict[str, str] = field(default_factory=dict)
+    """Path → commit."""
+
+    def as_dict(self, folder: str) -> dict[str, Any]:
+        """The content of `snapshot` in code.json; `folder` is where in the run the files lie."""
+        shown = dict(list(self.left_out.items())[:LISTED])
+        made = {"folder": folder, "files": self.files, "bytes": self.bytes, "sha256": self.sha256, "left_out": shown}
+        return {**made, "left_out_count": len(self.left_out), "submodules": self.submodules}
+
+
+def copy_tracked(top: Path, to: Path, git: Git) -> Snapshot:
+    """Copy the text files of a git work tree, tracked ones first, then untracked ones that are not ignored."""
+    snapshot = Snapshot()
+    _copy(_in_git(top, "", git, snapshot), to, snapshot, top)
+    return snapshot
+
+
+def copy_named(files: Iterable[Path], to: Path) -> Snapshot:
+    """Copy files by their place below the folder they share."""
+    found = sorted({each.resolve() for each in files if each.is_file()})
+    snapshot = Snapshot()
+    if found:
+        top = Path(os.path.commonpath([each.parent for each in found]))
+        _copy([(each, each.relative_to(top)) for each in found], to, snapshot, top)
+    return snapshot
+
+
+def _in_git(top: Path, below: str, git: Git, snapshot: Snapshot) -> list[tuple[Path, Path]]:
+    """Files of a work tree and of the submodules in it, with their place in the snapshot."""
+    found: list[tuple[Path, Path]] = []
+    staged = (git(top, "ls-files", "-z", "--stage", strip=False) or "").split("\0")
+    modules = {line.partition("\t")[2]: line.split()[1] for line in staged if line.startswith("160000 ")}
+    tracked = dict.fromkeys(line.partition("\t")[2] for line in staged if line and line.partition("\t")[2] not in modules)
+    untracked = (git(top, "ls-files", "-z", "--others", "--exclude-standard", strip=False) or "").split("\0")
+    runs: dict[Path, bool] = {}
+    # A run that lies in the tree holds snapshots itself, and would be copied into every later one.
+    others = [each for each in untracked if each and not each.endswith("/") and not _in_run(top / each, top, runs)]
+    for each in [*tracked, *others]:
+        found.append((top / each, Path(below) / each))
+    for path, commit in modules.items():
+        snapshot.submodules[f"{below}{path}"] = commit
+        if (top / path / ".git").exists():
+            found += _in_git(top / path, f"{below}{path}/", git, snapshot)
+    return found
+
+
+def _in_run(path: Path, top: Path, known: dict[Path, bool]) -> bool:
+    folder = path.parent
+    if folder not in known:
+        known[folder] = (folder / "run.json").is_file() or (folder != top and top in folder.parents and _in_run(folder, top, known))
+    return known[folder]
+
+
+def _copy(files: Iterable[tuple[Path, Path]], to: Path, snapshot: Snapshot, top: Path) -> None:
+    """Copy one after the other; whatever cannot be copied is left out by name and stops nothing."""
+    digest = hashlib.sha256()
+    for source, place in files:
+        try:
+            reason = _link(source, to / place, top) if source.is_symlink() else _file(source, to / place, snapshot, digest, place)
+        except OSError as error:
+            reason = "deleted" if isinstance(error, FileNotFoundError) else error.strerror or str(error)
+        if reason:
+            snapshot.left_out[place.as_posix()] = reason
+    snapshot.sha256 = digest.hexdigest() if snapshot.files else ""
+
+
+def _file(source: Path, target: Path, snapshot: Snapshot, digest: Any, place: Path) -> str:
+    if not source.is_file():
+        return "not a file" if source.exists() else "deleted"
+    size = source.stat().st_size
+    if size > FILE_LIMIT:
+        return f"above {FILE_LIMIT >> 20} MiB"
+    if snapshot.files >= COUNT_LIMIT:
+        return f"above {COUNT_LIMIT:,} files"
+    content = source.read_bytes()
+    if b"\0" in content[:8192]:
+        return "not text"
+    if snapshot.bytes + len(content) > TOTAL_LIMIT:
+        return f"above {TOTAL_LIMIT >> 20} MiB in all"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(content)
+    shutil.copymode(source, target)
+    digest.update(f"{place.as_posix()}\0{len(content)}\0".encode("utf-8", "surrogateescape") + content)
+    snapshot.files += 1
+    snapshot.bytes += len(content)
+    return ""
+
+
+def _link(source: Path, target: Path, top: Path) -> str:
+    """A link stays a link where it leads to a file of the same tree; others would lead out of the run."""
+    leads_to = os.readlink(source)
+    inside = not os.path.isabs(leads_to) and Path(os.path.normpath(source.parent / leads_to)).is_relative_to(top)
+    if not inside:
+        return f"link to {leads_to}"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.is_symlink():
+        target.unlink()
+    target.symlink_to(leads_to)
+    return ""
+
+
+def named_files(values: Any) -> list[Path]:
+    """The Python files that a configuration names anywhere (`./net.py:Net`); without one, those that were loaded by their path."""
+    found = [Path(match["file"]) for each in _texts(values) if (match := NAMED.match(each))]
+    loaded = [module.__file__ for name, module in list(sys.modules.items()) if values is None and name.startswith("trainwright_file_")]
+    return [each for each in dict.fromkeys([*found, *(Path(each) for each in loaded if each)]) if each.is_file()]
+
+
+def _texts(values: Any) -> list[str]:
+    if isinstance(values, Mapping):
+        return [text for each in values.values() for text in _texts(each)]
+    if isinstance(values, list | tuple):
+        return [text for each in values for text in _texts(each)]
+    return [values] if isinstance(values, str) else []
+
+
+def copy_configs(files: Iterable[Path], to: Path) -> list[dict[str, Any]]:
+    """Copy the configuration files as they were written, byte for byte, bases too; tells where each lay and where it lies now.
+
+    Names are kept; files of one name in different folders get a number. Raises OSError when one cannot be read or written.
+    """
+    told: list[dict[str, Any]] = []
+    taken: set[str] = set()
+    for each in dict.fromkeys(Path(file).resolve() for file in files):
+        name = next(name for number in range(len(taken) + 1) if (name := _numbered(each, number)) not in taken)
+        taken.add(name)
+        content = each.read_bytes()
+        to.mkdir(parents=True, exist_ok=True)
+        (to / name).write_bytes(content)
+        told.append({"path": str(each), "copy": f"{to.name}/{name}", "sha256": hashlib.sha256(content).hexdigest()})
+    return told
+
+
+def _numbered(path: Path, number: int) -> str:
+    return f"{path.stem}-{number + 1}{path.suffix}" if number else path.name
+
+
+def git_output(folder: Path, *arguments: str, strip: bool = True, timeout: float = 5.0) -> str | None:
+    """Output of a git command, or None when it fails; raises OSError without git and TimeoutExpired when it is slow."""
+    # Optional locks are off so that looking never touches the index a person may be working with.
+    command = ["git", "--no-optional-locks", "-C", str(folder), *arguments]
+    done = subprocess.run(command, capture_output=True, timeout=timeout, stdin=subprocess.DEVNULL, check=False)
+    if done.returncode:
+        return None
+    text = done.stdout.decode("utf-8", "surrogateescape" if "-z" in arguments else "replace")
+    return text.strip("\n") if strip else text

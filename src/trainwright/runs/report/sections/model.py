@@ -1,0 +1,86 @@
+"""The layers of the model, their sizes and cost, and the picture of how data flow through it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trainwright.config.errors import RunError
+from trainwright.nn.inspection.picture import picture
+from trainwright.nn.inspection.record import Inspection, Row
+from trainwright.nn.inspection.tree import percent, short
+from trainwright.runs.files import read_json
+from trainwright.runs.report.charts.axes import figure
+from trainwright.runs.report.figures import number, plural, size
+from trainwright.runs.report.markup import Content, Markup, code, hidden_rest, note, table, tag
+from trainwright.runs.report.material import Material
+from trainwright.runs.report.sections.layout import Section
+
+FILE = "model.json"
+MOST = 60
+"""Rows of the table."""
+LONGEST = 40
+"""Characters of an output's shapes."""
+
+
+def model(material: Material) -> Section | None:
+    """The tree of layers and the picture; None for a run without model.json."""
+    try:
+        kept = read_json(material.path / FILE)
+    except RunError as error:
+        return Section("model", "Model", None, note(f"{FILE} cannot be read: {error.why or error.what}."))
+    if not isinstance(kept, dict):
+        return None
+    found = Inspection.from_dict(kept)
+    rows = shown(found.rows)
+    body: list[Content] = [_layers(found, rows), hidden_rest(len(rows), len(found.rows), "layers", FILE)]
+    body += [note(f"{each[:1].upper()}{each[1:]}.") for each in found.notes]
+    drawing = picture(found)
+    if drawing is not None:
+        body.append(
+            tag("div", figure("Calls in their order, with the shapes of what flows between them", drawing), style="margin-top:2rem")
+        )
+    return Section("model", "Model", _lede(found), body)
+
+
+def shown(rows: list[Row]) -> list[Row]:
+    """The rows down to the depth at which there are not too many; of more at the first level, the first ones."""
+    for depth in range(max((row.depth for row in rows), default=0), 0, -1):
+        found = [row for row in rows if row.depth <= depth]
+        if len(found) <= MOST:
+            return found
+    return [row for row in rows if row.depth <= 1][:MOST]
+
+
+def _lede(found: Inspection) -> str:
+    sums = found.totals
+    frozen = f", {number(sums.frozen)} of them frozen" if sums.frozen else ""
+    said = f"{plural(sums.parameters, 'parameter')}{frozen}, {size(sums.parameter_bytes)}."
+    if found.example:
+        given = ", ".join(f"{name} {shape}" for name, shape in list(found.example.items())[:4])
+        said += f" Shapes and {short(sums.mult_adds)} multiply-adds are for {given}."
+    return said
+
+
+def _layers(found: Inspection, rows: list[Row]) -> Markup:
+    ran = any(row.calls for row in rows)
+    head: list[Content] = ["Layer", "Output", "Parameters", "Share", "Multiply-adds", "Share"]
+    body = [_line(found, row, ran) for row in rows]
+    keep = range(6) if ran else (0, 2, 3)
+    cells = [[line[index] for index in keep] for line in body]
+    return table([head[index] for index in keep], cells, label="Layers of the model", numeric=range(2 if ran else 1, len(keep)))
+
+
+def _line(found: Inspection, row: Row, ran: bool) -> list[Any]:
+    name = [code(row.name or found.name), " ", tag("span", row.kind, class_="soft") if row.path and row.kind != row.name else None]
+    frozen = "frozen" if row.trained == "no" else "partly frozen" if row.trained == "part" else ""
+    remarks = [each for each in (frozen, *row.notes) if each]
+    below = tag("div", "; ".join(remarks), class_="warn", style="white-space:normal;max-width:20rem") if remarks else None
+    output = row.output if len(row.output) <= LONGEST else f"{row.output[: LONGEST - 1]}…"
+    return [
+        tag("div", name, below, style=f"padding-left:{0.9 * row.depth:.1f}rem"),
+        tag("span", output or "–", style="white-space:nowrap"),
+        number(row.parameters) if row.parameters else "–",
+        percent(row.parameter_share),
+        number(row.mult_adds) if row.mult_adds else "–",
+        percent(row.mult_add_share),
+    ]

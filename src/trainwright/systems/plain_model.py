@@ -1,0 +1,69 @@
+"""The model that the options of a plain system describe, made in order: extensions, layers, first values, parametrizations, weights."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+from torch.nn.parameter import UninitializedTensorMixin
+
+from trainwright.config.errors import ConfigError
+from trainwright.config.registry import build
+from trainwright.nn.modes import eval_mode
+from trainwright.systems.plain_options import PlainOptions
+
+if TYPE_CHECKING:
+    from trainwright.engine.session import Session
+
+log = logging.getLogger("trainwright.systems")
+
+
+def made_model(options: PlainOptions) -> nn.Module:
+    """The model with the values its layers begin with; raises ConfigError when what is named is no module."""
+    if options.extensions:
+        from trainwright.nn.extensions import build_extensions
+
+        build_extensions(options.extensions)
+    made = build("model", options.model)
+    if isinstance(made, nn.Module):
+        return made
+    fix = "name a class of torch.nn.Module, or a function that gives one"
+    raise ConfigError(f"'{options.model.type}' gives a {type(made).__name__}, not a model", where="model", fix=fix)
+
+
+def finished_model(model: nn.Module, options: PlainOptions, call: Callable[[], Any]) -> None:
+    """Lazy layers settled by `call`, a forward pass of some rows; then init rules, parametrizations and weights, as the options say."""
+    if is_lazy(model):
+        with torch.no_grad(), eval_mode(model):
+            call()
+    if options.init:
+        from trainwright.nn.init_rules import apply_init, report
+
+        log.info("%s", report(apply_init(model, options.init, "system.init")))
+    if options.parametrizations:
+        from trainwright.nn.parametrizations import parametrise
+
+        log.info("parametrised: %s", ", ".join(parametrise(model, options.parametrizations, "system.parametrizations")))
+    if options.weights:
+        from trainwright.checkpoint.weights import load_weights
+
+        load_weights(model, options.weights, ignore=options.weights_ignore, partial=True)
+
+
+def is_lazy(model: nn.Module) -> bool:
+    """Whether some parameter or buffer waits for a first batch to know its shape."""
+    return any(isinstance(each, UninitializedTensorMixin) for each in (*model.parameters(), *model.buffers()))
+
+
+@contextmanager
+def hooks_on(model: nn.Module, options: PlainOptions, session: Session) -> Iterator[None]:
+    """The module hooks of the options, for as long as a run trains."""
+    from trainwright.nn.module_hooks import module_hooks
+
+    folder = session.folder / "media" / "hooks"
+    with module_hooks(model, options.hooks, session.log, folder, step=lambda: session.step, where="system.hooks"):
+        yield

@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from trainwright.runs import code, code_snapshot
+from trainwright.runs.code import write_code, write_code_in_background, write_configs
+from trainwright.runs.directory import RunDirectory
+
+
+def git(folder: Path, *arguments: str) -> str:
+    settings = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "protocol.file.allow=always"]
+    return subprocess.run(["git", "-C", str(folder), *settings, *arguments], check=True, capture_output=True, text=True).stdout.strip()
+
+
+def tree(folder: Path) -> list[str]:
+    return sorted(str(each.relative_to(folder)) for each in folder.rglob("*") if each.is_symlink() or each.is_file())
+
+
+@pytest.fixture(autouse=True)
+def nothing_loaded_by_path() -> None:
+    for name in [each for each in sys.modules if each.startswith("trainwright_file_")]:
+        sys.modules.pop(name)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunDirectory:
+    return RunDirectory.create(str(tmp_path / "elsewhere" / "run"))
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    folder = tmp_path / "work"
+    (folder / "src").mkdir(parents=True)
+    git(folder, "init", "-q")
+    (folder / "src" / "net.py").write_text("x = 1\n")
+    (folder / "train.sh").write_text("echo\n")
+    (folder / "train.sh").chmod(0o755)
+    (folder / "gone.py").write_text("gone\n")
+    (folder / "weights.bin").write_bytes(b"\0\1\2")
+    (folder / "ä ö\n.txt").write_text("odd name")
+    (folder / ".gitignore").write_text("ignored.txt\n")
+    git(folder, "add", ".")
+    git(folder, "commit", "-qm", "first")
+    return folder
+
+
+def test_tracked_and_untracked_text_files_are_copied_as_they_are_now(run: RunDirectory, work: Path) -> None:
+    (work / "src" / "net.py").write_text("x = 2\n")
+    (work / "new.py").write_text("new\n")
+    (work / "ignored.txt").write_text("no")
+    (work / "gone.py").unlink()
+    (work / "large.txt").write_text("x" * (1 << 20) + "x")
+    state = write_code(run, work / "src")
+    files = run.path / "code" / "files"
+    assert tree(files) == [".gitignore", "new.py", "src/net.py", "train.sh", "ä ö\n.txt"]
+    assert (files / "src" / "net.py").read_text() == "x = 2\n" and os.access(files / "train.sh", os.X_OK)
+    told = run.read_json("code.json")["snapshot"]
+    assert told == state["snapshot"]
+    assert (told["folder"], told["files"], told["left_out_count"]) == ("code/files", 5, 3)
+    assert told["left_out"] == {"gone.py": "deleted", "large.txt": "above 1 MiB", "weights.bin": "not text"}
+    assert told["bytes"] == sum(each.stat().st_size for each in files.rglob("*") if each.is_file())
+    assert "+x = 2" in (run.path / "code" / "diff.patch").read_text()
+
+
+def test_links_stay_links_inside_the_tree_and_are_left_out_where_they_lead_away(run: RunDirectory, work: Path) -> None:
+    (work / "inside.py").symlink_to("src/net.py")
+    (work / "away.py").symlink_to("/etc/hostname")
+    (work / "up.py").symlink_to("../secret")
+    (work / "dangling.py").symlink_to("nothing")
+    state = write_code(run, work)
+    files = run.path / "code" / "files"
+    assert os.readlink(files / "inside.py") == "src/net.py" and (files / "inside.py").read_text() == "x = 1\n"
+    left = state["snapshot"]["left_out"]
+    assert (left["away.py"], left["up.py"]) == ("link to /etc/hostname", "link to ../secret")
+    assert os.readlink(files / "dangling.py") == "nothing"
+
+
+def test_submodules_are_copied_and_their_commit_is_told(run: RunDirectory, work: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    git(other, "init", "-q")
+    (other / "lib.py").write_text("lib\n")
+    git(other, "add", ".")
+    git(other, "commit", "-qm", "lib")
+    git(work, "submodule", "add", "-q", str(other), "third/lib")
+    state = write_code(run, work)
+    assert (run.path / "code" / "files" / "third" / "lib" / "lib.py").read_text() == "lib\n"
+    assert state["snapshot"]["submodules"] == {"third/lib": git(other, "rev-parse", "HEAD")}
+
+
+def test_runs_that_lie_in_the_tree_are_not_copied_into_later_ones(work: Path) -> None:
+    for number in range(2):
+        run = RunDirectory.create(str(work / "runs" / "mine" / str(number)))
+        (run.path / "notes.txt").write_text("x")
+        write_code(run, work)
+        assert not [each for each in tree(run.path / "code" / "files") if each.startswith("runs")]
+
+
+def test_the_sum_and_the_number_of_files_are_limited(run: RunDirectory, work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(code_snapshot, "TOTAL_LIMIT", 14)
+    left = write_code(run, work)["snapshot"]["left_out"]
+    assert list(left.values()).count("above 0 MiB in all") == len(left) - 1 > 0
+    monkeypatch.setattr(code_snapshot, "COUNT_LIMIT", 1)
+    (work / "new.py").write_text("new\n")
+    assert write_code(run, work)["snapshot"]["files"] == 1
+
+
+def test_a_continued_run_keeps_the_first_files_and_adds_only_what_differs(run: RunDirectory, work: Path) -> None:
+    first = write_code(run, work)["snapshot"]
+    assert write_code(run, work)["snapshot"] == first and not (run.path / "code" / "files-2").exists()
+    (work / "src" / "net.py").write_text("x = 3\n")
+    assert write_code(run, work)["snapshot"]["folder"] == "code/files-2"
+    assert (run.path / "code" / "files" / "src" / "net.py").read_text() == "x = 1\n"
+    assert (run.path / "code" / "files-2" / "src" / "net.py").read_text() == "x = 3\n"
+    assert not list((run.path / "code").glob(".*"))
+
+
+def test_outside_git_the_files_that_the_config_names_are_copied(run: RunDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "plain"
+    (folder / "parts").mkdir(parents=True)
+    for name in ("net.py", "parts/loss.py", "other.py"):
+        (folder / name).write_text(name)
+    monkeypatch.chdir(folder)
+    config = {"model": {"type": "./net.py:Net:mixin", "depth": 3}, "losses": [f"{folder}/parts/loss.py:Loss"], "text": "absent.py:X"}
+    state = write_code(run, folder, config)
+    assert tree(run.path / "code" / "files") == ["net.py", "parts/loss.py"]
+    assert state["note"] == "not inside a git work tree" and state["snapshot"]["files"] == 2
+
+
+def test_files_loaded_by_path_are_copied_too_and_those_outside_the_tree_lie_apart(run: RunDirectory, work: Path, tmp_path: Path) -> None:
+    from trainwright.config.foreign import found_at
+
+    (tmp_path / "shared_net.py").write_text("class Net: ...\n")
+    found_at(f"{tmp_path}/shared_net.py:Net")
+    state = write_code(run, work)
+    assert (run.path / "code" / "files" / "outside" / "shared_net.py").is_file() and state["snapshot"]["files"] >= 5
+
+
+def test_configurations_are_kept_byte_for_byte_with_their_bases(run: RunDirectory, work: Path, tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "c.yaml").write_bytes(b"base: a/c.yaml\r\n# a remark\nx:   1\n")
+    (tmp_path / "a" / "c.yaml").write_bytes(b"\xef\xbb\xbfy: 2")
+    write_configs(run, [tmp_path / "a" / "c.yaml", tmp_path / "c.yaml"])
+    write_code(run, work)
+    told = run.read_json("code.json")
+    assert [each["copy"] for each in told["configs"]] == ["configs/c.yaml", "configs/c-2.yaml"]
+    assert (run.path / "code" / "configs" / "c-2.yaml").read_bytes() == b"base: a/c.yaml\r\n# a remark\nx:   1\n"
+    assert (run.path / "code" / "configs" / "c.yaml").read_bytes() == b"\xef\xbb\xbfy: 2" and told["commit"]
+
+
+def test_what_fails_is_said_and_stops_nothing(
+    run: RunDirectory, work: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_configs(run, [work / "absent.yaml"])
+    assert "the configuration files were not saved" in caplog.text
+
+    def full(*arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(code, "copy_tracked", full)
+    state = write_code(run, work)
+    assert state["commit"] and run.read_json("code.json")["commit"] and "No space left" in caplog.text
+
+
+def test_it_is_written_beside_the_first_steps(run: RunDirectory, work: Path) -> None:
+    for number in range(300):
+        (work / f"file_{number}.py").write_text("x = 1\n" * 50)
+    start = time.perf_counter()
+    thread = write_code_in_background(run, work)
+    assert time.perf_counter() - start < 0.1
+    thread.join()
+    assert run.read_json("code.json")["snapshot"]["files"] == 305
+
+
+def test_it_needs_no_torch() -> None:
+    subprocess.run([sys.executable, "-c", "import trainwright.runs.code, sys; assert 'torch' not in sys.modules"], check=True)
