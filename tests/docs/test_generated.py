@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,17 @@ def test_no_marker_of_a_table_is_left_on_a_page(generate) -> None:
         assert not generate.MARKER.search(text)
 
 
+@pytest.fixture
+def names_forgotten() -> Iterator[None]:
+    """What a page's own files register has no name afterwards."""
+    from trainwright.config.own_parts import PARTS
+
+    before = dict(PARTS)
+    yield
+    PARTS.clear()
+    PARTS.update(before)
+
+
 def completed(shown: dict[str, Any]) -> dict[str, Any]:
     """A configuration with what a page leaves out: a table and a target, or a model for a loss."""
     shown.pop("base", None)
@@ -82,6 +94,7 @@ def completed(shown: dict[str, Any]) -> dict[str, Any]:
     return {"data": {"source": "titanic.csv"} | shown.pop("data", {}), "targets": ["survived"]} | shown
 
 
+@pytest.mark.usefixtures("names_forgotten")
 @pytest.mark.parametrize(("page", "block"), SNIPPETS)
 def test_every_configuration_that_is_shown_is_valid_unless_it_is_shown_as_wrong(
     page: Path, block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

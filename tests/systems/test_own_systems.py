@@ -379,6 +379,8 @@ CONFIGURED: dict[str, tuple[Any, str]] = {
         "an optimizer holds parameters that are not the system's",
     ),
     "shared": (lambda system: {"one": {"type": "adam"}, "two": {"type": "sgd"}}, "is trained by 'one' and by 'two'"),
+    "no parameters": (lambda system: torch.optim.SGD([], lr=0.1), "an optimizer has no parameters"),
+    "a failure": (lambda system: system.nothing, "configure_optimizers fails"),
     "unknown option": (lambda system: {"one": {"type": "adam", "betas1": 3}}, "the options of 'one' are wrong"),
 }
 

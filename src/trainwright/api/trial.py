@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.nn.parameter import UninitializedTensorMixin
 
 from trainwright.config.errors import ConfigError, DataError, RequestError, TrainwrightError
 from trainwright.engine.pieces import is_ready
 from trainwright.engine.step_result import as_loss
 from trainwright.engine.system import Moment, rows_in, to_device
 from trainwright.systems.base import System, seeded
+from trainwright.systems.plain_model import is_lazy
 from trainwright.systems.updating import Tree
 
 log = logging.getLogger("trainwright.fit")
@@ -47,7 +47,7 @@ def trial(system: Any, splits: Mapping[str, Any], device: torch.device) -> None:
     _refuse_unmeasured(system, splits)
     if not getattr(system, "automatic_optimization", True) or getattr(rows, "once", False):
         return
-    if any(isinstance(each, UninitializedTensorMixin) for each in (*system.parameters(), *system.buffers())):
+    if is_lazy(system):
         _settle_shapes(system, to_device(first_rows(rows), device))
     before = copy.deepcopy(dict(system.named_buffers()))
     was = system.training

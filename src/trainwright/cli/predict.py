@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from trainwright.cli.launch import Launch, add_launch_flags, prepare
 from trainwright.cli.parser import Parser
 from trainwright.cli.style import dim, table, width
 from trainwright.config.errors import RequestError, did_you_mean
@@ -16,14 +17,15 @@ ENDINGS = (".csv", ".parquet", ".jsonl")
 def run(words: Sequence[str]) -> int:
     """Predict the rows of a file; write them, or print the first."""
     arguments = parser().parse(words)
+    launch = prepare(arguments)
     if arguments.data is None:
-        return predict_own(arguments)
+        return predict_own(arguments, launch)
     if arguments.output and not arguments.output.lower().endswith(ENDINGS):
         ending = arguments.output.rpartition(".")[2] if "." in arguments.output else ""
         fix = did_you_mean(f".{ending}", ENDINGS)
         raise RequestError("the ending of the file names no format", where=f"command line: -o {arguments.output}", fix=fix)
     if not looks_like_table(arguments):
-        return predict_own(arguments)
+        return predict_own(arguments, launch)
     from trainwright.data.arrow import pandas_later
 
     pandas_later()
@@ -48,7 +50,7 @@ def looks_like_table(arguments: Any) -> bool:
     return not is_configuration(arguments.run) and not is_own_run(RunDirectory.open(arguments.run))
 
 
-def predict_own(arguments: Any) -> int:
+def predict_own(arguments: Any, launch: Launch) -> int:
     """Predict the rows that a system's own data give for the split `predict`, or another."""
     from pathlib import Path
 
@@ -57,14 +59,14 @@ def predict_own(arguments: Any) -> int:
     from trainwright.api.own.train import is_own_run
     from trainwright.api.resume import with_config
     from trainwright.cli.test import is_configuration
-    from trainwright.runs.log import console_logging
 
-    console_logging()
+    launch.start_console()
+    launch.check_gpus()
     where = f"trainwright predict {arguments.run}"
     if is_configuration(arguments.run):
         if not arguments.weights:
             raise RequestError("there is nothing to predict with", where=where, fix="name a run, or add --weights RUN|FILE")
-        trained = from_config(compose_own(arguments.run), arguments.split, arguments.weights)
+        trained = from_config(compose_own(arguments.run, launch.settings), arguments.split, arguments.weights)
     else:
         found = with_config(arguments.run)
         if not is_own_run(found):
@@ -72,7 +74,7 @@ def predict_own(arguments: Any) -> int:
         if arguments.data is not None:
             why = "its data come from its configuration"
             raise RequestError("this run's system reads no files here", where=arguments.data, why=why, fix=f"{where} --split test")
-        trained = from_run(found, arguments.split)
+        trained = from_run(found, arguments.split, launch.settings)
     output = Path(arguments.output or f"predictions-{arguments.split}.safetensors")
     outputs = predicted(trained, arguments.split)
     write_predictions(outputs, output)
@@ -119,5 +121,6 @@ def parser() -> Parser:
     made.add_argument("data", metavar="DATA", nargs="?", help="a data file, a glob in quotes, or builtin:NAME")
     made.add_argument("--split", default="predict", metavar="NAME", help="of a system of your own: which split of its data")
     made.add_argument("--weights", default="", metavar="RUN|FILE", help="weights for a configuration")
+    add_launch_flags(made)
     made.add_argument("-o", "--output", metavar="FILE", help="where to write them; .csv, .parquet or .jsonl")
     return made

@@ -68,10 +68,8 @@ def known_parts(kind: str) -> dict[str, Part]:
 
 def registered_name(kind: str, name: str) -> str:
     """The name in the table (`-` read as `_`), or an empty text for a path; raises ConfigError when it is neither."""
-    if kind == "criterion":
-        from trainwright.nn.criteria import spelled
-
-        name = spelled(name)
+    respelled = getattr(importlib.import_module(KINDS[kind]), "spelled", None) if kind in KINDS else None
+    name = name if respelled is None else respelled(name)
     table = known_parts(kind)
     found = name if name in table else next((each for each in table if each.replace("-", "_") == name.replace("-", "_")), "")
     if found and kind in OWN_KINDS[1:] and found in parts("part") and found in parts(kind):

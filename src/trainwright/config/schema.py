@@ -20,9 +20,7 @@ BASE = {
 }
 
 
-def json_schema(
-    model: type[ConfigModel], own: type[ConfigModel] | None = None, short: Mapping[str, Any] | None = None
-) -> dict[str, Any]:
+def json_schema(model: type[ConfigModel], own: type[ConfigModel] | None = None, short: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The schema (draft 2020-12) of a configuration file: sections, and each kind of part as a choice by `type`.
 
     `own`: the model of a file that has `system`, or the keys `short` (name → schema) in place of it, `model` with a `type` among them.

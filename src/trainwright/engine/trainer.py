@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor
 
 from trainwright.config import registry
-from trainwright.config.errors import ConfigError, RunError
+from trainwright.config.errors import ConfigError, RequestError, RunError
 from trainwright.data.rows import Head, Rows
 from trainwright.engine.assembly import Assembly
 from trainwright.engine.callbacks import Callback, EarlyStop
@@ -104,7 +105,7 @@ class Trainer:
             told = getattr(system, "plan_known", None)
             if told is not None:
                 told(make_plan(self.config, rows, ready=ready))
-            made = make()
+            made = tried_making(make)
             if made is None and getattr(system, "automatic_optimization", True):
                 return None
             self._own = (system, configured(made, system))  # type: ignore[arg-type]
@@ -316,6 +317,22 @@ class Trainer:
     def _placed(self, rows: Any) -> Any:
         """Rows on the device for good, where they can move."""
         return rows.to(self.device) if hasattr(rows, "to") else rows
+
+
+def tried_making(make: Callable[[], Any]) -> Any:
+    """What `configure_optimizers` returns; raises ConfigError with what it raises."""
+    try:
+        return make()
+    except RequestError:
+        raise
+    except (ValueError, TypeError, AttributeError, KeyError, IndexError, NotImplementedError) as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        own = [each for each in frames[1:] if "site-packages" not in each.filename] or frames
+        where = f"configure_optimizers ({own[-1].filename}:{own[-1].lineno})"
+        empty = "empty parameter list" in str(error)
+        what = "an optimizer has no parameters" if empty else "configure_optimizers fails"
+        fix = "give it parameters of the system, with requires_grad=True" if empty else "mend it; the traceback: --traceback"
+        raise ConfigError(what, where=where, why=f"{type(error).__name__}: {error}", fix=fix) from error
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from trainwright.config.errors import ConfigError, TrainwrightError
+from trainwright.config.errors import TrainwrightError
 from trainwright.config.own_parts import configured
 from trainwright.config.scheduled import Scheduled
 from trainwright.engine.step_result import Weights, as_loss
@@ -113,8 +113,10 @@ class System(Updateable, nn.Module):
         return self.evaluation_step(batch, moment)
 
     def predict_step(self, batch: Batch) -> Any:
-        """Predictions, rows first; needs no truth."""
-        raise ConfigError(f"{type(self).__name__} cannot predict", where="predict_step", fix="write predict_step(self, batch) in it")
+        """Predictions, rows first; by default what `evaluation_step` gives, which may need the truth."""
+        session = None if self._run is None else self._run()
+        place = (0, 0, 0.0) if session is None else (session.step, session.epoch, session.fraction)
+        return self.evaluation_step(batch, Moment(*place, torch.default_generator))
 
     def update_step(self, moment: Moment) -> None:
         """Called before every step and evaluation, once the parts that follow the run were told."""

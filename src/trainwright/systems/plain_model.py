@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
-from torch.nn.parameter import UninitializedTensorMixin
+from torch.nn.parameter import is_lazy as waits
 
 from trainwright.config.errors import ConfigError
 from trainwright.config.registry import build
@@ -56,7 +56,7 @@ def finished_model(model: nn.Module, options: PlainOptions, call: Callable[[], A
 
 def is_lazy(model: nn.Module) -> bool:
     """Whether some parameter or buffer waits for a first batch to know its shape."""
-    return any(isinstance(each, UninitializedTensorMixin) for each in (*model.parameters(), *model.buffers()))
+    return any(waits(each) for each in (*model.parameters(), *model.buffers()))
 
 
 @contextmanager

@@ -75,7 +75,7 @@ def made_function(made_from: Any, options: FunctionOptions) -> Callable[..., Any
     given = options.options
     try:
         if isinstance(made_from, type):
-            return made_from(**given)  # type: ignore[no-any-return]
+            return made_from(**given)
         if given:
             inspect.signature(made_from).bind_partial(None, None, **given)
     except TypeError as error:

@@ -7,6 +7,7 @@ from typing import Any
 from trainwright.config.errors import RunError
 from trainwright.nn.inspection.picture import picture
 from trainwright.nn.inspection.record import Inspection, Row
+from trainwright.nn.inspection.repeats import repeated
 from trainwright.nn.inspection.tree import percent, short
 from trainwright.runs.files import read_json
 from trainwright.runs.report.charts.axes import figure
@@ -32,7 +33,7 @@ def model(material: Material) -> Section | None:
         return None
     found = Inspection.from_dict(kept)
     rows = shown(found.rows)
-    body: list[Content] = [_layers(found, rows), hidden_rest(len(rows), len(found.rows), "layers", FILE)]
+    body: list[Content] = [_layers(found, rows), hidden_rest(len(rows), len(repeated(found.rows)), "layers", FILE)]
     body += [note(f"{each[:1].upper()}{each[1:]}.") for each in found.notes]
     drawing = picture(found)
     if drawing is not None:
@@ -42,13 +43,14 @@ def model(material: Material) -> Section | None:
     return Section("model", "Model", _lede(found), body)
 
 
-def shown(rows: list[Row]) -> list[Row]:
-    """The rows down to the depth at which there are not too many; of more at the first level, the first ones."""
+def shown(rows: list[Row]) -> list[tuple[Row, str]]:
+    """The rows with their names, equal blocks once, down to the depth at which there are not too many; of one level, the first ones."""
+    every = repeated(rows)
     for depth in range(max((row.depth for row in rows), default=0), 0, -1):
-        found = [row for row in rows if row.depth <= depth]
+        found = [each for each in every if each[0].depth <= depth]
         if len(found) <= MOST:
             return found
-    return [row for row in rows if row.depth <= 1][:MOST]
+    return [each for each in every if each[0].depth <= 1][:MOST]
 
 
 def _lede(found: Inspection) -> str:
@@ -61,20 +63,21 @@ def _lede(found: Inspection) -> str:
     return said
 
 
-def _layers(found: Inspection, rows: list[Row]) -> Markup:
-    ran = any(row.calls for row in rows)
+def _layers(found: Inspection, rows: list[tuple[Row, str]]) -> Markup:
+    ran = any(row.calls for row, _ in rows)
     head: list[Content] = ["Layer", "Output", "Parameters", "Share", "Multiply-adds", "Share"]
-    body = [_line(found, row, ran) for row in rows]
+    body = [_line(row, name or found.name) for row, name in rows]
     keep = range(6) if ran else (0, 2, 3)
     cells = [[line[index] for index in keep] for line in body]
     return table([head[index] for index in keep], cells, label="Layers of the model", numeric=range(2 if ran else 1, len(keep)))
 
 
-def _line(found: Inspection, row: Row, ran: bool) -> list[Any]:
-    name = [code(row.name or found.name), " ", tag("span", row.kind, class_="soft") if row.path and row.kind != row.name else None]
+def _line(row: Row, label: str) -> list[Any]:
+    name = [code(label), " ", tag("span", row.kind, class_="soft") if row.path and row.kind != label else None]
     frozen = "frozen" if row.trained == "no" else "partly frozen" if row.trained == "part" else ""
     remarks = [each for each in (frozen, *row.notes) if each]
-    below = tag("div", "; ".join(remarks), class_="warn", style="white-space:normal;max-width:20rem") if remarks else None
+    kind = "warn" if "never called" in remarks else "soft"
+    below = tag("div", "; ".join(remarks), class_=kind, style="white-space:normal;max-width:20rem;font-size:.875rem") if remarks else None
     output = row.output if len(row.output) <= LONGEST else f"{row.output[: LONGEST - 1]}…"
     return [
         tag("div", name, below, style=f"padding-left:{0.9 * row.depth:.1f}rem"),
