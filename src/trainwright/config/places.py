@@ -105,7 +105,7 @@ def parse_path(text: str) -> KeyPath:
         double, single, bare = found.groups()
         if bare is not None:
             bare = bare.strip()
-            keys.append(int(bare) if bare.isdigit() and keys else bare)
+            keys.append(int(bare) if keys and re.fullmatch(r"0|[1-9][0-9]*", bare) else bare)
         else:
             keys.append(json.loads(f'"{double}"') if double is not None else single)
         position = found.end()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
@@ -138,6 +139,8 @@ def _notes(place: Place, calls: list[Call], found: _Numbers, lazy: set[str], ran
     if len(calls) > 1:
         different = list(dict.fromkeys(each.output for each in calls))
         notes.append(f"called {len(calls)} times" + (f": {', '.join(different[:4])}" if len(different) > 1 else ""))
+    elif isinstance(place.module, torch.jit.ScriptModule):
+        notes.append("scripted: its calls are not seen")
     elif ran and not calls and place.path and not _only_holds(place.module):
         used = any(id(each) in found.used for each in place.module.parameters())
         notes.append("not called by itself: the module round it uses its weights" if used else "never called")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 from torch.nn.utils import parametrize
@@ -62,7 +63,9 @@ def is_leaf(module: nn.Module) -> bool:
 
 
 def kind_of(module: nn.Module) -> str:
-    """The class, of a parametrised module the one it had."""
+    """The class, of a parametrised or scripted module the one it had."""
+    if isinstance(module, torch.jit.ScriptModule):
+        return str(module.original_name)
     return next(iter(class_names(module)), type(module).__name__)
 
 

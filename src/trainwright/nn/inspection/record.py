@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Self
+from typing import Any
 
 FORMAT = 1
 MEGABYTE = 1e6
@@ -110,7 +110,7 @@ class Node:
     """How many equal calls, one after the other, this one stands for."""
 
     @classmethod
-    def of(cls, given: Mapping[str, Any]) -> Self:
+    def of(cls, given: Mapping[str, Any]) -> Node:
         """From the form that `asdict` gives."""
         return cls(**{**given, "children": [cls.of(each) for each in given.get("children", [])]})
 
@@ -156,7 +156,7 @@ class Inspection:
         return made
 
     @classmethod
-    def from_dict(cls, given: Mapping[str, Any]) -> Self:
+    def from_dict(cls, given: Mapping[str, Any]) -> Inspection:
         """The inspection that `to_dict` wrote; raises ValueError, KeyError or TypeError for anything else."""
         if given.get("format") != FORMAT:
             raise ValueError(f"the format is {given.get('format')!r}, not {FORMAT}")

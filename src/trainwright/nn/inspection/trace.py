@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakIdKeyDictionary
@@ -189,7 +190,7 @@ def hooked(trace: Trace) -> Iterator[None]:
     handles = []
     try:
         for place in places(trace.model):
-            if place.first is None:
+            if place.first is None and not isinstance(place.module, torch.jit.ScriptModule):  # those take no hooks
                 # First in, last out: what a person's own hooks change is seen as the modules see it.
                 handles.append(place.module.register_forward_pre_hook(trace.enter, with_kwargs=True))
                 handles.append(place.module.register_forward_hook(trace.leave, with_kwargs=True))

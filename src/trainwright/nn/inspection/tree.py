@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from trainwright.config.errors import ConfigError, did_you_mean
 from trainwright.nn.inspection.record import Inspection, Row
 
-LONGEST = 34
-"""Characters of an output's shapes in the table; `to_dict` has them whole."""
+LONGEST, SHORTEST = 34, 18
+"""Characters of an output's shapes in a wide and in a narrow table; `to_dict` has them whole."""
 
 
 def table(found: Inspection, depth: int | None = None, width: int = 120, buffers: bool = False, rows: Sequence[Row] | None = None) -> str:
@@ -64,7 +64,7 @@ def _lines(
 ) -> list[str]:
     columns: list[tuple[str, list[str], bool]] = [("layer", names, False), ("class", [row.kind for row in rows], False)]
     if ran:
-        columns.append(("output", [cut(row.output) or "–" for row in rows], False))
+        columns.append(("output", [cut(row.output, SHORTEST if number is short else LONGEST) or "–" for row in rows], False))
     columns.append(("parameters", [number(row.parameters) if row.parameters else "–" for row in rows], True))
     if shares:
         columns.append(("share", [percent(row.parameter_share) for row in rows], True))
@@ -157,6 +157,6 @@ def megabytes(count: int) -> str:
     return f"{count / 1e6:,.2f} MB" if count >= 10_000 or not count else f"{count / 1e6:.2g} MB"
 
 
-def cut(text: str) -> str:
+def cut(text: str, longest: int) -> str:
     """Shapes that are not too long for a table."""
-    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+    return text if len(text) <= longest else text[: longest - 1] + "…"
