@@ -28,6 +28,8 @@ from trainwright.nn.inspection.record import Inspection
 from trainwright.nn.inspection.shapes import named_tensors
 from trainwright.runs.directory import RunDirectory
 from trainwright.systems.base import System
+from trainwright.systems.lightning import LightningSystem
+from trainwright.systems.lightning_methods import overridden
 from trainwright.systems.plain import PlainSystem
 from trainwright.systems.updating import Tree
 
@@ -127,18 +129,33 @@ def inspect_step(system: Any, batch: Any) -> Inspection:
     step = _step(system, batch)
     found = look_at(model, step, list(named_tensors(batch)), only_used=True)
     if step is None:
-        found.notes = ["it was not run: it steps its optimizers by itself and has no predict_step"]
+        why = "it has neither predict_step nor forward" if isinstance(system, LightningSystem) else "it steps its optimizers by itself"
+        found.notes = [f"it was not run: {why}, so it cannot predict"]
     return found
 
 
 def _step(system: Any, batch: Any) -> Callable[[nn.Module], Any] | None:
     if isinstance(system, PlainSystem):
         return lambda _: system.output_of(batch)
+    if isinstance(system, LightningSystem):
+        return _lightning_step(system, batch)
     if not isinstance(system, System) or type(system).predict_step is not System.predict_step:
         return lambda _: system.predict_step(batch)
     if not system.automatic_optimization:
         return None
     return lambda _: _training_step(system, batch)
+
+
+def _lightning_step(system: LightningSystem, batch: Any) -> Callable[[nn.Module], Any] | None:
+    """Its own predict_step; Lightning's calls forward with all of a batch, where a forward takes the first of (x, y)."""
+    module = system.model
+    if overridden(module, "predict_step"):
+        return lambda _: system.predict_step(batch)
+    if type(module).forward is nn.Module.forward or not overridden(module, "forward"):
+        return None
+    given = system._as_given(batch)
+    first = given[0] if isinstance(given, list | tuple) and not hasattr(given, "_fields") and given else given
+    return lambda _: module(first)
 
 
 def _training_step(system: System, batch: Any) -> Any:
@@ -147,7 +164,8 @@ def _training_step(system: System, batch: Any) -> Any:
     system.update_step(moment)
     logged = list(system._logged)
     try:
-        return system.training_step(batch, moment)
+        with torch.enable_grad():  # a loss may need gradients of its own; nothing goes backwards from it
+            return system.training_step(batch, moment)
     finally:
         system._logged = logged
 

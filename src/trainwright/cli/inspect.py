@@ -74,6 +74,8 @@ def _found(arguments: Any, shapes: Shapes) -> Inspection:
         if not os.path.isfile(first):
             raise RequestError("there is no such file", where=first, fix="name a config, a run or a class")
         return _of_config(first, rest, arguments.batch_size, shapes)
+    if first.startswith("builtin:") or (os.path.isfile(first) and not first.endswith(".py")):  # data: a table's own network
+        return _of_config(first, rest, arguments.batch_size, shapes)
     if os.path.isdir(first) or not is_path(first):
         if rest:
             raise RequestError(f"one argument too many: '{rest[0]}'", fix="a run is inspected as it was trained")
@@ -87,7 +89,7 @@ def _found(arguments: Any, shapes: Shapes) -> Inspection:
 
 
 def _of_config(first: str, rest: Sequence[str], size: int | None, shapes: Shapes) -> Inspection:
-    from trainwright.cli.settings import composed_config
+    from trainwright.cli.settings import composed_from
     from trainwright.data.arrow import pandas_later
 
     pandas_later()
@@ -96,7 +98,7 @@ def _of_config(first: str, rest: Sequence[str], size: int | None, shapes: Shapes
     graph = graph_in(Path(first)) if first.lower().endswith((".yaml", ".yml")) else None
     if graph is not None and not rest:
         return inspect_given(graph, drawn(shapes, size), size or 1)
-    return inspect_composed(composed_config(first, list(rest)), size or 1, drawn(shapes, size))
+    return inspect_composed(composed_from([first, *rest]), size or 1, drawn(shapes, size))
 
 
 def shapes_in(text: str, dtype: str) -> Shapes:

@@ -171,4 +171,6 @@ def _node(call: Call) -> Node:
     module = call.module
     kind = kind_of(module) if module is not None else ""
     parameters = sum(each.numel() for each in _sized(module.parameters())) if module is not None else 0
-    return Node(call.number, call.kind, call.name, kind, call.output, parameters, [_node(each) for each in call.children])
+    return Node(
+        call.number, call.kind, call.name, kind, call.output, parameters, [_node(each) for each in call.children], guessed=call.guessed
+    )

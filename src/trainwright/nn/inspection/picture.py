@@ -107,7 +107,7 @@ def _rect(placed: Placed, kind: str | None, rounded: int) -> Markup:
 def _straight(made: Layout, start: Placed, end: Placed) -> list[Markup]:
     x = made.line
     return [
-        tag("path", d=f"M{x:.1f} {start.bottom:.1f}V{end.top - 4:.1f}"),
+        tag("path", d=f"M{x:.1f} {start.bottom:.1f}V{end.top - 4:.1f}", stroke_dasharray="2 3" if end.node.guessed else None),
         tag("path", d=f"M{x:.1f} {end.top:.1f}l-3.2 -6h6.4z", class_="tip"),
     ]
 

@@ -108,6 +108,8 @@ class Node:
     children: list[Node] = field(default_factory=list)
     repeat: int = 1
     """How many equal calls, one after the other, this one stands for."""
+    guessed: bool = False
+    """Whether what it was given could not be followed, so that it is only said to come after the call before it."""
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Node:

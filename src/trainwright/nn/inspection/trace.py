@@ -22,6 +22,9 @@ NEW = ("zeros_like", "ones_like", "empty_like", "full_like", "rand_like", "randn
        "new_empty", "new_tensor", "size", "dim")  # fmt: skip
 """Functions whose result takes nothing but the shape from what they are given."""
 
+NOTHING = -1
+"""Where tensors are from that functions made of nothing."""
+
 
 @dataclass
 class Call:
@@ -37,6 +40,8 @@ class Call:
     shapes: list[list[int]] = field(default_factory=list)
     sources: dict[int, None] = field(default_factory=dict)
     """Numbers of the calls whose results it was given, in order."""
+    guessed: bool = False
+    """Whether it was given a tensor that came out of something that cannot be watched, and is said to follow the call before it."""
     children: list[Call] = field(default_factory=list)
     mult_adds: int = 0
     output_bytes: int = 0
@@ -63,6 +68,8 @@ class Trace(TorchFunctionMode):
         """Identities of the parameters that functions were given."""
         self._stack: list[Call] = []
         self._from: Any = WeakIdKeyDictionary()
+        self._buffers = {id(each) for each in model.buffers()}
+        self._last: int | None = None
         self._count = 0
 
     def _new(self, kind: str, name: str, **known: Any) -> Call:
@@ -72,7 +79,11 @@ class Trace(TorchFunctionMode):
         return call
 
     def _sources(self, tensors: Iterable[Tensor]) -> dict[int, None]:
-        return {number: None for each in tensors if (number := self._from.get(each)) is not None}
+        return {number: None for each in tensors if (number := self._from.get(each, NOTHING)) != NOTHING}
+
+    def _is_unknown(self, tensor: Tensor) -> bool:
+        """Whether it came out of something that tells nobody, as scripted modules and autograd functions do."""
+        return tensor not in self._from and not isinstance(tensor, nn.Parameter) and id(tensor) not in self._buffers
 
     def _mark(self, value: Any, number: int) -> None:
         for each in tensors_in(value):
@@ -86,6 +97,7 @@ class Trace(TorchFunctionMode):
                 call = self._new("input", name, output=described(tensor))
                 self._mark(tensor, call.number)
                 self.inputs[name] = call.output
+                self._last = call.number
 
     def end(self, result: Any) -> None:
         """Say what came out in the end."""
@@ -98,7 +110,12 @@ class Trace(TorchFunctionMode):
         values = [*given, *named.values()]
         path = self.names.get(id(module), "")
         known = {"module": module, "path": path, "given": ", ".join(described(each) for each in values)}
-        call = self._new("module", path.rpartition(".")[2], sources=self._sources(tensors_in(values)), **known)
+        tensors = list(tensors_in(values))
+        sources = self._sources(tensors)
+        guessed = not sources and self._last is not None and any(map(self._is_unknown, tensors))
+        if guessed and self._last is not None:
+            sources = {self._last: None}
+        call = self._new("module", path.rpartition(".")[2], sources=sources, guessed=guessed, **known)
         self._stack.append(call)
 
     def leave(self, module: nn.Module, given: tuple[Any, ...], named: Mapping[str, Any], output: Any) -> None:
@@ -116,6 +133,7 @@ class Trace(TorchFunctionMode):
         if not call.calls_modules():
             call.children = []
             self._mark(output, call.number)
+            self._last = call.number
 
     def __torch_function__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Any:
         named = kwargs or {}
@@ -135,6 +153,8 @@ class Trace(TorchFunctionMode):
             top.mult_adds += function_cost(name, args, named, output)
         sources = {} if name in NEW else self._sources(given)
         if not sources:
+            if not any(map(self._is_unknown, given)):
+                self._mark(results, NOTHING)
             return
         inside = top is not None and top.module is not None and is_leaf(top.module)
         if len(sources) == 1 or inside:
@@ -142,9 +162,7 @@ class Trace(TorchFunctionMode):
         else:
             call = self._new("operation", name.strip("_"), output=described(made), sources=sources)
             number = call.number
-        for each in results:
-            if not isinstance(each, nn.Parameter):
-                self._from[each] = number
+        self._mark(results, number)
 
     def failed(self, error: Exception) -> ConfigError:
         """The error of a forward, with the innermost module that was running and what it was given."""

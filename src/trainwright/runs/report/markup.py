@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-VOID = frozenset({"meta", "br", "hr", "link"})
+VOID = frozenset({"meta", "br", "hr", "link", "img"})
 EMPTY_SVG = frozenset({"path", "rect", "line", "circle"})
 # Characters that HTML forbids even as entities, and those that turn the direction of the text after them.
 FORBIDDEN = re.compile("[\u202a-\u202e\u2066-\u2069\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")

@@ -48,6 +48,8 @@ class Material:
     command: str = ""
     history: dict[str, list[float]] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)
+    own: str = ""
+    """What was trained, for a run of a system or a model of a person's own, which has no table; empty for a table's run."""
 
     @property
     def targets(self) -> list[str]:
@@ -81,7 +83,20 @@ def gather(run: RunDirectory) -> Material:
     material.config = _parsed(material)
     material.history = _history(material)
     material.absent.pop("code.json", None)
+    material.own = _own(material)
+    if material.own:
+        for name in ("data.json", "analysis.json"):  # a table's run has them
+            material.absent.pop(name, None)
     return material
+
+
+def _own(material: Material) -> str:
+    if "data.json" not in material.absent:
+        return ""
+    system, model = mapping(material.config.get("system")), material.config.get("model")
+    inside = mapping(system.get("model")).get("type") if system.get("type") == "plain" else None
+    name = str(inside or system.get("type") or (model if isinstance(model, str) else ""))
+    return name.rpartition(":")[2].rpartition(".")[2]
 
 
 def mapping(value: Any) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from trainwright.runs.report.material import Material, gather
 from trainwright.runs.report.sections.columns import columns
 from trainwright.runs.report.sections.data import data
 from trainwright.runs.report.sections.layout import Section
+from trainwright.runs.report.sections.media import media
 from trainwright.runs.report.sections.metrics import metrics
 from trainwright.runs.report.sections.outcome import outcome
 from trainwright.runs.report.sections.record import configuration, environment, use
@@ -25,7 +26,7 @@ from trainwright.runs.report.sections.verdict import opening
 from trainwright.runs.report.sections.worst import worst
 
 SECTIONS: tuple[Callable[[Material], Section | None], ...] = (
-    metrics, training, tuning, outcome, columns, worst, data, request, use, environment, configuration,
+    metrics, training, media, tuning, outcome, columns, worst, data, request, use, environment, configuration,
 )  # fmt: skip
 # An icon given inline keeps the browser from asking a server for one.
 ICON = "data:image/gif;base64,R0lGODlhAQABAIAAACpvngAAACwAAAAAAQABAAACAkQBADs="

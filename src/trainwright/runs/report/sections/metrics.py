@@ -21,7 +21,7 @@ def metrics(material: Material) -> Section | None:
     if not any(body):
         return None
     lede = "By the weights that were kept. Intervals are 95 % bootstrap over the test rows; baselines are measured on the same test rows."
-    return Section("metrics", "Metrics", lede, body)
+    return Section("metrics", "Metrics", lede.partition(" Intervals")[0] if material.own else lede, body)
 
 
 def _target(material: Material, target: str) -> Content:

@@ -16,6 +16,8 @@ CONFIG_LINES = 2000
 def use(material: Material) -> Section | None:
     """How to predict with the model, from a shell and from Python, and how to repeat the run."""
     path = shlex.quote(str(material.path))
+    if material.own:
+        return Section("use", "Use it, repeat it", "", _own_use(material, path))
     targets = ", ".join(f"{target}_prediction" for target in material.targets[:3])
     python = f"import trainwright as tw\n\nrun = tw.load({str(material.path)!r})\nrun.predict(dataframe)" + (
         f"  # adds {targets}" if targets else ""
@@ -33,6 +35,27 @@ def use(material: Material) -> Section | None:
         note("The configuration holds every default, so running it again on the same data, code and machine repeats the run."),
     ]
     return Section("use", "Use it, repeat it", "", body)
+
+
+def _own_use(material: Material, path: str) -> list[Content]:
+    """The same for a system of one's own, whose data its configuration names; `tw.fit` was called from Python."""
+    weights = f"import trainwright as tw\n\ntw.load_weights(model, {str(material.path)!r})"
+    python: list[Content] = [tag("h3", "From Python"), snippet(weights, "Python code")]
+    if "system" not in material.config:
+        return python
+    again = f"trainwright train {shlex.quote(str(material.path / 'config.yaml'))}"
+    return [
+        tag("h3", "Measure it, predict"),
+        snippet(f"trainwright test {path}", "test command"),
+        snippet(f"trainwright predict {path} --split test -o predictions.npz", "predict command"),
+        tag("h3", "Take the model out"),
+        snippet(f"trainwright export {path} -o model", "export command"),
+        *python,
+        tag("h3", "Repeat this run"),
+        snippet(material.command, "command of this run") if material.command else None,
+        snippet(again, "command that repeats it"),
+        note("The configuration holds every default, so running it again on the same data, code and machine repeats the run."),
+    ]
 
 
 def snippet(text: str, label: str) -> Markup:

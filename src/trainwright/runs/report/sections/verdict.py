@@ -44,7 +44,8 @@ def _title(material: Material) -> Markup:
         names += [", " if index else "", code(target, 40)]
     if len(material.targets) > 4:
         names.append(f" and {len(material.targets) - 4} more")
-    about = ["Predicting ", names, [" from ", tag("span", quoted(source))] if source else None] if names else "A training run"
+    about: Content = ["Predicting ", names, [" from ", tag("span", quoted(source))] if source else None] if names else "A training run"
+    about = ["Training ", code(material.own, 40)] if material.own else about
     status = STATUS.get(str(material.run.get("status")), "")
     total = mapping(material.results.get("timing")).get("total_seconds")
     facts = [status, moment(material.run.get("created")), f"took {seconds(total)}" if known(total) else "", _rows_read(material)]
@@ -57,8 +58,23 @@ def _rows_read(material: Material) -> str:
     return plural(count, "row") if known(count) else ""
 
 
+def _own(material: Material) -> Markup:
+    """The number of a system of one's own: the monitored metric where it was measured last."""
+    headline, best = mapping(material.run.get("headline")), mapping(material.results.get("best"))
+    split, metric, value = (headline.get(key) for key in ("split", "metric", "value"))
+    if not known(value):
+        return tag("div", tag("p", "Nothing was measured but the training loss.", class_="lede"), class_="verdict")
+    said = tag("span", words(str(metric)), f" on {split} rows", class_="what")
+    kept = f"The weights of step {best['step']} were kept, by {words(str(best.get('metric')))}." if best else "The last weights were kept."
+    return tag(
+        "div", tag("div", tag("p", tag("strong", score(value)), said, class_="headline"), tag("p", kept, class_="lede")), class_="verdict"
+    )
+
+
 def _verdict(material: Material, target: str) -> Markup:
     """One target: the number, its interval, the sentence, and the models on one scale."""
+    if material.own:
+        return _own(material)
     verdict = mapping(mapping(material.results.get("verdict")).get(target))
     metrics = {name: value for name, value in material.metrics("test", target).items() if known(value)}
     metric = str(verdict.get("metric") or next(iter(metrics), ""))
