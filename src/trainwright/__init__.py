@@ -13,6 +13,7 @@ from trainwright._version import __version__
 if TYPE_CHECKING:
     from trainwright.api.compare import compare as compare
     from trainwright.api.fit import fit as fit
+    from trainwright.api.inspect import inspect as inspect
     from trainwright.api.run import Run as Run
     from trainwright.api.run import load as load
     from trainwright.api.train import train as train
@@ -78,6 +79,7 @@ _WHERE = {
     "arguments": "trainwright.config.own_arguments",
     "load_weights": "trainwright.checkpoint.weights",
     "download_file": "trainwright.checkpoint.download",
+    "inspect": "trainwright.api.inspect",
     "n_params": "trainwright.nn.counting",
     "append_dims": "trainwright.nn.dims",
     "TrainwrightError": "trainwright.config.errors",
@@ -110,6 +112,7 @@ __all__ = [
     "eval_mode",
     "find",
     "fit",
+    "inspect",
     "load",
     "load_weights",
     "make",

@@ -58,6 +58,34 @@ class Alone(Own):
 def data():
     return {"train": (torch.ones(8, 4), torch.ones(8, 2))}
 """
+LIT = """\
+import lightning
+import torch
+from torch import nn
+
+
+class Neither(lightning.LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Linear(4, 2)
+
+    def training_step(self, batch, index):
+        x, y = batch
+        return ((self.net(x) - y) ** 2).mean()
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), 0.1)
+
+
+class Forward(Neither):
+    def forward(self, x):
+        return self.net(x)
+
+
+class Predict(Neither):
+    def predict_step(self, batch, index):
+        return self.net(batch[0])
+"""
 
 
 @pytest.fixture
@@ -129,6 +157,8 @@ def test_the_config_of_a_table_is_run_on_its_first_rows(folder: Path, capsys: py
     (folder / "t.yaml").write_text("data: {source: 'builtin:iris'}\nmodel: {combiner: {type: concat}}\n")
     printed = said(capsys, "t.yaml", "--batch-size", "4")
     assert "SupervisedSystem" in printed and "combiner" in printed and "number.value 4×4" in printed
+    assert "SupervisedSystem" in said(capsys, "builtin:iris")
+    assert "--batch-size 0: data have rows" in refused(capsys, "t.yaml", "--batch-size", "0")
     assert refused(capsys, "t.yaml", "--input", "3").startswith("error: --input: a table's model takes the columns of the table")
 
 
@@ -143,7 +173,18 @@ def test_a_system_of_ones_own_is_seen_by_the_step_it_makes(folder: Path, capsys:
     printed = said(capsys, "s.yaml")
     assert "net" in printed and "never called" in next(line for line in printed.splitlines() if "critic" in line)
     (folder / "a.yaml").write_text("system: {type: './mine.py:Alone'}\ndata: {type: './mine.py:data'}\n")
-    assert "it was not run: it steps its optimizers by itself" in said(capsys, "a.yaml")
+    assert "it was not run: it steps its optimizers by itself, so it cannot predict" in said(capsys, "a.yaml")
+
+
+def test_a_lightning_module_is_seen_by_its_forward_and_its_predict_step(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("lightning")
+    (folder / "lit.py").write_text(LIT)
+    for name, shape in (("Forward", "4×2"), ("Predict", "4×2")):
+        (folder / "l.yaml").write_text(f"system: {{type: './lit.py:{name}'}}\ndata: {{type: './mine.py:data'}}\n")
+        printed = said(capsys, "l.yaml", "--batch-size", "4")
+        assert next(line for line in printed.splitlines() if "net" in line).split()[3] == shape
+    (folder / "l.yaml").write_text("system: {type: './lit.py:Neither'}\ndata: {type: './mine.py:data'}\n")
+    assert "it has neither predict_step nor forward" in said(capsys, "l.yaml")
 
 
 def test_a_run_is_shown_from_what_it_kept_and_made_again_when_asked(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -162,6 +203,7 @@ def test_a_run_is_shown_from_what_it_kept_and_made_again_when_asked(folder: Path
     (folder / "net.py").unlink()
     assert "stem" in said(capsys, "r") and inspect_run(run).totals.parameters == 127
     (folder / "net.py").write_text(NET)
+    assert "one argument too many: '--input 3'" in refused(capsys, "r", "--input", "3")
     assert "8×4×8×8" in said(capsys, "r", "--batch-size", "8")
     (folder / "r" / FILE).write_text('{"format": 99}')
     assert "1×4×8×8" in said(capsys, "r")

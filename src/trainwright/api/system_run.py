@@ -63,6 +63,8 @@ class SystemRun:
         write_configs(run, self.files)
         write_text(run.command, command_line() + "\n")
         run.status = "running"
+        from trainwright.api.inspect import record_model  # which reads runs, and so this module
+
         threads: list[Any] = []
 
         def surroundings() -> None:
@@ -75,6 +77,7 @@ class SystemRun:
                 result = engine.fit(self.system, self.splits["train"], *rows, run=run.path, resume=resume, on_first_step=surroundings)
                 with unwritten(run, "its results", self.again):
                     self._write(run, result)
+                    record_model(run, self.system, self.splits["train"])
                     run.update(status="finished", headline=self._headline(result))
                 result.system = plain_module(self.system)
                 return result

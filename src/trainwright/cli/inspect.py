@@ -64,6 +64,11 @@ def _check(arguments: Any) -> None:
         raise RequestError(f"'{arguments.output}' is no SVG file", where="-o", fix="end its name in .svg; --json prints the numbers")
 
 
+def _check_rows(size: int | None) -> None:
+    if size == 0:
+        raise RequestError("data have rows", where="--batch-size 0", fix="write 1 or more")
+
+
 def _found(arguments: Any, shapes: Shapes) -> Inspection:
     """What the first word names, looked at."""
     first, rest = arguments.words[0], arguments.words[1:]
@@ -77,8 +82,10 @@ def _found(arguments: Any, shapes: Shapes) -> Inspection:
     if first.startswith("builtin:") or (os.path.isfile(first) and not first.endswith(".py")):  # data: a table's own network
         return _of_config(first, rest, arguments.batch_size, shapes)
     if os.path.isdir(first) or not is_path(first):
-        if rest:
-            raise RequestError(f"one argument too many: '{rest[0]}'", fix="a run is inspected as it was trained")
+        if rest or shapes:
+            stray = rest[0] if rest else f"--input {arguments.input}"
+            raise RequestError(f"one argument too many: '{stray}'", fix="a run is inspected as it was trained, on its own data")
+        _check_rows(arguments.batch_size)
         from trainwright.api.inspect import inspect_run
         from trainwright.runs.directory import RunDirectory
 
@@ -95,6 +102,8 @@ def _of_config(first: str, rest: Sequence[str], size: int | None, shapes: Shapes
     pandas_later()
     from trainwright.api.inspect import graph_in, inspect_composed, inspect_given
 
+    if not shapes:
+        _check_rows(size)
     graph = graph_in(Path(first)) if first.lower().endswith((".yaml", ".yml")) else None
     if graph is not None and not rest:
         return inspect_given(graph, drawn(shapes, size), size or 1)

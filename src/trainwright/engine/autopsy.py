@@ -14,7 +14,8 @@ from trainwright.engine.loop import gradient, update
 from trainwright.engine.pieces import order_of
 from trainwright.engine.recovery import all_finite, weights_finite
 from trainwright.engine.state import load, load_weights
-from trainwright.engine.system import Batch
+from trainwright.engine.step_result import as_loss
+from trainwright.engine.system import Batch, rows_in, tensors_in
 
 if TYPE_CHECKING:
     from trainwright.engine.session import Session
@@ -92,8 +93,8 @@ def batch_at(session: Session, tick: int) -> tuple[Batch, list[int]]:
 def not_finite_columns(batch: Batch) -> dict[str, int]:
     """Block → rows of the batch that hold a value which is not finite."""
     found = {}
-    for name, block in batch.items():
-        if block.is_floating_point():
+    for name, block in tensors_in(batch).items():
+        if block.is_floating_point() and block.numel() and block.dim():
             bad = ~torch.isfinite(block.reshape(len(block), -1)).all(dim=1)
             if bool(bad.any()):
                 found[name] = int(bad.sum())
@@ -118,7 +119,8 @@ def first_module(session: Session, batch: Batch, tick: int) -> dict[str, Any]:
     handles = [module.register_forward_hook(watch(name)) for name, module in system.named_modules() if name]
     try:
         session.tick = tick
-        loss = system.training_step(batch, session.moment())
+        moment = session.moment()
+        loss = as_loss(system.training_step(batch, moment), rows_in(batch), session.weights_at(moment))
     finally:
         for handle in handles:
             handle.remove()
@@ -126,7 +128,7 @@ def first_module(session: Session, batch: Batch, tick: int) -> dict[str, Any]:
         return {"fault": "output", "name": seen[0][0], "module": seen[0][1]}
     if not bool(torch.isfinite(loss.total)):
         return {"fault": "loss", "name": "the loss itself"}
-    loss.total.backward()
+    (loss.total if loss.mean is None else loss.mean).backward()  # type: ignore[no-untyped-call]
     for name, parameter in system.named_parameters():
         if parameter.grad is not None and not bool(torch.isfinite(parameter.grad).all()):
             return {"fault": "gradient", "name": name}

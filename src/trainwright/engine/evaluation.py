@@ -127,7 +127,7 @@ def outputs_of(
             for hook in before:
                 hook(batch, len(pieces))
             try:
-                outputs = step(batch)
+                outputs = as_outputs(step(batch), batch)
             except (RuntimeError, MemoryError) as error:
                 if not out_of_memory(error) or size == 1:
                     raise
@@ -136,6 +136,6 @@ def outputs_of(
                 continue
             for hook in after:
                 hook(batch, len(pieces), outputs)
-            pieces.append(in_float32(as_outputs(outputs, batch)))
+            pieces.append(in_float32(outputs))
             start += size
     return join(pieces) if pieces else {}

@@ -26,7 +26,18 @@ def micro_batches(batch: Batch, rows: int, size: int) -> Iterator[Batch]:
         yield from batch
         return
     for start in range(0, rows, size):
-        yield {name: tensor[start : start + size] for name, tensor in batch.items()}
+        yield {name: _some(each, rows, start, start + size) for name, each in batch.items()}
+
+
+def _some(column: Any, rows: int, start: int, end: int) -> Any:
+    """Rows of one column: of a tensor, a list of as many things (texts), or of what a column holds in turn; else the whole."""
+    if isinstance(column, Tensor) or (isinstance(column, list) and len(column) == rows):
+        return column[start:end]
+    if isinstance(column, dict):
+        return {name: _some(each, rows, start, end) for name, each in column.items()}
+    if isinstance(column, tuple):
+        return tuple(_some(each, rows, start, end) for each in column)
+    return column
 
 
 class Backward:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, Protocol, cast, runtime_checkable
 
@@ -129,6 +129,32 @@ def rows_in(batch: Batch) -> int:
     """How many rows a batch has, by the first dimension of the first tensor in it; 1 where there is none."""
     found = _first_tensor(batch)
     return len(found) if found is not None and found.dim() else 1
+
+
+def tensors_in(batch: Batch, name: str = "") -> dict[str, Tensor]:
+    """The tensors of a batch of any structure by name: keys, places or attributes, joined by dots."""
+    if isinstance(batch, Tensor):
+        return {name or "batch": batch}
+    inside: Iterable[tuple[Any, Any]] = ()
+    if isinstance(batch, Mapping):
+        inside = batch.items()
+    elif isinstance(batch, list | tuple):
+        inside = zip(getattr(batch, "_fields", range(len(batch))), batch, strict=True)
+    elif hasattr(batch, "__dict__"):
+        inside = vars(batch).items()
+    return {found: tensor for key, each in inside for found, tensor in tensors_in(each, f"{name}.{key}" if name else str(key)).items()}
+
+
+def changed_in(batch: Batch, change: Callable[[Tensor], Any]) -> Batch:
+    """The batch with `change` done to every tensor in its mappings, lists and tuples; objects of one's own stay as they are."""
+    if isinstance(batch, Tensor):
+        return change(batch)
+    if isinstance(batch, Mapping):
+        return {name: changed_in(each, change) for name, each in batch.items()}
+    if isinstance(batch, list | tuple) and not hasattr(batch, "to"):
+        changed = [changed_in(each, change) for each in batch]
+        return type(batch)(*changed) if hasattr(batch, "_fields") else type(batch)(changed)
+    return batch
 
 
 def _first_tensor(batch: Batch) -> Tensor | None:

@@ -12,7 +12,7 @@ from trainwright.config.errors import ConfigError
 from trainwright.engine.callbacks.base import Callback
 from trainwright.engine.callbacks.options import GradientNoiseOptions
 from trainwright.engine.callbacks.place import row_follows
-from trainwright.engine.system import Batch, Loss, System
+from trainwright.engine.system import Batch, Loss, System, rows_in
 
 if TYPE_CHECKING:
     from trainwright.engine.session import Session
@@ -43,7 +43,7 @@ class GradientNoise(Callback):
     def on_train_batch_start(self, session: Session, system: System, batch: Batch, index: int) -> None:
         """Measure this step, if it is its turn."""
         due = session.step % self.options.every == 0
-        self._pieces = Pieces(rows=len(next(iter(batch.values())))) if due else None
+        self._pieces = Pieces(rows=rows_in(batch)) if due else None
 
     def on_before_backward(self, session: Session, system: System, loss: Loss) -> None:
         """Remember how many items the micro-batch has."""

@@ -15,7 +15,7 @@ from torch import Tensor
 from trainwright.engine.callbacks.base import Callback
 from trainwright.engine.callbacks.options import SampleLoggerOptions
 from trainwright.engine.callbacks.place import run_folder
-from trainwright.engine.system import Batch, System
+from trainwright.engine.system import Batch, System, rows_in, tensors_in
 
 if TYPE_CHECKING:
     from trainwright.engine.session import Session
@@ -47,8 +47,10 @@ class SampleLogger(Callback):
         """Keep the first rows."""
         if not self._collecting or not self._left:
             return
-        rows = min(self._left, len(next(iter(batch.values()))))
-        named = {f"input/{name}": tensor for name, tensor in batch.items()} | {f"output/{name}": tensor for name, tensor in outputs.items()}
+        rows = min(self._left, rows_in(batch))
+        named = {f"input/{name}": tensor for name, tensor in tensors_in(batch).items()} | {
+            f"output/{name}": tensor for name, tensor in outputs.items()
+        }
         self._pieces.append({name: tensor[:rows].detach().cpu() for name, tensor in named.items() if tensor.dim()})
         self._left -= rows
 

@@ -12,7 +12,7 @@ from trainwright.engine.callbacks.base import Callback
 from trainwright.engine.callbacks.options import ThroughputOptions
 from trainwright.engine.callbacks.peak_flops import measured_peak, peak_of
 from trainwright.engine.callbacks.place import row_follows
-from trainwright.engine.system import Batch, System
+from trainwright.engine.system import Batch, System, rows_in
 
 if TYPE_CHECKING:
     from trainwright.engine.session import Session
@@ -66,7 +66,7 @@ class Throughput(Callback):
     def on_train_batch_end(self, session: Session, system: System, batch: Batch, index: int) -> None:
         """Take the count; log, if a row follows."""
         if self._counter is not None:
-            self._take(session, rows=len(next(iter(batch.values()))))
+            self._take(session, rows=rows_in(batch))
         if row_follows(session, session.step):
             self._log(session)
 

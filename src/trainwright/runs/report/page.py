@@ -17,6 +17,7 @@ from trainwright.runs.report.sections.data import data
 from trainwright.runs.report.sections.layout import Section
 from trainwright.runs.report.sections.media import media
 from trainwright.runs.report.sections.metrics import metrics
+from trainwright.runs.report.sections.model import model
 from trainwright.runs.report.sections.outcome import outcome
 from trainwright.runs.report.sections.record import configuration, environment, use
 from trainwright.runs.report.sections.request import request
@@ -26,7 +27,7 @@ from trainwright.runs.report.sections.verdict import opening
 from trainwright.runs.report.sections.worst import worst
 
 SECTIONS: tuple[Callable[[Material], Section | None], ...] = (
-    metrics, training, media, tuning, outcome, columns, worst, data, request, use, environment, configuration,
+    metrics, training, media, model, tuning, outcome, columns, worst, data, request, use, environment, configuration,
 )  # fmt: skip
 # An icon given inline keeps the browser from asking a server for one.
 ICON = "data:image/gif;base64,R0lGODlhAQABAIAAACpvngAAACwAAAAAAQABAAACAkQBADs="
