@@ -1,9 +1,7 @@
-"""An mkdocs hook: puts tables where pages have `<!-- parts: KIND -->`, `<!-- options: SECTION -->` or `<!-- own options -->`.
+"""An mkdocs hook: replaces `<!-- parts: KIND -->`, `<!-- options: SECTION -->` and `<!-- own options -->` by tables.
 
-A list of the decisions takes the place of `<!-- decisions -->`.
-
-Tables are made from the registry and the schema, as `trainwright list` and `--help` are: no name or default on a page is written by hand.
-No torch is imported.
+`<!-- decisions -->` becomes a list of them. Tables are made from the registry and the schema, as `trainwright list` and `--help` are: no
+name or default on a page is written by hand. No torch is imported.
 """
 
 from __future__ import annotations
@@ -20,7 +18,6 @@ from trainwright.config.registry import Part, parts
 
 DECISIONS = Path(__file__).parent / "decisions"
 MARKER = re.compile(r"^<!-- (?:(?P<what>parts|options): (?P<name>\w+)|(?P<alone>own options|decisions)) -->$", re.MULTILINE)
-
 NONE = 'None comes with Trainwright: they are the classes that `@tw.register("name")` names in a file under `imports`.\n'
 
 

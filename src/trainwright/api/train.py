@@ -172,13 +172,19 @@ def _run(config: Config, prepared: Prepared, in_memory: bool, resume: bool, file
                 raise refusal(error, run.path) from error
             training.train(run)
     except RequestError:
-        if not any(run.checkpoints.glob("*")):
-            shutil.rmtree(run.path, ignore_errors=True)
-            for folder in absent:
-                with contextlib.suppress(OSError):
-                    folder.rmdir()
+        remove_unbegun(run, absent)
         raise
     return Run(RunDirectory.open(run.path))
+
+
+def remove_unbegun(run: RunDirectory, absent: Sequence[Path]) -> None:
+    """Remove the directory of a run that was refused before its first step, and the folders above it that were made for it."""
+    if any(run.checkpoints.glob("*")):
+        return
+    shutil.rmtree(run.path, ignore_errors=True)
+    for folder in absent:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
 
 def keep_data(run: RunDirectory, config: Config, prepared: Prepared) -> Config:

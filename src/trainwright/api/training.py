@@ -11,7 +11,6 @@ from typing import Any
 
 from trainwright.api.config import Config
 from trainwright.api.finish import finish, headline_of, say_result, split_rows
-from trainwright.api.inspect import record_model
 from trainwright.api.prepare import Prepared
 from trainwright.api.unwritten import unwritten
 from trainwright.config.clock import process_start
@@ -75,6 +74,8 @@ class Training:
         trainer, start = self.trainer, surroundings.start
         fitted = trainer.fit(self.system, train, validation, run=run.path, resume=resume, fork=fork, on_first_step=start)
         with unwritten(run, "its results", f"trainwright resume {shlex.quote(str(run.path))}, which makes what is missing"):
+            from trainwright.api.inspect import record_model  # of no use before the first step
+
             results = finish(run, self.config, self.prepared, self.system, fitted)
             record_model(run, self.system, train)
             say_result(results, self.prepared.targets)

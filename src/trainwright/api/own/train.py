@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import shlex
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -16,7 +14,7 @@ from trainwright.api.report import write_report
 from trainwright.api.resume import existing, refuse_changes
 from trainwright.api.run import Run
 from trainwright.api.system_run import SystemRun
-from trainwright.api.train import refuse_taken
+from trainwright.api.train import refuse_taken, remove_unbegun
 from trainwright.api.unwritten import unwritten
 from trainwright.config.compose import Composed
 from trainwright.config.dump import dump
@@ -50,11 +48,7 @@ def train_own(composed: Composed, resume: bool = False) -> Run:
         with run:
             return _trained(run, config, prepared, engine, resume, composed.files)
     except RequestError:
-        if not any(run.checkpoints.glob("*")):
-            shutil.rmtree(run.path, ignore_errors=True)
-            for folder in absent:
-                with contextlib.suppress(OSError):
-                    folder.rmdir()
+        remove_unbegun(run, absent)
         raise
 
 
