@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from trainwright.api.config import Config
+from trainwright.api.own.config import OwnConfig
+from trainwright.api.own.prepare import prepare_own
 from trainwright.api.prepare import prepare
 from trainwright.config.model import PartConfig
 from trainwright.data.source import Source
 from trainwright.engine.assembly import normalises_over_batch
+from trainwright.engine.pieces import is_ready
 from trainwright.engine.plan import Plan, make_plan
 from trainwright.optim.build import base_learning_rate, own_weight_decay
 from trainwright.optim.parameter_groups import ParameterGroup, parameter_groups
@@ -98,11 +101,17 @@ class Curves:
                 rows.writerow([step, step // self.plan.steps_per_epoch, *(repr(line.at(step)) for line in self.lines)])
 
 
-def learning_rate_curves(config: Config, source: Source | None = None) -> Curves:
+def learning_rate_curves(config: Config | OwnConfig, source: Source | None = None) -> Curves:
     """The learning rates that training with `config` would use; reads the data for the number of its rows, and writes nothing.
 
     Raises ConfigError or DataError for what training would refuse.
     """
+    if isinstance(config, OwnConfig):
+        own = prepare_own(config)
+        rows = own.splits["train"]
+        ready = is_ready(rows)
+        whole = make_plan(config.trainer, len(rows), normalises_over_batch(own.system) and not ready, ready)
+        return curves_of(config.trainer, whole, own.system)
     prepared = prepare(config, source)
     system = SupervisedSystem(config.model)
     built(system, prepared.spec, seed=config.run.seed)

@@ -29,7 +29,7 @@ class Tuned:
     """What was measured, and the configuration with it."""
 
     tuning: Tuning
-    config: Config
+    config: Any
 
     def as_json(self) -> dict[str, Any]:
         """All trials and what was chosen."""
@@ -59,17 +59,31 @@ def tune_composed(
 
     Raises ConfigError or DataError for what training would refuse.
     """
+    import torch
+
     from trainwright.api.finish import split_rows
+    from trainwright.api.own.config import OwnConfig
+    from trainwright.api.own.prepare import prepare_own
+    from trainwright.api.trial import trial
+    from trainwright.engine.pieces import is_ready
     from trainwright.systems.base import built
     from trainwright.systems.supervised import SupervisedSystem
 
-    config = validate(Config, composed)
-    prepared = prepare(config, source)
-    system = SupervisedSystem(config.model)
-    built(system, prepared.spec, seed=config.run.seed)
+    config: Any = validate(composed.model, composed)
+    system: Any
+    if isinstance(config, OwnConfig):
+        own = prepare_own(config)
+        system, rows = own.system, own.splits["train"]
+        trial(system, own.splits, torch.device("cpu"))
+    else:
+        prepared = prepare(config, source)
+        system, rows = built(SupervisedSystem(config.model), prepared.spec, seed=config.run.seed), split_rows(prepared, "train")
+    if is_ready(rows):
+        why = "the data come in batches already"
+        raise ConfigError("the batch size cannot be tuned", where="data", why=why, fix="give a dataset instead of a DataLoader")
     asked = asking(config.trainer, batch_size=batch_size, learning_rate=learning_rate, **changes)
     trainer = Trainer(asked, seed=config.run.seed, device=config.run.device, console=False)
-    tuning = tuned(trainer, system, split_rows(prepared, "train"))
+    tuning = tuned(trainer, system, rows)
     chosen = dict(tuning.chosen)
     return Tuned(tuning, config.model_copy(update={"trainer": taken(asked, chosen)}))
 

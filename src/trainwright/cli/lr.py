@@ -20,7 +20,6 @@ MOST_DRAWN = 6
 def run(words: Sequence[str]) -> int:
     """Draw the learning rate, or write it to files."""
     arguments = parser().parse(words)
-    from trainwright.api.config import Config
     from trainwright.cli.settings import composed_from
     from trainwright.config.located import validate
 
@@ -29,13 +28,14 @@ def run(words: Sequence[str]) -> int:
     if arguments.points is not None and not (arguments.csv and arguments.points > 1):
         fix = "--csv rates.csv --points 200"
         raise RequestError("--points says how many steps --csv writes, two or more", fix=fix)
-    config = validate(Config, composed_from(arguments.words, arguments.target))
+    composed = composed_from(arguments.words, arguments.target)
+    config = validate(composed.model, composed)
     from trainwright.data.arrow import pandas_later
 
     pandas_later()
     from trainwright.api.curve import learning_rate_curves
 
-    curves = learning_rate_curves(config)
+    curves = learning_rate_curves(config)  # type: ignore[arg-type]
     print(shown(curves))
     write(curves, arguments.csv, arguments.points, arguments.svg)
     return 0

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 def run(words: Sequence[str]) -> int:
     """Try batch sizes and learning rates on the first steps of a run, and print what to write into its configuration."""
     arguments = parser().parse(words)
-    from trainwright.api.config import Config
     from trainwright.cli.settings import composed_from
     from trainwright.config.errors import RequestError
     from trainwright.config.located import validate
@@ -27,7 +26,7 @@ def run(words: Sequence[str]) -> int:
         raise RequestError("nothing to tune", fix="name data or a config: trainwright tune titanic.csv --target survived")
     refuse_taken(arguments.write)
     composed = composed_from(arguments.words, arguments.target)
-    validate(Config, composed)  # mistakes are told before torch is imported
+    validate(composed.model, composed)  # mistakes are told before torch is imported
     from trainwright.data.arrow import pandas_later
 
     pandas_later()
