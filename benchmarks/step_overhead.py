@@ -27,9 +27,9 @@ from trainwright.engine.interrupt import Interrupts
 from trainwright.engine.loop import train_epoch
 from trainwright.engine.trainer import Trainer
 from trainwright.features.spec import DataSpec, InputGroup, TargetSpec
+from trainwright.systems.base import built
 from trainwright.systems.config import SupervisedConfig
 from trainwright.systems.plain import PlainSystem
-from trainwright.systems.base import built
 from trainwright.systems.supervised import SupervisedSystem
 
 ROWS, BATCH = 1797, 64

@@ -72,7 +72,7 @@ def test_every_part_of_every_kind_has_options_a_class_and_a_summary(kind):
         assert callable(load(kind, name)), name
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [each for each in KINDS if each != "part"])  # which holds people's own
 def test_every_option_of_every_part_says_what_it_means(kind):
     silent = [
         f"{name}.{key}"

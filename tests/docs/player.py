@@ -6,6 +6,7 @@ import io
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
@@ -128,6 +129,7 @@ def play(page: Path) -> list[str]:
 if __name__ == "__main__":
     page, folder = Path(sys.argv[1]).resolve(), Path(sys.argv[2])
     write_tables(folder)
+    shutil.copytree(ROOT / "examples", folder / "examples", ignore=shutil.ignore_patterns("__pycache__", "runs"))
     os.chdir(folder)
     sys.path.insert(0, ".")
     shorten()

@@ -34,6 +34,8 @@ BAD: list[dict[str, Any]] = [
     {"trainer": {"max_epochs": 3}},
     {"targets": ["survived"], "system": "my-system"},
     {"columns": {"age": "number"}, "model": GRAPH},
+    {"system": {"type": "plain", "model": GRAPH}, "model": GRAPH},
+    {"system": {"type": "plain", "model": GRAPH}, "loss": "mse"},
     {"system": {"type": "plain", "model": GRAPH, "metric": ["accuracy"]}},
     {"system": "my-system", "trainer": {"max_epoch": 3}},
     {"system": "my-system", "run": {"seed": "three"}},
@@ -44,7 +46,9 @@ BAD: list[dict[str, Any]] = [
 ]
 IN_PIECES: list[dict[str, Any]] = [
     {"base": "own.yaml", "trainer": {"max_steps": 5}},
+    {"base": "own.yaml", "data": {"rows": 30}},
     {"base": "own.yaml", "system": {"field": {"width": 3}}},
+    {"base": "own.yaml", "model": {"nodes": []}},
     {"base": "titanic.yaml", "columns": {"age": "number"}},
 ]
 

@@ -13,8 +13,6 @@ import trainwright as tw
 from trainwright.checkpoint.tensors import load_tensors
 from trainwright.cli.main import main
 
-example("parts")  # registered before the first test: what a test registers is gone after it
-
 
 def results(run: Path) -> dict[str, dict[str, float]]:
     """The metrics of a run by split."""
@@ -50,6 +48,7 @@ def test_the_face_is_painted_from_parts_and_filmed(tmp_path: Path, monkeypatch: 
 
 
 def test_a_mirrored_geometry_is_the_same_on_both_sides_and_the_base_is_not() -> None:
+    example("parts")  # registers them
     points = torch.rand(50, 2)
     flipped = points * torch.tensor([-1.0, 1.0])
     for name, alike in (("discs:mirrored", True), ("discs", False)):

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from trainwright.api.adapting import check_model
+from trainwright.api.trial import trying
 from trainwright.config.compose import Composed
 from trainwright.config.errors import ConfigError, RequestError
 from trainwright.config.located import validate
@@ -160,11 +161,12 @@ def _lightning_step(system: LightningSystem, batch: Any) -> Callable[[nn.Module]
 
 def _training_step(system: System, batch: Any) -> Any:
     moment = Moment(0, 0, 0.0, torch.default_generator)
-    Tree(system).update_step(moment)
-    system.update_step(moment)
+    if system._run is None:  # after a run its parts are where that came to
+        Tree(system).update_step(moment)
+        system.update_step(moment)
     logged = list(system._logged)
     try:
-        with torch.enable_grad():  # a loss may need gradients of its own; nothing goes backwards from it
+        with trying(system), torch.enable_grad():  # a loss may need gradients of its own; nothing goes backwards from it
             return system.training_step(batch, moment)
     finally:
         system._logged = logged

@@ -59,6 +59,10 @@ class Model:
     def load(cls, folder: Path) -> Self:
         """Read an artifact; raises RunError when it is absent, damaged or from a newer format."""
         about = read_json(folder / "model.json")
+        if about is None and (folder / "position.json").is_file():
+            run = shlex.quote(str(folder.parent))
+            fix = f"trainwright predict {run} --split NAME, or tw.load_weights(system, {str(folder.parent)!r}) into a system made by you"
+            raise RunError("this is the model of a system of your own", where=str(folder), why="it predicts what its data give", fix=fix)
         if about is None:
             why, fix = "training did not reach its end", f"continue it: trainwright resume {shlex.quote(str(folder.parent))}"
             raise RunError("this run has no model yet", where=str(folder), why=why, fix=fix)

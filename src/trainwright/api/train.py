@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from trainwright.api.config import Config
+from trainwright.api.own.config import OwnConfig, finished, is_own
 from trainwright.api.prepare import Prepared, prepare
 from trainwright.api.run import Run
 from trainwright.api.show import data_lines
@@ -36,7 +37,7 @@ def train(
     resume: bool = False,
     **sections: Any,
 ) -> Run:
-    """Train on a path, DataFrame, Arrow table or mapping of arrays, and return the run.
+    """Train on a path, DataFrame, Arrow table or mapping of arrays, or what a configuration with `system` says, and return the run.
 
     `config` is a YAML file or a mapping; sections given by name are laid over it: `trainer={"max_epochs": 10}`, `data={"split": …}`
     (the table itself is the first argument and has no name). With `resume` a run already in `run_dir` is continued. Raises
@@ -56,6 +57,12 @@ def train(
     if run_dir is not None:
         overrides.append(given("run.dir", os.fspath(run_dir), "tw.train(run_dir)"))
     overrides += [given(name, value, f"tw.train({name})") for name, value in sections.items()]
+    if source is None and data is None:
+        own = compose(OwnConfig, config, overrides)
+        if is_own(own):
+            from trainwright.api.own.train import train_own
+
+            return train_own(finished(own), resume=resume)
     return train_composed(compose(Config, config, overrides), resume=resume, source=source, python=True)
 
 

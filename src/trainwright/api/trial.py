@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -40,7 +42,7 @@ def trial(system: Any, splits: Mapping[str, Any], device: torch.device) -> None:
     of its own is checked by it; one that steps its optimizers by itself is not tried, nor are streams that can be read only once.
     """
     if hasattr(system, "check"):
-        for rows in splits.values():
+        for rows in (each for name, each in splits.items() if name != "predict"):  # rows to predict need no target
             system.check(to_device(first_rows(rows), device))
         return
     rows = splits["train"]
@@ -60,6 +62,17 @@ def trial(system: Any, splits: Mapping[str, Any], device: torch.device) -> None:
         for name, each in system.named_buffers():
             if name in before:
                 each.copy_(before[name])
+
+
+@contextmanager
+def trying(system: Any) -> Iterator[None]:
+    """What the system logs and saves inside is forgotten: it is in no run."""
+    with TemporaryDirectory() as folder:
+        vars(system)["trying"] = Path(folder)
+        try:
+            yield
+        finally:
+            del vars(system)["trying"]
 
 
 def _refuse_unmeasured(system: Any, splits: Mapping[str, Any]) -> None:
@@ -90,11 +103,8 @@ def _run_step(system: Any, batch: Any) -> Any:
     if isinstance(system, System):
         Tree(system).update_step(moment)
         system.update_step(moment)
-    system.trying = True
-    try:
+    with trying(system):
         value = system.training_step(batch, moment)
-    finally:
-        del system.trying
     weights = getattr(system, "loss_weights", None)
     return as_loss(value, rows_in(batch), None if weights is None else weights(moment))
 

@@ -13,8 +13,15 @@ from trainwright.cli.style import table
 def run(words: Sequence[str]) -> int:
     """Measure a run's model on other rows and print the metrics."""
     arguments = parser().parse(words)
+    from trainwright.api.own.train import is_own_run
+    from trainwright.config.errors import RequestError
     from trainwright.data.arrow import pandas_later
+    from trainwright.runs.directory import RunDirectory
 
+    if is_own_run(RunDirectory.open(arguments.run)):
+        why = "it is a run of a system of your own, whose data come from its configuration"
+        fix = f"trainwright test {arguments.run}"
+        raise RequestError("this run is measured on its own data", where=arguments.run, why=why, fix=fix)
     pandas_later()
     from trainwright.api.evaluate import evaluate
     from trainwright.runs.log import console_logging

@@ -57,6 +57,13 @@ def is_path(name: str) -> bool:
     return ":" in name or "." in name
 
 
+OFFERED: dict[str, tuple[str, ...]] = {"dataset": ("seed", "memory_limit")}
+"""Kind → names that the program gives where the configuration does not."""
+
+NOT_WRITTEN = object()
+"""A default that no file shows."""
+
+
 def found_at(name: str) -> tuple[Any, str]:
     """The class (or function) at a path, and the path with a file made absolute; raises ConfigError with the reason it cannot be had."""
     module_name, colon, attribute = name.rpartition(":")
@@ -93,8 +100,11 @@ def own_options(made_from: Any) -> type[PartConfig] | None:
 
 
 def context_names(made_from: Any, context: Mapping[str, Any]) -> list[str]:
-    """The names of `context` that the signature takes."""
-    named = {each.name for each in _parameters(made_from)}
+    """The names of `context` that the signature takes, or `configure` where the constructor of a class with a Config hands all on to it."""
+    parameters = _parameters(made_from)
+    if hasattr(made_from, "Config") and any(each.kind is each.VAR_KEYWORD for each in parameters):
+        parameters += _parameters(getattr(made_from, "configure", None))
+    named = {each.name for each in parameters}
     return [name for name in context if name in named]
 
 
@@ -109,7 +119,8 @@ def options_from_signature(made_from: Any, path: str, kind: str) -> type[PartCon
             continue
         if each.name.startswith("_") or hasattr(PartConfig, each.name):
             continue
-        fields[each.name] = _field(hints.get(each.name, Any), each.default)
+        offered = each.name in OFFERED.get(kind, ())
+        fields[each.name] = _field(hints.get(each.name, Any), NOT_WRITTEN if offered else each.default)
     if kind == "schedule" and "every" not in fields and hasattr(made_from, "get_last_lr"):
         fields["every"] = (Literal["step", "epoch"], "step")
     takes_all = any(each.kind is each.VAR_KEYWORD for each in parameters)

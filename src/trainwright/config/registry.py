@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from trainwright.config.composition import Composition, composed, parsed
-from trainwright.config.errors import ConfigError, did_you_mean
+from trainwright.config.errors import ConfigError, did_you_mean, nearest
 from trainwright.config.foreign import context_names, found_at, is_path, options_from_signature, own_options
 from trainwright.config.model import PartConfig
 from trainwright.config.nested import config_object, options_from_config, takes_config
@@ -63,6 +63,8 @@ def parts(kind: str) -> dict[str, Part]:
 
 def known_parts(kind: str) -> dict[str, Part]:
     """The table of a kind with what `tw.register` added to it; raises ConfigError for an unknown kind."""
+    if kind == "part":
+        return {**parts("model"), **parts("part")}  # a part may be a model from nodes
     return {**parts("part"), **parts(kind)} if kind in OWN_KINDS else parts(kind)
 
 
@@ -80,7 +82,8 @@ def registered_name(kind: str, name: str) -> str:
     if found or is_path(name):
         return found
     hint = f"register it with @tw.register('{name}') in a file that `imports` names" if kind in OWN_KINDS else ""
-    raise ConfigError(f"unknown {kind} type '{name}'", fix=did_you_mean(name, table) or hint)
+    fix = hint if kind == "part" and not nearest(name, table) else did_you_mean(name, table) or hint
+    raise ConfigError(f"unknown {kind} type '{name}'", fix=fix)
 
 
 def canonical_name(kind: str, name: str) -> str:

@@ -19,6 +19,22 @@ BASE = {
     "description": "Another configuration file (or several), relative to this one, that this one is merged onto.",
 }
 
+TABLE, OWN = "of-a-table", "of-a-system"
+"""The definitions of the two kinds of files."""
+
+TYPED = {"anyOf": [{"type": "string"}, {"type": "object", "required": ["type"]}]}
+EITHER = {
+    "type": "object",
+    "if": {"anyOf": [{"required": ["system"]}, {"required": ["model"], "properties": {"model": TYPED}}]},
+    "then": {"$ref": f"#/$defs/{OWN}"},
+    "else": {
+        "if": {"required": ["base"]},
+        "then": {"anyOf": [{"$ref": f"#/$defs/{TABLE}"}, {"$ref": f"#/$defs/{OWN}"}]},
+        "else": {"$ref": f"#/$defs/{TABLE}"},
+    },
+}
+"""A file is of a system where it has `system`, or a model that is a text or has a `type`; one on a base may be either."""
+
 
 def json_schema(model: type[ConfigModel], own: type[ConfigModel] | None = None, short: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The schema (draft 2020-12) of a configuration file: sections, and each kind of part as a choice by `type`.
@@ -37,7 +53,8 @@ def json_schema(model: type[ConfigModel], own: type[ConfigModel] | None = None, 
     root["properties"] = {"base": BASE, **root["properties"]}
     root["anyOf"] = [{"required": ["base"]}, {"required": required}]
     if other is not None:
-        root = _either(root, other, short or {})
+        definitions |= {TABLE: root, OWN: _own_root(other, short or {})}
+        root = EITHER
     return {
         "$schema": DIALECT,
         "$id": "trainwright.schema.json",
@@ -46,13 +63,11 @@ def json_schema(model: type[ConfigModel], own: type[ConfigModel] | None = None, 
     }
 
 
-def _either(table: dict[str, Any], own: dict[str, Any], short: Mapping[str, Any]) -> dict[str, Any]:
-    """One schema for both kinds of files, told apart by `system`, or by a model that is a text or has a `type`."""
-    typed = {"anyOf": [{"type": "string"}, {"type": "object", "required": ["type"]}]}
-    other = {**own, "properties": {"base": BASE, **own["properties"], **short}}
-    other.pop("required", None)
-    is_own = {"anyOf": [{"required": ["system"]}, {"required": ["model"], "properties": {"model": typed}}]}
-    return {"description": table.pop("description", ""), "type": "object", "if": is_own, "then": other, "else": table}
+def _own_root(own: dict[str, Any], short: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of a file with `system`, or with `short` in its place; not with both."""
+    root = {key: each for key, each in own.items() if key != "required"}
+    root["properties"] = {"base": BASE, **own["properties"], **short}
+    return {**root, "if": {"required": ["system"]}, "then": {"properties": dict.fromkeys(short, False)}}
 
 
 class _Generator(GenerateJsonSchema):

@@ -20,7 +20,8 @@ class Monitor:
         self.system = system
         names = getattr(system, "metric_names", None)
         self.name = self.asked if names is None else resolve(self.asked, names())
-        self.mode = config.mode if config.mode != "auto" else self._mode(self.name)
+        own = getattr(system, "mode", "auto") if config.monitor == "auto" else "auto"
+        self.mode = next((each for each in (config.mode, own) if each != "auto"), "") or self._mode(self.name)
 
     def _mode(self, name: str) -> str:
         asked = getattr(self.system, "higher_is_better", None)
@@ -28,7 +29,7 @@ class Monitor:
         if higher is None:
             why = f"nothing is known of '{name}'"
             raise ConfigError(
-                f"is a higher '{name}' better or worse?", where="trainer.monitor", why=why, fix="set trainer.mode to max or min"
+                f"is a higher '{name}' better or worse?", where="trainer.monitor", why=why, fix="set mode (trainer.mode) to max or min"
             )
         return "max" if higher else "min"
 

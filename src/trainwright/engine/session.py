@@ -92,6 +92,8 @@ class Session:
     """What the modes ask of batches."""
     losses: list[Loss] = field(default_factory=list)
     """Those of the step being made, where the optimizer needs them."""
+    media_folder: Path | None = None
+    """Where media go that no run in progress holds: those of a measurement or of predictions."""
     stage: str = "fit"
     """What runs: `fit`, `validate`, `test` or `predict`."""
     saved_extent: list[Any] | None = None

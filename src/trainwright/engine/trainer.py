@@ -81,6 +81,8 @@ class Trainer:
         self._own: tuple[System, Optimizers] | None = None
         self.position: tuple[int, int] = (0, 0)
         """Step and epoch that `validate`, `test` and `predict` are at: those of the weights that were loaded."""
+        self.media_folder: Path | None = None
+        """Where media go that are saved meanwhile; without it into a place that is soon gone."""
 
     def check(self, system: System, train_rows: int, validation_rows: int = 0, ready: bool = False) -> Plan:
         """The plan for so many rows, or, with `ready`, for so many batches that come as they are.
@@ -191,6 +193,7 @@ class Trainer:
         with TemporaryDirectory() as nowhere:
             session = self._session(system, rows, None, Path(nowhere), interrupts)
         session.stage, session.trackers, session.hooks = stage, [], Hooks(self.callbacks, system)
+        session.media_folder = self.media_folder
         session.step, epoch = self.position
         session.plan = replace(session.plan, first_epoch=epoch)
         return session

@@ -87,6 +87,7 @@ def _group(label: str, group: Mapping[str, Any], names: Mapping[int, str]) -> Pa
 
 def _from_options(name: str, options: dict[str, Any], system: nn.Module) -> Optimizer:
     """One of our optimizers for the parameters that patterns name."""
+    options = {name: list(value) if isinstance(value, tuple) else value for name, value in options.items()}  # as a file would have it
     patterns = options.pop("parameters", "*")
     patterns = [patterns] if isinstance(patterns, str) else list(patterns)
     known = [each for each, _ in system.named_parameters()]

@@ -76,6 +76,8 @@ class System(Updateable, nn.Module):
     config: Any
     monitor: str = "loss"
     """The metric of validation that picks the best weights where the config says `auto`."""
+    mode: str = "auto"
+    """Whether `monitor` is better when smaller (`min`) or larger (`max`), where its name does not tell."""
     automatic_optimization: bool = True
     """False where `training_step` goes backwards and steps its optimizers by itself."""
     follows_the_run: bool = True
@@ -155,6 +157,8 @@ class System(Updateable, nn.Module):
 
     def C(self, value: Any) -> float:
         """A scheduled number at the present step: `self.C([0, 1.0, 0.1, 5000])`."""
+        if "trying" in vars(self):
+            return Scheduled.parse(value).value(0, 0.0)
         session = self.session
         return Scheduled.parse(value).value(session.step, session.plan.epochs_at(session.tick))
 
@@ -173,8 +177,10 @@ class System(Updateable, nn.Module):
         """Saves images, meshes and files under the run's `media/`, and shows images to its trackers."""
         from trainwright.runs.media import Media
 
+        if "trying" in vars(self):
+            return Media(vars(self)["trying"])
         session = self.session
-        made = Media(session.folder / "media", session.trackers)
+        made = Media(session.media_folder or session.folder / "media", session.trackers)
         made.step = session.step
         return made
 

@@ -57,9 +57,20 @@ def _with_weights(config: OwnConfig, split: str, source: str, folder: Path | Non
     prepared = prepare_own(config, only=split)
     report = load_weights(plain_module(prepared.system), source)
     engine = trainer_for(config, "")
-    place = position or {"step": report.step or 0, "epoch": report.epoch or 0}
+    place = position or _position_of(source) or {"step": report.step or 0, "epoch": report.epoch or 0}
     engine.position = (int(place["step"]), int(place["epoch"]))
+    engine.media_folder = (folder or Path()) / "media"
     return Trained(config, prepared, engine, source, folder)
+
+
+def _position_of(source: str) -> dict[str, int] | None:
+    """Step and epoch of the model of a run; None for weights from elsewhere, which may tell themselves."""
+    try:
+        found = RunDirectory.open(source)
+    except RunError:
+        return None
+    place: dict[str, int] | None = read_json(found.model / POSITION)
+    return place
 
 
 def measured(trained: Trained, split: str) -> dict[str, float]:
