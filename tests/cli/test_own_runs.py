@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from trainwright.cli.main import main
 from trainwright.config.errors import TrainwrightError
 
 PARTS = '''
+import os
 import time
 from typing import Any
 
@@ -52,14 +54,13 @@ class Louder:
 class MySystem(tw.System):
     class Config(tw.System.Config):
         geometry: tw.Part
-        slow: float = 0.0
 
     def build(self, spec: Any) -> None:
         self.rows, self.classes = spec.rows, spec["classes"]
         self.geometry = tw.make(self.cfg.geometry)
 
     def training_step(self, batch, moment):
-        time.sleep(self.cfg.slow)
+        time.sleep(float(os.environ.get("SLOW", "0")))
         loss = nn.functional.cross_entropy(self.geometry(batch["input"]), batch["target"])
         return {{"fit": loss, "size": torch.stack([each.pow(2).sum() for each in self.parameters()]).sum()}}
 
@@ -138,9 +139,10 @@ def test_the_written_configuration_repeats_the_run_from_anywhere(place: Path, mo
 
 
 def test_a_killed_run_continues_bit_for_bit(place: Path) -> None:
-    words = ["train", "cfg.yaml", "system.slow=0.03", "trainer.max_epochs=12"]
-    assert main([*words, "system.slow=0", "run.dir=whole"]) == 0
-    process = subprocess.Popen([sys.executable, "-m", "trainwright", *words, "run.dir=cut"], stdout=subprocess.DEVNULL)
+    words = ["train", "cfg.yaml", "trainer.max_epochs=12"]
+    assert main([*words, "run.dir=whole"]) == 0
+    slow = {**os.environ, "SLOW": "0.2"}  # so that it is not over before it is killed, however busy the machine is
+    process = subprocess.Popen([sys.executable, "-m", "trainwright", *words, "run.dir=cut"], stdout=subprocess.DEVNULL, env=slow)
     until = time.monotonic() + 60
     while not list((place / "cut/checkpoints").glob("step-*6*")) and time.monotonic() < until and process.poll() is None:
         time.sleep(0.01)
@@ -227,7 +229,8 @@ def test_fewer_batches_are_enough_to_try(place: Path) -> None:
 
 
 def test_errors_of_the_own_code_in_a_later_step_end_with_a_traceback_in_the_log(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    text = (place / "parts.py").read_text().replace("time.sleep(self.cfg.slow)", "assert moment.step < 5, 'the view is empty'")
+    waits, fails = 'time.sleep(float(os.environ.get("SLOW", "0")))', "assert moment.step < 5, 'the view is empty'"
+    text = (place / "parts.py").read_text().replace(waits, fails)
     (place / "parts.py").write_text(text)
     found: Any = None
     try:
