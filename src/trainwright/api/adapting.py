@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from trainwright.api.trial import first_rows
+from trainwright.api.trial import first_rows, told
 from trainwright.config.errors import ConfigError, DataError
 from trainwright.data.forms import rows_from
 from trainwright.data.rows import Rows
@@ -42,6 +42,7 @@ def system_for(model: Any, given: Mapping[str, Any], asked: Mapping[str, Any], *
         module, given = given["train"], {**given, "train": None}
     system = LightningSystem(model, module) if is_lightning(model) else None
     if system is not None:
+        _refuse_asked(model, asked)
         found = system.loaders()
         given = {name: data if data is not None else found.get(name) for name, data in given.items()}
     if given["train"] is None:
@@ -69,12 +70,13 @@ def _chosen(model: nn.Module, splits: Mapping[str, Rows], asked: Mapping[str, An
     example = None if getattr(splits["train"], "once", False) else first_rows(splits["train"])
     if isinstance(model, System):
         _refuse_asked(model, asked)
-        return built(model, Facts(len(splits["train"]), example), seed=seed)
+        facts = Facts(len(splits["train"]), example)
+        return told("the system cannot be built", lambda: built(model, facts, seed=seed), f"{type(model).__name__}.build")
     if asked["loss"] is None and isinstance(example, Mapping) and returns_loss(model, example):
         _refuse_asked(model, asked)
         return ReturningLossSystem(model)
     metrics = asked["metrics"]
-    metrics = metrics if metrics is None or isinstance(metrics, Mapping) else list(metrics)
+    metrics = [metrics] if isinstance(metrics, str) else metrics if metrics is None or isinstance(metrics, Mapping) else list(metrics)
     loss = "cross_entropy" if asked["loss"] is None else asked["loss"]
     return PlainSystem(model, None, loss, metrics, target=asked["target"])
 

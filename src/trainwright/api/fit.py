@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, TextIO
 
 from trainwright.api.adapting import system_for
 from trainwright.api.fit_options import FitConfig, read_options
 from trainwright.api.own.prepare import DEFAULT_BATCH, say_inexact
+from trainwright.api.resume import FREE, flat
 from trainwright.api.system_run import SystemRun
 from trainwright.api.trial import trial
+from trainwright.config.compose import compose
 from trainwright.config.dump import dump
-from trainwright.config.errors import ConfigError, DataError
+from trainwright.config.errors import ConfigError, DataError, RequestError
+from trainwright.config.located import validate
 from trainwright.engine.callbacks import Callback
 from trainwright.engine.pieces import is_ready
 from trainwright.engine.trainer import FitResult, Trainer, find_device
+from trainwright.engine.tuning import as_before
 from trainwright.runs.directory import RunDirectory
+from trainwright.systems.plain import PlainSystem
 
 
 def fit(
@@ -64,6 +71,8 @@ def fit(
     asked = {"loss": loss, "metrics": metrics, "target": target}
     made = system_for(model, given, asked, batched=batched, batch_size=batch_size or DEFAULT_BATCH, max_steps=max_steps, seed=seed)
     config = with_batch_size(config, made.splits["train"])
+    if isinstance(made.system, PlainSystem) and loss is None:
+        config = config.model_copy(update={"loss": "cross_entropy"})
     place = os.fspath(run_dir) if run_dir is not None else ""
     again = f"tw.fit(…, run_dir={place!r}, resume=True)"
     engine = Trainer(
@@ -74,6 +83,8 @@ def fit(
     engine.check(made.system, len(made.splits["train"]), validated, is_ready(made.splits["train"]))
     for rows in made.splits.values():
         say_inexact(rows)
+    if resume and place:
+        refuse_changed(config, Path(place))
     with RunDirectory.create(place, type(model).__name__, resume=resume, python=True) as run:
         engine.continue_with = f"tw.fit(…, run_dir={str(run.path)!r}, resume=True)"
         missing = f"the same call with run_dir={str(run.path)!r} and resume=True, which makes what is missing"
@@ -81,7 +92,13 @@ def fit(
         def written(section: Any) -> str:
             return dump(config.model_copy(update={"trainer": section}))
 
-        return SystemRun(engine, made.system, made.splits, written, seed, missing).train(run, resume)
+        work = SystemRun(engine, made.system, made.splits, written, seed, missing)
+        try:
+            return work.train(run, resume)
+        except RequestError:
+            if not resume and not work.begun:
+                shutil.rmtree(run.path, ignore_errors=True)  # refused before the first step: nothing stays
+            raise
 
 
 def one_of(first: Any, second: Any, name: str) -> Any:
@@ -99,6 +116,20 @@ def with_batch_size(config: FitConfig, rows: Any) -> FitConfig:
     else:
         size = DEFAULT_BATCH if trainer.batch_size is None and trainer.micro_batch_size is None else trainer.batch_size
     return config.model_copy(update={"trainer": trainer.model_copy(update={"batch_size": size})})
+
+
+def refuse_changed(config: FitConfig, place: Path) -> None:
+    """Raise ConfigError naming what would make the past of the run in `place` another: loss, model, settings of its steps."""
+    if not (place / "config.yaml").is_file():
+        return
+    saved = validate(FitConfig, compose(FitConfig, place / "config.yaml", environment={}))
+    trainer = as_before(config.trainer, saved.trainer)
+    before, now = flat(saved.model_dump(mode="json")), flat(config.model_copy(update={"trainer": trainer}).model_dump(mode="json"))
+    changed = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key) and not key.startswith(FREE)]
+    if changed:
+        said = "; ".join(f"{key.removeprefix('trainer.')}: {before.get(key)!r} → {now.get(key)!r}" for key in changed[:8])
+        fix = "call it as it was begun, or begin another run in another run_dir"
+        raise ConfigError("this run cannot be continued with other settings", where=str(place), why=said, fix=fix)
 
 
 def where_is(system: Any) -> Any:

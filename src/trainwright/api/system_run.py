@@ -37,6 +37,29 @@ WEIGHTS, POSITION = "model.safetensors", "position.json"
 
 
 @dataclass
+class Before:
+    """What a run was before it was asked to continue, so that a request that is refused leaves it so."""
+
+    status: Any
+    config: str | None
+    over: bool = False
+    """Whether a step was made since."""
+
+    @classmethod
+    def of(cls, run: RunDirectory) -> Before:
+        """As it is now."""
+        return cls(run.status, run.config.read_text() if run.config.is_file() else None)
+
+    def restored(self, run: RunDirectory) -> bool:
+        """Put it back, unless a step was made or there was no run before; whether that was done."""
+        if self.over or self.config is None:
+            return False
+        write_text(run.config, self.config)
+        run.status = self.status
+        return True
+
+
+@dataclass
 class SystemRun:
     """What is trained on which rows, and how the request is written down."""
 
@@ -51,6 +74,8 @@ class SystemRun:
     """The call that makes what is missing, should the disk refuse the results."""
     files: Sequence[Path] = ()
     """The configuration files as a person wrote them, to be kept with the run."""
+    begun: bool = False
+    """Whether a step was made."""
     target: str = "target"
     """The name under which results.json has the metrics."""
 
@@ -58,6 +83,7 @@ class SystemRun:
         """Train in the run directory and write what came of it."""
         engine = self.engine
         engine.config = without_auto(engine, self.system, self.splits["train"], run=run.path, resume=resume)
+        before = Before.of(run)
         text = self.written(engine.config)
         write_text(run.config, text)
         write_configs(run, self.files)
@@ -68,6 +94,7 @@ class SystemRun:
         threads: list[Any] = []
 
         def surroundings() -> None:
+            before.over = self.begun = True
             run.write_json("environment.json", environment())
             threads.append(write_code_in_background(run, config=yaml.safe_load(text)))
 
@@ -83,7 +110,8 @@ class SystemRun:
                 return result
             except BaseException as error:
                 with contextlib.suppress(RunError):  # a full disk must not hide what happened
-                    run.status = "interrupted" if isinstance(error, Interrupted) else "failed"
+                    if not (isinstance(error, RequestError) and before.restored(run)):
+                        run.status = "interrupted" if isinstance(error, Interrupted) else "failed"
                 log.debug("the run ended early", exc_info=not isinstance(error, RequestError))
                 raise
             finally:

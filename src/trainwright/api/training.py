@@ -14,7 +14,7 @@ from trainwright.api.finish import finish, headline_of, say_result, split_rows
 from trainwright.api.prepare import Prepared
 from trainwright.api.unwritten import unwritten
 from trainwright.config.clock import process_start
-from trainwright.config.errors import Interrupted, RunError, TrainwrightError
+from trainwright.config.errors import Interrupted, RequestError, RunError, TrainwrightError
 from trainwright.engine.trainer import Trainer
 from trainwright.engine.tuning import without_auto
 from trainwright.metrics import check_kind
@@ -50,6 +50,7 @@ class Training:
 
     def train(self, run: RunDirectory, resume: bool = False, fork: bool = False) -> dict[str, Any]:
         """Train in `run` (from its last checkpoint with `resume`, its parent's with `fork`), measure and write it; returns the results."""
+        before = run.status
         run.status = "running"
         surroundings = Surroundings(run, self.config)
         with logged(run.log), warnings_as(self.config.run.warnings):
@@ -57,7 +58,8 @@ class Training:
                 results = self._train(run, resume, fork, surroundings)
             except BaseException as error:
                 with contextlib.suppress(RunError):  # a full disk must not hide what happened
-                    run.status = "interrupted" if isinstance(error, Interrupted) else "failed"
+                    refused = resume and isinstance(error, RequestError) and surroundings.thread.ident is None
+                    run.status = before if refused else "interrupted" if isinstance(error, Interrupted) else "failed"
                 log.debug("the run ended early", exc_info=True)
                 if not isinstance(error, TrainwrightError | KeyboardInterrupt):
                     error.add_note(f"traceback: {run.log}")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from inspect import signature
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -23,6 +24,8 @@ from trainwright.systems.updating import Tree
 log = logging.getLogger("trainwright.fit")
 
 FEW = 2
+INDICES = ("batch_idx", "batch_index", "batch_nb", "idx", "index")
+"""Names of a second argument that is no moment."""
 HERE = str(Path(__file__).parent.parent)
 """Trainwright's own files: an error is named by the line of a person's code that led to it."""
 
@@ -111,6 +114,7 @@ def _run_step(system: Any, batch: Any) -> Any:
 
 def _try_step(system: Any, batch: Any) -> None:
     where = f"{type(system).__name__}.training_step"
+    _check_signature(system, where)
     try:
         loss = _run_step(system, batch)
     except RequestError:
@@ -123,13 +127,44 @@ def _try_step(system: Any, batch: Any) -> None:
         raise DataError(
             "training_step fails on the first rows",
             where=f"{where}{_line(error)}",
-            why=f"{type(error).__name__}: {error}".splitlines()[0],
+            why=readable(error),
             fix=f"a batch is {described(batch)}; the traceback: --traceback, or TRAINWRIGHT_TRACEBACK=1",
         ) from error
+    if isinstance(loss.count, int) and loss.count < 1:
+        raise ConfigError(f"the loss is over {loss.count} items", where=where, fix="give the number of rows or items as Loss.count")
     root = loss.total if loss.mean is None else loss.mean
     if not root.requires_grad:
         fix = "check that training_step uses the model, neither detached nor under no_grad"
         raise ConfigError("the loss does not depend on any trained parameter", where=where, why="it has no graph", fix=fix)
+
+
+def _check_signature(system: Any, where: str) -> None:
+    """Raise ConfigError for a `training_step` that does not take a batch and the moment."""
+    parameters = list(signature(system.training_step).parameters.values())
+    places = [each for each in parameters if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
+    several = any(each.kind is each.VAR_POSITIONAL for each in parameters)
+    named = places[1].name if len(places) > 1 else ""
+    required = [each for each in places if each.default is each.empty]
+    if named in INDICES or (len(places) < 2 and not several) or len(required) > 2:
+        what = f"training_step takes ({', '.join(each.name for each in parameters)})"
+        why = "it is called with the batch and the moment (step, epoch, fraction, generator)"
+        raise ConfigError(what, where=where, why=why, fix="write def training_step(self, batch, moment)")
+
+
+def told(what: str, call: Callable[[], Any], where: str) -> Any:
+    """What `call` gives; whatever a person's own code raises in it is raised as ConfigError with its line."""
+    try:
+        return call()
+    except (RequestError, TrainwrightError):
+        raise
+    except Exception as error:  # a person's own code may raise anything
+        fix = "mend it; the traceback: --traceback, or TRAINWRIGHT_TRACEBACK=1"
+        raise ConfigError(what, where=f"{where}{_line(error)}", why=readable(error), fix=fix) from error
+
+
+def readable(error: BaseException) -> str:
+    """An error in one line: its type and the first line of what it says."""
+    return f"{type(error).__name__}: {error}".splitlines()[0]
 
 
 def _line(error: BaseException) -> str:

@@ -72,6 +72,9 @@ def rows_from(
         rows = CastRows(data, sample_names(data, split, where, unlabelled), wanted_dtype)
     elif _is_stream(data):
         rows = StreamRows(data, wanted_dtype, **stream, **common)
+    elif hasattr(data, "__getitem__") and not hasattr(data, "__len__"):
+        why, fix = "without it the rows cannot be counted nor put in order", f"give {type(data).__name__} a __len__(self)"
+        raise DataError(f"the {split} data have no length", where=where, why=why, fix=fix)
     else:
         raise DataError(f"{split} data cannot be a {type(data).__name__}", where=where, fix=f"give {FORMS}")
     if not len(rows):

@@ -36,12 +36,39 @@ def metrics_of(session: Session, rows: Rows, split: str) -> dict[str, float]:
     hooks, system = session.hooks, session.system
     with session.evaluated_weights():
         outputs = split_outputs(session, rows, split)
-        metrics = system.metrics(outputs)
-        logged = getattr(system, "take_logged", None)
-        metrics = metrics if logged is None else {**metrics, **logged()}
+        metrics = with_logged(system, checked(system.metrics(outputs)))
         for hook in getattr(hooks, f"on_{split}_epoch_end"):
             hook(session, system, metrics)
     return metrics
+
+
+def checked(metrics: Any) -> dict[str, float]:
+    """What `metrics` of a system gave. Raises TrainwrightError for what is no mapping of numbers."""
+    if isinstance(metrics, Mapping):
+        wrong = next((name for name, value in metrics.items() if not isinstance(value, int | float) and not _is_number(value)), None)
+        if wrong is None:
+            return {str(name): value if isinstance(value, float) else float(value) for name, value in metrics.items()}
+        what = f"metric '{wrong}' is a {type(metrics[wrong]).__name__}"
+    else:
+        what = "metrics returned None" if metrics is None else f"metrics returned a {type(metrics).__name__}"
+    raise TrainwrightError(
+        what, where="metrics(outputs)", why="it gives a mapping of name → number", fix="return {'accuracy': 0.9}, for example"
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return (isinstance(value, Tensor) and value.numel() == 1) or (hasattr(value, "__float__") and not isinstance(value, str | Tensor))
+
+
+def with_logged(system: System, metrics: dict[str, float]) -> dict[str, float]:
+    """The metrics with what the system logged in its evaluation steps; a name that both have keeps the metric, said once."""
+    taken: Callable[[], dict[str, float]] | None = getattr(system, "take_logged", None)
+    logged = {} if taken is None else taken()
+    both = [name for name in logged if name in metrics]
+    if both and not vars(system).get("_said_both"):
+        vars(system)["_said_both"] = True
+        log.warning("'%s' is logged in an evaluation and a metric too: the metric is kept", both[0])
+    return {**logged, **metrics}
 
 
 def split_outputs(session: Session, rows: Rows, split: str) -> dict[str, Tensor]:
@@ -96,6 +123,16 @@ def as_outputs(given: Any, batch: Batch) -> dict[str, Tensor]:
     return found
 
 
+def check_rows(outputs: dict[str, Tensor], rows: int) -> None:
+    """Raise TrainwrightError for an output that has not one entry per row of the batch."""
+    for name, value in outputs.items():
+        if len(value) != rows:
+            why, fix = "what an evaluation step gives is rows first", "give one entry per row, or a single number"
+            raise TrainwrightError(
+                f"output '{name}' has {len(value)} rows for a batch of {rows}", where="evaluation_step", why=why, fix=fix
+            )
+
+
 @torch.no_grad()
 def outputs_of(
     system: System,
@@ -136,6 +173,8 @@ def outputs_of(
                 continue
             for hook in after:
                 hook(batch, len(pieces), outputs)
+            if not pieces and getattr(system, "own_metrics", False) and not is_ready(rows):
+                check_rows(outputs, rows_in(batch))
             pieces.append(in_float32(outputs))
             start += size
     return join(pieces) if pieces else {}

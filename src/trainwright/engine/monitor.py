@@ -17,7 +17,7 @@ class Monitor:
     def __init__(self, config: TrainerConfig, system: System) -> None:
         asked = config.monitor.removeprefix("validation/")
         self.asked = getattr(system, "monitor", "loss") if asked == "auto" else asked
-        self.system = system
+        self.system, self.by_default = system, asked == "auto"
         names = getattr(system, "metric_names", None)
         self.name = self.asked if names is None else resolve(self.asked, names())
         own = getattr(system, "mode", "auto") if config.monitor == "auto" else "auto"
@@ -40,6 +40,15 @@ class Monitor:
 
     def value(self, metrics: Mapping[str, float]) -> float:
         """The monitored value of an evaluation; raises ConfigError naming the nearest when there is no such metric."""
+        if not metrics:
+            why, fix = "the evaluation step returned and logged nothing", "return a mapping of tensors or numbers from it, or log them"
+            raise ConfigError("nothing was measured", where="evaluation_step", why=why, fix=fix)
+        if self.name not in metrics and self.by_default:
+            why = f"metrics gives {', '.join(metrics)}"
+            fix = "say which one picks the best weights: monitor (trainer.monitor) and mode, or `monitor` and `mode` of the system"
+            resolved = [each for each in metrics if each.endswith(f".{self.name}")]
+            if len(resolved) != 1:
+                raise ConfigError(f"there is no metric '{self.name}' to judge by", where="trainer.monitor", why=why, fix=fix)
         return metrics[resolve(self.name, metrics)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,7 +12,9 @@ import torch
 from torch import Tensor
 
 from trainwright.checkpoint.store import Checkpoint
+from trainwright.checkpoint.tensors import NAMES
 from trainwright.config.errors import RunError
+from trainwright.data.rows import TensorRows
 from trainwright.engine.config import TrainerConfig
 from trainwright.engine.growth import begin_anew
 from trainwright.engine.plan import Plan
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
 SYSTEM, OPTIMIZER, AVERAGES = "system.safetensors", "optimizer.safetensors", "averages.safetensors"
 EVALUATED, RUNNING, STATE = "evaluated.safetensors", "running.safetensors", "trainer.json"
 FORMAT = 1
+FIRST = 64
+"""Rows in memory that a checkpoint knows again."""
 GROWN = ("micro_batch_size", "batch_size", "first_tick", "first_epoch")
 """Numbers of the plan that a run may change while it goes on."""
 SHAPING = ("parameters", "clip", "gradient_hooks", "ema", "swa", "precision", "batch_growth")
@@ -99,8 +104,21 @@ def identity(session: Session) -> dict[str, Any]:
         "batch_size": session.batch_size,
         "seed": session.seed,
         "optimizer": session.config.optimizer.type,
+        **fingerprint(session.train),
         **{name: changed(session.config, name) for name in SHAPING},
     }
+
+
+def fingerprint(rows: Any) -> dict[str, str]:
+    """A number for the first rows that lie in memory, so that other data of the same size are noticed; nothing for rows that are read."""
+    if not isinstance(rows, TensorRows):
+        return {}
+    digest = hashlib.sha256()
+    for name, tensor in rows.take(torch.arange(min(FIRST, len(rows)))).items():
+        if tensor.dtype in NAMES:
+            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+            digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return {"first_rows": digest.hexdigest()[:16]}
 
 
 def changed(config: TrainerConfig, name: str) -> Any:
@@ -208,6 +226,7 @@ def continued(plan: Plan, saved: Mapping[str, int]) -> Plan:
 
 def check_identity(saved: Mapping[str, Any], now: Mapping[str, Any], checkpoint: Checkpoint) -> None:
     """Raise RunError naming each setting that would have made the past another."""
+    now = {name: value for name, value in now.items() if name != "first_rows" or "first_rows" in saved}  # older checkpoints have none
     changed = [f"{name} was {saved.get(name)} and is {value} now" for name, value in now.items() if saved.get(name) != value]
     if changed:
         fix = "continue with the settings it was started with, or begin a child run from here: trainwright resume RUN --fork"

@@ -22,7 +22,7 @@ def as_loss(value: Any, rows: int, weight_of: Weights | None = None) -> Loss:
     """
     if isinstance(value, Loss):
         return value
-    if isinstance(value, Tensor):
+    if isinstance(value, Tensor) and not value.is_complex():
         return Loss.of_mean(scalar(value, "the loss"), rows)
     if isinstance(value, Mapping) and value:
         return _joined(value, rows, weight_of)
@@ -33,7 +33,8 @@ def as_loss(value: Any, rows: int, weight_of: Weights | None = None) -> Loss:
 
 def _joined(value: Mapping[str, Any], rows: int, weight_of: Weights | None) -> Loss:
     """The sum of the parts by their weights; with `loss` among them that is the loss, and the other scalars are only logged."""
-    found = {name: each for name, each in value.items() if isinstance(each, Tensor) and each.numel() == 1}
+    found = {str(name): each for name, each in value.items() if isinstance(each, Tensor) and each.numel() == 1 and not each.is_complex()}
+    value = {str(name): each for name, each in value.items()}
     if "loss" in value:
         if "loss" not in found:
             raise _no_loss(value["loss"])
@@ -71,6 +72,8 @@ def scalar(value: Tensor, name: str) -> Tensor:
 
 def described(value: Any) -> str:
     """A value in words: its type, and the shape of a tensor."""
+    if isinstance(value, Tensor) and value.is_complex():
+        return "a complex tensor"
     return f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
 
 

@@ -21,7 +21,7 @@ from trainwright.engine.assembly import Assembly
 from trainwright.engine.callbacks import Callback, EarlyStop
 from trainwright.engine.callbacks.base import Hooks
 from trainwright.engine.config import TrainerConfig
-from trainwright.engine.evaluation import metrics_of, split_outputs
+from trainwright.engine.evaluation import checked, metrics_of, split_outputs, with_logged
 from trainwright.engine.feed import Feed
 from trainwright.engine.interrupt import Interrupts
 from trainwright.engine.loop import train as run_loop
@@ -108,7 +108,7 @@ class Trainer:
             if told is not None:
                 told(make_plan(self.config, rows, ready=ready))
             made = tried_making(make)
-            if made is None and getattr(system, "automatic_optimization", True):
+            if made is None:
                 return None
             self._own = (system, configured(made, system))  # type: ignore[arg-type]
         return self._own[1]
@@ -389,11 +389,14 @@ def sanity_check(session: Session) -> None:
     if session.validation is None or not batches or session.step:
         return
     hooks, system, size = session.hooks, session.system, session.evaluation_batch_size
+    measures = getattr(system, "own_metrics", False)
     for hook in hooks.on_sanity_check_start:
         hook(session, system)
     head = Head(getattr(session.validation, "rows", session.validation), batches * size)  # too few for workers
     with session.timing.phase("evaluate"):
-        split_outputs(session, head, "validation")
+        outputs = split_outputs(session, head, "validation")
+        if measures:  # what a person's own metrics give is looked at before the first step
+            session.monitor.value(with_logged(system, checked(system.metrics(outputs))))
     for hook in hooks.on_sanity_check_end:
         hook(session, system)
 

@@ -20,6 +20,7 @@ from trainwright.optim.parameter_groups import ParameterGroup, one_group
 from trainwright.optim.several import Optimizers, OwnTorch
 
 WHERE = "configure_optimizers"
+KEYS = ("optimizer", "lr_scheduler", "monitor", "frequency", "interval")
 FORMS = "an optimizer, a list of them, (optimizers, schedulers), {'optimizer': …, 'lr_scheduler': …}, or name → options with `parameters`"
 
 
@@ -27,6 +28,7 @@ def configured(result: Any, system: nn.Module, steps: int | None = None) -> Opti
     """The optimizers that a system made. Raises ConfigError for what is none, and for parameters that are not the system's."""
     optimizers, schedulers = _pairs(result)
     names = {id(parameter): name for name, parameter in system.named_parameters()}
+    _refuse_strangers(schedulers, optimizers)
     made = {name: _member(name, each, system, names) for name, each in optimizers.items()}
     if not made:
         raise ConfigError("configure_optimizers made no optimizer", where=WHERE, fix=f"return {FORMS}")
@@ -58,6 +60,12 @@ def _of_sequence(result: Sequence[Any]) -> tuple[dict[str, Any], list[Any]]:
 
 
 def _of_mappings(result: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], list[Any]]:
+    for each in result:
+        unknown = next((key for key in each if key not in KEYS), None)
+        if unknown is not None:
+            raise ConfigError(f"unknown key '{unknown}' beside `optimizer`", where=WHERE, fix=did_you_mean(str(unknown), KEYS))
+        if "optimizer" not in each:
+            raise ConfigError("a description has no `optimizer`", where=WHERE, fix=f"return {FORMS}")
     schedulers = [each["lr_scheduler"] for each in result if each.get("lr_scheduler") is not None]
     return _numbered([each["optimizer"] for each in result]), schedulers
 
@@ -108,6 +116,17 @@ def _from_options(name: str, options: dict[str, Any], system: nn.Module) -> Opti
             f"the options of '{name}' are wrong: {first['msg']}", where=where, fix="see trainwright list optimizer"
         ) from error
     return build_optimizer(read, one_group(chosen, label=name))
+
+
+def _refuse_strangers(schedulers: Sequence[Any], optimizers: Mapping[str, Any]) -> None:
+    """Raise ConfigError for a scheduler that moves the rates of an optimizer which is not among those that are stepped."""
+    known = {id(each) for each in optimizers.values()}
+    for each in schedulers:
+        scheduler = each.get("scheduler") if isinstance(each, Mapping) else each
+        moved = getattr(scheduler, "optimizer", None)
+        if moved is not None and id(moved) not in known:
+            why, fix = "the optimizer it was made for was not returned", "make it for one of the optimizers that are returned"
+            raise ConfigError(f"{type(scheduler).__name__} moves no rate of this run", where=WHERE, why=why, fix=fix)
 
 
 def _refuse_shared(members: Mapping[str, Optimizer]) -> None:

@@ -12,9 +12,10 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from trainwright.config.errors import TrainwrightError
+from trainwright.config.errors import ConfigError, TrainwrightError
 from trainwright.config.own_parts import configured
 from trainwright.config.scheduled import Scheduled
+from trainwright.engine.session import not_logged
 from trainwright.engine.step_result import Weights, as_loss
 from trainwright.engine.system import Batch, Loss, Moment, rows_in
 from trainwright.systems.configurable import ModuleOptions, load_named_weights, option
@@ -80,6 +81,8 @@ class System(Updateable, nn.Module):
     """Whether `monitor` is better when smaller (`min`) or larger (`max`), where its name does not tell."""
     automatic_optimization: bool = True
     """False where `training_step` goes backwards and steps its optimizers by itself."""
+    own_metrics: bool = True
+    """Whether what it measures is looked at before the first step, as that of a person's own system is."""
     follows_the_run: bool = True
     """False for a system of which no part asks to be told of steps."""
 
@@ -140,6 +143,8 @@ class System(Updateable, nn.Module):
 
     def log(self, name: str, value: float | Tensor, reduce: Literal["mean", "sum", "last"] = "mean") -> None:
         """Put a number into the next logged row, or, in an evaluation, its mean over rows into the metrics of the split."""
+        if not (isinstance(value, int | float) or (isinstance(value, Tensor) and value.numel() == 1)):
+            raise not_logged(name, value, reduce)
         if "trying" in vars(self):
             return  # a step tried before the run, of which nothing is kept
         if self.training:
@@ -191,6 +196,9 @@ class System(Updateable, nn.Module):
 
     def manual_backward(self, loss: Tensor, **options: Any) -> None:
         """Go backwards from a loss in a step of one's own, the hooks round it called; `options` as `Tensor.backward` takes them."""
+        if self.automatic_optimization:
+            why, fix = "the trainer goes backwards and steps by itself", "set automatic_optimization = False, or return the loss"
+            raise ConfigError("manual_backward in a system that does not step by itself", where=type(self).__name__, why=why, fix=fix)
         session = self.session
         told = Loss(loss.detach(), 1)
         for hook in session.hooks.on_before_backward:

@@ -52,6 +52,7 @@ class SupervisedSystem(System):
     """Predicts every target from the encoded groups of inputs; `config` has `combiner` and `encoders` (by kind of column)."""
 
     Config: ClassVar[type[ConfigModel]] = SupervisedConfig
+    own_metrics = False
 
     def build(self, spec: DataSpec) -> None:
         """Makes encoders, combiner, decoders and losses for the groups and targets of `spec`."""

@@ -7,6 +7,7 @@ from typing import Any
 from trainwright.api.config import RunConfig
 from trainwright.config.choice import choice
 from trainwright.config.compose import Composed, compose
+from trainwright.config.errors import ConfigError, RequestError
 from trainwright.config.model import ConfigModel
 from trainwright.config.own_parts import import_named
 from trainwright.config.places import Node
@@ -17,8 +18,15 @@ SHORT: dict[str, dict[str, Any]] = {
     "loss": {"description": "Its loss: a name, a mapping with `type`, or a list of them with weights."},
     "metrics": {"description": "Its metrics."},
     "target": {"description": "The target's key in the batch, or its place."},
+    "extensions": {"description": "C++ and CUDA sources that are built on first use, before the model is made."},
+    "init": {"description": "How parameters begin, by type of module and name; the later rule wins."},
+    "parametrizations": {"description": "Weights that are computed from others: `weight_norm`, `spectral_norm`, `orthogonal`, or your own."},
+    "hooks": {"description": "What is recorded, drawn or replaced in the inputs, outputs and gradients of modules while they train."},
+    "weights": {"description": "Weights the model begins with: a file, a run, a checkpoint or a URL, and after a colon the module in it."},
+    "weights_ignore": {"description": "Patterns of names that are not taken from there."},
 }
 """Options of the plain system that may stand at the top, in place of `system: {type: plain, …}`, and their JSON Schema."""
+ONE_FORM = "a file has either `system:` or `model:` at the top"
 
 
 class OwnConfig(ConfigModel):
@@ -56,12 +64,24 @@ def finished(composed: Composed) -> Composed:
     """The short form written out, and the imports run."""
     lengthen(composed.root)
     imports = composed.root.under("imports")
-    composed.problems += import_named(imports, composed.folders)
+    composed.problems += [*both_forms(composed.root), *import_named(imports, composed.folders)]
     return composed
 
 
+def both_forms(root: Node) -> list[RequestError]:
+    """What to say of short options at the top beside a `system:`, each with its place."""
+    if root.under("system") is None:
+        return []
+    given = {name: each for name in SHORT if (each := root.under(name)) is not None}
+    fix = "put it under `system:`, or leave `system:` out and keep `model:`, `loss:` and their like at the top"
+    return [
+        ConfigError(f"'{name}' stands at the top beside `system`", where=str(each.key or each.place), why=ONE_FORM, fix=fix)
+        for name, each in given.items()
+    ]
+
+
 def lengthen(root: Node) -> None:
-    """Write `model:`, `loss:`, `metrics:` and `target:` of the top into `system: {type: plain}`, places and all."""
+    """Write `model:`, `loss:` and the other short options at the top into `system: {type: plain}`, places and all."""
     if not isinstance(root.value, dict) or "system" in root.value or "model" not in root.value:
         return
     inside = {name: root.value.pop(name) for name in SHORT if name in root.value}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from torch import nn
 
 from trainwright.api.adapting import adapted, wanted_dtype
 from trainwright.api.own.config import OwnConfig
-from trainwright.api.trial import first_rows, trial
+from trainwright.api.trial import first_rows, told, trial
 from trainwright.config.errors import ConfigError, RequestError
 from trainwright.config.own_arguments import read_arguments
 from trainwright.config.registry import build
@@ -60,7 +61,8 @@ def prepare_own(config: OwnConfig, only: str | None = None) -> PreparedSystem:
         system.check_splits(splits)
     facts = Facts(len(splits["train"]) if "train" in splits else 0, example, spec)
     if hasattr(system, "build"):
-        built(system, facts, seed=config.run.seed)
+        where = f"{type(system).__name__}.build"
+        told("the system cannot be built", lambda: built(system, facts, seed=config.run.seed), where)
     if isinstance(system, PlainSystem) and "train" in splits:
         system.fit_targets(splits["train"])
     for rows in splits.values() if only is None else ():
@@ -76,13 +78,18 @@ def made_system(config: OwnConfig) -> nn.Module:
             made = build("system", config.system)
     except RequestError:
         raise
-    except AttributeError as error:
+    except Exception as error:  # a person's own code may raise anything
         if "before Module.__init__() call" not in str(error):
-            raise
+            return told("the system cannot be made", partial(raised, error), where)
         fix = "begin its __init__ with super().__init__(config)"
         raise ConfigError("the system's super().__init__() was not called", where=where, why=str(error), fix=fix) from error
     check_made(made, where)
     return made
+
+
+def raised(error: Exception) -> nn.Module:
+    """Raises an error again."""
+    raise error
 
 
 def check_made(made: Any, where: str) -> None:
@@ -107,7 +114,8 @@ def given_splits(config: OwnConfig, made: nn.Module) -> tuple[dict[str, Any], Ma
                 "there are no data", where="data", fix="name them: `data: {type: ./my_data.py:MyData}`; see trainwright list dataset"
             )
         return found, {}
-    data = make_data(config.data, seed=config.run.seed)
+    options, seed = config.data, config.run.seed
+    data = told("the data cannot be made", lambda: make_data(options, seed=seed), f"data ({options.type})")
     return dict(data.splits), data.spec
 
 
