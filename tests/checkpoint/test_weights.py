@@ -23,6 +23,7 @@ from trainwright.checkpoint.store import CheckpointStore
 from trainwright.checkpoint.weight_files import kind_of
 from trainwright.checkpoint.weight_sources import split_source
 from trainwright.checkpoint.weights import load_weights
+from trainwright.cli.convert import run as convert
 from trainwright.config.errors import ConfigError, RunError
 
 
@@ -382,10 +383,11 @@ def test_a_pickle_is_refused_by_its_content_and_never_run(tmp_path: Path, name: 
         path.write_bytes(pickle.dumps({"a": Trap()}, protocol=4 if form == "old" else 0))
     with pytest.raises(ConfigError) as caught:
         load_weights(nn.Linear(1, 1), path)
+    free = path.with_suffix(".converted.safetensors" if name == "w.safetensors" else ".safetensors")
     assert str(caught.value) == (
         f"{path}: this file is a pickle, which is not loaded\n"
         "  why: loading a pickle runs whatever code is in it, with all your rights\n"
-        f"  fix: convert it once, and load that: trainwright convert {path} {path.with_suffix('.safetensors')}"
+        f"  fix: convert it once, and load that: trainwright convert {path} {free}"
     )
     assert not (tmp_path / "ran").exists()
 
@@ -436,7 +438,7 @@ def test_urls_are_cached_and_their_sha256_is_checked_or_told(tmp_path: Path, mon
     assert load_weights(nn.Linear(8, 3), f"{url}#sha256={digest}:head").complete
     write(path, net.state_dict())
     assert "this one is kept with " in load_weights(other, url).notes[0]
-    with pytest.raises(OSError, match="does not have the sha256"):
+    with pytest.raises(RunError, match=r"these weights cannot be downloaded\n  why: does not have the sha256 that was asked for"):
         load_weights(other, url, digest="0" * 64)
     with pytest.raises(RunError, match="this file has another sha256"):
         load_weights(other, path, digest="0" * 64)
@@ -444,3 +446,38 @@ def test_urls_are_cached_and_their_sha256_is_checked_or_told(tmp_path: Path, mon
         load_weights(other, f"{url}#abc")
     with pytest.raises(ConfigError, match="a sha256 is that of a file"):
         load_weights(other, tmp_path, digest=digest)
+
+
+def test_a_url_that_answers_nothing_is_told_with_its_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRAINWRIGHT_CACHE", str(tmp_path / "cache"))
+    for url, why in (("http://127.0.0.1:1/w.safetensors", "refused"), ((tmp_path / "none.npz").as_uri(), "No such file")):
+        with pytest.raises(RunError) as caught:
+            load_weights(network(), url)
+        assert (caught.value.what, caught.value.where) == ("these weights cannot be downloaded", url)
+        assert why in caught.value.why and "cannot be downloaded" not in caught.value.why
+        assert "check the address" in caught.value.fix
+
+
+def test_what_is_no_module_and_no_source_is_named(tmp_path: Path) -> None:
+    refused: list[tuple[Any, Any, str]] = [
+        (network(), 3, "weights cannot be read from int\n  fix: give a file, a run, a checkpoint, a URL, or a mapping of tensors"),
+        (network(), network(), "weights cannot be read from Sequential\n  fix: give its state_dict()"),
+        (nn.Linear, {}, "Linear is a class, not a module\n  why: "),
+        ({}, {}, "weights cannot be loaded into dict\n  fix: give a torch.nn.Module"),
+    ]
+    for module, source, said in refused:
+        with pytest.raises(ConfigError) as caught:
+            load_weights(module, source)
+        assert said in str(caught.value)
+
+
+def test_a_pickle_that_is_called_safetensors_is_converted_under_the_name_proposed(tmp_path: Path) -> None:
+    net, path = network(), tmp_path / "w.safetensors"
+    torch.save(net.state_dict(), path)
+    with pytest.raises(ConfigError) as caught:
+        load_weights(network(seed=1), path)
+    words = caught.value.fix.partition("trainwright convert ")[2].split()
+    assert words == [str(path), str(tmp_path / "w.converted.safetensors")]
+    assert convert([*words]) == 0
+    other = network(seed=1)
+    assert load_weights(other, words[1]).complete and same(other.state_dict(), net.state_dict())

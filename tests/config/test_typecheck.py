@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -96,6 +97,58 @@ except jaxtyping.TypeCheckError as error:
     found = run(folder, body)
     assert found.returncode == 0, found.stderr
     assert found.stdout == "True\n"
+
+
+WRONG = """
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+class S(nn.Module):
+    def f(self, x: Float[Tensor, "b 3"], y: Int[Tensor, "b"] | None = None, *, k: int = 1) -> Float[Tensor, "b 3"]:
+        return x if k == 1 else x[:, :2]
+
+    def g(self, x: Tensor, names: list[str]) -> int:
+        return self.f(x)
+"""
+
+
+def test_an_error_of_the_check_is_one_readable_line(folder: Path) -> None:
+    (folder / "wrong.py").write_text(WRONG)
+    body = """
+s = foreign.found_at("./wrong.py:S")[0]()
+import beartype
+def plain(x: int) -> int:
+    return x
+def calls():
+    yield lambda: s.f(torch.zeros(4, 2))
+    yield lambda: s.f(torch.zeros(4, 3), torch.zeros(5, dtype=torch.int64))
+    yield lambda: s.f(torch.zeros(4, 3), k=2)
+    yield lambda: s.f(torch.zeros(4, 3), k="a")
+    yield lambda: s.g(torch.zeros(()).bool(), [])
+    yield lambda: s.g(torch.zeros(3), [1] * 100)
+    yield lambda: beartype.beartype(plain)("a")
+    yield lambda: [][1]
+    yield lambda: (_ for _ in ()).throw(ValueError())
+    yield lambda: (_ for _ in ()).throw(RuntimeError("one\\ntwo"))
+for call in calls():
+    try:
+        call()
+    except Exception as error:
+        print(typecheck.readable(error))
+"""
+    found = run(folder, body)
+    assert found.returncode == 0, found.stderr
+    lines = found.stdout.splitlines()
+    assert lines[:5] == [
+        "S.f: argument x is Float[Tensor, 'b 3'], got (4, 2) float32, where b is 4",
+        "S.f: argument y is Int[Tensor, 'b'] | None, got (5,) int64, where b is 4",
+        "S.f: the result is Float[Tensor, 'b 3'], got (4, 2) float32, where b is 4",
+        "S.f: argument k is int, got 'a'",
+        "S.f: argument x is Float[Tensor, 'b 3'], got () bool (wrong.py:10)",
+    ]
+    assert re.fullmatch(r"S\.g: argument names is list\[str\], got \[ ?1, 1, .*…", lines[5])
+    assert lines[6].startswith("Function __main__.plain() parameter x='a' violates type hint")
+    assert lines[7:] == ["IndexError: list index out of range", "ValueError", "RuntimeError: one"]
 
 
 def test_importing_the_check_needs_no_torch() -> None:

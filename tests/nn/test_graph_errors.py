@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +12,8 @@ import torch
 
 from trainwright.config.errors import ConfigError, ManyErrors, RequestError
 from trainwright.nn.graph import Graph, graph
+from trainwright.nn.graph.layer_names import LAYER_NAMES
+from trainwright.nn.graph.naming import layer_names
 
 IMAGE = {"x": {"shape": [3, 4, 4]}}
 
@@ -236,8 +241,10 @@ def test_a_dry_run_without_all_inputs_says_what_there_is() -> None:
 def test_all_mistakes_are_told_at_once() -> None:
     text = told([{"ReLU": None, "inputs": "y"}, {"Tanh": None, "inputs": "z"}])
     assert "'y'" in text and "'z'" in text
-    text = told([{"Liner": [3, 4]}, {"Linear": [4]}])
-    assert "'Liner'" in text and "out_features" in text
+    text = told([{"Liner": [3, 4]}, {"ReLu": None, "inputs": "z"}])
+    assert "'Liner'" in text and "'ReLu'" in text and "'z'" in text
+    text = told([{"Linear": [3]}, {"Conv2d": [4]}])
+    assert "out_features" in text and "out_channels" in text
 
 
 INPUTS: dict[str, tuple[Any, str]] = {
@@ -271,3 +278,52 @@ def test_yaml_that_is_wrong_is_told_with_line_and_column() -> None:
     assert "text:3:5" in str(caught.value) and "unknown input 'rel'" in str(caught.value)
     with pytest.raises(ConfigError, match="unknown option 'node'"):
         Graph.from_yaml("node: [ReLU]\nnodes: [ReLU]\n")
+
+
+def test_the_table_of_layers_has_those_of_torch() -> None:
+    missing, gone = sorted(set(layer_names()) - LAYER_NAMES), sorted(LAYER_NAMES - set(layer_names()))
+    told = "write sorted(trainwright.nn.graph.naming.layer_names()) into nn/graph/layer_names.py"
+    assert not missing, f"torch.nn has {missing}: {told}"
+    assert not gone, f"torch.nn has no {gone}: {told}"
+
+
+def test_an_unknown_layer_is_refused_while_the_config_is_read_at_its_place(tmp_path: Path) -> None:
+    file = tmp_path / "net.yaml"
+    nodes = "[{Linear: [4, 16]}, {Linaer: [16, 2]}, {type: graph, nodes: [RelU]}, {type: Sequential, args: [{Linear: [2, 2]}, Tahn]}]"
+    file.write_text("model:\n  nodes: " + nodes.replace(", {", ",\n    {").replace("[{L", "\n    [{L", 1) + "\n")
+    with pytest.raises(ManyErrors) as caught:
+        Graph.from_yaml(file)
+    said = [(each.where, each.what, each.fix) for each in caught.value.errors]
+    assert [(what.rpartition(": ")[2], fix) for _, what, fix in said] == [
+        ("unknown layer type 'Linaer'", "did you mean 'Linear'?"),
+        ("unknown layer type 'RelU'", "did you mean 'ReLU'?"),
+        ("unknown layer type 'Tahn'", "did you mean 'Tanh'?"),
+    ]
+    assert all("net.yaml:" in where for where, _, _ in said), said
+
+
+def test_reading_known_layers_words_and_paths_needs_no_torch() -> None:
+    nodes = ["ReLU", {"Sequential": ["Tanh", {"ModuleList": ["ReLU"]}]}, {"type": "add", "inputs": ["x", "relu"]}, "torch.relu"]
+    given = {"nodes": [*nodes[:1], {"a": nodes[2]}, {"b": nodes[1]}, nodes[3], "./net.py:Net"]}
+    program = f"import sys\nfrom trainwright.nn.graph import GraphOptions\nGraphOptions(**{given!r})\nassert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_a_failure_without_stated_shapes_is_named_when_asked_for() -> None:
+    model = graph([{"Linear": [4, 16]}, "ReLU", {"out": {"Linear": [15, 2]}}])
+    model.train()
+    rows = torch.zeros(3, 4)
+    with pytest.raises(RuntimeError, match="mat1 and mat2"):
+        model(rows)
+    found = model.named_failure((rows,), {})
+    assert str(found) == (
+        "model.nodes[2] (out): Linear cannot take 'relu' of shape (3, 16)\n"
+        "  why: in_features is 15, but the last dimension is 16\n"
+        "  fix: set in_features to 16, or use a lazy layer"
+    )
+    assert model.training and all(each.grad is None for each in model.parameters())
+    assert str(model.named_failure((), {"x": rows})) == str(found)
+    told = str(model.named_failure((rows, rows), {}))
+    assert "the inputs are x; given: 2 by position" in told
+    good = graph([{"Linear": [4, 16]}])
+    assert good.named_failure((rows,), {}) is None

@@ -200,7 +200,7 @@ def test_images_that_cannot_be_meant_are_named(media: Media, img: Any, said: str
     assert not media.folder.exists()
 
 
-def test_ranges_that_are_none_are_named_and_most_values_outside_are_told(media: Media, caplog: pytest.LogCaptureFixture) -> None:
+def test_ranges_that_are_none_are_named_and_values_outside_are_told(media: Media, caplog: pytest.LogCaptureFixture) -> None:
     for wrong in ((1, 0), (0, float("nan")), 3):
         with pytest.raises(ConfigError, match="is no range of data"):
             media.save_rgb_image("x", np.zeros((2, 2, 3)), data_range=wrong)  # type: ignore[arg-type]
@@ -209,6 +209,28 @@ def test_ranges_that_are_none_are_named_and_most_values_outside_are_told(media: 
     with caplog.at_level(logging.WARNING, "trainwright.media"):
         media.save_rgb_image("x", np.full((2, 2, 3), 200.0))
     assert "100 % of the values lie outside data_range 0 to 1 (they go from 200 to 200)" in caplog.text
+
+
+def test_values_outside_the_range_are_told_once_for_each_name_and_cut_off(media: Media, caplog: pytest.LogCaptureFixture) -> None:
+    img = np.full((2, 5, 3), 0.5)
+    img[0, 0] = 1.0005
+    with caplog.at_level(logging.WARNING, "trainwright.media"):
+        media.save_rgb_image("round.png", img)
+        assert caplog.text == ""
+        img[0, 0, 0] = 2.0
+        for step in range(3):
+            path = media.save_rgb_image(f"steps/{step}.png", img)
+        media.save_grayscale_image("depth", img[..., 0], data_range=(0, 1))
+        media.save_image_grid("grid", [{"type": "rgb", "img": img}])
+        media.save_img_sequence("film.gif", [img, img])
+    share = "of the values lie outside data_range 0 to 1 (they go from 0.5 to 2) and are cut off at its ends"
+    assert [each.getMessage() for each in caplog.records] == [
+        f"an RGB image 'steps/0.png': 3.33 % {share}",
+        f"a grayscale image 'depth': 10 % {share}",
+        f"an RGB image 'grid': 3.33 % {share}",
+        f"an RGB image 'film.gif': 3.33 % {share}",
+    ]
+    assert np.asarray(Image.open(path))[0, 0, 0] == 255
 
 
 def test_trackers_get_images_with_name_and_step_and_cannot_stop_a_run(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from trainwright.config.errors import ConfigError, DataError, RequestError, TrainwrightError
+from trainwright.config.typecheck import readable
 from trainwright.engine.pieces import is_ready
 from trainwright.engine.step_result import as_loss
 from trainwright.engine.system import Moment, rows_in, to_device
@@ -160,11 +161,6 @@ def told(what: str, call: Callable[[], Any], where: str) -> Any:
     except Exception as error:  # a person's own code may raise anything
         fix = "mend it; the traceback: --traceback, or TRAINWRIGHT_TRACEBACK=1"
         raise ConfigError(what, where=f"{where}{_line(error)}", why=readable(error), fix=fix) from error
-
-
-def readable(error: BaseException) -> str:
-    """An error in one line: its type and the first line of what it says."""
-    return f"{type(error).__name__}: {error}".splitlines()[0]
 
 
 def _line(error: BaseException) -> str:

@@ -83,11 +83,17 @@ def read_weights_file(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 def pickled(path: Path, why: str = "") -> ConfigError:
     """The refusal of a pickle, with the way to convert it."""
-    fix = f"convert it once, and load that: trainwright convert {path} {path.with_suffix('.safetensors')}"
+    fix = f"convert it once, and load that: trainwright convert {path} {_free_beside(path)}"
     if why:
         fix = "save it as arrays of numbers: np.savez(file, **arrays), or as .safetensors"
     reason = "loading a pickle runs whatever code is in it, with all your rights"
     return ConfigError("this file is a pickle, which is not loaded", where=str(path), why=f"{why}; {reason}" if why else reason, fix=fix)
+
+
+def _free_beside(path: Path) -> Path:
+    """A name for the converted file that is not taken yet, where one of the two usual ones is free."""
+    plain = path.with_suffix(".safetensors")
+    return path.with_suffix(".converted.safetensors") if plain.exists() else plain
 
 
 def _unreadable(path: Path, kind: str) -> ConfigError | RunError:

@@ -56,10 +56,15 @@ def split_source(source: str) -> tuple[str, str]:
 def read_weights(source: WeightSource, digest: str | None = None, averaged: bool = True) -> tuple[Weights, str]:
     """The weights that `source` names, and the submodule it asks for; `averaged` takes a checkpoint's averages where it has some.
 
-    Raises ConfigError when there is no such source or it is a pickle, RunError when it is damaged, OSError when a download fails.
+    Raises ConfigError when there is no such source or it is a pickle, RunError when it is damaged or a download fails.
     """
     if isinstance(source, Mapping):
         return Weights("the mapping given", _tensors_of(source)), ""
+    if not isinstance(source, str | os.PathLike):
+        fix = (
+            "give its state_dict()" if hasattr(source, "state_dict") else "give a file, a run, a checkpoint, a URL, or a mapping of tensors"
+        )
+        raise ConfigError(f"weights cannot be read from {type(source).__name__}", where="load_weights", fix=fix)
     text = os.fspath(source)
     if "://" in text:
         return _from_url(text, digest)
@@ -89,12 +94,21 @@ def _from_url(text: str, digest: str | None) -> tuple[Weights, str]:
     digest, submodule = digest or (stated[1] if stated else None), (stated[2] or "") if stated else ""
     if not submodule:
         url, submodule = split_source(url)
-    path = cached(url, digest)
+    path = _downloaded(url, digest)
     tensors, metadata = read_weights_file(path)
     notes = []
     if not digest:
         notes.append(f"the file at this address may change; this one is kept with {url}#sha256={sha256_of(path)}")
     return Weights(url, tensors, _number(metadata, "step"), _number(metadata, "epoch"), notes), submodule
+
+
+def _downloaded(url: str, digest: str | None) -> Path:
+    try:
+        return cached(url, digest)
+    except OSError as error:
+        why = str(error).removeprefix(f"{url} ").removeprefix("cannot be downloaded: ")
+        fix = "check the address, the sha256 and the connection, or fetch the file in another way and name it here"
+        raise RunError("these weights cannot be downloaded", where=url, why=why, fix=fix) from error
 
 
 def _check_digest(path: Path, digest: str | None) -> None:

@@ -38,8 +38,9 @@ def load_weights(
     become real on `device`; others stay where they are. `averaged` takes a checkpoint's averaged weights where it has some.
 
     Raises ConfigError when something does not fit, and the module is untouched then, or the source is a pickle; RunError when it is
-    damaged; OSError when a download fails.
+    damaged or a download fails.
     """
+    _refuse_no_module(module)
     weights, named = read_weights(source, digest, averaged)
     if submodule and named and submodule != named:
         raise ConfigError(f"two parts are named: '{named}' in the source and '{submodule}'", where=weights.where, fix="name one")
@@ -55,3 +56,12 @@ def load_weights(
     log.info(report.summary())
     log.debug("%s", report.details())
     return report
+
+
+def _refuse_no_module(module: object) -> None:
+    if isinstance(module, nn.Module):
+        return
+    if isinstance(module, type):
+        name, why = module.__name__, "the weights of a class belong to each module made of it"
+        raise ConfigError(f"{name} is a class, not a module", where="load_weights", why=why, fix=f"make one first: module = {name}(…)")
+    raise ConfigError(f"weights cannot be loaded into {type(module).__name__}", where="load_weights", fix="give a torch.nn.Module")

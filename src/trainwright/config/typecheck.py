@@ -22,6 +22,16 @@ from trainwright.config.errors import ConfigError
 
 F = TypeVar("F", bound=Callable[..., Any])
 HERE = "trainwright.config.typecheck"
+LONGEST = 120
+"""Characters of a value that are shown."""
+FILE_MODULE = re.compile(r"\btrainwright_file_\w+?_[0-9a-f]{8}\.")
+"""The module of a file named by its path, as it stands before the names in it."""
+CALLED = re.compile(r"whilst checking the (parameters|return value) of (\S+)\.$", re.MULTILINE)
+ARGUMENT = re.compile(r"whilst typechecking parameter '(\w+)'")
+VALUES = re.compile(r"^Actual value: (.*?)\nExpected type: (.*?)\.$", re.MULTILINE | re.DOTALL)
+AXES = re.compile(r"jaxtyping axis annotation are as follows\.\s*(.*)", re.DOTALL)
+ARRAY = re.compile(r"\b(bool|bf|f|i|u|c)(\d*)\[([\d,]*)\]\(\w+\)")
+KINDS = {"bf": "bfloat", "f": "float", "i": "int", "u": "uint", "c": "complex", "bool": "bool"}
 log = logging.getLogger("trainwright.config")
 
 
@@ -134,3 +144,56 @@ def _installed_roots() -> tuple[Path, ...]:
     paths = sysconfig.get_paths()
     roots = [paths[each] for each in ("stdlib", "platstdlib", "purelib", "platlib")]
     return tuple({Path(each).resolve() for each in [*roots, str(Path(inspect.__file__).parent)]})
+
+
+def readable(error: BaseException) -> str:
+    """One line for an error: which argument of which function was declared as what, and what it got; of any other error its first line."""
+    package = type(error).__module__.partition(".")[0]
+    text = FILE_MODULE.sub("", str(error))
+    called = CALLED.search(text)
+    if package == "beartype":
+        return " ".join(text.split()) + _caller(error)
+    if package != "jaxtyping" or called is None:
+        return f"{type(error).__name__}: {error}".splitlines()[0].rstrip(": ")
+    values, argument = VALUES.search(text), ARGUMENT.search(text)
+    if values is None:
+        return f"{called[2]}: the arguments do not fit their annotations{_caller(error)}"
+    what = f"argument {argument[1]}" if argument else "the result" if called[1] == "return value" else "an argument"
+    expected = _plain_type(values[2])
+    return f"{called[2]}: {what} is {expected}, got {_plain_value(values[1])}{_axes(expected, text)}{_caller(error)}"
+
+
+def _plain_type(text: str) -> str:
+    """`<class 'Float[Tensor, 'b 3']'>` → `Float[Tensor, 'b 3']`."""
+    return " ".join(re.sub(r"<class '(.*)'>", r"\1", re.sub(r"\b(jaxtyping|typing)\.", "", text)).split())
+
+
+def _plain_value(text: str) -> str:
+    """`f32[4,2](torch)` → `(4, 2) float32`."""
+
+    def spelled(found: re.Match[str]) -> str:
+        sizes = found[3].split(",") if found[3] else []
+        return f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''}) {KINDS[found[1]]}{found[2]}"
+
+    plain = " ".join(ARRAY.sub(spelled, text).split())
+    return plain if len(plain) <= LONGEST else f"{plain[:LONGEST]}…"
+
+
+def _axes(expected: str, text: str) -> str:
+    """The sizes that earlier arguments gave to the axes named in a type."""
+    found = AXES.search(text)
+    pairs = [each.partition("=")[::2] for each in found[1].split()] if found else []
+    known = [f"{name} is {size}" for name, size in pairs if re.search(rf"\b{re.escape(name)}\b", expected.partition(",")[2])]
+    return f", where {' and '.join(known)}" if known else ""
+
+
+def _caller(error: BaseException) -> str:
+    """File and line of the innermost call in code that is neither installed nor Trainwright's."""
+    own, trace, found = Path(__file__).parent.parent, error.__traceback__, ""
+    while trace is not None:
+        file = trace.tb_frame.f_code.co_filename
+        path = Path(file)
+        if not file.startswith("<") and not any(path.is_relative_to(root) for root in (own, *_installed_roots())):
+            found = f" ({path.name}:{trace.tb_lineno})"
+        trace = trace.tb_next
+    return found

@@ -20,7 +20,9 @@ SHORT: dict[str, dict[str, Any]] = {
     "target": {"description": "The target's key in the batch, or its place."},
     "extensions": {"description": "C++ and CUDA sources that are built on first use, before the model is made."},
     "init": {"description": "How parameters begin, by type of module and name; the later rule wins."},
-    "parametrizations": {"description": "Weights that are computed from others: `weight_norm`, `spectral_norm`, `orthogonal`, or your own."},
+    "parametrizations": {
+        "description": "Weights that are computed from others: `weight_norm`, `spectral_norm`, `orthogonal`, or your own."
+    },
     "hooks": {"description": "What is recorded, drawn or replaced in the inputs, outputs and gradients of modules while they train."},
     "weights": {"description": "Weights the model begins with: a file, a run, a checkpoint or a URL, and after a colon the module in it."},
     "weights_ignore": {"description": "Patterns of names that are not taken from there."},

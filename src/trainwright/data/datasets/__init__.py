@@ -84,7 +84,7 @@ class TextOptions(PartConfig):
 PARTS: dict[str, Part] = {
     "tensors": Part("trainwright.data.datasets.tensors:TensorsDataset", TensorsOptions, "tensors in .safetensors or .npz files"),
     "table": Part("trainwright.data.datasets.table:TableDataset", TableOptions, "a table as one standardised matrix and a target"),
-    "text": Part("trainwright.data.datasets.text:TextDataset", TextOptions, "windows of a text and the next character"),
+    "text": Part("trainwright.data.datasets.text:TextDataset", TextOptions, "windows of a text, and the character after each position"),
 }
 """Registry name → dataset."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from trainwright.nn.graph.dry import dry_run, examples
 from trainwright.nn.graph.layers import made_by
 from trainwright.nn.graph.making import cast, making
 from trainwright.nn.graph.naming import is_made, thing
-from trainwright.nn.graph.plan import Node, Plan, references_in
+from trainwright.nn.graph.plan import GraphError, Node, Plan, references_in
 from trainwright.nn.graph.reading import read
 from trainwright.nn.graph.source import forward_source
 from trainwright.nn.graph.values import dtype_of
@@ -81,6 +82,16 @@ class Graph(nn.Module):
         Raises ConfigError with the node, both shapes and the arithmetic where shapes do not fit.
         """
         return dry_run(self, self._plan, inputs, named)
+
+    def named_failure(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> GraphError | None:
+        """The error of the node that cannot take these inputs, as a dry run finds it; None when all can, or it arises in no node."""
+        try:
+            self.dry_run(*args, **kwargs)
+        except GraphError as error:
+            return error
+        except Exception:  # noqa: BLE001 (asked for after a failure, which the caller tells where no node is to blame)
+            return None
+        return None
 
     @property
     def code(self) -> str:

@@ -13,10 +13,8 @@ from torch import nn
 from trainwright.config.errors import RequestError, nearest
 from trainwright.config.foreign import found_at
 from trainwright.nn.graph.plan import Here
-from trainwright.nn.graph.writing import NESTED
+from trainwright.nn.graph.writing import NESTED, WORDS
 
-WORDS = ("add", "mul", "cat", "stack")
-"""Nodes of ours that take any number of inputs."""
 SHORT = {"F.": "torch.nn.functional.", "Tensor.": "torch.Tensor.", "nn.": "torch.nn."}
 HELD = (nn.Parameter, nn.Buffer, nn.ParameterDict, nn.ParameterList)
 """Kept in the graph and read, not called."""

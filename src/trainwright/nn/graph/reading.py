@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from trainwright.config.errors import ManyErrors, RequestError, did_you_mean
+from trainwright.nn.graph.known import check_types
 from trainwright.nn.graph.loops import read_loop
 from trainwright.nn.graph.plan import Here, Input, Loop, Node, Plan, Reference, names_in, references_in
 from trainwright.nn.graph.references import is_argument, is_name, read_value, reference
@@ -112,6 +113,7 @@ class Reader:
 
     def _node(self, number: int, wrote: Written, previous: str) -> Node:
         here = self.here.under("nodes", number, name=wrote.name)
+        self._collecting(lambda: check_types(wrote, here))
         if not is_name(wrote.name):
             raise here.error(f"'{wrote.name}' cannot be the name of a node", fix="use letters, digits and `_`, and no word of Python")
         own = wrote.own

@@ -8,10 +8,11 @@ from typing import Any
 from torch import nn
 
 from trainwright.nn.graph.layers import check_arguments, signature_of
-from trainwright.nn.graph.naming import HELD, WORDS, full_name, is_made, thing
+from trainwright.nn.graph.naming import HELD, full_name, is_made, thing
 from trainwright.nn.graph.plan import Constant, Here, Node, Plan, Reference, references_in
 from trainwright.nn.graph.references import is_argument
 from trainwright.nn.graph.values import source_of
+from trainwright.nn.graph.writing import WORDS
 
 INDENT = "    "
 

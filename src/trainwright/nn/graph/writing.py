@@ -13,6 +13,8 @@ KEYS = ("type", "name", "inputs", "outputs", "args", "kwargs", "repeat", "share"
 GRAPH_KEYS = ("nodes",)
 LOOP_KEYS = ("nodes", "over", "dim", "carry", "next", "each")
 NESTED = ("graph", "loop")
+WORDS = ("add", "mul", "cat", "stack")
+"""Nodes of ours that take any number of inputs."""
 FORMS = "ReLU, {Linear: [64, 10]}, {name: {type: Linear, in_features: 64, …}} or {use: name}"
 
 

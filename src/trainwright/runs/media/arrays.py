@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -12,7 +15,20 @@ from trainwright.config.errors import ConfigError
 
 DATA_FORMATS = ("HWC", "CHW")
 UNIT = (0.0, 1.0)
+ROUNDING = 1e-3
+"""How far outside its range a value may lie, as a share of the range, without a word."""
+_saving: ContextVar[tuple[str, set[str]] | None] = ContextVar("saving", default=None)
 log = logging.getLogger("trainwright.media")
+
+
+@contextmanager
+def saving(name: str, told: set[str]) -> Iterator[None]:
+    """Tell once for this name of values outside the range; `told` keeps the names, with `steps/1` and `steps/2` as one."""
+    token = _saving.set((name, told))
+    try:
+        yield
+    finally:
+        _saving.reset(token)
 
 
 def convert_data(data: Any) -> Any:
@@ -84,7 +100,7 @@ def refuse_values(array: np.ndarray, what: str) -> None:
 
 
 def scaled(array: np.ndarray, data_range: tuple[float, float] | None, what: str) -> np.ndarray:
-    """Values as float64 from 0 to 1, `data_range` (of the data itself when None) mapped onto it and what is outside cut off.
+    """Values as float64 from 0 to 1, `data_range` (of the data itself when None) mapped onto it, what is outside cut off and told.
 
     Raises ConfigError for a range that is none, or whole numbers that cannot be of that range.
     """
@@ -96,11 +112,19 @@ def scaled(array: np.ndarray, data_range: tuple[float, float] | None, what: str)
         fix = "say data_range=(0, 255), or divide by 255"
         raise ConfigError(f"{what} is {array.dtype} up to {array.max()}, which is not within the range 0 to 1", fix=fix)
     values = (array.astype(np.float64) - low) / (high - low)
-    outside = np.count_nonzero((values < 0) | (values > 1)) / values.size
-    if outside > 0.5:
+    outside = np.count_nonzero((values < -ROUNDING) | (values > 1 + ROUNDING)) / values.size
+    if outside:
         found = f"{array.min():.4g} to {array.max():.4g}"
-        log.warning("%s: %.0f %% of the values lie outside data_range %g to %g (they go from %s)", what, 100 * outside, low, high, found)
+        _tell_outside(what, f"{100 * outside:.3g} % of the values lie outside data_range {low:g} to {high:g} (they go from {found})")
     return values.clip(0, 1)
+
+
+def _tell_outside(what: str, said: str) -> None:
+    name, told = _saving.get() or ("", set())
+    series = re.sub(r"\d+", "0", name)
+    if series not in told:
+        log.warning("%s%s: %s and are cut off at its ends", what, f" '{name}'" if name else "", said)
+    told.add(series)
 
 
 def _range(data_range: tuple[float, float], what: str) -> tuple[float, float]:

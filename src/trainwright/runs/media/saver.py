@@ -14,7 +14,7 @@ import numpy as np
 from trainwright.config.errors import ConfigError, did_you_mean
 from trainwright.runs.files import write_json
 from trainwright.runs.media import images, meshes, sequences
-from trainwright.runs.media.arrays import convert_data, to_array
+from trainwright.runs.media.arrays import convert_data, saving, to_array
 from trainwright.runs.media.files import FORMATS, inside, whole, with_suffix, write_image, write_npz
 
 log = logging.getLogger("trainwright.media")
@@ -32,6 +32,7 @@ class Media:
         self.folder, self.trackers = Path(folder), list(trackers)
         self.step = 0
         """The step that trackers show images under, when a method is not given another."""
+        self._told: set[str] = set()
 
     def get_save_dir(self) -> Path:
         """The folder."""
@@ -58,7 +59,9 @@ class Media:
         step: int | None = None,
     ) -> Path:
         """Save colours (h w 3), with transparency (h w 4) or of one channel (h w 1); `data_format` CHW has the channels first."""
-        return self._save(filename, images.rgb_image(img, data_format, data_range), name, step)
+        with saving(str(filename), self._told):
+            pixels = images.rgb_image(img, data_format, data_range)
+        return self._save(filename, pixels, name, step)
 
     def save_uv_image(
         self,
@@ -71,7 +74,9 @@ class Media:
         step: int | None = None,
     ) -> Path:
         """Save texture coordinates (h w 2) as a checkerboard laid over them, or as colours."""
-        return self._save(filename, images.uv_image(img, data_format, data_range, cmap), name, step)
+        with saving(str(filename), self._told):
+            pixels = images.uv_image(img, data_format, data_range, cmap)
+        return self._save(filename, pixels, name, step)
 
     def save_grayscale_image(
         self,
@@ -83,7 +88,9 @@ class Media:
         step: int | None = None,
     ) -> Path:
         """Save single numbers (h w) in the colours of jet, gray, viridis or magma; without `data_range` from the least to the largest."""
-        return self._save(filename, images.grayscale_image(img, data_range, cmap), name, step)
+        with saving(str(filename), self._told):
+            pixels = images.grayscale_image(img, data_range, cmap)
+        return self._save(filename, pixels, name, step)
 
     def save_image_grid(
         self,
@@ -95,7 +102,9 @@ class Media:
         texts: Sequence[Any] | None = None,
     ) -> Path:
         """Save rows of images {"type": "rgb|uv|grayscale|empty", "img": …, "kwargs": {…}} side by side, perhaps with captions."""
-        return self._save(filename, images.image_grid(imgs, align, texts), name, step)
+        with saving(str(filename), self._told):
+            pixels = images.image_grid(imgs, align, texts)
+        return self._save(filename, pixels, name, step)
 
     def save_image(self, filename: Name, img: Any, name: str | None = None, step: int | None = None) -> Path:
         """Save an image that is ready: uint8 of (h w), (h w 3) or (h w 4), or uint16 of (h w) as PNG."""
@@ -105,7 +114,9 @@ class Media:
         self, filename: Name, img: Any, data_range: images.Range = (0, 1), name: str | None = None, step: int | None = None
     ) -> Path:
         """Save six faces (6 s s 3: +x, -x, +y, -y, +z, -z) as a cross."""
-        return self._save(filename, images.cubemap_image(img, data_range), name, step)
+        with saving(str(filename), self._told):
+            pixels = images.cubemap_image(img, data_range)
+        return self._save(filename, pixels, name, step)
 
     def save_data(self, filename: Name, data: Any) -> Path:
         """Save an array as .npy, or a mapping of arrays as .npz."""
@@ -162,8 +173,9 @@ class Media:
         if isinstance(frames, (str, os.PathLike)):
             frames = sequences.files_of(self.folder if os.fspath(frames) == "." else inside(self.folder, frames), matcher)
         pixels = sequences.frames_of(frames, data_format, data_range)
-        first = next(pixels)
-        path = sequences.write_sequence(self.get_save_path(filename), _again(first, pixels), kind, fps)
+        with saving(filename, self._told):
+            first = next(pixels)
+            path = sequences.write_sequence(self.get_save_path(filename), _again(first, pixels), kind, fps)
         self._track(name or _stem(filename), first, step)
         return path
 
@@ -210,7 +222,8 @@ class Media:
         if maps and not (save_mat and save_uv):
             raise ConfigError("texture maps need a material and texture coordinates", fix="save_mat=True, save_uv=True")
         path = self.get_save_path(with_suffix(filename, (".obj",), "an OBJ"))
-        others = meshes.write_material(path.with_suffix(".mtl"), maps, map_format) if save_mat else []
+        with saving(str(filename), self._told):
+            others = meshes.write_material(path.with_suffix(".mtl"), maps, map_format) if save_mat else []
         material = others[0].name if others else ""
         return [meshes.write_obj(path, found, normal=save_normal, uv=save_uv, vertex_color=save_vertex_color, material=material), *others]
 
