@@ -136,6 +136,12 @@ def test_lines_of_help_fit_the_terminal():
         (["train"], "nothing to train on", "trainwright train titanic.csv --target survived"),
         (["train", "t.csv", "--taget", "b"], "unknown option '--taget'", "did you mean --target?"),
         (["train", "t.csv", "--max-epochs", "3"], "unknown option '--max-epochs'", "did you mean trainer.max_epochs=VALUE"),
+        (
+            ["train", "t.csv", "--batch-size", "3"],
+            "unknown option '--batch-size'",
+            "did you mean trainer.batch_size=VALUE",
+        ),
+        (["train", "t.csv", "--limit-batch", "3"], "unknown option '--limit-batch'", "did you mean --limit-batches?"),
         (["train", "t.csv", "--run.seed=3"], "unknown option '--run.seed'", "run.seed=VALUE"),
         (["train", "t.csv", "u.csv"], "one argument too many: 'u.csv'", "one pattern in quotes"),
         (["train", "u.csv", "--target", "b"], "u.csv: data.source: ", "t.csv"),

@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import yaml
 
+from trainwright.api.fit import fit
 from trainwright.checkpoint.tensors import load_tensors
 from trainwright.cli.main import main
 from trainwright.config.errors import TrainwrightError
@@ -216,6 +218,46 @@ def test_a_model_and_a_loss_at_the_top_are_a_plain_system(place: Path, capsys: p
     assert 0 <= results["metrics"]["test"]["target"]["accuracy"] <= 1
     assert main(["validate", "short.yaml", "loss=cross_entrpy"]) == 2
     assert "did you mean 'cross_entropy'?" in said(capsys)
+
+
+INSIDE = """
+init: [{modules: Linear, weight: xavier_uniform, bias: 0.5}]
+parametrizations: [{names: "*.weight", modules: Linear, type: weight_norm}]
+hooks: [{modules: ReLU, do: record, statistics: [mean]}]
+weights_ignore: ["nothing.*"]
+"""
+
+
+def test_what_is_done_inside_the_model_stands_at_the_top_too(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (place / "short.yaml").write_text(SHORT + INSIDE)
+    assert main(["train", "short.yaml", "run.dir=run"]) == 0, said(capsys)
+    assert yaml.safe_load((place / "run/config.yaml").read_text())["system"]["init"][0]["bias"] == 0.5
+    assert main(["validate", "short.yaml", "init=[{modles: Linear}]"]) == 2
+    assert "unknown option 'modles'" in said(capsys)
+    assert main(["train", "short.yaml", "weights=nowhere.pt", "run.dir=other"]) == 2
+    assert "nowhere.pt" in said(capsys)
+
+
+def test_a_short_option_beside_a_system_is_told_which_form_to_keep(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (place / "both.yaml").write_text((place / "cfg.yaml").read_text() + "model: ./parts.py:Louder\n")
+    assert main(["validate", "both.yaml"]) == 2
+    text = said(capsys)
+    assert "both.yaml:10:1: 'model' stands at the top beside `system`" in text
+    assert "a file has either `system:` or `model:` at the top" in text
+    assert "unknown option" not in text
+
+
+@pytest.mark.parametrize("command", ["test", "validate", "predict", "predict --split test", "predict new.csv"])
+def test_a_run_of_python_is_measured_in_python(command: str, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = torch.zeros(8, 3), torch.zeros(8, dtype=torch.long)
+    fit(torch.nn.Linear(3, 2), rows, loss="cross_entropy", max_steps=1, run_dir="fitted", device="cpu")
+    capsys.readouterr()
+    name, *more = command.split()
+    assert main([name, "fitted", *more]) == 2
+    text = said(capsys)
+    assert text.startswith("error: fitted: this run was made by tw.fit in Python\n")
+    assert "load_weights(model, 'fitted')" in text
+    assert text.count("error") == 1
 
 
 def test_a_measurement_needs_weights(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -193,3 +193,13 @@ def test_dumped_values_are_read_back_the_same(plain):
 @given(st.text(st.characters(codec="ascii", exclude_categories=("Cc",))))
 def test_dumped_text_means_the_same_to_other_yaml_readers(text):
     assert yaml.safe_load(dump_values({"a": text}))["a"] == text.replace("${", "$${")
+
+
+@pytest.mark.parametrize("text", ["data: {type: own, rows: ${x}}", "data: {type: own,\n  rows: ${x}, n: 3}"])
+def test_a_bare_reference_inside_braces_is_answered_with_quotes(text: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_yaml(text, "it.yaml")
+    assert caught.value.fix == 'quote a reference inside braces: "${x}"'
+    with pytest.raises(ConfigError) as caught:
+        parse_yaml('data: {rows: "${x}"\nn: 3', "it.yaml")
+    assert caught.value.fix == "close every bracket and quote"

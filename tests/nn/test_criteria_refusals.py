@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from trainwright.config.errors import ConfigError, DataError
 from trainwright.nn.criteria.build import criterion
@@ -22,6 +23,11 @@ ADAPTIVE = {"type": "adaptive_log_softmax", "in_features": 4, "n_classes": 3}
 LOG_P = torch.randn(9, 2, 5, generator=G).log_softmax(-1)
 
 
+def squared(output: Tensor, target: Tensor) -> Tensor:
+    return (output - target).square().mean()
+
+
+@pytest.mark.filterwarnings("ignore:Using a target size")
 @pytest.mark.parametrize(
     ("loss", "output", "target", "why", "fix"),
     [
@@ -42,6 +48,13 @@ LOG_P = torch.randn(9, 2, 5, generator=G).log_softmax(-1)
         ("cross_entropy", ONE, Y, "one class is always 0", "binary_cross_entropy"),
         ("cross_entropy", ONE.squeeze(1), Y, "needs outputs", "one output per class"),
         ("cross_entropy", torch.randn(2, 4, 3, 3), torch.zeros(2, 3).long(), r"need a target of \(2, 3, 3\)", r"(2, 3, 3)"),
+        ("cross_entropy", torch.randn(2, 7, 5), torch.zeros(2, 7).long(), "the classes are dimension 1", "output.transpose(1, 2)"),
+        ("cross_entropy", torch.randn(2, 7, 3, 5), torch.zeros(2, 7, 3).long(), "the last one seems to hold", "output.movedim(-1, 1)"),
+        ("cross_entropy", X, torch.tensor([0, 1, 1, 7, 1, 9]), r"\(row 3 has 7\)", "from 0 to 3"),
+        ("bce_with_logits", ONE, torch.tensor([[0.0], [1], [1], [0], [-2], [3]]), r"\(row 4 has -2\)", "cross_entropy with y.long"),
+        (functional.mse_loss, ONE, ONE.squeeze(1), "broadcast against each other", "y.unsqueeze(1)"),
+        (squared, ONE, ONE.squeeze(1), r"the function broadcasts them against each other, to \(6, 6\)", "target[None, :]"),
+        (lambda o, t: functional.l1_loss(o, t), ONE, ONE.squeeze(1), "the function broadcasts", "y.unsqueeze(1)"),
         ("soft_target_cross_entropy", X, Y, "the probability of each class", "use cross_entropy"),
         ("nll", X, Y, "log-probabilities, 0 or less", "use cross_entropy"),
         ("nll", X.softmax(1), Y, "log-probabilities, 0 or less", "log_softmax: true"),
@@ -107,6 +120,14 @@ def test_values_that_are_meant_pass_with_check_values_false() -> None:
     criterion({"type": "cross_entropy", "check_values": False}).check(X.softmax(1), Y)
     with pytest.raises(DataError, match="broadcast"):
         criterion({"type": "mse", "check_values": False}).check(ONE, ONE.squeeze(1))
+
+
+def test_a_function_that_reshapes_one_of_them_itself_is_not_refused() -> None:
+    column = ONE.squeeze(1)
+    criterion(lambda o, t: squared(o, t.unsqueeze(1))).check(ONE, column)
+    criterion(lambda o, t: squared(o.squeeze(1), t)).check(ONE, column)
+    criterion(lambda o, t: squared(o, t[None, :])).check(ONE, column)  # meant, and written out
+    criterion(lambda o, t: (o * t).mean()).check(X, ONE)  # one weight for each row
 
 
 def test_good_rows_are_not_refused() -> None:

@@ -76,7 +76,7 @@ def test_terms_may_be_functions_and_modules_and_are_named_once_each() -> None:
     made: Any = criterion(
         [nn.MSELoss(), "mse", {"type": "mse", "name": "again", "weight": 0.1}, {"type": functional.l1_loss, "weight": 2.0}]
     )
-    assert list(made.at(0, 0.0)) == ["mse", "mse_2", "again", "l1_loss"]
+    assert list(made.at(0, 0.0)) == ["mse", "mse_2", "again", "l1"]
     mean = functional.mse_loss(X, SOFT)
     torch.testing.assert_close(made(X, SOFT), 2.1 * mean + 2 * functional.l1_loss(X, SOFT))
 

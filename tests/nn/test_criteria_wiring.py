@@ -15,6 +15,16 @@ from trainwright.nn.criteria.build import criterion
 
 X, Y = torch.randn(4, 3, generator=torch.Generator().manual_seed(0)), torch.tensor([0, 1, 2, 1])
 OTHER = X.flip(0)
+LEFT_OUT = functional.cross_entropy(X, torch.tensor([0, -100, 2, 1]))
+FUNCTION_NAMES = {
+    functional.mse_loss: "mse",
+    functional.l1_loss: "l1",
+    functional.smooth_l1_loss: "smooth_l1",
+    functional.cross_entropy: "cross_entropy",
+    functional.nll_loss: "nll",
+    functional.binary_cross_entropy: "bce",
+    functional.binary_cross_entropy_with_logits: "bce_with_logits",
+}
 
 
 class Out(NamedTuple):
@@ -43,6 +53,24 @@ def test_pairs_and_triplets_come_by_place_by_name_and_as_one_tensor() -> None:
     torch.testing.assert_close(made(torch.stack([X, OTHER, -X], dim=1), None), expected)
     named = criterion({"type": "triplet", "inputs": {"anchor": "a", "positive": "p"}})
     torch.testing.assert_close(named({"a": X, "p": OTHER}, None, {"negative": -X}), expected)
+
+
+def test_a_function_of_torch_is_the_loss_of_its_name() -> None:
+    for function, name in FUNCTION_NAMES.items():
+        assert criterion(function).name == name
+    assert criterion("torch.nn.functional.huber_loss").name == "huber"
+    torch.testing.assert_close(criterion(functional.cross_entropy)(X, torch.tensor([0, -100, 2, 1])), LEFT_OUT)
+
+
+def city(a: Tensor, b: Tensor) -> Tensor:
+    return (a - b).abs().sum(-1)
+
+
+def test_a_distance_may_be_a_function() -> None:
+    options = {"type": "triplet_margin_with_distance", "distance_function": city, "margin": 9.0}
+    expected = functional.triplet_margin_with_distance_loss(X, OTHER, -X, distance_function=city, margin=9.0)
+    torch.testing.assert_close(criterion(options)((X, OTHER, -X), None), expected)
+    torch.testing.assert_close(criterion([options])((X, OTHER, -X), None), expected)
 
 
 def test_a_missing_argument_is_named_with_what_is_there() -> None:

@@ -47,6 +47,8 @@ def trial(system: Any, splits: Mapping[str, Any], device: torch.device) -> None:
     """
     if hasattr(system, "check"):
         for rows in (each for name, each in splits.items() if name != "predict"):  # rows to predict need no target
+            if hasattr(system, "hold"):
+                system.hold(rows)
             system.check(to_device(first_rows(rows), device))
         return
     rows = splits["train"]

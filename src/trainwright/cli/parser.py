@@ -68,7 +68,10 @@ class Parser(argparse.ArgumentParser):
             return RequestError(
                 f"unknown option '{flag}'", fix=f"options of the configuration are written without dashes: {flag.lstrip('-')}=VALUE"
             )
-        meant = "" if close else self.setting(flag.lstrip("-").replace("-", "_"))
+        name = flag.lstrip("-").replace("-", "_")
+        meant = self.setting(name)
+        if meant.rpartition(".")[2] == name:
+            close = ""  # an option of exactly this name is what was meant, not a flag that looks like it
         fix = (
             f"did you mean {close}?"
             if close

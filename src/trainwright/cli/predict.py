@@ -44,10 +44,14 @@ def run(words: Sequence[str]) -> int:
 def looks_like_table(arguments: Any) -> bool:
     """Whether the run is a table's, which predicts the rows of a file."""
     from trainwright.api.own.train import is_own_run
-    from trainwright.cli.test import is_configuration
+    from trainwright.cli.test import is_configuration, refuse_fitted
     from trainwright.runs.directory import RunDirectory
 
-    return not is_configuration(arguments.run) and not is_own_run(RunDirectory.open(arguments.run))
+    if is_configuration(arguments.run):
+        return False
+    found = RunDirectory.open(arguments.run)
+    refuse_fitted(found)
+    return not is_own_run(found)
 
 
 def predict_own(arguments: Any, launch: Launch) -> int:
@@ -58,7 +62,7 @@ def predict_own(arguments: Any, launch: Launch) -> int:
     from trainwright.api.own.measure import from_config, from_run, predicted, write_predictions
     from trainwright.api.own.train import is_own_run
     from trainwright.api.resume import with_config
-    from trainwright.cli.test import is_configuration
+    from trainwright.cli.test import is_configuration, refuse_fitted
 
     launch.start_console()
     launch.check_gpus()
@@ -69,6 +73,7 @@ def predict_own(arguments: Any, launch: Launch) -> int:
         trained = from_config(compose_own(arguments.run, launch.settings), arguments.split, arguments.weights)
     else:
         found = with_config(arguments.run)
+        refuse_fitted(found)
         if not is_own_run(found):
             raise RequestError("a table's run predicts the rows of a file", where=where, fix=f"{where} new.csv")
         if arguments.data is not None:

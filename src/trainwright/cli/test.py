@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trainwright.cli.launch import add_launch_flags, prepare
 from trainwright.cli.parser import ConfiguredParser
-from trainwright.config.errors import RequestError
+from trainwright.config.errors import RequestError, RunError
+
+if TYPE_CHECKING:
+    from trainwright.runs.directory import RunDirectory
 
 
 def run(words: Sequence[str]) -> int:
@@ -47,6 +50,7 @@ def metrics_of(named: str, settings: list[Any], weights: str, split: str) -> dic
         from trainwright.api.resume import with_config
 
         directory = with_config(named)
+        refuse_fitted(directory)
         if not is_own_run(directory):
             from trainwright.api.splits import measured_split
 
@@ -54,6 +58,18 @@ def metrics_of(named: str, settings: list[Any], weights: str, split: str) -> dic
         trained = from_run(directory, split, settings)
     step, epoch = trained.engine.position
     return {"weights": trained.source, "step": step, "epoch": epoch, "split": split, "metrics": {"": measured(trained, split)}}
+
+
+def refuse_fitted(directory: RunDirectory) -> None:
+    """Raises RunError for a run that tw.fit made: its model and data are objects of a Python program, which no file describes."""
+    import yaml
+
+    read = yaml.safe_load(directory.config.read_text(encoding="utf-8")) if directory.config.is_file() else None
+    if not isinstance(read, dict) or "system" in read or not isinstance(read.get("model"), str):
+        return
+    why = f"its model ({read['model']}) and its data are objects of the program that called it"
+    fix = f"measure it there: tw.load_weights(model, {str(directory.path)!r}) for the weights; tw.fit(…, test_data=…) measures as it trains"
+    raise RunError("this run was made by tw.fit in Python", where=str(directory.path), why=why, fix=fix)
 
 
 def is_configuration(word: str) -> bool:

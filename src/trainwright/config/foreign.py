@@ -227,9 +227,11 @@ def _module(module: str, name: str) -> Any:
 
 def _add_to_path() -> None:
     """The working directory and the config's folder, last, so that they hide no installed package."""
-    for folder in (Path.cwd(), *folders.get()):
-        if str(folder) not in sys.path:
-            sys.path.append(str(folder))
+    _put_on_path(Path.cwd(), *folders.get())
+
+
+def _put_on_path(*places: Path) -> None:
+    sys.path += [each for each in dict.fromkeys(map(str, places)) if each not in sys.path]
 
 
 def _imported(load: Callable[[], Any], name: str) -> Any:
@@ -257,10 +259,39 @@ def _file(text: str, name: str) -> Path:
 
 
 def module_of_file(file: Path) -> Any:
-    """The module that a Python file makes, run once however often it is named; raises ConfigError with what went wrong in it."""
+    """The module that a Python file makes, run once however often it is named; raises ConfigError with what went wrong in it.
+
+    It may import what lies beside it; a file in a folder with `__init__.py` is imported as a module of that package.
+    """
     name = f"trainwright_file_{file.stem}_{hashlib.sha256(str(file).encode()).hexdigest()[:8]}"
     if name in sys.modules:
         return sys.modules[name]
+    _put_on_path(file.parent)
+    in_package = _name_in_package(file)
+    if in_package:
+        sys.modules[name] = _imported(lambda: importlib.import_module(in_package), str(file))
+        return sys.modules[name]
+    return _run_file(name, file)
+
+
+def _name_in_package(file: Path) -> str:
+    """`package.module` of a file inside a package; empty where it is in none, or where the name means another package."""
+    top = next((each for each in file.parents if not (each / "__init__.py").is_file()), file.parent)
+    keys = file.relative_to(top).with_suffix("").parts
+    if len(keys) < 2 or not all(each.isidentifier() for each in keys):
+        return ""
+    _put_on_path(top)
+    try:
+        spec = importlib.util.find_spec(keys[0])
+    except ValueError:  # a module without a spec has that name
+        return ""
+    places = (spec and spec.submodule_search_locations) or []
+    if not any(Path(each).resolve() == top / keys[0] for each in places):
+        return ""
+    return ".".join(keys[:-1] if keys[-1] == "__init__" else keys)
+
+
+def _run_file(name: str, file: Path) -> Any:
     own = next((found for each in loaders if (found := each(name, file)) is not None), None)
     spec = importlib.util.spec_from_file_location(name, file, loader=own)
     if spec is None or spec.loader is None:

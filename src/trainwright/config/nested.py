@@ -14,7 +14,7 @@ from operator import or_
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError, create_model, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, TypeAdapter, ValidationError, create_model, model_validator
 
 from trainwright.config.errors import ConfigError
 from trainwright.config.model import ConfigModel, PartConfig, refused
@@ -74,6 +74,8 @@ def options_from_config(made_from: Any, path: str) -> type[PartConfig]:
     made: type[PartConfig] = make(
         f"{made_from.__name__}Options", __base__=bases, __doc__=summary, __module__=config.__module__, type=(str, path)
     )
+    for each in made.model_fields.values():  # copies of the Config's own, and not built yet
+        each.validate_default = each.validate_default or _has_structure(each.annotation)
     return made
 
 
@@ -94,6 +96,17 @@ def config_object(made_from: Any, options: ConfigModel) -> Any:
         given = options.model_fields_set & set(names)
         return kept.model_construct(_fields_set=given, **{name: getattr(options, name) for name in names}, **(options.model_extra or {}))
     return options if isinstance(options, config) else _instance(config, options)
+
+
+def with_default_parts(config: Any, options: type[PartConfig]) -> Any:
+    """A ConfigModel that Python code made, with options in place of the names that stand as defaults of its parts; others as they are."""
+    if not isinstance(config, ConfigModel):
+        return config
+    left = {name for name, field in options.model_fields.items() if field.validate_default} - config.model_fields_set
+    if not any(isinstance(getattr(config, name, None), (*PLAIN[:4], list, dict)) for name in left):
+        return config
+    checked = options.model_validate({name: getattr(config, name) for name in config.model_fields_set})
+    return config.model_copy(update={name: getattr(checked, name) for name in left if hasattr(config, name)})
 
 
 def _section(config: type, around: tuple[type, ...]) -> type[ConfigModel]:
@@ -178,6 +191,8 @@ def _is_none(value: Any) -> bool:
 
 def plain_default(value: Any) -> Any:
     """A default as it would be written in YAML: dataclasses and models as mappings, paths as text, enum members by name, sets as lists."""
+    if _is_spelled(type(value)):
+        return TypeAdapter(type(value)).dump_python(value)
     if isinstance(value, BaseModel):
         return {name: plain_default(getattr(value, name)) for name in type(value).model_fields}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -202,10 +217,15 @@ def _is_plain(value: Any) -> bool:
 
 
 def _has_structure(annotation: Any) -> bool:
-    """Whether a section or a part lies anywhere in an annotation."""
+    """Whether a section, a part or a value with a spelling of its own lies anywhere in an annotation."""
     if isinstance(annotation, type) and not get_args(annotation):
-        return issubclass(annotation, ConfigModel)
+        return issubclass(annotation, ConfigModel) or _is_spelled(annotation)
     return any(_has_structure(each) for each in get_args(annotation) if each is not Ellipsis and not isinstance(each, str))
+
+
+def _is_spelled(kind: type) -> bool:
+    """Whether a class says itself how it is written and checked, as `tw.Scheduled` does."""
+    return hasattr(kind, "__get_pydantic_core_schema__") and not issubclass(kind, BaseModel)
 
 
 def _written(annotation: Any, around: tuple[type, ...]) -> Any:
@@ -241,6 +261,8 @@ def _written_class(annotation: type, around: tuple[type, ...]) -> Any:
         return Literal[tuple(annotation.__members__)]
     if issubclass(annotation, Path):
         return str
+    if _is_spelled(annotation):
+        return annotation
     if issubclass(annotation, BaseModel) or dataclasses.is_dataclass(annotation):
         return dict if annotation in around else _section(annotation, around)
     return Any

@@ -13,7 +13,7 @@ from trainwright.config.choice import choice
 from trainwright.config.errors import ConfigError, ManyErrors, RequestError
 from trainwright.config.foreign import absolute, imported, looking_in
 from trainwright.config.model import PartConfig
-from trainwright.config.nested import config_class, config_object, options_from_config
+from trainwright.config.nested import config_class, config_object, options_from_config, with_default_parts
 from trainwright.config.places import Node
 
 C = TypeVar("C", bound=Callable[..., Any])
@@ -96,11 +96,13 @@ def configured(made_from: type, value: Any = None) -> Any:
     config = config_class(made_from)
     if config is None:
         raise ConfigError(f"{made_from.__qualname__} has no nested Config", fix="write `class Config(tw.ConfigModel)` or a dataclass in it")
+    options = options_from_config(made_from, made_from.__qualname__)
+    if isinstance(value, config) and not isinstance(value, options):
+        return with_default_parts(value, options)
     if isinstance(value, config):
         return value
     from trainwright.config.old_forms.objects import plain
 
-    options = options_from_config(made_from, made_from.__qualname__)
     given = {} if value is None else plain(value, made_from.__qualname__)
     if isinstance(value, options):
         return config_object(made_from, value)

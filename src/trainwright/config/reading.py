@@ -195,6 +195,8 @@ def _syntax_error(error: yaml.MarkedYAMLError, name: str, text: str) -> ConfigEr
         fix = "quote a text that holds ': ', and check the indentation"
     elif "expected ',' or" in problem or "<stream end>" in problem:
         fix = "close every bracket and quote"
+        reference = re.match(r"\$\{[^}]*\}", line[mark.column - 1 :]) if mark and mark.column else None
+        fix = f'quote a reference inside braces: "{reference[0]}"' if reference else fix
     elif "could not find expected ':'" in problem:
         fix = "write `key: value`, with a space after the colon"
     elif "undefined alias" in problem or "scanning an alias" in str(error.context):

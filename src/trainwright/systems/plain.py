@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from trainwright.config.errors import ConfigError
-from trainwright.data.rows import Rows
+from trainwright.data.rows import Rows, TensorRows
 from trainwright.engine.system import Batch, Loss, Moment
 from trainwright.nn.criteria.base import Count, Criterion
 from trainwright.nn.criteria.build import criterion
@@ -20,8 +20,8 @@ from trainwright.nn.criteria.function import FunctionCriterion, row_count
 from trainwright.nn.criteria.wiring import held
 from trainwright.systems.base import seeded
 from trainwright.systems.plain_batch import TARGET, Reading, check_target
-from trainwright.systems.plain_checks import check
-from trainwright.systems.plain_metrics import Measures, MetricFunction
+from trainwright.systems.plain_checks import check, refused
+from trainwright.systems.plain_metrics import Asked, Measures, MetricFunction
 from trainwright.systems.plain_model import finished_model, hooks_on, made_model
 from trainwright.systems.plain_options import PlainOptions
 
@@ -42,9 +42,9 @@ class PlainSystem(nn.Module):
     """Trains `model` with a loss on rows of (input…, target), rows by name, or batches of one's own.
 
     `loss`: a name, a mapping of options, a list of them with weights, a function of (output, target) that gives a scalar (the mean over
-    the rows) or a tensor (the loss of every element), or a module of torch's. `metrics`: names from `trainwright list metric`, or a
-    mapping of name → function of (outputs, targets). `inputs`: the blocks the model takes, in order; None to see from the batch: by
-    name where the names are parameters of `forward`, else in order. Raises ConfigError for what cannot be.
+    the rows) or a tensor (the loss of every element), or a module of torch's. `metrics`: names from `trainwright list metric` and
+    functions of (outputs, targets), or a mapping of name → function. `inputs`: the blocks the model takes, in order; None to see from the
+    batch: by name where the names are parameters of `forward`, else in order. Raises ConfigError for what cannot be.
     """
 
     monitor = "loss"
@@ -54,7 +54,7 @@ class PlainSystem(nn.Module):
         model: nn.Module | PlainOptions,
         inputs: list[str] | None = None,
         loss: Any = "cross_entropy",
-        metrics: Sequence[str] | Mapping[str, MetricFunction] | None = None,
+        metrics: Asked = None,
         target: str | int | None = None,
     ) -> None:
         super().__init__()
@@ -68,6 +68,7 @@ class PlainSystem(nn.Module):
         self.kind = made.kind
         self.measures = Measures(metrics, made.kind)
         self.reading = Reading(model, inputs, target, made.claimed, made.uses_target)
+        self.held_rows: TensorRows | None = None
         self._usual: tuple[Any, Any] | None = None
         self._run: weakref.ref[Session] | None = None
         self._hooked = ExitStack()
@@ -96,12 +97,12 @@ class PlainSystem(nn.Module):
     def attach(self, session: Session) -> None:
         """Called when a run begins: balanced weights see its targets; scheduled ones read the share of the present epoch from it."""
         self._run = weakref.ref(session) if self.criterion.changes else None
-        self.fit_targets(session.train)
+        self._balance(session.train)
         if self.criterion.inexact and session.plan.micro_batch_size < session.plan.batch_size:
             log.warning("micro-batches do not join exactly with this loss: %s", self.criterion.inexact)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_run": None, "_hooked": ExitStack()}
+        return {**self.__dict__, "_run": None, "held_rows": None, "_hooked": ExitStack()}
 
     def _epochs(self, moment: Moment) -> float:
         """Passes over the rows, with the share of the present one inside a run."""
@@ -109,10 +110,18 @@ class PlainSystem(nn.Module):
         return float(moment.epoch) if session is None else session.plan.epochs_at(session.tick)
 
     def fit_targets(self, rows: Rows) -> None:
-        """Shows the training targets to a loss that asks for them (`balanced` weights); costs nothing for any other.
+        """Shows the training targets to a loss that asks for them (`balanced` weights); those held in memory are looked at in `check`.
 
         Raises ConfigError for data that can be read only once.
         """
+        self.hold(rows)
+        self._balance(rows)
+
+    def hold(self, rows: Rows) -> None:
+        """Lets the next `check` look at the targets of all these rows, where they are tensors in memory."""
+        self.held_rows = rows if isinstance(rows, TensorRows) and len(rows) else None
+
+    def _balance(self, rows: Rows) -> None:
         if not self.criterion.wants_targets:
             return
         if getattr(rows, "once", False):
@@ -150,8 +159,17 @@ class PlainSystem(nn.Module):
         return reading.call(self.model, batch, plan), reading.target_of(batch, plan)
 
     def training_step(self, batch: Batch, moment: Moment) -> Loss:
-        """The loss of the rows."""
+        """The loss of the rows; raises DataError where the loss refuses them."""
         output, target = self._called(batch)
+        try:
+            return self._loss_of(output, target, batch, moment)
+        except (RuntimeError, ValueError, IndexError) as error:
+            found = refused(self.criterion, error, output, target, batch, f"rows of the batch of step {moment.step}")
+            if found is None:
+                raise
+            raise found from error
+
+    def _loss_of(self, output: Any, target: Any, batch: Batch, moment: Moment) -> Loss:
         loss: Any = self._modules["criterion"]
         if isinstance(loss, FunctionCriterion):
             return self._of_function(loss, output, target, batch)
@@ -214,7 +232,17 @@ class PlainSystem(nn.Module):
 
     @torch.no_grad()
     def metrics(self, outputs: dict[str, Tensor]) -> dict[str, float]:
-        """`loss` per item and the metrics asked for."""
+        """`loss` per item and the metrics asked for; raises DataError for outputs and targets that the loss refuses."""
+        try:
+            return self._measures_of(outputs)
+        except (RuntimeError, ValueError, IndexError) as error:
+            output, target = outputs.get("output"), outputs.get(TARGET)
+            found = refused(self.criterion, error, output, target, outputs, "rows that are measured")
+            if found is None:
+                raise
+            raise found from error
+
+    def _measures_of(self, outputs: dict[str, Tensor]) -> dict[str, float]:
         if "loss" in outputs:
             items = outputs["items"].double().sum()
             found = {"loss": float(outputs["loss"].double().sum() / items) if items else float("nan")}

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from trainwright.config.errors import DataError
+from trainwright.config.errors import ConfigError, DataError
+from trainwright.engine.system import to_device
 from trainwright.nn.criteria.asymmetric import Asymmetric
 from trainwright.nn.criteria.base import Criterion
 from trainwright.nn.criteria.binary import BCEWithLogits
@@ -17,7 +18,13 @@ from trainwright.nn.criteria.wiring import held
 from trainwright.systems.base import seeded
 
 if TYPE_CHECKING:
+    from trainwright.data.rows import TensorRows
     from trainwright.systems.plain import PlainSystem
+
+ROWS = 256
+"""Rows whose outputs are looked at before step 1, where a loss takes outputs of some range alone."""
+VALUES = 1 << 20
+"""As many values are looked at for that, at most."""
 
 
 def check(system: PlainSystem, batch: Any) -> None:
@@ -26,27 +33,93 @@ def check(system: PlainSystem, batch: Any) -> None:
     system.train(False)
     try:
         with torch.no_grad(), seeded(0):
-            _tried_once(system, batch)
+            output = _tried_once(system, batch)
+            rows, system.held_rows = system.held_rows, None
+            if rows is not None:
+                _look_wider(system, rows, output)
     finally:
         for module, mode in modes:
             module.training = mode
 
 
-def _tried_once(system: PlainSystem, batch: Any) -> None:
+def refused(loss: Criterion, error: Exception, output: Any, target: Any, batch: Any, where: str) -> DataError | None:
+    """What a loss that failed on these rows has against them, in our words; None where it has nothing."""
+    if isinstance(error, torch.OutOfMemoryError):
+        return None
+    try:
+        loss.check(output, target, batch)
+    except DataError as found:
+        return DataError(found.what, where=f"{where}; {found.where}", why=found.why, fix=found.fix)
+    except (RuntimeError, ValueError, IndexError):
+        return None
+    return None
+
+
+def _look_wider(system: PlainSystem, rows: TensorRows, output: Any) -> None:
+    """All targets held, and for a loss that takes outputs of some range alone the outputs of more rows; raises DataError."""
+    reading, loss = system.reading, system.criterion
+    blocks = rows.blocks
+    target = reading.target_of(blocks, reading.plan_of(blocks))
+    loss.check_held(output, target, blocks)
+    if not loss.bounded:
+        return
+    values = [each for each in (output, *held(output).values(), *blocks.values()) if isinstance(each, Tensor) and each.dim()]
+    most = min(ROWS, len(rows), VALUES // max(max(each[:1].numel() for each in values), 1))
+    if most < 1:
+        return
+    device = next((each.device for each in values), rows.device)
+    batch = to_device(rows.take(torch.linspace(0, len(rows) - 1, most).long()), device)
+    plan = reading.plan_of(batch)
+    loss.check(reading.call(system.model, batch, plan), reading.target_of(batch, plan), batch)
+
+
+def _tried_once(system: PlainSystem, batch: Any) -> Any:
+    """The output, when both the model and the loss take the rows."""
     reading, loss = system.reading, system.criterion
     plan = reading.plan_of(batch)
     reading.require_target(batch, plan)
     seen = shapes(batch)
     takes = plan.named or plan.positional or ()
     fix = _input_fix(system.model, [batch[name] for name in takes] if plan.positional is not None else [batch], plan.named)
-    output = _tried("the model does not take these rows", seen, lambda: reading.call(system.model, batch, plan), fix)
+    output = _tried("the model does not take these rows", seen, lambda: _with_graph(lambda: _called(system, batch, plan)), fix)
     target = reading.target_of(batch, plan)
     seen = f"{seen}; output {tuple(output.shape)}" if isinstance(output, Tensor) else seen
     what, fix = "the loss does not take this output and target", _loss_fix(loss)
     _tried(what, seen, lambda: loss.check(output, target, batch), fix)
     if not loss.wants_targets:
-        _tried(what, seen, lambda: loss.total(output, target, batch), fix)
+        summed, _ = _tried(what, seen, lambda: _with_graph(lambda: loss.total(output, target, batch)), fix)
+        _check_graph(loss, output, summed)
     _check_last_layer(system.model, loss, output)
+    return output
+
+
+def _called(system: PlainSystem, batch: Any, plan: Any) -> Any:
+    """The model's output; a model from nodes that fails names the node, which is raised in place of torch's words."""
+    try:
+        return system.reading.call(system.model, batch, plan)
+    except (RuntimeError, ValueError, IndexError, TypeError) as error:
+        explain = getattr(system.model, "named_failure", None)
+        if explain is None or plan.positional is None:
+            raise
+        named = {name: batch[name] for name in plan.named or ()}
+        found = explain([] if named else [batch[name] for name in plan.positional], named)
+        if found is None:
+            raise
+        raise found from error
+
+
+def _with_graph(call: Callable[[], Any]) -> Any:
+    with torch.enable_grad():
+        return call()
+
+
+def _check_graph(loss: Criterion, output: Any, summed: Tensor) -> None:
+    """Raises ConfigError for a loss that leaves the graph of the outputs."""
+    given = [output, *held(output).values()]
+    if any(isinstance(each, Tensor) and each.requires_grad for each in given) and not summed.requires_grad:
+        why = "what the model gives has a graph and the loss has none: nothing would be trained"
+        fix = "return what torch computes: without .detach() or .item(), not under torch.no_grad()"
+        raise ConfigError(f"the loss '{loss.name}' does not depend on any trained parameter", where="loss", why=why, fix=fix)
 
 
 def shapes(batch: Any) -> str:
@@ -66,6 +139,9 @@ def _tried(what: str, where: str, call: Callable[[], Any], fix: str) -> Any:
 
 def _input_fix(model: nn.Module, inputs: list[Any], named: tuple[str, ...]) -> str:
     """What to change when the model refuses its inputs."""
+    other = _other_dtype(model, inputs)
+    if other:
+        return other
     layer = next((each for each in model.modules() if isinstance(each, nn.Linear)), None)
     first = inputs[0] if len(inputs) == 1 and isinstance(inputs[0], Tensor) and inputs[0].dim() else None
     if first is not None and layer is not None:
@@ -76,6 +152,19 @@ def _input_fix(model: nn.Module, inputs: list[Any], named: tuple[str, ...]) -> s
     if named:
         return f"model(…) must take {', '.join(named)} by these names, and nothing else that has no default"
     return f"model(…) must take {len(inputs)} tensor(s) of these shapes and types, one per input and without the target"
+
+
+def _other_dtype(model: nn.Module, inputs: list[Any]) -> str:
+    """What to change when the rows are floats of another type than the model's parameters; empty where they are not."""
+    own = next((each for each in model.parameters() if each.is_floating_point()), None)
+    given = next((each for each in inputs if isinstance(each, Tensor) and each.is_floating_point()), None)
+    if own is None or given is None or own.dtype == given.dtype:
+        return ""
+    call = {torch.float64: "double", torch.float32: "float", torch.float16: "half", torch.bfloat16: "bfloat16"}
+    names = dtype_name(own), dtype_name(given)
+    fix = [f"model.{call[given.dtype]}()"] if given.dtype in call else []
+    fix += [f"give the rows as x.{call[own.dtype]}()"] if own.dtype in call else []
+    return f"the model computes in {names[0]} and the rows are {names[1]}: {', or '.join(fix)}"
 
 
 def _loss_fix(loss: Criterion) -> str:

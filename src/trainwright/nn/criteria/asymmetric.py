@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from trainwright.nn.criteria.base import Count, Criterion
-from trainwright.nn.criteria.checks import floats, require, same_shape, span
+from trainwright.nn.criteria.checks import floats, same_shape, within
 from trainwright.nn.criteria.options import AsymmetricOptions
 
 
@@ -34,8 +34,7 @@ class Asymmetric(Criterion):
         same_shape(self.name, output, target)
         floats(self.name, output, target)
 
-    def check_values(self, output: Tensor, target: Tensor) -> None:
+    def check_targets(self, output: Tensor, target: Tensor) -> None:
         """Refuses targets outside 0 to 1."""
-        inside = ((target >= 0) & (target <= 1)).all()
         fix = "give 0 and 1 for each label; for one class per row use cross_entropy"
-        require(self.name, inside, lambda: f"its target is from 0 to 1, here {span(target)}", fix, output=output, target=target)
+        within(self.name, 0.0, 1.0, "its target is from 0 to 1", fix, output, target)

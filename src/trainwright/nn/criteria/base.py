@@ -98,6 +98,11 @@ class Criterion(nn.Module):
         """How many rows the arguments are of."""
         return len(arguments[0])
 
+    @property
+    def bounded(self) -> bool:
+        """Whether what the model gives must lie in a range, so that it is worth looking at many rows before step 1."""
+        return False
+
     def scores(self, output: Any) -> Any:
         """What predictions and metrics read of the model's output: the output, but for losses that hold the last layer."""
         return output
@@ -112,10 +117,20 @@ class Criterion(nn.Module):
                 raise DataError(f"the model gives a {type(each).__name__}, not a tensor", where=f"loss '{self.name}'", fix=fix)
         self.check_arguments(*arguments)
         if self.options.check_values:
+            self.check_targets(*arguments)
             self.check_values(*arguments)
+
+    @torch.no_grad()
+    def check_held(self, output: Any, target: Any, batch: Any = None) -> None:
+        """Refuses values in the targets of all rows that are held, beside the outputs of a few; raises DataError naming the row."""
+        if self.options.check_values:
+            self.check_targets(*self.arguments(output, target, batch))
 
     def check_arguments(self, *arguments: Any) -> None:
         """Refuses shapes and types."""
 
+    def check_targets(self, *arguments: Any) -> None:
+        """Refuses values of the target that the loss does not take; of the outputs it reads the shape alone."""
+
     def check_values(self, *arguments: Any) -> None:
-        """Refuses values that look like a mistake."""
+        """Refuses values of the outputs that look like a mistake."""

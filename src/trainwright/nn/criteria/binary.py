@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from trainwright.nn.criteria.base import Count
-from trainwright.nn.criteria.checks import MEANT, floats, require, same_shape, span
+from trainwright.nn.criteria.checks import MEANT, floats, require, same_shape, span, within
 from trainwright.nn.criteria.weights import WeightedCriterion, along_channels
 
 
@@ -33,9 +33,18 @@ class BCE(WeightedCriterion):
         same_shape(self.name, output, target)
         floats(self.name, output, target)
 
+    @property
+    def bounded(self) -> bool:
+        """Whether it takes probabilities."""
+        return True
+
+    def check_targets(self, output: Tensor, target: Tensor) -> None:
+        """Refuses targets outside 0 to 1."""
+        fix = f"for class numbers use cross_entropy with y.long(); {MEANT}"
+        within(self.name, 0.0, 1.0, "its target is from 0 to 1", fix, output, target)
+
     def check_values(self, output: Tensor, target: Tensor) -> None:
-        """Refuses logits, and targets outside 0 to 1."""
-        _check_targets(self.name, output, target)
+        """Refuses logits."""
         fix = "use bce_with_logits for logits, or let the model end in a sigmoid"
         why = "it takes probabilities, from 0 to 1"
         inside = ((output >= 0) & (output <= 1)).all()
@@ -55,12 +64,10 @@ class BCEWithLogits(BCE):
         summed = functional.binary_cross_entropy_with_logits(output, target, weight, reduction="sum", pos_weight=positive)
         return summed, output.numel()
 
+    @property
+    def bounded(self) -> bool:
+        """Logits may be any."""
+        return False
+
     def check_values(self, output: Tensor, target: Tensor) -> None:
-        """Refuses targets outside 0 to 1."""
-        _check_targets(self.name, output, target)
-
-
-def _check_targets(loss: str, output: Tensor, target: Tensor) -> None:
-    fix = f"for class numbers use cross_entropy with y.long(); {MEANT}"
-    inside = ((target >= 0) & (target <= 1)).all()
-    require(loss, inside, lambda: f"its target is from 0 to 1, here {span(target)}", fix, output=output, target=target)
+        """Logits may be any."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from trainwright.config.errors import ConfigError
 from trainwright.config.foreign import found_at
@@ -22,6 +23,25 @@ from trainwright.nn.criteria.options import FunctionOptions
 from trainwright.nn.criteria.triplets import TripletMarginWithDistance
 from trainwright.nn.criteria.weighted import WeightedSum
 
+FUNCTIONS: dict[Callable[..., Any], type[nn.Module]] = {
+    functional.l1_loss: nn.L1Loss,
+    functional.mse_loss: nn.MSELoss,
+    functional.smooth_l1_loss: nn.SmoothL1Loss,
+    functional.huber_loss: nn.HuberLoss,
+    functional.poisson_nll_loss: nn.PoissonNLLLoss,
+    functional.kl_div: nn.KLDivLoss,
+    functional.binary_cross_entropy: nn.BCELoss,
+    functional.binary_cross_entropy_with_logits: nn.BCEWithLogitsLoss,
+    functional.soft_margin_loss: nn.SoftMarginLoss,
+    functional.hinge_embedding_loss: nn.HingeEmbeddingLoss,
+    functional.multi_margin_loss: nn.MultiMarginLoss,
+    functional.multilabel_margin_loss: nn.MultiLabelMarginLoss,
+    functional.multilabel_soft_margin_loss: nn.MultiLabelSoftMarginLoss,
+    functional.nll_loss: nn.NLLLoss,
+    functional.cross_entropy: nn.CrossEntropyLoss,
+}
+"""Function of torch.nn.functional that takes output and target → the module that computes the same."""
+
 
 def criterion(given: Any, where: str = "loss") -> Criterion:
     """The criterion for a name, a mapping of options, a list of them with weights, a function or a module; raises ConfigError."""
@@ -36,10 +56,18 @@ def criterion(given: Any, where: str = "loss") -> Criterion:
         raise ConfigError(f"{given.__name__} is a class, not a loss", where=where, fix=f"give an instance: {given.__name__}(…)")
     if isinstance(given, nn.Module) and (known := of_torch(given)) is not None:
         return known
+    if (same := _of_function(given)) is not None:
+        return same
     if callable(given):
         named = getattr(given, "__name__", type(given).__name__)
         return FunctionCriterion(given, FunctionOptions(type=named))
     raise ConfigError(f"a {type(given).__name__} is no loss", where=where, fix=f"{EXAMPLE}; or give a function of (output, target)")
+
+
+def _of_function(given: Any) -> Criterion | None:
+    """The criterion that means the same as one of torch's functions; None for any other object."""
+    same = next((module for function, module in FUNCTIONS.items() if function is given), None)
+    return None if same is None else of_torch(same())
 
 
 def _made(options: PartConfig) -> Criterion:
@@ -47,6 +75,8 @@ def _made(options: PartConfig) -> Criterion:
         made: Criterion = load("criterion", options.type)(options)
         return made
     found = found_at(options.type)[0]
+    if isinstance(options, FunctionOptions) and not options.options and (same := _of_function(found)) is not None and not options.inputs:
+        return same
     if isinstance(options, FunctionOptions):
         function = made_function(found, options)
         return function if isinstance(function, Criterion) else FunctionCriterion(function, options)

@@ -51,6 +51,20 @@ def require(loss: str, holds: Tensor | bool, why: Callable[[], str], fix: str, *
         raise misfit(loss, why(), fix, **tensors)
 
 
+def within(loss: str, low: float, high: float, what: str, fix: str, output: Tensor, target: Tensor) -> None:
+    """Raises DataError for a target with values outside `low` to `high` or NaN, naming the first such row. Waits for the device."""
+    if not target.numel() or (bool(target.min() >= low) and bool(target.max() <= high)):
+        return
+    outside = ~((target >= low) & (target <= high))
+    raise misfit(loss, f"{what}, here {span(target)} ({first_row(outside, target)})", fix, output=output, target=target)
+
+
+def first_row(wrong: Tensor, target: Tensor) -> str:
+    """`row 40 has 7`: the first row, from 0, in which something is wrong, and its first wrong value."""
+    row = int(wrong.reshape(len(wrong), -1).any(1).nonzero()[0])
+    return f"row {row} has {target[row][wrong[row]].reshape(-1)[0].item():.6g}"
+
+
 def span(tensor: Tensor) -> str:
     """`from a to b`, the range of the values."""
     return f"from {tensor.min().item():.4g} to {tensor.max().item():.4g}"

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from trainwright.config.errors import DataError
 from trainwright.nn.criteria.base import Count, Criterion
-from trainwright.nn.criteria.checks import MEANT, is_distribution, misfit, require, same_shape, span
+from trainwright.nn.criteria.checks import MEANT, first_row, is_distribution, misfit, require, same_shape, span
 from trainwright.nn.criteria.options import (
     CriterionOptions,
     CrossEntropyOptions,
@@ -85,12 +85,15 @@ class CrossEntropy(IndexCriterion):
         if not (target.is_floating_point() and target.shape == output.shape):
             check_index(self.name, output, target)
 
-    def check_values(self, output: Tensor, target: Tensor) -> None:
-        """Refuses classes that do not exist, and probabilities where logits belong."""
+    def check_targets(self, output: Tensor, target: Tensor) -> None:
+        """Refuses classes that do not exist, and probabilities that are none."""
         if target.is_floating_point():
             check_probabilities(self.name, output, target)
         else:
             self.check_range(output, target)
+
+    def check_values(self, output: Tensor, target: Tensor) -> None:
+        """Refuses probabilities where logits belong."""
         check_logits(self.name, output, target)
 
 
@@ -117,9 +120,12 @@ class SoftTargetCrossEntropy(Criterion):
             raise misfit(self.name, "its target holds the probability of each class", fix, output=output, target=target)
         same_shape(self.name, output, target)
 
-    def check_values(self, output: Tensor, target: Tensor) -> None:
-        """Refuses targets that are no probabilities, and probabilities where logits belong."""
+    def check_targets(self, output: Tensor, target: Tensor) -> None:
+        """Refuses targets that are no probabilities."""
         check_probabilities(self.name, output, target)
+
+    def check_values(self, output: Tensor, target: Tensor) -> None:
+        """Refuses probabilities where logits belong."""
         check_logits(self.name, output, target)
 
 
@@ -136,9 +142,17 @@ class NLL(IndexCriterion):
         summed = functional.nll_loss(output, target, weight, ignore_index=left_out, reduction="sum")
         return summed, self.items(target, weight, left_out)
 
-    def check_values(self, output: Tensor, target: Tensor) -> None:
-        """Refuses classes that do not exist, and outputs that are no log-probabilities."""
+    @property
+    def bounded(self) -> bool:
+        """Whether it takes log-probabilities."""
+        return not self.options.log_softmax
+
+    def check_targets(self, output: Tensor, target: Tensor) -> None:
+        """Refuses classes that do not exist."""
         self.check_range(output, target)
+
+    def check_values(self, output: Tensor, target: Tensor) -> None:
+        """Refuses outputs that are no log-probabilities."""
         if not self.options.log_softmax:
             fix = f"use cross_entropy for logits, or log_softmax: true, or let the model end in log_softmax; {MEANT}"
             why = "it takes log-probabilities, 0 or less"
@@ -167,6 +181,10 @@ def check_index(loss: str, output: Tensor, target: Tensor) -> None:
         if target.dtype not in (torch.int64, torch.uint8):
             raise misfit(loss, f"its target is {target.dtype}, torch takes int64", "give the target as y.long()", **found)
         return
+    if output.dim() > 2 and target.shape == output.shape[:-1]:
+        moved = "transpose(1, 2)" if output.dim() == 3 else "movedim(-1, 1)"
+        why = f"the classes are dimension 1 of the output, here the last one seems to hold them: {output.shape[-1]}"
+        raise misfit(loss, why, f"let the model, or a function of your own, give output.{moved}", **found)
     if target.dim() == output.dim() and target.shape[-1] == 1:
         fix = "give one class number per row, without the last dimension: y.squeeze(-1)"
     elif target.shape == output.shape:
@@ -178,14 +196,17 @@ def check_index(loss: str, output: Tensor, target: Tensor) -> None:
 
 def check_range(loss: str, output: Tensor, target: Tensor, ignored: int) -> None:
     """Raises DataError for classes the model does not have."""
-    kept, found = target[target != ignored], {"output": output, "target": target}
-    if not kept.numel() or (int(kept.min()) >= 0 and int(kept.max()) < output.shape[1]):
-        return
     classes = output.shape[1]
+    wrong = (target < 0) | (target >= classes)
+    if ignored != NONE_IGNORED:
+        wrong &= target != ignored
+    if not bool(wrong.any()):
+        return
+    kept, found = target[target != ignored], {"output": output, "target": target}
     fix = f"the model gives {classes} classes: the target must hold whole numbers from 0 to {classes - 1}, one per row"
     if int(kept.min()) == IGNORED:
         fix = "to leave such rows out give the loss ignore_index: -100"
-    raise misfit(loss, f"the target holds classes {span(kept)}", fix, **found)
+    raise misfit(loss, f"the target holds classes {span(kept)} ({first_row(wrong, target)})", fix, **found)
 
 
 def check_probabilities(loss: str, output: Tensor, target: Tensor) -> None:

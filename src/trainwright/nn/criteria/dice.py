@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from trainwright.nn.criteria.base import Count, Criterion
-from trainwright.nn.criteria.checks import require, same_shape, span
+from trainwright.nn.criteria.checks import require, same_shape, span, within
 from trainwright.nn.criteria.classes import NONE_IGNORED, check_classes, check_index, check_range
 from trainwright.nn.criteria.options import DiceOptions
 
@@ -76,17 +76,22 @@ class Dice(Criterion):
             check_classes(self.name, output)
             check_index(self.name, output, target)
 
-    def check_values(self, output: Tensor, target: Tensor) -> None:
-        """Refuses classes that do not exist, masks outside 0 to 1, and outputs that are no probabilities where they should be."""
-        found = {"output": output, "target": target}
+    @property
+    def bounded(self) -> bool:
+        """Whether it takes probabilities."""
+        return self.options.activation == "none"
+
+    def check_targets(self, output: Tensor, target: Tensor) -> None:
+        """Refuses classes that do not exist, and masks outside 0 to 1."""
         if not target.is_floating_point():
             ignored = self.options.ignore_index
             check_range(self.name, output, target, NONE_IGNORED if ignored is None else ignored)
         else:
-            inside = ((target >= 0) & (target <= 1)).all()
-            require(
-                self.name, inside, lambda: f"a mask is from 0 to 1, here {span(target)}", "divide by 255, or give class numbers", **found
-            )
+            within(self.name, 0.0, 1.0, "a mask is from 0 to 1", "divide by 255, or give class numbers", output, target)
+
+    def check_values(self, output: Tensor, target: Tensor) -> None:
+        """Refuses outputs that are no probabilities where they should be."""
+        found = {"output": output, "target": target}
         if self.options.activation == "none":
             inside = ((output >= 0) & (output <= 1)).all()
             fix = "leave activation out for logits"

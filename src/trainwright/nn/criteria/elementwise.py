@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 from torch import Tensor
 from torch.nn import functional
 
 from trainwright.nn.criteria.base import Count, Criterion
-from trainwright.nn.criteria.checks import MEANT, floats, require, same_shape, signs, span
+from trainwright.nn.criteria.checks import MEANT, floats, require, same_shape, signs, span, within
 from trainwright.nn.criteria.options import (
     HingeEmbeddingOptions,
     HuberOptions,
@@ -78,10 +80,18 @@ class PoissonNLL(Elementwise):
         options = self.options
         return functional.poisson_nll_loss(output, target, options.log_input, options.full, eps=options.eps, reduction="sum")
 
+    @property
+    def bounded(self) -> bool:
+        """Whether it takes rates."""
+        return not self.options.log_input
+
+    def check_targets(self, output: Tensor, target: Tensor) -> None:
+        """Refuses negative counts."""
+        within(self.name, 0.0, math.inf, "counts are 0 or more", f"check the target; {MEANT}", output, target)
+
     def check_values(self, output: Tensor, target: Tensor) -> None:
-        """Refuses negative counts, and negative rates."""
+        """Refuses negative rates."""
         found = {"output": output, "target": target}
-        require(self.name, (target >= 0).all(), lambda: f"counts are 0 or more, here {span(target)}", f"check the target; {MEANT}", **found)
         if not self.options.log_input:
             fix = "let the model end in softplus or exp, or give its logarithm with log_input: true"
             require(self.name, (output >= 0).all(), lambda: f"a rate is 0 or more, the model gives {span(output)}", fix, **found)
@@ -103,22 +113,28 @@ class KLDiv(Elementwise):
         same_shape(self.name, output, target)
         floats(self.name, output, target)
 
-    def check_values(self, output: Tensor, target: Tensor) -> None:
-        """Refuses outputs that are no log-probabilities, and a target that is on the other side of the logarithm."""
-        found = {"output": output, "target": target}
-        if not self.options.log_softmax:
-            fix = f"give log_softmax: true for logits, or take the logarithm in the model; {MEANT}"
-            require(
-                self.name, (output <= 1e-6).all(), lambda: f"log-probabilities are 0 or less, the model gives {span(output)}", fix, **found
-            )
+    @property
+    def bounded(self) -> bool:
+        """Whether it takes log-probabilities."""
+        return not self.options.log_softmax
+
+    def check_targets(self, output: Tensor, target: Tensor) -> None:
+        """Refuses a target that is on the other side of the logarithm."""
         if self.options.log_target:
             fix = f"leave log_target out, or give the target in logarithms; {MEANT}"
             why = "with log_target the target holds log-probabilities, 0 or less"
-            require(self.name, (target <= 1e-6).all(), lambda: f"{why}, here {span(target)}", fix, **found)
+            within(self.name, -math.inf, 1e-6, why, fix, output, target)
         else:
             fix = f"give log_target: true for log-probabilities, or target.softmax(1) for logits; {MEANT}"
-            inside = ((target >= 0) & (target <= 1 + 1e-6)).all()
-            require(self.name, inside, lambda: f"the target holds probabilities, here {span(target)}", fix, **found)
+            within(self.name, 0.0, 1 + 1e-6, "the target holds probabilities", fix, output, target)
+
+    def check_values(self, output: Tensor, target: Tensor) -> None:
+        """Refuses outputs that are no log-probabilities."""
+        if not self.options.log_softmax:
+            fix = f"give log_softmax: true for logits, or take the logarithm in the model; {MEANT}"
+            why = "log-probabilities are 0 or less"
+            holds = (output <= 1e-6).all()
+            require(self.name, holds, lambda: f"{why}, the model gives {span(output)}", fix, output=output, target=target)
 
 
 class SoftMargin(Elementwise):
@@ -129,7 +145,7 @@ class SoftMargin(Elementwise):
     def summed(self, output: Tensor, target: Tensor) -> Tensor:
         return functional.soft_margin_loss(output, target, reduction="sum")
 
-    def check_values(self, output: Tensor, target: Tensor) -> None:
+    def check_targets(self, output: Tensor, target: Tensor) -> None:
         """Refuses targets other than −1 and 1."""
         signs(self.name, output, target)
 
@@ -143,6 +159,6 @@ class HingeEmbedding(Elementwise):
     def summed(self, output: Tensor, target: Tensor) -> Tensor:
         return functional.hinge_embedding_loss(output, target, self.options.margin, reduction="sum")
 
-    def check_values(self, output: Tensor, target: Tensor) -> None:
+    def check_targets(self, output: Tensor, target: Tensor) -> None:
         """Refuses targets other than −1 and 1."""
         signs(self.name, output, target)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
 from trainwright.nn.criteria.base import Count
-from trainwright.nn.criteria.checks import require, same_shape, span
+from trainwright.nn.criteria.checks import same_shape, within
 from trainwright.nn.criteria.classes import NONE_IGNORED, IndexCriterion, check_classes, check_index, check_logits
 from trainwright.nn.criteria.options import FocalOptions
 
@@ -54,13 +53,15 @@ class Focal(IndexCriterion):
             check_classes(self.name, output)
             check_index(self.name, output, target)
 
-    @torch.no_grad()
-    def check_values(self, output: Tensor, target: Tensor) -> None:
-        """Refuses classes that do not exist, 0/1 targets outside 0 to 1, and probabilities where logits belong."""
+    def check_targets(self, output: Tensor, target: Tensor) -> None:
+        """Refuses classes that do not exist, and 0/1 targets outside 0 to 1."""
         if not target.is_floating_point():
             self.check_range(output, target)
-            check_logits(self.name, output, target)
             return
-        inside = ((target >= 0) & (target <= 1)).all()
         fix = "give class numbers as y.long(), or 0 and 1 for each logit"
-        require(self.name, inside, lambda: f"its target is from 0 to 1, here {span(target)}", fix, output=output, target=target)
+        within(self.name, 0.0, 1.0, "its target is from 0 to 1", fix, output, target)
+
+    def check_values(self, output: Tensor, target: Tensor) -> None:
+        """Refuses probabilities where logits belong."""
+        if not target.is_floating_point():
+            check_logits(self.name, output, target)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from trainwright.config.errors import ConfigError, DataError
 from trainwright.nn.criteria.base import Count, Criterion
+from trainwright.nn.criteria.broadcast import watched
 from trainwright.nn.criteria.options import FunctionOptions
 from trainwright.nn.criteria.wiring import argument, held
 
@@ -66,8 +68,10 @@ class FunctionCriterion(Criterion):
         return {name: argument(name, output, batch, self.names, self.name) for name in self.extra}
 
     def check(self, output: Any, target: Any, batch: Any = None) -> None:
-        """Calls the function once; raises DataError when it gives no tensor."""
-        self.total(output, target, batch)
+        """Calls the function once; raises DataError when it gives no tensor, or broadcasts output and target against each other."""
+        watch = watched(self.name, *self.arguments(output, target, batch)) if self.options.check_values else None
+        with watch or nullcontext():
+            self.total(output, target, batch)
 
 
 def made_function(made_from: Any, options: FunctionOptions) -> Callable[..., Any]:

@@ -66,6 +66,11 @@ class GaussianNLL(Criterion):
         same_shape(self.name, mean, target)
         self._variance(mean, var)
 
+    @property
+    def bounded(self) -> bool:
+        """Whether it takes variances as they are."""
+        return self.options.variance == "given"
+
     def check_values(self, mean: Tensor, var: Tensor, target: Tensor) -> None:
         """Refuses negative variances."""
         if self.options.variance == "given":

@@ -42,7 +42,7 @@ class AdaptiveLogSoftmax(Criterion):
         if target.shape != output.shape[:1] or target.is_floating_point():
             raise misfit(self.name, "its target holds one class per row", "give y.long() of shape (rows,)", output=output, target=target)
 
-    def check_values(self, output: Tensor, target: Tensor) -> None:
+    def check_targets(self, output: Tensor, target: Tensor) -> None:
         """Refuses classes that do not exist."""
         check_range(self.name, output.new_empty(1, self.options.n_classes), target, NONE_IGNORED)
 
@@ -101,7 +101,7 @@ class LinearCrossEntropy(IndexCriterion):
             why = f"its target holds class numbers {items} or probabilities {each}"
             raise misfit(self.name, why, "give one class number per item as y.long()", output=output, target=target)
 
-    def check_values(self, output: Tensor, target: Tensor) -> None:
+    def check_targets(self, output: Tensor, target: Tensor) -> None:
         """Refuses classes that do not exist."""
         if not target.is_floating_point():
             check_range(self.name, output.new_empty(1, self.options.num_classes), target, self.ignored(target))

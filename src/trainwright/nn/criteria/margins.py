@@ -31,7 +31,7 @@ class MultiMargin(WeightedCriterion):
         check_classes(self.name, output)
         check_index(self.name, output, target)
 
-    def check_values(self, output: Tensor, target: Tensor) -> None:
+    def check_targets(self, output: Tensor, target: Tensor) -> None:
         """Refuses classes the model does not have."""
         check_range(self.name, output, target, NONE_IGNORED)
 
@@ -50,7 +50,7 @@ class MultiLabelMargin(Criterion):
             fix = "list the classes of each row as int64, then −1; for 0/1 rows use multi_label_soft_margin"
             raise misfit(self.name, f"its target is {target.dtype}, no lists of classes", fix, output=output, target=target)
 
-    def check_values(self, output: Tensor, target: Tensor) -> None:
+    def check_targets(self, output: Tensor, target: Tensor) -> None:
         """Refuses classes that do not exist, and 0/1 rows."""
         found, classes = {"output": output, "target": target}, output.shape[1]
         inside = ((target >= -1) & (target < classes)).all()

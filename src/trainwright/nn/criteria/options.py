@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from trainwright.config.errors import ConfigError
 from trainwright.config.model import PartConfig, refusal
@@ -200,8 +202,8 @@ class TripletMarginWithDistanceOptions(CriterionOptions):
     """Triplet loss with a distance of one's own."""
 
     type: str = "triplet_margin_with_distance"
-    distance_function: str | dict[str, Any] | None = None
-    """`./my.py:distance`, a class such as `torch.nn.CosineSimilarity`, or a mapping with `type` and its options; None: Euclidean."""
+    distance_function: str | dict[str, Any] | SkipJsonSchema[Callable[..., Any]] | None = None
+    """`./my.py:distance`, a class such as `torch.nn.CosineSimilarity`, `type` and its options, or a function; None: Euclidean."""
     margin: float = Field(default=1.0, gt=0)
     """By how much the negative should be farther away."""
     swap: bool = False

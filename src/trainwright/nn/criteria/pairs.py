@@ -30,7 +30,7 @@ class MarginRanking(Criterion):
         alike(self.name, input1, input2)
         same_shape(self.name, input1, target)
 
-    def check_values(self, input1: Tensor, input2: Tensor, target: Tensor) -> None:
+    def check_targets(self, input1: Tensor, input2: Tensor, target: Tensor) -> None:
         """Refuses targets other than −1 and 1."""
         signs(self.name, input1, target)
 
@@ -54,7 +54,7 @@ class CosineEmbedding(Criterion):
             fix = "give embeddings (b, d) and one −1 or 1 for each pair, (b): y.squeeze(-1)"
             raise misfit(self.name, "it takes two embeddings and one target for each pair", fix, input1=input1, target=target)
 
-    def check_values(self, input1: Tensor, input2: Tensor, target: Tensor) -> None:
+    def check_targets(self, input1: Tensor, input2: Tensor, target: Tensor) -> None:
         """Refuses targets other than −1 and 1."""
         signs(self.name, input1, target)
 

@@ -66,10 +66,12 @@ class TripletMarginWithDistance(Criterion):
         alike(self.name, anchor, positive, negative)
 
 
-def distance_at(given: str | dict[str, Any] | None) -> Distance:
-    """The distance at a path, made with its options where it is a class; Euclidean when there is none."""
+def distance_at(given: str | dict[str, Any] | Distance | None) -> Distance:
+    """The distance given, or the one at a path, made with its options where it is a class; Euclidean when there is none."""
     if given is None:
         return nn.PairwiseDistance()
+    if callable(given):
+        return given
     options = dict(given) if isinstance(given, dict) else {"type": given}
     if not isinstance(options.get("type"), str):
         raise ConfigError("the distance has no type", where="loss: distance_function", fix="write {type: ./my.py:distance}")

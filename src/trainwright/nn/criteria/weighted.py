@@ -85,6 +85,16 @@ class WeightedSum(Criterion):
         found: list[Any] = self._items[0][1].arguments(output, target, batch)
         return found
 
+    @property
+    def bounded(self) -> bool:
+        """Whether what the model gives must lie in a range for some term."""
+        return any(each.bounded for _, each, _ in self._items)
+
+    def check_held(self, output: Any, target: Any, batch: Any = None) -> None:
+        """Checks the targets of all rows that are held, for every term; raises its DataError."""
+        for _, each, _ in self._items:
+            each.check_held(output, target, batch)
+
     def check(self, output: Any, target: Any, batch: Any = None) -> None:
         """Checks every term; raises its DataError."""
         for name, each, _ in self._items:
