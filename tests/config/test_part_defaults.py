@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -48,14 +50,14 @@ class AsPlain:
 WAYS = pytest.mark.parametrize("made_from", [AsModel, AsDataclass, AsPlain])
 
 
+def made(width: int = 4) -> int:
+    return width
+
+
 @pytest.fixture(autouse=True)
 def registered() -> Iterator[None]:
     before = dict(tw.PARTS)
-
-    @tw.register("default-field")
-    def made(width: int = 4) -> int:
-        return width
-
+    tw.register("default-field")(made)
     yield
     tw.PARTS.clear()
     tw.PARTS.update(before)
@@ -86,6 +88,22 @@ def test_a_config_made_in_python_has_its_default_part_too() -> None:
     assert (config.field.type, config.weight.value(5, 0.0)) == ("default-field", 0.5)
     assert type(config) is AsModel.Config
     assert tw.configured(AsModel, config) is config
+
+
+class Inner:
+    class Config(ConfigModel):
+        width: int = 4
+
+    def __init__(self, config: Any) -> None:
+        self.width = config.width
+
+
+def test_options_of_a_part_can_be_pickled_and_copied() -> None:
+    tw.register("default-inner")(Inner)
+    config = tw.configured(AsModel, {"field": {"type": "default-inner", "width": 6}})
+    for again in (pickle.loads(pickle.dumps(config)), copy.deepcopy(config)):
+        assert again == config
+        assert tw.make(again.field).width == 6
 
 
 def test_a_default_that_names_no_part_is_refused() -> None:

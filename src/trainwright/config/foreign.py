@@ -22,6 +22,7 @@ from pydantic import ConfigDict, Field, create_model
 
 from trainwright.config.errors import ConfigError, did_you_mean
 from trainwright.config.model import PartConfig
+from trainwright.config.nested import MadeOptions
 
 CONTEXT: dict[str, tuple[str, ...]] = {
     "source": ("memory_limit",),
@@ -129,7 +130,8 @@ def options_from_signature(made_from: Any, path: str, kind: str) -> type[PartCon
     name = f"{getattr(made_from, '__name__', 'Part')}Options"
     fields["type"] = (str, path)
     make: Any = create_model
-    options: type[PartConfig] = make(name, __base__=base, __doc__=summary, **fields)
+    options: type[PartConfig] = make(name, __base__=(MadeOptions, base), __doc__=summary, **fields)
+    options.__made_by__ = (options_from_signature, made_from, path, kind)  # type: ignore[attr-defined]
     return options
 
 

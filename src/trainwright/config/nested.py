@@ -12,7 +12,7 @@ from enum import Enum
 from functools import lru_cache, reduce
 from operator import or_
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator, Field, TypeAdapter, ValidationError, create_model, model_validator
 
@@ -61,6 +61,20 @@ def takes_config(made_from: Any) -> bool:
     return owners["__init__"] is owners["Config"] or not issubclass(owners["__init__"], owners["Config"])
 
 
+class MadeOptions:
+    """Of options whose class no module holds: they are pickled with what makes the class, `(function, arguments)`."""
+
+    __made_by__: ClassVar[tuple[Any, ...]]
+
+    def __reduce__(self) -> Any:
+        return _empty_options, self.__made_by__, self.__getstate__()
+
+
+def _empty_options(make: Callable[..., type[PartConfig]], *arguments: Any) -> PartConfig:
+    options = make(*arguments)
+    return options.__new__(options)
+
+
 @_remembered
 def options_from_config(made_from: Any, path: str) -> type[PartConfig]:
     """Options with the fields of the nested `Config`, and `type`, which is `path` by default."""
@@ -72,8 +86,9 @@ def options_from_config(made_from: Any, path: str) -> type[PartConfig]:
     summary = (inspect.getdoc(made_from) or f"Options of {path}.").partition("\n\n")[0]
     make: Any = create_model
     made: type[PartConfig] = make(
-        f"{made_from.__name__}Options", __base__=bases, __doc__=summary, __module__=config.__module__, type=(str, path)
+        f"{made_from.__name__}Options", __base__=(MadeOptions, *bases), __doc__=summary, __module__=config.__module__, type=(str, path)
     )
+    made.__made_by__ = (options_from_config, made_from, path)  # type: ignore[attr-defined]
     for each in made.model_fields.values():  # copies of the Config's own, and not built yet
         each.validate_default = each.validate_default or _has_structure(each.annotation)
     return made
