@@ -17,9 +17,12 @@ install_import_hook(CHECKED, "beartype.beartype")
 
 @pytest.fixture(autouse=True)
 def parts_of_one_test_only() -> Iterator[None]:
-    """What a test registers by name is gone after it."""
-    before, modules = dict(PARTS), set(sys.modules)
+    """What a test registers by name, puts on the path and imports from its folder is gone after it."""
+    before, modules, places = dict(PARTS), set(sys.modules), list(sys.path)
     yield
+    sys.path[:] = places
+    for name in [each for each in sys.modules if each not in modules and "/pytest-of-" in str(getattr(sys.modules[each], "__file__", ""))]:
+        del sys.modules[name]  # files in a folder of the test, whose names another test may use too
     if before.keys() != PARTS.keys():
         PARTS.clear()
         PARTS.update(before)

@@ -98,6 +98,8 @@ class Session:
     """What runs: `fit`, `validate`, `test` or `predict`."""
     saved_extent: list[Any] | None = None
     """Steps per epoch and in all, as the checkpoint that was loaded has them."""
+    first_rows: str = ""
+    """A number for the first training rows, where they lie in memory; computed once."""
     fork: bool = False
     """Whether the checkpoint to be loaded is another run's."""
     step: int = 0

@@ -104,21 +104,25 @@ def identity(session: Session) -> dict[str, Any]:
         "batch_size": session.batch_size,
         "seed": session.seed,
         "optimizer": session.config.optimizer.type,
-        **fingerprint(session.train),
+        **first_rows(session),
         **{name: changed(session.config, name) for name in SHAPING},
     }
 
 
-def fingerprint(rows: Any) -> dict[str, str]:
+def first_rows(session: Session) -> dict[str, str]:
     """A number for the first rows that lie in memory, so that other data of the same size are noticed; nothing for rows that are read."""
+    rows = session.train
     if not isinstance(rows, TensorRows):
         return {}
-    digest = hashlib.sha256()
-    for name, tensor in rows.take(torch.arange(min(FIRST, len(rows)))).items():
-        if tensor.dtype in NAMES:
-            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-            digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-    return {"first_rows": digest.hexdigest()[:16]}
+    if not session.first_rows:
+        digest = hashlib.sha256()
+        for name, block in rows.blocks.items():
+            tensor = block[:FIRST]
+            if tensor.dtype in NAMES:
+                digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+                digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+        session.first_rows = digest.hexdigest()[:16]
+    return {"first_rows": session.first_rows}
 
 
 def changed(config: TrainerConfig, name: str) -> Any:
