@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
-from trainwright.api.adapting import system_for
+from trainwright.api.adapting import Adapted, system_for
 from trainwright.api.fit_options import FitConfig, read_options
 from trainwright.api.own.prepare import DEFAULT_BATCH, say_inexact
 from trainwright.api.resume import FREE, flat
@@ -78,27 +79,33 @@ def fit(
     engine = Trainer(
         config.trainer, seed=seed, device=device, callbacks=callbacks, continue_with=again, console=console, initial_checkpoint=True
     )
-    trial(made.system, made.splits, where_is(made.system))
-    validated = len(made.splits["validation"]) if "validation" in made.splits else 0
-    engine.check(made.system, len(made.splits["train"]), validated, is_ready(made.splits["train"]))
-    for rows in made.splits.values():
-        say_inexact(rows)
+    check_whole(made, engine)
     if resume and place:
         refuse_changed(config, Path(place))
     with RunDirectory.create(place, type(model).__name__, resume=resume, python=True) as run:
         engine.continue_with = f"tw.fit(…, run_dir={str(run.path)!r}, resume=True)"
         missing = f"the same call with run_dir={str(run.path)!r} and resume=True, which makes what is missing"
-
-        def written(section: Any) -> str:
-            return dump(config.model_copy(update={"trainer": section}))
-
-        work = SystemRun(engine, made.system, made.splits, written, seed, missing)
+        work = SystemRun(engine, made.system, made.splits, partial(written, config), seed, missing)
         try:
             return work.train(run, resume)
         except RequestError:
             if not resume and not work.begun:
                 shutil.rmtree(run.path, ignore_errors=True)  # refused before the first step: nothing stays
             raise
+
+
+def check_whole(made: Adapted, engine: Trainer) -> None:
+    """Try a step on a few rows and every setting, and say what a continued run could not repeat, before anything is written."""
+    train, validation = made.splits["train"], made.splits.get("validation")
+    trial(made.system, made.splits, where_is(made.system))
+    engine.check(made.system, len(train), 0 if validation is None else len(validation), is_ready(train))
+    for rows in made.splits.values():
+        say_inexact(rows)
+
+
+def written(config: FitConfig, section: Any) -> str:
+    """config.yaml with the settled numbers of the `trainer:` section."""
+    return dump(config.model_copy(update={"trainer": section}))
 
 
 def one_of(first: Any, second: Any, name: str) -> Any:

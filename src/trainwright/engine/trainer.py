@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
@@ -15,13 +14,13 @@ import torch
 from torch import Tensor
 
 from trainwright.config import registry
-from trainwright.config.errors import ConfigError, RequestError, RunError
+from trainwright.config.errors import ConfigError, RunError
 from trainwright.data.rows import Head, Rows
 from trainwright.engine.assembly import Assembly
 from trainwright.engine.callbacks import Callback, EarlyStop
 from trainwright.engine.callbacks.base import Hooks
 from trainwright.engine.config import TrainerConfig
-from trainwright.engine.evaluation import checked, metrics_of, split_outputs, with_logged
+from trainwright.engine.evaluation import metrics_of, split_outputs
 from trainwright.engine.feed import Feed
 from trainwright.engine.interrupt import Interrupts
 from trainwright.engine.loop import train as run_loop
@@ -37,6 +36,7 @@ from trainwright.engine.progress import progress
 from trainwright.engine.randomness import StepSeeds, generators_restored
 from trainwright.engine.result import FitResult, finish
 from trainwright.engine.running import RunningLoss, RunningOutputs, RunningValues
+from trainwright.engine.sanity import sanity_check
 from trainwright.engine.saving import Saver
 from trainwright.engine.session import Session
 from trainwright.engine.spikes import SpikeWatch
@@ -102,7 +102,7 @@ class Trainer:
         if make is None:
             return None
         if self._own is None or self._own[0] is not system:
-            from trainwright.optim.configured import configured
+            from trainwright.optim.configured import configured, tried_making
 
             told = getattr(system, "plan_known", None)
             if told is not None:
@@ -322,22 +322,6 @@ class Trainer:
         return rows.to(self.device) if hasattr(rows, "to") else rows
 
 
-def tried_making(make: Callable[[], Any]) -> Any:
-    """What `configure_optimizers` returns; raises ConfigError with what it raises."""
-    try:
-        return make()
-    except RequestError:
-        raise
-    except (ValueError, TypeError, AttributeError, KeyError, IndexError, NotImplementedError) as error:
-        frames = traceback.extract_tb(error.__traceback__)
-        own = [each for each in frames[1:] if "site-packages" not in each.filename] or frames
-        where = f"configure_optimizers ({own[-1].filename}:{own[-1].lineno})"
-        empty = "empty parameter list" in str(error)
-        what = "an optimizer has no parameters" if empty else "configure_optimizers fails"
-        fix = "give it parameters of the system, with requires_grad=True" if empty else "mend it; the traceback: --traceback"
-        raise ConfigError(what, where=where, why=f"{type(error).__name__}: {error}", fix=fix) from error
-
-
 @contextmanager
 def hooked(session: Session) -> Iterator[None]:
     """`setup` before, `teardown` after whatever happens, and `on_exception` when it does."""
@@ -381,24 +365,6 @@ def watched(session: Session) -> AbstractContextManager[None]:
     """A watchdog looks after the steps, when one was asked for."""
     limit = session.config.recovery.watchdog
     return nullcontext() if limit is None else Watchdog(limit.seconds, lambda: (session.tick, session.evaluated_at)).watching()
-
-
-def sanity_check(session: Session) -> None:
-    """Try a few batches of the validation split, so that a mistake there is met before the first step; it leaves no trace."""
-    batches = session.config.sanity_check
-    if session.validation is None or not batches or session.step:
-        return
-    hooks, system, size = session.hooks, session.system, session.evaluation_batch_size
-    measures = getattr(system, "own_metrics", False)
-    for hook in hooks.on_sanity_check_start:
-        hook(session, system)
-    head = Head(getattr(session.validation, "rows", session.validation), batches * size)  # too few for workers
-    with session.timing.phase("evaluate"):
-        outputs = split_outputs(session, head, "validation")
-        if measures:  # what a person's own metrics give is looked at before the first step
-            session.monitor.value(with_logged(system, checked(system.metrics(outputs))))
-    for hook in hooks.on_sanity_check_end:
-        hook(session, system)
 
 
 def find_device(device: str | torch.device) -> torch.device:

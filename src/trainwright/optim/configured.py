@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import traceback
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from pydantic_core import PydanticCustomError
 from torch import nn
 
 from trainwright.config.choice import choose
-from trainwright.config.errors import ConfigError, did_you_mean
+from trainwright.config.errors import ConfigError, RequestError, did_you_mean
 from trainwright.optim.base import Optimizer
 from trainwright.optim.build import build_optimizer
 from trainwright.optim.matching import fits
@@ -140,3 +141,19 @@ def _refuse_shared(members: Mapping[str, Optimizer]) -> None:
                         what, where=WHERE, why="each would undo the other's step", fix="give each optimizer its own parameters"
                     )
                 owner[id(parameter)] = name
+
+
+def tried_making(make: Callable[[], Any]) -> Any:
+    """What `configure_optimizers` returns; raises ConfigError with what it raises."""
+    try:
+        return make()
+    except RequestError:
+        raise
+    except (ValueError, TypeError, AttributeError, KeyError, IndexError, NotImplementedError) as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        own = [each for each in frames[1:] if "site-packages" not in each.filename] or frames
+        where = f"configure_optimizers ({own[-1].filename}:{own[-1].lineno})"
+        empty = "empty parameter list" in str(error)
+        what = "an optimizer has no parameters" if empty else "configure_optimizers fails"
+        fix = "give it parameters of the system, with requires_grad=True" if empty else "mend it; the traceback: --traceback"
+        raise ConfigError(what, where=where, why=f"{type(error).__name__}: {error}", fix=fix) from error

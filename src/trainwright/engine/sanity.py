@@ -1,0 +1,29 @@
+"""A few rows measured before the first step, so that a mistake there is not met after the first epoch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from trainwright.data.rows import Head
+from trainwright.engine.evaluation import checked, split_outputs, with_logged
+
+if TYPE_CHECKING:
+    from trainwright.engine.session import Session
+
+
+def sanity_check(session: Session) -> None:
+    """Try a few batches of the validation split, so that a mistake there is met before the first step; it leaves no trace."""
+    batches = session.config.sanity_check
+    if session.validation is None or not batches or session.step:
+        return
+    hooks, system, size = session.hooks, session.system, session.evaluation_batch_size
+    measures = getattr(system, "own_metrics", False)
+    for hook in hooks.on_sanity_check_start:
+        hook(session, system)
+    head = Head(getattr(session.validation, "rows", session.validation), batches * size)  # too few for workers
+    with session.timing.phase("evaluate"):
+        outputs = split_outputs(session, head, "validation")
+        if measures:  # what a person's own metrics give is looked at before the first step
+            session.monitor.value(with_logged(system, checked(system.metrics(outputs))))
+    for hook in hooks.on_sanity_check_end:
+        hook(session, system)
