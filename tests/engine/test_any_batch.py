@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections import namedtuple
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_sequence
+from torch.utils.data import DataLoader, Dataset, TensorDataset
 
+import trainwright as tw
 from trainwright.config.errors import TrainwrightError
+from trainwright.data.rows import DatasetRows, Head
 from trainwright.engine.evaluation import as_outputs
 from trainwright.engine.pieces import Pieces, batch_of, order_of
 from trainwright.engine.step import Backward, micro_batches
@@ -157,3 +161,31 @@ def test_outputs_of_an_evaluation_step_are_rows_first() -> None:
     assert as_outputs({"a": 1.5, "b": torch.ones(3, 4), "c": "text"}, batch).keys() == {"a", "b"}
     with pytest.raises(TrainwrightError, match="an evaluation step returned a list"):
         as_outputs([1], batch)
+
+
+@pytest.mark.parametrize("sized", [True, False])
+def test_a_limit_of_batches_counts_those_of_a_loader_as_it_counts_rows(sized: bool, tmp_path: Path) -> None:
+    x = torch.randn(64, 4, generator=torch.Generator().manual_seed(0))
+    data = TensorDataset(x, (x[:, 0] > 0).long())
+    given_data: Any = data if sized else DataLoader(data, batch_size=8, shuffle=True)
+    size = {"batch_size": 8} if sized else {}
+    quiet = {"device": "cpu", "console": False, "trackers": []}
+    result = tw.fit(nn.Linear(4, 2), given_data, given_data, max_epochs=3, limit_batches=2, run_dir=tmp_path, **size, **quiet)
+    assert result.steps == 6
+
+
+def test_rows_of_a_limited_dataset_are_drawn_anew_in_each_epoch() -> None:
+    class Noisy(Dataset[Any]):
+        def __len__(self) -> int:
+            return 9
+
+        def __getitem__(self, row: int) -> tuple[Tensor, int]:
+            return torch.randn(2), 0
+
+    head = Head(DatasetRows(Noisy(), ["input", "target"]), 4)
+    drawn = []
+    for epoch in (0, 1, 0):
+        head.begin_epoch(3, epoch)
+        drawn.append(head.take(torch.arange(2))["input"])
+    assert torch.equal(drawn[0], drawn[2])
+    assert not torch.equal(drawn[0], drawn[1])

@@ -66,8 +66,12 @@ class TensorRows:
         return self if device == self.device else TensorRows(self.blocks, device)
 
 
+OF_THE_WHOLE = ("ready", "sequential", "once", "inexact", "workers", "batched", "device", "begin_epoch", "close")
+"""What some rows are the same as all of them."""
+
+
 class Head:
-    """The first rows of others, at most `most` of them."""
+    """The first rows of others, at most `most` of them; what kind of rows they are, and their epochs, is as it was."""
 
     def __init__(self, rows: Rows, most: int) -> None:
         self._rows, self._most = rows, most
@@ -75,9 +79,18 @@ class Head:
     def __len__(self) -> int:
         return min(len(self._rows), self._most)
 
+    def __getattr__(self, name: str) -> Any:
+        if name not in OF_THE_WHOLE:
+            raise AttributeError(name)
+        return getattr(self._rows, name)
+
     def take(self, indices: Tensor) -> dict[str, Tensor]:
         """The rows at `indices` (int64, b)."""
         return self._rows.take(indices)
+
+    def to(self, device: torch.device) -> Head:
+        """The same rows on another device, where they can move."""
+        return Head(self._rows.to(device), self._most) if hasattr(self._rows, "to") else self
 
 
 class DatasetRows:

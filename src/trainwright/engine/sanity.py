@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from trainwright.data.rows import Head
 from trainwright.engine.evaluation import checked, split_outputs, with_logged
+from trainwright.engine.pieces import is_ready
 
 if TYPE_CHECKING:
     from trainwright.engine.session import Session
@@ -20,7 +21,8 @@ def sanity_check(session: Session) -> None:
     measures = getattr(system, "own_metrics", False)
     for hook in hooks.on_sanity_check_start:
         hook(session, system)
-    head = Head(getattr(session.validation, "rows", session.validation), batches * size)  # too few for workers
+    rows = getattr(session.validation, "rows", session.validation)
+    head = Head(rows, batches * (1 if is_ready(rows) else size))  # too few for workers
     with session.timing.phase("evaluate"):
         outputs = split_outputs(session, head, "validation")
         if measures:  # what a person's own metrics give is looked at before the first step
