@@ -62,36 +62,45 @@ def fit(
     (off here unless asked for). With `resume` a run already in `run_dir` is continued, bit for bit, from its last checkpoint. Raises
     ConfigError, DataError or RunError before the first step for a wrong request, and Interrupted once the run was saved after a signal.
     """
-    given = {
-        "train": train_data,
-        "validation": one_of(validation_data, validation, "validation"),
-        "test": one_of(test_data, test, "test"),
-    }
-    lengths = {"batch_size": batch_size, "max_steps": max_steps, "max_epochs": max_epochs}
-    config = read_options(model, loss, optimizer, learning_rate, {"run.seed": seed, "run.device": device}, {**lengths, **trainer})
+    others = {"validation": one_of(validation_data, validation, "validation"), "test": one_of(test_data, test, "test")}
+    options = {"batch_size": batch_size, "max_steps": max_steps, "max_epochs": max_epochs, **trainer}
+    config = read_options(model, loss, optimizer, learning_rate, {"run.seed": seed, "run.device": device}, options)
     asked = {"loss": loss, "metrics": metrics, "target": target}
-    made = system_for(model, given, asked, batched=batched, batch_size=batch_size or DEFAULT_BATCH, max_steps=max_steps, seed=seed)
+    made = system_for(
+        model,
+        {"train": train_data, **others},
+        asked,
+        batched=batched,
+        batch_size=batch_size or DEFAULT_BATCH,
+        max_steps=max_steps,
+        seed=seed,
+    )
     config = with_batch_size(config, made.splits["train"])
     if isinstance(made.system, PlainSystem) and loss is None:
         config = config.model_copy(update={"loss": "cross_entropy"})
     place = os.fspath(run_dir) if run_dir is not None else ""
     again = f"tw.fit(…, run_dir={place!r}, resume=True)"
-    engine = Trainer(
-        config.trainer, seed=seed, device=device, callbacks=callbacks, continue_with=again, console=console, initial_checkpoint=True
-    )
+    kept: dict[str, Any] = {"continue_with": again, "console": console, "initial_checkpoint": True}
+    engine = Trainer(config.trainer, seed=seed, device=device, callbacks=callbacks, **kept)
     check_whole(made, engine)
     if resume and place:
         refuse_changed(config, Path(place))
     with RunDirectory.create(place, type(model).__name__, resume=resume, python=True) as run:
-        engine.continue_with = f"tw.fit(…, run_dir={str(run.path)!r}, resume=True)"
-        missing = f"the same call with run_dir={str(run.path)!r} and resume=True, which makes what is missing"
-        work = SystemRun(engine, made.system, made.splits, partial(written, config), seed, missing)
-        try:
-            return work.train(run, resume)
-        except RequestError:
-            if not resume and not work.begun:
-                shutil.rmtree(run.path, ignore_errors=True)  # refused before the first step: nothing stays
-            raise
+        return trained(run, made, engine, config, resume)
+
+
+def trained(run: RunDirectory, made: Adapted, engine: Trainer, config: FitConfig, resume: bool) -> FitResult:
+    """Train in the run's directory; one that was refused before its first step leaves none behind."""
+    again = f"run_dir={str(run.path)!r}"
+    engine.continue_with = f"tw.fit(…, {again}, resume=True)"
+    missing = f"the same call with {again} and resume=True, which makes what is missing"
+    work = SystemRun(engine, made.system, made.splits, partial(written, config), config.run.seed, missing)
+    try:
+        return work.train(run, resume)
+    except RequestError:
+        if not resume and not work.begun:
+            shutil.rmtree(run.path, ignore_errors=True)
+        raise
 
 
 def check_whole(made: Adapted, engine: Trainer) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from trainwright.config.errors import TrainwrightError
+from trainwright.config.errors import ConfigError
 from trainwright.data.rows import Rows
 from trainwright.engine.callbacks.base import Listeners
 from trainwright.engine.pieces import is_ready
@@ -43,7 +43,7 @@ def metrics_of(session: Session, rows: Rows, split: str) -> dict[str, float]:
 
 
 def checked(metrics: Any) -> dict[str, float]:
-    """What `metrics` of a system gave. Raises TrainwrightError for what is no mapping of numbers."""
+    """What `metrics` of a system gave. Raises ConfigError for what is no mapping of numbers."""
     if isinstance(metrics, Mapping):
         wrong = next((name for name, value in metrics.items() if not isinstance(value, int | float) and not _is_number(value)), None)
         if wrong is None:
@@ -51,7 +51,7 @@ def checked(metrics: Any) -> dict[str, float]:
         what = f"metric '{wrong}' is a {type(metrics[wrong]).__name__}"
     else:
         what = "metrics returned None" if metrics is None else f"metrics returned a {type(metrics).__name__}"
-    raise TrainwrightError(
+    raise ConfigError(
         what, where="metrics(outputs)", why="it gives a mapping of name → number", fix="return {'accuracy': 0.9}, for example"
     )
 
@@ -114,7 +114,7 @@ def as_outputs(given: Any, batch: Batch) -> dict[str, Tensor]:
         given = {"loss": given.total / given.count, **{name: part / given.count for name, part in given.parts.items()}}
     if not isinstance(given, Mapping):
         what = f"an evaluation step returned a {type(given).__name__}"
-        raise TrainwrightError(what, where="evaluation_step", fix="return a mapping of tensors, rows first, or of numbers, or nothing")
+        raise ConfigError(what, where="evaluation_step", fix="return a mapping of tensors, rows first, or of numbers, or nothing")
     found = {}
     for name, each in given.items():
         value = torch.as_tensor(each) if isinstance(each, Tensor | int | float) else None
@@ -124,13 +124,11 @@ def as_outputs(given: Any, batch: Batch) -> dict[str, Tensor]:
 
 
 def check_rows(outputs: dict[str, Tensor], rows: int) -> None:
-    """Raise TrainwrightError for an output that has not one entry per row of the batch."""
+    """Raise ConfigError for an output that has not one entry per row of the batch."""
     for name, value in outputs.items():
         if len(value) != rows:
             why, fix = "what an evaluation step gives is rows first", "give one entry per row, or a single number"
-            raise TrainwrightError(
-                f"output '{name}' has {len(value)} rows for a batch of {rows}", where="evaluation_step", why=why, fix=fix
-            )
+            raise ConfigError(f"output '{name}' has {len(value)} rows for a batch of {rows}", where="evaluation_step", why=why, fix=fix)
 
 
 @torch.no_grad()

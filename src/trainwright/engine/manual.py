@@ -67,6 +67,7 @@ def check_manual(config: TrainerConfig, plan: Plan) -> None:
         "trainer.clip": config.clip.any,
         "trainer.gradient_hooks": bool(config.gradient_hooks),
         "trainer.batch_growth": config.batch_growth is not None,
+        "trainer.recovery.not_finite": config.recovery.not_finite == "skip",
     }
     found = next((where for where, asked in wrong.items() if asked), None)
     if found is not None:
