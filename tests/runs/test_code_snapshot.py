@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -50,22 +51,79 @@ def work(tmp_path: Path) -> Path:
     return folder
 
 
-def test_tracked_and_untracked_text_files_are_copied_as_they_are_now(run: RunDirectory, work: Path) -> None:
+def test_tracked_text_files_are_copied_as_they_are_now_and_nothing_untracked(run: RunDirectory, work: Path) -> None:
     (work / "src" / "net.py").write_text("x = 2\n")
-    (work / "new.py").write_text("new\n")
-    (work / "ignored.txt").write_text("no")
+    for name in ("new.py", "ignored.txt", "rows.csv", "notes.txt"):
+        (work / name).write_text("nobody asked for this\n")
     (work / "gone.py").unlink()
-    (work / "large.txt").write_text("x" * (1 << 20) + "x")
+    (work / "train.sh").write_text("x" * (1 << 20) + "x")
     state = write_code(run, work / "src")
     files = run.path / "code" / "files"
-    assert tree(files) == [".gitignore", "new.py", "src/net.py", "train.sh", "ä ö\n.txt"]
-    assert (files / "src" / "net.py").read_text() == "x = 2\n" and os.access(files / "train.sh", os.X_OK)
+    assert tree(files) == [".gitignore", "src/net.py", "ä ö\n.txt"]
+    assert (files / "src" / "net.py").read_text() == "x = 2\n"
     told = run.read_json("code.json")["snapshot"]
     assert told == state["snapshot"]
-    assert (told["folder"], told["files"], told["left_out_count"]) == ("code/files", 5, 3)
-    assert told["left_out"] == {"gone.py": "deleted", "large.txt": "above 1 MiB", "weights.bin": "not text"}
+    assert (told["folder"], told["files"], told["left_out_count"]) == ("code/files", 3, 3)
+    assert told["left_out"] == {"gone.py": "deleted", "train.sh": "above 1 MiB", "weights.bin": "not text"}
     assert told["bytes"] == sum(each.stat().st_size for each in files.rglob("*") if each.is_file())
     assert "+x = 2" in (run.path / "code" / "diff.patch").read_text()
+    assert not any("nobody asked" in each.read_text() for each in (run.path / "code").rglob("*") if each.is_file())
+
+
+SECRETS = (".env", ".env.local", "id_rsa", "id_ed25519.pub", "credentials.json", "aws/credentials", "server.pem", "client.key", ".netrc")
+SECRETS += ("google-service-account.json", "secrets.yaml", "my_secrets.toml", ".ssh/config", "api_token.txt")
+
+
+def test_files_that_hold_secrets_are_left_out_though_git_tracks_them(run: RunDirectory, work: Path) -> None:
+    for name in (*SECRETS, "notes.md", ".env.example", "src/secrets.py"):
+        (work / name).parent.mkdir(exist_ok=True)
+        (work / name).write_text("KEY=made-up\n")
+    (work / "deploy.md").write_text("-----BEGIN OPENSSH PRIVATE KEY-----\nmade up\n")
+    git(work, "add", "-f", ".")
+    git(work, "commit", "-qm", "by mistake")
+    (work / ".env").write_text("KEY=changed-and-made-up\n")
+    (work / "notes.md").write_text("changed\n")
+    state = write_code(run, work)
+    left = state["snapshot"]["left_out"]
+    assert {name for name, reason in left.items() if reason == "may hold secrets"} == {*SECRETS, "deploy.md"}
+    assert {"notes.md", ".env.example", "src/secrets.py"} <= set(tree(run.path / "code" / "files"))
+    diff = (run.path / "code" / "diff.patch").read_text()
+    assert "notes.md" in diff and "changed-and-made-up" not in diff
+
+
+def test_a_difference_that_holds_a_private_key_is_not_saved(run: RunDirectory, work: Path) -> None:
+    (work / "train.sh").write_text("-----BEGIN RSA PRIVATE KEY-----\n")
+    state = write_code(run, work)
+    assert state["note"] == "the diff holds a private key and was not saved" and not (run.path / "code" / "diff.patch").exists()
+
+
+def test_a_run_of_registered_parts_alone_keeps_no_code(run: RunDirectory, work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(work)
+    (work / "src" / "net.py").write_text("x = 2\n")
+    state = write_code(run, work, {"data": {"source": "rows.csv"}, "model": {"combiner": {"type": "concat"}}})
+    assert state["commit"] and state["dirty"] and state["snapshot"] is None
+    assert not (run.path / "code").exists()
+
+
+def test_an_untracked_file_that_the_config_names_is_copied_beside_the_tracked_ones(
+    run: RunDirectory, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(work)
+    for name in ("mine.py", "src/other.py"):
+        (work / name).write_text(f"# {name}\n")
+    write_code(run, work, {"model": {"type": "./mine.py:Net"}, "loss": "src/net.py:Loss"})
+    assert tree(run.path / "code" / "files") == [".gitignore", "gone.py", "mine.py", "src/net.py", "train.sh", "ä ö\n.txt"]
+
+
+def test_a_module_that_the_config_names_is_code_of_ones_own(run: RunDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "own_nets").mkdir()
+    (tmp_path / "own_nets" / "small.py").write_text("class Net: ...\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    import_module("own_nets.small")
+    state = write_code(run, tmp_path, {"model": "own_nets.small:Net", "optimizer": "torch.optim.SGD"})
+    monkeypatch.delitem(sys.modules, "own_nets.small")
+    monkeypatch.delitem(sys.modules, "own_nets")
+    assert state["snapshot"]["files"] == 1 and tree(run.path / "code" / "files") == ["small.py"]
 
 
 def test_links_stay_links_inside_the_tree_and_are_left_out_where_they_lead_away(run: RunDirectory, work: Path) -> None:
@@ -73,6 +131,7 @@ def test_links_stay_links_inside_the_tree_and_are_left_out_where_they_lead_away(
     (work / "away.py").symlink_to("/etc/hostname")
     (work / "up.py").symlink_to("../secret")
     (work / "dangling.py").symlink_to("nothing")
+    git(work, "add", ".")
     state = write_code(run, work)
     files = run.path / "code" / "files"
     assert os.readlink(files / "inside.py") == "src/net.py" and (files / "inside.py").read_text() == "x = 1\n"
@@ -99,7 +158,7 @@ def test_runs_that_lie_in_the_tree_are_not_copied_into_later_ones(work: Path) ->
         run = RunDirectory.create(str(work / "runs" / "mine" / str(number)))
         (run.path / "notes.txt").write_text("x")
         write_code(run, work)
-        assert not [each for each in tree(run.path / "code" / "files") if each.startswith("runs")]
+        assert tree(run.path / "code" / "files") and not [each for each in tree(run.path / "code" / "files") if each.startswith("runs")]
 
 
 def test_the_sum_and_the_number_of_files_are_limited(run: RunDirectory, work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,7 +166,6 @@ def test_the_sum_and_the_number_of_files_are_limited(run: RunDirectory, work: Pa
     left = write_code(run, work)["snapshot"]["left_out"]
     assert list(left.values()).count("above 0 MiB in all") == len(left) - 1 > 0
     monkeypatch.setattr(code_snapshot, "COUNT_LIMIT", 1)
-    (work / "new.py").write_text("new\n")
     assert write_code(run, work)["snapshot"]["files"] == 1
 
 
@@ -171,6 +229,7 @@ def test_what_fails_is_said_and_stops_nothing(
 def test_it_is_written_beside_the_first_steps(run: RunDirectory, work: Path) -> None:
     for number in range(300):
         (work / f"file_{number}.py").write_text("x = 1\n" * 50)
+    git(work, "add", ".")
     start = time.perf_counter()
     thread = write_code_in_background(run, work)
     assert time.perf_counter() - start < 0.1

@@ -16,17 +16,18 @@ from typing import Any
 import trainwright._version as version
 from trainwright._version import __version__
 from trainwright.config.errors import RunError
-from trainwright.runs.code_snapshot import Snapshot, copy_configs, copy_named, copy_tracked, git_output, named_files
+from trainwright.runs.code_snapshot import Snapshot, copy_configs, copy_named, copy_tracked, git_output, loaded_files, named_files
 from trainwright.runs.directory import RunDirectory
 from trainwright.runs.files import write_text
+from trainwright.runs.secrets import holds_private_key, private_names
 
 TIMEOUT = 5.0
 DIFF_LIMIT = 20_000_000
 log = logging.getLogger("trainwright.runs")
 
 
-def code_state(folder: Path | None = None) -> tuple[dict[str, Any], str]:
-    """Trainwright's own code, and the commit, branch, changes and untracked files of `folder`; and the diff itself.
+def code_state(folder: Path | None = None, own: bool = True) -> tuple[dict[str, Any], str]:
+    """Trainwright's own code, and the commit, branch, changes and untracked files of `folder`; with `own` the diff itself.
 
     Says in `note` why any of it is absent.
     """
@@ -39,7 +40,7 @@ def code_state(folder: Path | None = None) -> tuple[dict[str, Any], str]:
             return {**state, "note": "not inside a git work tree"}, ""
         status = _git(folder, "status", "--porcelain", "--untracked-files=normal", "--", top) or ""
         commit = _git(folder, "rev-parse", "--verify", "--quiet", "HEAD")
-        diff = _git(folder, "diff", "--binary", "--no-color", "--no-ext-diff", "HEAD", strip=False) if commit else ""
+        diff = _diff(Path(top)) if commit and own else ""
     except subprocess.TimeoutExpired:
         return {**state, "note": f"git took more than {TIMEOUT:g} s"}, ""
     except OSError as error:
@@ -50,7 +51,17 @@ def code_state(folder: Path | None = None) -> tuple[dict[str, Any], str]:
     state["diff_sha256"] = hashlib.sha256(diff.encode("utf-8", "replace")).hexdigest() if diff else None
     if len(diff) > DIFF_LIMIT:
         return {**state, "note": f"the diff is {len(diff):,} characters and was not saved"}, ""
+    if holds_private_key(diff.encode("utf-8", "replace")):
+        return {**state, "note": "the diff holds a private key and was not saved"}, ""
     return {**state, "note": "" if commit else "the work tree has no commit yet"}, diff
+
+
+def _diff(top: Path) -> str:
+    """Uncommitted changes of tracked files, those whose names say that they hold secrets left out."""
+    changed = (_git(top, "diff", "--name-only", "-z", "HEAD", strip=False) or "").split("\0")
+    without = [f":(top,exclude,literal){each}" for each in private_names(changed)]
+    only = ["--", ":(top)", *without] if without else []
+    return _git(top, "diff", "--binary", "--no-color", "--no-ext-diff", "HEAD", *only, strip=False) or ""
 
 
 @cache
@@ -70,13 +81,15 @@ def source_sha256() -> str | None:
 
 
 def write_code(run: RunDirectory, folder: Path | None = None, config: Any = None) -> dict[str, Any]:
-    """Write code.json, with uncommitted changes `code/diff.patch`, and the source files to `code/files`.
+    """Write code.json; of a run with code of one's own the uncommitted changes to `code/diff.patch` and the source files to `code/files`.
 
-    `config` is the configuration as plain values; outside a git work tree the files that it names are copied. What cannot be had is
-    said in the log and does no harm.
+    `config` is the configuration as plain values; None for a Python program that has none. A run that uses nothing but registered parts
+    has no code to keep. What cannot be had is said in the log and does no harm.
     """
     folder = folder or Path.cwd()
-    state, diff = code_state(folder)
+    named = named_files(config)
+    own = config is None or bool(named) or has_own_code(folder)
+    state, diff = code_state(folder, own)
     if state["note"]:
         log.debug("code: %s", state["note"])
     before = _before(run)
@@ -86,7 +99,7 @@ def write_code(run: RunDirectory, folder: Path | None = None, config: Any = None
             (run.path / "code").mkdir(exist_ok=True)
             write_text(run.path / "code" / "diff.patch", diff)
         run.write_json("code.json", state)  # what is known already must not wait for the files
-        state["snapshot"] = _write_files(run, folder, config)
+        state["snapshot"] = _write_files(run, folder, named) if own else None
         run.write_json("code.json", state)
     except (OSError, RunError, subprocess.TimeoutExpired) as error:
         log.warning("the state of the code was not saved: %s", error)
@@ -111,7 +124,13 @@ def _before(run: RunDirectory) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _write_files(run: RunDirectory, folder: Path, config: Any) -> dict[str, Any] | None:
+def has_own_code(folder: Path) -> bool:
+    """Whether code of this process lies in the work tree of `folder`: a program that calls Trainwright, or a module of one's own."""
+    top = _git_quietly(folder, "rev-parse", "--show-toplevel")
+    return top is not None and any(each.resolve().is_relative_to(Path(top).resolve()) for each in loaded_files().values())
+
+
+def _write_files(run: RunDirectory, folder: Path, named: list[Path]) -> dict[str, Any] | None:
     """Copy the files beside those of an earlier start of the run, and keep the copy only where it differs."""
     code = run.path / "code"
     earlier = sorted((each for each in code.glob("files*") if each.is_dir()), key=_number)
@@ -120,7 +139,7 @@ def _write_files(run: RunDirectory, folder: Path, config: Any) -> dict[str, Any]
     temporary = code / f".{name}.tmp"
     shutil.rmtree(temporary, ignore_errors=True)
     try:
-        made = _snapshot(folder, temporary, config)
+        made = _snapshot(folder, temporary, named)
         known = _before(run).get("snapshot")
         if known and earlier and known.get("sha256") == made.sha256:
             return dict(known)
@@ -138,16 +157,15 @@ def _number(folder: Path) -> int:
     return int(text) if text.isdigit() else 1
 
 
-def _snapshot(folder: Path, to: Path, config: Any) -> Snapshot:
+def _snapshot(folder: Path, to: Path, named: list[Path]) -> Snapshot:
     """Of the work tree around `folder`, and of what the config names outside it."""
     try:
         top = _git(folder, "rev-parse", "--show-toplevel")
     except OSError:
         top = None
-    named = named_files(config)
     if top is None:
         return copy_named(named, to)
-    made = copy_tracked(Path(top), to, _git)
+    made = copy_tracked(Path(top), to, _git, named)
     outside = [each for each in named if not each.resolve().is_relative_to(Path(top).resolve())]
     if outside:
         more = copy_named(outside, to / "outside")

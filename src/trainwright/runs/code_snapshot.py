@@ -1,4 +1,4 @@
-"""The source files a run was started from, copied into it: what git tracks and does not ignore, or what the config names outside git."""
+"""The source files a run was started from, copied into it: what git tracks, and the files the config names; never what holds secrets."""
 
 from __future__ import annotations
 
@@ -8,10 +8,14 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import trainwright._version as version
+from trainwright.runs.secrets import holds_private_key, holds_secrets
 
 FILE_LIMIT = 1 << 20
 """Bytes of one file."""
@@ -19,9 +23,13 @@ TOTAL_LIMIT = 50 << 20
 """Bytes of all files."""
 COUNT_LIMIT = 20_000
 """Files; a tree with more of them is not the code of one project."""
+SECRET = "may hold secrets"
 LISTED = 1000
 """Left-out files that are named; of more only the number is told."""
 NAMED = re.compile(r"^(?P<file>.+\.py)(:[\w.:,-]+)?$")
+DOTTED = re.compile(r"^[A-Za-z_][\w.]*(:[\w.:,-]+)?$")
+BY_PATH = "trainwright_file_"
+"""How the names of modules begin that were loaded by the path of their file."""
 Git = Callable[..., "str | None"]
 """`git(folder, *arguments, strip=False)`: the output, or None when it fails."""
 
@@ -35,7 +43,7 @@ class Snapshot:
     sha256: str = ""
     """Of all names and contents, so that two runs can be compared."""
     left_out: dict[str, str] = field(default_factory=dict)
-    """File → reason: `not text`, `above 1 MiB`, `above 50 MiB in all`, `deleted`, `link to …`, or what the system said."""
+    """File → reason: `may hold secrets`, `not text`, `above 1 MiB`, `above 50 MiB in all`, `deleted`, `link to …`, what the system said."""
     submodules: dict[str, str] = field(default_factory=dict)
     """Path → commit."""
 
@@ -46,10 +54,14 @@ class Snapshot:
         return {**made, "left_out_count": len(self.left_out), "submodules": self.submodules}
 
 
-def copy_tracked(top: Path, to: Path, git: Git) -> Snapshot:
-    """Copy the text files of a git work tree, tracked ones first, then untracked ones that are not ignored."""
+def copy_tracked(top: Path, to: Path, git: Git, named: Iterable[Path] = ()) -> Snapshot:
+    """Copy the text files that a git work tree tracks, and of `named` those in the tree; nothing else that lies in it."""
     snapshot = Snapshot()
-    _copy(_in_git(top, "", git, snapshot), to, snapshot, top)
+    root = top.resolve()
+    found = _in_git(top, "", git, snapshot)
+    places = {place for _, place in found}
+    inside = [each.resolve().relative_to(root) for each in named if each.resolve().is_relative_to(root)]
+    _copy([*found, *((root / each, each) for each in inside if each not in places)], to, snapshot, top)
     return snapshot
 
 
@@ -64,29 +76,17 @@ def copy_named(files: Iterable[Path], to: Path) -> Snapshot:
 
 
 def _in_git(top: Path, below: str, git: Git, snapshot: Snapshot) -> list[tuple[Path, Path]]:
-    """Files of a work tree and of the submodules in it, with their place in the snapshot."""
-    found: list[tuple[Path, Path]] = []
+    """Tracked files of a work tree and of the submodules in it, with their place in the snapshot."""
+    # Untracked files are no code that anybody could find again, and are data, keys and results far more often.
     staged = (git(top, "ls-files", "-z", "--stage", strip=False) or "").split("\0")
     modules = {line.partition("\t")[2]: line.split()[1] for line in staged if line.startswith("160000 ")}
     tracked = dict.fromkeys(line.partition("\t")[2] for line in staged if line and line.partition("\t")[2] not in modules)
-    untracked = (git(top, "ls-files", "-z", "--others", "--exclude-standard", strip=False) or "").split("\0")
-    runs: dict[Path, bool] = {}
-    # A run that lies in the tree holds snapshots itself, and would be copied into every later one.
-    others = [each for each in untracked if each and not each.endswith("/") and not _in_run(top / each, top, runs)]
-    for each in [*tracked, *others]:
-        found.append((top / each, Path(below) / each))
+    found = [(top / each, Path(below) / each) for each in tracked]
     for path, commit in modules.items():
         snapshot.submodules[f"{below}{path}"] = commit
         if (top / path / ".git").exists():
             found += _in_git(top / path, f"{below}{path}/", git, snapshot)
     return found
-
-
-def _in_run(path: Path, top: Path, known: dict[Path, bool]) -> bool:
-    folder = path.parent
-    if folder not in known:
-        known[folder] = (folder / "run.json").is_file() or (folder != top and top in folder.parents and _in_run(folder, top, known))
-    return known[folder]
 
 
 def _copy(files: Iterable[tuple[Path, Path]], to: Path, snapshot: Snapshot, top: Path) -> None:
@@ -103,6 +103,8 @@ def _copy(files: Iterable[tuple[Path, Path]], to: Path, snapshot: Snapshot, top:
 
 
 def _file(source: Path, target: Path, snapshot: Snapshot, digest: Any, place: Path) -> str:
+    if holds_secrets(place):
+        return SECRET
     if not source.is_file():
         return "not a file" if source.exists() else "deleted"
     size = source.stat().st_size
@@ -113,6 +115,8 @@ def _file(source: Path, target: Path, snapshot: Snapshot, digest: Any, place: Pa
     content = source.read_bytes()
     if b"\0" in content[:8192]:
         return "not text"
+    if holds_private_key(content):
+        return SECRET
     if snapshot.bytes + len(content) > TOTAL_LIMIT:
         return f"above {TOTAL_LIMIT >> 20} MiB in all"
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -138,10 +142,35 @@ def _link(source: Path, target: Path, top: Path) -> str:
 
 
 def named_files(values: Any) -> list[Path]:
-    """The Python files that a configuration names anywhere (`./net.py:Net`); without one, those that were loaded by their path."""
-    found = [Path(match["file"]) for each in _texts(values) if (match := NAMED.match(each))]
-    loaded = [module.__file__ for name, module in list(sys.modules.items()) if values is None and name.startswith("trainwright_file_")]
-    return [each for each in dict.fromkeys([*found, *(Path(each) for each in loaded if each)]) if each.is_file()]
+    """Python files of one's own that a configuration names: by path (`./net.py:Net`), or as a loaded module (`my_nets.small:Net`).
+
+    Without a configuration (None), every file that was loaded by its path.
+    """
+    texts = list(_texts(values))
+    loaded = loaded_files()
+    found = [Path(match["file"]) for each in texts if (match := NAMED.match(each))]
+    # A file beside its config, away from the working directory, is known by where it was loaded from.
+    ends = {each.name for each in found}
+    found = [each for each in found if each.is_file()]
+    found += [path for name, path in loaded.items() if name.startswith(BY_PATH) and (values is None or path.name in ends)]
+    modules = {each.partition(":")[0] for each in texts if DOTTED.match(each)}
+    found += [path for name, path in loaded.items() if any(each == name or each.startswith(f"{name}.") for each in modules)]
+    return list({each.resolve(): each for each in found}.values())
+
+
+def loaded_files() -> dict[str, Path]:
+    """Module → file of the Python code in this process that is neither Trainwright's, nor installed, nor Python's own."""
+    places = {Path(version.__file__).parent, *(Path(sysconfig.get_path(each)) for each in ("stdlib", "platstdlib", "scripts"))}
+    found = {}
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if not isinstance(file, str) or not file.endswith(".py"):
+            continue
+        path = Path(file).absolute()
+        installed = "site-packages" in path.parts or "dist-packages" in path.parts
+        if not installed and not any(path.is_relative_to(each) for each in places) and path.is_file():
+            found[name] = path
+    return found
 
 
 def _texts(values: Any) -> list[str]:

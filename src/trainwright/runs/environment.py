@@ -11,6 +11,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from trainwright.runs.secrets import mask_arguments
+
 PACKAGES = ("trainwright", "torch", "numpy", "pyarrow", "pandas", "scikit-learn", "pydantic", "safetensors", "tokenizers", "tensorboard")
 VARIABLES = ("CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "RANK", "WORLD_SIZE", "LOCAL_RANK", "CUBLAS_WORKSPACE_CONFIG")
 
@@ -36,8 +38,8 @@ def environment() -> dict[str, Any]:
 
 
 def command_line(arguments: list[str] | None = None) -> str:
-    """The command that started this process, quoted for a shell."""
-    arguments = list(sys.argv if arguments is None else arguments)
+    """The command that started this process, quoted for a shell; `***` stands for what looks like a password or token."""
+    arguments = mask_arguments(sys.argv if arguments is None else arguments)
     program = Path(arguments[0]).name if arguments else ""
     if program == "__main__.py":  # python -m package
         return shlex.join(["python", "-m", Path(arguments[0]).parent.name, *arguments[1:]])

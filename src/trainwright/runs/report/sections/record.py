@@ -95,7 +95,8 @@ def _code(material: Material) -> list[list[Content]]:
     state = material.code
     if not state.get("commit"):
         return [["code", quoted(state["note"], 160)]] if state.get("note") else []
-    changes = "with uncommitted changes, saved in code/diff.patch" if state.get("diff_sha256") else "without uncommitted changes"
+    changes = "with changed or untracked files" if state.get("dirty") else "without uncommitted changes"
+    changes = "with uncommitted changes, saved in code/diff.patch" if state.get("diff_sha256") else changes
     branch = f" on {state['branch']}" if state.get("branch") else ""
     return [["code", [tag("code", str(state["commit"])[:12]), f"{branch}, {changes}"]]]
 

@@ -1,0 +1,99 @@
+"""What must not be kept in a run: files that hold keys, and values of a command line that look like passwords and tokens."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatch
+from pathlib import PurePath
+
+MASK = "***"
+FILES = (
+    *(".env", ".env.*", "*.env", ".netrc", "_netrc", ".npmrc", ".pypirc", ".htpasswd", ".pgpass", ".git-credentials", ".dockercfg"),
+    *("id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*", "*.pem", "*.key", "*.ppk", "*.p12", "*.pfx", "*.jks", "*.keystore", "*.kdbx"),
+    *("*credential*.json", "*credential*.y*ml", "*credential*.ini", "*credential*.txt", "credentials", "*service[-_]account*.json"),
+    *("secret.*", "secrets.*", "secrets", "*[-_.]secret.*", "*[-_.]secrets.*", "client_secret*.json", "kubeconfig", "*.kubeconfig"),
+    *("token", "token.*", "*.token", "*[-_.]token.json", "*[-_.]token.txt", "passwords.*", "password.*", "*.tfstate"),
+)
+"""Names of files that hold secrets, whatever is in them; a Python file is code and never one of them."""
+TEMPLATES = ("*.example", "*.sample", "*.template", "*.dist")
+"""`.env.example` shows which variables there are, without their values."""
+PRIVATE_KEY = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY")
+
+NAMES = {"password", "passwd", "passphrase", "pwd", "secret", "token", "apikey", "key", "auth", "authorization", "bearer", "cookie"}
+NAMES |= {"credential", "signature", "sig", "sas", "pat", "apitoken", "accesskey", "secretkey", "privatekey", "accesstoken", "authtoken"}
+"""Last words of an option's name whose value is kept from others; a plural counts as its singular."""
+OF_TEXTS = {"pad", "mask", "bos", "eos", "unk", "sep", "cls", "special", "start", "end", "max", "min", "num", "first", "last", "by", "per"}
+"""`pad_token` and `max_tokens` are about texts."""
+COUNTED = {"tokens", "keys", "signatures", "cookies"}
+"""Plurals that are columns and counts far more often than secrets."""
+# `./net.py:Net` is no pair: a colon needs a blank after it, or a quote before it.
+PAIR = re.compile(
+    r"""(?P<name>(?P<quote>["']?)[\w.\-]+(?P=quote))(?P<sign>\s*=\s*|:\s+|(?<=["']):\s*)(?P<value>"[^"]*"|'[^']*'|[^\s,;&}\]"']+)"""
+)
+USER_IN_URL = re.compile(r"(?P<scheme>[a-zA-Z][\w+.\-]*://)(?P<user>[^\s/@:?#]*):(?P<password>[^\s/?#]*)@")
+KNOWN = re.compile(
+    r"\b(hf_[A-Za-z0-9]{16,}|sk-[A-Za-z0-9_\-]{16,}|gh[pousr]_[A-Za-z0-9]{16,}|github_pat_\w{16,}|glpat-[\w\-]{16,}|xox[abprs]-[\w\-]{10,}"
+    r"|(?:AKIA|ASIA)[A-Z0-9]{16}|AIza[\w\-]{30,}|eyJ[\w\-]{8,}\.[\w\-]{8,}\.[\w\-]*)"
+)
+"""Tokens that services hand out, known by how they begin."""
+
+
+def holds_secrets(path: PurePath) -> bool:
+    """Whether a file's name says that it holds keys, passwords or tokens (`.env`, `id_rsa`, `credentials.json`, `server.pem`)."""
+    name = path.name.lower()
+    if path.suffix.lower() == ".py" or any(fnmatch(name, each) for each in TEMPLATES):
+        return False
+    return any(fnmatch(name, each) for each in FILES) or {".ssh", ".aws", ".gnupg"} & set(path.parts) != set()
+
+
+def holds_private_key(content: bytes) -> bool:
+    """Whether a private key is written in a file."""
+    return PRIVATE_KEY.search(content) is not None
+
+
+def is_secret(name: str) -> bool:
+    """Whether the value of an option of this name (`api_key`, `--token`, `data.source.password`) is kept from others."""
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
+    words = [each.lower() for each in re.split(r"[^A-Za-z]+", spaced) if each]
+    if not words or (len(words) > 1 and words[-2] in OF_TEXTS):
+        return False
+    last = words[-1]
+    return last in NAMES or (last.removesuffix("s") in NAMES and last not in COUNTED)
+
+
+def mask_arguments(arguments: Sequence[str]) -> list[str]:
+    """The words of a command with `***` for values of options that look secret, passwords in URLs, and tokens of known services."""
+    masked: list[str] = []
+    hidden = False  # whether the word before was an option whose value is secret
+    for word in arguments:
+        flag = word.startswith("-") and not _is_number(word)
+        masked.append(MASK if hidden and not flag else mask_text(word))
+        hidden = flag and "=" not in word and is_secret(word)
+    return masked
+
+
+def mask_text(text: str) -> str:
+    """A text with its secrets replaced by `***`: `name=value`, `name: value`, passwords in URLs, and tokens of known services."""
+    name, equals, value = text.partition("=")
+    if equals and value and is_secret(name) and re.fullmatch(r"[\w.\-]+", name):
+        return f"{name}={MASK}"  # the whole value, with whatever blanks and signs are in it
+    text = USER_IN_URL.sub(lambda found: f"{found['scheme']}{found['user']}:{MASK}@", text)
+    return KNOWN.sub(MASK, PAIR.sub(_masked_pair, text))
+
+
+def _masked_pair(found: re.Match[str]) -> str:
+    name = found["name"].strip("\"'")
+    if is_secret(name):
+        return f"{found['name']}{found['sign']}{MASK}"
+    # A value may hold pairs itself: `source={password: x}`, `url=https://host/?token=x`.
+    return f"{found['name']}{found['sign']}{PAIR.sub(_masked_pair, found['value'])}"
+
+
+def _is_number(word: str) -> bool:
+    return re.fullmatch(r"-[0-9.]+(e[+-]?\d+)?", word, re.IGNORECASE) is not None
+
+
+def private_names(names: Iterable[str]) -> list[str]:
+    """Those of some paths whose names say that they hold secrets."""
+    return [each for each in names if holds_secrets(PurePath(each))]
