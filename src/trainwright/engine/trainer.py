@@ -45,7 +45,7 @@ from trainwright.engine.tuning.settle import without_auto
 from trainwright.engine.watchdog import Watchdog
 from trainwright.nn.modes import tf32_mode
 from trainwright.optim.averages import Averages
-from trainwright.optim.several import Optimizers
+from trainwright.optim.several import Optimizers, own_decayed
 
 __all__ = ["FitResult", "Trainer"]
 
@@ -203,6 +203,7 @@ class Trainer:
         self._begin(session, resume)
         for hook in hooks.on_fit_start:
             hook(session, system)
+        say_decayed(session)
         sanity_check(session)
         run_loop(session)
         result = finish(session, session.feed.in_order(self._placed(test)), run)
@@ -359,6 +360,14 @@ def refuse_shorter(session: Session) -> None:
     if plan.max_steps is not None and done > plan.max_steps:
         why = f"it has made {session.step} steps, and is asked to end at {max(plan.max_steps, 0)}"
         raise RunError("this run is longer already", where=f"trainer.{plan.limit}", why=why, fix="ask for more")
+
+
+def say_decayed(session: Session) -> None:
+    """Warn of weight decay on what parametrizations compute weights from, where the system itself asked for it."""
+    found = own_decayed(session.system, session.optimizer) if isinstance(session.optimizer, Optimizers) else {}  # type: ignore[arg-type]
+    if found:
+        fix = "give them a param_group with weight_decay=0 in configure_optimizers"
+        log.warning("weight decay pulls at what parametrizations compute weights from (%s): %s", ", ".join(found), fix)
 
 
 def watched(session: Session) -> AbstractContextManager[None]:

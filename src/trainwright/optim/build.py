@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable
 from typing import Any
 
@@ -15,6 +16,7 @@ from trainwright.config.model import PartConfig
 from trainwright.optim.base import Optimizer
 from trainwright.optim.options import chain
 from trainwright.optim.parameter_groups import ParameterGroup, as_groups
+from trainwright.optim.torch_optimizer import DECAYS, wrap
 
 
 def build_optimizer(options: PartConfig, parameters: Iterable[ParameterGroup | tuple[str, nn.Parameter]]) -> Optimizer:
@@ -29,8 +31,6 @@ def build_optimizer(options: PartConfig, parameters: Iterable[ParameterGroup | t
         return made
     found = registry.load("optimizer", options.type)
     if isinstance(found, type) and issubclass(found, torch.optim.Optimizer):
-        from trainwright.optim.torch_optimizer import wrap
-
         return wrap(found, options.model_dump(exclude={"type"}, exclude_unset=True), groups)
     if isinstance(found, type) and all(hasattr(found, each) for each in ("step", "zero_grad", "tensors", "load")):
         return _own(options, found, groups)
@@ -59,7 +59,19 @@ def base_learning_rate(options: PartConfig) -> float:
 def own_weight_decay(options: PartConfig) -> float:
     """The weight decay that the options of an optimizer give or have as default, or those of its `rest`; 0 where there is none."""
     rest = getattr(options, "rest", None)
-    return _number(options, "weight_decay") or (own_weight_decay(rest) if isinstance(rest, PartConfig) else 0.0)
+    if options.type not in registry.parts("optimizer") and not any(hasattr(options, each) for each in DECAYS):
+        return _default_decay(options.type)
+    return (
+        _number(options, "weight_decay") or _number(options, "lambd") or (own_weight_decay(rest) if isinstance(rest, PartConfig) else 0.0)
+    )
+
+
+def _default_decay(path: str) -> float:
+    """The weight decay that a class of torch.optim, named by its path, has where none is given."""
+    found = registry.load("optimizer", path)
+    given = inspect.signature(found).parameters if isinstance(found, type) else {}
+    values = [given[each].default for each in DECAYS if each in given]
+    return next((float(each) for each in values if isinstance(each, int | float) and each), 0.0)
 
 
 def _number(options: PartConfig, *names: str) -> float:

@@ -18,7 +18,8 @@ from trainwright.optim.build import build_optimizer
 from trainwright.optim.matching import fits
 from trainwright.optim.own_schedulers import own_scheduler
 from trainwright.optim.parameter_groups import ParameterGroup, one_group
-from trainwright.optim.several import Optimizers, OwnTorch
+from trainwright.optim.parametrized import parametrized, refuse_decayed_signs
+from trainwright.optim.several import Optimizers, OwnTorch, own_decayed
 
 WHERE = "configure_optimizers"
 KEYS = ("optimizer", "lr_scheduler", "monitor", "frequency", "interval")
@@ -34,7 +35,9 @@ def configured(result: Any, system: nn.Module, steps: int | None = None) -> Opti
     if not made:
         raise ConfigError("configure_optimizers made no optimizer", where=WHERE, fix=f"return {FORMS}")
     _refuse_shared(made)
-    return Optimizers(made, [own_scheduler(each, WHERE) for each in schedulers])
+    found = Optimizers(made, [own_scheduler(each, WHERE) for each in schedulers])
+    refuse_decayed_signs(system, own_decayed(system, found), WHERE)
+    return found
 
 
 def _pairs(result: Any) -> tuple[dict[str, Any], list[Any]]:
@@ -116,7 +119,7 @@ def _from_options(name: str, options: dict[str, Any], system: nn.Module) -> Opti
         raise ConfigError(
             f"the options of '{name}' are wrong: {first['msg']}", where=where, fix="see trainwright list optimizer"
         ) from error
-    return build_optimizer(read, one_group(chosen, label=name))
+    return build_optimizer(read, one_group(chosen, label=name, computing=parametrized(system)))
 
 
 def _refuse_strangers(schedulers: Sequence[Any], optimizers: Mapping[str, Any]) -> None:

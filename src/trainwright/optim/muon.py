@@ -67,8 +67,10 @@ class Muon:
     redoes = False
 
     def __init__(self, options: MuonOptions, groups: Sequence[ParameterGroup]) -> None:
-        hidden = _part(groups, "muon", lambda name, param: is_hidden(name, param, options.rest_match))
-        rest = _part(groups, "rest", lambda name, param: not is_hidden(name, param, options.rest_match))
+        whole = [group for group in groups if not group.parametrized]  # the update of a weight is none of what it is computed from
+        hidden = _part(whole, "muon", lambda name, param: is_hidden(name, param, options.rest_match))
+        rest = _part(whole, "rest", lambda name, param: not is_hidden(name, param, options.rest_match))
+        rest += _part([group for group in groups if group.parametrized], "rest", lambda name, param: True)
         if not hidden and not rest:
             raise nothing_to_train()
         self.base_learning_rate = self._rate = options.rate

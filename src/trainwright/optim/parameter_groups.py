@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from torch import nn
@@ -13,9 +13,11 @@ from trainwright.config.model import PartConfig
 from trainwright.optim.layer_depth import is_norm, layers_of
 from trainwright.optim.matching import SystemNames, fits
 from trainwright.optim.parameter_options import ParameterOptions
+from trainwright.optim.parametrized import parametrized, refuse_decayed_signs
 from trainwright.optim.rules import Settings, of_parameters
 
 WHERE = "trainer.parameters"
+NO_DECAY, PARAMETRIZED = "(no decay)", "(parametrized)"
 
 
 @dataclass
@@ -39,16 +41,28 @@ class ParameterGroup:
     """Not trained before."""
     frozen_from: Duration | None = None
     """Not trained from there on."""
+    parametrized: bool = False
+    """Whether these are no weights themselves, and weights are computed from them."""
 
     def learning_rate(self, of_the_optimizer: float) -> float:
         """The learning rate of the next step, from that of the optimizer."""
         return of_the_optimizer * self.scale if self.rate is None else self.rate
 
 
-def one_group(named: Iterable[tuple[str, nn.Parameter]], label: str = "default") -> list[ParameterGroup]:
-    """All parameters that need a gradient in one group with the optimizer's own settings; empty when there are none."""
+def one_group(named: Iterable[tuple[str, nn.Parameter]], label: str = "default", computing: Collection[int] = ()) -> list[ParameterGroup]:
+    """All parameters that need a gradient in one group with the optimizer's own settings; empty when there are none.
+
+    Those of `computing`, identities of parametrized ones, are in a second group without decay.
+    """
     trained = {name: param for name, param in named if param.requires_grad}
-    return [ParameterGroup(label, list(trained), list(trained.values()))] if trained else []
+    plain = {name: param for name, param in trained.items() if id(param) not in computing}
+    others = {name: param for name, param in trained.items() if id(param) in computing}
+    groups = [ParameterGroup(label, list(plain), list(plain.values()))] if plain else []
+    if others:
+        groups.append(
+            ParameterGroup(f"{label} {PARAMETRIZED} {NO_DECAY}", list(others), list(others.values()), weight_decay=0.0, parametrized=True)
+        )
+    return groups
 
 
 def as_groups(given: Iterable[ParameterGroup | tuple[str, nn.Parameter]]) -> list[ParameterGroup]:
@@ -73,9 +87,14 @@ def parameter_groups(
         raise _nothing_trained(any(param.requires_grad for param in names.params.values()), where)
     undecayed = without_decay(config, system, names, where)
     depth = layer_scales(config.layer_decay, system, where)
+    computing = parametrized(system)
+    asked = {name: param for name, param in trained.items() if settings[name].weight_decay and name not in undecayed}
+    refuse_decayed_signs(system, asked, f"{where}.rules")
     groups: dict[str, ParameterGroup] = {}
     for name, param in trained.items():
-        made = _group_of(settings[name], name in undecayed, depth.get(name), base_learning_rate, own_weight_decay, where)
+        computes = id(param) in computing
+        spared = name in undecayed or (computes and settings[name].weight_decay is None)
+        made = _group_of(settings[name], spared, computes, depth.get(name), base_learning_rate, own_weight_decay, where)
         group = groups.setdefault(made.label, made)
         group.names.append(name)
         group.params.append(param)
@@ -83,7 +102,7 @@ def parameter_groups(
 
 
 def _group_of(
-    settings: Settings, undecayed: bool, depth: tuple[int, float] | None, base: float, own_decay: float, where: str
+    settings: Settings, undecayed: bool, computes: bool, depth: tuple[int, float] | None, base: float, own_decay: float, where: str
 ) -> ParameterGroup:
     """An empty group with the settings of one parameter; equal labels have equal settings."""
     asked = own_decay if settings.weight_decay is None else settings.weight_decay
@@ -98,8 +117,10 @@ def _group_of(
         scale *= depth[1]
         words.append(f"layer {depth[0]}")
     words = words or ["default"]
+    if computes:
+        words.append(PARAMETRIZED)
     if undecayed and asked:
-        words.append("(no decay)")
+        words.append(NO_DECAY)
     return ParameterGroup(
         " ".join(words),
         [],
@@ -110,6 +131,7 @@ def _group_of(
         schedule=settings.schedule,
         frozen_until=settings.freeze if isinstance(settings.freeze, Duration) else None,
         frozen_from=settings.freeze_from,
+        parametrized=computes,
     )
 
 

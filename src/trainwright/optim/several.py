@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from trainwright.config.errors import ConfigError, RunError
 from trainwright.optim.base import Optimizer
 from trainwright.optim.parameter_groups import ParameterGroup
-from trainwright.optim.torch_optimizer import TorchOptimizer
+from trainwright.optim.parametrized import parametrized
+from trainwright.optim.torch_optimizer import DECAYS, TorchOptimizer
 
 FOLLOWED = (bool, int, float, str, type(None), tuple)
 """What of a param_group is kept: everything but parameters; tuples such as `betas`, which some schedulers move, come back as tuples."""
@@ -129,3 +130,17 @@ class Optimizers:
             each.load(own, saved[name])
         for scheduler, state in zip(self.schedulers, numbers["schedulers"], strict=True):
             scheduler.load(state)
+
+
+def own_decayed(system: nn.Module, optimizers: Optimizers) -> dict[str, nn.Parameter]:
+    """Parametrized parameters that a torch optimizer which the system made decays, by name."""
+    computing = parametrized(system)
+    return {
+        name: param
+        for member in optimizers.members.values()
+        if isinstance(member, OwnTorch)
+        for rule, theirs in zip(member.parameter_groups, member.optimizer.param_groups, strict=True)
+        if any(theirs.get(each) for each in DECAYS)
+        for name, param in zip(rule.names, rule.params, strict=True)
+        if id(param) in computing
+    }

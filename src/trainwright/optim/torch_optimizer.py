@@ -13,6 +13,8 @@ from trainwright.optim.base import check_names, nothing_to_train
 from trainwright.optim.parameter_groups import ParameterGroup
 
 COUNTS = ("step", "mu_product")
+DECAYS = ("weight_decay", "lambd")
+"""What torch's optimizers call the decay of a group; ASGD's is `lambd`."""
 
 
 class TorchOptimizer:
@@ -39,6 +41,8 @@ class TorchOptimizer:
                 theirs["lr"] = rule.learning_rate(self.learning_rate)
             if "weight_decay" in theirs:
                 theirs["weight_decay"] = self.weight_decay if rule.weight_decay is None else rule.weight_decay
+            if "lambd" in theirs and rule.weight_decay == 0:
+                theirs["lambd"] = 0.0  # a group without decay has none under this name either
 
     def zero_grad(self) -> None:
         """Drop all gradients."""
@@ -89,7 +93,18 @@ def wrap(made_from: type[torch.optim.Optimizer], options: Mapping[str, Any], gro
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{made_from.__name__} refuses its options", where="trainer.optimizer", why=str(error)) from error
     _check_settings(made, groups)
+    _refuse_orthogonalised(made, groups)
     return TorchOptimizer(made, groups)
+
+
+def _refuse_orthogonalised(made: torch.optim.Optimizer, groups: Sequence[ParameterGroup]) -> None:
+    """Raise ConfigError for an update that takes what it moves for weight matrices, where a parametrization computes them."""
+    name = next((group.names[0] for group in groups if group.parametrized), None)
+    if name is not None and type(made).__name__ == "Muon":
+        why = f"its update is of whole weight matrices, and from '{name}' a parametrization computes one"
+        raise ConfigError(
+            "Muon cannot train parametrized weights", where="trainer.optimizer", why=why, fix="use muon, which leaves them to adamw"
+        )
 
 
 def _check_settings(made: torch.optim.Optimizer, groups: Sequence[ParameterGroup]) -> None:
