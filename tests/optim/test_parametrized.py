@@ -1,4 +1,4 @@
-"""Weights that parametrizations compute keep what they promise under every optimizer, and decay leaves what they are computed from alone."""
+"""Weights that parametrizations compute keep what they promise under every optimizer, and decay leaves what computes them alone."""
 
 from __future__ import annotations
 
