@@ -26,7 +26,7 @@ def sign_keeping(system: nn.Module) -> set[int]:
         id(param)
         for module in system.modules()
         if parametrize.is_parametrized(module)
-        for parts in module.parametrizations.values()  # type: ignore[operator, union-attr]
+        for parts in module.parametrizations.values()
         if isinstance(parts[0], _Orthogonal) and parts[0].orthogonal_map == _OrthMaps.householder
         for param in (parts.original,)
     }
