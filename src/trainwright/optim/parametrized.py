@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from torch import nn
 from torch.nn.utils import parametrize
@@ -22,14 +23,9 @@ def parametrized(system: nn.Module) -> set[int]:
 
 def sign_keeping(system: nn.Module) -> set[int]:
     """Identities of those that hold the signs of an orthogonal weight made of Householder reflections, which nothing may change."""
-    return {
-        id(param)
-        for module in system.modules()
-        if parametrize.is_parametrized(module)
-        for parts in module.parametrizations.values()
-        if isinstance(parts[0], _Orthogonal) and parts[0].orthogonal_map == _OrthMaps.householder
-        for param in (parts.original,)
-    }
+    given: Iterator[Any] = (getattr(module, "parametrizations", {}) for module in system.modules() if parametrize.is_parametrized(module))
+    lists = [parts for each in given for parts in each.values()]
+    return {id(each.original) for each in lists if isinstance(each[0], _Orthogonal) and each[0].orthogonal_map == _OrthMaps.householder}
 
 
 def _computing(module: nn.Module) -> Iterable[nn.Parameter]:
