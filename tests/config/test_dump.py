@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trainwright.api.config import Config
@@ -12,6 +12,8 @@ from trainwright.config.reading import parse_yaml
 from trainwright.config.registry import parts
 from trainwright.config.sizes import Bytes
 
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
+NAME = TEXT.filter(lambda text: len(text.encode()) < 200)
 DURATION = st.builds(lambda count, unit: f"{count} {unit}", st.integers(1, 10**6), st.sampled_from(["epochs", "steps", "s", "min", "h"]))
 TIME = st.builds(lambda count, unit: f"{count} {unit}", st.integers(1, 10**6), st.sampled_from(["s", "min", "h", "d"]))
 POSITIVE = st.floats(1e-12, 1e12)
@@ -26,7 +28,7 @@ TRAINER = st.fixed_dictionaries(
         "max_time": TIME,
         "batch_size": st.integers(0, 4096),
         "evaluate_every": DURATION,
-        "monitor": st.text(),
+        "monitor": TEXT,
         "early_stopping": st.none() | st.fixed_dictionaries({"patience": st.integers(1, 99), "min_delta": POSITIVE}),
         "optimizer": OPTIMIZER,
         "clip": st.fixed_dictionaries({}, optional={"norm": POSITIVE}),
@@ -34,10 +36,10 @@ TRAINER = st.fixed_dictionaries(
     },
 )
 COLUMNS = st.dictionaries(
-    st.text(),
+    TEXT,
     st.one_of(
         st.sampled_from(["number", "category", "ignore"]),
-        st.fixed_dictionaries({"type": st.just("number"), "fill": st.none() | POSITIVE | st.text()}),
+        st.fixed_dictionaries({"type": st.just("number"), "fill": st.none() | POSITIVE | TEXT}),
     ),
     max_size=4,
 )
@@ -48,11 +50,11 @@ CONFIGS = st.fixed_dictionaries(
         )
     },
     optional={
-        "targets": st.lists(st.text()),
-        "inputs": st.one_of(st.text(), st.lists(st.text())),
+        "targets": st.lists(TEXT),
+        "inputs": st.one_of(TEXT, st.lists(TEXT)),
         "columns": COLUMNS,
         "trainer": TRAINER,
-        "run": st.fixed_dictionaries({}, optional={"name": st.text(), "dir": st.text(), "seed": st.integers(0)}),
+        "run": st.fixed_dictionaries({}, optional={"name": NAME, "dir": NAME, "seed": st.integers(0, 2**64 - 1)}),
     },
 )
 
@@ -69,6 +71,7 @@ def escaped(values):
     return values.replace("${", "$${") if isinstance(values, str) else values
 
 
+@settings(deadline=None)  # the first example builds the checks of every part
 @given(CONFIGS)
 def test_a_dumped_config_read_again_is_the_same_config(values):
     config = config_of(escaped(values))

@@ -9,13 +9,19 @@ from pydantic import Field, field_validator
 
 from trainwright.config.choice import choice
 from trainwright.config.errors import ConfigError, nearest
-from trainwright.config.model import ConfigModel, refused
+from trainwright.config.limits import MOST_SEED, refuse_long_path
+from trainwright.config.model import ConfigModel, refusal, refused
 from trainwright.data.config import DataConfig
 from trainwright.engine.config import TrainerConfig
 from trainwright.systems.config import SupervisedConfig
 
 DEVICES = ("auto", "cpu", "cuda", "cuda:1", "mps")
 """Devices as they are written; `cuda:1` stands for any number."""
+
+
+def _short_path(value: str) -> str:
+    refuse_long_path(value)
+    return value
 
 
 class RunConfig(ConfigModel):
@@ -25,7 +31,7 @@ class RunConfig(ConfigModel):
     """The folder under `runs/`; default: the name of the data and the target."""
     dir: str = ""
     """The run directory itself; default: `runs/<name>/<start time>`."""
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, le=MOST_SEED)
     """Fixes the split, the initial weights, the order of rows and dropout."""
     device: str = Field(default="auto", json_schema_extra={"pattern": r"^(auto|cpu|cuda|cuda:\d+|mps)$"})
     """`auto`, `cpu`, `cuda`, `cuda:1`, `mps`."""
@@ -33,6 +39,11 @@ class RunConfig(ConfigModel):
     """CPU threads of torch; 0 leaves its choice."""
     warnings: Literal["once", "all", "log", "error"] = "once"
     """Python's warnings: `once` a place or `all`, on the console and in the log; only in the `log`; or as an `error` that ends the run."""
+
+    @field_validator("name", "dir")
+    @classmethod
+    def _is_no_longer_than_a_path(cls, value: str) -> str:
+        return refusal(_short_path)(value)
 
     @field_validator("device")
     @classmethod

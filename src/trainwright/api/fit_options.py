@@ -10,6 +10,7 @@ from pydantic import Field
 
 from trainwright.config.compose import compose, given
 from trainwright.config.errors import ConfigError, ManyErrors, RequestError, did_you_mean
+from trainwright.config.limits import MOST_SEED
 from trainwright.config.located import validate
 from trainwright.config.model import ConfigModel
 from trainwright.engine.config import TrainerConfig
@@ -34,7 +35,7 @@ OTHER_WORDS = {
 class FitRunConfig(ConfigModel):
     """Seed and device of a run."""
 
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, le=MOST_SEED)
     """Fixes the order of rows and dropout; the first weights are those of the model given."""
     device: str = "auto"
     """`auto`, `cpu`, `cuda`, `cuda:1`, `mps`."""

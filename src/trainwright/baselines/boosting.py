@@ -114,7 +114,7 @@ class Boosting:
             "learning_rate": options.learning_rate,
             "max_leaf_nodes": options.leaves,
             "categorical_features": self.columns.categorical or None,
-            "random_state": self.seed,
+            "random_state": self.seed % 2**32,  # scikit-learn takes no more
         }
 
     def _classifier(self, truth: np.ndarray) -> Any:

@@ -93,4 +93,4 @@ class Linear:
     def _ridge(self) -> Any:
         from sklearn.linear_model import Ridge
 
-        return Ridge(alpha=self.options.penalty, random_state=self.seed)
+        return Ridge(alpha=self.options.penalty, random_state=self.seed % 2**32)  # scikit-learn takes no more

@@ -9,6 +9,9 @@ from types import TracebackType
 from trainwright.cli.style import bold, dim, red
 from trainwright.config.errors import Interrupted, ManyErrors, TrainwrightError
 
+LONGEST = 2_000
+"""Characters of one line of an error."""
+
 
 def explain(error: TrainwrightError) -> None:
     """Print an error to stderr; of several mistakes each, and their number."""
@@ -20,11 +23,15 @@ def explain(error: TrainwrightError) -> None:
 
 
 def told(error: TrainwrightError, label: str = "error") -> str:
-    """One error in one to four lines."""
-    place = bold(f"{error.where}: ", sys.stderr) if error.where else ""
-    lines = [f"{red(label, sys.stderr)}: {place}{error.what}"]
-    lines += [f"  {dim(name, sys.stderr)}: {text}" for name, text in (("why", error.why), ("fix", error.fix)) if text]
+    """One error in one to four lines, each shortened where it repeats a very long value."""
+    place = bold(f"{_shortened(error.where)}: ", sys.stderr) if error.where else ""
+    lines = [f"{red(label, sys.stderr)}: {place}{_shortened(error.what)}"]
+    lines += [f"  {dim(name, sys.stderr)}: {_shortened(text)}" for name, text in (("why", error.why), ("fix", error.fix)) if text]
     return "\n".join([*lines, *(f"  {note}" for note in getattr(error, "__notes__", ()))])
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} … {text[-LONGEST // 4 :]}"
 
 
 def unexpected(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

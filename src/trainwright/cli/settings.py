@@ -48,7 +48,7 @@ def is_config(word: str) -> bool:
 
 def is_table(word: str) -> bool:
     """Whether a .json or .txt file holds rows rather than options: it is no mapping, or no line of it is `key = value`."""
-    if not word.lower().endswith((".json", ".txt")):
+    if not word.lower().endswith((".json", ".txt")) or not os.path.isfile(word):  # a pipe is not opened here: it would wait
         return False
     try:
         with open(word, encoding="utf-8", errors="replace") as file:

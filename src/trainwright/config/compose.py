@@ -12,6 +12,7 @@ from typing import Any
 from trainwright.config.errors import ConfigError, RequestError, did_you_mean, nearest
 from trainwright.config.interpolation import interpolate
 from trainwright.config.layers import assign, canonical_keys, merge
+from trainwright.config.limits import refuse_count, refuse_value
 from trainwright.config.loading import is_old_form, load, read_file
 from trainwright.config.model import ConfigModel
 from trainwright.config.places import KeyPath, Node, Place, node_of, parse_path
@@ -87,7 +88,21 @@ def compose(
             except ConfigError as error:
                 composed.problems.append(error)
     composed.problems += interpolate(root, model, environment)
+    composed.problems += _unusable_values(root)
     return composed
+
+
+def _unusable_values(root: Node) -> list[RequestError]:
+    """Numbers and texts that fit no option, wherever they came from; raises ConfigError where there are too many values to look at."""
+    problems: list[RequestError] = []
+    for count, node in enumerate(root.walk(), 1):
+        refuse_count(count, root.place.name)
+        try:
+            for each in node.value if isinstance(node.value, dict) else [node.value]:
+                refuse_value(each, str(node.place))
+        except ConfigError as error:
+            problems.append(error)
+    return problems
 
 
 Step = tuple[int, Callable[[], Assignment]]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from trainwright.config.errors import ConfigError, RequestError, nearest
+from trainwright.config.limits import MOST_DEPTH, MOST_TEXT, MOST_VALUES, refuse_count
 from trainwright.config.model import ConfigModel
 from trainwright.config.places import KeyPath, Node, node_of, parse_path
 from trainwright.config.reading import literal
@@ -30,12 +30,16 @@ class _Resolver:
         self.errors: list[RequestError] = []
         self.open: list[tuple[int, str]] = []
         self.done: set[int] = set()
+        self.copied = 0
 
     def resolve(self, node: Node) -> None:
         """Replace the references in one text; nodes it refers to are resolved first."""
-        if id(node) in self.done or not isinstance(node.value, str) or "${" not in node.value:
+        if id(node) in self.done or not isinstance(node.value, str) or "${" not in node.value or self.copied > MOST_VALUES:
             return
         self.done.add(id(node))
+        if len(self.open) > MOST_DEPTH:
+            what = f"references lead to references more than {MOST_DEPTH} times"
+            raise ConfigError(what, where=str(node.place), fix="name what is meant at once")
         self.open.append((id(node), node.value))
         try:
             node.value = self.replaced(node)
@@ -47,7 +51,10 @@ class _Resolver:
         text: str = node.value
         whole = REFERENCE.fullmatch(text)
         if whole and whole["name"] is not None:
-            return copy.deepcopy(self.named(whole["name"], node).value)
+            named = self.named(whole["name"], node)
+            self.copied += sum(1 for _ in named.walk())  # references to references multiply what they name
+            refuse_count(self.copied, str(node.place))
+            return named.copy().value
         parts, end = [], 0
         for found in REFERENCE.finditer(text):
             parts.append(text[end : found.start()])
@@ -59,6 +66,9 @@ class _Resolver:
                 )
             parts.append("${" if found["escaped"] else self.as_text(found["name"], node))
             end = found.end()
+            if sum(map(len, parts)) > MOST_TEXT:
+                what = f"references make a text of more than {MOST_TEXT:,} characters"
+                raise ConfigError(what, where=str(node.place), fix="refer to less")
         return "".join([*parts, text[end:]])
 
     def as_text(self, name: str, node: Node) -> str:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from trainwright.config.errors import ConfigError, RequestError, nearest
+from trainwright.config.errors import ConfigError, ManyErrors, RequestError, nearest
+from trainwright.config.limits import MOST_DEPTH, refuse_count, refuse_depth
 from trainwright.config.places import Node, Place, node_of
 from trainwright.config.reading import kind_of, parse_yaml, read_yaml
+from trainwright.config.text_files import read_text
 
 if TYPE_CHECKING:
     from trainwright.config.old_forms.node import ConfigNode
@@ -92,25 +95,43 @@ def _is_plain(config: Any) -> bool:
 
 def _read_json(path: Path, problems: list[RequestError] | None) -> Node:
     """JSON by its own rules (escapes, tabs), with places as YAML finds them, which reads nearly all of it."""
+    text = read_text(path)
+    repeated: list[str] = []
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        value = json.loads(text)
-    except FileNotFoundError:
-        raise ConfigError("no such file", where=str(path), fix="check where you are") from None
-    except UnicodeDecodeError as error:
-        raise ConfigError("not a text file", where=str(path), why=f"byte {error.start} is not UTF-8") from error
+        value = json.loads(text, object_pairs_hook=partial(_mapping, repeated))
     except json.JSONDecodeError as error:
         where = f"{path}:{error.lineno}:{error.colno}"
         raise ConfigError(f"not valid JSON: {error.msg}", where=where, fix="close every bracket and quote") from error
-    except OSError as error:
-        raise ConfigError("cannot be read", where=str(path), why=error.strerror or str(error)) from error
+    except RecursionError:
+        refuse_depth(MOST_DEPTH + 1, str(path))
+        raise
+    except ValueError as error:
+        raise ConfigError("a number cannot be read", where=str(path), why=str(error), fix="put it in quotes if it is text") from error
     if not isinstance(value, dict):
         raise ConfigError(f"the file holds {kind_of(value)}, not options", where=str(path), fix='write {"key": value}')
+    whole = node_of(value, Place(str(path)))
+    refuse_count(sum(1 for _ in whole.walk()), str(path))
+    found: list[RequestError] = []
     try:
-        node = parse_yaml(text.replace("\t", " "), str(path), problems)
+        node = parse_yaml(text.replace("\t", " "), str(path), found)
     except ConfigError:
-        return node_of(value, Place(str(path)))
-    return node if node.plain() == value else node_of(value, Place(str(path)))
+        node = whole
+    node = node if node.plain() == value else whole
+    found = found or [ConfigError(f"'{key}' is given twice", where=str(path), fix="keep one of them") for key in repeated]
+    if problems is not None:
+        problems += found
+    elif found:
+        raise found[0] if len(found) == 1 else ManyErrors(found)
+    return node
+
+
+def _mapping(repeated: list[str], pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; keys that it holds twice are added to `repeated`."""
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        keys = [key for key, _ in pairs]
+        repeated += [key for key in made if keys.count(key) > 1]
+    return made
 
 
 def _with_bases(path: Path, chain: tuple[Path, ...]) -> Node:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trainwright.config.errors import ConfigError
+from trainwright.config.limits import refuse_depth
 
 Plain = Any
 KeyPath = tuple[str | int, ...]
@@ -69,6 +70,15 @@ class Node:
             for each in self.value.values() if isinstance(self.value, dict) else self.value:
                 yield from each.walk()
 
+    def copy(self) -> Node:
+        """The same with nodes of its own, which may be changed."""
+        value = self.value
+        if isinstance(value, dict):
+            value = {key: each.copy() for key, each in value.items()}
+        elif isinstance(value, list):
+            value = [each.copy() for each in value]
+        return Node(value, self.place, self.key, self.layer)
+
     def in_layer(self, layer: int) -> Node:
         """The same node, it and all below it marked as of `layer`."""
         for each in self.walk():
@@ -76,12 +86,13 @@ class Node:
         return self
 
 
-def node_of(value: Plain, place: Place, layer: int = 0) -> Node:
-    """Plain mappings, lists and values as nodes that share one place."""
+def node_of(value: Plain, place: Place, layer: int = 0, depth: int = 0) -> Node:
+    """Plain mappings, lists and values as nodes that share one place; raises ConfigError for what is too deep, or holds itself."""
+    refuse_depth(depth, str(place))
     if isinstance(value, Mapping):
-        return Node({str(key): node_of(each, place, layer) for key, each in value.items()}, place, place, layer)
+        return Node({str(key): node_of(each, place, layer, depth + 1) for key, each in value.items()}, place, place, layer)
     if isinstance(value, list | tuple):
-        return Node([node_of(each, place, layer) for each in value], place, place, layer)
+        return Node([node_of(each, place, layer, depth + 1) for each in value], place, place, layer)
     return Node(value, place, place, layer)
 
 
@@ -92,6 +103,14 @@ def spelled(path: KeyPath) -> str:
 
 
 KEY = re.compile(r"\"((?:[^\"\\]|\\.)*)\"|'([^']*)'|([^.\"'=\s][^.=]*)")
+
+
+def _unescaped(quoted: str) -> str:
+    try:
+        return str(json.loads(f'"{quoted}"'))
+    except ValueError as error:
+        fix = "escapes are those of JSON; or write it in single quotes"
+        raise ConfigError(f'"{quoted}" is not quoted text', why=str(error), fix=fix) from error
 
 
 def parse_path(text: str) -> KeyPath:
@@ -105,9 +124,9 @@ def parse_path(text: str) -> KeyPath:
         double, single, bare = found.groups()
         if bare is not None:
             bare = bare.strip()
-            keys.append(int(bare) if keys and re.fullmatch(r"0|[1-9][0-9]*", bare) else bare)
+            keys.append(int(bare) if keys and re.fullmatch(r"0|[1-9][0-9]{0,17}", bare) else bare)
         else:
-            keys.append(json.loads(f'"{double}"') if double is not None else single)
+            keys.append(_unescaped(double) if double is not None else single)
         position = found.end()
         if position == len(text):
             return tuple(keys)

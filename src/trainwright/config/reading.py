@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 import yaml
 
 from trainwright.config.errors import ConfigError, ManyErrors, RequestError, nearest
+from trainwright.config.limits import refuse_count, refuse_depth, refuse_digits
 from trainwright.config.places import Node, Place
+from trainwright.config.text_files import read_text
 
 CORE = "tag:yaml.org,2002:"
 INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
@@ -22,12 +25,31 @@ SCALARS: list[tuple[str, re.Pattern[str], list[str] | None]] = [
     ("merge", re.compile("<<"), ["<"]),
 ]
 """The core schema of YAML 1.2 (`no`, `on` and `12:30` are text, `1e-3` is a number), and the merge key of 1.1."""
+SIMPLE = ("str", *(kind for kind, _, _ in SCALARS))
+"""Tags of single values that may be written out, as in `!!str 3`."""
 
 
 class CoreLoader(yaml.SafeLoader):
-    """Resolves plain scalars by the core schema of YAML 1.2 instead of 1.1."""
+    """Resolves plain scalars by the core schema of YAML 1.2 instead of 1.1, and refuses what is too deep or too much while it reads."""
 
     yaml_implicit_resolvers: dict[str, list[Any]] = {}
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.depth = self.count = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """As PyYAML does it, counting."""
+        mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+        self.depth += 1
+        self.count += 1
+        try:
+            refuse_depth(self.depth, where := f"{mark.line + 1}:{mark.column + 1}")
+            refuse_count(self.count, where)
+            made: yaml.Node | None = super().compose_node(parent, index)
+        finally:
+            self.depth -= 1
+        return made
 
 
 for _tag, _pattern, _first in SCALARS:
@@ -37,15 +59,7 @@ for _tag, _pattern, _first in SCALARS:
 def read_yaml(path: Path, shown: str = "", problems: list[RequestError] | None = None) -> Node:
     """The mapping in a YAML file; raises ConfigError naming line and column of what is wrong; `problems` as for `parse_yaml`."""
     shown = shown or str(path)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise ConfigError("no such file", where=shown, fix=_similar(path)) from None
-    except UnicodeDecodeError as error:
-        raise ConfigError("not a text file", where=shown, why=f"byte {error.start} is not UTF-8", fix="a config is YAML text") from error
-    except OSError as error:
-        raise ConfigError("cannot be read", where=shown, why=error.strerror or str(error)) from error
-    node = parse_yaml(text, shown, problems)
+    node = parse_yaml(read_text(path, shown, missing=_similar), shown, problems)
     if node.value is None:
         return Node({}, node.place)
     if not isinstance(node.value, dict):
@@ -60,11 +74,14 @@ def parse_yaml(text: str, name: str, problems: list[RequestError] | None = None)
     """
     try:
         root = yaml.compose(text, Loader=CoreLoader)
+    except ConfigError as error:
+        raise ConfigError(error.what, where=f"{name}:{error.where}", why=error.why, fix=error.fix) from error
     except yaml.MarkedYAMLError as error:
         raise _syntax_error(error, name, text) from error
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        raise ConfigError(f"character {error.character!r} is not allowed in YAML", where=f"{name}:{line}") from error
+        what = f"character {error.character!r} is not allowed in YAML"
+        raise ConfigError(what, where=f"{name}:{line}", fix="take it out, or save the file as UTF-8 text") from error
     if root is None:
         return Node(None, Place(name, 1, 1))
     builder = _Builder(name)
@@ -80,7 +97,7 @@ def literal(text: str, place: Place) -> Node:
     """The value of an override: a list, mapping or quoted text, else a plain value; raises ConfigError where a bracket or quote is open."""
     stripped = text.strip()
     if not stripped.startswith(("[", "{", '"', "'")) or stripped in ("[", "{", '"', "'"):
-        return Node(_plain_value(stripped), place, place)
+        return Node(_plain_value(stripped, str(place)), place, place)
     try:
         node = parse_yaml(stripped, "value")
     except ConfigError as error:
@@ -92,22 +109,28 @@ def literal(text: str, place: Place) -> Node:
     return node
 
 
-def _plain_value(text: str) -> Any:
+def _plain_value(text: str, where: str) -> Any:
     kind = next((kind for kind, pattern, _ in SCALARS if pattern.fullmatch(text)), "str")
-    return _typed(kind, text)
+    return text if kind in ("str", "merge") else _typed(kind, text, where)
 
 
-def _typed(kind: str, text: str) -> Any:
-    """A scalar as the Python value of its kind; text that the kind does not fit stays text."""
-    if kind == "null":
+def _typed(kind: str, text: str, where: str) -> Any:
+    """A scalar as the Python value of its kind; raises ConfigError for text that is none of that kind, and numbers out of all range."""
+    if kind == "null" and text in ("", "~", "null", "Null", "NULL"):
         return None
     if kind == "bool" and text.lower() in ("true", "false"):
         return text.lower() == "true"
     if kind == "int" and INTEGER.fullmatch(text):
+        refuse_digits(text, where)
         return int(text, 0) if text.startswith(("0o", "0x")) else int(text)
     if kind == "float" and (FLOAT.fullmatch(text) or INTEGER.fullmatch(text)):
-        return float(re.sub(r"\.(inf|nan)", r"\1", text.lower()))
-    return text
+        value = float(re.sub(r"\.(inf|nan)", r"\1", text.lower()))
+        if math.isinf(value) and "inf" not in text.lower():
+            raise ConfigError(f"{text[:40]} is too large for a number", where=where, fix="write at most 1.7e308, or .inf if it is meant")
+        return value
+    raise ConfigError(
+        f"'{text[:40]}' is not what its tag says", where=where, why=f"the tag is !!{kind}", fix="leave the tag out, or mend the value"
+    )
 
 
 def kind_of(value: Any) -> str:
@@ -130,31 +153,40 @@ class _Builder:
         self.name = name
         self.errors: list[RequestError] = []
         self.open: set[int] = set()
+        self.count = 0
 
     def place(self, mark: Any) -> Place:
         return Place(self.name, mark.line + 1, mark.column + 1)
 
     def build(self, node: yaml.Node) -> Node:
         place = self.place(node.start_mark)
+        self.count += 1
+        refuse_count(self.count, str(place))
         if id(node) in self.open:
             raise ConfigError("an alias refers to the mapping or list it is in", where=str(place), fix="remove the alias")
         if isinstance(node, yaml.ScalarNode):
             return Node(self.scalar(node, place), place)
+        self.refuse_tag(node, ("map",) if isinstance(node, yaml.MappingNode) else ("seq",), place)
         self.open.add(id(node))
+        refuse_depth(len(self.open), str(place))  # aliases of aliases are deep without brackets
         value = self.mapping(node, place) if isinstance(node, yaml.MappingNode) else [self.build(each) for each in node.value]
         self.open.discard(id(node))
         return Node(value, place)
 
     def mapping(self, node: yaml.MappingNode, place: Place) -> dict[str, Node]:
         own: dict[str, Node] = {}
-        merged: dict[str, Node] = {}
+        merged: dict[str, Node] | None = None
         for key, value in node.value:
             at = self.place(key.start_mark)
-            if key.tag == CORE + "merge":
-                merged |= self.merged(value, at)
-                continue
             if not isinstance(key, yaml.ScalarNode):
-                raise ConfigError("a key must be text, not a list or a mapping", where=str(at))
+                fix = "write `key: value`; quote a key that begins with [ or {"
+                raise ConfigError("a key must be text, not a list or a mapping", where=str(at), fix=fix)
+            self.refuse_tag(key, SIMPLE, at)
+            if key.tag == CORE + "merge" and key.value == "<<":
+                if merged is not None:
+                    self.errors.append(ConfigError("'<<' is given twice", where=str(at), fix="write both in one: `<<: [*first, *second]`"))
+                merged = self.merged(value, at) if merged is None else merged
+                continue
             if key.value in own:
                 first = own[key.value].key
                 what = f"'{key.value}' is given twice"
@@ -162,7 +194,12 @@ class _Builder:
                 continue
             built = self.build(value)
             own[key.value] = Node(built.value, built.place, at)
-        return {**merged, **own}
+        return {**(merged or {}), **own}
+
+    def refuse_tag(self, node: yaml.Node, allowed: tuple[str, ...], place: Place) -> None:
+        if not (node.tag.startswith(CORE) and node.tag.removeprefix(CORE) in allowed):
+            fix = "write plain values; nothing in a config is run as code"
+            raise ConfigError(f"the tag '{node.tag.replace(CORE, '!!')}' is not allowed", where=str(place), fix=fix)
 
     def merged(self, node: yaml.Node, place: Place) -> dict[str, Node]:
         built = self.build(node)
@@ -174,12 +211,9 @@ class _Builder:
         return {key: value for each in several for key, value in each.value.items()}
 
     def scalar(self, node: yaml.ScalarNode, place: Place) -> Any:
+        self.refuse_tag(node, SIMPLE, place)
         kind = node.tag.removeprefix(CORE)
-        if kind in ("str", "merge", "null", "bool", "int", "float"):
-            return _typed(kind, node.value)
-        raise ConfigError(
-            f"the tag '{node.tag}' is not allowed", where=str(place), fix="write plain values; nothing in a config is run as code"
-        )
+        return node.value if kind in ("str", "merge") else _typed(kind, node.value, str(place))
 
 
 def _syntax_error(error: yaml.MarkedYAMLError, name: str, text: str) -> ConfigError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -55,7 +56,8 @@ def joined(refusals: Sequence[Refusal], name: str) -> tuple[str, str]:
     if bounds:
         key, words = BOUNDS[bounds[0].kind]
         limit = bounds[0].context[key]
-        return f"{name}: {bounds[0].value} is not {words} {limit:g}", f"write a number {_OF.get(words, words)} {limit:g}"
+        shown = str(limit) if isinstance(limit, int) else f"{limit:g}"
+        return f"{name}: {bounds[0].value} is not {words} {shown}", f"write a number {_OF.get(words, words)} {shown}"
     lengths = [each for each in refusals if each.kind in ("too_short", "too_long")]
     if lengths:
         return _length(lengths[0], name)
@@ -126,7 +128,7 @@ def _how_to_write(value: Any, expected: list[str]) -> str:
             return f"write {meant or 'true or false'}"
         if expected == ["a list"]:
             return f"write [{value}]"
-    if isinstance(value, float) and expected == ["a whole number"]:
+    if isinstance(value, float) and math.isfinite(value) and expected == ["a whole number"]:
         return f"write {round(value)}"
     if expected == ["text"] and not isinstance(value, dict | list) and value is not None:
         return f'put it in quotes: "{str(value).lower() if isinstance(value, bool) else value}"'

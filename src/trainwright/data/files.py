@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import hashlib
 import os
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,7 @@ def found_files(text: str, *, where: str = "data.source") -> list[Path]:
         for file in files:
             check_readable(file, where)
         return files
-    path = Path(text).expanduser()
+    path = Path(os.path.expanduser(text))
     check_readable(path, where)
     return [path]
 
@@ -59,11 +60,19 @@ def is_glob(text: str) -> bool:
 
 
 def check_readable(path: Path, where: str = "data.source") -> None:
-    """Raises DataError when `path` is missing (nearest name offered), a directory, empty or not to be read."""
-    if path.is_dir():
+    """Raises DataError when `path` is missing (nearest name offered), a directory, no regular file, empty or not to be read."""
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        raise DataError(f"no file '{path}'", where=where, fix=_beside(path)) from None
+    except (OSError, ValueError) as error:  # a name too long, or with a NUL; a folder that may not be looked into
+        why = getattr(error, "strerror", None) or str(error)
+        raise DataError(f"'{str(path)[:200]}' cannot be read", where=where, why=why, fix="check the name and its permissions") from error
+    if stat.S_ISDIR(mode):
         raise DataError(f"'{path}' is a directory", where=where, why="a table is a file", fix=_inside(path))
-    if not path.exists():
-        raise DataError(f"no file '{path}'", where=where, fix=_beside(path))
+    if not stat.S_ISREG(mode):
+        why = "a pipe or device can be read once only, or never ends"
+        raise DataError(f"'{path}' is no regular file", where=where, why=why, fix="write what it gives to a file, and name that")
     try:
         with path.open("rb") as opened:
             first = opened.read(1)

@@ -12,6 +12,7 @@ from trainwright.config.errors import ConfigError, ManyErrors, RequestError
 from trainwright.config.old_forms.objects import nested_keys
 from trainwright.config.places import Node, Place, spelled
 from trainwright.config.reading import literal
+from trainwright.config.text_files import read_text
 
 LINE = re.compile(
     r"^(?P<key>[^:=;#\s]+)\s*"
@@ -39,14 +40,7 @@ def read_lines(path: Path, sections: bool = True) -> list[Line]:
 
     Keys under `[name]` lie in that section; without `sections` such lines are only headings, as for configargparse.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise ConfigError("no such file", where=str(path), fix="check where you are") from None
-    except UnicodeDecodeError as error:
-        raise ConfigError("not a text file", where=str(path), why=f"byte {error.start} is not UTF-8") from error
-    except OSError as error:
-        raise ConfigError("cannot be read", where=str(path), why=error.strerror or str(error)) from error
+    text = read_text(path)
     section: tuple[str, ...] = ()
     found: list[Line] = []
     problems: list[RequestError] = []

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from trainwright.config.errors import ConfigError, ManyErrors, RequestError
+from trainwright.config.limits import refuse_depth
 from trainwright.config.model import PartConfig
 from trainwright.config.places import parse_path, spelled
 
@@ -140,6 +141,7 @@ def _value(value: Any, path: Path, name: str, problems: list[RequestError], arou
     if id(value) in around:
         raise ConfigError(f"{spelled(path)} holds itself", where=name, fix="remove the circle")
     around = (*around, id(value))
+    refuse_depth(len(around), name)
     found = fields_of_object(value)
     if found is not None:
         return _mapping(found, path, name, problems, around)
