@@ -24,7 +24,7 @@ from trainwright.engine.trainer import FitResult
 from trainwright.metrics import best_threshold, compute, default_metrics, headline, intervals
 from trainwright.metrics.outcome import Outcome
 from trainwright.runs.directory import RunDirectory
-from trainwright.runs.results import build_results
+from trainwright.runs.results import build_results, put_loss
 from trainwright.systems.supervised import SupervisedSystem
 
 log = logging.getLogger(__name__)
@@ -88,7 +88,7 @@ def measure(
         outcomes[split] = {name: model.outcome(name, found[f"{name}.truth"], found[f"{name}.scores"]) for name in prepared.targets}
         losses[split] = {name: found[f"{name}.loss"] for name in prepared.targets}
         metrics[split] = {name: compute(outcome, metrics_of(prepared, name)) for name, outcome in outcomes[split].items()}
-        metrics[split]["loss"] = system.metrics(outputs)["loss"]
+        put_loss(metrics[split], system.metrics(outputs)["loss"])
     return outcomes, losses, metrics
 
 
@@ -121,12 +121,15 @@ def choose_thresholds(prepared: Prepared, model: Model, found: dict[str, np.ndar
 def by_target(flat: dict[str, float], targets: list[str]) -> dict[str, Any]:
     """`{"<target>.<metric>": value, "loss": value}` as results.json nests it."""
     nested: dict[str, Any] = {name: {} for name in targets}
+    longest_first = sorted(targets, key=len, reverse=True)  # `a.b.accuracy` is of the target `a.b`, should there be an `a` too
     for key, value in flat.items():
-        owner = next((name for name in targets if key.startswith(f"{name}.")), None)
-        if owner is None:
-            nested[key] = value
-        else:
+        owner = next((name for name in longest_first if key.startswith(f"{name}.")), None)
+        if owner is not None:
             nested[owner][key.removeprefix(f"{owner}.")] = value
+        elif key == "loss":
+            put_loss(nested, value)
+        else:
+            nested[key] = value
     return nested
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from trainwright.runs.files import plain, read_json
 FORMAT = 1
 Metrics = dict[str, dict[str, float | None] | float | None]
 """Target → metric → value, and `loss` beside the targets; null where a metric is undefined."""
+LOSS = "loss"
+"""The key of the loss of all targets together, beside theirs; within the metrics of a target that is called so."""
 
 
 class _Section(BaseModel):
@@ -137,6 +140,21 @@ def validate_results(content: Any, where: str = "results.json") -> dict[str, Any
         raise RunError(
             "this does not have the layout of results.json", where=where, why=wrong, fix="docs/results.md describes every field"
         ) from error
+
+
+def put_loss(metrics: dict[str, Any], value: float | None) -> None:
+    """Put the loss of all targets into the metrics of a split."""
+    of_a_target = metrics.get(LOSS)
+    if isinstance(of_a_target, dict):
+        of_a_target[LOSS] = value
+    else:
+        metrics[LOSS] = value
+
+
+def loss_in(metrics: Mapping[str, Any]) -> Any:
+    """The loss of all targets in the metrics of a split; None where it was not measured."""
+    found = metrics.get(LOSS)
+    return found.get(LOSS) if isinstance(found, Mapping) else found
 
 
 def build_results(**fields: Any) -> dict[str, Any]:

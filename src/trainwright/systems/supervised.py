@@ -124,7 +124,7 @@ class SupervisedSystem(System):
         penalty = getattr(self.combiner, "penalty", None)
         if penalty is not None:
             totals.append(penalty.sum())
-            parts["penalty"] = totals[-1].detach()
+            parts["penalty" if "penalty" not in parts else "combiner penalty"] = totals[-1].detach()
         return Loss(sum(totals[1:], totals[0]), hidden.shape[0], parts, outputs)
 
     def _single(self, batch: Batch, hidden: Tensor) -> Loss:

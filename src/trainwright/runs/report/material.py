@@ -13,6 +13,7 @@ import yaml
 from trainwright.config.errors import RunError
 from trainwright.runs.directory import RunDirectory
 from trainwright.runs.files import read_json
+from trainwright.runs.results import LOSS
 
 NAMES = {
     "data": "data.json",
@@ -54,10 +55,11 @@ class Material:
     @property
     def targets(self) -> list[str]:
         """The targets, in the order of the results, else of the data."""
-        found = [name for split in ("test", "validation", "train") for name in mapping(mapping(self.results.get("metrics")).get(split))]
+        measured = [mapping(mapping(self.results.get("metrics")).get(split)) for split in ("test", "validation", "train")]
+        found = [name for each in measured for name in each if name != LOSS or isinstance(each[name], dict)]
         listed = [str(column.get("name")) for column in rows(self.data.get("columns")) if column.get("role") == "target"]
         names = [str(each) for each in self.run.get("targets") or []]
-        return [name for name in dict.fromkeys([*names, *mapping(self.results.get("verdict")), *found, *listed]) if name != "loss"]
+        return list(dict.fromkeys([*names, *mapping(self.results.get("verdict")), *found, *listed]))
 
     def metrics(self, split: str, target: str) -> dict[str, Any]:
         """Metric → value of one target on one split."""

@@ -6,6 +6,7 @@ from trainwright.runs.report.figures import interval, known, score, seconds, wor
 from trainwright.runs.report.markup import Content, Markup, code, note, quoted, table, tag
 from trainwright.runs.report.material import Material, mapping
 from trainwright.runs.report.sections.layout import Section
+from trainwright.runs.results import loss_in
 
 SPLITS = ("train", "validation", "test")
 SHOWN_TARGETS = 40
@@ -49,7 +50,8 @@ def _value(value: object, strong: bool) -> Markup:
 
 def _loss(material: Material) -> Content:
     found = mapping(material.results.get("metrics"))
-    said = [f"{split} {score(mapping(found.get(split)).get('loss'))}" for split in SPLITS if known(mapping(found.get(split)).get("loss"))]
+    losses = {split: loss_in(mapping(found.get(split))) for split in SPLITS}
+    said = [f"{split} {score(loss)}" for split, loss in losses.items() if known(loss)]
     return note("Loss: ", ", ".join(said), ".") if said else None
 
 
