@@ -275,9 +275,111 @@ def test_a_loss_that_jumps_is_a_spike_and_noise_is_none() -> None:
     noise = (1.0 + 0.1 * torch.randn(60, generator=generator)).tolist()
     for value in noise:
         assert not watch.is_spike(value)
-        watch.losses.append(value)
+        watch.remember({"loss": value})
     assert watch.is_spike(3.0)
     assert not watch.is_spike(-3.0)
+
+
+def test_a_part_of_the_loss_that_jumps_is_a_spike_unless_it_is_small_beside_the_whole_or_only_begins() -> None:
+    watch = SpikeWatch(LossSpikeOptions(window=10, factor=5.0))
+    for _ in range(10):
+        watch.remember({"loss": 2.0, "loss/kl": 0.5, "loss/tiny": 1e-6, "loss/later": 0.0})
+    assert watch.is_spike(1.0, "loss/kl")
+    assert not watch.is_spike(0.55, "loss/kl")
+    assert not watch.is_spike(1e-2, "loss/tiny")
+    assert not watch.is_spike(1.0, "loss/later")
+    again = SpikeWatch(watch.options)
+    again.load(watch.state())
+    again.load(watch.state())  # a run that goes back takes its state twice
+    assert again.state() == watch.state()
+
+
+class Preset(Callback):
+    """Leaves out the same batches from the beginning, as if their fault had been known."""
+
+    def __init__(self, left_out: set[int]) -> None:
+        self.ticks = left_out
+
+    def on_fit_start(self, session: Any, system: Any) -> None:
+        session.left_out |= self.ticks
+
+
+class Remembers(Callback):
+    """Keeps what was left out, and how often the run went back."""
+
+    def on_train_end(self, session: Any, system: Any) -> None:
+        self.left_out, self.times_back = set(session.left_out), session.times_back
+
+
+class Wrecking:
+    """A training step that reports the loss as it is, but whose gradient is enormous when a marked row is in the batch."""
+
+    def __init__(self, trained: Any) -> None:
+        self.original = trained.training_step
+
+    def __call__(self, batch: Any, moment: Moment) -> Loss:
+        marked = (batch["input"][:, 0] > 50).any()
+        clean = {**batch, "input": batch["input"].clone()}
+        clean["input"][:, 0].clamp_(max=3.0)
+        loss = self.original(clean, moment)
+        return Loss(loss.total + (loss.total - loss.total.detach()) * torch.where(marked, 1e6, 0.0), loss.count, outputs=loss.outputs)
+
+
+@pytest.mark.parametrize(
+    ("fault", "log", "save"),
+    [
+        *(("loss", *each) for each in ((3, 5), (1, 1), (4, 1), (6, 6))),
+        *(("update", *each) for each in ((3, 5), (1, 1), (5, 3))),
+        *(("not finite", *each) for each in ((3, 5), (4, 1))),
+    ],
+)
+def test_at_any_cadence_going_back_gives_the_history_of_a_run_without_the_batches_left_out(
+    fault: str, log: int, save: int, tmp_path: Path
+) -> None:
+    import engine_runs
+
+    options: dict[str, Any] = {
+        "log_every": f"{log} steps",
+        "evaluate_every": "6 steps",
+        "checkpoint": {"every": f"{save} steps", "min_interval": "1 h", "keep_last": 1},
+        "recovery": {"loss_spike": {"window": 5, "factor": 20.0, "policy": "rollback"}, "not_finite": "rollback"},
+        "optimizer": {"type": "sgd", "learning_rate": 0.02},
+        "ema": {"decay": 0.9},
+        "max_epochs": None,
+        "max_steps": 48,
+    }
+    place = int(epoch_order(3, 6, 43)[29])  # met late enough for the window to be full with any of the cadences
+
+    def trained_in(folder: Path, callback: Callback) -> Any:
+        trained, data = marked(factor={"loss": 1e4, "update": 1.0, "not finite": math.nan}[fault], places=())
+        data.blocks["input"][place, 0] = 60.0
+        if fault == "update":
+            del trained.training_step
+            trained.training_step = Wrecking(trained)
+        only_in_epoch(trained, 6)
+        trainer = engine_runs.Trainer(engine_runs.config(**options), seed=3, device="cpu", callbacks=[callback], console=False)
+        return trained, trainer.fit(trained, data, rows(20, seed=1), run=folder)
+
+    remembers = Remembers()
+    trained, result = trained_in(tmp_path / "a", remembers)
+    assert result.steps == 48
+    assert remembers.times_back >= 1
+    clean, _ = trained_in(tmp_path / "b", Preset(remembers.left_out))
+    assert table(tmp_path / "a") == table(tmp_path / "b")
+    assert same(weights(trained), weights(clean))
+
+
+def only_in_epoch(trained: Any, epoch: int) -> None:
+    """Let a marked row be harmless in all epochs but one."""
+    faulty = trained.training_step
+
+    def step(batch: Any, moment: Moment) -> Loss:
+        if moment.epoch != epoch:
+            batch = {**batch, "input": batch["input"].clone()}
+            batch["input"][:, 0].clamp_(max=3.0)
+        return faulty(batch, moment)  # type: ignore[no-any-return]
+
+    trained.training_step = step
 
 
 @pytest.mark.parametrize("policy", ["warn", "stop", "rollback"])

@@ -43,3 +43,8 @@ def second_name(pattern: str, values: Mapping[str, float]) -> str:
         if field is not None:
             made += format(values[field], spec or "") if field in values else "-"
     return NOT_IN_NAMES.sub(".", made).strip()
+
+
+def step_of(folder: str) -> int:
+    """The step in the name of a checkpoint's own directory."""
+    return int(folder.rpartition("-")[2])

@@ -49,6 +49,17 @@ class Permanent:
         return {each.folder for each in found if each.kept}
 
 
+@dataclass
+class BeforeRow:
+    """The newest two no younger than the last row whose losses were looked at: what a run is put back to, and one more should that be bad."""
+
+    step: int = 0
+
+    def keeps(self, found: Sequence[Manifest]) -> set[str]:
+        """Folder names of both."""
+        return {each.folder for each in [each for each in found if each.kind == "full" and each.step <= self.step][-2:]}
+
+
 def holders(found: Iterable[Manifest], steps: Iterable[int]) -> set[str]:
     """For each step the folder that holds its weights: the full one if there is one, else the weights alone."""
     by_step: dict[int, Manifest] = {}

@@ -15,7 +15,7 @@ from typing import Any
 from torch import Tensor
 
 from trainwright.checkpoint.manifest import Damaged, Manifest, read_manifest, verify
-from trainwright.checkpoint.names import FOLDER
+from trainwright.checkpoint.names import FOLDER, step_of
 from trainwright.checkpoint.pointers import point, remove_dangling
 from trainwright.checkpoint.retention import BestK, Policy, holders, kept
 from trainwright.checkpoint.snapshot import TensorFiles
@@ -114,12 +114,16 @@ class CheckpointStore:
         except OSError as error:
             log.debug("the pointers beside the checkpoints are not as they should be: %s", error.strerror or error)
 
-    def latest(self) -> Checkpoint | None:
+    def latest(self, until: int | None = None) -> Checkpoint | None:
         """The newest that can be continued, verified with the best weights it refers to; damaged ones are set aside by name, said aloud.
 
-        None when none was ever written. Raises RunError when there were some and none is whole, or when one is from a newer format.
+        With `until` the newest of those of no later step; where there is none, the oldest. None when none was ever written. Raises RunError
+        when there were some and none is whole, or when one is from a newer format.
         """
-        names = sorted((each.name for each in self._folders() if each.name.startswith("step-")), reverse=True)
+        names = sorted((each.name for each in self._folders() if each.name.startswith("step-")), key=step_of, reverse=True)
+        if until is not None:
+            later = [name for name in names if step_of(name) > until]
+            names = names[len(later) :] + later[::-1]
         lost: list[str] = []
         incomplete: Checkpoint | None = None
         for name in names:

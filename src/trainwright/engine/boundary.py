@@ -95,7 +95,7 @@ def loss_row(session: Session, evaluating: bool = False) -> dict[str, float]:
     since, trained = session.last_row
     means = session.running_loss.means() if session.step > since and session.running_loss.ticks else {}
     if session.spikes is not None and means:
-        session.spikes.hear(session, means["loss"])
+        session.spikes.hear(session, means)
     seconds = session.timing.read()
     row: dict[str, float] = {
         "step": session.step,

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("trainwright.engine")
 
+TRUSTED = 2
+"""Times gone back because of batches since one row before the update that led to it is suspected too."""
+
 Gradient = Callable[["Session", Batch, int, Moment], list[Loss]]
 
 
@@ -143,19 +146,28 @@ def weights_finite(session: Session) -> Tensor:
 
 
 def go_back(session: Session, ticks: list[int], why: str) -> None:
-    """Put the session to its last checkpoint and leave out the batches at fault; raises WentBack, or NotFinite when it was too often."""
-    recovery = session.config.recovery
-    left, times = session.left_out | set(ticks), session.times_back + 1
-    if times > recovery.limit:
-        raise NotFinite(f"{why} at step {session.step}, after going back {recovery.limit} times", fix="see trainer.recovery, or the data")
-    at = session.step
-    if not session.saver.resume(session):
+    """Put the session where its losses were good and leave out the batches at fault; raises WentBack, or NotFinite when it was too often.
+
+    That is the newest checkpoint no younger than the last logged row: a later one may hold the fault already, which shows only in the
+    losses after it. When no further row comes of that, again and again, the updates just before that row are suspected one by one.
+    """
+    at, row, limit, seconds = session.step, session.last_row[0], session.config.recovery.limit, session.timing.read()
+    before = session.went_back[1] if session.went_back[0] == row else 0
+    suspects = max(before + 1 - TRUSTED, 0)
+    earlier = [tick for tick in range(session.last_tick - 1, -1, -1) if tick not in session.left_out][:1] if suspects else []
+    new, times = {*ticks, *earlier} - session.left_out, session.times_back + 1
+    left = session.left_out | new
+    if times > limit:
+        raise NotFinite(f"{why} at step {at}, after going back {limit} times", fix="see trainer.recovery, or the data")
+    if not session.saver.resume(session, until=row - suspects):
         raise NotFinite(f"{why} at step {at}", why="there is no checkpoint to go back to")
+    session.timing.load(seconds)  # the time was spent
     for tracker in session.trackers:
         session.history = tracker.begin(session.step) or session.history
-    session.history = [row for row in session.history if row["step"] <= session.step]
-    session.left_out, session.times_back, session.next_boundary = left, times, 0
-    log.warning("%s at step %d: back to step %d, batch %s left out", why, at, session.step, ", ".join(map(str, sorted(ticks))))
+    session.history = [each for each in session.history if each["step"] <= session.step]
+    session.left_out, session.times_back, session.went_back, session.next_boundary = left, times, (row, before + 1), 0
+    said = ", ".join(map(str, sorted(new)))
+    log.warning("%s at step %d: back to step %d, batch %s left out", why, at, session.step, said)
     session.plan_next_boundary()
     raise WentBack
 

@@ -18,7 +18,7 @@ class LossSpikeOptions(ConfigModel):
     window: int = Field(default=20, ge=5)
     """Logged rows that are looked back on; nothing is judged before there are so many."""
     policy: Literal["warn", "rollback", "stop"] = "warn"
-    """`rollback` goes back to the last checkpoint and leaves out the batches since the last row."""
+    """`rollback` goes back to the last checkpoint before the jump and leaves out the batches since the last row."""
 
 
 class RecoveryOptions(ConfigModel):
@@ -26,7 +26,8 @@ class RecoveryOptions(ConfigModel):
 
     not_finite: Literal["stop", "skip", "rollback", "ignore"] = "stop"
     """`stop`: with exit code 1 and an autopsy, seen at logged rows. `skip`: leave out each batch whose loss or gradient is not finite;
-    the host waits for the device at every step. `rollback`: go back to the last checkpoint and leave out the batch at fault."""
+    the host waits for the device at every step. `rollback`: go back to the last checkpoint whose losses were good and leave out the
+    batch at fault."""
     limit: int = Field(default=10, ge=1)
     """Batches left out, or times gone back, before the run stops all the same."""
     out_of_memory: Literal["heal", "stop"] = "heal"
@@ -35,6 +36,11 @@ class RecoveryOptions(ConfigModel):
     """Watch for jumps of the training loss."""
     watchdog: Duration | None = None
     """When no step ends for so long (`30 min`), the stacks of all threads are written to the log; the run goes on waiting."""
+
+    @property
+    def goes_back(self) -> bool:
+        """Whether the run may be put back to a checkpoint."""
+        return self.not_finite == "rollback" or (self.loss_spike is not None and self.loss_spike.policy == "rollback")
 
     @field_validator("watchdog")
     @classmethod

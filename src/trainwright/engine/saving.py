@@ -15,7 +15,7 @@ from trainwright.checkpoint.background import Background
 from trainwright.checkpoint.manifest import Manifest
 from trainwright.checkpoint.names import second_name
 from trainwright.checkpoint.options import CheckpointConfig
-from trainwright.checkpoint.retention import BestK, LastK, Permanent, Policy
+from trainwright.checkpoint.retention import BeforeRow, BestK, LastK, Permanent, Policy
 from trainwright.checkpoint.snapshot import Snapshot, SnapshotMemory, TensorFiles, Torn, size_of
 from trainwright.checkpoint.store import CheckpointStore
 from trainwright.checkpoint.writer import all_of, json_bytes
@@ -59,8 +59,10 @@ class Saver:
     them, waits for the rest. The end of the run, signals and errors wait until it is on disk.
     """
 
-    def __init__(self, store: CheckpointStore, config: CheckpointConfig, cadences: Cadences | Cadence | None) -> None:
-        self.store, self.config = store, config
+    def __init__(
+        self, store: CheckpointStore, config: CheckpointConfig, cadences: Cadences | Cadence | None, before_row: BeforeRow | None = None
+    ) -> None:
+        self.store, self.config, self._before_row = store, config, before_row
         self.cadences = cadences if isinstance(cadences, Cadences) else Cadences(every=cadences)
         self.copying: Snapshot | None = None
         """The copy that the optimizer's step has to wait for."""
@@ -83,12 +85,16 @@ class Saver:
         self._timing = Timing()
 
     @classmethod
-    def of(cls, folder: Path, config: CheckpointConfig, plan: Plan) -> Saver:
-        """The saver of a run whose checkpoints are in `folder`. Raises ConfigError for cadences that do not fit the run."""
+    def of(cls, folder: Path, config: CheckpointConfig, plan: Plan, *, goes_back: bool = False) -> Saver:
+        """The saver of a run whose checkpoints are in `folder`. Raises ConfigError for cadences that do not fit the run.
+
+        `goes_back`: keep what a run may have to be put back to.
+        """
         policies: list[Policy] = [LastK(None if config.keep_last == "all" else config.keep_last), BestK(config.keep_best), Permanent()]
-        return cls(
-            CheckpointStore(folder, policies, (SYSTEM, EVALUATED) if config.best_as_weights else ()), config, Cadences.of(config, plan)
-        )
+        before_row = BeforeRow() if goes_back else None
+        policies += [] if before_row is None else [before_row]
+        store = CheckpointStore(folder, policies, (SYSTEM, EVALUATED) if config.best_as_weights else ())
+        return cls(store, config, Cadences.of(config, plan), before_row)
 
     def begin(self, session: Session) -> None:
         """Make ready for copies while training goes on: from here `wait_for_snapshot` must be called before every optimizer step."""
@@ -180,6 +186,8 @@ class Saver:
         """What is to be written; numbers and documents as they are now, rows logged so far on disk."""
         for tracker in session.trackers:
             tracker.sync()
+        if self._before_row is not None:
+            self._before_row.step = session.last_row[0]
         step, value, full = session.step, self._values.get(session.step), bool(due - {"weights"})
         manifests = [Manifest("weights", step, value=value, kept=True)] if "weights" in due else []
         if not full:
@@ -300,10 +308,13 @@ class Saver:
             order.best.entries = [entry for entry in order.best.entries if entry[0] != order.step]
             del self._held[order.step]
 
-    def resume(self, session: Session) -> bool:
-        """Put the session where its newest good checkpoint was; False when none was ever written. Raises RunError when none is usable."""
+    def resume(self, session: Session, until: int | None = None) -> bool:
+        """Put the session where its newest good checkpoint (no later than step `until`) was; False when none was ever written.
+
+        Raises RunError when none is usable.
+        """
         self.wait()
-        checkpoint = self.store.latest()
+        checkpoint = self.store.latest(until)
         if checkpoint is None:
             return False
         load(session, checkpoint)

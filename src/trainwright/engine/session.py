@@ -112,6 +112,8 @@ class Session:
     """How many of them were not finite, and left out one by one."""
     times_back: int = 0
     """How often the run went back to a checkpoint because of its loss."""
+    went_back: tuple[int, int] = (-1, 0)
+    """The step of the last row before the fault it went back for, and how often it did so for a fault right after that row."""
     overflowed: bool = False
     """Whether the gradient of this step overflowed float16."""
     finished: bool = False

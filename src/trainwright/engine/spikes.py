@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import statistics
 from collections import deque
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from trainwright.engine.recovery import NotFinite, go_back
@@ -22,29 +23,51 @@ SMALLEST = 0.01
 
 
 class SpikeWatch:
-    """Remembers the losses of the last logged rows."""
+    """Remembers the losses of the last logged rows, and those of their parts."""
 
     def __init__(self, options: LossSpikeOptions) -> None:
         self.options = options
-        self.losses: deque[float] = deque(maxlen=options.window)
+        self.losses: dict[str, deque[float]] = {}
 
-    def is_spike(self, loss: float) -> bool:
-        """Whether a loss lies more than `factor` spreads above the median of those before."""
-        if len(self.losses) < self.options.window:
+    def is_spike(self, loss: float, name: str = "loss") -> bool:
+        """Whether a loss, or a part of it, lies more than `factor` spreads above the median of those before.
+
+        A part is nothing to speak of while it is small beside the whole, nor while it has not begun.
+        """
+        before = self.losses.get(name, ())
+        if len(before) < self.options.window:
             return False
-        middle = statistics.median(self.losses)
-        spread = DEVIATION * statistics.median(abs(each - middle) for each in self.losses)
-        return loss > middle + self.options.factor * max(spread, SMALLEST * abs(middle))
+        middle, whole = statistics.median(before), statistics.median(self.losses.get("loss", before))
+        if name != "loss" and middle == 0:
+            return False
+        spread = DEVIATION * statistics.median(abs(each - middle) for each in before)
+        return loss > middle + self.options.factor * max(spread, SMALLEST * abs(middle), SMALLEST * abs(whole))
 
-    def hear(self, session: Session, loss: float) -> None:
-        """Judge a loss and remember it, unless it is a spike. Raises WentBack or NotFinite as the policy says."""
-        if not self.is_spike(loss):
-            self.losses.append(loss)
+    def remember(self, losses: Mapping[str, float]) -> None:
+        """Take in the losses of a row that is as it should be."""
+        for name, loss in losses.items():
+            self.losses.setdefault(name, deque(maxlen=self.options.window)).append(loss)
+
+    def hear(self, session: Session, losses: Mapping[str, float]) -> None:
+        """Judge the loss of a row and its parts, and remember them, unless one is a spike. Raises WentBack or NotFinite as the policy says."""
+        name = next((each for each, loss in losses.items() if self.is_spike(loss, each)), None)
+        if name is None:
+            self.remember(losses)
             return
-        what = f"the loss jumped to {loss:.4g} from {statistics.median(self.losses):.4g}"
+        said = "the loss" if name == "loss" else f"the part '{name.removeprefix('loss/')}' of the loss"
+        what = f"{said} jumped to {losses[name]:.4g} from {statistics.median(self.losses[name]):.4g}"
         if self.options.policy == "rollback":
             go_back(session, list(range(session.last_tick, session.tick)), what)
         if self.options.policy == "stop":
             fix = "lower the learning rate, or set trainer.recovery.loss_spike.policy: warn"
             raise NotFinite(f"{what} at step {session.step}", fix=fix)
         log.warning("%s at step %d", what, session.step)
+
+    def state(self) -> dict[str, list[float]]:
+        """For a checkpoint."""
+        return {name: list(losses) for name, losses in self.losses.items()}
+
+    def load(self, state: Mapping[str, Iterable[float]] | Iterable[float]) -> None:
+        """Take the state back; older checkpoints have the losses alone."""
+        found = state if isinstance(state, Mapping) else {"loss": state}
+        self.losses = {name: deque(losses, maxlen=self.options.window) for name, losses in found.items()}

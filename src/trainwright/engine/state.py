@@ -140,6 +140,7 @@ def state_of(session: Session) -> dict[str, Any]:
         "left_out": sorted(session.left_out),
         "skipped": session.skipped,
         "times_back": session.times_back,
+        "went_back": list(session.went_back),
         "plan": {name: getattr(session.plan, name) for name in GROWN},
         "extent": [session.plan.extent.steps_per_epoch, session.plan.extent.steps],
         "identity": identity(session),
@@ -154,7 +155,7 @@ def state_of(session: Session) -> dict[str, Any]:
         "last_row": list(session.last_row),
         "last_tick": session.last_tick,
         "scaler": None if session.precision.scaler is None else session.precision.scaler.state(),
-        "recent_losses": [] if session.spikes is None else list(session.spikes.losses),
+        "recent_losses": {} if session.spikes is None else session.spikes.state(),
         "stopped_because": "" if session.stopped_because in LENGTHS else session.stopped_because,
         "seconds": session.timing.read(),
     }
@@ -182,11 +183,12 @@ def load(session: Session, checkpoint: Checkpoint) -> None:
     session.tick, session.left_out = state.get("tick", session.step), set(state.get("left_out", ()))
     session.skipped = state.get("skipped", 0)
     session.times_back, session.last_tick = state.get("times_back", 0), state.get("last_tick", state["last_row"][0])
+    session.went_back = tuple(state.get("went_back", (-1, 0)))
     session.replan(continued(session.first_plan, state.get("plan", {})))
     if session.precision.scaler is not None and state.get("scaler"):
         session.precision.scaler.load(state["scaler"])
     if session.spikes is not None:
-        session.spikes.losses.extend(state.get("recent_losses", ()))
+        session.spikes.load(state.get("recent_losses", {}))
     session.last_row = (state["last_row"][0], state["last_row"][1])
     session.timing.load(state["seconds"])
     session.rates.apply(max(session.step - 1, 0))

@@ -234,10 +234,8 @@ class Trainer:
             session.history = tracker.begin(session.step) or session.history
         if resume and not continued:
             log.info("%s: no checkpoint yet; the run begins", store.folder.parent)
-        recovery = self.config.recovery
-        spikes = recovery.loss_spike
-        goes_back = recovery.not_finite == "rollback" or (spikes is not None and spikes.policy == "rollback")
-        if (forked or ((self.initial_checkpoint or goes_back) and not continued)) and not session.saver.save(session):
+        first = (self.initial_checkpoint or self.config.recovery.goes_back) and not continued
+        if (forked or first) and not session.saver.save(session):
             raise RunError(
                 "the first checkpoint cannot be written", where=str(store.folder), fix="free some space, or choose another place"
             )
@@ -301,7 +299,7 @@ class Trainer:
             best=Best(made.monitor.higher, keep),
             hooks=Hooks(self._callbacks(made.monitor, validation is not None), system),
             trackers=[registry.build("tracker", options, folder=run) for options in config.trackers],
-            saver=Saver.of(run / CHECKPOINTS, saving, made.plan),
+            saver=Saver.of(run / CHECKPOINTS, saving, made.plan, goes_back=config.recovery.goes_back),
             interrupts=interrupts,
             log_cadence=log_cadence,
             evaluate_cadence=evaluate_cadence,
