@@ -64,5 +64,6 @@ def test_metrics_of_a_target_whose_name_begins_as_another_are_its_own(tmp_path: 
 def test_a_model_of_ones_own_may_have_such_a_target_too(name: str, tmp_path: Path) -> None:
     x = torch.randn(40, 4, generator=torch.Generator().manual_seed(0))
     data = {"x": x, name: (x[:, 0] > 0).long()}
-    result = tw.fit(nn.Linear(4, 2), data, validation=data, target=name, max_steps=2, batch_size=20, run_dir=tmp_path / "run", console=False)
+    options: dict[str, Any] = {"max_steps": 2, "batch_size": 20, "run_dir": tmp_path / "run", "console": False}
+    result = tw.fit(nn.Linear(4, 2), data, validation=data, target=name, **options)
     assert {"loss", "accuracy"} <= set(result.metrics["validation"])

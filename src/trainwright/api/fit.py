@@ -62,6 +62,9 @@ def fit(
     (off here unless asked for). With `resume` a run already in `run_dir` is continued, bit for bit, from its last checkpoint. Raises
     ConfigError, DataError or RunError before the first step for a wrong request, and Interrupted once the run was saved after a signal.
     """
+    if resume and run_dir is None:
+        fix = "give its directory: tw.fit(…, run_dir=DIR, resume=True)"
+        raise ConfigError("resume=True needs to know which run", where="tw.fit", fix=fix)
     others = {"validation": one_of(validation_data, validation, "validation"), "test": one_of(test_data, test, "test")}
     options = {"batch_size": batch_size, "max_steps": max_steps, "max_epochs": max_epochs, **trainer}
     config = read_options(model, loss, optimizer, learning_rate, {"run.seed": seed, "run.device": device}, options)
@@ -83,7 +86,7 @@ def fit(
     kept: dict[str, Any] = {"continue_with": again, "console": console, "initial_checkpoint": True}
     engine = Trainer(config.trainer, seed=seed, device=device, callbacks=callbacks, **kept)
     check_whole(made, engine)
-    if resume and place:
+    if resume:
         refuse_changed(config, Path(place))
     with RunDirectory.create(place, type(model).__name__, resume=resume, python=True) as run:
         return trained(run, made, engine, config, resume)

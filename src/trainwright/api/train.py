@@ -177,7 +177,7 @@ def _run(config: Config, prepared: Prepared, in_memory: bool, resume: bool, file
                 write_configs(run, files)
             except OSError as error:
                 raise refusal(error, run.path) from error
-            training.train(run)
+            training.train(run, resume=resume)
     except RequestError:
         remove_unbegun(run, absent)
         raise
@@ -186,7 +186,7 @@ def _run(config: Config, prepared: Prepared, in_memory: bool, resume: bool, file
 
 def remove_unbegun(run: RunDirectory, absent: Sequence[Path]) -> None:
     """Remove the directory of a run that was refused before its first step, and the folders above it that were made for it."""
-    if any(run.checkpoints.glob("*")):
+    if run.resumed or any(run.checkpoints.glob("*")):
         return
     shutil.rmtree(run.path, ignore_errors=True)
     for folder in absent:

@@ -51,7 +51,7 @@ class Permanent:
 
 @dataclass
 class BeforeRow:
-    """The newest two no younger than the last row whose losses were looked at: what a run is put back to, and one more should that be bad."""
+    """The newest two no younger than the last row whose losses were good: what a run is put back to, and one more should that be bad."""
 
     step: int = 0
 

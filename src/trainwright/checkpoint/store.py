@@ -25,6 +25,9 @@ from trainwright.config.errors import RunError
 
 log = logging.getLogger("trainwright.checkpoint")
 
+RECORD = "checkpoints.json"
+"""The file beside the folder that says which checkpoint was written last."""
+
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -113,6 +116,25 @@ class CheckpointStore:
             remove_dangling(self.folder)
         except OSError as error:
             log.debug("the pointers beside the checkpoints are not as they should be: %s", error.strerror or error)
+
+    def record(self, step: int) -> None:
+        """Write beside the folder that there is a checkpoint of this step: should the folder be lost, it is known that something was."""
+        path = self.folder.with_name(RECORD)
+        temporary = path.with_name(f".{path.name}.tmp")
+        try:
+            temporary.write_text(json.dumps({"format": 1, "newest": step}) + "\n", encoding="utf-8")
+            os.replace(temporary, path)
+        except OSError as error:
+            log.debug("%s is not written: %s", path, error.strerror or error)
+
+    def newest_written(self) -> int:
+        """The step of the newest checkpoint that was ever written, as far as it is on record; -1 for none."""
+        try:
+            found = json.loads(self.folder.with_name(RECORD).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return -1
+        newest = found.get("newest") if isinstance(found, dict) else None
+        return newest if isinstance(newest, int) else -1
 
     def latest(self, until: int | None = None) -> Checkpoint | None:
         """The newest that can be continued, verified with the best weights it refers to; damaged ones are set aside by name, said aloud.

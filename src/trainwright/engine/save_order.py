@@ -80,6 +80,8 @@ class Order:
             yield from store.writing(
                 manifest, tensors if whole else {SYSTEM: as_evaluated(tensors)}, {STATE: self.document} if whole else {}
             )
+            if whole:
+                store.record(manifest.step)
         store.prune()
         store.point(self.name)
 

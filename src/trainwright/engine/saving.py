@@ -324,6 +324,8 @@ class Saver:
         self._drop(list(self._held))
         self._saved_step = None if session.boundary_pending else session.step
         self.store.forget_after(session.step)
+        if until is not None:
+            self.store.record(session.step)
         self.store.point()
         return True
 

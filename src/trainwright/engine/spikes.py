@@ -49,7 +49,7 @@ class SpikeWatch:
             self.losses.setdefault(name, deque(maxlen=self.options.window)).append(loss)
 
     def hear(self, session: Session, losses: Mapping[str, float]) -> None:
-        """Judge the loss of a row and its parts, and remember them, unless one is a spike. Raises WentBack or NotFinite as the policy says."""
+        """Judge and remember the loss of a row and its parts. Raises WentBack or NotFinite for a spike, as the policy says."""
         name = next((each for each, loss in losses.items() if self.is_spike(loss, each)), None)
         if name is None:
             self.remember(losses)

@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 
 from trainwright.config import registry
-from trainwright.config.errors import ConfigError, RunError
+from trainwright.config.errors import ConfigError
 from trainwright.data.rows import Head, Rows
 from trainwright.engine.assembly import Assembly
+from trainwright.engine.beginning import begin
 from trainwright.engine.callbacks import Callback, EarlyStop
 from trainwright.engine.callbacks.base import Hooks
 from trainwright.engine.config import TrainerConfig
@@ -28,7 +29,6 @@ from trainwright.engine.manual import SchedulerSteps
 from trainwright.engine.modes import Active, modes
 from trainwright.engine.monitor import Best, Monitor
 from trainwright.engine.online import one_pass
-from trainwright.engine.past import check_past
 from trainwright.engine.pieces import is_ready
 from trainwright.engine.plan import Plan, automatic_batch_size, make_plan
 from trainwright.engine.precision import Precision
@@ -200,7 +200,7 @@ class Trainer:
 
     def _run(self, session: Session, test: Rows | None, resume: bool, run: Path) -> FitResult:
         hooks, system = session.hooks, session.system
-        self._begin(session, resume)
+        begin(session, resume, self.initial_checkpoint)
         for hook in hooks.on_fit_start:
             hook(session, system)
         say_decayed(session)
@@ -218,28 +218,6 @@ class Trainer:
         tf32 = tf32_mode(cudnn=True, matmul=True) if self.config.precision.type == "tf32" else nullcontext()
         with generators_restored(self.device), tf32, modes(self.config.modes, system, self.device) as active:  # type: ignore[arg-type]
             yield active
-
-    def _begin(self, session: Session, resume: bool) -> None:
-        """Continue from a checkpoint or begin; nothing is written before the place was tried."""
-        store = session.saver.store
-        store.prepare()
-        if not resume and store.found():
-            fix = "continue it with resume, or choose another place"
-            raise RunError("there are checkpoints of a run here already", where=str(store.folder), fix=fix)
-        forked = session.fork
-        continued = resume and session.saver.resume(session)
-        refuse_shorter(session)
-        check_past(session, session.saved_extent, str(store.folder))
-        for tracker in session.trackers:
-            session.history = tracker.begin(session.step) or session.history
-        if resume and not continued:
-            log.info("%s: no checkpoint yet; the run begins", store.folder.parent)
-        first = (self.initial_checkpoint or self.config.recovery.goes_back) and not continued
-        if (forked or first) and not session.saver.save(session):
-            raise RunError(
-                "the first checkpoint cannot be written", where=str(store.folder), fix="free some space, or choose another place"
-            )
-        session.saver.begin(session)
 
     def _asked(self) -> list[Callback]:
         """The callbacks of the configuration, made. Raises ConfigError for one, there or given, that is none."""
@@ -349,15 +327,6 @@ def limited(rows: Any, config: TrainerConfig) -> Any:
         return rows
     size = config.batch_size if isinstance(config.batch_size, int) else automatic_batch_size(len(rows))
     return Head(rows, config.limit_batches * (1 if is_ready(rows) else size))
-
-
-def refuse_shorter(session: Session) -> None:
-    """Raise RunError when a run is to end before where it is."""
-    plan = session.plan
-    done = session.tick if plan.limit == "max_epochs" else session.step
-    if plan.max_steps is not None and done > plan.max_steps:
-        why = f"it has made {session.step} steps, and is asked to end at {max(plan.max_steps, 0)}"
-        raise RunError("this run is longer already", where=f"trainer.{plan.limit}", why=why, fix="ask for more")
 
 
 def say_decayed(session: Session) -> None:

@@ -1,0 +1,67 @@
+"""How a run begins: from its newest checkpoint, or with the first step; never with the first step over steps that are on record."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from trainwright.config.errors import RunError
+from trainwright.engine.past import check_past
+from trainwright.tracking.csv import FILE, read_rows
+
+if TYPE_CHECKING:
+    from trainwright.engine.session import Session
+
+log = logging.getLogger("trainwright.engine")
+
+
+def begin(session: Session, resume: bool, initial_checkpoint: bool) -> None:
+    """Continue from a checkpoint or begin; nothing is written before the place was tried.
+
+    Raises RunError where checkpoints are and `resume` is not asked for, where all are lost, and where the run is longer than it is to be.
+    """
+    store, forked = session.saver.store, session.fork
+    store.prepare()
+    if not resume and store.found():
+        fix = "continue it with resume, or choose another place"
+        raise RunError("there are checkpoints of a run here already", where=str(store.folder), fix=fix)
+    continued = resume and session.saver.resume(session)
+    if not continued:
+        refuse_lost(session, resume, initial_checkpoint)
+    elif not forked and store.newest_written() > session.step:
+        what = "%s: a checkpoint of step %d was written and cannot be used; going on from step %d"
+        log.warning(what, session.folder, store.newest_written(), session.step)
+    refuse_shorter(session)
+    check_past(session, session.saved_extent, str(store.folder))
+    for tracker in session.trackers:
+        session.history = tracker.begin(session.step) or session.history
+    first = (initial_checkpoint or session.config.recovery.goes_back) and not continued
+    if (forked or first) and not session.saver.save(session):
+        raise RunError("the first checkpoint cannot be written", where=str(store.folder), fix="free some space, or choose another place")
+    session.saver.begin(session)
+
+
+def refuse_lost(session: Session, resume: bool, initial_checkpoint: bool) -> None:
+    """Raise RunError for a run that has made steps and whose checkpoints are gone; say so where one asked to be continued has none yet."""
+    store, folder = session.saver.store, session.folder
+    logged = max((int(row["step"]) for row in read_rows(folder / FILE)), default=0)
+    saved = max((store.newest_written(), *(each.step for each in store.found())))
+    if saved > 0 or (initial_checkpoint and logged):
+        why = f"it has made {max(saved, logged)} steps, and no checkpoint that can be continued is in {store.folder.name}/"
+        weights = any(each.kind == "weights" for each in store.found()) or (folder / "model").is_dir()
+        rest = f" from its weights: weights={folder}" if weights else ""
+        fix = f"put its checkpoints back from a copy, or begin another run in another place{rest}"
+        raise RunError("the checkpoints of this run are gone", where=str(folder), why=why, fix=fix)
+    if logged:
+        log.warning("%s: it ended before its first checkpoint; its %d steps are made again", folder, logged)
+    elif resume:
+        log.warning("%s: nothing to continue yet; the run begins", folder)
+
+
+def refuse_shorter(session: Session) -> None:
+    """Raise RunError when a run is to end before where it is."""
+    plan = session.plan
+    done = session.tick if plan.limit == "max_epochs" else session.step
+    if plan.max_steps is not None and done > plan.max_steps:
+        why = f"it has made {session.step} steps, and is asked to end at {max(plan.max_steps, 0)}"
+        raise RunError("this run is longer already", where=f"trainer.{plan.limit}", why=why, fix="ask for more")
