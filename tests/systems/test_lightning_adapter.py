@@ -900,3 +900,109 @@ def test_a_step_that_returns_something_else_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(TrainwrightError, match="training_step returned a mapping without 'loss'"):
         fit(tmp_path, made(Wrong))
+
+
+def numbers(values: Any) -> dict[str, float]:
+    return {name: round(float(each), 5) for name, each in values.items()}
+
+
+@pytest.mark.parametrize("reduce", ["mean", "sum", "max", "min"])
+def test_what_a_module_reads_of_its_logged_values_is_what_lightning_has_there(tmp_path: Path, reduce: str) -> None:
+    seen: list[Any] = []
+
+    class Logs(classifier()):
+        def note(self, place: str) -> None:
+            trainer = self.trainer
+            seen.append((place, *map(numbers, (trainer.callback_metrics, trainer.logged_metrics, trainer.progress_bar_metrics))))
+
+        def training_step(self, batch: Any, batch_idx: int) -> Any:
+            value = float(batch_idx + 1 + 10 * self.current_epoch)
+            self.log("both", value, on_step=True, on_epoch=True, reduce_fx=reduce, prog_bar=True)
+            self.log("step", value, reduce_fx=reduce)
+            self.log("epoch", value, on_step=False, on_epoch=True, reduce_fx=reduce, prog_bar=True, logger=False)
+            return self.loss_of(batch)
+
+        def validation_step(self, batch: Any, batch_idx: int) -> None:
+            self.log("val_both", float(batch_idx), on_step=True, on_epoch=True, reduce_fx=reduce)
+            self.log("val_loss", float(batch_idx), prog_bar=True)
+
+        def on_train_epoch_end(self) -> None:
+            self.note("epoch")
+            self.log("late", float(self.current_epoch))
+
+        def on_train_epoch_start(self) -> None:
+            self.note("start")
+
+        def on_train_end(self) -> None:
+            self.note("end")
+
+    train, held_out = batches(), batches(16, 8, 1)
+    peer(made(Logs), train, held_out)
+    theirs = seen.copy()
+    seen.clear()
+    fit(tmp_path, made(Logs), train=Ready(train), validation=Ready(held_out), sanity_check=0)
+    assert [place for place, *_ in seen] == [place for place, *_ in theirs]
+    for ours, other in zip(seen, theirs, strict=True):
+        assert ours == other, ours[0]
+
+
+@pytest.mark.parametrize("monitor", ["both", "both_epoch", "both_step", "epoch", "late"])
+@pytest.mark.parametrize("played", [False, True])
+def test_a_plateau_hears_the_epoch_and_not_its_last_batch(tmp_path: Path, monitor: str, played: bool) -> None:
+    heard: list[list[float]] = []
+
+    class Plateau(torch.optim.lr_scheduler.ReduceLROnPlateau):
+        def step(self, metrics: Any, epoch: Any = None) -> None:  # type: ignore[override]
+            heard[-1].append(round(float(metrics), 5))
+            super().step(metrics, epoch)
+
+    class Logs(classifier()):
+        def training_step(self, batch: Any, batch_idx: int) -> Any:
+            value = float(batch_idx + 1 + 10 * self.current_epoch)
+            self.log("both", value, on_step=True, on_epoch=True)
+            self.log("epoch", value, on_step=False, on_epoch=True)
+            return self.loss_of(batch)
+
+        def on_train_epoch_end(self) -> None:
+            self.log("late", 2.0 + self.current_epoch)
+
+        def configure_optimizers(self) -> Any:
+            optimizer = torch.optim.SGD(self.parameters(), lr=0.1)
+            scheduler = {"scheduler": Plateau(optimizer, patience=0), "monitor": monitor}
+            return {"optimizer": optimizer, "lr_scheduler": scheduler}
+
+    class Plays(Logs):
+        def optimizer_zero_grad(self, epoch: int, batch_idx: int, optimizer: Any) -> None:
+            optimizer.zero_grad()
+
+    kind = Plays if played else Logs
+    heard.append([])
+    peer(made(kind), batches())
+    heard.append([])
+    fit(tmp_path, made(kind), train=Ready(batches()))
+    assert heard[1] == heard[0] and len(heard[0]) == 2
+
+
+def test_the_value_of_an_epoch_is_the_same_when_the_run_was_cut_within_it(tmp_path: Path) -> None:
+    ends: list[dict[str, float]] = []
+
+    class Logs(classifier()):
+        def training_step(self, batch: Any, batch_idx: int) -> Any:
+            self.log("both", float(batch_idx), on_step=True, on_epoch=True)
+            return self.loss_of(batch)
+
+        def on_train_epoch_end(self) -> None:
+            ends.append(numbers(self.trainer.callback_metrics))
+
+    class Stops(Callback):
+        def on_train_batch_end(self, session: Any, system: Any, batch: Any, index: int) -> None:
+            if session.step == 9:
+                session.interrupts.requested = 1
+
+    fit(tmp_path / "whole", made(Logs), train=Ready(batches()))
+    whole = ends.copy()
+    ends.clear()
+    with pytest.raises(Interrupted):
+        fit(tmp_path / "cut", made(Logs), train=Ready(batches()), callbacks=[Stops()])
+    fit(tmp_path / "cut", made(Logs), train=Ready(batches()), resume=True)
+    assert ends == whole and whole[-1] == {"both": 2.5, "both_step": 5.0, "both_epoch": 2.5}

@@ -11,6 +11,7 @@ from torch import nn
 
 from trainwright.api.trial import first_rows, told
 from trainwright.config.errors import ConfigError, DataError
+from trainwright.data.datasets.splits import in_splits, say_unused
 from trainwright.data.forms import rows_from
 from trainwright.data.rows import Rows
 from trainwright.systems.base import System, built
@@ -48,6 +49,7 @@ def system_for(model: Any, given: Mapping[str, Any], asked: Mapping[str, Any], *
     if given["train"] is None:
         fix = "give (x, y) tensors, a Dataset, a DataLoader or anything else that gives rows"
         raise DataError("there are no training data", where="tw.fit(train_data)", fix=fix)
+    given = apart(given)
     labelled = not (isinstance(model, System) or system is not None)
     dtype = wanted_dtype(model)
     splits: dict[str, Rows] = {
@@ -64,6 +66,23 @@ def system_for(model: Any, given: Mapping[str, Any], asked: Mapping[str, Any], *
     if isinstance(chosen, PlainSystem):
         chosen.fit_targets(splits["train"])
     return Adapted(chosen, splits)
+
+
+def apart(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The splits that a mapping of them, such as a Hugging Face `DatasetDict`, holds as training data, as if they were given one by one.
+
+    Splits without a place in a run are named. Raises ConfigError for one that is given beside the mapping too.
+    """
+    together = given["train"]
+    splits = in_splits(together, "tw.fit(train_data)")
+    if splits is None or "train" not in splits:
+        return dict(given)
+    for split in ("validation", "test"):
+        if split in splits and given.get(split) is not None and given[split] is not together:
+            fix = f"leave {split}= out, or give train_data=data['train']"
+            raise ConfigError(f"the data hold a {split} split, and {split} data are given too", where=f"tw.fit({split})", fix=fix)
+    say_unused(splits, given, "give one as validation= or test= to have it measured")
+    return {name: splits.get(name, data if data is not together else None) for name, data in given.items()}
 
 
 def _chosen(model: nn.Module, splits: Mapping[str, Rows], asked: Mapping[str, Any], seed: int) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import is_dataclass
 from pathlib import Path
@@ -17,7 +18,9 @@ from trainwright.data.datasets.splits import in_splits, is_column
 from trainwright.data.draws import Draws, draws_kept
 from trainwright.data.loader_rows import LoaderRows
 from trainwright.data.rows import DatasetRows, Rows, TensorRows, alike, as_blocks, cast, first_of, names_of, other_sample, own_words, recast
-from trainwright.data.streams import StreamRows, looks_batched
+from trainwright.data.streams import StreamRows
+
+log = logging.getLogger("trainwright.data")
 
 BATCH_SIZE = 64
 """Samples of a stream that are joined, unless said."""
@@ -196,7 +199,7 @@ def _of_mapping(data: Mapping[str, Any], split: str, wanted: torch.dtype, where:
         if not len(rows):
             raise DataError(f"there are no {split} rows", where=where)
         return rows
-    splits = in_splits(data)
+    splits = in_splits(data, where)
     if splits is None:
         wrong = {name: type(each).__name__ for name, each in data.items() if not is_column(each)}
         why = ", ".join(f"{name} is a {kind}" for name, kind in wrong.items()) or "it is empty"
@@ -208,17 +211,21 @@ def _of_mapping(data: Mapping[str, Any], split: str, wanted: torch.dtype, where:
 
 
 def _of_loader(loader: Any, wanted: torch.dtype, stream: dict[str, Any], common: dict[str, Any]) -> Any:
-    """Rows of a DataLoader: by number where its dataset has an index and its `__iter__` is torch's own, else in order."""
+    """Batches of a DataLoader, each as the loader gives it: by number where it has an index and torch's own `__iter__`, else in order.
+
+    Raises DataError where the items of one without a batch size are said to be samples.
+    """
+    alone = loader.batch_size is None and loader.batch_sampler is None
+    if alone and stream["batched"] is False:
+        what = f"the items of the DataLoader of the {common['split']} data are said to be samples (batched=False)"
+        why = "what a DataLoader gives is what a step sees, with batch_size=None too"
+        fix = "give the DataLoader a batch_size, or give its dataset itself"
+        raise DataError(what, where=common["where"], why=why, fix=fix)
+    if alone:
+        log.info("the DataLoader of the %s data has batch_size=None: each of its items is a batch, as it is", common["split"])
     if isinstance(loader.dataset, IterableDataset) or type(loader).__iter__ is not DataLoader.__iter__:
         return StreamRows(loader, wanted, **stream, **common)
-    rows = LoaderRows(loader, wanted, **common)
-    if loader.batch_sampler is None and not stream["batched"]:
-        first = rows.take(torch.tensor([0]))
-        if not looks_batched(first):
-            why = f"its batch_size is None, and an item of its dataset is one sample ({type(first).__name__})"
-            fix = "give the DataLoader a batch_size, or batched=True when each item is a batch"
-            raise DataError(f"the DataLoader of the {common['split']} data makes no batches", where=common["where"], why=why, fix=fix)
-    return rows
+    return LoaderRows(loader, wanted, **common)
 
 
 def _of_hugging_face(data: Any, wanted: torch.dtype, stream: dict[str, Any], common: dict[str, Any]) -> Any:

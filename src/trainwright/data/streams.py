@@ -272,8 +272,8 @@ class StreamRows:
                 raise DataError(f"there are no {self._split} rows", where=self._where, why=why, fix=fix) from None
 
     def _decided(self, first: Any, batched: bool | None) -> bool:
-        if self._passes.is_loader and self._passes.data.batch_size is not None:
-            return True
+        if self._passes.is_loader:
+            return True  # with batch_size=None too: an item of a loader is what a step sees
         if batched is not None:
             return batched
         rows = looks_batched(first)

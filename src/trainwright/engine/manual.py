@@ -10,7 +10,7 @@ from trainwright.engine.step_result import as_loss
 from trainwright.engine.system import Batch, Loss, Moment, System, rows_in
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from trainwright.engine.config import TrainerConfig
     from trainwright.engine.plan import Plan
@@ -35,15 +35,17 @@ def manual_step(session: Session, batch: Batch, moment: Moment) -> None:
 class SchedulerSteps(Callback):
     """Steps the schedulers that the system made with its optimizers; with manual optimization the system does that itself."""
 
+    after_the_system = ("on_train_epoch_end",)
+
     def on_train_batch_end(self, session: Session, system: System, batch: Batch, index: int) -> None:
         for scheduler in schedulers(session):
             if scheduler.due("step", session.step):
-                scheduler.step(latest(session))
+                scheduler.step(latest(session) if scheduler.monitor is not None else {})
 
     def on_train_epoch_end(self, session: Session, system: System) -> None:
         for scheduler in schedulers(session):
             if scheduler.due("epoch", session.epoch):
-                scheduler.step(latest(session))
+                scheduler.step(latest(session) if scheduler.monitor is not None else {})
 
 
 def schedulers(session: Session) -> list[Any]:
@@ -52,11 +54,15 @@ def schedulers(session: Session) -> list[Any]:
 
 
 def latest(session: Session) -> Mapping[str, float]:
-    """The newest value of every logged number, those of the validation split under their bare name too."""
+    """The newest value of every logged number, those of the validation split under their bare name too; and what the system says of it.
+
+    A row of a step has that step's share of a number that is logged by epoch too; of that the system knows the value of the epoch.
+    """
     found: dict[str, float] = {}
     for row in session.history[-2:]:
         found |= row | {name.removeprefix("validation/"): value for name, value in row.items() if name.startswith("validation/")}
-    return found
+    heard: Callable[[], Mapping[str, Any]] | None = getattr(session.system, "heard", None)
+    return found if heard is None else found | {name: float(value) for name, value in heard().items()}
 
 
 def check_manual(config: TrainerConfig, plan: Plan) -> None:

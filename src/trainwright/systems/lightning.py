@@ -15,7 +15,7 @@ from trainwright.engine.plan import Plan
 from trainwright.engine.system import Batch, Loss, Moment, NoStep, rows_in
 from trainwright.systems.lightning_data import by_place, given_by_place, loaders_of, transfer_of
 from trainwright.systems.lightning_hooks import LightningHooks
-from trainwright.systems.lightning_log import Logged, is_metric, number, reduction_of
+from trainwright.systems.lightning_log import Asked, Logged, is_metric, number, reduction_of
 from trainwright.systems.lightning_methods import PLAYED, check_module, fitted, is_datamodule, is_lightning, overridden
 from trainwright.systems.lightning_optimizers import Made, Stepper, made_of, step_schedulers
 from trainwright.systems.lightning_trainer import LightningTrainer
@@ -324,7 +324,8 @@ class LightningSystem(LightningHooks):
         self._logged = None
         returned = found.pop("", None)
         loss = next((found[name] for wanted in LOSSES for name in found if name.replace("/", "_") == wanted), returned)
-        self.trainer.callback_metrics |= {name: torch.tensor(value) for name, value in found.items()}
+        for name in self.asked.keys() & found.keys():
+            self.trainer.tell(name, torch.tensor(found[name]), "_epoch", self.asked[name])
         return found if loss is None else {"loss": loss, **found}
 
     def _take_in(self) -> None:
@@ -361,8 +362,12 @@ class LightningSystem(LightningHooks):
         value = value if is_metric(value) else number(name, value)
         reduce, weight = reduction_of(reduce_fx, name), self.now.rows if batch_size is None else batch_size
         if self._logged is not None:
+            self.asked[name] = Asked(bool(on_step) and on_epoch is not False, prog_bar, logger is not False)
             self._pending.append((name, value, weight, reduce))
-            if on_step and on_epoch:
+            now = value._forward_cache if is_metric(value) else value
+            if on_step and now is not None:
+                self.trainer.tell(name, now, "_step", self.asked[name])
+            if self.asked[name].both:
                 self._pending.append((f"{name}_epoch", value, weight, reduce))
             return
         if self.session is None or self.trainer.predicting:
@@ -370,18 +375,17 @@ class LightningSystem(LightningHooks):
             raise TrainwrightError(f"'{name}' cannot be logged now", where="self.log", why="no step is being made or measured", fix=fix)
         at_epoch = self.at_epoch if on_epoch is None else on_epoch
         at_step = (not self.at_epoch if on_step is None else on_step) or not at_epoch
+        self.asked[name] = Asked(at_step and at_epoch, prog_bar, logger is not False)
         self._log_training(self.session, name, value, weight or 1, reduce, at_step, at_epoch)
 
     def _log_training(self, session: Session, name: str, value: Any, weight: float, reduce: str, at_step: bool, at_epoch: bool) -> None:
         """Steps: the mean (or sum) since the row before. Epochs: the value of the epoch so far, `<name>_epoch` where both are asked for."""
-        metric = is_metric(value)
+        metric, asked = is_metric(value), self.asked[name]
         now = value._forward_cache if metric else value
         if at_step and now is not None:
             session.log(name, now, "sum" if reduce == "sum" else "mean")
-            self.trainer.callback_metrics[name] = now.detach() if isinstance(now, Tensor) else now
+            self.trainer.tell(name, now.detach() if isinstance(now, Tensor) else now, "_step", asked)
         if at_epoch:
-            label = f"{name}_epoch" if at_step else name
-            entry = self.of_epoch.add(label, value, weight, reduce)
+            entry = self.of_epoch.add(name, value, weight, reduce)
             if not metric:
-                self.trainer.callback_metrics[label] = joined = entry.value()
-                session.log(label, joined, "last")
+                session.log(asked.named(name, "_epoch"), entry.value(), "last")

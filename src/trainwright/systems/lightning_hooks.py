@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import Tensor, nn
 
-from trainwright.config.errors import TrainwrightError
 from trainwright.engine.system import Batch, Loss
-from trainwright.systems.lightning_log import Logged
+from trainwright.systems.lightning_documents import decoded, encoded
+from trainwright.systems.lightning_log import Asked, Entry, Logged
 from trainwright.systems.lightning_methods import CALLED, fitted, overridden
 from trainwright.systems.lightning_optimizers import Made, step_schedulers
 from trainwright.systems.lightning_trainer import STAGES, LightningTrainer
@@ -86,6 +84,8 @@ class LightningHooks(nn.Module):
         self.at_epoch = False
         """Whether a hook of the epoch is running, whose values are the epoch's."""
         self.of_epoch = Logged()
+        self.asked: dict[str, Asked] = {}
+        """How each name was asked to be logged last."""
         self.split = ""
         self._own: dict[str, Callable[..., Any]] = {}
 
@@ -177,15 +177,26 @@ class LightningHooks(nn.Module):
         self._in_epoch("on_train_epoch_start")
 
     def on_train_epoch_end(self, session: Session) -> None:
-        """The module's, then what is logged of the epoch, then the schedulers of epochs where the step is played."""
+        """The module's, which finds the values of the epoch and may add some; then the schedulers of epochs where the step is played."""
+        self._tell_epoch()
         self._in_epoch("on_train_epoch_end")
-        for name, entry in self.of_epoch.entries.items():
-            self.trainer.callback_metrics[name] = value = entry.value()
+        for name, entry in self._tell_epoch():
             if entry.metric is not None:
-                session.log(name, value, "last")
+                session.log(self.asked[name].named(name, "_epoch"), entry.value(), "last")
         self.of_epoch.reset_metrics()
         if self.plays:
             step_schedulers(self.model, self.made.schedulers, "epoch", self.now.epoch + 1, self.trainer.callback_metrics)
+
+    def _tell_epoch(self) -> list[tuple[str, Entry]]:
+        """Let what reads `callback_metrics` hear the values of the epoch, in place of those of its last step; returns the entries."""
+        found = [(name, entry) for name, entry in self.of_epoch.entries.items() if name in self.asked]
+        for name, entry in found:
+            self.trainer.tell(name, entry.value(), "_epoch", self.asked[name])
+        return found
+
+    def heard(self) -> Mapping[str, Any]:
+        """What schedulers hear: every logged value by Lightning's names."""
+        return self.trainer.callback_metrics
 
     def _in_epoch(self, name: str) -> None:
         self.at_epoch = True
@@ -232,12 +243,13 @@ class LightningHooks(nn.Module):
         metrics = self.metrics({})
         self._split_ends("validation")
         self.trainer.sanity_checking = False
-        self.trainer.callback_metrics = {}
+        self.trainer.forget()
         session.monitor.value(metrics)
 
     def on_validation_start(self, session: Session) -> None:
-        """The module's."""
-        self._split_starts("validation")
+        """The module's, where there is a split to be measured."""
+        if session.validation is not None:
+            self._split_starts("validation")
 
     def on_validation_end(self, session: Session, metrics: Mapping[str, float]) -> None:
         """The module's."""
@@ -339,6 +351,8 @@ class LightningHooks(nn.Module):
         if set(checkpoint["state_dict"]) != set(self.state_dict()):
             log.warning("on_save_checkpoint changed the state_dict: a checkpoint here holds all weights all the same")
         kept = {"module": added, "steps_made": self.steps_made, "epoch": self.of_epoch.state()}
+        kept["asked"] = {name: list(each) for name, each in self.asked.items()}
+        kept["heard"] = {name: float(value) for name, value in self.heard().items()}
         if self.datamodule is not None:
             kept["datamodule"] = self.datamodule.state_dict()
         documents[STATE] = encoded(kept)
@@ -348,6 +362,8 @@ class LightningHooks(nn.Module):
         kept = decoded(documents.get(STATE, {}))
         self.steps_made = kept.get("steps_made", 0)
         self.of_epoch.load(kept.get("epoch", {}))
+        self.asked = {name: Asked(*each) for name, each in kept.get("asked", {}).items()}
+        self.trainer.callback_metrics |= kept.get("heard", {})
         self.now.epoch = session.epoch
         self.model.on_load_checkpoint(self._checkpoint(session) | kept.get("module", {}))
         if self.datamodule is not None and "datamodule" in kept:
@@ -357,28 +373,3 @@ class LightningHooks(nn.Module):
         hparams = dict(self.model.hparams) if getattr(self.model, "_hparams", None) else {}
         place = {"epoch": self.now.epoch, "global_step": self.updates, "state_dict": dict(self.state_dict())}
         return {**place, "hyper_parameters": hparams, "callbacks": {}, "loops": {}}
-
-
-def encoded(value: Any) -> Any:
-    """A value as JSON holds it, tensors with their type. Raises TrainwrightError naming what it cannot hold."""
-    if isinstance(value, Tensor):
-        return {"tensor": value.tolist(), "dtype": str(value.dtype).removeprefix("torch.")}
-    if isinstance(value, Mapping):
-        return {str(name): encoded(each) for name, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [encoded(each) for each in value]
-    try:
-        json.dumps(value)
-    except (TypeError, ValueError) as error:
-        fix = "keep numbers, texts, lists, mappings and tensors"
-        raise TrainwrightError(f"on_save_checkpoint kept a {type(value).__name__}", why="nothing is pickled here", fix=fix) from error
-    return value
-
-
-def decoded(value: Any) -> Any:
-    """What `encoded` was given, tuples as lists."""
-    if isinstance(value, Mapping):
-        if set(value) == {"tensor", "dtype"}:
-            return torch.tensor(value["tensor"], dtype=getattr(torch, value["dtype"]))
-        return {name: decoded(each) for name, each in value.items()}
-    return [decoded(each) for each in value] if isinstance(value, list) else value

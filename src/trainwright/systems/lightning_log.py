@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from numbers import Real
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,6 +12,21 @@ from torch import Tensor
 from trainwright.config.errors import TrainwrightError, did_you_mean
 
 REDUCTIONS = ("mean", "sum", "max", "min")
+
+
+class Asked(NamedTuple):
+    """How a name was asked to be logged."""
+
+    both: bool
+    """Per step and per epoch: each has a name of its own beside the plain one."""
+    bar: bool
+    """In the progress bar."""
+    logger: bool
+    """In what loggers are given."""
+
+    def named(self, name: str, form: str) -> str:
+        """The name of a form, `_step` or `_epoch`: the plain one where there is one form only."""
+        return name + form if self.both else name
 
 
 class Entry:

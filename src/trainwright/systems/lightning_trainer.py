@@ -17,6 +17,7 @@ from trainwright.engine.plan import Plan
 from trainwright.engine.session import Session
 from trainwright.optim.clipping import clip_gradients
 from trainwright.optim.parameter_options import Clipping
+from trainwright.systems.lightning_log import Asked
 
 if TYPE_CHECKING:
     from trainwright.systems.lightning import LightningSystem
@@ -177,6 +178,10 @@ class LightningTrainer:
         self.strategy, self.precision_plugin, self.state = Strategy(self), PrecisionPlugin(), Stage(self)
         self.logger = RunLogger(self)
         self.callback_metrics: dict[str, Any] = {}
+        """What was logged last, by name: of a name logged per step and per epoch the step's, and at the end of the epoch the epoch's."""
+        self.logged_metrics: dict[str, Any] = {}
+        """As loggers are given it: per step and per epoch as `<name>_step` and `<name>_epoch`."""
+        self._in_the_bar: dict[str, Any] = {}
 
     def __getattr__(self, name: str) -> NoReturn:
         _missing(self, name, "trainer")
@@ -187,11 +192,24 @@ class LightningTrainer:
         return [self.logger]
 
     @property
-    def logged_metrics(self) -> dict[str, Any]:
-        """What was logged last, by name."""
-        return dict(self.callback_metrics)
+    def progress_bar_metrics(self) -> dict[str, float]:
+        """What was logged last with `prog_bar=True`, named as loggers are given it. Waits for the device."""
+        return {name: float(value) for name, value in self._in_the_bar.items()}
 
-    progress_bar_metrics = logged_metrics
+    def tell(self, name: str, value: Any, form: str, asked: Asked) -> None:
+        """Take a value of a form (`_step` or `_epoch`) into what the module, schedulers and callbacks read, as Lightning names it."""
+        forked = asked.named(name, form)
+        if form == "_epoch" or self._running == "training":  # of a split that is measured callbacks hear the whole
+            self.callback_metrics[name] = self.callback_metrics[forked] = value
+        if asked.logger:
+            self.logged_metrics[forked] = value
+        if asked.bar:
+            self._in_the_bar[forked] = value
+
+    def forget(self) -> None:
+        """Forget what the sanity check logged."""
+        for values in (self.callback_metrics, self.logged_metrics, self._in_the_bar):
+            values.clear()
 
     @property
     def _session(self) -> Session | None:

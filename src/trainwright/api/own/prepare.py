@@ -18,6 +18,7 @@ from trainwright.config.errors import ConfigError, RequestError
 from trainwright.config.own_arguments import read_arguments
 from trainwright.config.registry import build
 from trainwright.data.datasets import make_data
+from trainwright.data.datasets.splits import USED, say_unused
 from trainwright.data.forms import rows_from
 from trainwright.data.rows import Rows
 from trainwright.engine.pieces import is_ready
@@ -53,6 +54,9 @@ def prepare_own(config: OwnConfig, only: str | None = None) -> PreparedSystem:
         if only not in given:
             raise ConfigError(f"the data have no {only} split", where="data", fix=f"they have: {', '.join(given) or 'none'}")
         given = {name: data for name, data in given.items() if name in (only, "train")}
+    else:
+        say_unused(given, USED, "trainwright predict RUN --split NAME predicts one")
+        given = {name: data for name, data in given.items() if name in USED}
     splits = {name: opened(config, name, data, made) for name, data in given.items()}
     example = first_rows(splits.get("train") or next(iter(splits.values())))
     system = adapted(made)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from trainwright.config.errors import DataError
+
+log = logging.getLogger("trainwright.data")
 
 SPLIT_NAMES = {
     "train": ("train", "training"),
@@ -39,6 +42,17 @@ def splits_of(made: Any, where: str = "data") -> dict[str, Any]:
     return found
 
 
+USED = ("train", "validation", "test", "predict")
+"""The splits that a run trains on, measures or is tried with; others are for `predict --split NAME`."""
+
+
+def say_unused(splits: Iterable[str], used: Iterable[str], instead: str) -> None:
+    """Say which splits of the data a run does not use."""
+    unused = [f"'{split}'" for split in splits if split not in used]
+    if unused:
+        log.warning("the data have splits that this run does not use: %s; %s", ", ".join(unused), instead)
+
+
 def spec_of(made: Any) -> dict[str, Any]:
     """The facts a dataset says of itself in `.spec`, an attribute or a method; empty without one."""
     spec = getattr(made, "spec", None)
@@ -46,12 +60,21 @@ def spec_of(made: Any) -> dict[str, Any]:
     return dict(spec) if isinstance(spec, Mapping) else {}
 
 
-def in_splits(data: Any) -> dict[str, Any] | None:
-    """A mapping split → data by our names of splits, or None when it is a mapping of columns or no mapping at all."""
+def in_splits(data: Any, where: str = "data") -> dict[str, Any] | None:
+    """A mapping split → data by our names of splits, or None when it is a mapping of columns or no mapping at all.
+
+    Raises DataError when two of its names mean one split.
+    """
     if not isinstance(data, Mapping) or not data or any(is_column(each) for each in data.values()):
         return None
     ours: dict[Any, str] = {name: split for split, names in SPLIT_NAMES.items() for name in names}
-    return {ours.get(name, str(name)): each for name, each in data.items()}
+    meant: dict[str, Any] = {}
+    for name in data:
+        first = meant.setdefault(ours.get(name, str(name)), name)
+        if first is not name:
+            what = f"'{first}' and '{name}' both mean the {ours[name]} split"
+            raise DataError(what, where=where, fix="keep one of them, or give the other a name of its own")
+    return {split: data[name] for split, name in meant.items()}
 
 
 def is_column(each: Any) -> bool:
@@ -67,7 +90,7 @@ def _found(made: Any, where: str) -> dict[str, Any]:
     if callable(getattr(made, "splits", None)):
         return dict(made.splits())
     if isinstance(made, Mapping):
-        return in_splits(made) or ({"train": made} if made else {})
+        return in_splits(made, where) or ({"train": made} if made else {})
     if isinstance(made, tuple) and len(made) in (2, 3) and not any(is_column(each) for each in made):
         return dict(zip(("train", "validation", "test"), made, strict=False))
     if any(callable(getattr(made, method, None)) for method, _ in LOADERS.values()):

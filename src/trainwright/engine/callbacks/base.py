@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 class Callback:
     """Override the hooks you need; those left alone cost nothing. `session` carries step, epoch, optimizer, history and `stop(reason)`."""
 
+    after_the_system: tuple[str, ...] = ()
+    """Hooks that are called after the system's own of that name, because they read what it leaves."""
+
     @property
     def state_key(self) -> str:
         """The name of this callback's state in checkpoints; override it to have several of one class."""
@@ -152,13 +155,16 @@ class Callback:
 
 Listeners = tuple[Callable[..., Any], ...]
 
-NOT_CALLED = ("state_key", "state_dict", "load_state_dict")
+NOT_CALLED = ("state_key", "after_the_system", "state_dict", "load_state_dict")
 HOOKS = tuple(name for name in vars(Callback) if not name.startswith("_") and name not in NOT_CALLED)
 """Every hook, in the order in which a run first calls them."""
 
 
 class Hooks:
-    """For each hook those callbacks that override it, in order, then the system's own; a hook nobody listens to costs an empty loop."""
+    """For each hook those callbacks that override it, in order, the system's own, then those that wait for it.
+
+    A hook nobody listens to costs an empty loop.
+    """
 
     if TYPE_CHECKING:
 
@@ -168,9 +174,12 @@ class Hooks:
         self.callbacks = list(callbacks)
         for name in HOOKS:
             plain = getattr(Callback, name)
-            listeners = [getattr(each, name) for each in self.callbacks if getattr(type(each), name) is not plain]
+            overriding = [each for each in self.callbacks if getattr(type(each), name) is not plain]
+            before = [getattr(each, name) for each in overriding if name not in each.after_the_system]
+            after = [getattr(each, name) for each in overriding if name in each.after_the_system]
             own = getattr(system, name, None) if hasattr(type(system), name) else None
-            setattr(self, name, tuple(listeners if own is None else [*listeners, own if name == "on_log" else _without_system(own)]))
+            the_system = [] if own is None else [own if name == "on_log" else _without_system(own)]
+            setattr(self, name, (*before, *the_system, *after))
 
     def states(self) -> dict[str, Any]:
         """State of every callback that has any, by `state_key`, numbered when a key comes twice."""
