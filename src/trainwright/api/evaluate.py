@@ -9,13 +9,12 @@ from trainwright.api.model import Model, say_counts
 from trainwright.api.run import load
 from trainwright.baselines.run import original_truth
 from trainwright.config.errors import DataError
-from trainwright.data.sources import from_object
 from trainwright.metrics import compute, default_metrics
 
 
 def evaluate_with(model: Model, data: Any) -> dict[str, Any]:
     """`{"rows", "metrics": {target: {metric: value}}}` of a table, DataFrame, mapping or path; raises DataError without its targets."""
-    source = from_object(data)
+    source = model.encoder.read(data)
     encoded = model.encode(source, targets=True)
     say_counts(source, encoded)
     if not len(encoded.rows):

@@ -104,7 +104,6 @@ class Model:
     def predict(self, source: Source) -> pa.Table:
         """One row of predictions per row of the source, in its order; rows that a `drop` policy leaves out are null."""
         encoded = self.encode(source)
-        encoded = self.encode(source)
         say_counts(source, encoded)
         scores = self.scores(encoded.blocks) if len(encoded.rows) else {}
         columns: dict[str, pa.Array] = {}
@@ -133,6 +132,8 @@ class Model:
 def say_counts(source: Source, encoded: EncodedTable) -> None:
     """Log what was unknown, dropped or left over in new rows, and what is missing at over twice the rate of training."""
     encoded.say_invalid()
+    for note in source.notes:
+        log.info("note: %s: %s", source.name, note)
     if encoded.extra_columns:
         log.info("note: %s: columns that training did not know were left out: %s", source.name, ", ".join(encoded.extra_columns[:12]))
     for name, counts in encoded.counts.items():

@@ -11,14 +11,13 @@ import pyarrow as pa
 from trainwright.api.model import Model
 from trainwright.api.run import load
 from trainwright.config.errors import RequestError
-from trainwright.data.sources import from_object
 
 WRITERS = (".csv", ".parquet", ".jsonl")
 
 
 def predict_with(model: Model, data: Any) -> Any:
     """Predictions for a DataFrame (as a DataFrame with the same index), or for anything else that is a table (as an Arrow table)."""
-    table = model.predict(from_object(data))
+    table = model.predict(model.encoder.read(data))
     if type(data).__module__.partition(".")[0] == "pandas":
         frame = table.to_pandas()
         frame.index = data.index
@@ -35,7 +34,7 @@ def predict_file(run_path: str | os.PathLike[str], source: Any, output: str | os
     if target is not None:
         check_output(target)
     model = load(run_path).model
-    table = model.predict(from_object(source))
+    table = model.predict(model.encoder.read(source))
     if target is not None:
         write_table(table, target)
     return table

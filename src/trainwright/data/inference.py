@@ -36,6 +36,9 @@ TARGET_CLASSES = 20
 ROWS_PER_CLASS = 5
 """Classes need about this many rows each; else a column of whole numbers is a quantity, and a text cannot be predicted."""
 
+EXACT = 1 << 53
+"""Whole numbers beyond this are not all floats."""
+
 MOSTLY_MISSING = 0.5
 TOO_MANY = 0.5
 """Text with more different values than this share of the rows is no category."""
@@ -133,7 +136,7 @@ def _plain(profile: ColumnProfile) -> Found:
     if pa.types.is_list(kind):
         return _list(profile)
     if pa.types.is_string(kind):
-        return _text(profile)
+        return _kept_text(profile) if profile.kept_as_text else _text(profile)
     return "ignore", f"values of type {kind} cannot be used", [f"columns of type {kind} cannot be used"]
 
 
@@ -142,6 +145,8 @@ def _number(profile: ColumnProfile) -> Found:
         return "binary", f"two values: {', '.join(profile.examples[:2])}", []
     if profile.all_integer and _is_row_number(profile):
         return "ignore", ROW_NUMBER, ["looks like an id, left out; give it a type to use it"]
+    if profile.all_integer and _beyond_floats(profile):
+        return _long_codes(profile)
     if (
         profile.all_integer
         and CODE_NAME.search(profile.name)
@@ -150,6 +155,20 @@ def _number(profile: ColumnProfile) -> Found:
     ):
         return "category", f"{_unique(profile)} whole numbers, and named like a label", []
     return "number", "whole numbers" if profile.all_integer else "numbers", []
+
+
+def _beyond_floats(profile: ColumnProfile) -> bool:
+    """Whether whole numbers are kept exactly but would not be as floats; times in nanoseconds are quantities all the same."""
+    exact = pa.types.is_integer(profile.type)
+    largest = max(abs(profile.minimum or 0), abs(profile.maximum or 0))
+    return exact and largest > EXACT and not TIME_NAME.search(profile.name)
+
+
+def _long_codes(profile: ColumnProfile) -> Found:
+    if profile.unique <= max(10, TOO_MANY * profile.present) and not profile.unique_capped:
+        return "category", f"{_unique(profile)} whole numbers beyond 2^53, taken for codes", []
+    warning = f"left out: whole numbers beyond 2^53 are not exact as numbers; columns.{profile.name}=number reads them as such"
+    return "ignore", "codes: whole numbers beyond 2^53", [warning]
 
 
 def is_id_name(name: str) -> bool:
@@ -179,8 +198,8 @@ def _list(profile: ColumnProfile) -> Found:
 
 def _text(profile: ColumnProfile) -> Found:
     values: list[str] = profile.values
-    numbers = wording.number_share(values)
-    if numbers >= 0.9 and len(values) > 2:
+    numbers = 0.0 if profile.kept_as_text else wording.share(values, wording.NUMBER.fullmatch)
+    if numbers >= wording.MOSTLY and len(values) > 2:
         return _number_text(profile, numbers)
     if profile.unique == 2:
         return "binary", f"two values: {', '.join(profile.examples[:2])}", []
@@ -197,6 +216,15 @@ def _text(profile: ColumnProfile) -> Found:
         repeated = wording.repeats_labels(values, delimiter)
         return ("sequence" if repeated else "set"), f"labels with '{delimiter}' between them", []
     return _words(profile)
+
+
+def _kept_text(profile: ColumnProfile) -> Found:
+    """Written numbers that stay text; where they are too many to learn from, how to read them as numbers is said."""
+    type_, why, warnings = _text(profile)
+    kept = f"text because of {profile.kept_as_text}"
+    if type_ == "ignore":
+        warnings = [f"{kept}, and left out; columns.{profile.name}=number reads numbers, =category keeps the codes"]
+    return type_, f"{why}; {kept}", warnings
 
 
 def _number_text(profile: ColumnProfile, numbers: float) -> Found:

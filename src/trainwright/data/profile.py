@@ -10,7 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from trainwright.data import wording
 from trainwright.data.source import Source
+from trainwright.data.written_numbers import forms_in, reason_to_keep
 
 CAP, FLOAT_CAP = 1 << 16, 1 << 13
 """Different values are counted exactly up to here; of numbers with fractions fewer, because nothing hangs on how many there are."""
@@ -48,6 +50,8 @@ class ColumnProfile:
     length_low: int | None = None
     length_high: int | None = None
     """Characters of a text, or values of a list."""
+    kept_as_text: str = ""
+    """Why written numbers have to stay text, such as `leading zeros`; empty where they need not."""
 
     @property
     def present(self) -> int:
@@ -68,6 +72,7 @@ class _Column:
         self.distinct: pa.Array | None = None
         self.last: int | None = None
         self.fractions = False
+        self.forms: set[str] = set()
 
     def add(self, values: pa.Array) -> None:
         """Take in the next piece of the column."""
@@ -86,6 +91,12 @@ class _Column:
             return
         if not pa.types.is_null(kind) and not pa.types.is_nested(kind):
             self._distinct(values)
+        if pa.types.is_string(kind) and self._mostly_numbers():
+            self.forms |= forms_in(values)
+
+    def _mostly_numbers(self) -> bool:
+        """Whether the values so far could be taken for numbers; a form that only later values have matters there alone."""
+        return wording.share(self.profile.values, wording.NUMBER.fullmatch) >= wording.MOSTLY
 
     def _numbers(self, values: pa.Array, first: int) -> None:
         profile = self.profile
@@ -161,6 +172,9 @@ class _Column:
         profile.counts_up = profile.counts_up and profile.count > 1
         if pa.types.is_floating(profile.type):
             profile.all_integer = not self.fractions and profile.present > 0
+        if pa.types.is_string(profile.type) and self._mostly_numbers():
+            self.forms |= forms_in(pa.array(profile.values, pa.string()))
+            profile.kept_as_text = reason_to_keep(profile.name, self.forms, profile.values)
         return profile
 
 

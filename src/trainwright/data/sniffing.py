@@ -39,6 +39,15 @@ class Dialect:
     blank_after_delimiter: bool
 
 
+@dataclass(frozen=True)
+class TextForm:
+    """How a table in text is to be read: its dialect, the lines before it, and the texts that stand for a missing value."""
+
+    dialect: Dialect
+    skip_rows: int
+    nulls: tuple[str, ...]
+
+
 def sniff_encoding(head: bytes, whole: bool) -> str:
     """The encoding of the first bytes of a file, or an empty string when they are no text; `whole` when nothing follows them."""
     for mark, encoding in BYTE_ORDER_MARKS:

@@ -13,6 +13,7 @@ import pyarrow as pa
 from trainwright.config.errors import DataError, did_you_mean
 from trainwright.data.arrow import PIECE, in_pieces, int64_array, one_chunk, plain_schema, plain_table, take_rows
 from trainwright.data.files import fingerprint_of
+from trainwright.data.sniffing import TextForm
 
 
 class Source(Protocol):
@@ -26,6 +27,8 @@ class Source(Protocol):
     """What a reader should know of how it was read: a guessed encoding, skipped rows."""
     boundaries: list[int]
     """Row numbers at which given validation and test files begin; empty when there are none."""
+    written: TextForm | None
+    """How a text table is written; None for data that bring their types."""
 
     def __len__(self) -> int: ...
 
@@ -81,6 +84,7 @@ class TableSource:
         self.table = one_chunk(plain_table(table))
         self.name, self.default_targets, self.notes = name, list(default_targets), list[str]()
         self.boundaries: list[int] = []
+        self.written: TextForm | None = None
         self.files = list(files)
 
     def __len__(self) -> int:
@@ -136,6 +140,7 @@ class FileSource(ABC):
     def __init__(self, files: list[Path], name: str, memory_limit: int) -> None:
         self.files, self.name, self.default_targets, self.notes = files, name, [], list[str]()
         self.boundaries: list[int] = []
+        self.written: TextForm | None = None
         self.table: pa.Table | None = None
         if self.memory_needed() <= memory_limit:
             self.table = one_chunk(self.plain(self.load()))

@@ -6,9 +6,9 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-NUMBER = re.compile(r"\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?\s*")
-CODE = re.compile(r"\s*0\d+\s*")
-"""Digits that begin with a zero: a postal code, not a quantity."""
+NUMBER = re.compile(r"\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
+MOSTLY = 0.9
+"""The share of numbers from which a column of text is taken for one of numbers."""
 
 MONTH = r"(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
 CLOCK = r"([T ]\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?\s*([AaPp][Mm])?\s*(Z|[+-]\d{2}:?\d{2})?)?"
@@ -29,13 +29,6 @@ LABEL_DELIMITERS = ("|", ";", ",")
 def share(values: Sequence[str], holds: Callable[[str], object]) -> float:
     """The share of `values` for which `holds` is true; 0 for none."""
     return sum(bool(holds(value)) for value in values) / len(values) if values else 0.0
-
-
-def number_share(values: Sequence[str]) -> float:
-    """The share that reads as one number; codes such as 00123 do not."""
-    if any(CODE.fullmatch(value) for value in values):
-        return 0.0
-    return share(values, NUMBER.fullmatch)
 
 
 def date_share(values: Sequence[str]) -> float:

@@ -156,6 +156,10 @@ class Feature:
         """What encoders may know beyond shapes and sizes."""
         return {}
 
+    def known_values(self) -> list[str]:
+        """The values of training that new ones are compared with, as text; none where values are not compared."""
+        return []
+
     # targets
 
     def check_target(self) -> None:

@@ -64,6 +64,9 @@ class BinaryFeature(Feature):
             self.tally[self.sides[word]] += count
         del self.seen
 
+    def known_values(self) -> list[str]:
+        return list(self.sides)
+
     def choose_positive(self) -> None:
         """Turns the sides around where the options name the positive value and it is on the negative side."""
         positive = self.config.positive

@@ -65,6 +65,9 @@ class CategoryFeature(Feature):
         self.index = {word: position for position, word in enumerate(self.classes, start=first)}
         self.known = dict(self.index) if self.target else {**dict.fromkeys(self.rare, 0), **self.index}
 
+    def known_values(self) -> list[str]:
+        return list(self.known)
+
     def sizes(self) -> list[int]:
         return [1 + self.missing_class + len(self.classes)]
 

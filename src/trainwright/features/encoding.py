@@ -21,6 +21,7 @@ from trainwright.features.blocks import FileBlocks, MemoryBlocks, block_bytes
 from trainwright.features.faults import explained
 from trainwright.features.groups import group_layout, make_groups, tie_of
 from trainwright.features.options import FeatureConfig
+from trainwright.features.reading import AsTrained, Reading
 from trainwright.features.spec import DataSpec, InputGroup
 from trainwright.features.workers import Workers
 
@@ -129,6 +130,8 @@ class TableEncoder:
         for name in [*self.inputs, *self.targets]:
             self.features[name] = build("feature", columns[name], name=name, target=name in self.targets)
         self.known: list[str] = []
+        self.reading: Reading | None = None
+        """How the training table was read; None in models written before it was kept."""
         self.training_rows = 0
         if not self.inputs:
             raise DataError("no input columns are left", fix="name some with `inputs`, or give the columns you need a type")
@@ -139,6 +142,7 @@ class TableEncoder:
         """Fits every column on the rows numbered `train`, less those that a policy drops; raises all that is wrong with the columns."""
         self.check_columns(source, self.features)
         self.known = list(source.schema.names)
+        self.reading = Reading.of(source, self.features)
         self.messages_from(source)
         try:
             return self.fit_rows(source, train)
@@ -151,6 +155,8 @@ class TableEncoder:
         with Workers() as workers:
             for table, rows in self.kept_batches(source, train, list(self.features)):
                 self.training_rows += len(rows)
+                if self.reading is not None:
+                    self.reading.observe(table)
                 workers.each(lambda unit, table=table, rows=rows: observe(unit, table, rows), fitted, len(rows))  # type: ignore[misc]
             if not self.training_rows:
                 raise DataError("no training rows are left", where=source.name, why="every one has a missing value whose policy is `drop`")
@@ -227,13 +233,17 @@ class TableEncoder:
             storage=blocks,
         )
 
-    def encode_inputs(self, source: Source | Any, *, memory_limit: int | None = None, directory: Path | None = None) -> EncodedTable:
-        """Encodes new rows without targets; takes a source, or what `data.sources.from_object` takes (a table, DataFrame, dict or path)."""
-        if not hasattr(source, "batches"):
-            from trainwright.data.sources import from_object
+    def encode_inputs(self, data: Any, *, memory_limit: int | None = None, directory: Path | None = None) -> EncodedTable:
+        """Encodes new rows without targets; takes what `read` takes."""
+        return self.encode(self.read(data), targets=False, memory_limit=memory_limit, directory=directory)
 
-            source = from_object(source)
-        return self.encode(source, targets=False, memory_limit=memory_limit, directory=directory)
+    def read(self, data: Any) -> Source:
+        """New rows (a source, table, DataFrame, mapping or path), each value read as training read it; raises DataError."""
+        from trainwright.data.sources.later import later_rows
+
+        form = self.reading.form if self.reading else None
+        source: Source = data if hasattr(data, "batches") else later_rows(data, form, self.inputs)
+        return AsTrained(source, self.reading, self.features) if self.reading else source
 
     def layout(self, targets: Iterable[str]) -> dict[str, PartLayout]:
         """Every block: its row shape and dtype."""
@@ -318,6 +328,7 @@ class TableEncoder:
             "targets": self.targets,
             "tied": self.tied,
             "known": self.known,
+            "reading": self.reading.state() if self.reading else None,
             "training_rows": self.training_rows,
             "columns": {
                 name: {"config": feature.config.model_dump(mode="json"), "state": feature.state()}
@@ -336,6 +347,7 @@ class TableEncoder:
         configs = {name: choose("feature", column["config"]) for name, column in state["columns"].items()}
         encoder = cls(configs, state["inputs"], state["targets"], state["tied"])
         encoder.known, encoder.training_rows = state["known"], state["training_rows"]
+        encoder.reading = Reading.restore(state["reading"]) if state.get("reading") else None
         for name, column in state["columns"].items():
             kind = load("feature", configs[name].type)
             encoder.features[name] = kind.restore(configs[name], name, column["state"], name in encoder.targets)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from trainwright.config.errors import DataError
 from trainwright.features.base import Place, plain_place, row_list
+
+WRITTEN = re.compile(r"[+-]?(([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?|inf(inity)?|nan)", re.IGNORECASE)
 
 
 def to_floats(values: pa.Array, name: str, rows: np.ndarray, place: Place = plain_place, lenient: bool = False) -> np.ndarray:
@@ -58,11 +62,8 @@ def parse(values: pa.Array) -> tuple[pa.Array, np.ndarray | None]:
 
 
 def number_of(text: str) -> float | str:
-    """The number that Python reads in the text, or the text itself."""
-    try:
-        return float(text)
-    except ValueError:
-        return text
+    """The number written in the text in ASCII, or the text itself: Python alone would also take 1_000 and the digits of any script."""
+    return float(text) if WRITTEN.fullmatch(text) else text
 
 
 def texts_at(values: pa.Array, places: np.ndarray, limit: int = 5) -> list[str]:

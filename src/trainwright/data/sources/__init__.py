@@ -23,6 +23,9 @@ NULLS = [
 BUILTIN = ("iris", "wine", "breast_cancer", "digits", "diabetes", "linnerud")
 """The data sets scikit-learn carries."""
 
+MEMORY_LIMIT = 4 << 30
+"""Bytes above which a file is read in pieces."""
+
 COMPRESSED = (".gz", ".bz2", ".zst", ".lz4")
 EXTENSIONS = {
     ".csv": "csv", ".tsv": "csv", ".tab": "csv", ".txt": "csv", ".data": "csv", ".dat": "csv",
@@ -156,8 +159,11 @@ def open_source(options: PartConfig, memory_limit: int) -> Source:
     return source
 
 
-def from_object(data: Any, memory_limit: int = 4 << 30) -> Source:
-    """A pandas DataFrame, an Arrow table, a mapping of column name → values, or a path, as a source; raises DataError for anything else."""
+def from_object(data: Any, memory_limit: int = MEMORY_LIMIT, *, as_written: bool = False) -> Source:
+    """A pandas DataFrame, an Arrow table, a mapping of column name → values, or a path, as a source; raises DataError for anything else.
+
+    `as_written`: a column of mixed values in memory keeps apart what was text (see `python_values.written_column`).
+    """
     if isinstance(data, str | Path):
         from trainwright.config.registry import options_class
 
@@ -166,4 +172,4 @@ def from_object(data: Any, memory_limit: int = 4 << 30) -> Source:
     from trainwright.data.source import TableSource
     from trainwright.data.sources.memory import table_of
 
-    return TableSource(table_of(data), "the given table")
+    return TableSource(table_of(data, as_written), "the given table")

@@ -10,15 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 
 from trainwright.data.arrow import plain_table
 from trainwright.data.diagnosis import misread, other_columns, undecodable
 from trainwright.data.dialect import Head, dialect_of
 from trainwright.data.files import found_files, shared_name
+from trainwright.data.sniffing import TextForm
 from trainwright.data.source import FileSource, check_names
 from trainwright.data.sources import CSVOptions
 from trainwright.data.text import compression_of, lines_rewritten
+from trainwright.data.written_numbers import DISTINCT, HEAD, could_be_versions, forms_in, may_hold_codes, reason_to_keep
 
 LADDER: list[pa.DataType] = [
     pa.null(), pa.int64(), pa.bool_(), pa.date32(), pa.time32("s"), pa.timestamp("s"), pa.timestamp("s", "UTC"),
@@ -47,10 +50,13 @@ class TextFile:
 
 
 class CSVSource(FileSource):
-    """Rows of one or several text files with the same columns; delimiter, quotes, encoding and header are found when not given."""
+    """Rows of one or several text files with the same columns; delimiter, quotes, encoding and header are found when not given.
 
-    def __init__(self, options: CSVOptions, memory_limit: int) -> None:
-        self.options = options
+    A column whose numbers say more than their value (codes with leading zeros, versions) stays text; with `as_text` every column does.
+    """
+
+    def __init__(self, options: CSVOptions, memory_limit: int, *, as_text: bool = False) -> None:
+        self.options, self.as_text = options, as_text
         files = found_files(options.path)
         self.skipped = 0
         self.types: dict[str, pa.DataType] = {}
@@ -58,6 +64,7 @@ class CSVSource(FileSource):
         for text in self.texts[1:]:
             other_columns(self.texts[0].path.name, self.texts[0].names, text.path.name, text.names)
         super().__init__(files, shared_name(files, options.path), memory_limit)
+        self.written = TextForm(self.texts[0].head.dialect, options.skip_rows, tuple(options.nulls))
         self._note()
 
     def _look(self, path: Path) -> TextFile:
@@ -84,10 +91,8 @@ class CSVSource(FileSource):
     def plain(self, table: pa.Table) -> pa.Table:
         """The piece with plain columns, and without blanks around text where a blank follows each delimiter."""
         table = plain_table(table, nan_is_missing=False)
-        if not any(text.head.dialect.blank_after_delimiter for text in self.texts):
+        if self.as_text or not any(text.head.dialect.blank_after_delimiter for text in self.texts):
             return table
-        import pyarrow.compute as pc
-
         columns = [pc.utf8_trim_whitespace(column) if pa.types.is_string(column.type) else column for column in table.columns]
         return pa.Table.from_arrays(columns, names=table.column_names)
 
@@ -123,13 +128,15 @@ class CSVSource(FileSource):
             return read()
 
     def _load(self) -> pa.Table:
-        tables = [self._whole(text, {}) for text in self.texts]
         names = self.texts[0].names
+        text_types = dict.fromkeys(names, pa.string()) if self.as_text else {}
+        tables = [self._whole(text, text_types) for text in self.texts]
         found: dict[str, pa.DataType] = {}
         for name in names:
             types = [table.schema.field(name).type for table in tables if table.num_rows]
             distinct = {kind for kind in types if not pa.types.is_null(kind)}
             found[name] = distinct.pop() if len(distinct) == 1 else pa.null() if not distinct else self._common(name, types)
+        found |= self._kept_as_text(found)
         joined = []
         for text, table in zip(self.texts, tables, strict=True):
             again = [
@@ -156,6 +163,61 @@ class CSVSource(FileSource):
             return kind
         return pa.string()
 
+    def keep_text(self, columns: list[str]) -> None:
+        """Reads some columns again as the text they are written in."""
+        self.types |= dict.fromkeys(columns, pa.string())
+        if self.table is not None:
+            written = self.plain(pa.concat_tables(self._as_written(columns)).combine_chunks())
+            for name in columns:
+                self.table = self.table.set_column(self.table.schema.get_field_index(name), name, written[name])
+        self._schema = pa.schema([field.with_type(pa.string()) if field.name in columns else field for field in self._schema])
+
+    def _kept_as_text(self, types: dict[str, pa.DataType]) -> dict[str, pa.DataType]:
+        """The columns that were read as numbers or times and have to be text instead, because their form would be lost."""
+        skipped = self.skipped
+        kept = [name for name, kind in types.items() if pa.types.is_time(kind)]
+        floats = [name for name, kind in types.items() if pa.types.is_floating(kind)]
+        suspects = [name for name, kind in types.items() if pa.types.is_integer(kind)] + floats
+        if not any(self._may_hold_codes(text) for text in self.texts):
+            suspects = self._possible_versions(floats, types)
+        forms: dict[str, set[str]] = {name: set() for name in suspects}
+        distinct: dict[str, list[str]] = {name: [] for name in suspects}
+        for piece in self._as_written(suspects):
+            for name in suspects:
+                forms[name] |= forms_in(piece[name])
+                if len(distinct[name]) < DISTINCT:
+                    new = pc.drop_null(piece[name]).unique().slice(0, DISTINCT).to_pylist()
+                    distinct[name] = list(dict.fromkeys([*distinct[name], *new]))[:DISTINCT]
+        self.skipped = skipped  # the rows were counted when they were first read
+        kept += [name for name in suspects if reason_to_keep(name, forms[name], distinct[name])]
+        return dict.fromkeys(kept, pa.string())
+
+    def _may_hold_codes(self, text: TextFile) -> bool:
+        """Whether the bytes of a file hold such a value; without looking, where they are no plain text."""
+        dialect = text.head.dialect
+        if self.as_text or compression_of(text.path) or not dialect.encoding.startswith(("utf-8", "latin-1", "ascii", "cp")):
+            return not self.as_text
+        return len(dialect.delimiter) > 1 or may_hold_codes(text.path, dialect.delimiter, dialect.quote)
+
+    def _possible_versions(self, floats: list[str], types: dict[str, pa.DataType]) -> list[str]:
+        """The columns of floats whose first rows look like versions."""
+        heads: list[pa.Table] = []
+        for piece in self._typed(self.texts[0], types, floats) if floats else ():
+            heads.append(piece)
+            if sum(each.num_rows for each in heads) >= HEAD:
+                break
+        return [name for name in floats if heads and could_be_versions(pa.concat_tables(heads)[name])]
+
+    def _as_written(self, columns: list[str]) -> Iterator[pa.Table]:
+        """The texts of some columns, block by block."""
+        for text in self.texts if columns else ():
+            yield from self._typed(text, dict.fromkeys(columns, pa.string()), columns)
+
+    def _typed(self, text: TextFile, types: dict[str, pa.DataType], columns: list[str]) -> Iterator[pa.Table]:
+        with self._reader(text, types, columns) as reader:
+            for batch in reader:
+                yield pa.Table.from_batches([batch])
+
     def _whole(self, text: TextFile, types: dict[str, pa.DataType], columns: list[str] | None = None) -> pa.Table:
         before, block = self.skipped, max(BLOCK, text.head.longest_line * 8)
         while True:
@@ -167,19 +229,22 @@ class CSVSource(FileSource):
                     block, self.skipped = block * 8, before
                     continue
                 if CONVERSION.search(str(error)) and types:
+                    if self.as_text:
+                        raise NotUTF8 from error
                     raise
                 raise misread(error, text.path, text.head.dialect, len(text.names), self.options.skip_rows) from error
         if any(pa.types.is_binary(kind) for kind in table.schema.types):
             raise NotUTF8
-        if columns is not None or types:
+        if columns is not None:
             self.skipped = before
         return table
 
     def _survey(self) -> tuple[pa.Schema, int]:
         names = self.texts[0].names
-        types = dict.fromkeys(names, pa.null())
-        with self._reader(self.texts[0], {}, None) as reader:
-            types |= {field.name: field.type for field in reader.schema}
+        types = dict.fromkeys(names, pa.string() if self.as_text else pa.null())
+        if not self.as_text:
+            with self._reader(self.texts[0], {}, None) as reader:
+                types |= {field.name: field.type for field in reader.schema}
         if any(pa.types.is_binary(kind) for kind in types.values()):
             raise NotUTF8
         while True:
@@ -191,6 +256,7 @@ class CSVSource(FileSource):
                     types = {**types, failed: _next(types[failed])}
                     break
             else:
+                self.types = types = {**types, **self._kept_as_text(types)}
                 return pa.schema([(name, types[name]) for name in names]), rows
 
     def _fits(self, text: TextFile) -> tuple[str, int]:
@@ -221,10 +287,7 @@ class CSVSource(FileSource):
             raise misread(error, text.path, text.head.dialect, len(text.names), self.options.skip_rows) from error
 
     def _blocks(self, text: TextFile, columns: list[str] | None) -> Iterator[pa.Table]:
-        wanted = self.texts[0].names if columns is None else columns
-        with self._reader(text, self.types, wanted) as reader:
-            for batch in reader:
-                yield pa.Table.from_batches([batch])
+        yield from self._typed(text, self.types, self.texts[0].names if columns is None else columns)
 
     def _input(self, text: TextFile) -> Any:
         dialect = text.head.dialect

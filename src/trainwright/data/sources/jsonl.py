@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import pyarrow.json as arrow_json
 from trainwright.config.errors import DataError
 from trainwright.data.arrow import plain_schema, plain_table
 from trainwright.data.files import content_kind, found_files, shared_name
+from trainwright.data.python_values import WRITTEN, column_of, is_written, text_column, written_column
 from trainwright.data.schemas import common_type
 from trainwright.data.source import FileSource
 from trainwright.data.sources import JSONLinesOptions
@@ -24,9 +25,13 @@ BLOCK = 1 << 24
 
 
 class JSONLinesSource(FileSource):
-    """Rows of one or several files of JSON objects; a key that an object does not have is a missing value."""
+    """Rows of one or several files of JSON objects; a key that an object does not have is a missing value.
 
-    def __init__(self, options: JSONLinesOptions, memory_limit: int) -> None:
+    With `as_text` every single value is kept as it is written, so that none is read by what stands in other rows.
+    """
+
+    def __init__(self, options: JSONLinesOptions, memory_limit: int, *, as_text: bool = False) -> None:
+        self.as_text = as_text
         self.found: pa.Schema = pa.schema([])
         super().__init__(found_files(options.path), Path(options.path).name, memory_limit)
         self.name = shared_name(self.files, options.path)
@@ -46,13 +51,13 @@ class JSONLinesSource(FileSource):
         rows = 0
         for path in self.files:
             for first, block in _blocks(path):
-                table = _table(path, first, block)
+                table = self._table(path, first, block)
                 rows += table.num_rows
                 for field in plain_schema(table.schema):
                     known = types.setdefault(field.name, [])
                     if field.type not in known:
                         known.append(field.type)
-        self.found = pa.schema([(name, common_type(known)) for name, known in types.items()])
+        self.found = pa.schema([(name, _common(known)) for name, known in types.items()])
         return self.found, rows
 
     def pieces(self, columns: list[str] | None) -> Iterator[pa.Table]:
@@ -60,7 +65,13 @@ class JSONLinesSource(FileSource):
         wanted = self.found if columns is None else pa.schema([self.found.field(name) for name in columns])
         for path in self.files:
             for first, block in _blocks(path):
-                yield _as_schema(plain_table(_table(path, first, block)), wanted)
+                table = plain_table(self._table(path, first, block))
+                if any(_lost(table, field) for field in wanted):
+                    table = plain_table(_by_python(path, first, block, text_column))
+                yield _as_schema(table, wanted)
+
+    def _table(self, path: Path, first: int, block: bytes) -> pa.Table:
+        return _by_python(path, first, block, written_column) if self.as_text else _table(path, first, block)
 
     def place(self, row: int) -> str:
         """`row 12 (line 12)` for a single file."""
@@ -96,7 +107,21 @@ def _table(path: Path, first: int, block: bytes) -> pa.Table:
         return _by_python(path, first, block)
 
 
-def _by_python(path: Path, first: int, block: bytes) -> pa.Table:
+def _common(types: list[pa.DataType]) -> pa.DataType:
+    """The type that holds the values of all blocks; values as they are written stay so beside a block that has only lists."""
+    return WRITTEN if WRITTEN in types else common_type(types)
+
+
+def _lost(table: pa.Table, field: pa.Field) -> bool:
+    """Whether a block has a column as values that is text as a whole: what was written cannot be told from them."""
+    if not pa.types.is_string(field.type) or field.name not in table.column_names:
+        return False
+    kind = table.column(field.name).type
+    return not pa.types.is_string(kind) and not pa.types.is_null(kind)
+
+
+def _by_python(path: Path, first: int, block: bytes, singles: Callable[[list[Any]], pa.Array] = column_of) -> pa.Table:
+    """A block read line by line; `singles` makes a column of values that are no lists."""
     objects: list[dict[str, Any]] = []
     for number, line in enumerate(block.split(b"\n"), start=first):
         if not line.strip():
@@ -112,17 +137,12 @@ def _by_python(path: Path, first: int, block: bytes) -> pa.Table:
             raise DataError(f"line {number} of '{path.name}' is no JSON object", where="data.source", why=f"it is {type(value).__name__}")
         objects.append(value)
     names = list(dict.fromkeys(name for each in objects for name in each))
-    return pa.table({name: _column([each.get(name) for each in objects]) for name in names})
+    columns = {name: [each.get(name) for each in objects] for name in names}
+    return pa.table({name: (column_of if _are_lists(values) else singles)(values) for name, values in columns.items()})
 
 
-def _column(values: list[Any]) -> pa.Array:
-    """Values as Arrow finds them; a mixture becomes text, each value as JSON writes it."""
-    try:
-        return pa.array(values)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
-        return pa.array(
-            [None if value is None else value if isinstance(value, str) else json.dumps(value) for value in values], pa.string()
-        )
+def _are_lists(values: list[Any]) -> bool:
+    return any(isinstance(value, list) for value in values) and all(value is None or isinstance(value, list) for value in values)
 
 
 def _as_schema(table: pa.Table, schema: pa.Schema) -> pa.Table:
@@ -132,12 +152,9 @@ def _as_schema(table: pa.Table, schema: pa.Schema) -> pa.Table:
             columns.append(pa.chunked_array([pa.nulls(table.num_rows, field.type)]))
             continue
         column = table.column(field.name)
-        if pa.types.is_string(field.type) and not pa.types.is_string(column.type) and not pa.types.is_null(column.type):
-            columns.append(
-                pa.chunked_array(
-                    [pa.array([None if value is None else json.dumps(value, default=str) for value in column.to_pylist()], pa.string())]
-                )
-            )
-        else:
-            columns.append(column.cast(field.type, safe=False))
+        if pa.types.is_string(field.type) and pa.types.is_nested(column.type):
+            column = pa.chunked_array([text_column(column.to_pylist())])
+        elif is_written(field.type) and not is_written(column.type):
+            column = pa.chunked_array([written_column(column.to_pylist())])
+        columns.append(column.cast(field.type, safe=False))
     return pa.Table.from_arrays(columns, names=schema.names)

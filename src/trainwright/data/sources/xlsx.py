@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from trainwright.config.errors import DataError, did_you_mean
 from trainwright.data.files import found_files, shared_name
+from trainwright.data.python_values import column_of, text_column
 from trainwright.data.schemas import common_schema, fitted
 from trainwright.data.sniffing import sniff_header
 from trainwright.data.source import FileSource, check_names
@@ -110,9 +111,9 @@ def _column(values: list[Any], nulls: set[str]) -> pa.Array:
     if kinds == {bool}:
         return pa.array(cleaned, pa.bool_())
     if kinds == {int}:
-        return pa.array(cleaned, pa.int64())
+        return column_of(cleaned)
     if kinds <= {int, float}:
         return pa.array([None if value is None else float(value) for value in cleaned], pa.float64())
     if kinds == {datetime.datetime}:
         return pa.array(cleaned, pa.timestamp("us"))
-    return pa.array([None if value is None else str(value) for value in cleaned], pa.string())
+    return text_column(cleaned)

@@ -12,6 +12,7 @@ from trainwright.data.arrow import PIECE, in_pieces, int64_array
 from trainwright.data.schemas import common_schema, fitted
 from trainwright.data.source import Source, known_columns
 from trainwright.data.sources import open_source
+from trainwright.data.sources.csv import CSVSource
 from trainwright.data.splits import FilesOptions
 from trainwright.data.splits.base import Rows, Split, assembled
 from trainwright.data.splits.stratified import joint_strata, spread
@@ -25,6 +26,7 @@ class JoinedSource:
         self.name, self.default_targets = parts[0].name, parts[0].default_targets
         self.notes = [f"{part.name}: {note}" if number else note for number, part in enumerate(parts) for note in part.notes]
         self._schema = common_schema([part.schema for part in parts], [part.name for part in parts])
+        self.written = parts[0].written
         self.starts = np.concatenate([[0], np.cumsum([len(part) for part in parts])])
         self.boundaries = [int(start) for start in self.starts[1:-1]]
 
@@ -70,7 +72,17 @@ class JoinedSource:
 def joined(options: Any, source: Source, memory_limit: int) -> Source:
     """The source, followed by the validation file and the test file where they are given."""
     given = [open_source(each, memory_limit) for each in (options.validation, options.test) if each is not None]
-    return JoinedSource([source, *given]) if given else source
+    return JoinedSource(texts_alike([source, *given])) if given else source
+
+
+def texts_alike(parts: list[Source]) -> list[Source]:
+    """The sources, with a column that is text in one of them read as text in all text tables, so that 00501 and 501 stay two things."""
+    text = {field.name for part in parts for field in part.schema if pa.types.is_string(field.type)}
+    for part in parts:
+        typed = [field.name for field in part.schema if field.name in text and not pa.types.is_string(field.type)]
+        if typed and isinstance(part, CSVSource):
+            part.keep_text(typed)
+    return parts
 
 
 class FilesSplit:

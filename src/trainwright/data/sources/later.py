@@ -1,0 +1,98 @@
+"""New rows for a fitted table: a file is read by the form of the training file where that fits, and its values stay as they are written."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from trainwright.config.errors import DataError
+from trainwright.data.dialect import dialect_of
+from trainwright.data.files import found_files
+from trainwright.data.sniffing import Dialect, TextForm
+from trainwright.data.source import Source
+from trainwright.data.sources import MEMORY_LIMIT, CSVOptions, ExcelOptions, JSONLinesOptions, from_object, from_text
+
+FOUND_AGAIN = ("utf-8", "utf-8-sig", "latin-1", "utf-16", "utf-16-le", "utf-16-be", "utf-32")
+"""Encodings that the bytes of a file tell; any other was named by a person and holds for later files too."""
+
+
+def later_rows(data: Any, form: TextForm | None, columns: Collection[str], memory_limit: int = MEMORY_LIMIT) -> Source:
+    """The rows of a path, DataFrame, Arrow table or mapping, for a model that was fitted on other rows.
+
+    Args:
+        data: the new rows.
+        form: how the training file was written, if it was a text table.
+        columns: those that the model knows of, by which it is seen whether the form fits.
+
+    Raises:
+        DataError: they cannot be read.
+    """
+    if not isinstance(data, str | Path):
+        return from_object(data, memory_limit, as_written=True)
+    given = from_text(str(data))
+    if given["type"] == "csv":
+        return _text_table(str(data), form, columns, memory_limit)
+    if given["type"] == "jsonl":
+        from trainwright.data.sources.jsonl import JSONLinesSource
+
+        return JSONLinesSource(JSONLinesOptions(path=str(data)), memory_limit, as_text=True)
+    if given["type"] == "xlsx":
+        from trainwright.data.sources.xlsx import ExcelSource
+
+        return ExcelSource(ExcelOptions(path=str(data), nulls=[""]), memory_limit)
+    return from_object(data, memory_limit)
+
+
+def _text_table(path: str, form: TextForm | None, columns: Collection[str], memory_limit: int) -> Source:
+    from trainwright.data.sources.csv import CSVSource
+
+    first = found_files(path)[0]
+    held = _as_in_training(path, form) if form else []
+    found = [CSVOptions(path=path, nulls=[""], header=header) for header in ("true", "auto")]
+    options = next((each for each in [*held, *found] if _fits(first, each, columns)), found[-1])
+    source = CSVSource(options, memory_limit, as_text=True)
+    if form and source.written and options not in held:
+        source.notes += _differences(form.dialect, source.written.dialect)
+    return source
+
+
+def _as_in_training(path: str, form: TextForm) -> list[CSVOptions]:
+    """How the file would be read by the form of training; one that then had no names may have got them since, or lost the lines before."""
+    headers = [True] if form.dialect.header else [True, False]
+    return [_held(path, form, skip, header) for skip in dict.fromkeys((form.skip_rows, 0)) for header in headers]
+
+
+def _held(path: str, form: TextForm, skip_rows: int, header: bool) -> CSVOptions:
+    """The options that read a file as the training file was read."""
+    dialect = form.dialect
+    return CSVOptions(
+        path=path,
+        delimiter=dialect.delimiter,
+        quote=dialect.quote or "none",
+        escape=dialect.escape or "none",
+        encoding="auto" if dialect.encoding in FOUND_AGAIN else dialect.encoding,
+        header=header,
+        decimal="," if dialect.decimal == "," else ".",
+        nulls=[""],
+        skip_rows=skip_rows,
+    )
+
+
+def _fits(path: Path, options: CSVOptions, columns: Collection[str]) -> bool:
+    """Whether a file read with the options has the columns that the model knows of."""
+    try:
+        return set(columns) <= set(dialect_of(path, options).names())
+    except DataError:
+        return False
+
+
+def _differences(trained: Dialect, found: Dialect) -> list[str]:
+    """What of the dialect is another than in training, in words."""
+    other = [
+        f"{each.name} {getattr(found, each.name)!r} instead of {getattr(trained, each.name)!r}"
+        for each in fields(Dialect)
+        if each.name not in ("encoding", "blank_after_delimiter") and getattr(found, each.name) != getattr(trained, each.name)
+    ]
+    return [f"this file is not written as the training file was: {', '.join(other)}"] if other else []
