@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from trainwright.config.errors import RunError
-from trainwright.runs import files, lock
+from trainwright.runs import lock
 from trainwright.runs.directory import FORMAT, RunDirectory, folder_name
 from trainwright.runs.listing import list_runs
 
@@ -58,7 +58,7 @@ def test_a_full_disk_is_said_and_nothing_is_half_made(tmp_path: Path, monkeypatc
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(files.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(RunError, match="disk is full"):
         RunDirectory.create(str(tmp_path / "a" / "b" / "run"))
     assert list(tmp_path.iterdir()) == []

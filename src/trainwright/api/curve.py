@@ -21,6 +21,7 @@ from trainwright.optim.build import base_learning_rate, own_weight_decay
 from trainwright.optim.parameter_groups import ParameterGroup, parameter_groups
 from trainwright.optim.schedules.base import Extent, Schedule
 from trainwright.optim.schedules.build import build_schedule, listens
+from trainwright.runs.outputs import write_output
 from trainwright.systems.base import built
 from trainwright.systems.supervised import SupervisedSystem
 
@@ -92,9 +93,9 @@ class Curves:
         return sorted({round(place * last / max(count - 1, 1)) for place in range(count)})
 
     def write_csv(self, path: str | Path, points: int | None = None) -> None:
-        """Write step, epoch and learning rate of every step, or of `points` of them. Raises OSError where the file cannot be written."""
+        """Write step, epoch and learning rate of every step, or of `points` of them. Raises RequestError where it cannot."""
         names = ["learning_rate", *(f"learning_rate/{line.label}" for line in self.lines[1:])]
-        with open(path, "w", newline="", encoding="utf-8") as file:
+        with write_output(path, where="--csv") as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
             rows = csv.writer(file)
             rows.writerow(["step", "epoch", *names])
             for step in self.spread(points) if points else range(self.steps):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from trainwright.api.curve import Curves
+from trainwright.runs.outputs import write_output
 from trainwright.runs.report.charts.axes import across, frame, up
 from trainwright.runs.report.charts.lines import Series, line
 from trainwright.runs.report.markup import Markup, tag
@@ -20,8 +21,9 @@ text { font: 11.5px ui-sans-serif, "Segoe UI", "Noto Sans", Helvetica, Arial, sa
 
 
 def write_svg(curves: Curves, path: str | Path) -> None:
-    """Write the picture. Raises OSError where the file cannot be written."""
-    Path(path).write_text(picture(curves), encoding="utf-8")
+    """Write the picture. Raises RequestError where the file cannot be written."""
+    with write_output(path, where="--svg") as temporary:
+        temporary.write_text(picture(curves), encoding="utf-8")
 
 
 def picture(curves: Curves) -> str:

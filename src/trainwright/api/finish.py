@@ -25,6 +25,7 @@ from trainwright.metrics import best_threshold, compute, default_metrics, headli
 from trainwright.metrics.outcome import Outcome
 from trainwright.runs.directory import RunDirectory
 from trainwright.runs.results import build_results, put_loss
+from trainwright.runs.whole import whole_file
 from trainwright.systems.supervised import SupervisedSystem
 
 log = logging.getLogger(__name__)
@@ -137,17 +138,17 @@ def save_outcomes(run: RunDirectory, prepared: Prepared, outcomes: dict[str, Out
     """Rows, truth and scores of the test rows, so that two runs can be compared pair by pair."""
     run.outcomes.mkdir(exist_ok=True)
     for name, outcome in outcomes.items():
-        file = run.outcomes / f"{file_name(name)}.npz"
-        np.savez(
-            file,
-            rows=prepared.rows("test"),
-            truth=outcome.truth,
-            scores=outcome.scores,
-            target=np.array(name),
-            kind=np.array(outcome.kind),
-            classes=np.array(outcome.classes or []),
-            threshold=np.array(outcome.threshold),
-        )
+        with whole_file(run.outcomes / f"{file_name(name)}.npz") as temporary:
+            np.savez(
+                temporary,
+                rows=prepared.rows("test"),
+                truth=outcome.truth,
+                scores=outcome.scores,
+                target=np.array(name),
+                kind=np.array(outcome.kind),
+                classes=np.array(outcome.classes or []),
+                threshold=np.array(outcome.threshold),
+            )
 
 
 def file_name(target: str) -> str:

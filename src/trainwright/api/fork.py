@@ -18,6 +18,7 @@ from trainwright.config.errors import RequestError, RunError
 from trainwright.config.located import validate
 from trainwright.runs.directory import RunDirectory
 from trainwright.runs.files import refusal
+from trainwright.runs.whole import whole_file, whole_folder
 
 log = logging.getLogger(__name__)
 
@@ -47,8 +48,8 @@ def fork(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> Run:
             try:
                 record_start(run, config, prepared)
                 run.update(parent=str(parent.path.absolute()), forked_at=checkpoint.manifest.step)
-                copy_files(checkpoint.folder, run.checkpoints / checkpoint.folder.name)
                 keep_history(parent, run)
+                copy_files(checkpoint.folder, run.checkpoints / checkpoint.folder.name)
             except OSError as error:
                 raise refusal(error, run.path) from error
             log.info("a child of %s, from step %d: %s", parent.path, checkpoint.manifest.step, run.path)
@@ -67,15 +68,16 @@ def refuse_alive(parent: RunDirectory) -> None:
 
 def copy_files(source: Path, target: Path) -> None:
     """A checkpoint's files, linked where the file system can: they never change."""
-    target.mkdir(parents=True)
-    for each in source.iterdir():
-        try:
-            os.link(each, target / each.name)
-        except OSError:
-            shutil.copy2(each, target / each.name)
+    with whole_folder(target) as temporary:
+        for each in source.iterdir():
+            try:
+                os.link(each, temporary / each.name)
+            except OSError:
+                shutil.copy2(each, temporary / each.name)
 
 
 def keep_history(parent: RunDirectory, run: RunDirectory) -> None:
     """The parent's logged rows are the child's past."""
     if parent.metrics.is_file():
-        shutil.copy2(parent.metrics, run.metrics)
+        with whole_file(run.metrics) as temporary:
+            shutil.copyfile(parent.metrics, temporary)

@@ -21,6 +21,7 @@ from trainwright.data.source import Source
 from trainwright.features.encoding import EncodedTable, TableEncoder
 from trainwright.metrics.outcome import Outcome
 from trainwright.runs.files import read_json, write_json
+from trainwright.runs.whole import whole_file
 from trainwright.systems.base import built
 from trainwright.systems.config import SupervisedConfig
 from trainwright.systems.supervised import SupervisedSystem
@@ -44,7 +45,8 @@ class Model:
         """Write the artifact into `folder`; returns the sha256 of its weights."""
         folder.mkdir(exist_ok=True)
         weights = folder / "model.safetensors"
-        save_tensors(weights, self.system.state_dict())
+        with whole_file(weights) as temporary:
+            save_tensors(temporary, self.system.state_dict())
         write_json(folder / "features.json", self.encoder.state(), indent=None)
         about = {
             "format": FORMAT,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from trainwright.runs.directory import RunDirectory
 from trainwright.runs.files import write_text
+from trainwright.runs.whole import sweep
 
 
 def write_report(run_path: str | os.PathLike[str]) -> Path:
@@ -17,5 +18,7 @@ def write_report(run_path: str | os.PathLike[str]) -> Path:
     from trainwright.runs.report.page import render
 
     run = RunDirectory.open(run_path)
-    write_text(run.report, render(run))
+    page = render(run)
+    sweep(run.path)
+    write_text(run.report, page)
     return run.report

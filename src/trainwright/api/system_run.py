@@ -27,6 +27,7 @@ from trainwright.runs.environment import command_line, environment
 from trainwright.runs.files import write_text
 from trainwright.runs.log import logged
 from trainwright.runs.results import build_results
+from trainwright.runs.whole import whole_file
 from trainwright.systems.lightning import LightningSystem
 from trainwright.systems.plain import PlainSystem
 from trainwright.systems.returning_loss import ReturningLossSystem
@@ -122,7 +123,8 @@ class SystemRun:
         """model/model.safetensors with the names of what was given, where in the run it is from, and results.json."""
         run.model.mkdir(exist_ok=True)
         weights: Path = run.model / WEIGHTS
-        save_tensors(weights, plain_module(self.system).state_dict())
+        with whole_file(weights) as temporary:
+            save_tensors(temporary, plain_module(self.system).state_dict())
         run.write_json(f"model/{POSITION}", position(result))
         results = build_results(
             metrics={

@@ -23,6 +23,7 @@ from trainwright.data.source import Source
 from trainwright.runs.code import write_configs
 from trainwright.runs.directory import RunDirectory, folder_name, refuse_inside
 from trainwright.runs.files import refusal
+from trainwright.runs.whole import whole_file
 
 log = logging.getLogger(__name__)
 
@@ -199,7 +200,8 @@ def keep_data(run: RunDirectory, config: Config, prepared: Prepared) -> Config:
     import pyarrow.parquet as pq
 
     path = run.path / "data.parquet"
-    pq.write_table(prepared.source.read(), path)
+    with whole_file(path) as temporary:
+        pq.write_table(prepared.source.read(), temporary)
     source = config.data.source.model_copy(update={"path": str(path.absolute())})
     return config.model_copy(update={"data": config.data.model_copy(update={"source": source})})
 
@@ -214,6 +216,7 @@ def record_start(run: RunDirectory, config: Config, prepared: Prepared) -> None:
     run.write_json("data.json", prepared.describe())
     import pyarrow.parquet as pq
 
-    pq.write_table(prepared.split.record(), run.splits)
+    with whole_file(run.splits) as temporary:
+        pq.write_table(prepared.split.record(), temporary)
     prepared.split.hashes = None  # recorded now, and of no further use
     run.update(targets=prepared.targets, source=prepared.source.name)

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from inspect import signature
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -18,6 +17,7 @@ from trainwright.config.typecheck import readable
 from trainwright.engine.pieces import is_ready
 from trainwright.engine.step_result import as_loss
 from trainwright.engine.system import Moment, rows_in, to_device
+from trainwright.runs.whole import Scratch
 from trainwright.systems.base import System, seeded
 from trainwright.systems.plain_model import is_lazy
 from trainwright.systems.updating import Tree
@@ -73,8 +73,8 @@ def trial(system: Any, splits: Mapping[str, Any], device: torch.device) -> None:
 @contextmanager
 def trying(system: Any) -> Iterator[None]:
     """What the system logs and saves inside is forgotten: it is in no run."""
-    with TemporaryDirectory() as folder:
-        vars(system)["trying"] = Path(folder)
+    with Scratch() as folder:
+        vars(system)["trying"] = folder
         try:
             yield
         finally:

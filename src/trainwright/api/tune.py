@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -22,6 +21,7 @@ from trainwright.engine.batch_options import TuningOptions
 from trainwright.engine.scaling import with_learning_rate
 from trainwright.engine.trainer import Trainer
 from trainwright.engine.tuning import BatchTuning, RangeTest, Tuning, taken, tuned
+from trainwright.runs.outputs import write_output
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,9 @@ class Tuned:
         return "\n".join(lines)
 
     def write(self, path: str | os.PathLike[str]) -> None:
-        """Write the whole configuration with what was chosen. Raises RunError where the file cannot be written."""
-        from trainwright.runs.files import write_text
-
-        write_text(Path(path), dump(self.config))
+        """Write the whole configuration with what was chosen. Raises RequestError where the file cannot be written."""
+        with write_output(path, where="--write") as temporary:
+            temporary.write_text(dump(self.config), encoding="utf-8")
 
 
 def tune_composed(

@@ -6,6 +6,7 @@ import json
 import struct
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -30,13 +31,14 @@ NAMES: dict[torch.dtype, str] = {
 }
 
 
-def safetensors_pieces(tensors: Mapping[str, Tensor]) -> Iterator[bytes | memoryview]:
+def safetensors_pieces(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> Iterator[bytes | memoryview]:
     """The bytes of a safetensors file, piece by piece and without a copy of tensors in memory; tied tensors are written under each name.
 
     Raises TypeError for a dtype that the format cannot hold.
     """
     order = sorted(tensors, key=lambda name: (-tensors[name].element_size(), name))
-    header, start = {}, 0
+    header: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
+    start = 0
     for name in order:
         tensor = tensors[name]
         if tensor.dtype not in NAMES:
@@ -53,10 +55,10 @@ def safetensors_pieces(tensors: Mapping[str, Tensor]) -> Iterator[bytes | memory
             yield tensor.to("cpu").contiguous().reshape(-1).view(torch.uint8).numpy().data
 
 
-def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Write a safetensors file (not synced; `CheckpointStore` does that)."""
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
+    """Write a safetensors file (not synced, and not whole after a kill: give it a place that is renamed)."""
     with open(path, "wb") as file:
-        for piece in safetensors_pieces(tensors):
+        for piece in safetensors_pieces(tensors, metadata):
             file.write(piece)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import re
 import warnings
@@ -15,9 +14,10 @@ import torch
 from torch import Tensor
 
 from trainwright.checkpoint.snapshot import key_of
-from trainwright.checkpoint.tensors import NAMES
+from trainwright.checkpoint.tensors import NAMES, save_tensors
 from trainwright.checkpoint.weight_files import kind_of
 from trainwright.config.errors import ConfigError, RunError, did_you_mean
+from trainwright.runs.outputs import ensure_output, write_output
 
 USUAL = ("state_dict", "model_state_dict", "model", "module", "net", "network", "weights", "params")
 """Keys under which programs keep the state dict, the likeliest first."""
@@ -51,10 +51,11 @@ def convert_weights(old: Path, new: Path, key: str = "", force: bool = False) ->
     """Read the state dict of a .pt, .pth, .ckpt or .bin file and write it to `new` as safetensors, whole or not at all.
 
     Raises ConfigError when the file holds more than data (nothing of it is run), has no state dict or several, or `new` is taken;
-    RunError when it is damaged or cannot be written.
+    RunError when it is damaged; RequestError when `new` is `old`, lies in a run, or cannot be written.
     """
     if new.suffix != ".safetensors":
         raise ConfigError(f"'{new.name}' does not end in .safetensors", fix=f"name it {new.with_suffix('.safetensors')}")
+    ensure_output(new, old, where="NEW", make_folders=True)
     if new.exists() and not force:
         raise ConfigError("this file is there already", where=str(new), fix="choose another name, or add --force to replace it")
     content = read_pickle(old)
@@ -191,8 +192,6 @@ def _refuse_strange(tensors: Mapping[str, Tensor], where: Path) -> None:
 
 def _write(path: Path, found: Conversion) -> None:
     """Write the tensors beside `path`, then rename; each gets memory of its own."""
-    from safetensors.torch import save_file
-
     seen: set[Any] = set()
     apart: dict[str, Tensor] = {}
     for name, tensor in found.tensors.items():
@@ -203,12 +202,5 @@ def _write(path: Path, found: Conversion) -> None:
         own = tensor.numel() and shared not in seen and whole
         apart[name] = tensor.detach().resolve_conj().resolve_neg().contiguous() if own else tensor.detach().clone().contiguous()
         seen.add(shared)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(apart, temporary, metadata={"format": "pt", **found.metadata})
-        os.replace(temporary, path)
-    except OSError as error:
-        raise RunError("cannot write here", where=str(path), why=error.strerror or str(error), fix="choose another place") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with write_output(path, where="NEW", make_folders=True) as temporary:
+        save_tensors(temporary, apart, {"format": "pt", **found.metadata})

@@ -60,8 +60,13 @@ def _check(arguments: Any) -> None:
         raise RequestError(
             f"{arguments.batch_size} is no batch size", where="--batch-size", fix="write 1 or more, or 0 for no batch dimension"
         )
-    if arguments.output and not arguments.output.lower().endswith(".svg"):
+    if arguments.output is None:
+        return
+    if not arguments.output.lower().endswith(".svg"):
         raise RequestError(f"'{arguments.output}' is no SVG file", where="-o", fix="end its name in .svg; --json prints the numbers")
+    from trainwright.runs.outputs import ensure_output
+
+    ensure_output(arguments.output, arguments.words)
 
 
 def _check_rows(size: int | None) -> None:
@@ -150,14 +155,13 @@ def drawn(shapes: Shapes, size: int | None) -> list[Tensor] | dict[str, Tensor]:
 def write(found: Inspection, path: str, depth: int | None) -> None:
     """Write the picture; raises RequestError when there is none, or the file cannot be written."""
     from trainwright.nn.inspection.picture import picture
+    from trainwright.runs.outputs import write_output
 
     drawing = picture(found, depth, alone=True)
     if drawing is None:
         raise RequestError("there is no picture of a model that was not run", where="-o", fix="say what it is run on: --input 3x32x32")
-    try:
-        Path(path).write_text(f"{drawing}\n", encoding="utf-8")
-    except OSError as error:
-        raise RequestError("this file cannot be written", where=path, why=str(error.strerror)) from error
+    with write_output(path) as temporary:
+        temporary.write_text(f"{drawing}\n", encoding="utf-8")
 
 
 def _arguments(words: Sequence[str]) -> dict[str, Any]:

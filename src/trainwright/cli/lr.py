@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from trainwright.cli.parser import ConfiguredParser
 from trainwright.cli.style import bold, dim, table, width, wrapped
@@ -11,6 +12,7 @@ from trainwright.config.errors import RequestError
 
 if TYPE_CHECKING:
     from trainwright.api.curve import Curve, Curves
+    from trainwright.config.compose import Composed
 
 HEIGHT, SMALL_HEIGHT = 12, 6
 MOST_DRAWN = 6
@@ -30,6 +32,7 @@ def run(words: Sequence[str]) -> int:
         raise RequestError("--points says how many steps --csv writes, two or more", fix=fix)
     composed = composed_from(arguments.words, arguments.target)
     config = validate(composed.model, composed)
+    ensure_files(arguments.csv, arguments.svg, composed, config)
     from trainwright.data.arrow import pandas_later
 
     pandas_later()
@@ -43,17 +46,26 @@ def run(words: Sequence[str]) -> int:
 
 def write(curves: Curves, csv: str | None, points: int | None, svg: str | None) -> None:
     """Write the files that were asked for; raises RequestError when one cannot be written."""
-    try:
-        if csv:
-            curves.write_csv(csv, points)
-            print(f"written: {csv}")
-        if svg:
-            from trainwright.api.curve_picture import write_svg
+    if csv is not None:
+        curves.write_csv(csv, points)
+        print(f"written: {csv}")
+    if svg is not None:
+        from trainwright.api.curve_picture import write_svg
 
-            write_svg(curves, svg)
-            print(f"written: {svg}")
-    except OSError as error:
-        raise RequestError("this file cannot be written", where=str(error.filename), why=str(error.strerror)) from error
+        write_svg(curves, svg)
+        print(f"written: {svg}")
+
+
+def ensure_files(csv: str | None, svg: str | None, composed: Composed, config: Any) -> None:
+    """Raises RequestError for a file that cannot be written, is read by this command, or is meant to be two."""
+    from trainwright.runs.outputs import ensure_output
+
+    read = [composed.files, config.model_dump(mode="json")]
+    for path, where in ((csv, "--csv"), (svg, "--svg")):
+        if path is not None:
+            ensure_output(path, read, where=where, folders=composed.folders)
+    if csv is not None and svg is not None and os.path.realpath(csv) == os.path.realpath(svg):
+        raise RequestError("two files cannot have one name", where=f"--csv {csv} --svg {svg}", fix="name another one")
 
 
 def shown(curves: Curves) -> str:

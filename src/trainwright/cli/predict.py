@@ -18,6 +18,11 @@ def run(words: Sequence[str]) -> int:
     """Predict the rows of a file; write them, or print the first."""
     arguments = parser().parse(words)
     launch = prepare(arguments)
+    if arguments.output == "":
+        raise RequestError("the name of a file is missing", where="command line: -o", fix="-o predictions.csv")
+    if arguments.escape_formulas and not (arguments.data and arguments.output):
+        why = "only a file that a spreadsheet may open has formulas to be escaped"
+        raise RequestError("nothing is written as CSV", where="--escape-formulas", why=why, fix="name DATA, and a file: -o predictions.csv")
     if arguments.data is None:
         return predict_own(arguments, launch)
     if arguments.output and not arguments.output.lower().endswith(ENDINGS):
@@ -33,7 +38,7 @@ def run(words: Sequence[str]) -> int:
     from trainwright.runs.log import console_logging
 
     console_logging()
-    predictions = predict_file(arguments.run, arguments.data, arguments.output)
+    predictions = predict_file(arguments.run, arguments.data, arguments.output, escape_formulas=arguments.escape_formulas)
     if arguments.output:
         print(f"{arguments.output}: {predictions.num_rows} rows")
     else:
@@ -59,18 +64,21 @@ def predict_own(arguments: Any, launch: Launch) -> int:
     from pathlib import Path
 
     from trainwright.api.own.config import compose_own
-    from trainwright.api.own.measure import from_config, from_run, predicted, write_predictions
-    from trainwright.api.own.train import is_own_run
+    from trainwright.api.own.measure import ensure_predictions, from_config, from_run, predicted, write_predictions
+    from trainwright.api.own.train import is_own_run, saved_config
     from trainwright.api.resume import with_config
     from trainwright.cli.test import is_configuration, refuse_fitted
 
     launch.start_console()
     launch.check_gpus()
     where = f"trainwright predict {arguments.run}"
+    output = Path(arguments.output or f"predictions-{arguments.split}.safetensors")
     if is_configuration(arguments.run):
         if not arguments.weights:
             raise RequestError("there is nothing to predict with", where=where, fix="name a run, or add --weights RUN|FILE")
-        trained = from_config(compose_own(arguments.run, launch.settings), arguments.split, arguments.weights)
+        composed = compose_own(arguments.run, launch.settings)
+        ensure_predictions(output, [arguments.weights, composed.files, composed.values], composed.folders)
+        trained = from_config(composed, arguments.split, arguments.weights)
     else:
         found = with_config(arguments.run)
         refuse_fitted(found)
@@ -79,8 +87,8 @@ def predict_own(arguments: Any, launch: Launch) -> int:
         if arguments.data is not None:
             why = "its data come from its configuration"
             raise RequestError("this run's system reads no files here", where=arguments.data, why=why, fix=f"{where} --split test")
+        ensure_predictions(output, saved_config(found).model_dump(mode="json"))
         trained = from_run(found, arguments.split, launch.settings)
-    output = Path(arguments.output or f"predictions-{arguments.split}.safetensors")
     outputs = predicted(trained, arguments.split)
     write_predictions(outputs, output)
     print(f"{output}: " + ", ".join(f"{name} {tuple(each.shape)}" for name, each in outputs.items()))
@@ -128,4 +136,7 @@ def parser() -> Parser:
     made.add_argument("--weights", default="", metavar="RUN|FILE", help="weights for a configuration")
     add_launch_flags(made)
     made.add_argument("-o", "--output", metavar="FILE", help="where to write them; .csv, .parquet or .jsonl")
+    made.add_argument(
+        "--escape-formulas", action="store_true", help="in a .csv, put a ' before text that a spreadsheet would run: = + - @ at its start"
+    )
     return made

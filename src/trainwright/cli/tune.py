@@ -64,10 +64,11 @@ def refuse_taken(path: str | None) -> None:
 
     if path is None:
         return
+    from trainwright.runs.outputs import ensure_output
+
     if Path(path).exists():
         raise RequestError("this place is taken", where=path, fix="name a new file for --write")
-    if not Path(path).absolute().parent.is_dir():
-        raise RequestError("there is no such folder", where=str(Path(path).parent), fix="make it, or name another place for --write")
+    ensure_output(path, where="--write")
 
 
 def parser() -> ConfiguredParser:

@@ -16,6 +16,7 @@ from trainwright.engine.recovery import all_finite, weights_finite
 from trainwright.engine.state import load, load_weights
 from trainwright.engine.step_result import as_loss
 from trainwright.engine.system import Batch, rows_in, tensors_in
+from trainwright.runs.whole import whole_file
 
 if TYPE_CHECKING:
     from trainwright.engine.session import Session
@@ -37,7 +38,8 @@ def autopsy(session: Session, tick: int) -> str:
         if replayed or bool(weights_finite(session)):
             finding |= first_module(session, batch, tick)
         path = session.saver.store.folder.parent / FILE
-        path.write_text(json.dumps(finding, indent=1) + "\n", encoding="utf-8")
+        with whole_file(path) as temporary:
+            temporary.write_text(json.dumps(finding, indent=1) + "\n", encoding="utf-8")
     except Exception as error:  # a diagnosis must not hide what it is about
         log.debug("the autopsy ended early", exc_info=True)
         finding["ended"] = str(error)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, TextIO
 
 import torch
@@ -46,6 +45,7 @@ from trainwright.engine.watchdog import Watchdog
 from trainwright.nn.modes import tf32_mode
 from trainwright.optim.averages import Averages
 from trainwright.optim.several import Optimizers, own_decayed
+from trainwright.runs.whole import Scratch
 
 __all__ = ["FitResult", "Trainer"]
 
@@ -190,8 +190,8 @@ class Trainer:
 
     def _only(self, system: System, rows: Rows, stage: str, interrupts: Interrupts) -> Session:
         """A session without a run: no files, no progress."""
-        with TemporaryDirectory() as nowhere:
-            session = self._session(system, rows, None, Path(nowhere), interrupts)
+        with Scratch() as nowhere:
+            session = self._session(system, rows, None, nowhere, interrupts)
         session.stage, session.trackers, session.hooks = stage, [], Hooks(self.callbacks, system)
         session.media_folder = self.media_folder
         session.step, epoch = self.position

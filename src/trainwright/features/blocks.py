@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
 from trainwright.features.base import PartLayout
+from trainwright.runs.whole import Scratch
 
 
 def block_bytes(layout: dict[str, PartLayout], rows: int) -> int:
@@ -41,8 +41,8 @@ class FileBlocks:
 
     def __init__(self, layout: dict[str, PartLayout], directory: Path | None) -> None:
         self.layout = layout
-        self.temporary = tempfile.TemporaryDirectory(prefix="trainwright-") if directory is None else None
-        folder = Path(self.temporary.name) if self.temporary else Path(directory or ".")
+        self.temporary = Scratch() if directory is None else None
+        folder = self.temporary.path if self.temporary else Path(directory or ".")
         folder.mkdir(parents=True, exist_ok=True)
         self.paths = {key: folder / f"block-{number:03d}.bin" for number, key in enumerate(layout)}
         self.files: dict[str, IO[bytes]] = {key: path.open("wb") for key, path in self.paths.items()}

@@ -18,6 +18,7 @@ from trainwright.nn.histogram import histogram_svg
 from trainwright.nn.module_hook_options import ModuleHookOptions
 from trainwright.nn.module_names import modules_called
 from trainwright.optim.parameter_options import listed
+from trainwright.runs.files import write_text
 
 Sink = Callable[[str, Tensor], Any]
 """record(name, value): a number as a tensor without dimensions, on the device of what it measures; `session.log` is one."""
@@ -161,7 +162,7 @@ def _plotting(number: int, options: ModuleHookOptions, hooked: Hooked, folder: P
         folder.mkdir(parents=True, exist_ok=True)
         for place, tensor in floating(_passing(options.on, values)):
             file = folder / f"{options.on}-{name}{place.replace('/', '-')}-{moment:08d}.svg"
-            file.write_text(histogram_svg(tensor, f"{options.on} {name}{place}, {word} {moment}"), encoding="utf-8")
+            write_text(file, histogram_svg(tensor, f"{options.on} {name}{place}, {word} {moment}"))
             hooked.plots.append(file)
 
     return act

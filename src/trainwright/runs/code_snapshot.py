@@ -16,6 +16,7 @@ from typing import Any
 
 import trainwright._version as version
 from trainwright.runs.secrets import holds_private_key, holds_secrets
+from trainwright.runs.whole import whole_file
 
 FILE_LIMIT = 1 << 20
 """Bytes of one file."""
@@ -193,7 +194,8 @@ def copy_configs(files: Iterable[Path], to: Path) -> list[dict[str, Any]]:
         taken.add(name)
         content = each.read_bytes()
         to.mkdir(parents=True, exist_ok=True)
-        (to / name).write_bytes(content)
+        with whole_file(to / name) as temporary:
+            temporary.write_bytes(content)
         told.append({"path": str(each), "copy": f"{to.name}/{name}", "sha256": hashlib.sha256(content).hexdigest()})
     return told
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import re
-import shutil
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +14,7 @@ from trainwright._version import __version__
 from trainwright.config.errors import RunError
 from trainwright.runs.files import read_json, refusal, write_json
 from trainwright.runs.lock import RunLock
+from trainwright.runs.whole import remove_empty, sweep, whole_folder
 
 FORMAT = 1
 Status = Literal["created", "running", "finished", "interrupted", "failed"]
@@ -70,7 +70,7 @@ class RunDirectory:
             if isinstance(error.__cause__, OSError):  # the disk refused the lock; nothing half made stays
                 (path / "run.json").unlink(missing_ok=True)
                 run.lock.path.unlink(missing_ok=True)
-                _remove_empty(missing)
+                remove_empty(missing)
             raise
         return run
 
@@ -79,6 +79,7 @@ class RunDirectory:
         run = cls.open(path)
         run.resumed = True
         run.lock.acquire()
+        sweep(run.path, deep=True)
         return run
 
     @classmethod
@@ -288,21 +289,10 @@ def _make(path: Path, info: dict[str, Any]) -> None:
     if path.is_dir():  # empty, and perhaps a mount point or the working directory, which cannot be renamed
         write_json(path / "run.json", info, sync=True)
         return
-    missing = [each for each in path.absolute().parents if not each.exists()]
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.mkdir(parents=True)
-        write_json(temporary / "run.json", info, sync=True)
-        os.rename(temporary, path)
-    except (OSError, RunError) as error:
-        shutil.rmtree(temporary, ignore_errors=True)
-        _remove_empty(missing)
-        raise error if isinstance(error, RunError) else refusal(error, path) from error
-
-
-def _remove_empty(folders: list[Path]) -> None:
-    for folder in folders:
-        try:
-            folder.rmdir()
-        except OSError:
-            return
+        if path.parent.is_dir():
+            sweep(path.parent)
+        with whole_folder(path) as temporary:
+            write_json(temporary / "run.json", info, sync=True)
+    except OSError as error:
+        raise refusal(error, path) from error

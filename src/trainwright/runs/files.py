@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import json
 import math
-import os
 from pathlib import Path
 from typing import Any
 
 from trainwright.config.errors import RunError
+from trainwright.runs.whole import whole_file
 
 
 def refusal(error: OSError, path: Path) -> RunError:
@@ -42,18 +41,11 @@ def plain(value: Any) -> Any:
 
 def write_text(path: Path, text: str, *, sync: bool = False) -> None:
     """Write a whole file or none; `sync` waits until the disk has it. Raises RunError when the place cannot be written."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with open(temporary, "w", encoding="utf-8", newline="\n") as file:
+        with whole_file(path, sync=sync) as temporary:
             # A lone surrogate (an undecodable byte of a file name or value) must not lose the whole file.
-            file.write(text.encode("utf-8", "backslashreplace").decode("utf-8"))
-            if sync:
-                file.flush()
-                os.fsync(file.fileno())
-        os.replace(temporary, path)
+            temporary.write_bytes(text.encode("utf-8", "backslashreplace"))
     except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
         raise refusal(error, path) from error
 
 

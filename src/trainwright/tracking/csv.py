@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from trainwright.runs.whole import whole_file
 from trainwright.tracking import CsvOptions
 from trainwright.tracking.base import Row
 
@@ -50,13 +51,9 @@ class CsvTracker:
 
     def _rewrite(self) -> None:
         self.close()
-        temporary = self.path.with_name(f".{self.path.name}.tmp")
-        with open(temporary, "w", encoding="utf-8", newline="") as file:
+        with whole_file(self.path, sync=True) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
             file.write(text_of([dict(zip(self.columns, self.columns, strict=True))], self.columns) if self.columns else "")
             file.write(text_of(self._rows, self.columns))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, self.path)
         self._file = open(self.path, "a", encoding="utf-8", newline="")  # noqa: SIM115
 
     def sync(self) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,9 @@ from trainwright.config.errors import ConfigError, RunError
 from trainwright.config.located import validate
 from trainwright.engine.trainer import Trainer
 from trainwright.runs.directory import RunDirectory
-from trainwright.runs.files import read_json, write_text
+from trainwright.runs.files import read_json
+from trainwright.runs.media.files import write_npz
+from trainwright.runs.outputs import ensure_output, ensure_output_folder, write_output, write_output_folder
 
 log = logging.getLogger("trainwright.fit")
 
@@ -88,36 +92,56 @@ def _rows(trained: Trained, split: str) -> Any:
     return trained.prepared.splits[split]
 
 
-def write_predictions(outputs: dict[str, Tensor], path: Path) -> None:
-    """Predictions as .safetensors or .npz. Raises ConfigError for another ending."""
-    if path.suffix == ".safetensors":
-        save_tensors(path, {name: each.cpu() for name, each in outputs.items()})
-    elif path.suffix == ".npz":
-        import numpy as np
-
-        arrays: dict[str, Any] = {name: each.cpu().numpy() for name, each in outputs.items()}
-        np.savez(path, **arrays)
-    else:
+def ensure_predictions(path: Path, inputs: Any, folders: Iterable[Path] = ()) -> None:
+    """Raises ConfigError for an ending other than .safetensors or .npz, RequestError where it cannot or must not be written."""
+    if path.suffix not in (".safetensors", ".npz"):
         raise ConfigError(f"'{path.suffix}' names no format", where=f"-o {path}", fix="end the name in .safetensors or .npz")
+    ensure_output(path, inputs, folders=folders)
+
+
+def write_predictions(outputs: dict[str, Tensor], path: Path) -> None:
+    """Predictions as .safetensors or .npz, whole or not at all. Raises RequestError when the disk refuses."""
+    with write_output(path) as temporary:
+        if path.suffix == ".safetensors":
+            save_tensors(temporary, {name: each.cpu() for name, each in outputs.items()})
+        else:
+            write_npz(temporary, {name: each.cpu().numpy() for name, each in outputs.items()})
 
 
 def exported(found: RunDirectory, place: Path, own: bool) -> list[Path]:
     """The model of a finished run copied to `place`, with its configuration; a system's own `export(folder)` is called too.
 
-    Raises RunError when there is no model yet, or the place is taken.
+    The folder is whole or not there. Raises RunError when there is no model yet, RequestError when the place is taken or in a run, or the
+    disk refuses.
     """
     if not (found.model / WEIGHTS).is_file() and not any(found.model.glob("*.safetensors")):
         fix = f"continue it: trainwright resume {found.path}"
         raise RunError("this run has no model yet", where=str(found.path), why="training did not reach its end", fix=fix)
-    if place.exists() and any(place.iterdir()):
-        raise RunError("this place is taken", where=str(place), fix="name an empty or a new folder with -o")
-    shutil.copytree(found.model, place, dirs_exist_ok=True)
-    write_text(place / "config.yaml", found.config.read_text())
-    if own:
-        config = saved_config(found)
-        prepared = prepare_own(config)
-        export = getattr(prepared.system, "export", None)
-        if export is not None:
-            load_weights(plain_module(prepared.system), str(found.model / WEIGHTS))
-            export(place)
+    ensure_output_folder(place, found.path)
+    with write_output_folder(place) as folder:
+        _copy_model(found, folder)
+        if own:
+            _export_own(found, folder)
     return sorted(each for each in place.rglob("*") if each.is_file())
+
+
+def _copy_model(found: RunDirectory, folder: Path) -> None:
+    """The files of the model and the configuration; links are not followed out of the run."""
+    for each in sorted(found.model.rglob("*")):
+        target = folder / each.relative_to(found.model)
+        if each.is_symlink():
+            raise RunError("a run has links in its model", where=str(each), why=f"it leads to {os.readlink(each)}", fix="remove the link")
+        if each.is_dir():
+            target.mkdir()
+        else:
+            shutil.copyfile(each, target)
+    shutil.copyfile(found.config, folder / "config.yaml")
+
+
+def _export_own(found: RunDirectory, folder: Path) -> None:
+    """What the system's own `export(folder)` writes, if it has one."""
+    prepared = prepare_own(saved_config(found))
+    export = getattr(prepared.system, "export", None)
+    if export is not None:
+        load_weights(plain_module(prepared.system), str(found.model / WEIGHTS))
+        export(folder)

@@ -10,6 +10,7 @@ from trainwright.engine.callbacks.base import Callback
 from trainwright.engine.callbacks.options import ProfilerOptions
 from trainwright.engine.callbacks.place import run_folder
 from trainwright.engine.system import Batch, System
+from trainwright.runs.whole import whole_file
 
 if TYPE_CHECKING:
     from trainwright.engine.session import Session
@@ -77,6 +78,8 @@ class Profiler(Callback):
         averages = profile.key_averages(group_by_input_shape=self.options.shapes, group_by_stack_n=5 if self.options.stacks else 0)
         longest = "self_cuda_time_total" if session.device.type == "cuda" else "self_cpu_time_total"
         table = averages.table(sort_by=longest, row_limit=self.options.rows, max_name_column_width=80)
-        (folder / f"{name}.txt").write_text(table + "\n", encoding="utf-8")
-        profile.export_chrome_trace(str(folder / f"{name}.json"))
+        with whole_file(folder / f"{name}.txt") as temporary:
+            temporary.write_text(table + "\n", encoding="utf-8")
+        with whole_file(folder / f"{name}.json") as temporary:
+            profile.export_chrome_trace(str(temporary))
         log.info("profile of steps %d to %d: %s", self._began_at, session.step, folder / name)

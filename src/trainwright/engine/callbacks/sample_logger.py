@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,8 @@ from trainwright.engine.callbacks.base import Callback
 from trainwright.engine.callbacks.options import SampleLoggerOptions
 from trainwright.engine.callbacks.place import run_folder
 from trainwright.engine.system import Batch, System, rows_in, tensors_in
+from trainwright.runs.media.files import write_npz
+from trainwright.runs.whole import whole_file
 
 if TYPE_CHECKING:
     from trainwright.engine.session import Session
@@ -80,16 +81,13 @@ def as_array(tensor: Tensor) -> np.ndarray[Any, Any]:
 
 def write(path: Path, arrays: Mapping[str, np.ndarray[Any, Any]], step: int) -> None:
     """The file whole or not at all; a refusal of the disk is a warning."""
-    temporary = path.with_name(f".{path.name}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "wb") as file:
+        with whole_file(path) as temporary:
             if path.suffix == ".npz":
-                named: dict[str, Any] = dict(arrays)
-                np.savez(file, **named)
+                write_npz(temporary, arrays)
             else:
-                file.write(as_json(arrays, step).encode())
-        os.replace(temporary, path)
+                temporary.write_bytes(as_json(arrays, step).encode())
     except OSError as error:
         log.warning("no samples of step %d: %s", step, error.strerror or error)
 

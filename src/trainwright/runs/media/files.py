@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ import numpy as np
 from trainwright.config.errors import ConfigError
 from trainwright.runs.files import refusal
 from trainwright.runs.media.optional import needed
+from trainwright.runs.whole import whole_file
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".bmp": "BMP"}
 OPAQUE = ("JPEG", "BMP")
@@ -23,14 +23,11 @@ OPAQUE = ("JPEG", "BMP")
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
     """A place beside `path` to write to, which becomes `path` when all went well. Raises RunError when the disk refuses."""
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}-{threading.get_ident()}.tmp{path.suffix}")
     try:
-        yield temporary
-        os.replace(temporary, path)
+        with whole_file(path) as temporary:
+            yield temporary
     except OSError as error:
         raise refusal(error, path) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def inside(folder: Path, filename: str | os.PathLike[str]) -> Path:

@@ -1,0 +1,201 @@
+"""Files and folders that are whole or not there: made beside their place under a hidden name, then renamed.
+
+The hidden one is locked while it is made, so that what a killed process left is known from what another process is writing now.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import shutil
+import stat
+import sys
+import tempfile
+import weakref
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+TEMPORARY = re.compile(r"\..+\.\d+-\d+\.trainwright\.tmp(\.\w+)?")
+"""The hidden names; `.name.12-0.trainwright.tmp.csv` of process 12."""
+SCRATCH = re.compile(r"trainwright-\w{8}\.scratch")
+LONGEST_STEM = 100
+"""Bytes of the final name that are repeated in the hidden one, which must not become too long for the file system."""
+_numbers = itertools.count()
+
+
+@contextmanager
+def whole_file(path: Path, *, sync: bool = False) -> Iterator[Path]:
+    """A hidden place beside `path` to write to, which becomes `path` when the block ends well, and is gone when it does not.
+
+    `sync` waits until the disk has it. Raises OSError when the disk refuses.
+    """
+    temporary = _hidden(path, path.suffix)
+    descriptor = _claim_file(temporary)
+    try:
+        with suppress(FileNotFoundError):  # who may read an earlier one may read this one
+            os.chmod(temporary, stat.S_IMODE(os.stat(path, follow_symlinks=False).st_mode))
+        yield temporary
+        if sync:
+            _sync(temporary)
+        os.replace(temporary, path)
+        if sync:
+            _sync(path.parent)
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """A hidden folder which becomes `path` (absent until now, or empty) when the block ends well, and is gone when it does not.
+
+    Folders above it that are missing are made. Raises OSError when the disk refuses.
+    """
+    missing = [each for each in path.absolute().parents if not each.exists()]
+    # A mount point cannot be renamed over: what is made lies in it then, and its entries are moved up one by one.
+    fixed = path.exists() and (os.path.ismount(path) or path.samefile(Path.cwd()))
+    temporary = _hidden(path / path.resolve().name if fixed else path)
+    descriptor = -1
+    done = False
+    try:
+        temporary.mkdir(parents=True)
+        descriptor = _claim(temporary, os.O_RDONLY)
+        yield temporary
+        for each in temporary.rglob("*"):
+            if each.is_file() and not each.is_symlink():
+                _sync(each)
+        for source, target in [(each, path / each.name) for each in temporary.iterdir()] if fixed else [(temporary, path)]:
+            os.rename(source, target)
+        _sync(path if fixed else path.parent)
+        done = True
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        if descriptor >= 0:
+            os.close(descriptor)
+        if not done:
+            remove_empty(missing)
+
+
+class Scratch:
+    """A folder of temporary files: gone with this object, or removed by the next process where this one was killed."""
+
+    def __init__(self) -> None:
+        _sweep_scratch(Path(tempfile.gettempdir()))
+        self._temporary = tempfile.TemporaryDirectory(prefix="trainwright-", suffix=".scratch")
+        self.path = Path(self._temporary.name)
+        descriptor = _claim(self.path, os.O_RDONLY)
+        self._unlock = weakref.finalize(self, os.close, descriptor) if descriptor >= 0 else None
+
+    def remove(self) -> None:
+        """Remove the folder."""
+        self._temporary.cleanup()
+        if self._unlock is not None:
+            self._unlock()
+
+    def __enter__(self) -> Path:
+        return self.path
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
+
+
+def _sweep_scratch(folder: Path) -> None:
+    with suppress(OSError), os.scandir(folder) as entries:
+        for each in entries:
+            # Others write there too: only folders of this name, and of this person.
+            if SCRATCH.fullmatch(each.name) and each.is_dir(follow_symlinks=False) and each.stat(follow_symlinks=False).st_uid == _user():
+                _remove_abandoned(Path(each.path))
+
+
+def _user() -> int:
+    return -1 if sys.platform == "win32" else os.getuid()
+
+
+def remove_empty(folders: Iterable[Path]) -> None:
+    """Remove folders, the deepest first, until one of them is not empty or not there."""
+    for folder in folders:
+        try:
+            folder.rmdir()
+        except OSError:
+            return
+
+
+def sweep(folder: Path, *, deep: bool = False) -> None:
+    """Remove what killed processes left half-made in a folder (and with `deep` in those below it); what is being written stays."""
+    for place, folders, files in os.walk(folder):
+        for name in [each for each in (*folders, *files) if TEMPORARY.fullmatch(each)]:
+            _remove_abandoned(Path(place, name))
+        folders[:] = [each for each in folders if not each.startswith(".")] if deep else []
+
+
+def _remove_abandoned(path: Path) -> None:
+    if path.is_symlink() or os.name == "nt":
+        return
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except OSError:  # another process was first, or it is someone else's
+        return
+    try:
+        if not _is_locked(descriptor):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    except OSError:
+        return
+    finally:
+        os.close(descriptor)
+
+
+def _hidden(path: Path, suffix: str = "") -> Path:
+    stem = path.name.removesuffix(suffix) if suffix else path.name
+    short = stem.encode("utf-8", "surrogateescape")[:LONGEST_STEM].decode("utf-8", "ignore")
+    return path.with_name(f".{short}.{os.getpid()}-{next(_numbers)}.trainwright.tmp{suffix}")
+
+
+def _claim_file(path: Path) -> int:
+    """Make an empty file and lock it; another process may sweep it between the two, and then it is made again."""
+    while True:
+        descriptor = _claim(path, os.O_RDWR | os.O_CREAT)
+        try:
+            if descriptor < 0 or os.path.samestat(os.fstat(descriptor), os.stat(path)):
+                return descriptor
+        except FileNotFoundError:
+            pass
+        os.close(descriptor)
+
+
+def _claim(path: Path, flags: int) -> int:
+    """Open and lock for as long as it is open; -1 on Windows, where what is open cannot be renamed, and so nothing is swept."""
+    if sys.platform == "win32":
+        return -1
+    import fcntl
+
+    descriptor = os.open(path, flags, 0o666)
+    with suppress(OSError):  # a file system without locks: then what lies there is not swept either
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return descriptor
+
+
+def _is_locked(descriptor: int) -> bool:
+    if sys.platform == "win32":
+        return True
+    import fcntl
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    return False
+
+
+def _sync(path: Path) -> None:
+    """Make a file, or the entries of a folder, durable where the system can."""
+    if os.name == "nt" and path.is_dir():
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
