@@ -3,11 +3,12 @@ import datetime
 import numpy as np
 import pyarrow as pa
 import pytest
-from feature_cases import again, encoded, fitted
+from feature_cases import again, encoded, fitted, make
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trainwright.config.errors import DataError
+from trainwright.features.base import Counts, Feature
 
 days = st.dates(datetime.date(1990, 1, 1), datetime.date(2030, 12, 31))
 
@@ -92,3 +93,73 @@ def test_text_that_is_no_date_is_an_error_with_rows() -> None:
     with pytest.raises(DataError, match="row 1 '2020-01-01'") as caught:
         encoded(fitted("date", ["01.02.2020"], format="%d.%m.%Y"), ["2020-01-01"])
     assert "%d.%m.%Y" in caught.value.why
+
+
+def months(feature: Feature, values: list[str | None]) -> list[int]:
+    """The months a column of components=[month] encodes, 0 where a value could not be read."""
+    found = encoded(feature, pa.array(values, pa.string()))["value"][:, :2]
+    return [round(np.arctan2(sine, cosine) / (2 * np.pi) * 12) % 12 + 1 if sine or cosine else 0 for sine, cosine in found]
+
+
+def test_an_order_that_training_decided_holds_where_later_values_suggest_the_other() -> None:
+    day, month = (fitted("date", values, components=["month"]) for values in (["01/02/2020", "25/12/2020"], ["01/02/2020", "12/25/2020"]))
+    assert (day.order, month.order) == ("day_first", "month_first")
+    for feature in (day, month):
+        wanted = 4 if feature is day else 3
+        assert months(again(feature), ["03/04/2020"]) == [wanted]
+        other = "05/13/2020" if feature is day else "13/05/2020"
+        assert months(again(feature), ["03/04/2020", other, "13/25/2020", "2020-07-01", None]) == [wanted, 0, 0, 7, 0]
+
+
+def test_values_in_the_other_order_are_counted() -> None:
+    feature = fitted("date", ["01/02/2020", "25/12/2020"])
+    counts = Counts()
+    feature.encode(pa.array(["05/13/2020", "01/02/2020", None, "31/02/2020"]), np.arange(4), counts)
+    assert (counts.invalid, counts.missing) == (2, 3)
+
+
+def test_an_order_that_was_assumed_is_stated_and_can_be_given() -> None:
+    assumed = fitted("date", ["01/02/2020", "03/04/2020"], components=["month"])
+    assert "month first" in assumed.notes()[0] and "assumed" in assumed.notes()[0] and "order=day_first" in assumed.notes()[0]
+    assert months(assumed, ["01/02/2020"]) == [1]
+    given_ = fitted("date", ["01/02/2020", "03/04/2020"], components=["month"], order="day_first")
+    assert months(again(given_), ["01/02/2020"]) == [2]
+    assert "2 of them" not in given_.notes()[0]
+    decided = fitted("date", ["01-02-2020", "25-12-2020"])
+    assert "as 1 of them" in decided.notes()[0]
+    assert fitted("date", ["2020-01-02"]).notes() == []
+
+
+def test_training_rows_in_two_orders_are_refused_or_counted() -> None:
+    values = ["01/02/2020", "25/12/2020", "26/12/2020", "12/27/2020"]
+    with pytest.raises(DataError, match="2 can only be read day first, 1 only month first") as caught:
+        fitted("date", values)
+    assert "invalid=missing" in caught.value.fix
+    feature = fitted("date", values, invalid="missing", components=["month"])
+    assert months(feature, values) == [2, 12, 12, 0]
+
+
+def test_no_order_is_assumed_for_a_column_that_training_had_in_iso() -> None:
+    feature = fitted("date", ["2020-01-02", "2021-05-06"], components=["month"])
+    assert months(again(feature), ["03/04/2020", "25/12/2020", "04.03.2020", "2020-03-04"]) == [0, 0, 3, 3]
+
+
+def test_a_row_left_out_for_its_missing_date_does_not_ask_for_the_order_first() -> None:
+    feature = make("date", missing="drop")
+    assert feature.dropped(pa.array(["05/13/2020", None]), np.arange(2)).tolist() == [False, True]
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.lists(st.sampled_from(["2020-01-02", "2020-01-02 03:04:05.678", "2020-01-02T03:04Z", "2020-01-02 10:00+02:00", "02.01.2020 05:06",
+                                 "1/2/2020", "2020-02-31", "Jan 2, 2020"]), min_size=1, max_size=6))  # fmt: skip
+def test_a_date_is_read_alike_whatever_stands_beside_it(values: list[str]) -> None:
+    feature = fitted("date", ["1/2/2020", "12/25/2020 10:00"], invalid="missing", timezone="Europe/Paris")
+    whole = encoded(feature, values)["value"]
+    for position, value in enumerate(values):
+        np.testing.assert_array_equal(encoded(feature, [value])["value"][0], whole[position])
+
+
+@pytest.mark.parametrize("text", ["31/02/2020", "30.02.2020", "31 Apr 2020", "20210229", "2021/02/29", "2021-02-29"])
+def test_a_day_that_no_calendar_has_is_no_date(text: str) -> None:
+    with pytest.raises(DataError, match="not a date"):
+        fitted("date", ["28/02/2020", text])

@@ -140,7 +140,7 @@ def prepare(config: Config, source: Source | None = None, directory: Path | None
     kinds = {column.name: column.type for column in columns}
     check_targets(source, {name: kinds[name] for name in targets}, profiles)
     hashes = row_hashes(source)
-    split = make_split(config.data.split, source, config.run.seed, targets, kinds, hashes=hashes)
+    split = make_split(config.data.split, source, config.run.seed, targets, kinds, hashes=hashes, orders=_orders(columns))
     notes = list(source.notes)
     duplicates = duplicates_across(source, hashes, split, targets)
     split = _apply_duplicates(config.data.duplicates, duplicates, split, notes, source.name)
@@ -157,8 +157,14 @@ def prepare(config: Config, source: Source | None = None, directory: Path | None
         memory_limit=int(config.data.memory_limit),
         directory=directory,
     )
+    notes += [note for feature in table.encoder.features.values() for note in feature.notes()]
     pa.default_memory_pool().release_unused()  # what reading in pieces took is of no use to training
     return Prepared(source, columns, targets, split, duplicates, found, table, missing_target_rows(source, targets), notes)
+
+
+def _orders(columns: list[Column]) -> dict[str, str]:
+    """The order of day and month of the columns for which it was given."""
+    return {column.name: getattr(column.options, "order", "auto") for column in columns}
 
 
 def given_types(config: Config) -> dict[str, str]:

@@ -50,6 +50,8 @@ class Feature:
     """Whether input columns of this type are read together by one encoder."""
     predictable: ClassVar[bool] = False
     """Whether a column of this type can be a target."""
+    counts_as: ClassVar[str] = "are not numbers"
+    """What is said of values that cannot be read and count as missing."""
 
     def __init__(self, config: FeatureConfig, name: str, target: bool = False) -> None:
         self.config, self.name, self.target = config, name, target
@@ -155,6 +157,10 @@ class Feature:
     def extras(self) -> dict[str, Any]:
         """What encoders may know beyond shapes and sizes."""
         return {}
+
+    def notes(self) -> list[str]:
+        """What a reader should know of how the column was fitted, such as an order of day and month that was assumed."""
+        return []
 
     def known_values(self) -> list[str]:
         """The values of training that new ones are compared with, as text; none where values are not compared."""

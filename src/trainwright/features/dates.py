@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from itertools import product
 
 import numpy as np
@@ -9,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from trainwright.config.errors import DataError
+from trainwright.data.date_order import Order, order_of_pattern
 from trainwright.features.floats import is_text
 
 DAYS = (
@@ -19,6 +21,8 @@ TIMES = ("", " %H:%M:%S", "T%H:%M:%S", " %H:%M", "T%H:%M", " %I:%M %p", " %I:%M:
 FORMATS = (*(day + time for time, day in product(TIMES, DAYS)), "%Y-%m")
 """Tried on text that is not ISO 8601 throughout; the ones that read most training values come first when values are read."""
 ISO = "iso"
+ISO_TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}(:[0-9]{2}(:[0-9]{2}([.][0-9]{1,9})?)?)?)?"
+ISO_ZONE = r"(Z|[+-][0-9]{2}(:?[0-9]{2})?)"
 EPOCHS = {"epoch": "s", "epoch_ms": "ms"}
 MICRO = pa.timestamp("us")
 EARLIEST = np.datetime64("1000-01-01", "us")
@@ -53,20 +57,55 @@ def read_typed(values: pa.Array, given: str | None, timezone: str | None) -> pa.
     return None
 
 
-def read_iso(texts: pa.Array, timezone: str | None) -> pa.Array | None:
-    """Text that is ISO 8601 throughout, or None."""
-    for kind in (MICRO, pa.timestamp("us", "UTC")):
-        try:
-            return to_local(texts.cast(kind), timezone)
-        except pa.ArrowInvalid:
-            continue
-    return None
+def read_iso(texts: pa.Array, timezone: str | None) -> pa.Array:
+    """Text in ISO 8601, value by value, with a zone or without; null for anything else."""
+    plain, zoned = pc.match_substring_regex(texts, ISO_TIME + "$"), pc.match_substring_regex(texts, ISO_TIME + ISO_ZONE + "$")
+    read = _cast_where(texts, plain, MICRO)
+    if not pc.any(zoned).as_py():
+        return read
+    return pc.coalesce(read, to_local(_cast_where(texts, zoned, pa.timestamp("us", "UTC")), timezone))
+
+
+def _cast_where(texts: pa.Array, chosen: pa.Array, kind: pa.DataType) -> pa.Array:
+    """The chosen texts as timestamps; null for the others, and for days that no calendar has."""
+    if not pc.any(chosen).as_py():
+        return pa.nulls(len(texts), kind)
+    looked = pc.if_else(chosen, texts, pa.scalar(None, texts.type))
+    try:
+        return looked.cast(kind)
+    except pa.ArrowInvalid:
+        return pa.array([_timestamp(text, kind) for text in looked.to_pylist()], kind)
+
+
+def _timestamp(text: str | None, kind: pa.DataType) -> pa.Scalar | None:
+    try:
+        return None if text is None else pa.scalar(text).cast(kind).as_py()
+    except pa.ArrowInvalid:
+        return None
 
 
 def read_format(texts: pa.Array, pattern: str, timezone: str | None) -> pa.Array:
-    """Text read by a strptime pattern, null where it does not fit."""
+    """Text read by a strptime pattern, null where it does not fit or names a day that no calendar has."""
     times = to_local(pc.strptime(texts, format=pattern, unit="us", error_is_null=True), timezone)
-    return pc.if_else(pc.less(times, pa.scalar(EARLIEST)), pa.scalar(None, MICRO), times)
+    return pc.if_else(pc.or_(pc.less(times, pa.scalar(EARLIEST)), _rolled_over(texts, times, pattern)), pa.scalar(None, MICRO), times)
+
+
+def _rolled_over(texts: pa.Array, times: pa.Array, pattern: str) -> pa.Array:
+    """Which days are beyond the end of their month, such as 31 February, which strptime takes for the 2nd or 3rd of March."""
+    suspect = pc.and_(pc.less_equal(pc.day(times), 3), pc.match_substring_regex(texts, "29|30|31"))
+    if not pc.any(suspect).as_py():
+        return pa.scalar(False)
+    distinct = pc.unique(texts.filter(suspect))
+    impossible = [text for text in distinct.to_pylist() if text is not None and not _is_in_calendar(text, pattern)]
+    return pc.is_in(texts, pa.array(impossible, pa.string()))
+
+
+def _is_in_calendar(text: str, pattern: str) -> bool:
+    try:
+        datetime.strptime(text, pattern)
+    except ValueError:
+        return False
+    return True
 
 
 def cleaned(values: pa.Array) -> pa.Array:
@@ -79,6 +118,12 @@ def cleaned(values: pa.Array) -> pa.Array:
 def without_fractions(texts: pa.Array) -> pa.Array:
     """`10:11:12.345` as `10:11:12`, and a final Z as +0000, which strptime patterns can read."""
     return pc.replace_substring_regex(pc.replace_substring_regex(texts, r"(:\d\d)[.,]\d+", r"\1"), r"(\d)Z$", r"\1+0000")
+
+
+def patterns_of(learnt: list[str], order: Order | None) -> list[str]:
+    """The formats tried on text, those that training learnt first; of two orders of day and month only `order`, or both when None."""
+    tried = dict.fromkeys([*learnt, *FORMATS])
+    return [pattern for pattern in tried if pattern != ISO and (order is None or order_of_pattern(pattern) in ("", order))]
 
 
 def read_any(texts: pa.Array, patterns: list[str], timezone: str | None) -> tuple[pa.Array, dict[str, int]]:

@@ -103,10 +103,11 @@ class EncodedTable:
         return self.encoder.spec
 
     def say_invalid(self) -> None:
-        """Logs how many values of each column are no numbers and count as missing."""
+        """Logs how many values of each column cannot be read and count as missing."""
         for name, counts in self.counts.items():
             if counts.invalid:
-                log.info("note: column '%s': %s values are not numbers and count as missing", name, f"{counts.invalid:,}")
+                feature = self.encoder.features[name]
+                log.info("note: column '%s': %s values %s and count as missing", name, f"{counts.invalid:,}", feature.counts_as)
 
     def positions(self, rows: np.ndarray) -> np.ndarray:
         """Where source rows are in the blocks, in the order given; rows that were dropped are left out."""

@@ -177,6 +177,10 @@ class DateOptions(FeatureConfig):
     """`auto` sets all components to 0 and tells the model."""
     format: str | None = None
     """As in strptime (`%d.%m.%Y`), or `epoch` (seconds) or `epoch_ms`; default: found from the training rows."""
+    order: Literal["auto", "day_first", "month_first"] = "auto"
+    """How `05/03/2020` is read; `auto`: as the training rows that can be read one way only say, else month first, which is stated."""
+    invalid: Literal["error", "missing"] = "error"
+    """Whether text that is no date stops with an error or counts as missing."""
     timezone: str | None = None
     """Times with a zone are converted to this one (`Europe/Paris`); default: times with a zone are read in UTC."""
     components: list[Literal["year", "month", "day", "weekday", "hour"]] | None = None

@@ -308,3 +308,16 @@ def test_the_record_holds_rows_and_hashes() -> None:
     assert record["hash"] == hashes.tolist()
     assert Counter(record["split"]) == {"train": len(split.train), "validation": len(split.validation), "test": len(split.test)}
     assert len(split.without_training(split.train[:3]).train) == len(split.train) - 3
+
+
+def test_the_order_of_day_and_month_in_a_time_split_is_stated_and_can_be_given() -> None:
+    written = [f"{row % 12 + 1:02d}/{row // 12 + 1:02d}/2020" for row in range(40)]
+    source = from_object({"day": written, "x": range(40), "y": [0, 1] * 20})
+    by_time = options("time", column="day")
+    assumed = make_split(by_time, source, 0, ["y"], {"y": "binary"})
+    assert any("month first" in note for note in assumed.notes)
+    given = make_split(by_time, source, 0, ["y"], {"y": "binary"}, orders={"day": "day_first"})
+    assert any("day first" in note for note in given.notes)
+    assert given.test.tolist() != assumed.test.tolist()
+    decided = from_object({"day": [*written, "13/01/2020"], "x": range(41), "y": [0, 1] * 20 + [0]})
+    assert any("day first" in note for note in make_split(by_time, decided, 0, ["y"], {"y": "binary"}).notes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, field_validator, model_validator
@@ -151,6 +152,7 @@ def make_split(
     kinds: dict[str, str],
     keep: np.ndarray | None = None,
     hashes: np.ndarray | None = None,
+    orders: Mapping[str, str] | None = None,
 ) -> Split:
     """Divides the rows of a source.
 
@@ -162,6 +164,7 @@ def make_split(
         kinds: column name → feature type.
         keep: bool per row; rows that are False are in no split.
         hashes: uint64 per row, recorded with the split (see `row_hashes`).
+        orders: column name → `day_first` or `month_first`, where it was given how dates are read.
 
     Raises:
         DataError: too few rows, an empty split, one class only in a split, or a column that does not say what it should.
@@ -169,6 +172,7 @@ def make_split(
     from trainwright.data.splits.base import Rows, checked
 
     rows = Rows.of(source, seed, targets, kinds, keep)
+    rows.orders = orders or {}
     split = build("split", options).divide(rows)
     split.hashes = hashes
     return checked(split, rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -66,6 +66,8 @@ class Rows:
     """Columns read so far, whole: a source may have to be read from its start for each."""
     coded: dict[str, tuple[np.ndarray, list[str]]] = field(default_factory=dict)
     """Codes of columns found so far (see `codes_of`)."""
+    orders: Mapping[str, str] = field(default_factory=dict)
+    """How the dates of columns are read, where that was given: `day_first` or `month_first`."""
 
     @classmethod
     def of(cls, source: Source, seed: int, targets: list[str], kinds: dict[str, str], keep: np.ndarray | None) -> Rows:

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from trainwright.config.errors import DataError
+from trainwright.data.date_order import Order, OrderVotes, order_in_words, order_of_pattern
 from trainwright.data.splits import TimeOptions
 from trainwright.data.splits.base import Rows, Split, assembled, counts_of, not_empty
 
@@ -22,7 +23,9 @@ class TimeSplit:
 
     def divide(self, rows: Rows) -> Split:
         """Divides the rows."""
-        times = as_times(rows.column(self.options.column), self.options.column)
+        values, name = rows.column(self.options.column), self.options.column
+        written = date_order(values, rows.orders.get(name, "auto"))
+        times = as_times(values, name, written)
         order = np.argsort(times, kind="stable")
         ordered = times[order]
         first, second, _ = counts_of(len(order), self.options.shares)
@@ -33,6 +36,8 @@ class TimeSplit:
         part[order] = np.repeat(np.arange(3), np.diff([0, *cuts, len(order)]))
         absent = int(np.isneginf(times).sum())
         notes = [f"{absent} rows without a time are in training"] if absent else []
+        if written:
+            notes.append(f"times in '{name}' are read {order_in_words(written)}")
         split = assembled(rows.numbers, part, f"by time in {self.options.column}", notes)
         return not_empty(split, self.options.shares, f"a share of {len(order)} rows")
 
@@ -45,11 +50,18 @@ def _between_times(ordered: np.ndarray, cut: int) -> int:
     return int(left if cut - left <= right - cut else right)
 
 
-def as_times(values: pa.ChunkedArray, name: str) -> np.ndarray:
+def date_order(values: pa.ChunkedArray, given: str = "auto") -> Order:
+    """How the dates of a column of text are read: as `given`, else as those say that can be read one way only."""
+    if not pa.types.is_string(values.type) or given != "auto":
+        return "day_first" if given == "day_first" else "month_first" if given == "month_first" else ""
+    return OrderVotes.of(values).order
+
+
+def as_times(values: pa.ChunkedArray, name: str, order: Order = "") -> np.ndarray:
     """float64 that ascends with time, minus infinity where there is none; raises DataError for text that is no date."""
     kind = values.type
     if pa.types.is_string(kind):
-        values = _parsed(values, name)
+        values = _parsed(values, name, order)
     elif pa.types.is_date(kind):
         values = values.cast(pa.timestamp("us"))
     if pa.types.is_timestamp(values.type):
@@ -64,12 +76,13 @@ def as_times(values: pa.ChunkedArray, name: str) -> np.ndarray:
     return pc.fill_null(values.cast(pa.float64(), safe=False), -np.inf).to_numpy()
 
 
-def _parsed(values: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
+def _parsed(values: pa.ChunkedArray, name: str, order: Order) -> pa.ChunkedArray:
     try:
         return values.cast(pa.timestamp("us"))
     except pa.ArrowInvalid:
         pass  # not ISO 8601; the formats below are tried
-    for form in (day + time for day in FORMATS for time in TIMES):
+    days = [day for day in FORMATS if order_of_pattern(day) in ("", order)]
+    for form in (day + time for day in days for time in TIMES):
         parsed = pc.strptime(values, format=form, unit="us", error_is_null=True)
         if parsed.null_count == values.null_count:
             return parsed

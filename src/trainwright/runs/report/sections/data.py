@@ -21,7 +21,14 @@ def data(material: Material) -> Section | None:
     columns = rows(material.data.get("columns"))
     source = mapping(material.data.get("source"))
     count = source.get("rows")
-    body = [_split(material), _columns(columns, count if known(count) else 0), _leaks(material), _dropped(material), _origin(source)]
+    body = [
+        _split(material),
+        _columns(columns, count if known(count) else 0),
+        _notes(material),
+        _leaks(material),
+        _dropped(material),
+        _origin(source),
+    ]
     kinds = Counter(str(each.get("type")) for each in columns if each.get("role") == "input")
     used = ", ".join(f"{number(times)} {kind}" for kind, times in kinds.most_common(8))
     return Section("data", "Data", [f"{plural(sum(kinds.values()), 'input')}: {used}." if used else None], body)
@@ -42,6 +49,11 @@ def _split(material: Material) -> Content:
     said = [str(split.get("method") or ""), f"seed {split['seed']}" if known(split.get("seed")) else ""]
     remarks = [note(quoted(each, 300)) for each in split.get("notes") or []]
     return [tag("h3", "Split", tag("span", ", ".join(filter(None, said)), class_="soft")), drawn, remarks]
+
+
+def _notes(material: Material) -> Content:
+    """How the table was read where that had to be decided, such as the order of day and month."""
+    return [note(quoted(each, 300)) for each in material.data.get("notes") or []]
 
 
 def _rank(column: dict[str, Any]) -> tuple[int, bool]:
