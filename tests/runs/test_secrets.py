@@ -6,7 +6,7 @@ from pathlib import PurePath
 import pytest
 
 from trainwright.runs.environment import command_line
-from trainwright.runs.secrets import holds_secrets, is_secret, mask_arguments
+from trainwright.runs.secrets import holds_secrets, is_secret, mask_arguments, mask_line
 
 
 @pytest.mark.parametrize(
@@ -68,3 +68,19 @@ def test_names_tell_which_files_hold_secrets() -> None:
     assert not any(map(is_secret, ("monkey", "tokens", "column", "eos_token", "", "keyboard", "author")))
     assert holds_secrets(PurePath("deep/ID_RSA")) and holds_secrets(PurePath("prod.env")) and holds_secrets(PurePath(".aws/config"))
     assert not any(holds_secrets(PurePath(each)) for each in ("env.py", "tokens.py", "keyboard.csv", ".env.example", "environment.yml"))
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("  api_key: made up", "  api_key: ***"),
+        ("- token: 'made: up'", "- token: ***"),
+        ("  token: null", "  token: null"),
+        ("credentials:", "credentials:"),
+        ("  source: postgresql://ann:made-up@host/x", "  source: postgresql://ann:***@host/x"),
+        ("  pad_token: <pad>", "  pad_token: <pad>"),
+        ("model: {token: made-up, width: 3}", "model: {token: ***, width: 3}"),
+    ],
+)
+def test_the_report_shows_a_configuration_without_its_secrets(line: str, shown: str) -> None:
+    assert mask_line(line) == shown

@@ -51,6 +51,12 @@ def test_every_text_comes_back(tmp_path_factory: pytest.TempPathFactory, values:
         assert list(csv.reader(opened))[1] == values
 
 
+def test_texts_that_a_spreadsheet_would_run_are_escaped_on_request(tmp_path: Path) -> None:
+    with tw.CSVLogger(tmp_path / "log.csv", ["=step"], escape_formulas=True) as logger:
+        logger.write(-1.5, "=1+1", "@x", "a=b")
+    assert (tmp_path / "log.csv").read_text() == "'=step\n-1.5,'=1+1,'@x,a=b\n"
+
+
 def test_lines_of_a_killed_process_are_whole(tmp_path: Path) -> None:
     program = "import os, sys, trainwright as tw; tw.CSVLogger(sys.argv[1], ['a', 'b']).write(1, 2); os._exit(9)"
     subprocess.run([sys.executable, "-c", program, str(tmp_path / "log.csv")], check=False)

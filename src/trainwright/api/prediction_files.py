@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 
 import pyarrow as pa
 
 from trainwright.config.errors import RequestError
 from trainwright.runs.outputs import write_output
+from trainwright.tracking.formulas import FORMULA, NUMBER, escape_formula
 
 WRITERS = (".csv", ".parquet", ".jsonl")
-FORMULA = r"^[=+\-@\t\r\n＝＋－＠]"
-"""How a text begins that spreadsheets run or import as a formula, in ASCII and in full width (OWASP, CSV Injection)."""
-NUMBER = r"^[+\-]?(\d+\.?\d*|\.\d+)([eE][+\-]?\d+)?$"
-"""A number is no formula, though it begins with a sign."""
 
 
 def ensure_table(path: Path, escape_formulas: bool = False) -> None:
@@ -67,10 +63,7 @@ def flat(table: pa.Table) -> pa.Table:
 
 def formulas_escaped(table: pa.Table) -> pa.Table:
     """The table with a `'` before texts, and names of columns, that a spreadsheet would run; numbers stay as they are."""
-    return pa.table(
-        [_column_escaped(column) for column in table.columns],
-        names=[f"'{name}" if re.search(FORMULA, name) and not re.search(NUMBER, name) else name for name in table.column_names],
-    )
+    return pa.table([_column_escaped(column) for column in table.columns], names=[*map(escape_formula, table.column_names)])
 
 
 def _column_escaped(column: pa.ChunkedArray) -> pa.ChunkedArray:

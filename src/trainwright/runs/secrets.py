@@ -32,6 +32,7 @@ PAIR = re.compile(
     r"""(?P<name>(?P<quote>["']?)[\w.\-]+(?P=quote))(?P<sign>\s*=\s*|:\s+|(?<=["']):\s*)(?P<value>"[^"]*"|'[^']*'|[^\s,;&}\]"']+)"""
 )
 USER_IN_URL = re.compile(r"(?P<scheme>[a-zA-Z][\w+.\-]*://)(?P<user>[^\s/@:?#]*):(?P<password>[^\s/?#]*)@")
+YAML_LINE = re.compile(r"""(?P<before>\s*(?:- )*["']?(?P<name>[\w.\-]+)["']?:\s+)(?P<value>[^\s#|>&].*)""")
 KNOWN = re.compile(
     r"\b(hf_[A-Za-z0-9]{16,}|sk-[A-Za-z0-9_\-]{16,}|gh[pousr]_[A-Za-z0-9]{16,}|github_pat_\w{16,}|glpat-[\w\-]{16,}|xox[abprs]-[\w\-]{10,}"
     r"|(?:AKIA|ASIA)[A-Z0-9]{16}|AIza[\w\-]{30,}|eyJ[\w\-]{8,}\.[\w\-]{8,}\.[\w\-]*)"
@@ -92,6 +93,14 @@ def _masked_pair(found: re.Match[str]) -> str:
 
 def _is_number(word: str) -> bool:
     return re.fullmatch(r"-[0-9.]+(e[+-]?\d+)?", word, re.IGNORECASE) is not None
+
+
+def mask_line(line: str) -> str:
+    """A line of YAML with its secrets replaced by `***`; the value of a key that looks secret as a whole, with the blanks in it."""
+    found = YAML_LINE.fullmatch(line)
+    if found is None or not is_secret(found["name"]):
+        return mask_text(line)
+    return line if found["value"] in ("null", "''") else f"{found['before']}{MASK}"
 
 
 def private_names(names: Iterable[str]) -> list[str]:
