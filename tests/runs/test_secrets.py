@@ -18,6 +18,7 @@ from trainwright.runs.secrets import holds_secrets, is_secret, mask_arguments, m
         ("tracker.apiToken=made-up", "tracker.apiToken=***"),
         ("system={type: mine, secret: made-up, depth: 3}", "system={type: mine, secret: ***, depth: 3}"),
         ('system={"password":"made up", "depth":3}', 'system={"password":***, "depth":3}'),
+        ("source={password: made-up, depth: [1, 2]}", "source={password: ***, depth: [1, 2]}"),
         ("Server=db;Uid=ann;Pwd=made-up;Port=1", "Server=db;Uid=ann;Pwd=***;Port=1"),
         ("postgresql://ann:m@de-up@host:5432/shop?x=1", "postgresql://ann:***@host:5432/shop?x=1"),
         ("data.source=https://host/a.csv?token=made-up&page=2", "data.source=https://host/a.csv?token=***&page=2"),
