@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from trainwright.api.adapting import check_model
 from trainwright.api.trial import trying
 from trainwright.config.compose import Composed
-from trainwright.config.errors import ConfigError, RequestError
+from trainwright.config.errors import FOREIGN, ConfigError, RequestError
 from trainwright.config.located import validate
 from trainwright.engine.pieces import is_ready
 from trainwright.engine.system import Moment, to_device
@@ -247,7 +247,7 @@ def made_model(name: str, arguments: Mapping[str, Any]) -> nn.Module:
         made = made_from(**arguments)
     except RequestError:
         raise
-    except Exception as error:  # whatever a person's constructor raises is the answer
+    except FOREIGN as error:  # whatever a person's constructor raises is the answer
         why = f"{type(error).__name__}: {error}".splitlines()[0]
         fix = f"it takes {_signature(made_from)}; write name=value after it"
         raise ConfigError(f"'{name}' cannot be made", why=why, fix=fix) from error

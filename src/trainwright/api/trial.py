@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from trainwright.config.errors import ConfigError, DataError, RequestError, TrainwrightError
+from trainwright.config.errors import FOREIGN, ConfigError, DataError, RequestError, TrainwrightError
 from trainwright.config.typecheck import readable
 from trainwright.engine.pieces import is_ready
 from trainwright.engine.step_result import as_loss
@@ -126,7 +126,7 @@ def _try_step(system: Any, batch: Any) -> None:
         if "in no run" in error.what:
             return  # it asks for the run, which is not there yet: the first step will tell
         raise ConfigError(error.what, where=where, why=error.why, fix=error.fix) from error
-    except Exception as error:  # whatever a person's step raises is the answer
+    except FOREIGN as error:  # whatever a person's step raises is the answer
         raise DataError(
             "training_step fails on the first rows",
             where=f"{where}{_line(error)}",
@@ -160,7 +160,7 @@ def told(what: str, call: Callable[[], Any], where: str) -> Any:
         return call()
     except (RequestError, TrainwrightError):
         raise
-    except Exception as error:  # a person's own code may raise anything
+    except FOREIGN as error:  # a person's own code may raise anything
         fix = "mend it; the traceback: --traceback, or TRAINWRIGHT_TRACEBACK=1"
         raise ConfigError(what, where=f"{where}{_line(error)}", why=readable(error), fix=fix) from error
 

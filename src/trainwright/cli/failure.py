@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 import traceback
+from pathlib import Path
 from types import TracebackType
 
 from trainwright.cli.style import bold, dim, red
 from trainwright.config.errors import Interrupted, ManyErrors, TrainwrightError
 
+HERE = str(Path(__file__).parents[1])
 LONGEST = 2_000
 """Characters of one line of an error."""
 
@@ -28,6 +30,15 @@ def told(error: TrainwrightError, label: str = "error") -> str:
     lines = [f"{red(label, sys.stderr)}: {place}{_shortened(error.what)}"]
     lines += [f"  {dim(name, sys.stderr)}: {_shortened(text)}" for name, text in (("why", error.why), ("fix", error.fix)) if text]
     return "\n".join([*lines, *(f"  {note}" for note in getattr(error, "__notes__", ()))])
+
+
+def told_exit(error: SystemExit) -> TrainwrightError:
+    """What to say when code that the configuration names asked the whole program to leave: whatever it asked for, that is a failure."""
+    own = [each for each in traceback.extract_tb(error.__traceback__) if not each.filename.startswith((HERE, "<"))]
+    where = f"{own[-1].filename}:{own[-1].lineno}" if own else ""
+    asked = "" if error.code is None else repr(error.code)
+    fix = "raise an error, or return; the traceback: --traceback"
+    return TrainwrightError(f"code that is not Trainwright's ended the program: sys.exit({asked})", where=where, fix=fix)
 
 
 def _shortened(text: str) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from trainwright.cli.parser import Parser
+from trainwright.cli.parser import HelpShown, Parser
 from trainwright.config.compose import Assignment, given
 from trainwright.config.errors import ConfigError, RequestError, did_you_mean
 
@@ -153,6 +153,9 @@ def divided(parser: Parser, words: Sequence[str]) -> tuple[list[str], list[str]]
     from trainwright.config.own_arguments import own_parser
 
     theirs = own_parser(path, [folder] if folder else [])
+    if {"-h", "--help"} & set(rest):
+        print(theirs.format_help())
+        raise HelpShown
     kept, own = _sorted(parser, theirs, mine)
     return kept, [*own, *rest]
 

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from trainwright.cli.streams import OutputLostError, end_of, prepare_streams
+
 COMMANDS: dict[str, str] = {
     "train": "train on a table, or as a configuration says",
     "resume": "continue an interrupted run",
@@ -44,6 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     shown_whole = "--traceback" in words or os.environ.get("TRAINWRIGHT_TRACEBACK", "") not in ("", "0")
     words = [each for each in words if each != "--traceback"]
+    if argv is None:
+        prepare_streams(words)
     if argv is None and not shown_whole:
         from trainwright.cli.failure import unexpected
 
@@ -55,10 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        # The reader (`head`, a closed pager) is gone: nothing more can be said, also not by the interpreter's own flush at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+    except OutputLostError as error:
+        return end_of(error)
 
 
 def dispatch(words: list[str], shown_whole: bool = False) -> int:
@@ -74,6 +76,7 @@ def dispatch(words: list[str], shown_whole: bool = False) -> int:
 
         print(f"trainwright {__version__}")
         return 0
+    from trainwright.cli.parser import HelpShown
     from trainwright.config.errors import TrainwrightError
 
     try:
@@ -81,14 +84,17 @@ def dispatch(words: list[str], shown_whole: bool = False) -> int:
             raise unknown_command(first, words)
         code: int = import_module(f"trainwright.cli.{first}").run(words[1:])
         return code
-    except TrainwrightError as error:
+    except HelpShown:
+        return 0
+    except (TrainwrightError, SystemExit) as error:
         if shown_whole:
-            raise
-        from trainwright.cli.failure import explain
+            raise error if isinstance(error, TrainwrightError) else RuntimeError(f"sys.exit({error.code!r})") from error
+        from trainwright.cli.failure import explain, told_exit
 
         sys.stdout.flush()
-        explain(error)
-        return error.exit_code
+        failure = told_exit(error) if isinstance(error, SystemExit) else error
+        explain(failure)
+        return failure.exit_code
 
 
 def overview() -> str:

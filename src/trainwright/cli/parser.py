@@ -11,6 +11,10 @@ from trainwright.cli.style import bold, heading, two_columns, wrapped
 from trainwright.config.errors import RequestError, nearest
 
 
+class HelpShown(Exception):
+    """The help was asked for and printed; there is nothing else to do."""
+
+
 class Parser(argparse.ArgumentParser):
     """The arguments of one command, with its help: what it does, usage, arguments, options, examples, and perhaps more below."""
 
@@ -20,12 +24,12 @@ class Parser(argparse.ArgumentParser):
         self.add_argument("-h", "--help", action="store_true", help="this help")
 
     def parse(self, words: Sequence[str]) -> argparse.Namespace:
-        """The arguments in `words`; prints the help and exits where it is asked for; raises RequestError for anything unknown."""
+        """The arguments in `words`; raises HelpShown when the help was asked for, RequestError for anything unknown."""
         words = [self._with_dashes(each) for each in words]
         if "-h" in words or "--help" in words:
             print(self.format_help())
             sys.stdout.flush()
-            raise SystemExit(0)
+            raise HelpShown
         known, unknown = self.parse_known_intermixed_args(words)
         flags = [each for each in unknown if each.startswith("-")]
         if flags:

@@ -9,6 +9,9 @@ EXIT_FAILED = 1
 EXIT_REQUEST = 2
 EXIT_INTERRUPTED = 75
 
+FOREIGN = (Exception, SystemExit)
+"""What code of others may raise that is told as a mistake in it; `sys.exit(0)` there would else pass for a success."""
+
 
 class TrainwrightError(Exception):
     """A failure with its place, its reason and its fix; `exit_code` is what the command line returns."""

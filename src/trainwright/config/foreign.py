@@ -20,7 +20,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import ConfigDict, Field, create_model
 
-from trainwright.config.errors import ConfigError, did_you_mean
+from trainwright.config.errors import FOREIGN, ConfigError, did_you_mean
 from trainwright.config.model import PartConfig
 from trainwright.config.nested import MadeOptions
 
@@ -218,7 +218,7 @@ def _exists(module: str, name: str) -> bool:
         if error.name and (module == error.name or module.startswith(f"{error.name}.")):
             return False
         raise _cannot_import(name, error) from error
-    except Exception as error:
+    except FOREIGN as error:
         raise _cannot_import(name, error) from error
 
 
@@ -239,11 +239,11 @@ def _put_on_path(*places: Path) -> None:
 def _imported(load: Callable[[], Any], name: str) -> Any:
     try:
         return load()
-    except Exception as error:  # whatever the imported code raises is the answer
+    except FOREIGN as error:  # whatever the imported code raises is the answer
         raise _cannot_import(name, error) from error
 
 
-def _cannot_import(name: str, error: Exception) -> ConfigError:
+def _cannot_import(name: str, error: BaseException) -> ConfigError:
     missing = isinstance(error, ModuleNotFoundError)
     why = str(error) if missing else f"{type(error).__name__}: {error}"
     return ConfigError(f"cannot import '{name}'", why=why, fix="install it, or check the spelling" if missing else "mend the code it names")

@@ -16,7 +16,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar, Union, get_args, 
 
 from pydantic import BaseModel, BeforeValidator, Field, TypeAdapter, ValidationError, create_model, model_validator
 
-from trainwright.config.errors import ConfigError
+from trainwright.config.errors import FOREIGN, ConfigError
 from trainwright.config.model import ConfigModel, PartConfig, refused
 
 NAMES = ("config", "cfg", "conf", "options", "opts", "opt", "settings", "hparams")
@@ -304,7 +304,7 @@ def _instance(config: type, options: ConfigModel) -> Any:
         made = config() if plain else config(**given)
         for name, value in given.items() if plain else ():
             setattr(made, name, value)
-    except Exception as error:
+    except FOREIGN as error:
         raise ConfigError(f"{config.__qualname__} refuses its values", why=f"{type(error).__name__}: {error}") from error
     return made
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
 from pathlib import Path
 
-from trainwright.config.errors import ConfigError
+from trainwright.config.errors import FOREIGN, ConfigError
 from trainwright.config.foreign import found_at, looking_in
 from trainwright.config.old_forms.with_parser import refusing
 
@@ -22,7 +22,7 @@ def own_parser(path: str, folders: Iterable[Path] = ()) -> argparse.ArgumentPars
         make: Callable[[], object] = found_at(path)[0]
     try:
         made = make()
-    except Exception as error:
+    except FOREIGN as error:
         why = f"{type(error).__name__}: {error}"
         raise ConfigError(f"'{path}' makes no parser", where="parser", why=why, fix="name a function without arguments") from error
     if not isinstance(made, argparse.ArgumentParser):

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
-from trainwright.config.errors import DataError, did_you_mean
+from trainwright.config.errors import FOREIGN, DataError, did_you_mean
 from trainwright.data.datasets.splits import in_splits, is_column
 from trainwright.data.draws import Draws, draws_kept
 from trainwright.data.loader_rows import LoaderRows
@@ -110,7 +110,7 @@ class ColumnRows(CastRows):
         try:
             self._draws.row(numbers[0])
             batch = dict(self.dataset[numbers])
-        except Exception as error:
+        except FOREIGN as error:
             raise DataError("rows cannot be read", where=f"rows {first_of(numbers)}", why=own_words(error)) from error
         ragged = [name for name, each in batch.items() if isinstance(each, list) and isinstance(each[0], Tensor)]
         if ragged:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Subset, TensorDataset
 
-from trainwright.config.errors import DataError, TrainwrightError
+from trainwright.config.errors import FOREIGN, DataError, TrainwrightError
 from trainwright.data.counters import fold
 from trainwright.data.draws import SMALL_WORD, Draws, draws_kept
 from trainwright.data.rows import alike, fetches_in_bulk, first_of, other_sample, own_words, recast, unreadable
@@ -144,7 +144,7 @@ class LoaderRows:
                 samples.append(self.dataset[key])
         except TrainwrightError:
             raise
-        except Exception as error:
+        except FOREIGN as error:
             raise unreadable(at, error) from error
         return samples
 
@@ -153,7 +153,7 @@ class LoaderRows:
             return recast(self._collate(samples), self._wanted)
         except TrainwrightError:
             raise
-        except Exception as error:
+        except FOREIGN as error:
             fix = "give samples of one shape, or a collate_fn that pads them"
             raise DataError(
                 "the samples of a batch cannot be joined", where=f"rows {first_of(keys)}", why=own_words(error), fix=fix
@@ -166,7 +166,7 @@ class LoaderRows:
             seed_for(fold(seed, "sampler", again), epoch, self._sampler, self._generator)
             try:
                 found = list(islice(iter(self._sampler), self._limit()))
-            except Exception as error:
+            except FOREIGN as error:
                 raise DataError(
                     f"the sampler of the {self._split} data fails", where=self._where, why=own_words(error), fix="mend the sampler"
                 ) from error

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainwright.config.errors import DataError, TrainwrightError
+from trainwright.config.errors import FOREIGN, DataError, TrainwrightError
 from trainwright.data.draws import Draws, draws_kept
 
 TARGET = "target"
@@ -159,7 +159,7 @@ class DatasetRows:
                 samples.append(self.dataset[number])
         except TrainwrightError:
             raise
-        except Exception as error:
+        except FOREIGN as error:
             raise unreadable(at, error) from error
         return samples
 

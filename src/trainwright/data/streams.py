@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainwright.config.errors import DataError, TrainwrightError
+from trainwright.config.errors import FOREIGN, DataError, TrainwrightError
 from trainwright.data.counters import fold
 from trainwright.data.draws import Draws, draws_kept
 from trainwright.data.ended import DataEnded
@@ -87,7 +87,7 @@ class Pass:
             self._iterator = passes.begin(seed, number, epoch)
         except TrainwrightError:
             raise
-        except Exception as error:
+        except FOREIGN as error:
             raise DataError(f"the {split} data cannot be begun", where=f"epoch {epoch}", why=own_words(error)) from error
 
     def __iter__(self) -> Pass:
@@ -103,7 +103,7 @@ class Pass:
         except (StopIteration, TrainwrightError):
             self.items -= 1
             raise
-        except Exception as error:
+        except FOREIGN as error:
             where = f"item {self.items - 1} of the {self._split} data"
             fix = "mend or leave out what it reads, or catch the error in the iterable"
             raise DataError("the next item cannot be read", where=where, why=own_words(error), fix=fix) from error

@@ -21,7 +21,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 from torch.utils.data._utils import signal_handling
 
-from trainwright.config.errors import DataError, TrainwrightError
+from trainwright.config.errors import FOREIGN, DataError, TrainwrightError
 from trainwright.data.rows import Rows, unreadable
 from trainwright.engine.interrupt import LISTENED
 from trainwright.engine.loader_options import LoaderOptions
@@ -85,7 +85,7 @@ class Asked(Dataset[Any]):
     def __getitem__(self, request: Request) -> tuple[int, Batch] | Failure:
         try:
             return request.number, taken(self._rows, request, self._seed)
-        except Exception as error:  # noqa: BLE001  (whatever a person's dataset raises)
+        except FOREIGN as error:  # whatever a person's dataset raises
             found = error if isinstance(error, TrainwrightError) else unreadable(request.rows.tolist(), error)
             return Failure(request.number, found.what, found.where, found.why, found.fix)
 

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from trainwright.config.errors import ConfigError, TrainwrightError, did_you_mean
+from trainwright.config.errors import FOREIGN, ConfigError, TrainwrightError, did_you_mean
 
 TOLERANCES: dict[torch.dtype, tuple[float, float, float]] = {
     torch.float64: (1e-6, 1e-5, 1e-3),
@@ -115,7 +115,7 @@ def _tensors(value: Any) -> Iterator[Tensor]:
 def _outputs(function: Callable[..., Any], given: Sequence[Tensor]) -> list[Tensor]:
     try:
         out = function(*given)
-    except Exception as error:
+    except FOREIGN as error:
         shapes = ", ".join("×".join(map(str, each.shape)) or "()" for each in given)
         why = f"{type(error).__name__}: {error}"
         raise ConfigError(f"it cannot be called with inputs of shape {shapes}", why=why, fix="give the shapes it takes") from error
@@ -131,12 +131,12 @@ def _complaint(check: Callable[[], bool]) -> str:
         warnings.simplefilter("ignore")  # that single precision is not enough: the tolerances here take it into account
         try:
             check()
-        except Exception as error:  # noqa: BLE001 (whatever backward raises is the verdict)
+        except FOREIGN as error:  # whatever backward raises is the verdict
             return _shortened(error)
     return ""
 
 
-def _shortened(error: Exception) -> str:
+def _shortened(error: BaseException) -> str:
     """The words without the Jacobians that torch prints."""
     text = str(error).partition("numerical:")[0].strip().rstrip(",")
     lines = [line.strip() for line in text.splitlines() if line.strip()] or [type(error).__name__]
@@ -146,7 +146,7 @@ def _shortened(error: Exception) -> str:
 def _differences(function: Callable[..., Any], given: list[Tensor], checked: Mapping[str, Tensor], eps: float) -> list[Difference]:
     try:
         return [_difference(function, given, name, value, eps) for name, value in checked.items()]
-    except Exception as error:
+    except FOREIGN as error:
         why = f"{type(error).__name__}: {error}"
         raise TrainwrightError("its backward fails", why=why, fix="backward gives one gradient, or None, for every input") from error
 

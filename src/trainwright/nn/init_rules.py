@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from trainwright.config.errors import ConfigError, TrainwrightError, did_you_mean
+from trainwright.config.errors import FOREIGN, ConfigError, TrainwrightError, did_you_mean
 from trainwright.config.foreign import found_at, is_path
 from trainwright.nn.init_options import Init, InitFunction, InitRule
 from trainwright.nn.module_names import Weight, modules_called, weights_called, weights_of
@@ -156,7 +156,7 @@ class _Filling:
                 if given.shape != tensor.shape:
                     raise ValueError(f"it gave a tensor of shape {tuple(given.shape)}")
                 tensor.copy_(given)
-        except Exception as error:
+        except FOREIGN as error:
             what = f"{self.how} cannot fill '{self.weight.path}' of shape {tuple(tensor.shape)}"
             raise ConfigError(
                 what, where=self.where, why=f"{type(error).__name__}: {error}", fix="narrow the rule with modules or names"
@@ -214,7 +214,7 @@ def _calls(modules: list[tuple[str, nn.Module]], path: str, number: int, where: 
     def call(name: str, module: nn.Module) -> Applied:
         try:
             function(module)
-        except Exception as error:
+        except FOREIGN as error:
             shown = f"'{name}'" if name else "the model"
             why = f"{type(error).__name__}: {error}"
             raise TrainwrightError(f"'{path}' fails on {shown} ({type(module).__name__})", where=where, why=why) from error

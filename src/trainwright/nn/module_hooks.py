@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from trainwright.config.errors import ConfigError, TrainwrightError
+from trainwright.config.errors import FOREIGN, ConfigError, TrainwrightError
 from trainwright.config.foreign import found_at
 from trainwright.nn.histogram import histogram_svg
 from trainwright.nn.module_hook_options import ModuleHookOptions
@@ -106,7 +106,7 @@ def _guarded(name: str, options: ModuleHookOptions, act: Action, where: str) -> 
             return act(name, module, values)
         except TrainwrightError:
             raise
-        except Exception as error:
+        except FOREIGN as error:
             why = f"{type(error).__name__}: {error}"
             raise TrainwrightError(f"the {options.on} hook '{_label(options)}' fails on '{name}'", where=where, why=why) from error
 

@@ -14,7 +14,7 @@ from torch.nn.utils import parametrizations as named
 from torch.nn.utils import parametrize
 from torch.nn.utils.parametrize import cached as cached
 
-from trainwright.config.errors import ConfigError, did_you_mean
+from trainwright.config.errors import FOREIGN, ConfigError, did_you_mean
 from trainwright.config.foreign import found_at, is_path
 from trainwright.nn.module_names import Weight, modules_called, weights_of
 from trainwright.nn.parametrization_options import ParametrizationOptions
@@ -134,7 +134,7 @@ def _try(put_on: Callable[[Weight], None], weight: Weight, name: str, where: str
     shape = tuple(weight.value.shape)
     try:
         put_on(weight)
-    except Exception as error:
+    except FOREIGN as error:
         why = f"{type(error).__name__}: {error}"
         raise ConfigError(f"'{name}' cannot be put on '{weight.path}' of shape {shape}", where=where, why=why) from error
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from trainwright.config.errors import ConfigError, TrainwrightError
+from trainwright.config.errors import FOREIGN, ConfigError, TrainwrightError
 from trainwright.config.foreign import found_at
 from trainwright.optim.clipping import clip_norm, clip_value, gradient_norm, gradients
 from trainwright.optim.matching import SystemNames
@@ -126,7 +126,7 @@ def _call(function: Function, hook: Hook) -> None:
 def _answer(function: Function, hook: Hook, name: str, grad: Tensor) -> Tensor | None:
     try:
         return function(name, grad)
-    except Exception as error:
+    except FOREIGN as error:
         why = f"{type(error).__name__}: {error}"
         fix = "it is called as f(name of the parameter, its gradient)"
         raise TrainwrightError(f"the function of the gradient hook '{hook.label}' fails", where=WHERE, why=why, fix=fix) from error

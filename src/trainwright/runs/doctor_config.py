@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from trainwright.config.compose import Composed
-from trainwright.config.errors import ManyErrors, RequestError, TrainwrightError
+from trainwright.config.errors import FOREIGN, ManyErrors, RequestError, TrainwrightError
 from trainwright.config.foreign import looking_in
 from trainwright.config.located import validate
 from trainwright.config.model import PartConfig
@@ -111,7 +111,7 @@ def _problem(kind: str, name: str) -> tuple[str, str] | None:
         absent = ABSENT.search(error.why)
         why = f"{error.what}: {error.why}" if error.why else error.what
         return why, _to_install(absent[1]) if absent else error.fix
-    except Exception as error:  # noqa: BLE001 (whatever an import raises is the finding)
+    except FOREIGN as error:  # whatever an import raises is the finding
         absent = ABSENT.search(str(error))
         what = f"{kind} {name} does not import: {type(error).__name__}: {error}"
         return what, _to_install(absent[1]) if absent else ""

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from trainwright.config.errors import ConfigError
+from trainwright.config.errors import FOREIGN, ConfigError
 from trainwright.engine.system import Moment
 
 INSIDE = "_registered_parts"
@@ -112,6 +112,6 @@ def _tell(parts: list[tuple[str, Any]], method: str, moment: Moment) -> None:
     for path, part in parts:
         try:
             getattr(part, method)(moment)
-        except Exception as error:
+        except FOREIGN as error:
             error.add_note(f"in {method} of '{path}' ({type(part).__name__}), step {moment.step}")
             raise

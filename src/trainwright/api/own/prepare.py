@@ -14,7 +14,7 @@ from torch import nn
 from trainwright.api.adapting import adapted, wanted_dtype
 from trainwright.api.own.config import OwnConfig
 from trainwright.api.trial import first_rows, told, trial
-from trainwright.config.errors import ConfigError, RequestError
+from trainwright.config.errors import FOREIGN, ConfigError, RequestError
 from trainwright.config.own_arguments import read_arguments
 from trainwright.config.registry import build
 from trainwright.data.datasets import make_data
@@ -82,7 +82,7 @@ def made_system(config: OwnConfig) -> nn.Module:
             made = build("system", config.system)
     except RequestError:
         raise
-    except Exception as error:  # a person's own code may raise anything
+    except FOREIGN as error:  # a person's own code may raise anything
         if "before Module.__init__() call" not in str(error):
             return told("the system cannot be made", partial(raised, error), where)
         fix = "begin its __init__ with super().__init__(config)"
@@ -91,7 +91,7 @@ def made_system(config: OwnConfig) -> nn.Module:
     return made
 
 
-def raised(error: Exception) -> nn.Module:
+def raised(error: BaseException) -> nn.Module:
     """Raises an error again."""
     raise error
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from trainwright.config.errors import ConfigError, RequestError
+from trainwright.config.errors import FOREIGN, ConfigError, RequestError
 from trainwright.nn.graph.arithmetic import arithmetic
 from trainwright.nn.graph.compiled import forward_function, is_source
 from trainwright.nn.graph.plan import Node, Plan
@@ -58,7 +58,7 @@ def dry_run(graph: nn.Module, plan: Plan, inputs: tuple[Any, ...], named: Mappin
             return forward(graph, *inputs, **named)
         except RequestError:
             raise
-        except Exception as error:
+        except FOREIGN as error:
             told = explained(error, graph)
             if told is None:
                 raise
@@ -74,7 +74,7 @@ def _check_count(plan: Plan, inputs: tuple[Any, ...], named: Mapping[str, Any]) 
         )
 
 
-def explained(error: Exception, graph: nn.Module) -> ConfigError | None:
+def explained(error: BaseException, graph: nn.Module) -> ConfigError | None:
     """The error with the innermost node it happened in, the shapes that node was given and why they do not fit; None outside of nodes."""
     frame = _innermost(error.__traceback__)
     if frame is None:

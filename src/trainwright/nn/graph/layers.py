@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from trainwright.config.errors import RequestError, nearest
+from trainwright.config.errors import FOREIGN, RequestError, nearest
 from trainwright.nn.graph.held import made_buffer, made_parameter, made_parameters
 from trainwright.nn.graph.naming import is_made, thing
 from trainwright.nn.graph.plan import Here, Node, Plan
@@ -126,7 +126,7 @@ def called(make: Any, shown: str, args: list[Any], kwargs: Mapping[str, Any], he
         return make(*args, **kwargs)
     except RequestError:
         raise
-    except Exception as error:  # whatever the layer raises is the answer
+    except FOREIGN as error:  # whatever the layer raises is the answer
         why = f"{type(error).__name__}: {error}" + (f"; it is {shown}{brief(signature)}" if signature else "")
         raise here.error(f"{shown} cannot be made", why=why, fix="correct its arguments") from error
 

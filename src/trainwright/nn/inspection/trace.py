@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakIdKeyDictionary
 
-from trainwright.config.errors import ConfigError, RequestError
+from trainwright.config.errors import FOREIGN, ConfigError, RequestError
 from trainwright.nn.graph.arithmetic import arithmetic
 from trainwright.nn.inspection.costs import function_cost, layer_cost, output_bytes
 from trainwright.nn.inspection.places import is_leaf, kind_of, places
@@ -164,7 +164,7 @@ class Trace(TorchFunctionMode):
             number = call.number
         self._mark(results, number)
 
-    def failed(self, error: Exception) -> ConfigError:
+    def failed(self, error: BaseException) -> ConfigError:
         """The error of a forward, with the innermost module that was running and what it was given."""
         call = self._stack[-1] if self._stack else None
         model = type(self.model).__name__
@@ -190,7 +190,7 @@ def _all(calls: Iterable[Call]) -> Iterator[Call]:
         yield from _all(each.children)
 
 
-def _tensors_of(error: Exception, module: nn.Module) -> list[Tensor]:
+def _tensors_of(error: BaseException, module: nn.Module) -> list[Tensor]:
     """The tensors that the failing forward was given, from its frame."""
     trace, found = error.__traceback__, list[Tensor]()
     while trace is not None:
@@ -228,7 +228,7 @@ def traced(model: nn.Module, call: Callable[[nn.Module], Any], inputs: Iterable[
                 result = call(model)
         except RequestError:
             raise
-        except Exception as error:  # whatever a person's forward raises is the answer
+        except FOREIGN as error:  # whatever a person's forward raises is the answer
             raise trace.failed(error) from error
     trace.end(result)
     return trace

@@ -6,7 +6,7 @@ import inspect
 import math
 from typing import Any
 
-from trainwright.config.errors import ConfigError, TrainwrightError
+from trainwright.config.errors import FOREIGN, ConfigError, TrainwrightError
 from trainwright.config.foreign import found_at
 from trainwright.optim.schedules.base import Extent, PureSchedule
 from trainwright.optim.schedules.options import LambdaOptions
@@ -29,7 +29,7 @@ class Lambda(PureSchedule):
         where = f"{self.extent.where}.function"
         try:
             given = self.function(step, step // self.extent.steps_per_epoch) if self.takes_epoch else self.function(step)
-        except Exception as error:  # whatever the user's code raises is the answer
+        except FOREIGN as error:  # whatever the user's code raises is the answer
             why = f"{type(error).__name__}: {error}"
             raise self.refusal(f"'{self.path}' failed at step {step}", where=where, why=why, fix="mend the code it names") from error
         value = _number(given)
