@@ -6,7 +6,7 @@ from pathlib import PurePath
 import pytest
 
 from trainwright.runs.environment import command_line
-from trainwright.runs.secrets import holds_secrets, is_secret, mask_arguments, mask_line
+from trainwright.runs.secrets import holds_secrets, is_secret, mask_arguments, mask_text
 
 
 @pytest.mark.parametrize(
@@ -19,6 +19,7 @@ from trainwright.runs.secrets import holds_secrets, is_secret, mask_arguments, m
         ("system={type: mine, secret: made-up, depth: 3}", "system={type: mine, secret: ***, depth: 3}"),
         ('system={"password":"made up", "depth":3}', 'system={"password":***, "depth":3}'),
         ("source={password: made-up, depth: [1, 2]}", "source={password: ***, depth: [1, 2]}"),
+        ("Authorization: Bearer made-up", "Authorization: ***"),
         ("Server=db;Uid=ann;Pwd=made-up;Port=1", "Server=db;Uid=ann;Pwd=***;Port=1"),
         ("postgresql://ann:m@de-up@host:5432/shop?x=1", "postgresql://ann:***@host:5432/shop?x=1"),
         ("data.source=https://host/a.csv?token=made-up&page=2", "data.source=https://host/a.csv?token=***&page=2"),
@@ -84,4 +85,4 @@ def test_names_tell_which_files_hold_secrets() -> None:
     ],
 )
 def test_the_report_shows_a_configuration_without_its_secrets(line: str, shown: str) -> None:
-    assert mask_line(line) == shown
+    assert mask_text(line) == shown

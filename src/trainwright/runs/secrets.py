@@ -29,10 +29,12 @@ COUNTED = {"tokens", "keys", "signatures", "cookies"}
 """Plurals that are columns and counts far more often than secrets."""
 # `./net.py:Net` is no pair: a colon needs a blank after it, or a quote before it.
 PAIR = re.compile(
-    r"""(?P<name>(?P<quote>["']?)[\w.\-]+(?P=quote))(?P<sign>\s*=\s*|:\s+|(?<=["']):\s*)(?P<value>"[^"]*"|'[^']*'|[^\s,;&}\]"']+)"""
+    r"""(?P<name>(?P<quote>["']?)[\w.\-]+(?P=quote))(?P<sign>\s*=\s*|:\s+|(?<=["']):\s*)(?P<value>"[^"]*"|'[^']*'|[^\s,;&}\]"'{\[][^\s,;&}\]"']*)"""
 )
 USER_IN_URL = re.compile(r"(?P<scheme>[a-zA-Z][\w+.\-]*://)(?P<user>[^\s/@:?#]*):(?P<password>[^\s/?#]*)@")
-YAML_LINE = re.compile(r"""(?P<before>\s*(?:- )*["']?(?P<name>[\w.\-]+)["']?:\s+)(?P<value>[^\s#|>&].*)""")
+WHOLE = re.compile(r"""(?P<before>\s*(?:- )*["']?(?P<name>[\w.\-]+)["']?(?:=|:\s+))(?P<value>.+)""", re.DOTALL)
+"""A text that is one option and its value, to its end: a word of the command line, a line of YAML, a header."""
+EMPTY = re.compile(r"null|''|\"\"|[|>&].{0,3}|#.*")
 KNOWN = re.compile(
     r"\b(hf_[A-Za-z0-9]{16,}|sk-[A-Za-z0-9_\-]{16,}|gh[pousr]_[A-Za-z0-9]{16,}|github_pat_\w{16,}|glpat-[\w\-]{16,}|xox[abprs]-[\w\-]{10,}"
     r"|(?:AKIA|ASIA)[A-Z0-9]{16}|AIza[\w\-]{30,}|eyJ[\w\-]{8,}\.[\w\-]{8,}\.[\w\-]*)"
@@ -76,9 +78,9 @@ def mask_arguments(arguments: Sequence[str]) -> list[str]:
 
 def mask_text(text: str) -> str:
     """A text with its secrets replaced by `***`: `name=value`, `name: value`, passwords in URLs, and tokens of known services."""
-    name, equals, value = text.partition("=")
-    if equals and value and is_secret(name) and re.fullmatch(r"[\w.\-]+", name):
-        return f"{name}={MASK}"  # the whole value, with whatever blanks and signs are in it
+    whole = WHOLE.fullmatch(text)
+    if whole and is_secret(whole["name"]):  # with whatever blanks and signs are in the value
+        return text if EMPTY.fullmatch(whole["value"]) else f"{whole['before']}{MASK}"
     text = USER_IN_URL.sub(lambda found: f"{found['scheme']}{found['user']}:{MASK}@", text)
     return KNOWN.sub(MASK, PAIR.sub(_masked_pair, text))
 
@@ -93,14 +95,6 @@ def _masked_pair(found: re.Match[str]) -> str:
 
 def _is_number(word: str) -> bool:
     return re.fullmatch(r"-[0-9.]+(e[+-]?\d+)?", word, re.IGNORECASE) is not None
-
-
-def mask_line(line: str) -> str:
-    """A line of YAML with its secrets replaced by `***`; the value of a key that looks secret as a whole, with the blanks in it."""
-    found = YAML_LINE.fullmatch(line)
-    if found is None or not is_secret(found["name"]):
-        return mask_text(line)
-    return line if found["value"] in ("null", "''") else f"{found['before']}{MASK}"
 
 
 def private_names(names: Iterable[str]) -> list[str]:
