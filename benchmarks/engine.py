@@ -57,9 +57,8 @@ class Metrics(Callback):
     """Logs many values of every step."""
 
     def on_train_batch_end(self, session: Any, system: Any, batch: Any, index: int) -> None:
-        loss = session.running_loss.totals
         for number in range(METRICS):
-            session.log(f"metric/{number}", float(number + len(loss)))
+            session.log(f"metric/{number}", float(number + session.running_loss.steps))
 
 
 def our_loop(net: nn.Module, x: Tensor, y: Tensor, batch: int, folder: Path, callbacks: tuple[Callback, ...] = (), **more: Any) -> Any:

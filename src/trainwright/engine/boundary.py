@@ -23,13 +23,13 @@ def boundary(session: Session) -> None:
         row = loss_row(session, evaluating)
         if evaluating:
             try:
-                row |= evaluate(session)
+                row |= evaluate(session, {name: value for name, value in row.items() if name.startswith("train/")})
                 if session.growth is not None:
                     session.growth.observe(row)
             except EvaluationInterrupted:
                 session.boundary_pending = True
                 leave(session)
-        log_row(session, row)
+        log_row(session, row, evaluating)
     session.boundary_pending = False
     if session.plan.index_of(session.tick) == 0 and session.epoch_ended_at != session.tick:
         session.epoch_ended_at = session.tick
@@ -83,17 +83,18 @@ def leave(session: Session) -> NoReturn:
 
 def check_now(session: Session, weights: bool = True) -> None:
     """Raise NotFinite or WentBack when the loss since the last row or a weight is not finite: such weights are never saved."""
-    if session.step > session.last_row[0] and session.running_loss.ticks:
+    if session.step > session.last_row[0] and session.running_loss.steps:
         judge(session, session.running_loss.means()["loss"])
     if weights and session.config.recovery.not_finite != "ignore" and not bool(weights_finite(session)):
         judge(session, float("nan"))
 
 
 def loss_row(session: Session, evaluating: bool = False) -> dict[str, float]:
-    """The row of this step without an evaluation: training loss since the last row, learning rate, gradient norm, speed."""
+    """The row of this step without an evaluation: learning rate, gradient norm, speed, and the training loss since the last row; with an
+    evaluation, as all training metrics, since the last evaluation."""
     check_now(session, weights=evaluating)
     since, trained = session.last_row
-    means = session.running_loss.means() if session.step > since and session.running_loss.ticks else {}
+    means = session.running_loss.means() if session.step > since and session.running_loss.steps else {}
     if session.spikes is not None and means:
         session.spikes.hear(session, means)
     seconds = session.timing.read()
@@ -102,6 +103,8 @@ def loss_row(session: Session, evaluating: bool = False) -> dict[str, float]:
         "epoch": session.plan.epoch_of(max(session.tick - 1, 0)) + 1 if session.tick else 0,
         "seconds": round(sum(seconds.values()), 3),
     }
+    if evaluating:
+        means = session.running_loss.means_since_evaluation()
     row |= {f"train/{name}": value for name, value in means.items()}
     row["learning_rate"], *_ = [*session.rates.own().values(), session.optimizer.learning_rate]
     row |= {f"learning_rate/{name}": rate for name, rate in session.rates.applied().items()}
@@ -113,17 +116,14 @@ def loss_row(session: Session, evaluating: bool = False) -> dict[str, float]:
     return row
 
 
-def evaluate(session: Session) -> dict[str, float]:
-    """Metrics of the last epoch's worth of training rows and of the validation split, heard by best weights, schedule and callbacks."""
-    found: dict[str, float] = {}
+def evaluate(session: Session, trained: dict[str, float]) -> dict[str, float]:
+    """Metrics of the training rows since the last evaluation and of the validation split, heard by best weights, schedule and callbacks."""
     for hook in session.hooks.on_validation_start:
         hook(session, session.system)
     with session.timing.phase("evaluate"):
         metrics = {} if session.validation is None else metrics_of(session, session.validation, "validation")
-        running = session.running_outputs.tensors()
-        if running:
-            found |= {f"train/{name}": value for name, value in session.system.metrics(running).items()}
-    session.running_outputs.reset()
+        found = trained | {f"train/{name}": value for name, value in session.running_metrics.values().items()}
+    session.running_metrics.reset()
     session.evaluate_cadence.done()
     session.evaluated_at = session.step
     if session.validation is not None:
@@ -137,9 +137,9 @@ def evaluate(session: Session) -> dict[str, float]:
     return found | {f"validation/{name}": value for name, value in metrics.items()}
 
 
-def log_row(session: Session, row: dict[str, float]) -> None:
+def log_row(session: Session, row: dict[str, float], evaluated: bool) -> None:
     """Hand a row to the history, the trackers and the callbacks, and begin the next."""
-    session.running_loss.reset()
+    session.running_loss.row_logged(evaluated)
     session.running_values.reset()
     session.last_row, session.last_tick = (session.step, session.timing.read()["train"]), session.tick
     session.log_cadence.done()

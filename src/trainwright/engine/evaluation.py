@@ -12,10 +12,10 @@ from torch import Tensor
 from trainwright.config.errors import ConfigError
 from trainwright.data.rows import Rows
 from trainwright.engine.callbacks.base import Listeners
+from trainwright.engine.outputs import in_float32, join
 from trainwright.engine.pieces import is_ready
 from trainwright.engine.randomness import device_generator
 from trainwright.engine.recovery import out_of_memory
-from trainwright.engine.running import in_float32, join
 from trainwright.engine.system import Batch, Loss, Moment, System, rows_in, to_device
 from trainwright.nn.modes import eval_mode
 

@@ -26,7 +26,7 @@ def manual_step(session: Session, batch: Batch, moment: Moment) -> None:
     if value is not None:
         loss = as_loss(value, rows_in(batch), session.weights_at(moment))
         session.running_loss.add(Loss(loss.total.detach(), loss.count, loss.parts), session.tick)
-        session.running_outputs.add(loss.outputs)
+        session.running_metrics.add(loss.outputs)
     if session.averages is not None:
         session.averages.update(session.step + 1)
     session.step += 1

@@ -27,7 +27,7 @@ def one_pass(session: Session, rows: Rows, config: TrainerConfig) -> dict[str, f
         batch = session.placed(rows.take(torch.arange(start, end)))
         train_step(session, batch, index, rows=end - start)
         session.tick += 1
-        session.running_outputs.reset()
+        session.running_metrics.reset()
         if session.interrupts.requested or session.stopped_because:
             break
     means = session.running_loss.means()

@@ -75,7 +75,7 @@ def taken(session: Session, losses: list[Loss]) -> bool:
         session.losses = losses
     for loss in losses:
         session.running_loss.add(loss, session.tick)
-        session.running_outputs.add(loss.outputs)
+        session.running_metrics.add(loss.outputs)
     return True
 
 

@@ -1,9 +1,9 @@
-"""What the training steps leave behind for logging: the loss since the last row, the outputs since the last evaluation."""
+"""What the training steps leave behind for logging: losses and logged values since the last row, and since the last evaluation."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor
@@ -11,10 +11,7 @@ from torch import Tensor
 from trainwright.engine.system import Loss
 
 PIECES = 256
-"""Steps after which collected outputs are joined, so that a long epoch does not hold thousands of small tensors."""
-
-
-HALF = (torch.float16, torch.bfloat16)
+"""Scalars that are joined into one tensor, so that a long time between two rows does not hold thousands of small ones."""
 
 
 class Series:
@@ -33,27 +30,20 @@ class Series:
             # what has a graph was made by this step; anything else may be a weight that changes, and CUDA graphs reuse their outputs
             fresh = value.grad_fn is not None and not value.is_cuda
             value = value.detach() if fresh else value.detach().clone()
+            value = value.reshape(()) if value.dim() else value
         self._recent.append(value)
         if len(self._recent) >= PIECES:
             self._fold()
 
     def _fold(self) -> None:
-        if self._recent:
-            tensors = [torch.as_tensor(value, dtype=None if isinstance(value, Tensor) else torch.float64) for value in self._recent]
-            first = tensors[0]
-            self._older.append(torch.stack([each if each.dtype == first.dtype else each.to(first) for each in tensors]))
-            self._recent = []
-
-    def tensor(self) -> Tensor:
-        """All values (n,), on their device; empty when there are none."""
-        self._fold()
-        if len(self._older) > 1:
-            self._older = [torch.cat([each.to(self._older[0]) for each in self._older])]
-        return self._older[0] if self._older else torch.zeros(0)
-
-    def load(self, values: Tensor) -> None:
-        """Take the values back."""
-        self._recent, self._older = [], [values] if len(values) else []
+        if not self._recent:
+            return
+        tensors = [value if isinstance(value, Tensor) else torch.tensor(value, dtype=torch.float64) for value in self._recent]
+        device = next((each.device for each in tensors if each.device.type != "cpu"), tensors[0].device)
+        if len({each.dtype for each in tensors}) > 1 and device.type != "mps":  # a wider type holds every value as it is
+            tensors = [each.double() for each in tensors]
+        self._older.append(torch.stack([each.to(device, tensors[0].dtype) for each in tensors]))
+        self._recent = []
 
     def read(self) -> list[float]:
         """All values. Waits for the device."""
@@ -67,58 +57,132 @@ class Series:
         return len(self._recent) + sum(len(each) for each in self._older)
 
 
+class Sum:
+    """A sum that is rounded only when it is read, kept as few numbers (Shewchuk 1997): when terms are added changes no bit of it."""
+
+    def __init__(self, parts: Iterable[float] = ()) -> None:
+        self.parts = list(parts)
+
+    def add(self, values: Iterable[float]) -> None:
+        """Take in some terms."""
+        terms = [*self.parts, *values]
+        if not all(map(math.isfinite, terms)):
+            self.parts = [sum(terms)]
+            return
+        self.parts = []
+        while (rounded := math.fsum(terms)) != 0.0:
+            self.parts.append(rounded)
+            terms.append(-rounded)
+
+    def value(self) -> float:
+        """The sum, rounded once."""
+        return exact_sum(self.parts)
+
+
+class Term:
+    """What steps add to one number: recent ones on their device, those before as a sum."""
+
+    def __init__(self) -> None:
+        self.recent, self.before = Series(), Sum()
+
+    def read(self) -> Sum:
+        """All of it as one sum. Waits for the device."""
+        if len(self.recent):
+            self.before.add(self.recent.read())
+            self.recent = Series()
+        return self.before
+
+
 class RunningLoss:
-    """Losses and items of the steps since the last logged row, read only when a row is logged."""
+    """Losses and items of the steps since the last logged row and since the last evaluation, read only when a row is logged."""
 
     def __init__(self) -> None:
         self.reset()
 
     def reset(self) -> None:
         """Begin anew."""
-        self.totals, self.items, self.count = Series(), Series(), 0
-        self.parts: dict[str, Series] = {}
-        self.ticks: list[int] = []
+        self.terms: dict[str, Term] = {"items": Term(), "loss": Term()}
+        self.count, self.steps = 0, 0
+        self._bad: int | None = None
+        self._ticks: list[int] = []
+        self._evaluation: dict[str, Sum] = {"items": Sum()}
 
     def add(self, loss: Loss, tick: int = 0) -> None:
         """Take in the loss of some rows of batch number `tick`."""
-        self.totals.append(loss.total)
-        self.ticks.append(tick)
+        terms = self.terms
+        terms["loss"].recent.append(loss.total)
+        self._ticks.append(tick)
+        self.steps += 1
         if isinstance(loss.count, int):
             self.count += loss.count
         else:
-            self.items.append(loss.count)
+            terms["items"].recent.append(loss.count)
         for name, part in loss.parts.items():
-            if name not in self.parts:
-                self.parts[name] = Series()
-            self.parts[name].append(part)
+            if f"loss/{name}" not in terms:
+                terms[f"loss/{name}"] = Term()
+            terms[f"loss/{name}"].recent.append(part)
+
+    def _read(self) -> dict[str, Sum]:
+        """Every term as a sum, and the first batch that was not finite found. Waits for the device."""
+        totals = self.terms["loss"].recent
+        if self._bad is None:
+            found = zip(self._ticks, totals.read(), strict=True)
+            self._bad = next((tick for tick, total in found if not math.isfinite(total)), None)
+        self._ticks = []
+        self.terms["items"].before.add([float(self.count)])
+        self.count = 0
+        return {name: term.read() for name, term in self.terms.items()}
 
     def means(self) -> dict[str, float]:
-        """`loss` and `loss/<part>` per item; NaN before the first step. Waits for the device."""
-        count = self.count + exact_sum(self.items.read())
-        series = {"loss": self.totals} | {f"loss/{name}": part for name, part in self.parts.items()}
-        return {name: exact_sum(each.read()) / count if count else float("nan") for name, each in series.items()}
+        """`loss` and `loss/<part>` per item since the last row; NaN before the first step. Waits for the device."""
+        return means_of(self._read())
+
+    def means_since_evaluation(self) -> dict[str, float]:
+        """As `means`, since the last evaluation; nothing when there was no step. Waits for the device."""
+        sums = {name: Sum(each.parts) for name, each in self._evaluation.items()}
+        for name, each in self._read().items():
+            sums.setdefault(name, Sum()).add(each.parts)
+        return means_of(sums) if sums["loss"].parts or sums["items"].parts else {}
+
+    def row_logged(self, evaluated: bool) -> None:
+        """Begin the next row, and with an evaluation the time until the next one."""
+        kept = {} if evaluated else self._evaluation
+        for name, each in {} if evaluated else self._read().items():
+            kept.setdefault(name, Sum()).add(each.parts)
+        self.reset()
+        self._evaluation |= kept
 
     def tensors(self) -> dict[str, Tensor]:
-        """The state, for a checkpoint."""
-        found = {"totals": self.totals.tensor(), "items": self.items.tensor(), "count": torch.tensor(self.count)}
-        found["ticks"] = torch.tensor(self.ticks, dtype=torch.int64)
-        return found | {f"part/{name}": part.tensor() for name, part in self.parts.items()}
+        """The state, for a checkpoint: a few numbers of each term. Waits for the device."""
+        found = {name: torch.tensor(each.parts, dtype=torch.float64) for name, each in self._read().items()}
+        found |= {f"evaluation/{name}": torch.tensor(each.parts, dtype=torch.float64) for name, each in self._evaluation.items()}
+        return found | {"steps": torch.tensor([self.steps, -1 if self._bad is None else self._bad])}
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
         """Take the state back."""
         self.reset()
-        self.totals.load(tensors["totals"])
-        self.items.load(tensors["items"])
-        self.count, self.ticks = int(tensors["count"]), tensors["ticks"].tolist()
+        steps = tensors.get("steps")
+        if steps is None:
+            return  # of a checkpoint that kept something else
+        self.steps, bad = steps.tolist()
+        self._bad = None if bad < 0 else bad
         for name, tensor in tensors.items():
-            if name.startswith("part/"):
-                self.parts[name.removeprefix("part/")] = part = Series()
-                part.load(tensor)
+            if name.startswith("evaluation/"):
+                self._evaluation[name.removeprefix("evaluation/")] = Sum(tensor.tolist())
+            elif name != "steps":
+                self.terms[name] = Term()
+                self.terms[name].before = Sum(tensor.tolist())
 
     def first_not_finite(self) -> int | None:
         """The number of the first batch since the last row whose loss was not finite; None when no single one was. Waits for the device."""
-        found = zip(self.ticks, self.totals.read(), strict=True)
-        return next((tick for tick, total in found if not math.isfinite(total)), None)
+        self._read()
+        return self._bad
+
+
+def means_of(sums: Mapping[str, Sum]) -> dict[str, float]:
+    """`loss` and `loss/<part>` per item, from their sums and that of the items."""
+    items = sums["items"].value()
+    return {name: each.value() / items if items else math.nan for name, each in sums.items() if name != "items"}
 
 
 def exact_sum(values: list[float]) -> float:
@@ -134,94 +198,37 @@ class RunningValues:
 
     def reset(self) -> None:
         """Begin anew."""
-        self._series: dict[str, Series] = {}
+        self._terms: dict[str, Term] = {}
+        self._counts: dict[str, int] = {}
         self._reduce: dict[str, str] = {}
 
     def add(self, name: str, value: float | Tensor, reduce: str = "mean") -> None:
         """Take in a value: the row will have the mean, the sum or the last of those since the row before. Never waits for the device."""
-        series = self._series.get(name)
-        if series is None or reduce == "last":
-            self._series[name] = series = Series()
-            self._reduce[name] = reduce
-        series.append(value)
+        term = self._terms.get(name)
+        if term is None or reduce == "last":
+            self._terms[name] = term = Term()
+            self._reduce[name], self._counts[name] = reduce, 0
+        term.recent.append(value)
+        self._counts[name] += 1
 
     def values(self) -> dict[str, float]:
         """The values of the row. Waits for the device."""
-        found = {}
-        for name, series in self._series.items():
-            values = series.read()
-            found[name] = exact_sum(values) / (len(values) if self._reduce[name] == "mean" else 1)
-        return found
+        return {
+            name: term.read().value() / (self._counts[name] if self._reduce[name] == "mean" else 1) for name, term in self._terms.items()
+        }
 
     def tensors(self) -> dict[str, Tensor]:
-        """The state, for a checkpoint."""
-        return {f"{self._reduce[name]}/{name}": series.tensor() for name, series in self._series.items()}
+        """The state, for a checkpoint: a few numbers of each name. Waits for the device."""
+        return {
+            f"{self._reduce[name]}/{name}": torch.tensor([float(self._counts[name]), *term.read().parts], dtype=torch.float64)
+            for name, term in self._terms.items()
+        }
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
         """Take the state back."""
         self.reset()
-        for key, values in tensors.items():
+        for key, kept in tensors.items():
             reduce, _, name = key.partition("/")
-            self._series[name], self._reduce[name] = Series(), reduce
-            self._series[name].load(values)
-
-
-class RunningOutputs:
-    """Outputs of the last steps, at most `limit` rows (an epoch's worth): the training metrics are over these."""
-
-    def __init__(self, limit: int, batches: int = 0) -> None:
-        """`batches`: ready batches of an epoch, where only they are known; the limit is then so many times the rows of the largest."""
-        self.limit, self._batches = limit, batches
-        self._pieces: list[dict[str, Tensor]] = []
-        self._joined = 0
-
-    def add(self, outputs: dict[str, Tensor]) -> None:
-        """Take in the outputs of some rows, detached; nothing when a system gives none."""
-        if outputs:
-            if any(tensor.requires_grad for tensor in outputs.values()):  # else every step's graph would stay in memory
-                outputs = {name: tensor.detach() for name, tensor in outputs.items()}
-            self._pieces.append(in_float32(outputs))
-            if self._batches:
-                self.limit = max(self.limit, self._batches * len(next(iter(outputs.values()))))
-            if len(self._pieces) - self._joined > PIECES:
-                self._join()
-
-    def _join(self) -> None:
-        recent = join(self._pieces[self._joined :])
-        older = self._pieces[: self._joined]
-        rows = [len(next(iter(piece.values()))) for piece in (*older, recent)]
-        while older and sum(rows[1:]) >= self.limit:
-            del older[0], rows[0]
-        self._pieces = [*older, recent]
-        self._joined = len(self._pieces)
-
-    def tensors(self) -> dict[str, Tensor]:
-        """All outputs, joined: the last `limit` rows in the order they were seen."""
-        if not self._pieces:
-            return {}
-        joined = {name: tensor[-self.limit :] for name, tensor in join(self._pieces).items()}
-        self._pieces, self._joined = [joined], 1
-        return joined
-
-    def reset(self) -> None:
-        """Begin anew."""
-        self._pieces, self._joined = [], 0
-
-    def load(self, tensors: Mapping[str, Tensor], device: torch.device) -> None:
-        """Take the state back."""
-        self._pieces = [{name: tensor.to(device) for name, tensor in tensors.items()}] if tensors else []
-        self._joined = len(self._pieces)
-
-
-def in_float32(outputs: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Outputs in half precision as float32, which metrics compute in; others as they are."""
-    if any(tensor.dtype in HALF for tensor in outputs.values()):
-        return {name: tensor.float() if tensor.dtype in HALF else tensor for name, tensor in outputs.items()}
-    return outputs
-
-
-def join(pieces: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-    """Outputs of several batches as one, in order (rows first)."""
-    if len(pieces) == 1:
-        return pieces[0]
-    return {name: torch.cat([piece[name] for piece in pieces]) for name in pieces[0]}
+            count, *parts = kept.tolist()
+            self._terms[name], self._reduce[name], self._counts[name] = Term(), reduce, int(count)
+            self._terms[name].before = Sum(parts)

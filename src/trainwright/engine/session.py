@@ -29,7 +29,8 @@ from trainwright.engine.precision import Precision
 from trainwright.engine.precision_options import PrecisionOptions
 from trainwright.engine.randomness import StepSeeds
 from trainwright.engine.recovery import Buffers
-from trainwright.engine.running import RunningLoss, RunningOutputs, RunningValues
+from trainwright.engine.running import RunningLoss, RunningValues
+from trainwright.engine.running_metrics import RunningMetrics
 from trainwright.engine.save_order import Cadences
 from trainwright.engine.saving import Saver
 from trainwright.engine.spikes import SpikeWatch
@@ -80,7 +81,7 @@ class Session:
     continue_with: str
     """The command that continues this run, for a person to copy."""
     running_loss: RunningLoss
-    running_outputs: RunningOutputs
+    running_metrics: RunningMetrics
     running_values: RunningValues
     timing: Timing = field(default_factory=Timing)
     backward: Backward = field(default_factory=Backward)

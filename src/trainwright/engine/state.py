@@ -89,11 +89,11 @@ def load_averages(session: Session, checkpoint: Checkpoint, numbers: Mapping[str
 
 
 def running_tensors(session: Session) -> Weights:
-    """Losses and outputs since the last row and the last evaluation: metrics after a restart are the same to the bit."""
+    """Losses, logged values and training metrics since the last row and evaluation, as sums: after a restart they are the same to the bit."""
     found = {f"loss/{name}": tensor for name, tensor in session.running_loss.tensors().items()}
     found |= {f"hooks/{name}": norm for name, norm in session.gradient_hooks.logged().items()}
     found |= {f"values/{name}": tensor for name, tensor in session.running_values.tensors().items()}
-    found |= {f"outputs/{name}": tensor for name, tensor in session.running_outputs.tensors().items()}
+    found |= {f"metrics/{name}": tensor for name, tensor in session.running_metrics.tensors().items()}
     return found if session.gradient_norm is None else found | {"gradient_norm": session.gradient_norm}
 
 
@@ -195,7 +195,7 @@ def load(session: Session, checkpoint: Checkpoint) -> None:
     running = checkpoint.tensors(RUNNING)
     session.gradient_norm = running.get("gradient_norm")
     session.running_loss.load({name[5:]: tensor for name, tensor in running.items() if name.startswith("loss/")})
-    session.running_outputs.load({name[8:]: tensor for name, tensor in running.items() if name.startswith("outputs/")}, session.device)
+    session.running_metrics.load({name[8:]: tensor for name, tensor in running.items() if name.startswith("metrics/")}, session.device)
     session.running_values.load({name[7:]: tensor for name, tensor in running.items() if name.startswith("values/")})
     session.gradient_hooks.load({name[6:]: tensor for name, tensor in running.items() if name.startswith("hooks/")})
     for hook in session.hooks.on_load_checkpoint:

@@ -34,7 +34,8 @@ from trainwright.engine.precision import Precision
 from trainwright.engine.progress import progress
 from trainwright.engine.randomness import StepSeeds, generators_restored
 from trainwright.engine.result import FitResult, finish
-from trainwright.engine.running import RunningLoss, RunningOutputs, RunningValues
+from trainwright.engine.running import RunningLoss, RunningValues
+from trainwright.engine.running_metrics import RunningMetrics
 from trainwright.engine.sanity import sanity_check
 from trainwright.engine.saving import Saver
 from trainwright.engine.session import Session
@@ -287,7 +288,7 @@ class Trainer:
             active=active or Active(),
             continue_with=self.continue_with or f"trainwright resume {run}",
             running_loss=RunningLoss(),
-            running_outputs=RunningOutputs(made.plan.rows, made.plan.rows if made.plan.ready else 0),
+            running_metrics=RunningMetrics(system, copies=device.type == "cuda" and config.modes.compile is not None),
             running_values=RunningValues(),
         )
         if hasattr(system, "attach"):

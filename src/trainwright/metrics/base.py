@@ -1,4 +1,7 @@
-"""The two shapes of metrics: sums over rows, and orders of rows; both can be resampled without computing row by row again."""
+"""The two shapes of metrics: sums over rows, and orders of rows; both can be resampled without computing row by row again.
+
+What is summed is written once, for numpy (a split at once) and for torch (training batches as they come): `Array` is either.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,10 @@ from typing import Any
 import numpy as np
 
 from trainwright.metrics.outcome import Outcome
+
+
+Array = Any
+"""A numpy array, or a tensor on its device."""
 
 
 class Metric:
@@ -34,13 +41,25 @@ class Metric:
 class Additive(Metric):
     """A metric that is a function of sums over rows."""
 
-    def rows(self, outcome: Outcome) -> np.ndarray:
+    def rows(self, outcome: Any) -> Array:
         """What is summed, [n, k]."""
         raise NotImplementedError
 
     def value(self, sums: np.ndarray) -> np.ndarray:
         """The metric from sums [..., k]."""
         raise NotImplementedError
+
+    def summary(self, batch: Any) -> Array:
+        """What is kept of a batch [k], a `BatchOutcome`, on its device; `merge` joins several, `value_of` makes the metric of it."""
+        return self.rows(batch).sum(axis=0)
+
+    def merge(self, first: Array, second: Array) -> Array:
+        """The summary of the rows of both."""
+        return first + second
+
+    def value_of(self, summary: np.ndarray) -> float:
+        """The metric from a summary; float64 [k]."""
+        return float(self.value(summary))
 
     def sums(self, outcome: Outcome, starts: np.ndarray) -> np.ndarray:
         """Sums [len(starts), k] over the runs of rows that begin at `starts`."""
@@ -53,13 +72,13 @@ class Additive(Metric):
 class Mean(Additive):
     """A metric that is the mean of a number per row."""
 
-    def each(self, outcome: Outcome) -> np.ndarray:
+    def each(self, outcome: Any) -> Array:
         """The number of every row, [n]."""
         raise NotImplementedError
 
-    def rows(self, outcome: Outcome) -> np.ndarray:
-        each = self.each(outcome)
-        return np.stack([each, np.ones_like(each)], axis=1)
+    def rows(self, outcome: Any) -> Array:
+        each, xp = self.each(outcome), outcome.xp
+        return xp.stack([each, xp.ones_like(each)], axis=1)
 
     def value(self, sums: np.ndarray) -> np.ndarray:
         return sums[..., 0] / sums[..., 1]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from trainwright.config.errors import ConfigError
-from trainwright.metrics.base import Additive, Mean, mean_defined
+from trainwright.metrics.base import Additive, Array, Mean, mean_defined
 from trainwright.metrics.outcome import Outcome
 from trainwright.metrics.table import BINARY, SET
 
@@ -13,8 +15,8 @@ from trainwright.metrics.table import BINARY, SET
 class Accuracy(Mean):
     """Share of rows with the right class."""
 
-    def each(self, outcome: Outcome) -> np.ndarray:
-        return (outcome.labels == outcome.truth).astype(np.float64)
+    def each(self, outcome: Any) -> Array:
+        return outcome.floats(outcome.labels == outcome.truth)
 
 
 class LabelCounts(Additive):
@@ -30,6 +32,9 @@ class LabelCounts(Additive):
         counts = [np.bincount(run[hit] + outcome.truth[hit], minlength=cells)]
         counts += [np.bincount(run + classes, minlength=cells) for classes in (outcome.labels, outcome.truth)]
         return np.concatenate([each.reshape(len(starts), outcome.width) for each in counts], axis=1).astype(np.float64)
+
+    def summary(self, batch: Any) -> Array:
+        return batch.counts
 
     def value(self, sums: np.ndarray) -> np.ndarray:
         hits, predicted, actual = np.split(sums, 3, axis=-1)
@@ -93,12 +98,20 @@ class Averaged(LabelCounts):
             return counts.reshape(len(starts), 3, outcome.width).sum(axis=2)
         return counts[:, 1::2] if average == "binary" else counts
 
-    def _sample_rows(self, outcome: Outcome) -> np.ndarray:
-        truth, labels = outcome.truth, outcome.labels
-        each = self.ratio(*(part.sum(axis=1).astype(np.float64) for part in (truth & labels, labels, truth)))
+    def summary(self, batch: Any) -> Array:
+        average = self.average(batch.kind)
+        if average == "samples":
+            return self._sample_rows(batch).sum(axis=0)
+        if average == "micro":
+            return batch.counts.reshape(3, -1).sum(axis=1)
+        return batch.counts[1::2] if average == "binary" else batch.counts
+
+    def _sample_rows(self, outcome: Any) -> Array:
+        truth, labels, xp = outcome.truth, outcome.labels, outcome.xp
+        each = self.ratio(*(outcome.floats(part.sum(axis=1)) for part in (truth & labels, labels, truth)))
         # a row whose true and predicted sets are both empty is exactly right
-        each = np.where(truth.any(axis=1) | labels.any(axis=1), np.nan_to_num(each), 1.0)
-        return np.stack([each, np.ones_like(each), np.zeros_like(each)], axis=1)
+        each = xp.where(truth.any(axis=1) | labels.any(axis=1), xp.nan_to_num(each), 1.0)
+        return xp.stack([each, xp.ones_like(each), xp.zeros_like(each)], axis=1)
 
     def value(self, sums: np.ndarray) -> np.ndarray:
         if str(self.options.average) == "samples":

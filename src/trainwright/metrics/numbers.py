@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from trainwright.metrics.base import Additive, Mean, Ordered, mean_defined
+from trainwright.metrics.base import Additive, Array, Mean, Ordered, mean_defined
 from trainwright.metrics.outcome import Outcome
 from trainwright.metrics.ranking import tie_ends
 
@@ -12,7 +14,7 @@ from trainwright.metrics.ranking import tie_ends
 class MSE(Mean):
     """Mean squared error."""
 
-    def each(self, outcome: Outcome) -> np.ndarray:
+    def each(self, outcome: Any) -> Array:
         truth, scores = outcome.columns()
         return ((scores - truth) ** 2).mean(axis=1)
 
@@ -20,43 +22,43 @@ class MSE(Mean):
 class MAE(Mean):
     """Mean absolute error."""
 
-    def each(self, outcome: Outcome) -> np.ndarray:
+    def each(self, outcome: Any) -> Array:
         truth, scores = outcome.columns()
-        return np.abs(scores - truth).mean(axis=1)
+        return abs(scores - truth).mean(axis=1)
 
 
 class MAPE(Mean):
     """Mean of |error| / |truth|; NaN when a true value is 0."""
 
-    def each(self, outcome: Outcome) -> np.ndarray:
+    def each(self, outcome: Any) -> Array:
         truth, scores = outcome.columns()
-        return (np.abs(scores - truth) / np.where(truth == 0, np.nan, np.abs(truth))).mean(axis=1)
+        return (abs(scores - truth) / outcome.xp.where(truth == 0, np.nan, abs(truth))).mean(axis=1)
 
 
 class SMAPE(Mean):
     """Mean of 2 |error| / (|truth| + |prediction|), 0 where both are 0."""
 
-    def each(self, outcome: Outcome) -> np.ndarray:
+    def each(self, outcome: Any) -> Array:
         truth, scores = outcome.columns()
-        size = np.abs(truth) + np.abs(scores)
-        return (2.0 * np.abs(scores - truth) / np.where(size == 0, 1.0, size)).mean(axis=1)
+        size = abs(truth) + abs(scores)
+        return (2.0 * abs(scores - truth) / outcome.xp.where(size == 0, 1.0, size)).mean(axis=1)
 
 
 class Cosine(Mean):
     """Mean cosine of the angle between the true and the predicted vector; 0 when either has no length."""
 
-    def each(self, outcome: Outcome) -> np.ndarray:
+    def each(self, outcome: Any) -> Array:
         truth, scores = outcome.columns()
-        lengths = np.linalg.norm(truth, axis=1) * np.linalg.norm(scores, axis=1)
-        return np.einsum("nd,nd->n", truth, scores) / np.where(lengths == 0, 1.0, lengths)
+        lengths = (truth * truth).sum(axis=1) ** 0.5 * (scores * scores).sum(axis=1) ** 0.5
+        return (truth * scores).sum(axis=1) / outcome.xp.where(lengths == 0, 1.0, lengths)
 
 
 class RMSE(Additive):
     """Root mean squared error."""
 
-    def rows(self, outcome: Outcome) -> np.ndarray:
-        truth, scores = outcome.columns()
-        return np.concatenate([(scores - truth) ** 2, np.ones((len(outcome), 1))], axis=1)
+    def rows(self, outcome: Any) -> Array:
+        (truth, scores), xp = outcome.columns(), outcome.xp
+        return xp.concatenate([(scores - truth) ** 2, xp.ones_like(truth[:, :1])], axis=1)
 
     def value(self, sums: np.ndarray) -> np.ndarray:
         return np.sqrt(sums[..., :-1] / sums[..., -1:]).mean(axis=-1)
@@ -71,6 +73,31 @@ class _Moments(Additive):
         truth, scores = truth - truth.mean(axis=0), scores - truth.mean(axis=0)
         products = [truth, scores, truth * truth, scores * scores, truth * scores]
         return np.concatenate([*products, np.ones_like(truth)], axis=1)
+
+    def summary(self, batch: Any) -> Array:
+        """Rows, mean truth, mean score, and sums of t², p² and t p round these means; [6 d], so that no digits are lost by size."""
+        truth, scores = batch.columns()
+        count = batch.xp.ones_like(truth).sum(axis=0)
+        means = truth.mean(axis=0), scores.mean(axis=0)
+        t, p = truth - means[0], scores - means[1]
+        return batch.xp.concatenate([count, *means, (t * t).sum(axis=0), (p * p).sum(axis=0), (t * p).sum(axis=0)])
+
+    def merge(self, first: Array, second: Array) -> Array:
+        """Chan, Golub and LeVeque (1983), equations 1.5."""
+        (n, t1, p1, *_), (m, t2, p2, *_) = first.reshape(6, -1), second.reshape(6, -1)
+        t, p, total = t2 - t1, p2 - p1, n + m
+        joined = first.reshape(6, -1) + second.reshape(6, -1)
+        joined[1], joined[2] = t1 + t * (m / total), p1 + p * (m / total)
+        for place, product in enumerate((t * t, p * p, t * p), start=3):
+            joined[place] += product * (n * m / total)
+        return joined.reshape(-1)
+
+    def value_of(self, summary: np.ndarray) -> float:
+        count, truth, scores, tt, pp, tp = summary.reshape(6, -1)
+        offset = scores - truth
+        with np.errstate(divide="ignore", invalid="ignore"):
+            moments = self.from_moments(truth * 0.0, offset, tt / count, pp / count + offset * offset, tp / count)
+        return float(mean_defined(moments))
 
     def value(self, sums: np.ndarray) -> np.ndarray:
         *sums_of, count = np.split(sums, 6, axis=-1)
@@ -165,6 +192,18 @@ class MaxError(Ordered):
 
     def measure(self, outcome: Outcome) -> float:
         return float(np.abs(outcome.scores - outcome.truth).max())
+
+    def summary(self, batch: Any) -> Array:
+        """What is kept of a batch, [1]."""
+        return abs(batch.scores - batch.truth).max().reshape(1)
+
+    def merge(self, first: Array, second: Array) -> Array:
+        """The summary of the rows of both."""
+        return first.maximum(second)
+
+    def value_of(self, summary: np.ndarray) -> float:
+        """The metric from a summary."""
+        return float(summary[0])
 
     def weighted(self, outcome: Outcome, counts: np.ndarray) -> np.ndarray:
         truth, scores = outcome.columns()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from types import ModuleType
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -21,6 +22,9 @@ class Outcome:
     values in the target's units [n] or [n, d] for number and vector. `truth`: class index [n], values [n] or [n, d], or multi-hot
     [n, labels]. Raises ValueError when the shapes do not fit together.
     """
+
+    xp: ClassVar[ModuleType] = np
+    """Whose functions its arrays want: numpy's here, torch's for a batch on its device."""
 
     kind: str
     truth: np.ndarray
@@ -55,6 +59,20 @@ class Outcome:
 
     def __len__(self) -> int:
         return len(self.truth)
+
+    @property
+    def own(self) -> np.ndarray:
+        """The score of the true class of every row, [n]."""
+        found: np.ndarray = self.scores[np.arange(len(self)), self.truth]
+        return found
+
+    def numbers(self, n: int) -> np.ndarray:
+        """0 to n-1."""
+        return np.arange(n)
+
+    def floats(self, values: np.ndarray) -> np.ndarray:
+        """Booleans or whole numbers as floating-point ones."""
+        return values.astype(np.float64)
 
     @property
     def width(self) -> int:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from trainwright.metrics.base import Additive, Mean
-from trainwright.metrics.outcome import Outcome
+from trainwright.metrics.base import Additive, Array, Mean
 from trainwright.metrics.table import BINARY, SET
 
 _SMALLEST = float(np.finfo(np.float64).eps)
@@ -15,46 +16,47 @@ _SMALLEST = float(np.finfo(np.float64).eps)
 class LogLoss(Mean):
     """Mean of -log p(truth) in nats; for sets the mean over labels of the binary cross entropy."""
 
-    def each(self, outcome: Outcome) -> np.ndarray:
-        scores = np.clip(outcome.scores, _SMALLEST, 1.0 - _SMALLEST)
+    def each(self, outcome: Any) -> Array:
+        xp = outcome.xp
         if outcome.kind == SET:
-            return -np.log(np.where(outcome.truth, scores, 1.0 - scores)).mean(axis=1)
-        return -np.log(scores[np.arange(len(outcome)), outcome.truth])
+            scores = outcome.scores.clip(_SMALLEST, 1.0 - _SMALLEST)
+            return -xp.log(xp.where(outcome.truth, scores, 1.0 - scores)).mean(axis=1)
+        return -xp.log(outcome.own.clip(_SMALLEST, 1.0 - _SMALLEST))
 
 
 class Brier(Mean):
     """Mean squared error of the probabilities: of the positive class for binary targets, summed over classes for others."""
 
-    def each(self, outcome: Outcome) -> np.ndarray:
-        error = outcome.ranked - outcome.positives
-        return np.einsum("nk,nk->n", error, error)
+    def each(self, outcome: Any) -> Array:
+        error = outcome.ranked - outcome.floats(outcome.positives)
+        return (error * error).sum(axis=1)
 
 
 class TopKAccuracy(Mean):
     """Share of rows whose class is among the k most probable; of equally probable classes the first count as more probable."""
 
-    def each(self, outcome: Outcome) -> np.ndarray:
-        own = outcome.scores[np.arange(len(outcome)), outcome.truth][:, None]
+    def each(self, outcome: Any) -> Array:
+        own = outcome.own[:, None]
         ahead = (outcome.scores > own).sum(axis=1)
-        earlier = np.arange(outcome.width) < outcome.truth[:, None]
-        return (ahead + ((outcome.scores == own) & earlier).sum(axis=1) < self.options.k).astype(np.float64)
+        earlier = outcome.numbers(outcome.width) < outcome.truth[:, None]
+        return outcome.floats(ahead + ((outcome.scores == own) & earlier).sum(axis=1) < self.options.k)
 
 
-def confidence_and_hit(outcome: Outcome) -> tuple[np.ndarray, np.ndarray]:
+def confidence_and_hit(outcome: Any) -> tuple[Array, Array]:
     """What a row's forecast said and whether it came true, each [n]: of the positive class (binary) or of the likeliest."""
     if outcome.kind == BINARY:
-        return outcome.scores[:, 1], (outcome.truth == 1).astype(np.float64)
-    return outcome.scores.max(axis=1), (outcome.labels == outcome.truth).astype(np.float64)
+        return outcome.scores[:, 1], outcome.floats(outcome.truth == 1)
+    return outcome.xp.amax(outcome.scores, axis=1), outcome.floats(outcome.labels == outcome.truth)
 
 
 class ECE(Additive):
     """Expected calibration error (Naeini et al. 2015): mean over rows of the gap between probability and frequency in the row's bin."""
 
-    def rows(self, outcome: Outcome) -> np.ndarray:
+    def rows(self, outcome: Any) -> Array:
         confidence, hit = confidence_and_hit(outcome)
-        bins = self.options.bins
-        inside = np.minimum((confidence * bins).astype(np.int64), bins - 1)[:, None] == np.arange(bins)
-        return np.concatenate([inside * (confidence - hit)[:, None], np.ones((len(outcome), 1))], axis=1)
+        bins, xp = self.options.bins, outcome.xp
+        inside = xp.floor(confidence * bins).clip(None, bins - 1)[:, None] == outcome.numbers(bins)
+        return xp.concatenate([inside * (confidence - hit)[:, None], xp.ones_like(confidence)[:, None]], axis=1)
 
     def value(self, sums: np.ndarray) -> np.ndarray:
         return np.abs(sums[..., :-1]).sum(axis=-1) / sums[..., -1]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from trainwright.metrics.base import Mean
+from trainwright.metrics.base import Array, Mean
 from trainwright.metrics.labels import Averaged
-from trainwright.metrics.outcome import Outcome
 
 
 class Jaccard(Averaged):
@@ -22,12 +23,12 @@ class Jaccard(Averaged):
 class Hamming(Mean):
     """Share of label decisions that are wrong."""
 
-    def each(self, outcome: Outcome) -> np.ndarray:
-        return (outcome.labels != outcome.truth).mean(axis=1)
+    def each(self, outcome: Any) -> Array:
+        return outcome.floats(outcome.labels != outcome.truth).mean(axis=1)
 
 
 class SubsetAccuracy(Mean):
     """Share of rows with exactly the right set."""
 
-    def each(self, outcome: Outcome) -> np.ndarray:
-        return (outcome.labels == outcome.truth).all(axis=1).astype(np.float64)
+    def each(self, outcome: Any) -> Array:
+        return outcome.floats((outcome.labels == outcome.truth).all(axis=1))

@@ -24,6 +24,7 @@ from trainwright.systems.plain_checks import check, refused
 from trainwright.systems.plain_metrics import Asked, Measures, MetricFunction
 from trainwright.systems.plain_model import finished_model, hooks_on, made_model
 from trainwright.systems.plain_options import PlainOptions
+from trainwright.systems.plain_stream import PlainStream
 
 if TYPE_CHECKING:
     from trainwright.engine.session import Session
@@ -175,21 +176,20 @@ class PlainSystem(nn.Module):
             return self._of_function(loss, output, target, batch)
         if self._by_terms:
             terms = loss.terms(output, target, batch, moment.step, self._epochs(moment))
-            return Loss(terms.total, terms.count, terms.parts, self._kept(output, target, batch, terms.total, terms.count))
+            return Loss(terms.total, terms.count, terms.parts, self._measured(output, target, batch))
         total, count = loss.total(output, target, batch)
         if loss.simple and isinstance(output, Tensor) and output.dim() <= 2:
             return Loss(total, count, outputs={"output": output.detach(), TARGET: target})
-        return Loss(total, count, outputs=self._kept(output, target, batch, total, count))
+        return Loss(total, count, outputs=self._measured(output, target, batch))
 
     def _of_function(self, loss: FunctionCriterion, output: Any, target: Any, batch: Batch) -> Loss:
         """The loss of a function: goes backwards from its scalar as it is."""
         value = loss.value(output, target, batch)
         if value.dim():
-            total = value.sum()
-            return Loss(total, value.numel(), outputs=self._kept(output, target, batch, total, value.numel()))
+            return Loss(value.sum(), value.numel(), outputs=self._measured(output, target, batch))
         rows = row_count(target, batch, output)
         made = Loss.of_mean(value, rows)
-        made.outputs = self._kept(output, target, batch, made.total, rows)
+        made.outputs = self._measured(output, target, batch)
         return made
 
     def evaluation_step(self, batch: Batch, moment: Moment) -> dict[str, Tensor]:
@@ -213,12 +213,12 @@ class PlainSystem(nn.Module):
         rows = row_count(target, batch, output)
         kept = {"loss": (total.detach() / rows).expand(rows)}
         kept["items"] = (count / rows).expand(rows) if isinstance(count, Tensor) else total.detach().new_full((rows,), count / rows)
-        if self.measures.names or self.measures.functions:
-            kept |= self._measured(output, target, batch)
-        return kept
+        return kept | self._measured(output, target, batch)
 
     def _measured(self, output: Any, target: Any, batch: Batch) -> dict[str, Tensor]:
-        """Output and target for the metrics: numbers or a vector per row, not images."""
+        """Output and target for the metrics, where any are asked for: numbers or a vector per row, not images."""
+        if not (self.measures.names or self.measures.functions):
+            return {}
         loss = self.criterion
         if not isinstance(loss, FunctionCriterion) and loss.kind:
             found = loss.arguments(output, target, batch)
@@ -250,6 +250,10 @@ class PlainSystem(nn.Module):
             total, count = self.criterion.total(outputs["output"], outputs[TARGET])
             found = {"loss": float(total) / count if isinstance(count, int) else float(total / count)}
         return found | self.measures.values(outputs["output"], outputs[TARGET]) if "output" in outputs else found
+
+    def training_metrics(self) -> PlainStream | None:
+        """What sums up the training rows; None where `metrics` is a person's own, who wants whole outputs."""
+        return PlainStream(self.measures) if getattr(self.metrics, "__func__", None) is PlainSystem.metrics else None
 
     def metric_names(self) -> list[str]:
         """The keys that `metrics` may return."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from torch import Tensor
 
 from trainwright import metrics as measures
@@ -69,7 +68,7 @@ class Measures:
         if self.names == ["accuracy"] and self.kind == "category":  # every evaluation: no need for probabilities
             return {"accuracy": float((output.argmax(dim=1) == target).double().mean())}
         try:
-            outcome = _outcome(self.kind, output, target.cpu().numpy())
+            outcome = _outcome(self.kind, output, target)
             asked = [measures.options(name) for name in self.names if outcome.kind in measures.PARTS[name].kinds]
             return measures.compute(outcome, asked)
         except ValueError as error:
@@ -82,12 +81,18 @@ class Measures:
         return None if name in self.functions else name != "loss" and measures.PARTS[name].higher_is_better
 
 
-def _outcome(kind: str, output: Tensor, truth: Any) -> Any:
+def kind_and_scores(kind: str, output: Tensor, target: Tensor) -> tuple[str, Tensor, Tensor]:
+    """What the metrics measure of a loss's outputs: the kind of target, probabilities or values, and the truth beside them."""
     if kind == "category":
-        return measures.Outcome("category", truth, output.softmax(dim=1).cpu().numpy())
+        return "category", output.softmax(dim=1), target
     if kind == "binary":
-        scores = output.sigmoid().cpu().numpy()
-        if scores.ndim == 2 and scores.shape[1] > 1:
-            return measures.Outcome("set", truth, scores)
-        return measures.Outcome("binary", truth.reshape(-1), scores.reshape(-1))
-    return measures.Outcome("number" if output.dim() == 1 else "vector", truth, output.cpu().numpy().astype(np.float64))
+        scores = output.sigmoid()
+        if scores.dim() == 2 and scores.shape[1] > 1:
+            return "set", scores, target
+        return "binary", scores.reshape(-1), target.reshape(-1)
+    return ("number" if output.dim() == 1 else "vector"), output.double() if output.device.type != "mps" else output, target
+
+
+def _outcome(kind: str, output: Tensor, target: Tensor) -> Any:
+    kind, scores, target = kind_and_scores(kind, output, target)
+    return measures.Outcome(kind, target.cpu().numpy(), scores.cpu().numpy())

@@ -24,6 +24,7 @@ from trainwright.systems.base import System
 from trainwright.systems.config import SupervisedConfig
 from trainwright.systems.parts import announced_shape, make_combiner, make_encoder, make_loss
 from trainwright.systems.readout import join_members, original_units, scores
+from trainwright.systems.supervised_stream import SupervisedStream
 from trainwright.systems.updating import followers
 
 DEFAULT_LOSSES: dict[str, Callable[[], PartConfig]] = {
@@ -145,8 +146,8 @@ class SupervisedSystem(System):
         hidden = self.encode(batch)
         return {f"{head.name}.scores": scores(head.target, join_members(head.target.kind, head.decoder(hidden))) for head in self.heads}
 
-    def finish(self, outputs: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Raw outputs of decoders → scores, truth in original units and the loss per row of the members' joint answer."""
+    def finish(self, outputs: dict[str, Tensor], losses: bool = True) -> dict[str, Tensor]:
+        """Raw outputs of decoders → scores, truth in original units and the loss per row of the members' joint answer, where asked for."""
         finished = {key: value for key, value in outputs.items() if not key.endswith((".output", ".encoded"))}
         for head in self.heads:
             if head.output not in outputs:
@@ -155,8 +156,13 @@ class SupervisedSystem(System):
             output = join_members(target.kind, outputs[head.output])
             finished[f"{head.name}.scores"] = scores(target, output)
             finished[f"{head.name}.truth"] = original_units(encoded, target.scale) if target.kind in ("number", "vector") else encoded
-            finished[f"{head.name}.loss"] = head.loss(output, encoded)
+            if losses:
+                finished[f"{head.name}.loss"] = head.loss(output, encoded)
         return finished
+
+    def training_metrics(self) -> SupervisedStream | None:
+        """What sums up the training rows; None where `metrics` is a person's own, who wants whole outputs."""
+        return SupervisedStream(self) if getattr(self.metrics, "__func__", None) is SupervisedSystem.metrics else None
 
     def metrics(self, outputs: dict[str, Tensor]) -> dict[str, float]:
         """`loss` (weighted sum over targets of the mean over rows) and `<target>.<metric>`; takes outputs of either kind of step."""

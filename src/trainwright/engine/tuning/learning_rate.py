@@ -91,7 +91,7 @@ def range_test(session: Session, *, low: float = 1e-7, high: float = 10.0, steps
         session.tick += 1
         losses.append(session.running_loss.means()["loss"])
         session.running_loss.reset()
-        session.running_outputs.reset()
+        session.running_metrics.reset()
         if left_the_ground(losses, neighbours(rates)) or time.perf_counter() - started > max_time:
             break
     if losses and not math.isfinite(losses[-1]):

@@ -162,12 +162,12 @@ class Bench:
         synchronise(session.device)
         taken = time.perf_counter() - started
         session.running_loss.reset()
-        session.running_outputs.reset()
+        session.running_metrics.reset()
         return taken
 
     def _clear(self) -> None:
         self.session.optimizer.zero_grad()
-        self.session.running_outputs.reset()
+        self.session.running_metrics.reset()
         self.session.running_loss.reset()
         gc.collect()
         if self.session.device.type == "cuda":

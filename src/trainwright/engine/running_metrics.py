@@ -1,0 +1,163 @@
+"""Metrics of the training rows since the last evaluation: gathered for a few steps, then summed up; an epoch of outputs is never held."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from trainwright.config.errors import ConfigError
+from trainwright.engine.evaluation import checked
+from trainwright.engine.outputs import in_float32, join
+from trainwright.metrics.recent import RecentRows
+
+log = logging.getLogger("trainwright.engine")
+
+PIECES = 256
+"""Batches whose outputs are gathered at most before they are summed up together."""
+GATHERED_BYTES = 128 * 1024
+"""Bytes of outputs that are gathered at most: what a checkpoint holds of them, beside their sums."""
+BORROWED_BYTES = 1024 * 1024
+"""A gathered tensor that is a small part of more than this is copied, so that the whole can be freed."""
+
+
+class TrainingMetrics(Protocol):
+    """What sums training rows up; a system's `training_metrics()` gives one.
+
+    Its state must depend on the order of the updates only, and be no larger than some hundred kB.
+    """
+
+    def update(self, outputs: dict[str, Tensor]) -> None:
+        """Take in the outputs of some rows, on their device, without waiting for it."""
+
+    def compute(self) -> dict[str, float]:
+        """The metrics of all rows since `load`; may wait for the device."""
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The state, for a checkpoint."""
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take the state back; begin anew from nothing."""
+
+
+class OfRecentRows:
+    """A function of whole outputs, of as many recent rows as are kept."""
+
+    def __init__(self, function: Callable[[dict[str, Tensor]], Any]) -> None:
+        self.function, self.recent = function, RecentRows()
+
+    def update(self, outputs: dict[str, Tensor]) -> None:
+        """Keep the rows. Raises ConfigError for those of another shape than the rows before."""
+        try:
+            self.recent.add(outputs)
+        except ValueError as error:
+            fix = "let training_step give outputs of one shape for every row, or none"
+            raise ConfigError("the training metrics cannot be measured", where="Loss.outputs", why=str(error), fix=fix) from error
+
+    def compute(self) -> dict[str, float]:
+        """The metrics of the rows that are kept."""
+        return checked(self.function(dict(self.recent.rows))) if self.recent.rows else {}
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The rows that are kept."""
+        return self.recent.tensors()
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take the rows back."""
+        self.recent.load(tensors)
+
+
+class RunningMetrics:
+    """Gathers the outputs of steps, and hands them on in pieces that depend on the steps alone: a restart changes no bit."""
+
+    def __init__(self, system: Any, copies: bool = False) -> None:
+        """`copies`: what a step gave is overwritten by the next, as CUDA graphs do."""
+        own: Callable[[], TrainingMetrics | None] | None = getattr(system, "training_metrics", None)
+        found = None if own is None else own()
+        self.metrics: TrainingMetrics = OfRecentRows(system.metrics) if found is None else found
+        self._copies = copies
+        self._pieces: list[dict[str, Tensor]] = []
+        self._count = self._bytes = 0
+        self._any = False
+
+    def add(self, outputs: dict[str, Tensor]) -> None:
+        """Take in the outputs of some rows, detached; nothing when a system gives none."""
+        if not outputs:
+            return
+        if any(tensor.requires_grad for tensor in outputs.values()):  # else every step's graph would stay in memory
+            outputs = {name: tensor.detach() for name, tensor in outputs.items()}
+        outputs = in_float32(outputs)
+        if self._copies:
+            outputs = {name: tensor.clone() for name, tensor in outputs.items()}
+        for name, tensor in outputs.items():
+            size = tensor.nbytes
+            self._bytes += size
+            if (borrowed := tensor.untyped_storage().nbytes()) > BORROWED_BYTES and borrowed > 4 * size:
+                outputs = outputs | {name: tensor.clone()}
+        self._pieces.append(outputs)
+        self._count += 1
+        self._any = True
+        if self._count >= PIECES or self._bytes >= GATHERED_BYTES:
+            self._sum_up()
+
+    @torch.no_grad()
+    def _sum_up(self) -> None:
+        for piece in joined(self._pieces):
+            self.metrics.update(piece)
+        self._pieces, self._count, self._bytes = [], 0, 0
+
+    def values(self) -> dict[str, float]:
+        """The metrics of the rows since the last evaluation; nothing where no step gave outputs. Waits for the device."""
+        if not self._any:
+            return {}
+        self._sum_up()
+        with torch.no_grad():
+            return self.metrics.compute()
+
+    def reset(self) -> None:
+        """Begin anew."""
+        self._pieces, self._count, self._bytes, self._any = [], 0, 0, False
+        self.metrics.load({})
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The state, for a checkpoint: some hundred kB at most."""
+        if not self._any:
+            return {}
+        found = {f"sums/{name}": tensor for name, tensor in self.metrics.tensors().items()}
+        pieces = self._pieces = joined(self._pieces)
+        found |= {f"gathered/{place}/{name}": tensor for place, piece in enumerate(pieces) for name, tensor in piece.items()}
+        return found | {"counts": torch.tensor([self._count, self._bytes])}
+
+    def load(self, tensors: Mapping[str, Tensor], device: torch.device) -> None:
+        """Take the state back."""
+        self.reset()
+        if not tensors:
+            return
+        self._any = True
+        self._count, self._bytes = tensors["counts"].tolist()
+        self.metrics.load({name.removeprefix("sums/"): each.to(device) for name, each in tensors.items() if name.startswith("sums/")})
+        pieces: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in tensors.items():
+            if name.startswith("gathered/"):
+                _, place, key = name.split("/", 2)
+                pieces.setdefault(int(place), {})[key] = tensor.to(device)
+        self._pieces = [pieces[place] for place in sorted(pieces)]
+
+
+def joined(pieces: list[dict[str, Tensor]]) -> list[dict[str, Tensor]]:
+    """Neighbouring pieces of one shape as one, in order, in memory of their own: the same however often it is done on the way."""
+    groups: list[list[dict[str, Tensor]]] = []
+    for piece in pieces:
+        if groups and shape_of(groups[-1][0]) == shape_of(piece):
+            groups[-1].append(piece)
+        else:
+            groups.append([piece])
+    return [{name: each.contiguous() for name, each in join(group).items()} for group in groups]
+
+
+def shape_of(piece: dict[str, Tensor]) -> list[Any]:
+    """What pieces must share to be joined."""
+    return [(name, each.shape[1:], each.dtype) for name, each in piece.items()]
