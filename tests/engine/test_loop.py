@@ -114,7 +114,7 @@ def test_training_metrics_are_over_the_rows_seen_since_the_last_evaluation(tmp_p
     trained: Any = system()
     trained.metrics = lambda outputs: seen.append(len(outputs["output"])) or {"loss": 0.0, "accuracy": 0.0}
     fit(tmp_path, trained=trained, train_rows=40, validation_rows=0, max_epochs=3, evaluate_every="2 epochs")
-    assert seen == [40, 40]  # at most an epoch's worth after epochs 1 and 2, all of epoch 3
+    assert seen == [80, 40]  # epochs 1 and 2, then 3
 
 
 def test_without_a_validation_split_the_last_weights_stay(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from trainwright.engine.config import TrainerConfig
 from trainwright.engine.interrupt import Interrupts
 from trainwright.engine.monitor import Best, Monitor, resolve
 from trainwright.engine.plan import DEFAULT_STEPS, automatic_batch_size, make_plan
-from trainwright.engine.running import RunningLoss, RunningOutputs
+from trainwright.engine.running import RunningLoss, RunningValues
 from trainwright.engine.system import Loss
 from trainwright.engine.timing import Timing
 
@@ -149,20 +149,50 @@ def test_the_running_loss_is_the_mean_over_items_and_keeps_its_parts() -> None:
     assert math.isnan(running.means()["loss"])
 
 
-@given(sizes=st.lists(st.integers(1, 7), min_size=1, max_size=700), limit=st.integers(1, 60))
-def test_running_outputs_are_the_last_rows_in_order(sizes: list[int], limit: int) -> None:
-    outputs, seen = RunningOutputs(limit), []
-    for size in sizes:
-        numbers = list(range(len(seen), len(seen) + size))
-        seen += numbers
-        outputs.add({"row": torch.tensor(numbers)})
-    assert outputs.tensors()["row"].tolist() == seen[-limit:]
+@given(losses=st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=60), saves=st.sets(st.integers(0, 59)), rows=st.sets(st.integers(0, 59)))
+def test_the_running_loss_is_the_same_to_the_bit_whenever_it_was_saved_or_logged(
+    losses: list[float], saves: set[int], rows: set[int]
+) -> None:
+    whole, cut = RunningLoss(), RunningLoss()
+    for tick, loss in enumerate(losses):
+        for running in (whole, cut):
+            running.add(Loss(torch.tensor(loss), 3, {"a": torch.tensor(loss / 7)}), tick)
+        if tick in rows:
+            cut.row_logged(evaluated=False)
+        if tick in saves:
+            saved, cut = cut.tensors(), RunningLoss()
+            cut.load(saved)
+    assert cut.means_since_evaluation() == whole.means_since_evaluation() == whole.means()
+    if rows:
+        whole.row_logged(evaluated=True)
+        assert whole.means_since_evaluation() == {}
 
 
-def test_outputs_that_still_have_a_graph_lose_it() -> None:
-    outputs = RunningOutputs(10)
-    outputs.add({"x": torch.ones(3, requires_grad=True) * 2})
-    assert not outputs.tensors()["x"].requires_grad
+def test_a_loss_that_is_not_finite_is_found_again_after_a_restart() -> None:
+    running = RunningLoss()
+    for tick in range(5):
+        running.add(Loss(torch.tensor(math.inf if tick == 3 else 1.0), 1), tick)
+    again = RunningLoss()
+    again.load(running.tensors())
+    assert again.first_not_finite() == running.first_not_finite() == 3
+    assert not math.isfinite(again.means()["loss"])
+
+
+@given(
+    values=st.lists(st.tuples(st.sampled_from(["float", "float32", "bfloat16"]), st.floats(-9, 9)), min_size=1, max_size=30),
+    at=st.integers(0, 29),
+)
+def test_logged_values_of_several_formats_are_the_same_to_the_bit_whenever_they_were_saved(values: list[Any], at: int) -> None:
+    whole, cut = RunningValues(), RunningValues()
+    for place, (kind, value) in enumerate(values):
+        for running in (whole, cut):
+            running.add("x", value if kind == "float" else torch.tensor([value], dtype=getattr(torch, kind)))
+            running.add("last", value, "last")
+        if place == at:
+            saved, cut = cut.tensors(), RunningValues()
+            cut.load(saved)
+    assert cut.values() == whole.values()
+    assert whole.values()["last"] == values[-1][1]
 
 
 def test_every_moment_belongs_to_one_phase() -> None:

@@ -89,7 +89,7 @@ def load_averages(session: Session, checkpoint: Checkpoint, numbers: Mapping[str
 
 
 def running_tensors(session: Session) -> Weights:
-    """Losses, logged values and training metrics since the last row and evaluation, as sums: after a restart they are the same to the bit."""
+    """Losses, logged values and training metrics since the last row and evaluation, as sums: a restart changes no bit of them."""
     found = {f"loss/{name}": tensor for name, tensor in session.running_loss.tensors().items()}
     found |= {f"hooks/{name}": norm for name, norm in session.gradient_hooks.logged().items()}
     found |= {f"values/{name}": tensor for name, tensor in session.running_values.tensors().items()}

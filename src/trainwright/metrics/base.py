@@ -12,7 +12,6 @@ import numpy as np
 
 from trainwright.metrics.outcome import Outcome
 
-
 Array = Any
 """A numpy array, or a tensor on its device."""
 

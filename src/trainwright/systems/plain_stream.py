@@ -22,7 +22,7 @@ class PlainStream:
         self.named: MetricStream | None = None
         self.recent = RecentRows()
         self.only_labels = measures.names == ["accuracy"] and measures.kind == "category"
-        """Whether the largest output is all that is asked for: probabilities are not needed, and targets that are left out count as missed."""
+        """Whether the largest output is all that is asked for: probabilities are not needed, and targets left out count as missed."""
 
     def update(self, outputs: dict[str, Tensor]) -> None:
         """Take in `output` and `target` of some rows. Raises DataError for shapes that do not fit together."""
