@@ -65,7 +65,7 @@ def plan_columns(config: Config, profiles: list[ColumnProfile], inferred: list[I
     for profile, found in zip(profiles, inferred, strict=True):
         options, chosen = _options(config.columns.get(profile.name), found, known)
         role, why = _role(config, found, options, targets, chosen)
-        warnings = [f"'{profile.name}': {warning}" for warning in found.warnings] if role == "input" or options.type == "ignore" else []
+        warnings = [f"'{profile.name}': {warning}" for warning in found.warnings] if role != "ignored" or options.type == "ignore" else []
         planned.append(Column(profile.name, options, role, why, profile, warnings))
     if not any(column.role == "input" for column in planned):
         raise DataError(

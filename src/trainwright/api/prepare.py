@@ -14,7 +14,7 @@ from trainwright.api.columns import Column, plan_columns, targets_of
 from trainwright.api.config import Config
 from trainwright.config.errors import DataError
 from trainwright.data.checks import Duplicates, Leak, check_targets, duplicates_across, leaks, missing_target_rows
-from trainwright.data.inference import infer
+from trainwright.data.inference import infer, joined
 from trainwright.data.profile import profile
 from trainwright.data.source import Source
 from trainwright.data.sources import open_source
@@ -134,18 +134,19 @@ def prepare(config: Config, source: Source | None = None, directory: Path | None
     source = source if source is not None else open_source(config.data.source, int(config.data.memory_limit))
     source = with_files(config.data.split, source, int(config.data.memory_limit))
     targets = targets_of(config, source.default_targets, source.schema.names, source.name)
-    profiles = profile(source)
+    joins = _joins(config)
+    profiles = [joined(each, joins.get(each.name, ())) for each in profile(source)]
     inferred = infer(profiles, targets, given_types(config))
     columns = plan_columns(config, profiles, inferred, targets, source.name)
     kinds = {column.name: column.type for column in columns}
     check_targets(source, {name: kinds[name] for name in targets}, profiles)
     hashes = row_hashes(source)
-    split = make_split(config.data.split, source, config.run.seed, targets, kinds, hashes=hashes, orders=_orders(columns))
+    split = make_split(config.data.split, source, config.run.seed, targets, kinds, hashes=hashes, orders=_orders(columns), joins=joins)
     notes = list(source.notes)
     duplicates = duplicates_across(source, hashes, split, targets)
     split = _apply_duplicates(config.data.duplicates, duplicates, split, notes, source.name)
     inputs = [column.name for column in columns if column.role == "input"]
-    found = leaks(source, inputs, targets, kinds, split.train)
+    found = leaks(source, inputs, targets, kinds, split.train, joins)
     columns = _apply_leaks(config, columns, found, source.name)
     table = EncodedTable.fit(
         source,
@@ -160,6 +161,12 @@ def prepare(config: Config, source: Source | None = None, directory: Path | None
     notes += [note for feature in table.encoder.features.values() for note in feature.notes()]
     pa.default_memory_pool().release_unused()  # what reading in pieces took is of no use to training
     return Prepared(source, columns, targets, split, duplicates, found, table, missing_target_rows(source, targets), notes)
+
+
+def _joins(config: Config) -> dict[str, list[str]]:
+    """Which spellings of a column's values are one, by column."""
+    given = {name: options.model_dump(include={"join"}).get("join") for name, options in config.columns.items()}
+    return {name: join for name, join in given.items() if isinstance(join, list) and join}
 
 
 def _orders(columns: list[Column]) -> dict[str, str]:

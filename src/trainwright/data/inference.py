@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
 from trainwright.config.errors import DataError, did_you_mean
 from trainwright.data import wording
 from trainwright.data.profile import ColumnProfile
+from trainwright.data.spelling import in_words, joined_counts, joins_needed
 
 ID_NAME = re.compile(
     r"(^|[_\s.-])(id|ids|uid|uuid|guid|idx|index|key|rowid|row|rownum|row_number|no|nr|number|hash)$|^(id|unnamed: 0|index)([_\s.-]|$)",
@@ -80,7 +81,35 @@ def infer(profiles: Sequence[ColumnProfile], targets: Sequence[str], given: Mapp
             found.append(_target(profile))
         else:
             found.append(_input(profile))
+        if profile.spellings > profile.unique:
+            found[-1].why += f", from {profile.spellings} spellings"
+        found[-1].warnings += _spelling_warnings(profile, found[-1].type)
     return _with_an_input(found, targets)
+
+
+def joined(profile: ColumnProfile, join: Sequence[str]) -> ColumnProfile:
+    """The profile of a column of text in which all spellings of a value are one."""
+    if not join or not pa.types.is_string(profile.type):
+        return profile
+    seen = joined_counts(dict.fromkeys(profile.values, 1), join)
+    unique = len(seen) if profile.unique <= len(profile.values) else profile.unique
+    return replace(profile, values=list(seen), examples=list(seen)[: len(profile.examples)], unique=unique, spellings=profile.unique)
+
+
+def _spelling_warnings(profile: ColumnProfile, kind: str) -> list[str]:
+    """What is said of a column with classes or labels that differ in their spelling only, and how they are joined."""
+    if kind not in ("binary", "category", "set") or not profile.values:
+        return []
+    words = wording.labels_of(profile.values) if kind == "set" else profile.values
+    if not all(isinstance(word, str) for word in words):
+        return []
+    needed = joins_needed(words)
+    if not needed:
+        return []
+    left = len({*joined_counts(dict.fromkeys(words, 1), needed)})
+    binary = " and makes it binary" if left == 2 and kind == "category" else ""
+    joining = f"columns.{profile.name}.join=[{', '.join(needed)}]"
+    return [f"values that differ only in {' and '.join(needed)}: {in_words(words)}; {joining} joins them{binary}"]
 
 
 def _with_an_input(found: list[Inferred], targets: Sequence[str]) -> list[Inferred]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from trainwright.data.source import Source
+from trainwright.data.spelling import join_column
 
 STRONG = 0.99
 """Share of rows foretold by one column alone from which it is reported."""
@@ -42,7 +43,14 @@ class Leak:
     why: str
 
 
-def leaks(source: Source, inputs: Sequence[str], targets: Sequence[str], kinds: dict[str, str], rows: np.ndarray) -> list[Leak]:
+def leaks(
+    source: Source,
+    inputs: Sequence[str],
+    targets: Sequence[str],
+    kinds: dict[str, str],
+    rows: np.ndarray,
+    joins: Mapping[str, Sequence[str]] | None = None,
+) -> list[Leak]:
     """Columns among `inputs` that give a target away, the strongest first.
 
     Args:
@@ -50,13 +58,15 @@ def leaks(source: Source, inputs: Sequence[str], targets: Sequence[str], kinds: 
         inputs, targets: names of columns.
         kinds: column name → feature type.
         rows: int64 source row numbers to judge by, usually those of training.
+        joins: column name → which spellings of its values are one (see `spelling.key_of`).
     """
     looked = rows if len(rows) <= LOOKED_AT else np.sort(_sampled(rows))
     usable = [name for name in inputs if name not in targets and not pa.types.is_nested(source.schema.field(name).type)]
     goals = [name for name in targets if kinds.get(name) in ("binary", "category", "number")]
     if not usable or not goals or not len(looked):
         return []
-    table = source.read(looked, [*usable, *goals])
+    joins = joins or {}
+    table = _joined(source.read(looked, [*usable, *goals]), joins)
     found: list[Leak] = []
     for target in goals:
         classes = kinds[target] != "number"
@@ -73,8 +83,16 @@ def leaks(source: Source, inputs: Sequence[str], targets: Sequence[str], kinds: 
                 found.append(leak)
     suspects = [leak for leak in found if leak.exact]
     if suspects and len(looked) < len(source):
-        found = [leak for leak in found if not leak.exact] + _confirmed(source, suspects, kinds)
+        found = [leak for leak in found if not leak.exact] + _confirmed(source, suspects, kinds, joins)
     return sorted(found, key=lambda leak: (-leak.exact, -leak.strength))
+
+
+def _joined(table: pa.Table, joins: Mapping[str, Sequence[str]]) -> pa.Table:
+    """The table with all spellings of a value as one."""
+    for name in joins:
+        if name in table.column_names:
+            table = table.set_column(table.column_names.index(name), name, join_column(table[name], joins[name]))
+    return table
 
 
 def is_numeric(values: pa.ChunkedArray) -> bool:
@@ -223,13 +241,13 @@ def _explained(given: np.ndarray, goal: np.ndarray) -> float:
     return 1 - missed / total if total else 0.0
 
 
-def _confirmed(source: Source, suspects: list[Leak], kinds: dict[str, str]) -> list[Leak]:
+def _confirmed(source: Source, suspects: list[Leak], kinds: dict[str, str], joins: Mapping[str, Sequence[str]]) -> list[Leak]:
     """The suspects, `exact` only where every row with a target says so."""
     names = list(dict.fromkeys(name for leak in suspects for name in (leak.column, leak.target)))
     seen: list[dict] = [{} for _ in suspects]
     back: list[dict] = [{} for _ in suspects]
     exact = [True] * len(suspects)
-    for piece in source.batches(names):
+    for piece in (_joined(each, joins) for each in source.batches(names)):
         for place, leak in enumerate(suspects):
             rows = piece.filter(piece.column(leak.target).is_valid())
             values, truth = rows.column(leak.column), rows.column(leak.target)

@@ -52,6 +52,8 @@ class ColumnProfile:
     """Characters of a text, or values of a list."""
     kept_as_text: str = ""
     """Why written numbers have to stay text, such as `leading zeros`; empty where they need not."""
+    spellings: int = 0
+    """How many different texts stand for the values, where some are one value on request."""
 
     @property
     def present(self) -> int:

@@ -58,6 +58,14 @@ def label_delimiter(values: Sequence[str]) -> str:
     return ""
 
 
+def labels_of(values: Sequence[str] | Sequence[list[str]]) -> list[str]:
+    """The different labels of label sets: lists, or text with a delimiter."""
+    texts = [value for value in values if isinstance(value, str)]
+    delimiter = label_delimiter(texts) or next((each for each in (*LABEL_DELIMITERS, "\t") if any(each in text for text in texts)), " ")
+    lists = [value.split(delimiter) if isinstance(value, str) else value for value in values]
+    return list(dict.fromkeys(label for labels in lists for label in labels if label is not None))
+
+
 def repeats_labels(values: Sequence[str], delimiter: str) -> bool:
     """Whether a label often comes twice in one value, as in a sequence."""
     return share(values, lambda value: len(set(value.split(delimiter))) < len(value.split(delimiter))) > 0.2

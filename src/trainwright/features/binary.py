@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from trainwright.config.errors import DataError, did_you_mean
+from trainwright.data.spelling import joined_counts, key_of
 from trainwright.features.base import Counts, Feature, PartLayout
 from trainwright.features.classes import class_weights, probabilities
 from trainwright.features.options import BinaryOptions
@@ -38,13 +39,15 @@ class BinaryFeature(Feature):
         self.sides: dict[str, int] = {}
         self.tally = [0, 0]
         self.returns = "text"
+        self.key = key_of(config.join)
 
     def observe(self, values: pa.Array, rows: np.ndarray) -> None:
         self.note_missing(self.absent(values, rows), rows)
         codes, words = coded(values, self.name)
         self.missing_in_training += counted(codes, words, self.seen)
         self.fitted_rows += len(values)
-        if len(self.seen) > 2 and not set(map(str.casefold, self.seen)) <= KNOWN.keys():
+        found = set(map(self.key, self.seen)) if self.config.join else self.seen.keys()
+        if len(found) > 2 and not set(map(str.casefold, found)) <= KNOWN.keys():
             shown = ", ".join(repr(word) for word in sorted_classes(list(self.seen))[:5])
             raise DataError(
                 f"column '{self.name}' has more than two values: {shown}",
@@ -55,6 +58,7 @@ class BinaryFeature(Feature):
             self.returns = class_kind(values.type)
 
     def finish(self) -> None:
+        self.seen = joined_counts(self.seen, self.config.join)
         words = sorted_classes(list(self.seen))
         known = all(word.casefold() in KNOWN for word in words) and len({KNOWN[word.casefold()] for word in words}) == min(len(words), 2)
         self.sides = {word: KNOWN[word.casefold()] if known else side for side, word in enumerate(words)}
@@ -63,6 +67,10 @@ class BinaryFeature(Feature):
         for word, count in self.seen.items():
             self.tally[self.sides[word]] += count
         del self.seen
+        self.prepare()
+
+    def prepare(self) -> None:
+        self.spelt = {self.key(word): word for word in self.sides}
 
     def known_values(self) -> list[str]:
         return list(self.sides)
@@ -72,6 +80,7 @@ class BinaryFeature(Feature):
         positive = self.config.positive
         if positive is None:
             return
+        positive = next((word for word in self.sides if self.key(word) == self.key(positive)), positive)
         if positive not in self.sides:
             what = f"column '{self.name}' never has the value {positive!r} given as `positive`"
             raise DataError(what, fix=did_you_mean(positive, self.sides))
@@ -91,6 +100,7 @@ class BinaryFeature(Feature):
         """0, 1, -1 for a missing value, or -2 for a value that is neither."""
         if word is None:
             return -1
+        word = self.spelt.get(self.key(word), word)
         if word in self.sides:
             return self.sides[word]
         spoken = {text.casefold(): side for text, side in self.sides.items()}

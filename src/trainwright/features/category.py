@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from trainwright.config.errors import DataError
+from trainwright.data.spelling import joined_counts, key_of
 from trainwright.features.base import Counts, Feature, PartLayout
 from trainwright.features.classes import class_weights, probabilities
 from trainwright.features.options import CategoryOptions
@@ -36,6 +37,7 @@ class CategoryFeature(Feature):
         self.rare: list[str] = []
         self.missing_class = False
         self.returns = "text"
+        self.key = key_of(config.join)
 
     def observe(self, values: pa.Array, rows: np.ndarray) -> None:
         self.note_missing(self.absent(values, rows), rows)
@@ -47,6 +49,7 @@ class CategoryFeature(Feature):
             self.returns = class_kind(values.type)
 
     def finish(self) -> None:
+        self.seen = joined_counts(self.seen, self.config.join)
         words = sorted_classes(list(self.seen))
         if self.target:
             kept = words
@@ -62,8 +65,13 @@ class CategoryFeature(Feature):
 
     def prepare(self) -> None:
         first = 0 if self.target else 1 + self.missing_class
-        self.index = {word: position for position, word in enumerate(self.classes, start=first)}
-        self.known = dict(self.index) if self.target else {**dict.fromkeys(self.rare, 0), **self.index}
+        index = {self.key(word): position for position, word in enumerate(self.classes, start=first)}
+        self.known = index if self.target else {**{self.key(word): 0 for word in self.rare}, **index}
+
+    def coded(self, values: pa.Array) -> tuple[np.ndarray, list[str | None]]:
+        """Codes per row, and what the spellings of each code have in common."""
+        codes, words = coded(values, self.name)
+        return codes, [None if word is None else self.key(word) for word in words] if self.config.join else words
 
     def known_values(self) -> list[str]:
         return list(self.known)
@@ -78,7 +86,7 @@ class CategoryFeature(Feature):
         """The index that stands for a missing value."""
         if self.policy in ("constant", "mode"):
             fill = self.classes[int(np.argmax(self.tally))] if self.policy == "mode" and self.classes else self.fill_text()
-            return self.known.get(fill, 0)
+            return self.known.get(self.key(fill), 0)
         return 1 if self.missing_class else 0
 
     def fill_text(self) -> str:
@@ -87,7 +95,7 @@ class CategoryFeature(Feature):
         return as_text(pa.array([fill]))[0] or ""
 
     def encode(self, values: pa.Array, rows: np.ndarray, counts: Counts | None = None) -> dict[str, np.ndarray]:
-        codes, words = coded(values, self.name)
+        codes, words = self.coded(values)
         indices, unknown, missing = lookup_codes(codes, words, self.known, 0, self.missing_index())
         if missing:
             self.note_missing(self.absent(values, rows), rows, counts)
@@ -104,7 +112,7 @@ class CategoryFeature(Feature):
         absent = super().dropped(values, rows)
         if not (self.target and self.classes and self.config.unseen == "drop"):
             return absent
-        codes, words = coded(values, self.name)
+        codes, words = self.coded(values)
         strange = lookup_codes(codes, words, self.known, -1, -2)[0] == -1
         if not strange.any():
             return absent
@@ -120,7 +128,7 @@ class CategoryFeature(Feature):
         return TargetSpec(self.name, self.kind, len(self.classes), list(self.classes), *shared, weights)
 
     def encode_target(self, values: pa.Array, rows: np.ndarray, counts: Counts | None = None) -> np.ndarray:
-        codes, words = coded(values, self.name)
+        codes, words = self.coded(values)
         indices, unknown, missing = lookup_codes(codes, words, self.known, -1, -1)
         if missing:
             self.note_missing(self.absent(values, rows), rows, counts)

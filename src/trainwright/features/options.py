@@ -39,6 +39,8 @@ class ClassConfig(TargetConfig):
 
     class_weights: Literal["none", "auto"] | dict[str, float] | list[float] = "none"
     """`auto` weighs classes by inverse frequency in training; or weights by class name, or in class order."""
+    join: list[Literal["blanks", "case", "unicode"]] = []
+    """Spellings that are one value: those that differ in blanks, in case, or in Unicode form; the most frequent one names it."""
 
 
 class AutoOptions(FeatureConfig):

@@ -6,11 +6,13 @@ import numpy as np
 import pyarrow as pa
 
 from trainwright.config.errors import DataError
+from trainwright.data.spelling import joined_counts, key_of
 from trainwright.features.base import Counts, PartLayout
 from trainwright.features.classes import class_weights
 from trainwright.features.options import SetOptions
 from trainwright.features.spec import TargetSpec
 from trainwright.features.tokens import WordsFeature
+from trainwright.features.words import counted
 
 
 class SetFeature(WordsFeature):
@@ -19,6 +21,33 @@ class SetFeature(WordsFeature):
     kind = "set"
     predictable = True
     config: SetOptions
+
+    def __init__(self, config: SetOptions, name: str, target: bool = False) -> None:
+        super().__init__(config, name, target)
+        self.key = key_of(config.join)
+        self.spellings: dict[str, int] = {}
+
+    def coded(self, flat: pa.Array) -> tuple[np.ndarray, list[str | None]]:
+        codes, words = super().coded(flat)
+        if not self.config.join:
+            return codes, words
+        keys = [None if word is None else self.key(word) for word in words]
+        places = {key: place for place, key in enumerate(dict.fromkeys(keys))}
+        return np.array([*(places[key] for key in keys), -1], np.int64)[codes], list(places)
+
+    def count(self, values: pa.Array) -> None:
+        super().count(values)
+        if self.config.join:
+            counted(*super().coded(self.lists(values).flat), self.spellings)
+
+    def finish(self) -> None:
+        super().finish()
+        names = {self.key(word): word for word in joined_counts(self.spellings, self.config.join)}
+        self.vocabulary = [names.get(word, word) for word in self.vocabulary]
+        del self.spellings
+
+    def prepare(self) -> None:
+        self.index = {self.key(word): position for position, word in enumerate(self.vocabulary, start=self.reserved)}
 
     def limit(self) -> int:
         return self.config.max_labels

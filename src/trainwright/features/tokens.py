@@ -67,13 +67,17 @@ class WordsFeature(Feature):
 
     def count_lists(self, lists: Lists) -> None:
         """Counts in how many rows each word occurs."""
-        codes, words = coded(lists.flat, self.name)
+        codes, words = self.coded(lists.flat)
         if len(codes):
             pairs = np.unique(lists.owners * max(len(words), 1) + codes)
             for word, count in zip(words, np.bincount(pairs % len(words), minlength=len(words)).tolist(), strict=True):
                 if word is not None:
                     self.seen[word] = self.seen.get(word, 0) + count
         prune(self.seen)
+
+    def coded(self, flat: pa.Array) -> tuple[np.ndarray, list[str | None]]:
+        """A code for each word, and the word of each code."""
+        return coded(flat, self.name)
 
     def lists(self, values: pa.Array) -> Lists:
         """The words of each row."""
@@ -103,7 +107,7 @@ class WordsFeature(Feature):
         """The words of each row and their indices, flat; counts missing rows and unknown words."""
         self.note_missing(self.absent(values, rows), rows, counts)
         lists = self.lists(self.filled(values))
-        codes, words = coded(lists.flat, self.name)
+        codes, words = self.coded(lists.flat)
         table = np.array([self.index.get(word, unknown) if word is not None else unknown for word in words] + [unknown], np.int64)
         flat = table[codes]
         if counts is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, field_validator, model_validator
@@ -153,6 +153,7 @@ def make_split(
     keep: np.ndarray | None = None,
     hashes: np.ndarray | None = None,
     orders: Mapping[str, str] | None = None,
+    joins: Mapping[str, Sequence[str]] | None = None,
 ) -> Split:
     """Divides the rows of a source.
 
@@ -165,6 +166,7 @@ def make_split(
         keep: bool per row; rows that are False are in no split.
         hashes: uint64 per row, recorded with the split (see `row_hashes`).
         orders: column name → `day_first` or `month_first`, where it was given how dates are read.
+        joins: column name → which spellings of its values are one (see `spelling.key_of`).
 
     Raises:
         DataError: too few rows, an empty split, one class only in a split, or a column that does not say what it should.
@@ -172,7 +174,7 @@ def make_split(
     from trainwright.data.splits.base import Rows, checked
 
     rows = Rows.of(source, seed, targets, kinds, keep)
-    rows.orders = orders or {}
+    rows.orders, rows.joins = orders or {}, joins or {}
     split = build("split", options).divide(rows)
     split.hashes = hashes
     return checked(split, rows)

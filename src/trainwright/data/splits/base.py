@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from trainwright.config.errors import DataError
 from trainwright.data.arrow import int64_array
 from trainwright.data.source import Source, known_columns
+from trainwright.data.spelling import join_column
 
 NAMES = ("train", "validation", "test")
 FEWEST_ROWS = 10
@@ -68,6 +69,8 @@ class Rows:
     """Codes of columns found so far (see `codes_of`)."""
     orders: Mapping[str, str] = field(default_factory=dict)
     """How the dates of columns are read, where that was given: `day_first` or `month_first`."""
+    joins: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Which spellings of a column's values are one (see `spelling.key_of`)."""
 
     @classmethod
     def of(cls, source: Source, seed: int, targets: list[str], kinds: dict[str, str], keep: np.ndarray | None) -> Rows:
@@ -99,7 +102,7 @@ class Rows:
     def codes(self, name: str) -> tuple[np.ndarray, list[str]]:
         """int64 codes of a column's values, and what each stands for (see `codes_of`)."""
         if name not in self.coded:
-            self.coded[name] = codes_of(self.column(name))
+            self.coded[name] = codes_of(join_column(self.column(name), self.joins.get(name, ())))
         return self.coded[name]
 
     def strata(self, name: str) -> np.ndarray:
