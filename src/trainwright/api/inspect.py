@@ -28,7 +28,7 @@ from trainwright.nn.inspection.places import lazy_names
 from trainwright.nn.inspection.record import Inspection
 from trainwright.nn.inspection.shapes import named_tensors
 from trainwright.runs.directory import RunDirectory
-from trainwright.systems.base import System
+from trainwright.systems.base import System, seeded
 from trainwright.systems.lightning import LightningSystem
 from trainwright.systems.lightning_methods import overridden
 from trainwright.systems.plain import PlainSystem
@@ -128,7 +128,8 @@ def inspect_step(system: Any, batch: Any) -> Inspection:
     device = next((each.device for each in model.parameters()), torch.device("cpu"))
     batch = to_device(batch, device)
     step = _step(system, batch)
-    found = look_at(model, step, list(named_tensors(batch)), only_used=True)
+    with seeded(0):  # looking at a model leaves a person's own generators alone
+        found = look_at(model, step, list(named_tensors(batch)), only_used=True)
     if step is None:
         why = "it has neither predict_step nor forward" if isinstance(system, LightningSystem) else "it steps its optimizers by itself"
         found.notes = [f"it was not run: {why}, so it cannot predict"]

@@ -14,6 +14,12 @@ from trainwright.data.counters import fold, folded
 SMALL_WORD = 0xFFFF_FFFF
 
 
+def seed_python_and_numpy(key: int) -> None:
+    """Seed the default generators of `random` and numpy from a key of 64 bits; about 6 µs, most of it Python's."""
+    random.seed(key)
+    np.random.seed(key & SMALL_WORD)
+
+
 class Draws:
     """Seeds the default generators of torch (CPU), `random` and numpy for a row; about 10 µs."""
 
@@ -24,8 +30,7 @@ class Draws:
         """Seed for row `number`."""
         key = folded(self._key, number)
         torch.default_generator.manual_seed(key)
-        random.seed(key)
-        np.random.seed(key & SMALL_WORD)
+        seed_python_and_numpy(key)
 
 
 @contextmanager

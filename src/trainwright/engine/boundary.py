@@ -16,6 +16,7 @@ log = logging.getLogger("trainwright.engine")
 
 def boundary(session: Session) -> None:
     """Do what is due after `session.step` updates. Raises Interrupted once the run was saved because of a signal."""
+    session.seeds.hooks("boundary", session.tick)
     reached = session.limit_reached()
     ending = bool(reached or session.stopped_because or session.boundary_pending)
     evaluating = session.evaluated_at != session.step and (ending or session.evaluate_cadence.due(session.step, session.tick))

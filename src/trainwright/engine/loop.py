@@ -23,6 +23,7 @@ from trainwright.optim.norm_statistics import held_norm_statistics
 
 def train(session: Session) -> None:
     """Train until something ends the run. Raises Interrupted once the run was saved because of a signal."""
+    session.seeds.hooks("boundary", session.tick)
     for hook in session.hooks.on_train_start:
         hook(session, session.system)
     if session.boundary_pending or session.limit_reached():
@@ -49,6 +50,7 @@ def train_epoch(session: Session) -> None:
     order = order_of(session.train, session.seed, session.epoch, plan.rows).to(session.order_device)
     first, session.epoch_ended_at = plan.index_of(session.tick), -1
     if first == 0:
+        session.seeds.hooks("epoch_start", session.tick)
         for hook in session.hooks.on_train_epoch_start:
             hook(session, session.system)
     for index in range(first, plan.steps_per_epoch):
@@ -78,6 +80,8 @@ def ended(session: Session) -> None:
 def train_step(session: Session, batch: Batch, index: int, rows: int) -> None:
     """One optimizer update from the rows of `batch`, whole or in micro-batches: the same gradient either way."""
     hooks, system = session.hooks, session.system
+    if hooks.on_train_batch_start:
+        session.seeds.hooks("batch_start", session.tick)
     for hook in hooks.on_train_batch_start:
         if hook(session, system, batch, index) == -1:
             return session.leave_out_rest_of_epoch()

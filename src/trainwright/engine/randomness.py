@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import torch
 
 from trainwright.data.counters import fold, folded
+from trainwright.data.draws import draws_kept, seed_python_and_numpy
 
 
 def device_generator(device: torch.device) -> torch.Generator:
@@ -21,34 +22,43 @@ def device_generator(device: torch.device) -> torch.Generator:
 
 
 class StepSeeds:
-    """Seeds the CPU's and the device's default generator from (seed, purpose, counter); a microsecond each, unlike `torch.manual_seed`."""
+    """Seeds the default generators of torch (CPU and device), `random` and numpy from (seed, purpose, counter); some 7 µs.
+
+    So a step, an evaluation, and what callbacks draw between them are the same in a run that was never interrupted and in one that was.
+    """
 
     def __init__(self, seed: int, device: torch.device) -> None:
         self.generator = device_generator(device)
-        self._steps, self._evaluations = fold(seed, "step"), fold(seed, "evaluation")
+        self._keys = {purpose: fold(seed, purpose) for purpose in ("step", "evaluation", "batch_start", "boundary", "epoch_start")}
+        self._steps = self._keys["step"]
         self._others = [] if self.generator is torch.default_generator else [torch.default_generator]
 
-    def step(self, step: int) -> None:
-        """Seed for the training step after `step` updates."""
-        self._seed(folded(self._steps, step))
+    def step(self, tick: int) -> None:
+        """Seed for the training step on batch number `tick`."""
+        self._seed(folded(self._steps, tick))
 
     def evaluation(self, step: int) -> None:
         """Seed for an evaluation after `step` updates."""
-        self._seed(folded(self._evaluations, step))
+        self._seed(folded(self._keys["evaluation"], step))
+
+    def hooks(self, place: str, tick: int) -> None:
+        """Seed for the hooks at a `boundary`, `epoch_start` or `batch_start`, after `tick` batches."""
+        self._seed(folded(self._keys[place], tick))
 
     def _seed(self, key: int) -> None:
         self.generator.manual_seed(key)
         for other in self._others:
             other.manual_seed(key)
+        seed_python_and_numpy(key)
 
 
 @contextmanager
 def generators_restored(device: torch.device) -> Iterator[None]:
-    """Leave the default generators as they were found."""
-    generators = {id(each): each for each in (torch.default_generator, device_generator(device))}.values()
-    states = [(each, each.get_state()) for each in generators]
-    try:
-        yield
-    finally:
-        for each, state in states:
-            each.set_state(state)
+    """Leave the default generators of torch (CPU and device), `random` and numpy as they were found."""
+    generator = device_generator(device)
+    state = generator.get_state()
+    with draws_kept():
+        try:
+            yield
+        finally:
+            generator.set_state(state)

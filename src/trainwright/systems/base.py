@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from trainwright.config.errors import ConfigError, TrainwrightError
 from trainwright.config.own_parts import configured
 from trainwright.config.scheduled import Scheduled
+from trainwright.data.draws import draws_kept, seed_python_and_numpy
 from trainwright.engine.session import not_logged
 from trainwright.engine.step_result import Weights, as_loss
 from trainwright.engine.system import Batch, Loss, Moment, rows_in
@@ -45,14 +46,11 @@ def _told(parts: Callable[[Moment], None], own: Callable[[Moment], None], moment
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Torch's default CPU generator starts from `seed` inside, and outside goes on as if nothing had happened."""
-    generator = torch.default_generator
-    state = generator.get_state()
-    generator.manual_seed(seed)
-    try:
+    """Torch's default CPU generator, `random` and numpy start from `seed` inside, and outside go on as if nothing had happened."""
+    with draws_kept():
+        torch.default_generator.manual_seed(seed)
+        seed_python_and_numpy(seed)
         yield
-    finally:
-        generator.set_state(state)
 
 
 def built(system: Any, spec: Any = None, seed: int = 0) -> Any:
