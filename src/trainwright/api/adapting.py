@@ -14,6 +14,7 @@ from trainwright.config.errors import ConfigError, DataError
 from trainwright.data.datasets.splits import in_splits, say_unused
 from trainwright.data.forms import rows_from
 from trainwright.data.rows import Rows
+from trainwright.engine.following import tell_beginning
 from trainwright.systems.base import System, built
 from trainwright.systems.facts import Facts
 from trainwright.systems.lightning import LightningSystem, given_by_place, is_datamodule, is_lightning
@@ -52,6 +53,8 @@ def system_for(model: Any, given: Mapping[str, Any], asked: Mapping[str, Any], *
     given = apart(given)
     labelled = not (isinstance(model, System) or system is not None)
     dtype = wanted_dtype(model)
+    for data in given.values():
+        tell_beginning(data)
     splits: dict[str, Rows] = {
         name: rows_from(data, name, dtype, seed=seed, unlabelled=not labelled, **reading)
         for name, data in given.items()

@@ -181,6 +181,11 @@ class StreamRows:
     def __len__(self) -> int:
         return self._length
 
+    @property
+    def own_workers(self) -> int:
+        """Worker processes of the loader itself."""
+        return self._passes.workers
+
     def begin_epoch(self, seed: int, epoch: int) -> None:
         """Take what is random from (seed, epoch) from here on, from the first batch again; the data are told the epoch."""
         if self._begun == (seed, epoch) or self._passes.once:

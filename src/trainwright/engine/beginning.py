@@ -65,3 +65,12 @@ def refuse_shorter(session: Session) -> None:
     if plan.max_steps is not None and done > plan.max_steps:
         why = f"it has made {session.step} steps, and is asked to end at {max(plan.max_steps, 0)}"
         raise RunError("this run is longer already", where=f"trainer.{plan.limit}", why=why, fix="ask for more")
+
+
+def say_untold(session: Session) -> None:
+    """Say before the first step which parts of the data follow the run and are read by processes that cannot be told."""
+    workers = session.feed.reading_elsewhere
+    if workers and session.data_followers.ids:
+        names = ", ".join(session.data_followers.names)
+        fix = "read them in this process (no workers), or keep what they need in shared memory"
+        log.warning("%s in the training data: the copies in %d worker processes are not told of steps; %s", names, workers, fix)

@@ -78,8 +78,7 @@ def split_outputs(session: Session, rows: Rows, split: str) -> dict[str, Tensor]
     moment = Moment(session.step, session.epoch, session.fraction, session.seeds.generator)
     given: Callable[..., dict[str, Tensor]] = getattr(system, f"{split}_step", system.evaluation_step)
     step: Step = given if split == "predict" else lambda batch: given(batch, moment)
-    if session.update_step is not None:
-        session.update_step(moment)  # what follows the run is at this moment for an evaluation too, also without training before
+    session.before_split(rows, moment)  # what follows the run is at this moment for an evaluation too, also without training before
     begin: Callable[[Batch], None] | None = getattr(system, "begin_batch", None)
     begins = [] if begin is None else [lambda batch, _: begin(batch)]
     with eval_mode(system), session.precision.evaluation():  # type: ignore[arg-type]

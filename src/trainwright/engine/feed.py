@@ -51,6 +51,11 @@ class Feed:
             self._shape = shape
         return self._workers.take(tick)  # type: ignore[union-attr]
 
+    @property
+    def reading_elsewhere(self) -> int:
+        """How many worker processes read the training rows; 0 where they are read in this one."""
+        return self._options.workers if self._ahead else int(getattr(self._rows, "own_workers", 0))
+
     def again(self, indices: Tensor, plan: Plan, tick: int) -> Batch:
         """The same batch taken in this process, out of turn."""
         if self._begins:

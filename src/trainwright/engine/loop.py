@@ -58,6 +58,7 @@ def train_epoch(session: Session) -> None:
             session.next_boundary = session.tick + 1  # something is due by the clock: after this step
         start, end = plan.bounds(index)
         if session.tick not in session.left_out:
+            session.before_batch()
             try:
                 batch = session.placed(session.feed.take(order[start:end], plan, session.tick))
             except DataEnded:
@@ -99,8 +100,7 @@ def train_step(session: Session, batch: Batch, index: int, rows: int) -> None:
     except NoStep:
         session.left_out.add(session.tick)
         return session.optimizer.zero_grad()
-    if session.update_step_end is not None:
-        session.update_step_end(moment)
+    session.after_step(moment)
     for hook in hooks.on_train_batch_end:
         hook(session, system, batch, index)
     return None

@@ -9,6 +9,7 @@ import torch
 
 from trainwright.data.rows import Rows
 from trainwright.engine.config import TrainerConfig
+from trainwright.engine.following import DataFollowers
 from trainwright.engine.loop import train_step
 from trainwright.engine.plan import make_plan
 from trainwright.engine.recovery import NotFinite
@@ -20,10 +21,12 @@ def one_pass(session: Session, rows: Rows, config: TrainerConfig) -> dict[str, f
     plan = make_plan(config.model_copy(update={"max_epochs": 1, "max_steps": None}), len(rows))
     session.plan = replace(plan, first_tick=session.tick, first_epoch=session.epoch)
     session.train, session.next_boundary = rows, session.tick + plan.steps_per_epoch + 1
+    session.data_followers = DataFollowers(rows)
     session.running_loss.reset()
     session.system.train()
     for index in range(plan.steps_per_epoch):
         start, end = plan.bounds(index)
+        session.before_batch()
         batch = session.placed(rows.take(torch.arange(start, end)))
         train_step(session, batch, index, rows=end - start)
         session.tick += 1

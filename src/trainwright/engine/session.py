@@ -20,6 +20,7 @@ from trainwright.engine.cadence import Cadence
 from trainwright.engine.callbacks.base import Hooks
 from trainwright.engine.config import TrainerConfig
 from trainwright.engine.feed import Feed
+from trainwright.engine.following import DataFollowers
 from trainwright.engine.growth import Growth
 from trainwright.engine.interrupt import Interrupts
 from trainwright.engine.modes import Active
@@ -149,6 +150,8 @@ class Session:
         follows = getattr(self.system, "follows_the_run", True)
         self.update_step: Callable[[Moment], None] | None = getattr(self.system, "update_step", None) if follows else None
         self.update_step_end: Callable[[Moment], None] | None = getattr(self.system, "update_step_end", None) if follows else None
+        self.data_followers = DataFollowers(self.train)
+        self._followers_of: dict[int, tuple[Any, DataFollowers]] = {}
         self.manual = not getattr(self.system, "automatic_optimization", True)
         self.measures_norm = self.config.clip.any or self.config.recovery.not_finite == "skip"
         self.evaluation_batch_size = self.config.evaluation_batch_size
@@ -182,6 +185,25 @@ class Session:
         """Where the run is, with the generator seeded for this batch."""
         self.seeds.step(self.tick)
         return Moment(self.step, self.epoch, self.fraction, self.seeds.generator)
+
+    def before_batch(self) -> None:
+        """Tell the parts of the training data that follow the run of the step whose batch is about to be read."""
+        if self.data_followers.ids:
+            self.data_followers.update_step(self.moment())
+
+    def before_split(self, rows: Any, moment: Moment) -> None:
+        """Tell what follows the run, in the system and in the rows of a split, that these are about to be measured or predicted."""
+        if self.update_step is not None:
+            self.update_step(moment)
+        if id(rows) not in self._followers_of:
+            self._followers_of[id(rows)] = (rows, DataFollowers(rows))  # held, so that no other rows come to have this id
+        self._followers_of[id(rows)][1].update_step(moment)
+
+    def after_step(self, moment: Moment) -> None:
+        """Tell what follows the run that a step was made, with the moment it began at."""
+        if self.update_step_end is not None:
+            self.update_step_end(moment)
+        self.data_followers.update_step_end(moment)
 
     def weights_at(self, moment: Moment) -> Weights | None:
         """The weights of the parts of the loss, where the system has any."""

@@ -16,7 +16,7 @@ from trainwright.config import registry
 from trainwright.config.errors import ConfigError
 from trainwright.data.rows import Head, Rows
 from trainwright.engine.assembly import Assembly
-from trainwright.engine.beginning import begin
+from trainwright.engine.beginning import begin, say_untold
 from trainwright.engine.callbacks import Callback, EarlyStop
 from trainwright.engine.callbacks.base import Hooks
 from trainwright.engine.config import TrainerConfig
@@ -202,6 +202,8 @@ class Trainer:
     def _run(self, session: Session, test: Rows | None, resume: bool, run: Path) -> FitResult:
         hooks, system = session.hooks, session.system
         begin(session, resume, self.initial_checkpoint)
+        say_untold(session)
+        session.seeds.hooks("boundary", session.tick)
         for hook in hooks.on_fit_start:
             hook(session, system)
         say_decayed(session)

@@ -209,7 +209,7 @@ class System(Updateable, nn.Module):
         """Called by the trainer: this system belongs to a run now."""
         self._run = weakref.ref(session)
         if self.follows_the_run:
-            tree = Tree(self)
+            tree = Tree(self, session.data_followers.ids)
             session.update_step = partial(_told, tree.update_step, self.update_step)
             session.update_step_end = partial(_told, tree.update_step_end, self.update_step_end)
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from trainwright import metrics as measures
 from trainwright.config.model import ConfigModel, PartConfig
 from trainwright.config.registry import build
+from trainwright.engine.following import followers
 from trainwright.engine.system import Batch, Loss, Moment
 from trainwright.features.spec import DataSpec, InputGroup, TargetSpec
 from trainwright.nn.combiners.auto import choose as choose_combiner
@@ -25,7 +26,6 @@ from trainwright.systems.config import SupervisedConfig
 from trainwright.systems.parts import announced_shape, make_combiner, make_encoder, make_loss
 from trainwright.systems.readout import join_members, original_units, scores
 from trainwright.systems.supervised_stream import SupervisedStream
-from trainwright.systems.updating import followers
 
 DEFAULT_LOSSES: dict[str, Callable[[], PartConfig]] = {
     "binary": BinaryCrossEntropyOptions,

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from torch import nn
 
-from trainwright.config.errors import FOREIGN, ConfigError
+from trainwright.config.errors import ConfigError
+from trainwright.engine.following import INSIDE, followers, tell
 from trainwright.engine.system import Moment
-
-INSIDE = "_registered_parts"
 
 
 class Updateable:
@@ -60,22 +58,6 @@ def registered(part: Any) -> dict[str, Any]:
     return found
 
 
-def followers(root: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """(path, part) of everything below and at `root` that follows the run, depth first, each once."""
-    yield from _below(root, name, set())
-
-
-def _below(part: Any, path: str, seen: set[int]) -> Iterator[tuple[str, Any]]:
-    if id(part) in seen:
-        return
-    seen.add(id(part))
-    modules = part.named_children() if isinstance(part, nn.Module) else [(k, v) for k, v in vars(part).items() if isinstance(v, nn.Module)]
-    for name, child in (*modules, *part.__dict__.get(INSIDE, {}).items()):
-        yield from _below(child, f"{path}.{name}" if path else name, seen)
-    if callable(getattr(type(part), "update_step", None)) or callable(getattr(type(part), "update_step_end", None)):
-        yield path, part
-
-
 def overrides(part: Any, method: str) -> bool:
     """Whether a class says anything of its own in `method`."""
     return getattr(type(part), method, getattr(Updateable, method)) is not getattr(Updateable, method)
@@ -84,34 +66,26 @@ def overrides(part: Any, method: str) -> bool:
 class Tree:
     """The parts of a system that follow the run, as calls in their order; walked again when something was registered since."""
 
-    def __init__(self, root: Any) -> None:
-        self._root, self._seen = root, -1
+    def __init__(self, root: Any, without: frozenset[int] = frozenset()) -> None:
+        """`without`: the ids of parts that are told elsewhere."""
+        self._root, self._seen, self._without = root, -1, without
         self._before: list[tuple[str, Any]] = []
         self._after: list[tuple[str, Any]] = []
 
     def update_step(self, moment: Moment) -> None:
         """Tell all parts below the root, those inside first; an error names the part."""
         self._refresh()
-        _tell(self._before, "update_step", moment)
+        tell(self._before, "update_step", moment)
 
     def update_step_end(self, moment: Moment) -> None:
         """Tell them that the step was made."""
         self._refresh()
-        _tell(self._after, "update_step_end", moment)
+        tell(self._after, "update_step_end", moment)
 
     def _refresh(self) -> None:
         if self._seen == Updateable.registrations:
             return
         self._seen = Updateable.registrations
-        below = [(path, part) for path, part in followers(self._root) if part is not self._root]
+        below = [(path, part) for path, part in followers(self._root) if part is not self._root and id(part) not in self._without]
         self._before = [pair for pair in below if overrides(pair[1], "update_step")]
         self._after = [pair for pair in below if overrides(pair[1], "update_step_end")]
-
-
-def _tell(parts: list[tuple[str, Any]], method: str, moment: Moment) -> None:
-    for path, part in parts:
-        try:
-            getattr(part, method)(moment)
-        except FOREIGN as error:
-            error.add_note(f"in {method} of '{path}' ({type(part).__name__}), step {moment.step}")
-            raise

@@ -21,6 +21,7 @@ from trainwright.data.datasets import make_data
 from trainwright.data.datasets.splits import USED, say_unused
 from trainwright.data.forms import rows_from
 from trainwright.data.rows import Rows
+from trainwright.engine.following import tell_beginning
 from trainwright.engine.pieces import is_ready
 from trainwright.engine.trainer import Trainer
 from trainwright.systems.base import built, seeded
@@ -125,6 +126,7 @@ def given_splits(config: OwnConfig, made: nn.Module) -> tuple[dict[str, Any], Ma
 
 def opened(config: OwnConfig, split: str, data: Any, made: nn.Module) -> Rows:
     """Rows of a split, in the dtype of the system's parameters."""
+    tell_beginning(data)
     size = config.trainer.batch_size if isinstance(config.trainer.batch_size, int) else DEFAULT_BATCH
     rows: Rows = rows_from(
         data,
