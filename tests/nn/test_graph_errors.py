@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import torch
 
+from trainwright.config import torch_names
 from trainwright.config.errors import ConfigError, ManyErrors, RequestError
 from trainwright.nn.graph import Graph, graph
-from trainwright.nn.graph.layer_names import LAYER_NAMES
 from trainwright.nn.graph.naming import layer_names
 
 IMAGE = {"x": {"shape": [3, 4, 4]}}
@@ -86,7 +86,7 @@ LAYERS: dict[str, tuple[Any, list[str]]] = {
     "an unknown layer": ([{"Liner": [4, 2]}], ["model.nodes[0] (liner): unknown layer type 'Liner'", "did you mean 'Linear'?"]),
     "a bare function": ([{"a": {"type": "relu"}}], ["unknown layer type 'relu'", "did you mean 'torch.nn.functional.relu'?"]),
     "a class that is no layer": ([{"type": "Module_"}], ["unknown layer type 'Module_'"]),
-    "an unknown path": ([{"torch.nn.functional.rellu": None}], ["has no 'rellu'"]),
+    "an unknown path": ([{"torch.nn.functional.rellu": None}], ["may name", "did you mean 'torch.nn.functional.relu'?"]),
     "no such package": ([{"nowhere.nets:Net": None}], ["cannot import 'nowhere.nets:Net'"]),
     "a misspelt argument": (
         [{"conv2": {"type": "Conv2d", "in_channel": 3, "out_channels": 8, "kernel_size": 3}}],
@@ -281,8 +281,8 @@ def test_yaml_that_is_wrong_is_told_with_line_and_column() -> None:
 
 
 def test_the_table_of_layers_has_those_of_torch() -> None:
-    missing, gone = sorted(set(layer_names()) - LAYER_NAMES), sorted(LAYER_NAMES - set(layer_names()))
-    told = "write sorted(trainwright.nn.graph.naming.layer_names()) into nn/graph/layer_names.py"
+    missing, gone = sorted(set(layer_names()) - torch_names.LAYERS), sorted(torch_names.LAYERS - set(layer_names()))
+    told = "write sorted(trainwright.nn.graph.naming.layer_names()) into config/torch_names.py"
     assert not missing, f"torch.nn has {missing}: {told}"
     assert not gone, f"torch.nn has no {gone}: {told}"
 

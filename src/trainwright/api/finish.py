@@ -25,6 +25,7 @@ from trainwright.metrics import best_threshold, compute, default_metrics, headli
 from trainwright.metrics.outcome import Outcome
 from trainwright.runs.directory import RunDirectory
 from trainwright.runs.results import build_results, put_loss
+from trainwright.runs.signing import sign
 from trainwright.runs.whole import whole_file
 from trainwright.systems.supervised import SupervisedSystem
 
@@ -42,6 +43,7 @@ def finish(run: RunDirectory, config: Config, prepared: Prepared, system: Superv
     model = Model(prepared.table.encoder, system)
     outcomes, losses, metrics = measure(prepared, model, fitted, config.trainer.evaluation_batch_size)
     sha256 = model.save(run.model)
+    sign(run.path)
     save_outcomes(run, prepared, outcomes.get("test", {}))
     baselines = compare_with_baselines(config, prepared)
     decided = outcomes.get("test") or outcomes.get("validation") or {}

@@ -16,6 +16,7 @@ from trainwright.checkpoint.store import CheckpointStore
 from trainwright.config.compose import compose
 from trainwright.config.errors import RequestError, RunError
 from trainwright.config.located import validate
+from trainwright.config.trust import as_received
 from trainwright.runs.directory import RunDirectory
 from trainwright.runs.files import refusal
 from trainwright.runs.whole import whole_file, whole_folder
@@ -29,11 +30,15 @@ def fork(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> Run:
     Weights go on, the optimizer's state too where it is the same optimizer; what is best, patience and the like begin anew. Raises
     RunError when `path` is no run, is being written, or has no checkpoint; ConfigError for settings that do not fit.
     """
+    return _forked(with_config(path), list(overrides))
+
+
+@as_received
+def _forked(parent: RunDirectory, overrides: list[str]) -> Run:
     from trainwright.api.train import record_start, resolved
     from trainwright.api.training import Training
 
-    parent = with_config(path)
-    composed = compose(Config, parent.config, list(overrides))
+    composed = compose(Config, parent.config, overrides)
     config = validate(Config, composed)
     refuse_alive(parent)
     checkpoint = CheckpointStore(parent.checkpoints).latest()

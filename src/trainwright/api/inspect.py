@@ -18,6 +18,7 @@ from trainwright.api.trial import trying
 from trainwright.config.compose import Composed
 from trainwright.config.errors import FOREIGN, ConfigError, RequestError
 from trainwright.config.located import validate
+from trainwright.config.trust import as_received, reading, received_folder
 from trainwright.engine.pieces import is_ready
 from trainwright.engine.system import Moment, to_device
 from trainwright.nn.graph.dry import examples
@@ -184,6 +185,7 @@ def inspect_rows(system: Any, rows: Any, batch_size: int = 1) -> Inspection:
     return found
 
 
+@as_received
 def inspect_composed(composed: Composed, batch_size: int = 1, given: Given = ()) -> Inspection:
     """The inspection of the model that a configuration describes, on its data or on the tensors `given`; nothing is trained or written."""
     from trainwright.api.own.config import OwnConfig
@@ -277,7 +279,8 @@ def graph_in(path: Path) -> Graph | None:
     from trainwright.config.reading import read_yaml
 
     node = read_yaml(path)
-    return Graph.from_yaml(path) if isinstance(node.value, list) or node.under("nodes") is not None else None
+    with reading(received_folder(path)):
+        return Graph.from_yaml(path) if isinstance(node.value, list) or node.under("nodes") is not None else None
 
 
 def write_model(run: RunDirectory, inspection: Inspection) -> Path:

@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 
 from trainwright.checkpoint.tensors import load_tensors, save_tensors
 from trainwright.config.errors import RunError
+from trainwright.config.trust import reading
 from trainwright.data.rows import TensorRows
 from trainwright.data.source import Source
 from trainwright.features.encoding import EncodedTable, TableEncoder
@@ -59,7 +60,12 @@ class Model:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read an artifact; raises RunError when it is absent, damaged or from a newer format."""
+        """Read an artifact; raises RunError when it is absent, damaged or from a newer format, ConfigError for code it may not name."""
+        with reading(folder.parent):
+            return cls._read(folder)
+
+    @classmethod
+    def _read(cls, folder: Path) -> Self:
         about = read_json(folder / "model.json")
         if about is None and (folder / "position.json").is_file():
             run = shlex.quote(str(folder.parent))

@@ -14,6 +14,7 @@ from trainwright.api.run import Run
 from trainwright.config.compose import compose
 from trainwright.config.errors import ConfigError, RunError
 from trainwright.config.located import validate
+from trainwright.config.trust import as_received
 from trainwright.data.source import Source
 from trainwright.engine.tuning import as_before
 from trainwright.runs.directory import RunDirectory
@@ -49,8 +50,11 @@ def existing(config: Config, python: bool = False) -> RunDirectory | None:
 
 def resume(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> Run:
     """Continue the run at `path` from its own configuration; raises RunError when it is no run, ConfigError for a change of its past."""
-    found = with_config(path)
-    overrides = list(overrides)
+    return _resumed(with_config(path), list(overrides))
+
+
+@as_received
+def _resumed(found: RunDirectory, overrides: list[str]) -> Run:
     if found.status == "finished" and not overrides:
         log.info("this run is finished: %s", found.path)
         return Run(found)

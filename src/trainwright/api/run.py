@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from trainwright.config.errors import RunError
+from trainwright.config.trust import trusting
 from trainwright.runs.directory import RunDirectory
 from trainwright.runs.results import read_results
 
@@ -16,8 +17,8 @@ from trainwright.runs.results import read_results
 class Run:
     """A run directory: `metrics`, `results`, `predict`, `evaluate`, `report`."""
 
-    def __init__(self, directory: RunDirectory) -> None:
-        self.directory = directory
+    def __init__(self, directory: RunDirectory, trust_code: bool = False) -> None:
+        self.directory, self.trust_code = directory, trust_code
 
     @property
     def path(self) -> Path:
@@ -45,10 +46,11 @@ class Run:
 
     @cached_property
     def model(self) -> Any:
-        """The trained network with its fitted columns; raises RunError when there is none."""
+        """The trained network with its fitted columns; raises RunError when there is none, ConfigError for code it may not name."""
         from trainwright.api.model import Model
 
-        return Model.load(self.directory.model)
+        with trusting(self.trust_code):
+            return Model.load(self.directory.model)
 
     def predict(self, data: Any) -> Any:
         """Predictions for new rows: a DataFrame gives a DataFrame, anything else an Arrow table; raises DataError for missing columns."""
@@ -72,6 +74,9 @@ class Run:
         return f"Run({str(self.path)!r}, {self.status})"
 
 
-def load(path: str | os.PathLike[str]) -> Run:
-    """The run at `path`, or the latest in that folder of runs; raises RunError when there is none."""
-    return Run(RunDirectory.open(path))
+def load(path: str | os.PathLike[str], *, trust_code: bool = False) -> Run:
+    """The run at `path`, or the latest in that folder of runs; raises RunError when there is none.
+
+    A model that somebody else made or changed consists of registered parts only; with `trust_code` it may also name code, which is run.
+    """
+    return Run(RunDirectory.open(path), trust_code)

@@ -12,11 +12,13 @@ from trainwright.api.resume import check_data
 from trainwright.config.compose import compose
 from trainwright.config.errors import RunError
 from trainwright.config.located import validate
+from trainwright.config.trust import as_received
 from trainwright.engine.evaluation import outputs_of
 from trainwright.metrics import compute, default_metrics
 from trainwright.runs.directory import RunDirectory
 
 
+@as_received
 def measured_split(found: RunDirectory, split: str) -> dict[str, Any]:
     """`{"run", "split", "rows", "metrics": {target: {metric: value}}}`; raises RunError when the data changed or the split is empty."""
     config = validate(Config, compose(Config, found.config))

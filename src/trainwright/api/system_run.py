@@ -27,6 +27,7 @@ from trainwright.runs.environment import command_line, environment
 from trainwright.runs.files import write_text
 from trainwright.runs.log import logged
 from trainwright.runs.results import build_results
+from trainwright.runs.signing import sign
 from trainwright.runs.whole import whole_file
 from trainwright.systems.lightning import LightningSystem
 from trainwright.systems.plain import PlainSystem
@@ -87,6 +88,7 @@ class SystemRun:
         before = Before.of(run)
         text = self.written(engine.config)
         write_text(run.config, text)
+        sign(run.path)
         write_configs(run, self.files)
         write_text(run.command, command_line() + "\n")
         run.status = "running"

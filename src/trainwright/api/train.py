@@ -19,10 +19,12 @@ from trainwright.config.compose import Composed, compose, given
 from trainwright.config.dump import dump
 from trainwright.config.errors import RequestError, RunError
 from trainwright.config.located import validate
+from trainwright.config.trust import as_received, trusting
 from trainwright.data.source import Source
 from trainwright.runs.code import write_configs
 from trainwright.runs.directory import RunDirectory, folder_name, refuse_inside
 from trainwright.runs.files import refusal
+from trainwright.runs.signing import sign
 from trainwright.runs.whole import whole_file
 
 log = logging.getLogger(__name__)
@@ -36,13 +38,15 @@ def train(
     config: str | os.PathLike[str] | Mapping[str, Any] | None = None,
     run_dir: str | os.PathLike[str] | None = None,
     resume: bool = False,
+    trust_code: bool = False,
     **sections: Any,
 ) -> Run:
     """Train on a path, DataFrame, Arrow table or mapping of arrays, or what a configuration with `system` says, and return the run.
 
     `config` is a YAML file or a mapping; sections given by name are laid over it: `trainer={"max_epochs": 10}`, `data={"split": …}`
-    (the table itself is the first argument and has no name). With `resume` a run already in `run_dir` is continued. Raises
-    ConfigError, DataError or RunError, before anything is written, for a wrong request.
+    (the table itself is the first argument and has no name). With `resume` a run already in `run_dir` is continued. `trust_code` lets the
+    configuration of a run that somebody else made or changed name code. Raises ConfigError, DataError or RunError, before anything is
+    written, for a wrong request.
     """
     from trainwright.runs.log import console_logging
 
@@ -59,12 +63,14 @@ def train(
         overrides.append(given("run.dir", os.fspath(run_dir), "tw.train(run_dir)"))
     overrides += [given(name, value, f"tw.train({name})") for name, value in sections.items()]
     if source is None and data is None:
-        own = compose(OwnConfig, config, overrides)
-        if is_own(own):
-            from trainwright.api.own.train import train_own
+        with trusting(trust_code):
+            own = compose(OwnConfig, config, overrides)
+            if is_own(own):
+                from trainwright.api.own.train import train_own
 
-            return train_own(finished(own), resume=resume)
-    return train_composed(compose(Config, config, overrides), resume=resume, source=source, python=True)
+                return train_own(finished(own), resume=resume)
+    with trusting(trust_code):
+        return train_composed(compose(Config, config, overrides), resume=resume, source=source, python=True)
 
 
 def _source_of(data: Any) -> Source | None:
@@ -76,6 +82,7 @@ def _source_of(data: Any) -> Source | None:
     return from_object(data)
 
 
+@as_received
 def train_composed(composed: Composed, resume: bool = False, source: Source | None = None, python: bool = False) -> Run:
     """Train what a composed configuration says; with `resume` continue the run that is there, if there is one.
 
@@ -94,6 +101,7 @@ def train_composed(composed: Composed, resume: bool = False, source: Source | No
     return _run(config, prepared, in_memory=source is not None, resume=resume, files=composed.files)
 
 
+@as_received
 def dry_run(composed: Composed, resume: bool = False) -> None:
     """Check the place, read, check and show the data and build the model, as `train_composed` would, and write nothing."""
     from trainwright.api.training import Training
@@ -212,6 +220,7 @@ def record_start(run: RunDirectory, config: Config, prepared: Prepared) -> None:
     from trainwright.runs.files import write_text
 
     write_text(run.config, dump(config.model_copy(update={"run": config.run.model_copy(update={"dir": ""})})))
+    sign(run.path)
     write_text(run.command, command_line() + "\n")
     run.write_json("data.json", prepared.describe())
     import pyarrow.parquet as pq

@@ -16,6 +16,7 @@ from trainwright.config.dump import dump
 from trainwright.config.durations import Duration
 from trainwright.config.errors import ConfigError
 from trainwright.config.located import validate
+from trainwright.config.trust import as_received
 from trainwright.data.source import Source
 from trainwright.engine.batch_options import TuningOptions
 from trainwright.engine.scaling import with_learning_rate
@@ -51,8 +52,9 @@ class Tuned:
             temporary.write_text(dump(self.config), encoding="utf-8")
 
 
+@as_received
 def tune_composed(
-    composed: Composed, *, batch_size: bool = True, learning_rate: bool = True, source: Source | None = None, **changes: Any
+    composed: Composed, /, *, batch_size: bool = True, learning_rate: bool = True, source: Source | None = None, **changes: Any
 ) -> Tuned:
     """Tune what a composed configuration would train, its `trainer:` section changed by `changes`; writes nothing.
 

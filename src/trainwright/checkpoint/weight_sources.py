@@ -19,6 +19,7 @@ from trainwright.checkpoint.pointers import followed
 from trainwright.checkpoint.tensors import load_tensors
 from trainwright.checkpoint.weight_files import READ, read_weights_file
 from trainwright.config.errors import ConfigError, RunError
+from trainwright.config.trust import ask
 from trainwright.runs.directory import resolve
 from trainwright.runs.files import read_json
 
@@ -94,6 +95,7 @@ def _from_url(text: str, digest: str | None) -> tuple[Weights, str]:
     digest, submodule = digest or (stated[1] if stated else None), (stated[2] or "") if stated else ""
     if not submodule:
         url, submodule = split_source(url)
+    ask(url, f"fetch {url}")
     path = _downloaded(url, digest)
     tensors, metadata = read_weights_file(path)
     notes = []

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from trainwright.cli.parser import ConfiguredParser
+from trainwright.cli.parser import ConfiguredParser, add_trust_flag
 from trainwright.cli.style import bold, dim, heading, red
 
 if TYPE_CHECKING:
@@ -91,4 +91,5 @@ def parser() -> ConfiguredParser:
     made.add_argument("config", metavar="CONFIG", nargs="?", help="a configuration (or data) that is to be run here")
     made.add_argument("settings", nargs="*", metavar="key=value", help="settings, as for `train`")
     made.add_argument("--json", action="store_true", help="print JSON")
+    add_trust_flag(made)
     return made

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from trainwright.cli.parser import Parser
+from trainwright.cli.parser import Parser, add_trust_flag
 from trainwright.cli.style import table
 
 
@@ -67,4 +67,5 @@ def parser() -> Parser:
     made.add_argument("run", metavar="RUN", help="a run directory, or a folder of runs (its latest)")
     made.add_argument("data", metavar="DATA", help="a data file, a glob in quotes, or builtin:NAME")
     made.add_argument("--json", action="store_true", help="print JSON")
+    add_trust_flag(made)
     return made

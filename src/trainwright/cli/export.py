@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from trainwright.cli.launch import add_launch_flags, prepare
-from trainwright.cli.parser import Parser
+from trainwright.cli.parser import Parser, add_trust_flag
 
 
 def run(words: Sequence[str]) -> int:
@@ -36,5 +36,6 @@ def parser() -> Parser:
     )
     made.add_argument("run", metavar="RUN", help="a run directory, or a folder of runs (its latest)")
     made.add_argument("-o", "--output", metavar="FOLDER", help="an empty or new folder; default: the run's name and -model")
+    add_trust_flag(made)
     add_launch_flags(made)
     return made

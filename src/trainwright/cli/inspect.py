@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainwright.cli.parser import ConfiguredParser
+from trainwright.cli.parser import ConfiguredParser, add_trust_flag
 from trainwright.cli.style import width
 from trainwright.config.errors import RequestError, did_you_mean
 
@@ -205,4 +205,5 @@ def parser() -> ConfiguredParser:
     made.add_argument("--buffers", action="store_true", help="list the buffers too, persistent or not")
     made.add_argument("--json", action="store_true", help="print everything as JSON")
     made.add_argument("-o", "--output", metavar="FILE.svg", help="write the picture of how data flow")
+    add_trust_flag(made)
     return made

@@ -14,6 +14,7 @@ from pathlib import Path
 from trainwright.cli.parser import HelpShown, Parser
 from trainwright.config.compose import Assignment, given
 from trainwright.config.errors import ConfigError, RequestError, did_you_mean
+from trainwright.config.trust import reading, received_folder, trust
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 ORDER = "CUDA_DEVICE_ORDER"
@@ -145,6 +146,7 @@ def divided(parser: Parser, words: Sequence[str]) -> tuple[list[str], list[str]]
     if not strange and not rest:
         return words, []
     path, folder = _named_parser(mine)
+    received = received_folder(folder / "config.yaml") if folder else None
     if not path:
         if rest:
             why = "the config names no `parser`"
@@ -152,7 +154,10 @@ def divided(parser: Parser, words: Sequence[str]) -> tuple[list[str], list[str]]
         return words, []
     from trainwright.config.own_arguments import own_parser
 
-    theirs = own_parser(path, [folder] if folder else [])
+    if "--trust-code" in mine:
+        trust()
+    with reading(received):
+        theirs = own_parser(path, [folder] if folder else [])
     if {"-h", "--help"} & set(rest):
         print(theirs.format_help())
         raise HelpShown

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from trainwright.cli.parser import ConfiguredParser
+from trainwright.cli.parser import ConfiguredParser, add_trust_flag
 from trainwright.cli.style import bold, dim, table, width, wrapped
 from trainwright.config.errors import RequestError
 
@@ -24,6 +24,7 @@ def run(words: Sequence[str]) -> int:
     arguments = parser().parse(words)
     from trainwright.cli.settings import composed_from
     from trainwright.config.located import validate
+    from trainwright.config.trust import reading
 
     if not arguments.words:
         raise RequestError("nothing to draw the learning rate of", fix="name data or a config: trainwright lr config.yaml")
@@ -38,7 +39,8 @@ def run(words: Sequence[str]) -> int:
     pandas_later()
     from trainwright.api.curve import learning_rate_curves
 
-    curves = learning_rate_curves(config)  # type: ignore[arg-type]
+    with reading(composed.received):
+        curves = learning_rate_curves(config)  # type: ignore[arg-type]
     print(shown(curves))
     write(curves, arguments.csv, arguments.points, arguments.svg)
     return 0
@@ -149,4 +151,5 @@ def parser() -> ConfiguredParser:
     made.add_argument("--csv", metavar="FILE", help="write step, epoch and learning rate of every step")
     made.add_argument("--points", type=int, metavar="N", help="write so many steps to the CSV, evenly, in place of every one")
     made.add_argument("--svg", metavar="FILE", help="write a picture of the curve")
+    add_trust_flag(made)
     return made

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextvars import copy_context
 from importlib import import_module
 
 from trainwright.cli.streams import OutputLostError, end_of, prepare_streams
@@ -82,7 +83,8 @@ def dispatch(words: list[str], shown_whole: bool = False) -> int:
     try:
         if first not in COMMANDS:
             raise unknown_command(first, words)
-        code: int = import_module(f"trainwright.cli.{first}").run(words[1:])
+        command = import_module(f"trainwright.cli.{first}").run
+        code: int = copy_context().run(command, words[1:])  # what --trust-code allows ends with the command
         return code
     except HelpShown:
         return 0

@@ -9,6 +9,7 @@ from typing import NoReturn
 
 from trainwright.cli.style import bold, heading, two_columns, wrapped
 from trainwright.config.errors import RequestError, nearest
+from trainwright.config.trust import trust
 
 
 class HelpShown(Exception):
@@ -36,6 +37,8 @@ class Parser(argparse.ArgumentParser):
             raise self._unknown(flags[0])
         if unknown:
             raise RequestError(f"one argument too many: '{unknown[0]}'", fix=f"usage: {self.usage_line()}")
+        if getattr(known, "trust_code", False):
+            trust()
         return known
 
     def error(self, message: str) -> NoReturn:
@@ -88,6 +91,12 @@ class Parser(argparse.ArgumentParser):
     def setting(self, name: str) -> str:
         """The option of the configuration that a flag of this name may have meant; commands that take settings tell."""
         return ""
+
+
+def add_trust_flag(parser: argparse.ArgumentParser) -> None:
+    """Add the flag to the parser of a command that builds what the files of a run name."""
+    does = "run code that a run's files name though they are not known to be yours; without it that is refused, saying what would run"
+    parser.add_argument("--trust-code", action="store_true", help=does)
 
 
 class ConfiguredParser(Parser):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from trainwright.cli.launch import Launch, add_launch_flags, prepare
-from trainwright.cli.parser import Parser
+from trainwright.cli.parser import Parser, add_trust_flag
 from trainwright.cli.style import dim, table, width
 from trainwright.config.errors import RequestError, did_you_mean
 
@@ -134,6 +134,7 @@ def parser() -> Parser:
     made.add_argument("data", metavar="DATA", nargs="?", help="a data file, a glob in quotes, or builtin:NAME")
     made.add_argument("--split", default="predict", metavar="NAME", help="of a system of your own: which split of its data")
     made.add_argument("--weights", default="", metavar="RUN|FILE", help="weights for a configuration")
+    add_trust_flag(made)
     add_launch_flags(made)
     made.add_argument("-o", "--output", metavar="FILE", help="where to write them; .csv, .parquet or .jsonl")
     made.add_argument(

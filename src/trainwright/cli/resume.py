@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from trainwright.cli.parser import ConfiguredParser
+from trainwright.cli.parser import ConfiguredParser, add_trust_flag
 
 
 def run(words: Sequence[str]) -> int:
@@ -45,4 +45,5 @@ def parser() -> ConfiguredParser:
     made.add_argument("run", metavar="RUN", help="a run directory, or a folder of runs (its latest)")
     made.add_argument("--fork", action="store_true", help="begin a child run from its last checkpoint: any setting may be another then")
     made.add_argument("settings", nargs="*", metavar="key=value", help="settings that replace those of the run, for example a later end")
+    add_trust_flag(made)
     return made

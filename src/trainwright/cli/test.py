@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from trainwright.cli.launch import add_launch_flags, prepare
-from trainwright.cli.parser import ConfiguredParser
+from trainwright.cli.parser import ConfiguredParser, add_trust_flag
 from trainwright.config.errors import RequestError, RunError
 
 if TYPE_CHECKING:
@@ -97,4 +97,5 @@ def add_measuring(made: ConfiguredParser) -> None:
         "--weights", default="", metavar="RUN|FILE", help="weights for a configuration: a run, a checkpoint or a safetensors file"
     )
     made.add_argument("--json", action="store_true", help="print JSON")
+    add_trust_flag(made)
     add_launch_flags(made)

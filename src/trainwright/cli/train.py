@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from trainwright.cli.launch import add_launch_flags, divided, prepare
-from trainwright.cli.parser import ConfiguredParser
+from trainwright.cli.parser import ConfiguredParser, add_trust_flag
 
 
 def run(words: Sequence[str]) -> int:
@@ -78,6 +78,7 @@ def parser() -> ConfiguredParser:
     made.add_argument(
         "--dry-run", action="store_true", help="check data and place, show columns, split and model, then stop; nothing is written"
     )
+    add_trust_flag(made)
     add_launch_flags(made)
     return made
 

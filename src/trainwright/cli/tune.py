@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainwright.cli.parser import ConfiguredParser
+from trainwright.cli.parser import ConfiguredParser, add_trust_flag
 
 if TYPE_CHECKING:
     from trainwright.api.tune import Tuned
@@ -93,4 +93,5 @@ def parser() -> ConfiguredParser:
     made.add_argument("--learning-rate", action="store_true", help="the learning rate alone, by a range test")
     made.add_argument("--json", action="store_true", help="print JSON")
     made.add_argument("--write", metavar="FILE", help="write the whole configuration with the choice in it to a new file")
+    add_trust_flag(made)
     return made

@@ -18,6 +18,7 @@ from trainwright.config.model import ConfigModel
 from trainwright.config.places import KeyPath, Node, Place, node_of, parse_path
 from trainwright.config.reading import literal
 from trainwright.config.structure import Section, field_structure
+from trainwright.config.trust import name_own, reading, received_folder
 
 ENVIRONMENT_PREFIX = "TRAINWRIGHT_"
 
@@ -40,6 +41,11 @@ class Composed:
     """Files read, the first base first."""
     problems: list[RequestError] = field(default_factory=list)
     """Keys given twice, and overrides, variables and references that could not be used; `validate` reports them with its own findings."""
+
+    @property
+    def received(self) -> Path | None:
+        """The folder of the run, or of the exported model, that one of the files belongs to; None for a configuration of one's own."""
+        return next((found for each in self.files if (found := received_folder(each)) is not None), None)
 
     @property
     def values(self) -> dict[str, Any]:
@@ -84,10 +90,12 @@ def compose(
         for layer, make in step:
             try:
                 each = make()
+                name_own(node.value for node in each.value.walk() if isinstance(node.value, str))
                 assign(root, each.path, each.value.in_layer(len(files) + layer), top)
             except ConfigError as error:
                 composed.problems.append(error)
-    composed.problems += interpolate(root, model, environment)
+    with reading(composed.received):
+        composed.problems += interpolate(root, model, environment)
     composed.problems += _unusable_values(root)
     return composed
 

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from trainwright.config.errors import ConfigError, did_you_mean
 from trainwright.config.foreign import module_exists
+from trainwright.config.trust import ask
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,6 +93,8 @@ def _mixin(name: str, base: Any, composition: Composition, find: Callable[[str],
         return find(name)
     beside = vars(sys.modules.get(getattr(base, "__module__", ""), types.SimpleNamespace()))
     if isinstance(beside.get(name), type):
+        home = beside[name].__module__
+        ask(f"{home}.{beside[name].__qualname__}", f"put {beside[name].__qualname__} of {home} into {composition}")
         return beside[name]
     if "." in name:
         return find(name)

@@ -23,6 +23,7 @@ from pydantic import ConfigDict, Field, create_model
 from trainwright.config.errors import FOREIGN, ConfigError, did_you_mean
 from trainwright.config.model import PartConfig
 from trainwright.config.nested import MadeOptions
+from trainwright.config.trust import ask, is_inside, is_named
 
 CONTEXT: dict[str, tuple[str, ...]] = {
     "source": ("memory_limit",),
@@ -46,7 +47,7 @@ loaders: list[Callable[[str, Path], Loader | None]] = []
 @contextmanager
 def looking_in(places: Iterable[Path]) -> Iterator[None]:
     """Look for `./net.py:Net` in these folders too, for the length of a `with` block."""
-    token = folders.set(tuple(places))
+    token = folders.set(tuple(each for each in places if not is_inside(each)))
     try:
         yield
     finally:
@@ -66,11 +67,15 @@ NOT_WRITTEN = object()
 
 
 def found_at(name: str) -> tuple[Any, str]:
-    """The class (or function) at a path, and the path with a file made absolute; raises ConfigError with the reason it cannot be had."""
+    """The class (or function) at a path, and the path with a file made absolute; raises ConfigError with the reason it cannot be had.
+
+    A path that a received file names without consent is refused before anything of it is looked at (`config/trust.py`).
+    """
     module_name, colon, attribute = name.rpartition(":")
     if colon and module_name.endswith(".py"):
-        file = _file(module_name, name)
+        file = _asked_file(module_name, name, f" and use {attribute} of it")
         return _attribute(module_of_file(file), attribute, name), f"{file}:{attribute}"
+    _ask_module(name)
     if colon:
         return _attribute(_module(module_name, name), attribute, name), name
     if name.endswith(".py"):
@@ -80,12 +85,55 @@ def found_at(name: str) -> tuple[Any, str]:
 
 def module_exists(name: str) -> bool:
     """Whether `name` can be imported as a module from here, the working directory or the config's folder."""
+    if "." in name:  # its package would be imported to find out
+        _ask_module(name)
     return all(each.isidentifier() for each in name.split(".")) and _exists(name, name)
+
+
+def why_not_own(name: str) -> str:
+    """Why what a path names is not code of one's own, but Python's, Trainwright's or an installed package's; empty where it is one's own.
+
+    Nothing is imported to find out. A file is one's own, and so is a package that lies outside of what is installed, or that a
+    configuration names under `imports`; one that is not there is told when it is looked for.
+    """
+    module, colon, _ = name.rpartition(":")
+    if module.endswith(".py"):
+        return ""
+    keys = (module if colon else name).split(".")
+    if not all(each.isidentifier() for each in keys) or any(is_named(".".join(keys[:count])) for count in range(1, len(keys) + 1)):
+        return ""
+    top = keys[0]
+    if top in sys.stdlib_module_names and top != "__main__":
+        return f"{top} is a module of Python"
+    _add_to_path()
+    spec = None if top in sys.modules and sys.modules[top].__spec__ is None else importlib.util.find_spec(top)
+    places = [] if spec is None else [*(spec.submodule_search_locations or []), *([spec.origin] if spec.origin else [])]
+    installed = any({"site-packages", "dist-packages"} & set(Path(each).parts) for each in places)
+    return f"{top} is an installed package" if installed or top in (__name__.partition(".")[0], "torch") else ""
 
 
 def imported(name: str) -> Any:
     """The module at `package.module` or `./file.py`, run once; raises ConfigError with the reason it cannot be had."""
-    return module_of_file(_file(name, name)) if name.endswith(".py") else _module(name, name)
+    if name.endswith(".py"):
+        return module_of_file(_asked_file(name, name))
+    ask(name, f"import {name}")
+    return _module(name, name)
+
+
+def _asked_file(text: str, name: str, use: str = "") -> Path:
+    """The file, once it may be run; raises ConfigError where it may not, also for one that is not there."""
+    try:
+        file = _file(text, name)
+    except ConfigError:
+        ask(name, f"run {text}{use}, which is not here")
+        raise
+    ask(name.replace(text, str(file), 1), f"run {file}{use}", written=name)
+    return file
+
+
+def _ask_module(name: str) -> None:
+    module, _, attribute = name.rpartition(":" if ":" in name else ".")
+    ask(name, f"import {module} and use {attribute} of it" if module else f"import {name}")
 
 
 def absolute(name: str) -> str:
@@ -229,7 +277,7 @@ def _module(module: str, name: str) -> Any:
 
 def _add_to_path() -> None:
     """The working directory and the config's folder, last, so that they hide no installed package."""
-    _put_on_path(Path.cwd(), *folders.get())
+    _put_on_path(*(each for each in (Path.cwd(), *folders.get()) if not is_inside(each)))
 
 
 def _put_on_path(*places: Path) -> None:

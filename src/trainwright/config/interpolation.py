@@ -12,6 +12,7 @@ from trainwright.config.model import ConfigModel
 from trainwright.config.places import KeyPath, Node, node_of, parse_path
 from trainwright.config.reading import literal
 from trainwright.config.structure import default_at
+from trainwright.config.trust import ask
 
 REFERENCE = re.compile(r"(?P<escaped>\$\$\{)|\$\{(?P<name>[^{}]*)\}|(?P<open>\$\{)")
 
@@ -121,6 +122,7 @@ class _Resolver:
     def variable(self, text: str, node: Node) -> Node:
         name, comma, default = text.partition(",")
         if name.strip() in self.environment:
+            ask(f"${{env:{name.strip()}}}", f"read the environment variable {name.strip()}")
             return literal(self.environment[name.strip()], node.place)
         if comma:
             return literal(default.strip(), node.place)

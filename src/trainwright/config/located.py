@@ -13,6 +13,7 @@ from trainwright.config.foreign import looking_in
 from trainwright.config.model import ConfigModel
 from trainwright.config.places import KeyPath, Node, Place, spelled
 from trainwright.config.structure import Items, Leaf, PartHere, Section, Structure, below, fields_of
+from trainwright.config.trust import reading
 from trainwright.config.wording import Refusal, joined
 
 M = TypeVar("M", bound=ConfigModel)
@@ -22,7 +23,7 @@ OF_KEY = "[key]"
 
 def validate(model: type[M], composed: Composed) -> M:
     """The configuration as `model`; raises ManyErrors holding every mistake with its place, in the order of the places."""
-    with looking_in(composed.folders):
+    with reading(composed.received), looking_in(composed.folders):
         try:
             config = model.model_validate(composed.values)
             if not composed.problems:

@@ -22,6 +22,7 @@ import torch
 
 from trainwright.config.errors import ConfigError
 from trainwright.config.foreign import folders
+from trainwright.config.trust import ask
 from trainwright.nn.extension_options import ExtensionOptions
 
 HEADERS = (".h", ".hh", ".hpp", ".cuh", ".inc")
@@ -30,6 +31,8 @@ LOG = "build.log"
 MOST_COMPLAINTS = 5
 BUILT_HERE = "__trainwright_extension__"
 """On a module that was imported here: the folder it is in."""
+NAMESPACES = "__trainwright_namespaces__"
+"""On the same module: the namespaces of operators that it registered."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,7 @@ def _built(options: ExtensionOptions, cache: Path, where: str) -> Extension:
     sources = [_found(each, f"{where}.sources", Path.is_file) for each in options.sources]
     includes = [_found(each, f"{where}.include_paths", Path.is_dir) for each in options.include_paths]
     folder = cache / f"{options.name}-{_content(options, sources, includes)}"
+    ask(f"extension {folder}", f"compile {', '.join(map(str, sources))} and load it as {options.name}")
     _check_name(options.name, where)
     already = sys.modules.get(options.name)
     if already is not None and getattr(already, BUILT_HERE, None) == str(folder):
@@ -150,6 +154,7 @@ def _compile(options: ExtensionOptions, sources: list[Path], includes: list[Path
     check_tools(options.name, sources, where)
     from torch.utils import cpp_extension
 
+    before = _namespaces()
     path = os.environ.get("PATH", os.defpath)
     os.environ["PATH"] = f"{path}{os.pathsep}{Path(sys.executable).parent}"  # where pip puts ninja, also when the environment is not active
     try:
@@ -171,7 +176,7 @@ def _compile(options: ExtensionOptions, sources: list[Path], includes: list[Path
     finally:
         os.environ["PATH"] = path
     library = max(folder.glob("*.pyd" if sys.platform == "win32" else "*.so"), key=lambda each: each.stat().st_mtime)
-    _register(options, folder, module if isinstance(module, ModuleType) else None)
+    _register(options, folder, module if isinstance(module, ModuleType) else None, before)
     part = folder / f"{DONE}.part"
     part.write_text(json.dumps({"library": library.name}))
     part.replace(folder / DONE)
@@ -179,12 +184,13 @@ def _compile(options: ExtensionOptions, sources: list[Path], includes: list[Path
 
 def _import(options: ExtensionOptions, folder: Path, where: str) -> None:
     """Import what was built before."""
+    before = _namespaces()
     library = folder / json.loads((folder / DONE).read_text())["library"]
     try:
         if not options.python_module:
             operators: Any = torch.ops
             operators.load_library(str(library))
-            _register(options, folder, None)
+            _register(options, folder, None, before)
             return
         spec = importlib.util.spec_from_file_location(library.stem, library)
         if spec is None or spec.loader is None:
@@ -194,12 +200,23 @@ def _import(options: ExtensionOptions, folder: Path, where: str) -> None:
     except (ImportError, OSError) as error:
         (folder / DONE).unlink(missing_ok=True)
         raise _not_importable(options.name, error, where) from error
-    _register(options, folder, module)
+    _register(options, folder, module, before)
 
 
-def _register(options: ExtensionOptions, folder: Path, module: ModuleType | None) -> None:
+def registered_namespaces() -> set[str]:
+    """The namespaces under `torch.ops` that extensions brought, which were built here."""
+    return {each for module in list(sys.modules.values()) for each in getattr(module, NAMESPACES, ())}
+
+
+def _namespaces() -> frozenset[str]:
+    """All namespaces of operators that torch knows now."""
+    return frozenset(each.name.partition("::")[0] for each in torch._C._jit_get_all_schemas())
+
+
+def _register(options: ExtensionOptions, folder: Path, module: ModuleType | None, before: frozenset[str]) -> None:
     made = module if module is not None else ModuleType(options.name, "Operators of this extension are in torch.ops.")
     setattr(made, BUILT_HERE, str(folder))
+    setattr(made, NAMESPACES, _namespaces() - before)
     sys.modules[options.name] = made
 
 

@@ -109,6 +109,11 @@ class RunDirectory:
         self.update(status=status)
 
     @property
+    def received(self) -> Path:
+        """The folder whose files name what is built from this run, which somebody else may have written (`config/trust.py`)."""
+        return self.path
+
+    @property
     def alive(self) -> bool:
         """Whether a process is writing this run now."""
         return self.lock.taken()

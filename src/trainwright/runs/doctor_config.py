@@ -15,6 +15,7 @@ from trainwright.config.model import PartConfig
 from trainwright.config.places import KeyPath, spelled
 from trainwright.config.registry import load
 from trainwright.config.structure import Entries, Items, PartHere, Section, Structure, below, default_at
+from trainwright.config.trust import as_received
 from trainwright.runs.doctor import HIDDEN, Finding, install_line, requirements
 
 SECTION = "configuration"
@@ -31,6 +32,7 @@ DISTRIBUTIONS = {
 ABSENT = re.compile(r"No module named '([^']+)'")
 
 
+@as_received
 def config_findings(composed: Composed, torch_works: bool = True) -> list[Finding]:
     """Mistakes of the configuration, and what it names that cannot be imported or found, each with what to do about it."""
     made = [*_mistakes(composed), *_compilers(composed)]

@@ -11,6 +11,7 @@ from trainwright.config.errors import ConfigError, RequestError
 from trainwright.config.model import ConfigModel
 from trainwright.config.own_parts import import_named
 from trainwright.config.places import Node
+from trainwright.config.trust import reading
 from trainwright.engine.config import TrainerConfig
 
 SHORT: dict[str, dict[str, Any]] = {
@@ -66,7 +67,8 @@ def finished(composed: Composed) -> Composed:
     """The short form written out, and the imports run."""
     lengthen(composed.root)
     imports = composed.root.under("imports")
-    composed.problems += [*both_forms(composed.root), *import_named(imports, composed.folders)]
+    with reading(composed.received):
+        composed.problems += [*both_forms(composed.root), *import_named(imports, composed.folders)]
     return composed
 
 

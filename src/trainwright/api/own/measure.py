@@ -6,7 +6,7 @@ import logging
 import os
 import shutil
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,13 @@ from trainwright.checkpoint.weights import load_weights
 from trainwright.config.compose import Composed
 from trainwright.config.errors import ConfigError, RunError
 from trainwright.config.located import validate
+from trainwright.config.trust import as_received
 from trainwright.engine.trainer import Trainer
 from trainwright.runs.directory import RunDirectory
 from trainwright.runs.files import read_json
 from trainwright.runs.media.files import write_npz
 from trainwright.runs.outputs import ensure_output, ensure_output_folder, write_output, write_output_folder
+from trainwright.runs.signing import sign
 
 log = logging.getLogger("trainwright.fit")
 
@@ -41,20 +43,24 @@ class Trained:
     """Where the weights are from, for a person to read."""
     folder: Path | None
     """The run's directory; None for weights from elsewhere."""
+    received: Path | None = None
+    """The run whose files name what is built, which may be somebody else's; None where a configuration of one's own does."""
 
 
+@as_received
 def from_run(found: RunDirectory, split: str, overrides: Any = ()) -> Trained:
     """The system of a run with its kept weights, or those of its last checkpoint, and the data of one split."""
-    overrides = list(overrides)
-    config = validate(OwnConfig, compose_own(found.config, overrides)) if overrides else saved_config(found)
+    config = validate(OwnConfig, compose_own(found.config, list(overrides)))
     weights = found.model / WEIGHTS
     source = weights if weights.is_file() else found.path
-    return _with_weights(config, split, str(source), found.path, read_json(found.model / POSITION) if weights.is_file() else None)
+    made = _with_weights(config, split, str(source), found.path, read_json(found.model / POSITION) if weights.is_file() else None)
+    return replace(made, received=found.received)
 
 
+@as_received
 def from_config(composed: Composed, split: str, weights: str) -> Trained:
     """The system of a configuration with weights of a file, run, checkpoint or URL."""
-    return _with_weights(validate(OwnConfig, composed), split, weights, None, None)
+    return replace(_with_weights(validate(OwnConfig, composed), split, weights, None, None), received=composed.received)
 
 
 def _with_weights(config: OwnConfig, split: str, source: str, folder: Path | None, position: dict[str, int] | None) -> Trained:
@@ -77,12 +83,14 @@ def _position_of(source: str) -> dict[str, int] | None:
     return place
 
 
+@as_received
 def measured(trained: Trained, split: str) -> dict[str, float]:
     """Metrics of a split (`validation` or `test`)."""
     measure = trained.engine.validate if split == "validation" else trained.engine.test
     return measure(trained.prepared.system, _rows(trained, split))
 
 
+@as_received
 def predicted(trained: Trained, split: str = "predict") -> dict[str, Tensor]:
     """What `predict_step` gives for a split."""
     return trained.engine.predict(trained.prepared.system, _rows(trained, split))
@@ -108,6 +116,7 @@ def write_predictions(outputs: dict[str, Tensor], path: Path) -> None:
             write_npz(temporary, {name: each.cpu().numpy() for name, each in outputs.items()})
 
 
+@as_received
 def exported(found: RunDirectory, place: Path, own: bool) -> list[Path]:
     """The model of a finished run copied to `place`, with its configuration; a system's own `export(folder)` is called too.
 
@@ -122,6 +131,7 @@ def exported(found: RunDirectory, place: Path, own: bool) -> list[Path]:
         _copy_model(found, folder)
         if own:
             _export_own(found, folder)
+        sign(folder)
     return sorted(each for each in place.rglob("*") if each.is_file())
 
 

@@ -22,6 +22,7 @@ from trainwright.config.errors import RequestError, RunError
 from trainwright.config.foreign import found_at, looking_in
 from trainwright.config.located import validate
 from trainwright.config.own_parts import absolute_imports
+from trainwright.config.trust import as_received
 from trainwright.engine.pieces import is_ready
 from trainwright.engine.tuning import as_before
 from trainwright.runs.directory import RunDirectory, folder_name
@@ -30,6 +31,7 @@ from trainwright.runs.log import warnings_as
 log = logging.getLogger("trainwright.fit")
 
 
+@as_received
 def train_own(composed: Composed, resume: bool = False) -> Run:
     """Train what a composed configuration with `system:` says; with `resume` continue the run that is there, if there is one."""
     config = settled(validate(OwnConfig, composed), composed)
@@ -52,6 +54,7 @@ def train_own(composed: Composed, resume: bool = False) -> Run:
         raise
 
 
+@as_received
 def dry_run_own(composed: Composed, resume: bool = False) -> None:
     """Check the place, open the data, make the system and try a step on a few rows, as `train_own` would, and write nothing."""
     config = settled(validate(OwnConfig, composed), composed)
@@ -89,6 +92,7 @@ def default_name(config: OwnConfig) -> str:
     return folder_name(str(written).rpartition(":")[2].rpartition(".")[2].rpartition("/")[2] or "system")
 
 
+@as_received
 def resume_own(found: RunDirectory, overrides: Any = ()) -> Run:
     """Continue a run from its own configuration."""
     composed = compose_own(found.config, list(overrides))

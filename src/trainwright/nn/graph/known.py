@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from trainwright.config.errors import RequestError
-from trainwright.nn.graph.layer_names import LAYER_NAMES
+from trainwright.config.torch_names import LAYERS
 from trainwright.nn.graph.plan import Here
 from trainwright.nn.graph.writing import NESTED, WORDS, Written, written
 
@@ -19,7 +19,7 @@ def check_types(node: Written, here: Here) -> None:
     A name that the table does not have is looked up in the torch that is installed, which may be a later one.
     """
     for kind, place in _types(node, here):
-        if not kind or kind in LAYER_NAMES or kind in WORDS or kind in NESTED or "." in kind or ":" in kind:
+        if not kind or kind in LAYERS or kind in WORDS or kind in NESTED or "." in kind or ":" in kind:
             continue
         from trainwright.nn.graph.naming import thing
 

@@ -1,8 +1,9 @@
-"""What a `type` names: a class of torch.nn, a function of torch, a class or function of the user's own, or one of our words."""
+"""What a `type` names: a class of torch.nn, a listed function of torch, a class or function of the user's own, or one of our words."""
 
 from __future__ import annotations
 
 import inspect
+import sys
 import typing
 from functools import lru_cache
 from typing import Any
@@ -11,7 +12,9 @@ import torch
 from torch import nn
 
 from trainwright.config.errors import RequestError, nearest
-from trainwright.config.foreign import found_at
+from trainwright.config.foreign import found_at, why_not_own
+from trainwright.config.torch_names import NODES
+from trainwright.nn.extensions import registered_namespaces
 from trainwright.nn.graph.plan import Here
 from trainwright.nn.graph.writing import NESTED, WORDS
 
@@ -29,10 +32,42 @@ def thing(kind: str, here: Here) -> Any:
         if isinstance(found, type) and (issubclass(found, nn.Module) or found in HELD):
             return found
         raise here.error(f"unknown layer type '{kind}'", fix=_nearest(kind))
+    return by_path(full_name(kind), here)
+
+
+def by_path(path: str, here: Here) -> Any:
+    """What a path names: a listed name of torch that computes, or code of one's own; raises ConfigError for anything else.
+
+    A graph says what is computed, and comes from anywhere: what loads, saves, compiles or runs something is out of its reach.
+    """
+    own = "" if path in NODES or _of_extension(path) else why_not_own(path)
+    if own:
+        raise here.error(f"'{path}' is nothing that a node may name", why=own, fix=_fix(path))
     try:
-        return found_at(full_name(kind))[0]
+        found = found_at(path)[0]
     except RequestError as error:
         raise here.error(error.what, why=error.why, fix=error.fix) from error
+    if path not in NODES and _is_pythons(found):
+        raise here.error(f"'{path}' is nothing that a node may name", why=f"it is {found.__module__}.{found.__name__}", fix=_fix(path))
+    return found
+
+
+def _of_extension(path: str) -> bool:
+    """Whether a path names an operator that an extension of the configuration has registered."""
+    keys = path.split(".")
+    return len(keys) == 4 and path.startswith("torch.ops.") and keys[2] in registered_namespaces()
+
+
+def _is_pythons(found: Any) -> bool:
+    """Whether a function or a class is one of Python's own library, however it was reached: a file of one's own may import os."""
+    of = getattr(found, "__module__", "") if inspect.isclass(found) or inspect.isroutine(found) else ""
+    return isinstance(of, str) and of != "__main__" and of.partition(".")[0] in sys.stdlib_module_names
+
+
+def _fix(path: str) -> str:
+    close = nearest(path, NODES)
+    near = f"did you mean '{close}'? " if close.rpartition(".")[0] == path.rpartition(".")[0] else ""
+    return f"{near}docs/graph.md lists what can be named; code of your own is a file: ./net.py:function"
 
 
 def full_name(kind: str) -> str:

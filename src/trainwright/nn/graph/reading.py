@@ -9,7 +9,7 @@ from trainwright.config.errors import ManyErrors, RequestError, did_you_mean
 from trainwright.nn.graph.known import check_types
 from trainwright.nn.graph.loops import read_loop
 from trainwright.nn.graph.plan import Here, Input, Loop, Node, Plan, Reference, names_in, references_in
-from trainwright.nn.graph.references import is_argument, is_name, read_value, reference
+from trainwright.nn.graph.references import is_argument, is_member, is_name, read_value, reference
 from trainwright.nn.graph.writing import LOOP_KEYS, NESTED, Written, default_name, written
 
 INPUT_KEYS = ("shape", "dtype", "batch")
@@ -122,6 +122,8 @@ class Reader:
         use = own.get("use", "")
         if use and (wrote.type or wrote.args or wrote.kwargs):
             raise here.error("a node that uses another's layer makes none of its own", fix="keep `use` with inputs and outputs only")
+        if use and not is_member(use):  # it becomes a part of the forward's source
+            raise here.error(f"`use` names {use!r}, which is no layer", fix="write use: name or use: blocks.0.fc")
         choose = own.get("choose")
         given, by_name = _given(own.get("inputs"), previous, here, stands_alone(wrote.type))
         return Node(

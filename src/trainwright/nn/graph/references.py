@@ -21,6 +21,11 @@ def is_name(text: Any) -> bool:
     return not keyword.iskeyword(text) and text not in RESERVED and not text.startswith("_")
 
 
+def is_member(text: Any) -> bool:
+    """Whether text is the path of a layer or a parameter in the graph: `blocks.0.fc`."""
+    return isinstance(text, str) and all(each.isidentifier() or (each.isascii() and each.isdigit()) for each in text.split("."))
+
+
 def is_argument(text: Any) -> bool:
     """Whether an argument may be called so."""
     return isinstance(text, str) and text.isidentifier() and not keyword.iskeyword(text)
@@ -47,7 +52,7 @@ def _special(key: str, value: Any, here: Here) -> Reference | Constant:
     if not isinstance(value, str):
         raise here.error(f"`{key}:` wants a name, not {value!r}", fix=f"write {{{key}: name}}")
     if key == "parameter":
-        if not all(each.isidentifier() or each.isdigit() for each in value.split(".")):
+        if not is_member(value):
             raise here.error(f"'{value}' is not the name of a parameter", fix="write {parameter: layer.weight}")
         return Reference(_member("self", value), parameter=value)
     found = reference(value, here)

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from trainwright.config.errors import RequestError, did_you_mean
-from trainwright.config.foreign import found_at
+from trainwright.config.errors import did_you_mean
+from trainwright.nn.graph.naming import by_path
 from trainwright.nn.graph.plan import Here
 from trainwright.nn.graph.writing import is_layer
 
@@ -48,10 +48,7 @@ def _by_path(value: str, here: Here) -> Any:
     found = getattr(torch, value.removeprefix("torch."), None)
     if isinstance(found, torch.dtype | torch.memory_format | torch.layout):
         return found
-    try:
-        return found_at(value)[0]
-    except RequestError as error:
-        raise here.error(error.what, why=error.why, fix=error.fix) from error
+    return by_path(value, here)
 
 
 def source_of(value: Any, key: str, here: Here) -> str:
