@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 
@@ -13,6 +14,12 @@ from trainwright.config.own_parts import PARTS
 CHECKED = ["trainwright.nn", "trainwright.systems.readout"]
 
 install_import_hook(CHECKED, "beartype.beartype")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def key_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Runs are signed with a key of the tests', here and in processes that tests start; not with that of whoever runs them."""
+    os.environ["XDG_CONFIG_HOME"] = str(tmp_path_factory.mktemp("config"))
 
 
 @pytest.fixture(autouse=True)

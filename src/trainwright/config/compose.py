@@ -86,15 +86,14 @@ def compose(
     else:
         root = _read_with_bases(Path(config), top, files, problems, ())
     composed = Composed(root, model, files, problems)
-    for step in (_environment_steps(model, environment), _override_steps(overrides)):
-        for layer, make in step:
-            try:
-                each = make()
-                name_own(node.value for node in each.value.walk() if isinstance(node.value, str))
-                assign(root, each.path, each.value.in_layer(len(files) + layer), top)
-            except ConfigError as error:
-                composed.problems.append(error)
-    with reading(composed.received):
+    with reading(composed.received):  # what an option belongs to is asked of the class that a part names
+        for step in (_environment_steps(model, environment), _override_steps(overrides)):
+            for layer, make in step:
+                try:
+                    each = make()
+                    assign(root, each.path, each.value.in_layer(len(files) + layer), top)
+                except ConfigError as error:
+                    composed.problems.append(error)
         composed.problems += interpolate(root, model, environment)
     composed.problems += _unusable_values(root)
     return composed
@@ -134,7 +133,9 @@ def override(text: str) -> Assignment:
         path = parse_path(key.strip())
     except ConfigError as error:
         raise ConfigError(error.what, where=str(place), fix=error.fix) from error
-    return Assignment(path, literal(value, place))
+    found = literal(value, place)
+    name_own(node.value for node in found.walk() if isinstance(node.value, str))
+    return Assignment(path, found)
 
 
 def given(path: str, value: Any, shown: str) -> Assignment:
@@ -154,6 +155,11 @@ def _split(text: str) -> tuple[str, str, str]:
 
 def _read_with_bases(path: Path, top: Section, files: list[Path], problems: list[RequestError], chain: tuple[Path, ...]) -> Node:
     """A file merged onto its bases, each read relative to the file that names it."""
+    with reading(received_folder(path)):
+        return _merged(path, top, files, problems, chain)
+
+
+def _merged(path: Path, top: Section, files: list[Path], problems: list[RequestError], chain: tuple[Path, ...]) -> Node:
     own = canonical_keys(read_file(path, problems), top, problems)
     base = own.value.pop("base", None)
     chain = (*chain, path.resolve())

@@ -23,6 +23,7 @@ from pydantic import ConfigDict, Field, create_model
 from trainwright.config.errors import FOREIGN, ConfigError, did_you_mean
 from trainwright.config.model import PartConfig
 from trainwright.config.nested import MadeOptions
+from trainwright.config.torch_names import LISTED
 from trainwright.config.trust import ask, is_inside, is_named
 
 CONTEXT: dict[str, tuple[str, ...]] = {
@@ -105,11 +106,17 @@ def why_not_own(name: str) -> str:
     top = keys[0]
     if top in sys.stdlib_module_names and top != "__main__":
         return f"{top} is a module of Python"
+    return f"{top} is an installed package" if _is_installed(top) else ""
+
+
+def _is_installed(top: str) -> bool:
+    """Whether a package is what pip installed, or is in use by Trainwright itself; a folder of that name beside a run is not."""
+    if top in (__name__.partition(".")[0], "torch"):
+        return True
     _add_to_path()
     spec = None if top in sys.modules and sys.modules[top].__spec__ is None else importlib.util.find_spec(top)
     places = [] if spec is None else [*(spec.submodule_search_locations or []), *([spec.origin] if spec.origin else [])]
-    installed = any({"site-packages", "dist-packages"} & set(Path(each).parts) for each in places)
-    return f"{top} is an installed package" if installed or top in (__name__.partition(".")[0], "torch") else ""
+    return any({"site-packages", "dist-packages"} & set(Path(each).parts) for each in places)
 
 
 def imported(name: str) -> Any:
@@ -132,6 +139,8 @@ def _asked_file(text: str, name: str, use: str = "") -> Path:
 
 
 def _ask_module(name: str) -> None:
+    if name in LISTED and _is_installed(name.partition(".")[0]):
+        return
     module, _, attribute = name.rpartition(":" if ":" in name else ".")
     ask(name, f"import {module} and use {attribute} of it" if module else f"import {name}")
 

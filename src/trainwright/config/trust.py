@@ -18,7 +18,6 @@ from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from trainwright.config.errors import ConfigError, RequestError
 from trainwright.config.signature import unsigned_because
-from trainwright.config.torch_names import LISTED
 
 F = TypeVar("F", bound="FromFiles")
 P = ParamSpec("P")
@@ -35,8 +34,6 @@ class Received:
     folder: Path
     used: set[str] = field(default_factory=set)
     """Code that was imported, since it may be."""
-    named: set[str] = field(default_factory=set)
-    """What the person laid over these files on the command line or in Python."""
     refused: dict[str, str] = field(default_factory=dict)
     """Name → what it would have run."""
     unsigned: str | None = None
@@ -56,6 +53,8 @@ _reading: ContextVar[Received | None] = ContextVar("reading", default=None)
 _consent: ContextVar[bool] = ContextVar("consent", default=False)
 _own: set[str] = set()
 """Code that the person named in this process: in a configuration, on the command line or in Python."""
+_said: set[str] = set()
+"""Texts of settings on the command line, which may be laid over the files of a run."""
 
 
 class reading:
@@ -89,11 +88,9 @@ def ask(name: str, would: str, written: str = "") -> None:
     elsewhere is another.
     """
     scope = _reading.get()
-    if name in LISTED:
-        return
     if scope is None:
         _own.add(name)
-    elif name in _own or name in scope.named or written in scope.named or (scope.trusted and not is_inside(name)):
+    elif name in _own or name in _said or written in _said or (scope.trusted and not is_inside(name)):
         scope.used.add(name)
     else:
         scope.refused[name] = would
@@ -110,10 +107,8 @@ def is_inside(place: str | Path) -> bool:
 
 
 def name_own(texts: Iterable[str]) -> None:
-    """Of settings that are laid over the files of a run: they are the person's own words, and may name code."""
-    scope = _reading.get()
-    if scope is not None:
-        scope.named.update(texts)
+    """Of settings of the command line, which may be laid over the files of a run: they are the person's own words, and may name code."""
+    _said.update(texts)
 
 
 def is_named(name: str) -> bool:
