@@ -1,4 +1,4 @@
-"""An mkdocs hook: replaces `<!-- parts: KIND -->`, `<!-- options: SECTION -->` and `<!-- own options -->` by tables.
+"""An mkdocs hook: replaces `<!-- parts: KIND -->`, `<!-- options: SECTION -->`, `<!-- own options -->` and `<!-- node names -->` by tables.
 
 `<!-- decisions -->` becomes a list of them. Tables are made from the registry and the schema, as `trainwright list` and `--help` are: no
 name or default on a page is written by hand. No torch is imported.
@@ -15,9 +15,10 @@ from trainwright.api.config import Config
 from trainwright.api.own.config import OwnConfig
 from trainwright.config.options import Option, by_section, options_of
 from trainwright.config.registry import Part, parts
+from trainwright.config.torch_names import COMPUTING
 
 DECISIONS = Path(__file__).parent / "decisions"
-MARKER = re.compile(r"^<!-- (?:(?P<what>parts|options): (?P<name>\w+)|(?P<alone>own options|decisions)) -->$", re.MULTILINE)
+MARKER = re.compile(r"^<!-- (?:(?P<what>parts|options): (?P<name>\w+)|(?P<alone>own options|node names|decisions)) -->$", re.MULTILINE)
 NONE = 'None comes with Trainwright: they are the classes that `@tw.register("name")` names in a file under `imports`.\n'
 
 
@@ -32,7 +33,7 @@ def on_config(config: Any, **_: Any) -> Any:
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """The page with every marker replaced; called by mkdocs for each page."""
     named = {"parts": parts_of, "options": section}
-    alone = {"own options": own_options, "decisions": decision_list}
+    alone = {"own options": own_options, "node names": node_names, "decisions": decision_list}
     return MARKER.sub(lambda match: named[match["what"]](match["name"]) if match["what"] else alone[match["alone"]](), markdown)
 
 
@@ -68,6 +69,12 @@ def section(name: str) -> str:
 def own_options() -> str:
     """The options at the top of a configuration with a system of one's own."""
     return table(by_section(OwnConfig)[""])
+
+
+def node_names() -> str:
+    """Every name of torch and its neighbours that a node may have as its type, by module."""
+    rows = [f"| `{module}` | {', '.join(f'`{name}`' for name in names.split())} |" for module, names in COMPUTING.items()]
+    return "\n".join(["| module | names |", "|---|---|", *rows, ""])
 
 
 def table(options: Iterable[Option]) -> str:

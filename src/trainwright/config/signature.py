@@ -6,7 +6,6 @@ import hashlib
 import hmac
 import json
 import os
-import secrets
 import stat
 from collections.abc import Iterable
 from pathlib import Path
@@ -81,10 +80,10 @@ def _key(make: bool) -> bytes:
 def _write_new(file: Path) -> None:
     """Whole or not at all, readable by this person only; of two processes that begin together one wins."""
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    part = file.with_name(f".{file.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    part = file.with_name(f".{file.name}.{os.getpid()}.{os.urandom(4).hex()}")
     try:
         with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as opened:
-            opened.write(secrets.token_bytes(LENGTH))
+            opened.write(os.urandom(LENGTH))
             opened.flush()
             os.fsync(opened.fileno())
         try:

@@ -92,6 +92,8 @@ def ask(name: str, would: str, written: str = "") -> None:
         _own.add(name)
     elif name in _own or name in _said or written in _said or (scope.trusted and not is_inside(name)):
         scope.used.add(name)
+        if written in _said:  # from now on it stands there with its whole path
+            _said.add(name)
     else:
         scope.refused[name] = would
         raise ConfigError(f"'{written or name}' is named by a file that is not known to be yours", why=f"it would {would}", fix=_fix())
@@ -121,11 +123,6 @@ def uses_code() -> bool:
     """Whether what is built here names code that no list of Trainwright's has, so that its files are worth signing."""
     scope = _reading.get()
     return bool(_own if scope is None else scope.used)
-
-
-def is_received() -> bool:
-    """Whether parts are named by the files of a run at the moment."""
-    return _reading.get() is not None
 
 
 def received_folder(file: Path) -> Path | None:
