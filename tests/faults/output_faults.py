@@ -1,12 +1,14 @@
 """A process that has imported everything and runs commands in forks of itself, each killed by SIGKILL at a call of `os` or at a moment.
 
-It reads one JSON line for each: `words`, `folder`, and `number` (before which of `CALLS` it dies) or `seconds`; and answers the exit code.
+It reads one JSON line for each: `words`, `folder`, and `number` (before which of `CALLS` it dies), `seconds`, or `limit` (bytes that a
+file may have); and answers the exit code.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import sys
 import time
@@ -16,7 +18,7 @@ from typing import Any
 CALLS = ("fsync", "replace", "rename", "mkdir")
 
 
-def run_command(words: list[str], folder: str, number: int) -> int:
+def run_command(words: list[str], folder: str, number: int, limit: int) -> int:
     """Run a command in `folder`, quietly, and die before the `number`-th of the calls; 0 is none."""
     import torch
 
@@ -27,6 +29,8 @@ def run_command(words: list[str], folder: str, number: int) -> int:
     os.dup2(silent, 1)
     os.dup2(silent, 2)
     torch.set_num_threads(1)
+    if limit:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
     left = number
 
     def dying(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -44,13 +48,13 @@ def run_command(words: list[str], folder: str, number: int) -> int:
     return main(words)
 
 
-def forked(words: list[str], folder: str, number: int = 0, seconds: float | None = None) -> int:
+def forked(words: list[str], folder: str, number: int = 0, seconds: float | None = None, limit: int = 0) -> int:
     """The exit code of a command in a fork; -9 when it was killed."""
     child = os.fork()
     if child == 0:
         code = 1
         try:
-            code = run_command(words, folder, number)
+            code = run_command(words, folder, number, limit)
         finally:
             sys.stdout.flush()
             os._exit(code)

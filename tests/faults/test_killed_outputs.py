@@ -52,7 +52,7 @@ class Small(tw.System):
 
 class Data:
     def __init__(self):
-        x = torch.randn(40, 3, generator=torch.Generator().manual_seed(0))
+        x = torch.randn(400, 3, generator=torch.Generator().manual_seed(0))
         y = (x[:, 0] > 0).long()
         self.train, self.validation, self.predict = (x, y), (x[:9], y[:9]), (x, y)
 """
@@ -160,3 +160,18 @@ def test_an_output_is_whole_or_absent_wherever_the_command_was_killed(name: str,
     assert server(words, place) == 0, (place / "output.txt").read_text()
     assert contents(target) == expected and around(place, output) == others
     print(f"{name}: {kills} kills, none left half an output")
+
+
+FULL = [name for name, (_, output) in COMMANDS.items() if output and name != "lr"]
+
+
+@pytest.mark.parametrize("name", FULL)
+def test_a_disk_that_takes_no_more_leaves_what_was_there(name: str, place: Path, server: Any) -> None:
+    words, output = COMMANDS[name]
+    if name == "export":
+        remove(place / output)
+    before, others = contents(place / output), around(place, output)
+    assert server(words, place, limit=1500) == 2, (place / "output.txt").read_text()
+    said = (place / "output.txt").read_text()
+    assert "File too large" in said or "ulimit -f" in said
+    assert contents(place / output) == before and around(place, output) == others

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from trainwright.config.errors import RequestError
+from trainwright.runs.directory import RunDirectory
+from trainwright.runs.media.saver import Media
 from trainwright.runs.outputs import ensure_output, ensure_output_folder, write_output, write_output_folder
 from trainwright.runs.whole import Scratch, sweep, whole_file, whole_folder
 
@@ -213,6 +215,40 @@ def test_what_a_killed_writer_left_is_swept_by_the_next_one_and_what_is_being_wr
             place.write_text("whole")
         assert being_written.exists() and being_filled.exists()
     assert tree(here) == [".mine.tmp", "folder", "other.csv", "out.csv", "table.csv"]
+
+
+def test_a_run_that_was_killed_while_it_was_made_is_swept_by_the_next_and_its_hidden_files_when_it_goes_on(here: Path) -> None:
+    def beginning() -> None:
+        os.rename = lambda *_: die()  # type: ignore[assignment]
+        RunDirectory.create("run")
+
+    def going_on() -> None:
+        run = RunDirectory.create("run", resume=True)
+        (run.path / "media").mkdir()
+        with whole_file(run.path / "media" / "x.png") as place:
+            place.write_text("half")
+            die()
+
+    killed(beginning)
+    assert [each for each in tree(here) if each.endswith("run.json")] != [] and not (here / "run").exists()
+    RunDirectory.create("run").close()
+    assert tree(here) == ["run", "run/.lock", "run/run.json", "table.csv"]
+    killed(going_on)
+    assert len(tree(here / "run" / "media")) == 1
+    RunDirectory.create("run", resume=True).close()
+    assert tree(here / "run") == [".lock", "media", "run.json"]
+
+
+def test_media_of_a_killed_process_are_swept_by_the_next_that_saves_there(here: Path) -> None:
+    def saving() -> None:
+        with whole_file(here / "media" / "x.json") as place:
+            place.write_text("half")
+            die()
+
+    (here / "media").mkdir()
+    killed(saving)
+    Media(here / "media").save_json("y", {"a": 1})
+    assert tree(here / "media") == ["y.json"]
 
 
 def test_a_sweep_goes_into_folders_only_when_asked(here: Path) -> None:

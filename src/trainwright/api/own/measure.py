@@ -123,7 +123,8 @@ def exported(found: RunDirectory, place: Path, own: bool) -> list[Path]:
     The folder is whole or not there. Raises RunError when there is no model yet, RequestError when the place is taken or in a run, or the
     disk refuses.
     """
-    if not (found.model / WEIGHTS).is_file() and not any(found.model.glob("*.safetensors")):
+    # The last file of a model that is written: one whose writer was killed has weights and cannot be used.
+    if not any((found.model / last).is_file() for last in (POSITION, "model.json")):
         fix = f"continue it: trainwright resume {found.path}"
         raise RunError("this run has no model yet", where=str(found.path), why="training did not reach its end", fix=fix)
     ensure_output_folder(place, found.path)

@@ -16,6 +16,7 @@ from trainwright.runs.files import write_json
 from trainwright.runs.media import images, meshes, sequences
 from trainwright.runs.media.arrays import convert_data, saving, to_array
 from trainwright.runs.media.files import FORMATS, inside, whole, with_suffix, write_image, write_npz
+from trainwright.runs.whole import sweep
 
 log = logging.getLogger("trainwright.media")
 Name = str | os.PathLike[str]
@@ -30,6 +31,8 @@ class Media:
 
     def __init__(self, folder: str | os.PathLike[str], trackers: Iterable[Any] = ()) -> None:
         self.folder, self.trackers = Path(folder), list(trackers)
+        self._swept: set[Path] = set()
+        """Folders in which nothing of a killed process lies any more."""
         self.step = 0
         """The step that trackers show images under, when a method is not given another."""
         self._told: set[str] = set()
@@ -41,6 +44,9 @@ class Media:
     def get_save_path(self, filename: Name) -> Path:
         """The path of `filename` below the folder, its parents made; raises ConfigError for one that leaves it."""
         path = inside(self.folder, filename)
+        if path.parent not in self._swept and path.parent.is_dir():
+            self._swept.add(path.parent)
+            sweep(path.parent)
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
