@@ -36,8 +36,6 @@ VERSION_NAME = re.compile(r"(^|[_\s.-])(v|ver|version|release|build|firmware|rev
 VERSION = re.compile(r"\s*([0-9]{1,3})\.([0-9]{1,3})\s*")
 DISTINCT = 1000
 """Versions are few; a column with more different values is none."""
-HEAD = 4096
-"""Rows from which it is guessed whether a column of floats could be versions, before its text is looked at."""
 BLOCK = 1 << 23
 
 
@@ -73,13 +71,10 @@ def _are_versions(name: str, distinct: Sequence[str]) -> bool:
     return bool(VERSION_NAME.search(name)) or len({(whole, fraction.rstrip("0")) for whole, fraction in pairs}) < len(pairs)
 
 
-def could_be_versions(values: pa.ChunkedArray) -> bool:
-    """Whether the first numbers of a float column are few, small and of at most three decimals, so that a look at their text is due."""
-    distinct = pc.drop_null(values.slice(0, HEAD)).unique()
-    if not 1 < len(distinct) < DISTINCT // 4:
-        return False
-    low, high = pc.min_max(distinct)["min"].as_py(), pc.min_max(distinct)["max"].as_py()
-    return low >= 0 and high < 1000 and bool(pc.all(pc.equal(pc.round(distinct, 3), distinct)).as_py())
+def could_be_versions(first: Sequence[str]) -> bool:
+    """Whether the first values of a float column are written as versions may be, and come again, so that a look at all of them is due."""
+    few = len(set(first)) <= max(20, len(first) // 2)
+    return few and all(VERSION.fullmatch(value) for value in first)
 
 
 def may_hold_codes(path: Path, delimiter: str, quote: str) -> bool:

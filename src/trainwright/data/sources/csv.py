@@ -21,7 +21,7 @@ from trainwright.data.sniffing import TextForm
 from trainwright.data.source import FileSource, check_names
 from trainwright.data.sources import CSVOptions
 from trainwright.data.text import compression_of, lines_rewritten
-from trainwright.data.written_numbers import DISTINCT, HEAD, could_be_versions, forms_in, may_hold_codes, reason_to_keep
+from trainwright.data.written_numbers import DISTINCT, could_be_versions, forms_in, may_hold_codes, reason_to_keep
 
 LADDER: list[pa.DataType] = [
     pa.null(), pa.int64(), pa.bool_(), pa.date32(), pa.time32("s"), pa.timestamp("s"), pa.timestamp("s", "UTC"),
@@ -179,7 +179,7 @@ class CSVSource(FileSource):
         floats = [name for name, kind in types.items() if pa.types.is_floating(kind)]
         suspects = [name for name, kind in types.items() if pa.types.is_integer(kind)] + floats
         if not any(self._may_hold_codes(text) for text in self.texts):
-            suspects = self._possible_versions(floats, types)
+            suspects = self._possible_versions(floats)
         forms: dict[str, set[str]] = {name: set() for name in suspects}
         distinct: dict[str, list[str]] = {name: [] for name in suspects}
         for piece in self._as_written(suspects):
@@ -199,14 +199,13 @@ class CSVSource(FileSource):
             return not self.as_text
         return len(dialect.delimiter) > 1 or may_hold_codes(text.path, dialect.delimiter, dialect.quote)
 
-    def _possible_versions(self, floats: list[str], types: dict[str, pa.DataType]) -> list[str]:
+    def _possible_versions(self, floats: list[str]) -> list[str]:
         """The columns of floats whose first rows look like versions."""
-        heads: list[pa.Table] = []
-        for piece in self._typed(self.texts[0], types, floats) if floats else ():
-            heads.append(piece)
-            if sum(each.num_rows for each in heads) >= HEAD:
-                break
-        return [name for name in floats if heads and could_be_versions(pa.concat_tables(heads)[name])]
+        text = self.texts[0]
+        rows = text.head.rows[int(text.head.dialect.header) :]
+        nulls = set(self.options.nulls)
+        heads = {name: [row[place] for row in rows if len(row) > place] for place, name in enumerate(text.names) if name in floats}
+        return [name for name, values in heads.items() if could_be_versions([value for value in values if value.strip() not in nulls])]
 
     def _as_written(self, columns: list[str]) -> Iterator[pa.Table]:
         """The texts of some columns, block by block."""
