@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pyarrow as pa
@@ -85,6 +86,14 @@ def test_codes_are_seen_behind_any_delimiter_and_quote(delimiter: str, shape: st
     path.write_text("\n".join(between.join(["zip", "x"]) if not row else between.join([shape.format(f"0{row}"), "1"]) for row in range(30)))
     source = from_object(path)
     assert source.read()["zip"].to_pylist()[0].strip() == "01"
+
+
+def test_codes_are_seen_in_compressed_files_and_other_encodings(tmp_path: Path) -> None:
+    text = "zip,x\n" + "".join(f"{row % 4:05d},{row}\n" for row in range(40))
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(text.encode()))
+    (tmp_path / "b.csv").write_bytes(text.encode("utf-16"))
+    for name in ("a.csv.gz", "b.csv"):
+        assert from_object(tmp_path / name).read()["zip"].to_pylist()[:2] == ["00000", "00001"]
 
 
 def test_the_text_around_a_time_of_day_is_no_code(tmp_path: Path) -> None:

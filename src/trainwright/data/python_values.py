@@ -21,7 +21,7 @@ def column_of(values: Iterable[Any], as_written: bool = False) -> pa.Array:
     held = values if hasattr(values, "__len__") else list(values)
     try:
         return pa.array(held, from_pandas=True)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
+    except (pa.ArrowException, TypeError, OverflowError):
         return written_column(held) if as_written else text_column(held)
 
 
@@ -76,5 +76,5 @@ def _text_by_arrow(value: Any) -> str:
     try:
         array = pa.array([value], from_pandas=True)
         return str(array.cast(plain_type(array.type), safe=False).cast(pa.string())[0].as_py())
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
+    except (pa.ArrowException, TypeError, OverflowError):
         return str(value)

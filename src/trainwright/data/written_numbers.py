@@ -11,6 +11,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from trainwright.data.text import compression_of, opened_bytes
+
 ZEROS, HEX, LONG, DOTS, PLUS, MINUS = (
     "leading zeros",
     "hexadecimal",
@@ -79,17 +81,19 @@ def could_be_versions(first: Sequence[str]) -> bool:
 
 def may_hold_codes(path: Path, delimiter: str, quote: str) -> bool:
     """Whether anywhere in a text file a value is written in one of the `FORMS` that numbers lose; reads it once, in parallel."""
-    before = re.escape(delimiter if len(delimiter) == 1 else ",").replace("\\\t", "\\t")
+    before = re.escape(delimiter).replace("\\\t", "\\t")
     edge = rf"""\r\n"{re.escape(quote) if quote else ""}{before}"""
     value = r"[+-]?0[0-9]+(\.[0-9]*)?|[+-]?0[xX][0-9a-fA-F]+|\+[0-9]+|[+-]?[0-9]{16,}|[0-9]+[eE]\+?[0-9]{3,}"
     pattern = rf"(?:^|[{edge}])[ \t]*(?:{value})[ \t]*(?:[{edge}]|$)"
+    if compression_of(path):
+        return any(_matches(block, pattern) for block in _blocks(path))
     with path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
         return _found(content, pattern)
 
 
 def _found(content: mmap.mmap, pattern: str) -> bool:
     with memoryview(content) as held, ThreadPoolExecutor() as workers:
-        return any(workers.map(lambda piece: _matches(held, piece, pattern), _pieces(content)))
+        return any(workers.map(lambda piece: _matches(held[slice(*piece)], pattern), _pieces(content)))
 
 
 def _pieces(content: mmap.mmap) -> Iterator[tuple[int, int]]:
@@ -104,8 +108,20 @@ def _pieces(content: mmap.mmap) -> Iterator[tuple[int, int]]:
         start = end
 
 
-def _matches(content: memoryview, piece: tuple[int, int], pattern: str) -> bool:
-    with content[slice(*piece)] as part:
+def _blocks(path: Path) -> Iterator[bytes]:
+    """A compressed file as text, in blocks of whole lines."""
+    rest = b""
+    with opened_bytes(path) as opened:
+        while read := opened.read(BLOCK):
+            text = rest + read
+            cut = text.rfind(b"\n") + 1
+            yield text[:cut]
+            rest = text[cut:]
+    yield rest
+
+
+def _matches(content: memoryview | bytes, pattern: str) -> bool:
+    with memoryview(content) as part:
         offsets = pa.py_buffer((0).to_bytes(8, "little") + len(part).to_bytes(8, "little"))
         text = pa.Array.from_buffers(pa.large_binary(), 1, [None, offsets, pa.py_buffer(part)])
         found = bool(pc.any(pc.match_substring_regex(text, pattern)).as_py())

@@ -23,7 +23,7 @@ from trainwright.features.words import coded
 
 WHOLE = re.compile(r"[+-]?[0-9]+")
 NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
-TRUTH = {"true": "true", "false": "false", "1": "true", "0": "false"}
+TRUTH: dict[str | float, str] = {"true": "true", "false": "false", 1.0: "true", 0.0: "false"}
 """Words of truth values, as training reads them in a text table, and the numbers that stand for them elsewhere."""
 
 BY_VALUE = ("category", "binary")
@@ -155,7 +155,7 @@ class AsTrained:
         if given == "text":
             values = self._without_null_words(name, kind, values)
         if feature.kind == "number":
-            return _for_numbers(values, kind, decimal)
+            return _for_numbers(values, kind, given, decimal)
         if feature.kind in BY_VALUE and "other" not in (kind, given) and (given != kind or is_text(values.type) != (kind == "text")):
             return _by_value(values, kind, given, feature, decimal)
         return values
@@ -171,11 +171,11 @@ class AsTrained:
         return pc.if_else(missing, pa.scalar(None, texts.type), texts) if pc.any(missing).as_py() else texts
 
 
-def _for_numbers(values: pa.Array, kind: str, decimal: str) -> pa.Array:
+def _for_numbers(values: pa.Array, kind: str, given: str, decimal: str) -> pa.Array:
     """Text with the decimal point that numbers are parsed with, and words of truth as 1 and 0; anything else as it is."""
     if not is_text(values.type):
         return values
-    if kind == "boolean":
+    if kind == "boolean" or given != "text":
         words = pc.utf8_lower(pc.utf8_trim_whitespace(values))
         return pc.if_else(pc.equal(words, "true"), "1", pc.if_else(pc.equal(words, "false"), "0", values))
     if decimal == "," and kind in ("integer", "float"):
@@ -199,7 +199,7 @@ def canonical(word: str, kind: str, decimal: str = ".") -> str:
     """A value in the spelling it has in a column of this kind; a word that is none of its values as it is."""
     text = word.strip()
     if kind == "boolean":
-        return TRUTH.get(text.casefold(), word)
+        return TRUTH.get(float(text) if NUMBER.fullmatch(text) else text.casefold(), word)
     if kind in ("date", "time"):
         return _time_text(text, kind) or word
     if text in ("true", "false") and decimal == ".":

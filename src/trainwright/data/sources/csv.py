@@ -193,11 +193,12 @@ class CSVSource(FileSource):
         return dict.fromkeys(kept, pa.string())
 
     def _may_hold_codes(self, text: TextFile) -> bool:
-        """Whether the bytes of a file hold such a value; without looking, where they are no plain text."""
+        """Whether the bytes of a file hold such a value; without looking, where they are not those of the values."""
+        if self.as_text:
+            return False
         dialect = text.head.dialect
-        if self.as_text or compression_of(text.path) or not dialect.encoding.startswith(("utf-8", "latin-1", "ascii", "cp")):
-            return not self.as_text
-        return len(dialect.delimiter) > 1 or may_hold_codes(text.path, dialect.delimiter, dialect.quote)
+        looked = len(dialect.delimiter) == 1 and dialect.encoding.startswith(("utf-8", "latin-1", "ascii", "cp"))
+        return not looked or may_hold_codes(text.path, dialect.delimiter, dialect.quote)
 
     def _possible_versions(self, floats: list[str]) -> list[str]:
         """The columns of floats whose first rows look like versions."""

@@ -41,7 +41,7 @@ def later_rows(data: Any, form: TextForm | None, columns: Collection[str], memor
     if given["type"] == "xlsx":
         from trainwright.data.sources.xlsx import ExcelSource
 
-        return ExcelSource(ExcelOptions(path=str(data), nulls=[""]), memory_limit)
+        return ExcelSource(ExcelOptions(path=str(data), nulls=[""]), memory_limit, as_written=True)
     return from_object(data, memory_limit)
 
 

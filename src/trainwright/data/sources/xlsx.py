@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from trainwright.config.errors import DataError, did_you_mean
 from trainwright.data.files import found_files, shared_name
-from trainwright.data.python_values import column_of, text_column
+from trainwright.data.python_values import column_of, text_column, written_column
 from trainwright.data.schemas import common_schema, fitted
 from trainwright.data.sniffing import sniff_header
 from trainwright.data.source import FileSource, check_names
@@ -22,10 +22,13 @@ Rows = list[tuple[Any, ...]]
 
 
 class ExcelSource(FileSource):
-    """Rows of a sheet, of one or several workbooks; always held in memory, because a sheet has a million rows at most."""
+    """Rows of a sheet, of one or several workbooks; always held in memory, because a sheet has a million rows at most.
 
-    def __init__(self, options: ExcelOptions, memory_limit: int) -> None:
-        self.options = options
+    With `as_written` every cell is kept as it is written, so that none is read by what stands in other rows.
+    """
+
+    def __init__(self, options: ExcelOptions, memory_limit: int, *, as_written: bool = False) -> None:
+        self.options, self.as_written = options, as_written
         files = found_files(options.path)
         super().__init__(files, shared_name(files, options.path), memory_limit)
 
@@ -35,7 +38,7 @@ class ExcelSource(FileSource):
 
     def load(self) -> pa.Table:
         """All rows at once."""
-        tables = [_table(path, self.options) for path in self.files]
+        tables = [_table(path, self.options, self.as_written) for path in self.files]
         schema = common_schema([table.schema for table in tables], [path.name for path in self.files])
         return pa.concat_tables(fitted(table, schema) for table in tables)
 
@@ -50,7 +53,7 @@ class ExcelSource(FileSource):
         yield table if columns is None else table.select(columns)
 
 
-def _table(path: Path, options: ExcelOptions) -> pa.Table:
+def _table(path: Path, options: ExcelOptions, as_written: bool) -> pa.Table:
     rows = _rows(path, options.sheet)
     rows = [row for row in rows if any(value is not None for value in row)]
     if not rows:
@@ -67,7 +70,7 @@ def _table(path: Path, options: ExcelOptions) -> pa.Table:
     check_names(names, path.name)
     nulls = set(options.nulls)
     columns = zip(*rows[int(header) :], strict=True) if len(rows) > int(header) else [()] * width
-    return pa.Table.from_arrays([_column(list(values), nulls) for values in columns], names=names)
+    return pa.Table.from_arrays([_column(list(values), nulls, as_written) for values in columns], names=names)
 
 
 def _rows(path: Path, sheet: str | int) -> Rows:
@@ -102,9 +105,11 @@ def _rows(path: Path, sheet: str | int) -> Rows:
         book.close()
 
 
-def _column(values: list[Any], nulls: set[str]) -> pa.Array:
+def _column(values: list[Any], nulls: set[str], as_written: bool) -> pa.Array:
     """Numbers, truth values or dates where all values are; otherwise text."""
     cleaned = [None if value is None or (isinstance(value, str) and value.strip() in nulls) else value for value in values]
+    if as_written:
+        return written_column(cleaned)
     kinds = {type(value) for value in cleaned if value is not None}
     if not kinds:
         return pa.nulls(len(cleaned))

@@ -133,7 +133,8 @@ TYPED: dict[str, list[list[Any]]] = {
               [Decimal("1.50"), Decimal("12.25"), 3, None], ["1.50", 12.25, 3, np.nan]],
     "day": [[datetime.date(2024, 1, 5), datetime.date(2024, 2, 10), datetime.date(2023, 12, 31), datetime.date(2024, 7, 1)],
             pd.to_datetime(["2024-01-05", "2024-02-10", "2023-12-31", "2024-07-01"]),
-            [datetime.datetime(2024, 1, 5), datetime.date(2024, 2, 10), "2023-12-31", pd.Timestamp("2024-07-01")]],
+            [datetime.datetime(2024, 1, 5), datetime.date(2024, 2, 10), "2023-12-31", pd.Timestamp("2024-07-01")],
+            [np.datetime64("2024-01-05"), np.datetime64("2024-02-10"), np.datetime64("2023-12-31"), np.datetime64("2024-07-01")]],
     "moment": [pd.to_datetime(["2024-01-05 10:30", "2024-02-10 23:00", "2023-12-31 00:00", "2024-07-01 06:15"]),
                ["2024-01-05T10:30:00", "2024-02-10 23:00:00.000", "2023-12-31", "2024-07-01 06:15"]],
     "zip": [[501, 2134, 12345, 90210], [501.0, 2134.0, 12345.0, 90210.0], ["00501", 2134, "12345", 90210]],
@@ -152,6 +153,23 @@ def test_typed_values_are_the_written_ones(name: str, encoder: TableEncoder, tmp
         for row in range(4):
             single = {each: [of[row]] for each, of in columns.items()} | {name: [list(values)[row]]}
             assert_same(arrays(encoder, single), {key: block[row : row + 1] for key, block in wanted.items()}, f"{name} row {row}")
+
+
+def test_a_sheet_is_read_cell_by_cell(encoder: TableEncoder, tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    cells = {each: list(values) for each, values in COLUMNS.items()}
+    wanted = arrays(encoder, cells)
+    typed = cells | {"zip": ["00501", 2134, 12345, "90210"], "code": [1, 2.0, "3", None], "flag": [True, "False", 1, False],
+                     "price": [1.5, "12.25", 3, None], "grade": [1.5, 2, "2.50", 3], "yes": [True, "no", 1, 0],
+                     "day": [datetime.datetime(2024, 1, 5), "2024-02-10", datetime.datetime(2023, 12, 31), "2024-07-01"],
+                     "moment": [datetime.datetime(2024, 1, 5, 10, 30), "2024-02-10 23:00", "2023-12-31",
+                                datetime.datetime(2024, 7, 1, 6, 15)]}  # fmt: skip
+    for what, columns in (("text", cells), ("cells", typed)):
+        book = openpyxl.Workbook()
+        for row in [list(columns), *zip(*columns.values(), strict=True)]:
+            book.active.append(row)
+        book.save(tmp_path / f"{what}.xlsx")
+        assert_same(arrays(encoder, tmp_path / f"{what}.xlsx"), wanted, what)
 
 
 def test_a_number_that_two_spellings_have_is_unknown(encoder: TableEncoder) -> None:
@@ -228,7 +246,7 @@ def test_a_model_without_a_reading_still_encodes(encoder: TableEncoder) -> None:
     ("word", "kind", "wanted"),
     [("1.0", "integer", "1"), ("001", "integer", "1"), ("1e3", "integer", "1000"), ("x", "integer", "x"), ("1_0", "integer", "1_0"),
      ("0.10", "float", "0.1"), ("1e999", "float", "1e999"), ("TRUE", "boolean", "true"), ("0", "boolean", "false"),
-     ("maybe", "boolean", "maybe"),
+     ("maybe", "boolean", "maybe"), ("1.0", "boolean", "true"),
      ("2024-01-05 00:00:00", "date", "2024-01-05"), ("soon", "date", "soon"), ("１", "integer", "１")],
 )  # fmt: skip
 def test_a_word_has_one_spelling(word: str, kind: str, wanted: str) -> None:
