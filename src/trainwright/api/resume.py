@@ -85,7 +85,7 @@ def resume_run(found: RunDirectory, config: Config, source: Source | None = None
     refuse_changes(saved, config, found)
     check_data(found, prepared)
     if found.status == "finished":
-        log.info("this run is finished: %s", found.path)
+        say_finished(saved, config, found)
         return Run(found)
     with RunDirectory.create(str(found.path), found.name, resume=True) as run:
         log.info("continuing %s", run.path)
@@ -111,6 +111,15 @@ def refuse_changes(saved: Config, config: Config, found: RunDirectory) -> None:
         why=said + (f" and {len(changed) - 8} more" if len(changed) > 8 else ""),
         fix=fix,
     )
+
+
+def say_finished(saved: Any, config: Any, found: RunDirectory) -> None:
+    """Say that there is nothing to continue, and which settings that were given have no effect by it."""
+    log.info("this run is finished: %s", found.path)
+    before, now = flat(saved.model_dump(mode="json")), flat(config.model_dump(mode="json"))
+    changed = [key for key in sorted(now) if before.get(key) != now[key] and key not in ("run.dir", "run.name")]
+    if changed:
+        log.warning("what was asked for has no effect on it: %s", ", ".join(changed))
 
 
 def flat(values: Any, prefix: str = "") -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from trainwright.cli.forms import Form
 from trainwright.cli.launch import add_launch_flags, prepare
 from trainwright.cli.parser import Parser, add_trust_flag
 
@@ -19,6 +20,7 @@ def run(words: Sequence[str]) -> int:
     from trainwright.api.resume import with_config
 
     found = with_config(arguments.run)
+    arguments.use("own run" if is_own_run(found) else "table")
     place = Path(arguments.output or f"{found.name}-model")
     for each in exported(found, place, is_own_run(found)):
         print(each)
@@ -37,5 +39,9 @@ def parser() -> Parser:
     made.add_argument("run", metavar="RUN", help="a run directory, or a folder of runs (its latest)")
     made.add_argument("-o", "--output", metavar="FOLDER", help="an empty or new folder; default: the run's name and -model")
     add_trust_flag(made)
-    add_launch_flags(made)
+    add_launch_flags(made, ("verbose", "typecheck"))
+    made.forms = {
+        "own run": Form("a run of a system of one's own", ("output", "verbose", "typecheck")),
+        "table": Form("a table's run", ("output", "verbose")),
+    }
     return made

@@ -34,7 +34,7 @@ def run(words: Sequence[str]) -> int:
         fix = "name a config, a run or a class: trainwright inspect config.yaml; trainwright inspect ./net.py:Net --input 3x32x32"
         raise RequestError("nothing to inspect", fix=fix)
     _check(arguments)
-    shapes = shapes_in(arguments.input or "", arguments.dtype)
+    shapes = shapes_in(arguments.input or "", arguments.dtype or "float32")
     found = _found(arguments, shapes)
     from trainwright.nn.inspection.tree import called, table
 
@@ -54,6 +54,16 @@ def run(words: Sequence[str]) -> int:
 
 
 def _check(arguments: Any) -> None:
+    picture = bool(arguments.output)
+    unused = {
+        "--dtype": (arguments.dtype is not None and not arguments.input, "it is the dtype of inputs: add --input"),
+        "--depth": (arguments.depth is not None and arguments.json and not picture, "--json prints every level: leave it out"),
+        "--match": (arguments.match is not None and arguments.json, "--json prints every module: leave it out"),
+        "--buffers": (arguments.buffers and arguments.json, "--json prints every buffer: leave it out"),
+    }
+    for flag, (given, fix) in unused.items():
+        if given:
+            raise RequestError(f"{flag} has no effect here", where=f"command line: {flag}", fix=fix)
     if arguments.depth is not None and arguments.depth < 0:
         raise RequestError(f"{arguments.depth} is no depth", where="--depth", fix="0 shows the model alone, 1 its layers")
     if arguments.batch_size is not None and arguments.batch_size < 0:
@@ -198,7 +208,7 @@ def parser() -> ConfiguredParser:
         help="a config, a run, or a class (./net.py:Net, torch.nn.LSTM); then settings or arguments",
     )
     made.add_argument("--input", metavar="SHAPES", help="what a class is run on, without the batch: 3x32x32 or 10:int64,mask=10:bool")
-    made.add_argument("--dtype", default="float32", metavar="DTYPE", help="of the inputs whose shape names none (float32)")
+    made.add_argument("--dtype", metavar="DTYPE", help="of the inputs whose shape names none (float32)")
     made.add_argument("--batch-size", type=int, metavar="N", help="rows to run it on (1); 0: the inputs have no batch dimension")
     made.add_argument("--depth", type=int, metavar="N", help=f"levels of the tree ({DEPTH}), and of the picture (what is readable)")
     made.add_argument("--match", metavar="PATTERN", help="only modules whose name or class fits: 'encoder.*', '*Norm', re:…")

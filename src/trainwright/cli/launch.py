@@ -10,8 +10,10 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from trainwright.cli.parser import HelpShown, Parser
+from trainwright.cli.parser import Parser
+from trainwright.cli.streams import Shown
 from trainwright.config.compose import Assignment, given
 from trainwright.config.errors import ConfigError, RequestError, did_you_mean
 from trainwright.config.trust import reading, received_folder, trust
@@ -62,19 +64,24 @@ class Launch:
         raise ConfigError(f"there is no GPU {self.gpus[count]}", where=f"--gpu {','.join(self.gpus)}", why=why, fix=fix)
 
 
-def add_launch_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the flags to the parser of a command."""
-    parser.add_argument(
-        "--gpu", metavar="IDS", help="GPUs to use, as nvidia-smi counts them: 0 or 0,1; none for the CPU. CUDA_VISIBLE_DEVICES wins"
-    )
-    parser.add_argument("--verbose", action="store_true", help="show debug messages on the console too")
-    parser.add_argument(
-        "--typecheck", action="store_true", help="check shapes and types that annotations state at every call, in your modules too; slower"
-    )
-    parser.add_argument(
-        "--debug", action="store_true", help="one batch an epoch, no workers, anomaly detection, plain progress: breakpoint() works"
-    )
-    parser.add_argument("--limit-batches", metavar="N", type=int, help="train and evaluate on N batches an epoch only")
+FLAGS: dict[str, dict[str, Any]] = {
+    "gpu": {"metavar": "IDS", "help": "GPUs to use, as nvidia-smi counts them: 0 or 0,1; none for the CPU. CUDA_VISIBLE_DEVICES wins"},
+    "verbose": {"action": "store_true", "help": "show debug messages on the console too"},
+    "typecheck": {
+        "action": "store_true",
+        "help": "check shapes and types that annotations state at every call, in your modules too; slower",
+    },
+    "debug": {"action": "store_true", "help": "one batch an epoch, no workers, anomaly detection, plain progress: breakpoint() works"},
+    "limit_batches": {"metavar": "N", "type": int, "help": "train and evaluate on N batches an epoch only"},
+}
+LAUNCH = tuple(FLAGS)
+"""The names of all of them."""
+
+
+def add_launch_flags(parser: argparse.ArgumentParser, names: Sequence[str] = LAUNCH) -> None:
+    """Add the flags, or those of these names, to the parser of a command."""
+    for name in names:
+        parser.add_argument(f"--{name.replace('_', '-')}", **FLAGS[name])
 
 
 def prepare(arguments: argparse.Namespace, own: Sequence[str] = ()) -> Launch:
@@ -83,15 +90,15 @@ def prepare(arguments: argparse.Namespace, own: Sequence[str] = ()) -> Launch:
     Raises ConfigError for GPUs that cannot be, a limit below 1, and packages that are missing.
     """
     launch = Launch(level=logging.DEBUG if arguments.verbose else logging.INFO)
-    if arguments.gpu is not None:
+    if getattr(arguments, "gpu", None) is not None:
         _choose_gpus(arguments.gpu, launch)
     if arguments.typecheck:
         from trainwright.config.typecheck import install
 
         install()
-    if arguments.debug:
+    if getattr(arguments, "debug", False):
         launch.settings += [given(path, value, "command line: --debug") for path, value in DEBUG.items()]
-    if arguments.limit_batches is not None:
+    if getattr(arguments, "limit_batches", None) is not None:
         if arguments.limit_batches < 1:
             raise ConfigError(f"{arguments.limit_batches} batches are too few", where="--limit-batches", fix="write 1 or more")
         shown = f"command line: --limit-batches {arguments.limit_batches}"
@@ -160,7 +167,7 @@ def divided(parser: Parser, words: Sequence[str]) -> tuple[list[str], list[str]]
         theirs = own_parser(path, [folder] if folder else [])
     if {"-h", "--help"} & set(rest):
         print(theirs.format_help())
-        raise HelpShown
+        raise Shown
     kept, own = _sorted(parser, theirs, mine)
     return kept, [*own, *rest]
 

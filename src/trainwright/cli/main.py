@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextvars import copy_context
 from importlib import import_module
 
-from trainwright.cli.streams import OutputLostError, end_of, prepare_streams
+from trainwright.cli.streams import OutputLostError, Shown, end_of, prepare_streams
 
 COMMANDS: dict[str, str] = {
     "train": "train on a table, or as a configuration says",
@@ -66,27 +66,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def dispatch(words: list[str], shown_whole: bool = False) -> int:
     """Run the command that `words` name; mistakes and failures are printed to stderr."""
-    first = words[0] if words else "--help"
-    if first in ("-h", "--help", "help") and len(words) < 2:
-        print(overview())
-        return 0
-    if first == "help":
-        first, words = words[1], [words[1], "--help"]
-    if first in ("-V", "--version", "version"):
-        from trainwright._version import __version__
-
-        print(f"trainwright {__version__}")
-        return 0
-    from trainwright.cli.parser import HelpShown
     from trainwright.config.errors import TrainwrightError
 
     try:
-        if first not in COMMANDS:
-            raise unknown_command(first, words)
-        command = import_module(f"trainwright.cli.{first}").run
-        code: int = copy_context().run(command, words[1:])  # what --trust-code allows ends with the command
-        return code
-    except HelpShown:
+        return run_command(words)
+    except Shown:
         return 0
     except (TrainwrightError, SystemExit) as error:
         if shown_whole:
@@ -97,6 +81,47 @@ def dispatch(words: list[str], shown_whole: bool = False) -> int:
         failure = told_exit(error) if isinstance(error, SystemExit) else error
         explain(failure)
         return failure.exit_code
+
+
+def run_command(words: list[str]) -> int:
+    """The exit code of the command; raises Shown where only a help or the version is asked for, TrainwrightError for what goes wrong."""
+    refuse_characters(words)
+    first = words[0] if words else "--help"
+    if first in ("-h", "--help", "help") and len(words) < 2:
+        print(overview())
+        raise Shown
+    if first in ("-V", "--version", "version"):
+        from trainwright._version import __version__
+
+        refuse_more(words, 1)
+        print(f"trainwright {__version__}")
+        raise Shown
+    if first == "help":
+        refuse_more(words, 2)
+        first, words = words[1], [words[1], "--help"]
+    if first not in COMMANDS:
+        raise unknown_command(first, words)
+    command = import_module(f"trainwright.cli.{first}").run
+    code: int = copy_context().run(command, words[1:])  # what --trust-code allows ends with the command
+    return code
+
+
+def refuse_more(words: list[str], count: int) -> None:
+    """Raise RequestError for words after the first `count`, which nothing would look at."""
+    from trainwright.config.errors import RequestError
+
+    if len(words) > count:
+        raise RequestError(f"one argument too many: '{words[count]}'", fix=f"trainwright {' '.join(words[:count])}")
+
+
+def refuse_characters(words: list[str]) -> None:
+    """Raise RequestError for a word that is no text: bytes that are not UTF-8, which no file of a run could hold."""
+    from trainwright.config.errors import RequestError
+
+    for word in words:
+        if any(each == "\0" or "\ud800" <= each <= "\udfff" for each in word):
+            shown = word.encode(errors="backslashreplace").decode().replace("\0", "\\0")
+            raise RequestError("an argument is not text in UTF-8", where=f"command line: {shown}", fix="rename the file, or mend the value")
 
 
 def overview() -> str:

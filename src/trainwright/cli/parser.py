@@ -7,13 +7,25 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
+from trainwright.cli.forms import Form, refuse_unused_flags, refuse_unused_settings
+from trainwright.cli.streams import Shown
 from trainwright.cli.style import bold, heading, two_columns, wrapped
 from trainwright.config.errors import RequestError, nearest
 from trainwright.config.trust import trust
 
 
-class HelpShown(Exception):
-    """The help was asked for and printed; there is nothing else to do."""
+class Arguments(argparse.Namespace):
+    """The arguments of a command, and which flags were given."""
+
+    def __init__(self, parser: Parser, words: Sequence[str]) -> None:
+        super().__init__()
+        self._parser, self._given = parser, parser.given(words)
+
+    def use(self, form: str, settings: Sequence[str] = ()) -> None:
+        """Say which form of the command this is; raises RequestError for a flag or setting that was given and that it does not use."""
+        chosen, command = self._parser.forms[form], self._parser.prog
+        refuse_unused_flags(chosen, command, self._given)
+        refuse_unused_settings(chosen, command, settings)
 
 
 class Parser(argparse.ArgumentParser):
@@ -22,16 +34,18 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, name: str, does: str, usage: str, examples: Sequence[str], more: Callable[[], str] | None = None) -> None:
         super().__init__(prog=f"trainwright {name}", add_help=False, allow_abbrev=False)
         self.does, self.written, self.examples, self.more = does, usage, examples, more
+        self.forms: dict[str, Form] = {}
+        """Name → a way to use the command, where they differ in the flags and settings they use; the command says which with `use`."""
         self.add_argument("-h", "--help", action="store_true", help="this help")
 
-    def parse(self, words: Sequence[str]) -> argparse.Namespace:
-        """The arguments in `words`; raises HelpShown when the help was asked for, RequestError for anything unknown."""
+    def parse(self, words: Sequence[str]) -> Arguments:
+        """The arguments in `words`; raises Shown when the help was asked for, RequestError for anything unknown."""
         words = [self._with_dashes(each) for each in words]
         if "-h" in words or "--help" in words:
             print(self.format_help())
             sys.stdout.flush()
-            raise HelpShown
-        known, unknown = self.parse_known_intermixed_args(words)
+            raise Shown
+        known, unknown = self.parse_known_intermixed_args(words, Arguments(self, words))
         flags = [each for each in unknown if each.startswith("-")]
         if flags:
             raise self._unknown(flags[0])
@@ -40,6 +54,18 @@ class Parser(argparse.ArgumentParser):
         if getattr(known, "trust_code", False):
             trust()
         return known
+
+    def given(self, words: Sequence[str]) -> dict[str, str]:
+        """The flags among the words: name of the value → as it is written."""
+        found = {}
+        for word in words:
+            name = word.partition("=")[0]
+            action = self._option_string_actions.get(name) or (
+                self._option_string_actions.get(word[:2]) if word.startswith("-") and not word.startswith("--") else None
+            )
+            if action is not None:
+                found[action.dest] = name if name in self._option_string_actions else word[:2]
+        return found
 
     def error(self, message: str) -> NoReturn:
         """Argparse's own refusals, as ours."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from trainwright.cli.forms import Form
 from trainwright.cli.launch import Launch, add_launch_flags, prepare
 from trainwright.cli.parser import Parser, add_trust_flag
 from trainwright.cli.style import dim, table, width
@@ -31,13 +32,13 @@ def run(words: Sequence[str]) -> int:
         raise RequestError("the ending of the file names no format", where=f"command line: -o {arguments.output}", fix=fix)
     if not looks_like_table(arguments):
         return predict_own(arguments, launch)
+    arguments.use("table")
     from trainwright.data.arrow import pandas_later
 
     pandas_later()
     from trainwright.api.predict import predict_file
-    from trainwright.runs.log import console_logging
 
-    console_logging()
+    launch.start_console()
     predictions = predict_file(arguments.run, arguments.data, arguments.output, escape_formulas=arguments.escape_formulas)
     if arguments.output:
         print(f"{arguments.output}: {predictions.num_rows} rows")
@@ -74,6 +75,7 @@ def predict_own(arguments: Any, launch: Launch) -> int:
     where = f"trainwright predict {arguments.run}"
     output = Path(arguments.output or f"predictions-{arguments.split}.safetensors")
     if is_configuration(arguments.run):
+        arguments.use("config")
         if not arguments.weights:
             raise RequestError("there is nothing to predict with", where=where, fix="name a run, or add --weights RUN|FILE")
         composed = compose_own(arguments.run, launch.settings)
@@ -88,6 +90,7 @@ def predict_own(arguments: Any, launch: Launch) -> int:
             why = "its data come from its configuration"
             raise RequestError("this run's system reads no files here", where=arguments.data, why=why, fix=f"{where} --split test")
         ensure_predictions(output, saved_config(found).model_dump(mode="json"))
+        arguments.use("own run")
         trained = from_run(found, arguments.split, launch.settings)
     outputs = predicted(trained, arguments.split)
     write_predictions(outputs, output)
@@ -135,9 +138,17 @@ def parser() -> Parser:
     made.add_argument("--split", default="predict", metavar="NAME", help="of a system of your own: which split of its data")
     made.add_argument("--weights", default="", metavar="RUN|FILE", help="weights for a configuration")
     add_trust_flag(made)
-    add_launch_flags(made)
+    add_launch_flags(made, ("gpu", "verbose", "typecheck"))
     made.add_argument("-o", "--output", metavar="FILE", help="where to write them; .csv, .parquet or .jsonl")
     made.add_argument(
         "--escape-formulas", action="store_true", help="in a .csv, put a ' before text that a spreadsheet would run: = + - @ at its start"
     )
+    own = ("split", "output", "gpu", "verbose", "typecheck")
+    with_weights = "name its configuration instead: trainwright predict RUN/config.yaml --weights FILE"
+    table = ("output", "escape_formulas", "verbose", "typecheck")
+    made.forms = {
+        "table": Form("the rows of a file", table, instead="leave it out: the run's own model predicts all rows"),
+        "own run": Form("a run of a system of one's own", own, instead=with_weights),
+        "config": Form("a configuration", (*own, "weights")),
+    }
     return made

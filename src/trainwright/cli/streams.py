@@ -13,6 +13,10 @@ WORKING = ("train", "resume", "export", "report", "convert")
 """Commands whose result is what they write to files: nobody need read along."""
 
 
+class Shown(Exception):
+    """What was asked for (a help, the version) is printed; there is nothing else to do."""
+
+
 class OutputLostError(OSError):
     """What was printed could not be written: the reader is gone, or the disk is full."""
 

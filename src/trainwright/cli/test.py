@@ -7,7 +7,8 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from trainwright.cli.launch import add_launch_flags, prepare
+from trainwright.cli.forms import MEASURING, Form
+from trainwright.cli.launch import LAUNCH, add_launch_flags, prepare
 from trainwright.cli.parser import ConfiguredParser, add_trust_flag
 from trainwright.config.errors import RequestError, RunError
 
@@ -28,14 +29,16 @@ def measure(arguments: Any, launch: Any, split: str) -> int:
 
     launch.start_console()
     launch.check_gpus()
-    found = metrics_of(arguments.config, [*launch.settings, *arguments.settings], arguments.weights, split)
+    found = metrics_of(arguments, [*launch.settings, *arguments.settings], split)
     print(json.dumps(found, indent=2, ensure_ascii=False) if arguments.json else shown(found))
     return 0
 
 
-def metrics_of(named: str, settings: list[Any], weights: str, split: str) -> dict[str, Any]:
+def metrics_of(arguments: Any, settings: list[Any], split: str) -> dict[str, Any]:
     """Metrics of a split. Raises RequestError for a configuration without weights, RunError when there is no run."""
+    named, weights = arguments.config, arguments.weights
     if is_configuration(named):
+        arguments.use("weights", arguments.settings)
         if not weights:
             why = "a configuration has no weights of its own"
             fix = f"name a run (trainwright {split} RUN), or add --weights RUN|FILE"
@@ -54,7 +57,9 @@ def metrics_of(named: str, settings: list[Any], weights: str, split: str) -> dic
         if not is_own_run(directory):
             from trainwright.api.splits import measured_split
 
+            arguments.use("table", arguments.settings)
             return measured_split(directory, split)
+        arguments.use("own run", arguments.settings)
         trained = from_run(directory, split, settings)
     step, epoch = trained.engine.position
     return {"weights": trained.source, "step": step, "epoch": epoch, "split": split, "metrics": {"": measured(trained, split)}}
@@ -99,3 +104,9 @@ def add_measuring(made: ConfiguredParser) -> None:
     made.add_argument("--json", action="store_true", help="print JSON")
     add_trust_flag(made)
     add_launch_flags(made)
+    instead = "name its configuration instead: trainwright test RUN/config.yaml --weights FILE"
+    made.forms = {
+        "table": Form("a table's run", ("json", "verbose", "typecheck"), instead="leave it out: a run is measured as it was trained"),
+        "own run": Form("a run of a system of one's own", ("json", *LAUNCH), MEASURING, "leave it out; for other weights " + instead),
+        "weights": Form("a configuration with weights", ("json", "weights", *LAUNCH), MEASURING, "leave it out: nothing is trained here"),
+    }

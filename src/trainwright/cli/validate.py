@@ -6,6 +6,7 @@ import os
 import shlex
 from collections.abc import Sequence
 
+from trainwright.cli.forms import ALL, Form
 from trainwright.cli.launch import prepare
 from trainwright.cli.parser import ConfiguredParser
 from trainwright.cli.test import add_measuring, measure
@@ -18,6 +19,7 @@ def run(words: Sequence[str]) -> int:
     if arguments.weights or is_run(arguments.config):
         return measure(arguments, prepare(arguments), "validation")
     launch = prepare(arguments)
+    arguments.use("configuration", arguments.settings)
     from trainwright.cli.settings import composed_from, is_config, is_setting
     from trainwright.config.dump import dump
     from trainwright.config.located import validate
@@ -69,4 +71,5 @@ def parser() -> ConfiguredParser:
     made.add_argument("config", metavar="CONFIG|RUN", help="a .yaml configuration, or a run directory")
     add_measuring(made)
     made.add_argument("--print", action="store_true", help="print the configuration in full, with every default")
+    made.forms["configuration"] = Form("a configuration", ("print", "debug", "limit_batches"), ALL)
     return made

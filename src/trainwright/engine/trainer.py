@@ -179,6 +179,7 @@ class Trainer:
             return one_pass(self._online, self._placed(rows), self.config)
 
     def _measured(self, system: System, rows: Rows, split: str, stage: str) -> dict[str, float]:
+        rows = limited(rows, self.config)
         with self._surroundings(system), Interrupts() as interrupts:
             session = self._only(system, rows, stage, interrupts)
             with hooked(session), session.precision.islands(system):

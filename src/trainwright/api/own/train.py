@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from trainwright.api.own.config import OwnConfig, compose_own
 from trainwright.api.own.prepare import PreparedSystem, check_own, prepare_own, trainer_for
 from trainwright.api.report import write_report
-from trainwright.api.resume import existing, refuse_changes
+from trainwright.api.resume import existing, refuse_changes, say_finished
 from trainwright.api.run import Run
 from trainwright.api.system_run import SystemRun
 from trainwright.api.train import refuse_taken, remove_unbegun
@@ -107,7 +107,7 @@ def continue_own(found: RunDirectory, config: OwnConfig, files: Sequence[Path] =
     )
     refuse_changes(saved, config, found)  # type: ignore[arg-type]
     if found.status == "finished":
-        log.info("this run is finished: %s", found.path)
+        say_finished(saved, config, found)
         return Run(found)
     prepared = prepare_own(config)
     engine = trainer_for(config, "")

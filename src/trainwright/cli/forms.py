@@ -1,0 +1,69 @@
+"""Forms of a command: what its subject may be, and which flags and settings it uses for each; anything else that is given is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from trainwright.config.errors import RequestError, nearest
+
+MEASURING = (
+    *("system", "model", "loss", "metrics", "target", "extensions", "parametrizations", "data", "imports", "parser", "arguments"),
+    *("trainer.loader", "trainer.evaluation_batch_size", "trainer.batch_size", "trainer.limit_batches", "trainer.precision"),
+    *("trainer.modes", "trainer.callbacks", "run.device", "run.seed"),
+)
+"""Settings that count where a system of one's own is measured or predicts; the others are of its training."""
+ALL = ("",)
+PERMISSIONS = ("trust_code",)
+"""Flags that allow something, in every form, whether or not it comes to it."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """One way to use a command: the words for its subject, the flags (by the name of their value) and the roots of settings it uses."""
+
+    subject: str
+    flags: tuple[str, ...]
+    settings: tuple[str, ...] = ()
+    instead: str = "leave it out"
+    """The fix, where something is given that this form does not use."""
+
+
+def refuse_unused_flags(form: Form, command: str, given: dict[str, str]) -> None:
+    """Raise RequestError for the first flag (value name → as written) that the form does not use."""
+    for name, written in given.items():
+        if name not in (*form.flags, *PERMISSIONS):
+            why = f"`{command}` of {form.subject} does not use it"
+            raise RequestError(f"{written} has no effect here", where="command line", why=why, fix=form.instead)
+
+
+def refuse_unused_settings(form: Form, command: str, settings: Sequence[str]) -> None:
+    """Raise RequestError (ConfigError for what is no setting) for the first setting that the form does not use, or that is unknown."""
+    from trainwright.config.compose import override
+    from trainwright.config.places import spelled
+
+    for text in settings:
+        path = spelled(override(text).path).replace("-", "_")
+        if any(not root or path == root or path.startswith((f"{root}.", f"{root}:")) for root in form.settings):
+            continue
+        uses = ", ".join(form.settings) or "no settings"
+        why = f"`{command}` of {form.subject} uses {uses}"
+        hint = _unknown(path)
+        what = f"the setting {path} has no effect here" if hint is None else f"unknown option '{path}'"
+        raise RequestError(what, where=f"command line: {text}", why=why, fix=hint or form.instead)
+
+
+def _unknown(path: str) -> str | None:
+    """The nearest known option (or nothing) for one that neither the configuration of a table nor of a system has; None for known ones."""
+    from trainwright.api.config import Config
+    from trainwright.api.own.config import SHORT, OwnConfig
+    from trainwright.config.located import option_paths
+
+    known = [*option_paths(Config), *option_paths(OwnConfig), *SHORT]
+    section, _, last = path.rpartition(".")
+    beside = [each.rpartition(".")[2] for each in known if each.rpartition(".")[0] == section]
+    deep = section.count(".") > 0 or section in ("columns", "system", "model", "data", "loss")  # what parts and columns may hold
+    if last in beside or (deep and section.partition(".")[0] in known):
+        return None
+    close = nearest(last, beside)
+    return f"did you mean {section + '.' if section else ''}{close}?" if close else ""

@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import ast
+import os
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from trainwright.cli.forms import ALL, MEASURING, PERMISSIONS, Form, refuse_unused_settings
+from trainwright.cli.main import COMMANDS, main
+from trainwright.config import foreign
+from trainwright.config.errors import RequestError
+
+CLI = Path(__file__).parents[2] / "src" / "trainwright" / "cli"
+VALUES = {"N": "1", "IDS": "none", "X": "0.1"}
+TABLE = "trainer.max_steps=2 evaluation.baselines=[] evaluation.report=false evaluation.importance=false evaluation.intervals=false"
+OWN = """
+model: {type: graph, nodes: [{Linear: [4, 3]}]}
+loss: cross_entropy
+metrics: [accuracy]
+data: {type: table, path: "builtin:iris", target: target}
+trainer: {max_steps: 2}
+"""
+
+
+def parser_of(command):
+    return import_module(f"trainwright.cli.{command}").parser()
+
+
+def flags_of(command):
+    return [each for each in parser_of(command)._actions if each.option_strings and each.dest not in ("help", *PERMISSIONS)]
+
+
+def names_read(command):
+    """Names of arguments that the command's module, and what it shares with others, reads, as attribute or as text."""
+    names, seen, todo = set(), set(), [command]
+    while todo:
+        module = todo.pop()
+        seen.add(module)
+        tree = ast.parse((CLI / f"{module}.py").read_text())
+        shared = [each.module or "" for each in ast.walk(tree) if isinstance(each, ast.ImportFrom)]
+        todo += [name for name in ("launch", "test", "parser") if f"trainwright.cli.{name}" in shared and name not in seen]
+        functions = [each for each in tree.body if isinstance(each, ast.FunctionDef) and each.name not in ("parser", "add_measuring")]
+        for node in (inner for each in functions for inner in ast.walk(each)):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "arguments":
+                names.add(node.attr)
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                names.add(node.value)
+    return names
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_flag_of_a_command_is_read_by_it(command):
+    unread = {each.dest for each in flags_of(command)} - names_read(command)
+    assert not unread, f"{command} takes {unread} and does not look at it"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_flag_of_a_command_is_used_by_some_form_and_no_form_names_another(command):
+    forms = parser_of(command).forms
+    used = {name for form in forms.values() for name in form.flags}
+    known = {each.dest for each in flags_of(command)}
+    assert not forms or used == known
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    place = tmp_path_factory.mktemp("forms")
+    before = Path.cwd()
+    os.chdir(place)
+    (place / "own.yaml").write_text(OWN)
+    assert main(["train", "builtin:iris", "run.dir=table", *TABLE.split()]) == 0
+    assert main(["train", "own.yaml", "run.dir=own"]) == 0
+    os.chdir(before)
+    return place
+
+
+@pytest.fixture(autouse=True)
+def nothing_kept(monkeypatch):
+    """What --gpu and --typecheck set for the whole process is as it was after the test."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    loaders, finders = list(foreign.loaders), list(sys.meta_path)
+    yield
+    foreign.loaders[:], sys.meta_path[:] = loaders, finders
+
+
+SUBJECTS = {
+    ("predict", "table"): ["table", "builtin:iris"],
+    ("predict", "own run"): ["own", "--split", "test"],
+    ("predict", "config"): ["own.yaml", "--weights", "own", "--split", "test"],
+    ("test", "table"): ["table"],
+    ("test", "own run"): ["own"],
+    ("test", "weights"): ["own.yaml", "--weights", "own"],
+    ("validate", "table"): ["table"],
+    ("validate", "own run"): ["own"],
+    ("validate", "weights"): ["own.yaml", "--weights", "own"],
+    ("validate", "configuration"): ["own.yaml"],
+    ("export", "table"): ["table", "-o", "out"],
+    ("export", "own run"): ["own", "-o", "out"],
+}
+
+
+def test_the_subjects_here_are_all_forms_there_are():
+    assert set(SUBJECTS) == {(command, form) for command in COMMANDS for form in parser_of(command).forms}
+
+
+@pytest.mark.parametrize(("command", "form"), SUBJECTS)
+def test_a_flag_that_a_form_does_not_use_is_refused(folder, monkeypatch, capsys, command, form):
+    monkeypatch.chdir(folder)
+    before = sorted(map(str, folder.rglob("*")))
+    for action in flags_of(command):
+        if action.dest in parser_of(command).forms[form].flags or (form == "configuration" and action.dest == "weights"):
+            continue  # a configuration with weights is measured: another form
+        words = [command, *SUBJECTS[command, form], action.option_strings[-1]]
+        code = main([*words, *([] if action.nargs == 0 else [VALUES.get(str(action.metavar), "x")])])
+        said = capsys.readouterr().err
+        assert code == 2, f"{words}: {said}"
+        assert action.option_strings[-1] in said and "fix:" in said
+    assert sorted(map(str, folder.rglob("*"))) == before
+
+
+@pytest.mark.parametrize("command", ["test", "validate"])
+def test_settings_of_a_measured_run_count_or_are_refused(folder, monkeypatch, capsys, command):
+    monkeypatch.chdir(folder)
+    for setting in ("trainer.zzz=1", "zzz=1", "trainer.max_epochs=3", "run.device=cpu", "evaluation.report=false"):
+        assert main([command, "table", setting]) == 2
+        assert setting.partition("=")[0] in capsys.readouterr().err
+    for setting in ("trainer.zzz=1", "zzz=1", "trainer.max_epochs=3", "run.dir=x", "trainer.evaluation_batch_size=0"):
+        assert main([command, "own", setting]) == 2
+        assert setting.partition("=")[0] in capsys.readouterr().err
+    if command == "test":
+        assert main([command, "own", "trainer.evaluation_batch_size=3", "run.device=cpu"]) == 0
+
+
+def test_a_limit_of_batches_counts_where_a_run_is_measured(folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder)
+    numbers = []
+    for more in ([], ["--limit-batches", "1"], ["trainer.limit_batches=1"]):
+        assert main(["test", "own", *more]) == 0
+        numbers.append(capsys.readouterr().out)
+    assert numbers[1] == numbers[2] != numbers[0]
+
+
+def test_settings_are_compared_by_whole_keys():
+    form = Form("a run", (), ("trainer.loader", "system"))
+    for setting in ("trainer.loader.workers=2", "system=x", "system.model.width=3", "trainer.loader={workers: 1}"):
+        refuse_unused_settings(form, "trainwright test", [setting])
+    for setting in ("trainer.loaders=1", "systems=1", "trainer={}", "run.seed=1"):
+        with pytest.raises(RequestError):
+            refuse_unused_settings(form, "trainwright test", [setting])
+    refuse_unused_settings(Form("a configuration", (), ALL), "trainwright validate", ["anything.at.all=1"])
+    assert all("=" not in each for each in MEASURING)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *("--version x", "version x", "help train x", "schema x", "lr own.yaml --points 3", "inspect own.yaml --dtype float64"),
+        *("inspect own.yaml --json --buffers", "inspect own.yaml --json --match x", "inspect own.yaml --json --depth 1"),
+    ],
+)
+def test_what_nothing_looks_at_is_refused(folder, monkeypatch, capsys, words):
+    monkeypatch.chdir(folder)
+    assert main(words.split()) == 2
+    assert "fix:" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("word", ["caf\udce9.csv", "run.name=a\ud800b", "a\0b"])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_arguments_that_are_no_text_are_refused(capsys, command, word):
+    assert main([command, word]) == 2
+    assert "UTF-8" in capsys.readouterr().err
