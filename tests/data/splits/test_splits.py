@@ -321,3 +321,48 @@ def test_the_order_of_day_and_month_in_a_time_split_is_stated_and_can_be_given()
     assert given.test.tolist() != assumed.test.tolist()
     decided = from_object({"day": [*written, "13/01/2020"], "x": range(41), "y": [0, 1] * 20 + [0]})
     assert any("day first" in note for note in make_split(by_time, decided, 0, ["y"], {"y": "binary"}).notes)
+
+
+@pytest.mark.parametrize("absent", [5, 60])
+@pytest.mark.parametrize("kind", ["date", "number", "text"])
+def test_rows_without_a_time_are_all_in_training_and_said(absent: int, kind: str) -> None:
+    rows = 100
+    generator = np.random.default_rng(0)
+    lost = generator.permutation(rows)[:absent]
+    days = np.datetime64("2020-01-01") + generator.permutation(rows)
+    values = {"date": days.astype("M8[us]"), "number": (days - days.min()).astype(float), "text": days.astype(str).astype(object)}[kind]
+    values[lost] = {"date": np.datetime64("NaT"), "number": np.nan, "text": None}[kind]
+    split = divided(from_object({"y": np.arange(rows) % 2, "x": np.arange(rows), "day": values}), "time", column="day")
+    assert set(lost) <= set(split.train.tolist())
+    kept = np.setdiff1d(np.arange(rows), lost)
+    ordered = kept[np.argsort(days[kept])]
+    assert set(split.test) == set(ordered[-len(split.test) :]) and len(split.test) == round(0.15 * len(kept))
+    assert f"{absent} rows have no time in 'day': they are all in training, the others are divided by it" in split.notes
+
+
+def test_rows_without_a_group_are_one_each_and_it_is_said_where_they_went() -> None:
+    groups = np.array([None if row % 4 == 0 else f"g{row % 30}" for row in range(200)], object)
+    split = divided(from_object({"y": np.arange(200) // 31 % 2, "group": groups}), "grouped", column="group")
+    lost = np.flatnonzero(groups == None)  # noqa: E711
+    counts = [len(np.intersect1d(part, lost)) for part in split.parts().values()]
+    note = "; ".join(split.notes)
+    assert f"50 rows have no group in 'group': each is one of its own, {counts[0]} in training" in note and sum(counts) == 50
+    for part in split.parts().values():
+        others = np.setdiff1d(np.arange(200), part)
+        assert not set(groups[part]) - {None} & set(groups[others]) - {None}
+
+
+def test_rows_without_a_fold_are_said_and_never_tested() -> None:
+    folds = pa.array([None if row % 10 == 0 else row % 3 for row in range(90)])
+    source = from_object({"y": pa.array([row % 2 for row in range(90)]), "x": pa.array(range(90)), "fold": folds})
+    split = divided(source, "kfold", column="fold", fold=1)
+    assert not any(row % 10 == 0 for row in split.test)
+    assert any("9 rows have no fold in 'fold' and are never tested: " in note for note in split.notes)
+    with pytest.raises(DataError, match="no row has fold 'missing'"):
+        divided(source, "kfold", column="fold", fold="missing")
+
+
+@pytest.mark.parametrize(("type", "empty"), [("time", np.full(40, np.nan)), ("grouped", np.full(40, np.nan)), ("grouped", [None] * 40)])
+def test_a_column_without_any_value_divides_nothing(type: str, empty: object) -> None:
+    with pytest.raises(DataError, match="column 'by' has no value in any row"):
+        divided(from_object({"y": np.arange(40) % 2, "by": empty}), type, column="by")

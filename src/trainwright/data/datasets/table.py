@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from trainwright.config.errors import DataError
 from trainwright.data.datasets import MEMORY_LIMIT, TableOptions
 from trainwright.data.rows import TARGET
 from trainwright.data.source import Source, known_columns
+
+log = logging.getLogger("trainwright.data")
 
 MOST_CATEGORIES = 1000
 """Above this a column of text is no category but an identifier or free text."""
@@ -37,7 +40,10 @@ class TableDataset:
         )
         targets = known_columns([options.target], source.schema, source.name) if options.target else []
         kinds = {name: "category" if self._is_class(source.schema.field(name).type) else "number" for name in targets}
-        parts = make_split(options.split, source, seed, targets, kinds).parts()
+        split = make_split(options.split, source, seed, targets, kinds)
+        parts = split.parts()
+        for note in (*source.notes, *split.notes):
+            log.warning("%s: %s", source.name, note)
         table = source.read(columns=[*features, *targets])
         inputs = [Column(table[name], parts["train"], name, source) for name in features]
         blocks = {"input": torch.from_numpy(np.concatenate([each.values for each in inputs], 1))}

@@ -190,6 +190,19 @@ def checked(split: Split, rows: Rows) -> Split:
     return split
 
 
+def ensure_some_values(present: int, column: str) -> None:
+    """Raises DataError when a column that rows are divided by has no value at all."""
+    if not present:
+        fix = "choose another column or split"
+        raise DataError(f"column '{column}' has no value in any row", where="data.split", why="the rows cannot be divided by it", fix=fix)
+
+
+def shown_parts(part: np.ndarray) -> str:
+    """Where some rows went, in words, from the part of each (0 training, 1 validation, 2 test): `3 in training, 1 in test`."""
+    counts = np.bincount(part, minlength=3).tolist()
+    return ", ".join(f"{count:,} in {name}" for count, name in zip(counts, ("training", "validation", "test"), strict=True) if count)
+
+
 def not_empty(split: Split, shares: Sequence[float], where: str) -> Split:
     """The split; raises DataError when a part that should have rows has none."""
     for (name, part), wanted in zip(split.parts().items(), shares, strict=True):

@@ -8,7 +8,7 @@ import numpy as np
 
 from trainwright.config.errors import DataError
 from trainwright.data.splits import GroupedOptions
-from trainwright.data.splits.base import Rows, Split, assembled
+from trainwright.data.splits.base import Rows, Split, assembled, ensure_some_values, shown_parts
 
 
 class GroupedSplit:
@@ -19,7 +19,8 @@ class GroupedSplit:
 
     def divide(self, rows: Rows) -> Split:
         """Divides the rows."""
-        groups, alone = groups_of(rows, self.options.column)
+        groups, absent = groups_of(rows, self.options.column)
+        ensure_some_values(int((~absent).sum()), self.options.column)
         sizes = np.bincount(groups)
         wanted = sum(share > 0 for share in self.options.shares)
         if len(sizes) < wanted:
@@ -29,17 +30,20 @@ class GroupedSplit:
                 fix="choose another column or split",
             )
         part = deal(sizes, self.options.shares, rows.generator)[groups]
-        notes = [f"{len(sizes)} groups" + (f"; {alone} rows without a group are one each" if alone else "")]
+        alone = int(absent.sum())
+        notes = [f"{len(sizes) - alone:,} groups in '{self.options.column}'"]
+        if alone:
+            notes.append(f"{alone:,} rows have no group in '{self.options.column}': each is one of its own, {shown_parts(part[absent])}")
         return assembled(rows.numbers, part, f"grouped by {self.options.column}", notes)
 
 
-def groups_of(rows: Rows, column: str) -> tuple[np.ndarray, int]:
-    """int64 group of each row, numbered without gaps, and how many rows have none and so are alone."""
+def groups_of(rows: Rows, column: str) -> tuple[np.ndarray, np.ndarray]:
+    """int64 group of each row, numbered without gaps, and which rows have none and so are alone (bool, n)."""
     values = rows.column(column)
     groups = rows.codes(column)[0]
-    absent = values.is_null().to_numpy()
+    absent = values.is_null(nan_is_null=True).to_numpy()
     groups = np.where(absent, groups.max(initial=0) + 1 + np.cumsum(absent), groups)
-    return np.unique(groups, return_inverse=True)[1], int(absent.sum())
+    return np.unique(groups, return_inverse=True)[1], absent
 
 
 def deal(sizes: np.ndarray, shares: Sequence[float], generator: np.random.Generator) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 
 from trainwright.config.errors import DataError
 from trainwright.data.splits import KFoldOptions
-from trainwright.data.splits.base import Rows, Split, assembled, not_empty
+from trainwright.data.splits.base import Rows, Split, assembled, not_empty, shown_parts
 from trainwright.data.splits.stratified import joint_strata, spread
 
 
@@ -23,6 +23,9 @@ class KFoldSplit:
         part = np.full(len(tested), 2)
         shares = (1 - self.options.validation, self.options.validation)
         part[~tested] = spread(strata[~tested], shares, rows.generator)
+        if self.options.column and (absent := rows.column(self.options.column).is_null(nan_is_null=True).to_numpy()).any():
+            column = self.options.column
+            notes = [*notes, f"{int(absent.sum()):,} rows have no fold in '{column}' and are never tested: {shown_parts(part[absent])}"]
         split = assembled(rows.numbers, part, method, notes)
         return not_empty(split, (*shares, 1), f"{int((~tested).sum())} rows outside the test fold")
 
@@ -38,6 +41,7 @@ class KFoldSplit:
         column = self.options.column or ""
         codes, names = rows.codes(column)
         wanted = str(self.options.fold)
+        names = names[: len(names) - (1 if rows.column(column).null_count else 0)]  # rows without a fold are no fold
         if wanted not in names:
             raise DataError(
                 f"no row has fold '{wanted}' in '{column}'", where="data.split.fold", fix=f"one of {', '.join(sorted(names)[:12])}"

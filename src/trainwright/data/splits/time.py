@@ -9,14 +9,17 @@ import pyarrow.compute as pc
 from trainwright.config.errors import DataError
 from trainwright.data.date_order import Order, OrderVotes, order_in_words, order_of_pattern
 from trainwright.data.splits import TimeOptions
-from trainwright.data.splits.base import Rows, Split, assembled, counts_of, not_empty
+from trainwright.data.splits.base import Rows, Split, assembled, counts_of, ensure_some_values, not_empty
 
 FORMATS = ("%Y/%m/%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%d-%m-%Y", "%d %B %Y", "%d-%b-%Y", "%B %d, %Y")
 TIMES = ("", " %H:%M", " %H:%M:%S")
 
 
 class TimeSplit:
-    """Rows in order of a column, cut in three; rows of the same time are not divided unless a split would be empty."""
+    """Rows in order of a column, cut in three; rows of the same time are not divided unless a split would be empty.
+
+    Rows without a time are for training: nothing says that they came after others.
+    """
 
     def __init__(self, options: TimeOptions) -> None:
         self.options = options
@@ -26,6 +29,19 @@ class TimeSplit:
         values, name = rows.column(self.options.column), self.options.column
         written = date_order(values, rows.orders.get(name, "auto"))
         times = as_times(values, name, written)
+        dated = np.flatnonzero(np.isfinite(times))
+        absent = len(times) - len(dated)
+        ensure_some_values(len(dated), name)
+        part = np.zeros(len(times), np.int64)
+        part[dated] = self._parts_by_time(times[dated])
+        notes = [f"{absent:,} rows have no time in '{name}': they are all in training, the others are divided by it"] if absent else []
+        if written:
+            notes.append(f"times in '{name}' are read {order_in_words(written)}")
+        split = assembled(rows.numbers, part, f"by time in {name}", notes)
+        return not_empty(split, self.options.shares, f"a share of the {len(dated)} rows with a time")
+
+    def _parts_by_time(self, times: np.ndarray) -> np.ndarray:
+        """The part of each row, by its time (float64, n, finite)."""
         order = np.argsort(times, kind="stable")
         ordered = times[order]
         first, second, _ = counts_of(len(order), self.options.shares)
@@ -34,12 +50,7 @@ class TimeSplit:
             cuts = [first, first + second]
         part = np.empty(len(order), np.int64)
         part[order] = np.repeat(np.arange(3), np.diff([0, *cuts, len(order)]))
-        absent = int(np.isneginf(times).sum())
-        notes = [f"{absent} rows without a time are in training"] if absent else []
-        if written:
-            notes.append(f"times in '{name}' are read {order_in_words(written)}")
-        split = assembled(rows.numbers, part, f"by time in {self.options.column}", notes)
-        return not_empty(split, self.options.shares, f"a share of {len(order)} rows")
+        return part
 
 
 def _between_times(ordered: np.ndarray, cut: int) -> int:
