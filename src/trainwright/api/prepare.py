@@ -16,7 +16,7 @@ from trainwright.config.errors import DataError
 from trainwright.data.checks import Duplicates, Leak, check_targets, duplicates_across, leaks, missing_target_rows
 from trainwright.data.inference import infer, joined
 from trainwright.data.profile import profile
-from trainwright.data.source import Source
+from trainwright.data.source import Source, TableSource
 from trainwright.data.sources import open_source
 from trainwright.data.splits import make_split, row_hashes, with_files
 from trainwright.data.splits.base import Split
@@ -131,7 +131,7 @@ def prepare(config: Config, source: Source | None = None, directory: Path | None
 
     Raises DataError or ManyErrors for anything in the data or the names of columns that cannot be used.
     """
-    source = source if source is not None else open_source(config.data.source, int(config.data.memory_limit))
+    source = opened(config, source)
     source = with_files(config.data.split, source, int(config.data.memory_limit))
     targets = targets_of(config, source.default_targets, source.schema.names, source.name)
     joins = _joins(config)
@@ -161,6 +161,15 @@ def prepare(config: Config, source: Source | None = None, directory: Path | None
     notes += [note for feature in table.encoder.features.values() for note in feature.notes()]
     pa.default_memory_pool().release_unused()  # what reading in pieces took is of no use to training
     return Prepared(source, columns, targets, split, duplicates, found, table, missing_target_rows(source, targets), notes)
+
+
+def opened(config: Config, source: Source | None = None) -> Source:
+    """The source of a configuration, or the one that was given; a row index that the configuration names is among its columns."""
+    named = {*config.targets, *config.ignore, *config.columns, *(config.inputs if isinstance(config.inputs, list) else [])}
+    named |= {*getattr(config.data.split, "columns", []), getattr(config.data.split, "column", None) or ""}
+    if source is None:
+        return open_source(config.data.source, int(config.data.memory_limit), sorted(named))
+    return source.keeping(named) if isinstance(source, TableSource) else source
 
 
 def _joins(config: Config) -> dict[str, list[str]]:

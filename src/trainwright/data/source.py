@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,6 +13,7 @@ import pyarrow as pa
 from trainwright.config.errors import DataError, did_you_mean
 from trainwright.data.arrow import PIECE, in_pieces, int64_array, one_chunk, plain_schema, plain_table, take_rows
 from trainwright.data.files import fingerprint_of
+from trainwright.data.row_index import index_note
 from trainwright.data.sniffing import TextForm
 
 
@@ -79,13 +80,27 @@ def known_columns(columns: Iterable[str], schema: pa.Schema, where: str) -> list
 class TableSource:
     """A source whose rows are one Arrow table in memory."""
 
-    def __init__(self, table: pa.Table, name: str, *, default_targets: Sequence[str] = (), files: Sequence[Path] = ()) -> None:
+    def __init__(
+        self, table: pa.Table, name: str, *, default_targets: Sequence[str] = (), files: Sequence[Path] = (), index: pa.Table | None = None
+    ) -> None:
+        """`index`: the row index that came with the rows, which is no column unless `keeping` makes one of it."""
         check_names(table.column_names, name)
         self.table = one_chunk(plain_table(table))
         self.name, self.default_targets, self.notes = name, list(default_targets), list[str]()
         self.boundaries: list[int] = []
         self.written: TextForm | None = None
-        self.files = list(files)
+        self.files, self._index = list(files), index
+
+    def keeping(self, names: Collection[str]) -> TableSource:
+        """The source with those levels of its row index that are named as columns; that others with a name are left out is noted."""
+        if self._index is None:
+            return self
+        for name in (each for each in self._index.column_names if each in names):
+            self.table = one_chunk(plain_table(self.table.append_column(name, self._index[name])))
+        self._index = self._index.select([each for each in self._index.column_names if each not in names])
+        left_out = [each for each in self._index.column_names if not each.startswith("__index_level_")]
+        self.notes = [index_note(left_out)] if left_out else []
+        return self
 
     def __len__(self) -> int:
         return self.table.num_rows

@@ -33,7 +33,7 @@ class TableDataset:
         from trainwright.data.splits import make_split, split_columns, with_files
 
         self.options = options
-        source = with_files(options.split, from_object(options.path, memory_limit), memory_limit)
+        source = with_files(options.split, from_object(options.path, memory_limit, keep=_named(options)), memory_limit)
         left_out = {options.target, *split_columns(options.split)}
         features = known_columns(
             options.features or [name for name in source.schema.names if name not in left_out], source.schema, source.name
@@ -81,6 +81,12 @@ class TableDataset:
             raise DataError(what, where=f"{source.name} {source.place(int(unseen))}", fix=fix)
         self.spec["classes"] = [value if isinstance(value, bool | int | str) else str(value) for value in classes]
         return torch.tensor([numbers.get(value, -1) for value in values])
+
+
+def _named(options: TableOptions) -> list[str]:
+    """The columns that the options name, which are read even if they are a row index."""
+    split = [*getattr(options.split, "columns", []), getattr(options.split, "column", None)]
+    return [name for name in (options.target, *options.features, *split) if name]
 
 
 class Column:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -72,12 +73,16 @@ class ParquetOptions(FileOptions):
     """Parquet files."""
 
     type: str = "parquet"
+    keep_index: list[str] = []
+    """Columns of the row index that pandas wrote, to be read as columns; those that the configuration names elsewhere are read anyway."""
 
 
 class ArrowOptions(FileOptions):
     """Arrow IPC files, Feather among them."""
 
     type: str = "arrow"
+    keep_index: list[str] = []
+    """Columns of the row index that pandas wrote, to be read as columns; those that the configuration names elsewhere are read anyway."""
 
 
 class JSONLinesOptions(FileOptions):
@@ -153,23 +158,29 @@ def kind_of(file: Path) -> str:
     return next((kind for first, kind in magic.items() if head.startswith(first)), "csv")
 
 
-def open_source(options: PartConfig, memory_limit: int) -> Source:
-    """The source that `options` describe, read in pieces when larger than `memory_limit` bytes; raises DataError when it cannot be read."""
+def open_source(options: PartConfig, memory_limit: int, keep: Collection[str] = ()) -> Source:
+    """The source that `options` describe, read in pieces when larger than `memory_limit` bytes; raises DataError when it cannot be read.
+
+    `keep`: columns that are wanted even if the file's own metadata say that they are a row index.
+    """
+    if keep and "keep_index" in type(options).model_fields:
+        options = options.model_copy(update={"keep_index": [*options.keep_index, *keep]})  # type: ignore[attr-defined]
     source: Source = build("source", options, memory_limit=memory_limit)
     return source
 
 
-def from_object(data: Any, memory_limit: int = MEMORY_LIMIT, *, as_written: bool = False) -> Source:
+def from_object(data: Any, memory_limit: int = MEMORY_LIMIT, *, as_written: bool = False, keep: Collection[str] = ()) -> Source:
     """A pandas DataFrame, an Arrow table, a mapping of column name → values, or a path, as a source; raises DataError for anything else.
 
-    `as_written`: a column of mixed values in memory keeps apart what was text (see `python_values.written_column`).
+    `as_written`: a column of mixed values in memory keeps apart what was text (see `python_values.written_column`). `keep`: columns
+    that are wanted even if they are a row index.
     """
     if isinstance(data, str | Path):
         from trainwright.config.registry import options_class
 
         given = from_text(str(data))
-        return open_source(options_class("source", given["type"]).model_validate(given), memory_limit)
+        return open_source(options_class("source", given["type"]).model_validate(given), memory_limit, keep)
     from trainwright.data.source import TableSource
-    from trainwright.data.sources.memory import table_of
+    from trainwright.data.sources.memory import index_of, table_of
 
-    return TableSource(table_of(data, as_written), "the given table")
+    return TableSource(table_of(data, as_written), "the given table", index=index_of(data)).keeping(keep)

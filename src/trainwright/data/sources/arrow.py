@@ -10,6 +10,7 @@ import pyarrow as pa
 from trainwright.config.errors import DataError
 from trainwright.data.arrow import plain_schema
 from trainwright.data.files import found_files, shared_name
+from trainwright.data.row_index import index_note, read_schemas
 from trainwright.data.schemas import common_schema, fitted
 from trainwright.data.source import FileSource
 from trainwright.data.sources import ArrowOptions
@@ -20,8 +21,10 @@ class ArrowSource(FileSource):
 
     def __init__(self, options: ArrowOptions, memory_limit: int) -> None:
         files = found_files(options.path)
-        self.common = common_schema([plain_schema(_schema(path)) for path in files], [path.name for path in files])
+        schemas, left_out = read_schemas([_schema(path) for path in files], options.keep_index)
+        self.common = common_schema([plain_schema(each) for each in schemas], [path.name for path in files])
         super().__init__(files, shared_name(files, options.path), memory_limit)
+        self.notes += [index_note(left_out)] if left_out else []
 
     def memory_needed(self) -> int:
         """Three times the size of the files, because they may be compressed."""

@@ -30,7 +30,9 @@ def later_rows(data: Any, form: TextForm | None, columns: Collection[str], memor
         DataError: they cannot be read.
     """
     if not isinstance(data, str | Path):
-        return from_object(data, memory_limit, as_written=True)
+        source = from_object(data, memory_limit, as_written=True, keep=columns)
+        source.notes = []  # that a row index is no column was told in training
+        return source
     given = from_text(str(data))
     if given["type"] == "csv":
         return _text_table(str(data), form, columns, memory_limit)
@@ -42,7 +44,7 @@ def later_rows(data: Any, form: TextForm | None, columns: Collection[str], memor
         from trainwright.data.sources.xlsx import ExcelSource
 
         return ExcelSource(ExcelOptions(path=str(data), nulls=[""]), memory_limit, as_written=True)
-    return from_object(data, memory_limit)
+    return from_object(data, memory_limit, keep=columns)
 
 
 def _text_table(path: str, form: TextForm | None, columns: Collection[str], memory_limit: int) -> Source:

@@ -11,6 +11,7 @@ import pyarrow as pa
 from trainwright.config.errors import DataError
 from trainwright.data.arrow import pandas_now
 from trainwright.data.python_values import column_of
+from trainwright.data.row_index import index_columns, levels_of, without_index
 from trainwright.data.source import check_names
 
 WHERE = "the given table"
@@ -24,7 +25,7 @@ def table_of(data: Any, as_written: bool = False) -> pa.Table:
     if isinstance(data, pa.RecordBatch):
         data = pa.Table.from_batches([data])
     if isinstance(data, pa.Table):
-        table = data
+        table = data.select(without_index(data.schema, ())[0])
     elif type(data).__module__.partition(".")[0] == "pandas" and hasattr(data, "columns"):
         table = _from_pandas(data, as_written)
     elif isinstance(data, Mapping) or _is_pandas_row(data):
@@ -43,6 +44,17 @@ def table_of(data: Any, as_written: bool = False) -> pa.Table:
     if not table.num_columns or not table.num_rows:
         raise DataError("the table has no rows" if table.num_columns else "the table has no columns", where=WHERE)
     return table
+
+
+def index_of(data: Any) -> pa.Table | None:
+    """The row index of a DataFrame, or of an Arrow table that was made from one, as a table; None where it has none."""
+    if isinstance(data, pa.RecordBatch | pa.Table):
+        left_out = index_columns(data.schema)
+        return pa.table(data.select(left_out).to_pydict()) if left_out else None
+    if type(data).__module__.partition(".")[0] != "pandas" or not hasattr(data, "columns"):
+        return None
+    levels = {name: _column(name, values, False) for name, values in levels_of(data).items()}
+    return pa.table(levels) if levels else None
 
 
 def _from_pandas(frame: Any, as_written: bool) -> pa.Table:

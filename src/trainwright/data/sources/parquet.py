@@ -12,6 +12,7 @@ import pyarrow.parquet as arrow_parquet
 from trainwright.config.errors import DataError
 from trainwright.data.arrow import plain_schema, take_rows
 from trainwright.data.files import found_files, shared_name
+from trainwright.data.row_index import index_note, read_schemas
 from trainwright.data.schemas import common_schema, fitted
 from trainwright.data.source import FileSource, known_columns
 from trainwright.data.sources import ParquetOptions
@@ -25,8 +26,10 @@ class ParquetSource(FileSource):
     def __init__(self, options: ParquetOptions, memory_limit: int) -> None:
         files = found_files(options.path)
         self.opened = [_opened(path) for path in files]
-        self.common = common_schema([plain_schema(each.schema_arrow) for each in self.opened], [path.name for path in files])
+        schemas, left_out = read_schemas([each.schema_arrow for each in self.opened], options.keep_index)
+        self.common = common_schema([plain_schema(each) for each in schemas], [path.name for path in files])
         super().__init__(files, shared_name(files, options.path), memory_limit)
+        self.notes += [index_note(left_out)] if left_out else []
 
     def memory_needed(self) -> int:
         """Half as much again as the uncompressed row groups and eight bytes for each value."""
@@ -34,7 +37,7 @@ class ParquetSource(FileSource):
 
     def load(self) -> pa.Table:
         """All rows at once."""
-        return pa.concat_tables(fitted(self.plain(each.read()), self.common) for each in self.opened)
+        return pa.concat_tables(fitted(self.plain(each.read(columns=self.common.names)), self.common) for each in self.opened)
 
     def survey(self) -> tuple[pa.Schema, int]:
         """Schema and rows, from the files' footers."""

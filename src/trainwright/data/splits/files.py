@@ -71,7 +71,7 @@ class JoinedSource:
 
 def joined(options: Any, source: Source, memory_limit: int) -> Source:
     """The source, followed by the validation file and the test file where they are given."""
-    given = [open_source(each, memory_limit) for each in (options.validation, options.test) if each is not None]
+    given = [open_source(each, memory_limit, source.schema.names) for each in (options.validation, options.test) if each is not None]
     return JoinedSource(texts_alike([source, *given])) if given else source
 
 
