@@ -97,6 +97,14 @@ def test_a_difference_that_holds_a_private_key_is_not_saved(run: RunDirectory, w
     assert state["note"] == "the diff holds a private key and was not saved" and not (run.path / "code" / "diff.patch").exists()
 
 
+def test_secrets_that_the_configuration_itself_keeps_are_named(run: RunDirectory, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write_code(
+        run, tmp_path, {"system": {"api_key": "made-up", "width": 3, "parts": [{"token": "made-up"}]}, "columns": {"key": {"type": "text"}}}
+    )
+    assert "'system.api_key'" in caplog.text and "'system.parts.0.token'" in caplog.text
+    assert caplog.text.count("looks secret") == 2 and "made-up" not in caplog.text
+
+
 def test_a_run_of_registered_parts_alone_keeps_no_code(run: RunDirectory, work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(work)
     (work / "src" / "net.py").write_text("x = 2\n")

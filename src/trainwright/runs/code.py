@@ -19,7 +19,7 @@ from trainwright.config.errors import RunError
 from trainwright.runs.code_snapshot import Snapshot, copy_configs, copy_named, copy_tracked, git_output, loaded_files, named_files
 from trainwright.runs.directory import RunDirectory
 from trainwright.runs.files import write_text
-from trainwright.runs.secrets import holds_private_key, private_names
+from trainwright.runs.secrets import holds_private_key, private_names, secret_keys
 
 TIMEOUT = 5.0
 DIFF_LIMIT = 20_000_000
@@ -87,6 +87,10 @@ def write_code(run: RunDirectory, folder: Path | None = None, config: Any = None
     has no code to keep. What cannot be had is said in the log and does no harm.
     """
     folder = folder or Path.cwd()
+    for key in secret_keys(config):
+        log.warning(
+            "config.yaml keeps the value of '%s', which looks secret, for all who can read %s: read it in code instead", key, run.path
+        )
     named = named_files(config)
     own = config is None or bool(named) or has_own_code(folder)
     state, diff = code_state(folder, own)

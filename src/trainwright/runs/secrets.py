@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatch
 from pathlib import PurePath
+from typing import Any
 
 MASK = "***"
 FILES = (
@@ -95,6 +96,19 @@ def _masked_pair(found: re.Match[str]) -> str:
 
 def _is_number(word: str) -> bool:
     return re.fullmatch(r"-[0-9.]+(e[+-]?\d+)?", word, re.IGNORECASE) is not None
+
+
+def secret_keys(values: Any, above: str = "") -> list[str]:
+    """The dotted keys of a configuration whose values are texts that look secret."""
+    if isinstance(values, Mapping):
+        return [found for key, value in values.items() for found in _secrets_at(str(key), value, f"{above}.{key}" if above else str(key))]
+    if isinstance(values, list | tuple):
+        return [found for number, value in enumerate(values) for found in secret_keys(value, f"{above}.{number}")]
+    return []
+
+
+def _secrets_at(key: str, value: Any, path: str) -> list[str]:
+    return [path] if isinstance(value, str) and value and is_secret(key) else secret_keys(value, path)
 
 
 def private_names(names: Iterable[str]) -> list[str]:
