@@ -247,3 +247,19 @@ def test_it_is_written_beside_the_first_steps(run: RunDirectory, work: Path) -> 
 
 def test_it_needs_no_torch() -> None:
     subprocess.run([sys.executable, "-c", "import trainwright.runs.code, sys; assert 'torch' not in sys.modules"], check=True)
+
+
+def test_programs_that_a_repository_names_are_not_run_to_look_at_it(run: RunDirectory, work: Path) -> None:
+    mark, spy = work.parent / "MARK", work.parent / "spy.sh"
+    spy.write_text(f"#!/bin/sh\ntouch '{mark}'\ncat \"$1\" 2>/dev/null\n")
+    spy.chmod(0o755)
+    (work / ".gitattributes").write_text("*.py diff=spy\n")
+    git(work, "add", ".")
+    git(work, "commit", "-qm", "attributes")
+    for name in ("core.fsmonitor", "diff.spy.textconv", "diff.spy.command", "diff.external"):
+        git(work, "config", name, str(spy))
+    (work / "src" / "net.py").write_text("x = 3\n")
+    mark.unlink(missing_ok=True)
+    write_code(run, work / "src")
+    assert not mark.exists()
+    assert "+x = 3" in (run.path / "code" / "diff.patch").read_text()

@@ -16,7 +16,7 @@ from trainwright.config.dump import dump
 from trainwright.config.durations import Duration
 from trainwright.config.errors import ConfigError
 from trainwright.config.located import validate
-from trainwright.config.trust import as_received
+from trainwright.config.trust import as_received, trusting
 from trainwright.data.source import Source
 from trainwright.engine.batch_options import TuningOptions
 from trainwright.engine.scaling import with_learning_rate
@@ -107,6 +107,7 @@ def tune_batch_size(
     config: str | os.PathLike[str] | Mapping[str, Any] | None = None,
     max_batch_size: int | None = None,
     max_time: str = "30 s",
+    trust_code: bool = False,
     **options: Any,
 ) -> BatchTuning:
     """The batch size that trains most samples per second and fits the device, with all trials; everything is left as it was.
@@ -115,7 +116,8 @@ def tune_batch_size(
     for `tw.train`. Without `max_batch_size` an epoch keeps at least five steps. Raises ConfigError or DataError for a wrong request,
     TrainwrightError when not a single row fits.
     """
-    tuning = _tuned(data, dataset, target, config, options, max_batch_size, max_time, batch_size=True)
+    with trusting(trust_code):
+        tuning = _tuned(data, dataset, target, config, options, max_batch_size, max_time, batch_size=True)
     if tuning.batch is None:
         fix = "leave micro_batch_size or accumulation out"
         raise ConfigError("there is nothing to tune", where="tw.tune_batch_size", why="the sizes given settle all others", fix=fix)
@@ -130,10 +132,12 @@ def tune_learning_rate(
     target: str | list[str] | None = None,
     config: str | os.PathLike[str] | Mapping[str, Any] | None = None,
     max_time: str = "30 s",
+    trust_code: bool = False,
     **options: Any,
 ) -> RangeTest:
     """The learning rate that a range test suggests, with its curve; arguments as for `tune_batch_size`; everything is left as it was."""
-    tuning = _tuned(data, dataset, target, config, options, None, max_time, batch_size=False)
+    with trusting(trust_code):
+        tuning = _tuned(data, dataset, target, config, options, None, max_time, batch_size=False)
     if tuning.rate is None:
         raise ConfigError("this optimizer has no learning rate", where="tw.tune_learning_rate", fix="take another, adamw for example")
     return tuning.rate

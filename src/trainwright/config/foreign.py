@@ -114,7 +114,7 @@ def _is_installed(top: str) -> bool:
     if top in (__name__.partition(".")[0], "torch"):
         return True
     _add_to_path()
-    spec = None if top in sys.modules and sys.modules[top].__spec__ is None else importlib.util.find_spec(top)
+    spec = None if top in sys.modules and getattr(sys.modules[top], "__spec__", None) is None else importlib.util.find_spec(top)
     places = [] if spec is None else [*(spec.submodule_search_locations or []), *([spec.origin] if spec.origin else [])]
     return any({"site-packages", "dist-packages"} & set(Path(each).parts) for each in places)
 

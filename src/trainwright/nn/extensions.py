@@ -205,7 +205,7 @@ def _import(options: ExtensionOptions, folder: Path, where: str) -> None:
 
 def registered_namespaces() -> set[str]:
     """The namespaces under `torch.ops` that extensions brought, which were built here."""
-    return {each for module in list(sys.modules.values()) for each in getattr(module, NAMESPACES, ())}
+    return {each for module in list(sys.modules.values()) for each in getattr(module, "__dict__", {}).get(NAMESPACES, ())}
 
 
 def _namespaces() -> frozenset[str]:

@@ -61,7 +61,7 @@ def _diff(top: Path) -> str:
     changed = (_git(top, "diff", "--name-only", "-z", "HEAD", strip=False) or "").split("\0")
     without = [f":(top,exclude,literal){each}" for each in private_names(changed)]
     only = ["--", ":(top)", *without] if without else []
-    return _git(top, "diff", "--binary", "--no-color", "--no-ext-diff", "HEAD", *only, strip=False) or ""
+    return _git(top, "diff", "--binary", "--no-color", "--no-ext-diff", "--no-textconv", "HEAD", *only, strip=False) or ""
 
 
 @cache

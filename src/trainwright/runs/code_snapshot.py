@@ -206,8 +206,9 @@ def _numbered(path: Path, number: int) -> str:
 
 def git_output(folder: Path, *arguments: str, strip: bool = True, timeout: float = 5.0) -> str | None:
     """Output of a git command, or None when it fails; raises OSError without git and TimeoutExpired when it is slow."""
-    # Optional locks are off so that looking never touches the index a person may be working with.
-    command = ["git", "--no-optional-locks", "-C", str(folder), *arguments]
+    # Optional locks are off so that looking never touches the index a person may be working with; the monitor, because it is a program
+    # that the repository names, which may have been unpacked from an archive.
+    command = ["git", "--no-optional-locks", "-c", "core.fsmonitor=false", "-C", str(folder), *arguments]
     done = subprocess.run(command, capture_output=True, timeout=timeout, stdin=subprocess.DEVNULL, check=False)
     if done.returncode:
         return None
