@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 import typing
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import Any
 
 import torch
@@ -40,7 +40,9 @@ def by_path(path: str, here: Here) -> Any:
 
     A graph says what is computed, and comes from anywhere: what loads, saves, compiles or runs something is out of its reach.
     """
-    own = "" if path in NODES or _of_extension(path) else why_not_own(path)
+    if _of_extension(path):  # `torch.ops` is no module that can be looked for
+        return reduce(getattr, path.split(".")[1:], torch)
+    own = "" if path in NODES else why_not_own(path)
     if own:
         raise here.error(f"'{path}' is nothing that a node may name", why=own, fix=_fix(path))
     try:
