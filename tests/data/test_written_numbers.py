@@ -96,6 +96,13 @@ def test_codes_are_seen_in_compressed_files_and_other_encodings(tmp_path: Path) 
         assert from_object(tmp_path / name).read()["zip"].to_pylist()[:2] == ["00000", "00001"]
 
 
+def test_minus_signs_far_from_plus_signs_are_seen(tmp_path: Path) -> None:
+    for first, second in (("+5", "-5"), ("-5", "+5")):
+        (tmp_path / "t.csv").write_text("rise,n\n" + f"{first},1\n" * 250_000 + f"{second},0\n" * 250_000)
+        for memory in (4 << 30, 0):
+            assert not pa.types.is_string(CSVSource(CSVOptions(path=str(tmp_path / "t.csv")), memory).schema.field("rise").type)
+
+
 def test_the_text_around_a_time_of_day_is_no_code(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("when,n\n" + "".join(f"2024-01-05 09:{row:02d}:00,{row}\n" for row in range(30)))

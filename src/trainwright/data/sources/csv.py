@@ -21,7 +21,7 @@ from trainwright.data.sniffing import TextForm
 from trainwright.data.source import FileSource, check_names
 from trainwright.data.sources import CSVOptions
 from trainwright.data.text import compression_of, lines_rewritten
-from trainwright.data.written_numbers import DISTINCT, could_be_versions, forms_in, may_hold_codes, reason_to_keep
+from trainwright.data.written_numbers import DECIDING, DISTINCT, could_be_versions, forms_in, may_hold_codes, reason_to_keep
 
 LADDER: list[pa.DataType] = [
     pa.null(), pa.int64(), pa.bool_(), pa.date32(), pa.time32("s"), pa.timestamp("s"), pa.timestamp("s", "UTC"),
@@ -177,15 +177,16 @@ class CSVSource(FileSource):
         skipped = self.skipped
         kept = [name for name, kind in types.items() if pa.types.is_time(kind)]
         floats = [name for name, kind in types.items() if pa.types.is_floating(kind)]
-        suspects = [name for name, kind in types.items() if pa.types.is_integer(kind)] + floats
-        if not any(self._may_hold_codes(text) for text in self.texts):
-            suspects = self._possible_versions(floats)
+        suspects = versions = self._possible_versions(floats)
+        if any(self._may_hold_codes(text) for text in self.texts):
+            suspects = [name for name, kind in types.items() if pa.types.is_integer(kind)] + floats
         forms: dict[str, set[str]] = {name: set() for name in suspects}
         distinct: dict[str, list[str]] = {name: [] for name in suspects}
         for piece in self._as_written(suspects):
             for name in suspects:
-                forms[name] |= forms_in(piece[name])
-                if len(distinct[name]) < DISTINCT:
+                if forms[name].isdisjoint(DECIDING):
+                    forms[name] |= forms_in(piece[name])
+                if name in versions and len(distinct[name]) < DISTINCT:
                     new = pc.drop_null(piece[name]).unique().slice(0, DISTINCT).to_pylist()
                     distinct[name] = list(dict.fromkeys([*distinct[name], *new]))[:DISTINCT]
         self.skipped = skipped  # the rows were counted when they were first read
