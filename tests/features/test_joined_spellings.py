@@ -56,3 +56,13 @@ def test_labels_of_sets_are_joined() -> None:
 def test_a_constant_filling_may_be_spelt_in_any_way() -> None:
     feature = fitted("category", ["red", "red", "blue", "blue", None], missing="constant", fill="RED", join=["case"])
     assert encoded(feature, [None])["index"].tolist() == encoded(feature, ["red"])["index"].tolist()
+
+
+def test_a_class_in_another_spelling_is_told_how_to_be_joined() -> None:
+    feature = fitted("category", ["up", "down", "left"], target=True)
+    with pytest.raises(DataError, match="no training row has") as caught:
+        target(feature, ["UP "])
+    assert "columns.column.join=[blanks, case]" in caught.value.fix
+    with pytest.raises(DataError) as caught:
+        target(feature, ["right"])
+    assert "join" not in caught.value.fix

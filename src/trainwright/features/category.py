@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from trainwright.config.errors import DataError
-from trainwright.data.spelling import joined_counts, key_of
+from trainwright.data.spelling import groups_alike, joined_counts, joins_needed, key_of
 from trainwright.features.base import Counts, Feature, PartLayout
 from trainwright.features.classes import class_weights, probabilities
 from trainwright.features.options import CategoryOptions
@@ -146,10 +146,15 @@ class CategoryFeature(Feature):
         raise DataError(
             f"target '{self.name}' {what}: {self.listed(rows[strange], shown)}",
             why="a class is learnt from training rows only" if unknown else "",
-            fix=f"use a stratified split, leave such rows out, or write columns.{self.name}.unseen=drop"
-            if unknown
-            else "leave such rows out",
+            fix=self.fix_of_unseen(shown) if unknown else "leave such rows out",
         )
+
+    def fix_of_unseen(self, shown: list[str | None]) -> str:
+        """What can be done about classes that training did not have; joining, where they are known ones in another spelling."""
+        words = [word for word in shown if word is not None]
+        other = any(each in group for group in groups_alike([*words, *self.classes]) for each in words)
+        joining = f"join spellings: columns.{self.name}.join=[{', '.join(joins_needed([*words, *self.classes]))}]; or " if other else ""
+        return f"{joining}use a stratified split, leave such rows out, or write columns.{self.name}.unseen=drop"
 
     def decode(self, outputs: dict[str, np.ndarray]) -> dict[str, pa.Array]:
         scores = outputs["scores"]
