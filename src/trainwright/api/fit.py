@@ -76,6 +76,7 @@ def fit(
         batched=batched,
         batch_size=batch_size or DEFAULT_BATCH,
         max_steps=max_steps,
+        limit=config.trainer.limit_batches,
         seed=seed,
     )
     config = with_batch_size(config, made.splits["train"])

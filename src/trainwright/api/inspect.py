@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from trainwright.api.adapting import check_model
-from trainwright.api.trial import trying
+from trainwright.api.trial import first_rows, trying
 from trainwright.config.compose import Composed
 from trainwright.config.errors import FOREIGN, ConfigError, RequestError
 from trainwright.config.located import validate
@@ -176,11 +176,11 @@ def _training_step(system: System, batch: Any) -> Any:
 
 def inspect_rows(system: Any, rows: Any, batch_size: int = 1) -> Inspection:
     """The inspection of a system on the first rows of its data; raises ConfigError for a size that ready batches cannot have."""
-    if hasattr(rows, "begin_epoch"):
-        rows.begin_epoch(0, 0)
     if not is_ready(rows):
+        if hasattr(rows, "begin_epoch"):
+            rows.begin_epoch(0, 0)
         return inspect_step(system, rows.take(torch.arange(min(batch_size, len(rows)))))
-    found = inspect_step(system, rows.take(torch.arange(1)))
+    found = inspect_step(system, first_rows(rows))
     found.notes.append("the data give whole batches: this is for the first of them")
     return found
 

@@ -32,8 +32,10 @@ HERE = str(Path(__file__).parent.parent)
 
 
 def first_rows(rows: Any) -> Any:
-    """A small batch of the first rows, on the CPU; of ready batches the first."""
-    if hasattr(rows, "begin_epoch"):
+    """A small batch of the first rows, on the CPU; of ready batches the first, for which nothing is begun again."""
+    if hasattr(rows, "example"):
+        return rows.example()
+    if hasattr(rows, "begin_epoch") and not is_ready(rows):
         rows.begin_epoch(0, 0)
     count = 1 if is_ready(rows) else min(FEW, len(rows))
     return rows.take(torch.arange(count))

@@ -37,6 +37,7 @@ def rows_from(
     where: str = "tw.fit",
     batch_size: int | None = None,
     max_steps: int | None = None,
+    limit: int | None = None,
     seed: int = 0,
     unlabelled: bool = False,
 ) -> Any:
@@ -51,13 +52,15 @@ def rows_from(
         where: what messages call the place.
         batch_size: samples of an iterable that make a batch.
         max_steps: the length of the run where steps limit it; data without a length are then not counted.
+        limit: batches of an epoch that are wanted at most; data without a length are not counted beyond.
         seed: of the run.
         unlabelled: whether samples of one part, without a target, are allowed.
 
     Raises:
         DataError: there are none, or what is given is none of these, or the first of them cannot be read.
     """
-    stream: dict[str, Any] = {"batched": batched, "batch_size": batch_size or BATCH_SIZE}
+    stream: dict[str, Any] = {"batched": batched, "batch_size": batch_size or BATCH_SIZE, "limit": limit}
+    seed = seed if split == "train" else 0  # an evaluation takes what is random from there, so nothing need be begun again for it
     common: dict[str, Any] = {"seed": seed, "split": split, "where": where, "max_steps": max_steps}
     _refuse(data, split, where)
     data = _tensors(data)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from inspect import signature
@@ -18,7 +19,7 @@ from trainwright.config.errors import FOREIGN, DataError, TrainwrightError
 from trainwright.data.counters import fold
 from trainwright.data.draws import Draws, draws_kept
 from trainwright.data.ended import DataEnded
-from trainwright.data.loader_rows import seed_for, tell_epoch
+from trainwright.data.loader_rows import chain, seed_for, tell_epoch
 from trainwright.data.rows import alike, as_blocks, joined_samples, own_words, recast
 
 log = logging.getLogger("trainwright.data")
@@ -27,6 +28,8 @@ __all__ = ["DataEnded", "Pass", "Passes", "StreamRows", "looks_batched"]
 
 PATIENCE = 10.0
 """Seconds of counting after which it is said that counting goes on."""
+KEPT = 64 << 20
+"""Bytes of items that are kept when they are counted, so that data need not be begun again for the first epoch."""
 ANOTHER = 32
 """Bits of an epoch's number; passes that fill the same epoch are counted above them."""
 
@@ -40,6 +43,8 @@ class Passes:
         self.once = not self.makes and _reads_once(data)
         self.is_loader = hasattr(data, "batch_size") and hasattr(data, "num_workers") and hasattr(data, "dataset")
         self.workers = int(data.num_workers) if self.is_loader else 0
+        self.follows = any(hasattr(type(each), "update_step") for each in chain(data))
+        """Whether an item may depend on the step that it is read at, so that none may be read before."""
         self.kind = getattr(data, "__name__", "function") if self.makes else type(data).__name__
 
     def begin(self, seed: int, number: int, epoch: int) -> Iterator[Any]:
@@ -108,6 +113,10 @@ class Pass:
             fix = "mend or leave out what it reads, or catch the error in the iterable"
             raise DataError("the next item cannot be read", where=where, why=own_words(error), fix=fix) from error
 
+    def again(self, items: list[Any]) -> None:
+        """Give these items, and nothing after them: all that the pass had, seen before they are wanted."""
+        self._iterator, self._ahead, self.items = iter(()), items[::-1], 0
+
     def first(self) -> Any:
         """The first item, which the pass will give too. Raises StopIteration when there is none."""
         item = next(self)
@@ -125,6 +134,11 @@ def looks_batched(item: Any) -> int:
         return 0
     lengths = {len(each) for each in leaves}
     return lengths.pop() if len(lengths) == 1 and lengths != {1} else 0
+
+
+def size_of(item: Any) -> int:
+    """Bytes of an item, about: of its tensors and arrays, and something for everything else."""
+    return sum(each.nbytes if isinstance(each, Tensor | np.ndarray) else max(sys.getsizeof(each), 64) for each in _leaves(item))
 
 
 def _leaves(item: Any) -> Iterator[Any]:
@@ -158,22 +172,28 @@ class StreamRows:
         batched: bool | None = None,
         batch_size: int = 64,
         max_steps: int | None = None,
+        limit: int | None = None,
         seed: int = 0,
         split: str = "train",
         where: str = "tw.fit",
     ) -> None:
+        """`limit`: batches of an epoch that are wanted at most; data without a length are not counted beyond."""
         self.dataset, self._passes, self._wanted = data, Passes(data), wanted
         self._batch_size, self._split, self._where = batch_size, split, where
         self._begun, self._at, self._again = (seed, 0), 0, 0
         self.once = self._passes.once
         self._running: Pass | None = None
         self._last: tuple[int, list[Any]] | None = None
-        self._told = self._continuous = False
+        self._first_batch: Any = None
+        self._limit = limit
+        self._told = self._told_other = self._continuous = False
         if self._passes.once and (split != "train" or max_steps is None):
             raise self._read_once()
+        self._first_items: dict[tuple[int, int], Any] = {}
         first = self._first()
         self.batched = self._decided(first, batched)
-        self.inexact = self._why_inexact(first)
+        why = "a generator is read once: a run over it continues exactly only when the same one is made again, and passed over"
+        self.inexact = why if self.once else ""
         known = self._said_batches()
         self._continuous = known is None and max_steps is not None and split == "train"
         self._length = int(max_steps or 0) if self._continuous else known if known is not None else self._counted()
@@ -217,6 +237,12 @@ class StreamRows:
         except (RuntimeError, TypeError, copy.Error):  # a tensor with a graph, an open file
             return batch
 
+    def example(self) -> Any:
+        """The first batch, to be looked at: the data are not begun again for that, and the first step gets it too."""
+        if self._first_batch is None:
+            self._first_batch = self.take(torch.tensor([0]))
+        return self._own(self._first_batch, 0)
+
     def close(self) -> None:
         """End the pass, and with it a loader's worker processes."""
         self._running = None
@@ -250,7 +276,23 @@ class StreamRows:
         told = self._again if self._again and self._continuous else epoch
         self._running = None  # a loader's workers end before new ones begin
         self._running = Pass(self._passes, fold(seed, "stream"), epoch + (self._again << ANOTHER), told, self._split)
+        if not self._again:
+            self._compare_first(self._running)
         return self._running
+
+    def _compare_first(self, running: Pass) -> None:
+        """Say so, once, when the first item of a pass is another than when the same pass was begun before; nothing is begun to see that."""
+        try:
+            item = running.first()
+        except StopIteration:
+            return
+        if self._begun not in self._first_items:
+            self._first_items = {self._begun: self._own(item, 0)}
+        elif not alike(self._first_items[self._begun], item) and not self._told_other:
+            self._told_other = True
+            what = "%s gives another first item when it is begun again with the same seed: %s"
+            harm = "this run cannot be continued exactly" if self._split == "train" else f"the {self._split} rows differ each time"
+            log.warning(what, self._passes.kind, harm)
 
     def _restart(self) -> None:
         if self._passes.once:
@@ -286,36 +328,31 @@ class StreamRows:
         log.info("an item of the %s data is taken as %s; batched=%s says otherwise", self._split, taken, not rows)
         return bool(rows)
 
-    def _why_inexact(self, first: Any) -> str:
-        if self._passes.once:
-            return "a generator is read once: a run over it continues exactly only when the same one is made again, and passed over"
-        if self._passes.workers:
-            return ""  # beginning twice would start its workers twice
-        with draws_kept():
-            running, self._running = self._running, None
-            again = next(Pass(self._passes, fold(self._begun[0], "stream"), self._begun[1], self._begun[1], self._split), None)
-        if alike(first, again):
-            return ""
-        self._running = running  # it holds the first item, which may not come again
-        return f"{self._passes.kind} gives another first item when it is begun again with the same seed"
-
     def _said_batches(self) -> int | None:
         said = self._passes.said_length()
         return said if said is None or self.batched else -(-said // self._batch_size)
 
     def _counted(self) -> int:
+        """How many batches the pass that was begun gives; its items are the first epoch's where they are few enough to be kept."""
         began = said = time.monotonic()
         log.info("the %s data have no length: they are counted by one pass", self._split)
-        items = 0
+        counting, kept, room, items = self._running or self._begin_pass(), list[Any](), KEPT, 0
+        wanted = None if self._limit is None else self._limit * (1 if self.batched else self._batch_size)
         with draws_kept():
-            for _ in self._begin_pass():
-                items += 1
+            for item in islice(counting, wanted):
+                items, room = items + 1, room - size_of(item)
+                if room >= 0:
+                    kept.append(item)
                 if time.monotonic() - said > PATIENCE:
                     said = time.monotonic()
                     log.warning("still counting the %s data: %d items; if they have no end, give max_steps", self._split, items)
         batches = items if self.batched else -(-items // self._batch_size)
         log.info("the %s data: %d items, %d batches, counted in %.1f s", self._split, items, batches, time.monotonic() - began)
-        self._restart()
+        self._told = self._told or items == wanted  # that more may follow is as it was asked for
+        if len(kept) == items and not self._passes.follows:
+            counting.again(kept)
+        else:
+            self._restart()
         return batches
 
     def _look_for_more(self) -> None:

@@ -135,6 +135,7 @@ def opened(config: OwnConfig, split: str, data: Any, made: nn.Module) -> Rows:
         where=f"data ({split})",
         batch_size=size,
         max_steps=config.trainer.max_steps,
+        limit=config.trainer.limit_batches,
         seed=config.run.seed,
         unlabelled=True,
     )
