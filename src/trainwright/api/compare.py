@@ -76,8 +76,8 @@ def compare(a: str | os.PathLike[str], b: str | os.PathLike[str], weights_only: 
 
     Raises RunError when one is none of these, or damaged. Things other than runs are compared by their weights alone.
     """
-    first, note_a = _resolve(Path(a))
-    second, note_b = _resolve(Path(b))
+    first, note_a = _resolve(a)
+    second, note_b = _resolve(b)
     notes = [note for note in (note_a, note_b) if note]
     both_runs = all((each / "run.json").is_file() for each in (first, second))
     if not both_runs and not weights_only:
@@ -107,13 +107,14 @@ def _add_weights(found: Comparison, first: Path, second: Path) -> None:
         found.notes.append(f"weights compared: {files[0]} and {files[1]}")
 
 
-def _resolve(path: Path) -> tuple[Path, str]:
+def _resolve(named: str | os.PathLike[str]) -> tuple[Path, str]:
     """A file, a folder with weights, or the run that a path means, with the note of its resolution."""
+    path = Path(named)
     if path.is_file():
         return path, ""
-    if path.is_dir() and not (path / "run.json").is_file() and any((path / name).is_file() for name in WEIGHTS):
+    if os.fspath(named) and path.is_dir() and not (path / "run.json").is_file() and any((path / name).is_file() for name in WEIGHTS):
         return path, ""
-    run = RunDirectory.open(path)
+    run = RunDirectory.open(named)
     return run.path, run.note
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 import traceback
 from pathlib import Path
 from types import TracebackType
 
 from trainwright.cli.style import bold, dim, red
-from trainwright.config.errors import Interrupted, ManyErrors, TrainwrightError
+from trainwright.config.errors import Interrupted, ManyErrors, RequestError, TrainwrightError
 
 HERE = str(Path(__file__).parents[1])
 LONGEST = 2_000
@@ -30,6 +31,19 @@ def told(error: TrainwrightError, label: str = "error") -> str:
     lines = [f"{red(label, sys.stderr)}: {place}{_shortened(error.what)}"]
     lines += [f"  {dim(name, sys.stderr)}: {_shortened(text)}" for name, text in (("why", error.why), ("fix", error.fix)) if text]
     return "\n".join([*lines, *(f"  {note}" for note in getattr(error, "__notes__", ()))])
+
+
+def told_failure(error: TrainwrightError | SystemExit | OSError) -> TrainwrightError | None:
+    """An error as it is told: code that left the program, and a name that no file can have, in our words; None for others of the system."""
+    if isinstance(error, SystemExit):
+        return told_exit(error)
+    if isinstance(error, TrainwrightError):
+        return error
+    if error.errno != errno.ENAMETOOLONG:
+        return None
+    name = str(error.filename or "")
+    fix = "shorten the path, or check what it was put together from"
+    return RequestError("a name is too long for a file", where=f"{name[:40]}…", why=f"it has {len(name):,} characters", fix=fix)
 
 
 def told_exit(error: SystemExit) -> TrainwrightError:

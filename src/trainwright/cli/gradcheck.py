@@ -29,6 +29,10 @@ def run(words: Sequence[str]) -> int:
         raise RequestError("gradcheck needs what to check and the shapes of its inputs", fix=fix)
     if arguments.dtype not in DTYPES:
         raise RequestError(f"gradients are not checked in {arguments.dtype}", where="--dtype", fix=did_you_mean(arguments.dtype, DTYPES))
+    for name in ("eps", "atol", "rtol"):
+        value = getattr(arguments, name)
+        if value is not None and not (0 < value < math.inf or (value == 0 and name != "eps")):
+            raise RequestError(f"{value} is no size of a step or a difference", where=f"--{name}", fix="write a small number above 0: 1e-5")
     given = _arguments(arguments.words[1:])
     shapes = _shapes(arguments.inputs, arguments.dtype)
     from trainwright.config.foreign import found_at

@@ -72,13 +72,17 @@ def dispatch(words: list[str], shown_whole: bool = False) -> int:
         return run_command(words)
     except Shown:
         return 0
-    except (TrainwrightError, SystemExit) as error:
+    except (TrainwrightError, SystemExit, OSError) as error:
+        if shown_whole and isinstance(error, SystemExit):
+            raise RuntimeError(f"the program was ended by sys.exit({error.code!r})") from error
         if shown_whole:
-            raise error if isinstance(error, TrainwrightError) else RuntimeError(f"sys.exit({error.code!r})") from error
-        from trainwright.cli.failure import explain, told_exit
+            raise
+        from trainwright.cli.failure import explain, told_failure
 
+        failure = told_failure(error)
+        if failure is None:
+            raise
         sys.stdout.flush()
-        failure = told_exit(error) if isinstance(error, SystemExit) else error
         explain(failure)
         return failure.exit_code
 

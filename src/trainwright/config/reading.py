@@ -227,7 +227,7 @@ def _syntax_error(error: yaml.MarkedYAMLError, name: str, text: str) -> ConfigEr
         problem, fix = "a tab", "indent with spaces"
     elif "mapping values are not allowed" in problem:
         fix = "quote a text that holds ': ', and check the indentation"
-    elif "expected ',' or" in problem or "<stream end>" in problem:
+    elif "expected ',' or" in problem or "<stream end>" in problem or "end of stream" in problem:
         fix = "close every bracket and quote"
         reference = re.match(r"\$\{[^}]*\}", line[mark.column - 1 :]) if mark and mark.column else None
         fix = f'quote a reference inside braces: "{reference[0]}"' if reference else fix
@@ -239,6 +239,7 @@ def _syntax_error(error: yaml.MarkedYAMLError, name: str, text: str) -> ConfigEr
         problem, fix = "a second document begins here", "keep one document in a file"
     context = f"{error.context}" if error.context and error.context_mark and error.context_mark.line != (mark.line if mark else -1) else ""
     why = f"{context}, begun in line {error.context_mark.line + 1}" if context and error.context_mark else ""
+    fix = fix or "correct it there; quote a text that holds special characters"
     return ConfigError(f"not valid YAML: {problem}", where=where, why=why, fix=fix)
 
 

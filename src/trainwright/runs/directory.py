@@ -88,6 +88,8 @@ class RunDirectory:
 
         Raises RunError when there is no run, its format is newer, or its run.json is damaged.
         """
+        if not os.fspath(path):  # as of an empty variable in a shell: the working directory is not what was meant
+            raise RunError("the name of the run is empty", where="the run", fix="name a run directory, or a folder of runs")
         place, note = resolve(Path(path), Path(root))
         if note:
             log.info(note)
