@@ -98,5 +98,6 @@ def test_bad_requests_are_refused_in_words_and_write_nothing(place, monkeypatch,
 
 def test_the_page_states_how_many_bad_requests_are_made(tmp_path):
     count = sum(1 for _ in requests(tmp_path))
-    assert count >= 1000
-    assert f"{count:,} bad requests" in " ".join(PAGE.read_text().split())
+    stated = re.search(r"More than ([0-9,]+) bad requests", PAGE.read_text())
+    assert stated
+    assert 1000 <= int(stated[1].replace(",", "")) < count  # the count rises with every flag and option
