@@ -149,13 +149,6 @@ KINDS: dict[str, Callable[[Path], None]] = {
 }
 
 
-def process(kind: str, folder: str) -> None:
-    """Train, quietly; what goes wrong is in `<folder>.stderr`."""
-    os.dup2(os.open(f"{folder}.stderr", os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
-    Path(f"{folder}.begun").touch()
-    KINDS[kind](Path(folder))
-
-
 def killed_at_call(folder: str, number: int, calls: list[str]) -> None:
     """Write a checkpoint over an older one of the same step, and die by SIGKILL before the `number`-th of these calls of `os`."""
     from fault_disk import step_saved

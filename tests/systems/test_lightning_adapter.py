@@ -489,6 +489,30 @@ def test_torchmetrics_are_joined_over_the_split_and_begin_anew(tmp_path: Path) -
     assert module.totals == [48.0, 48.0]
 
 
+def test_a_torchmetrics_metric_goes_on_where_a_run_was_stopped_within_an_epoch(tmp_path: Path) -> None:
+    torchmetrics = pytest.importorskip("torchmetrics")
+
+    class Measured(classifier()):
+        def __init__(self) -> None:
+            super().__init__()
+            self.seen = torchmetrics.SumMetric()
+
+        def training_step(self, batch: Any, batch_idx: int) -> Any:
+            self.seen.update(float(batch_idx))
+            self.log("seen", self.seen, on_step=False, on_epoch=True)
+            return self.loss_of(batch)
+
+    class Stop(Callback):
+        def on_train_batch_end(self, session: Any, system: Any, batch: Any, index: int) -> None:
+            if session.step == 9:
+                session.interrupts.request()
+
+    with pytest.raises(Interrupted):
+        fit(tmp_path, made(Measured), train=Ready(batches()), callbacks=[Stop()], max_epochs=3)
+    result = fit(tmp_path, made(Measured), train=Ready(batches()), max_epochs=3, resume=True)
+    assert [row["seen"] for row in result.history if "seen" in row] == [15.0, 15.0]
+
+
 def test_a_loss_that_validation_step_returns_is_measured(tmp_path: Path) -> None:
     class Returns(classifier()):
         def validation_step(self, batch: Any) -> Any:

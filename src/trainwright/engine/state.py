@@ -17,6 +17,7 @@ from trainwright.config.errors import RunError
 from trainwright.data.rows import TensorRows
 from trainwright.engine.config import TrainerConfig
 from trainwright.engine.growth import begin_anew
+from trainwright.engine.metric_modules import load_metric_states, metric_states
 from trainwright.engine.plan import Plan
 from trainwright.engine.system import System
 
@@ -32,6 +33,8 @@ GROWN = ("micro_batch_size", "batch_size", "first_tick", "first_epoch")
 """Numbers of the plan that a run may change while it goes on."""
 SHAPING = ("parameters", "clip", "gradient_hooks", "ema", "swa", "precision", "batch_growth")
 """Sections of the trainer's settings of which every step depends."""
+LOOKS_BACK = 500
+"""Rows in which the latest value of a column is looked for."""
 LENGTHS = ("max_epochs", "max_steps", "max_time")
 """Reasons to stop that a continued run looks at anew, since its length may have been changed."""
 
@@ -94,6 +97,7 @@ def running_tensors(session: Session) -> Weights:
     found |= {f"hooks/{name}": norm for name, norm in session.gradient_hooks.logged().items()}
     found |= {f"values/{name}": tensor for name, tensor in session.running_values.tensors().items()}
     found |= {f"metrics/{name}": tensor for name, tensor in session.running_metrics.tensors().items()}
+    found |= {f"modules/{name}": tensor for name, tensor in metric_states(session.system).items()}
     return found if session.gradient_norm is None else found | {"gradient_norm": session.gradient_norm}
 
 
@@ -158,7 +162,16 @@ def state_of(session: Session) -> dict[str, Any]:
         "recent_losses": {} if session.spikes is None else session.spikes.state(),
         "stopped_because": "" if session.stopped_because in LENGTHS else session.stopped_because,
         "seconds": session.timing.read(),
+        "rows": rows_to_remember(session),
     }
+
+
+def rows_to_remember(session: Session) -> list[dict[str, float]]:
+    """The last two rows, those of the best evaluations, and the latest value of every column before: what decisions look back at."""
+    before, last = session.history[:-2], session.history[-2:]
+    known = {name: value for row in before[-LOOKS_BACK:] for name, value in row.items()}
+    best = [row for row in before if row["step"] in session.best.steps]
+    return [*([known] if known else []), *best, *last]
 
 
 def load(session: Session, checkpoint: Checkpoint) -> None:
@@ -190,12 +203,15 @@ def load(session: Session, checkpoint: Checkpoint) -> None:
     if session.spikes is not None:
         session.spikes.load(state.get("recent_losses", {}))
     session.last_row = (state["last_row"][0], state["last_row"][1])
+    session.history = session.history or state.get("rows", [])  # a tracker that keeps them gives them all
     session.timing.load(state["seconds"])
     session.rates.apply(max(session.step - 1, 0))
     running = checkpoint.tensors(RUNNING)
     session.gradient_norm = running.get("gradient_norm")
     session.running_loss.load({name[5:]: tensor for name, tensor in running.items() if name.startswith("loss/")})
     session.running_metrics.load({name[8:]: tensor for name, tensor in running.items() if name.startswith("metrics/")}, session.device)
+    kept = {name[8:]: tensor for name, tensor in running.items() if name.startswith("modules/")}
+    load_metric_states(session.system, kept, session.device)
     session.running_values.load({name[7:]: tensor for name, tensor in running.items() if name.startswith("values/")})
     session.gradient_hooks.load({name[6:]: tensor for name, tensor in running.items() if name.startswith("hooks/")})
     for hook in session.hooks.on_load_checkpoint:

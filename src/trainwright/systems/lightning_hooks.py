@@ -350,7 +350,7 @@ class LightningHooks(nn.Module):
         added = {name: value for name, value in checkpoint.items() if name not in before}
         if set(checkpoint["state_dict"]) != set(self.state_dict()):
             log.warning("on_save_checkpoint changed the state_dict: a checkpoint here holds all weights all the same")
-        kept = {"module": added, "steps_made": self.steps_made, "epoch": self.of_epoch.state()}
+        kept = {"module": added, "steps_made": self.steps_made, "epoch": self.of_epoch.state(self.model)}
         kept["asked"] = {name: list(each) for name, each in self.asked.items()}
         kept["heard"] = {name: float(value) for name, value in self.heard().items()}
         if self.datamodule is not None:
@@ -361,7 +361,7 @@ class LightningHooks(nn.Module):
         """Give the module and the data module back what they put in."""
         kept = decoded(documents.get(STATE, {}))
         self.steps_made = kept.get("steps_made", 0)
-        self.of_epoch.load(kept.get("epoch", {}))
+        self.of_epoch.load(kept.get("epoch", {}), self.model)
         self.asked = {name: Asked(*each) for name, each in kept.get("asked", {}).items()}
         self.trainer.callback_metrics |= kept.get("heard", {})
         self.now.epoch = session.epoch

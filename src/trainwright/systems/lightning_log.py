@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from numbers import Real
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from trainwright.config.errors import TrainwrightError, did_you_mean
+
+log = logging.getLogger("trainwright.systems")
 
 REDUCTIONS = ("mean", "sum", "max", "min")
 
@@ -91,17 +94,29 @@ class Logged:
             if entry.metric is not None:
                 entry.metric.reset()
 
-    def state(self) -> dict[str, Any]:
-        """What a checkpoint in the middle of an epoch keeps, JSON-able; the state of a torchmetrics metric is the module's."""
-        kept = {name: entry for name, entry in self.entries.items() if entry.metric is None}
-        return {name: [entry.reduce, float(entry.total), entry.weight] for name, entry in kept.items()}
+    def state(self, module: nn.Module) -> dict[str, Any]:
+        """What a checkpoint in the middle of an epoch keeps, JSON-able; of a torchmetrics metric the place in the module that has it."""
+        places = {id(each): name for name, each in module.named_modules()}
+        found: dict[str, Any] = {}
+        for name, entry in self.entries.items():
+            if entry.metric is None:
+                found[name] = [entry.reduce, float(entry.total), entry.weight]
+            elif id(entry.metric) in places:
+                found[name] = [entry.reduce, places[id(entry.metric)], entry.weight]
+            else:
+                why = "it is no attribute of the module, nor of one within it"
+                log.warning("'%s' begins anew where this run is continued: the metric cannot be saved, %s", name, why)
+        return found
 
-    def load(self, state: Mapping[str, Any]) -> None:
+    def load(self, state: Mapping[str, Any], module: nn.Module) -> None:
         """Take the state back."""
         self.entries = {}
         for name, (reduce, total, weight) in state.items():
             self.entries[name] = entry = Entry(reduce)
-            entry.total, entry.weight = total, weight
+            if isinstance(total, str):
+                entry.metric = module.get_submodule(total)
+            else:
+                entry.total, entry.weight = total, weight
 
 
 def is_metric(value: Any) -> bool:
