@@ -118,7 +118,7 @@ def killed_again_and_again(context: Any, kind: str, folder: Path, length: float,
         count.lost.append(f"{folder.name}: exit code {code}: {Path(f'{folder}.stderr').read_text()[-2000:]}")
     elif (found := outcome(folder)) != expected:
         names = [name for name in {**expected, **found} if found.get(name) != expected.get(name)]
-        count.differing.append(f"{folder.name}: {names}: {difference(expected, found, names[0])}")
+        count.differing.append(f"{folder.name}: {names}: {[difference(expected, found, name) for name in names[:3]]}")
     return count
 
 
