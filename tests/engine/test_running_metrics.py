@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from trainwright.config.errors import ConfigError
-from trainwright.engine.running_metrics import GATHERED_BYTES, RunningMetrics
+from trainwright.engine.running_metrics import GATHERED_BYTES, OfRecentRows, RunningMetrics
 from trainwright.metrics.recent import KEPT_BYTES
 from trainwright.systems.plain import PlainSystem
 
@@ -46,6 +46,27 @@ def test_training_metrics_are_the_same_to_the_bit_whenever_they_were_saved(sizes
             saved, cut = cut.tensors(), RunningMetrics(plain())
             cut.load({name: tensor.clone() for name, tensor in saved.items()}, torch.device("cpu"))
     assert repr(cut.values()) == repr(whole.values())
+
+
+def test_rows_are_handed_on_together_after_a_restart_whatever_order_a_file_has_their_names_in() -> None:
+    updates: list[int] = []
+
+    class Summed(OfRecentRows):
+        def update(self, outputs: dict[str, Tensor]) -> None:
+            updates.append(len(outputs["z"]))
+
+    class Own:
+        def training_metrics(self) -> Summed:
+            return Summed(dict)
+
+    running = RunningMetrics(Own())
+    running.add({"z": torch.zeros(3), "a": torch.zeros(3)})
+    saved = running.tensors()
+    again = RunningMetrics(Own())
+    again.load({name: saved[name] for name in sorted(saved)}, torch.device("cpu"))
+    again.add({"z": torch.zeros(4), "a": torch.zeros(4)})
+    again.values()
+    assert updates == [7]
 
 
 def test_what_a_checkpoint_holds_of_them_does_not_grow_with_rows_and_classes() -> None:

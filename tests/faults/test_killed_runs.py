@@ -50,11 +50,11 @@ class Count:
     differing: list[str] = field(default_factory=list)
 
 
-def started(context: Any, kind: str, folder: Path, seconds: float | None) -> int:
+def started(context: Any, kind: str, folder: Path, seconds: float | None, dies_at: int = 0) -> int:
     """Begin or continue a run and SIGKILL it so long after it began to be made; its exit code."""
     begun = Path(f"{folder}.begun")
     begun.unlink(missing_ok=True)
-    running = context.Process(target=process, args=(kind, str(folder)))
+    running = context.Process(target=process, args=(kind, str(folder), dies_at))
     with ONE_READS:
         running.start()
     while seconds is not None and not begun.exists() and not wait([running.sentinel], 0):
@@ -176,3 +176,19 @@ def told(what: str, counts: list[Count], seconds: float) -> None:
     lost, differing = (sum(len(getattr(each, name)) for each in counts) for name in ("lost", "differing"))
     told = f"{kills} kills ({writing} while a checkpoint was written) of {runs} runs: {lost} lost, {differing} differing"
     print(f"{what}: {told}, {seconds:.0f} s", flush=True)
+
+
+@pytest.mark.slow
+def test_a_run_of_a_table_killed_before_any_of_its_first_files_leaves_them_all_once_it_was_continued(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]))  # of the fork server
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["fault_kinds"])
+    assert started(context, "table by command", tmp_path / "whole", None) == 0
+    expected = outcome(tmp_path / "whole")
+    for number in range(2, 9):  # from run.json to the first copy of the configuration
+        place = tmp_path / str(number)
+        assert started(context, "table by command", place, None, number) == -9
+        assert started(context, "table by command", place, None) == 0
+        assert outcome(place) == expected

@@ -219,8 +219,6 @@ def record_start(run: RunDirectory, config: Config, prepared: Prepared) -> None:
     from trainwright.runs.environment import command_line
     from trainwright.runs.files import write_text
 
-    write_text(run.config, dump(config.model_copy(update={"run": config.run.model_copy(update={"dir": ""})})))
-    sign(run.path)
     write_text(run.command, command_line() + "\n")
     run.write_json("data.json", prepared.describe())
     import pyarrow.parquet as pq
@@ -229,3 +227,6 @@ def record_start(run: RunDirectory, config: Config, prepared: Prepared) -> None:
         pq.write_table(prepared.split.record(), temporary)
     prepared.split.hashes = None  # recorded now, and of no further use
     run.update(targets=prepared.targets, source=prepared.source.name)
+    # last: a run that has it is continued, and one without it is begun, with all these files
+    write_text(run.config, dump(config.model_copy(update={"run": config.run.model_copy(update={"dir": ""})})))
+    sign(run.path)

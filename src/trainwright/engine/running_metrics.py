@@ -159,5 +159,5 @@ def joined(pieces: list[dict[str, Tensor]]) -> list[dict[str, Tensor]]:
 
 
 def shape_of(piece: dict[str, Tensor]) -> list[Any]:
-    """What pieces must share to be joined."""
-    return [(name, each.shape[1:], each.dtype) for name, each in piece.items()]
+    """What pieces must share to be joined; names in one order, for a file has its own."""
+    return sorted((name, tuple(each.shape[1:]), str(each.dtype)) for name, each in piece.items())
