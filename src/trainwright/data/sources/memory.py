@@ -25,6 +25,7 @@ def table_of(data: Any, as_written: bool = False) -> pa.Table:
     if isinstance(data, pa.RecordBatch):
         data = pa.Table.from_batches([data])
     if isinstance(data, pa.Table):
+        check_names(data.column_names, WHERE)
         table = data.select(without_index(data.schema, ())[0])
     elif type(data).__module__.partition(".")[0] == "pandas" and hasattr(data, "columns"):
         table = _from_pandas(data, as_written)
