@@ -126,3 +126,23 @@ def fingerprint_of(files: Sequence[Path]) -> dict[str, Any]:
 def shared_name(files: Sequence[Path], text: str) -> str:
     """What messages call these files: the file's own name, or the pattern."""
     return files[0].name if len(files) == 1 else text
+
+
+def folder_columns(files: Sequence[Path]) -> dict[str, list[str]]:
+    """What the names of the folders say that files lie in: `year=2020/part.parquet` → `{"year": ["2020"]}`."""
+    found: dict[str, list[str]] = {}
+    for file in files:
+        for folder in file.parent.parts:
+            name, equals, value = folder.partition("=")
+            if name and equals and value and value not in found.setdefault(name, []):
+                found[name].append(value)
+    return found
+
+
+def folder_note(files: Sequence[Path], columns: Sequence[str]) -> str:
+    """What a person is told of values that stand in folder names alone and so are in no column; empty when there are none."""
+    absent = {name: values for name, values in folder_columns(files).items() if name not in columns}
+    if not absent:
+        return ""
+    shown = "; ".join(f"'{name}' ({', '.join(values[:4])}{', …' if len(values) > 4 else ''})" for name, values in absent.items())
+    return f"the names of the folders hold values that are in no column and are not read: {shown}; write them into the files to use them"

@@ -166,6 +166,10 @@ def open_source(options: PartConfig, memory_limit: int, keep: Collection[str] = 
     if keep and "keep_index" in type(options).model_fields:
         options = options.model_copy(update={"keep_index": [*options.keep_index, *keep]})  # type: ignore[attr-defined]
     source: Source = build("source", options, memory_limit=memory_limit)
+    from trainwright.data.files import folder_note
+
+    note = folder_note(getattr(source, "files", []), source.schema.names)
+    source.notes += [note] if note else []
     return source
 
 
