@@ -402,3 +402,33 @@ def test_a_key_is_made_once_for_its_owner_alone(tmp_path: Path, monkeypatch: pyt
     for damaged in ("[]", "{}", '{"files": 3}', "\xff"):
         (tmp_path / signature.FILE).write_text(damaged)
         assert signature.unsigned_because(tmp_path)
+
+
+def test_fit_continues_no_run_that_names_other_code(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def fit(resume: bool) -> Any:
+        x = torch.arange(24.0).reshape(8, 3)
+        data = torch.utils.data.TensorDataset(x, x[:, :1])
+        return tw.fit(torch.nn.Linear(3, 1), data, loss="mse", max_steps=4, run_dir="fitted", resume=resume)
+
+    fit(resume=False)
+    spoil(here, "fitted/run.json", put("status", "interrupted"))
+    spoil(here, "fitted/config.yaml", put("trainer/callbacks", [{"type": "HERE/evil.py:Evil"}]))
+    check_refused(here, lambda: fit(resume=True), capsys, "tw.fit")
+
+
+def test_text_of_a_hostile_file_steers_no_terminal(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spoil(here, "table/model/model.json", put("model/combiner", {"type": "evil\x1b[2J.x:" + "Y" * 5000}))
+    assert main(["predict", "table", "t.csv"]) == 2
+    told = capsys.readouterr().err
+    assert "\x1b[2J" not in told and "it would import evil" in told and len(told) < 2000
+
+
+def test_consent_runs_what_was_named(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spoil(here, "table/model/model.json", put("model/combiner", {"type": "HERE/evil.py:Evil"}))
+    assert main(["predict", "table", "t.csv", "--trust-code"]) == 2, "what it made is no combiner"
+    assert "gives a Evil, not a module" in capsys.readouterr().err
+    assert (here / "MARK").read_text() == "ran"
+    (here / "MARK").unlink()
+    for words in (["report", "table", "--trust-code"], ["runs", "--trust-code"], ["compare", "table", "own", "--trust-code"]):
+        assert main(words) == 2, "a flag that a command does not use is refused"
+        assert "unknown option '--trust-code'" in capsys.readouterr().err

@@ -22,7 +22,7 @@ from trainwright.config.signature import unsigned_because
 F = TypeVar("F", bound="FromFiles")
 P = ParamSpec("P")
 R = TypeVar("R")
-MOST_SHOWN = 6
+MOST_SHOWN, LONGEST = 6, 300
 MARKS = ("run.json", "position.json", "features.json")
 """A file beside one of these is a run's or an exported model's, not a person's own configuration."""
 
@@ -96,7 +96,8 @@ def ask(name: str, would: str, written: str = "") -> None:
             _said.add(name)
     else:
         scope.refused[name] = would
-        raise ConfigError(f"'{written or name}' is named by a file that is not known to be yours", why=f"it would {would}", fix=_fix())
+        what = f"'{_printable(written or name)}' is named by a file that is not known to be yours"
+        raise ConfigError(what, why=f"it would {_printable(would)}", fix=_fix())
 
 
 def is_inside(place: str | Path) -> bool:
@@ -166,12 +167,17 @@ def as_received(function: Callable[Concatenate[F, P], R]) -> Callable[Concatenat
 
 
 def _refusal(scope: Received) -> RequestError:
-    shown = list(dict.fromkeys(scope.refused.values()))
+    shown = [_printable(each) for each in dict.fromkeys(scope.refused.values())]
     unsigned = scope.unsigned or "the code lies inside the run, where anybody may have put it"
     more = f", and {len(shown) - MOST_SHOWN} more" if len(shown) > MOST_SHOWN else ""
     why = f"it would {'; '.join(shown[:MOST_SHOWN])}{more}; nothing of it was run"
     known = f"this is not known to be a run of yours: {unsigned}"
     return RequestError("it names code that is not run without consent", where=str(scope.folder), why=f"{why}. {known}", fix=_fix())
+
+
+def _printable(text: str) -> str:
+    """Text out of somebody else's file, without what would steer a terminal, and not longer than can be read."""
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text[:LONGEST])
 
 
 def _fix() -> str:

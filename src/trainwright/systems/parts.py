@@ -37,6 +37,9 @@ class Announced(nn.Module):
 
 def tried(part: nn.Module, trial: Any, options: PartConfig, where: str) -> torch.Size:
     """The shape of the part's output for trial rows; raises ConfigError when it fails or gives anything but `[b, w]` or `[b, n, w]`."""
+    if not isinstance(part, nn.Module):
+        fix = "name a subclass of torch.nn.Module, or a function that gives one"
+        raise ConfigError(f"'{options.type}' gives a {type(part).__name__}, not a module", where=where, fix=fix)
     training = part.training
     try:
         with torch.no_grad():
