@@ -118,6 +118,9 @@ class SystemRun:
                 log.debug("the run ended early", exc_info=not isinstance(error, RequestError))
                 raise
             finally:
+                for rows in self.splits.values():
+                    if hasattr(rows, "close"):
+                        rows.close()  # a loader's workers hold open what another thread waits to see closed
                 for thread in threads:
                     thread.join()
 

@@ -20,6 +20,7 @@ from trainwright.data.counters import fold
 from trainwright.data.draws import Draws, draws_kept
 from trainwright.data.ended import DataEnded
 from trainwright.data.loader_rows import chain, seed_for, tell_epoch
+from trainwright.data.loader_workers import end_workers, see_deaths_when_asked
 from trainwright.data.rows import alike, as_blocks, joined_samples, own_words, recast
 
 log = logging.getLogger("trainwright.data")
@@ -89,7 +90,8 @@ class Pass:
         self._draws, self._split, self.items = Draws(seed, number), split, 0
         self._ahead: list[Any] = []
         try:
-            self._iterator = passes.begin(seed, number, epoch)
+            self.iterator = passes.begin(seed, number, epoch)
+            see_deaths_when_asked(self.iterator)
         except TrainwrightError:
             raise
         except FOREIGN as error:
@@ -104,7 +106,7 @@ class Pass:
             return self._ahead.pop()
         self._draws.row(self.items - 1)
         try:
-            return next(self._iterator)
+            return next(self.iterator)
         except (StopIteration, TrainwrightError):
             self.items -= 1
             raise
@@ -244,7 +246,9 @@ class StreamRows:
         return self._own(self._first_batch, 0)
 
     def close(self) -> None:
-        """End the pass, and with it a loader's worker processes."""
+        """End the pass, and with it a loader's worker processes, also those that hang."""
+        if self._running is not None:
+            end_workers(self._running.iterator)
         self._running = None
 
     def _items(self) -> list[Any]:

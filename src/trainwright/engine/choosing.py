@@ -128,6 +128,6 @@ def measured(session: Session, weights: Weights) -> dict[str, float]:
             session.validation,
             batch_size=session.evaluation_batch_size,
             device=session.device,
-            interrupted=lambda: bool(session.interrupts.requested),
+            interrupts=session.interrupts,
         )
     return session.system.metrics(outputs)

@@ -12,6 +12,7 @@ from torch import Tensor
 from trainwright.config.errors import ConfigError
 from trainwright.data.rows import Rows
 from trainwright.engine.callbacks.base import Listeners
+from trainwright.engine.interrupt import Interrupts, Waited, WaitedTooLong, too_late
 from trainwright.engine.outputs import in_float32, join
 from trainwright.engine.pieces import is_ready
 from trainwright.engine.randomness import device_generator
@@ -90,7 +91,7 @@ def split_outputs(session: Session, rows: Rows, split: str) -> dict[str, Tensor]
             batch_size=session.evaluation_batch_size,
             device=session.device,
             step=step,
-            interrupted=lambda: bool(session.interrupts.requested),
+            interrupts=session.interrupts,
             before=[*begins, *(_of(session, hook) for hook in getattr(hooks, f"on_{split}_batch_start"))],
             after=[_of(session, hook) for hook in getattr(hooks, f"on_{split}_batch_end")],
         )
@@ -98,6 +99,25 @@ def split_outputs(session: Session, rows: Rows, split: str) -> dict[str, Tensor]
 
 def _of(session: Session, hook: Callable[..., None]) -> Callable[..., None]:
     return lambda *arguments: hook(session, session.system, *arguments)
+
+
+def taken_in_order(rows: Rows, start: int, end: int, interrupts: Interrupts | None) -> Batch:
+    """Rows `start` to `end`. Raises EvaluationInterrupted for a signal, DataError when they do not come in time."""
+    if interrupts is None:
+        return rows.take(torch.arange(start, end))
+    if interrupts.requested:
+        raise EvaluationInterrupted
+    try:
+        with interrupts.waits:
+            return rows.take(torch.arange(start, end))
+    except WaitedTooLong:
+        raise too_late("evaluated", start, list(range(start, end)), interrupts.waits.limit) from None
+    except (Waited, Exception) as error:
+        if not interrupts.requested:
+            raise
+        if not isinstance(error, Waited):
+            log.warning("the data could not be read any more after the signal: %s", error)
+        raise EvaluationInterrupted from None
 
 
 def as_outputs(given: Any, batch: Batch) -> dict[str, Tensor]:
@@ -138,14 +158,14 @@ def outputs_of(
     batch_size: int,
     device: torch.device,
     step: Step | None = None,
-    interrupted: Callable[[], bool] = lambda: False,
+    interrupts: Interrupts | None = None,
     before: list[Callable[..., None]] | Listeners = (),
     after: list[Callable[..., None]] | Listeners = (),
 ) -> dict[str, Tensor]:
     """What `step` (else `system.evaluation_step`) gives for all rows in their order, joined (rows first), on the device.
 
     `before(batch, index)` and `after(batch, index, outputs)` are called round each batch. When memory runs out the batches become smaller.
-    Raises EvaluationInterrupted between two batches when `interrupted()` is true.
+    Raises EvaluationInterrupted between two batches, or while one is waited for, once `interrupts` heard a signal.
     """
     moment = Moment(0, 0, 0.0, device_generator(device))
     step = step or (lambda batch: system.evaluation_step(batch, moment))
@@ -155,9 +175,7 @@ def outputs_of(
         rows.begin_epoch(0, 0)
     with eval_mode(system):  # type: ignore[arg-type]
         while start < len(rows):
-            if interrupted():
-                raise EvaluationInterrupted
-            batch = to_device(rows.take(torch.arange(start, min(start + size, len(rows)))), device)
+            batch = to_device(taken_in_order(rows, start, min(start + size, len(rows)), interrupts), device)
             for hook in before:
                 hook(batch, len(pieces))
             try:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from trainwright.data.rows import Rows, TensorRows
+from trainwright.engine.interrupt import WaitedTooLong, Waits, too_late
 from trainwright.engine.loader_options import LoaderOptions
 from trainwright.engine.pieces import batch_of, is_ready, order_of
 from trainwright.engine.plan import Plan
@@ -24,10 +25,13 @@ log = logging.getLogger("trainwright.engine")
 class Feed:
     """Batches of the training rows, and of splits read in order."""
 
-    def __init__(self, rows: Rows, options: LoaderOptions, seed: int, device: torch.device) -> None:
+    def __init__(self, rows: Rows, options: LoaderOptions, seed: int, device: torch.device, waits: Waits | None = None) -> None:
+        """`waits`: told when batches are waited for."""
         self._rows, self._options, self._seed = rows, options, seed
+        self._waits = Waits() if waits is None else waits
+        self._in_memory = isinstance(rows, TensorRows)
         self._pin = bool(options.pin) and device.type == "cuda"
-        self._ahead = bool(options.workers) and not isinstance(rows, TensorRows) and not getattr(rows, "sequential", False)
+        self._ahead = bool(options.workers) and not self._in_memory and not getattr(rows, "sequential", False)
         self._begins = hasattr(rows, "begin_epoch")
         self._workers: Workers | None = None
         self._shape: tuple[int, ...] = ()
@@ -60,20 +64,26 @@ class Feed:
         """The same batch taken in this process, out of turn."""
         if self._begins:
             self._rows.begin_epoch(self._seed, plan.epoch_of(tick))  # type: ignore[attr-defined]
-        return batch_of(self._rows, indices)
+        if self._in_memory:
+            return batch_of(self._rows, indices)
+        try:
+            with self._waits:
+                return batch_of(self._rows, indices)
+        except WaitedTooLong:
+            raise too_late("training", tick, indices.tolist(), self._waits.limit) from None
 
     def in_order(self, rows: Any) -> Any:
         """Rows that will be read in their order, by workers where there are any."""
         if not self._options.workers or rows is None or isinstance(rows, TensorRows) or is_ready(rows):
             return rows
-        self._in_order.append(InOrder(rows, self._options, pin=self._pin))
+        self._in_order.append(InOrder(rows, self._options, pin=self._pin, waits=self._waits))
         return self._in_order[-1]
 
-    def close(self) -> None:
-        """End all workers."""
+    def close(self, now: bool = False) -> None:
+        """End all workers: by themselves, or `now`."""
         for each in (self._workers, *self._in_order):
             if each is not None:
-                each.close()
+                each.close(now)
         if hasattr(self._rows, "close"):
             self._rows.close()
         self._workers = None
@@ -91,6 +101,7 @@ class Feed:
             tick,
             pin=self._pin,
             name="training",
+            waits=self._waits,
         )
 
 
@@ -111,8 +122,8 @@ def batches_from(plan: Plan, rows: Rows, seed: int, tick: int) -> Iterator[Reque
 class InOrder:
     """Rows that are read from the first to the last over and over, taken ahead of time by workers that wait between the passes."""
 
-    def __init__(self, rows: Rows, options: LoaderOptions, *, pin: bool) -> None:
-        self.rows, self._options, self._pin = rows, options, pin
+    def __init__(self, rows: Rows, options: LoaderOptions, *, pin: bool, waits: Waits) -> None:
+        self.rows, self._options, self._pin, self._waits = rows, options, pin, waits
         self._workers: Workers | None = None
         self._next = self._size = 0
 
@@ -133,10 +144,10 @@ class InOrder:
         self._next = end
         return self._workers.take(first)
 
-    def close(self) -> None:
-        """End the workers."""
+    def close(self, now: bool = False) -> None:
+        """End the workers: by themselves, or `now`."""
         if self._workers is not None:
-            self._workers.close()
+            self._workers.close(now)
         self._workers = None
 
     def _begin(self, size: int) -> None:
@@ -152,4 +163,5 @@ class InOrder:
                 yield Request(first, None, torch.arange(first, min(first + size, len(self))).numpy())
 
         self.close()
-        self._size, self._workers = size, Workers(self.rows, self._options, 0, line, 0, pin=self._pin, name="evaluated")
+        self._size = size
+        self._workers = Workers(self.rows, self._options, 0, line, 0, pin=self._pin, name="evaluated", waits=self._waits)

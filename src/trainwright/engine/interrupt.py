@@ -1,18 +1,28 @@
-"""INT, TERM and USR1 only set a flag; the run is saved at the next step boundary. A second signal leaves at once."""
+"""INT, TERM and USR1 set a flag, and end a wait for data; the run is saved at the next step boundary. A second signal leaves at once."""
 
 from __future__ import annotations
 
+import _thread
+import mmap
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Self
 
+from trainwright.config.errors import DataError
+
 LISTENED = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name)]
 """USR1 is what Slurm sends before the time is over (`--signal=USR1@120`): save, and ask to be started again."""
+
+GRACE = 1.0
+"""Seconds that a wait for data may go on after a signal: a batch that is about to come is waited for."""
 
 
 def requeue() -> str:
@@ -29,20 +39,79 @@ def requeue() -> str:
     return f"; job {job} is requeued" if done.returncode == 0 else f"; job {job} is not requeued: {done.stderr.strip()}"
 
 
-class Interrupts:
-    """Listens for signals while in a `with` block; `requested` is the signal's number once one came."""
+class Waited(BaseException):
+    """A signal came while the run waited for data; raised where it waits. No Exception, so that a dataset's `except` lets it through."""
 
-    def __init__(self) -> None:
+
+class WaitedTooLong(BaseException):
+    """Data did not come within `trainer.loader.timeout`; raised where they are waited for."""
+
+
+class Waits:
+    """Says when the main thread waits for data: `with waits: …`. Only there may a signal or a limit of time end what it does."""
+
+    def __init__(self, limit: float | None = None) -> None:
+        self.limit, self.depth, self.since = limit, 0, 0.0
+        """`limit`: seconds; None waits for ever. `since`: of `time.monotonic`, when the wait began."""
+
+    def __enter__(self) -> Self:
+        self.since = time.monotonic()
+        self.depth += 1
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.depth = max(self.depth - 1, 0)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """In a wait, do something that is not to be torn."""
+        depth, self.depth = self.depth, 0
+        try:
+            yield
+        finally:
+            self.depth = depth
+
+    def over(self, asked: float | None) -> type[BaseException] | None:
+        """What is to end the wait now: a signal that came at `asked` (None: none did), or the limit."""
+        now = time.monotonic()
+        if not self.depth:
+            return None
+        if asked is not None:
+            return Waited if now - max(self.since, asked) >= GRACE else None
+        return WaitedTooLong if self.limit is not None and now - self.since >= self.limit else None
+
+
+class Interrupts:
+    """Listens for signals while in a `with` block; `requested` is the signal's number once one came.
+
+    A step under way is finished. A wait for data is ended, once it has gone on for a second more: a thread looks at the wait and sends
+    the main thread a signal, whose handler raises Waited in it.
+    """
+
+    def __init__(self, limit: float | None = None) -> None:
+        """`limit`: seconds that a wait for data may take."""
         self.requested = 0
+        self.waits = Waits(limit)
         self._before: dict[int, Any] = {}
+        self._asked: float | None = None
+        self._ends: type[BaseException] | None = None
+        self._lock, self._watching, self._over = threading.Lock(), False, False
+        self._process = os.getpid()
+        self._left = mmap.mmap(-1, 1)
+        """Memory that forked processes see too: 1 once the run is over."""
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
             for number in LISTENED:
                 self._before[number] = signal.signal(number, self._heard)
+            if self.waits.limit is not None:
+                self._watch()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._left[0] = 1
+        with self._lock:
+            self._over = True
         for number, handler in self._before.items():
             signal.signal(number, handler if handler is not None else signal.SIG_DFL)
         self._before = {}
@@ -62,12 +131,59 @@ class Interrupts:
         self.requested = int(number)
 
     def _heard(self, number: int, frame: FrameType | None) -> None:
-        if not self.requested:
-            self.requested = number
+        if os.getpid() != self._process:
+            self._heard_by_child(number)
+        elif self._ends is not None:
+            self._end_wait()
+        elif not self.requested:
+            self.requested, self._asked = number, time.monotonic()
             # os.write, since a signal may come while a print is under way
             os.write(2, f"\n{signal.Signals(number).name}: saving at the end of this step; once more leaves at once\n".encode())
-            return
+            self._watch()
+        else:
+            self._leave_at_once(number)
+
+    def _end_wait(self) -> None:
+        """Raise in the main thread what its wait is to end with, if it still waits."""
+        ends, self._ends = self._ends, None
+        if self.waits.depth and ends is not None:
+            self.waits.depth = 0
+            raise ends
+
+    def _leave_at_once(self, number: int) -> None:
         if number == signal.SIGINT and (hasattr(sys, "ps1") or "ipykernel" in sys.modules):
             raise KeyboardInterrupt  # leaving at once must not end the person's session
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
+
+    def _heard_by_child(self, number: int) -> None:
+        """In a process that a dataset forked: a signal to the whole group is for the main one, until that has left."""
+        if number == signal.SIGTERM and self._left[0]:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+
+    def _watch(self) -> None:
+        if not self._watching and hasattr(signal, "pthread_kill"):
+            self._watching = True
+            # no threading.Thread: this is called by a signal's handler, which may have interrupted the start of another
+            _thread.start_new_thread(self._end_waits, (threading.main_thread().ident or 0,))
+
+    def _end_waits(self, main: int) -> None:
+        pause = min(GRACE, self.waits.limit or GRACE) / 4
+        while True:
+            time.sleep(pause)
+            with self._lock:
+                if self._over:
+                    return
+                ends = self.waits.over(self._asked)
+                if ends is not None:
+                    self._ends = ends
+                    signal.pthread_kill(main, signal.SIGTERM)
+
+
+def too_late(name: str, number: int, rows: list[int], limit: float | None, who: str = "the main process") -> DataError:
+    """The error that names the rows of a batch that did not come in time."""
+    listed = ", ".join(map(str, rows[:64])) + (f", … ({len(rows)} in all)" if len(rows) > 64 else "")
+    fix = "see why the dataset hangs or is slow at one of these rows, or raise trainer.loader.timeout"
+    where, why = f"{name} batch {number}", f"{who} still read rows {listed}"
+    return DataError(f"a batch did not come within {limit or 0:g} s", where=where, why=why, fix=fix)

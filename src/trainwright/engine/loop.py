@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from typing import cast
+from typing import NoReturn, cast
 
 from torch import Tensor
 
 from trainwright.data.ended import DataEnded
-from trainwright.engine.boundary import boundary
+from trainwright.engine.boundary import boundary, leave
+from trainwright.engine.interrupt import Waited
 from trainwright.engine.manual import manual_step
 from trainwright.engine.pieces import order_of
 from trainwright.engine.recovery import WentBack, settled
@@ -19,6 +21,8 @@ from trainwright.engine.system import Batch, Loss, Moment, NoStep, rows_in
 from trainwright.optim.base import RedoingOptimizer
 from trainwright.optim.clipping import clip_gradients
 from trainwright.optim.norm_statistics import held_norm_statistics
+
+log = logging.getLogger("trainwright.engine")
 
 
 def train(session: Session) -> None:
@@ -64,12 +68,23 @@ def train_epoch(session: Session) -> None:
             except DataEnded:
                 ended(session)
                 return
+            except (Waited, Exception) as error:  # noqa: BLE001  (a signal to the group ends what gives data in any way)
+                leave_without_data(session, error)
             train_step(session, batch, index, rows=end - start)
         session.tick += 1
         if session.tick >= session.next_boundary or session.interrupts.requested:
             boundary(session)  # log, evaluate, save, stop
             if session.stopped_because:
                 return
+
+
+def leave_without_data(session: Session, error: BaseException) -> NoReturn:
+    """Save and leave, where a signal ended the wait for data or what gives them, as one to the whole group does; else raise the error."""
+    if not session.interrupts.requested:
+        raise error
+    if not isinstance(error, Waited):
+        log.warning("the data could not be read any more after the signal: %s", error)
+    leave(session)
 
 
 def ended(session: Session) -> None:

@@ -17,10 +17,11 @@ from trainwright.config.errors import ConfigError
 from trainwright.data.rows import Head, Rows
 from trainwright.engine.assembly import Assembly
 from trainwright.engine.beginning import begin, say_untold
+from trainwright.engine.boundary import leave
 from trainwright.engine.callbacks import Callback, EarlyStop
 from trainwright.engine.callbacks.base import Hooks
 from trainwright.engine.config import TrainerConfig
-from trainwright.engine.evaluation import metrics_of, split_outputs
+from trainwright.engine.evaluation import EvaluationInterrupted, metrics_of, split_outputs
 from trainwright.engine.feed import Feed
 from trainwright.engine.interrupt import Interrupts
 from trainwright.engine.loop import train as run_loop
@@ -137,7 +138,9 @@ class Trainer:
         self.check(system, len(train), 0 if validation is None else len(validation), is_ready(train))
         config = self.config
         try:
-            with self._surroundings(system) as active, Interrupts() as interrupts:
+            limit = None if getattr(train, "sequential", False) else config.loader.timeout  # to pass over batches may take long
+            seconds = None if limit is None else limit.seconds
+            with self._surroundings(system) as active, Interrupts(seconds) as interrupts:
                 self.config = without_auto(self, system, train, run=run, resume=resume, active=active)
                 session = self._session(system, train, validation, run, interrupts, active)
                 session.on_first_step, session.fork = on_first_step, fork
@@ -208,7 +211,10 @@ class Trainer:
         for hook in hooks.on_fit_start:
             hook(session, system)
         say_decayed(session)
-        sanity_check(session)
+        try:
+            sanity_check(session)
+        except EvaluationInterrupted:
+            leave(session)
         run_loop(session)
         result = finish(session, session.feed.in_order(self._placed(test)), run)
         for hook in hooks.on_fit_end:
@@ -261,7 +267,7 @@ class Trainer:
         saving = config.checkpoint.model_copy(update={"keep_best": keep})
         averaging = config.ema is not None or config.swa is not None
         train = self._placed(train)
-        feed = Feed(train, config.loader, self.seed, device)
+        feed = Feed(train, config.loader, self.seed, device, interrupts.waits)
         session = Session(
             config=config,
             plan=made.plan,
@@ -315,7 +321,7 @@ def hooked(session: Session) -> Iterator[None]:
             hook(session, session.system, error)
         raise
     finally:
-        session.feed.close()
+        session.feed.close(now=bool(session.interrupts.requested))
         session.freezing.release()
         if session.averages is not None:
             session.averages.release()

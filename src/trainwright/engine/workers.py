@@ -23,7 +23,7 @@ from torch.utils.data._utils import signal_handling
 
 from trainwright.config.errors import FOREIGN, DataError, TrainwrightError
 from trainwright.data.rows import Rows, unreadable
-from trainwright.engine.interrupt import LISTENED
+from trainwright.engine.interrupt import LISTENED, WaitedTooLong, Waits, too_late
 from trainwright.engine.loader_options import LoaderOptions
 from trainwright.engine.pieces import batch_of
 from trainwright.engine.system import Batch
@@ -121,9 +121,19 @@ class Workers:
     """Processes that take a line of batches ahead of time and give them in its order; they begin when the first one is asked for."""
 
     def __init__(
-        self, rows: Rows, options: LoaderOptions, seed: int, line: Callable[[int], Iterator[Request]], first: int, *, pin: bool, name: str
+        self,
+        rows: Rows,
+        options: LoaderOptions,
+        seed: int,
+        line: Callable[[int], Iterator[Request]],
+        first: int,
+        *,
+        pin: bool,
+        name: str,
+        waits: Waits,
     ) -> None:
         """`line(n)`: the requests from number n on, whose numbers rise. `first`: the number asked for first. `name`: of the rows."""
+        self._waits = waits
         self._rows, self._options, self._seed, self._line, self._pin, self._name = rows, options, seed, line, pin, name
         self._method = start_method(options)
         self._iterator: Any = None
@@ -136,6 +146,10 @@ class Workers:
 
     def take(self, number: int) -> Batch:
         """Batch `number`. Raises DataError when it cannot be read or time is over, TrainwrightError when workers die over and over."""
+        with self._waits.held():  # but for the wait itself: a signal must not tear what begins and ends processes
+            return self._taken(number)
+
+    def _taken(self, number: int) -> Batch:
         for died in range(AGAIN + 1):
             try:
                 if self._iterator is None:
@@ -211,6 +225,13 @@ class Workers:
 
     def _answer(self, number: int) -> tuple[int, Batch] | Failure:
         """The answer with this number; those before it were asked for and are not wanted."""
+        try:
+            with self._waits:
+                return self._awaited(number)
+        except WaitedTooLong:  # also where a worker stops in the midst of giving a batch, so that what it gives never ends to come
+            raise self._late(number) from None
+
+    def _awaited(self, number: int) -> tuple[int, Batch] | Failure:
         begun, limit = time.monotonic(), self._options.timeout
         while True:
             try:
@@ -219,7 +240,7 @@ class Workers:
                 if not str(error).startswith("DataLoader timed out") or not self._pinning():
                     raise Died(str(error).splitlines()[0] if str(error) else type(error).__name__) from error
                 if limit is not None and time.monotonic() - begun > limit.seconds:
-                    raise self._late(number) from None
+                    raise WaitedTooLong from None
                 continue
             if answer[0] == number:
                 return answer
@@ -231,10 +252,8 @@ class Workers:
     def _late(self, number: int) -> DataError:
         rows = next(self._line(number)).rows.tolist()
         self.close(now=True)
-        listed = ", ".join(map(str, rows[:64])) + (f", … ({len(rows)} in all)" if len(rows) > 64 else "")
-        what = f"a batch did not come within {self._options.timeout}"
-        fix = "see why the dataset hangs or is slow at one of these rows, or raise trainer.loader.timeout"
-        return DataError(what, where=f"{self._name} batch {number}", why=f"the workers still read rows {listed}", fix=fix)
+        limit = None if self._options.timeout is None else self._options.timeout.seconds
+        return too_late(self._name, number, rows, limit, "the workers")
 
     def _deaths(self) -> str:
         """How the dead ended: `killed by SIGKILL, as when memory runs out`."""
