@@ -261,11 +261,52 @@ def test_memory_that_really_runs_out_is_healed(tmp_path: Path) -> None:
     assert resource.getrlimit(resource.RLIMIT_AS)
 
 
+OUT_OF_MEMORY = [
+    "CUDA out of memory. Tried to allocate 2.00 GiB (GPU 0; 15.78 GiB total capacity)",
+    "CUDA error: out of memory",
+    "HIP out of memory. Tried to allocate 20.00 MiB",
+    "HIP error: hipErrorOutOfMemory",
+    "XPU out of memory. Tried to allocate 1.00 GiB",
+    "MPS backend out of memory (MPS allocated: 18.00 GB, other allocations: 1.00 GB, max allowed: 18.13 GB)",
+    "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+    "HIP error: HIPBLAS_STATUS_ALLOC_FAILED when calling `hipblasCreate(handle)`",
+    "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+    "cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
+    "cuDNN error: CUDNN_STATUS_NOT_SUPPORTED. Unable to allocate workspace",
+    "cusolver error: CUSOLVER_STATUS_ALLOC_FAILED, when calling `cusolverDnCreate(handle)`",
+    "CUDA error: CUSPARSE_STATUS_INSUFFICIENT_RESOURCES when calling `cusparseSpMM`",
+    "CUDA error: cusparse error: CUSPARSE_STATUS_ALLOC_FAILED",
+    "cuFFT error: CUFFT_ALLOC_FAILED",
+    "NCCL Error 1: unhandled cuda error: Cuda failure 'out of memory'",
+    "CUDA driver error: CUDA_ERROR_OUT_OF_MEMORY",
+    "cudaErrorMemoryAllocation",
+    "MIOpen Error: miopenStatusAllocFailed",
+    "[enforce fail at alloc_cpu.cpp:117] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes",
+    "DefaultCPUAllocator: not enough memory: you tried to allocate 1099511627776 bytes.",
+    "std::bad_alloc",
+    "unable to mmap 4096 bytes from file </x>: Cannot allocate memory (12)",
+]
+OTHER_FAULTS = [
+    "shapes cannot be multiplied",
+    "CUDA error: an illegal memory access was encountered",
+    "CUDA error: device-side assert triggered",
+    "CUDA error: misaligned address",
+    "CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasSgemm`",
+    "cuDNN error: CUDNN_STATUS_NOT_SUPPORTED. This error may appear if you passed in a non-contiguous input.",
+    "cuDNN error: CUDNN_STATUS_BAD_PARAM",
+    "CUDA error: unspecified launch failure",
+    "memory format option is only supported by strided tensors",
+]
+
+
 def test_only_errors_about_memory_count_as_such() -> None:
     assert out_of_memory(torch.OutOfMemoryError("x"))
     assert out_of_memory(MemoryError())
     assert out_of_memory(RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory: you tried"))
-    assert not out_of_memory(RuntimeError("shapes cannot be multiplied"))
+    for text in OUT_OF_MEMORY:
+        assert out_of_memory(RuntimeError(text)), text
+    for text in OTHER_FAULTS:
+        assert not out_of_memory(RuntimeError(text)), text
     assert not out_of_memory(ValueError("can't allocate memory"))
 
 

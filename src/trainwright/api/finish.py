@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from trainwright.api.show import result_lines
 from trainwright.baselines.base import drawn_rows
 from trainwright.baselines.comparison import verdict
 from trainwright.baselines.run import BaselineResult, BaselineTarget, original_truth, run_baselines
-from trainwright.config.clock import process_start
+from trainwright.config.clock import process_seconds
 from trainwright.data.rows import Rows, block_rows
 from trainwright.engine.evaluation import outputs_of
 from trainwright.engine.trainer import FitResult
@@ -60,7 +59,7 @@ def finish(run: RunDirectory, config: Config, prepared: Prepared, system: Superv
         intervals={split: bounds} if bounds else {},
         baselines={name: each.as_json() for name, each in baselines.items()},
         verdict={name: verdict(name, outcome, baselines, split=split) for name, outcome in decided.items()} if baselines else {},
-        timing={**fitted.timing, "total_seconds": time.time() - process_start()},
+        timing={**fitted.timing, "total_seconds": process_seconds()},
         realised={**fitted.realised, "device": str(next(system.parameters()).device)},
         stopped_because=fitted.stopped_because,
         best=fitted.best,

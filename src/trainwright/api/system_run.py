@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ import yaml
 from trainwright.api.unwritten import unwritten
 from trainwright.checkpoint.manifest import sha256_of
 from trainwright.checkpoint.tensors import save_tensors
-from trainwright.config.clock import process_start
+from trainwright.config.clock import process_seconds
 from trainwright.config.errors import Interrupted, RequestError, RunError
 from trainwright.data.rows import Rows
 from trainwright.engine.result import FitResult
@@ -118,9 +117,9 @@ class SystemRun:
                 log.debug("the run ended early", exc_info=not isinstance(error, RequestError))
                 raise
             finally:
-                for rows in self.splits.values():
-                    if hasattr(rows, "close"):
-                        rows.close()  # a loader's workers hold open what another thread waits to see closed
+                for each in self.splits.values():
+                    if hasattr(each, "close"):
+                        each.close()  # a loader's workers hold open what another thread waits to see closed
                 for thread in threads:
                     thread.join()
 
@@ -136,7 +135,7 @@ class SystemRun:
                 split: {self.target: {name: value for name, value in found.items() if name != "loss"}, "loss": found.get("loss")}
                 for split, found in result.metrics.items()
             },
-            timing={**result.timing, "total_seconds": time.time() - process_start()},
+            timing={**result.timing, "total_seconds": process_seconds()},
             realised=result.realised,
             stopped_because=result.stopped_because,
             best=result.best,

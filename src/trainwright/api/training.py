@@ -6,14 +6,13 @@ import contextlib
 import logging
 import shlex
 import threading
-import time
 from typing import Any
 
 from trainwright.api.config import Config
 from trainwright.api.finish import finish, headline_of, say_result, split_rows
 from trainwright.api.prepare import Prepared
 from trainwright.api.unwritten import unwritten
-from trainwright.config.clock import process_start
+from trainwright.config.clock import process_seconds
 from trainwright.config.errors import Interrupted, RequestError, RunError, TrainwrightError
 from trainwright.engine.trainer import Trainer
 from trainwright.engine.tuning import without_auto
@@ -68,7 +67,7 @@ class Training:
                 surroundings.join()
             if self.config.evaluation.report:
                 self._report(run)
-            log.info("run:    %s (%.1f s)", run.path, time.time() - process_start())
+            log.info("run:    %s (%.1f s)", run.path, process_seconds())
         return results
 
     def _train(self, run: RunDirectory, resume: bool, fork: bool, surroundings: Surroundings) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import NoReturn, cast
 
 from torch import Tensor
 
+from trainwright.config.clock import process_seconds
 from trainwright.data.ended import DataEnded
 from trainwright.engine.boundary import boundary, leave
 from trainwright.engine.interrupt import Waited
@@ -33,7 +34,7 @@ def train(session: Session) -> None:
     if session.boundary_pending or session.limit_reached():
         boundary(session)  # an evaluation that a signal cut short, or a run without a step left to make
     session.plan_next_boundary()
-    session.first_step_at = time.time()
+    session.first_step_after = process_seconds()
     if session.on_first_step is not None:
         session.on_first_step()
     with session.timing.phase("train"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -19,6 +20,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("trainwright.engine")
 
+NO_MEMORY = re.compile(
+    r"allocate memory|not enough memory|bad[ _]alloc|out[ _]of[ _]memory|outofmemory|ErrorMemoryAllocation"
+    r"|ALLOC_?FAILED|ALLOCATION_FAILED|STATUS_INSUFFICIENT_RESOURCES|(?:unable|failed) to allocate",
+    re.IGNORECASE,
+)
+"""How the host, CUDA, cuBLAS, cuDNN, cuSPARSE, cuSOLVER, cuFFT, NCCL, HIP and MPS say that memory ran out; nothing that leaves the device
+unusable, such as an illegal access, is among it."""
 TRUSTED = 2
 """Times gone back because of batches since one row before the update that led to it is suspected too."""
 
@@ -94,10 +102,10 @@ def left_out(session: Session, why: str) -> bool:
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory ran out, on the device or the host."""
+    """Whether an error says that memory ran out, on the device or the host, in the words of torch or of a library below it."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    return isinstance(error, RuntimeError) and any(each in str(error) for each in ("can't allocate memory", "not enough memory"))
+    return isinstance(error, RuntimeError) and NO_MEMORY.search(str(error)) is not None
 
 
 def smaller(session: Session, rows: int, error: BaseException) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from trainwright.config.clock import process_start
+from trainwright.config.clock import process_seconds
 from trainwright.config.errors import Interrupted
 from trainwright.data.rows import Rows
 from trainwright.engine.choosing import Kept, kept
@@ -125,13 +124,13 @@ def timing_of(session: Session) -> dict[str, float]:
     """Seconds as results.json has them; phases and steps over all processes of the run, start-up of this one."""
     seconds = session.timing.read()
     rows = session.plan.rows_until(session.tick)
-    started = process_start()
+    passed = process_seconds()
     return {
-        "startup_seconds": (session.first_step_at or time.time()) - started,
+        "startup_seconds": passed if session.first_step_after is None else session.first_step_after,
         "train_seconds": seconds["train"],
         "evaluate_seconds": seconds["evaluate"],
         "checkpoint_seconds": seconds["checkpoint"],
-        "total_seconds": time.time() - started,
+        "total_seconds": passed,
         "steps": session.step,
         "samples_per_second": rows / seconds["train"] if seconds["train"] else 0.0,
     }

@@ -138,8 +138,8 @@ class Session:
     """Step and seconds of training at the last logged row."""
     last_tick: int = 0
     """Batches used at the last logged row."""
-    first_step_at: float | None = None
-    """Seconds since the epoch when the first step of this process began."""
+    first_step_after: float | None = None
+    """Seconds from the start of this process to its first step."""
     on_first_step: Callable[[], None] | None = None
     """Called when the first step of this process begins."""
     history: list[dict[str, float]] = field(default_factory=list)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from trainwright.config.errors import ConfigError, DataError
+from trainwright.engine.recovery import out_of_memory
 from trainwright.engine.system import to_device
 from trainwright.nn.criteria.asymmetric import Asymmetric
 from trainwright.nn.criteria.base import Criterion
@@ -44,7 +45,7 @@ def check(system: PlainSystem, batch: Any) -> None:
 
 def refused(loss: Criterion, error: Exception, output: Any, target: Any, batch: Any, where: str) -> DataError | None:
     """What a loss that failed on these rows has against them, in our words; None where it has nothing."""
-    if isinstance(error, torch.OutOfMemoryError):
+    if out_of_memory(error):
         return None
     try:
         loss.check(output, target, batch)
