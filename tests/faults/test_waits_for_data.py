@@ -145,7 +145,7 @@ def test_a_signal_while_data_are_waited_for_saves_and_leaves_and_what_is_continu
 
 def test_a_batch_that_comes_within_a_moment_is_waited_for(tmp_path: Path) -> None:
     thread = signal_once_it_waits(tmp_path, signal.SIGINT)
-    with pytest.raises(Interrupted, match="saved at step [4-9]"):
+    with pytest.raises(Interrupted, match=r"saved at step [4-9]"):
         fitted(tmp_path / "run", "map", lambda: time.sleep(0.02))
     thread.join()
 

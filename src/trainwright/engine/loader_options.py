@@ -23,8 +23,8 @@ class LoaderOptions(ConfigModel):
     """How workers begin: `auto` is `forkserver` where there is one, else `spawn`; both need a dataset that can be pickled. `fork` needs
     nothing, but copies a process in which other threads run, and may hang."""
     timeout: Duration | None = None
-    """How long a batch may be awaited (`5 min`), with workers or without, before the run stops and names its rows; without it a dataset that
-    hangs is waited for. Data that can only be gone through in order have no such limit."""
+    """How long a batch may be awaited (`5 min`), with workers or without, before the run stops and names its rows; without it a dataset
+    that hangs is waited for. Data that can only be gone through in order have no such limit."""
 
     @field_validator("timeout")
     @classmethod
