@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from trainwright.config.errors import ConfigError
+from trainwright.config.errors import FOREIGN, ConfigError
 from trainwright.data.rows import Rows
 from trainwright.engine.callbacks.base import Listeners
 from trainwright.engine.interrupt import Interrupts, Waited, WaitedTooLong, too_late
@@ -112,7 +112,7 @@ def taken_in_order(rows: Rows, start: int, end: int, interrupts: Interrupts | No
             return rows.take(torch.arange(start, end))
     except WaitedTooLong:
         raise too_late("evaluated", start, list(range(start, end)), interrupts.waits.limit) from None
-    except (Waited, Exception) as error:
+    except (Waited, *FOREIGN) as error:
         if not interrupts.requested:
             raise
         if not isinstance(error, Waited):

@@ -9,6 +9,7 @@ from typing import NoReturn, cast
 from torch import Tensor
 
 from trainwright.config.clock import process_seconds
+from trainwright.config.errors import FOREIGN
 from trainwright.data.ended import DataEnded
 from trainwright.engine.boundary import boundary, leave
 from trainwright.engine.interrupt import Waited
@@ -69,7 +70,7 @@ def train_epoch(session: Session) -> None:
             except DataEnded:
                 ended(session)
                 return
-            except (Waited, Exception) as error:  # noqa: BLE001  (a signal to the group ends what gives data in any way)
+            except (Waited, *FOREIGN) as error:
                 leave_without_data(session, error)
             train_step(session, batch, index, rows=end - start)
         session.tick += 1
