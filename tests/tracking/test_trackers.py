@@ -33,6 +33,14 @@ def test_rows_read_back_to_the_bit_and_new_columns_take_their_place(tmp_path: Pa
     assert first == "step,epoch,train/loss,learning_rate,validation/loss,validation/auc"
 
 
+def test_what_a_killed_process_left_half_written_is_swept_when_the_next_begins(tmp_path: Path) -> None:
+    logged(tmp_path).close()
+    half = tmp_path / ".metrics.999999-0.trainwright.tmp.csv"
+    half.write_text("step,epo")
+    CsvTracker(CsvOptions(), tmp_path).begin(15)
+    assert not half.exists() and len(read_rows(tmp_path / "metrics.csv")) == 3
+
+
 def test_each_row_is_on_disk_when_it_was_logged(tmp_path: Path) -> None:
     logged(tmp_path)
     assert len(read_rows(tmp_path / "metrics.csv")) == 3

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from trainwright.runs.whole import whole_file
+from trainwright.runs.whole import sweep, whole_file
 from trainwright.tracking import CsvOptions
 from trainwright.tracking.base import Row
 
@@ -28,6 +28,7 @@ class CsvTracker:
 
     def begin(self, step: int) -> list[dict[str, float]]:
         """Keep the rows up to `step`, drop later ones and a half-written last line; returns those kept."""
+        sweep(self.path.parent)  # what a killed process left half-written, also where no run directory is kept
         self._rows = [row for row in read_rows(self.path) if row["step"] <= step] if step else []
         self.columns = columns_of(self._rows)
         if self.path.exists() or self._rows:
