@@ -75,7 +75,6 @@ class Streamed(IterableDataset[Any]):
 def fit(data: Any, **options: Any) -> Seen:
     system = Seen()
     tw.fit(system, data, **{"max_steps": 5, "console": False, "device": "cpu", **options})
-    system.batches = system.batches[1:6]  # the others were tried, before and after
     return system
 
 

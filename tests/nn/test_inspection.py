@@ -21,12 +21,12 @@ from trainwright.api.inspect import inspect
 from trainwright.config.errors import ConfigError
 from trainwright.nn.graph import Graph
 from trainwright.nn.inspection.folding import closed, folded
-from trainwright.nn.inspection.keeping import untouched
 from trainwright.nn.inspection.layout import laid_out
 from trainwright.nn.inspection.picture import picture
 from trainwright.nn.inspection.record import Flow, Inspection, Node, Row
 from trainwright.nn.inspection.repeats import repeated
 from trainwright.nn.inspection.tree import called, table
+from trainwright.nn.untouched import untouched
 
 
 class Residual(nn.Module):

@@ -242,7 +242,7 @@ def test_balanced_weights_come_from_all_training_rows() -> None:
 def test_a_sigmoid_before_a_loss_of_logits_is_refused() -> None:
     target = torch.tensor([[0.0], [1.0]])
     system = PlainSystem(nn.Sequential(nn.Linear(3, 1), nn.Sigmoid()), ["input"], "bce_with_logits")
-    with pytest.raises(DataError, match="the model ends in Sigmoid, and the loss is bce_with_logits") as error:
+    with pytest.raises(DataError, match="the model ends in sigmoid, and the loss is bce_with_logits") as error:
         system.check({"input": X[:2], "target": target})
     assert "use bce" in error.value.fix
     PlainSystem(nn.Sequential(nn.Linear(3, 1), nn.Sigmoid()), ["input"], "bce").check({"input": X[:2], "target": target})

@@ -110,7 +110,8 @@ def trained(run: RunDirectory, made: Adapted, engine: Trainer, config: FitConfig
 def check_whole(made: Adapted, engine: Trainer) -> None:
     """Try a step on a few rows and every setting, and say what a continued run could not repeat, before anything is written."""
     train, validation = made.splits["train"], made.splits.get("validation")
-    trial(made.system, made.splits, where_is(made.system))
+    engine.cautions = trial(made.system, made.splits, where_is(made.system))
+    engine.rehearses = True
     engine.check(made.system, len(train), 0 if validation is None else len(validation), is_ready(train))
     for rows in made.splits.values():
         say_inexact(rows)

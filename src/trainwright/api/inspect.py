@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from trainwright.api.adapting import check_model
-from trainwright.api.trial import first_rows, trying
+from trainwright.api.trial import first_rows
 from trainwright.config.compose import Composed
 from trainwright.config.errors import FOREIGN, ConfigError, RequestError
 from trainwright.config.located import validate
@@ -166,12 +166,8 @@ def _training_step(system: System, batch: Any) -> Any:
     if system._run is None:  # after a run its parts are where that came to
         Tree(system).update_step(moment)
         system.update_step(moment)
-    logged = list(system._logged)
-    try:
-        with trying(system), torch.enable_grad():  # a loss may need gradients of its own; nothing goes backwards from it
-            return system.training_step(batch, moment)
-    finally:
-        system._logged = logged
+    with system.rehearsing(), torch.enable_grad():  # a loss may need gradients of its own; nothing goes backwards from it
+        return system.training_step(batch, moment)
 
 
 def inspect_rows(system: Any, rows: Any, batch_size: int = 1) -> Inspection:

@@ -111,6 +111,7 @@ def dry_run(composed: Composed, resume: bool = False) -> None:
         refuse_taken(config)
     prepared, config = read_and_show(config, None)
     training = Training(config, prepared)
+    training.trainer.say_cautions()
     parameters = sum(each.numel() for each in training.system.parameters())
     log.info("model: %s, %s parameters", config.model.combiner.type, f"{parameters:,}")
     log.info("nothing was written")

@@ -8,9 +8,12 @@ import shlex
 import threading
 from typing import Any
 
+import torch
+
 from trainwright.api.config import Config
 from trainwright.api.finish import finish, headline_of, say_result, split_rows
 from trainwright.api.prepare import Prepared
+from trainwright.api.trial import trial
 from trainwright.api.unwritten import unwritten
 from trainwright.config.clock import process_seconds
 from trainwright.config.errors import Interrupted, RequestError, RunError, TrainwrightError
@@ -38,6 +41,8 @@ class Training:
         self.system = SupervisedSystem(config.model)
         built(self.system, prepared.spec, seed=config.run.seed)
         self.trainer = Trainer(config.trainer, seed=config.run.seed, device=config.run.device)
+        if any(type(each).__module__.partition(".")[0] not in ("trainwright", "torch") for each in self.system.modules()):
+            self.trainer.cautions = trial(self.system, {"train": split_rows(prepared, "train")}, torch.device("cpu"))
         self.trainer.check(self.system, len(prepared.table.train), len(prepared.table.validation))
 
     def tune(self, run: RunDirectory) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import copy
+import contextlib
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from functools import partial
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,16 @@ import torch
 
 from trainwright.config.errors import FOREIGN, ConfigError, DataError, RequestError, TrainwrightError
 from trainwright.config.typecheck import readable
+from trainwright.engine.joining import rehearsing
 from trainwright.engine.pieces import is_ready
 from trainwright.engine.step_result import as_loss
 from trainwright.engine.system import Moment, rows_in, to_device
-from trainwright.runs.whole import Scratch
+from trainwright.engine.unsaved import unsaved
+from trainwright.nn.criteria.activations import LossInputs
+from trainwright.nn.first_values import refuse_unfilled, refuse_unseen
+from trainwright.nn.untouched import untouched
 from trainwright.systems.base import System, seeded
+from trainwright.systems.plain import PlainSystem
 from trainwright.systems.plain_model import is_lazy
 from trainwright.systems.updating import Tree
 
@@ -41,46 +46,69 @@ def first_rows(rows: Any) -> Any:
     return rows.take(torch.arange(count))
 
 
-def trial(system: Any, splits: Mapping[str, Any], device: torch.device) -> None:
-    """Try `training_step` on a few training rows, its weights, buffers and generators left as they were.
+def trial(system: Any, splits: Mapping[str, Any], device: torch.device) -> list[str]:
+    """Try `training_step` on a few training rows, and leave no trace of it; what may be meant, in sentences to be said before step 1.
 
-    Raises ConfigError for a loss that is none or is not connected, and for whatever the step itself raises. A system that has a `check`
-    of its own is checked by it; one that steps its optimizers by itself is not tried, nor are streams that can be read only once.
+    Raises ConfigError for weights that nothing fills, for a loss that is none, is not connected or is given what it does not take, and
+    for whatever the step itself raises. A system that has a `check` of its own is checked by it; one that steps its optimizers by itself
+    is not tried, nor are streams that can be read only once.
     """
-    if hasattr(system, "check"):
-        for rows in (each for name, each in splits.items() if name != "predict"):  # rows to predict need no target
-            if hasattr(system, "hold"):
-                system.hold(rows)
-            system.check(to_device(first_rows(rows), device))
-        return
+    refuse_unfilled(system)
+    cautions = _checked(system, splits, device) if hasattr(system, "check") else _tried(system, splits, device)
+    if not getattr(splits.get("train"), "once", False):
+        refuse_unseen(system)
+    return list(dict.fromkeys(cautions))
+
+
+def _checked(system: Any, splits: Mapping[str, Any], device: torch.device) -> list[str]:
+    """What the system's own check says of each split, and what a forward pass in training changes."""
+    cautions: list[str] = []
+    for split, rows in splits.items():
+        if split == "predict":  # rows to predict need no target
+            continue
+        if hasattr(system, "hold"):
+            system.hold(rows)
+        batch = to_device(first_rows(rows), device)
+        with untouched(system):
+            cautions += system.check(batch)
+            if split == "train" and isinstance(system, PlainSystem):
+                system.train()
+                cautions += _changing(system, partial(_forward, system, batch))
+    return cautions
+
+
+def _forward(system: PlainSystem, batch: Any) -> None:
+    """A forward pass as in training; what it raises is met, and told, at the first step."""
+    with torch.no_grad(), contextlib.suppress(RuntimeError, ValueError):
+        system.output_of(batch)
+
+
+def _tried(system: Any, splits: Mapping[str, Any], device: torch.device) -> list[str]:
+    """A training step, twice, so that what changes from one to the next is seen."""
     rows = splits["train"]
     _refuse_unmeasured(system, splits)
     if not getattr(system, "automatic_optimization", True) or getattr(rows, "once", False):
-        return
+        return []
+    batch = to_device(first_rows(rows), device)
     if is_lazy(system):
-        _settle_shapes(system, to_device(first_rows(rows), device))
-    before = copy.deepcopy(dict(system.named_buffers()))
-    was = system.training
-    system.train()
-    try:
-        with seeded(0):
-            _try_step(system, to_device(first_rows(rows), device))
-    finally:
-        system.train(was)
-        for name, each in system.named_buffers():
-            if name in before:
-                each.copy_(before[name])
+        _settle_shapes(system, batch)
+    inputs, where = LossInputs(), f"{type(system).__name__}.training_step"
+    with untouched(system):
+        system.train()
+        with seeded(0), inputs:
+            goes_on = _try_step(system, batch)
+        inputs.refuse_certain(where)
+        changes = _changing(system, partial(_run_step, system, batch)) if goes_on else []
+    return inputs.list_doubts(where) + changes
 
 
-@contextmanager
-def trying(system: Any) -> Iterator[None]:
-    """What the system logs and saves inside is forgotten: it is in no run."""
-    with Scratch() as folder:
-        vars(system)["trying"] = folder
-        try:
-            yield
-        finally:
-            del vars(system)["trying"]
+def _changing(system: Any, step: Callable[[], Any]) -> list[str]:
+    """What is to be said of state that one more step changes and no checkpoint holds."""
+    with untouched(system) as held, seeded(0):
+        step()
+        found = held.changed()
+    words = unsaved(system, found)
+    return [words] if words else []
 
 
 def _refuse_unmeasured(system: Any, splits: Mapping[str, Any]) -> None:
@@ -111,13 +139,14 @@ def _run_step(system: Any, batch: Any) -> Any:
     if isinstance(system, System):
         Tree(system).update_step(moment)
         system.update_step(moment)
-    with trying(system):
+    with rehearsing(system):
         value = system.training_step(batch, moment)
     weights = getattr(system, "loss_weights", None)
     return as_loss(value, rows_in(batch), None if weights is None else weights(moment))
 
 
-def _try_step(system: Any, batch: Any) -> None:
+def _try_step(system: Any, batch: Any) -> bool:
+    """Whether the step could be tried; raises what is wrong with it."""
     where = f"{type(system).__name__}.training_step"
     _check_signature(system, where)
     try:
@@ -126,7 +155,7 @@ def _try_step(system: Any, batch: Any) -> None:
         raise
     except TrainwrightError as error:
         if "in no run" in error.what:
-            return  # it asks for the run, which is not there yet: the first step will tell
+            return False  # it asks for the run, which is not there yet: the first step will tell
         raise ConfigError(error.what, where=where, why=error.why, fix=error.fix) from error
     except FOREIGN as error:  # whatever a person's step raises is the answer
         raise DataError(
@@ -141,6 +170,7 @@ def _try_step(system: Any, batch: Any) -> None:
     if not root.requires_grad:
         fix = "check that training_step uses the model, neither detached nor under no_grad"
         raise ConfigError("the loss does not depend on any trained parameter", where=where, why="it has no graph", fix=fix)
+    return True
 
 
 def _check_signature(system: Any, where: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -75,7 +76,8 @@ def tune_composed(
     if isinstance(config, OwnConfig):
         own = prepare_own(config)
         system, rows = own.system, own.splits["train"]
-        trial(system, own.splits, torch.device("cpu"))
+        for caution in trial(system, own.splits, torch.device("cpu")):
+            logging.getLogger("trainwright.fit").warning("%s", caution)
     else:
         prepared = prepare(config, source)
         system, rows = built(SupervisedSystem(config.model), prepared.spec, seed=config.run.seed), split_rows(prepared, "train")

@@ -22,6 +22,7 @@ from trainwright.engine.config import TrainerConfig
 from trainwright.engine.feed import Feed
 from trainwright.engine.following import DataFollowers
 from trainwright.engine.growth import Growth
+from trainwright.engine.held_state import HeldState
 from trainwright.engine.interrupt import Interrupts
 from trainwright.engine.modes import Active
 from trainwright.engine.monitor import Best, Monitor
@@ -157,6 +158,7 @@ class Session:
         self.evaluation_batch_size = self.config.evaluation_batch_size
         redone = self.precision.scaler is not None or self.config.recovery.out_of_memory == "heal" or self.measures_norm
         self.buffers = Buffers(self.system, needed=redone)
+        self.held_state = HeldState(self.system)
         self.forward = self.precision.forward
         self.first_plan = self.plan
         self.batch_size, self.base_learning_rate = self.plan.batch_size, self.optimizer.base_learning_rate

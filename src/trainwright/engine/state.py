@@ -92,12 +92,13 @@ def load_averages(session: Session, checkpoint: Checkpoint, numbers: Mapping[str
 
 
 def running_tensors(session: Session) -> Weights:
-    """Losses, logged values and training metrics since the last row and evaluation, as sums: a restart changes no bit of them."""
+    """Losses, logged values and training metrics since the last row and evaluation, as sums; what a system changes beside them."""
     found = {f"loss/{name}": tensor for name, tensor in session.running_loss.tensors().items()}
     found |= {f"hooks/{name}": norm for name, norm in session.gradient_hooks.logged().items()}
     found |= {f"values/{name}": tensor for name, tensor in session.running_values.tensors().items()}
     found |= {f"metrics/{name}": tensor for name, tensor in session.running_metrics.tensors().items()}
     found |= {f"modules/{name}": tensor for name, tensor in metric_states(session.system).items()}
+    found |= {f"held/{name}": tensor for name, tensor in session.held_state.tensors().items()}
     return found if session.gradient_norm is None else found | {"gradient_norm": session.gradient_norm}
 
 
@@ -213,6 +214,7 @@ def load(session: Session, checkpoint: Checkpoint) -> None:
     kept = {name[8:]: tensor for name, tensor in running.items() if name.startswith("modules/")}
     load_metric_states(session.system, kept, session.device)
     session.running_values.load({name[7:]: tensor for name, tensor in running.items() if name.startswith("values/")})
+    session.held_state.load({name[5:]: tensor for name, tensor in running.items() if name.startswith("held/")})
     session.gradient_hooks.load({name[6:]: tensor for name, tensor in running.items() if name.startswith("hooks/")})
     for hook in session.hooks.on_load_checkpoint:
         hook(session, session.system, state)

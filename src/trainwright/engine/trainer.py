@@ -24,6 +24,7 @@ from trainwright.engine.config import TrainerConfig
 from trainwright.engine.evaluation import EvaluationInterrupted, metrics_of, split_outputs
 from trainwright.engine.feed import Feed
 from trainwright.engine.interrupt import Interrupts
+from trainwright.engine.joining import say_inexact_pieces
 from trainwright.engine.loop import train as run_loop
 from trainwright.engine.manual import SchedulerSteps
 from trainwright.engine.modes import Active, modes
@@ -43,6 +44,7 @@ from trainwright.engine.session import Session
 from trainwright.engine.spikes import SpikeWatch
 from trainwright.engine.system import System
 from trainwright.engine.tuning.settle import without_auto
+from trainwright.engine.unsaved import UnsavedState
 from trainwright.engine.watchdog import Watchdog
 from trainwright.nn.modes import tf32_mode
 from trainwright.optim.averages import Averages
@@ -80,6 +82,10 @@ class Trainer:
         self.callbacks, self.continue_with = list(callbacks), continue_with
         self.console, self.initial_checkpoint = console, initial_checkpoint
         self._online: Session | None = None
+        self.cautions: list[str] = []
+        """What was found before the run and may be meant: said when it begins."""
+        self.rehearses = False
+        """Whether steps are tried, as those of a person's own system are before a run."""
         self._own: tuple[System, Optimizers] | None = None
         self.position: tuple[int, int] = (0, 0)
         """Step and epoch that `validate`, `test` and `predict` are at: those of the weights that were loaded."""
@@ -210,7 +216,10 @@ class Trainer:
         session.seeds.hooks("boundary", session.tick)
         for hook in hooks.on_fit_start:
             hook(session, system)
+        self.say_cautions()
         say_decayed(session)
+        if self.rehearses:
+            say_inexact_pieces(session)
         try:
             sanity_check(session)
         except EvaluationInterrupted:
@@ -220,6 +229,12 @@ class Trainer:
         for hook in hooks.on_fit_end:
             hook(session, system)
         return result
+
+    def say_cautions(self) -> None:
+        """Warn, once, of what was found before."""
+        for each in self.cautions:
+            log.warning("%s", each)
+        self.cautions = []
 
     @contextmanager
     def _surroundings(self, system: System) -> Iterator[Active]:
@@ -285,7 +300,7 @@ class Trainer:
             validation=feed.in_order(self._placed(validation)),
             monitor=made.monitor,
             best=Best(made.monitor.higher, keep),
-            hooks=Hooks(self._callbacks(made.monitor, validation is not None), system),
+            hooks=Hooks([*self._callbacks(made.monitor, validation is not None), *unsaved_watch(system)], system),
             trackers=[registry.build("tracker", options, folder=run) for options in config.trackers],
             saver=Saver.of(run / CHECKPOINTS, saving, made.plan, goes_back=config.recovery.goes_back),
             interrupts=interrupts,
@@ -337,6 +352,12 @@ def limited(rows: Any, config: TrainerConfig) -> Any:
         return rows
     size = config.batch_size if isinstance(config.batch_size, int) else automatic_batch_size(len(rows))
     return Head(rows, config.limit_batches * (1 if is_ready(rows) else size))
+
+
+def unsaved_watch(system: Any) -> list[Callback]:
+    """Who looks at the first steps for state that no checkpoint holds, where none could be tried before."""
+    tried = getattr(system, "tried_before", True) and getattr(system, "automatic_optimization", True)
+    return [] if tried else [UnsavedState()]
 
 
 def say_decayed(session: Session) -> None:

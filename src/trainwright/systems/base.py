@@ -19,6 +19,7 @@ from trainwright.data.draws import draws_kept, seed_python_and_numpy
 from trainwright.engine.session import not_logged
 from trainwright.engine.step_result import Weights, as_loss
 from trainwright.engine.system import Batch, Loss, Moment, rows_in
+from trainwright.runs.whole import Scratch
 from trainwright.systems.configurable import ModuleOptions, load_named_weights, option
 from trainwright.systems.loss_weights import LossWeights
 from trainwright.systems.manual import ManualOptimizer, handles
@@ -149,6 +150,16 @@ class System(Updateable, nn.Module):
             self.session.log(name, value, reduce)
         else:
             self._logged.append((name, torch.as_tensor(value).detach(), self._rows))
+
+    @contextmanager
+    def rehearsing(self) -> Iterator[None]:
+        """What is logged and saved inside is forgotten: it is in no run."""
+        with Scratch() as folder:
+            vars(self)["trying"] = folder
+            try:
+                yield
+            finally:
+                del vars(self)["trying"]
 
     def loss_weights(self, moment: Moment) -> Weights:
         """The weight of each part of the loss at this moment, by `loss` of the options."""

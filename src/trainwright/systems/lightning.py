@@ -13,6 +13,7 @@ from trainwright.config.errors import ConfigError, TrainwrightError
 from trainwright.engine.monitor import higher_is_better
 from trainwright.engine.plan import Plan
 from trainwright.engine.system import Batch, Loss, Moment, NoStep, rows_in
+from trainwright.nn.criteria.activations import look_once
 from trainwright.systems.lightning_data import by_place, given_by_place, loaders_of, transfer_of
 from trainwright.systems.lightning_hooks import LightningHooks
 from trainwright.systems.lightning_log import Asked, Logged, is_metric, number, reduction_of
@@ -40,6 +41,7 @@ class LightningSystem(LightningHooks):
     """
 
     monitor = "loss"
+    tried_before = False
 
     def __init__(self, module: nn.Module, datamodule: Any = None) -> None:
         super().__init__()
@@ -130,7 +132,7 @@ class LightningSystem(LightningHooks):
     def _listen(self) -> None:
         """Find the steps and hooks that the module has."""
         self.find_hooks(self.model)
-        self._step = fitted(self.model.training_step, 2)
+        self._step = look_once(fitted(self.model.training_step, 2), f"{type(self.model).__name__}.training_step")
         self._evaluate = {split: self._step_of(split) for split in ("validation", "test")}
         self._predict = fitted(self.model.predict_step, 2)
 
@@ -152,8 +154,9 @@ class LightningSystem(LightningHooks):
             fix = f"write validation_step, or give no {wrong} data"
             raise ConfigError(f"{name} has no {wrong}_step", where=name, why=f"there are {wrong} data", fix=fix)
 
-    def check(self, batch: Batch) -> None:
+    def check(self, batch: Batch) -> list[str]:
         """Nothing is tried before the run: a step of Lightning's may count, log, and ask for the run. The sanity check tries validation."""
+        return []
 
     def plan_known(self, plan: Plan) -> None:
         """Let the module read the lengths of the run before it begins, as `configure_optimizers` often does."""
@@ -194,7 +197,7 @@ class LightningSystem(LightningHooks):
         now.batch, now.rows = batch, rows_in(batch)
         if not self.automatic:
             return self._own_step(batch)
-        mean = self.loss_of(self._step(batch, now.index))
+        mean = self.loss_of(self._step(batch, self.now.index))
         if mean is None:
             raise NoStep
         return Loss.of_mean(mean, now.rows)

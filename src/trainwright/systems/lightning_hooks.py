@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
@@ -72,6 +73,8 @@ class LightningHooks(nn.Module):
     trainer: LightningTrainer
     made: Made
     plays: bool
+    _logged: Logged | None
+    _pending: list[tuple[str, Any, float, str]]
 
     def __init__(self) -> None:
         super().__init__()
@@ -123,6 +126,16 @@ class LightningHooks(nn.Module):
     def updates(self) -> int:
         """Steps of optimizers so far: with manual optimization of all of them together, as Lightning counts."""
         return self.steps_made if not self.automatic else 0 if self.session is None else self.session.step
+
+    @contextmanager
+    def rehearsing(self) -> Iterator[None]:
+        """What is logged inside is forgotten."""
+        logged, pending, now, heard = self._logged, self._pending, replace(self.now), dict(self.trainer.callback_metrics)
+        self._logged, self._pending = Logged(), []
+        try:
+            yield
+        finally:
+            self._logged, self._pending, self.now, self.trainer.callback_metrics = logged, pending, now, heard
 
     # the run
 

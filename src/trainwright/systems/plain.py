@@ -263,6 +263,8 @@ class PlainSystem(nn.Module):
         """Which way a key of `metrics` is better; None for a function of one's own."""
         return self.measures.higher_is_better(name)
 
-    def check(self, batch: Batch) -> None:
-        """Try a forward pass and the loss on some rows before the run begins; raises DataError that says what does not fit."""
+    def check(self, batch: Batch) -> list[str]:
+        """Try a forward pass and the loss on some rows before the run begins; doubts. Raises DataError that says what does not fit."""
         check(self, batch)
+        found = [doubt for each in self.criterion.modules() if isinstance(each, Criterion) for doubt in each.doubts]
+        return list(dict.fromkeys(found))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from trainwright.config.errors import ConfigError, DataError
 from trainwright.engine.recovery import out_of_memory
 from trainwright.engine.system import to_device
-from trainwright.nn.criteria.asymmetric import Asymmetric
+from trainwright.nn.criteria.activations import FIXES, LossInputs, find_activation
 from trainwright.nn.criteria.base import Criterion
-from trainwright.nn.criteria.binary import BCEWithLogits
 from trainwright.nn.criteria.checks import MEANT, dtype_name
+from trainwright.nn.criteria.function import FunctionCriterion
 from trainwright.nn.criteria.wiring import held
 from trainwright.systems.base import seeded
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 ROWS = 256
 """Rows whose outputs are looked at before step 1, where a loss takes outputs of some range alone."""
+REACH = 0.9
+"""Of 0 to 1, what a sigmoid's outputs span for inputs that are large."""
 VALUES = 1 << 20
 """As many values are looked at for that, at most."""
 
@@ -38,6 +40,7 @@ def check(system: PlainSystem, batch: Any) -> None:
             rows, system.held_rows = system.held_rows, None
             if rows is not None:
                 _look_wider(system, rows, output)
+            _look_again(system, batch, output)
     finally:
         for module, mode in modes:
             module.training = mode
@@ -74,6 +77,33 @@ def _look_wider(system: PlainSystem, rows: TensorRows, output: Any) -> None:
     loss.check(reading.call(system.model, batch, plan), reading.target_of(batch, plan), batch)
 
 
+def _look_again(system: PlainSystem, batch: Any, output: Any) -> None:
+    """Doubt logits that stay within 0 to 1, and reach both ends, for inputs a thousand times as large: a sigmoid written by hand."""
+    reading, loss = system.reading, system.criterion
+    plan = reading.plan_of(batch)
+    takes = plan.named or plan.positional or ()
+    floats = [name for name in takes if isinstance(batch[name], Tensor) and batch[name].is_floating_point()]
+    if not floats or not isinstance(output, Tensor) or not loss.options.check_values or find_activation(output)[0]:
+        return
+    expects = loss.read_expected(output, reading.target_of(batch, plan)) if loss.simple else ""
+    if not expects.endswith("logits") or not _within(output):
+        return
+    changed: Any = dict(batch) if isinstance(batch, Mapping) else list(batch)
+    for name in floats:
+        changed[name] = torch.cat([batch[name] * scale for scale in (-1e3, 1e3)])
+    for name in takes:
+        if name not in floats and isinstance(batch[name], Tensor):
+            changed[name] = torch.cat([batch[name]] * 2)
+    values = reading.call(system.model, changed, plan)
+    if isinstance(values, Tensor) and _within(values) and float(values.max() - values.min()) > REACH:
+        why = "the loss takes logits, and the model gives values from 0 to 1 whatever it is given: a sigmoid would be taken twice"
+        loss.doubts.append(f"loss '{loss.name}': {why}; {FIXES[expects]}; {MEANT}")
+
+
+def _within(values: Tensor) -> bool:
+    return values.numel() > 0 and bool(((values >= 0) & (values <= 1)).all())
+
+
 def _tried_once(system: PlainSystem, batch: Any) -> Any:
     """The output, when both the model and the loss take the rows."""
     reading, loss = system.reading, system.criterion
@@ -88,9 +118,12 @@ def _tried_once(system: PlainSystem, batch: Any) -> Any:
     what, fix = "the loss does not take this output and target", _loss_fix(loss)
     _tried(what, seen, lambda: loss.check(output, target, batch), fix)
     if not loss.wants_targets:
-        summed, _ = _tried(what, seen, lambda: _with_graph(lambda: loss.total(output, target, batch)), fix)
+        with LossInputs() as inputs:
+            summed, _ = _tried(what, seen, lambda: _with_graph(lambda: loss.total(output, target, batch)), fix)
         _check_graph(loss, output, summed)
-    _check_last_layer(system.model, loss, output)
+        if isinstance(loss, FunctionCriterion):  # the others have looked, as far as they were asked to
+            inputs.refuse_certain("loss")
+            loss.doubts += inputs.list_doubts("loss")
     return output
 
 
@@ -173,13 +206,3 @@ def _loss_fix(loss: Criterion) -> str:
     if not loss.kind:
         return "the loss is called as loss(output, target), with tensors of these shapes and types"
     return "give the target as floats (`y.float()`), in the shape of the model's output"
-
-
-def _check_last_layer(model: nn.Module, loss: Criterion, output: Any) -> None:
-    """Raises DataError for a model that ends in a sigmoid before a loss that takes logits."""
-    last = list(model.modules())[-1]
-    takes_logits = isinstance(loss, BCEWithLogits | Asymmetric) and loss.options.check_values
-    if takes_logits and isinstance(last, nn.Sigmoid | nn.LogSigmoid) and isinstance(output, Tensor):
-        fix = f"leave the sigmoid out of the model, or use bce; {MEANT}"
-        why = "the loss takes logits and takes the sigmoid itself: it would be taken twice"
-        raise DataError(f"the model ends in {type(last).__name__}, and the loss is {loss.name}", where="loss", why=why, fix=fix)

@@ -157,5 +157,6 @@ def trainer_for(config: OwnConfig, again: str) -> Trainer:
 def check_own(config: OwnConfig, prepared: PreparedSystem, engine: Trainer) -> None:
     """Try a step on a few rows and every setting, so that what does not fit is refused before anything is written."""
     train, validation = prepared.splits["train"], prepared.splits.get("validation")
-    trial(prepared.system, prepared.splits, torch.device("cpu"))
+    engine.cautions = trial(prepared.system, prepared.splits, torch.device("cpu"))
+    engine.rehearses = True
     engine.check(prepared.system, len(train), 0 if validation is None else len(validation), is_ready(train))

@@ -61,7 +61,9 @@ def dry_run_own(composed: Composed, resume: bool = False) -> None:
     if not resume:
         refuse_taken(config)  # type: ignore[arg-type]
     prepared = prepare_own(config)
-    check_own(config, prepared, trainer_for(config, ""))
+    engine = trainer_for(config, "")
+    check_own(config, prepared, engine)
+    engine.say_cautions()
     for name, rows in prepared.splits.items():
         log.info("%s: %s %s", name, f"{len(rows):,}", "batches" if is_ready(rows) else "rows")
     parameters = sum(each.numel() for each in prepared.system.parameters())

@@ -15,6 +15,7 @@ class Asymmetric(Criterion):
 
     options: AsymmetricOptions
     kind = "binary"
+    expects = "logits"
 
     def sum(self, output: Tensor, target: Tensor) -> tuple[Tensor, Count]:
         """The sum over elements, and their number."""

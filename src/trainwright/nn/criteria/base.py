@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from trainwright.config.errors import DataError
+from trainwright.nn.criteria.activations import FIXES, Takes, find_activation, judge_input
+from trainwright.nn.criteria.checks import MEANT
 from trainwright.nn.criteria.options import CriterionOptions
 from trainwright.nn.criteria.wiring import argument, model_side
 
@@ -40,6 +42,8 @@ class Criterion(nn.Module):
     uses_target: bool = True
     changes: bool = False
     """Whether it depends on where the run is (scheduled weights)."""
+    expects: Takes = ""
+    """Logits, probabilities or log-probabilities, where the loss takes one of them alone."""
     inexact: str = ""
     """Why pieces of a step do not join exactly; empty where they do."""
 
@@ -51,6 +55,8 @@ class Criterion(nn.Module):
         self.simple = not self.names and len(self.takes) == 1 and self.uses_target and not self.needs
         """Whether it takes one output and the target and nothing else, so that it can be computed again from both."""
         self._direct = self.simple and not self.by_row
+        self.doubts: list[str] = []
+        """What `check` found that may be meant."""
 
     @property
     def claimed(self) -> set[str | int]:
@@ -118,7 +124,22 @@ class Criterion(nn.Module):
         self.check_arguments(*arguments)
         if self.options.check_values:
             self.check_targets(*arguments)
+            self._check_activation(*arguments)
             self.check_values(*arguments)
+
+    def _check_activation(self, output: Tensor, *others: Any) -> None:
+        """Refuses outputs of a sigmoid or softmax that the loss takes itself, or without one that it needs."""
+        expects = self.read_expected(output, *others)
+        why, certain = judge_input(expects, output) if expects.endswith("logits") and output.is_floating_point() else ("", False)
+        if why and certain:
+            what = f"the model ends in {find_activation(output)[0]}, and the loss is {self.name}"
+            raise DataError(what, where="loss", why=why, fix=f"{FIXES[expects]}; {MEANT}")
+        if why:
+            self.doubts.append(f"loss '{self.name}': {why}; {FIXES[expects]}; {MEANT}")
+
+    def read_expected(self, *arguments: Any) -> Takes:
+        """What the loss takes of the model for these arguments."""
+        return self.expects
 
     @torch.no_grad()
     def check_held(self, output: Any, target: Any, batch: Any = None) -> None:

@@ -55,6 +55,7 @@ class BCEWithLogits(BCE):
     """BCE of sigmoid(output), computed without loss of digits; positives times `pos_weight`."""
 
     kind = "binary"
+    expects = "logits"
 
     def sum(self, output: Tensor, target: Tensor) -> tuple[Tensor, Count]:
         """The sum over elements, and their number."""

@@ -59,6 +59,8 @@ class IndexCriterion(WeightedCriterion):
 class CrossEntropy(IndexCriterion):
     """−Σ_c q_c log softmax(output)_c, q the truth, an index or probabilities, smoothed, times the weight of the class."""
 
+    expects = "class logits"
+
     def __init__(self, options: CrossEntropyOptions | LabelSmoothingCrossEntropyOptions) -> None:
         super().__init__(options)
         self.smoothing = options.smoothing if isinstance(options, LabelSmoothingCrossEntropyOptions) else options.label_smoothing
@@ -105,6 +107,7 @@ class SoftTargetCrossEntropy(Criterion):
     """−Σ_c target_c log softmax(output)_c, target of probabilities."""
 
     kind = "category"
+    expects = "class logits"
 
     def sum(self, output: Tensor, target: Tensor) -> tuple[Tensor, Count]:
         """The sum over items, and their number."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from trainwright.nn.criteria.activations import Takes
 from trainwright.nn.criteria.base import Count, Criterion
 from trainwright.nn.criteria.checks import require, same_shape, span, within
 from trainwright.nn.criteria.classes import NONE_IGNORED, check_classes, check_index, check_range
@@ -20,6 +23,10 @@ class Dice(Criterion):
     """
 
     options: DiceOptions
+
+    def read_expected(self, *arguments: Any) -> Takes:
+        """Logits, unless the loss is told to take probabilities."""
+        return "" if self.options.activation == "none" else "logits"
 
     def sum(self, output: Tensor, target: Tensor) -> tuple[Tensor, Count]:
         """The sum over rows, and their number."""

@@ -141,6 +141,7 @@ class SoftMargin(Elementwise):
     """log(1 + exp(−target · output))."""
 
     kind = ""
+    expects = "logits"
 
     def summed(self, output: Tensor, target: Tensor) -> Tensor:
         return functional.soft_margin_loss(output, target, reduction="sum")

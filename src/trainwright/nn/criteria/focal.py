@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor
 from torch.nn import functional
 
+from trainwright.nn.criteria.activations import Takes
 from trainwright.nn.criteria.base import Count
 from trainwright.nn.criteria.checks import same_shape, within
 from trainwright.nn.criteria.classes import NONE_IGNORED, IndexCriterion, check_classes, check_index, check_logits
@@ -18,6 +21,10 @@ class Focal(IndexCriterion):
     """−α (1 − p)^γ log p, p the probability of the truth (Lin et al. 2017, eq. 5); the mean is over items, without their weights."""
 
     options: FocalOptions
+
+    def read_expected(self, *arguments: Any) -> Takes:
+        """Logits of 0/1, or of classes."""
+        return "logits" if arguments[1].is_floating_point() else "class logits"
 
     def sum(self, output: Tensor, target: Tensor) -> tuple[Tensor, Count]:
         """The sum over items (pixels, logits), and their number without those left out."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 
 from trainwright.nn.graph.plan import Here
@@ -19,23 +20,29 @@ DRAWS = frozenset(f"{family}{kind}_" for kind in KINDS_OF_DRAW for family in (""
 class NoDraws(TorchFunctionMode):
     """Random initialisation in place is left out; constants (the ones of a norm, buffers) are still written."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.places: set[int] = set()
+        """Addresses of the memory that was not drawn."""
+
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         if getattr(func, "__name__", "") in DRAWS:
-            return args[0] if args else (kwargs or {})["tensor"]
+            tensor: torch.Tensor = args[0] if args else (kwargs or {})["tensor"]
+            if not tensor.is_meta and not is_lazy(tensor):
+                self.places.add(tensor.untyped_storage().data_ptr())
+            return tensor
         return func(*args, **(kwargs or {}))
 
 
 @contextmanager
-def making(device: str | None, init: str, here: Here) -> Iterator[None]:
-    """Layers made inside start on `device` (`meta`: without memory), and without draws when `init` is `skip`."""
+def making(device: str | None, init: str, here: Here) -> Iterator[set[int]]:
+    """Layers made inside start on `device` (`meta`: without memory), and without draws when `init` is `skip`; addresses of those."""
     with ExitStack() as stack:
         if device is not None:
             stack.enter_context(_device(device, here))
-        if init == "skip":
-            stack.enter_context(NoDraws())
-        yield
+        yield stack.enter_context(NoDraws()).places if init == "skip" else set()
 
 
 def _device(name: str, here: Here) -> torch.device:

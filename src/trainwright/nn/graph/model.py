@@ -14,6 +14,7 @@ from trainwright.config.located import validate
 from trainwright.config.places import Node as Written
 from trainwright.config.places import Place, node_of
 from trainwright.config.reading import parse_yaml, read_yaml
+from trainwright.nn.first_values import mark_undrawn
 from trainwright.nn.graph import GraphOptions
 from trainwright.nn.graph.compiled import class_with_forward, is_forward
 from trainwright.nn.graph.dry import dry_run, examples
@@ -33,8 +34,9 @@ class Graph(nn.Module):
         """`where` is what the graph is called in messages."""
         super().__init__()
         plan = read(options.inputs, options.nodes, options.outputs, where)
-        with making(options.device, options.init, plan.here.under("device")):
+        with making(options.device, options.init, plan.here.under("device")) as undrawn:
             self._assemble(plan)
+        mark_undrawn(self, undrawn)
         if options.dtype is not None:
             cast(self, dtype_of(options.dtype, plan.here.under("dtype")))
         given = examples(plan, self)

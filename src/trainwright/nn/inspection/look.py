@@ -9,10 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from trainwright.nn.inspection.keeping import untouched
 from trainwright.nn.inspection.places import Place, buffers_of, inner, kind_of, lazy_names, places, remarks
 from trainwright.nn.inspection.record import Buffer, Flow, Inspection, Node, Row, Totals
 from trainwright.nn.inspection.trace import Call, Trace, traced
+from trainwright.nn.modes import eval_mode
+from trainwright.nn.untouched import untouched
 
 
 def look_at(
@@ -32,7 +33,7 @@ def look_at(
     given = list(inputs)
     trace = None
     if call is not None:
-        with untouched(model):
+        with untouched(model), eval_mode(model), torch.no_grad():
             trace = traced(model, call, given)
         if only_used:
             given = [(each, tensor) for each, tensor in given if each in used_inputs(trace)]

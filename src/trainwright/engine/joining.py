@@ -1,0 +1,107 @@
+"""Whether pieces of a batch join into the loss of the whole: tried on the first rows, by value, before step 1."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from trainwright.config.errors import FOREIGN
+from trainwright.engine.pieces import Pieces, order_of
+from trainwright.engine.step import micro_batches
+from trainwright.engine.step_result import as_loss
+from trainwright.engine.system import Batch, Loss, Moment, NoStep, rows_in
+from trainwright.nn.untouched import untouched
+
+if TYPE_CHECKING:
+    from trainwright.engine.session import Session
+
+log = logging.getLogger("trainwright.engine")
+
+TRIES = 3
+"""Groups of rows that are cut: counts of two pieces may agree by chance."""
+MOST = 64
+"""Rows that are compared at once."""
+TOLERANCE = {torch.float32: 1e-4, torch.float64: 1e-9}
+"""Relative; rounding alone stays well below."""
+COARSE = 3e-2
+FIX = "give the sum and the count it is over: return tw.Loss(total, count); or leave micro-batches out (micro_batch_size = batch_size)"
+
+
+def say_inexact_pieces(session: Session) -> None:
+    """Warn where the loss of a batch is not that of its micro-batches, joined by their items: another mean than over rows."""
+    plan = session.plan
+    in_use = plan.micro_batch_size < plan.batch_size
+    may_heal = session.device.type != "cpu" and session.config.recovery.out_of_memory == "heal"
+    if session.manual or plan.ready or not (in_use or may_heal) or plan.batch_size < 2 or getattr(session.train, "once", False):
+        return
+    if getattr(getattr(session.system, "criterion", None), "inexact", ""):
+        return  # it says so itself
+    found = differing(session)
+    if found is None:
+        return
+    whole, joined = found
+    name = type(getattr(session.system, "model", session.system)).__name__
+    said = f"the loss of {name} is {whole:.6g} for some rows and {joined:.6g} for their micro-batches joined"
+    said += ": it is a mean over something else than rows"
+    if in_use:
+        log.warning("%s, so every step depends on how a batch is cut; %s", said, FIX)
+    else:
+        log.info("%s; should memory run out, steps in smaller pieces would not be the same: return tw.Loss(total, count)", said)
+
+
+def differing(session: Session) -> tuple[float, float] | None:
+    """Loss of some rows at once and in two pieces, where they are not one number; None where they are, or chance is in it."""
+    plan = session.plan
+    system: Any = session.system
+    size = max(2, min(plan.micro_batch_size, MOST))
+    order = order_of(session.train, session.seed, 0, plan.rows)
+    dtype = next((each.dtype for each in system.parameters() if each.is_floating_point()), torch.float32)
+    full = session.config.precision.type == "fp32"
+    tolerance = TOLERANCE.get(dtype, COARSE) if full else COARSE
+    with untouched(system), rehearsing(system):
+        system.train(False)  # neither dropout nor statistics of the batch
+        for start in range(0, min(TRIES * size, plan.rows - 1), size):
+            batch = session.placed(session.train.take(order[start : start + size].to(session.order_device)))
+            rows = min(size, plan.rows - start)
+            if not isinstance(batch, dict) or isinstance(batch, Pieces) or rows < 2:
+                return None
+            values = [_loss(session, [batch], seed) for seed in (0, 1)]
+            joined = _loss(session, list(micro_batches(batch, rows, -(-rows // 2))), 0)
+            if None in (*values, joined) or _apart(values[0], values[1], tolerance):
+                return None
+            if _apart(values[0], joined, tolerance):
+                return values[0], joined  # type: ignore[return-value]
+    return None
+
+
+def _apart(one: Any, other: Any, tolerance: float) -> bool:
+    return bool(abs(one - other) > tolerance * max(abs(one), abs(other), 1e-3))
+
+
+def _loss(session: Session, pieces: list[Batch], seed: int) -> float | None:
+    """The mean loss of pieces as a step joins them; None where there is none, or the step cannot be made here: the first will tell."""
+    torch.manual_seed(seed)
+    moment = Moment(0, 0, 0.0, torch.default_generator)
+    losses: list[Loss] = []
+    try:
+        if session.update_step is not None:
+            session.update_step(moment)
+        for piece in pieces:
+            with session.forward():
+                value = session.system.training_step(piece, moment)
+            losses.append(value if isinstance(value, Loss) else as_loss(value, rows_in(piece), session.weights_at(moment)))
+    except (NoStep, *FOREIGN):
+        return None
+    total = sum(float(each.total.detach()) if each.mean is None else float(each.mean.detach()) * float(each.count) for each in losses)
+    items = float(sum(each.count for each in losses))
+    return total / items if items else None
+
+
+def rehearsing(system: Any) -> AbstractContextManager[None]:
+    """What a system logs and saves inside is forgotten: it is in no run."""
+    own: Callable[[], AbstractContextManager[None]] = getattr(system, "rehearsing", nullcontext)
+    return own()
