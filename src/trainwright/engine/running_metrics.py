@@ -18,7 +18,7 @@ log = logging.getLogger("trainwright.engine")
 
 PIECES = 256
 """Batches whose outputs are gathered at most before they are summed up together."""
-GATHERED_BYTES = 128 * 1024
+GATHERED_BYTES = 256 * 1024
 """Bytes of outputs that are gathered at most: what a checkpoint holds of them, beside their sums."""
 BORROWED_BYTES = 1024 * 1024
 """A gathered tensor that is a small part of more than this is copied, so that the whole can be freed."""
@@ -151,13 +151,15 @@ def joined(pieces: list[dict[str, Tensor]]) -> list[dict[str, Tensor]]:
     """Neighbouring pieces of one shape as one, in order, in memory of their own: the same however often it is done on the way."""
     groups: list[list[dict[str, Tensor]]] = []
     for piece in pieces:
-        if groups and shape_of(groups[-1][0]) == shape_of(piece):
+        if groups and fit_together(groups[-1][0], piece):
             groups[-1].append(piece)
         else:
             groups.append([piece])
     return [{name: each.contiguous() for name, each in join(group).items()} for group in groups]
 
 
-def shape_of(piece: dict[str, Tensor]) -> list[Any]:
-    """What pieces must share to be joined; names in one order, for a file has its own."""
-    return sorted((name, tuple(each.shape[1:]), str(each.dtype)) for name, each in piece.items())
+def fit_together(first: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
+    """Whether pieces can be joined; their names may come in any order, for a file has its own."""
+    if first.keys() != other.keys():
+        return False
+    return all(first[name].shape[1:] == each.shape[1:] and first[name].dtype == each.dtype for name, each in other.items())
