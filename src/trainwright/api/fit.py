@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -24,6 +25,7 @@ from trainwright.engine.pieces import is_ready
 from trainwright.engine.trainer import FitResult, Trainer, find_device
 from trainwright.engine.tuning import as_before
 from trainwright.runs.directory import RunDirectory
+from trainwright.runs.log import console_logging
 from trainwright.systems.plain import PlainSystem
 
 
@@ -82,6 +84,8 @@ def fit(
     config = with_batch_size(config, made.splits["train"])
     if isinstance(made.system, PlainSystem) and loss is None:
         config = config.model_copy(update={"loss": "cross_entropy"})
+    if console is not False and not logging.getLogger("trainwright").hasHandlers():
+        console_logging(logging.WARNING)  # else what is warned of would be in log.txt alone
     place = os.fspath(run_dir) if run_dir is not None else ""
     again = f"tw.fit(…, run_dir={place!r}, resume=True)"
     kept: dict[str, Any] = {"continue_with": again, "console": console, "initial_checkpoint": True}

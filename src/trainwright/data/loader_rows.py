@@ -112,6 +112,11 @@ class LoaderRows:
     def __len__(self) -> int:
         return self._length
 
+    @property
+    def order(self) -> Order:
+        """What the batches of the epoch that was begun are made of."""
+        return self._order
+
     def begin_epoch(self, seed: int, epoch: int) -> None:
         """Take the order and the randomness of an epoch from (seed, epoch); sampler and dataset are told it by `set_epoch`."""
         if self._begun == (seed, epoch):

@@ -66,7 +66,7 @@ class TensorRows:
         return self if device == self.device else TensorRows(self.blocks, device)
 
 
-OF_THE_WHOLE = ("ready", "sequential", "once", "inexact", "workers", "batched", "device", "begin_epoch", "close")
+OF_THE_WHOLE = ("ready", "sequential", "once", "inexact", "workers", "batched", "device", "begin_epoch", "close", "order", "dataset")
 """What some rows are the same as all of them."""
 
 

@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from trainwright.config.errors import RunError
+from trainwright.engine.fingerprint import know_data
 from trainwright.engine.past import check_past
 from trainwright.tracking.csv import FILE, read_rows
 
@@ -25,6 +26,7 @@ def begin(session: Session, resume: bool, initial_checkpoint: bool) -> None:
     if not resume and store.found():
         fix = "continue it with resume, or choose another place"
         raise RunError("there are checkpoints of a run here already", where=str(store.folder), fix=fix)
+    know_data(session)
     continued = resume and session.saver.resume(session)
     if not continued:
         refuse_lost(session, resume, initial_checkpoint)

@@ -10,6 +10,8 @@ from trainwright.config.errors import ConfigError, did_you_mean
 from trainwright.engine.config import TrainerConfig
 from trainwright.engine.system import System
 
+MODES = ("min", "max", "auto")
+
 
 class Monitor:
     """Finds the value that decides in the metrics of an evaluation."""
@@ -20,7 +22,7 @@ class Monitor:
         self.system, self.by_default = system, asked == "auto"
         names = getattr(system, "metric_names", None)
         self.name = self.asked if names is None else resolve(self.asked, names())
-        own = getattr(system, "mode", "auto") if config.monitor == "auto" else "auto"
+        own = mode_of(system) if config.monitor == "auto" else "auto"
         self.mode = next((each for each in (config.mode, own) if each != "auto"), "") or self._mode(self.name)
 
     def _mode(self, name: str) -> str:
@@ -50,6 +52,15 @@ class Monitor:
             if len(resolved) != 1:
                 raise ConfigError(f"there is no metric '{self.name}' to judge by", where="trainer.monitor", why=why, fix=fix)
         return metrics[resolve(self.name, metrics)]
+
+
+def mode_of(system: System) -> str:
+    """Which way the system's own monitored metric is better: `min`, `max` or `auto`. Raises ConfigError for another word."""
+    own = getattr(system, "mode", "auto")
+    if own not in MODES:
+        fix = did_you_mean(str(own), MODES) if isinstance(own, str) else f"one of {', '.join(MODES)}"
+        raise ConfigError(f"mode of the system is {own!r}", where=f"{type(system).__name__}.mode", why="it is min, max or auto", fix=fix)
+    return str(own)
 
 
 def resolve(name: str, available: Iterable[str], where: str = "trainer.monitor") -> str:

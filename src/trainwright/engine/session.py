@@ -14,6 +14,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from trainwright.checkpoint.names import COLUMNS
 from trainwright.config.errors import TrainwrightError, did_you_mean
 from trainwright.data.rows import Rows
 from trainwright.engine.cadence import Cadence
@@ -52,6 +53,8 @@ from trainwright.tracking.base import Tracker
 log = logging.getLogger("trainwright.engine")
 
 REDUCTIONS = ("mean", "sum", "last")
+OWN_COLUMNS = (*COLUMNS, "train/loss", "validation/loss")
+"""Columns of rows that no logged value may take the place of."""
 
 
 @dataclass
@@ -101,8 +104,8 @@ class Session:
     """What runs: `fit`, `validate`, `test` or `predict`."""
     saved_extent: list[Any] | None = None
     """Steps per epoch and in all, as the checkpoint that was loaded has them."""
-    first_rows: str = ""
-    """A number for the first training rows, where they lie in memory; computed once."""
+    data_numbers: dict[str, str] = field(default_factory=dict)
+    """Numbers by which the data are known again: of their first rows, and of a loader's order."""
     fork: bool = False
     """Whether the checkpoint to be loaded is another run's."""
     step: int = 0
@@ -143,6 +146,8 @@ class Session:
     """Seconds from the start of this process to its first step."""
     on_first_step: Callable[[], None] | None = None
     """Called when the first step of this process begins."""
+    names_taken: set[str] = field(default_factory=set)
+    """Names of logged values that are columns of the run itself, and of which that was said."""
     history: list[dict[str, float]] = field(default_factory=list)
     """Every logged row."""
 
@@ -255,7 +260,16 @@ class Session:
         """Put a number into the next logged row: the mean, sum or last of those since the row before; tensors stay on the device."""
         if reduce not in REDUCTIONS or not (isinstance(value, int | float) or (isinstance(value, Tensor) and value.numel() == 1)):
             raise not_logged(name, value, reduce)
-        self.running_values.add(name, value, reduce)
+        self.running_values.add(self._free_name(name), value, reduce)
+
+    def _free_name(self, name: str) -> str:
+        """The column of a logged value: its name, or one under `logged/` where the run itself has such a column, which is said once."""
+        if name not in OWN_COLUMNS:
+            return name
+        if name not in self.names_taken:
+            self.names_taken.add(name)
+            log.warning("'%s' is a column of the run itself: what is logged under this name stands in 'logged/%s'", name, name)
+        return f"logged/{name}"
 
     def stop(self, reason: str) -> None:
         """End the run at the next step boundary, saved as one that is done; `reason` is kept in the results."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,13 +11,12 @@ import torch
 from torch import Tensor
 
 from trainwright.checkpoint.store import Checkpoint
-from trainwright.checkpoint.tensors import NAMES
 from trainwright.config.errors import RunError
-from trainwright.data.rows import TensorRows
 from trainwright.engine.config import TrainerConfig
 from trainwright.engine.growth import begin_anew
 from trainwright.engine.metric_modules import load_metric_states, metric_states
 from trainwright.engine.plan import Plan
+from trainwright.engine.structure import say_rebuilt, structure_of
 from trainwright.engine.system import System
 
 if TYPE_CHECKING:
@@ -27,8 +25,12 @@ if TYPE_CHECKING:
 SYSTEM, OPTIMIZER, AVERAGES = "system.safetensors", "optimizer.safetensors", "averages.safetensors"
 EVALUATED, RUNNING, STATE = "evaluated.safetensors", "running.safetensors", "trainer.json"
 FORMAT = 1
-FIRST = 64
-"""Rows in memory that a checkpoint knows again."""
+DATA = {
+    "first_rows": "the first training rows are others than they were",
+    "order": "the loader gives its rows in another order than it did",
+    "validation_rows": "the first validation rows are others than they were",
+}
+"""Numbers of the data, and what is said of another one."""
 GROWN = ("micro_batch_size", "batch_size", "first_tick", "first_epoch")
 """Numbers of the plan that a run may change while it goes on."""
 SHAPING = ("parameters", "clip", "gradient_hooks", "ema", "swa", "precision", "batch_growth")
@@ -109,25 +111,9 @@ def identity(session: Session) -> dict[str, Any]:
         "batch_size": session.batch_size,
         "seed": session.seed,
         "optimizer": session.config.optimizer.type,
-        **first_rows(session),
+        **session.data_numbers,
         **{name: changed(session.config, name) for name in SHAPING},
     }
-
-
-def first_rows(session: Session) -> dict[str, str]:
-    """A number for the first rows that lie in memory, so that other data of the same size are noticed; nothing for rows that are read."""
-    rows = session.train
-    if not isinstance(rows, TensorRows):
-        return {}
-    if not session.first_rows:
-        digest = hashlib.sha256()
-        for name, block in rows.blocks.items():
-            tensor = block[:FIRST]
-            if tensor.dtype in NAMES:
-                digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-                digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-        session.first_rows = digest.hexdigest()[:16]
-    return {"first_rows": session.first_rows}
 
 
 def changed(config: TrainerConfig, name: str) -> Any:
@@ -149,6 +135,7 @@ def state_of(session: Session) -> dict[str, Any]:
         "plan": {name: getattr(session.plan, name) for name in GROWN},
         "extent": [session.plan.extent.steps_per_epoch, session.plan.extent.steps],
         "identity": identity(session),
+        "structure": structure_of(session.system),  # type: ignore[arg-type]
         "optimizer": session.optimizer.numbers(),
         "schedule": session.rates.state(),
         "averages": {} if session.averages is None else session.averages.numbers(),
@@ -181,7 +168,8 @@ def load(session: Session, checkpoint: Checkpoint) -> None:
     if session.fork:
         fork(session, checkpoint, state)
         return
-    check_identity(state["identity"], identity(session), checkpoint)
+    check_identity(state["identity"], identity(session), checkpoint, "batches" if session.plan.ready else "rows")
+    say_rebuilt(state.get("structure", {}), session.system)  # type: ignore[arg-type]
     session.saved_extent = state.get("extent")
     load_weights(session.system, checkpoint.tensors(SYSTEM), where=str(checkpoint.folder))
     session.optimizer.load(checkpoint.tensors(OPTIMIZER), state["optimizer"])
@@ -248,10 +236,14 @@ def continued(plan: Plan, saved: Mapping[str, int]) -> Plan:
     return replace(plan, micro_batch_size=min(plan.micro_batch_size, saved.get("micro_batch_size", plan.micro_batch_size)))
 
 
-def check_identity(saved: Mapping[str, Any], now: Mapping[str, Any], checkpoint: Checkpoint) -> None:
-    """Raise RunError naming each setting that would have made the past another."""
-    now = {name: value for name, value in now.items() if name != "first_rows" or "first_rows" in saved}  # older checkpoints have none
-    changed = [f"{name} was {saved.get(name)} and is {value} now" for name, value in now.items() if saved.get(name) != value]
+def check_identity(saved: Mapping[str, Any], now: Mapping[str, Any], checkpoint: Checkpoint, rows: str = "rows") -> None:
+    """Raise RunError naming each setting that would have made the past another; `rows`: what the data give."""
+    known = {name: value for name, value in now.items() if name not in DATA}
+    wrong = [(name, value) for name, value in known.items() if saved.get(name) != value]
+    changed = [f"{rows if name == 'rows' else name} was {saved.get(name)} and is {value} now" for name, value in wrong]
+    # a number that is not there was not taken: by an older checkpoint, or since the data are not the same each time
+    others = [name for name in DATA if name in saved and name in now and saved[name] != now[name]]
+    changed += [f"{DATA[name]} ({name}: {saved[name]}, now {now[name]})" for name in others]
     if changed:
         fix = "continue with the settings it was started with, or begin a child run from here: trainwright resume RUN --fork"
         raise RunError("this run cannot be continued with these settings", where=str(checkpoint.folder), why="; ".join(changed), fix=fix)

@@ -19,7 +19,7 @@ from trainwright.engine.assembly import Assembly
 from trainwright.engine.beginning import begin, say_untold
 from trainwright.engine.boundary import leave
 from trainwright.engine.callbacks import Callback, EarlyStop
-from trainwright.engine.callbacks.base import Hooks
+from trainwright.engine.callbacks.base import Hooks, check_signatures
 from trainwright.engine.config import TrainerConfig
 from trainwright.engine.evaluation import EvaluationInterrupted, metrics_of, split_outputs
 from trainwright.engine.feed import Feed
@@ -253,6 +253,7 @@ class Trainer:
                 what = f"the class {each.__name__}" if isinstance(each, type) else f"a {type(each).__name__}"
                 fix = "derive it from trainwright.Callback, and give an instance"
                 raise ConfigError(f"{what} is no callback", where=place, fix=fix)
+            check_signatures(each, place)
         return made
 
     def _callbacks(self, monitor: Monitor, validated: bool) -> list[Callback]:

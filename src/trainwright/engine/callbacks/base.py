@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from trainwright.config.errors import TrainwrightError
+from trainwright.config.errors import ConfigError, TrainwrightError
 from trainwright.engine.system import Batch, Loss, System
 
 if TYPE_CHECKING:
@@ -158,6 +159,22 @@ Listeners = tuple[Callable[..., Any], ...]
 NOT_CALLED = ("state_key", "after_the_system", "state_dict", "load_state_dict")
 HOOKS = tuple(name for name in vars(Callback) if not name.startswith("_") and name not in NOT_CALLED)
 """Every hook, in the order in which a run first calls them."""
+
+
+def check_signatures(callback: Callback, where: str) -> None:
+    """Raise ConfigError for a hook that cannot be called with what it is given, before a run meets it after hours."""
+    for name in HOOKS:
+        own, plain = getattr(type(callback), name), getattr(Callback, name)
+        if own is plain:
+            continue
+        given = list(signature(plain).parameters)[1:]
+        try:
+            signature(getattr(callback, name)).bind(*given)
+        except ValueError:  # a function without a signature, of C
+            continue
+        except TypeError as error:
+            what = f"{name} of {type(callback).__name__} cannot be called with ({', '.join(given)})"
+            raise ConfigError(what, where=where, why=str(error), fix=f"def {name}(self, {', '.join(given)})") from error
 
 
 class Hooks:

@@ -1,0 +1,99 @@
+"""Numbers by which data are known again when a run continues: their first rows, and the order in which a loader gives them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from trainwright.config.errors import Interrupted
+from trainwright.data.loader_rows import chain
+from trainwright.data.rows import TensorRows
+from trainwright.engine.interrupt import Waited
+from trainwright.engine.pieces import is_ready
+
+if TYPE_CHECKING:
+    from trainwright.engine.session import Session
+
+FIRST = 64
+"""Rows in memory that are looked at."""
+FIRST_READ = 8
+"""Rows that are read, and may be slow to decode, that are looked at."""
+DEEP = 8
+
+
+def know_data(session: Session) -> None:
+    """Take the numbers of the data of a run, once, before its first step. Raises Interrupted for a signal while they are read."""
+    validation = getattr(session.validation, "rows", session.validation)
+    try:
+        with session.interrupts.waits:
+            found = {"first_rows": rows_number(session.train, session.seed), "order": order_number(session.train)}
+            found |= {"validation_rows": "" if validation is None else rows_number(validation, session.seed)}
+    except Waited:
+        what = f"{session.interrupts.name}: stopped before the first step; there was nothing new to save"
+        raise Interrupted(what, fix=f"continue with: {session.continue_with}") from None
+    session.data_numbers = {name: number for name, number in found.items() if number}
+
+
+def rows_number(rows: Any, seed: int) -> str:
+    """A number for the first rows, drawn as the first epoch draws them; nothing where they are not the same each time."""
+    if isinstance(rows, TensorRows):
+        return digest_of({name: block[:FIRST] for name, block in rows.blocks.items()})
+    follows = any(hasattr(each, "update_step") for each in chain(getattr(rows, "dataset", None)))
+    differing = getattr(rows, "inexact", "") and not getattr(rows, "once", False)  # a generator is to be made again just as it was
+    if differing or follows or not len(rows):
+        return ""
+    if hasattr(rows, "begin_epoch"):
+        rows.begin_epoch(seed, 0)
+    if hasattr(rows, "example"):
+        return digest_of(rows.example())
+    return digest_of(rows.take(torch.arange(1 if is_ready(rows) else min(FIRST_READ, len(rows)))))
+
+
+def order_number(rows: Any) -> str:
+    """A number for the keys of the first epoch's batches, where a loader's sampler gives them; nothing for an order that is ours."""
+    order = getattr(rows, "order", None)
+    return "" if order is None or getattr(rows, "sequential", False) else digest_of([order.keys, order.ends])
+
+
+def digest_of(value: Any) -> str:
+    """16 hex digits of what a batch holds: its structure, and every number and text in it."""
+    digest = hashlib.sha256()
+    for part in parts_of(value):
+        digest.update(part)
+    return digest.hexdigest()[:16]
+
+
+def parts_of(value: Any, depth: int = DEEP) -> Iterator[bytes]:
+    """The bytes of a value, with types and shapes; of what lies deeper, and of what is no data, the type alone."""
+    yield f"{type(value).__name__};".encode()
+    if isinstance(value, Tensor):
+        dense = value.detach().cpu()
+        dense = dense.to_dense() if dense.layout != torch.strided else dense
+        yield f"{dense.dtype} {tuple(dense.shape)};".encode()
+        yield dense.resolve_conj().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+    elif isinstance(value, np.ndarray) and not value.dtype.hasobject:
+        yield f"{value.dtype} {value.shape};".encode()
+        yield np.ascontiguousarray(value).tobytes()
+    elif isinstance(value, str | bytes | int | float | complex | None):
+        yield repr(value).encode("utf-8", "backslashreplace")
+    elif depth:
+        for name, part in inner(value):
+            yield f"{name}=".encode("utf-8", "backslashreplace")
+            yield from parts_of(part, depth - 1)
+
+
+def inner(value: Any) -> list[tuple[Any, Any]]:
+    """What a container or an object holds, by name or place."""
+    if isinstance(value, Mapping):
+        return list(value.items())
+    if isinstance(value, tuple | list) or (isinstance(value, np.ndarray) and value.ndim):
+        return list(enumerate(value))
+    if is_dataclass(value):
+        return [(each.name, getattr(value, each.name, None)) for each in fields(value)]
+    return [] if callable(value) else sorted(getattr(value, "__dict__", {}).items())
