@@ -33,7 +33,7 @@ def know_data(session: Session) -> None:
     try:
         with session.interrupts.waits:
             found = {"first_rows": rows_number(session.train, session.seed), "order": order_number(session.train)}
-            found |= {"validation_rows": "" if validation is None else rows_number(validation, session.seed)}
+            found |= {"validation_rows": "" if validation is None else rows_number(validation, 0)}
     except Waited:
         what = f"{session.interrupts.name}: stopped before the first step; there was nothing new to save"
         raise Interrupted(what, fix=f"continue with: {session.continue_with}") from None
