@@ -131,7 +131,7 @@ def test_a_signal_while_data_are_waited_for_saves_and_leaves_and_what_is_continu
     how = {"socket": reads_a_socket, "worker that holds the interpreter": holds_the_interpreter}.get(form, sleeps)
     form = {"socket": "map", "worker that holds the interpreter": "loader with workers"}.get(form, form)
     thread = signal_once_it_waits(tmp_path, signal.SIGTERM)
-    with pytest.raises(Interrupted, match="saved at step") as error:
+    with pytest.raises(Interrupted, match="nothing new to save" if form == "first batch" else "saved at step") as error:
         fitted(tmp_path / "run", form, how)
     thread.join()
     assert error.value.exit_code == 75
@@ -175,3 +175,18 @@ def test_handlers_and_threads_are_gone_after_a_wait_was_ended(tmp_path: Path, mo
         fitted(tmp_path / "run", "map", sleeps)
     assert [signal.getsignal(each) for each in interrupt.LISTENED] == before
     time.sleep(0.3)  # a thread that still looked would end this with a signal
+
+
+def test_a_signal_ends_a_measurement_that_waits_for_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from trainwright.data.forms import rows_from
+    from trainwright.engine.config import TrainerConfig
+    from trainwright.engine.trainer import Trainer
+    from trainwright.systems.plain import PlainSystem
+
+    monkeypatch.setattr(interrupt, "GRACE", 0.1)
+    system = PlainSystem(nn.Linear(4, 2), ["input"], "cross_entropy", None)
+    data = rows_from(Map(tmp_path, sleeps, 20), "validation", torch.float32)
+    thread = signal_once_it_waits(tmp_path, signal.SIGTERM)
+    with pytest.raises(Interrupted, match="SIGTERM: stopped; nothing was written"):
+        Trainer(TrainerConfig(batch_size=8, evaluation_batch_size=8), device="cpu", console=False).validate(system, data)
+    thread.join()

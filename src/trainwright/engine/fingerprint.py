@@ -14,7 +14,7 @@ from torch import Tensor
 from trainwright.config.errors import Interrupted
 from trainwright.data.loader_rows import chain
 from trainwright.data.rows import TensorRows
-from trainwright.engine.interrupt import Waited
+from trainwright.engine.interrupt import Waited, requeue
 from trainwright.engine.pieces import is_ready
 
 if TYPE_CHECKING:
@@ -35,7 +35,8 @@ def know_data(session: Session) -> None:
             found = {"first_rows": rows_number(session.train, session.seed), "order": order_number(session.train)}
             found |= {"validation_rows": "" if validation is None else rows_number(validation, 0)}
     except Waited:
-        what = f"{session.interrupts.name}: stopped before the first step; there was nothing new to save"
+        requeued = requeue() if session.interrupts.requeues else ""
+        what = f"{session.interrupts.name}: stopped before the first step; there was nothing new to save{requeued}"
         raise Interrupted(what, fix=f"continue with: {session.continue_with}") from None
     session.data_numbers = {name: number for name, number in found.items() if number}
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from trainwright.config import registry
-from trainwright.config.errors import ConfigError
+from trainwright.config.errors import ConfigError, Interrupted
 from trainwright.data.rows import Head, Rows
 from trainwright.engine.assembly import Assembly
 from trainwright.engine.beginning import begin, say_untold
@@ -165,7 +165,7 @@ class Trainer:
 
     def predict(self, system: System, rows: Rows) -> dict[str, Tensor]:
         """What `system.predict_step` gives for `rows`, joined in their order, through the predict hooks; writes nothing."""
-        with self._surroundings(system), Interrupts() as interrupts:
+        with self._surroundings(system), Interrupts() as interrupts, told_when_stopped(interrupts):
             session = self._only(system, rows, "predict", interrupts)
             with hooked(session), session.precision.islands(system):
                 for hook in session.hooks.on_predict_start:
@@ -189,7 +189,7 @@ class Trainer:
 
     def _measured(self, system: System, rows: Rows, split: str, stage: str) -> dict[str, float]:
         rows = limited(rows, self.config)
-        with self._surroundings(system), Interrupts() as interrupts:
+        with self._surroundings(system), Interrupts() as interrupts, told_when_stopped(interrupts):
             session = self._only(system, rows, stage, interrupts)
             with hooked(session), session.precision.islands(system):
                 for hook in getattr(session.hooks, f"on_{split}_start"):
@@ -367,6 +367,15 @@ def say_decayed(session: Session) -> None:
     if found:
         fix = "give them a param_group with weight_decay=0 in configure_optimizers"
         log.warning("weight decay pulls at what parametrizations compute weights from (%s): %s", ", ".join(found), fix)
+
+
+@contextmanager
+def told_when_stopped(interrupts: Interrupts) -> Iterator[None]:
+    """Say that a signal ended a measurement, which leaves nothing. Raises Interrupted for it."""
+    try:
+        yield
+    except EvaluationInterrupted:
+        raise Interrupted(f"{interrupts.name}: stopped; nothing was written", fix="begin it again") from None
 
 
 def watched(session: Session) -> AbstractContextManager[None]:
