@@ -65,7 +65,7 @@ def parser() -> Parser:
         ],
     )
     made.add_argument("run", metavar="RUN", help="a run directory, or a folder of runs (its latest)")
-    made.add_argument("data", metavar="DATA", help="a data file, a glob in quotes, or builtin:NAME")
+    made.add_argument("data", metavar="DATA", help="a data file, a folder of year=… folders, a glob in quotes, or builtin:NAME")
     made.add_argument("--json", action="store_true", help="print JSON")
     add_trust_flag(made)
     return made

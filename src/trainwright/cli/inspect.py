@@ -84,6 +84,16 @@ def _check_rows(size: int | None) -> None:
         raise RequestError("data have rows", where="--batch-size 0", fix="write 1 or more")
 
 
+def _is_table(word: str) -> bool:
+    """Whether a word names data: a built-in set, a file that is no code, or a folder whose folders make columns."""
+    if os.path.isdir(word):
+        from trainwright.cli.validate import is_run
+        from trainwright.data.folder_names import partitioned_files
+
+        return not is_run(word) and bool(partitioned_files(Path(word)))
+    return word.startswith("builtin:") or (os.path.isfile(word) and not word.endswith(".py"))
+
+
 def _found(arguments: Any, shapes: Shapes) -> Inspection:
     """What the first word names, looked at."""
     first, rest = arguments.words[0], arguments.words[1:]
@@ -94,7 +104,7 @@ def _found(arguments: Any, shapes: Shapes) -> Inspection:
         if not os.path.isfile(first):
             raise RequestError("there is no such file", where=first, fix="name a config, a run or a class")
         return _of_config(first, rest, arguments.batch_size, shapes)
-    if first.startswith("builtin:") or (os.path.isfile(first) and not first.endswith(".py")):  # data: a table's own network
+    if _is_table(first):  # its own network
         return _of_config(first, rest, arguments.batch_size, shapes)
     if os.path.isdir(first) or not is_path(first):
         if rest or shapes:

@@ -134,7 +134,7 @@ def parser() -> Parser:
         ],
     )
     made.add_argument("run", metavar="RUN", help="a run directory, or a folder of runs (its latest)")
-    made.add_argument("data", metavar="DATA", nargs="?", help="a data file, a glob in quotes, or builtin:NAME")
+    made.add_argument("data", metavar="DATA", nargs="?", help="a data file, a folder of year=… folders, a glob in quotes, or builtin:NAME")
     made.add_argument("--split", default="predict", metavar="NAME", help="of a system of your own: which split of its data")
     made.add_argument("--weights", default="", metavar="RUN|FILE", help="weights for a configuration")
     add_trust_flag(made)

@@ -63,7 +63,7 @@ def parser() -> ConfiguredParser:
         "words",
         nargs="*",
         metavar="DATA|CONFIG",
-        help="a data file, a glob in quotes, builtin:NAME, or a .yaml configuration; then key=value settings",
+        help="a data file, a folder of year=… folders, a glob in quotes, builtin:NAME, or a .yaml configuration; then key=value settings",
     )
     made.add_argument(
         "-t",

@@ -84,7 +84,7 @@ def parser() -> ConfiguredParser:
             "trainwright tune config.yaml --learning-rate --write tuned.yaml",
         ],
     )
-    help_of_words = "a data file, a glob in quotes, builtin:NAME, or a .yaml configuration; then key=value settings"
+    help_of_words = "a data file, a folder of year=… folders, a glob in quotes, builtin:NAME, or a .yaml file; then key=value settings"
     made.add_argument("words", nargs="*", metavar="DATA|CONFIG", help=help_of_words)
     made.add_argument(
         "-t", "--target", "--targets", action="append", default=[], metavar="COLUMNS", help="what to predict, as for `trainwright train`"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from trainwright.config.errors import DataError, nearest
+from trainwright.data.folder_names import is_marker, partitioned_files
 
 MAGIC: dict[bytes, str] = {
     b"\x89PNG\r\n\x1a\n": "a PNG image",
@@ -41,17 +42,22 @@ GLOB = frozenset("*?[")
 
 
 def found_files(text: str, *, where: str = "data.source") -> list[Path]:
-    """The files that a path or a glob names, sorted; raises DataError when there are none, or one cannot be read."""
+    """The files that a path, a glob or a folder of `name=value` folders names, sorted.
+
+    Raises DataError when there are none, or one cannot be read.
+    """
+    path = Path(os.path.expanduser(text))
+    files = [path]
     if is_glob(text):
-        files = [Path(each) for each in sorted(glob.glob(os.path.expanduser(text), recursive=True)) if not os.path.isdir(each)]
+        found = [Path(each) for each in sorted(glob.glob(os.path.expanduser(text), recursive=True)) if not os.path.isdir(each)]
+        files = [each for each in found if not is_marker(each.name)]
         if not files:
             raise DataError(f"no file matches '{text}'", where=where, fix="check the pattern; it is taken from " + str(Path.cwd()))
-        for file in files:
-            check_readable(file, where)
-        return files
-    path = Path(os.path.expanduser(text))
-    check_readable(path, where)
-    return [path]
+    elif os.path.isdir(path):
+        files = partitioned_files(path, where) or files
+    for file in files:
+        check_readable(file, where)
+    return files
 
 
 def is_glob(text: str) -> bool:
@@ -126,23 +132,3 @@ def fingerprint_of(files: Sequence[Path]) -> dict[str, Any]:
 def shared_name(files: Sequence[Path], text: str) -> str:
     """What messages call these files: the file's own name, or the pattern."""
     return files[0].name if len(files) == 1 else text
-
-
-def folder_columns(files: Sequence[Path]) -> dict[str, list[str]]:
-    """What the names of the folders say that files lie in: `year=2020/part.parquet` → `{"year": ["2020"]}`."""
-    found: dict[str, list[str]] = {}
-    for file in files:
-        for folder in file.parent.parts:
-            name, equals, value = folder.partition("=")
-            if name and equals and value and value not in found.setdefault(name, []):
-                found[name].append(value)
-    return found
-
-
-def folder_note(files: Sequence[Path], columns: Sequence[str]) -> str:
-    """What a person is told of values that stand in folder names alone and so are in no column; empty when there are none."""
-    absent = {name: values for name, values in folder_columns(files).items() if name not in columns}
-    if not absent:
-        return ""
-    shown = "; ".join(f"'{name}' ({', '.join(values[:4])}{', …' if len(values) > 4 else ''})" for name, values in absent.items())
-    return f"the names of the folders hold values that are in no column and are not read: {shown}; write them into the files to use them"

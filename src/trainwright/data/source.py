@@ -30,6 +30,8 @@ class Source(Protocol):
     """Row numbers at which given validation and test files begin; empty when there are none."""
     written: TextForm | None
     """How a text table is written; None for data that bring their types."""
+    folders: list[str]
+    """Columns that stand in the names of the folders of files."""
 
     def __len__(self) -> int: ...
 
@@ -89,6 +91,7 @@ class TableSource:
         self.name, self.default_targets, self.notes = name, list(default_targets), list[str]()
         self.boundaries: list[int] = []
         self.written: TextForm | None = None
+        self.folders: list[str] = []
         self.files, self._index = list(files), index
 
     def keeping(self, names: Collection[str]) -> TableSource:
@@ -147,7 +150,8 @@ def _digest(tables: Iterable[pa.Table]) -> dict[str, Any]:
 class FileSource(ABC):
     """A source made of files of one kind: held in memory when it fits, read again for every pass when it does not.
 
-    A subclass says how large it would be, how to load it whole, and how to read it in pieces of bounded size.
+    A subclass says how large it would be, how to load it whole, and how to read it in pieces of bounded size. `load` and `survey` note in
+    `rows_by_file` how many rows each file has.
     """
 
     default_targets: list[str]
@@ -156,6 +160,8 @@ class FileSource(ABC):
         self.files, self.name, self.default_targets, self.notes = files, name, [], list[str]()
         self.boundaries: list[int] = []
         self.written: TextForm | None = None
+        self.folders: list[str] = []
+        self.rows_by_file: list[int] = []
         self.table: pa.Table | None = None
         if self.memory_needed() <= memory_limit:
             self.table = one_chunk(self.plain(self.load()))

@@ -317,7 +317,13 @@ class TableEncoder:
             close = {name: nearest(name, unknown) for name in lacking}
             guesses = ", ".join(f"'{found}' for '{name}'" for name, found in close.items() if found)
             fix = f"did you mean {guesses}?" if guesses else f"the model needs the columns {first(needed, 20)}"
-            raise DataError(f"missing column{'s' if len(lacking) > 1 else ''} {first(lacking, 10)}", where=source.name, fix=fix)
+            folders = [name for name in lacking if self.reading and name in self.reading.folders]
+            why = f"in training {first(folders, 10)} came from the names of folders" if folders else ""
+            if folders and not guesses:
+                path = "/".join(f"{name}=…" for name in folders)
+                fix = f"give files that lie in such folders ({path}/), by the folder or their whole path, or add the column to the rows"
+            what = f"missing column{'s' if len(lacking) > 1 else ''} {first(lacking, 10)}"
+            raise DataError(what, where=source.name, why=why, fix=fix)
 
     # the artifact
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 import numpy as np
@@ -52,18 +52,19 @@ class Reading:
     """How the columns of the training table were read.
 
     `kinds` says what each column held (see `kind_of`), `form` how the text table was written, and `words` which of the usual words for a
-    missing value are values of a column.
+    missing value are values of a column. `folders` are the columns that stood in the names of folders.
     """
 
     kinds: dict[str, str]
     form: TextForm | None
     words: dict[str, list[str]]
+    folders: list[str] = field(default_factory=list)
 
     @classmethod
     def of(cls, source: Source, columns: Iterable[str]) -> Self:
         """How `source` reads its columns; what its values are is learnt with `observe`."""
         kinds = {name: kind_of(source.schema.field(name).type) for name in columns}
-        return cls(kinds, source.written, {})
+        return cls(kinds, source.written, {}, [name for name in kinds if name in source.folders])
 
     def observe(self, table: pa.Table) -> None:
         """Notes which words for missing values are values of a text column in training rows."""
@@ -82,7 +83,8 @@ class Reading:
 
     def state(self) -> dict[str, Any]:
         """The reading in plain JSON types."""
-        return {"kinds": self.kinds, "form": asdict(self.form) if self.form else None, "words": self.words}
+        form = asdict(self.form) if self.form else None
+        return {"kinds": self.kinds, "form": form, "words": self.words, "folders": self.folders}
 
     @classmethod
     def restore(cls, state: Mapping[str, Any]) -> Self:
@@ -90,7 +92,8 @@ class Reading:
         try:
             form = state["form"]
             written = form and TextForm(Dialect(**form["dialect"]), int(form["skip_rows"]), tuple(form["nulls"]))
-            return cls(dict(state["kinds"]), written or None, {name: list(words) for name, words in state["words"].items()})
+            words = {name: list(words) for name, words in state["words"].items()}
+            return cls(dict(state["kinds"]), written or None, words, [str(name) for name in state.get("folders", [])])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise RunError("how the columns were read is damaged", why=str(error), fix="restore the run from a copy") from error
 
@@ -101,7 +104,7 @@ class AsTrained:
     def __init__(self, source: Source, reading: Reading, features: Mapping[str, Feature]) -> None:
         self.source, self.reading, self.features = source, reading, features
         self.name, self.default_targets, self.notes = source.name, source.default_targets, source.notes
-        self.boundaries, self.written = source.boundaries, source.written
+        self.boundaries, self.written, self.folders = source.boundaries, source.written, source.folders
         form = source.written or reading.form
         self.decimal = form.dialect.decimal if form else "."
         trimmed = reading.form or source.written
@@ -151,7 +154,7 @@ class AsTrained:
     def _values(self, name: str, values: pa.Array, given: str) -> pa.Array:
         """Values that were given as `given`, typed or as their text, in the form that training has."""
         kind, feature = self.reading.kinds[name], self.features[name]
-        decimal = self.decimal if given == "text" else "."
+        decimal = self.decimal if given == "text" and name not in self.folders else "."
         if given == "text":
             values = self._without_null_words(name, kind, values)
         if feature.kind == "number":
@@ -161,7 +164,7 @@ class AsTrained:
         return values
 
     def _without_null_words(self, name: str, kind: str, texts: pa.Array) -> pa.Array:
-        if self.trims:
+        if self.trims and name not in self.folders:
             texts = pc.utf8_trim_whitespace(texts)
         looked = texts if kind == "text" else pc.utf8_trim_whitespace(texts)
         words = [word for word in self.reading.nulls if word not in self.reading.words.get(name, ())]

@@ -39,7 +39,7 @@ EXTENSIONS = {
 
 
 class FileOptions(PartConfig):
-    """A file, or several that a pattern names."""
+    """A file, or several that a pattern or a folder of folders such as `year=2020` names."""
 
     path: str
     """The file, or a pattern such as `data/*.csv`: the files it names, sorted by name, are read one after the other."""
@@ -158,18 +158,30 @@ def kind_of(file: Path) -> str:
     return next((kind for first, kind in magic.items() if head.startswith(first)), "csv")
 
 
+def options_of(text: str) -> PartConfig:
+    """The validated options that a path, a pattern or `builtin:NAME` stands for; raises DataError when there is no such file or set."""
+    from trainwright.config.registry import options_class
+
+    given = from_text(text)
+    return options_class("source", given["type"]).model_validate(given)
+
+
 def open_source(options: PartConfig, memory_limit: int, keep: Collection[str] = ()) -> Source:
     """The source that `options` describe, read in pieces when larger than `memory_limit` bytes; raises DataError when it cannot be read.
 
-    `keep`: columns that are wanted even if the file's own metadata say that they are a row index.
+    Columns that stand in the names of folders come after those of the files. `keep`: columns that are wanted even if the file's own
+    metadata say that they are a row index.
     """
+    from trainwright.data.sources.folders import with_folder_columns
+
+    return with_folder_columns(build_source(options, memory_limit, keep))
+
+
+def build_source(options: PartConfig, memory_limit: int, keep: Collection[str] = ()) -> Source:
+    """The source of the files alone, or of the set, that `options` describe; see `open_source`."""
     if keep and "keep_index" in type(options).model_fields:
         options = options.model_copy(update={"keep_index": [*options.keep_index, *keep]})  # type: ignore[attr-defined]
     source: Source = build("source", options, memory_limit=memory_limit)
-    from trainwright.data.files import folder_note
-
-    note = folder_note(getattr(source, "files", []), source.schema.names)
-    source.notes += [note] if note else []
     return source
 
 
@@ -180,10 +192,7 @@ def from_object(data: Any, memory_limit: int = MEMORY_LIMIT, *, as_written: bool
     that are wanted even if they are a row index.
     """
     if isinstance(data, str | Path):
-        from trainwright.config.registry import options_class
-
-        given = from_text(str(data))
-        return open_source(options_class("source", given["type"]).model_validate(given), memory_limit, keep)
+        return open_source(options_of(str(data)), memory_limit, keep)
     from trainwright.data.source import TableSource
     from trainwright.data.sources.memory import index_of, table_of
 

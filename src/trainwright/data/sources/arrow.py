@@ -32,11 +32,16 @@ class ArrowSource(FileSource):
 
     def load(self) -> pa.Table:
         """All rows at once."""
+        self._count()
         return pa.concat_tables([self.common.empty_table(), *self.pieces(None)])
 
     def survey(self) -> tuple[pa.Schema, int]:
         """Schema and rows, counted batch by batch."""
-        return self.common, sum(batch.num_rows for path in self.files for batch in _batches(path))
+        self._count()
+        return self.common, sum(self.rows_by_file)
+
+    def _count(self) -> None:
+        self.rows_by_file = [sum(batch.num_rows for batch in _batches(path)) for path in self.files]
 
     def pieces(self, columns: list[str] | None) -> Iterator[pa.Table]:
         """The rows in order, one batch of the file at a time."""

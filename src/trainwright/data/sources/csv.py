@@ -131,6 +131,7 @@ class CSVSource(FileSource):
         names = self.texts[0].names
         text_types = dict.fromkeys(names, pa.string()) if self.as_text else {}
         tables = [self._whole(text, text_types) for text in self.texts]
+        self.rows_by_file = [table.num_rows for table in tables]
         found: dict[str, pa.DataType] = {}
         for name in names:
             types = [table.schema.field(name).type for table in tables if table.num_rows]
@@ -249,16 +250,16 @@ class CSVSource(FileSource):
         if any(pa.types.is_binary(kind) for kind in types.values()):
             raise NotUTF8
         while True:
-            self.types, self.skipped, rows = types, 0, 0
+            self.types, self.skipped, self.rows_by_file = types, 0, []
             for text in self.texts:
-                failed, seen = self._fits(text)
-                rows += seen
+                failed, rows = self._fits(text)
+                self.rows_by_file.append(rows)
                 if failed:
                     types = {**types, failed: _next(types[failed])}
                     break
             else:
                 self.types = types = {**types, **self._kept_as_text(types)}
-                return pa.schema([(name, types[name]) for name in names]), rows
+                return pa.schema([(name, types[name]) for name in names]), sum(self.rows_by_file)
 
     def _fits(self, text: TextFile) -> tuple[str, int]:
         """The first column of a file that has a value not of its type (empty when none), and the rows read."""

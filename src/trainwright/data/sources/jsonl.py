@@ -48,17 +48,17 @@ class JSONLinesSource(FileSource):
     def survey(self) -> tuple[pa.Schema, int]:
         """Types that fit every block, and the number of rows."""
         types: dict[str, list[pa.DataType]] = {}
-        rows = 0
-        for path in self.files:
+        self.rows_by_file = [0] * len(self.files)
+        for number, path in enumerate(self.files):
             for first, block in _blocks(path):
                 table = self._table(path, first, block)
-                rows += table.num_rows
+                self.rows_by_file[number] += table.num_rows
                 for field in plain_schema(table.schema):
                     known = types.setdefault(field.name, [])
                     if field.type not in known:
                         known.append(field.type)
         self.found = pa.schema([(name, _common(known)) for name, known in types.items()])
-        return self.found, rows
+        return self.found, sum(self.rows_by_file)
 
     def pieces(self, columns: list[str] | None) -> Iterator[pa.Table]:
         """The rows in order, one block at a time."""

@@ -10,9 +10,10 @@ from typing import Any
 from trainwright.config.errors import DataError
 from trainwright.data.dialect import dialect_of
 from trainwright.data.files import found_files
+from trainwright.data.folder_names import folder_values
 from trainwright.data.sniffing import Dialect, TextForm
 from trainwright.data.source import Source
-from trainwright.data.sources import MEMORY_LIMIT, CSVOptions, ExcelOptions, JSONLinesOptions, from_object, from_text
+from trainwright.data.sources import MEMORY_LIMIT, CSVOptions, ExcelOptions, JSONLinesOptions, build_source, from_object, options_of
 
 FOUND_AGAIN = ("utf-8", "utf-8-sig", "latin-1", "utf-16", "utf-16-le", "utf-16-be", "utf-32")
 """Encodings that the bytes of a file tell; any other was named by a person and holds for later files too."""
@@ -33,24 +34,31 @@ def later_rows(data: Any, form: TextForm | None, columns: Collection[str], memor
         source = from_object(data, memory_limit, as_written=True, keep=columns)
         source.notes = []  # that a row index is no column was told in training
         return source
-    given = from_text(str(data))
-    if given["type"] == "csv":
-        return _text_table(str(data), form, columns, memory_limit)
-    if given["type"] == "jsonl":
+    from trainwright.data.sources.folders import with_folder_columns
+
+    return with_folder_columns(_files(str(data), form, columns, memory_limit), as_text=True)
+
+
+def _files(path: str, form: TextForm | None, columns: Collection[str], memory_limit: int) -> Source:
+    options = options_of(path)
+    if options.type == "csv":
+        return _text_table(path, form, columns, memory_limit)
+    if options.type == "jsonl":
         from trainwright.data.sources.jsonl import JSONLinesSource
 
-        return JSONLinesSource(JSONLinesOptions(path=str(data)), memory_limit, as_text=True)
-    if given["type"] == "xlsx":
+        return JSONLinesSource(JSONLinesOptions(path=path), memory_limit, as_text=True)
+    if options.type == "xlsx":
         from trainwright.data.sources.xlsx import ExcelSource
 
-        return ExcelSource(ExcelOptions(path=str(data), nulls=[""]), memory_limit, as_written=True)
-    return from_object(data, memory_limit, keep=columns)
+        return ExcelSource(ExcelOptions(path=path, nulls=[""]), memory_limit, as_written=True)
+    return build_source(options, memory_limit, columns)
 
 
 def _text_table(path: str, form: TextForm | None, columns: Collection[str], memory_limit: int) -> Source:
     from trainwright.data.sources.csv import CSVSource
 
     first = found_files(path)[0]
+    columns = set(columns) - set(folder_values(first))
     held = _as_in_training(path, form) if form else []
     found = [CSVOptions(path=path, nulls=[""], header=header) for header in ("true", "auto")]
     options = next((each for each in [*held, *found] if _fits(first, each, columns)), found[-1])

@@ -29,6 +29,7 @@ class ParquetSource(FileSource):
         schemas, left_out = read_schemas([each.schema_arrow for each in self.opened], options.keep_index)
         self.common = common_schema([plain_schema(each) for each in schemas], [path.name for path in files])
         super().__init__(files, shared_name(files, options.path), memory_limit)
+        self.rows_by_file = [each.metadata.num_rows for each in self.opened]
         self.notes += [index_note(left_out)] if left_out else []
 
     def memory_needed(self) -> int:

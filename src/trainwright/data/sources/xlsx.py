@@ -39,6 +39,7 @@ class ExcelSource(FileSource):
     def load(self) -> pa.Table:
         """All rows at once."""
         tables = [_table(path, self.options, self.as_written) for path in self.files]
+        self.rows_by_file = [table.num_rows for table in tables]
         schema = common_schema([table.schema for table in tables], [path.name for path in self.files])
         return pa.concat_tables(fitted(table, schema) for table in tables)
 

@@ -13,6 +13,7 @@ from trainwright.data.schemas import common_schema, fitted
 from trainwright.data.source import Source, known_columns
 from trainwright.data.sources import open_source
 from trainwright.data.sources.csv import CSVSource
+from trainwright.data.sources.folders import FolderSource
 from trainwright.data.splits import FilesOptions
 from trainwright.data.splits.base import Rows, Split, assembled
 from trainwright.data.splits.stratified import joint_strata, spread
@@ -27,6 +28,7 @@ class JoinedSource:
         self.notes = [f"{part.name}: {note}" if number else note for number, part in enumerate(parts) for note in part.notes]
         self._schema = common_schema([part.schema for part in parts], [part.name for part in parts])
         self.written = parts[0].written
+        self.folders = list(dict.fromkeys(name for part in parts for name in part.folders))
         self.starts = np.concatenate([[0], np.cumsum([len(part) for part in parts])])
         self.boundaries = [int(start) for start in self.starts[1:-1]]
 
@@ -80,7 +82,7 @@ def texts_alike(parts: list[Source]) -> list[Source]:
     text = {field.name for part in parts for field in part.schema if pa.types.is_string(field.type)}
     for part in parts:
         typed = [field.name for field in part.schema if field.name in text and not pa.types.is_string(field.type)]
-        if typed and isinstance(part, CSVSource):
+        if typed and isinstance(part, CSVSource | FolderSource):
             part.keep_text(typed)
     return parts
 
