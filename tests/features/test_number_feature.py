@@ -64,6 +64,11 @@ def test_constant_columns_are_zero() -> None:
         np.testing.assert_array_equal(encoded(fitted("number", [3.0] * 9, scale=scale), [3.0])["value"], [0])
 
 
+def test_an_interquartile_range_that_is_nothing_beside_the_range_counts_as_none() -> None:
+    values = [0.0, 0.0, 0.0, 1.0, 1.6749236526102185e-78]
+    np.testing.assert_array_equal(encoded(fitted("number", values, scale="robust"), values)["value"].ravel(), np.float32(values))
+
+
 @settings(max_examples=30, deadline=None)
 @given(numbers, st.lists(st.integers(0, 60), max_size=4), st.sampled_from(["standard", "quantile", "robust", "minmax", "log"]))
 def test_the_fit_does_not_depend_on_chunks(values: list[float], cuts: list[int], scale: str) -> None:

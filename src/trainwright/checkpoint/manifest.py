@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from trainwright.config.errors import RunError
+from trainwright.config.received import open_regular, read_text
 
 FORMAT = 2
 """2 has `kept`; one without it is written as 1, which older programs read."""
 MANIFEST = "manifest.json"
 PREFIX = {"full": "step", "weights": "weights"}
 """Kind → the first part of the directory's name; `full` can be continued, `weights` only loaded."""
+
+STRICT = ConfigDict(strict=True, extra="forbid")
 
 
 class Damaged(Exception):
@@ -25,17 +32,22 @@ class Damaged(Exception):
 class FileEntry:
     """One file of a checkpoint."""
 
-    name: str
-    bytes: int
-    sha256: str
+    __pydantic_config__ = STRICT
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$", max_length=200)]
+    """Never a path: nothing outside the checkpoint's own folder can be named."""
+    bytes: Annotated[int, Field(ge=0)]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 @dataclass(frozen=True)
 class Manifest:
     """What a checkpoint directory holds."""
 
-    kind: str
-    step: int
+    __pydantic_config__ = STRICT
+
+    kind: Literal["full", "weights"]
+    step: Annotated[int, Field(ge=0)]
     best: list[int] = field(default_factory=list)
     """Steps of the best weights so far when this was written, best first: they are kept as long as this is."""
     value: float | None = None
@@ -66,22 +78,26 @@ def digest(body: dict[str, Any]) -> str:
 def read_manifest(folder: Path) -> Manifest:
     """The manifest of a checkpoint directory. Raises Damaged when it is not whole, RunError when its format is newer than this program."""
     try:
-        text = (folder / MANIFEST).read_text(encoding="utf-8")
+        text = read_text(folder / MANIFEST)
         body = json.loads(text)
     except FileNotFoundError:
         raise Damaged(f"{MANIFEST} is missing") from None
-    except (OSError, ValueError) as error:
+    except (ValueError, RecursionError) as error:
         raise Damaged(f"{MANIFEST} cannot be read: {error}") from error
     if not isinstance(body, dict):
         raise Damaged(f"{MANIFEST} is no JSON object")
     stated = body.pop("digest", None)
     if stated != digest(body):
         raise Damaged(f"{MANIFEST} does not match its digest")
-    written = body.pop("format")
-    if not isinstance(written, int) or written > FORMAT:
+    written = body.pop("format", None)
+    if isinstance(written, int) and written > FORMAT:
         why = f"it has format {written}; this program reads up to {FORMAT}"
         raise RunError("this checkpoint is from a newer Trainwright", where=str(folder), why=why, fix="pip install -U trainwright")
-    manifest = Manifest(**{**body, "files": [FileEntry(**each) for each in body["files"]]})
+    try:
+        manifest = _fields().validate_json(json.dumps(body))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise Damaged(f"{MANIFEST}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
     if manifest.text() != text:
         raise Damaged(f"{MANIFEST} is not as it was written")
     if manifest.folder != folder.name:
@@ -89,19 +105,25 @@ def read_manifest(folder: Path) -> Manifest:
     return manifest
 
 
+@cache
+def _fields() -> TypeAdapter[Manifest]:
+    """What a manifest must hold. A digest says that nothing was damaged on the way, not who wrote it: each field is checked."""
+    return TypeAdapter(Manifest)
+
+
 def sha256_of(path: Path) -> str:
-    """sha256 of a file's bytes."""
-    with open(path, "rb") as file:
+    """sha256 of a regular file's bytes. Raises FileNotFoundError when there is none, RunError when it may not be read."""
+    with os.fdopen(open_regular(path), "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def verify(folder: Path) -> Manifest:
-    """The manifest, once every file of it was found whole. Raises Damaged naming the first file that is not."""
+    """The manifest, once every file of it was found whole. Raises Damaged naming the first file that is not, RunError without the right."""
     manifest = read_manifest(folder)
     for entry in manifest.files:
         path = folder / entry.name
         try:
-            size = path.stat().st_size
+            size = path.lstat().st_size
             if size != entry.bytes:
                 raise Damaged(f"{entry.name} has {size} bytes instead of {entry.bytes}")
             if sha256_of(path) != entry.sha256:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from torch import Tensor
 
 from trainwright.checkpoint.manifest import Damaged, Manifest, read_manifest, verify
@@ -22,6 +23,7 @@ from trainwright.checkpoint.snapshot import TensorFiles
 from trainwright.checkpoint.tensors import load_tensors
 from trainwright.checkpoint.writer import all_of, reduce_checkpoint, remove_checkpoint, sweep, writing_checkpoint
 from trainwright.config.errors import RunError
+from trainwright.config.received import damage, read_mapping
 
 log = logging.getLogger("trainwright.checkpoint")
 
@@ -39,11 +41,14 @@ class Checkpoint:
     def tensors(self, name: str) -> dict[str, Tensor]:
         """The tensors of one of its files, on the CPU; none when it has no such file."""
         path = self.folder / name
-        return load_tensors(path) if path.is_file() else {}
+        try:
+            return load_tensors(path) if path.is_file() else {}
+        except SafetensorError as error:  # its digest agrees, so this is what was written: not by Trainwright
+            raise damage(path, str(error)) from error
 
-    def document(self, name: str) -> Any:
-        """One of its JSON files."""
-        return json.loads((self.folder / name).read_text(encoding="utf-8"))
+    def document(self, name: str) -> dict[str, Any]:
+        """One of its JSON files. Raises RunError when it holds no mapping."""
+        return read_mapping(self.folder / name)
 
 
 class CheckpointStore:
@@ -130,10 +135,9 @@ class CheckpointStore:
     def newest_written(self) -> int:
         """The step of the newest checkpoint that was ever written, as far as it is on record; -1 for none."""
         try:
-            found = json.loads(self.folder.with_name(RECORD).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            newest = read_mapping(self.folder.with_name(RECORD)).get("newest")
+        except FileNotFoundError:
             return -1
-        newest = found.get("newest") if isinstance(found, dict) else None
         return newest if isinstance(newest, int) else -1
 
     def latest(self, until: int | None = None) -> Checkpoint | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
+
+from trainwright.config.received import open_regular
 
 NAMES: dict[torch.dtype, str] = {
     torch.float64: "F64",
@@ -63,7 +66,8 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[st
 
 
 def load_tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file, on the CPU."""
+    """The tensors of a safetensors file, on the CPU. Raises FileNotFoundError, or RunError for a link, a device or a missing right."""
     from safetensors.torch import load_file
 
+    os.close(open_regular(path))
     return load_file(path)

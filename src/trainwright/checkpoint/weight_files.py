@@ -64,7 +64,7 @@ def read_weights_file(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     try:
         kind = kind_of(path)
         if kind == "safetensors":
-            return load_tensors(path), _metadata(path)
+            return load_tensors(path.resolve()), _metadata(path)  # a file that a person names may be a link of theirs
         if kind == "npz":
             return _npz(path), {}
         if kind == "npy":

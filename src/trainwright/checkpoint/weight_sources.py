@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Mapping
@@ -19,9 +18,10 @@ from trainwright.checkpoint.pointers import followed
 from trainwright.checkpoint.tensors import load_tensors
 from trainwright.checkpoint.weight_files import READ, read_weights_file
 from trainwright.config.errors import ConfigError, RunError
+from trainwright.config.received import read_mapping, refuse_links
 from trainwright.config.trust import ask
-from trainwright.runs.directory import resolve
-from trainwright.runs.files import read_json
+from trainwright.runs.directory import FOLDERS, resolve
+from trainwright.runs.results import read_results
 
 SYSTEM, AVERAGED, STATE = "system.safetensors", "evaluated.safetensors", "trainer.json"
 """Files of a checkpoint: the weights as they are trained, those averaged ones that are evaluated instead, and everything else."""
@@ -146,6 +146,7 @@ def _from_folder(path: Path, place: str, averaged: bool) -> Weights:
 
 
 def _from_checkpoint(folder: Path, averaged: bool) -> Weights:
+    refuse_links(folder, FOLDERS)
     try:
         verify(folder)
     except Damaged as damage:
@@ -162,6 +163,7 @@ def _from_checkpoint(folder: Path, averaged: bool) -> Weights:
 
 def _from_run(path: Path, averaged: bool) -> Weights:
     """The model that a run shipped; before it has one, its best checkpoint, or its last."""
+    refuse_links(path, FOLDERS)
     file = _file_in(path / "model")
     if file is not None:
         tensors, _ = read_weights_file(file)
@@ -196,24 +198,24 @@ def position(folder: Path) -> tuple[int | None, int | None]:
     """The step of a checkpoint and the whole epochs done by then; None where it does not say."""
     try:
         step = read_manifest(folder).step
-        state = json.loads((folder / STATE).read_text(encoding="utf-8"))
+        return step, _epoch(read_mapping(folder / STATE))
     except FileNotFoundError:
         return step, None
-    except (Damaged, OSError, ValueError):
+    except (Damaged, RunError):
         return None, None
-    return step, _epoch(state)
 
 
 def _epoch(state: Mapping[str, Any]) -> int | None:
-    plan, extent = state.get("plan") or {}, state.get("extent") or [0]
-    if "tick" not in state or not extent[0]:
+    plan, extent, tick = state.get("plan") or {}, state.get("extent") or [0], state.get("tick")
+    try:
+        return int(plan.get("first_epoch", 0) + (tick - plan.get("first_tick", 0)) // extent[0])
+    except (TypeError, ZeroDivisionError, AttributeError, IndexError, KeyError):  # one of another version, or not ours
         return None
-    return int(plan.get("first_epoch", 0) + (state["tick"] - plan.get("first_tick", 0)) // extent[0])
 
 
 def _shipped(run: Path) -> tuple[int | None, int | None]:
     """The step of the weights that a run shipped, and its epoch when a checkpoint of that step is there."""
-    results = read_json(run / "results.json") or {}
+    results = read_results(run) or {}
     best = (results.get("best") or {}).get("step")
     step = best if best is not None else (results.get("realised") or {}).get("steps")
     if step is None:

@@ -10,6 +10,7 @@ from types import TracebackType
 
 from trainwright.cli.style import bold, dim, red
 from trainwright.config.errors import Interrupted, ManyErrors, RequestError, TrainwrightError
+from trainwright.config.received import name_refusal, visible
 
 HERE = str(Path(__file__).parents[1])
 LONGEST = 2_000
@@ -34,11 +35,13 @@ def told(error: TrainwrightError, label: str = "error") -> str:
 
 
 def told_failure(error: TrainwrightError | SystemExit | OSError) -> TrainwrightError | None:
-    """An error as it is told: code that left the program, and a name that no file can have, in our words; None for others of the system."""
+    """An error as it is told, in our words: code that left the program, a missing right, a name too long; None for others of the system."""
     if isinstance(error, SystemExit):
         return told_exit(error)
     if isinstance(error, TrainwrightError):
         return error
+    if isinstance(error, PermissionError) and error.filename:
+        return name_refusal(error, Path(str(error.filename)))
     if error.errno != errno.ENAMETOOLONG:
         return None
     name = str(error.filename or "")
@@ -56,7 +59,7 @@ def told_exit(error: SystemExit) -> TrainwrightError:
 
 
 def _shortened(text: str) -> str:
-    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} … {text[-LONGEST // 4 :]}"
+    return visible(text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} … {text[-LONGEST // 4 :]}")
 
 
 def unexpected(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -9,6 +9,8 @@ import textwrap
 from collections.abc import Sequence
 from typing import TextIO
 
+from trainwright.config.received import visible
+
 
 def coloured(stream: TextIO | None = None) -> bool:
     """Whether `stream` (stdout) shows colours: a terminal, and NO_COLOR is not set."""
@@ -68,6 +70,7 @@ def two_columns(rows: Sequence[tuple[str, str]], least: int = 12, most: int = 34
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
     """An aligned table; the columns in `right` hold numbers."""
+    rows = [[visible(str(cell)) for cell in row] for row in rows]
     widths = [max(len(str(row[column])) for row in [header, *rows]) for column in range(len(header))]
 
     def line(cells: Sequence[str]) -> str:

@@ -67,9 +67,9 @@ def metrics_of(arguments: Any, settings: list[Any], split: str) -> dict[str, Any
 
 def refuse_fitted(directory: RunDirectory) -> None:
     """Raises RunError for a run that tw.fit made: its model and data are objects of a Python program, which no file describes."""
-    import yaml
+    from trainwright.config.reading import read_yaml
 
-    read = yaml.safe_load(directory.config.read_text(encoding="utf-8")) if directory.config.is_file() else None
+    read = read_yaml(directory.config).plain() if directory.config.is_file() else None
     if not isinstance(read, dict) or "system" in read or not isinstance(read.get("model"), str):
         return
     why = f"its model ({read['model']}) and its data are objects of the program that called it"

@@ -34,7 +34,7 @@ from trainwright.engine.save_order import (
     where_raised,
     writing_from,
 )
-from trainwright.engine.state import EVALUATED, SYSTEM, Weights, evaluated_weights, load, state_of
+from trainwright.engine.state import EVALUATED, SYSTEM, Weights, evaluated_weights, restore, state_of
 from trainwright.engine.timing import Timing
 
 if TYPE_CHECKING:
@@ -317,7 +317,7 @@ class Saver:
         checkpoint = self.store.latest(until)
         if checkpoint is None:
             return False
-        load(session, checkpoint)
+        restore(session, checkpoint)
         lost = [step for step in session.best.steps if self.store.at(step) is None]
         session.best.entries = [entry for entry in session.best.entries if entry[0] not in lost]
         self._values, self._missed = dict(session.best.entries), False

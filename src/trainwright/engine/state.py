@@ -16,6 +16,7 @@ from trainwright.engine.config import TrainerConfig
 from trainwright.engine.growth import begin_anew
 from trainwright.engine.metric_modules import load_metric_states, metric_states
 from trainwright.engine.plan import Plan
+from trainwright.engine.saved_state import check_saved
 from trainwright.engine.structure import say_rebuilt, structure_of
 from trainwright.engine.system import System
 
@@ -160,6 +161,20 @@ def rows_to_remember(session: Session) -> list[dict[str, float]]:
     known = {name: value for row in before[-LOOKS_BACK:] for name, value in row.items()}
     best = [row for row in before if row["step"] in session.best.steps]
     return [*([known] if known else []), *best, *last]
+
+
+def restore(session: Session, checkpoint: Checkpoint) -> None:
+    """Put the session where the checkpoint was. Raises RunError when it was made with other data, settings or another model, or when it
+    does not hold what `state_of` writes: a digest says that its files are whole, not who wrote them.
+    """
+    check_saved(checkpoint.document(STATE), checkpoint, STATE)
+    try:
+        load(session, checkpoint)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
+        why = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        fix = "continue with the version and the callbacks it was written with, or from another checkpoint"
+        what = "this checkpoint does not hold what the run needs to go on"
+        raise RunError(what, where=str(checkpoint.folder / STATE), why=why, fix=fix) from error
 
 
 def load(session: Session, checkpoint: Checkpoint) -> None:

@@ -38,6 +38,8 @@ class PartLayout:
     dtype: type[np.generic]
 
 
+TEXTS = ("classes", "vocabulary", "rare", "patterns")
+"""Lists of a fitted state that hold texts."""
 EVERY = ("fitted_rows", "missing_in_training")
 """What every fitted column remembers."""
 
@@ -98,6 +100,7 @@ class Feature:
         for key in (*EVERY, *cls.remembers):
             if key not in state:
                 raise RunError(f"the fitted state of column '{name}' lacks '{key}'", why="it was changed or cut off after it was written")
+            refuse_other_type(name, key, state[key], getattr(feature, key, None))
             setattr(feature, key, state[key])
         feature.prepare()
         return feature
@@ -188,6 +191,17 @@ class Feature:
     def decode(self, outputs: dict[str, np.ndarray]) -> dict[str, pa.Array]:
         """Prediction columns from `outputs["scores"]`: probabilities (n, classes), or values in original units (n,) or (n, width)."""
         raise NotImplementedError
+
+
+def refuse_other_type(column: str, key: str, value: Any, fresh: Any) -> None:
+    """Raise RunError for a value of a fitted state that is of another type than that of a column that saw nothing yet."""
+    kind = (int, float) if isinstance(fresh, float) else type(fresh)
+    fits = fresh is None or (isinstance(value, kind) and isinstance(value, bool) == isinstance(fresh, bool))
+    if fits and key in TEXTS and isinstance(value, list):
+        fits = all(isinstance(each, str) for each in value)
+    if not fits:
+        why = f"it is {type(value).__name__}: the file was changed after it was written"
+        raise RunError(f"the fitted state of column '{column}' has no usable '{key}'", why=why, fix="restore it from a copy")
 
 
 def one_array(values: pa.Array | pa.ChunkedArray) -> pa.Array:

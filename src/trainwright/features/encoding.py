@@ -345,7 +345,9 @@ class TableEncoder:
 
     @classmethod
     def restore(cls, state: dict[str, Any]) -> TableEncoder:
-        """The encoder that `state` describes; raises RunError when a newer version wrote it."""
+        """The encoder that `state` describes; raises RunError when a newer version wrote it, TypeError for what no version wrote."""
+        if not isinstance(state, dict) or not isinstance(state.get("tied"), dict):
+            raise TypeError("features.json holds no fitted columns")
         if state.get("format") != FORMAT:
             raise RunError(
                 f"the fitted columns have format {state.get('format')}, this version reads {FORMAT}",

@@ -14,6 +14,10 @@ FEW = 24
 """A column with at most so many distinct values is not mapped to quantiles."""
 
 
+SMALLEST = 1e-30
+"""Of the whole range of a column: an interquartile range below it counts as none."""
+
+
 class Affine:
     """(x - center) / spread."""
 
@@ -50,7 +54,10 @@ class Robust(Affine):
     def fit(cls, ordered: np.ndarray, moments: Moments, output: str) -> dict[str, Any]:
         """The fitted scale."""
         low, middle, high = quantiles(ordered, np.array([0.25, 0.5, 0.75])).tolist()
-        return affine("robust", middle, high - low, len(ordered))
+        spread = high - low
+        if len(ordered) and spread < SMALLEST * (float(moments.high) - float(moments.low)):
+            spread = 0.0  # divided by it, the largest values would leave the range of float32
+        return affine("robust", middle, spread, len(ordered))
 
 
 class Unscaled(Affine):

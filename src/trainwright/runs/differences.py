@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from trainwright.config.errors import RunError
+from trainwright.config.reading import parse_yaml
+from trainwright.config.received import read_text
 from trainwright.runs.files import read_json
 
 ABSENT = "–"
@@ -51,14 +51,9 @@ def config_changes(first: Path, second: Path) -> list[Change]:
 
 def _config(run: Path) -> Any:
     try:
-        text = (run / "config.yaml").read_text(encoding="utf-8", errors="replace")
-        return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {}
+        return parse_yaml(read_text(run / "config.yaml", errors="replace"), str(run / "config.yaml")).plain() or {}
     except FileNotFoundError:
         return {}
-    except (OSError, yaml.YAMLError) as error:
-        raise RunError(
-            "config.yaml cannot be read", where=str(run), why=str(error).splitlines()[0], fix="restore it from a copy"
-        ) from error
 
 
 def code_changes(first: Path, second: Path) -> list[Change]:

@@ -12,11 +12,12 @@ from typing import Any, Literal, Self, get_args
 
 from trainwright._version import __version__
 from trainwright.config.errors import RunError
+from trainwright.config.received import name_refusal, refuse_links
 from trainwright.runs.files import read_json, refusal, write_json
+from trainwright.runs.info import FORMAT, read_info
 from trainwright.runs.lock import RunLock
 from trainwright.runs.whole import remove_empty, sweep, whole_folder
 
-FORMAT = 1
 Status = Literal["created", "running", "finished", "interrupted", "failed"]
 
 log = logging.getLogger("trainwright.runs")
@@ -86,14 +87,19 @@ class RunDirectory:
     def open(cls, path: str | os.PathLike[str], root: str = "runs") -> RunDirectory:
         """Read the run at `path`; a folder of runs (`runs/<name>`) or a bare name gives its latest run, said in `note` and the log.
 
-        Raises RunError when there is no run, its format is newer, or its run.json is damaged.
+        Raises RunError when there is no run, its format is newer, its run.json is damaged, or a link or device lies in a file's place.
         """
         if not os.fspath(path):  # as of an empty variable in a shell: the working directory is not what was meant
             raise RunError("the name of the run is empty", where="the run", fix="name a run directory, or a folder of runs")
-        place, note = resolve(Path(path), Path(root))
+        try:
+            place, note = resolve(Path(path), Path(root))
+            found = cls(place, _info(place), note=note)
+            refuse_links(place, FOLDERS)
+        except OSError as error:
+            raise name_refusal(error, Path(path)) from error
         if note:
             log.info(note)
-        return cls(place, read_info(place), note=note)
+        return found
 
     @property
     def name(self) -> str:
@@ -181,23 +187,20 @@ class RunDirectory:
     """Images and samples made while training."""
 
 
+FOLDERS = ("checkpoints", "model", "media", "outcomes", "code", "tensorboard")
+"""Folders of a run that Trainwright writes and reads; those of trackers and of a person's own are left alone."""
+
+
 def folder_name(name: str) -> str:
     """`name` as one folder: separators and characters that shells or file systems stumble over become `-`."""
     cleaned = re.sub(r"[^\w.+=@-]+", "-", name.strip()).strip("-.")
     return cleaned.encode("utf-8", "ignore")[:120].decode("utf-8", "ignore") or "run"
 
 
-def read_info(path: Path) -> dict[str, Any]:
-    """run.json of the run at `path`; raises RunError when it is absent, damaged, or from a newer format."""
-    info = read_json(path / "run.json")
+def _info(path: Path) -> dict[str, Any]:
+    info = read_info(path)
     if info is None:
         raise _no_run(path)
-    if not isinstance(info, dict) or not isinstance(info.get("format"), int):
-        raise RunError("run.json is damaged", where=str(path), why="it names no format", fix="restore it from a copy, or train again")
-    if info["format"] > FORMAT:
-        writer = info.get("version", "an unknown version")
-        why = f"it has format {info['format']}, written by {writer}; this is {__version__}, which reads up to {FORMAT}"
-        raise RunError("this run is from a newer Trainwright", where=str(path), why=why, fix="pip install -U trainwright")
     return info
 
 
@@ -232,7 +235,7 @@ def _runs_in(folder: Path) -> list[Path]:
 
 def _started(path: Path) -> tuple[str, str]:
     try:
-        created = read_info(path).get("created", "")
+        created = _info(path).get("created", "")
         moment = datetime.fromisoformat(created)
     except (RunError, ValueError, TypeError):
         return "", path.name

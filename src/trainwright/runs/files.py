@@ -8,6 +8,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+from trainwright.config import received
 from trainwright.config.errors import RunError
 from trainwright.runs.whole import whole_file
 
@@ -55,10 +56,8 @@ def write_json(path: Path, value: Any, *, sync: bool = False, indent: int | None
 
 
 def read_json(path: Path) -> Any:
-    """The content of a JSON file, or None when there is no file; raises RunError when it is damaged or unreadable."""
+    """The content of a JSON file, or None when there is no file; raises RunError when it is damaged, a link, or may not be read."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return received.read_json(path)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path.name} is damaged", where=str(path), why=str(error), fix="restore it from a copy, or train again") from error

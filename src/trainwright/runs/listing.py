@@ -8,6 +8,7 @@ from typing import Any
 from trainwright.config.errors import RunError
 from trainwright.runs.directory import RunDirectory
 from trainwright.runs.files import read_json
+from trainwright.runs.info import read_info
 
 
 def list_runs(root: str | Path = "runs") -> list[dict[str, Any]]:
@@ -38,7 +39,7 @@ def _summary(path: Path) -> dict[str, Any]:
     summary: dict[str, Any] = {"name": path.parent.name, "started": "", "status": "unreadable", "target": "", "metric": "", "value": None}
     summary |= {"split": "", "path": str(path)}
     try:
-        run = RunDirectory.open(path)
+        run = RunDirectory(path, read_info(path) or {})  # its files are looked at when it is opened; here one file of each run is read
         results = read_json(path / "results.json") or {}
     except RunError as error:
         return {**summary, "why": error.why or error.what}
@@ -46,7 +47,7 @@ def _summary(path: Path) -> dict[str, Any]:
     if status in ("created", "running") and not run.alive:
         status = "interrupted"
     given = run.info.get("headline")
-    if isinstance(given, dict):
+    if given is not None:
         target, metric, value, split = (given.get(key) for key in ("target", "metric", "value", "split"))
     else:
         target, metric, value, split = headline(results if isinstance(results, dict) else {})

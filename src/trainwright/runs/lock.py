@@ -9,6 +9,7 @@ import weakref
 from pathlib import Path
 
 from trainwright.config.errors import RunError
+from trainwright.config.received import open_regular
 from trainwright.runs.files import refusal
 
 _held: weakref.WeakSet[RunLock] = weakref.WeakSet()
@@ -31,7 +32,7 @@ class RunLock:
         if self.held:
             return
         try:
-            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+            descriptor = open_regular(self.path, os.O_RDWR | os.O_CREAT)
         except OSError as error:
             raise refusal(error, self.path.parent) from error
         if not _try_lock(descriptor):
@@ -60,8 +61,8 @@ class RunLock:
         if self.held:
             return True
         try:
-            descriptor = os.open(self.path, os.O_RDONLY)
-        except OSError:
+            descriptor = open_regular(self.path)
+        except (OSError, RunError):
             return False
         free = _try_lock(descriptor)
         os.close(descriptor)

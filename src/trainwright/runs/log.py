@@ -11,6 +11,7 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any, TextIO
 
+from trainwright.config.received import visible
 from trainwright.runs.files import refusal
 
 FORMAT = "%(asctime)s - %(filename)s[%(lineno)d] - %(levelname)s: %(message)s"
@@ -108,7 +109,7 @@ class _Plain(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         level = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
-        return self.prefix + level + super().format(record)
+        return self.prefix + level + visible(super().format(record))
 
 
 def _open_to(logger: logging.Logger, level: int) -> None:

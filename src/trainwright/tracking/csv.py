@@ -5,16 +5,21 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+import logging
 import os
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from trainwright.config.received import read_bytes
 from trainwright.runs.whole import sweep, whole_file
 from trainwright.tracking import CsvOptions
 from trainwright.tracking.base import Row
 
 FILE = "metrics.csv"
+
+log = logging.getLogger("trainwright.tracking")
 
 
 class CsvTracker:
@@ -86,13 +91,40 @@ def columns_of(rows: Iterable[Row]) -> list[str]:
 
 
 def read_rows(path: Path) -> list[dict[str, float]]:
-    """The rows of a metrics.csv, whole lines only; whole numbers come back as int, absent values are left out."""
+    """The rows of a metrics.csv, whole lines only; whole numbers come back as int, absent values are left out.
+
+    What follows the first line that is none of ours (a block torn by a power cut) is left out, said in the log. Raises RunError when
+    the file may not be read, or a link lies there.
+    """
     try:
-        text = path.read_text(encoding="utf-8")
+        content = read_bytes(path, largest=sys.maxsize - 1)
     except FileNotFoundError:
         return []
-    whole = text[: text.rfind("\n") + 1]
-    return [{name: _number(value) for name, value in row.items() if value} for row in csv.DictReader(io.StringIO(whole))]
+    whole = content[: content.rfind(b"\n") + 1]
+    try:
+        text = whole.decode()
+    except UnicodeDecodeError as error:
+        text = whole[: whole.rfind(b"\n", 0, error.start) + 1].decode()
+        log.warning("%s: its end is torn (line %d is no text); the rows before it are kept", path, text.count("\n") + 1)
+    rows: list[dict[str, float]] = []
+    for row in csv.DictReader(io.StringIO(text)):
+        numbers = _numbers(row)
+        if numbers is None:
+            log.warning("%s: line %d cannot be read; the rows before it are kept", path, len(rows) + 2)
+            break
+        rows.append(numbers)
+    return rows
+
+
+def _numbers(row: dict[str | Any, str | Any]) -> dict[str, float] | None:
+    """The values of a row; None when it is no row of ours: other cells than columns, no step, or a cell that is no number."""
+    if None in row or None in row.values():
+        return None
+    try:
+        found = {name: _number(value) for name, value in row.items() if value}
+    except ValueError:
+        return None
+    return found if isinstance(found.get("step"), int) else None
 
 
 def _number(text: str) -> float:

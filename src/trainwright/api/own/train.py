@@ -22,6 +22,7 @@ from trainwright.config.errors import RequestError, RunError
 from trainwright.config.foreign import found_at, looking_in
 from trainwright.config.located import validate
 from trainwright.config.own_parts import absolute_imports
+from trainwright.config.reading import read_yaml
 from trainwright.config.trust import as_received
 from trainwright.engine.pieces import is_ready
 from trainwright.engine.tuning import as_before
@@ -148,11 +149,9 @@ def _trained(run: RunDirectory, config: OwnConfig, prepared: PreparedSystem, eng
 
 def is_own_run(found: RunDirectory) -> bool:
     """Whether a run is one of a system of one's own that a configuration described."""
-    import yaml
-
     if not found.config.is_file():
         return False
-    read = yaml.safe_load(found.config.read_text())
+    read = read_yaml(found.config).plain()
     return isinstance(read, dict) and "system" in read
 
 

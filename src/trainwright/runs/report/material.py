@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from trainwright.config.errors import RunError
+from trainwright.config.errors import RequestError, RunError
+from trainwright.config.reading import parse_yaml
+from trainwright.config.received import read_text
 from trainwright.runs.directory import RunDirectory
 from trainwright.runs.files import read_json
-from trainwright.runs.results import LOSS
+from trainwright.runs.results import LOSS, read_results
 
 NAMES = {
     "data": "data.json",
@@ -71,7 +72,7 @@ def gather(run: RunDirectory) -> Material:
     material = Material(run.path, run.info)
     for attribute, name in NAMES.items():
         try:
-            content = read_json(run.path / name)
+            content = read_results(run.path) if name == "results.json" else read_json(run.path / name)
         except RunError as error:
             material.absent[name] = error.why or error.what
             continue
@@ -113,11 +114,11 @@ def rows(value: Any) -> list[dict[str, Any]]:
 
 def _text(material: Material, name: str) -> str:
     try:
-        text = (material.path / name).read_text(encoding="utf-8", errors="replace")
+        text = read_text(material.path / name, errors="replace")
     except FileNotFoundError:
         material.absent[name] = "there is no such file"
-    except OSError as error:
-        material.absent[name] = str(error)
+    except RunError as error:
+        material.absent[name] = error.why or error.what
     else:
         if not text.strip():
             material.absent[name] = "it is empty"
@@ -127,9 +128,8 @@ def _text(material: Material, name: str) -> str:
 
 def _parsed(material: Material) -> dict[str, Any]:
     try:
-        # The C parser is ten times faster; it is absent from some builds of PyYAML.
-        content = yaml.load(material.config_text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except yaml.YAMLError as error:
+        content = parse_yaml(material.config_text, "config.yaml").plain()
+    except RequestError as error:
         material.absent["config.yaml"] = f"it cannot be read: {error}".splitlines()[0]
         return {}
     if not isinstance(content, dict):
@@ -140,13 +140,12 @@ def _parsed(material: Material) -> dict[str, Any]:
 def _history(material: Material) -> dict[str, list[float]]:
     """metrics.csv by column, empty cells as NaN."""
     try:
-        with open(material.path / "metrics.csv", encoding="utf-8", errors="replace", newline="") as file:
-            table = list(csv.reader(file))
+        table = list(csv.reader(io.StringIO(read_text(material.path / "metrics.csv", errors="replace"), newline="")))
     except FileNotFoundError:
         material.absent["metrics.csv"] = "there is no such file"
         return {}
-    except (OSError, csv.Error) as error:
-        material.absent["metrics.csv"] = str(error)
+    except (RunError, csv.Error) as error:
+        material.absent["metrics.csv"] = getattr(error, "why", "") or str(error)
         return {}
     if len(table) < 2:
         material.absent["metrics.csv"] = "nothing was logged"

@@ -76,7 +76,8 @@ def _guarded(name: str, draw: Callable[[], T]) -> T | Markup:
     try:
         return draw()
     except (TypeError, ValueError, KeyError, IndexError, AttributeError, ArithmeticError) as error:
-        log.warning("the report's part '%s' could not be drawn: %s", name, error, exc_info=error)
+        log.warning("the report's part '%s' could not be drawn: %s: %s", name, type(error).__name__, error)
+        log.debug("where it arose", exc_info=error)
         return note(f"This part ({name}) could not be drawn: {type(error).__name__}: {error}.")
 
 
