@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from trainwright.config.errors import RunError
+from trainwright.config.received import open_regular
 
 DTYPES = {
     "F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1",
@@ -117,6 +119,7 @@ def compare_weights(first: Path, second: Path) -> WeightsDifference:
 def read_stored(path: Path) -> dict[str, Stored]:
     """The tensors of a safetensors file, mapped and not loaded. Raises RunError when the file is damaged or cannot be read."""
     try:
+        os.close(open_regular(path.resolve()))  # which names a missing right; safetensors would say that there is no such file
         with safe_open(path, framework="numpy"):  # checks the header and that offsets and length agree
             pass
         with open(path, "rb") as file:
