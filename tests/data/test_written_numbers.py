@@ -15,6 +15,7 @@ from trainwright.data.sources.csv import CSVSource
 from trainwright.data.written_numbers import forms_in, reason_to_keep
 
 KEPT = {
+    "release and whole": ["1.1", "1.10", "2", "3"],
     "codes": ["00501", "02134", "12345", "90210"],
     "decimals": ["007.5", "012.0", "1.5", "2.5"],
     "phones": ["+4915112345678", "+15551234567", "+442071234567", "+33123456789"],

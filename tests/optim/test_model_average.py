@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
 
 import trainwright as tw
 from trainwright.config.errors import TrainwrightError
@@ -156,3 +158,17 @@ def test_impossible_equal_averages_are_refused(wrong: dict) -> None:
 
 def test_it_is_public() -> None:
     assert tw.ema_update is ema_update
+
+
+def test_norms_are_refreshed_over_ready_batches_that_make_a_step_together(tmp_path: Path) -> None:
+    x = torch.randn(64, 4, generator=torch.Generator().manual_seed(0))
+    rows = DataLoader(TensorDataset(x, (x[:, 0] > 0).long()), batch_size=16)
+    found = []
+    for number, accumulation in enumerate((1, 2)):  # at a rate of 0 the weights stay, so that the norms are over the same four batches
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Linear(8, 2))
+        averaging = {"start": "1 steps", "every": "1 steps", "refresh": 4 // accumulation}
+        fitting = {"loss": "cross_entropy", "max_steps": 6, "optimizer": "sgd", "learning_rate": 0.0, "console": False}
+        tw.fit(model, rows, accumulation=accumulation, swa=averaging, run_dir=tmp_path / str(number), **fitting)
+        found.append(model[1].running_mean.clone())
+    assert torch.equal(*found) and found[0].abs().sum() > 0

@@ -17,11 +17,11 @@ from trainwright.runs.outputs import ensure_output
 
 
 def predict_with(model: Model, data: Any) -> Any:
-    """Predictions for a DataFrame (as a DataFrame with the same index), or for anything else that is a table (as an Arrow table)."""
+    """Predictions for a DataFrame or one of its rows (as a DataFrame with the same index), or for any other table (as an Arrow table)."""
     table = model.predict(model.encoder.read(data))
     if type(data).__module__.partition(".")[0] == "pandas":
         frame = table.to_pandas()
-        frame.index = data.index
+        frame.index = data.index if hasattr(data, "columns") else [data.name]  # a Series is one row, and its name is that of the row
         return frame
     return table
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import codecs
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from trainwright.config.errors import DataError, nearest
 from trainwright.data.diagnosis import not_text, undecodable, wrong_delimiter
 from trainwright.data.files import content_kind
+from trainwright.data.row_index import UNNAMED_INDEX
 from trainwright.data.sniffing import (
     Dialect,
     blank_follows_delimiter,
@@ -59,14 +61,22 @@ class Head:
         return self.lines_skipped + int(self.dialect.header)
 
     def names(self) -> list[str]:
-        """The column names; `column_3` where the third has none, `row` for a first column that a header of R leaves out."""
+        """The column names (see `named_columns`), `row` for a first column that a header of R leaves out."""
         width, _ = consistency(self.rows)
         if not self.dialect.header:
             return [f"column_{position}" for position in range(1, width + 1)]
         given = [name.strip() for name in self.rows[0]]
         if len(given) == width - 1 and len(self.rows) > 2:
             given = ["row", *given]
-        return [name or f"column_{position}" for position, name in enumerate(given, start=1)]
+        return named_columns(given)
+
+
+def named_columns(header: Sequence[str]) -> list[str]:
+    """The names in a header; `column_3` where the third has none, and for a first one what pandas calls the index that it wrote there."""
+    names = [name or f"column_{position}" for position, name in enumerate(header, start=1)]
+    if header and not header[0] and any(header) and UNNAMED_INDEX not in names:
+        names[0] = UNNAMED_INDEX
+    return names
 
 
 def dialect_of(path: Path, options: CSVOptions) -> Head:

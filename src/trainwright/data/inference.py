@@ -11,6 +11,7 @@ import pyarrow as pa
 from trainwright.config.errors import DataError, did_you_mean
 from trainwright.data import wording
 from trainwright.data.profile import ColumnProfile
+from trainwright.data.row_index import is_index_name
 from trainwright.data.spelling import in_words, joined_counts, joins_needed
 
 ID_NAME = re.compile(
@@ -30,6 +31,8 @@ TIME_NAME = re.compile(
 """Names of quantities that may well go up by one from row to row."""
 
 ROW_NUMBER = "an id: a different whole number in every row"
+ROW_INDEX = "the row index that pandas writes"
+ROW_NUMBERS = (ROW_NUMBER, ROW_INDEX)
 
 TARGET_CLASSES = 20
 """Whole numbers with at most this many different values are classes when they are to be predicted."""
@@ -118,7 +121,7 @@ def _with_an_input(found: list[Inferred], targets: Sequence[str]) -> list[Inferr
     if any(each.type != "ignore" for each in inputs):
         return found
     for each in inputs:
-        if each.why == ROW_NUMBER:
+        if each.why in ROW_NUMBERS:
             each.type, each.why, each.warnings = "number", "whole numbers", ["looks like an id, used because there is nothing else"]
     return found
 
@@ -152,6 +155,8 @@ def _plain(profile: ColumnProfile) -> Found:
     kind = profile.type
     if not profile.present:
         return "ignore", "all values are missing", []
+    if profile.all_integer and is_index_name(profile.name):  # also where parts of a file count anew, so that numbers come twice
+        return "ignore", ROW_INDEX, ["looks like the row index of a frame, left out; give it a type to use it"]
     if profile.unique == 1 and not pa.types.is_list(kind):
         if not profile.missing:
             return "ignore", f"constant: {profile.examples[0]}", []

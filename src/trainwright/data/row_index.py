@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Sequence
 from typing import Any
 
 import pyarrow as pa
+
+UNNAMED_INDEX = "Unnamed: 0"
+"""What pandas calls a first column without a name, which is where it writes an index into text and sheets."""
+INDEX_NAME = re.compile(r"unnamed: 0(\.\d+)*|__index_level_\d+__", re.IGNORECASE)
+
+
+def is_index_name(name: str) -> bool:
+    """Whether a column is called as a row index is in a file that says nothing else of it: `Unnamed: 0`, `__index_level_0__`."""
+    return bool(INDEX_NAME.fullmatch(name))
 
 
 def index_columns(schema: pa.Schema) -> list[str]:

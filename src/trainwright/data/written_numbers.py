@@ -41,7 +41,7 @@ DECIDING = (ZEROS, HEX, DOTS, LONG, OVERFLOW)
 """Forms that alone make a column text."""
 
 VERSION_NAME = re.compile(r"(^|[_\s.-])(v|ver|version|release|build|firmware|revision|rev)s?$|[a-z](Version|Release|Build)$", re.IGNORECASE)
-VERSION = re.compile(r"\s*([0-9]{1,3})\.([0-9]{1,3})\s*")
+VERSION = re.compile(r"\s*([0-9]{1,3})(?:\.([0-9]{1,3}))?\s*")
 DISTINCT = 1000
 """Versions are few; a column with more different values is none."""
 BLOCK, OVERLAP = 1 << 23, 1 << 8
@@ -76,11 +76,14 @@ def reason_to_keep(name: str, forms: set[str], distinct: Sequence[str]) -> str:
 
 
 def _are_versions(name: str, distinct: Sequence[str]) -> bool:
-    """Whether 1.1 and 1.10 are two things: fractions of different length, of which one ends with a zero that a number would lose."""
+    """Whether 1.1 and 1.10 are two things: fractions of different length, of which one ends with a zero that a number would lose.
+
+    Whole numbers among them (1.1, 1.10, 2) speak neither for nor against it.
+    """
     found = [VERSION.fullmatch(text) for text in distinct]
     if len(distinct) >= DISTINCT or len(distinct) < 2 or not all(found):
         return False
-    pairs = [(int(each[1]), each[2]) for each in found if each]
+    pairs = [(int(each[1]), each[2]) for each in found if each and each[2]]
     if len({len(fraction) for _, fraction in pairs}) == 1 or not any(len(each) > 1 and each[-1] == "0" for _, each in pairs):
         return False
     return bool(VERSION_NAME.search(name)) or len({(whole, fraction.rstrip("0")) for whole, fraction in pairs}) < len(pairs)

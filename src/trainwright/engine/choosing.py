@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from trainwright.engine.assembly import normalises_over_batch
 from trainwright.engine.evaluation import outputs_of
-from trainwright.engine.pieces import order_of
+from trainwright.engine.pieces import Pieces, order_of
 from trainwright.engine.state import Weights, evaluated_weights
 from trainwright.engine.system import Batch, Moment
 from trainwright.optim.averages import RAW, best_of
@@ -109,12 +109,13 @@ def refresh(session: Session) -> None:
 
 
 def first_batches(session: Session, count: int) -> Iterator[Batch]:
-    """At most `count` batches of the first epoch's order."""
+    """The batches of at most `count` steps in the first epoch's order; ready ones that make a step together come one by one."""
     plan = session.plan
     order = order_of(session.train, session.seed, 0, plan.rows).to(session.order_device)
     for index in range(min(count, plan.steps_per_epoch)):
         start, end = plan.bounds(index)
-        yield session.placed(session.feed.again(order[start:end], plan, plan.first_tick + index))
+        batch = session.feed.again(order[start:end], plan, plan.first_tick + index)
+        yield from map(session.placed, batch if isinstance(batch, Pieces) else [batch])
 
 
 def measured(session: Session, weights: Weights) -> dict[str, float]:

@@ -72,7 +72,7 @@ def test_compressed_text_is_read_whatever_its_name(opened, write, limit: int) ->
         ("age,sex\n1,M\n2,F\n", ["age", "sex"]),
         ("name,city\nAnn,Rome\nBob,Oslo\n", ["name", "city"]),
         ("0,1,2\n5,6,7\n", ["0", "1", "2"]),
-        (",age\n0,4\n1,5\n", ["column_1", "age"]),
+        (",age\n0,4\n1,5\n", ["Unnamed: 0", "age"]),
         ('"a","b"\n1,\n,2\n', ["a", "b"]),
         ("age sex\nr1 3 M\nr2 4 F\n", ["row", "age", "sex"]),
     ],

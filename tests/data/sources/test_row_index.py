@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import pyarrow.parquet
 import pytest
 
 import trainwright as tw
+from trainwright.data.inference import ROW_INDEX, infer
+from trainwright.data.profile import profile
 from trainwright.data.sources import from_object
 from trainwright.data.sources.later import later_rows
 
@@ -95,3 +98,22 @@ def test_new_rows_have_the_index_where_the_model_knows_it(tmp_path: Path) -> Non
     made = frame("named")
     assert later_rows(made, None, ["x", "patient"]).schema.names == ["x", "y", "patient"]
     assert later_rows(made, None, ["x"]).schema.names == ["x", "y"]
+
+
+@pytest.mark.parametrize("ending", ["csv", "xlsx"])
+def test_an_index_in_text_and_sheets_is_left_out_also_where_it_counts_anew(ending: str, tmp_path: Path) -> None:
+    parts = pd.concat([frame("filtered"), frame("filtered")])
+    parts.to_csv(tmp_path / "t.csv") if ending == "csv" else parts.to_excel(tmp_path / "t.xlsx")
+    prepared = tw.train(
+        str(tmp_path / f"t.{ending}"), target="y", trainer={"max_steps": 1, "progress": "none"},
+        evaluation={"baselines": [], "report": False, "importance": False}, run={"dir": str(tmp_path / "r")},
+    )  # fmt: skip
+    roles = {column["name"]: column["role"] for column in json.loads((tmp_path / "r/data.json").read_text())["columns"]}
+    assert roles == {"Unnamed: 0": "ignored", "x": "input", "y": "target"}
+    assert isinstance(prepared.predict(parts.iloc[0]), pd.DataFrame) and len(prepared.predict(parts)) == len(parts)
+
+
+def test_an_index_whose_file_lost_its_metadata_is_left_out(tmp_path: Path) -> None:
+    bare = pa.Table.from_pandas(frame("filtered")).replace_schema_metadata(None)
+    profiled = infer(profile(from_object(bare)), ["y"])
+    assert {each.name: each.why for each in profiled}["__index_level_0__"] == ROW_INDEX

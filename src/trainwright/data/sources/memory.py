@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from trainwright.config.errors import DataError
 from trainwright.data.arrow import pandas_now
+from trainwright.data.labelled_values import check_rows_agree, ordered_values
 from trainwright.data.python_values import column_of
 from trainwright.data.row_index import index_columns, levels_of, without_index
 from trainwright.data.source import check_names
@@ -76,7 +77,9 @@ def _is_single(value: Any) -> bool:
     return value is None or isinstance(value, str | bytes) or not hasattr(value, "__len__") or (hasattr(value, "shape") and not value.shape)
 
 
-def _from_columns(columns: Mapping[Any, Any], as_written: bool) -> pa.Table:
+def _from_columns(given: Mapping[Any, Any], as_written: bool) -> pa.Table:
+    check_rows_agree(given, WHERE)
+    columns = {name: ordered_values(str(name), value, WHERE) for name, value in given.items()}
     if columns and all(_is_single(value) for value in columns.values()):
         columns = {name: [value] for name, value in columns.items()}
     single = next((name for name, value in columns.items() if _is_single(value)), None)
@@ -99,6 +102,8 @@ def _column(name: str, values: Any, as_written: bool) -> pa.Array:
         values = values.detach().cpu().numpy()
     if isinstance(values, np.ndarray) and values.ndim > 1:
         return _rows_of(values)
+    if isinstance(values, list | tuple):
+        values = [value.tolist() if hasattr(value, "detach") else value for value in values]  # tensors, one by one
     try:
         return column_of(values, as_written)
     except (TypeError, ValueError) as error:

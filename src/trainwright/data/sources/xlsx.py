@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from trainwright.config.errors import DataError, did_you_mean
+from trainwright.data.dialect import named_columns
 from trainwright.data.files import found_files, shared_name
 from trainwright.data.python_values import column_of, text_column, written_column
 from trainwright.data.schemas import common_schema, fitted
@@ -67,7 +68,7 @@ def _table(path: Path, options: ExcelOptions, as_written: bool) -> pa.Table:
     if options.header == "auto":
         header = sniff_header([["" if value is None else str(value) for value in row] for row in rows[:200]], options.nulls)
     first = rows[0] if header else [None] * width
-    names = [str(name).strip() if name is not None else f"column_{place}" for place, name in enumerate(first, start=1)]
+    names = named_columns(["" if name is None else str(name).strip() for name in first])
     check_names(names, path.name)
     nulls = set(options.nulls)
     columns = zip(*rows[int(header) :], strict=True) if len(rows) > int(header) else [()] * width
