@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from trainwright.api.config import Config
 from trainwright.config.errors import ConfigError, DataError, ManyErrors, RequestError, did_you_mean
 from trainwright.config.registry import options_class
+from trainwright.config.wording import Refusal, joined
 from trainwright.data.inference import Inferred
 from trainwright.data.profile import ColumnProfile
 from trainwright.data.splits import split_columns
@@ -130,11 +131,28 @@ def _options(given: Any, found: Inferred, columns: list[str]) -> tuple[FeatureCo
     try:
         return cast(FeatureConfig, inferred.model_validate({**asked, "type": found.type})), False
     except ValidationError as error:
-        first = error.errors()[0]
-        option = ".".join(str(each) for each in first["loc"])
-        raise ConfigError(
-            f"columns.{found.name}.{option}: {first['msg']}", why=f"the column was taken for {found.type}: {found.why}"
-        ) from error
+        raise _refused(error, found) from error
+
+
+def _refused(error: ValidationError, found: Inferred) -> ConfigError:
+    """What is wrong with the options of a column once its type is known."""
+    details = error.errors()
+    places = [".".join(str(each) for each in detail["loc"] if _is_option(each, found)) for detail in details]
+    refusals = [
+        Refusal(each["type"], each.get("ctx", {}), each["input"]) for each, place in zip(details, places, strict=True) if place == places[0]
+    ]
+    taken = f"the column was taken for {found.type}: {found.why}"
+    first = refusals[0]
+    if first.kind in ("refused", "unknown_part"):
+        what, why, fix = (str(first.context.get(key, "")) for key in ("what", "why", "fix"))
+        return ConfigError(f"columns.{found.name}.{places[0]}: {what}", why=f"{why}; {taken}" if why else taken, fix=fix)
+    what, fix = joined(refusals, f"columns.{found.name}.{places[0]}")
+    return ConfigError(what, why=taken, fix=fix)
+
+
+def _is_option(key: Any, found: Inferred) -> bool:
+    """Whether a part of pydantic's place is one that was written; the others name members of unions."""
+    return key in options_class("feature", found.type).model_fields
 
 
 def _role(config: Config, found: Inferred, options: FeatureConfig, targets: list[str], chosen: bool) -> tuple[str, str]:

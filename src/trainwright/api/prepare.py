@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from trainwright.api.columns import Column, plan_columns, targets_of
 from trainwright.api.config import Config
+from trainwright.api.targets import check_columns, check_encoded
 from trainwright.config.errors import DataError
 from trainwright.data.checks import Duplicates, Leak, check_targets, duplicates_across, leaks, missing_target_rows
 from trainwright.data.inference import infer, joined
@@ -138,6 +139,7 @@ def prepare(config: Config, source: Source | None = None, directory: Path | None
     profiles = [joined(each, joins.get(each.name, ())) for each in profile(source)]
     inferred = infer(profiles, targets, given_types(config))
     columns = plan_columns(config, profiles, inferred, targets, source.name)
+    check_columns(columns)
     kinds = {column.name: column.type for column in columns}
     check_targets(source, {name: kinds[name] for name in targets}, profiles)
     hashes = row_hashes(source)
@@ -158,6 +160,7 @@ def prepare(config: Config, source: Source | None = None, directory: Path | None
         memory_limit=int(config.data.memory_limit),
         directory=directory,
     )
+    check_encoded(table)
     notes += [note for feature in table.encoder.features.values() for note in feature.notes()]
     pa.default_memory_pool().release_unused()  # what reading in pieces took is of no use to training
     return Prepared(source, columns, targets, split, duplicates, found, table, missing_target_rows(source, targets), notes)

@@ -55,6 +55,9 @@ class PartConfig(ConfigModel):
 
     type: str
 
+    def check_target(self, kind: str, width: int | None = None) -> None:
+        """Raises ConfigError for options that mean nothing for targets of this kind, with so many classes where that is known."""
+
 
 def _folded(key: Any, fields: dict[str, FieldInfo]) -> Any:
     return key.replace("-", "_") if isinstance(key, str) and key not in fields and key.replace("-", "_") in fields else key

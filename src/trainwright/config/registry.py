@@ -47,6 +47,8 @@ class Part:
     path: str
     config: type[PartConfig]
     summary: str = ""
+    kinds: tuple[str, ...] = ()
+    """The kinds of target it is for (losses and metrics); empty where that is not a matter of the target."""
 
     def load(self) -> Any:
         """The class."""
@@ -125,6 +127,31 @@ def load(kind: str, name: str) -> Any:
     if composition is None:
         return found_at(name)[0]
     return composed(composition, partial(load, kind), known_parts(kind))
+
+
+def check_target(kind: str, options: PartConfig, target_kind: str, target: str = "", width: int | None = None) -> None:
+    """Raises ConfigError, naming the parts that fit, for a loss or metric that is known not to be for this kind of target.
+
+    `width` is the number of classes or values of the target, where it is known. Parts of one's own, and targets of a type of one's
+    own, are not known and pass.
+    """
+    table = parts(kind)
+    fitting = [name for name, each in table.items() if target_kind in each.kinds]
+    known = table[options.type].kinds if options.type in table else _kinds_at(kind, options.type)
+    if known is not None and target_kind not in known and fitting:
+        named = f" '{target}'" if target else ""
+        raise ConfigError(
+            f"{kind} '{options.type}' is not defined for the {target_kind} target{named}",
+            why=f"it is for {' and '.join(known)} targets" if known else "it takes other values than a column gives",
+            fix=f"use one of: {', '.join(fitting)}",
+        )
+    options.check_target(target_kind, width)
+
+
+def _kinds_at(kind: str, path: str) -> tuple[str, ...] | None:
+    """The kinds of target that a part of torch, named by its path, is for; None where that is not known."""
+    found: tuple[str, ...] | None = getattr(importlib.import_module(KINDS[kind]), "KINDS_AT", {}).get(path)
+    return found
 
 
 def _composition(kind: str, name: str) -> Composition | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 
 from trainwright.config.choice import choice
-from trainwright.config.model import PartConfig
+from trainwright.config.errors import ConfigError
+from trainwright.config.model import PartConfig, refused
+from trainwright.config.registry import check_target
 
 
 class FeatureConfig(PartConfig):
@@ -33,12 +35,28 @@ class TargetConfig(FeatureConfig):
     weight: float = Field(default=1.0, ge=0)
     """The share of this target's loss in the total."""
 
+    @field_validator("loss", "metrics")
+    @classmethod
+    def _fits_the_type(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuses losses and metrics that are for other types of target, before any data are read."""
+        kind = {"loss": "loss", "metrics": "metric"}[str(info.field_name)]
+        for each in value if isinstance(value, list) else [value]:
+            try:
+                if each is not None:
+                    check_target(kind, each, str(info.data.get("type")))
+            except ConfigError as error:
+                raise refused(error) from error
+        return value
+
+
+Weight = Annotated[float, Field(ge=0)]
+
 
 class ClassConfig(TargetConfig):
     """Options of targets with classes."""
 
-    class_weights: Literal["none", "auto"] | dict[str, float] | list[float] = "none"
-    """`auto` weighs classes by inverse frequency in training; or weights by class name, or in class order."""
+    class_weights: Literal["none", "auto"] | dict[str, Weight] | list[Weight] = "none"
+    """`auto` weighs classes by inverse frequency in training; or weights by class name, or in class order: 0 or more, and not all 0."""
     join: list[Literal["blanks", "case", "unicode"]] = []
     """Spellings that are one value: those that differ in blanks, in case, or in Unicode form; the most frequent one names it."""
 
@@ -77,8 +95,8 @@ class BinaryOptions(ClassConfig):
     """`auto` and `indicator` put missing values halfway and tell the model; `auto` only where training rows have missing values."""
     positive: str | None = None
     """The value that counts as positive; default: true, yes, 1, …, or the later in alphabetical order."""
-    threshold: float | Literal["tuned"] = 0.5
-    """The probability from which a row is called positive; `tuned` chooses it on the validation rows."""
+    threshold: Annotated[float, Field(ge=0, le=1)] | Literal["tuned"] = 0.5
+    """The probability from which a row is called positive, 0 to 1; `tuned` chooses it on the validation rows."""
 
 
 class CategoryOptions(ClassConfig):

@@ -46,7 +46,6 @@ __all__ = [
     "SetOverlapOptions",
     "TopKOptions",
     "best_threshold",
-    "check_kind",
     "compute",
     "compute_one",
     "default_metrics",
@@ -146,12 +145,3 @@ def mode(monitor: str) -> str:
     if not known:
         raise ConfigError(f"unknown metric '{name}' in monitor '{monitor}'", fix=did_you_mean(name, ["loss", *PARTS]))
     return "max" if PARTS[max(known, key=len)].higher_is_better else "min"
-
-
-def check_kind(metric: PartConfig, kind: str, target: str = "") -> None:
-    """Raises ConfigError, naming the metrics that fit, when a registered metric cannot be computed for targets of this kind."""
-    part = PARTS.get(metric.type)
-    if part is not None and kind not in part.kinds:
-        fitting = [name for name, each in PARTS.items() if kind in each.kinds]
-        named = f" '{target}'" if target else ""
-        raise ConfigError(f"metric '{metric.type}' is not defined for the {kind} target{named}", fix=f"use one of: {', '.join(fitting)}")

@@ -9,8 +9,8 @@ from functools import lru_cache
 import numpy as np
 
 from trainwright.config.model import PartConfig
-from trainwright.config.registry import build
-from trainwright.metrics import PARTS, check_kind, from_label, label
+from trainwright.config.registry import build, check_target
+from trainwright.metrics import PARTS, from_label, label
 from trainwright.metrics.base import Metric
 from trainwright.metrics.outcome import Outcome
 from trainwright.metrics.ranking import tie_ends
@@ -26,7 +26,7 @@ def _registered(metric: PartConfig) -> Metric:
 def instance(metric: PartConfig | str, kind: str) -> Metric:
     """The metric made from its options or its name; raises ConfigError when it is not defined for this kind of target."""
     chosen = from_label(metric) if isinstance(metric, str) else metric
-    check_kind(chosen, kind)
+    check_target("metric", chosen, kind)
     made: Metric = _registered(chosen) if chosen.type in PARTS else build("metric", chosen)
     return made
 

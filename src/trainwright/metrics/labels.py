@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from trainwright.config.errors import ConfigError
 from trainwright.metrics.base import Additive, Array, Mean, mean_defined
 from trainwright.metrics.outcome import Outcome
 from trainwright.metrics.table import BINARY, SET
@@ -82,11 +81,8 @@ class Averaged(LabelCounts):
 
     def average(self, kind: str) -> str:
         """The averaging that the options mean for a kind of target; raises ConfigError when they mean nothing for it."""
+        self.options.check_target(kind)
         chosen = str(self.options.average)
-        if {"binary": kind != BINARY, "samples": kind != SET}.get(chosen, False):
-            raise ConfigError(
-                f"metric '{self.options.type}' cannot average '{chosen}' for a {kind} target", fix="use auto, macro, micro or weighted"
-            )
         return ("binary" if kind == BINARY else "macro") if chosen == "auto" else chosen
 
     def sums(self, outcome: Outcome, starts: np.ndarray) -> np.ndarray:

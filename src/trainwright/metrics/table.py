@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from trainwright.config.errors import ConfigError
 from trainwright.config.model import PartConfig
 from trainwright.config.registry import Part
 
@@ -26,6 +27,12 @@ class AveragingOptions(PartConfig):
     average: Literal["auto", "binary", "macro", "micro", "weighted", "samples"] = "auto"
     """`binary`: of the positive class; `macro`: mean over classes; `micro`: over all decisions; `weighted`: by class frequency; `samples`:
     mean over rows (sets). `auto` is binary for binary targets, macro for the others."""
+
+    def check_target(self, kind: str, width: int | None = None) -> None:
+        """Raises ConfigError for `binary` of anything but a binary target, and `samples` of anything but sets."""
+        if {"binary": kind != BINARY, "samples": kind != SET}.get(self.average, False):
+            what = f"metric '{self.type}' cannot average '{self.average}' for a {kind} target"
+            raise ConfigError(what, fix="use auto, macro, micro or weighted")
 
 
 class RankingOptions(PartConfig):
@@ -48,6 +55,13 @@ class TopKOptions(PartConfig):
     k: int = Field(default=3, ge=1)
     """A row counts as right when its class is among the `k` most probable."""
 
+    def check_target(self, kind: str, width: int | None = None) -> None:
+        """Raises ConfigError for more than there are classes: the value would be 1 whatever is predicted."""
+        if width is not None and self.k > width:
+            what = f"metric '{self.type}' counts the {self.k} most probable of {width} classes"
+            why = "every row would count as right, whatever is predicted"
+            raise ConfigError(what, why=why, fix=f"write k: {width - 1} or less")
+
 
 class CalibrationOptions(PartConfig):
     """How probabilities are grouped."""
@@ -58,10 +72,9 @@ class CalibrationOptions(PartConfig):
 
 @dataclass(frozen=True)
 class MetricPart(Part):
-    """A registered metric: which way is better, for which kinds of target, and the range of its values."""
+    """A registered metric: which way is better, and the range of its values."""
 
     higher_is_better: bool = True
-    kinds: tuple[str, ...] = ()
     low: float = 0.0
     high: float = 1.0
 
@@ -69,7 +82,7 @@ class MetricPart(Part):
 def _part(
     path: str, config: type[PartConfig], summary: str, kinds: tuple[str, ...], *, up: bool = True, low: float = 0.0, high: float = 1.0
 ) -> MetricPart:
-    return MetricPart(f"trainwright.metrics.{path}", config, summary, up, kinds, low, high)
+    return MetricPart(f"trainwright.metrics.{path}", config, summary, kinds, up, low, high)
 
 
 _INF = math.inf

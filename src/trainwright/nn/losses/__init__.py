@@ -60,16 +60,42 @@ class HuberOptions(PartConfig):
     """Where it changes, in units of the encoded target (standard deviations by default)."""
 
 
+_HERE = "trainwright.nn.losses"
+_CLASSES = ("binary", "category")
+_VALUES = ("number", "vector")
+
 PARTS: dict[str, Part] = {
     "binary_cross_entropy": Part(
-        "trainwright.nn.losses.binary_cross_entropy:BinaryCrossEntropy", BinaryCrossEntropyOptions, "cross-entropy of one logit (binary)"
+        f"{_HERE}.binary_cross_entropy:BinaryCrossEntropy", BinaryCrossEntropyOptions, "cross-entropy of one logit (binary)", ("binary",)
     ),
-    "cross_entropy": Part("trainwright.nn.losses.cross_entropy:CrossEntropy", CrossEntropyOptions, "cross-entropy over classes (category)"),
-    "focal": Part("trainwright.nn.losses.focal:Focal", FocalOptions, "cross-entropy that discounts easy rows (binary, category)"),
+    "cross_entropy": Part(
+        f"{_HERE}.cross_entropy:CrossEntropy", CrossEntropyOptions, "cross-entropy over classes (binary, category)", _CLASSES
+    ),
+    "focal": Part(f"{_HERE}.focal:Focal", FocalOptions, "cross-entropy that discounts easy rows (binary, category)", _CLASSES),
     "sigmoid_cross_entropy": Part(
-        "trainwright.nn.losses.sigmoid_cross_entropy:SigmoidCrossEntropy", SigmoidCrossEntropyOptions, "cross-entropy of each value (set)"
+        f"{_HERE}.sigmoid_cross_entropy:SigmoidCrossEntropy",
+        SigmoidCrossEntropyOptions,
+        "cross-entropy of each value (set)",
+        ("set",),
     ),
-    "mse": Part("trainwright.nn.losses.mse:MSE", MSEOptions, "squared error (number, vector)"),
-    "mae": Part("trainwright.nn.losses.mae:MAE", MAEOptions, "absolute error (number, vector)"),
-    "huber": Part("trainwright.nn.losses.huber:Huber", HuberOptions, "squared near zero, absolute far from it (number, vector)"),
+    "mse": Part(f"{_HERE}.mse:MSE", MSEOptions, "squared error (number, vector)", _VALUES),
+    "mae": Part(f"{_HERE}.mae:MAE", MAEOptions, "absolute error (number, vector)", _VALUES),
+    "huber": Part(f"{_HERE}.huber:Huber", HuberOptions, "squared near zero, absolute far from it (number, vector)", _VALUES),
 }
+
+_KINDS_OF_TORCH: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("L1Loss", "MSELoss", "SmoothL1Loss", "HuberLoss"), _VALUES),
+    "BCEWithLogitsLoss": ("binary", "set"),
+    "MultiLabelSoftMarginLoss": ("set",),
+    **dict.fromkeys(("CrossEntropyLoss", "MultiMarginLoss"), ("category",)),
+    # what follows takes probabilities, log-probabilities, −1 and 1, counts, or more than one output: no decoder and column give these
+    **dict.fromkeys(("BCELoss", "NLLLoss", "NLLLoss2d", "KLDivLoss", "PoissonNLLLoss", "GaussianNLLLoss", "CTCLoss"), ()),
+    **dict.fromkeys(("SoftMarginLoss", "HingeEmbeddingLoss", "CosineEmbeddingLoss", "MarginRankingLoss", "MultiLabelMarginLoss"), ()),
+    **dict.fromkeys(("TripletMarginLoss", "TripletMarginWithDistanceLoss", "AdaptiveLogSoftmaxWithLoss", "LinearCrossEntropyLoss"), ()),
+}
+KINDS_AT: dict[str, tuple[str, ...]] = {
+    f"{module}{name}": kinds
+    for module in ("torch.nn.", "torch.nn:", "torch.nn.modules.loss.", "torch.nn.modules.loss:")
+    for name, kinds in _KINDS_OF_TORCH.items()
+}
+"""A loss of torch by its path → the kinds of target it is for; its outputs are those of the decoder: logits, or standardised values."""

@@ -1,0 +1,58 @@
+"""What is asked of a target, checked before anything is written: its loss, metrics, weights and threshold against its type and rows."""
+
+from __future__ import annotations
+
+from trainwright.api.columns import Column, raise_all
+from trainwright.config.errors import ConfigError, RequestError
+from trainwright.config.registry import check_target
+from trainwright.features.encoding import EncodedTable
+from trainwright.features.options import TargetConfig
+from trainwright.features.spec import TargetSpec
+
+OF_TARGETS = ("loss", "metrics", "decoder", "weight", "class_weights", "threshold")
+"""Options of a column that mean something where it is predicted, and nothing elsewhere."""
+
+
+def check_columns(columns: list[Column]) -> None:
+    """Raises ConfigError for options of targets on columns that are none, and when the losses of all targets weigh 0."""
+    errors: list[RequestError] = []
+    for column in columns:
+        fields = type(column.options).model_fields
+        given = [
+            name
+            for name in OF_TARGETS
+            if name in fields and getattr(column.options, name) != fields[name].get_default(call_default_factory=True)
+        ]
+        if given and column.role != "target":
+            why = f"`{given[0]}` is of use for what is predicted, and '{column.name}' is not"
+            fix = f"leave it out, or name '{column.name}' as a target"
+            errors.append(ConfigError(f"columns.{column.name}.{given[0]} is set for a column that is no target", why=why, fix=fix))
+    weights = [each.options.weight for each in columns if each.role == "target" and isinstance(each.options, TargetConfig)]
+    if weights and not any(weights):
+        why = "the losses of all targets weigh 0, so that nothing is learnt"
+        errors.append(ConfigError("there is no target to learn", why=why, fix="give a target a weight above 0: columns.NAME.weight=1"))
+    raise_all(errors)
+
+
+def check_encoded(table: EncodedTable) -> None:
+    """Raises ConfigError for what shows once rows are split and encoded: options beyond the number of classes, a threshold without rows."""
+    for target in table.spec.targets:
+        for kind, chosen in (("loss", [target.loss] if target.loss else []), ("metric", target.metrics)):
+            for each in chosen:
+                check_target(kind, each, target.kind, target.name, target.width)
+        if target.threshold == "tuned":
+            _check_tuned(target, table)
+
+
+def _check_tuned(target: TargetSpec, table: EncodedTable) -> None:
+    """Raises ConfigError when no validation rows can say where the threshold should be."""
+    truth = table.blocks[f"target.{target.name}"][table.validation]
+    found = len(set(truth.tolist()))
+    if found == 2:
+        return
+    raise ConfigError(
+        f"columns.{target.name}.threshold is to be tuned, and "
+        + ("all validation rows are of one class" if found else "there are no validation rows"),
+        why="it is chosen where it suits validation rows of both classes best",
+        fix="give the split validation rows, or write a number from 0 to 1",
+    )
