@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from trainwright.config.errors import ConfigError
+from trainwright.config.registry import check_target
 from trainwright.metrics import (
     PARTS,
     Outcome,
     best_threshold,
-    check_kind,
     compute,
     compute_one,
     default_metrics,
@@ -223,10 +223,10 @@ def test_monitors_know_which_way_is_better() -> None:
 def test_every_kind_has_defaults_that_are_defined_for_it() -> None:
     for kind in ("binary", "category", "number", "vector", "set"):
         for metric in default_metrics(kind):
-            check_kind(metric, kind)
+            check_target("metric", metric, kind)
         assert kind in PARTS[default_monitor(kind)].kinds
     with pytest.raises(ConfigError, match="not defined for the number target 'price'"):
-        check_kind(options("accuracy"), "number", "price")
+        check_target("metric", options("accuracy"), "number", "price")
 
 
 def test_labels_name_the_options_that_differ() -> None:

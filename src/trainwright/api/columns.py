@@ -8,9 +8,12 @@ from typing import Any, cast
 from pydantic import ValidationError
 
 from trainwright.api.config import Config
+from trainwright.config.choice import choice
+from trainwright.config.compose import compose
 from trainwright.config.errors import ConfigError, DataError, ManyErrors, RequestError, did_you_mean
+from trainwright.config.located import validate
+from trainwright.config.model import ConfigModel
 from trainwright.config.registry import options_class
-from trainwright.config.wording import Refusal, joined
 from trainwright.data.inference import Inferred
 from trainwright.data.profile import ColumnProfile
 from trainwright.data.splits import split_columns
@@ -131,28 +134,22 @@ def _options(given: Any, found: Inferred, columns: list[str]) -> tuple[FeatureCo
     try:
         return cast(FeatureConfig, inferred.model_validate({**asked, "type": found.type})), False
     except ValidationError as error:
-        raise _refused(error, found) from error
+        raise _refused(asked, found) from error
 
 
-def _refused(error: ValidationError, found: Inferred) -> ConfigError:
-    """What is wrong with the options of a column once its type is known."""
-    details = error.errors()
-    places = [".".join(str(each) for each in detail["loc"] if _is_option(each, found)) for detail in details]
-    refusals = [
-        Refusal(each["type"], each.get("ctx", {}), each["input"]) for each, place in zip(details, places, strict=True) if place == places[0]
-    ]
+class _Columns(ConfigModel):
+    columns: dict[str, choice("feature")]  # type: ignore[valid-type]
+
+
+def _refused(asked: dict[str, Any], found: Inferred) -> RequestError:
+    """What is wrong with the options of a column once its type is known, in the words for options of a file."""
     taken = f"the column was taken for {found.type}: {found.why}"
-    first = refusals[0]
-    if first.kind in ("refused", "unknown_part"):
-        what, why, fix = (str(first.context.get(key, "")) for key in ("what", "why", "fix"))
-        return ConfigError(f"columns.{found.name}.{places[0]}: {what}", why=f"{why}; {taken}" if why else taken, fix=fix)
-    what, fix = joined(refusals, f"columns.{found.name}.{places[0]}")
-    return ConfigError(what, why=taken, fix=fix)
-
-
-def _is_option(key: Any, found: Inferred) -> bool:
-    """Whether a part of pydantic's place is one that was written; the others name members of unions."""
-    return key in options_class("feature", found.type).model_fields
+    try:
+        validate(_Columns, compose(_Columns, {"columns": {found.name: {**asked, "type": found.type}}}, environment={}))
+    except ManyErrors as many:
+        told = [ConfigError(each.what, why=f"{each.why}; {taken}" if each.why else taken, fix=each.fix) for each in many.errors]
+        return ManyErrors(list(told)) if len(told) > 1 else told[0]
+    return ConfigError(f"the options of column '{found.name}' do not fit", why=taken, fix=f"check columns.{found.name}")
 
 
 def _role(config: Config, found: Inferred, options: FeatureConfig, targets: list[str], chosen: bool) -> tuple[str, str]:

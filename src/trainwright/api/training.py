@@ -19,7 +19,6 @@ from trainwright.config.clock import process_seconds
 from trainwright.config.errors import Interrupted, RequestError, RunError, TrainwrightError
 from trainwright.engine.trainer import Trainer
 from trainwright.engine.tuning import without_auto
-from trainwright.nn.losses.foreign import ForeignLoss
 from trainwright.runs.code import write_code
 from trainwright.runs.directory import RunDirectory
 from trainwright.runs.environment import environment
@@ -28,9 +27,6 @@ from trainwright.systems.base import built
 from trainwright.systems.supervised import SupervisedSystem
 
 log = logging.getLogger(__name__)
-
-OURS = ("trainwright", "torch")
-"""Packages whose modules are known to fit; a step is tried where there are others, or a loss by its path."""
 
 
 class Training:
@@ -41,7 +37,7 @@ class Training:
         self.system = SupervisedSystem(config.model)
         built(self.system, prepared.spec, seed=config.run.seed)
         self.trainer = Trainer(config.trainer, seed=config.run.seed, device=config.run.device)
-        if any(isinstance(each, ForeignLoss) or type(each).__module__.partition(".")[0] not in OURS for each in self.system.modules()):
+        if any(type(each).__module__.partition(".")[0] not in ("trainwright", "torch") for each in self.system.modules()):
             self.trainer.cautions = trial(self.system, {"train": split_rows(prepared, "train")}, torch.device("cpu"))
         self.trainer.check(self.system, len(prepared.table.train), len(prepared.table.validation))
 

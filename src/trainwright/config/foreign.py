@@ -166,12 +166,20 @@ def context_names(made_from: Any, context: Mapping[str, Any]) -> list[str]:
     return [name for name in context if name in named]
 
 
+def is_loss_function(made_from: Any) -> bool:
+    """Whether it is the loss itself, called with output and target, and no class or function that makes one."""
+    if isinstance(made_from, type):
+        return False
+    first = [each for each in _parameters(made_from) if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)][:2]
+    return len(first) == 2 and all(each.default is each.empty for each in first) and first[0].name not in CONTEXT["loss"]
+
+
 @lru_cache(maxsize=256)
 def options_from_signature(made_from: Any, path: str, kind: str) -> type[PartConfig]:
     """Options with the names, types and defaults of a signature; what the program fills in is left out."""
     hints = _hints(made_from)
     fields: dict[str, Any] = {}
-    parameters = _parameters(made_from)
+    parameters = _parameters(made_from)[2 if kind == "loss" and is_loss_function(made_from) else 0 :]
     for each in parameters:
         if each.kind in (each.VAR_POSITIONAL, each.VAR_KEYWORD, each.POSITIONAL_ONLY) or each.name in (*CONTEXT.get(kind, ()), "type"):
             continue

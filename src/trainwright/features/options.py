@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
 from trainwright.config.choice import choice
 from trainwright.config.errors import ConfigError
-from trainwright.config.model import PartConfig, refused
+from trainwright.config.model import PartConfig, refusal, refused
 from trainwright.config.registry import check_target
 
 
@@ -49,13 +50,32 @@ class TargetConfig(FeatureConfig):
         return value
 
 
+def checked_weights(given: Any) -> Any:
+    """Class weights as they were given; raises ConfigError for any that is no number of 0 or more, and when all are 0."""
+    if given in ("none", "auto"):
+        return given
+    named = list(given.items() if isinstance(given, dict) else enumerate(given, 1) if isinstance(given, list | tuple) else ())
+    if not named:
+        what = f"{given!r} gives no weights" if isinstance(given, dict | list | tuple) else f"{given!r} is no choice of weights"
+        raise ConfigError(what, fix="write none, auto, {a class: its weight, …}, or a list with a weight for each class")
+    for name, weight in named:
+        if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < math.inf:
+            what = f"the weight of {f'class {name!r}' if isinstance(given, dict) else f'class number {name}'} is {weight!r}"
+            raise ConfigError(what, why="a weight is a finite number of 0 or more", fix="write for example 1, 0.5 or 2")
+    if isinstance(given, list | tuple) and not any(given):
+        why = "no row would cost anything, so that nothing is learnt"
+        raise ConfigError("the weights are all 0", why=why, fix="give at least one class a weight above 0")
+    return {str(name): weight for name, weight in given.items()} if isinstance(given, dict) else list(given)
+
+
 Weight = Annotated[float, Field(ge=0)]
+ClassWeights = Annotated[Literal["none", "auto"] | dict[str, Weight] | list[Weight], BeforeValidator(refusal(checked_weights))]
 
 
 class ClassConfig(TargetConfig):
     """Options of targets with classes."""
 
-    class_weights: Literal["none", "auto"] | dict[str, Weight] | list[Weight] = "none"
+    class_weights: ClassWeights = "none"
     """`auto` weighs classes by inverse frequency in training; or weights by class name, or in class order: 0 or more, and not all 0."""
     join: list[Literal["blanks", "case", "unicode"]] = []
     """Spellings that are one value: those that differ in blanks, in case, or in Unicode form; the most frequent one names it."""

@@ -93,9 +93,26 @@ _KINDS_OF_TORCH: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("SoftMarginLoss", "HingeEmbeddingLoss", "CosineEmbeddingLoss", "MarginRankingLoss", "MultiLabelMarginLoss"), ()),
     **dict.fromkeys(("TripletMarginLoss", "TripletMarginWithDistanceLoss", "AdaptiveLogSoftmaxWithLoss", "LinearCrossEntropyLoss"), ()),
 }
+_FUNCTIONS_OF_TORCH = {
+    "binary_cross_entropy": "BCELoss",
+    "binary_cross_entropy_with_logits": "BCEWithLogitsLoss",
+    "cross_entropy": "CrossEntropyLoss",
+    "hinge_embedding_loss": "HingeEmbeddingLoss",
+    "huber_loss": "HuberLoss",
+    "kl_div": "KLDivLoss",
+    "l1_loss": "L1Loss",
+    "mse_loss": "MSELoss",
+    "multi_margin_loss": "MultiMarginLoss",
+    "multilabel_margin_loss": "MultiLabelMarginLoss",
+    "multilabel_soft_margin_loss": "MultiLabelSoftMarginLoss",
+    "nll_loss": "NLLLoss",
+    "poisson_nll_loss": "PoissonNLLLoss",
+    "smooth_l1_loss": "SmoothL1Loss",
+    "soft_margin_loss": "SoftMarginLoss",
+}
 KINDS_AT: dict[str, tuple[str, ...]] = {
     f"{module}{name}": kinds
     for module in ("torch.nn.", "torch.nn:", "torch.nn.modules.loss.", "torch.nn.modules.loss:")
     for name, kinds in _KINDS_OF_TORCH.items()
-}
+} | {f"torch.nn.functional{mark}{name}": _KINDS_OF_TORCH[same] for mark in ".:" for name, same in _FUNCTIONS_OF_TORCH.items()}
 """A loss of torch by its path → the kinds of target it is for; its outputs are those of the decoder: logits, or standardised values."""

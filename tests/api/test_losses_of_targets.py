@@ -1,0 +1,216 @@
+"""Every loss and metric against every type of target, and the bounds of weights and thresholds: refused before anything is written."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from pydantic import ValidationError
+from small_tables import passengers, write_csv
+
+from trainwright.cli.main import main
+from trainwright.config.errors import ConfigError
+from trainwright.config.registry import options_class
+from trainwright.features.spec import TargetSpec
+from trainwright.metrics import PARTS as METRICS
+from trainwright.nn.losses import KINDS_AT, PARTS
+from trainwright.systems.parts import make_loss
+
+KINDS = ("number", "vector", "binary", "category", "set")
+FITTING = {
+    "binary_cross_entropy": {"binary"},
+    "cross_entropy": {"binary", "category"},
+    "focal": {"binary", "category"},
+    "sigmoid_cross_entropy": {"set"},
+    "mse": {"number", "vector"},
+    "mae": {"number", "vector"},
+    "huber": {"number", "vector"},
+    "torch.nn.L1Loss": {"number", "vector"},
+    "torch.nn.MSELoss": {"number", "vector"},
+    "torch.nn.SmoothL1Loss": {"number", "vector"},
+    "torch.nn.HuberLoss": {"number", "vector"},
+    "torch.nn.BCEWithLogitsLoss": {"binary", "set"},
+    "torch.nn.MultiLabelSoftMarginLoss": {"set"},
+    "torch.nn.CrossEntropyLoss": {"category"},
+    "torch.nn.MultiMarginLoss": {"category"},
+    "torch.nn.functional.mse_loss": {"number", "vector"},
+    "torch.nn.functional.binary_cross_entropy_with_logits": {"binary", "set"},
+    "torch.nn.functional.cross_entropy": {"category"},
+    "torch.nn.BCELoss": set(),
+    "torch.nn.NLLLoss": set(),
+    "torch.nn.KLDivLoss": set(),
+    "torch.nn.PoissonNLLLoss": set(),
+    "torch.nn.SoftMarginLoss": set(),
+    "torch.nn.CTCLoss": set(),
+}
+OWN = """
+import torch
+
+def squares(output, target):
+    return (output - target).square()
+
+def mean(output, target):
+    return (output - target).square().mean()
+
+class Scaled(torch.nn.Module):
+    def __init__(self, by: float = 1.0):
+        super().__init__()
+        self.by = by
+
+    def forward(self, output, target):
+        return self.by * (output - target).abs()
+
+class Detached(Scaled):
+    def forward(self, output, target):
+        return super().forward(output.detach(), target)
+
+class Number(Scaled):
+    def forward(self, output, target):
+        return 1.0
+
+class Failing(Scaled):
+    def forward(self, output, target):
+        raise KeyError("epsilon")
+"""
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    write_csv(tmp_path / "passengers.csv", passengers(120))
+    (tmp_path / "own.py").write_text(OWN)
+    return tmp_path
+
+
+def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    """The message of a dry run that must be refused, leaving nothing behind."""
+    before = set(os.listdir())
+    code = main(["train", "passengers.csv", *words, "--dry-run"])
+    said = capsys.readouterr().err
+    assert code == 2, said
+    assert "Traceback" not in said
+    assert set(os.listdir()) == before
+    return said
+
+
+def target_of(kind: str, weights: list[float] | None = None) -> TargetSpec:
+    """A target of three classes or values, as a loss of one logit or value has it."""
+    width = 1 if kind in ("number", "binary") else 3
+    return TargetSpec("y", kind, width, class_weights=weights)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("loss", FITTING)
+def test_a_loss_is_taken_for_the_targets_it_is_for_and_refused_for_others(loss: str, kind: str) -> None:
+    make = options_class("feature", kind).model_validate
+    if kind not in FITTING[loss]:
+        with pytest.raises(ValidationError, match=f"loss '{loss}' is not defined for the {kind} target") as error:
+            make({"type": kind, "loss": loss})
+        fitting = {name for name, part in PARTS.items() if kind in part.kinds}
+        assert fitting and all(each in error.value.errors()[0]["ctx"]["fix"] for each in fitting)
+        return
+    made = make_loss(make({"type": kind, "loss": loss}).loss, target_of(kind))  # type: ignore[attr-defined]
+    truth = {"number": torch.randn(4), "vector": torch.randn(4, 3), "set": torch.eye(4, 3)}.get(kind, torch.tensor([0, 1, 1, 0]))
+    output = torch.randn(4, 2 if loss == "cross_entropy" and kind == "binary" else target_of(kind).width)
+    assert made(output, truth).shape == (4,)
+
+
+def test_every_registered_loss_and_every_loss_of_torch_says_for_which_targets_it_is() -> None:
+    assert set(PARTS) <= set(FITTING)
+    assert all(set(part.kinds) == FITTING[name] for name, part in PARTS.items())
+    losses = {f"torch.nn.{name}" for name in torch.nn.modules.loss.__all__ if hasattr(torch.nn, name)}
+    assert losses <= set(KINDS_AT)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_metric_is_checked_against_the_type_of_the_column_as_a_loss_is(metric: str, kind: str) -> None:
+    make = options_class("feature", kind).model_validate
+    if kind in METRICS[metric].kinds:
+        make({"type": kind, "metrics": [metric]})
+    else:
+        with pytest.raises(ValidationError, match=f"metric '{metric}' is not defined for the {kind} target"):
+            make({"type": kind, "metrics": [metric]})
+
+
+BOUNDS: dict[str, tuple[str, list[str], str]] = {
+    "a loss for classes, of a number": ("age", ["columns.age.loss=cross_entropy"], "use one of: mse, mae, huber"),
+    "a loss of torch for classes, of a number": ("fare", ["columns.fare.loss=torch.nn.CrossEntropyLoss"], "use one of: mse, mae, huber"),
+    "a loss of torch for 0 and 1, of a number": ("fare", ["columns.fare.loss=torch.nn.BCEWithLogitsLoss"], "the number target"),
+    "a loss for numbers, of two classes": ("sex", ["columns.sex.loss=mse"], "binary_cross_entropy, cross_entropy, focal"),
+    "a metric for classes, of a number": ("fare", ["columns.fare.metrics=[f1]"], "r2, rmse"),
+    "an average of another type": ("port", ["columns.port.metrics=[{type: f1, average: samples}]"], "use auto, macro"),
+    "more classes than there are": ("port", ["columns.port.metrics=[{type: top_k_accuracy, k: 4}]"], "write k: 2 or less"),
+    "a loss without an option": ("port", ["columns.port.loss={type: focal, alpha: 0.5}"], "available: gamma"),
+    "gamma": ("port", ["columns.port.loss={type: focal, gamma: -1}"], "columns.port.loss.gamma: -1 is not at least 0"),
+    "smoothing": ("port", ["columns.port.loss={type: cross_entropy, label_smoothing: 1}"], "1 is not below 1"),
+    "delta": ("fare", ["columns.fare.loss={type: huber, delta: 0}"], "0 is not above 0"),
+    "an option of torch": ("fare", ["columns.fare.loss={type: torch.nn.HuberLoss, delta: -1}"], "non-positive values for delta"),
+    "a reduction": ("fare", ["columns.fare.loss={type: torch.nn.MSELoss, reduction: sum}"], "leave reduction out"),
+    "a list as weights of torch": ("port", ["columns.port.loss={type: torch.nn.CrossEntropyLoss, weight: [1, 1, 1]}"], "cannot be made"),
+    "a negative weight of a class": ("port", ["columns.port.class_weights={C: 1, Q: -2}"], "the weight of class 'Q' is -2"),
+    "a weight that is no number": ("port", ["columns.port.class_weights=[1, .nan, 1]"], "class number 2 is nan"),
+    "an infinite weight": ("port", ["columns.port.class_weights=[1, .inf, 1]"], "class number 2 is inf"),
+    "a weight of text": ("port", ["columns.port.class_weights={C: high}"], "the weight of class 'C' is 'high'"),
+    "weights that are all 0": ("port", ["columns.port.class_weights=[0, 0, 0]"], "the weights are all 0"),
+    "weights by name that are all 0": ("port", ["columns.port.class_weights={C: 0, Q: 0, S: 0}"], "are all 0"),
+    "too few weights": ("port", ["columns.port.class_weights=[1, 2]"], "2 weights for 3 classes"),
+    "an unknown class": ("port", ["columns.port.class_weights={X: 2}"], "names a class that does not occur: 'X'"),
+    "no choice of weights": ("port", ["columns.port.class_weights=balanced"], "write none, auto"),
+    "a negative weight of a target": ("fare", ["columns.fare.weight=-1"], "-1 is not at least 0"),
+    "no target that weighs anything": ("fare", ["columns.fare.weight=0"], "the losses of all targets weigh 0"),
+    "a threshold above 1": ("sex", ["columns.sex.threshold=1.5"], "1.5 is not at most 1"),
+    "a threshold below 0": ("sex", ["columns.sex.threshold=-0.1"], "-0.1 is not at least 0"),
+    "a threshold that is no number": ("sex", ["columns.sex.threshold=.nan"], "columns.sex.threshold"),
+    "a threshold of three classes": ("port", ["columns.port.threshold=0.4"], "no option 'threshold'"),
+    "a tuned threshold without rows": ("sex", ["columns.sex.threshold=tuned", "data.split.validation=0"], "there are no validation rows"),
+    "a loss of an input": ("fare", ["columns.age.loss=mse"], "columns.age.loss is set for a column that is no target"),
+    "class weights of an input": ("fare", ["columns.port.class_weights=auto"], "leave it out, or name 'port' as a target"),
+    "a loss that gives one number for all rows": ("fare", ["columns.fare.loss=own.py:mean"], "leave out its mean over the rows"),
+    "a loss that gives no tensor": ("fare", ["columns.fare.loss=own.py:Number"], "gives a float, not a tensor"),
+    "a loss without a graph": ("fare", ["columns.fare.loss=own.py:Detached"], "does not depend on the outputs"),
+    "a loss that fails": ("fare", ["columns.fare.loss=own.py:Failing"], "KeyError: 'epsilon'"),
+    "a module that is no loss": ("fare", ["columns.fare.loss=torch.nn.ReLU"], "does not take the outputs and truth of a number target"),
+}
+
+
+@pytest.mark.parametrize("case", BOUNDS)
+def test_what_does_not_fit_a_target_is_refused_by_a_dry_run_with_the_fix(here: Path, capsys: pytest.CaptureFixture[str], case: str) -> None:
+    target, settings, expected = BOUNDS[case]
+    assert expected in refused(capsys, "--target", target, *settings)
+
+
+@pytest.mark.parametrize("setting", ["loss: torch.nn.MSELoss", "metrics: [r2]", "class_weights: [1, -1]", "threshold: 7"])
+def test_validate_refuses_what_does_not_fit_the_type_that_is_written(here: Path, capsys: pytest.CaptureFixture[str], setting: str) -> None:
+    (here / "config.yaml").write_text(
+        f"data: {{source: passengers.csv}}\ntargets: [sex]\ncolumns:\n  sex:\n    type: binary\n    {setting}\n"
+    )
+    assert main(["validate", "config.yaml"]) == 2
+    assert f"config.yaml:6:{setting.index(':') + 7}: columns.sex.{setting.partition(':')[0]}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "loss", ["own.py:squares", "{type: own.py:Scaled, by: 2.0}", "torch.nn.functional.l1_loss", "torch.nn.SmoothL1Loss"]
+)
+def test_losses_of_ones_own_are_tried_and_taken(here: Path, capsys: pytest.CaptureFixture[str], loss: str) -> None:
+    assert main(["train", "passengers.csv", "--target", "fare", f"columns.fare.loss={loss}", "--dry-run"]) == 0
+
+
+def test_trying_a_loss_changes_neither_random_numbers_nor_its_state() -> None:
+    options = options_class("loss", "torch.nn.SmoothL1Loss")()
+    torch.manual_seed(3)
+    expected = torch.rand(3)
+    torch.manual_seed(3)
+    make_loss(options, target_of("number"))
+    torch.testing.assert_close(torch.rand(3), expected)
+
+
+def test_class_weights_multiply_the_rows_of_a_loss_of_torch_and_are_refused_where_they_cannot() -> None:
+    options = options_class("loss", "torch.nn.CrossEntropyLoss")()
+    plain, weighted = (make_loss(options, target_of("category", each)) for each in (None, [1.0, 3.0, 0.0]))
+    output, truth = torch.randn(4, 3), torch.tensor([0, 1, 2, 1])
+    torch.testing.assert_close(weighted(output, truth), plain(output, truth) * torch.tensor([1.0, 3.0, 0.0, 3.0]))
+    with pytest.raises(ConfigError, match="class_weights of a set"):
+        make_loss(options_class("loss", "torch.nn.BCEWithLogitsLoss")(), target_of("set", [1.0, 2.0, 1.0]))
