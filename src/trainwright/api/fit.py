@@ -24,7 +24,7 @@ from trainwright.engine.callbacks import Callback
 from trainwright.engine.pieces import is_ready
 from trainwright.engine.trainer import FitResult, Trainer, find_device
 from trainwright.engine.tuning import as_before
-from trainwright.runs.directory import RunDirectory
+from trainwright.runs.directory import RunDirectory, named_place
 from trainwright.runs.log import console_logging
 from trainwright.systems.plain import PlainSystem
 
@@ -64,7 +64,8 @@ def fit(
     (off here unless asked for). With `resume` a run already in `run_dir` is continued, bit for bit, from its last checkpoint. Raises
     ConfigError, DataError or RunError before the first step for a wrong request, and Interrupted once the run was saved after a signal.
     """
-    if resume and run_dir is None:
+    place = named_place(run_dir)
+    if resume and not place:
         fix = "give its directory: tw.fit(…, run_dir=DIR, resume=True)"
         raise ConfigError("resume=True needs to know which run", where="tw.fit", fix=fix)
     others = {"validation": one_of(validation_data, validation, "validation"), "test": one_of(test_data, test, "test")}
@@ -86,7 +87,6 @@ def fit(
         config = config.model_copy(update={"loss": "cross_entropy"})
     if console is not False and not logging.getLogger("trainwright").hasHandlers():
         console_logging(logging.WARNING)  # else what is warned of would be in log.txt alone
-    place = os.fspath(run_dir) if run_dir is not None else ""
     again = f"tw.fit(…, run_dir={place!r}, resume=True)"
     kept: dict[str, Any] = {"continue_with": again, "console": console, "initial_checkpoint": True}
     engine = Trainer(config.trainer, seed=seed, device=device, callbacks=callbacks, **kept)

@@ -22,7 +22,7 @@ from trainwright.config.located import validate
 from trainwright.config.trust import as_received, trusting
 from trainwright.data.source import Source
 from trainwright.runs.code import write_configs
-from trainwright.runs.directory import RunDirectory, folder_name, refuse_inside
+from trainwright.runs.directory import RunDirectory, folder_name, named_place, refuse_inside
 from trainwright.runs.files import refusal
 from trainwright.runs.signing import sign
 from trainwright.runs.whole import whole_file
@@ -60,7 +60,7 @@ def train(
     if target is not None:
         overrides.append(given("targets", [target] if isinstance(target, str) else list(target), "tw.train(target)"))
     if run_dir is not None:
-        overrides.append(given("run.dir", os.fspath(run_dir), "tw.train(run_dir)"))
+        overrides.append(given("run.dir", named_place(run_dir), "tw.train(run_dir)"))
     overrides += [given(name, value, f"tw.train({name})") for name, value in sections.items()]
     if source is None and data is None:
         with trusting(trust_code):

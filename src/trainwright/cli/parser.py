@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from trainwright.cli.forms import Form, refuse_unused_flags, refuse_unused_settings
+from trainwright.cli.names import refuse_names
 from trainwright.cli.streams import Shown
 from trainwright.cli.style import bold, heading, two_columns, wrapped
 from trainwright.config.errors import RequestError, nearest
@@ -39,7 +40,7 @@ class Parser(argparse.ArgumentParser):
         self.add_argument("-h", "--help", action="store_true", help="this help")
 
     def parse(self, words: Sequence[str]) -> Arguments:
-        """The arguments in `words`; raises Shown when the help was asked for, RequestError for anything unknown."""
+        """The arguments in `words`; raises Shown when the help was asked for, RequestError for what is unknown or empty."""
         words = [self._with_dashes(each) for each in words]
         if "-h" in words or "--help" in words:
             print(self.format_help())
@@ -51,6 +52,7 @@ class Parser(argparse.ArgumentParser):
             raise self._unknown(flags[0])
         if unknown:
             raise RequestError(f"one argument too many: '{unknown[0]}'", fix=f"usage: {self.usage_line()}")
+        refuse_names(known, self._actions, self.given(words))
         if getattr(known, "trust_code", False):
             trust()
         return known

@@ -19,8 +19,6 @@ def run(words: Sequence[str]) -> int:
     """Predict the rows of a file; write them, or print the first."""
     arguments = parser().parse(words)
     launch = prepare(arguments)
-    if arguments.output == "":
-        raise RequestError("the name of a file is missing", where="command line: -o", fix="-o predictions.csv")
     if arguments.escape_formulas and not (arguments.data and arguments.output):
         why = "only a file that a spreadsheet may open has formulas to be escaped"
         raise RequestError("nothing is written as CSV", where="--escape-formulas", why=why, fix="name DATA, and a file: -o predictions.csv")

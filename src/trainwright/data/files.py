@@ -48,6 +48,8 @@ def found_files(text: str, *, where: str = "data.source") -> list[Path]:
     """
     path = Path(os.path.expanduser(text))
     files = [path]
+    if text.endswith(os.sep) and os.path.isfile(path):
+        raise DataError(f"'{path}' is a file", where=where, why=f"'{text}' means a folder", fix=f"leave the '{os.sep}' out: {path}")
     if is_glob(text):
         found = [Path(each) for each in sorted(glob.glob(os.path.expanduser(text), recursive=True)) if not os.path.isdir(each)]
         files = [each for each in found if not is_marker(each.name)]

@@ -191,6 +191,13 @@ FOLDERS = ("checkpoints", "model", "media", "outcomes", "code", "tensorboard")
 """Folders of a run that Trainwright writes and reads; those of trackers and of a person's own are left alone."""
 
 
+def named_place(run_dir: str | os.PathLike[str] | None) -> str:
+    """The directory that a call names for its run, empty where it names none; raises RunError for an empty name."""
+    if run_dir is not None and not os.fspath(run_dir):
+        raise RunError("the name of the run directory is empty", where="run_dir=''", fix="name one, or leave run_dir out")
+    return "" if run_dir is None else os.fspath(run_dir)
+
+
 def folder_name(name: str) -> str:
     """`name` as one folder: separators and characters that shells or file systems stumble over become `-`."""
     cleaned = re.sub(r"[^\w.+=@-]+", "-", name.strip()).strip("-.")

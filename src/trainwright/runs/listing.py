@@ -17,6 +17,8 @@ def list_runs(root: str | Path = "runs") -> list[dict[str, Any]]:
     `status` is that of run.json, except that a run said to be running with no process behind it is `interrupted`, and a damaged
     or newer one `unreadable`.
     """
+    if not str(root).strip():
+        raise RunError("the name of the folder is empty", where="the folder of runs", fix="name a folder that holds runs; default: runs")
     root = Path(root)
     found = [each.parent for depth in ("", "*/", "*/*/") for each in root.glob(f"{depth}run.json")]
     runs = (_summary(path) for path in found if not path.name.startswith(".") or path == root)

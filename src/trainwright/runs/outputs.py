@@ -31,6 +31,9 @@ def ensure_output(
     named = os.fspath(path)
     if not named:
         raise RequestError("the name of a file is missing", where=where, fix=f"{where} FILE")
+    if named.endswith(os.sep):
+        fix = f"name a file in it, or leave the '{os.sep}' out"
+        raise RequestError("a name with a slash at its end means a folder", where=f"{where} {named}", fix=fix)
     if _is_special(named):
         return
     real = Path(os.path.realpath(named))
