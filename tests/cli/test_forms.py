@@ -134,6 +134,14 @@ def test_settings_of_a_measured_run_count_or_are_refused(folder, monkeypatch, ca
         assert main([command, "own", "trainer.evaluation_batch_size=3", "run.device=cpu"]) == 0
 
 
+@pytest.mark.parametrize("setting", ["run.seed=1", "data.split.test=0.4", "data.split={type: random}"])
+@pytest.mark.parametrize("command", ["test", "validate"])
+def test_a_run_is_measured_on_the_rows_that_it_held_back(folder, monkeypatch, capsys, command, setting):
+    monkeypatch.chdir(folder)
+    assert main([command, "own", setting]) == 2
+    assert "would be measured as if they were new" in capsys.readouterr().err
+
+
 def test_a_limit_of_batches_counts_where_a_run_is_measured(folder, monkeypatch, capsys):
     monkeypatch.chdir(folder)
     numbers = []

@@ -90,3 +90,12 @@ def test_types_are_checked_in_a_file_of_a_package(folder: Path) -> None:
     (folder / "checked_pack/system.py").write_text(text)
     found = subprocess.run([sys.executable, "-c", CHECKED], cwd=folder, capture_output=True, text=True, timeout=60)
     assert (found.stdout, found.returncode) == ("True 4\n", 0), found.stderr
+
+
+def test_a_file_whose_import_was_interrupted_is_run_again(folder: Path) -> None:
+    file = folder / "plain" / "slow.py"
+    file.write_text("raise KeyboardInterrupt\n")
+    with pytest.raises(KeyboardInterrupt):
+        foreign.module_of_file(file)
+    file.write_text("WIDTH = 7  # mended\n")
+    assert foreign.module_of_file(file).WIDTH == 7

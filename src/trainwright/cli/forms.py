@@ -13,6 +13,8 @@ MEASURING = (
     *("trainer.modes", "trainer.callbacks", "run.device", "run.seed"),
 )
 """Settings that count where a system of one's own is measured or predicts; the others are of its training."""
+OF_ROWS = ("run.seed", "data.split")
+"""Settings that say which rows are held back from training."""
 ALL = ("",)
 PERMISSIONS = ("trust_code",)
 """Flags that allow something, in every form, whether or not it comes to it."""
@@ -27,6 +29,8 @@ class Form:
     settings: tuple[str, ...] = ()
     instead: str = "leave it out"
     """The fix, where something is given that this form does not use."""
+    fixed: tuple[str, ...] = ()
+    """Settings below those roots that are what they were when the run was trained."""
 
 
 def refuse_unused_flags(form: Form, command: str, given: dict[str, str]) -> None:
@@ -44,13 +48,20 @@ def refuse_unused_settings(form: Form, command: str, settings: Sequence[str]) ->
 
     for text in settings:
         path = spelled(override(text).path).replace("-", "_")
-        if any(not root or path == root or path.startswith((f"{root}.", f"{root}:")) for root in form.settings):
+        if any(_is_below(path, each) for each in form.fixed):
+            what, why = f"{path} of a run that is trained cannot be another", "rows that it was trained on would be measured as if they were new"
+            raise RequestError(what, where=f"command line: {text}", why=why, fix=form.instead)
+        if any(not root or _is_below(path, root) for root in form.settings):
             continue
         uses = ", ".join(form.settings) or "no settings"
         why = f"`{command}` of {form.subject} uses {uses}"
         hint = _unknown(path)
         what = f"the setting {path} has no effect here" if hint is None else f"unknown option '{path}'"
         raise RequestError(what, where=f"command line: {text}", why=why, fix=hint or form.instead)
+
+
+def _is_below(path: str, root: str) -> bool:
+    return path == root or path.startswith((f"{root}.", f"{root}:"))
 
 
 def _unknown(path: str) -> str | None:

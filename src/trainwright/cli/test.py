@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from trainwright.cli.forms import MEASURING, Form
+from trainwright.cli.forms import MEASURING, OF_ROWS, Form
 from trainwright.cli.launch import LAUNCH, add_launch_flags, prepare
 from trainwright.cli.parser import ConfiguredParser, add_trust_flag
 from trainwright.config.errors import RequestError, RunError
@@ -107,6 +107,8 @@ def add_measuring(made: ConfiguredParser) -> None:
     instead = "name its configuration instead: trainwright test RUN/config.yaml --weights FILE"
     made.forms = {
         "table": Form("a table's run", ("json", "verbose", "typecheck"), instead="leave it out: a run is measured as it was trained"),
-        "own run": Form("a run of a system of one's own", ("json", *LAUNCH), MEASURING, "leave it out; for other weights " + instead),
+        "own run": Form(
+            "a run of a system of one's own", ("json", *LAUNCH), MEASURING, "leave it out; for other weights " + instead, OF_ROWS
+        ),
         "weights": Form("a configuration with weights", ("json", "weights", *LAUNCH), MEASURING, "leave it out: nothing is trained here"),
     }

@@ -368,7 +368,7 @@ def _run_file(name: str, file: Path) -> Any:
     loader = spec.loader
     try:
         _imported(lambda: loader.exec_module(module), str(file))
-    except ConfigError:
+    except BaseException:  # an interrupt too: what is half made must not be taken for the whole by the next call
         del sys.modules[name]
         raise
     return module

@@ -9,6 +9,7 @@ import shutil
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TextIO
 
 from trainwright.engine.callbacks.base import Callback
@@ -31,13 +32,22 @@ def progress(stream: TextIO | None = None, kind: str = "auto") -> Callback:
         if in_notebook():
             return NotebookProgress(sys.stdout)
     stream = sys.stdout if stream is None else stream
-    return LiveProgress(stream) if stream.isatty() and kind == "auto" else PlainProgress(stream)
+    return LiveProgress(stream) if stream is not None and kind == "auto" and _is_terminal(stream) else PlainProgress(stream)
+
+
+def _is_terminal(stream: TextIO) -> bool:
+    """Whether a person looks on; a stream that is closed, or that a program made itself, may be unable to say."""
+    try:
+        return bool(stream.isatty())
+    except (OSError, ValueError, AttributeError):
+        return False
 
 
 class PlainProgress(Callback):
     """A line per evaluation, and between evaluations one at most every five seconds."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO | None) -> None:
+        """Without a stream, as in a program that has no standard output, nothing is said."""
         self.stream = stream
         self._last = time.monotonic()
 
@@ -60,11 +70,16 @@ class PlainProgress(Callback):
 
     def say(self, line: str) -> None:
         """A line, at once; a reader that went away does not end the run."""
-        try:
-            self.stream.write(line + "\n")
-            self.stream.flush()
-        except (OSError, ValueError):
+        self.write(line + "\n")
+
+    def write(self, text: str) -> None:
+        """Text, at once, where it can be written."""
+        if self.stream is None:
             return
+        with suppress(OSError, ValueError):
+            self.stream.write(text)
+            if hasattr(self.stream, "flush"):
+                self.stream.flush()
 
 
 class LiveProgress(PlainProgress):
@@ -123,14 +138,6 @@ class LiveProgress(PlainProgress):
         """A line that stays, above the live one."""
         self.clear()
         self.write(line + "\n")
-
-    def write(self, text: str) -> None:
-        """Text, at once; a terminal that went away does not end the run."""
-        try:
-            self.stream.write(text)
-            self.stream.flush()
-        except (OSError, ValueError):
-            return
 
 
 def headline(session: Session) -> str:
