@@ -49,7 +49,8 @@ def refuse_unused_settings(form: Form, command: str, settings: Sequence[str]) ->
     for text in settings:
         path = spelled(override(text).path).replace("-", "_")
         if any(_is_below(path, each) for each in form.fixed):
-            what, why = f"{path} of a run that is trained cannot be another", "rows that it was trained on would be measured as if they were new"
+            why = "rows that it was trained on would be measured as if they were new"
+            what = f"{path} of a trained run cannot be another"
             raise RequestError(what, where=f"command line: {text}", why=why, fix=form.instead)
         if any(not root or _is_below(path, root) for root in form.settings):
             continue
