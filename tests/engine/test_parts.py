@@ -213,3 +213,32 @@ def test_a_signal_sets_a_flag_and_the_handlers_come_back(number: signal.Signals)
         assert interrupts.requested == number
         assert interrupts.name == number.name
     assert signal.getsignal(number) is before
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGXCPU])
+def test_a_lost_terminal_and_a_spent_limit_ask_to_save_and_may_come_again(number: signal.Signals) -> None:
+    with Interrupts() as interrupts:
+        os.kill(os.getpid(), number)
+        os.kill(os.getpid(), number)
+        assert interrupts.name == number.name
+    assert signal.getsignal(number) == signal.SIG_DFL
+
+
+def test_a_terminal_that_goes_away_is_not_heard_under_nohup() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with Interrupts() as interrupts:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert not interrupts.requested
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_signal_is_heard_where_standard_error_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(*_: object) -> int:
+        raise OSError(5, "Input/output error")
+
+    with Interrupts() as interrupts, monkeypatch.context() as patched:
+        patched.setattr(os, "write", gone)
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert interrupts.name == "SIGTERM"

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, Self
 
@@ -20,6 +20,8 @@ from trainwright.config.errors import DataError
 
 LISTENED = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name)]
 """USR1 is what Slurm sends before the time is over (`--signal=USR1@120`): save, and ask to be started again."""
+UNLESS_TAKEN = [getattr(signal, name) for name in ("SIGHUP", "SIGXCPU") if hasattr(signal, name)]
+"""Heard where they would end the process: the terminal went away (`nohup` ignores that), the time of the CPU is used up."""
 
 GRACE = 1.0
 """Seconds that a wait for data may go on after a signal: a batch that is about to come is waited for."""
@@ -104,6 +106,9 @@ class Interrupts:
         if threading.current_thread() is threading.main_thread():
             for number in LISTENED:
                 self._before[number] = signal.signal(number, self._heard)
+            for number in UNLESS_TAKEN:
+                if signal.getsignal(number) == signal.SIG_DFL:
+                    self._before[number] = signal.signal(number, self._heard)
             if self.waits.limit is not None:
                 self._watch()
         return self
@@ -137,10 +142,11 @@ class Interrupts:
             self._end_wait()
         elif not self.requested:
             self.requested, self._asked = number, time.monotonic()
-            # os.write, since a signal may come while a print is under way
-            os.write(2, f"\n{signal.Signals(number).name}: saving at the end of this step; once more leaves at once\n".encode())
+            again = "" if number in UNLESS_TAKEN else "; once more leaves at once"
+            with suppress(OSError):  # the terminal may be gone; os.write, since a signal may come while a print is under way
+                os.write(2, f"\n{signal.Signals(number).name}: saving at the end of this step{again}\n".encode())
             self._watch()
-        else:
+        elif number not in UNLESS_TAKEN:  # the shell and the system both send HUP, and XCPU comes every second
             self._leave_at_once(number)
 
     def _end_wait(self) -> None:

@@ -23,7 +23,7 @@ from torch.utils.data._utils import signal_handling
 
 from trainwright.config.errors import FOREIGN, DataError, TrainwrightError
 from trainwright.data.rows import Rows, unreadable
-from trainwright.engine.interrupt import LISTENED, WaitedTooLong, Waits, too_late
+from trainwright.engine.interrupt import LISTENED, UNLESS_TAKEN, WaitedTooLong, Waits, too_late
 from trainwright.engine.loader_options import LoaderOptions
 from trainwright.engine.pieces import batch_of
 from trainwright.engine.system import Batch
@@ -104,7 +104,7 @@ def as_it_is(answer: Any) -> Any:
 
 def prepare(dtype: torch.dtype, number: int) -> None:
     """Make a worker deaf to signals, which the main process hears, and let it end when that one has ended."""
-    for each in LISTENED:
+    for each in [*LISTENED, *UNLESS_TAKEN]:
         signal.signal(each, signal.SIG_IGN)
     torch.set_default_dtype(dtype)
     parent = multiprocessing.parent_process()
