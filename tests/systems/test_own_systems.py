@@ -140,7 +140,7 @@ def test_a_system_can_be_copied_and_pickled_while_it_belongs_to_a_run(tmp_path: 
 
 def test_parts_of_the_loss_are_weighted_by_schedule_and_logged_each(tmp_path: Path) -> None:
     weight = [0, 0.5, 0.1, 4]
-    options = {"log_every": "1 step", "learning_rate": 0.0}
+    options = {"log_every": "1 step", "evaluate_every": "1 step", "learning_rate": 0.0}  # so that a row is of one step
     result = trained(Parts({"loss": {"lambda_size": weight}}), tmp_path, **options)
     for row in result.history:
         step = row["step"] - 1
