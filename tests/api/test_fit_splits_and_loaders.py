@@ -133,6 +133,36 @@ def test_a_mapping_of_splits_is_used_as_if_they_were_given_apart(names: tuple[st
     assert together.metrics == apart.metrics and set(together.metrics) >= {"validation", "test"}
 
 
+@pytest.mark.parametrize("kind", ["datasets", "loaders", "a dataset beside tensors"])
+def test_a_tuple_of_data_sets_is_splits(kind: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    tensors = [(X[:12], Y[:12]), (X[12:18], Y[12:18]), (X[18:], Y[18:])]
+    parts: list[Any] = [TensorDataset(*each) for each in tensors]
+    if kind == "loaders":
+        parts = [DataLoader(each, batch_size=6) for each in parts]
+    elif kind == "a dataset beside tensors":
+        parts[1:] = tensors[1:]
+    options = {"batch_size": None} if kind == "loaders" else {}
+    together = trained(tuple(parts), tmp_path / "together", **options)
+    apart = trained(parts[0], tmp_path / "apart", validation=parts[1], test=parts[2], **options)
+    assert together.metrics == apart.metrics and set(together.metrics) >= {"validation", "test"}
+    assert "a tuple of 3 data sets: taken for train, validation, test" in caplog.text
+    two = trained((parts[0], parts[1]), tmp_path / "two", **options)
+    assert two.metrics["validation"] == apart.metrics["validation"] and "test" not in two.metrics
+    none = trained((parts[0], None), tmp_path / "none", validation=parts[1], **options)
+    assert none.metrics == two.metrics
+
+
+def test_a_tuple_that_only_looks_like_splits_is_said_to_be_samples(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    pairs = ((X[:4], torch.zeros(4, 2)), (X[4:8], torch.ones(4, 2)))
+    trained(pairs, tmp_path / "run", loss="mse", batch_size=2)
+    assert "taken for 2 samples; if they are splits, give train_data=data[0], validation=data[1]" in caplog.text
+    caplog.clear()
+    trained(tuple((X[row], Y[row]) for row in range(3)), tmp_path / "samples", batch_size=3)
+    trained((X, Y), tmp_path / "columns")
+    assert "taken for" not in caplog.text
+
+
 def test_a_dataset_dict_has_its_validation_split_measured(tmp_path: Path) -> None:
     datasets = pytest.importorskip("datasets")
     made = datasets.Dataset.from_dict({"x": X.tolist(), "labels": Y.tolist()})
@@ -166,6 +196,11 @@ def test_splits_without_a_place_in_the_run_are_named(tmp_path: Path, caplog: pyt
         ({"train": (X, Y), "test": (X, Y)}, {"test_data": (X, Y)}, "the data hold a test split, and test data are given too"),
         ({"train": (X, Y), "val": (X, Y), "dev": (X, Y)}, {}, "'val' and 'dev' both mean the validation split"),
         ({"validation": (X, Y)}, {}, "the data have no 'train' split"),
+        ((TensorDataset(X, Y), TensorDataset(X, Y)), {"validation": (X, Y)}, r"hold a validation split(.|\n)*train_data=data\[0\]"),
+        ((None, TensorDataset(X, Y)), {}, "train data are a tuple with a Dataset in it"),
+        ([TensorDataset(X, Y), TensorDataset(X, Y)], {}, r"are a list with a Dataset in it(.|\n)*ConcatDataset"),
+        (tuple(TensorDataset(X, Y) for _ in range(4)), {}, "are a tuple with a Dataset in it"),
+        ((X, Y), {"validation": (TensorDataset(X, Y), TensorDataset(X, Y))}, "validation data are a tuple with a Dataset in it"),
     ],
 )
 def test_splits_that_contradict_are_refused_before_anything_is_written(data: Any, options: Any, message: str, tmp_path: Path) -> None:

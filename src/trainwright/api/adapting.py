@@ -12,7 +12,7 @@ from torch import nn
 from trainwright.api.trial import first_rows, told
 from trainwright.config.errors import ConfigError, DataError
 from trainwright.data.datasets.splits import in_splits, say_unused
-from trainwright.data.forms import rows_from
+from trainwright.data.forms import rows_from, tuple_of_splits
 from trainwright.data.rows import Rows
 from trainwright.engine.following import tell_beginning
 from trainwright.systems.base import System, built
@@ -72,17 +72,18 @@ def system_for(model: Any, given: Mapping[str, Any], asked: Mapping[str, Any], *
 
 
 def apart(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The splits that a mapping of them, such as a Hugging Face `DatasetDict`, holds as training data, as if they were given one by one.
+    """The splits that a mapping or a tuple of them, such as a Hugging Face `DatasetDict`, holds as training data, as if given one by one.
 
-    Splits without a place in a run are named. Raises ConfigError for one that is given beside the mapping too.
+    Splits without a place in a run are named. Raises ConfigError for one that is given beside them too.
     """
     together = given["train"]
-    splits = in_splits(together, "tw.fit(train_data)")
+    splits = in_splits(together, "tw.fit(train_data)") or tuple_of_splits(together)
     if splits is None or "train" not in splits:
         return dict(given)
     for split in ("validation", "test"):
         if split in splits and given.get(split) is not None and given[split] is not together:
-            fix = f"leave {split}= out, or give train_data=data['train']"
+            alone = "data['train']" if isinstance(together, Mapping) else "data[0]"
+            fix = f"leave {split}= out, or give train_data={alone}"
             raise ConfigError(f"the data hold a {split} split, and {split} data are given too", where=f"tw.fit({split})", fix=fix)
     say_unused(splits, given, "give one as validation= or test= to have it measured")
     return {name: splits.get(name, data if data is not together else None) for name, data in given.items()}

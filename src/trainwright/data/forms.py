@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, IterableDataset, TensorDataset
+from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 from trainwright.config.errors import FOREIGN, DataError, did_you_mean
 from trainwright.data.datasets.splits import in_splits, is_column
@@ -88,6 +88,37 @@ def rows_from(
     return rows
 
 
+def tuple_of_splits(data: Any) -> dict[str, Any] | None:
+    """The splits in `(train, validation)` or `(train, validation, test)`, by name; None where the tuple may be one data set.
+
+    One that holds a Dataset, a DataLoader or Hugging Face data is none; of one that only looks like splits it is said what it is taken for.
+    """
+    if not isinstance(data, tuple) or len(data) not in (2, 3):
+        return None
+    if any(_is_whole(each) for each in data):
+        splits = {split: each for split, each in zip(("train", "validation", "test"), data, strict=False) if each is not None}
+        log.info("the training data are a tuple of %d data sets: taken for %s", len(data), ", ".join(splits))
+        return splits
+    if all(_are_columns(each) for each in data):
+        kinds = ", ".join(f"{split}=data[{place}]" for place, split in enumerate(("train_data", "validation", "test")[: len(data)]))
+        log.warning(
+            "the training data are a tuple of %d tuples: taken for %d samples; if they are splits, give %s", len(data), len(data), kinds
+        )
+    return None
+
+
+def _is_whole(data: Any) -> bool:
+    """Whether data are a data set or a loader, which can be no column and no sample of another one."""
+    return isinstance(data, Dataset | DataLoader) or _is_hugging_face(data)
+
+
+def _are_columns(data: Any) -> bool:
+    """Whether data are tensors or arrays with a value for each of the same two or more rows."""
+    columns = list(data.values()) if isinstance(data, Mapping) else data if isinstance(data, tuple | list) else []
+    shapes = [tuple(each.shape) for each in columns if isinstance(each, Tensor | np.ndarray)]
+    return 2 <= len(shapes) == len(columns) and all(len(each) and each[0] == shapes[0][0] > 1 for each in shapes)
+
+
 class CastRows(DatasetRows):
     """Rows of a Dataset, floats in the model's dtype; `inexact` says whether a row read twice with the same seed is another one."""
 
@@ -156,10 +187,12 @@ def _refuse(data: Any, split: str, where: str) -> None:
         fix = "give tensors: (torch.tensor(df[inputs].values), torch.tensor(df[target].values)); or use tw.train(df, target=…)"
     elif isinstance(data, type):
         fix = f"give an instance: {data.__name__}(…)"
-    elif isinstance(data, tuple | list) and any(isinstance(each, DataLoader) for each in data):
-        why = "a DataLoader gives inputs and targets together"
-        fix = "give one DataLoader alone, and those of other splits as validation= and test="
-        raise DataError(f"the {split} data are a {type(data).__name__} with a DataLoader in it", where=where, why=why, fix=fix)
+    elif isinstance(data, tuple | list) and (whole := next((each for each in data if _is_whole(each)), None)) is not None:
+        kind = "DataLoader" if isinstance(whole, DataLoader) else "Dataset"
+        why = f"a {kind} gives inputs and targets together"
+        fix = f"give one {kind} alone, and those of other splits as validation= and test="
+        fix += "; torch.utils.data.ConcatDataset makes one of several" if kind == "Dataset" else ""
+        raise DataError(f"the {split} data are a {type(data).__name__} with a {kind} in it", where=where, why=why, fix=fix)
     elif not isinstance(data, torch.nn.Module):
         return
     raise DataError(f"{split} data cannot be a {type(data).__name__}", where=where, fix=fix)
