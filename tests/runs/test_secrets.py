@@ -6,7 +6,7 @@ from pathlib import PurePath
 import pytest
 
 from trainwright.runs.environment import command_line
-from trainwright.runs.secrets import holds_secrets, is_secret, mask_arguments, mask_text
+from trainwright.runs.secrets import holds_secrets, is_secret, mask_arguments, mask_lines, mask_text
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,15 @@ from trainwright.runs.secrets import holds_secrets, is_secret, mask_arguments, m
         ("weights=hf_abcdefghijklmnopqrst", "weights=***"),
         ("https://ghp_abcdefghijklmnopqrst@github.com/a/b", "https://***@github.com/a/b"),
         ("AWS_SECRET_ACCESS_KEY=made-up", "AWS_SECRET_ACCESS_KEY=***"),
+        ("headers={Authorization: Bearer made-up, a: 1}", "headers={Authorization: ***, a: 1}"),
+        ("system={token: made up, depth: 3}", "system={token: ***, depth: 3}"),
+        ("system={passwords: [made, up], depth: 3}", "system={passwords: ***, depth: 3}"),
+        ("system={a: {credentials: {user: made, value: up}}}", "system={a: {credentials: ***}}"),
+        ("system.header=Bearer made-up.made_up", "system.header=Bearer ***"),
+        ("system.pass=made-up", "system.pass=***"),
+        ("https://made-up@github.com/a/b", "https://***@github.com/a/b"),
+        ("system.s=https://hooks.slack.com/services/T0/B0/madeup", "system.s=https://***"),
+        ("-----BEGIN RSA PRIVATE KEY-----made-up", "***"),
     ],
 )
 def test_values_that_look_secret_are_masked(word: str, kept: str) -> None:
@@ -46,6 +55,10 @@ def test_values_that_look_secret_are_masked(word: str, kept: str) -> None:
             "a=b=c",
             "key",
             "https://host/a:b",
+            "system.low_pass=40",
+            "git@host:a/b",
+            "system={tokens: [a, b], widths: [1, 2]}",
+            "metrics={top: {type: top_k_accuracy, k: 3}}",
         ),
     ],
 )
@@ -69,6 +82,9 @@ def test_names_tell_which_files_hold_secrets() -> None:
     assert all(map(is_secret, ("password", "wandb_api_key", "db.credentials", "HF_TOKEN", "auth", "accessKey2")))
     assert not any(map(is_secret, ("monkey", "tokens", "column", "eos_token", "", "keyboard", "author")))
     assert holds_secrets(PurePath("deep/ID_RSA")) and holds_secrets(PurePath("prod.env")) and holds_secrets(PurePath(".aws/config"))
+    assert (
+        holds_secrets(PurePath("infra/prod.tfvars")) and holds_secrets(PurePath(".kube/config")) and holds_secrets(PurePath("cookies.txt"))
+    )
     assert not any(holds_secrets(PurePath(each)) for each in ("env.py", "tokens.py", "keyboard.csv", ".env.example", "environment.yml"))
 
 
@@ -86,3 +102,33 @@ def test_names_tell_which_files_hold_secrets() -> None:
 )
 def test_the_report_shows_a_configuration_without_its_secrets(line: str, shown: str) -> None:
     assert mask_text(line) == shown
+
+
+def test_lines_below_a_name_that_looks_secret_are_masked_too() -> None:
+    lines = [
+        "system:",
+        "  credentials:",
+        "    user: made",
+        "    value: up",
+        "  passwords:",
+        "  - made up",
+        "  key: |",
+        "    made",
+        "",
+        "    up",
+        "  width: 3",
+    ]
+    shown = [
+        "system:",
+        "  credentials:",
+        "    user: ***",
+        "    value: ***",
+        "  passwords:",
+        "  - ***",
+        "  key: |",
+        "    ***",
+        "",
+        "    ***",
+        "  width: 3",
+    ]
+    assert mask_lines(lines) == shown

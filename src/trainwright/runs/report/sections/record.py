@@ -9,7 +9,7 @@ from trainwright.runs.report.figures import known, number, size
 from trainwright.runs.report.markup import Content, Markup, escape, note, quoted, scroll, table, tag
 from trainwright.runs.report.material import Material, mapping
 from trainwright.runs.report.sections.layout import Section
-from trainwright.runs.secrets import mask_text
+from trainwright.runs.secrets import mask_lines
 
 CONFIG_LINES = 2000
 
@@ -107,7 +107,7 @@ def configuration(material: Material) -> Section | None:
     if not material.config_text:
         return None
     lines = material.config_text.splitlines()
-    text = Markup("\n".join(_line(mask_text(each)) for each in lines[:CONFIG_LINES]))
+    text = Markup("\n".join(_line(each) for each in mask_lines(lines[:CONFIG_LINES])))
     rest = note(f"{len(lines) - CONFIG_LINES:,} more lines are in ", tag("code", "config.yaml"), ".") if len(lines) > CONFIG_LINES else None
     shown = scroll(tag("pre", tag("code", text), class_="yaml"), "Configuration")
     summary = tag("summary", f"Show all {number(len(lines))} lines")
