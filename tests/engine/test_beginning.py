@@ -121,3 +121,10 @@ def test_the_command_line_refuses_the_same(command: str, tmp_path: Path, monkeyp
         (tmp_path / "run" / "config.yaml").unlink()
         assert main(again) == 2
         assert (tmp_path / "run" / "metrics.csv").read_bytes() == rows
+
+
+def test_a_record_that_a_kill_prevented_is_made_when_the_run_is_continued(tmp_path: Path) -> None:
+    fitted(tmp_path / "run", 6)
+    (tmp_path / "run" / "checkpoints.json").unlink()
+    fitted(tmp_path / "run", 6, resume=True)
+    assert json.loads((tmp_path / "run" / "checkpoints.json").read_text())["newest"] == 6
