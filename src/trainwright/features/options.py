@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
 from trainwright.config.choice import choice
+from trainwright.config.class_weights import check_class_weights
 from trainwright.config.errors import ConfigError
 from trainwright.config.model import PartConfig, refusal, refused
 from trainwright.config.registry import check_target
@@ -54,17 +54,10 @@ def checked_weights(given: Any) -> Any:
     """Class weights as they were given; raises ConfigError for any that is no number of 0 or more, and when all are 0."""
     if given in ("none", "auto"):
         return given
-    named = list(given.items() if isinstance(given, dict) else enumerate(given, 1) if isinstance(given, list | tuple) else ())
-    if not named:
+    if not isinstance(given, dict | list | tuple) or not given:
         what = f"{given!r} gives no weights" if isinstance(given, dict | list | tuple) else f"{given!r} is no choice of weights"
         raise ConfigError(what, fix="write none, auto, {a class: its weight, …}, or a list with a weight for each class")
-    for name, weight in named:
-        if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < math.inf:
-            what = f"the weight of {f'class {name!r}' if isinstance(given, dict) else f'class number {name}'} is {weight!r}"
-            raise ConfigError(what, why="a weight is a finite number of 0 or more", fix="write for example 1, 0.5 or 2")
-    if isinstance(given, list | tuple) and not any(given):
-        why = "no row would cost anything, so that nothing is learnt"
-        raise ConfigError("the weights are all 0", why=why, fix="give at least one class a weight above 0")
+    check_class_weights(given)
     return {str(name): weight for name, weight in given.items()} if isinstance(given, dict) else list(given)
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from trainwright.config.errors import DataError
 from trainwright.nn.criteria.activations import FIXES, Takes, find_activation, judge_input
-from trainwright.nn.criteria.checks import MEANT
+from trainwright.nn.criteria.checks import MEANT, dtype_name, first_row
 from trainwright.nn.criteria.options import CriterionOptions
 from trainwright.nn.criteria.wiring import argument, model_side
 
@@ -44,6 +44,7 @@ class Criterion(nn.Module):
     """Whether it depends on where the run is (scheduled weights)."""
     expects: Takes = ""
     """Logits, probabilities or log-probabilities, where the loss takes one of them alone."""
+    takes_complex: bool = False
     inexact: str = ""
     """Why pieces of a step do not join exactly; empty where they do."""
 
@@ -121,11 +122,33 @@ class Criterion(nn.Module):
             if not isinstance(each, Tensor):
                 fix = "give tensors, or a loss of your own: a function of (output, target)"
                 raise DataError(f"the model gives a {type(each).__name__}, not a tensor", where=f"loss '{self.name}'", fix=fix)
+        self._check_numbers(*arguments)
         self.check_arguments(*arguments)
         if self.options.check_values:
+            self._check_finite(arguments)
             self.check_targets(*arguments)
             self._check_activation(*arguments)
             self.check_values(*arguments)
+
+    def _check_numbers(self, *arguments: Tensor) -> None:
+        """Refuses outputs that no gradient can go through, and complex numbers where the loss computes with real ones."""
+        for each in arguments[: len(self.takes)]:
+            if not each.is_floating_point() and not each.is_complex():
+                what = f"the model gives {dtype_name(each)} {tuple(each.shape)}, and the loss '{self.name}' takes floats"
+                why = "whole numbers have no gradient"
+                raise DataError(what, where="loss", why=why, fix="let the model give floats, without argmax, round or long()")
+        if not self.takes_complex and any(each.is_complex() for each in arguments):
+            fix = "give real numbers (torch.view_as_real), or use l1, which takes the absolute value"
+            raise DataError(f"the loss '{self.name}' does not take complex numbers", where="loss", fix=fix)
+
+    def _check_finite(self, arguments: list[Any]) -> None:
+        """Refuses NaN and infinity in the target, naming the first row."""
+        place = len(self.takes)
+        target = arguments[place] if self.uses_target and len(arguments) > place else None
+        if isinstance(target, Tensor) and target.dim() and target.is_floating_point() and not bool(target.isfinite().all()):
+            why = f"it is finite in every row ({first_row(~target.isfinite(), target)})"
+            fix = f"leave such rows out, or fill them in; {MEANT}"
+            raise DataError("the target has values that are not finite", where=f"loss '{self.name}'", why=why, fix=fix)
 
     def _check_activation(self, output: Tensor, *others: Any) -> None:
         """Refuses outputs of a sigmoid or softmax that the loss takes itself, or without one that it needs."""
@@ -145,7 +168,9 @@ class Criterion(nn.Module):
     def check_held(self, output: Any, target: Any, batch: Any = None) -> None:
         """Refuses values in the targets of all rows that are held, beside the outputs of a few; raises DataError naming the row."""
         if self.options.check_values:
-            self.check_targets(*self.arguments(output, target, batch))
+            arguments = self.arguments(output, target, batch)
+            self._check_finite(arguments)
+            self.check_targets(*arguments)
 
     def check_arguments(self, *arguments: Any) -> None:
         """Refuses shapes and types."""

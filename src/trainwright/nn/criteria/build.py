@@ -16,7 +16,7 @@ from trainwright.config.registry import load
 from trainwright.config.scheduled import Scheduled
 from trainwright.nn.criteria import PARTS, TORCH
 from trainwright.nn.criteria.base import Criterion
-from trainwright.nn.criteria.choosing import EXAMPLE, Term, loss_options
+from trainwright.nn.criteria.choosing import EXAMPLE, Term, check_term_weights, loss_options
 from trainwright.nn.criteria.function import FunctionCriterion, made_function
 from trainwright.nn.criteria.heads import AdaptiveLogSoftmax, LinearCrossEntropy
 from trainwright.nn.criteria.options import FunctionOptions
@@ -96,6 +96,10 @@ def _sum(given: list[Any] | tuple[Any, ...], where: str) -> WeightedSum:
         name = _free((term.name if term else _given_name(each)) or made.name, members)
         members[name] = made
         weights[name] = term.weight if term else Scheduled.parse(each.get("weight", 1.0) if isinstance(each, Mapping) else 1.0)
+    try:
+        check_term_weights([(members[name].name, weights[name]) for name in members])
+    except ConfigError as error:
+        raise ConfigError(error.what, where=where, why=error.why, fix=error.fix) from error
     return WeightedSum(members, weights)
 
 

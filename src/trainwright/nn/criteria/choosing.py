@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, SerializeAsAny, ValidationError, WithJsonSchema, model_serializer
@@ -71,10 +71,23 @@ def choose_loss(given: Any) -> Any:
     if isinstance(given, list | tuple):
         if not given:
             raise ConfigError("the list of losses is empty", fix=EXAMPLE)
-        return [_term(each) for each in given]
+        terms = [_term(each) for each in given]
+        check_term_weights([(each.loss.type, each.weight) for each in terms])
+        return terms
     if isinstance(given, Mapping) and "weight" in given and not _is_class_weight(given):
-        return [_term(given)]
+        return choose_loss([given])
     return criterion_options(given)
+
+
+def check_term_weights(terms: Sequence[tuple[str, Scheduled]]) -> None:
+    """Raises ConfigError for a named loss that would be maximised, which has no end, and for a sum in which nothing weighs anything."""
+    for name, weight in terms:
+        if spelled(name) in PARTS and weight.least < 0:
+            why = "a loss of a weight below 0 is maximised, and grows without end"
+            fix = "give it a weight of 0 or more; a reward of your own is a function, whose weight may be any number"
+            raise ConfigError(f"the loss '{name}' has the weight {weight}", why=why, fix=fix)
+    if not any(weight.least or weight.most for _, weight in terms):
+        raise ConfigError("the weights of the losses are all 0", why="nothing would be learnt", fix="give a loss a weight above 0")
 
 
 def _is_class_weight(written: Mapping[str, Any]) -> bool:

@@ -26,6 +26,8 @@ class IndexCriterion(WeightedCriterion):
     """Class indices against outputs (b, c, …): which items count, and with what weight."""
 
     kind = "category"
+    index_types: tuple[torch.dtype, ...] = (torch.int64, torch.uint8)
+    """Types of class numbers that torch takes."""
 
     def __init__(self, options: CriterionOptions) -> None:
         super().__init__(options)
@@ -49,7 +51,7 @@ class IndexCriterion(WeightedCriterion):
     def check_arguments(self, output: Tensor, target: Tensor) -> None:
         """Refuses outputs without classes, and targets that are no class index of each item."""
         check_classes(self.name, output)
-        check_index(self.name, output, target)
+        check_index(self.name, output, target, self.index_types)
 
     def check_range(self, output: Tensor, target: Tensor) -> None:
         """Refuses classes the model does not have."""
@@ -85,7 +87,7 @@ class CrossEntropy(IndexCriterion):
         """Refuses outputs without classes, and targets that are neither an index nor probabilities of each item."""
         check_classes(self.name, output)
         if not (target.is_floating_point() and target.shape == output.shape):
-            check_index(self.name, output, target)
+            check_index(self.name, output, target, self.index_types)
 
     def check_targets(self, output: Tensor, target: Tensor) -> None:
         """Refuses classes that do not exist, and probabilities that are none."""
@@ -173,15 +175,15 @@ def check_classes(loss: str, output: Tensor) -> None:
         raise DataError(f"{loss} of one class is always 0, the model gives {tuple(output.shape)}", where="loss", fix=fix)
 
 
-def check_index(loss: str, output: Tensor, target: Tensor) -> None:
-    """Raises DataError for a target that is no class index of each item."""
+def check_index(loss: str, output: Tensor, target: Tensor, dtypes: tuple[torch.dtype, ...] = (torch.int64,)) -> None:
+    """Raises DataError for a target that is no class index of each item, in a type that torch takes for this loss."""
     found = {"output": output, "target": target}
     wanted = (len(output), *output.shape[2:])
     if target.is_floating_point():
         fix = f"{loss} takes class numbers: give the target as y.long(); for values to be predicted use loss='mse'"
         raise misfit(loss, f"its target is {target.dtype}, no class numbers", fix, **found)
     if target.shape == wanted:
-        if target.dtype not in (torch.int64, torch.uint8):
+        if target.dtype not in dtypes:
             raise misfit(loss, f"its target is {target.dtype}, torch takes int64", "give the target as y.long()", **found)
         return
     if output.dim() > 2 and target.shape == output.shape[:-1]:

@@ -50,6 +50,9 @@ class CTC(Criterion):
         if target.dim() != 2 or target.is_floating_point():
             why = "it takes targets (b, s) of whole numbers; rows joined into one could not be parted into micro-batches"
             raise misfit(self.name, why, "pad the targets to one length, as y.long()", **found)
+        if self.options.blank >= log_probs.shape[2]:
+            fix = f"blank: a class from 0 to {log_probs.shape[2] - 1}"
+            raise misfit(self.name, f"the blank is class {self.options.blank} of {log_probs.shape[2]}", fix, **found)
         rows = log_probs.shape[order]
         if rows != len(target):
             other = log_probs.shape[1 - order] == len(target)

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from trainwright.nn.criteria.activations import Takes
 from trainwright.nn.criteria.base import Count, Criterion
-from trainwright.nn.criteria.checks import require, same_shape, span, within
+from trainwright.nn.criteria.checks import misfit, require, same_shape, span, within
 from trainwright.nn.criteria.classes import NONE_IGNORED, check_classes, check_index, check_range
 from trainwright.nn.criteria.options import DiceOptions
 
@@ -76,12 +76,15 @@ class Dice(Criterion):
         return each.sum(dim=1) / pixels
 
     def check_arguments(self, output: Tensor, target: Tensor) -> None:
-        """Refuses targets that are neither class indices of each pixel nor masks in the shape of the output."""
+        """Refuses outputs without pixels, and targets that are neither class indices of each pixel nor masks in the shape of the output."""
+        if output.dim() < 3:
+            fix = "give (rows, classes, pixels …); for one label or class per row use bce_with_logits or cross_entropy"
+            raise misfit(self.name, "it measures the overlap of masks, and there are no pixels", fix, output=output, target=target)
         if target.is_floating_point():
             same_shape(self.name, output, target)
         else:
             check_classes(self.name, output)
-            check_index(self.name, output, target)
+            check_index(self.name, output, target, (torch.int64, torch.uint8))
 
     @property
     def bounded(self) -> bool:

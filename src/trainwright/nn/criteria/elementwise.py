@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -27,6 +28,8 @@ class Elementwise(Criterion):
         """The sum over elements, and their number; raises DataError rather than broadcast."""
         if output.shape != target.shape:
             same_shape(self.name, output, target)
+        if not target.is_floating_point() and not target.is_complex():
+            target = target.to(output.dtype)  # torch refuses bool in some losses and whole numbers in others
         return self.summed(output, target), output.numel()
 
     def summed(self, output: Tensor, target: Tensor) -> Tensor:
@@ -40,6 +43,8 @@ class Elementwise(Criterion):
 
 class L1(Elementwise):
     """|output − target|."""
+
+    takes_complex = True
 
     def summed(self, output: Tensor, target: Tensor) -> Tensor:
         return functional.l1_loss(output, target, reduction="sum")
@@ -67,6 +72,9 @@ class Huber(Elementwise):
     options: HuberOptions
 
     def summed(self, output: Tensor, target: Tensor) -> Tensor:
+        if output.dtype != target.dtype:  # unlike its siblings torch's does not join types
+            common = torch.promote_types(output.dtype, target.dtype)
+            output, target = output.to(common), target.to(common)
         return functional.huber_loss(output, target, reduction="sum", delta=self.options.delta)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -21,6 +22,7 @@ class Focal(IndexCriterion):
     """−α (1 − p)^γ log p, p the probability of the truth (Lin et al. 2017, eq. 5); the mean is over items, without their weights."""
 
     options: FocalOptions
+    index_types = (torch.int64,)
 
     def read_expected(self, *arguments: Any) -> Takes:
         """Logits of 0/1, or of classes."""
@@ -58,7 +60,7 @@ class Focal(IndexCriterion):
             same_shape(self.name, output, target)
         else:
             check_classes(self.name, output)
-            check_index(self.name, output, target)
+            check_index(self.name, output, target, self.index_types)
 
     def check_targets(self, output: Tensor, target: Tensor) -> None:
         """Refuses classes that do not exist, and 0/1 targets outside 0 to 1."""

@@ -44,6 +44,7 @@ class GaussianNLL(Criterion):
         if mean.shape != target.shape:
             same_shape(self.name, mean, target)
         var = self._variance(mean, var)
+        target = target if target.is_floating_point() else target.to(mean.dtype)
         each = 0.5 * (var.log() + (mean - target).square() / var)
         return (each + 0.5 * math.log(2 * math.pi) if self.options.full else each).sum(), mean.numel()
 

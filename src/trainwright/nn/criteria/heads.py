@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from trainwright.config.errors import ConfigError
 from trainwright.nn.criteria.base import Count, Criterion
 from trainwright.nn.criteria.checks import misfit
-from trainwright.nn.criteria.classes import IGNORED, NONE_IGNORED, IndexCriterion, check_range
+from trainwright.nn.criteria.classes import IGNORED, NONE_IGNORED, IndexCriterion, check_probabilities, check_range
 from trainwright.nn.criteria.options import AdaptiveLogSoftmaxOptions, LinearCrossEntropyOptions
 
 
@@ -38,8 +39,8 @@ class AdaptiveLogSoftmax(Criterion):
 
     def check_arguments(self, output: Tensor, target: Tensor) -> None:
         """Refuses outputs of another width, and targets that are no class index of each row."""
-        check_features(self.name, output, target, self.options.in_features)
-        if target.shape != output.shape[:1] or target.is_floating_point():
+        check_features(self.name, self.head, output, target, self.options.in_features)
+        if target.shape != output.shape[:1] or target.dtype != torch.int64:
             raise misfit(self.name, "its target holds one class per row", "give y.long() of shape (rows,)", output=output, target=target)
 
     def check_targets(self, output: Tensor, target: Tensor) -> None:
@@ -95,23 +96,31 @@ class LinearCrossEntropy(IndexCriterion):
     def check_arguments(self, output: Tensor, target: Tensor) -> None:
         """Refuses outputs of another width, and targets of another shape."""
         options = self.options
-        check_features(self.name, output, target, options.in_features)
+        check_features(self.name, self.head, output, target, options.in_features)
         items, each = (len(output), *options.out_features), (len(output), options.num_classes, *options.out_features)
         if target.shape != (each if target.is_floating_point() else items):
             why = f"its target holds class numbers {items} or probabilities {each}"
             raise misfit(self.name, why, "give one class number per item as y.long()", output=output, target=target)
+        if not target.is_floating_point() and target.dtype not in self.index_types:
+            raise misfit(self.name, f"its target is {target.dtype}, torch takes int64", "give y.long()", output=output, target=target)
 
     def check_targets(self, output: Tensor, target: Tensor) -> None:
-        """Refuses classes that do not exist."""
-        if not target.is_floating_point():
+        """Refuses classes that do not exist, and probabilities that are none."""
+        if target.is_floating_point():
+            check_probabilities(self.name, output, target)
+        else:
             check_range(self.name, output.new_empty(1, self.options.num_classes), target, self.ignored(target))
 
 
-def check_features(loss: str, output: Tensor, target: Tensor, features: int) -> None:
-    """Raises DataError when the model does not give (rows, in_features)."""
+def check_features(loss: str, head: nn.Module, output: Tensor, target: Tensor, features: int) -> None:
+    """Raises DataError when the model does not give (rows, in_features) in the type of the layer that the loss holds."""
     if output.dim() != 2 or output.shape[1] != features:
         why = f"it holds the last layer, for outputs (rows, {features})"
         raise misfit(loss, why, "set in_features to what the model gives, and leave the last layer out", output=output, target=target)
+    own = next(head.parameters()).dtype
+    if output.dtype != own and not torch.is_autocast_enabled(output.device.type):
+        fix = "let the model give float32, or give the loss itself as a module in the type of the model"
+        raise misfit(loss, f"its layer computes in {own}, and the model gives {output.dtype}", fix, output=output, target=target)
 
 
 def _made(make: Any) -> Any:

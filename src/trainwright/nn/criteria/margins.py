@@ -29,6 +29,9 @@ class MultiMargin(WeightedCriterion):
     def check_arguments(self, output: Tensor, target: Tensor) -> None:
         """Refuses anything but one class index per row."""
         check_classes(self.name, output)
+        if output.dim() != 2:
+            fix = "give outputs (rows, classes); for pixels and tokens use cross_entropy"
+            raise misfit(self.name, "it takes one class per row", fix, output=output, target=target)
         check_index(self.name, output, target)
 
     def check_targets(self, output: Tensor, target: Tensor) -> None:
@@ -45,7 +48,10 @@ class MultiLabelMargin(Criterion):
 
     def check_arguments(self, output: Tensor, target: Tensor) -> None:
         """Refuses anything but lists of classes."""
+        check_classes(self.name, output)
         same_shape(self.name, output, target)
+        if output.dim() != 2:
+            raise misfit(self.name, "it takes outputs (rows, classes)", "give one row per sample", output=output, target=target)
         if target.dtype != torch.int64:
             fix = "list the classes of each row as int64, then −1; for 0/1 rows use multi_label_soft_margin"
             raise misfit(self.name, f"its target is {target.dtype}, no lists of classes", fix, output=output, target=target)

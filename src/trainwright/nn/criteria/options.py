@@ -8,10 +8,22 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
+from trainwright.config.class_weights import check_class_weights
 from trainwright.config.errors import ConfigError
 from trainwright.config.model import PartConfig, refusal
 
 Balanced = Literal["balanced"]
+
+
+def _weights(given: Any) -> Any:
+    """Weights as they were given, when each is a finite number of 0 or more and not all are 0."""
+    if isinstance(given, list | tuple):
+        check_class_weights(given)
+    return given
+
+
+Weights = Annotated[list[Annotated[float, Field(ge=0)]], BeforeValidator(refusal(_weights))]
+"""A weight for each class, 0 or more and not all 0."""
 
 
 def _reduction(given: Any) -> Any:
@@ -38,7 +50,7 @@ class CriterionOptions(PartConfig):
 class WeightedOptions(CriterionOptions):
     """What criteria with class weights have; torch's word `weight` is understood too."""
 
-    class_weight: list[float] | Balanced | None = None
+    class_weight: Weights | Balanced | None = None
     """A weight for each class, or `balanced`: rows / (classes · rows of the class), of the training targets."""
 
     @model_validator(mode="before")
@@ -52,7 +64,7 @@ class WeightedOptions(CriterionOptions):
 class LabelWeightedOptions(WeightedOptions):
     """What criteria over labels that do not exclude each other have."""
 
-    class_weight: list[float] | None = None
+    class_weight: Weights | None = None
     """A weight for each label (dimension 1 of the output); torch's `weight`."""
 
 
@@ -128,7 +140,7 @@ class BCEWithLogitsOptions(LabelWeightedOptions):
     """Binary cross-entropy of logits."""
 
     type: str = "bce_with_logits"
-    pos_weight: list[float] | Balanced | None = None
+    pos_weight: Weights | Balanced | None = None
     """The weight of positives of each label, or `balanced`: negatives / positives of the training targets."""
 
 
@@ -142,7 +154,7 @@ class HingeEmbeddingOptions(CriterionOptions):
     """x where y = 1, max(0, margin − x) where y = −1: x is a distance."""
 
     type: str = "hinge_embedding"
-    margin: float = 1.0
+    margin: float = Field(default=1.0, ge=0)
     """How far apart unlike pairs should be."""
 
 
@@ -158,7 +170,7 @@ class MarginRankingOptions(CriterionOptions):
     """max(0, −y·(x1 − x2) + margin): y = 1 where the first should be ranked higher, −1 where the second."""
 
     type: str = "margin_ranking"
-    margin: float = 0.0
+    margin: float = Field(default=0.0, ge=0)
     """By how much."""
 
 
@@ -168,7 +180,7 @@ class MultiMarginOptions(WeightedOptions):
     type: str = "multi_margin"
     p: Literal[1, 2] = 1
     """The power of the hinge."""
-    margin: float = 1.0
+    margin: float = Field(default=1.0, ge=0)
     """By how much the true class should lead."""
 
 
@@ -190,9 +202,9 @@ class TripletMarginOptions(CriterionOptions):
     type: str = "triplet_margin"
     margin: float = Field(default=1.0, gt=0)
     """By how much the negative should be farther away."""
-    p: float = 2.0
+    p: float = Field(default=2.0, gt=0)
     """The norm of the distance."""
-    eps: float = 1e-6
+    eps: float = Field(default=1e-6, ge=0)
     """Added to differences, for gradients at zero."""
     swap: bool = False
     """Use the distance of positive and negative where it is smaller (Balntas et al. 2016)."""
@@ -226,7 +238,7 @@ class CrossEntropyOptions(WeightedOptions):
     type: str = "cross_entropy"
     ignore_index: int | None = None
     """Targets of this class are left out; None is −100 for pixels and tokens, and none where a row has one class."""
-    label_smoothing: float = Field(default=0.0, ge=0, le=1)
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     """Share of the truth spread over all classes."""
 
 
@@ -314,7 +326,7 @@ class AdaptiveLogSoftmaxOptions(CriterionOptions):
     """Values the model gives for each row."""
     n_classes: int = Field(gt=1)
     """Classes, the most frequent first."""
-    cutoffs: list[int]
+    cutoffs: list[Annotated[int, Field(ge=1)]]
     """Where clusters of classes end."""
     div_value: float = Field(default=4.0, gt=0)
     """How much smaller each cluster is."""
@@ -326,19 +338,19 @@ class LinearCrossEntropyOptions(WeightedOptions):
     """Last layer and cross-entropy in one, without logits in memory (torch 2.13 or newer); the model gives the layer's input."""
 
     type: str = "linear_cross_entropy"
-    class_weight: list[float] | None = None
+    class_weight: Weights | None = None
     """A weight for each class."""
     in_features: int = Field(gt=0)
     """Values the model gives for each row."""
     num_classes: int = Field(gt=1)
     """Classes."""
-    out_features: list[int] = []
+    out_features: list[Annotated[int, Field(ge=1)]] = []
     """Further dimensions of the target."""
     bias: bool = False
     """Bias in the layer."""
     ignore_index: int | None = None
     """Targets of this class are left out; None is −100."""
-    label_smoothing: float = Field(default=0.0, ge=0, le=1)
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     """Share of the truth spread over all classes."""
     options: dict[str, Any] | None = None
     """Options of torch.nn.LinearCrossEntropyOptions; None computes all logits at once."""
