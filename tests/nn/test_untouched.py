@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections import Counter, deque
 from typing import Any
@@ -94,6 +95,43 @@ def test_what_changed_is_told_by_path_without_tensors() -> None:
         found
     )
     assert not {"0.plain", "0.gone", "0.later", "0.linear.weight"} & set(found)
+
+
+@pytest.mark.parametrize(
+    "held, step",
+    [
+        (random.Random(0), lambda it: it.random()),
+        (np.random.default_rng(0), lambda it: it.random()),
+        (np.random.RandomState(0), lambda it: it.rand()),
+        (torch.Generator(), lambda it: torch.rand(1, generator=it)),
+        (iter(range(9)), next),
+        (itertools.count(), next),
+        (itertools.cycle([1, 2]), next),
+        ((number for number in range(9)), next),
+        ({"mean": torch.zeros(2)}, lambda it: it["mean"].add_(1)),
+        ({"mean": torch.zeros(2)}, lambda it: it.update(mean=it["mean"] + 1)),
+        ([torch.zeros(2)], lambda it: it[0].mul_(0.5)),
+    ],
+)
+def test_generators_iterators_and_tensors_within_containers_are_told_where_they_moved(held: Any, step: Any) -> None:
+    model = nn.Linear(2, 2)
+    model.held = held
+    with untouched(model) as before:
+        step(model.held)
+        assert [path.partition(".")[0] for path in before.changed()] == ["held"]
+    if not isinstance(held, itertools.cycle):  # which does not tell where it is
+        with untouched(model) as before:
+            assert before.changed() == []
+
+
+def test_weights_and_what_a_step_computed_are_not_told_where_a_list_holds_them() -> None:
+    model = nn.Linear(2, 2)
+    model.listed, model.cache = [model.weight], {"out": torch.zeros(1)}
+    with untouched(model) as before, torch.no_grad():
+        model.weight.add_(1)
+        with torch.enable_grad():
+            model.cache["out"] = model(torch.ones(1, 2))
+        assert before.changed() == []
 
 
 def test_a_model_that_changes_nothing_is_said_to_change_nothing() -> None:

@@ -31,6 +31,7 @@ def unsaved(system: nn.Module, paths: Iterable[str]) -> str:
         return ""
     names = ", ".join(list(found)[:SHOWN]) + (f" and {len(found) - SHOWN} more" if len(found) > SHOWN else "")
     fix = "keep it in a tensor (register_buffer), or give it as one from get_extra_state"
+    fix += "; random numbers of torch, numpy and random themselves follow the step"
     return f"{names}: changes from step to step and is in no checkpoint, so a continued run begins with its first value; {fix}"
 
 

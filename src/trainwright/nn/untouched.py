@@ -5,11 +5,14 @@ What cannot be put back is what lies outside it: files, other processes, globals
 
 from __future__ import annotations
 
+import operator
+import pickle
 import random
 import types
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -50,7 +53,10 @@ class Held:
         self.grads: list[tuple[Tensor, Tensor | None]] = []
         self.containers: list[tuple[str, Any, Any]] = []
         self.objects: list[tuple[str, Any, dict[str, Any]]] = []
-        self.generators: list[tuple[Any, Any]] = []
+        self.generators: list[tuple[str, Any, Any]] = []
+        self.inner: list[tuple[str, Tensor, int]] = []
+        self.iterators: list[tuple[str, Any, Any]] = []
+        self.model = model
         self._seen: set[int] = set()
         for path, module in model.named_modules():
             self._module(path, module)
@@ -76,6 +82,9 @@ class Held:
                 self._value(_joined(path, name), each, 0)
 
     def _value(self, path: str, value: Any, depth: int) -> None:
+        if isinstance(value, Iterator) and not hasattr(value, "read"):
+            self.iterators.append((path, value, position(value)))
+            return
         if isinstance(value, (*PLAIN, *OPAQUE)) or id(value) in self._seen or depth > DEEPEST:
             return
         if isinstance(value, nn.Module):  # in a list, or behind an object: no part of the tree
@@ -85,12 +94,14 @@ class Held:
         self._seen.add(id(value))
         if isinstance(value, Tensor):
             self._tensor(path, value)
+            if depth:
+                self.inner.append((path, value, -1 if value.is_inference() else value._version))
         elif isinstance(value, np.ndarray) and value.dtype != object:
             self.containers.append((path, value, value.copy()))
         elif isinstance(value, dict | list | deque | set):
             self._container(path, value, depth)
         elif isinstance(value, torch.Generator | random.Random | np.random.Generator | np.random.RandomState):
-            self.generators.append((value, _state(value)))
+            self.generators.append((path, value, _state(value)))
         elif hasattr(value, "__dict__") and type(value).__module__.split(".")[0] not in LIBRARIES:
             self.objects.append((path, value, dict(vars(value))))
             for name, each in vars(value).items():
@@ -129,11 +140,11 @@ class Held:
                 tensor.copy_(values)
         for tensor, grad in self.grads:
             tensor.grad = grad
-        for generator, state in self.generators:
+        for _, generator, state in self.generators:
             _set_state(generator, state)
 
     def changed(self) -> list[str]:
-        """Attributes in Python, by path, that are not what they were; tensors are not among them."""
+        """Attributes in Python, by path, that are not what they were; of tensors only those within lists, mappings and objects."""
         found: dict[str, None] = {}
         for path, owner, before in self.objects:
             if _is_library(owner) or list(before) == ["training"]:
@@ -144,7 +155,15 @@ class Held:
                 if name != "training" and _differs(before.get(name, each), each)
             }
         inside = {path for path, container, before in self.containers if path and _contents_differ(container, before)}
-        return [*found, *sorted(inside - set(found))]
+        inside |= {path for path, generator, state in self.generators if not _same_state(_state(generator), state)}
+        inside |= {path for path, iterator, place in self.iterators if place is None or position(iterator) != place}
+        return [*found, *sorted((inside | self._tensors_inside()) - set(found))]
+
+    def _tensors_inside(self) -> set[str]:
+        """Tensors within lists, mappings and objects that were written to; neither weights nor buffers, which have a place of their own."""
+        own = {id(each) for each in (*self.model.parameters(), *self.model.buffers())}
+        others = [each for each in self.inner if id(each[1]) not in own and not each[1].is_inference()]
+        return {path for path, tensor, version in others if tensor._version != version}
 
 
 STRUCTURE = ("_parameters", "_buffers", "_modules", "_non_persistent_buffers_set")
@@ -191,6 +210,18 @@ def _differs(before: Any, now: Any) -> bool:
     return isinstance(before, PLAIN) != isinstance(now, PLAIN) and not isinstance(now, Tensor)
 
 
+def position(iterator: Any) -> Any:
+    """Where an iterator is, without moving it; None where it does not tell."""
+    frame = getattr(iterator, "gi_frame", None)
+    if frame is not None:
+        plain = {name: value for name, value in frame.f_locals.items() if isinstance(value, PLAIN)}
+        return (frame.f_lasti, plain) if plain else None
+    if isinstance(iterator, count):
+        return repr(iterator)
+    left = operator.length_hint(iterator, -1)
+    return left if left >= 0 else None
+
+
 def _contents_differ(container: Any, before: Any) -> bool:
     if isinstance(container, np.ndarray):
         return container.shape != before.shape or not np.array_equal(container, before, equal_nan=container.dtype.kind in "fc")
@@ -199,8 +230,15 @@ def _contents_differ(container: Any, before: Any) -> bool:
     if isinstance(container, set):
         return container != before
     if isinstance(container, dict):
-        return container.keys() != before.keys() or any(_differs(before[key], each) for key, each in container.items())
-    return any(_differs(one, other) for one, other in zip(before, container, strict=True))
+        return container.keys() != before.keys() or any(_other(before[key], each) for key, each in container.items())
+    return any(_other(one, other) for one, other in zip(before, container, strict=True))
+
+
+def _other(before: Any, now: Any) -> bool:
+    """Whether an element is another one: a value, or a tensor that was put in its place and has no graph that ends with the step."""
+    if isinstance(before, Tensor) and isinstance(now, Tensor) and before is not now:
+        return now.grad_fn is None
+    return _differs(before, now)
 
 
 def _refill(container: Any, before: Any) -> None:
@@ -222,6 +260,10 @@ def _state(generator: Any) -> Any:
     if isinstance(generator, random.Random):
         return generator.getstate()
     return generator.bit_generator.state if isinstance(generator, np.random.Generator) else generator.get_state()
+
+
+def _same_state(now: Any, before: Any) -> bool:
+    return torch.equal(now, before) if isinstance(now, Tensor) else pickle.dumps(now) == pickle.dumps(before)
 
 
 def _set_state(generator: Any, state: Any) -> None:
