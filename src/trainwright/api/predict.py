@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from trainwright.api.model import Model
 from trainwright.api.prediction_files import ensure_table, write_table
 from trainwright.api.run import load
 from trainwright.config.errors import RequestError
+from trainwright.data.files import is_glob
 from trainwright.runs.directory import RunDirectory
 from trainwright.runs.outputs import ensure_output
 
@@ -37,11 +39,23 @@ def predict_file(
     run = load(run_path)
     if output is not None:
         ensure_table(Path(output), escape_formulas)
+        refuse_among(output, source)
         ensure_output(output, [source if isinstance(source, str | os.PathLike) else [], trained_on(run.directory)])
     table = run.model.predict(run.model.encoder.read(source))
     if output is not None:
         write_table(table, Path(output), escape_formulas=escape_formulas)
     return table
+
+
+def refuse_among(output: str | os.PathLike[str], source: Any) -> None:
+    """Raises RequestError for a new file that the folder or the pattern which is predicted would read as more rows the next time."""
+    if not isinstance(source, str | os.PathLike):
+        return
+    real, named = os.path.realpath(output), os.path.realpath(os.path.expanduser(source))
+    inside = Path(real).is_relative_to(named) if os.path.isdir(named) else is_glob(os.fspath(source)) and fnmatchcase(real, named)
+    if inside and (os.path.isdir(named) or "**" in named or real.count(os.sep) == named.count(os.sep)):
+        what, why = "this file would become a part of the table", f"'{os.fspath(source)}' names it too"
+        raise RequestError(what, where=f"-o {os.fspath(output)}", why=why, fix="choose another place")
 
 
 def trained_on(run: RunDirectory) -> list[str]:
