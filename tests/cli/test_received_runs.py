@@ -220,3 +220,31 @@ def test_a_missing_right_is_named_as_such(place: str, received: Path, tmp_path: 
     text = said.read_text()
     assert "permission" in text.lower(), text
     assert "damaged" not in text and "not foreseen" not in text and "Traceback" not in text, text
+
+
+@pytest.mark.parametrize("text", ["NaN", '"x"', "[]", "3", "{}", "null", '{"format": 1}'])
+def test_a_model_json_that_is_no_description_is_told_as_damaged(text: str, received: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (received / "model/model.json").write_text(text)
+    for command in ("predict", "evaluate", "test"):
+        assert main(COMMANDS[command](str(received))) == 2
+        assert "fix:" in told(capsys)
+
+
+@pytest.mark.parametrize(
+    "place", ["{}", '"x"', '{"step": 2}', '{"step": 2, "epoch": {}}', '{"step": "2", "epoch": 1}', '{"step": -1, "epoch": 1}']
+)
+def test_a_position_that_is_none_is_told_as_damaged(
+    place: str, whole: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(whole)
+    if not Path("net").exists():
+        nodes = "model: {type: graph, nodes: [{Linear: [4, 3]}]}"
+        Path("net.yaml").write_text(
+            f"{nodes}\ndata: {{type: table, path: 'builtin:iris', target: target}}\ntrainer: {{max_steps: 2, trackers: []}}\n"
+        )
+        assert main(["train", "net.yaml", "run.dir=net"]) == 0
+    Path("net/model/position.json").write_text(place)
+    capsys.readouterr()
+    for words in (["test", "net"], ["test", "net.yaml", "--weights", "net"]):
+        assert main(words) == 2
+        assert "position.json is damaged" in told(capsys)

@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 
 from trainwright.checkpoint.tensors import load_tensors, save_tensors
 from trainwright.config.errors import RunError
+from trainwright.config.received import damage
 from trainwright.config.trust import reading
 from trainwright.data.rows import TensorRows
 from trainwright.data.source import Source
@@ -74,6 +75,8 @@ class Model:
         if about is None:
             why, fix = "training did not reach its end", f"continue it: trainwright resume {shlex.quote(str(folder.parent))}"
             raise RunError("this run has no model yet", where=str(folder), why=why, fix=fix)
+        if not isinstance(about, dict):
+            raise damage(folder / "model.json", f"it holds a {type(about).__name__} where a mapping should be")
         if about.get("format") != FORMAT:
             raise RunError(
                 f"the model has format {about.get('format')}, this version reads {FORMAT}",

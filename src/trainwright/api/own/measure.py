@@ -21,6 +21,7 @@ from trainwright.checkpoint.weights import load_weights
 from trainwright.config.compose import Composed
 from trainwright.config.errors import ConfigError, RunError
 from trainwright.config.located import validate
+from trainwright.config.received import damage
 from trainwright.config.trust import as_received
 from trainwright.engine.trainer import Trainer
 from trainwright.runs.directory import RunDirectory
@@ -53,7 +54,7 @@ def from_run(found: RunDirectory, split: str, overrides: Any = ()) -> Trained:
     config = validate(OwnConfig, compose_own(found.config, list(overrides)))
     weights = found.model / WEIGHTS
     source = weights if weights.is_file() else found.path
-    made = _with_weights(config, split, str(source), found.path, read_json(found.model / POSITION) if weights.is_file() else None)
+    made = _with_weights(config, split, str(source), found.path, _position_in(found) if weights.is_file() else None)
     return replace(made, received=found.received)
 
 
@@ -79,8 +80,20 @@ def _position_of(source: str) -> dict[str, int] | None:
         found = RunDirectory.open(source)
     except RunError:
         return None
-    place: dict[str, int] | None = read_json(found.model / POSITION)
-    return place
+    return _position_in(found)
+
+
+def _position_in(found: RunDirectory) -> dict[str, int] | None:
+    """Step and epoch that stand beside the weights of a run; raises RunError where they are no whole numbers."""
+    path = found.model / POSITION
+    place = read_json(path)
+    if place is None:
+        return None
+    kept = {name: place.get(name) for name in ("step", "epoch")} if isinstance(place, dict) else {"step": None}
+    wrong = next((name for name, each in kept.items() if type(each) is not int or each < 0), None)
+    if wrong is not None:
+        raise damage(path, f"its {wrong} is no whole number")
+    return kept
 
 
 @as_received
