@@ -296,6 +296,28 @@ def test_the_options_of_a_plain_system_from_elsewhere_execute_nothing(here: Path
         check_refused(here, SYSTEM_CALLS[name], capsys, f"{name} of {case}")
 
 
+@pytest.mark.parametrize("place", ["own/code/configs", "own/code/files/deep", "own/checkpoints"])
+def test_a_configuration_deep_in_a_run_from_elsewhere_executes_nothing(here: Path, capsys: pytest.CaptureFixture[str], place: str) -> None:
+    (here / place).mkdir(parents=True, exist_ok=True)
+    (here / place / "evil.py").write_text((here / "evil.py").read_text())
+    text = "imports: [./evil.py]\n" + (here / "own.yaml").read_text()
+    (here / place / "mine.yaml").write_text(text)
+    (here / "mine.yaml").write_text(f"base: {place}/mine.yaml\n")
+    for name in (f"{place}/mine.yaml", "mine.yaml"):
+        for words in (["train", name, "run.dir=new"], ["validate", name], ["lr", name], ["doctor", name]):
+            check_refused(here, command(*words), capsys, " ".join(words))
+
+
+@pytest.mark.parametrize("left", ["checkpoints.json", "code.json", "command.txt", "signature.json"])
+def test_a_run_whose_record_was_taken_away_is_one_from_elsewhere_still(here: Path, capsys: pytest.CaptureFixture[str], left: str) -> None:
+    spoil(here, "own/config.yaml", put("imports", ["HERE/evil.py"]))
+    for each in [each for each in (here / "own").iterdir() if each.is_file() and each.name not in ("config.yaml", left)]:
+        each.unlink()
+    (here / "own" / left).touch()
+    for words in (["train", "own/config.yaml", "run.dir=new"], ["validate", "own/config.yaml"]):
+        check_refused(here, command(*words), capsys, " ".join(words))
+
+
 def test_a_parser_and_a_hook_from_elsewhere_execute_nothing(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     whole = (here / "own/config.yaml").read_text()
     spoil(here, "own/config.yaml", put("parser", "HERE/evil.py:evil"))

@@ -23,7 +23,7 @@ F = TypeVar("F", bound="FromFiles")
 P = ParamSpec("P")
 R = TypeVar("R")
 MOST_SHOWN, LONGEST = 6, 300
-MARKS = ("run.json", "position.json", "features.json")
+MARKS = ("run.json", "position.json", "features.json", "checkpoints.json", "code.json", "command.txt", "signature.json")
 """A file beside one of these is a run's or an exported model's, not a person's own configuration."""
 
 
@@ -127,9 +127,13 @@ def uses_code() -> bool:
 
 
 def received_folder(file: Path) -> Path | None:
-    """The folder of a run, or of an exported model, in which a configuration lies; None for a configuration of one's own."""
+    """The folder of a run, or of an exported model, in which a configuration lies; None for a configuration of one's own.
+
+    For one deeper in a run (`code/configs/mine.yaml`) it is that deeper folder, which no signature covers.
+    """
     places = (file.parent, file.resolve().parent)
-    return next((each for each in places if any(os.path.lexists(each / mark) for mark in MARKS)), None)
+    found = next((each for each in places if any(os.path.lexists(each / mark) for mark in MARKS)), None)
+    return found or next((each for each in places if any(os.path.lexists(above / MARKS[0]) for above in each.parents)), None)
 
 
 @contextmanager

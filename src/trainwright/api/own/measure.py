@@ -89,7 +89,7 @@ def _position_in(found: RunDirectory) -> dict[str, int] | None:
     place = read_json(path)
     if place is None:
         return None
-    kept = {name: place.get(name) for name in ("step", "epoch")} if isinstance(place, dict) else {"step": None}
+    kept: dict[str, Any] = {name: place.get(name) for name in ("step", "epoch")} if isinstance(place, dict) else {"step": None}
     wrong = next((name for name, each in kept.items() if type(each) is not int or each < 0), None)
     if wrong is not None:
         raise damage(path, f"its {wrong} is no whole number")
