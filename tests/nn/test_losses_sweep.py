@@ -151,6 +151,14 @@ def test_options_outside_their_bounds_are_refused_before_any_row_is_seen(given: 
     with pytest.raises(RequestError) as error:
         criterion(given)
     assert said in str(error.value)
+    assert "Input should be 'balanced'" not in str(error.value)
+
+
+def test_a_function_of_ones_own_may_leave_out_missing_values() -> None:
+    target = torch.tensor([1.0, torch.nan, 2.0])
+    loss = criterion(lambda output, truth: (output - truth).square().nanmean())
+    loss.check(torch.zeros(3), target)
+    loss.check_held(torch.zeros(3), target)
 
 
 def test_a_reward_of_ones_own_may_weigh_less_than_0() -> None:

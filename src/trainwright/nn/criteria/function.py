@@ -67,6 +67,9 @@ class FunctionCriterion(Criterion):
     def _found(self, output: Any, batch: Any) -> dict[str, Any]:
         return {name: argument(name, output, batch, self.names, self.name) for name in self.extra}
 
+    def check_held(self, output: Any, target: Any, batch: Any = None) -> None:
+        """A function of one's own may leave out values that are missing: no target is refused."""
+
     def check(self, output: Any, target: Any, batch: Any = None) -> None:
         """Calls the function once; raises DataError when it gives no tensor, or broadcasts output and target against each other."""
         watch = watched(self.name, *self.arguments(output, target, batch)) if self.options.check_values else None

@@ -22,8 +22,11 @@ def _weights(given: Any) -> Any:
     return given
 
 
-Weights = Annotated[list[Annotated[float, Field(ge=0)]], BeforeValidator(refusal(_weights))]
+Weight = Annotated[float, Field(ge=0)]
+Weights = Annotated[list[Weight] | None, BeforeValidator(refusal(_weights))]
 """A weight for each class, 0 or more and not all 0."""
+BalancedWeights = Annotated[list[Weight] | Balanced | None, BeforeValidator(refusal(_weights))]
+"""The same, or weights by the training targets."""
 
 
 def _reduction(given: Any) -> Any:
@@ -50,7 +53,7 @@ class CriterionOptions(PartConfig):
 class WeightedOptions(CriterionOptions):
     """What criteria with class weights have; torch's word `weight` is understood too."""
 
-    class_weight: Weights | Balanced | None = None
+    class_weight: BalancedWeights = None
     """A weight for each class, or `balanced`: rows / (classes · rows of the class), of the training targets."""
 
     @model_validator(mode="before")
@@ -64,7 +67,7 @@ class WeightedOptions(CriterionOptions):
 class LabelWeightedOptions(WeightedOptions):
     """What criteria over labels that do not exclude each other have."""
 
-    class_weight: Weights | None = None
+    class_weight: Weights = None
     """A weight for each label (dimension 1 of the output); torch's `weight`."""
 
 
@@ -140,7 +143,7 @@ class BCEWithLogitsOptions(LabelWeightedOptions):
     """Binary cross-entropy of logits."""
 
     type: str = "bce_with_logits"
-    pos_weight: Weights | Balanced | None = None
+    pos_weight: BalancedWeights = None
     """The weight of positives of each label, or `balanced`: negatives / positives of the training targets."""
 
 
@@ -338,7 +341,7 @@ class LinearCrossEntropyOptions(WeightedOptions):
     """Last layer and cross-entropy in one, without logits in memory (torch 2.13 or newer); the model gives the layer's input."""
 
     type: str = "linear_cross_entropy"
-    class_weight: Weights | None = None
+    class_weight: Weights = None
     """A weight for each class."""
     in_features: int = Field(gt=0)
     """Values the model gives for each row."""
