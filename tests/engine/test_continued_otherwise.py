@@ -16,6 +16,8 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 import trainwright as tw
 from trainwright.config.errors import ConfigError, Interrupted, RunError
+from trainwright.data.rows import TensorRows
+from trainwright.engine.fingerprint import rows_number, spread
 
 X = torch.randn(96, 4, generator=torch.Generator().manual_seed(0))
 Y = (X[:, 0] > 0).long()
@@ -82,9 +84,25 @@ def test_other_rows_are_refused_and_the_same_go_on_as_if_never_stopped(form: str
         fitted(tmp_path / "run", FORMS[form](X), 9, callbacks=[StopAt(3)])
     with pytest.raises(RunError, match="cannot be continued") as error:
         fitted(tmp_path / "run", FORMS[form](X + 1), 9, resume=True)
-    assert "first training rows are others" in error.value.why
+    assert "training rows are others" in error.value.why
     continued = fitted(tmp_path / "run", FORMS[form](X), 9, resume=True)
     assert same(weights(continued), weights(fitted(tmp_path / "whole", FORMS[form](X), 9)))
+
+
+@pytest.mark.parametrize("form", ["tensors", "list", "map", "loader in order"])
+def test_a_last_row_that_is_another_is_refused(form: str, tmp_path: Path) -> None:
+    forms = FORMS | {"tensors": lambda x: (x, Y), "loader in order": lambda x: loader(x, shuffle=False)}
+    other = torch.cat([X[:-1], X[-1:] + 1])
+    fitted(tmp_path / "run", forms[form](X), 3)
+    with pytest.raises(RunError) as error:
+        fitted(tmp_path / "run", forms[form](other), 9, resume=True)
+    assert "training rows are others" in error.value.why
+
+
+def test_rows_in_memory_are_looked_at_from_the_first_to_the_last() -> None:
+    assert spread(5, 8).tolist() == [0, 1, 2, 3, 4] and spread(101, 5).tolist() == [0, 25, 50, 75, 100]
+    large = TensorRows({"input": torch.zeros(3000, 2048)})
+    assert rows_number(large, 0) != rows_number(TensorRows({"input": torch.cat([torch.zeros(2999, 2048), torch.ones(1, 2048)])}), 0)
 
 
 @pytest.mark.parametrize("other", [{"shuffle": False}, {"sampler": range(95, -1, -1), "shuffle": None}])
@@ -92,7 +110,7 @@ def test_another_order_of_a_loader_is_refused(other: dict[str, Any], tmp_path: P
     fitted(tmp_path / "run", loader(X), 3)
     with pytest.raises(RunError) as error:
         fitted(tmp_path / "run", loader(X, **other), 9, resume=True)
-    assert "another order" in error.value.why or "first training rows" in error.value.why
+    assert "another order" in error.value.why or "training rows" in error.value.why
 
 
 def test_of_another_number_of_batches_it_is_batches_that_are_told(tmp_path: Path) -> None:
@@ -106,7 +124,7 @@ def test_other_validation_rows_are_refused(tmp_path: Path) -> None:
     fitted(tmp_path / "run", (X, Y), 3, validation=loader(X, shuffle=False))
     with pytest.raises(RunError) as error:
         fitted(tmp_path / "run", (X, Y), 9, resume=True, validation=loader(X + 1, shuffle=False))
-    assert "first validation rows are others" in error.value.why
+    assert "validation rows are others" in error.value.why
 
 
 def test_rows_that_are_others_each_time_are_not_compared(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -1,4 +1,4 @@
-"""Numbers by which data are known again when a run continues: their first rows, and the order in which a loader gives them."""
+"""Numbers by which data are known again when a run continues: rows of theirs, and the order in which a loader gives them."""
 
 from __future__ import annotations
 
@@ -20,10 +20,12 @@ from trainwright.engine.pieces import is_ready
 if TYPE_CHECKING:
     from trainwright.engine.session import Session
 
-FIRST = 64
-"""Rows in memory that are looked at."""
-FIRST_READ = 8
-"""Rows that are read, and may be slow to decode, that are looked at."""
+WHOLE = 1 << 24
+"""Bytes of rows in memory that are looked at whole."""
+SPREAD = 256
+"""Rows of larger ones that are looked at, from the first to the last."""
+READ = 16
+"""The same for rows that are read, and may be slow to decode."""
 DEEP = 8
 
 
@@ -42,9 +44,12 @@ def know_data(session: Session) -> None:
 
 
 def rows_number(rows: Any, seed: int) -> str:
-    """A number for the first rows, drawn as the first epoch draws them; nothing where they are not the same each time."""
+    """A number for rows from the first to the last, drawn as the first epoch draws them; nothing where they are not the same each time.
+
+    Of data that are read in one direction only it is for the first ones, of a loader for its first batch and its last.
+    """
     if isinstance(rows, TensorRows):
-        return digest_of({name: block[:FIRST] for name, block in rows.blocks.items()})
+        return digest_of(rows.blocks if bytes_of(rows) <= WHOLE else rows.take(spread(len(rows), SPREAD)))
     follows = any(hasattr(each, "update_step") for each in chain(getattr(rows, "dataset", None)))
     differing = getattr(rows, "inexact", "") and not getattr(rows, "once", False)  # a generator is to be made again just as it was
     if differing or follows or not len(rows):
@@ -53,7 +58,20 @@ def rows_number(rows: Any, seed: int) -> str:
         rows.begin_epoch(seed, 0)
     if hasattr(rows, "example"):
         return digest_of(rows.example())
-    return digest_of(rows.take(torch.arange(1 if is_ready(rows) else min(FIRST_READ, len(rows)))))
+    if not is_ready(rows):
+        return digest_of(rows.take(spread(len(rows), READ)))
+    ends = spread(len(rows), 2) if order_number(rows) else [0]  # an order that is not a loader's own is read from its beginning
+    return digest_of([rows.take(torch.tensor([place])) for place in ends])
+
+
+def bytes_of(rows: TensorRows) -> int:
+    """The memory that the rows take."""
+    return sum(block.numel() * block.element_size() for block in rows.blocks.values())
+
+
+def spread(rows: int, most: int) -> Tensor:
+    """At most `most` places from the first to the last (int64, ascending)."""
+    return torch.linspace(0, rows - 1, min(rows, most), dtype=torch.float64).round().long()
 
 
 def order_number(rows: Any) -> str:

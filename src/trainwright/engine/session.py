@@ -105,7 +105,7 @@ class Session:
     saved_extent: list[Any] | None = None
     """Steps per epoch and in all, as the checkpoint that was loaded has them."""
     data_numbers: dict[str, str] = field(default_factory=dict)
-    """Numbers by which the data are known again: of their first rows, and of a loader's order."""
+    """Numbers by which the data are known again: of rows of theirs, and of a loader's order."""
     fork: bool = False
     """Whether the checkpoint to be loaded is another run's."""
     step: int = 0
