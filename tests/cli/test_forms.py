@@ -142,6 +142,17 @@ def test_a_run_is_measured_on_the_rows_that_it_held_back(folder, monkeypatch, ca
     assert "would be measured as if they were new" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["own", "table"])
+def test_a_run_is_continued_where_it_is(folder, monkeypatch, capsys, name):
+    monkeypatch.chdir(folder)
+    for setting in ("run.dir=elsewhere", "run.name=another"):
+        assert main(["resume", name, setting]) == 2
+        told = capsys.readouterr().err
+        assert "is continued where it is" in told and "--fork" in told
+    assert not (folder / "elsewhere").exists()
+    assert main(["resume", name, f"run.dir={folder / name}"]) == 0
+
+
 def test_a_limit_of_batches_counts_where_a_run_is_measured(folder, monkeypatch, capsys):
     monkeypatch.chdir(folder)
     numbers = []

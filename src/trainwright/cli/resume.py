@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from pathlib import Path
 
 from trainwright.cli.parser import ConfiguredParser, add_trust_flag
+from trainwright.config.compose import override
+from trainwright.config.errors import RequestError
+from trainwright.config.places import spelled
 
 
 def run(words: Sequence[str]) -> int:
@@ -22,11 +27,24 @@ def run(words: Sequence[str]) -> int:
     from trainwright.api.resume import with_config
 
     found = with_config(arguments.run)
+    if not arguments.fork:
+        refuse_another_place(arguments.settings, found.path)
     if is_own_run(found):
         refuse_fork(found) if arguments.fork else resume_own(found, arguments.settings)
     else:
         (fork if arguments.fork else resume)(arguments.run, arguments.settings)
     return 0
+
+
+def refuse_another_place(settings: Sequence[str], path: Path) -> None:
+    """Raise RequestError for a setting that names another folder than that of the run, which goes on where it is."""
+    for text in settings:
+        setting = override(text)
+        named = spelled(setting.path)
+        same = named == "run.dir" and os.path.realpath(str(setting.value.value)) == os.path.realpath(path)
+        if named in ("run.dir", "run.name") and not same:
+            fix = "leave it out; what begins in another folder is a child run (--fork) or a new one (trainwright train)"
+            raise RequestError(f"a run is continued where it is: {path}", where=f"command line: {text}", fix=fix)
 
 
 def parser() -> ConfiguredParser:
