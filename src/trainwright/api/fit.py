@@ -64,10 +64,7 @@ def fit(
     (off here unless asked for). With `resume` a run already in `run_dir` is continued, bit for bit, from its last checkpoint. Raises
     ConfigError, DataError or RunError before the first step for a wrong request, and Interrupted once the run was saved after a signal.
     """
-    place = named_place(run_dir)
-    if resume and not place:
-        fix = "give its directory: tw.fit(…, run_dir=DIR, resume=True)"
-        raise ConfigError("resume=True needs to know which run", where="tw.fit", fix=fix)
+    place = choose_place(run_dir, resume)
     others = {"validation": one_of(validation_data, validation, "validation"), "test": one_of(test_data, test, "test")}
     options = {"batch_size": batch_size, "max_steps": max_steps, "max_epochs": max_epochs, **trainer}
     config = read_options(model, loss, optimizer, learning_rate, {"run.seed": seed, "run.device": device}, options)
@@ -85,8 +82,8 @@ def fit(
     config = with_batch_size(config, made.splits["train"])
     if isinstance(made.system, PlainSystem) and loss is None:
         config = config.model_copy(update={"loss": "cross_entropy"})
-    if console is not False and not logging.getLogger("trainwright").hasHandlers():
-        console_logging(logging.WARNING)  # else what is warned of would be in log.txt alone
+    if console is not False:
+        show_warnings()
     again = f"tw.fit(…, run_dir={place!r}, resume=True)"
     kept: dict[str, Any] = {"continue_with": again, "console": console, "initial_checkpoint": True}
     engine = Trainer(config.trainer, seed=seed, device=device, callbacks=callbacks, **kept)
@@ -95,6 +92,21 @@ def fit(
         refuse_changed(config, Path(place))
     with RunDirectory.create(place, type(model).__name__, resume=resume, python=True) as run:
         return trained(run, made, engine, config, resume)
+
+
+def choose_place(run_dir: str | os.PathLike[str] | None, resume: bool) -> str:
+    """The run's directory as text, empty for none. Raises ConfigError for `resume` without one."""
+    place = named_place(run_dir)
+    if resume and not place:
+        fix = "give its directory: tw.fit(…, run_dir=DIR, resume=True)"
+        raise ConfigError("resume=True needs to know which run", where="tw.fit", fix=fix)
+    return place
+
+
+def show_warnings() -> None:
+    """Show what is warned of, where the program has no logging of its own: it would be in log.txt alone."""
+    if not logging.getLogger("trainwright").hasHandlers():
+        console_logging(logging.WARNING)
 
 
 def trained(run: RunDirectory, made: Adapted, engine: Trainer, config: FitConfig, resume: bool) -> FitResult:
