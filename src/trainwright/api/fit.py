@@ -79,9 +79,7 @@ def fit(
         limit=config.trainer.limit_batches,
         seed=seed,
     )
-    config = with_batch_size(config, made.splits["train"])
-    if isinstance(made.system, PlainSystem) and loss is None:
-        config = config.model_copy(update={"loss": "cross_entropy"})
+    config = settle(config, made, loss)
     if console is not False:
         show_warnings()
     again = f"tw.fit(…, run_dir={place!r}, resume=True)"
@@ -101,6 +99,13 @@ def choose_place(run_dir: str | os.PathLike[str] | None, resume: bool) -> str:
         fix = "give its directory: tw.fit(…, run_dir=DIR, resume=True)"
         raise ConfigError("resume=True needs to know which run", where="tw.fit", fix=fix)
     return place
+
+
+def settle(config: FitConfig, made: Adapted, loss: Any) -> FitConfig:
+    """The configuration with what the data and the model decide: the batch size of ready batches, the loss of a plain model."""
+    config = with_batch_size(config, made.splits["train"])
+    plain = isinstance(made.system, PlainSystem) and loss is None
+    return config.model_copy(update={"loss": "cross_entropy"}) if plain else config
 
 
 def show_warnings() -> None:
