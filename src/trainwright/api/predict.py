@@ -39,8 +39,8 @@ def predict_file(
     run = load(run_path)
     if output is not None:
         ensure_table(Path(output), escape_formulas)
-        refuse_among(output, source)
         ensure_output(output, [source if isinstance(source, str | os.PathLike) else [], trained_on(run.directory)])
+        refuse_among(output, source)
     table = run.model.predict(run.model.encoder.read(source))
     if output is not None:
         write_table(table, Path(output), escape_formulas=escape_formulas)
