@@ -285,6 +285,14 @@ OUT_OF_MEMORY = [
     "DefaultCPUAllocator: not enough memory: you tried to allocate 1099511627776 bytes.",
     "std::bad_alloc",
     "unable to mmap 4096 bytes from file </x>: Cannot allocate memory (12)",
+    "CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(handle)`",
+    "Unable to find a valid cuDNN algorithm to run convolution",
+    "HIP error: rocblas_status_memory_error",
+    "level_zero backend failed with error: 39 (UR_RESULT_ERROR_OUT_OF_DEVICE_MEMORY)",
+    "Native API failed. Native API returns: -6 (PI_ERROR_OUT_OF_HOST_MEMORY)",
+    "Error: command buffer exited with error status: Insufficient Memory (00000008:kIOGPUCommandBufferCallbackErrorOutOfMemory)",
+    "Invalid buffer size: 20.00 GiB",
+    "magma error: MAGMA_ERR_DEVICE_ALLOC",
 ]
 OTHER_FAULTS = [
     "shapes cannot be multiplied",
@@ -295,6 +303,8 @@ OTHER_FAULTS = [
     "cuDNN error: CUDNN_STATUS_NOT_SUPPORTED. This error may appear if you passed in a non-contiguous input.",
     "cuDNN error: CUDNN_STATUS_BAD_PARAM",
     "CUDA error: unspecified launch failure",
+    "GET was unable to find an engine to execute this computation",
+    "CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasSgemm`",
     "memory format option is only supported by strided tensors",
 ]
 

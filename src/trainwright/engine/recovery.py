@@ -21,12 +21,14 @@ if TYPE_CHECKING:
 log = logging.getLogger("trainwright.engine")
 
 NO_MEMORY = re.compile(
-    r"allocate memory|not enough memory|bad[ _]alloc|out[ _]of[ _]memory|outofmemory|ErrorMemoryAllocation"
-    r"|ALLOC_?FAILED|ALLOCATION_FAILED|STATUS_INSUFFICIENT_RESOURCES|(?:unable|failed) to allocate",
+    r"allocate memory|not enough memory|bad[ _]alloc|out[ _]of[ _](?:device[ _]|host[ _])?memory|outofmemory|ErrorMemoryAllocation"
+    r"|ALLOC_?FAILED|ALLOCATION_FAILED|STATUS_INSUFFICIENT_RESOURCES|(?:unable|failed) to allocate"
+    r"|insufficient memory|status_memory_error|ERR_(?:DEVICE|HOST)_ALLOC|Invalid buffer size"
+    r"|NOT_INITIALIZED when calling .cublasCreate|Unable to find a valid cuDNN algorithm",
     re.IGNORECASE,
 )
-"""How the host, CUDA, cuBLAS, cuDNN, cuSPARSE, cuSOLVER, cuFFT, NCCL, HIP and MPS say that memory ran out; nothing that leaves the device
-unusable, such as an illegal access, is among it."""
+"""How the host, CUDA, cuBLAS, cuDNN, cuSPARSE, cuSOLVER, cuFFT, MAGMA, NCCL, HIP, SYCL and MPS say that memory ran out; nothing that leaves
+the device unusable, such as an illegal access, is among it."""
 TRUSTED = 2
 """Times gone back because of batches since one row before the update that led to it is suspected too."""
 
