@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
+from torch.utils.data import DataLoader
 
 import trainwright as tw
 
@@ -133,3 +134,18 @@ def test_a_lightning_module_is_said(tmp_path: Path, caplog: pytest.LogCaptureFix
     with caplog.at_level(logging.WARNING):
         log = log_of(module, tmp_path / "run")
     assert SAID in log and module.calls == 2 * 5
+
+
+@pytest.mark.parametrize("how, accumulation, said", [("mean", 3, True), ("mean", 1, False), ("rows", 3, False)])
+def test_ready_batches_that_make_a_step_together_are_compared_too(
+    how: str, accumulation: int, said: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Rows(Ragged):
+        def training_step(self, batch: Any, moment: Any) -> Any:
+            return super().training_step(batch, moment) if how == "mean" else self.embedding(batch["input"]).pow(2).mean()
+
+    rows = [{"input": tokens, "target": labels} for tokens, labels in zip(TOKENS, LABELS, strict=True)]
+    loader = DataLoader(rows, batch_size=6, shuffle=True)  # type: ignore[arg-type]
+    with caplog.at_level(logging.WARNING):
+        tw.fit(Rows("mean"), loader, max_steps=2, accumulation=accumulation, run_dir=tmp_path / "run", console=False)
+    assert (SAID in caplog.text) == said

@@ -36,11 +36,17 @@ def say_inexact_pieces(session: Session) -> None:
     plan = session.plan
     in_use = plan.micro_batch_size < plan.batch_size
     may_heal = session.device.type != "cpu" and session.config.recovery.out_of_memory == "heal"
-    if session.manual or plan.ready or not (in_use or may_heal) or plan.batch_size < 2 or getattr(session.train, "once", False):
+    if (
+        session.manual
+        or (plan.ready and getattr(session.train, "order", None) is None)
+        or not (in_use or may_heal)
+        or plan.batch_size < 2
+        or getattr(session.train, "once", False)
+    ):
         return
     if getattr(getattr(session.system, "criterion", None), "inexact", ""):
         return  # it says so itself
-    found = differing(session)
+    found = differing_ready(session) if plan.ready else differing(session)
     if found is None:
         return
     whole, joined = found
@@ -76,6 +82,44 @@ def differing(session: Session) -> tuple[float, float] | None:
             if _apart(values[0], joined, tolerance):
                 return values[0], joined  # type: ignore[return-value]
     return None
+
+
+def differing_ready(session: Session) -> tuple[float, float] | None:
+    """The same for batches that come ready: the loss of two joined to one, and of both as pieces of a step."""
+    system: Any = session.system
+    dtype = next((each.dtype for each in system.parameters() if each.is_floating_point()), torch.float32)
+    tolerance = TOLERANCE.get(dtype, COARSE) if session.config.precision.type == "fp32" else COARSE
+    with untouched(system), rehearsing(system):
+        system.train(False)
+        for place in range(min(TRIES, len(session.train) - 1)):
+            pieces = [session.placed(session.train.take(torch.tensor([each]))) for each in (place, place + 1)]
+            whole = joined_batch(pieces)
+            if whole is None:
+                return None
+            values = [_loss(session, [whole], seed) for seed in (0, 1)]
+            joined = _loss(session, pieces, 0)
+            if None in (*values, joined) or _apart(values[0], values[1], tolerance):
+                return None
+            if _apart(values[0], joined, tolerance):
+                return values[0], joined  # type: ignore[return-value]
+    return None
+
+
+def joined_batch(batches: list[Any]) -> Any:
+    """Two batches of tensors as one; None for others, or where the sizes of their rows differ."""
+    first, second = batches if len(batches) == 2 else (None, None)
+    if isinstance(first, torch.Tensor) and isinstance(second, torch.Tensor):
+        fits = first.dim() and first.dim() == second.dim() and first.shape[1:] == second.shape[1:]
+        return torch.cat([first, second]) if fits else None
+    if type(first) not in (dict, list, tuple) or type(first) is not type(second) or len(first) != len(second):  # type: ignore[arg-type]
+        return None
+    keys = list(first) if isinstance(first, dict) else list(range(len(first)))  # type: ignore[arg-type]
+    if isinstance(first, dict) and keys != list(second):  # type: ignore[arg-type]
+        return None
+    parts = [joined_batch([first[key], second[key]]) for key in keys]  # type: ignore[index]
+    if any(part is None for part in parts):
+        return None
+    return dict(zip(keys, parts, strict=True)) if isinstance(first, dict) else type(first)(parts)  # type: ignore[misc]
 
 
 def _apart(one: Any, other: Any, tolerance: float) -> bool:
