@@ -230,9 +230,10 @@ def test_what_is_written_in_eight_bits_is_read_back_to_the_nearest_level(seed: i
     codes, scales = torch.zeros(blocks, 64, dtype=torch.uint8), torch.zeros(blocks)
     coder.write(values, codes, scales)
     back = coder.read(codes, scales, values)
-    share = values / scales.repeat_interleave(64)[:count]
-    nearest = (share[:, None] - levels(signed)[None]).abs().min(dim=1).values
-    error = (back - values).abs() / scales.repeat_interleave(64)[:count]
+    largest = scales.repeat_interleave(64)[:count].double()  # compared in float64: the bound is tight, and float32 would round it away
+    share = values.double() / largest
+    nearest = (share[:, None] - levels(signed)[None].double()).abs().min(dim=1).values
+    error = (back.double() - values.double()).abs() / largest
     smallest = float(levels(signed)[levels(signed) > 0].min())
     assert bool((error <= nearest + share.abs() / 2**9 + (0 if signed else smallest)).all())
     assert signed or bool(((back > 0) == (values > 0)).all())
