@@ -26,6 +26,8 @@ SPREAD = 256
 """Rows of larger ones that are looked at, from the first to the last."""
 READ = 16
 """The same for rows that are read, and may be slow to decode."""
+FIRST = 8
+"""The first of rows that workers read: a row that brings its reader down must not be met in the main process."""
 DEEP = 8
 
 
@@ -34,8 +36,12 @@ def know_data(session: Session) -> None:
     validation = getattr(session.validation, "rows", session.validation)
     try:
         with session.interrupts.waits:
-            found = {"first_rows": rows_number(session.train, session.seed), "order": order_number(session.train)}
-            found |= {"validation_rows": "" if validation is None else rows_number(validation, 0)}
+            ahead = session.config.loader.workers > 0
+            found = {"order": order_number(session.train)}
+            for name, rows, seed in (("first_rows", session.train, session.seed), ("validation_rows", validation, 0)):
+                by_workers = ahead and not isinstance(rows, TensorRows) and rows is not None and not is_ready(rows)
+                # under a name of its own: with other workers a continued run takes another number, which is not compared
+                found[f"{name}_of_workers" if by_workers else name] = "" if rows is None else rows_number(rows, seed, by_workers)
     except Waited:
         requeued = requeue() if session.interrupts.requeues else ""
         what = f"{session.interrupts.name}: stopped before the first step; there was nothing new to save{requeued}"
@@ -43,10 +49,10 @@ def know_data(session: Session) -> None:
     session.data_numbers = {name: number for name, number in found.items() if number}
 
 
-def rows_number(rows: Any, seed: int) -> str:
+def rows_number(rows: Any, seed: int, by_workers: bool = False) -> str:
     """A number for rows from the first to the last, drawn as the first epoch draws them; nothing where they are not the same each time.
 
-    Of data that are read in one direction only it is for the first ones, of a loader for its first batch and its last.
+    Of data that are read in one direction only, or by workers, it is for the first ones, of a loader for its first batch and its last.
     """
     if isinstance(rows, TensorRows):
         return digest_of(rows.blocks if bytes_of(rows) <= WHOLE else rows.take(spread(len(rows), SPREAD)))
@@ -59,7 +65,7 @@ def rows_number(rows: Any, seed: int) -> str:
     if hasattr(rows, "example"):
         return digest_of(rows.example())
     if not is_ready(rows):
-        return digest_of(rows.take(spread(len(rows), READ)))
+        return digest_of(rows.take(torch.arange(min(FIRST, len(rows))) if by_workers else spread(len(rows), READ)))
     ends = spread(len(rows), 2) if order_number(rows) else [0]  # an order that is not a loader's own is read from its beginning
     return digest_of([rows.take(torch.tensor([place])) for place in ends])
 

@@ -28,8 +28,10 @@ EVALUATED, RUNNING, STATE = "evaluated.safetensors", "running.safetensors", "tra
 FORMAT = 1
 DATA = {
     "first_rows": "the training rows are others than they were",
+    "first_rows_of_workers": "the training rows are others than they were",
     "order": "the loader gives its rows in another order than it did",
     "validation_rows": "the validation rows are others than they were",
+    "validation_rows_of_workers": "the validation rows are others than they were",
 }
 """Numbers of the data, and what is said of another one."""
 GROWN = ("micro_batch_size", "batch_size", "first_tick", "first_epoch")
