@@ -163,7 +163,7 @@ def loaded_files() -> dict[str, Path]:
     """Module → file of the Python code in this process that is neither Trainwright's, nor installed, nor Python's own."""
     places = {Path(version.__file__).parent, *(Path(sysconfig.get_path(each)) for each in ("stdlib", "platstdlib", "scripts"))}
     found = {}
-    for name, module in list(sys.modules.items()):
+    for name, module in sys.modules.copy().items():
         file = getattr(module, "__file__", None)
         if not isinstance(file, str) or not file.endswith(".py"):
             continue
