@@ -90,12 +90,12 @@ def backwards(loss: Loss, backward: Backward) -> None:
 def adapted(session: Session, batch: dict[str, Tensor]) -> Step:
     """What the loop calls of a system in one step, hooks as it calls them."""
     system, hooks, backward = session.system, session.hooks, Backward()
-    moment = session.moment()
+    context = session.context()
 
     def step() -> None:
         for hook in hooks.on_train_batch_start:
             hook(session, system, batch, 0)
-        loss = system.training_step(batch, moment)
+        loss = system.training_step(batch, context)
         for hook in hooks.on_before_backward:
             hook(session, system, loss)
         backwards(loss, backward)

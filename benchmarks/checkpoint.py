@@ -60,7 +60,7 @@ class Bench:
         """Seconds of a step."""
         begun = time.perf_counter()
         train_step(self.session, self.rows, 0, rows=self.batch)
-        self.session.tick = self.session.step
+        self.session.batches_seen = self.session.step
         return time.perf_counter() - begun
 
     def blocking(self) -> float:

@@ -20,7 +20,7 @@ from trainwright.data.rows import TensorRows
 from trainwright.engine.callbacks.base import HOOKS, Callback
 from trainwright.engine.callbacks.lambda_callback import LambdaCallback
 from trainwright.engine.config import TrainerConfig
-from trainwright.engine.system import Batch, Loss, Moment
+from trainwright.engine.system import Batch, Loss, StepContext
 from trainwright.engine.trainer import Trainer
 
 PAGE = Path(__file__).parent / "hooks.md"
@@ -42,25 +42,25 @@ class Recorded(nn.Module):
         super().__init__()
         self.line, self.events, self.failing = nn.Linear(2, 1), events, failing
 
-    def update_step(self, moment: Moment) -> None:
+    def update_step(self, context: StepContext) -> None:
         self.events.append("update_step()")
 
-    def training_step(self, batch: Batch, moment: Moment) -> Loss:
+    def training_step(self, batch: Batch, context: StepContext) -> Loss:
         self.events.append("training_step()")
         if self.failing:
             raise RuntimeError("an error")
         return Loss(functional.mse_loss(self.line(batch["x"]), batch["y"], reduction="sum"), len(batch["x"]))
 
-    def evaluation_step(self, batch: Batch, moment: Moment) -> dict[str, Tensor]:
+    def evaluation_step(self, batch: Batch, context: StepContext) -> dict[str, Tensor]:
         return {"error": self.line(batch["x"]) - batch["y"]}
 
-    def validation_step(self, batch: Batch, moment: Moment) -> dict[str, Tensor]:
+    def validation_step(self, batch: Batch, context: StepContext) -> dict[str, Tensor]:
         self.events.append("validation_step()")
-        return self.evaluation_step(batch, moment)
+        return self.evaluation_step(batch, context)
 
-    def test_step(self, batch: Batch, moment: Moment) -> dict[str, Tensor]:
+    def test_step(self, batch: Batch, context: StepContext) -> dict[str, Tensor]:
         self.events.append("test_step()")
-        return self.evaluation_step(batch, moment)
+        return self.evaluation_step(batch, context)
 
     def predict_step(self, batch: Batch) -> dict[str, Tensor]:
         self.events.append("predict_step()")

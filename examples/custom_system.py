@@ -44,11 +44,11 @@ class Oscillator(tw.System):
         """The swing at times t (b, 1)."""
         return self.net(2 * t / END - 1)
 
-    def training_step(self, batch: dict[str, Tensor], moment: tw.Moment) -> dict[str, Tensor]:
+    def training_step(self, batch: dict[str, Tensor], context: tw.StepContext) -> dict[str, Tensor]:
         # A mapping of parts: each is weighted by `loss` of the options and logged under its name.
         measured = (self(batch["t"]) - batch["u"]).square().mean()
-        # `moment.generator` follows from the run's seed and the step, so a run that is continued draws the same times.
-        t = END * torch.rand(self.config.points, 1, generator=moment.generator)
+        # `context.generator` follows from the run's seed and the step, so a run that is continued draws the same times.
+        t = END * torch.rand(self.config.points, 1, generator=context.generator)
         return {"measured": measured, "equation": self.residual(t).square().mean()}
 
     def residual(self, t: Tensor) -> Tensor:
@@ -60,7 +60,7 @@ class Oscillator(tw.System):
         damping, frequency = softplus(self.raw)
         return (acceleration + 2 * damping * speed + frequency**2 * u) / 10  # about as large as u itself
 
-    def evaluation_step(self, batch: dict[str, Tensor], moment: tw.Moment) -> dict[str, Tensor]:
+    def evaluation_step(self, batch: dict[str, Tensor], context: tw.StepContext) -> dict[str, Tensor]:
         # One number per row, here against the truth; the mean over rows is a metric of the split.
         return {"mae": (self(batch["t"]) - batch["u"]).abs().squeeze(1)}
 

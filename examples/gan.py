@@ -56,7 +56,7 @@ class Gan(tw.System):
         """Points (n, 2) that the generator throws."""
         return self.generator(torch.randn(rows, self.config.noise))
 
-    def training_step(self, batch: dict[str, Tensor], moment: tw.Moment) -> dict[str, Tensor]:
+    def training_step(self, batch: dict[str, Tensor], context: tw.StepContext) -> dict[str, Tensor]:
         generator, discriminator = self.optimizers()
         # Torch's default generator is seeded from the step, so plain torch.randn is the same in a run that is continued.
         real, fake = batch["input"].requires_grad_(), self.sample(len(batch["input"]))

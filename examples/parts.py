@@ -86,8 +86,8 @@ class Face(tw.BaseObject):
     def configure(self) -> None:
         self.softness = self.cfg.softness.value(0, 0.0)
 
-    def update_step(self, moment: tw.Moment) -> None:
-        self.softness = self.cfg.softness.value(moment.step, moment.epoch)
+    def update_step(self, context: tw.StepContext) -> None:
+        self.softness = self.cfg.softness.value(context.step, context.epoch)
 
     def seen(self, points: Tensor, softness: float) -> Tensor:
         """The colours (n, 3) of a smiling face at points (n, 2)."""
@@ -128,7 +128,7 @@ class Painter(tw.System):
         colour, covered = self.geometry(points)
         return covered * colour + (1 - covered) * self.background.colour
 
-    def training_step(self, batch: dict[str, Tensor], moment: tw.Moment) -> dict[str, Tensor]:
+    def training_step(self, batch: dict[str, Tensor], context: tw.StepContext) -> dict[str, Tensor]:
         points = self.points(batch, SIDE)
         off = (self(points) - self.guidance.seen(points, self.guidance.softness)).square().mean()
         return {"guidance": off, "sparsity": self.geometry.strength.exp().sum()}  # weighted by lambda_guidance, lambda_sparsity
@@ -138,7 +138,7 @@ class Painter(tw.System):
         points, shape = self.points(batch, side), (len(batch["centre"]), side, side, 3)
         return self(points).reshape(shape), self.guidance.seen(points, 0.02).reshape(shape)
 
-    def evaluation_step(self, batch: dict[str, Tensor], moment: tw.Moment) -> dict[str, Tensor]:
+    def evaluation_step(self, batch: dict[str, Tensor], context: tw.StepContext) -> dict[str, Tensor]:
         painted, wanted = self.pictures(batch, 2 * SIDE)
         return {"mse": (painted - wanted).square().mean((1, 2, 3))}
 
@@ -146,15 +146,15 @@ class Painter(tw.System):
 class Filmed:
     """A mixin for the painter: each validation saves a picture, and the test makes a film of them, in the run's `media/`."""
 
-    def validation_step(self: Any, batch: dict[str, Tensor], moment: tw.Moment) -> dict[str, Tensor]:
+    def validation_step(self: Any, batch: dict[str, Tensor], context: tw.StepContext) -> dict[str, Tensor]:
         painted, wanted = self.pictures(batch, 64)
         row = [{"type": "rgb", "img": each[0].clamp(0, 1), "kwargs": {"data_range": (0, 1)}} for each in (painted, wanted)]
-        self.media.save_image_grid(f"steps/{moment.step}.png", [row], texts=[f"step {moment.step}"])
-        return self.evaluation_step(batch, moment)
+        self.media.save_image_grid(f"steps/{context.step}.png", [row], texts=[f"step {context.step}"])
+        return self.evaluation_step(batch, context)
 
-    def test_step(self: Any, batch: dict[str, Tensor], moment: tw.Moment) -> dict[str, Tensor]:
+    def test_step(self: Any, batch: dict[str, Tensor], context: tw.StepContext) -> dict[str, Tensor]:
         self.media.save_img_sequence("film.gif", "steps", r"(\d+)\.png", fps=2)
-        return self.evaluation_step(batch, moment)
+        return self.evaluation_step(batch, context)
 
 
 class Views:

@@ -36,7 +36,7 @@ class Vae(tw.System):
         self.encoder = nn.Sequential(nn.Linear(SIZE * SIZE, width), nn.SiLU(), nn.Linear(width, 2 * latent))
         self.decoder = nn.Sequential(nn.Linear(latent, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, SIZE * SIZE))
 
-    def training_step(self, batch: dict[str, Tensor], moment: tw.Moment) -> dict[str, Tensor]:
+    def training_step(self, batch: dict[str, Tensor], context: tw.StepContext) -> dict[str, Tensor]:
         picture = batch["picture"]
         mean, log_variance = self.encoder(picture).chunk(2, dim=1)
         drawn = mean + (0.5 * log_variance).exp() * torch.randn_like(mean)  # seeded by the run and the step
@@ -44,7 +44,7 @@ class Vae(tw.System):
         divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1)
         return {"reconstruction": off.mean(), "divergence": divergence.mean()}
 
-    def evaluation_step(self, batch: dict[str, Tensor], moment: tw.Moment) -> dict[str, Tensor]:
+    def evaluation_step(self, batch: dict[str, Tensor], context: tw.StepContext) -> dict[str, Tensor]:
         picture = batch["picture"]
         mean, _ = self.encoder(picture).chunk(2, dim=1)
         return {"loss": (self.decoder(mean) - picture).square().mean(1)}  # per pixel, without the noise

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from trainwright.config.scheduled import Scheduled as Scheduled
     from trainwright.engine.callbacks.base import Callback as Callback
     from trainwright.engine.system import Loss as Loss
-    from trainwright.engine.system import Moment as Moment
+    from trainwright.engine.system import StepContext as StepContext
     from trainwright.nn.counting import n_params as n_params
     from trainwright.nn.dims import append_dims as append_dims
     from trainwright.nn.modes import eval_mode as eval_mode
@@ -69,7 +70,7 @@ _WHERE = {
     "BaseObject": "trainwright.systems.configurable",
     "Updateable": "trainwright.systems.updating",
     "Loss": "trainwright.engine.system",
-    "Moment": "trainwright.engine.system",
+    "StepContext": "trainwright.engine.system",
     "ConfigModel": "trainwright.config.model",
     "Part": "trainwright.config.own_parts",
     "Scheduled": "trainwright.config.scheduled",
@@ -85,6 +86,9 @@ _WHERE = {
     "TrainwrightError": "trainwright.config.errors",
 }
 
+_RENAMED = {"Moment": "StepContext"}
+"""Names of before, known for one more release."""
+
 __all__ = [
     "BaseModule",
     "BaseObject",
@@ -95,10 +99,10 @@ __all__ = [
     "ExponentialLR",
     "InverseLR",
     "Loss",
-    "Moment",
     "Part",
     "Run",
     "Scheduled",
+    "StepContext",
     "System",
     "TrainwrightError",
     "Updateable",
@@ -129,6 +133,9 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in ("config", "nn"):
         return import_module(f"trainwright.{name}")
+    if name in _RENAMED:
+        warnings.warn(f"trainwright.{name} is now called {_RENAMED[name]}", DeprecationWarning, stacklevel=2)
+        name = _RENAMED[name]
     if name not in _WHERE:
         raise AttributeError(f"module 'trainwright' has no attribute '{name}'")
     return getattr(import_module(_WHERE[name]), name)

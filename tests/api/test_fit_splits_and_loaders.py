@@ -23,11 +23,11 @@ class Seen(tw.System):
     def build(self, spec: Any) -> None:
         self.net, self.batches, self.measured = nn.Linear(2, 1), list[Any](), list[Any]()
 
-    def training_step(self, batch: Any, moment: Any) -> Tensor:
+    def training_step(self, batch: Any, context: Any) -> Tensor:
         self.batches.append(batch)
         return self.net(torch.ones(3, 2)).pow(2).mean()
 
-    def evaluation_step(self, batch: Any, moment: Any) -> Any:
+    def evaluation_step(self, batch: Any, context: Any) -> Any:
         self.measured.append(batch)
         return {"loss": torch.zeros(1)}
 

@@ -22,7 +22,7 @@ class Noisy(tw.System):
     def build(self, spec):
         self.net = nn.Linear(4, 3)
 
-    def training_step(self, batch, moment):
+    def training_step(self, batch, context):
         print("x" * 5000)
         sys.stderr.write("e" * 500 + "\\n")
         return nn.functional.cross_entropy(self.net(batch["input"]), batch["target"])
@@ -95,7 +95,7 @@ class Leaves(tw.System):
         self.net = nn.Linear(4, 3)
         self.steps = 0
 
-    def training_step(self, batch, moment):
+    def training_step(self, batch, context):
         self.steps += 1
         if self.place == "first step" or (self.place == "step" and self.steps > 4):
             leave()

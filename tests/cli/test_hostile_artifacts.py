@@ -48,7 +48,7 @@ class Waves(tw.System):
     def build(self, spec):
         self.net = torch.nn.Linear(3, 1)
 
-    def training_step(self, batch, moment):
+    def training_step(self, batch, context):
         return (self.net(batch["x"]) ** 2).mean()
 
     def predict_step(self, batch):

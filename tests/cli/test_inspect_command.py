@@ -45,7 +45,7 @@ class Own(tw.System):
         self.net = nn.Linear(4, 2)
         self.critic = nn.Linear(2, 1)
 
-    def training_step(self, batch, moment):
+    def training_step(self, batch, context):
         x, y = batch.values()
         self.log("seen", len(x))
         return {"fit": ((self.net(x) - y) ** 2).mean()}

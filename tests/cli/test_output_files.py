@@ -28,7 +28,7 @@ class Small(tw.System):
     def build(self, spec):
         self.net = nn.Linear(3, 2)
 
-    def training_step(self, batch, moment):
+    def training_step(self, batch, context):
         return nn.functional.cross_entropy(self.net(batch["input"]), batch["target"])
 
     def predict_step(self, batch):

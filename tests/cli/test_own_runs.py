@@ -61,7 +61,7 @@ class MySystem(tw.System):
         self.rows, self.classes = spec.rows, spec["classes"]
         self.geometry = tw.make(self.cfg.geometry)
 
-    def training_step(self, batch, moment):
+    def training_step(self, batch, context):
         time.sleep(float(os.environ.get("SLOW", "0")))
         loss = nn.functional.cross_entropy(self.geometry(batch["input"]), batch["target"])
         return {{"fit": loss, "size": torch.stack([each.pow(2).sum() for each in self.parameters()]).sum()}}

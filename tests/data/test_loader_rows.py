@@ -178,10 +178,10 @@ def test_workers_give_the_same_batches(name: str) -> None:
     plan = Plan(n, 1, 1, n, None, "max_time", 1.0)
     feed = Feed(data, LoaderOptions(workers=2), 7, torch.device("cpu"))
     try:
-        for tick in (0, 1, n - 1, n, n + 1):
-            found = feed.take(torch.tensor([tick % n]), plan, tick)
+        for batches_seen in (0, 1, n - 1, n, n + 1):
+            found = feed.take(torch.tensor([batches_seen % n]), plan, batches_seen)
             x, y = (found.x, found.y) if isinstance(found, OwnBatch) else found
-            assert [*x.flatten().tolist(), *y.tolist()] == batch(here, 7, tick // n, tick % n)
+            assert [*x.flatten().tolist(), *y.tolist()] == batch(here, 7, batches_seen // n, batches_seen % n)
     finally:
         feed.close()
 

@@ -174,7 +174,7 @@ class Own(tw.System):
         super().__init__()
         self.inner = nn.Linear(4, 2)
 
-    def training_step(self, batch: Any, moment: Any) -> Any:
+    def training_step(self, batch: Any, context: Any) -> Any:
         return F.cross_entropy(self.inner(batch["input"]), batch["target"])
 
 

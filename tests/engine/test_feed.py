@@ -120,11 +120,11 @@ def test_taking_a_batch_leaves_all_generators_as_they_were() -> None:
 
 @given(st.integers(1, 60), st.integers(1, 20), st.integers(0, 30))
 @settings(max_examples=50, deadline=None)
-def test_the_line_of_batches_is_the_order_of_the_loop_from_any_place(n: int, batch: int, tick: int) -> None:
+def test_the_line_of_batches_is_the_order_of_the_loop_from_any_place(n: int, batch: int, batch_number: int) -> None:
     batch = min(batch, n)
     plan = Plan(n, batch, batch, -(-n // batch), None, "max_time", 1.0)
-    line = batches_from(plan, None, 7, tick)
-    for number in range(tick, tick + 2 * plan.steps_per_epoch + 1):
+    line = batches_from(plan, None, 7, batch_number)
+    for number in range(batch_number, batch_number + 2 * plan.steps_per_epoch + 1):
         request = next(line)
         start, end = plan.bounds(plan.index_of(number))
         expected = epoch_order(7, plan.epoch_of(number), n)[start:end]
@@ -140,10 +140,10 @@ def test_mapped_rows_go_to_workers_as_places_in_their_files(tmp_path: Path) -> N
     data = MappedRows({"input": mapped[10:]}, np.arange(39, -1, -1))
     plan, feed = Plan(40, 8, 8, 5, None, "max_time", 1.0), Feed(data, LoaderOptions(workers=1), 0, CPU)
     try:
-        for tick in (0, 1, 2, 7):
-            start, end = plan.bounds(plan.index_of(tick))
-            order = epoch_order(0, plan.epoch_of(tick), 40)[start:end]
-            assert torch.equal(feed.take(order, plan, tick)["input"], torch.from_numpy(block[49 - order.numpy()]))
+        for batch_number in (0, 1, 2, 7):
+            start, end = plan.bounds(plan.index_of(batch_number))
+            order = epoch_order(0, plan.epoch_of(batch_number), 40)[start:end]
+            assert torch.equal(feed.take(order, plan, batch_number)["input"], torch.from_numpy(block[49 - order.numpy()]))
     finally:
         feed.close()
 

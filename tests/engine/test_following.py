@@ -27,11 +27,11 @@ class Follows(tw.Updateable):
     def now(self) -> float:
         return float(self.steps[-1]) if self.steps else -1.0
 
-    def update_step(self, moment: Any) -> None:
-        self.steps.append(moment.step)
+    def update_step(self, context: Any) -> None:
+        self.steps.append(context.step)
 
-    def update_step_end(self, moment: Any) -> None:
-        self.ends.append(moment.step)
+    def update_step_end(self, context: Any) -> None:
+        self.ends.append(context.step)
 
 
 class Views(Dataset[Any], Follows):
@@ -129,12 +129,12 @@ class System(tw.System):
     def build(self, spec: Any) -> None:
         self.net, self.given, self.tried = nn.Linear(1, 1), dict[int, float](), dict[int, float]()
 
-    def training_step(self, batch: Any, moment: Any) -> Tensor:
-        self.given.setdefault(moment.step, float(batch["step"][0]))  # looked at once more after the run
+    def training_step(self, batch: Any, context: Any) -> Tensor:
+        self.given.setdefault(context.step, float(batch["step"][0]))  # looked at once more after the run
         return self.net(batch["step"][:, None]).pow(2).mean()
 
-    def evaluation_step(self, batch: Any, moment: Any) -> Any:
-        self.tried[moment.step] = float(batch["step"][0])
+    def evaluation_step(self, batch: Any, context: Any) -> Any:
+        self.tried[context.step] = float(batch["step"][0])
         return {"loss": self.net(batch["step"][:, None]).pow(2).mean()}
 
 
@@ -222,8 +222,8 @@ def test_methods_made_for_another_program_are_said_not_to_be_called(tmp_path: Pa
 
 def test_an_error_names_the_part_and_the_step(tmp_path: Path) -> None:
     class Breaks(Views):
-        def update_step(self, moment: Any) -> None:
-            if moment.step == 2:
+        def update_step(self, context: Any) -> None:
+            if context.step == 2:
                 raise ZeroDivisionError("no views")
 
     with pytest.raises(ZeroDivisionError) as raised:

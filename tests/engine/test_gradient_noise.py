@@ -32,11 +32,11 @@ class Linear(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(width, dtype=torch.float64))
 
-    def training_step(self, batch: dict[str, Tensor], moment: Any) -> Loss:
+    def training_step(self, batch: dict[str, Tensor], context: Any) -> Loss:
         total = (batch["x"] * batch["items"][:, None] @ self.weight).sum()
         return Loss(total, batch["items"].sum() if (batch["items"] != 1).any() else len(batch["x"]))
 
-    def evaluation_step(self, batch: dict[str, Tensor], moment: Any) -> dict[str, Tensor]:
+    def evaluation_step(self, batch: dict[str, Tensor], context: Any) -> dict[str, Tensor]:
         return {"x": batch["x"]}
 
     def metrics(self, outputs: dict[str, Tensor]) -> dict[str, float]:
@@ -125,11 +125,11 @@ def test_a_step_made_again_in_smaller_pieces_is_measured_once(tmp_path: Path, mo
     calls: list[int] = []
     plain = Linear.training_step
 
-    def scarce(self: Linear, batch: dict[str, Tensor], moment: Any) -> Loss:
+    def scarce(self: Linear, batch: dict[str, Tensor], context: Any) -> Loss:
         calls.append(len(batch["x"]))
         if len(calls) == 2:
             raise MemoryError
-        return plain(self, batch, moment)
+        return plain(self, batch, context)
 
     monkeypatch.setattr(Linear, "training_step", scarce)
     rows, batches = run(tmp_path, noise_rows(8), GradientNoiseOptions(every=1, decay=0.0), batch_size=8, micro_batch_size=4)

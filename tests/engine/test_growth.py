@@ -32,11 +32,11 @@ def growth(plan: Plan | None = None, higher: bool = False, **options: Any) -> Gr
 
 def grown_at(watched: Growth, values: list[float], plan: Plan) -> list[int]:
     """Evaluations, counted from 1, at whose epoch's end the batch grew; one evaluation an epoch."""
-    found, tick = [], 0
+    found, batches_seen = [], 0
     for count, value in enumerate(values, 1):
-        tick += plan.steps_per_epoch
+        batches_seen += plan.steps_per_epoch
         watched.observe({"validation/loss": value})
-        new = watched.at_epoch_end(plan, tick)
+        new = watched.at_epoch_end(plan, batches_seen)
         if new is not None:
             found.append(count)
             plan = new
@@ -96,12 +96,12 @@ def test_the_learning_rate_follows_the_realised_batch(rate: float, rule: str, ti
 @given(st.integers(2, 300), st.integers(1, 40), st.lists(st.integers(1, 60), min_size=1, max_size=4), st.integers(5, 9), st.booleans())
 def test_after_every_growth_each_epoch_takes_every_row_once(count: int, batch: int, steps: list[int], epochs: int, norm: bool) -> None:
     plan = make_plan(config(batch_size=batch, max_epochs=epochs), count, batch_statistics=norm)
-    tick = 0
+    batches_seen = 0
     for epoch, more in enumerate(steps, 1):
-        tick += plan.steps_per_epoch
-        grown = begin_anew(plan, min(plan.batch_size + more, count), tick, epoch, batch_statistics=norm)
-        assert (grown.epoch_of(tick), grown.index_of(tick)) == (epoch, 0)
-        assert grown.rows_until(tick) == plan.rows_until(tick) == epoch * count
+        batches_seen += plan.steps_per_epoch
+        grown = begin_anew(plan, min(plan.batch_size + more, count), batches_seen, epoch, batch_statistics=norm)
+        assert (grown.epoch_of(batches_seen), grown.index_of(batches_seen)) == (epoch, 0)
+        assert grown.rows_until(batches_seen) == plan.rows_until(batches_seen) == epoch * count
         bounds = [grown.bounds(index) for index in range(grown.steps_per_epoch)]
         assert bounds[0][0] == 0 and bounds[-1][1] == count
         assert all(before[1] == after[0] for before, after in itertools.pairwise(bounds))
@@ -125,11 +125,11 @@ def test_pieces_keep_their_size_and_a_whole_step_stays_whole() -> None:
 def test_it_goes_on_after_a_restart_as_if_there_had_been_none(values: list[float], cut: int, patience: int, cooldown: int) -> None:
     def run(restarted: bool) -> list[tuple[int, float, Plan]]:
         first = plan_of(1000)
-        watched, plan, tick, found = growth(first, patience=patience, cooldown=cooldown, times=4), first, 0, []
+        watched, plan, batches_seen, found = growth(first, patience=patience, cooldown=cooldown, times=4), first, 0, []
         for place, value in enumerate(values):
-            tick += plan.steps_per_epoch
+            batches_seen += plan.steps_per_epoch
             watched.observe({"validation/loss": value})
-            plan = watched.at_epoch_end(plan, tick) or plan
+            plan = watched.at_epoch_end(plan, batches_seen) or plan
             if restarted and place == cut:
                 kept = json.loads(json.dumps(watched.state()))
                 watched = growth(first, patience=patience, cooldown=cooldown, times=4)

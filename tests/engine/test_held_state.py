@@ -122,7 +122,7 @@ class Own(tw.System):
         super().__init__()
         self.net, self.steps = nn.Linear(4, 1), 0
 
-    def training_step(self, batch: Any, moment: Any) -> Tensor:
+    def training_step(self, batch: Any, context: Any) -> Tensor:
         self.steps += 1
         self.log("own", 1.0)
         return (self.net(batch["input"]) - batch["target"]).pow(2).mean()

@@ -28,7 +28,7 @@ class Ragged(tw.System):
         self.how, self.embedding, self.out, self.dropout = how, nn.Embedding(7, 8), nn.Linear(8, 7), nn.Dropout(0.5)
         self.norm, self.calls = nn.BatchNorm1d(8), 0
 
-    def training_step(self, batch: Any, moment: Any) -> Any:
+    def training_step(self, batch: Any, context: Any) -> Any:
         self.calls += 1
         hidden = self.embedding(batch["input"])
         if self.how in ("dropout", "batch norm"):
@@ -141,8 +141,8 @@ def test_ready_batches_that_make_a_step_together_are_compared_too(
     how: str, accumulation: int, said: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Rows(Ragged):
-        def training_step(self, batch: Any, moment: Any) -> Any:
-            return super().training_step(batch, moment) if how == "mean" else self.embedding(batch["input"]).pow(2).mean()
+        def training_step(self, batch: Any, context: Any) -> Any:
+            return super().training_step(batch, context) if how == "mean" else self.embedding(batch["input"]).pow(2).mean()
 
     rows = [{"input": tokens, "target": labels} for tokens, labels in zip(TOKENS, LABELS, strict=True)]
     loader = DataLoader(rows, batch_size=6, shuffle=True)  # type: ignore[arg-type]

@@ -17,9 +17,9 @@ from pydantic import ValidationError
 
 from trainwright.config.durations import Duration
 from trainwright.config.errors import ConfigError
-from trainwright.engine.cadence import NEVER, Cadence
 from trainwright.engine.config import TrainerConfig
 from trainwright.engine.interrupt import Interrupts
+from trainwright.engine.interval import NEVER, Interval
 from trainwright.engine.monitor import Best, Monitor, resolve
 from trainwright.engine.plan import DEFAULT_STEPS, automatic_batch_size, make_plan
 from trainwright.engine.running import RunningLoss, RunningValues
@@ -78,29 +78,29 @@ def test_two_ends_of_a_run_and_no_rows_are_refused() -> None:
 @given(value=st.integers(1, 50), unit=st.sampled_from(["steps", "epochs"]), step=st.integers(0, 500))
 def test_a_cadence_of_steps_is_due_exactly_where_it_says_next(value: int, unit: str, step: int) -> None:
     plan = make_plan(config(batch_size=10, max_epochs=100), 70)
-    cadence = Cadence(Duration(value, unit), plan, "here")
-    following = cadence.next_step(step)
-    assert cadence.due(following)
-    assert not any(cadence.due(between) for between in range(step + 1, following))
+    interval = Interval(Duration(value, unit), plan, "here")
+    following = interval.next_step(step)
+    assert interval.due(following)
+    assert not any(interval.due(between) for between in range(step + 1, following))
 
 
 def test_a_cadence_of_time_is_due_when_the_time_has_passed() -> None:
     now = [100.0]
     plan = make_plan(config(batch_size=10, max_time="1 h"), 70)
-    cadence = Cadence(Duration(0.5, "run"), plan, "here", clock=lambda: now[0])
-    assert cadence.next_step(4) == NEVER
-    assert cadence.next_moment() == cadence._last + 1800
+    interval = Interval(Duration(0.5, "run"), plan, "here", clock=lambda: now[0])
+    assert interval.next_step(4) == NEVER
+    assert interval.next_due_at() == interval._last + 1800
     now[0] += 1799
-    assert not cadence.due(5)
+    assert not interval.due(5)
     now[0] += 1
-    assert cadence.due(5)
-    cadence.done()
-    assert not cadence.due(6)
+    assert interval.due(5)
+    interval.done()
+    assert not interval.due(6)
 
 
 def test_a_cadence_of_nothing_is_refused() -> None:
     with pytest.raises(ConfigError, match="is never"):
-        Cadence(Duration(0, "steps"), make_plan(config(batch_size=10, max_epochs=1), 70), "trainer.log_every")
+        Interval(Duration(0, "steps"), make_plan(config(batch_size=10, max_epochs=1), 70), "trainer.log_every")
 
 
 @given(values=st.lists(st.one_of(st.floats(-5, 5), st.just(math.nan)), max_size=20), keep=st.integers(1, 4), higher=st.booleans())
@@ -154,12 +154,12 @@ def test_the_running_loss_is_the_same_to_the_bit_whenever_it_was_saved_or_logged
     losses: list[float], saves: set[int], rows: set[int]
 ) -> None:
     whole, cut = RunningLoss(), RunningLoss()
-    for tick, loss in enumerate(losses):
+    for batch_number, loss in enumerate(losses):
         for running in (whole, cut):
-            running.add(Loss(torch.tensor(loss), 3, {"a": torch.tensor(loss / 7)}), tick)
-        if tick in rows:
+            running.add(Loss(torch.tensor(loss), 3, {"a": torch.tensor(loss / 7)}), batch_number)
+        if batch_number in rows:
             cut.row_logged(evaluated=False)
-        if tick in saves:
+        if batch_number in saves:
             saved, cut = cut.tensors(), RunningLoss()
             cut.load(saved)
     assert cut.means_since_evaluation() == whole.means_since_evaluation() == whole.means()
@@ -170,8 +170,8 @@ def test_the_running_loss_is_the_same_to_the_bit_whenever_it_was_saved_or_logged
 
 def test_a_loss_that_is_not_finite_is_found_again_after_a_restart() -> None:
     running = RunningLoss()
-    for tick in range(5):
-        running.add(Loss(torch.tensor(math.inf if tick == 3 else 1.0), 1), tick)
+    for batch_number in range(5):
+        running.add(Loss(torch.tensor(math.inf if batch_number == 3 else 1.0), 1), batch_number)
     again = RunningLoss()
     again.load(running.tensors())
     assert again.first_not_finite() == running.first_not_finite() == 3

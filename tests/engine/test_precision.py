@@ -15,7 +15,7 @@ from trainwright.engine.callbacks import Callback
 from trainwright.engine.precision import Precision, Scaler, in_full, matching
 from trainwright.engine.precision_options import PrecisionOptions
 from trainwright.engine.state import load_weights
-from trainwright.engine.system import Loss, Moment
+from trainwright.engine.system import Loss, StepContext
 from trainwright.engine.trainer import Trainer
 
 CPU = torch.device("cpu")
@@ -107,10 +107,10 @@ class Overflows:
     def __init__(self, trained: Any, limit: float) -> None:
         self.trained, self.limit, self.original, self.calls = trained, limit, trained.training_step, 0
 
-    def __call__(self, batch: Any, moment: Moment) -> Loss:
+    def __call__(self, batch: Any, context: StepContext) -> Loss:
         self.calls += 1
-        loss = self.original(batch, moment)
-        if moment.step == 4:
+        loss = self.original(batch, context)
+        if context.step == 4:
             loss.total.register_hook(lambda grad: torch.where(grad * len(batch["target"]) > self.limit, torch.inf, grad))
         return loss
 

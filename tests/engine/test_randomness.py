@@ -33,12 +33,12 @@ class Draws(tw.System):
     def note(self, *place: Any) -> None:
         self.seen.setdefault(place, []).append(drawn())
 
-    def training_step(self, batch: Any, moment: Any) -> Tensor:
-        self.note("step", moment.step)
+    def training_step(self, batch: Any, context: Any) -> Tensor:
+        self.note("step", context.step)
         return self.net(batch["input"]).pow(2).mean()
 
-    def evaluation_step(self, batch: Any, moment: Any) -> Any:
-        self.note("evaluation", moment.step)
+    def evaluation_step(self, batch: Any, context: Any) -> Any:
+        self.note("evaluation", context.step)
         return {"loss": self.net(batch["input"]).pow(2).mean()}
 
 
@@ -124,7 +124,7 @@ import trainwright as tw
 class Draws(tw.System):
     def build(self, spec):
         self.net = torch.nn.Linear(3, 1)
-    def training_step(self, batch, moment):
+    def training_step(self, batch, context):
         return self.net(batch["input"]).pow(2).mean() + 0 * (random.random() + np.random.rand() + torch.rand(1).item())
 
 def streamed():

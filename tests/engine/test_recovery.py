@@ -24,7 +24,7 @@ from trainwright.engine.callbacks import Callback
 from trainwright.engine.recovery import NotFinite, out_of_memory
 from trainwright.engine.recovery_options import LossSpikeOptions
 from trainwright.engine.spikes import SpikeWatch
-from trainwright.engine.system import Loss, Moment
+from trainwright.engine.system import Loss, StepContext
 from trainwright.engine.watchdog import Watchdog
 
 
@@ -34,8 +34,8 @@ class Broken:
     def __init__(self, trained: Any, factor: float = math.nan) -> None:
         self.original, self.factor = trained.training_step, factor
 
-    def __call__(self, batch: Any, moment: Moment) -> Loss:
-        loss = self.original(batch, moment)
+    def __call__(self, batch: Any, context: StepContext) -> Loss:
+        loss = self.original(batch, context)
         marked = (batch["input"][:, 0] > 50).any()
         return Loss(loss.total * torch.where(marked, self.factor, 1.0), loss.count, outputs=loss.outputs)
 
@@ -95,7 +95,7 @@ def test_too_many_batches_left_out_end_the_run(tmp_path: Path) -> None:
 def test_an_epoch_cut_short_by_a_callback_is_no_batch_that_was_not_finite(tmp_path: Path) -> None:
     class CutsShort(Callback):
         def on_train_batch_start(self, session: Any, system: Any, batch: Any, index: int) -> int | None:
-            return -1 if session.tick == 2 else None
+            return -1 if session.batches_seen == 2 else None
 
     trained, data = marked(places=(int(epoch_order(3, 1, 43)[0]),))
     import engine_runs
@@ -136,33 +136,33 @@ def test_rollback_writes_a_checkpoint_before_the_first_step_so_that_there_is_one
         run(tmp_path, trained, data, recovery={"not_finite": "rollback", "limit": 3}, log_every="1 step")
 
 
-def test_the_autopsy_names_the_batch_its_rows_and_the_first_module_at_fault(tmp_path: Path) -> None:
+def test_the_nan_report_names_the_batch_its_rows_and_the_first_module_at_fault(tmp_path: Path) -> None:
     data = rows(43)
     place = int(epoch_order(3, 0, 43)[30])
     data.blocks["input"][place, 3] = math.inf
     with pytest.raises(NotFinite) as error:
         run(tmp_path, system(), data, checkpoint={"every": "2 steps"}, log_every="100 steps")
-    finding = json.loads((tmp_path / "autopsy.json").read_text())
+    finding = json.loads((tmp_path / "nan_report.json").read_text())
     assert place in finding["rows"]
     assert finding["columns"] == {"input": 1}
     assert finding["fault"] == "output"
     assert "1 of its rows have values in 'input' that are not finite; 'model.0' (Linear) gives the first" in str(error.value)
 
 
-def test_the_autopsy_replays_from_the_last_checkpoint_to_meet_the_fault_with_good_weights(tmp_path: Path) -> None:
+def test_the_nan_report_replays_from_the_last_checkpoint_to_meet_the_fault_with_good_weights(tmp_path: Path) -> None:
     trained: Any = system()
     original = trained.training_step
 
-    def step(batch: Any, moment: Moment) -> Loss:
-        loss = original(batch, moment)
-        if moment.step == 7:
+    def step(batch: Any, context: StepContext) -> Loss:
+        loss = original(batch, context)
+        if context.step == 7:
             loss.total.register_hook(lambda grad: grad * math.inf)
         return loss
 
     trained.training_step = step
     with pytest.raises(NotFinite) as error:
         run(tmp_path, trained, rows(43), checkpoint={"every": "2 steps"}, log_every="100 steps")
-    finding = json.loads((tmp_path / "autopsy.json").read_text())
+    finding = json.loads((tmp_path / "nan_report.json").read_text())
     assert (finding["replayed"], finding["batch"], finding["fault"]) == (True, 7, "gradient")
     assert "the gradient of 'model.0.weight' is the first that is not finite" in str(error.value)
 
@@ -179,8 +179,8 @@ class Greedy:
     def __init__(self, trained: Any, most: int) -> None:
         self.original, self.most, self.seen = trained.training_step, most, []  # type: Any, int, list[int]
 
-    def __call__(self, batch: Any, moment: Moment) -> Loss:
-        loss: Loss = self.original(batch, moment)
+    def __call__(self, batch: Any, context: StepContext) -> Loss:
+        loss: Loss = self.original(batch, context)
         self.seen.append(len(batch["input"]))
         if len(batch["input"]) > self.most:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
@@ -352,14 +352,14 @@ class Preset(Callback):
         self.ticks = left_out
 
     def on_fit_start(self, session: Any, system: Any) -> None:
-        session.left_out |= self.ticks
+        session.skipped_batches |= self.ticks
 
 
 class Remembers(Callback):
     """Keeps what was left out, and how often the run went back."""
 
     def on_train_end(self, session: Any, system: Any) -> None:
-        self.left_out, self.times_back = set(session.left_out), session.times_back
+        self.left_out, self.rollbacks = set(session.skipped_batches), session.rollbacks
 
 
 class Wrecking:
@@ -368,11 +368,11 @@ class Wrecking:
     def __init__(self, trained: Any) -> None:
         self.original = trained.training_step
 
-    def __call__(self, batch: Any, moment: Moment) -> Loss:
+    def __call__(self, batch: Any, context: StepContext) -> Loss:
         marked = (batch["input"][:, 0] > 50).any()
         clean = {**batch, "input": batch["input"].clone()}
         clean["input"][:, 0].clamp_(max=3.0)
-        loss = self.original(clean, moment)
+        loss = self.original(clean, context)
         return Loss(loss.total + (loss.total - loss.total.detach()) * torch.where(marked, 1e6, 0.0), loss.count, outputs=loss.outputs)
 
 
@@ -414,7 +414,7 @@ def test_at_any_cadence_going_back_gives_the_history_of_a_run_without_the_batche
     remembers = Remembers()
     trained, result = trained_in(tmp_path / "a", remembers)
     assert result.steps == 48
-    assert remembers.times_back >= 1
+    assert remembers.rollbacks >= 1
     clean, _ = trained_in(tmp_path / "b", Preset(remembers.left_out))
     assert table(tmp_path / "a") == table(tmp_path / "b")
     assert same(weights(trained), weights(clean))
@@ -424,11 +424,11 @@ def only_in_epoch(trained: Any, epoch: int) -> None:
     """Let a marked row be harmless in all epochs but one."""
     faulty = trained.training_step
 
-    def step(batch: Any, moment: Moment) -> Loss:
-        if moment.epoch != epoch:
+    def step(batch: Any, context: StepContext) -> Loss:
+        if context.epoch != epoch:
             batch = {**batch, "input": batch["input"].clone()}
             batch["input"][:, 0].clamp_(max=3.0)
-        return faulty(batch, moment)  # type: ignore[no-any-return]
+        return faulty(batch, context)  # type: ignore[no-any-return]
 
     trained.training_step = step
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from trainwright.config.errors import TrainwrightError
 from trainwright.engine.callbacks import Callback
 from trainwright.engine.step import Backward, micro_batches
-from trainwright.engine.system import Loss, Moment
+from trainwright.engine.system import Loss, StepContext
 from trainwright.engine.trainer import Trainer
 
 WEIGHTS = torch.Generator().manual_seed(0)
@@ -118,7 +118,7 @@ def test_a_last_row_left_over_joins_the_step_before_where_statistics_of_the_batc
 def test_a_loss_that_cannot_be_trained_on_is_refused(loss: Any, message: str, tmp_path: Path) -> None:
     trained: Any = system(loss or "cross_entropy")
     if loss is None:
-        trained.training_step = lambda batch, moment: Loss(torch.ones(3, requires_grad=True) * 1, 3)
+        trained.training_step = lambda batch, context: Loss(torch.ones(3, requires_grad=True) * 1, 3)
     with pytest.raises(TrainwrightError, match=message):
         fit(tmp_path, trained=trained)
 
@@ -127,9 +127,9 @@ def test_a_loss_that_is_not_finite_stops_the_run_before_anything_is_saved(tmp_pa
     trained: Any = system()
     step = trained.training_step
 
-    def training_step(batch: Any, moment: Moment) -> Loss:
-        loss = step(batch, moment)
-        return Loss(loss.total * (float("nan") if moment.step == 13 else 1.0), loss.count, outputs=loss.outputs)
+    def training_step(batch: Any, context: StepContext) -> Loss:
+        loss = step(batch, context)
+        return Loss(loss.total * (float("nan") if context.step == 13 else 1.0), loss.count, outputs=loss.outputs)
 
     trained.training_step = training_step
     with pytest.raises(TrainwrightError, match="the loss is nan at step 15") as error:

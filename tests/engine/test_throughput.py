@@ -62,7 +62,7 @@ def test_a_run_that_continues_counts_no_second_time(tmp_path: Path) -> None:
 def test_a_step_that_another_callback_left_out_is_not_counted(tmp_path: Path) -> None:
     class Leaves(Callback):
         def on_train_batch_start(self, session: Any, system: Any, batch: Any, index: int) -> int | None:
-            return -1 if session.tick == 0 else None
+            return -1 if session.batches_seen == 0 else None
 
     throughput = Throughput()
     fit(tmp_path, callbacks=[throughput, Leaves()], recovery={"limit": 99})

@@ -47,12 +47,12 @@ class Limited(PlainSystem):
         self.most, self.seconds = most, seconds
         self.seen: list[int] = []
 
-    def training_step(self, batch: Any, moment: Any) -> Any:
+    def training_step(self, batch: Any, context: Any) -> Any:
         self.seen.append(len(batch["input"]))
         if len(batch["input"]) > self.most:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1 GiB.")
         time.sleep(self.seconds * 32 / len(batch["input"]))
-        return super().training_step(batch, moment)
+        return super().training_step(batch, context)
 
 
 def machine(most: int, overhead: float = 1.0, per_row: float = 0.0) -> Any:
@@ -174,7 +174,7 @@ def test_a_batch_norm_is_never_tried_with_one_row() -> None:
 
 def test_other_errors_are_the_systems_own() -> None:
     class Broken(Limited):
-        def training_step(self, batch: Any, moment: Any) -> Any:
+        def training_step(self, batch: Any, context: Any) -> Any:
             raise ValueError("the model is broken")
 
     broken = Broken(most=8)
@@ -192,10 +192,10 @@ class Stateful(PlainSystem):
         self.register_buffer("unsaved", torch.zeros(2), persistent=False)
         self.calls, self.generator = 0, torch.Generator().manual_seed(5)
 
-    def training_step(self, batch: Any, moment: Any) -> Any:
+    def training_step(self, batch: Any, context: Any) -> Any:
         self.calls += 1
         self.unsaved += torch.rand(2, generator=self.generator) + random.random() + float(np.random.rand())
-        return super().training_step(batch, moment)
+        return super().training_step(batch, context)
 
 
 def found_state(stateful: Stateful) -> list[Any]:
@@ -297,9 +297,9 @@ def test_trials_see_the_longest_rows_there_are() -> None:
         return inputs.sum(1), torch.tensor([target for _, target in samples]), torch.tensor([len(each) for each, _ in samples])
 
     class Seeing(Limited):
-        def training_step(self, batch: Any, moment: Any) -> Any:
+        def training_step(self, batch: Any, context: Any) -> Any:
             self.seen.append(sorted(batch["lengths"].tolist()))
-            return PlainSystem.training_step(self, batch, moment)
+            return PlainSystem.training_step(self, batch, context)
 
     seeing = Seeing(most=99)
     tuned(trainer(batch_size="auto", max_batch_size=16), seeing, DatasetRows(Sequences(), ["input", "target", "lengths"], padded))

@@ -148,7 +148,7 @@ class Parts(tw.System):
         super().__init__()
         self.net = net()
 
-    def training_step(self, batch: Any, moment: Any) -> Any:
+    def training_step(self, batch: Any, context: Any) -> Any:
         loss = functional.cross_entropy(self.net(batch[0]), batch[1])
         self.log("halves", float(loss.detach()) / 2)
         self.log("largest", loss.detach(), "last")
@@ -158,12 +158,12 @@ class Parts(tw.System):
 class Outputs(Parts):
     """Gives outputs for its own metrics of them."""
 
-    def training_step(self, batch: Any, moment: Any) -> Any:
+    def training_step(self, batch: Any, context: Any) -> Any:
         output = self.net(batch[0])
         total = functional.cross_entropy(output, batch[1], reduction="sum")
         return tw.Loss(total, len(output), outputs={"right": output.argmax(dim=1) == batch[1], "top": output.amax(dim=1).detach()})
 
-    def evaluation_step(self, batch: Any, moment: Any) -> Any:
+    def evaluation_step(self, batch: Any, context: Any) -> Any:
         output = self.net(batch[0])
         return {"loss": functional.cross_entropy(output, batch[1], reduction="none"), "right": output.argmax(dim=1) == batch[1]}
 
@@ -184,7 +184,7 @@ class Adversaries(tw.System):
     def configure_optimizers(self) -> Any:
         return [torch.optim.Adam(self.made.parameters(), lr=0.01), torch.optim.Adam(self.judge.parameters(), lr=0.01)]
 
-    def training_step(self, batch: Any, moment: Any) -> Any:
+    def training_step(self, batch: Any, context: Any) -> Any:
         maker, judge = self.optimizers()
         x = batch[0]
         fake = self.made(torch.randn(len(x), 3))
@@ -198,7 +198,7 @@ class Adversaries(tw.System):
         maker.step()
         return {"told": told.detach(), "fooled": fooled.detach()}
 
-    def evaluation_step(self, batch: Any, moment: Any) -> Any:
+    def evaluation_step(self, batch: Any, context: Any) -> Any:
         return {"loss": functional.softplus(-self.judge(batch[0]))[:, 0]}
 
 

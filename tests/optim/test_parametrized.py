@@ -167,7 +167,7 @@ class Own(tw.System):
         super().__init__()
         self.decay, self.net = decay, torchs.orthogonal(nn.Linear(8, 3), orthogonal_map=how)
 
-    def training_step(self, batch: Any, moment: Any) -> Tensor:
+    def training_step(self, batch: Any, context: Any) -> Tensor:
         return nn.functional.cross_entropy(self.net(batch["input"]), batch["target"])
 
     def configure_optimizers(self) -> Any:

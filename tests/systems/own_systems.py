@@ -30,11 +30,11 @@ class Field(tw.BaseModule):
     def forward(self, x: Tensor) -> Tensor:
         return self.net(x)
 
-    def update_step(self, moment: tw.Moment) -> None:
-        self.told.append(("before", moment.step))
+    def update_step(self, context: tw.StepContext) -> None:
+        self.told.append(("before", context.step))
 
-    def update_step_end(self, moment: tw.Moment) -> None:
-        self.told.append(("after", moment.step))
+    def update_step_end(self, context: tw.StepContext) -> None:
+        self.told.append(("after", context.step))
 
 
 class Guide(tw.BaseObject):
@@ -47,8 +47,8 @@ class Guide(tw.BaseObject):
         self.large = nn.Linear(64, 64)
         self.at = -1
 
-    def update_step(self, moment: tw.Moment) -> None:
-        self.at = moment.step
+    def update_step(self, context: tw.StepContext) -> None:
+        self.at = context.step
 
 
 class Parts(tw.System):
@@ -63,7 +63,7 @@ class Parts(tw.System):
         self.field = Field({"width": self.cfg.width})
         self.guide = Guide()
 
-    def training_step(self, batch: Any, moment: tw.Moment) -> dict[str, Tensor]:
+    def training_step(self, batch: Any, context: tw.StepContext) -> dict[str, Tensor]:
         fit = cross_entropy(self.field(batch["input"]), batch["target"])
         return {"fit": fit, "size": torch.stack([each.pow(2).sum() for each in self.parameters()]).sum()}
 
@@ -86,7 +86,7 @@ class Gan(tw.System):
             "discriminator": {"parameters": "discriminator", "type": "sgd", "learning_rate": 1e-2},
         }
 
-    def training_step(self, batch: Any, moment: tw.Moment) -> dict[str, Tensor]:
+    def training_step(self, batch: Any, context: tw.StepContext) -> dict[str, Tensor]:
         of_generator, of_discriminator = self.optimizers()  # type: ignore[misc]
         real, noise = batch["input"], torch.randn(len(batch["input"]), 3)
         fake = self.generator(noise)

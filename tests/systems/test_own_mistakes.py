@@ -23,7 +23,7 @@ class Small(tw.System):
     def build(self, spec: Any) -> None:
         self.net = nn.Linear(6, 2)
 
-    def training_step(self, batch: Any, moment: tw.Moment) -> Any:
+    def training_step(self, batch: Any, context: tw.StepContext) -> Any:
         return cross_entropy(self.net(batch["input"]), batch["target"])
 
 
@@ -112,8 +112,8 @@ def test_a_step_that_cannot_be_is_refused_with_nothing_written(case: str, tmp_pa
     give, what = STEPS[case]
 
     class Wrong(Small):
-        def training_step(self, batch: Any, moment: tw.Moment) -> Any:
-            return give(self, super().training_step(batch, moment))
+        def training_step(self, batch: Any, context: tw.StepContext) -> Any:
+            return give(self, super().training_step(batch, context))
 
     with pytest.raises(ConfigError, match=re.escape(what)):
         tw.fit(Wrong(), rows(), max_steps=2, run_dir=tmp_path / "run", **QUIET)
@@ -132,14 +132,14 @@ def test_a_signature_of_another_library_is_told_what_it_should_be(tmp_path: Path
     for system in (Lightnings(), Alone()):
         with pytest.raises(ConfigError, match="training_step takes") as error:
             tw.fit(system, rows(), max_steps=2, run_dir=tmp_path / "run", **QUIET)
-        assert "training_step(self, batch, moment)" in error.value.fix
+        assert "training_step(self, batch, context)" in error.value.fix
 
 
 MEASURES: dict[str, tuple[dict[str, Any], str]] = {
-    "rows that are not the batch's": ({"evaluation_step": lambda self, batch, moment: {"p": torch.zeros(5)}}, "output 'p' has 5 rows"),
+    "rows that are not the batch's": ({"evaluation_step": lambda self, batch, context: {"p": torch.zeros(5)}}, "output 'p' has 5 rows"),
     "metrics that are none": ({"metrics": lambda self, outputs: 3}, "metrics returned a int"),
     "metrics without the loss": ({"metrics": lambda self, outputs: {"acc": 1.0}}, "no metric 'loss' to judge by"),
-    "nothing": ({"evaluation_step": lambda self, batch, moment: None}, "nothing was measured"),
+    "nothing": ({"evaluation_step": lambda self, batch, context: None}, "nothing was measured"),
 }
 
 
@@ -167,8 +167,8 @@ def test_a_system_that_steps_by_itself_may_take_the_trainers_optimizer(tmp_path:
     class Manual(Small):
         automatic_optimization = False
 
-        def training_step(self, batch: Any, moment: tw.Moment) -> Any:
-            loss = super().training_step(batch, moment)
+        def training_step(self, batch: Any, context: tw.StepContext) -> Any:
+            loss = super().training_step(batch, context)
             optimizer = self.optimizers()
             optimizer.zero_grad()  # type: ignore[union-attr]
             self.manual_backward(loss)

@@ -43,30 +43,30 @@ def test_parts_are_told_before_and_after_every_step_those_inside_first(tmp_path:
         def configure(self) -> None:
             self.weight = nn.Parameter(torch.ones(1))
 
-        def update_step(self, moment: tw.Moment) -> None:
-            order.append(f"inner {moment.step}")
+        def update_step(self, context: tw.StepContext) -> None:
+            order.append(f"inner {context.step}")
 
     class Outer(tw.BaseObject):
         def configure(self) -> None:
             self.inner = Guide()
 
-        def update_step(self, moment: tw.Moment) -> None:
-            order.append(f"outer {moment.step} {self.inner.at}")
+        def update_step(self, context: tw.StepContext) -> None:
+            order.append(f"outer {context.step} {self.inner.at}")
 
     class Two(tw.System):
         def build(self, spec: Any) -> None:
             self.list = nn.ModuleList([Inner()])
             self.outer = Outer()
 
-        def training_step(self, batch: Any, moment: tw.Moment) -> Tensor:
+        def training_step(self, batch: Any, context: tw.StepContext) -> Tensor:
             order.append("step")
             return (batch["input"].mean() * self.list[0].weight).sum()
 
-        def update_step(self, moment: tw.Moment) -> None:
-            order.append(f"system {moment.step}")
+        def update_step(self, context: tw.StepContext) -> None:
+            order.append(f"system {context.step}")
 
-        def update_step_end(self, moment: tw.Moment) -> None:
-            order.append(f"end {moment.step}")
+        def update_step_end(self, context: tw.StepContext) -> None:
+            order.append(f"end {context.step}")
 
     trained(Two(), tmp_path, steps=2)
     trial = order.index("end 0") - 4
@@ -86,8 +86,8 @@ def test_a_part_that_is_no_module_stays_out_of_the_parameters_and_of_checkpoints
 
 def test_a_part_that_fails_is_named(tmp_path: Path) -> None:
     class Failing(Guide):
-        def update_step(self, moment: tw.Moment) -> None:
-            if moment.step == 3:
+        def update_step(self, context: tw.StepContext) -> None:
+            if context.step == 3:
                 raise ValueError("no such view")
 
     class Broken(Parts):
@@ -161,7 +161,7 @@ def test_a_scalar_loss_in_micro_batches_is_that_of_the_whole_batch(pieces: int, 
         def build(self, spec: Any) -> None:
             self.net = nn.Linear(6, 2)
 
-        def training_step(self, batch: Any, moment: tw.Moment) -> Tensor:
+        def training_step(self, batch: Any, context: tw.StepContext) -> Tensor:
             return cross_entropy(self.net(batch["input"]), batch["target"])
 
     whole, split = Mean(), Mean()
@@ -176,7 +176,7 @@ def test_a_scalar_loss_gives_the_very_weights_of_the_loop_written_by_hand(tmp_pa
         def build(self, spec: Any) -> None:
             self.net = nn.Linear(6, 2)
 
-        def training_step(self, batch: Any, moment: tw.Moment) -> Tensor:
+        def training_step(self, batch: Any, context: tw.StepContext) -> Tensor:
             return cross_entropy(self.net(batch["input"]), batch["target"])
 
     x, y = rows()
@@ -252,7 +252,7 @@ class Scheduled(tw.System):
         self.interval = interval
         self.net = nn.Linear(6, 2)
 
-    def training_step(self, batch: Any, moment: tw.Moment) -> Tensor:
+    def training_step(self, batch: Any, context: tw.StepContext) -> Tensor:
         return cross_entropy(self.net(batch["input"]), batch["target"])
 
     def configure_optimizers(self) -> Any:
@@ -291,7 +291,7 @@ def test_an_evaluation_without_a_step_of_its_own_measures_the_loss_over_all_rows
 
 def test_what_is_logged_in_an_evaluation_is_a_mean_over_rows_and_can_be_watched(tmp_path: Path) -> None:
     class Logging(Parts):
-        def validation_step(self, batch: Any, moment: tw.Moment) -> None:
+        def validation_step(self, batch: Any, context: tw.StepContext) -> None:
             right = (self.field(batch["input"]).argmax(1) == batch["target"]).float().mean()
             self.log("right", right)
 
@@ -306,10 +306,10 @@ def test_a_batch_that_wants_no_step_makes_none(tmp_path: Path) -> None:
     from trainwright.engine.system import NoStep
 
     class Choosy(Parts):
-        def training_step(self, batch: Any, moment: tw.Moment) -> Any:
+        def training_step(self, batch: Any, context: tw.StepContext) -> Any:
             if float(batch["input"][0, 0]) > 0:
                 raise NoStep
-            return super().training_step(batch, moment)
+            return super().training_step(batch, context)
 
     result = trained(Choosy(), tmp_path, steps=5)
     assert result.steps == 5
@@ -334,7 +334,7 @@ def test_a_step_that_gives_no_loss_is_refused_before_anything_is_written(case: s
     give, what, fix = WRONG[case]
 
     class Wrong(Parts):
-        def training_step(self, batch: Any, moment: tw.Moment) -> Any:
+        def training_step(self, batch: Any, context: tw.StepContext) -> Any:
             return give(self, batch)
 
     with pytest.raises(ConfigError, match=what) as error:
@@ -345,7 +345,7 @@ def test_a_step_that_gives_no_loss_is_refused_before_anything_is_written(case: s
 
 def test_a_step_that_fails_is_told_with_its_line_and_the_batch(tmp_path: Path) -> None:
     class Wrong(Parts):
-        def training_step(self, batch: Any, moment: tw.Moment) -> Any:
+        def training_step(self, batch: Any, context: tw.StepContext) -> Any:
             return self.field(batch["inputs"])
 
     with pytest.raises(DataError, match="training_step fails on the first rows") as error:
@@ -366,7 +366,7 @@ def test_a_system_whose_init_was_forgotten_is_told_so(tmp_path: Path) -> None:
 
 
 class NoParameters(tw.System):
-    def training_step(self, batch: Any, moment: tw.Moment) -> Tensor:
+    def training_step(self, batch: Any, context: tw.StepContext) -> Tensor:
         return batch["input"].mean()
 
 

@@ -13,12 +13,12 @@ from torch.nn import functional
 
 from trainwright.config.errors import ConfigError, DataError
 from trainwright.data.rows import TensorRows
-from trainwright.engine.system import Moment
+from trainwright.engine.system import StepContext
 from trainwright.systems.plain import PlainSystem
 
 G = torch.Generator().manual_seed(0)
 X, OTHER, Y = torch.randn(6, 3, generator=G), torch.randn(6, 3, generator=G), torch.tensor([0, 1, 2, 1, 0, 2])
-NOW = Moment(0, 0, 0.0, torch.Generator())
+NOW = StepContext(0, 0, 0.0, torch.Generator())
 
 
 class Two(nn.Module):

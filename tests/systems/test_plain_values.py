@@ -13,13 +13,13 @@ from torch.nn import functional
 import trainwright as tw
 from trainwright.config.errors import ConfigError, DataError
 from trainwright.data.rows import TensorRows
-from trainwright.engine.system import Moment
+from trainwright.engine.system import StepContext
 from trainwright.systems.plain import PlainSystem
 
 X = torch.randn(64, 4, generator=torch.Generator().manual_seed(0))
 Y = (X[:, 0] > 0).long()
 LABEL = Y[:, None].float()
-NOW = Moment(3, 0, 0.0, torch.Generator())
+NOW = StepContext(3, 0, 0.0, torch.Generator())
 
 
 def with_value(target: Tensor, row: int, value: float) -> Tensor:

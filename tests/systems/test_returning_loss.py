@@ -16,11 +16,11 @@ from trainwright.config.errors import DataError, TrainwrightError
 from trainwright.data.rows import TensorRows
 from trainwright.engine.config import TrainerConfig
 from trainwright.engine.result import FitResult
-from trainwright.engine.system import Moment
+from trainwright.engine.system import StepContext
 from trainwright.engine.trainer import Trainer
 from trainwright.systems.returning_loss import IGNORED, ReturningLossSystem, returns_loss
 
-MOMENT = Moment(0, 0, 0.0, torch.Generator())
+MOMENT = StepContext(0, 0, 0.0, torch.Generator())
 
 
 def bert(labels: int = 3) -> Any:

@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "nn"))
 from groups import ALL_GROUPS, ALL_TARGETS, batch_of, categories, draw, numbers, vector
 
 from trainwright.config.errors import ConfigError
-from trainwright.engine.system import Moment
+from trainwright.engine.system import StepContext
 from trainwright.engine.system import System as TrainerSystem
 from trainwright.features.spec import DataSpec, InputGroup, TargetSpec
 from trainwright.nn.combiners import PARTS as COMBINERS
@@ -26,7 +26,7 @@ from trainwright.systems.readout import join_members, original_units
 from trainwright.systems.supervised import SupervisedSystem
 from trainwright.systems.updating import Tree
 
-MOMENT = Moment(0, 0, 0.0, torch.default_generator)
+MOMENT = StepContext(0, 0, 0.0, torch.default_generator)
 SPEC = DataSpec([numbers(missing=True), categories()], ALL_TARGETS[1:2], 200)
 
 
@@ -224,8 +224,8 @@ def test_a_plain_network_on_a_vector_is_exactly_its_two_matrices() -> None:
 
 def test_modules_that_follow_the_run_are_told_the_moment() -> None:
     class Fading(torch.nn.Module):
-        def update_step(self, moment: Moment) -> None:
-            self.seen = moment.step
+        def update_step(self, context: StepContext) -> None:
+            self.seen = context.step
 
     class Small(System):
         def build(self, spec: Any) -> None:
@@ -233,7 +233,7 @@ def test_modules_that_follow_the_run_are_told_the_moment() -> None:
 
     made = Small()
     built(made, None)
-    Tree(made).update_step(Moment(7, 0, 0.5, torch.default_generator))
+    Tree(made).update_step(StepContext(7, 0, 0.5, torch.default_generator))
     assert made.inner[0].seen == 7
 
 

@@ -20,7 +20,7 @@ from trainwright.config.errors import FOREIGN, ConfigError, RequestError
 from trainwright.config.located import validate
 from trainwright.config.trust import as_received, reading, received_folder
 from trainwright.engine.pieces import is_ready
-from trainwright.engine.system import Moment, to_device
+from trainwright.engine.system import StepContext, to_device
 from trainwright.nn.graph.dry import examples
 from trainwright.nn.graph.model import Graph
 from trainwright.nn.inspection.folding import folded
@@ -162,12 +162,12 @@ def _lightning_step(system: LightningSystem, batch: Any) -> Callable[[nn.Module]
 
 
 def _training_step(system: System, batch: Any) -> Any:
-    moment = Moment(0, 0, 0.0, torch.default_generator)
+    context = StepContext(0, 0, 0.0, torch.default_generator)
     if system._run is None:  # after a run its parts are where that came to
-        Tree(system).update_step(moment)
-        system.update_step(moment)
+        Tree(system).update_step(context)
+        system.update_step(context)
     with system.rehearsing(), torch.enable_grad():  # a loss may need gradients of its own; nothing goes backwards from it
-        return system.training_step(batch, moment)
+        return system.training_step(batch, context)
 
 
 def inspect_rows(system: Any, rows: Any, batch_size: int = 1) -> Inspection:

@@ -17,7 +17,7 @@ from trainwright.config.typecheck import readable
 from trainwright.engine.joining import rehearsing
 from trainwright.engine.pieces import is_ready
 from trainwright.engine.step_result import as_loss
-from trainwright.engine.system import Moment, rows_in, to_device
+from trainwright.engine.system import StepContext, rows_in, to_device
 from trainwright.engine.unsaved import unsaved
 from trainwright.nn.criteria.activations import LossInputs
 from trainwright.nn.first_values import refuse_unfilled, refuse_unseen
@@ -31,7 +31,7 @@ log = logging.getLogger("trainwright.fit")
 
 FEW = 2
 INDICES = ("batch_idx", "batch_index", "batch_nb", "idx", "index")
-"""Names of a second argument that is no moment."""
+"""Names of a second argument that is no context."""
 HERE = str(Path(__file__).parent.parent)
 """Trainwright's own files: an error is named by the line of a person's code that led to it."""
 
@@ -119,7 +119,7 @@ def _refuse_unmeasured(system: Any, splits: Mapping[str, Any]) -> None:
         own = any(getattr(type(system), name) is not getattr(System, name) for name in (f"{split}_step", "evaluation_step"))
         if split in splits and not own:
             why = "with automatic_optimization = False its training_step cannot be tried on rows that are only measured"
-            fix = f"write {split}_step(self, batch, moment) in {type(system).__name__}, or give no {split} data"
+            fix = f"write {split}_step(self, batch, context) in {type(system).__name__}, or give no {split} data"
             raise ConfigError(f"the {split} data cannot be measured", where=f"{split}_step", why=why, fix=fix)
 
 
@@ -135,14 +135,14 @@ def _settle_shapes(system: Any, batch: Any) -> None:
 
 
 def _run_step(system: Any, batch: Any) -> Any:
-    moment = Moment(0, 0, 0.0, torch.default_generator)
+    context = StepContext(0, 0, 0.0, torch.default_generator)
     if isinstance(system, System):
-        Tree(system).update_step(moment)
-        system.update_step(moment)
+        Tree(system).update_step(context)
+        system.update_step(context)
     with rehearsing(system):
-        value = system.training_step(batch, moment)
+        value = system.training_step(batch, context)
     weights = getattr(system, "loss_weights", None)
-    return as_loss(value, rows_in(batch), None if weights is None else weights(moment))
+    return as_loss(value, rows_in(batch), None if weights is None else weights(context))
 
 
 def _try_step(system: Any, batch: Any) -> bool:
@@ -174,7 +174,7 @@ def _try_step(system: Any, batch: Any) -> bool:
 
 
 def _check_signature(system: Any, where: str) -> None:
-    """Raise ConfigError for a `training_step` that does not take a batch and the moment."""
+    """Raise ConfigError for a `training_step` that does not take a batch and the context."""
     parameters = list(signature(system.training_step).parameters.values())
     places = [each for each in parameters if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
     several = any(each.kind is each.VAR_POSITIONAL for each in parameters)
@@ -182,8 +182,8 @@ def _check_signature(system: Any, where: str) -> None:
     required = [each for each in places if each.default is each.empty]
     if named in INDICES or (len(places) < 2 and not several) or len(required) > 2:
         what = f"training_step takes ({', '.join(each.name for each in parameters)})"
-        why = "it is called with the batch and the moment (step, epoch, fraction, generator)"
-        raise ConfigError(what, where=where, why=why, fix="write def training_step(self, batch, moment)")
+        why = "it is called with the batch and the context (step, epoch, progress, generator)"
+        raise ConfigError(what, where=where, why=why, fix="write def training_step(self, batch, context)")
 
 
 def told(what: str, call: Callable[[], Any], where: str) -> Any:

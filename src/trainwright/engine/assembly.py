@@ -11,15 +11,15 @@ from torch import nn
 
 from trainwright.config.errors import ConfigError, ManyErrors, RequestError
 from trainwright.config.model import PartConfig
-from trainwright.engine.cadence import Cadence
 from trainwright.engine.config import EarlyStopping, TrainerConfig
 from trainwright.engine.growth import Growth, build_growth
+from trainwright.engine.interval import Interval
 from trainwright.engine.manual import check_manual
 from trainwright.engine.modes import check as check_modes
 from trainwright.engine.monitor import Monitor, higher_is_better, resolve
 from trainwright.engine.plan import Plan, make_plan
 from trainwright.engine.precision import matching
-from trainwright.engine.save_order import Cadences
+from trainwright.engine.save_order import SaveIntervals
 from trainwright.engine.scaling import learning_rate_of, scaled, with_learning_rate
 from trainwright.engine.system import System
 from trainwright.optim.averages import moments
@@ -116,10 +116,10 @@ class Assembly:
         options, schedule = self.config.batch_growth, self.config.schedule
         return build_growth(options, self.monitor, self.plan, schedule, validated=self.validated, batch_statistics=self.batch_statistics)
 
-    def cadences(self) -> tuple[Cadence, Cadence]:
+    def intervals(self) -> tuple[Interval, Interval]:
         """When a row is logged, and when the validation split is evaluated."""
         config = self.config
-        return Cadence(config.log_every, self.plan, "trainer.log_every"), Cadence(
+        return Interval(config.log_every, self.plan, "trainer.log_every"), Interval(
             config.evaluate_every, self.plan, "trainer.evaluate_every"
         )
 
@@ -149,7 +149,7 @@ class Assembly:
             tried(errors, self.schedule)
         if groups:  # else the same rules would be refused twice
             tried(errors, self.freezing)
-        parts = (self.gradient_hooks, self.growth, self.cadences, self._saving, self._averages, self._listening, self._sparse, self._ready)
+        parts = (self.gradient_hooks, self.growth, self.intervals, self._saving, self._averages, self._listening, self._sparse, self._ready)
         for part in (*parts, *more):
             tried(errors, part)
         tried(errors, lambda: check_modes(self.config.modes, self.system, device))  # type: ignore[arg-type]
@@ -182,7 +182,7 @@ class Assembly:
             raise ConfigError(f"{name} cannot be set here", where=f"trainer.{name}", why=why, fix=fix)
 
     def _saving(self) -> None:
-        Cadences.of(self.config.checkpoint, self.plan)
+        SaveIntervals.of(self.config.checkpoint, self.plan)
 
     def _averages(self) -> None:
         if self.config.swa is not None:
@@ -197,7 +197,7 @@ class Assembly:
             "trainer.monitor": config.monitor != "auto" and f"'{config.monitor}' is never measured",
         }
         why, fix = "there are no validation rows", "give validation rows, or leave it out"
-        every = Cadence(config.evaluate_every, self.plan, "trainer.evaluate_every").steps
+        every = Interval(config.evaluate_every, self.plan, "trainer.evaluate_every").steps
         late = self.validated and every is not None and self.plan.max_steps is not None and every > self.plan.max_steps
         if late:
             why, fix = "the run ends before the first evaluation", "make trainer.evaluate_every shorter, or leave it out"

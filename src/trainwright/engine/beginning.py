@@ -39,7 +39,7 @@ def begin(session: Session, resume: bool, initial_checkpoint: bool) -> None:
         session.history = tracker.begin(session.step) or session.history
     if continued:
         store.record(session.step)  # the process before may have ended between a checkpoint and its record
-    first = (initial_checkpoint or session.config.recovery.goes_back) and not continued
+    first = (initial_checkpoint or session.config.recovery.rolls_back) and not continued
     if (forked or first) and not session.saver.save(session):
         raise RunError("the first checkpoint cannot be written", where=str(store.folder), fix="free some space, or choose another place")
     session.saver.begin(session)
@@ -65,7 +65,7 @@ def refuse_lost(session: Session, resume: bool, initial_checkpoint: bool) -> Non
 def refuse_shorter(session: Session) -> None:
     """Raise RunError when a run is to end before where it is."""
     plan = session.plan
-    done = session.tick if plan.limit == "max_epochs" else session.step
+    done = session.batches_seen if plan.limit == "max_epochs" else session.step
     if plan.max_steps is not None and done > plan.max_steps:
         why = f"it has made {session.step} steps, and is asked to end at {max(plan.max_steps, 0)}"
         raise RunError("this run is longer already", where=f"trainer.{plan.limit}", why=why, fix="ask for more")

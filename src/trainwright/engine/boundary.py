@@ -16,11 +16,11 @@ log = logging.getLogger("trainwright.engine")
 
 def boundary(session: Session) -> None:
     """Do what is due after `session.step` updates. Raises Interrupted once the run was saved because of a signal."""
-    session.seeds.hooks("boundary", session.tick)
+    session.seeds.hooks("boundary", session.batches_seen)
     reached = session.limit_reached()
     ending = bool(reached or session.stopped_because or session.boundary_pending)
-    evaluating = session.evaluated_at != session.step and (ending or session.evaluate_cadence.due(session.step, session.tick))
-    if evaluating or (session.log_cadence.due(session.step, session.tick) and session.last_row[0] != session.step):
+    evaluating = session.evaluated_at != session.step and (ending or session.evaluation_interval.due(session.step, session.batches_seen))
+    if evaluating or (session.log_interval.due(session.step, session.batches_seen) and session.last_row[0] != session.step):
         row = loss_row(session, evaluating)
         if evaluating:
             try:
@@ -32,8 +32,8 @@ def boundary(session: Session) -> None:
                 leave(session)
         log_row(session, row, evaluating)
     session.boundary_pending = False
-    if session.plan.index_of(session.tick) == 0 and session.epoch_ended_at != session.tick:
-        session.epoch_ended_at = session.tick
+    if session.plan.index_of(session.batches_seen) == 0 and session.epoch_ended_at != session.batches_seen:
+        session.epoch_ended_at = session.batches_seen
         for hook in session.hooks.on_train_epoch_end:
             hook(session, session.system)
         grow(session)
@@ -49,7 +49,7 @@ def grow(session: Session) -> None:
     """From this epoch's end on a larger batch, where growth is due."""
     if session.growth is None or reached_end(session):
         return
-    plan = session.growth.at_epoch_end(session.plan, session.tick)
+    plan = session.growth.at_epoch_end(session.plan, session.batches_seen)
     if plan is not None:
         session.replan(plan)
         session.growth.apply(session.optimizer, session.base_learning_rate)
@@ -83,7 +83,7 @@ def leave(session: Session) -> NoReturn:
 
 
 def check_now(session: Session, weights: bool = True) -> None:
-    """Raise NotFinite or WentBack when the loss since the last row or a weight is not finite: such weights are never saved."""
+    """Raise NotFinite or Rollback when the loss since the last row or a weight is not finite: such weights are never saved."""
     if session.step > session.last_row[0] and session.running_loss.steps:
         judge(session, session.running_loss.means()["loss"])
     if weights and session.config.recovery.not_finite != "ignore" and not bool(weights_finite(session)):
@@ -101,7 +101,7 @@ def loss_row(session: Session, evaluating: bool = False) -> dict[str, float]:
     seconds = session.timing.read()
     row: dict[str, float] = {
         "step": session.step,
-        "epoch": session.plan.epoch_of(max(session.tick - 1, 0)) + 1 if session.tick else 0,
+        "epoch": session.plan.epoch_of(max(session.batches_seen - 1, 0)) + 1 if session.batches_seen else 0,
         "seconds": round(sum(seconds.values()), 3),
     }
     if evaluating:
@@ -113,7 +113,9 @@ def loss_row(session: Session, evaluating: bool = False) -> dict[str, float]:
         row["gradient_norm"] = float(session.gradient_norm)
     row |= {name: float(norm) for name, norm in session.gradient_hooks.logged().items()}
     row |= session.running_values.values()
-    row["samples_per_second"] = round(session.rows_between(session.last_tick, session.tick) / max(seconds["train"] - trained, 1e-9), 1)
+    row["samples_per_second"] = round(
+        session.rows_between(session.last_tick, session.batches_seen) / max(seconds["train"] - trained, 1e-9), 1
+    )
     return row
 
 
@@ -125,7 +127,7 @@ def evaluate(session: Session, trained: dict[str, float]) -> dict[str, float]:
         metrics = {} if session.validation is None else metrics_of(session, session.validation, "validation")
         found = trained | {f"train/{name}": value for name, value in session.running_metrics.values().items()}
     session.running_metrics.reset()
-    session.evaluate_cadence.done()
+    session.evaluation_interval.done()
     session.evaluated_at = session.step
     if session.validation is not None:
         value = session.monitor.value(metrics)
@@ -142,8 +144,8 @@ def log_row(session: Session, row: dict[str, float], evaluated: bool) -> None:
     """Hand a row to the history, the trackers and the callbacks, and begin the next."""
     session.running_loss.row_logged(evaluated)
     session.running_values.reset()
-    session.last_row, session.last_tick = (session.step, session.timing.read()["train"]), session.tick
-    session.log_cadence.done()
+    session.last_row, session.last_tick = (session.step, session.timing.read()["train"]), session.batches_seen
+    session.log_interval.done()
     session.history.append(row)
     for tracker in session.trackers:
         try:

@@ -12,7 +12,7 @@ from trainwright.engine.assembly import normalises_over_batch
 from trainwright.engine.evaluation import outputs_of
 from trainwright.engine.pieces import Pieces, order_of
 from trainwright.engine.state import Weights, evaluated_weights
-from trainwright.engine.system import Batch, Moment
+from trainwright.engine.system import Batch, StepContext
 from trainwright.optim.averages import RAW, best_of
 from trainwright.optim.batch_norm import refresh_batch_norm
 from trainwright.optim.model_average import average_weights
@@ -97,13 +97,13 @@ def refresh(session: Session) -> None:
     swa, here = session.config.swa, session.averages
     if swa is None or here is None or not swa.refresh or not normalises_over_batch(session.system):
         return
-    moment = Moment(session.step, session.epoch, session.fraction, session.seeds.generator)
+    context = StepContext(session.step, session.epoch, session.progress, session.seeds.generator)
     session.seeds.evaluation(session.step)
     with here.swapped(name=SWA):
         found = refresh_batch_norm(
             session.system,  # type: ignore[arg-type]
             first_batches(session, swa.refresh),
-            lambda batch: session.system.evaluation_step(batch, moment),
+            lambda batch: session.system.evaluation_step(batch, context),
         )
     here.keep_buffers(SWA, found)
 

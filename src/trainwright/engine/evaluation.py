@@ -17,7 +17,7 @@ from trainwright.engine.outputs import in_float32, join
 from trainwright.engine.pieces import is_ready
 from trainwright.engine.randomness import device_generator
 from trainwright.engine.recovery import out_of_memory
-from trainwright.engine.system import Batch, Loss, Moment, System, rows_in, to_device
+from trainwright.engine.system import Batch, Loss, StepContext, System, rows_in, to_device
 from trainwright.nn.modes import eval_mode
 
 if TYPE_CHECKING:
@@ -76,10 +76,10 @@ def split_outputs(session: Session, rows: Rows, split: str) -> dict[str, Tensor]
     """What `<split>_step` gives for all rows, the hooks of the split's batches called."""
     hooks, system = session.hooks, session.system
     session.seeds.evaluation(session.step)
-    moment = Moment(session.step, session.epoch, session.fraction, session.seeds.generator)
+    context = StepContext(session.step, session.epoch, session.progress, session.seeds.generator)
     given: Callable[..., dict[str, Tensor]] = getattr(system, f"{split}_step", system.evaluation_step)
-    step: Step = given if split == "predict" else lambda batch: given(batch, moment)
-    session.before_split(rows, moment)  # what follows the run is at this moment for an evaluation too, also without training before
+    step: Step = given if split == "predict" else lambda batch: given(batch, context)
+    session.before_split(rows, context)  # what follows the run is at this moment for an evaluation too, also without training before
     begin: Callable[[Batch], None] | None = getattr(system, "begin_batch", None)
     begins = [] if begin is None else [lambda batch, _: begin(batch)]
     with eval_mode(system), session.precision.evaluation():  # type: ignore[arg-type]
@@ -167,8 +167,8 @@ def outputs_of(
     `before(batch, index)` and `after(batch, index, outputs)` are called round each batch. When memory runs out the batches become smaller.
     Raises EvaluationInterrupted between two batches, or while one is waited for, once `interrupts` heard a signal.
     """
-    moment = Moment(0, 0, 0.0, device_generator(device))
-    step = step or (lambda batch: system.evaluation_step(batch, moment))
+    context = StepContext(0, 0, 0.0, device_generator(device))
+    step = step or (lambda batch: system.evaluation_step(batch, context))
     pieces: list[dict[str, Tensor]] = []
     start, size = 0, 1 if is_ready(rows) else batch_size
     if is_ready(rows) and hasattr(rows, "begin_epoch"):

@@ -45,32 +45,32 @@ class Feed:
         elif options.workers:
             log.info("the training rows lie in memory: no data workers are needed, none are started")
 
-    def take(self, indices: Tensor, plan: Plan, tick: int) -> Batch:
-        """The rows at `indices` (int64, b), which are batch number `tick` of `plan`; with workers, those of the batches after it follow."""
+    def take(self, indices: Tensor, plan: Plan, batch_number: int) -> Batch:
+        """The rows at `indices` (int64, b), which are this batch of `plan`; with workers, those of the batches after it follow."""
         if not self._ahead:
-            return self.again(indices, plan, tick)
+            return self.again(indices, plan, batch_number)
         shape = (plan.batch_size, plan.steps_per_epoch, plan.first_tick, plan.first_epoch)
-        if self._workers is None or shape != self._shape or not self._workers.near(tick):
-            self._begin(plan, tick)
+        if self._workers is None or shape != self._shape or not self._workers.near(batch_number):
+            self._begin(plan, batch_number)
             self._shape = shape
-        return self._workers.take(tick)  # type: ignore[union-attr]
+        return self._workers.take(batch_number)  # type: ignore[union-attr]
 
     @property
     def reading_elsewhere(self) -> int:
         """How many worker processes read the training rows; 0 where they are read in this one."""
         return self._options.workers if self._ahead else int(getattr(self._rows, "own_workers", 0))
 
-    def again(self, indices: Tensor, plan: Plan, tick: int) -> Batch:
+    def again(self, indices: Tensor, plan: Plan, batch_number: int) -> Batch:
         """The same batch taken in this process, out of turn."""
         if self._begins:
-            self._rows.begin_epoch(self._seed, plan.epoch_of(tick))  # type: ignore[attr-defined]
+            self._rows.begin_epoch(self._seed, plan.epoch_of(batch_number))  # type: ignore[attr-defined]
         if self._in_memory:
             return batch_of(self._rows, indices)
         try:
             with self._waits:
                 return batch_of(self._rows, indices)
         except WaitedTooLong:
-            raise too_late("training", tick, indices.tolist(), self._waits.limit) from None
+            raise too_late("training", batch_number, indices.tolist(), self._waits.limit) from None
 
     def in_order(self, rows: Any) -> Any:
         """Rows that will be read in their order, by workers where there are any."""
@@ -88,7 +88,7 @@ class Feed:
             self._rows.close()
         self._workers = None
 
-    def _begin(self, plan: Plan, tick: int) -> None:
+    def _begin(self, plan: Plan, batch_number: int) -> None:
         from trainwright.engine.workers import Workers
 
         if self._workers is not None:
@@ -98,25 +98,25 @@ class Feed:
             self._options,
             self._seed,
             lambda number: batches_from(plan, self._rows, self._seed, number),
-            tick,
+            batch_number,
             pin=self._pin,
             name="training",
             waits=self._waits,
         )
 
 
-def batches_from(plan: Plan, rows: Rows, seed: int, tick: int) -> Iterator[Request]:
-    """The batches of a plan from number `tick` on, over the ends of epochs, to the end of the run where that is known."""
+def batches_from(plan: Plan, rows: Rows, seed: int, batch_number: int) -> Iterator[Request]:
+    """The batches of a plan from number `batch_number` on, over the ends of epochs, to the end of the run where that is known."""
     from trainwright.engine.workers import Request
 
     end_of_run = plan.max_steps if plan.limit == "max_epochs" else None
-    while end_of_run is None or tick < end_of_run:
-        epoch = plan.epoch_of(tick)
+    while end_of_run is None or batch_number < end_of_run:
+        epoch = plan.epoch_of(batch_number)
         order = order_of(rows, seed, epoch, plan.rows).numpy()
-        for index in range(plan.index_of(tick), plan.steps_per_epoch):
+        for index in range(plan.index_of(batch_number), plan.steps_per_epoch):
             start, end = plan.bounds(index)
-            yield Request(tick, epoch, order[start:end])
-            tick += 1
+            yield Request(batch_number, epoch, order[start:end])
+            batch_number += 1
 
 
 class InOrder:

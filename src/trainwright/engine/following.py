@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from trainwright.config.errors import FOREIGN
-from trainwright.engine.system import Moment
+from trainwright.engine.system import StepContext
 
 log = logging.getLogger("trainwright.engine")
 
@@ -43,13 +43,13 @@ def _below(part: Any, path: str, seen: set[int]) -> Iterator[tuple[str, Any]]:
         yield path, part
 
 
-def tell(parts: Iterable[tuple[str, Any]], method: str, moment: Moment) -> None:
+def tell(parts: Iterable[tuple[str, Any]], method: str, context: StepContext) -> None:
     """Call `update_step` or `update_step_end` of parts in their order; an error names the part and the step."""
     for path, part in parts:
         try:
-            getattr(part, method)(moment)
+            getattr(part, method)(context)
         except FOREIGN as error:
-            error.add_note(f"in {method} of '{path}' ({type(part).__name__}), step {moment.step}")
+            error.add_note(f"in {method} of '{path}' ({type(part).__name__}), step {context.step}")
             raise
 
 
@@ -63,18 +63,18 @@ class DataFollowers:
         self.names = sorted({type(part).__name__ for _, part in found})
         self.ids = frozenset(id(part) for _, part in found)
 
-    def update_step(self, moment: Moment) -> None:
+    def update_step(self, context: StepContext) -> None:
         """Tell them of the step whose batch is about to be read, or of an evaluation."""
-        tell(self._before, "update_step", moment)
+        tell(self._before, "update_step", context)
 
-    def update_step_end(self, moment: Moment) -> None:
+    def update_step_end(self, context: StepContext) -> None:
         """Tell them that the step was made."""
-        tell(self._after, "update_step_end", moment)
+        tell(self._after, "update_step_end", context)
 
 
 def tell_beginning(data: Any) -> None:
     """Tell what follows the run in data that nothing was read of yet that it is at its beginning."""
-    DataFollowers(data).update_step(Moment(0, 0, 0.0, torch.default_generator))
+    DataFollowers(data).update_step(StepContext(0, 0, 0.0, torch.default_generator))
 
 
 def in_data(data: Any) -> Iterator[tuple[str, Any]]:
@@ -145,6 +145,6 @@ def _takes_a_moment(path: str, part: Any) -> bool:
             inspect.signature(getattr(part, method)).bind(None)
         except TypeError:
             what = f"{type(part).__name__}.{method}{inspect.signature(getattr(part, method))}"
-            log.warning("%s is not told of steps: it takes no single argument; write %s(self, moment)", what, method)
+            log.warning("%s is not told of steps: it takes no single argument; write %s(self, context)", what, method)
             return False
     return True

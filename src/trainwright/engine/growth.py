@@ -59,15 +59,15 @@ class Growth:
         """Whether the batch grows when the epoch ends."""
         return self.waited >= self.options.patience and self.grown < self.options.times and self.batch_size < self.maximum
 
-    def at_epoch_end(self, plan: Plan, tick: int) -> Plan | None:
-        """The plan from here on when the batch grows now, `tick` batches used; None when it stays."""
+    def at_epoch_end(self, plan: Plan, batches_seen: int) -> Plan | None:
+        """The plan from here on when the batch grows now, `batches_seen` batches used; None when it stays."""
         if not self.due:
             return None
         before = self.batch_size
         self.batch_size = min(max(round(before * self.options.rate), before + 1), self.maximum)
         self.factor *= scale(self.batch_size, before, self.options.scaling)
         self.grown, self.waited, self.cooling = self.grown + 1, 0, self.options.cooldown
-        self.began = (tick, plan.epoch_of(tick))
+        self.began = (batches_seen, plan.epoch_of(batches_seen))
         log.info(
             "%s has not improved for %d evaluations: from epoch %d on %d samples per step instead of %d%s",
             self.metric,
@@ -108,8 +108,8 @@ class Growth:
         self.began = None if state["began"] is None else (state["began"][0], state["began"][1])
 
 
-def begin_anew(plan: Plan, batch_size: int, tick: int, epoch: int, *, batch_statistics: bool = False) -> Plan:
-    """`plan` continued with another batch after `tick` batches, where `epoch` epochs are over; the run is as many epochs, or steps, long.
+def begin_anew(plan: Plan, batch_size: int, batches_seen: int, epoch: int, *, batch_statistics: bool = False) -> Plan:
+    """`plan` continued with another batch from this count of batches on, where `epoch` epochs are over; the run is as many epochs, or steps, long.
 
     A step in one piece stays in one piece; pieces smaller than the batch keep their size.
     """
@@ -117,12 +117,18 @@ def begin_anew(plan: Plan, batch_size: int, tick: int, epoch: int, *, batch_stat
     end = plan.max_steps
     if end is not None and plan.limit == "max_epochs":
         epochs = plan.first_epoch + (end - plan.first_tick) // plan.steps_per_epoch
-        end = tick + (epochs - epoch) * steps
+        end = batches_seen + (epochs - epoch) * steps
     largest = largest_step(plan.rows, batch_size, steps)
     whole = plan.micro_batch_size >= plan.batch_size
     micro = largest if whole else min(plan.micro_batch_size, largest)
     return replace(
-        plan, batch_size=batch_size, micro_batch_size=micro, steps_per_epoch=steps, max_steps=end, first_tick=tick, first_epoch=epoch
+        plan,
+        batch_size=batch_size,
+        micro_batch_size=micro,
+        steps_per_epoch=steps,
+        max_steps=end,
+        first_tick=batches_seen,
+        first_epoch=epoch,
     )
 
 

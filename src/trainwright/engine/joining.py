@@ -13,7 +13,7 @@ from trainwright.config.errors import FOREIGN
 from trainwright.engine.pieces import Pieces, order_of
 from trainwright.engine.step import micro_batches
 from trainwright.engine.step_result import as_loss
-from trainwright.engine.system import Batch, Loss, Moment, NoStep, rows_in
+from trainwright.engine.system import Batch, Loss, NoStep, StepContext, rows_in
 from trainwright.nn.untouched import untouched
 
 if TYPE_CHECKING:
@@ -129,15 +129,15 @@ def _apart(one: Any, other: Any, tolerance: float) -> bool:
 def _loss(session: Session, pieces: list[Batch], seed: int) -> float | None:
     """The mean loss of pieces as a step joins them; None where there is none, or the step cannot be made here: the first will tell."""
     torch.manual_seed(seed)
-    moment = Moment(0, 0, 0.0, torch.default_generator)
+    context = StepContext(0, 0, 0.0, torch.default_generator)
     losses: list[Loss] = []
     try:
         if session.update_step is not None:
-            session.update_step(moment)
+            session.update_step(context)
         for piece in pieces:
             with session.forward():
-                value = session.system.training_step(piece, moment)
-            losses.append(value if isinstance(value, Loss) else as_loss(value, rows_in(piece), session.weights_at(moment)))
+                value = session.system.training_step(piece, context)
+            losses.append(value if isinstance(value, Loss) else as_loss(value, rows_in(piece), session.weights_at(context)))
     except (NoStep, *FOREIGN):
         return None
     total = sum(float(each.total.detach()) if each.mean is None else float(each.mean.detach()) * float(each.count) for each in losses)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from trainwright.config.errors import ConfigError
 from trainwright.engine.callbacks.base import Callback
 from trainwright.engine.step_result import as_loss
-from trainwright.engine.system import Batch, Loss, Moment, System, rows_in
+from trainwright.engine.system import Batch, Loss, StepContext, System, rows_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from trainwright.engine.session import Session
 
 
-def manual_step(session: Session, batch: Batch, moment: Moment) -> None:
+def manual_step(session: Session, batch: Batch, context: StepContext) -> None:
     """One call of `training_step`, in which the system goes backwards and steps its optimizers; counts as one step."""
     session.saver.wait_for_snapshot()
     session.rates.apply(session.step)
     with session.forward():
-        value = session.system.training_step(batch, moment)
+        value = session.system.training_step(batch, context)
     if value is not None:
-        loss = as_loss(value, rows_in(batch), session.weights_at(moment))
-        session.running_loss.add(Loss(loss.total.detach(), loss.count, loss.parts), session.tick)
+        loss = as_loss(value, rows_in(batch), session.weights_at(context))
+        session.running_loss.add(Loss(loss.total.detach(), loss.count, loss.parts), session.batches_seen)
         session.running_metrics.add(loss.outputs)
     if session.averages is not None:
         session.averages.update(session.step + 1)

@@ -19,8 +19,8 @@ from trainwright.engine.session import Session
 def one_pass(session: Session, rows: Rows, config: TrainerConfig) -> dict[str, float]:
     """A step per batch of `rows`, in their order; returns the mean loss. Raises NotFinite when it is none."""
     plan = make_plan(config.model_copy(update={"max_epochs": 1, "max_steps": None}), len(rows))
-    session.plan = replace(plan, first_tick=session.tick, first_epoch=session.epoch)
-    session.train, session.next_boundary = rows, session.tick + plan.steps_per_epoch + 1
+    session.plan = replace(plan, first_tick=session.batches_seen, first_epoch=session.epoch)
+    session.train, session.next_boundary = rows, session.batches_seen + plan.steps_per_epoch + 1
     session.data_followers = DataFollowers(rows)
     session.running_loss.reset()
     session.system.train()
@@ -29,7 +29,7 @@ def one_pass(session: Session, rows: Rows, config: TrainerConfig) -> dict[str, f
         session.before_batch()
         batch = session.placed(rows.take(torch.arange(start, end)))
         train_step(session, batch, index, rows=end - start)
-        session.tick += 1
+        session.batches_seen += 1
         session.running_metrics.reset()
         if session.interrupts.requested or session.stopped_because:
             break

@@ -37,25 +37,25 @@ class Plan:
     ready: bool = False
     """Whether what is counted as rows are whole batches, as a loader gives them."""
 
-    def epoch_of(self, tick: int) -> int:
-        """Whole passes over the rows once `tick` batches were used."""
-        return self.first_epoch + (tick - self.first_tick) // self.steps_per_epoch
+    def epoch_of(self, batches_seen: int) -> int:
+        """Whole passes over the rows once `batches_seen` batches were used."""
+        return self.first_epoch + (batches_seen - self.first_tick) // self.steps_per_epoch
 
-    def index_of(self, tick: int) -> int:
-        """The place within its epoch of the batch after `tick` others."""
-        return (tick - self.first_tick) % self.steps_per_epoch
+    def index_of(self, batches_seen: int) -> int:
+        """The place within its epoch of the batch after `batches_seen` others."""
+        return (batches_seen - self.first_tick) % self.steps_per_epoch
 
-    def epochs_at(self, tick: int) -> float:
-        """Passes over the rows once `tick` batches were used, with the part of the last."""
-        return self.first_epoch + (tick - self.first_tick) / self.steps_per_epoch
+    def epochs_at(self, batches_seen: int) -> float:
+        """Passes over the rows once `batches_seen` batches were used, with the part of the last."""
+        return self.first_epoch + (batches_seen - self.first_tick) / self.steps_per_epoch
 
-    def rows_until(self, tick: int) -> int:
-        """Training rows seen in `tick` batches."""
-        return self.epoch_of(tick) * self.rows + min(self.index_of(tick) * self.batch_size, self.rows)
+    def rows_until(self, batches_seen: int) -> int:
+        """Training rows seen in `batches_seen` batches."""
+        return self.epoch_of(batches_seen) * self.rows + min(self.index_of(batches_seen) * self.batch_size, self.rows)
 
-    def epoch_end(self, tick: int) -> int:
-        """Batches used at the end of the epoch in which the batch after `tick` others is."""
-        return self.first_tick + (self.epoch_of(tick) - self.first_epoch + 1) * self.steps_per_epoch
+    def epoch_end(self, batches_seen: int) -> int:
+        """Batches used at the end of the epoch in which the batch after `batches_seen` others is."""
+        return self.first_tick + (self.epoch_of(batches_seen) - self.first_epoch + 1) * self.steps_per_epoch
 
     @property
     def extent(self) -> Extent:

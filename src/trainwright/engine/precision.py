@@ -38,7 +38,7 @@ class Precision:
         return self._evaluation
 
     @contextmanager
-    def islands(self, system: System) -> Iterator[None]:
+    def fp32_regions(self, system: System) -> Iterator[None]:
         """The submodules that `full` names compute in float32 within autocast; their own forward is back afterwards."""
         chosen = matching(system, self.options.full) if self.options.full else []
         before = [vars(module).get("forward") for module in chosen]  # of the instance, where a mode has given it one

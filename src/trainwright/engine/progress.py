@@ -164,7 +164,7 @@ def position(session: Session) -> str:
     """Step and epoch, of how many."""
     plan = session.plan
     steps = f"/{plan.max_steps}" if plan.max_steps else ""
-    return f"step {session.step}{steps}  epoch {plan.epoch_of(max(session.tick - 1, 0)) + 1}"
+    return f"step {session.step}{steps}  epoch {plan.epoch_of(max(session.batches_seen - 1, 0)) + 1}"
 
 
 def mark(session: Session, row: Mapping[str, float]) -> str:

@@ -33,17 +33,17 @@ class StepSeeds:
         self._steps = self._keys["step"]
         self._others = [] if self.generator is torch.default_generator else [torch.default_generator]
 
-    def step(self, tick: int) -> None:
-        """Seed for the training step on batch number `tick`."""
-        self._seed(folded(self._steps, tick))
+    def step(self, batch_number: int) -> None:
+        """Seed for the training step on batch number `batch_number`."""
+        self._seed(folded(self._steps, batch_number))
 
     def evaluation(self, step: int) -> None:
         """Seed for an evaluation after `step` updates."""
         self._seed(folded(self._keys["evaluation"], step))
 
-    def hooks(self, place: str, tick: int) -> None:
-        """Seed for the hooks at a `boundary`, `epoch_start` or `batch_start`, after `tick` batches."""
-        self._seed(folded(self._keys[place], tick))
+    def hooks(self, place: str, batch_number: int) -> None:
+        """Seed for the hooks at a `boundary`, `epoch_start` or `batch_start`, after `batch_number` batches."""
+        self._seed(folded(self._keys[place], batch_number))
 
     def _seed(self, key: int) -> None:
         self.generator.manual_seed(key)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from trainwright.config.errors import TrainwrightError
-from trainwright.engine.system import Batch, Loss, Moment, System
+from trainwright.engine.system import Batch, Loss, StepContext, System
 
 if TYPE_CHECKING:
     from trainwright.engine.session import Session
@@ -32,18 +32,18 @@ the device unusable, such as an illegal access, is among it."""
 TRUSTED = 2
 """Times gone back because of batches since one row before the update that led to it is suspected too."""
 
-Gradient = Callable[["Session", Batch, int, Moment], list[Loss]]
+Gradient = Callable[["Session", Batch, int, StepContext], list[Loss]]
 
 
 class NotFinite(TrainwrightError):
     """The loss or a gradient became NaN or infinite. Exit code 1."""
 
 
-class WentBack(Exception):
+class Rollback(Exception):
     """The session was put back to its last checkpoint; the loop begins again from there."""
 
 
-def settled(session: Session, gradient: Gradient, batch: Batch, rows: int, moment: Moment) -> bool:
+def settled(session: Session, gradient: Gradient, batch: Batch, rows: int, context: StepContext) -> bool:
     """The gradient of the step, made again in smaller pieces when memory ran out and at a smaller scale when it overflowed.
 
     False when it is not finite and the policy is to leave such a batch out. A redone step has the randomness and the buffers of the first.
@@ -51,7 +51,7 @@ def settled(session: Session, gradient: Gradient, batch: Batch, rows: int, momen
     while True:
         before = session.buffers.kept()
         try:
-            losses = gradient(session, batch, rows, moment)
+            losses = gradient(session, batch, rows, context)
         except (RuntimeError, MemoryError) as error:
             if not out_of_memory(error) or session.config.recovery.out_of_memory == "stop":
                 raise
@@ -62,12 +62,12 @@ def settled(session: Session, gradient: Gradient, batch: Batch, rows: int, momen
                     session.precision.scaler.stepped()
                 return taken(session, losses) or undone(session, before)
             if not session.precision.scaler.overflowed():  # type: ignore[union-attr]
-                left_out(session, "the gradient is not finite at the smallest loss scale")
+                skip_batch(session, "the gradient is not finite at the smallest loss scale")
                 return undone(session, before)
             log.debug("step %d: float16 overflowed; made again at scale %g", session.step, session.scale)
         session.optimizer.zero_grad()
         session.buffers.restore(before)
-        session.seeds.step(session.tick)
+        session.seeds.step(session.batches_seen)
 
 
 def undone(session: Session, before: list[Tensor]) -> bool:
@@ -80,11 +80,11 @@ def undone(session: Session, before: list[Tensor]) -> bool:
 def taken(session: Session, losses: list[Loss]) -> bool:
     """Take in the losses of a gradient that is whole; with the policy `skip` only if all of it is finite, which the host waits for."""
     if session.config.recovery.not_finite == "skip" and not all_finite(session, losses):
-        return left_out(session, "the loss or the gradient is not finite")
+        return skip_batch(session, "the loss or the gradient is not finite")
     if session.optimizer.redoes:
         session.losses = losses
     for loss in losses:
-        session.running_loss.add(loss, session.tick)
+        session.running_loss.add(loss, session.batches_seen)
         session.running_metrics.add(loss.outputs)
     return True
 
@@ -95,10 +95,10 @@ def all_finite(session: Session, losses: list[Loss]) -> bool:
     return bool(torch.isfinite(torch.stack([value.to(values[0]) for value in values])).all())
 
 
-def left_out(session: Session, why: str) -> bool:
+def skip_batch(session: Session, why: str) -> bool:
     """Count and name a batch that makes no step; raises NotFinite when the policy is another or there were too many."""
     if session.config.recovery.not_finite == "skip":
-        session.leave_out([session.tick], why)
+        session.skip_batches([session.batches_seen], why)
         return False
     raise NotFinite(f"{why} at step {session.step}", fix="set trainer.precision: bf16 or fp32, or trainer.recovery.not_finite: skip")
 
@@ -129,19 +129,19 @@ def smaller(session: Session, rows: int, error: BaseException) -> None:
 
 
 def judge(session: Session, mean: float) -> None:
-    """Judge the mean training loss since the last row: raises NotFinite or WentBack, or stays silent. Called before anything is saved."""
+    """Judge the mean training loss since the last row: raises NotFinite or Rollback, or stays silent. Called before anything is saved."""
     policy = session.config.recovery.not_finite
     if math.isfinite(mean) or policy == "ignore":
         return
     found = session.running_loss.first_not_finite()
-    used = (tick for tick in range(session.tick - 1, -1, -1) if tick not in session.left_out)
-    tick = next(used, 0) if found is None else found
+    used = (batch_number for batch_number in range(session.batches_seen - 1, -1, -1) if batch_number not in session.skipped_batches)
+    batch_number = next(used, 0) if found is None else found
     if policy == "rollback":
-        go_back(session, [tick], f"the loss is {mean}")
-    from trainwright.engine.autopsy import autopsy
+        roll_back(session, [batch_number], f"the loss is {mean}")
+    from trainwright.engine.nan_report import write_nan_report
 
     at, since, rate = session.step, session.last_row[0], session.optimizer.learning_rate
-    finding = autopsy(session, tick)
+    finding = write_nan_report(session, batch_number)
     raise NotFinite(
         f"the loss is {mean} at step {at}",
         why=f"it became so in steps {since + 1} to {at}, with learning rate {rate:.3g}; nothing was saved since{finding}",
@@ -155,18 +155,22 @@ def weights_finite(session: Session) -> Tensor:
     return torch.isfinite(torch.stack([norm.to(norms[0].device, torch.float32) for norm in norms])).all()
 
 
-def go_back(session: Session, ticks: list[int], why: str) -> None:
-    """Put the session where its losses were good and leave out the batches at fault; raises WentBack, or NotFinite when it was too often.
+def roll_back(session: Session, batch_numbers: list[int], why: str) -> None:
+    """Put the session where its losses were good and leave out the batches at fault; raises Rollback, or NotFinite when it was too often.
 
     That is the newest checkpoint no younger than the last logged row: a later one may hold the fault already, which shows only in the
     losses after it. When no further row comes of that, again and again, the updates just before that row are suspected one by one.
     """
     at, row, limit, seconds = session.step, session.last_row[0], session.config.recovery.limit, session.timing.read()
-    before = session.went_back[1] if session.went_back[0] == row else 0
+    before = session.last_rollback[1] if session.last_rollback[0] == row else 0
     suspects = max(before + 1 - TRUSTED, 0)
-    earlier = [tick for tick in range(session.last_tick - 1, -1, -1) if tick not in session.left_out][:1] if suspects else []
-    new, times = {*ticks, *earlier} - session.left_out, session.times_back + 1
-    left = session.left_out | new
+    earlier = (
+        [batch_number for batch_number in range(session.last_tick - 1, -1, -1) if batch_number not in session.skipped_batches][:1]
+        if suspects
+        else []
+    )
+    new, times = {*batch_numbers, *earlier} - session.skipped_batches, session.rollbacks + 1
+    left = session.skipped_batches | new
     if times > limit:
         raise NotFinite(f"{why} at step {at}, after going back {limit} times", fix="see trainer.recovery, or the data")
     if not session.saver.resume(session, until=row - suspects):
@@ -175,11 +179,11 @@ def go_back(session: Session, ticks: list[int], why: str) -> None:
     for tracker in session.trackers:
         session.history = tracker.begin(session.step) or session.history
     session.history = [each for each in session.history if each["step"] <= session.step]
-    session.left_out, session.times_back, session.went_back, session.next_boundary = left, times, (row, before + 1), 0
+    session.skipped_batches, session.rollbacks, session.last_rollback, session.next_boundary = left, times, (row, before + 1), 0
     said = ", ".join(map(str, sorted(new)))
     log.warning("%s at step %d: back to step %d, batch %s left out", why, at, session.step, said)
     session.plan_next_boundary()
-    raise WentBack
+    raise Rollback
 
 
 class Buffers:

@@ -25,7 +25,7 @@ class RecoveryOptions(ConfigModel):
     """What a run does about numbers that are not finite, memory that runs out, losses that jump and steps that hang."""
 
     not_finite: Literal["stop", "skip", "rollback", "ignore"] = "stop"
-    """`stop`: with exit code 1 and an autopsy, seen at logged rows. `skip`: leave out each batch whose loss or gradient is not finite;
+    """`stop`: with exit code 1 and a NaN report, seen at logged rows. `skip`: leave out each batch whose loss or gradient is not finite;
     the host waits for the device at every step. `rollback`: go back to the last checkpoint whose losses were good and leave out the
     batch at fault."""
     limit: int = Field(default=10, ge=1)
@@ -38,7 +38,7 @@ class RecoveryOptions(ConfigModel):
     """When no step ends for so long (`30 min`), the stacks of all threads are written to the log; the run goes on waiting."""
 
     @property
-    def goes_back(self) -> bool:
+    def rolls_back(self) -> bool:
         """Whether the run may be put back to a checkpoint."""
         return self.not_finite == "rollback" or (self.loss_spike is not None and self.loss_spike.policy == "rollback")
 

@@ -78,7 +78,7 @@ def finish(session: Session, test: Rows | None, path: Path) -> FitResult:
         raise Interrupted(f"{name}: trained and saved, not yet evaluated", fix=f"continue with: {session.continue_with}") from None
     plan, decay = session.plan, own_weight_decay(session.config.optimizer)
     best_step, best_value = chosen.step, chosen.value
-    epochs = session.plan.rows_until(session.tick) / plan.rows
+    epochs = session.plan.rows_until(session.batches_seen) / plan.rows
     realised = {
         "batch_size": None if plan.ready else plan.batch_size,
         "micro_batch_size": None if plan.ready else plan.micro_batch_size,
@@ -86,7 +86,7 @@ def finish(session: Session, test: Rows | None, path: Path) -> FitResult:
         "epochs": epochs,
         "parameters": sum(each.numel() for each in session.optimizer.parameters()),
         "kept": chosen.name,
-        "batches_left_out": len(session.left_out),
+        "batches_left_out": len(session.skipped_batches),
         "parameter_groups": resolved(session.optimizer.parameter_groups, session.system, session.base_learning_rate, decay),  # type: ignore[arg-type]
     }
     timing = timing_of(session)
@@ -123,7 +123,7 @@ def under(row: dict[str, float], split: str) -> dict[str, float]:
 def timing_of(session: Session) -> dict[str, float]:
     """Seconds as results.json has them; phases and steps over all processes of the run, start-up of this one."""
     seconds = session.timing.read()
-    rows = session.plan.rows_until(session.tick)
+    rows = session.plan.rows_until(session.batches_seen)
     passed = process_seconds()
     return {
         "startup_seconds": passed if session.first_step_after is None else session.first_step_after,

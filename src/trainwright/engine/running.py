@@ -104,14 +104,14 @@ class RunningLoss:
         self.terms: dict[str, Term] = {"items": Term(), "loss": Term()}
         self.count, self.steps = 0, 0
         self._bad: int | None = None
-        self._ticks: list[int] = []
+        self._batch_numbers: list[int] = []
         self._evaluation: dict[str, Sum] = {"items": Sum()}
 
-    def add(self, loss: Loss, tick: int = 0) -> None:
-        """Take in the loss of some rows of batch number `tick`."""
+    def add(self, loss: Loss, batch_number: int = 0) -> None:
+        """Take in the loss of some rows of batch number `batch_number`."""
         terms = self.terms
         terms["loss"].recent.append(loss.total)
-        self._ticks.append(tick)
+        self._batch_numbers.append(batch_number)
         self.steps += 1
         if isinstance(loss.count, int):
             self.count += loss.count
@@ -126,9 +126,9 @@ class RunningLoss:
         """Every term as a sum, and the first batch that was not finite found. Waits for the device."""
         totals = self.terms["loss"].recent
         if self._bad is None:
-            found = zip(self._ticks, totals.read(), strict=True)
-            self._bad = next((tick for tick, total in found if not math.isfinite(total)), None)
-        self._ticks = []
+            found = zip(self._batch_numbers, totals.read(), strict=True)
+            self._bad = next((batch_number for batch_number, total in found if not math.isfinite(total)), None)
+        self._batch_numbers = []
         self.terms["items"].before.add([float(self.count)])
         self.count = 0
         return {name: term.read() for name, term in self.terms.items()}

@@ -14,7 +14,7 @@ from trainwright.checkpoint.manifest import Manifest
 from trainwright.checkpoint.options import CheckpointConfig
 from trainwright.checkpoint.snapshot import Snapshot, TensorFiles, keys_of
 from trainwright.checkpoint.store import CheckpointStore
-from trainwright.engine.cadence import Cadence
+from trainwright.engine.interval import Interval
 from trainwright.engine.monitor import Best
 from trainwright.engine.plan import Plan
 from trainwright.engine.state import (
@@ -38,20 +38,20 @@ log = logging.getLogger("trainwright.engine")
 
 
 @dataclass
-class Cadences:
+class SaveIntervals:
     """When checkpoints are due by count or by time: those that may be removed again, those that stay, the weights alone."""
 
-    every: Cadence | None = None
-    keep: Cadence | None = None
-    weights: Cadence | None = None
+    every: Interval | None = None
+    keep: Interval | None = None
+    weights: Interval | None = None
 
     @classmethod
-    def of(cls, config: CheckpointConfig, plan: Plan) -> Cadences:
+    def of(cls, config: CheckpointConfig, plan: Plan) -> SaveIntervals:
         """As the config says; raises ConfigError for what does not fit the run."""
         given = {"every": config.every, "keep_every": config.keep_every, "weights_every": config.weights_every}
-        return cls(*(None if each is None else Cadence(each, plan, f"trainer.checkpoint.{name}") for name, each in given.items()))
+        return cls(*(None if each is None else Interval(each, plan, f"trainer.checkpoint.{name}") for name, each in given.items()))
 
-    def by_name(self) -> dict[str, Cadence]:
+    def by_name(self) -> dict[str, Interval]:
         """Those there are."""
         return {name: each for name, each in vars(self).items() if each is not None}
 

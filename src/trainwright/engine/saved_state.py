@@ -21,7 +21,7 @@ class SavedState(BaseModel):
     tick: Count = 0
     left_out: list[Count] = []
     skipped: Count = 0
-    times_back: Count = 0
+    rollbacks: Count = 0
     plan: dict[str, Count] = {}
     extent: Annotated[list[Count], Field(min_length=2, max_length=2)] | None = None
     identity: dict[str, Any]

@@ -20,12 +20,12 @@ from trainwright.checkpoint.snapshot import Snapshot, SnapshotMemory, TensorFile
 from trainwright.checkpoint.store import CheckpointStore
 from trainwright.checkpoint.writer import all_of, json_bytes
 from trainwright.config.errors import Interrupted
-from trainwright.engine.cadence import Cadence
+from trainwright.engine.interval import Interval
 from trainwright.engine.plan import Plan
 from trainwright.engine.recovery import out_of_memory
 from trainwright.engine.save_order import (
-    Cadences,
     Order,
+    SaveIntervals,
     as_evaluated,
     copied,
     only_the_step_changes,
@@ -60,10 +60,14 @@ class Saver:
     """
 
     def __init__(
-        self, store: CheckpointStore, config: CheckpointConfig, cadences: Cadences | Cadence | None, before_row: BeforeRow | None = None
+        self,
+        store: CheckpointStore,
+        config: CheckpointConfig,
+        intervals: SaveIntervals | Interval | None,
+        before_row: BeforeRow | None = None,
     ) -> None:
         self.store, self.config, self._before_row = store, config, before_row
-        self.cadences = cadences if isinstance(cadences, Cadences) else Cadences(every=cadences)
+        self.intervals = intervals if isinstance(intervals, SaveIntervals) else SaveIntervals(every=intervals)
         self.copying: Snapshot | None = None
         """The copy that the optimizer's step has to wait for."""
         self.stalled = self.written_seconds = 0.0
@@ -85,16 +89,16 @@ class Saver:
         self._timing = Timing()
 
     @classmethod
-    def of(cls, folder: Path, config: CheckpointConfig, plan: Plan, *, goes_back: bool = False) -> Saver:
+    def of(cls, folder: Path, config: CheckpointConfig, plan: Plan, *, rolls_back: bool = False) -> Saver:
         """The saver of a run whose checkpoints are in `folder`. Raises ConfigError for cadences that do not fit the run.
 
         `goes_back`: keep what a run may have to be put back to.
         """
         policies: list[Policy] = [LastK(None if config.keep_last == "all" else config.keep_last), BestK(config.keep_best), Permanent()]
-        before_row = BeforeRow() if goes_back else None
+        before_row = BeforeRow() if rolls_back else None
         policies += [] if before_row is None else [before_row]
         store = CheckpointStore(folder, policies, (SYSTEM, EVALUATED) if config.best_as_weights else ())
-        return cls(store, config, Cadences.of(config, plan), before_row)
+        return cls(store, config, SaveIntervals.of(config, plan), before_row)
 
     def begin(self, session: Session) -> None:
         """Make ready for copies while training goes on: from here `wait_for_snapshot` must be called before every optimizer step."""
@@ -105,13 +109,13 @@ class Saver:
             pinned = any(tensor.is_cuda for each in tensors.values() for tensor in each.values())
             self._task = Background(self._memory.touching(size_of(tensors), pinned))
 
-    def next_step(self, step: int, tick: int | None = None) -> int | None:
+    def next_step(self, step: int, batches_seen: int | None = None) -> int | None:
         """The first count of batches at which one of the cadences may be due."""
-        return min((each.next_step(step, tick) for each in self.cadences.by_name().values()), default=None)
+        return min((each.next_step(step, batches_seen) for each in self.intervals.by_name().values()), default=None)
 
-    def next_moment(self) -> float:
+    def next_due_at(self) -> float:
         """When one of the cadences of time is due; infinity without any."""
-        return min((each.next_moment() for each in self.cadences.by_name().values()), default=math.inf)
+        return min((each.next_due_at() for each in self.intervals.by_name().values()), default=math.inf)
 
     def best_found(self, session: Session, value: float) -> None:
         """Hear of an evaluation; if it is among the best its weights are held until a checkpoint has them."""
@@ -136,13 +140,13 @@ class Saver:
     def due(self, session: Session, evaluated: bool) -> bool:
         """Whether a checkpoint should be written after this step; one due while a large one is being written is due afterwards."""
         self._hear()
-        due = {name for name, each in self.cadences.by_name().items() if each.due(session.step, session.tick)}
+        due = {name for name, each in self.intervals.by_name().items() if each.due(session.step, session.batches_seen)}
         if session.stopped_because:
             self.wait()
             self._due = due | {"end"}
             return self._saved_step != session.step
         waited = time.perf_counter() - self._tried
-        limit = self.config.min_interval.seconds if evaluated else AT_LEAST_EVERY if self.cadences.every is None else float("inf")
+        limit = self.config.min_interval.seconds if evaluated else AT_LEAST_EVERY if self.intervals.every is None else float("inf")
         if waited >= limit or self._missed:
             due.add("time")
         if due and self._order is not None and not self._small and not due & {"keep", "weights"}:
@@ -174,7 +178,7 @@ class Saver:
                 return False
             finally:
                 self._tried = time.perf_counter()
-                for each in self.cadences.by_name().values():
+                for each in self.intervals.by_name().values():
                     each.done()
             self._order = replace(order, snapshot=snapshot)
             self._task = Background(writing_from(snapshot, order, self.store), hurry=True)

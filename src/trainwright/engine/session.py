@@ -17,7 +17,6 @@ from torch import Tensor
 from trainwright.checkpoint.names import COLUMNS
 from trainwright.config.errors import TrainwrightError, did_you_mean
 from trainwright.data.rows import Rows
-from trainwright.engine.cadence import Cadence
 from trainwright.engine.callbacks.base import Hooks
 from trainwright.engine.config import TrainerConfig
 from trainwright.engine.feed import Feed
@@ -25,6 +24,7 @@ from trainwright.engine.following import DataFollowers
 from trainwright.engine.growth import Growth
 from trainwright.engine.held_state import HeldState
 from trainwright.engine.interrupt import Interrupts
+from trainwright.engine.interval import Interval
 from trainwright.engine.modes import Active
 from trainwright.engine.monitor import Best, Monitor
 from trainwright.engine.plan import Plan
@@ -32,14 +32,15 @@ from trainwright.engine.precision import Precision
 from trainwright.engine.precision_options import PrecisionOptions
 from trainwright.engine.randomness import StepSeeds
 from trainwright.engine.recovery import Buffers
+from trainwright.engine.renamed import ON_SESSION, renamed
 from trainwright.engine.running import RunningLoss, RunningValues
 from trainwright.engine.running_metrics import RunningMetrics
-from trainwright.engine.save_order import Cadences
+from trainwright.engine.save_order import SaveIntervals
 from trainwright.engine.saving import Saver
 from trainwright.engine.spikes import SpikeWatch
 from trainwright.engine.step import Backward
 from trainwright.engine.step_result import Weights
-from trainwright.engine.system import Batch, Loss, Moment, System, to_device
+from trainwright.engine.system import Batch, Loss, StepContext, System, to_device
 from trainwright.engine.timing import Timing
 from trainwright.optim.averages import Averages
 from trainwright.optim.base import Optimizer
@@ -59,7 +60,7 @@ OWN_COLUMNS = (*COLUMNS, "train/loss", "validation/loss")
 
 @dataclass
 class Session:
-    """The parts of a run and its position: `tick`, from which epoch, order of rows and randomness follow, and `step`."""
+    """The parts of a run and its position: `batches_seen`, from which epoch, order of rows and randomness follow, and `step`."""
 
     config: TrainerConfig
     plan: Plan
@@ -80,8 +81,8 @@ class Session:
     trackers: list[Tracker]
     saver: Saver
     interrupts: Interrupts
-    log_cadence: Cadence
-    evaluate_cadence: Cadence
+    log_interval: Interval
+    evaluation_interval: Interval
     seeds: StepSeeds
     continue_with: str
     """The command that continues this run, for a person to copy."""
@@ -110,15 +111,15 @@ class Session:
     """Whether the checkpoint to be loaded is another run's."""
     step: int = 0
     """Optimizer updates made."""
-    tick: int = 0
+    batches_seen: int = 0
     """Batches used: as many as updates, and those that were left out."""
-    left_out: set[int] = field(default_factory=set)
+    skipped_batches: set[int] = field(default_factory=set)
     """Numbers of batches that make no step, because their loss was not finite or a callback said so."""
     skipped: int = 0
     """How many of them were not finite, and left out one by one."""
-    times_back: int = 0
+    rollbacks: int = 0
     """How often the run went back to a checkpoint because of its loss."""
-    went_back: tuple[int, int] = (-1, 0)
+    last_rollback: tuple[int, int] = (-1, 0)
     """The step of the last row before the fault it went back for, and how often it did so for a fault right after that row."""
     overflowed: bool = False
     """Whether the gradient of this step overflowed float16."""
@@ -126,7 +127,7 @@ class Session:
     """Whether the kept weights are in the system."""
     next_boundary: int = 0
     """The first count of batches after which there is something to do beside training."""
-    next_moment: float = math.inf
+    next_due_at: float = math.inf
     """The time (of `time.perf_counter`) at which something is due by the clock: the step that begins after it ends in a boundary."""
     boundary_pending: bool = False
     """An evaluation at this step was cut short by a signal and must be done first when the run continues."""
@@ -154,8 +155,8 @@ class Session:
     def __post_init__(self) -> None:
         self.order_device: torch.device = getattr(self.train, "device", torch.device("cpu"))
         follows = getattr(self.system, "follows_the_run", True)
-        self.update_step: Callable[[Moment], None] | None = getattr(self.system, "update_step", None) if follows else None
-        self.update_step_end: Callable[[Moment], None] | None = getattr(self.system, "update_step_end", None) if follows else None
+        self.update_step: Callable[[StepContext], None] | None = getattr(self.system, "update_step", None) if follows else None
+        self.update_step_end: Callable[[StepContext], None] | None = getattr(self.system, "update_step_end", None) if follows else None
         self.data_followers = DataFollowers(self.train)
         self._followers_of: dict[int, tuple[Any, DataFollowers]] = {}
         self.manual = not getattr(self.system, "automatic_optimization", True)
@@ -168,6 +169,9 @@ class Session:
         self.first_plan = self.plan
         self.batch_size, self.base_learning_rate = self.plan.batch_size, self.optimizer.base_learning_rate
 
+    def __getattr__(self, name: str) -> Any:
+        return renamed(self, name, ON_SESSION)
+
     @property
     def folder(self) -> Path:
         """The run's directory."""
@@ -176,10 +180,10 @@ class Session:
     @property
     def epoch(self) -> int:
         """Passes over the training rows already finished."""
-        return self.plan.epoch_of(self.tick)
+        return self.plan.epoch_of(self.batches_seen)
 
     @property
-    def fraction(self) -> float:
+    def progress(self) -> float:
         """Share of the run already done; 0 while its length is not known."""
         return min(self.step / self.plan.max_steps, 1.0) if self.plan.max_steps else 0.0
 
@@ -188,53 +192,53 @@ class Session:
         """What losses are multiplied by before they go backwards: 1, but for float16."""
         return 1.0 if self.precision.scaler is None else self.precision.scaler.scale
 
-    def moment(self) -> Moment:
+    def context(self) -> StepContext:
         """Where the run is, with the generator seeded for this batch."""
-        self.seeds.step(self.tick)
-        return Moment(self.step, self.epoch, self.fraction, self.seeds.generator)
+        self.seeds.step(self.batches_seen)
+        return StepContext(self.step, self.epoch, self.progress, self.seeds.generator)
 
     def before_batch(self) -> None:
         """Tell the parts of the training data that follow the run of the step whose batch is about to be read."""
         if self.data_followers.ids:
-            self.data_followers.update_step(self.moment())
+            self.data_followers.update_step(self.context())
 
-    def before_split(self, rows: Any, moment: Moment) -> None:
+    def before_split(self, rows: Any, context: StepContext) -> None:
         """Tell what follows the run, in the system and in the rows of a split, that these are about to be measured or predicted."""
         if self.update_step is not None:
-            self.update_step(moment)
+            self.update_step(context)
         if id(rows) not in self._followers_of:
             self._followers_of[id(rows)] = (rows, DataFollowers(rows))  # held, so that no other rows come to have this id
-        self._followers_of[id(rows)][1].update_step(moment)
+        self._followers_of[id(rows)][1].update_step(context)
 
-    def after_step(self, moment: Moment) -> None:
-        """Tell what follows the run that a step was made, with the moment it began at."""
+    def after_step(self, context: StepContext) -> None:
+        """Tell what follows the run that a step was made, with the context it began with."""
         if self.update_step_end is not None:
-            self.update_step_end(moment)
-        self.data_followers.update_step_end(moment)
+            self.update_step_end(context)
+        self.data_followers.update_step_end(context)
 
-    def weights_at(self, moment: Moment) -> Weights | None:
+    def weights_at(self, context: StepContext) -> Weights | None:
         """The weights of the parts of the loss, where the system has any."""
-        given: Callable[[Moment], Weights] | None = getattr(self.system, "loss_weights", None)
-        return None if given is None else given(moment)
+        given: Callable[[StepContext], Weights] | None = getattr(self.system, "loss_weights", None)
+        return None if given is None else given(context)
 
     def unscale(self) -> None:
         """Take the loss scale out of the gradients, and see whether they overflowed."""
         if self.precision.scaler is not None:
             self.overflowed = not self.precision.scaler.unscale(self.gradients())
 
-    def leave_out(self, ticks: Iterable[int], why: str) -> None:
+    def skip_batches(self, batch_numbers: Iterable[int], why: str) -> None:
         """Let batches make no step; said aloud. Raises TrainwrightError when there were too many."""
-        self.left_out.update(ticks)
+        self.skipped_batches.update(batch_numbers)
         self.skipped += 1
-        log.warning("step %d: %s; batch %d left out (%d so far)", self.step, why, self.tick, self.skipped)
+        log.warning("step %d: %s; batch %d left out (%d so far)", self.step, why, self.batches_seen, self.skipped)
         limit = self.config.recovery.limit
         if self.skipped > limit:
             fix = "look for infinite values in the data, or raise trainer.recovery.limit"
             raise TrainwrightError(f"more than {limit} batches were left out", where=f"step {self.step}", why=why, fix=fix)
 
-    def leave_out_rest_of_epoch(self) -> None:
+    def skip_rest_of_epoch(self) -> None:
         """Let the batches from this one to the end of the epoch make no step."""
-        self.left_out.update(range(self.tick, self.plan.epoch_end(self.tick)))
+        self.skipped_batches.update(range(self.batches_seen, self.plan.epoch_end(self.batches_seen)))
 
     def placed(self, batch: Batch) -> Batch:
         """A batch on the device, in the memory format of the run."""
@@ -274,7 +278,7 @@ class Session:
     def stop(self, reason: str) -> None:
         """End the run at the next step boundary, saved as one that is done; `reason` is kept in the results."""
         self.stopped_because = self.stopped_because or reason
-        self.next_boundary = self.tick
+        self.next_boundary = self.batches_seen
 
     def gradients(self) -> list[Tensor]:
         """The gradients there are now."""
@@ -285,26 +289,30 @@ class Session:
         if plan == self.plan:
             return
         self.plan = plan
-        self.log_cadence = Cadence(self.config.log_every, plan, "trainer.log_every")
-        self.evaluate_cadence = Cadence(self.config.evaluate_every, plan, "trainer.evaluate_every")
-        self.saver.cadences = Cadences.of(self.config.checkpoint, plan)
+        self.log_interval = Interval(self.config.log_every, plan, "trainer.log_every")
+        self.evaluation_interval = Interval(self.config.evaluate_every, plan, "trainer.evaluate_every")
+        self.saver.intervals = SaveIntervals.of(self.config.checkpoint, plan)
 
     def plan_next_boundary(self) -> None:
         """Set `next_boundary` and `next_moment`: log, evaluation, checkpoint, end of the epoch or of the run, whichever is first."""
-        step, tick, plan = self.step, self.tick, self.plan
-        candidates = [self.log_cadence.next_step(step, tick), self.evaluate_cadence.next_step(step, tick), plan.epoch_end(tick)]
+        step, batches_seen, plan = self.step, self.batches_seen, self.plan
+        candidates = [
+            self.log_interval.next_step(step, batches_seen),
+            self.evaluation_interval.next_step(step, batches_seen),
+            plan.epoch_end(batches_seen),
+        ]
         if plan.max_steps is not None:
-            candidates.append(plan.max_steps if plan.limit == "max_epochs" else tick + plan.max_steps - step)
-        saving = self.saver.next_step(step, tick)
+            candidates.append(plan.max_steps if plan.limit == "max_epochs" else batches_seen + plan.max_steps - step)
+        saving = self.saver.next_step(step, batches_seen)
         candidates += [] if saving is None else [saving]
         self.next_boundary = min(candidates)
-        moments = [self.log_cadence.next_moment(), self.evaluate_cadence.next_moment(), self.saver.next_moment()]
-        moments += [] if plan.max_seconds is None else [time.perf_counter() + plan.max_seconds - self.elapsed()]
-        self.next_moment = min(moments)
+        due_times = [self.log_interval.next_due_at(), self.evaluation_interval.next_due_at(), self.saver.next_due_at()]
+        due_times += [] if plan.max_seconds is None else [time.perf_counter() + plan.max_seconds - self.elapsed()]
+        self.next_due_at = min(due_times)
 
     def limit_reached(self) -> str:
         """What ends the run by its length: `max_epochs`, `max_steps`, `max_time`, or nothing."""
-        done = self.tick if self.plan.limit == "max_epochs" else self.step
+        done = self.batches_seen if self.plan.limit == "max_epochs" else self.step
         if self.plan.max_steps is not None and done >= self.plan.max_steps:
             return self.plan.limit
         if self.plan.max_seconds is not None and self.elapsed() >= self.plan.max_seconds:

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from trainwright.engine.recovery import NotFinite, go_back
+from trainwright.engine.recovery import NotFinite, roll_back
 from trainwright.engine.recovery_options import LossSpikeOptions
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class SpikeWatch:
             self.losses.setdefault(name, deque(maxlen=self.options.window)).append(loss)
 
     def hear(self, session: Session, losses: Mapping[str, float]) -> None:
-        """Judge and remember the loss of a row and its parts. Raises WentBack or NotFinite for a spike, as the policy says."""
+        """Judge and remember the loss of a row and its parts. Raises Rollback or NotFinite for a spike, as the policy says."""
         name = next((each for each, loss in losses.items() if self.is_spike(loss, each)), None)
         if name is None:
             self.remember(losses)
@@ -57,7 +57,7 @@ class SpikeWatch:
         said = "the loss" if name == "loss" else f"the part '{name.removeprefix('loss/')}' of the loss"
         what = f"{said} jumped to {losses[name]:.4g} from {statistics.median(self.losses[name]):.4g}"
         if self.options.policy == "rollback":
-            go_back(session, list(range(session.last_tick, session.tick)), what)
+            roll_back(session, list(range(session.last_tick, session.batches_seen)), what)
         if self.options.policy == "stop":
             fix = "lower the learning rate, or set trainer.recovery.loss_spike.policy: warn"
             raise NotFinite(f"{what} at step {session.step}", fix=fix)

@@ -130,11 +130,11 @@ def state_of(session: Session) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "step": session.step,
-        "tick": session.tick,
-        "left_out": sorted(session.left_out),
+        "tick": session.batches_seen,
+        "left_out": sorted(session.skipped_batches),
         "skipped": session.skipped,
-        "times_back": session.times_back,
-        "went_back": list(session.went_back),
+        "times_back": session.rollbacks,
+        "went_back": list(session.last_rollback),
         "plan": {name: getattr(session.plan, name) for name in GROWN},
         "extent": [session.plan.extent.steps_per_epoch, session.plan.extent.steps],
         "identity": identity(session),
@@ -199,10 +199,10 @@ def load(session: Session, checkpoint: Checkpoint) -> None:
     session.hooks.load_states(state["callbacks"])
     session.step, session.boundary_pending = state["step"], state["boundary_pending"]
     session.evaluated_at, session.stopped_because = state["evaluated_at"], state["stopped_because"]
-    session.tick, session.left_out = state.get("tick", session.step), set(state.get("left_out", ()))
+    session.batches_seen, session.skipped_batches = state.get("tick", session.step), set(state.get("left_out", ()))
     session.skipped = state.get("skipped", 0)
-    session.times_back, session.last_tick = state.get("times_back", 0), state.get("last_tick", state["last_row"][0])
-    session.went_back = tuple(state.get("went_back", (-1, 0)))
+    session.rollbacks, session.last_tick = state.get("times_back", 0), state.get("last_tick", state["last_row"][0])
+    session.last_rollback = tuple(state.get("went_back", (-1, 0)))
     session.replan(continued(session.first_plan, state.get("plan", {})))
     if session.precision.scaler is not None and state.get("scaler"):
         session.precision.scaler.load(state["scaler"])
@@ -235,13 +235,13 @@ def fork(session: Session, checkpoint: Checkpoint, state: Mapping[str, Any]) -> 
     saved, now = state["identity"], identity(session)
     if saved["optimizer"] == now["optimizer"]:
         session.optimizer.load(checkpoint.tensors(OPTIMIZER), state["optimizer"])
-    tick, plan = state.get("tick", state["step"]), state.get("plan", {})
-    session.step, session.tick = state["step"], tick
+    batches_seen, plan = state.get("tick", state["step"]), state.get("plan", {})
+    session.step, session.batches_seen = state["step"], batches_seen
     first = plan.get("first_tick", 0)
     if first or any(saved[name] != now[name] for name in ("rows", "batch_size", "seed")):
-        over = plan.get("first_epoch", 0) + math.ceil((tick - first) / state["extent"][0])
-        session.replan(begin_anew(session.plan, session.plan.batch_size, tick, over))
-    session.last_row, session.last_tick = (session.step, 0.0), tick
+        over = plan.get("first_epoch", 0) + math.ceil((batches_seen - first) / state["extent"][0])
+        session.replan(begin_anew(session.plan, session.plan.batch_size, batches_seen, over))
+    session.last_row, session.last_tick = (session.step, 0.0), batches_seen
     session.timing.load(state["seconds"])
     session.fork = False
 

@@ -9,6 +9,8 @@ from typing import Any, Protocol, cast, runtime_checkable
 import torch
 from torch import Tensor, nn
 
+from trainwright.engine.renamed import ON_CONTEXT, renamed
+
 Batch = Any
 """Rows of a step: tensors by block name, the first dimension of each the row; or, from a loader of a person's own, whatever it gives."""
 
@@ -39,24 +41,27 @@ class Loss:
 
 
 @dataclass(slots=True)
-class Moment:
+class StepContext:
     """Where the run is: what a step may depend on beside its rows and the weights."""
 
     step: int
     """Optimizer updates already made."""
     epoch: int
     """Passes over the training rows already finished."""
-    fraction: float
+    progress: float
     """Share of the run already done, 0 to 1 (0 while the length is not known)."""
     generator: torch.Generator
     """The device's default generator, seeded from (seed, step): drawing from it needs no state to be saved."""
 
+    def __getattr__(self, name: str) -> Any:
+        return renamed(self, name, ON_CONTEXT)
+
 
 @runtime_checkable
 class System(Protocol):
-    """An `nn.Module` with the three methods the trainer calls; `update_step(moment)`, if there is one, is called before every step.
+    """An `nn.Module` with the three methods the trainer calls; `update_step(context)`, if there is one, is called before every step.
 
-    `update_step_end(moment)`, if there is one, after it. `metric_names()`, if there is one, lists the keys `metrics` will return, so that
+    `update_step_end(context)`, if there is one, after it. `metric_names()`, if there is one, lists the keys `metrics` will return, so that
     a wrong `trainer.monitor` is refused before step 1;
     `monitor`, a string attribute if there is one, is what `trainer.monitor: auto` means (else `loss`);
     `higher_is_better(name)`, if there is one, answers for a key of `metrics` where `trainer.mode: auto`.
@@ -64,10 +69,10 @@ class System(Protocol):
 
     training: bool
 
-    def training_step(self, batch: Batch, moment: Moment) -> Loss:
+    def training_step(self, batch: Batch, context: StepContext) -> Loss:
         """The loss of the rows of `batch`, in training mode, with its graph."""
 
-    def evaluation_step(self, batch: Batch, moment: Moment) -> dict[str, Tensor]:
+    def evaluation_step(self, batch: Batch, context: StepContext) -> dict[str, Tensor]:
         """What the metrics read of the rows of `batch`, rows first, in evaluation mode, without a graph."""
 
     def metrics(self, outputs: dict[str, Tensor]) -> dict[str, float]:

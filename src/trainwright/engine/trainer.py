@@ -150,7 +150,7 @@ class Trainer:
                 self.config = without_auto(self, system, train, run=run, resume=resume, active=active)
                 session = self._session(system, train, validation, run, interrupts, active)
                 session.on_first_step, session.fork = on_first_step, fork
-                with hooked(session), session.saver.guard(session), session.precision.islands(system), watched(session):
+                with hooked(session), session.saver.guard(session), session.precision.fp32_regions(system), watched(session):
                     return self._run(session, test, resume or fork, run)
         finally:
             self.config = config
@@ -167,7 +167,7 @@ class Trainer:
         """What `system.predict_step` gives for `rows`, joined in their order, through the predict hooks; writes nothing."""
         with self._surroundings(system), Interrupts() as interrupts, told_when_stopped(interrupts):
             session = self._only(system, rows, "predict", interrupts)
-            with hooked(session), session.precision.islands(system):
+            with hooked(session), session.precision.fp32_regions(system):
                 for hook in session.hooks.on_predict_start:
                     hook(session, system)
                 outputs = split_outputs(session, session.feed.in_order(session.train), "predict")
@@ -191,7 +191,7 @@ class Trainer:
         rows = limited(rows, self.config)
         with self._surroundings(system), Interrupts() as interrupts, told_when_stopped(interrupts):
             session = self._only(system, rows, stage, interrupts)
-            with hooked(session), session.precision.islands(system):
+            with hooked(session), session.precision.fp32_regions(system):
                 for hook in getattr(session.hooks, f"on_{split}_start"):
                     hook(session, system)
                 metrics = metrics_of(session, session.feed.in_order(session.train), split)
@@ -213,7 +213,7 @@ class Trainer:
         hooks, system = session.hooks, session.system
         begin(session, resume, self.initial_checkpoint)
         say_untold(session)
-        session.seeds.hooks("boundary", session.tick)
+        session.seeds.hooks("boundary", session.batches_seen)
         for hook in hooks.on_fit_start:
             hook(session, system)
         self.say_cautions()
@@ -276,7 +276,7 @@ class Trainer:
         made = self._assembly(system, len(train), validation is not None, is_ready(train))
         groups = made.groups()
         optimizer = made.optimizer()
-        log_cadence, evaluate_cadence = made.cadences()
+        log_interval, evaluation_interval = made.intervals()
         if self.console is not False:
             made.say(groups)
         keep = max(config.checkpoint.keep_best, config.average_best)
@@ -303,10 +303,10 @@ class Trainer:
             best=Best(made.monitor.higher, keep),
             hooks=Hooks([*self._callbacks(made.monitor, validation is not None), *unsaved_watch(system)], system),
             trackers=[registry.build("tracker", options, folder=run) for options in config.trackers],
-            saver=Saver.of(run / CHECKPOINTS, saving, made.plan, goes_back=config.recovery.goes_back),
+            saver=Saver.of(run / CHECKPOINTS, saving, made.plan, rolls_back=config.recovery.rolls_back),
             interrupts=interrupts,
-            log_cadence=log_cadence,
-            evaluate_cadence=evaluate_cadence,
+            log_interval=log_interval,
+            evaluation_interval=evaluation_interval,
             seeds=StepSeeds(self.seed, device),
             precision=Precision(config.precision, device),
             spikes=None if config.recovery.loss_spike is None else SpikeWatch(config.recovery.loss_spike),
@@ -381,7 +381,7 @@ def told_when_stopped(interrupts: Interrupts) -> Iterator[None]:
 def watched(session: Session) -> AbstractContextManager[None]:
     """A watchdog looks after the steps, when one was asked for."""
     limit = session.config.recovery.watchdog
-    return nullcontext() if limit is None else Watchdog(limit.seconds, lambda: (session.tick, session.evaluated_at)).watching()
+    return nullcontext() if limit is None else Watchdog(limit.seconds, lambda: (session.batches_seen, session.evaluated_at)).watching()
 
 
 def find_device(device: str | torch.device) -> torch.device:

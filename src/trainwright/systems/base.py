@@ -18,7 +18,7 @@ from trainwright.config.scheduled import Scheduled
 from trainwright.data.draws import draws_kept, seed_python_and_numpy
 from trainwright.engine.session import not_logged
 from trainwright.engine.step_result import Weights, as_loss
-from trainwright.engine.system import Batch, Loss, Moment, rows_in
+from trainwright.engine.system import Batch, Loss, StepContext, rows_in
 from trainwright.runs.whole import Scratch
 from trainwright.systems.configurable import ModuleOptions, load_named_weights, option
 from trainwright.systems.loss_weights import LossWeights
@@ -40,9 +40,9 @@ class SystemOptions(ModuleOptions):
     """Weights of the parts of the loss, each a number or a schedule: `{lambda_sparsity: [0, 1.0, 0.1, 5000]}`."""
 
 
-def _told(parts: Callable[[Moment], None], own: Callable[[Moment], None], moment: Moment) -> None:
-    parts(moment)
-    own(moment)
+def _told(parts: Callable[[StepContext], None], own: Callable[[StepContext], None], context: StepContext) -> None:
+    parts(context)
+    own(context)
 
 
 @contextmanager
@@ -97,35 +97,35 @@ class System(Updateable, nn.Module):
     def build(self, spec: Any) -> None:
         """Makes the modules once shapes and classes are known; random numbers come from torch's default generator, which is seeded."""
 
-    def training_step(self, batch: Batch, moment: Moment) -> Any:
+    def training_step(self, batch: Batch, context: StepContext) -> Any:
         """The loss of these rows, with its graph: a scalar (the mean over rows), a mapping of parts to weigh and sum, or a `Loss`."""
-        raise NotImplementedError(f"{type(self).__name__} has no training_step(self, batch, moment)")
+        raise NotImplementedError(f"{type(self).__name__} has no training_step(self, batch, context)")
 
-    def evaluation_step(self, batch: Batch, moment: Moment) -> Any:
+    def evaluation_step(self, batch: Batch, context: StepContext) -> Any:
         """What the metrics read, rows first, or numbers to be averaged over rows; by default the loss of `training_step` and its parts."""
         if not self.automatic_optimization:
             return None
-        loss = as_loss(self.training_step(batch, moment), rows_in(batch), self.loss_weights(moment))
+        loss = as_loss(self.training_step(batch, context), rows_in(batch), self.loss_weights(context))
         return {"loss": loss.total / loss.count, **{name: part / loss.count for name, part in loss.parts.items()}}
 
-    def validation_step(self, batch: Batch, moment: Moment) -> Any:
+    def validation_step(self, batch: Batch, context: StepContext) -> Any:
         """As `evaluation_step`, for validation rows."""
-        return self.evaluation_step(batch, moment)
+        return self.evaluation_step(batch, context)
 
-    def test_step(self, batch: Batch, moment: Moment) -> Any:
+    def test_step(self, batch: Batch, context: StepContext) -> Any:
         """As `evaluation_step`, for test rows."""
-        return self.evaluation_step(batch, moment)
+        return self.evaluation_step(batch, context)
 
     def predict_step(self, batch: Batch) -> Any:
         """Predictions, rows first; by default what `evaluation_step` gives, which may need the truth."""
         session = None if self._run is None else self._run()
-        place = (0, 0, 0.0) if session is None else (session.step, session.epoch, session.fraction)
-        return self.evaluation_step(batch, Moment(*place, torch.default_generator))
+        place = (0, 0, 0.0) if session is None else (session.step, session.epoch, session.progress)
+        return self.evaluation_step(batch, StepContext(*place, torch.default_generator))
 
-    def update_step(self, moment: Moment) -> None:
+    def update_step(self, context: StepContext) -> None:
         """Called before every step and evaluation, once the parts that follow the run were told."""
 
-    def update_step_end(self, moment: Moment) -> None:
+    def update_step_end(self, context: StepContext) -> None:
         """Called after every step, once the parts that follow the run were told."""
 
     def configure_optimizers(self) -> Any:
@@ -161,20 +161,20 @@ class System(Updateable, nn.Module):
             finally:
                 del vars(self)["trying"]
 
-    def loss_weights(self, moment: Moment) -> Weights:
+    def loss_weights(self, context: StepContext) -> Weights:
         """The weight of each part of the loss at this moment, by `loss` of the options."""
-        return partial(self._weights.at, moment.step, self._epochs(moment))
+        return partial(self._weights.at, context.step, self._epochs(context))
 
-    def _epochs(self, moment: Moment) -> float:
+    def _epochs(self, context: StepContext) -> float:
         session = None if self._run is None else self._run()
-        return float(moment.epoch) if session is None else session.plan.epochs_at(session.tick)
+        return float(context.epoch) if session is None else session.plan.epochs_at(session.batches_seen)
 
     def C(self, value: Any) -> float:
         """A scheduled number at the present step: `self.C([0, 1.0, 0.1, 5000])`."""
         if "trying" in vars(self):
             return Scheduled.parse(value).value(0, 0.0)
         session = self.session
-        return Scheduled.parse(value).value(session.step, session.plan.epochs_at(session.tick))
+        return Scheduled.parse(value).value(session.step, session.plan.epochs_at(session.batches_seen))
 
     @property
     def session(self) -> Session:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from trainwright.config.errors import ConfigError, TrainwrightError
 from trainwright.engine.monitor import higher_is_better
 from trainwright.engine.plan import Plan
-from trainwright.engine.system import Batch, Loss, Moment, NoStep, rows_in
+from trainwright.engine.system import Batch, Loss, NoStep, StepContext, rows_in
 from trainwright.nn.criteria.activations import look_once
 from trainwright.systems.lightning_data import by_place, given_by_place, loaders_of, transfer_of
 from trainwright.systems.lightning_hooks import LightningHooks
@@ -190,7 +190,7 @@ class LightningSystem(LightningHooks):
 
     # the steps
 
-    def training_step(self, batch: Batch, moment: Moment) -> Loss | None:
+    def training_step(self, batch: Batch, context: StepContext) -> Loss | None:
         """The mean loss of these rows; None where a step by hand gave none. Raises NoStep where the module returned None otherwise."""
         batch = self._as_given(batch)
         now = self.now
@@ -262,15 +262,15 @@ class LightningSystem(LightningHooks):
             batch = by_place(batch)
         return batch if self._transfer is None else self._transfer(batch, self.device)
 
-    def evaluation_step(self, batch: Batch, moment: Moment) -> dict[str, Tensor]:
+    def evaluation_step(self, batch: Batch, context: StepContext) -> dict[str, Tensor]:
         """As `validation_step`."""
         return self._evaluated("validation", batch)
 
-    def validation_step(self, batch: Batch, moment: Moment) -> dict[str, Tensor]:
+    def validation_step(self, batch: Batch, context: StepContext) -> dict[str, Tensor]:
         """The module's; what it logs is kept for `metrics`, which needs no outputs."""
         return self._evaluated("validation", batch)
 
-    def test_step(self, batch: Batch, moment: Moment) -> dict[str, Tensor]:
+    def test_step(self, batch: Batch, context: StepContext) -> dict[str, Tensor]:
         """The module's, or its `validation_step` where it has no other."""
         return self._evaluated("test", batch)
 

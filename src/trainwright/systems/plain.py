@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from trainwright.config.errors import ConfigError
 from trainwright.data.rows import Rows, TensorRows
-from trainwright.engine.system import Batch, Loss, Moment
+from trainwright.engine.system import Batch, Loss, StepContext
 from trainwright.nn.criteria.base import Count, Criterion
 from trainwright.nn.criteria.build import criterion
 from trainwright.nn.criteria.function import FunctionCriterion, row_count
@@ -105,10 +105,10 @@ class PlainSystem(nn.Module):
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_run": None, "held_rows": None, "_hooked": ExitStack()}
 
-    def _epochs(self, moment: Moment) -> float:
+    def _epochs(self, context: StepContext) -> float:
         """Passes over the rows, with the share of the present one inside a run."""
         session = None if self._run is None else self._run()
-        return float(moment.epoch) if session is None else session.plan.epochs_at(session.tick)
+        return float(context.epoch) if session is None else session.plan.epochs_at(session.batches_seen)
 
     def fit_targets(self, rows: Rows) -> None:
         """Shows the training targets to a loss that asks for them (`balanced` weights); those held in memory are looked at in `check`.
@@ -159,23 +159,23 @@ class PlainSystem(nn.Module):
         self._usual = reading.usual(batch, plan)
         return reading.call(self.model, batch, plan), reading.target_of(batch, plan)
 
-    def training_step(self, batch: Batch, moment: Moment) -> Loss:
+    def training_step(self, batch: Batch, context: StepContext) -> Loss:
         """The loss of the rows; raises DataError where the loss refuses them."""
         output, target = self._called(batch)
         try:
-            return self._loss_of(output, target, batch, moment)
+            return self._loss_of(output, target, batch, context)
         except (RuntimeError, ValueError, IndexError) as error:
-            found = refused(self.criterion, error, output, target, batch, f"rows of the batch of step {moment.step}")
+            found = refused(self.criterion, error, output, target, batch, f"rows of the batch of step {context.step}")
             if found is None:
                 raise
             raise found from error
 
-    def _loss_of(self, output: Any, target: Any, batch: Batch, moment: Moment) -> Loss:
+    def _loss_of(self, output: Any, target: Any, batch: Batch, context: StepContext) -> Loss:
         loss: Any = self._modules["criterion"]
         if isinstance(loss, FunctionCriterion):
             return self._of_function(loss, output, target, batch)
         if self._by_terms:
-            terms = loss.terms(output, target, batch, moment.step, self._epochs(moment))
+            terms = loss.terms(output, target, batch, context.step, self._epochs(context))
             return Loss(terms.total, terms.count, terms.parts, self._measured(output, target, batch))
         total, count = loss.total(output, target, batch)
         if loss.simple and isinstance(output, Tensor) and output.dim() <= 2:
@@ -192,13 +192,13 @@ class PlainSystem(nn.Module):
         made.outputs = self._measured(output, target, batch)
         return made
 
-    def evaluation_step(self, batch: Batch, moment: Moment) -> dict[str, Tensor]:
+    def evaluation_step(self, batch: Batch, context: StepContext) -> dict[str, Tensor]:
         """Output and target of each row, as far as they are measured, and the loss where it cannot be computed from both."""
         output, target = self._called(batch)
         loss = self.criterion
         if loss.simple and isinstance(output, Tensor) and output.dim() <= 2:
             return {"output": output.detach(), TARGET: target}
-        terms = loss.terms(output, target, batch, moment.step, self._epochs(moment))
+        terms = loss.terms(output, target, batch, context.step, self._epochs(context))
         return self._kept(output, target, batch, terms.total, terms.count)
 
     def predict_step(self, batch: Batch) -> dict[str, Tensor]:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from trainwright.config.errors import DataError, TrainwrightError
 from trainwright.engine.monitor import higher_is_better
-from trainwright.engine.system import Batch, Loss, Moment, rows_in
+from trainwright.engine.system import Batch, Loss, StepContext, rows_in
 from trainwright.nn.modes import eval_mode
 from trainwright.systems.base import seeded
 
@@ -94,7 +94,7 @@ class ReturningLossSystem(nn.Module):
             self._shifted = bool(torch.equal(losses[0], losses[1]))
         return self._shifted
 
-    def training_step(self, batch: Batch, moment: Moment) -> Loss:
+    def training_step(self, batch: Batch, context: StepContext) -> Loss:
         """The loss of the rows; raises TrainwrightError when the model returns none."""
         inputs = self.inputs_of(batch)
         mean = self._loss(self.model(**inputs), inputs)
@@ -113,7 +113,7 @@ class ReturningLossSystem(nn.Module):
         fix = "give the column 'labels'" if LABELS not in inputs else "let forward return a mapping or an object with a scalar 'loss'"
         raise TrainwrightError(what, where="training_step", why=why, fix=fix)
 
-    def evaluation_step(self, batch: Batch, moment: Moment) -> dict[str, Tensor]:
+    def evaluation_step(self, batch: Batch, context: StepContext) -> dict[str, Tensor]:
         """Sum of the loss and items of the batch, spread over its rows; whether each row is right where there is one class for it."""
         inputs = self.inputs_of(batch)
         returned = self.model(**inputs)

@@ -13,7 +13,7 @@ from trainwright import metrics as measures
 from trainwright.config.model import ConfigModel, PartConfig
 from trainwright.config.registry import build
 from trainwright.engine.following import followers
-from trainwright.engine.system import Batch, Loss, Moment
+from trainwright.engine.system import Batch, Loss, StepContext
 from trainwright.features.spec import DataSpec, InputGroup, TargetSpec
 from trainwright.nn.combiners.auto import choose as choose_combiner
 from trainwright.nn.decoders import LinearDecoderOptions
@@ -109,7 +109,7 @@ class SupervisedSystem(System):
         """One vector per row `[b, h]`, or per row and member `[b, k, h]`."""
         return self.combiner([encoder({part: batch[key] for part, key in keys}) for encoder, keys in self.reads])
 
-    def training_step(self, batch: Batch, moment: Moment) -> Loss:
+    def training_step(self, batch: Batch, context: StepContext) -> Loss:
         """The weighted sum of the targets' losses over rows (mean over members), plus the combiner's penalty where it has one."""
         hidden = self.encode(batch)
         if self.simple:
@@ -134,7 +134,7 @@ class SupervisedSystem(System):
         truth, output = batch[head.truth], head.decoder(hidden)
         return Loss(head.loss.total(output, truth), len(truth), {}, {head.output: output.detach(), head.encoded: truth})
 
-    def evaluation_step(self, batch: Batch, moment: Moment) -> dict[str, Tensor]:
+    def evaluation_step(self, batch: Batch, context: StepContext) -> dict[str, Tensor]:
         """For every target `<t>.scores`, `<t>.truth` and `<t>.loss`, rows first; see `finish`."""
         hidden = self.encode(batch)
         return self.finish(

@@ -8,7 +8,7 @@ from torch import nn
 
 from trainwright.config.errors import ConfigError
 from trainwright.engine.following import INSIDE, followers, tell
-from trainwright.engine.system import Moment
+from trainwright.engine.system import StepContext
 
 
 class Updateable:
@@ -21,11 +21,11 @@ class Updateable:
     registrations = 0
     """Counts every registration in this process, so that a tree is walked again only when it may have changed."""
 
-    def update_step(self, moment: Moment) -> None:
+    def update_step(self, context: StepContext) -> None:
         """Called before every step, and before an evaluation."""
 
-    def update_step_end(self, moment: Moment) -> None:
-        """Called after every step, with the moment that `update_step` had."""
+    def update_step_end(self, context: StepContext) -> None:
+        """Called after every step, with the context that `update_step` had."""
 
     def register_part(self, name: str, part: Any) -> None:
         """Register a part that is no attribute. Raises ConfigError when it cannot be told anything."""
@@ -72,15 +72,15 @@ class Tree:
         self._before: list[tuple[str, Any]] = []
         self._after: list[tuple[str, Any]] = []
 
-    def update_step(self, moment: Moment) -> None:
+    def update_step(self, context: StepContext) -> None:
         """Tell all parts below the root, those inside first; an error names the part."""
         self._refresh()
-        tell(self._before, "update_step", moment)
+        tell(self._before, "update_step", context)
 
-    def update_step_end(self, moment: Moment) -> None:
+    def update_step_end(self, context: StepContext) -> None:
         """Tell them that the step was made."""
         self._refresh()
-        tell(self._after, "update_step_end", moment)
+        tell(self._after, "update_step_end", context)
 
     def _refresh(self) -> None:
         if self._seen == Updateable.registrations:

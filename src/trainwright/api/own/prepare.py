@@ -106,7 +106,7 @@ def check_made(made: Any, where: str) -> None:
             "the system's super().__init__() was not called", where=where, fix="begin its __init__ with super().__init__(config)"
         )
     if not hasattr(made, "training_step"):
-        fix = "a plain model is trained by `system: {type: plain, model: …, loss: …}`; a system has training_step(self, batch, moment)"
+        fix = "a plain model is trained by `system: {type: plain, model: …, loss: …}`; a system has training_step(self, batch, context)"
         raise ConfigError(f"{type(made).__name__} has no training_step", where=where, fix=fix)
 
 

@@ -84,7 +84,7 @@ class Throughput(Callback):
             torch.cuda.synchronize(session.device)  # the host waits here for the row anyway
         step, trained = session.last_row
         seconds = max(session.timing.read()["train"] - trained, 1e-9)
-        rows = session.rows_between(session.last_tick, session.tick + 1)
+        rows = session.rows_between(session.last_tick, session.batches_seen + 1)
         found = {"steps_per_second": (session.step - step) / seconds, "samples_per_second": rows / seconds}
         if self.per_row:
             found["flops_per_second"] = self.per_row * rows / seconds

@@ -88,7 +88,7 @@ def range_test(session: Session, *, low: float = 1e-7, high: float = 10.0, steps
         session.optimizer.base_learning_rate = rate
         batch = session.placed(session.train.take(indices))
         train_step(session, batch, 0, rows=len(indices))
-        session.tick += 1
+        session.batches_seen += 1
         losses.append(session.running_loss.means()["loss"])
         session.running_loss.reset()
         session.running_metrics.reset()

@@ -98,7 +98,7 @@ def trial_session(trainer: Trainer, system: System, rows: Rows, active: Active |
     with nothing_changed(system, trainer.device), surroundings as found:
         session = made._session(system, rows, None, Path("trials"), Interrupts(), found)
         session.next_boundary = int(NEVER.value)
-        with hooked(session), session.precision.islands(system):
+        with hooked(session), session.precision.fp32_regions(system):
             yield session
     del session, made
 
@@ -158,7 +158,7 @@ class Bench:
         started = time.perf_counter()
         batch = session.placed(session.train.take(indices))
         train_step(session, batch, 0, rows=len(indices))
-        session.tick += 1
+        session.batches_seen += 1
         synchronise(session.device)
         taken = time.perf_counter() - started
         session.running_loss.reset()

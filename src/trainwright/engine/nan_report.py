@@ -23,73 +23,73 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("trainwright.engine")
 
-FILE = "autopsy.json"
+FILE = "nan_report.json"
 MOST_STEPS = 2000
 """Steps that are made again from the last checkpoint, to meet the first number that is not finite with good weights."""
 
 
-def autopsy(session: Session, tick: int) -> str:
-    """Finds the first batch and module at fault near batch number `tick`, writes autopsy.json, and says it in a clause."""
+def write_nan_report(session: Session, batch_number: int) -> str:
+    """Finds the first batch and module at fault near batch number `batch_number`, writes nan_report.json, and says it in a clause."""
     finding: dict[str, Any] = {"step": session.step}
     try:
-        tick, replayed = replay(session, tick)
-        batch, rows = batch_at(session, tick)
-        finding |= {"batch": tick, "replayed": replayed, "rows": rows, "columns": not_finite_columns(batch)}
+        batch_number, replayed = replay(session, batch_number)
+        batch, rows = batch_at(session, batch_number)
+        finding |= {"batch": batch_number, "replayed": replayed, "rows": rows, "columns": not_finite_columns(batch)}
         if replayed or bool(weights_finite(session)):
-            finding |= first_module(session, batch, tick)
+            finding |= first_module(session, batch, batch_number)
         path = session.saver.store.folder.parent / FILE
         with whole_file(path) as temporary:
             temporary.write_text(json.dumps(finding, indent=1) + "\n", encoding="utf-8")
     except Exception as error:  # a diagnosis must not hide what it is about
-        log.debug("the autopsy ended early", exc_info=True)
+        log.debug("the NaN report ended early", exc_info=True)
         finding["ended"] = str(error)
     return sentence(finding)
 
 
-def replay(session: Session, tick: int) -> tuple[int, bool]:
+def replay(session: Session, batch_number: int) -> tuple[int, bool]:
     """Make the steps since the last checkpoint again until loss or gradient is not finite: the batch at fault, with the weights it met."""
     session.saver.wait()  # one may still be on its way
     checkpoint = session.saver.store.latest()
     if checkpoint is None:
-        return tick, False
+        return batch_number, False
     begun = checkpoint.document("trainer.json").get("tick", checkpoint.manifest.step)
-    if not begun <= tick <= begun + MOST_STEPS:
-        return tick, False
+    if not begun <= batch_number <= begun + MOST_STEPS:
+        return batch_number, False
     load(session, checkpoint)
     session.system.train(True)
     session.hooks, session.measures_norm = Hooks([]), True
-    for current in range(begun, tick + 1):
-        if current not in session.left_out and not finite_step(session, current):
+    for current in range(begun, batch_number + 1):
+        if current not in session.skipped_batches and not finite_step(session, current):
             return current, True
-    return tick, True
+    return batch_number, True
 
 
-def finite_step(session: Session, tick: int) -> bool:
+def finite_step(session: Session, batch_number: int) -> bool:
     """Make one step as the loop does, unless its loss or its gradient is not finite: then weights and buffers are as it met them."""
-    batch, rows = batch_at(session, tick)
-    session.tick = tick
+    batch, rows = batch_at(session, batch_number)
+    session.batches_seen = batch_number
     session.freezing.apply(session.step)
-    moment = session.moment()
+    context = session.context()
     if session.update_step is not None:
-        session.update_step(moment)
+        session.update_step(context)
     before = {name: tensor.detach().clone() for name, tensor in session.system.state_dict().items()}
-    session.losses = gradient(session, batch, len(rows), moment)
+    session.losses = gradient(session, batch, len(rows), context)
     finite = all_finite(session, session.losses) and not session.overflowed
     if finite:
-        update(session, batch, len(rows), moment)
+        update(session, batch, len(rows), context)
     else:
         session.optimizer.zero_grad()
         load_weights(session.system, before, where="the replay")
     return finite
 
 
-def batch_at(session: Session, tick: int) -> tuple[Batch, list[int]]:
-    """The rows of batch number `tick`, and their places among the training rows."""
+def batch_at(session: Session, batch_number: int) -> tuple[Batch, list[int]]:
+    """The rows of batch number `batch_number`, and their places among the training rows."""
     plan = session.plan
-    order = order_of(session.train, session.seed, plan.epoch_of(tick), plan.rows)
-    start, end = plan.bounds(plan.index_of(tick))
+    order = order_of(session.train, session.seed, plan.epoch_of(batch_number), plan.rows)
+    start, end = plan.bounds(plan.index_of(batch_number))
     rows = order[start:end]
-    return session.placed(session.feed.again(rows.to(session.order_device), plan, tick)), rows.tolist()
+    return session.placed(session.feed.again(rows.to(session.order_device), plan, batch_number)), rows.tolist()
 
 
 def not_finite_columns(batch: Batch) -> dict[str, int]:
@@ -103,7 +103,7 @@ def not_finite_columns(batch: Batch) -> dict[str, int]:
     return found
 
 
-def first_module(session: Session, batch: Batch, tick: int) -> dict[str, Any]:
+def first_module(session: Session, batch: Batch, batch_number: int) -> dict[str, Any]:
     """The first parameter, module output, loss or gradient that is not finite when the batch is tried."""
     system: Any = session.system
     for name, parameter in system.named_parameters():
@@ -120,9 +120,9 @@ def first_module(session: Session, batch: Batch, tick: int) -> dict[str, Any]:
 
     handles = [module.register_forward_hook(watch(name)) for name, module in system.named_modules() if name]
     try:
-        session.tick = tick
-        moment = session.moment()
-        loss = as_loss(system.training_step(batch, moment), rows_in(batch), session.weights_at(moment))
+        session.batches_seen = batch_number
+        context = session.context()
+        loss = as_loss(system.training_step(batch, context), rows_in(batch), session.weights_at(context))
     finally:
         for handle in handles:
             handle.remove()

@@ -14,7 +14,7 @@ NEVER = 1 << 62
 """A count of batches that no run reaches."""
 
 
-class Cadence:
+class Interval:
     """Due at whole multiples of a number of steps or batches (a pure function of the place), or when a time has passed since it last was.
 
     Epochs and shares of the run are counted in batches: one that was left out is over, though it made no step.
@@ -31,29 +31,29 @@ class Cadence:
             self.seconds = every.value * plan.max_seconds
         else:
             self.steps = plan.extent.in_steps(every, where)
-        self.by_tick, self._first = every.kind != "steps", plan.first_tick if every.kind == "epochs" else 0
+        self.in_batches, self._first = every.kind != "steps", plan.first_tick if every.kind == "epochs" else 0
         self._clock, self._last = clock, clock()
 
-    def due(self, step: int, tick: int | None = None) -> bool:
-        """Whether it is due after `step` updates and `tick` batches (as many as updates, unless some were left out)."""
+    def due(self, step: int, batches_seen: int | None = None) -> bool:
+        """Whether it is due after `step` updates and `batches_seen` batches (as many as updates, unless some were left out)."""
         if self.steps is not None:
-            return self._counted(step, tick) % self.steps == 0
+            return self._counted(step, batches_seen) % self.steps == 0
         return self.seconds is not None and self._clock() - self._last >= self.seconds
 
-    def _counted(self, step: int, tick: int | None) -> int:
-        return step if tick is None or not self.by_tick else tick - self._first
+    def _counted(self, step: int, batches_seen: int | None) -> int:
+        return step if batches_seen is None or not self.in_batches else batches_seen - self._first
 
     def done(self) -> None:
         """It happened now."""
         self._last = self._clock()
 
-    def next_step(self, step: int, tick: int | None = None) -> int:
+    def next_step(self, step: int, batches_seen: int | None = None) -> int:
         """The first count of batches at which it is due; for one of time, never (`next_moment` says when)."""
-        tick = step if tick is None else tick
+        batches_seen = step if batches_seen is None else batches_seen
         if self.steps is None:
             return NEVER
-        return tick + self.steps - self._counted(step, tick) % self.steps
+        return batches_seen + self.steps - self._counted(step, batches_seen) % self.steps
 
-    def next_moment(self) -> float:
+    def next_due_at(self) -> float:
         """When it is due by the clock (seconds of `time.perf_counter`); infinity for one that counts steps or batches."""
         return math.inf if self.seconds is None else self._last + self.seconds
