@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -22,13 +24,14 @@ def test_old_attributes_of_a_context_say_the_new_name() -> None:
         _ = context.fractions
 
 
-def test_old_attributes_of_a_session_say_the_new_name(tmp_path: object) -> None:
+def test_old_attributes_of_a_session_say_the_new_name(tmp_path: Path) -> None:
     seen = []
 
     class Reader(tw.Callback):
         def on_train_batch_end(self, session, system, batch, index) -> None:  # type: ignore[no-untyped-def]
             seen.append((session.tick, session.left_out, session.fraction))
 
+    data = (torch.randn(8, 2), torch.randn(8, 1))
     with pytest.warns(DeprecationWarning, match="batches_seen"):
-        tw.fit(torch.nn.Linear(2, 1), data, loss="mse", max_steps=2, callbacks=[Reader()], folder=tmp_path)
+        tw.fit(torch.nn.Linear(2, 1), data, loss="mse", max_steps=2, callbacks=[Reader()], run_dir=tmp_path)
     assert [each[0] for each in seen] == [0, 1]
