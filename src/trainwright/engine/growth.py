@@ -109,7 +109,7 @@ class Growth:
 
 
 def begin_anew(plan: Plan, batch_size: int, batches_seen: int, epoch: int, *, batch_statistics: bool = False) -> Plan:
-    """`plan` continued with another batch from this count of batches on, where `epoch` epochs are over; it is as many epochs, or steps, long.
+    """`plan` continued with another batch from this count of batches on, where `epoch` epochs are over; it is as many epochs or steps long.
 
     A step in one piece stays in one piece; pieces smaller than the batch keep their size.
     """
