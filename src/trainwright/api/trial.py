@@ -19,7 +19,7 @@ from trainwright.engine.pieces import is_ready
 from trainwright.engine.step_result import as_loss
 from trainwright.engine.system import StepContext, rows_in, to_device
 from trainwright.engine.unsaved import unsaved
-from trainwright.nn.criteria.activations import LossInputs
+from trainwright.losses.activations import LossInputs
 from trainwright.nn.first_values import refuse_unfilled, refuse_unseen
 from trainwright.nn.untouched import untouched
 from trainwright.systems.base import System, seeded

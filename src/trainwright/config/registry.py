@@ -30,7 +30,7 @@ KINDS: dict[str, str] = {
     "baseline": "trainwright.baselines",
     "system": "trainwright.systems",
     "model": "trainwright.nn.graph",
-    "criterion": "trainwright.nn.criteria",
+    "criterion": "trainwright.losses",
     "dataset": "trainwright.data.datasets",
     "part": "trainwright.config.own_parts",
 }

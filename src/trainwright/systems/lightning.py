@@ -13,7 +13,7 @@ from trainwright.config.errors import ConfigError, TrainwrightError
 from trainwright.engine.monitor import higher_is_better
 from trainwright.engine.plan import Plan
 from trainwright.engine.system import Batch, Loss, NoStep, StepContext, rows_in
-from trainwright.nn.criteria.activations import look_once
+from trainwright.losses.activations import look_once
 from trainwright.systems.lightning_data import by_place, given_by_place, loaders_of, transfer_of
 from trainwright.systems.lightning_hooks import LightningHooks
 from trainwright.systems.lightning_log import Asked, Logged, is_metric, number, reduction_of

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from trainwright.config.errors import ConfigError
 from trainwright.data.rows import Rows, TensorRows
 from trainwright.engine.system import Batch, Loss, StepContext
-from trainwright.nn.criteria.base import Count, Criterion
-from trainwright.nn.criteria.build import criterion
-from trainwright.nn.criteria.function import FunctionCriterion, row_count
-from trainwright.nn.criteria.wiring import held
+from trainwright.losses.base import Count, Criterion
+from trainwright.losses.build import criterion
+from trainwright.losses.function import FunctionCriterion, row_count
+from trainwright.losses.wiring import held
 from trainwright.systems.base import seeded
 from trainwright.systems.plain_batch import TARGET, Reading, check_target
 from trainwright.systems.plain_checks import check, refused

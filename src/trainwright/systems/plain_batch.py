@@ -10,7 +10,7 @@ from typing import Any
 from torch import nn
 
 from trainwright.config.errors import ConfigError, DataError, did_you_mean
-from trainwright.nn.criteria.wiring import described, held
+from trainwright.losses.wiring import described, held
 
 TARGET = "target"
 TARGETS = (TARGET, "label", "labels", "y")

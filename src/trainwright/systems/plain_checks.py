@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from trainwright.config.errors import ConfigError, DataError
 from trainwright.engine.recovery import out_of_memory
 from trainwright.engine.system import to_device
-from trainwright.nn.criteria.activations import FIXES, LossInputs, find_activation
-from trainwright.nn.criteria.base import Criterion
-from trainwright.nn.criteria.checks import MEANT, dtype_name
-from trainwright.nn.criteria.function import FunctionCriterion
-from trainwright.nn.criteria.wiring import held
+from trainwright.losses.activations import FIXES, LossInputs, find_activation
+from trainwright.losses.base import Criterion
+from trainwright.losses.checks import MEANT, dtype_name
+from trainwright.losses.function import FunctionCriterion
+from trainwright.losses.wiring import held
 from trainwright.systems.base import seeded
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from trainwright.config.choice import choice
 from trainwright.config.model import PartConfig
-from trainwright.nn.criteria.choosing import LossChoice
+from trainwright.losses.choosing import LossChoice
 from trainwright.nn.extension_options import ExtensionOptions
 from trainwright.nn.init_options import InitRule
 from trainwright.nn.module_hook_options import ModuleHookOptions

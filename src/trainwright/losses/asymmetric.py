@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from trainwright.nn.criteria.base import Count, Criterion
-from trainwright.nn.criteria.checks import floats, same_shape, within
-from trainwright.nn.criteria.options import AsymmetricOptions
+from trainwright.losses.base import Count, Criterion
+from trainwright.losses.checks import floats, same_shape, within
+from trainwright.losses.options import AsymmetricOptions
 
 
 class Asymmetric(Criterion):

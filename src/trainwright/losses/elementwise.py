@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from trainwright.nn.criteria.base import Count, Criterion
-from trainwright.nn.criteria.checks import MEANT, floats, require, same_shape, signs, span, within
-from trainwright.nn.criteria.options import (
+from trainwright.losses.base import Count, Criterion
+from trainwright.losses.checks import MEANT, floats, require, same_shape, signs, span, within
+from trainwright.losses.options import (
     HingeEmbeddingOptions,
     HuberOptions,
     KLDivOptions,

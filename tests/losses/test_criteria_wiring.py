@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from trainwright.config.errors import ConfigError, DataError
-from trainwright.nn.criteria.build import criterion
+from trainwright.losses.build import criterion
 
 X, Y = torch.randn(4, 3, generator=torch.Generator().manual_seed(0)), torch.tensor([0, 1, 2, 1])
 OTHER = X.flip(0)

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from trainwright.nn.criteria.base import Count, Criterion
-from trainwright.nn.criteria.checks import require, same_shape, span
-from trainwright.nn.criteria.options import GaussianNLLOptions
-from trainwright.nn.criteria.wiring import held
+from trainwright.losses.base import Count, Criterion
+from trainwright.losses.checks import require, same_shape, span
+from trainwright.losses.options import GaussianNLLOptions
+from trainwright.losses.wiring import held
 
 
 class GaussianNLL(Criterion):

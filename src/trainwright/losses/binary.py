@@ -5,9 +5,9 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional
 
-from trainwright.nn.criteria.base import Count
-from trainwright.nn.criteria.checks import MEANT, floats, require, same_shape, span, within
-from trainwright.nn.criteria.weights import WeightedCriterion, along_channels
+from trainwright.losses.base import Count
+from trainwright.losses.checks import MEANT, floats, require, same_shape, span, within
+from trainwright.losses.weights import WeightedCriterion, along_channels
 
 
 class BCE(WeightedCriterion):

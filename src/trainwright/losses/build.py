@@ -14,14 +14,14 @@ from trainwright.config.foreign import found_at
 from trainwright.config.model import PartConfig
 from trainwright.config.registry import load
 from trainwright.config.scheduled import Scheduled
-from trainwright.nn.criteria import PARTS, TORCH
-from trainwright.nn.criteria.base import Criterion
-from trainwright.nn.criteria.choosing import EXAMPLE, Term, check_term_weights, loss_options
-from trainwright.nn.criteria.function import FunctionCriterion, made_function
-from trainwright.nn.criteria.heads import AdaptiveLogSoftmax, LinearCrossEntropy
-from trainwright.nn.criteria.options import FunctionOptions
-from trainwright.nn.criteria.triplets import TripletMarginWithDistance
-from trainwright.nn.criteria.weighted import WeightedSum
+from trainwright.losses import PARTS, TORCH
+from trainwright.losses.base import Criterion
+from trainwright.losses.choosing import EXAMPLE, Term, check_term_weights, loss_options
+from trainwright.losses.function import FunctionCriterion, made_function
+from trainwright.losses.heads import AdaptiveLogSoftmax, LinearCrossEntropy
+from trainwright.losses.options import FunctionOptions
+from trainwright.losses.triplets import TripletMarginWithDistance
+from trainwright.losses.weighted import WeightedSum
 
 FUNCTIONS: dict[Callable[..., Any], type[nn.Module]] = {
     functional.l1_loss: nn.L1Loss,

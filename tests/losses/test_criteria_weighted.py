@@ -9,8 +9,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from trainwright.nn.criteria.build import criterion
-from trainwright.nn.criteria.choosing import choose_loss
+from trainwright.losses.build import criterion
+from trainwright.losses.choosing import choose_loss
 from trainwright.systems.plain_options import PlainOptions
 
 G = torch.Generator().manual_seed(0)

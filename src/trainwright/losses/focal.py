@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from trainwright.nn.criteria.activations import Takes
-from trainwright.nn.criteria.base import Count
-from trainwright.nn.criteria.checks import same_shape, within
-from trainwright.nn.criteria.classes import NONE_IGNORED, IndexCriterion, check_classes, check_index, check_logits
-from trainwright.nn.criteria.options import FocalOptions
+from trainwright.losses.activations import Takes
+from trainwright.losses.base import Count
+from trainwright.losses.checks import same_shape, within
+from trainwright.losses.classes import NONE_IGNORED, IndexCriterion, check_classes, check_index, check_logits
+from trainwright.losses.options import FocalOptions
 
 NEAR_ZERO = -1e-6
 """Log-probabilities are cut here, because the gradient of (1 − p)^γ is infinite at p = 1 for γ < 1."""

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from trainwright.nn.criteria.activations import Takes
-from trainwright.nn.criteria.base import Count, Criterion
-from trainwright.nn.criteria.checks import misfit, require, same_shape, span, within
-from trainwright.nn.criteria.classes import NONE_IGNORED, check_classes, check_index, check_range
-from trainwright.nn.criteria.options import DiceOptions
+from trainwright.losses.activations import Takes
+from trainwright.losses.base import Count, Criterion
+from trainwright.losses.checks import misfit, require, same_shape, span, within
+from trainwright.losses.classes import NONE_IGNORED, check_classes, check_index, check_range
+from trainwright.losses.options import DiceOptions
 
 
 class Dice(Criterion):

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 import trainwright as tw
 from trainwright.config.errors import DataError
-from trainwright.nn.criteria.activations import LossInputs, find_activation
+from trainwright.losses.activations import LossInputs, find_activation
 
 X = torch.randn(64, 8, generator=torch.Generator().manual_seed(0))
 LABELS = (X[:, :3] > 0).float()

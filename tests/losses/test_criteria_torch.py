@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from loss_cases import CASES, WEIGHTS, Case, classes, normal
 from torch import Tensor, nn
 
-from trainwright.nn.criteria import PARTS, TORCH, spelled
-from trainwright.nn.criteria.base import Criterion
-from trainwright.nn.criteria.build import criterion, of_torch
+from trainwright.losses import PARTS, TORCH, spelled
+from trainwright.losses.base import Criterion
+from trainwright.losses.build import criterion, of_torch
 
 NOT_OURS = {"size_average", "reduce", "device", "dtype", "_weight"}
 """Deprecated by torch, or decided by the run."""
@@ -138,7 +138,7 @@ def test_linear_cross_entropy_is_torchs_with_weights_and_classes_left_out() -> N
 
 
 def test_the_table_imports_no_torch() -> None:
-    names = "trainwright.nn.criteria, trainwright.nn.criteria.choosing, trainwright.systems.plain_options"
+    names = "trainwright.losses, trainwright.losses.choosing, trainwright.systems.plain_options"
     code = f"import sys, {names}; print('torch' in sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "False"

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from trainwright.config.errors import ConfigError, DataError
-from trainwright.nn.criteria.build import criterion
+from trainwright.losses.build import criterion
 
 G = torch.Generator().manual_seed(0)
 LOGITS = torch.randn(6, 4, generator=G)

@@ -8,9 +8,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from trainwright.config.scheduled import Scheduled
-from trainwright.nn.criteria.base import Count, Criterion, Terms
-from trainwright.nn.criteria.function import row_count
-from trainwright.nn.criteria.options import CriterionOptions
+from trainwright.losses.base import Count, Criterion, Terms
+from trainwright.losses.function import row_count
+from trainwright.losses.options import CriterionOptions
 
 
 class WeightedSum(Criterion):

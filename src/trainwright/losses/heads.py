@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from trainwright.config.errors import ConfigError
-from trainwright.nn.criteria.base import Count, Criterion
-from trainwright.nn.criteria.checks import misfit
-from trainwright.nn.criteria.classes import IGNORED, NONE_IGNORED, IndexCriterion, check_probabilities, check_range
-from trainwright.nn.criteria.options import AdaptiveLogSoftmaxOptions, LinearCrossEntropyOptions
+from trainwright.losses.base import Count, Criterion
+from trainwright.losses.checks import misfit
+from trainwright.losses.classes import IGNORED, NONE_IGNORED, IndexCriterion, check_probabilities, check_range
+from trainwright.losses.options import AdaptiveLogSoftmaxOptions, LinearCrossEntropyOptions
 
 
 class AdaptiveLogSoftmax(Criterion):

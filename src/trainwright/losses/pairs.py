@@ -8,9 +8,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from trainwright.config.errors import DataError
-from trainwright.nn.criteria.base import Count, Criterion
-from trainwright.nn.criteria.checks import misfit, same_shape, signs
-from trainwright.nn.criteria.options import CosineEmbeddingOptions, MarginRankingOptions
+from trainwright.losses.base import Count, Criterion
+from trainwright.losses.checks import misfit, same_shape, signs
+from trainwright.losses.options import CosineEmbeddingOptions, MarginRankingOptions
 
 
 class MarginRanking(Criterion):

@@ -11,10 +11,10 @@ from typing import Any
 from torch import Tensor, nn
 
 from trainwright.config.errors import ConfigError, DataError
-from trainwright.nn.criteria.base import Count, Criterion
-from trainwright.nn.criteria.broadcast import watched
-from trainwright.nn.criteria.options import FunctionOptions
-from trainwright.nn.criteria.wiring import argument, held
+from trainwright.losses.base import Count, Criterion
+from trainwright.losses.broadcast import watched
+from trainwright.losses.options import FunctionOptions
+from trainwright.losses.wiring import argument, held
 
 REQUIRED = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 

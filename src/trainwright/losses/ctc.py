@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from trainwright.nn.criteria.base import Count, Criterion
-from trainwright.nn.criteria.checks import MEANT, misfit, require, span
-from trainwright.nn.criteria.options import CTCOptions
+from trainwright.losses.base import Count, Criterion
+from trainwright.losses.checks import MEANT, misfit, require, span
+from trainwright.losses.options import CTCOptions
 
 
 class CTC(Criterion):

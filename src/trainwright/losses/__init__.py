@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from trainwright.config.registry import Part
-from trainwright.nn.criteria import options as of
+from trainwright.losses import options as of
 
-_HERE = "trainwright.nn.criteria"
+_HERE = "trainwright.losses"
 
 PARTS: dict[str, Part] = {
     "l1": Part(f"{_HERE}.elementwise:L1", of.L1Options, "absolute error"),

@@ -12,8 +12,8 @@ from trainwright.config.errors import ConfigError, ManyErrors, RequestError, did
 from trainwright.config.foreign import found_at, is_path, own_options
 from trainwright.config.model import ConfigModel, PartConfig, refusal
 from trainwright.config.scheduled import Scheduled
-from trainwright.nn.criteria import ALIASES, PARTS, spelled
-from trainwright.nn.criteria.options import CriterionOptions, FunctionOptions
+from trainwright.losses import ALIASES, PARTS, spelled
+from trainwright.losses.options import CriterionOptions, FunctionOptions
 
 EXAMPLE = "write a name, {type: name, option: value}, or a list [{type: mse, weight: 1.0}, …]"
 

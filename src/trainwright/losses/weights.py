@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from trainwright.config.errors import ConfigError, DataError
-from trainwright.nn.criteria.base import Criterion
-from trainwright.nn.criteria.options import CriterionOptions
+from trainwright.losses.base import Criterion
+from trainwright.losses.options import CriterionOptions
 
 NAMES = ("class_weight", "pos_weight")
 

@@ -6,12 +6,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from trainwright.nn.criteria.base import Count, Criterion
-from trainwright.nn.criteria.binary import BCEWithLogits
-from trainwright.nn.criteria.checks import misfit, require, same_shape, span
-from trainwright.nn.criteria.classes import NONE_IGNORED, check_classes, check_index, check_range
-from trainwright.nn.criteria.options import MultiMarginOptions
-from trainwright.nn.criteria.weights import WeightedCriterion, along_channels
+from trainwright.losses.base import Count, Criterion
+from trainwright.losses.binary import BCEWithLogits
+from trainwright.losses.checks import misfit, require, same_shape, span
+from trainwright.losses.classes import NONE_IGNORED, check_classes, check_index, check_range
+from trainwright.losses.options import MultiMarginOptions
+from trainwright.losses.weights import WeightedCriterion, along_channels
 
 
 class MultiMargin(WeightedCriterion):

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from trainwright.config.errors import DataError
-from trainwright.nn.criteria.activations import FIXES, Takes, find_activation, judge_input
-from trainwright.nn.criteria.checks import MEANT, dtype_name, first_row
-from trainwright.nn.criteria.options import CriterionOptions
-from trainwright.nn.criteria.wiring import argument, model_side
+from trainwright.losses.activations import FIXES, Takes, find_activation, judge_input
+from trainwright.losses.checks import MEANT, dtype_name, first_row
+from trainwright.losses.options import CriterionOptions
+from trainwright.losses.wiring import argument, model_side
 
 Count = int | Tensor
 """How many items a sum is over: a number, or a scalar on the device where it depends on the values of the target."""

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from trainwright.config.errors import ConfigError, DataError
-from trainwright.nn.criteria.build import criterion
+from trainwright.losses.build import criterion
 
 G = torch.Generator().manual_seed(1)
 X = torch.randn(6, 4, generator=G)

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from trainwright.config.errors import RequestError
-from trainwright.nn.criteria import PARTS
-from trainwright.nn.criteria.build import criterion
+from trainwright.losses import PARTS
+from trainwright.losses.build import criterion
 
 G = torch.Generator().manual_seed(0)
 OPTIONS: dict[str, dict[str, Any]] = {

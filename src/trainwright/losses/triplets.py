@@ -10,9 +10,9 @@ from torch.nn import functional
 
 from trainwright.config.errors import ConfigError
 from trainwright.config.foreign import found_at
-from trainwright.nn.criteria.base import Count, Criterion
-from trainwright.nn.criteria.options import TripletMarginOptions, TripletMarginWithDistanceOptions
-from trainwright.nn.criteria.pairs import alike
+from trainwright.losses.base import Count, Criterion
+from trainwright.losses.options import TripletMarginOptions, TripletMarginWithDistanceOptions
+from trainwright.losses.pairs import alike
 
 Distance = Callable[[Tensor, Tensor], Tensor]
 

@@ -7,15 +7,15 @@ from torch import Tensor
 from torch.nn import functional
 
 from trainwright.config.errors import DataError
-from trainwright.nn.criteria.base import Count, Criterion
-from trainwright.nn.criteria.checks import MEANT, first_row, is_distribution, misfit, require, same_shape, span
-from trainwright.nn.criteria.options import (
+from trainwright.losses.base import Count, Criterion
+from trainwright.losses.checks import MEANT, first_row, is_distribution, misfit, require, same_shape, span
+from trainwright.losses.options import (
     CriterionOptions,
     CrossEntropyOptions,
     LabelSmoothingCrossEntropyOptions,
     NLLOptions,
 )
-from trainwright.nn.criteria.weights import WeightedCriterion
+from trainwright.losses.weights import WeightedCriterion
 
 IGNORED = -100
 NONE_IGNORED = -(2**31)
