@@ -15,8 +15,8 @@ from safetensors.torch import load_file, save_file
 from trainwright.checkpoint.manifest import FORMAT, Damaged, Manifest, read_manifest, verify
 from trainwright.checkpoint.retention import BestK, LastK, Permanent, holders, kept
 from trainwright.checkpoint.store import CheckpointStore
-from trainwright.checkpoint.tensors import NAMES, load_tensors, save_tensors
 from trainwright.config.errors import RunError
+from trainwright.files.tensors import NAMES, load_tensors, save_tensors
 
 
 def write(store: CheckpointStore, step: int, *, kind: str = "full", best: list[int] | None = None) -> Path:

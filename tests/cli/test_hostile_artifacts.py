@@ -17,10 +17,10 @@ import torch
 import yaml
 
 import trainwright as tw
-from trainwright.checkpoint.tensors import save_tensors
 from trainwright.cli.main import main
 from trainwright.config import signature, trust
 from trainwright.config.errors import RequestError
+from trainwright.files.tensors import save_tensors
 
 QUIET = [
     "trainer.max_steps=2", "trainer.trackers=[]", "trainer.progress=none",

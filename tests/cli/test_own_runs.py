@@ -17,9 +17,9 @@ import torch
 import yaml
 
 from trainwright.api.fit import fit
-from trainwright.checkpoint.tensors import load_tensors
 from trainwright.cli.main import main
 from trainwright.config.errors import TrainwrightError
+from trainwright.files.tensors import load_tensors
 
 PARTS = '''
 import os

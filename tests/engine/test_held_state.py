@@ -69,7 +69,7 @@ def test_a_continued_run_has_every_tensor_of_the_unbroken_one(tmp_path: Path) ->
 
 
 def test_what_does_not_change_is_in_no_checkpoint(tmp_path: Path) -> None:
-    from trainwright.checkpoint.tensors import load_tensors
+    from trainwright.files.tensors import load_tensors
 
     fit(tmp_path / "run")
     last = max((tmp_path / "run" / "checkpoints").glob("step-*"))

@@ -10,8 +10,8 @@ import torch
 from example_files import EXAMPLES, example
 
 import trainwright as tw
-from trainwright.checkpoint.tensors import load_tensors
 from trainwright.cli.main import main
+from trainwright.files.tensors import load_tensors
 
 
 def results(run: Path) -> dict[str, dict[str, float]]:

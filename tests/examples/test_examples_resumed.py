@@ -11,9 +11,9 @@ import torch
 from example_files import example
 from torch import Tensor
 
-from trainwright.checkpoint.tensors import load_tensors
 from trainwright.config.errors import Interrupted
 from trainwright.engine.callbacks import Callback
+from trainwright.files.tensors import load_tensors
 
 
 class Signal(Callback):

@@ -16,12 +16,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from trainwright.checkpoint.tensors import save_tensors
 from trainwright.data.rows import TensorRows
 from trainwright.engine import callbacks, progress, saving  # noqa: F401  (so that forked processes need not import them)
 from trainwright.engine.config import TrainerConfig
 from trainwright.engine.trainer import Trainer
 from trainwright.features.spec import DataSpec, InputGroup, TargetSpec
+from trainwright.files.tensors import save_tensors
 from trainwright.systems.base import built
 from trainwright.systems.config import SupervisedConfig
 from trainwright.systems.plain import PlainSystem

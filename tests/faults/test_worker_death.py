@@ -21,11 +21,11 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "engine"))
 from decoded_rows import Augmented, Dying, decoded, rows
 from engine_runs import same, table, weights
 
-from trainwright.checkpoint.tensors import load_tensors
 from trainwright.config.errors import TrainwrightError
 from trainwright.engine.callbacks import Callback
 from trainwright.engine.feed import Feed
 from trainwright.engine.loader_options import LoaderOptions
+from trainwright.files.tensors import load_tensors
 
 ENGINE = Path(__file__).parent.parent / "engine"
 
@@ -87,7 +87,7 @@ import sys, time
 from pathlib import Path
 sys.path.insert(0, {str(ENGINE)!r})
 from decoded_rows import Augmented, decoded
-from trainwright.checkpoint.tensors import save_tensors
+from trainwright.files.tensors import save_tensors
 from trainwright.config.errors import Interrupted
 
 class Slow(Augmented):

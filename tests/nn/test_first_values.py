@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 import trainwright as tw
-from trainwright.checkpoint.tensors import save_tensors
 from trainwright.config.errors import ConfigError
+from trainwright.files.tensors import save_tensors
 from trainwright.nn.first_values import refuse_unfilled
 from trainwright.nn.graph.model import Graph
 

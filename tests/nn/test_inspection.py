@@ -19,14 +19,14 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 
 from trainwright.api.inspect import inspect
 from trainwright.config.errors import ConfigError
+from trainwright.files.inspection.layers import Flow, Node, Row
+from trainwright.files.inspection.record import Inspection, called, table
 from trainwright.nn.graph import Graph
-from trainwright.nn.inspection.folding import closed, folded
-from trainwright.nn.inspection.layout import laid_out
-from trainwright.nn.inspection.picture import picture
-from trainwright.nn.inspection.record import Flow, Inspection, Node, Row
-from trainwright.nn.inspection.repeats import repeated
-from trainwright.nn.inspection.tree import called, table
 from trainwright.nn.untouched import untouched
+from trainwright.runs.report.network.folding import closed, folded
+from trainwright.runs.report.network.layout import laid_out
+from trainwright.runs.report.network.picture import picture
+from trainwright.runs.report.network.repeats import repeated
 
 
 class Residual(nn.Module):

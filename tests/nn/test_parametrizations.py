@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from trainwright.checkpoint.tensors import load_tensors, save_tensors
 from trainwright.config.errors import ConfigError
+from trainwright.files.tensors import load_tensors, save_tensors
 from trainwright.nn.parametrised_state import load_weights, plain_state
 from trainwright.nn.parametrization_options import ParametrizationOptions
 from trainwright.nn.parametrizations import bake, cached, parametrise, parametrised

@@ -9,9 +9,9 @@ from typing import Any
 
 from trainwright.api.contrasts import MetricChange, metric_changes
 from trainwright.config.errors import RunError
+from trainwright.files.text import plain
 from trainwright.runs.differences import Change, code_agreement, code_changes, config_changes, data_changes, environment_changes
 from trainwright.runs.directory import RunDirectory
-from trainwright.runs.files import plain
 from trainwright.runs.weights import WeightsDifference, compare_weights
 
 WEIGHTS = ("model.safetensors", "system.safetensors")

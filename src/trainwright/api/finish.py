@@ -20,12 +20,12 @@ from trainwright.config.clock import process_seconds
 from trainwright.data.rows import Rows, block_rows
 from trainwright.engine.evaluation import outputs_of
 from trainwright.engine.trainer import FitResult
+from trainwright.files.whole import whole_file
 from trainwright.metrics import best_threshold, compute, default_metrics, headline, intervals
 from trainwright.metrics.outcome import Outcome
 from trainwright.runs.directory import RunDirectory
 from trainwright.runs.results import build_results, put_loss
 from trainwright.runs.signing import sign
-from trainwright.runs.whole import whole_file
 from trainwright.systems.supervised import SupervisedSystem
 
 log = logging.getLogger(__name__)

@@ -17,9 +17,9 @@ from trainwright.config.compose import compose
 from trainwright.config.errors import RequestError, RunError
 from trainwright.config.located import validate
 from trainwright.config.trust import as_received
+from trainwright.files.text import refusal
+from trainwright.files.whole import whole_file, whole_folder
 from trainwright.runs.directory import RunDirectory
-from trainwright.runs.files import refusal
-from trainwright.runs.whole import whole_file, whole_folder
 
 log = logging.getLogger(__name__)
 

@@ -21,14 +21,14 @@ from trainwright.config.located import validate
 from trainwright.config.trust import as_received, reading, received_folder
 from trainwright.engine.pieces import is_ready
 from trainwright.engine.system import StepContext, to_device
+from trainwright.files.inspection.record import Inspection
 from trainwright.nn.graph.dry import examples
 from trainwright.nn.graph.model import Graph
-from trainwright.nn.inspection.folding import folded
 from trainwright.nn.inspection.look import look_at
 from trainwright.nn.inspection.places import lazy_names
-from trainwright.nn.inspection.record import Inspection
 from trainwright.nn.inspection.shapes import named_tensors
 from trainwright.runs.directory import RunDirectory
+from trainwright.runs.report.network.folding import folded
 from trainwright.systems.base import System, seeded
 from trainwright.systems.lightning import LightningSystem
 from trainwright.systems.lightning_methods import overridden

@@ -14,16 +14,16 @@ import pyarrow as pa
 import torch
 from safetensors import SafetensorError
 
-from trainwright.checkpoint.tensors import load_tensors, save_tensors
 from trainwright.config.errors import RunError
 from trainwright.config.received import damage
 from trainwright.config.trust import reading
 from trainwright.data.rows import TensorRows
 from trainwright.data.source import Source
 from trainwright.features.encoding import EncodedTable, TableEncoder
+from trainwright.files.tensors import load_tensors, save_tensors
+from trainwright.files.text import read_json, write_json
+from trainwright.files.whole import whole_file
 from trainwright.metrics.outcome import Outcome
-from trainwright.runs.files import read_json, write_json
-from trainwright.runs.whole import whole_file
 from trainwright.systems.base import built
 from trainwright.systems.config import SupervisedConfig
 from trainwright.systems.supervised import SupervisedSystem

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from trainwright.files.text import write_text
+from trainwright.files.whole import sweep
 from trainwright.runs.directory import RunDirectory
-from trainwright.runs.files import write_text
-from trainwright.runs.whole import sweep
 
 
 def write_report(run_path: str | os.PathLike[str]) -> Path:

@@ -13,21 +13,21 @@ import yaml
 
 from trainwright.api.unwritten import unwritten
 from trainwright.checkpoint.manifest import sha256_of
-from trainwright.checkpoint.tensors import save_tensors
 from trainwright.config.clock import process_seconds
 from trainwright.config.errors import Interrupted, RequestError, RunError
 from trainwright.data.rows import Rows
 from trainwright.engine.result import FitResult
 from trainwright.engine.trainer import Trainer
 from trainwright.engine.tuning import without_auto
+from trainwright.files.tensors import save_tensors
+from trainwright.files.text import write_text
+from trainwright.files.whole import whole_file
 from trainwright.runs.code import write_code_in_background, write_configs
 from trainwright.runs.directory import RunDirectory
 from trainwright.runs.environment import command_line, environment
-from trainwright.runs.files import write_text
 from trainwright.runs.log import logged
 from trainwright.runs.results import build_results
 from trainwright.runs.signing import sign
-from trainwright.runs.whole import whole_file
 from trainwright.systems.lightning import LightningSystem
 from trainwright.systems.plain import PlainSystem
 from trainwright.systems.returning_loss import ReturningLossSystem

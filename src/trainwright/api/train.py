@@ -21,11 +21,11 @@ from trainwright.config.errors import RequestError, RunError
 from trainwright.config.located import validate
 from trainwright.config.trust import as_received, trusting
 from trainwright.data.source import Source
+from trainwright.files.text import refusal
+from trainwright.files.whole import whole_file
 from trainwright.runs.code import write_configs
 from trainwright.runs.directory import RunDirectory, folder_name, named_place, refuse_inside
-from trainwright.runs.files import refusal
 from trainwright.runs.signing import sign
-from trainwright.runs.whole import whole_file
 
 log = logging.getLogger(__name__)
 
@@ -217,8 +217,8 @@ def keep_data(run: RunDirectory, config: Config, prepared: Prepared) -> Config:
 
 def record_start(run: RunDirectory, config: Config, prepared: Prepared) -> None:
     """Write what was asked for and what the data are: config.yaml, command.txt, data.json, splits.parquet."""
+    from trainwright.files.text import write_text
     from trainwright.runs.environment import command_line
-    from trainwright.runs.files import write_text
 
     write_text(run.command, command_line() + "\n")
     run.write_json("data.json", prepared.describe())

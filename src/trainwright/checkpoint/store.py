@@ -20,10 +20,10 @@ from trainwright.checkpoint.names import FOLDER, step_of
 from trainwright.checkpoint.pointers import point, remove_dangling
 from trainwright.checkpoint.retention import BestK, Policy, holders, kept
 from trainwright.checkpoint.snapshot import TensorFiles
-from trainwright.checkpoint.tensors import load_tensors
 from trainwright.checkpoint.writer import all_of, reduce_checkpoint, remove_checkpoint, sweep, writing_checkpoint
 from trainwright.config.errors import RunError
 from trainwright.config.received import damage, read_mapping
+from trainwright.files.tensors import load_tensors
 
 log = logging.getLogger("trainwright.checkpoint")
 

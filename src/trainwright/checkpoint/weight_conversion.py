@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from trainwright.checkpoint.snapshot import key_of
-from trainwright.checkpoint.tensors import NAMES, save_tensors
 from trainwright.checkpoint.weight_files import kind_of
 from trainwright.config.errors import ConfigError, RunError, did_you_mean
+from trainwright.files.tensors import NAMES, save_tensors
 from trainwright.runs.outputs import ensure_output, write_output
 
 USUAL = ("state_dict", "model_state_dict", "model", "module", "net", "network", "weights", "params")

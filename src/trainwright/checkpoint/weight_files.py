@@ -12,8 +12,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from trainwright.checkpoint.tensors import load_tensors
 from trainwright.config.errors import ConfigError, RunError
+from trainwright.files.tensors import load_tensors
 
 PICKLED = (".pt", ".pth", ".ckpt", ".bin", ".pkl", ".pickle")
 PROTOCOLS = range(2, 6)

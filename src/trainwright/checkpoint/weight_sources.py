@@ -15,11 +15,11 @@ from trainwright.checkpoint.download import cached, normal_digest
 from trainwright.checkpoint.manifest import MANIFEST, Damaged, read_manifest, sha256_of, verify
 from trainwright.checkpoint.names import FOLDER
 from trainwright.checkpoint.pointers import followed
-from trainwright.checkpoint.tensors import load_tensors
 from trainwright.checkpoint.weight_files import READ, read_weights_file
 from trainwright.config.errors import ConfigError, RunError
 from trainwright.config.received import read_mapping, refuse_links
 from trainwright.config.trust import ask
+from trainwright.files.tensors import load_tensors
 from trainwright.runs.directory import FOLDERS, resolve
 from trainwright.runs.results import read_results
 

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from torch import Tensor
 
 from trainwright.checkpoint.manifest import MANIFEST, FileEntry, Manifest
-from trainwright.checkpoint.tensors import safetensors_pieces
+from trainwright.files.tensors import safetensors_pieces
 
 T = TypeVar("T")
 PART = 4 << 20

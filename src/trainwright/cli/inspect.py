@@ -16,7 +16,7 @@ from trainwright.config.errors import RequestError, did_you_mean
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from trainwright.nn.inspection.record import Inspection
+    from trainwright.files.inspection.record import Inspection
 
 INPUT = re.compile(r"(?:(?P<name>[A-Za-z_]\w*)=)?(?P<shape>\(\)|[0-9]+(?:x[0-9]+)*)(?::(?P<dtype>[a-z0-9]+))?")
 DTYPES = (
@@ -36,7 +36,7 @@ def run(words: Sequence[str]) -> int:
     _check(arguments)
     shapes = shapes_in(arguments.input or "", arguments.dtype or "float32")
     found = _found(arguments, shapes)
-    from trainwright.nn.inspection.tree import called, table
+    from trainwright.files.inspection.record import called, table
 
     rows = called(found, arguments.match) if arguments.match else None
     if arguments.output:
@@ -174,8 +174,8 @@ def drawn(shapes: Shapes, size: int | None) -> list[Tensor] | dict[str, Tensor]:
 
 def write(found: Inspection, path: str, depth: int | None) -> None:
     """Write the picture; raises RequestError when there is none, or the file cannot be written."""
-    from trainwright.nn.inspection.picture import picture
     from trainwright.runs.outputs import write_output
+    from trainwright.runs.report.network.picture import picture
 
     drawing = picture(found, depth, alone=True)
     if drawing is None:

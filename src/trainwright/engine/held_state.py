@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from trainwright.checkpoint.tensors import NAMES
 from trainwright.engine.metric_modules import metric_modules
+from trainwright.files.tensors import NAMES
 
 log = logging.getLogger("trainwright.engine")
 

@@ -16,7 +16,7 @@ from trainwright.engine.recovery import all_finite, weights_finite
 from trainwright.engine.state import load, load_weights
 from trainwright.engine.step_result import as_loss
 from trainwright.engine.system import Batch, rows_in, tensors_in
-from trainwright.runs.whole import whole_file
+from trainwright.files.whole import whole_file
 
 if TYPE_CHECKING:
     from trainwright.engine.session import Session

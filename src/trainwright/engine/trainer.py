@@ -46,10 +46,10 @@ from trainwright.engine.system import System
 from trainwright.engine.tuning.settle import without_auto
 from trainwright.engine.unsaved import UnsavedState
 from trainwright.engine.watchdog import Watchdog
+from trainwright.files.whole import Scratch
 from trainwright.nn.modes import tf32_mode
 from trainwright.optim.averages import Averages
 from trainwright.optim.several import Optimizers, own_decayed
-from trainwright.runs.whole import Scratch
 
 __all__ = ["FitResult", "Trainer"]
 

@@ -8,7 +8,7 @@ from typing import IO
 import numpy as np
 
 from trainwright.features.base import PartLayout
-from trainwright.runs.whole import Scratch
+from trainwright.files.whole import Scratch
 
 
 def block_bytes(layout: dict[str, PartLayout], rows: int) -> int:

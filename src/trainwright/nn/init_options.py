@@ -6,7 +6,7 @@ from pydantic import ConfigDict, model_validator
 
 from trainwright.config.errors import ConfigError
 from trainwright.config.model import ConfigModel, refused
-from trainwright.optim.parameter_options import Patterns
+from trainwright.config.name_patterns import Patterns
 
 
 class InitFunction(ConfigModel):

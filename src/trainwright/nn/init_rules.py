@@ -16,10 +16,9 @@ from torch.nn.parameter import is_lazy
 
 from trainwright.config.errors import FOREIGN, ConfigError, TrainwrightError, did_you_mean
 from trainwright.config.foreign import found_at, is_path
+from trainwright.config.name_patterns import as_list, fits
 from trainwright.nn.init_options import Init, InitFunction, InitRule
 from trainwright.nn.module_names import Weight, modules_called, weights_called, weights_of
-from trainwright.optim.matching import fits
-from trainwright.optim.parameter_options import listed
 
 log = logging.getLogger("trainwright.nn")
 
@@ -96,8 +95,8 @@ def report(applied: Sequence[Applied]) -> str:
 
 
 def _jobs(model: nn.Module, weights: list[Weight], number: int, rule: InitRule, where: str) -> list[Callable[[], Applied]]:
-    modules = modules_called(model, listed(rule.modules), f"{where}.modules")
-    names = listed(rule.names)
+    modules = modules_called(model, as_list(rule.modules), f"{where}.modules")
+    names = as_list(rule.names)
     chosen = weights_called(weights, names, f"{where}.names")
     if rule.modules:
         owners = {id(module) for module in modules.values()}

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from trainwright.config.errors import ConfigError, did_you_mean
 from trainwright.config.model import ConfigModel, refused
-from trainwright.optim.parameter_options import Patterns
+from trainwright.config.name_patterns import Patterns
 
 Statistic = Literal["mean", "std", "min", "max", "zeros"]
 STATISTICS: list[Statistic] = ["mean", "std", "min", "max", "zeros"]

@@ -14,11 +14,11 @@ from torch.utils.hooks import RemovableHandle
 
 from trainwright.config.errors import FOREIGN, ConfigError, TrainwrightError
 from trainwright.config.foreign import found_at
+from trainwright.config.name_patterns import as_list
+from trainwright.files.text import write_text
 from trainwright.nn.histogram import histogram_svg
 from trainwright.nn.module_hook_options import ModuleHookOptions
 from trainwright.nn.module_names import modules_called
-from trainwright.optim.parameter_options import listed
-from trainwright.runs.files import write_text
 
 Sink = Callable[[str, Tensor], Any]
 """record(name, value): a number as a tensor without dimensions, on the device of what it measures; `session.log` is one."""
@@ -78,7 +78,7 @@ def _put_on(
     model: nn.Module, number: int, options: ModuleHookOptions, hooked: Hooked, record: Sink, folder: Path | None, where: str
 ) -> None:
     act = _action(number, options, hooked, record, folder, where)
-    for name, module in modules_called(model, listed(options.modules), f"{where}.modules").items():
+    for name, module in modules_called(model, as_list(options.modules), f"{where}.modules").items():
         hooked.handles.append(_registered(module, options.on, _guarded(name or type(model).__name__, options, act, where)))
 
 

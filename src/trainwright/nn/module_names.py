@@ -9,8 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from trainwright.config.errors import ConfigError, did_you_mean
-from trainwright.optim.matching import fits, matcher, with_ancestors
-from trainwright.optim.parameter_options import REGULAR
+from trainwright.config.name_patterns import REGULAR, fits, matcher, with_ancestors
 
 ROOT = "."
 """The pattern that names the whole model; globs name what is inside it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import ConfigDict
 
 from trainwright.config.model import ConfigModel
-from trainwright.optim.parameter_options import Patterns
+from trainwright.config.name_patterns import Patterns
 
 
 class ParametrizationOptions(ConfigModel):

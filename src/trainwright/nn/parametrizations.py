@@ -16,10 +16,9 @@ from torch.nn.utils.parametrize import cached as cached
 
 from trainwright.config.errors import FOREIGN, ConfigError, did_you_mean
 from trainwright.config.foreign import found_at, is_path
+from trainwright.config.name_patterns import as_list, matcher
 from trainwright.nn.module_names import Weight, modules_called, weights_of
 from trainwright.nn.parametrization_options import ParametrizationOptions
-from trainwright.optim.matching import matcher
-from trainwright.optim.parameter_options import listed
 
 NAMED: dict[str, Callable[..., Any]] = {
     "weight_norm": named.weight_norm,
@@ -74,12 +73,12 @@ def bake(model: nn.Module) -> list[str]:
 def _chosen(model: nn.Module, options: ParametrizationOptions, where: str) -> list[Weight]:
     weights = weights_of(model)
     every = [alias for weight in weights for alias in weight.aliases]
-    for pattern in listed(options.names):
+    for pattern in as_list(options.names):
         if not any(matcher(pattern)(alias) for alias in every):
             raise ConfigError(f"no weight is called '{pattern}'", where=f"{where}.names", fix=did_you_mean(pattern.strip("*."), every))
-    chosen = [each for each in weights if any(matcher(pattern)(alias) for pattern in listed(options.names) for alias in each.aliases)]
+    chosen = [each for each in weights if any(matcher(pattern)(alias) for pattern in as_list(options.names) for alias in each.aliases)]
     if options.modules:
-        owners = {id(each) for each in modules_called(model, listed(options.modules), f"{where}.modules").values()}
+        owners = {id(each) for each in modules_called(model, as_list(options.modules), f"{where}.modules").values()}
         chosen = [weight for weight in chosen if id(weight.module) in owners]
     if not chosen:
         raise ConfigError("names and modules together name no weight", where=where, fix="drop one of them")

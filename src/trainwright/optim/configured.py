@@ -13,9 +13,9 @@ from torch import nn
 
 from trainwright.config.choice import choose
 from trainwright.config.errors import ConfigError, RequestError, did_you_mean
+from trainwright.config.name_patterns import fits
 from trainwright.optim.base import Optimizer
 from trainwright.optim.build import build_optimizer
-from trainwright.optim.matching import fits
 from trainwright.optim.own_schedulers import own_scheduler
 from trainwright.optim.parameter_groups import ParameterGroup, one_group
 from trainwright.optim.parametrized import parametrized, refuse_decayed_signs

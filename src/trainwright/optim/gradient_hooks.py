@@ -10,9 +10,10 @@ from torch import Tensor, nn
 
 from trainwright.config.errors import FOREIGN, ConfigError, TrainwrightError
 from trainwright.config.foreign import found_at
+from trainwright.config.name_patterns import as_list
 from trainwright.optim.clipping import clip_norm, clip_value, gradient_norm, gradients
 from trainwright.optim.matching import SystemNames
-from trainwright.optim.parameter_options import GradientHookOptions, listed
+from trainwright.optim.parameter_options import GradientHookOptions
 
 WHERE = "trainer.gradient_hooks"
 
@@ -52,7 +53,7 @@ class GradientHooks:
         self._hooks: list[Hook] = []
         for place, each in enumerate(options):
             here = f"{where}.{place}"
-            self._hooks.append(Hook(each.label, each, self._named(listed(each.match), here), _function(each.function, here)))
+            self._hooks.append(Hook(each.label, each, self._named(as_list(each.match), here), _function(each.function, here)))
 
     def __bool__(self) -> bool:
         """Whether there is any hook."""
@@ -60,7 +61,7 @@ class GradientHooks:
 
     def add(self, match: str | list[str], function: Function) -> Handle:
         """Call `function(name, gradient)` at every step for the parameters that `match` names; `remove()` of what is returned ends it."""
-        patterns = listed(match)
+        patterns = as_list(match)
         hook = Hook(" ".join(patterns), None, self._named(patterns, "GradientHooks.add"), function)
         self._hooks.append(hook)
         return Handle(self._hooks, hook)

@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 from trainwright.config.durations import Duration
-from trainwright.optim.matching import with_ancestors
+from trainwright.config.name_patterns import with_ancestors
 from trainwright.optim.parameter_groups import ParameterGroup
 
 FROZEN = "frozen"

@@ -2,34 +2,12 @@
 
 from __future__ import annotations
 
-import fnmatch
-import re
-from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache
+from collections.abc import Iterable, Sequence
 
 from torch import nn
 
 from trainwright.config.errors import ConfigError, did_you_mean
-from trainwright.optim.parameter_options import REGULAR
-
-
-@lru_cache(maxsize=1024)
-def matcher(pattern: str) -> Callable[[str], object]:
-    """Whether a whole name fits a glob (`*` crosses dots), or the expression after `re:`."""
-    expression = pattern[len(REGULAR) :] if pattern.startswith(REGULAR) else fnmatch.translate(pattern)
-    return re.compile(expression).fullmatch
-
-
-def with_ancestors(path: str) -> list[str]:
-    """A dotted name and the modules that it is in, from the outside in: `a`, `a.b`, `a.b.weight`."""
-    parts = path.split(".")
-    return [".".join(parts[: end + 1]) for end in range(len(parts))]
-
-
-def fits(path: str, pattern: str) -> bool:
-    """Whether a pattern names this parameter or module, or a module that it is in."""
-    matches = matcher(pattern)
-    return any(matches(each) for each in with_ancestors(path))
+from trainwright.config.name_patterns import REGULAR, fits, matcher, with_ancestors
 
 
 class SystemNames:

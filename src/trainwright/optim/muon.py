@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from trainwright.config.name_patterns import fits
 from trainwright.optim.base import Group, LeanOptimizer, Optimizer, Piece, check_names, nothing_to_train
 from trainwright.optim.build import build_optimizer
-from trainwright.optim.matching import fits
 from trainwright.optim.options import MuonOptions
 from trainwright.optim.parameter_groups import ParameterGroup
 

@@ -10,8 +10,9 @@ from torch import nn
 from trainwright.config.durations import Duration
 from trainwright.config.errors import ConfigError, RequestError
 from trainwright.config.model import PartConfig
+from trainwright.config.name_patterns import fits
 from trainwright.optim.layer_depth import is_norm, layers_of
-from trainwright.optim.matching import SystemNames, fits
+from trainwright.optim.matching import SystemNames
 from trainwright.optim.parameter_options import ParameterOptions
 from trainwright.optim.parametrized import parametrized, refuse_decayed_signs
 from trainwright.optim.rules import Settings, of_parameters

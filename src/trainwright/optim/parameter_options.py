@@ -2,39 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from typing import Annotated
-
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from trainwright.config.choice import choice
 from trainwright.config.durations import Duration
 from trainwright.config.errors import ConfigError
 from trainwright.config.model import ConfigModel, refused
-
-REGULAR = "re:"
-"""What a pattern begins with that is a regular expression and no glob."""
-
-
-def checked_pattern(pattern: str) -> str:
-    """The pattern; refused when it is empty or its regular expression is none."""
-    if not pattern.removeprefix(REGULAR).strip():
-        raise refused(ConfigError(f"'{pattern}' is an empty pattern", fix="name parameters, for example 'encoder' or '*.bias'"))
-    if pattern.startswith(REGULAR):
-        try:
-            re.compile(pattern[len(REGULAR) :])
-        except re.error as error:
-            raise refused(ConfigError(f"'{pattern}' is no regular expression", why=str(error))) from error
-    return pattern
-
-
-Pattern = Annotated[str, AfterValidator(checked_pattern)]
-Patterns = Pattern | list[Pattern]
-
-
-def listed(patterns: str | list[str]) -> list[str]:
-    """One pattern or several, as a list."""
-    return [patterns] if isinstance(patterns, str) else list(patterns)
+from trainwright.config.name_patterns import Pattern, Patterns, as_list
 
 
 class ParameterRule(ConfigModel):
@@ -77,7 +51,7 @@ class ParameterRule(ConfigModel):
     @property
     def label(self) -> str:
         """How the rule is called in tables and logs: its patterns."""
-        return " ".join(filter(None, (" ".join(listed(self.match)), "".join(f"[{each}]" for each in self.types))))
+        return " ".join(filter(None, (" ".join(as_list(self.match)), "".join(f"[{each}]" for each in self.types))))
 
 
 class ParameterOptions(ConfigModel):
@@ -137,4 +111,4 @@ class GradientHookOptions(ConfigModel):
     @property
     def label(self) -> str:
         """How the hook is called in logs: its patterns."""
-        return " ".join(listed(self.match))
+        return " ".join(as_list(self.match))

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from trainwright.config.durations import Duration
 from trainwright.config.model import PartConfig
+from trainwright.config.name_patterns import as_list
 from trainwright.optim.matching import SystemNames
-from trainwright.optim.parameter_options import ParameterRule, listed
+from trainwright.optim.parameter_options import ParameterRule
 
 
 @dataclass
@@ -51,7 +52,7 @@ def of_parameters(rules: Sequence[ParameterRule], names: SystemNames, where: str
     """Parameter name → settings. Raises ConfigError for a rule that names no parameter."""
     found = {name: Settings() for name in names.params}
     for place, rule in enumerate(rules):
-        for name in names.parameters(listed(rule.match), rule.types, f"{where}.rules.{place}"):
+        for name in names.parameters(as_list(rule.match), rule.types, f"{where}.rules.{place}"):
             found[name].override(rule)
     return found
 
@@ -60,6 +61,6 @@ def of_modules(rules: Sequence[ParameterRule], names: SystemNames) -> dict[str, 
     """Module path → settings, for what is done to modules as such."""
     found = {path: Settings() for path in names.modules}
     for rule in rules:
-        for path in names.modules_named(listed(rule.match), rule.types):
+        for path in names.modules_named(as_list(rule.match), rule.types):
             found[path].override(rule)
     return found

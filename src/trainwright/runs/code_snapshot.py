@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import trainwright._version as version
+from trainwright.files.whole import whole_file
 from trainwright.runs.secrets import holds_private_key, holds_secrets
-from trainwright.runs.whole import whole_file
 
 FILE_LIMIT = 1 << 20
 """Bytes of one file."""

@@ -9,7 +9,7 @@ from typing import Any
 from trainwright.config.errors import RunError
 from trainwright.config.reading import parse_yaml
 from trainwright.config.received import read_text
-from trainwright.runs.files import read_json
+from trainwright.files.text import read_json
 
 ABSENT = "–"
 

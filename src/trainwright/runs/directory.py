@@ -13,10 +13,10 @@ from typing import Any, Literal, Self, get_args
 from trainwright._version import __version__
 from trainwright.config.errors import RunError
 from trainwright.config.received import name_refusal, refuse_links
-from trainwright.runs.files import read_json, refusal, write_json
+from trainwright.files.text import read_json, refusal, write_json
+from trainwright.files.whole import remove_empty, sweep, whole_folder
 from trainwright.runs.info import FORMAT, read_info
 from trainwright.runs.lock import RunLock
-from trainwright.runs.whole import remove_empty, sweep, whole_folder
 
 Status = Literal["created", "running", "finished", "interrupted", "failed"]
 

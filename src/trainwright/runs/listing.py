@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from trainwright.config.errors import RunError
+from trainwright.files.text import read_json
 from trainwright.runs.directory import RunDirectory
-from trainwright.runs.files import read_json
 from trainwright.runs.info import read_info
 
 

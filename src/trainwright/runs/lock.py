@@ -10,7 +10,7 @@ from pathlib import Path
 
 from trainwright.config.errors import RunError
 from trainwright.config.received import open_regular
-from trainwright.runs.files import refusal
+from trainwright.files.text import refusal
 
 _held: weakref.WeakSet[RunLock] = weakref.WeakSet()
 

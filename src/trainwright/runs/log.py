@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from trainwright.config.received import visible
-from trainwright.runs.files import refusal
+from trainwright.files.text import refusal
 
 FORMAT = "%(asctime)s - %(filename)s[%(lineno)d] - %(levelname)s: %(message)s"
 FILE_BYTES = 50_000_000

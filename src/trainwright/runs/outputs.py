@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from trainwright.config.errors import RequestError
+from trainwright.files.whole import remove_empty, sweep, whole_file, whole_folder
 from trainwright.runs.code_snapshot import loaded_files
-from trainwright.runs.whole import remove_empty, sweep, whole_file, whole_folder
 
 GLOB = frozenset("*?[")
 ELSEWHERE = "choose another place"

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from trainwright.config.errors import RunError
-from trainwright.runs.files import plain, read_json
+from trainwright.files.text import plain, read_json
 
 FORMAT = 1
 Metrics = dict[str, dict[str, float | None] | float | None]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from trainwright.config.signature import FILE, NoKey, signed
 from trainwright.config.trust import uses_code
-from trainwright.runs.files import write_json
+from trainwright.files.text import write_json
 
 log = logging.getLogger("trainwright.runs")
 

@@ -19,7 +19,7 @@ from trainwright.data.draws import draws_kept, seed_python_and_numpy
 from trainwright.engine.session import not_logged
 from trainwright.engine.step_result import Weights, as_loss
 from trainwright.engine.system import Batch, Loss, StepContext, rows_in
-from trainwright.runs.whole import Scratch
+from trainwright.files.whole import Scratch
 from trainwright.systems.configurable import ModuleOptions, load_named_weights, option
 from trainwright.systems.loss_weights import LossWeights
 from trainwright.systems.manual import ManualOptimizer, handles

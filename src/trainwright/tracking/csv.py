@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from trainwright.config.received import read_bytes
-from trainwright.runs.whole import sweep, whole_file
+from trainwright.files.whole import sweep, whole_file
 from trainwright.tracking import CsvOptions
 from trainwright.tracking.base import Row
 

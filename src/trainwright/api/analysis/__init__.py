@@ -11,8 +11,8 @@ import pyarrow as pa
 from trainwright.api.analysis.importance import Importance, permutation_importance
 from trainwright.api.analysis.plots import describe
 from trainwright.api.analysis.worst import worst_rows
+from trainwright.files.text import plain
 from trainwright.metrics.outcome import Outcome
-from trainwright.runs.files import plain
 
 __all__ = ["Importance", "analyse", "describe", "permutation_importance", "worst_rows"]
 

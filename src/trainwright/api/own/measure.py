@@ -16,7 +16,6 @@ from trainwright.api.own.config import OwnConfig, compose_own
 from trainwright.api.own.prepare import PreparedSystem, prepare_own, trainer_for
 from trainwright.api.own.train import saved_config
 from trainwright.api.system_run import POSITION, WEIGHTS, plain_module
-from trainwright.checkpoint.tensors import save_tensors
 from trainwright.checkpoint.weights import load_weights
 from trainwright.config.compose import Composed
 from trainwright.config.errors import ConfigError, RunError
@@ -24,8 +23,9 @@ from trainwright.config.located import validate
 from trainwright.config.received import damage
 from trainwright.config.trust import as_received
 from trainwright.engine.trainer import Trainer
+from trainwright.files.tensors import save_tensors
+from trainwright.files.text import read_json
 from trainwright.runs.directory import RunDirectory
-from trainwright.runs.files import read_json
 from trainwright.runs.media.files import write_npz
 from trainwright.runs.outputs import ensure_output, ensure_output_folder, write_output, write_output_folder
 from trainwright.runs.signing import sign

@@ -108,7 +108,7 @@ def _of_npz(file: Path) -> dict[str, Tensor]:
 def _of_safetensors(file: Path) -> dict[str, Tensor]:
     from safetensors import SafetensorError
 
-    from trainwright.checkpoint.tensors import load_tensors
+    from trainwright.files.tensors import load_tensors
 
     try:
         return load_tensors(file)

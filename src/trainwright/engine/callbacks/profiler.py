@@ -10,7 +10,7 @@ from trainwright.engine.callbacks.base import Callback
 from trainwright.engine.callbacks.options import ProfilerOptions
 from trainwright.engine.callbacks.place import run_folder
 from trainwright.engine.system import Batch, System
-from trainwright.runs.whole import whole_file
+from trainwright.files.whole import whole_file
 
 if TYPE_CHECKING:
     from trainwright.engine.session import Session

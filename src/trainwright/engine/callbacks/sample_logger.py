@@ -15,8 +15,8 @@ from trainwright.engine.callbacks.base import Callback
 from trainwright.engine.callbacks.options import SampleLoggerOptions
 from trainwright.engine.callbacks.place import run_folder
 from trainwright.engine.system import Batch, System, rows_in, tensors_in
+from trainwright.files.whole import whole_file
 from trainwright.runs.media.files import write_npz
-from trainwright.runs.whole import whole_file
 
 if TYPE_CHECKING:
     from trainwright.engine.session import Session

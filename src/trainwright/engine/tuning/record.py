@@ -9,7 +9,7 @@ from typing import Any
 
 from trainwright.engine.tuning.batch_size import BatchTuning
 from trainwright.engine.tuning.learning_rate import RangeTest
-from trainwright.runs.files import read_json, write_json
+from trainwright.files.text import read_json, write_json
 
 TUNING = "tuning.json"
 """The file in the run directory."""

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from trainwright.files.inspection.layers import Buffer, Flow, Node, Row, Totals
+from trainwright.files.inspection.record import Inspection
 from trainwright.nn.inspection.places import Place, buffers_of, inner, kind_of, lazy_names, places, remarks
-from trainwright.nn.inspection.record import Buffer, Flow, Inspection, Node, Row, Totals
 from trainwright.nn.inspection.trace import Call, Trace, traced
 from trainwright.nn.modes import eval_mode
 from trainwright.nn.untouched import untouched

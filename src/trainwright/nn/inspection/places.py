@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 from torch.nn.utils import parametrize
 
-from trainwright.nn.inspection.record import Buffer
+from trainwright.files.inspection.layers import Buffer
 from trainwright.nn.module_names import class_names
 
 HOOKS = (

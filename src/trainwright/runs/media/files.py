@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from trainwright.config.errors import ConfigError
-from trainwright.runs.files import refusal
+from trainwright.files.text import refusal
+from trainwright.files.whole import whole_file
 from trainwright.runs.media.optional import needed
-from trainwright.runs.whole import whole_file
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".bmp": "BMP"}
 OPAQUE = ("JPEG", "BMP")

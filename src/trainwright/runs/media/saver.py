@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from trainwright.config.errors import ConfigError, did_you_mean
-from trainwright.runs.files import write_json
+from trainwright.files.text import write_json
+from trainwright.files.whole import sweep
 from trainwright.runs.media import images, meshes, sequences
 from trainwright.runs.media.arrays import convert_data, saving, to_array
 from trainwright.runs.media.files import FORMATS, inside, whole, with_suffix, write_image, write_npz
-from trainwright.runs.whole import sweep
 
 log = logging.getLogger("trainwright.media")
 Name = str | os.PathLike[str]
@@ -144,7 +144,7 @@ class Media:
         """Save the weights of a module, or a mapping of tensors, as .safetensors; raises ConfigError for what is no tensor."""
         from torch import Tensor
 
-        from trainwright.checkpoint.tensors import save_tensors
+        from trainwright.files.tensors import save_tensors
 
         state = module if isinstance(module, Mapping) else module.state_dict()
         wrong = next((name for name, value in state.items() if not isinstance(value, Tensor)), None)

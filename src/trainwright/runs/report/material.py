@@ -12,8 +12,8 @@ from typing import Any
 from trainwright.config.errors import RequestError, RunError
 from trainwright.config.reading import parse_yaml
 from trainwright.config.received import read_text
+from trainwright.files.text import read_json
 from trainwright.runs.directory import RunDirectory
-from trainwright.runs.files import read_json
 from trainwright.runs.results import LOSS, read_results
 
 NAMES = {

@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from trainwright.config.errors import RunError
-from trainwright.nn.inspection.picture import picture
-from trainwright.nn.inspection.record import Inspection, Row
-from trainwright.nn.inspection.repeats import repeated
-from trainwright.nn.inspection.tree import percent, short
-from trainwright.runs.files import read_json
+from trainwright.files.inspection.layers import Row
+from trainwright.files.inspection.lines import percent, short
+from trainwright.files.inspection.record import Inspection
+from trainwright.files.text import read_json
 from trainwright.runs.report.charts.axes import figure
 from trainwright.runs.report.figures import number, plural, size
 from trainwright.runs.report.markup import Content, Markup, code, hidden_rest, note, table, tag
 from trainwright.runs.report.material import Material
+from trainwright.runs.report.network.picture import picture
+from trainwright.runs.report.network.repeats import repeated
 from trainwright.runs.report.sections.layout import Section
 
 FILE = "model.json"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from trainwright.config.errors import RunError
-from trainwright.runs.files import read_json
+from trainwright.files.text import read_json
 from trainwright.runs.report.charts.axes import BOTTOM, HEIGHT, TOP, across, figure, frame, span, up
 from trainwright.runs.report.charts.lines import Series, line
 from trainwright.runs.report.figures import known, number, plural, seconds, setting, size

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from trainwright.nn.inspection.record import Flow, Node
+from trainwright.files.inspection.layers import Flow, Node
 
 WIDTH = 380.0
 STEM = 26.0

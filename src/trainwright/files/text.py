@@ -10,7 +10,7 @@ from typing import Any
 
 from trainwright.config import received
 from trainwright.config.errors import RunError
-from trainwright.runs.whole import whole_file
+from trainwright.files.whole import whole_file
 
 
 def refusal(error: OSError, path: Path) -> RunError:

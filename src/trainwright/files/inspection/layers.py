@@ -1,12 +1,10 @@
-"""What an inspection found, as plain data that JSON can hold and bring back."""
+"""What a record of an inspection is made of: layers, buffers, totals, and the calls of one forward pass."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
-FORMAT = 1
 MEGABYTE = 1e6
 
 
@@ -125,38 +123,3 @@ class Flow:
     nodes: list[Node] = field(default_factory=list)
     edges: list[tuple[int, int]] = field(default_factory=list)
     """Pairs of node numbers (from, to)."""
-
-
-@dataclass
-class Inspection:
-    """The layers of a model as a tree, the totals, and how data flow through it; printed, it is a table."""
-
-    name: str
-    rows: list[Row]
-    totals: Totals
-    buffers: list[Buffer] = field(default_factory=list)
-    example: dict[str, str] = field(default_factory=dict)
-    """What it was run on: input → shape; empty when it was not run."""
-    flow: Flow = field(default_factory=Flow)
-    notes: list[str] = field(default_factory=list)
-
-    def __str__(self) -> str:
-        from trainwright.nn.inspection.tree import table
-
-        return table(self)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Everything as plain data; `from_dict` takes it back."""
-        made = {"format": FORMAT, **asdict(self)}
-        made["totals"] |= {"frozen": self.totals.frozen, "megabytes": self.totals.megabytes()}
-        made["flow"]["edges"] = [list(each) for each in self.flow.edges]
-        return made
-
-    @classmethod
-    def from_dict(cls, given: Mapping[str, Any]) -> Inspection:
-        """The inspection that `to_dict` wrote; raises ValueError for anything else."""
-        from pydantic import TypeAdapter  # 0.06 s, which only reading one needs
-
-        if given.get("format") != FORMAT:
-            raise ValueError(f"the format is {given.get('format')!r}, not {FORMAT}")
-        return TypeAdapter(cls).validate_python(dict(given))

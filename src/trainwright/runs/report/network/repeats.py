@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from trainwright.nn.inspection.record import Row
+from trainwright.files.inspection.layers import Row
 
 
 def repeated(rows: Sequence[Row]) -> list[tuple[Row, str]]:

@@ -1,26 +1,13 @@
-"""An inspection as text: a table in the form of a tree, the totals, and what is special below. Imports no torch."""
+"""Layers, totals and buffers of an inspection as lines of text. Imports no torch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from trainwright.config.errors import ConfigError, did_you_mean
-from trainwright.nn.inspection.record import Inspection, Row
+from trainwright.files.inspection.layers import Buffer, Row, Totals
 
 LONGEST, SHORTEST = 34, 18
 """Characters of an output's shapes in a wide and in a narrow table; `to_dict` has them whole."""
-
-
-def table(found: Inspection, depth: int | None = None, width: int = 120, buffers: bool = False, rows: Sequence[Row] | None = None) -> str:
-    """The whole text: rows down to `depth` (all when None), or the given `rows` by their whole names, in lines of at most `width`."""
-    tree = rows is None
-    shown = [each for each in (found.rows if rows is None else rows) if depth is None or each.depth <= depth]
-    names = labels(shown, found.name) if tree else [each.path or found.name for each in shown]
-    blocks = ["\n".join(_fitting(found, shown, names, width)), "\n".join(totals(found))]
-    if buffers:
-        blocks.append(_buffers(found))
-    blocks += [f"note: {each}" for each in found.notes]
-    return "\n\n".join(blocks)
 
 
 def labels(rows: Sequence[Row], top: str) -> list[str]:
@@ -45,23 +32,20 @@ def _follows(rows: Sequence[Row], number: int, depth: int) -> list[bool]:
 Cell = Callable[[Row], str]
 
 
-def _fitting(found: Inspection, rows: Sequence[Row], names: list[str], width: int) -> list[str]:
+def layer_lines(rows: Sequence[Row], names: list[str], top: str, ran: bool, width: int) -> list[str]:
     """The fullest form of the table that fits: with shares and notes, without shares, with short numbers and the notes below."""
-    ran = bool(found.example) or any(row.calls for row in rows)
     forms = [(True, True, whole), (False, True, whole), (True, False, whole), (False, False, whole), (False, False, short)]
     noted = any(row.notes for row in rows)
     for shares, beside, number in forms:
-        lines = _lines(found, rows, names, ran, shares, beside and noted, number)
+        lines = _lines(rows, names, ran, shares, beside and noted, number)
         if max(map(len, lines)) <= width:
             break
     if noted and not beside:
-        lines += ["", *(f"{row.path or found.name}: {'; '.join(row.notes)}" for row in rows if row.notes)]
+        lines += ["", *(f"{row.path or top}: {'; '.join(row.notes)}" for row in rows if row.notes)]
     return lines
 
 
-def _lines(
-    found: Inspection, rows: Sequence[Row], names: list[str], ran: bool, shares: bool, beside: bool, number: Callable[[int], str]
-) -> list[str]:
+def _lines(rows: Sequence[Row], names: list[str], ran: bool, shares: bool, beside: bool, number: Callable[[int], str]) -> list[str]:
     columns: list[tuple[str, list[str], bool]] = [("layer", names, False), ("class", [row.kind for row in rows], False)]
     if ran:
         columns.append(("output", [cut(row.output, SHORTEST if number is short else LONGEST) or "–" for row in rows], False))
@@ -87,28 +71,27 @@ def aligned(columns: Sequence[tuple[str, Sequence[str], bool]]) -> list[str]:
     return ["  ".join(line).rstrip() for line in zip(*parts, strict=True)]
 
 
-def totals(found: Inspection) -> list[str]:
-    """The sums in words."""
-    sums = found.totals
+def total_lines(sums: Totals, buffers: Sequence[Buffer], example: Mapping[str, str]) -> list[str]:
+    """The sums in words, `example` being what the model was run on, as in the record."""
     frozen = f" ({sums.trainable:,} trained, {sums.frozen:,} frozen)" if sums.frozen else " (all trained)" if sums.parameters else ""
     lines = [f"parameters     {sums.parameters:,}{frozen}"]
-    if found.buffers:
-        kept = sum(each.persistent for each in found.buffers)
-        lines.append(f"buffers        {sums.buffers:,} in {len(found.buffers)} ({kept} persistent), {megabytes(sums.buffer_bytes)}")
-    if found.example:
-        lines.append(f"input          {', '.join(f'{name} {shape}' for name, shape in found.example.items())}")
+    if buffers:
+        kept = sum(each.persistent for each in buffers)
+        lines.append(f"buffers        {sums.buffers:,} in {len(buffers)} ({kept} persistent), {megabytes(sums.buffer_bytes)}")
+    if example:
+        lines.append(f"input          {', '.join(f'{name} {shape}' for name, shape in example.items())}")
         lines.append(f"multiply-adds  {sums.mult_adds:,}")
     memory = f"parameters {megabytes(sums.parameter_bytes)}"
-    if found.example:
+    if example:
         memory = f"input {megabytes(sums.input_bytes)}, forward and backward {megabytes(sums.forward_backward_bytes)}, {memory}"
         memory += f", together {megabytes(sums.total_bytes)}"
     return [*lines, f"memory         {memory}"]
 
 
-def _buffers(found: Inspection) -> str:
-    if not found.buffers:
-        return "no buffers"
-    held = found.buffers
+def buffer_lines(held: Sequence[Buffer]) -> list[str]:
+    """A table of the buffers."""
+    if not held:
+        return ["no buffers"]
     shapes = ["×".join(map(str, each.shape)) or "()" for each in held]
     kept = ["persistent" if each.persistent else "not persistent" for each in held]
     columns = [
@@ -118,20 +101,7 @@ def _buffers(found: Inspection) -> str:
         ("bytes", [f"{each.bytes:,}" for each in held], True),
         ("", kept, False),
     ]
-    return "\n".join(aligned(columns))
-
-
-def called(found: Inspection, pattern: str) -> list[Row]:
-    """The rows whose dotted name or class a pattern fits; raises ConfigError, with the nearest name, when it names none."""
-    from trainwright.optim.matching import matcher
-
-    matches = matcher(pattern)
-    rows = [row for row in found.rows if (row.path and matches(row.path)) or matches(row.kind) or (pattern == "." and not row.path)]
-    if not rows:
-        names = [*(row.path for row in found.rows if row.path), *dict.fromkeys(row.kind for row in found.rows)]
-        fix = did_you_mean(pattern.strip("*."), names)
-        raise ConfigError(f"no module is called, or is a, '{pattern}'", where="--match", fix=fix)
-    return rows
+    return aligned(columns)
 
 
 def whole(number: int) -> str:

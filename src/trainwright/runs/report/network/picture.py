@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from trainwright.nn.inspection.folding import readable
-from trainwright.nn.inspection.layout import WIDTH, Layout, Placed, Side, laid_out
-from trainwright.nn.inspection.record import Inspection
-from trainwright.nn.inspection.tree import short
+from trainwright.files.inspection.lines import short
+from trainwright.files.inspection.record import Inspection
 from trainwright.runs.report.markup import Content, Markup, tag
+from trainwright.runs.report.network.folding import readable
+from trainwright.runs.report.network.layout import WIDTH, Layout, Placed, Side, laid_out
 
 LETTER = 6.1
 """Width of a letter of the picture's type, about."""

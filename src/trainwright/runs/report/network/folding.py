@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from trainwright.nn.inspection.record import Flow, Node
+from trainwright.files.inspection.layers import Flow, Node
 
 MOST = 48
 """Boxes that a picture should not have more of."""
