@@ -24,6 +24,7 @@ from trainwright.engine.callbacks import Callback
 from trainwright.engine.pieces import is_ready
 from trainwright.engine.trainer import FitResult, Trainer, find_device
 from trainwright.engine.tuning import as_before
+from trainwright.parallel.launched import ensure_one_process
 from trainwright.runs.directory import RunDirectory, named_place
 from trainwright.runs.log import console_logging
 from trainwright.systems.plain import PlainSystem
@@ -64,6 +65,7 @@ def fit(
     (off here unless asked for). With `resume` a run already in `run_dir` is continued, bit for bit, from its last checkpoint. Raises
     ConfigError, DataError or RunError before the first step for a wrong request, and Interrupted once the run was saved after a signal.
     """
+    ensure_one_process("train this run")
     place = choose_place(run_dir, resume)
     others = {"validation": one_of(validation_data, validation, "validation"), "test": one_of(test_data, test, "test")}
     options = {"batch_size": batch_size, "max_steps": max_steps, "max_epochs": max_epochs, **trainer}

@@ -23,6 +23,7 @@ from trainwright.config.trust import as_received, trusting
 from trainwright.data.source import Source
 from trainwright.files.text import refusal
 from trainwright.files.whole import whole_file
+from trainwright.parallel.launched import ensure_one_process
 from trainwright.runs.code import write_configs
 from trainwright.runs.directory import RunDirectory, folder_name, named_place, refuse_inside
 from trainwright.runs.signing import sign
@@ -50,6 +51,7 @@ def train(
     """
     from trainwright.runs.log import console_logging
 
+    ensure_one_process("train this run")
     if not logging.getLogger("trainwright").handlers:
         console_logging()
     source, overrides = None, []

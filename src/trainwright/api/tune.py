@@ -23,6 +23,7 @@ from trainwright.engine.batch_options import TuningOptions
 from trainwright.engine.scaling import with_learning_rate
 from trainwright.engine.trainer import Trainer
 from trainwright.engine.tuning import BatchTuning, RangeTest, Tuning, taken, tuned
+from trainwright.parallel.launched import ensure_one_process
 from trainwright.runs.outputs import write_output
 
 
@@ -157,6 +158,7 @@ def _tuned(
     batch_size: bool,
 ) -> Tuning:
     """The tuning of a plain model on a dataset, or of what a configuration describes."""
+    ensure_one_process("try the same steps")
     limits: dict[str, Any] = {"tuning": TuningOptions(max_time=Duration.parse(max_time))}
     limits |= {} if max_batch_size is None else {"max_batch_size": max_batch_size}
     asked = {"batch_size": batch_size, "learning_rate": not batch_size, **limits}

@@ -32,6 +32,19 @@ COMMANDS: dict[str, str] = {
 }
 """Command → what it does; each is a module of this package with `run(words) -> int`."""
 
+IN_ONE_PROCESS = {
+    "train": "train this run",
+    "resume": "continue this run",
+    "tune": "try the same sizes",
+    "evaluate": "measure the same rows",
+    "test": "measure the same rows",
+    "predict": "predict the same rows",
+    "export": "write the same files",
+    "report": "write the same report",
+    "convert": "write the same file",
+}
+"""Commands that work or write, and what each of several processes would do; the others only look, and may in every process."""
+
 EXAMPLES = """\
   trainwright train titanic.csv --target survived
   trainwright train config.yaml trainer.max_epochs=40 run.seed=3
@@ -105,6 +118,10 @@ def run_command(words: list[str]) -> int:
         first, words = words[1], [words[1], "--help"]
     if first not in COMMANDS:
         raise unknown_command(first, words)
+    if first in IN_ONE_PROCESS and not {"-h", "--help"} & set(words):
+        from trainwright.parallel.launched import ensure_one_process
+
+        ensure_one_process(IN_ONE_PROCESS[first])
     command = import_module(f"trainwright.cli.{first}").run
     code: int = copy_context().run(command, words[1:])  # what --trust-code allows ends with the command
     return code

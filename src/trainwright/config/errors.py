@@ -57,6 +57,9 @@ class ManyErrors(RequestError):
         super().__init__("\n".join(str(error) for error in errors))
         self.errors = errors
 
+    def __reduce__(self) -> tuple[type[ManyErrors], tuple[list[RequestError]]]:
+        return ManyErrors, (self.errors,)  # as pickle takes it from process to process
+
 
 class Interrupted(TrainwrightError):
     """A signal asked the run to stop; it was saved and can be continued. Exit code 75."""

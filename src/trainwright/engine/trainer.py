@@ -50,6 +50,8 @@ from trainwright.files.whole import Scratch
 from trainwright.nn.modes import tf32_mode
 from trainwright.optim.averages import Averages
 from trainwright.optim.several import Optimizers, own_decayed
+from trainwright.parallel.launched import ensure_together
+from trainwright.parallel.world import World
 
 __all__ = ["FitResult", "Trainer"]
 
@@ -71,12 +73,14 @@ class Trainer:
         continue_with: str = "",
         console: TextIO | bool = True,
         initial_checkpoint: bool = False,
+        world: World | None = None,
     ) -> None:
         """`continue_with`: the command told to a person after an interruption. `console`: where progress goes, False for nowhere.
 
-        `initial_checkpoint`: save before the first step too, for systems whose first weights do not follow from `seed`.
+        `initial_checkpoint`: save before the first step too, for systems whose first weights do not follow from `seed`. `world`: the
+        processes that train together, this one alone unless given.
         """
-        self.config, self.seed, self.device = config, seed, find_device(device)
+        self.config, self.seed, self.device, self.world = config, seed, find_device(device), world or World()
         if isinstance(callbacks, Callback) or not isinstance(callbacks, Sequence):
             raise ConfigError("callbacks are given as a list", where="callbacks", fix="callbacks=[…]")
         self.callbacks, self.continue_with = list(callbacks), continue_with
@@ -139,6 +143,7 @@ class Trainer:
         a copy of another run's, whose settings may have been others. Raises ConfigError, DataError or RunError
         before the first step, NotFinite while training, Interrupted after a signal once the run was saved.
         """
+        ensure_together(self.world)
         validation = validation if validation is not None and len(validation) else None
         train, validation, test = (limited(rows, self.config) for rows in (train, validation, test))
         self.check(system, len(train), 0 if validation is None else len(validation), is_ready(train))
@@ -181,6 +186,7 @@ class Trainer:
 
         A later call goes on with the optimizer's state and the step count of this one. Writes nothing.
         """
+        ensure_together(self.world)
         with self._surroundings(system), Interrupts() as interrupts:
             if self._online is None or self._online.system is not system:
                 self._online = self._only(system, rows, "fit", interrupts)

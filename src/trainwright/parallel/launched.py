@@ -1,0 +1,107 @@
+"""What the environment says of other processes: torchrun, srun and mpirun start several and tell each of them its place."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from trainwright.config.errors import ConfigError
+from trainwright.parallel.world import World
+
+SPELLINGS = (
+    ("torchrun", "WORLD_SIZE", "RANK", "LOCAL_RANK"),
+    ("srun", "SLURM_STEP_NUM_TASKS", "SLURM_PROCID", "SLURM_LOCALID"),
+    ("srun", "SLURM_NTASKS", "SLURM_PROCID", "SLURM_LOCALID"),
+    ("Open MPI", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_LOCAL_RANK"),
+    ("mpirun", "PMI_SIZE", "PMI_RANK", "MPI_LOCALRANKID"),
+)
+"""Launcher, and its variables for the number of processes, this one's rank, its rank on this machine; the first that is there counts."""
+
+
+@dataclass(frozen=True)
+class Launched:
+    """This process among those that a launcher started."""
+
+    rank: int
+    size: int
+    local_rank: int
+    launcher: str
+    variable: str
+    """The variable that tells the number of processes."""
+
+
+def launched(environment: Mapping[str, str] | None = None) -> Launched:
+    """The place of this process as `environment` (else that of the process) has it: rank 0 of 1 where it says nothing.
+
+    Raises ConfigError for a number of processes that is none, and for a rank that is missing or is none of them.
+    """
+    found = os.environ if environment is None else environment
+    spelled = next((each for each in SPELLINGS if found.get(each[1]) and not alone_in_batch_script(each[1], found)), None)
+    if spelled is None:
+        return Launched(0, 1, 0, "", "")
+    launcher, size_name, rank_name, local_name = spelled
+    size = whole_number(size_name, found[size_name])
+    if size < 1:
+        raise ConfigError(f"{size_name}={size} is no number of processes", where="environment", fix=f"unset {size_name}, or set it to 1")
+    if size == 1:
+        return Launched(0, 1, 0, launcher, size_name)
+    if not found.get(rank_name):
+        why = f"the environment says {size} processes ({size_name}={size}), and not which of them this one is"
+        raise ConfigError(f"{rank_name} is not set", where="environment", why=why, fix=f"unset {size_name}, or set it to 1")
+    rank = whole_number(rank_name, found[rank_name])
+    if not 0 <= rank < size:
+        fix = f"start it with {launcher}, which sets both; or unset {size_name}"
+        why = f"ranks of {size} processes are 0 to {size - 1} ({size_name}={size})"
+        raise ConfigError(f"{rank_name}={rank} is no rank", where="environment", why=why, fix=fix)
+    local = found.get(local_name)
+    return Launched(rank, size, whole_number(local_name, local) if local else rank, launcher, size_name)
+
+
+def alone_in_batch_script(size_name: str, environment: Mapping[str, str]) -> bool:
+    """Whether SLURM_NTASKS is what a batch script asked for, whose one process has it too: srun numbers its step, or the ranks after 0."""
+    in_step = environment.get("SLURM_STEP_ID") or environment.get("SLURM_PROCID", "0") != "0"
+    return size_name == "SLURM_NTASKS" and not in_step
+
+
+def whole_number(name: str, text: str) -> int:
+    """The number that a variable holds. Raises ConfigError for anything else."""
+    try:
+        return int(text)
+    except ValueError:
+        fix = f"set {name} to a number, as torchrun, srun and mpirun do; or unset it"
+        raise ConfigError(f"{name}={text} is not a whole number", where="environment", fix=fix) from None
+
+
+def ensure_one_process(what: str) -> None:
+    """Raise ConfigError where a launcher started several processes: each would do `what` ("train this run") by itself.
+
+    Rank 0 tells all of it, the others one line, so that a person reads it once.
+    """
+    found = launched()
+    where = f"environment: {found.variable}={found.size}"
+    if found.size == 1:
+        found, where = in_process_group(), "torch.distributed"
+    if found.size == 1:
+        return
+    if found.rank:
+        raise ConfigError(f"rank {found.rank} of {found.size} ends too; rank 0 says why", where=where)
+    each = f"each of the {found.size} processes that {found.launcher} started would {what} by itself, in the way of the others"
+    fix = f"start one process, without {found.launcher}; where each is meant to do work of its own, set WORLD_SIZE=1 for it"
+    raise ConfigError("this version of Trainwright works in one process", where=where, why=each, fix=fix)
+
+
+def in_process_group() -> Launched:
+    """The place of this process in a default group that was made already, by a program of one's own."""
+    distributed = sys.modules.get("torch.distributed")
+    if distributed is None or not (distributed.is_available() and distributed.is_initialized()):
+        return Launched(0, 1, 0, "", "")
+    rank = distributed.get_rank()
+    return Launched(rank, distributed.get_world_size(), rank, "your program", "")
+
+
+def ensure_together(world: World) -> None:
+    """Raise ConfigError where a launcher started several processes and `world` is this one alone."""
+    if world.size == 1:
+        ensure_one_process("train this run")
