@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-import operator
 import random
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from itertools import islice
+from dataclasses import replace
 from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
@@ -19,61 +17,13 @@ from torch.utils.data import Subset, TensorDataset
 from trainwright.config.errors import FOREIGN, DataError, TrainwrightError
 from trainwright.data.counters import fold
 from trainwright.data.draws import SMALL_WORD, Draws, draws_kept
+from trainwright.data.loader_order import Order, draw_order, follows_its_seed
 from trainwright.data.rows import alike, fetches_in_bulk, first_of, other_sample, own_words, recast, unreadable
 
 log = logging.getLogger("trainwright.data")
 
 ENDLESS = 1 << 24
 """Batches after which a sampler without a length is taken to have no end."""
-REPEAT = 40
-"""Bits of a row's number; how often the row came before in its epoch stands above them."""
-
-
-@dataclass(frozen=True)
-class Order:
-    """What the batches of an epoch are made of."""
-
-    keys: np.ndarray | list[Any]
-    """The keys of all batches, one after the other: int64, or whatever the sampler gives."""
-    ends: np.ndarray
-    """Where each batch ends among them (int64, n)."""
-    draws: np.ndarray
-    """For each key the number from which its sample's randomness follows (int64)."""
-
-    def __len__(self) -> int:
-        return len(self.ends)
-
-    def batch(self, number: int) -> tuple[list[Any], list[int]]:
-        """Keys of a batch, and the numbers of their randomness."""
-        place = slice(int(self.ends[number - 1]) if number else 0, int(self.ends[number]))
-        keys = self.keys[place]
-        return keys.tolist() if isinstance(keys, np.ndarray) else keys, self.draws[place].tolist()
-
-    def same(self, other: Order) -> bool:
-        """Whether both are the same batches."""
-        return np.array_equal(self.ends, other.ends) and list(self.keys) == list(other.keys)
-
-
-def order_of(batches: list[list[Any]]) -> Order:
-    """The order that lists of keys make; a row that comes twice in an epoch is drawn for anew."""
-    ends = np.cumsum([len(batch) for batch in batches], dtype=np.int64)
-    flat = [key for batch in batches for key in batch]
-    try:
-        keys = np.fromiter((operator.index(key) for key in flat), np.int64, len(flat))
-    except TypeError:  # keys of another kind: names, pairs
-        return Order(flat, ends, np.arange(len(flat)))
-    return Order(keys, ends, keys + (_times_before(keys) << REPEAT))
-
-
-def _times_before(keys: np.ndarray) -> np.ndarray:
-    """How often each key came before, for every place of `keys` (int64, n)."""
-    sorting = np.argsort(keys, kind="stable")
-    ordered = keys[sorting]
-    first = np.r_[True, ordered[1:] != ordered[:-1]] if len(keys) else np.zeros(0, bool)
-    places = np.arange(len(keys))
-    times = np.empty(len(keys), np.int64)
-    times[sorting] = places - np.maximum.accumulate(np.where(first, places, 0))
-    return times
 
 
 class LoaderRows:
@@ -128,7 +78,8 @@ class LoaderRows:
     def take(self, indices: Tensor) -> Any:
         """Batch `indices[0]` (int64, 1) of the epoch, as `collate_fn` makes it, on the CPU."""
         self._begin_in_worker()
-        keys, draws = self._order.batch(int(indices[0]))
+        number = int(indices[0])
+        keys, draws = self._order.batch(number), self._order.draws_of(number)
         with draws_kept():
             if self._whole:
                 return self._joined(self._samples(keys, draws)[0], keys)
@@ -170,7 +121,7 @@ class LoaderRows:
             tell_epoch(self._sampler, epoch)
             seed_for(fold(seed, "sampler", again), epoch, self._sampler, self._generator)
             try:
-                found = list(islice(iter(self._sampler), self._limit()))
+                found = draw_order(self._sampler, self._whole, self._limit())
             except FOREIGN as error:
                 raise DataError(
                     f"the sampler of the {self._split} data fails", where=self._where, why=own_words(error), fix="mend the sampler"
@@ -179,9 +130,9 @@ class LoaderRows:
             what, fix = f"the sampler of the {self._split} data does not end", "give max_steps, or the sampler a __len__"
             raise DataError(what, where=self._where, why=f"{ENDLESS} batches came", fix=fix)
         if self._said_length() is not None and len(found) > self._said_length():  # type: ignore[operator]
-            found.pop()
+            found = found.first(len(found) - 1)
             self._tell_once("the sampler of the %s data gives more than its __len__ says: an epoch is %d batches", self._split, len(found))
-        return order_of([[key] for key in found] if self._whole else [list(batch) for batch in found])
+        return found
 
     def _limit(self) -> int:
         said = self._said_length()
@@ -199,12 +150,10 @@ class LoaderRows:
         if len(order) != self._length:
             what = "the %s sampler gave %d batches in epoch %d and %d in the first: epochs are kept that long, by drawing on or leaving out"
             self._tell_once(what, self._split, len(order), epoch, self._length)
-        batches = [order.batch(number)[0] for number in range(len(order))] if len(order) != self._length else []
-        while batches and len(batches) < self._length:
+        while 0 < len(order) < self._length:
             again += 1
-            more = self._drawn(seed, epoch, again)
-            batches += [more.batch(number)[0] for number in range(len(more))]
-        return order_of(batches[: self._length]) if batches else self._checked(order, epoch)
+            order = order.followed_by(self._checked(self._drawn(seed, epoch, again), epoch))
+        return self._checked(order, epoch).first(self._length)
 
     def _checked(self, order: Order, epoch: int) -> Order:
         if not len(order):
@@ -217,13 +166,13 @@ class LoaderRows:
             log.warning(what, *values)
 
     def _why_other_samples(self) -> str:
-        keys, draws = self._order.batch(0)
+        keys, draws = self._order.batch(0)[:1], self._order.draws_of(0)[:1]
         with draws_kept():
-            first, again = (self._samples(keys[:1], draws[:1]) for _ in range(2))
+            first, again = (self._samples(keys, draws) for _ in range(2))
         return "" if alike(first, again) else other_sample(self.dataset)
 
     def _why_another_order(self, seed: int) -> str:
-        if self._drawn(seed, 0).same(self._order):
+        if follows_its_seed(self._sampler) or self._drawn(seed, 0).same(self._order):
             return ""
         inner = getattr(self._sampler, "sampler", self._sampler)
         return f"{type(inner).__name__} gives another order when it is asked twice with the same seed, so an epoch cannot be entered midway"

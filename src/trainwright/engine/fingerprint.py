@@ -29,6 +29,8 @@ READ = 16
 FIRST = 8
 """The first of rows that workers read: a row that brings its reader down must not be met in the main process."""
 DEEP = 8
+PLAIN = {str, bytes, int, float, complex, type(None)}
+"""What has a text of its own; a list of these alone, such as a million names of files, is put into bytes at once."""
 
 
 def know_data(session: Session) -> None:
@@ -107,6 +109,8 @@ def parts_of(value: Any, depth: int = DEEP) -> Iterator[bytes]:
         yield np.ascontiguousarray(value).tobytes()
     elif isinstance(value, str | bytes | int | float | complex | None):
         yield repr(value).encode("utf-8", "backslashreplace")
+    elif depth and isinstance(value, list) and set(map(type, value)) <= PLAIN:
+        yield "".join([f"{place}={type(each).__name__};{each!r}" for place, each in enumerate(value)]).encode("utf-8", "backslashreplace")
     elif depth:
         for name, part in inner(value):
             yield f"{name}=".encode("utf-8", "backslashreplace")
