@@ -63,7 +63,7 @@ def ours(path: Path) -> float:
     from trainwright.config.choice import choose
     from trainwright.data.inference import infer
     from trainwright.data.profile import profile
-    from trainwright.data.sources import from_object
+    from trainwright.data.sources.opening import from_object
     from trainwright.data.splits.base import Split
     from trainwright.features.encoding import EncodedTable
 

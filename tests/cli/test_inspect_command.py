@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from trainwright.api.inspect import FILE, inspect_run, record_model
+from trainwright.api.inspect import FILE, record_model
+from trainwright.api.inspect_config import inspect_run
 from trainwright.cli.inspect import shapes_in
 from trainwright.cli.main import main
 from trainwright.config.errors import RequestError

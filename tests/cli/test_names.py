@@ -13,7 +13,7 @@ import trainwright as tw
 from trainwright.cli.main import COMMANDS, main
 from trainwright.cli.parser import Parser
 from trainwright.config.errors import DataError, RequestError, RunError
-from trainwright.data.sources import from_object
+from trainwright.data.sources.opening import from_object
 from trainwright.runs.listing import list_runs
 from trainwright.runs.outputs import ensure_output
 

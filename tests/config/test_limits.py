@@ -10,8 +10,8 @@ from trainwright.api.config import Config
 from trainwright.config.compose import compose
 from trainwright.config.errors import ConfigError, ManyErrors, RequestError
 from trainwright.config.limits import MOST_DEPTH, MOST_VALUES
-from trainwright.config.loading import load
 from trainwright.config.located import validate
+from trainwright.config.old_forms.load import load
 from trainwright.config.places import Place
 from trainwright.config.reading import literal, parse_yaml
 

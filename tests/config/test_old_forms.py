@@ -18,7 +18,8 @@ from pydantic import BaseModel
 from yacs.config import CfgNode
 
 from trainwright.config.errors import ConfigError, ManyErrors
-from trainwright.config.loading import is_old_form, load, read_file
+from trainwright.config.loading import is_old_form, read_file
+from trainwright.config.old_forms.load import load
 from trainwright.config.old_forms.node import ConfigNode
 from trainwright.config.old_forms.with_parser import read_with_parser
 

@@ -7,7 +7,7 @@ import pytest
 
 from trainwright.config.registry import options_class
 from trainwright.data.source import Source
-from trainwright.data.sources import open_source
+from trainwright.data.sources.opening import open_source
 
 
 @pytest.fixture(scope="session")

@@ -6,10 +6,10 @@ import pytest
 
 from trainwright.config.errors import DataError
 from trainwright.data.checks import check_finite, check_targets, duplicates_across, leaks, missing_target_rows
+from trainwright.data.hashing import row_hashes
 from trainwright.data.leaks import LOOKED_AT
 from trainwright.data.profile import profile
-from trainwright.data.sources import from_object
-from trainwright.data.splits import row_hashes
+from trainwright.data.sources.opening import from_object
 from trainwright.data.splits.base import Split
 
 GENERATOR = np.random.default_rng(0)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trainwright.data.hashing import mix, row_hashes, unmix, value_hashes, without_columns
-from trainwright.data.sources import from_object
+from trainwright.data.sources.opening import from_object
 
 VALUES = st.one_of(st.none(), st.integers(-(2**63), 2**63 - 1))
 

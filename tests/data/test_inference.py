@@ -8,7 +8,7 @@ import pytest
 from trainwright.config.errors import DataError
 from trainwright.data.inference import Inferred, infer
 from trainwright.data.profile import profile
-from trainwright.data.sources import from_object
+from trainwright.data.sources.opening import from_object
 
 N = 60
 GENERATOR = np.random.default_rng(0)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trainwright.data.profile import CAP, FLOAT_CAP, ColumnProfile, profile
-from trainwright.data.sources import from_object
+from trainwright.data.sources.opening import from_object
 
 
 def one(values: object) -> ColumnProfile:

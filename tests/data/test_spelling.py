@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from trainwright.data.inference import infer, joined
 from trainwright.data.profile import profile
-from trainwright.data.sources import from_object
+from trainwright.data.sources.opening import from_object
 from trainwright.data.spelling import JOINS, groups_alike, in_words, join_column, joined_counts, joins_needed, key_of
 
 NFC, NFD = "caf\u00e9", "cafe\u0301"

@@ -10,8 +10,9 @@ import pytest
 
 from trainwright.data.inference import infer
 from trainwright.data.profile import profile
-from trainwright.data.sources import CSVOptions, from_object
+from trainwright.data.sources import CSVOptions
 from trainwright.data.sources.csv import CSVSource
+from trainwright.data.sources.opening import from_object
 from trainwright.data.written_numbers import forms_in, reason_to_keep
 
 KEPT = {

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from trainwright.config.choice import choose
 from trainwright.config.errors import DataError
-from trainwright.data.sources import from_object
+from trainwright.data.sources.opening import from_object
 from trainwright.data.splits.base import Split
 from trainwright.features.encoding import EncodedTable, TableEncoder
 from trainwright.features.reading import canonical

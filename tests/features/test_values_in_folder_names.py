@@ -16,7 +16,7 @@ import pytest
 
 from trainwright.config.choice import choose
 from trainwright.config.errors import DataError
-from trainwright.data.sources import from_object
+from trainwright.data.sources.opening import from_object
 from trainwright.data.splits.base import Split
 from trainwright.features.encoding import EncodedTable, TableEncoder
 

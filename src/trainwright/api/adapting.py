@@ -134,3 +134,8 @@ def adapted(made: nn.Module) -> Any:
 def wanted_dtype(module: nn.Module) -> torch.dtype:
     """The dtype of the model's own numbers, which those of the data take on."""
     return next((each.dtype for each in module.parameters() if each.is_floating_point()), torch.float32)
+
+
+def plain_module(system: Any) -> Any:
+    """What a person gave: the model within an adapter, or the system itself."""
+    return system.model if isinstance(system, PlainSystem | LightningSystem | ReturningLossSystem) else system

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from trainwright.api.adapting import Adapted, system_for
-from trainwright.api.fit_options import FitConfig, read_options
+from trainwright.api.fit_options import FitConfig, check_options, keywords_of, read_options
 from trainwright.api.own.prepare import DEFAULT_BATCH, say_inexact
 from trainwright.api.resume import FREE, flat
 from trainwright.api.system_run import SystemRun
@@ -69,24 +69,15 @@ def fit(
     place = choose_place(run_dir, resume)
     others = {"validation": one_of(validation_data, validation, "validation"), "test": one_of(test_data, test, "test")}
     options = {"batch_size": batch_size, "max_steps": max_steps, "max_epochs": max_epochs, **trainer}
+    check_options(options, keywords_of(fit))
     config = read_options(model, loss, optimizer, learning_rate, {"run.seed": seed, "run.device": device}, options)
     asked = {"loss": loss, "metrics": metrics, "target": target}
-    made = system_for(
-        model,
-        {"train": train_data, **others},
-        asked,
-        batched=batched,
-        batch_size=batch_size or DEFAULT_BATCH,
-        max_steps=max_steps,
-        limit=config.trainer.limit_batches,
-        seed=seed,
-    )
+    reading = {"batched": batched, "batch_size": batch_size or DEFAULT_BATCH, "max_steps": max_steps, "limit": config.trainer.limit_batches}
+    made = system_for(model, {"train": train_data, **others}, asked, seed=seed, **reading)
     config = settle(config, made, loss)
     if console is not False:
         show_warnings()
-    again = f"tw.fit(…, run_dir={place!r}, resume=True)"
-    kept: dict[str, Any] = {"continue_with": again, "console": console, "initial_checkpoint": True}
-    engine = Trainer(config.trainer, seed=seed, device=device, callbacks=callbacks, **kept)
+    engine = make_engine(config, callbacks, console, place)
     check_whole(made, engine)
     if resume:
         refuse_changed(config, Path(place))
@@ -101,6 +92,13 @@ def choose_place(run_dir: str | os.PathLike[str] | None, resume: bool) -> str:
         fix = "give its directory: tw.fit(…, run_dir=DIR, resume=True)"
         raise ConfigError("resume=True needs to know which run", where="tw.fit", fix=fix)
     return place
+
+
+def make_engine(config: FitConfig, callbacks: Sequence[Callback], console: TextIO | bool, place: str) -> Trainer:
+    """The trainer that the configuration describes; it keeps the weights of step 0 too."""
+    again = f"tw.fit(…, run_dir={place!r}, resume=True)"
+    kept: dict[str, Any] = {"continue_with": again, "console": console, "initial_checkpoint": True}
+    return Trainer(config.trainer, seed=config.run.seed, device=config.run.device, callbacks=callbacks, **kept)
 
 
 def settle(config: FitConfig, made: Adapted, loss: Any) -> FitConfig:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from inspect import signature
 from typing import Any
 
@@ -73,11 +73,13 @@ def with_rate(chosen: dict[str, Any], learning_rate: Any) -> dict[str, Any]:
     return {rate: learning_rate, **chosen}
 
 
-def check_options(options: Mapping[str, Any]) -> None:
-    """Raises ConfigError, or ManyErrors, for keywords that are no option of `trainer:`."""
-    from trainwright.api.fit import fit
+def keywords_of(call: Callable[..., Any]) -> list[str]:
+    """The names of a function's own arguments, without those that it takes by any name."""
+    return [name for name, each in signature(call).parameters.items() if each.kind is not each.VAR_KEYWORD]
 
-    own = [name for name, each in signature(fit).parameters.items() if each.kind is not each.VAR_KEYWORD]
+
+def check_options(options: Mapping[str, Any], own: Sequence[str]) -> None:
+    """Raises ConfigError, or ManyErrors, for keywords that are no option of `trainer:`; `own` are the other words of `tw.fit`."""
     names = [*own, *(name for name in TrainerConfig.model_fields if name not in own)]
     errors: list[RequestError] = []
     for name in options:
@@ -91,8 +93,7 @@ def check_options(options: Mapping[str, Any]) -> None:
 def read_options(
     model: Any, loss: Any, optimizer: str | Mapping[str, Any], learning_rate: float, run: dict[str, Any], options: dict[str, Any]
 ) -> FitConfig:
-    """Everything asked for, validated as a whole; raises ManyErrors naming each wrong argument."""
-    check_options(options)
+    """Everything asked for, validated as a whole, once `check_options` knows every word; raises ManyErrors naming each wrong argument."""
     chosen = with_rate(named_optimizer(optimizer), learning_rate)
     options = {"early_stopping": None, **options}
     asked = [given("model", type(model).__name__, "tw.fit(model)"), given("loss", name_of(loss), "tw.fit(loss)")]

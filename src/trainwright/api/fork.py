@@ -35,7 +35,8 @@ def fork(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> Run:
 
 @as_received
 def _forked(parent: RunDirectory, overrides: list[str]) -> Run:
-    from trainwright.api.train import record_start, resolved
+    from trainwright.api.resolve import resolved
+    from trainwright.api.train import record_start
     from trainwright.api.training import Training
 
     composed = compose(Config, parent.config, overrides)

@@ -13,12 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from trainwright.api.adapting import check_model
+from trainwright.api.adapting import check_model, plain_module
 from trainwright.api.trial import first_rows
-from trainwright.config.compose import Composed
-from trainwright.config.errors import FOREIGN, ConfigError, RequestError
-from trainwright.config.located import validate
-from trainwright.config.trust import as_received, reading, received_folder
+from trainwright.config.errors import RequestError
 from trainwright.engine.pieces import is_ready
 from trainwright.engine.system import StepContext, to_device
 from trainwright.files.inspection.record import Inspection
@@ -123,8 +120,6 @@ def inspect_step(system: Any, batch: Any) -> Inspection:
 
     A system that steps its optimizers by itself and cannot predict is only looked at. Raises ConfigError where the step fails.
     """
-    from trainwright.api.system_run import plain_module
-
     model = plain_module(system)
     device = next((each.device for each in model.parameters()), torch.device("cpu"))
     batch = to_device(batch, device)
@@ -179,104 +174,6 @@ def inspect_rows(system: Any, rows: Any, batch_size: int = 1) -> Inspection:
     found = inspect_step(system, first_rows(rows))
     found.notes.append("the data give whole batches: this is for the first of them")
     return found
-
-
-@as_received
-def inspect_composed(composed: Composed, batch_size: int = 1, given: Given = ()) -> Inspection:
-    """The inspection of the model that a configuration describes, on its data or on the tensors `given`; nothing is trained or written."""
-    from trainwright.api.own.config import OwnConfig
-
-    if composed.model is OwnConfig:
-        return _of_own(validate(OwnConfig, composed), batch_size, given)
-    from trainwright.api.config import Config
-    from trainwright.api.finish import split_rows
-    from trainwright.api.prepare import prepare
-    from trainwright.api.training import Training
-
-    if given:
-        raise ConfigError("a table's model takes the columns of the table", where="--input", fix="leave it out; --batch-size sets the rows")
-    config = validate(Config, composed)
-    prepared = prepare(config)
-    return inspect_rows(Training(config, prepared).system, split_rows(prepared, "train"), batch_size)
-
-
-def _of_own(config: Any, batch_size: int, given: Given) -> Inspection:
-    from trainwright.api.own.prepare import made_system, prepare_own
-    from trainwright.api.system_run import plain_module
-
-    if given or config.data is None:
-        model = plain_module(made_system(config))
-        if given or own_example(model) is not None:
-            return inspect_given(model, given, batch_size)
-    prepared = prepare_own(config)
-    rows = prepared.splits.get("train") or next(iter(prepared.splits.values()))
-    return inspect_rows(prepared.system, rows, batch_size)
-
-
-def inspect_given(model: nn.Module, given: Given, batch_size: int = 1) -> Inspection:
-    """The inspection of a model on tensors by name or in order; without any on what the model itself states, with so many rows."""
-    if isinstance(given, Mapping):
-        return inspect(model, named=given)
-    return inspect(model, tuple(given) if given else own_example(model, batch_size))
-
-
-def inspect_run(found: RunDirectory, batch_size: int | None = None) -> Inspection:
-    """The inspection of a run's model: what the run kept of it, or, with a batch size or where it kept nothing, made again."""
-    kept = found.read_json(FILE) if batch_size is None else None
-    if isinstance(kept, dict):
-        try:
-            return Inspection.from_dict(kept)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            log.warning("%s of the run cannot be read (%s): it is made again", FILE, error)
-    from trainwright.api.config import Config
-    from trainwright.api.own.config import compose_own
-    from trainwright.api.own.train import is_own_run
-    from trainwright.config.compose import compose
-
-    composed = compose_own(found.config) if is_own_run(found) else compose(Config, found.config, [])
-    return inspect_composed(composed, batch_size or 1)
-
-
-def made_model(name: str, arguments: Mapping[str, Any]) -> nn.Module:
-    """The module of a class or function at a path, made with these arguments; raises ConfigError, with its signature."""
-    from trainwright.config.foreign import found_at
-
-    made_from = found_at(name)[0]
-    try:
-        made = made_from(**arguments)
-    except RequestError:
-        raise
-    except FOREIGN as error:  # whatever a person's constructor raises is the answer
-        why = f"{type(error).__name__}: {error}".splitlines()[0]
-        fix = f"it takes {_signature(made_from)}; write name=value after it"
-        raise ConfigError(f"'{name}' cannot be made", why=why, fix=fix) from error
-    check_made(made, name)
-    return made
-
-
-def check_made(made: Any, name: str) -> None:
-    """Raises ConfigError for what is no module, or one whose constructor did not begin as it must."""
-    if not isinstance(made, nn.Module):
-        raise ConfigError(
-            f"'{name}' gives a {type(made).__name__}, not a model", fix="name a class of torch.nn.Module, or a function that gives one"
-        )
-    check_model(made)
-
-
-def _signature(made_from: Any) -> str:
-    try:
-        return str(signatures.signature(made_from))
-    except (TypeError, ValueError):
-        return "arguments that cannot be seen"
-
-
-def graph_in(path: Path) -> Graph | None:
-    """The graph that a YAML file describes by itself, with `nodes` at the top; None for any other file."""
-    from trainwright.config.reading import read_yaml
-
-    node = read_yaml(path)
-    with reading(received_folder(path)):
-        return Graph.from_yaml(path) if isinstance(node.value, list) or node.under("nodes") is not None else None
 
 
 def write_model(run: RunDirectory, inspection: Inspection) -> Path:

@@ -9,23 +9,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from trainwright.api.model import Model
 from trainwright.api.prediction_files import ensure_table, write_table
 from trainwright.api.run import load
 from trainwright.config.errors import RequestError
 from trainwright.data.files import is_glob
 from trainwright.runs.directory import RunDirectory
 from trainwright.runs.outputs import ensure_output
-
-
-def predict_with(model: Model, data: Any) -> Any:
-    """Predictions for a DataFrame or one of its rows (as a DataFrame with the same index), or for any other table (as an Arrow table)."""
-    table = model.predict(model.encoder.read(data))
-    if type(data).__module__.partition(".")[0] == "pandas":
-        frame = table.to_pandas()
-        frame.index = data.index if hasattr(data, "columns") else [data.name]  # a Series is one row, and its name is that of the row
-        return frame
-    return table
 
 
 def predict_file(

@@ -15,12 +15,13 @@ from trainwright.api.config import Config
 from trainwright.api.targets import check_columns, check_encoded
 from trainwright.config.errors import DataError
 from trainwright.data.checks import Duplicates, Leak, check_targets, duplicates_across, leaks, missing_target_rows
+from trainwright.data.hashing import row_hashes
 from trainwright.data.inference import infer, joined
 from trainwright.data.profile import profile
 from trainwright.data.source import Source, TableSource
-from trainwright.data.sources import open_source
-from trainwright.data.splits import make_split, row_hashes, with_files
+from trainwright.data.sources.opening import open_source
 from trainwright.data.splits.base import Split
+from trainwright.data.splits.dividing import make_split, with_files
 from trainwright.features.encoding import EncodedTable
 from trainwright.features.spec import DataSpec
 

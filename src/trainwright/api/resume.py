@@ -10,6 +10,7 @@ from typing import Any
 
 from trainwright.api.config import Config
 from trainwright.api.prepare import prepare
+from trainwright.api.resolve import resolved
 from trainwright.api.run import Run
 from trainwright.config.compose import compose
 from trainwright.config.errors import ConfigError, RunError
@@ -73,7 +74,6 @@ def with_config(path: str | os.PathLike[str]) -> RunDirectory:
 
 def resume_run(found: RunDirectory, config: Config, source: Source | None = None) -> Run:
     """Continue `found`, whose configuration may differ from `config` only where the past is not touched."""
-    from trainwright.api.train import resolved
     from trainwright.api.training import Training
 
     saved = validate(Config, compose(Config, found.config))

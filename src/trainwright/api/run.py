@@ -54,13 +54,13 @@ class Run:
 
     def predict(self, data: Any) -> Any:
         """Predictions for new rows: a DataFrame gives a DataFrame, anything else an Arrow table; raises DataError for missing columns."""
-        from trainwright.api.predict import predict_with
+        from trainwright.api.answers import predict_with
 
         return predict_with(self.model, data)
 
     def evaluate(self, data: Any) -> dict[str, dict[str, float]]:
         """Target → metric → value on labelled rows; raises DataError when a column is missing."""
-        from trainwright.api.evaluate import evaluate_with
+        from trainwright.api.answers import evaluate_with
 
         return evaluate_with(self.model, data)["metrics"]
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import yaml
 
+from trainwright.api.adapting import plain_module
+from trainwright.api.inspect import record_model
 from trainwright.api.unwritten import unwritten
 from trainwright.checkpoint.manifest import sha256_of
 from trainwright.config.clock import process_seconds
@@ -28,9 +30,6 @@ from trainwright.runs.environment import command_line, environment
 from trainwright.runs.log import logged
 from trainwright.runs.results import build_results
 from trainwright.runs.signing import sign
-from trainwright.systems.lightning import LightningSystem
-from trainwright.systems.plain import PlainSystem
-from trainwright.systems.returning_loss import ReturningLossSystem
 
 log = logging.getLogger("trainwright.fit")
 
@@ -91,8 +90,6 @@ class SystemRun:
         write_configs(run, self.files)
         write_text(run.command, command_line() + "\n")
         run.status = "running"
-        from trainwright.api.inspect import record_model  # which reads runs, and so this module
-
         threads: list[Any] = []
 
         def surroundings() -> None:
@@ -150,11 +147,6 @@ class SystemRun:
         found = result.metrics.get(split, {})
         metric = result.monitor if result.monitor in found else next(iter(found), result.monitor)
         return {"target": "", "metric": metric, "value": found.get(metric), "split": split}
-
-
-def plain_module(system: Any) -> Any:
-    """What a person gave: the model within an adapter, or the system itself."""
-    return system.model if isinstance(system, PlainSystem | LightningSystem | ReturningLossSystem) else system
 
 
 def position(result: FitResult) -> dict[str, int]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,11 +11,13 @@ from typing import Any
 from trainwright.api.config import Config
 from trainwright.api.own.config import OwnConfig, finished, is_own
 from trainwright.api.prepare import Prepared, prepare
+from trainwright.api.resolve import resolved
 from trainwright.api.run import Run
+from trainwright.api.run_place import refuse_taken, remove_unbegun
 from trainwright.api.show import data_lines
 from trainwright.config.compose import Composed, compose, given
 from trainwright.config.dump import dump
-from trainwright.config.errors import RequestError, RunError
+from trainwright.config.errors import RequestError
 from trainwright.config.located import validate
 from trainwright.config.trust import as_received, trusting
 from trainwright.data.source import Source
@@ -25,7 +25,7 @@ from trainwright.files.text import refusal
 from trainwright.files.whole import whole_file
 from trainwright.parallel.launched import ensure_one_process
 from trainwright.runs.code import write_configs
-from trainwright.runs.directory import RunDirectory, folder_name, named_place, refuse_inside
+from trainwright.runs.directory import RunDirectory, folder_name, named_place
 from trainwright.runs.signing import sign
 
 log = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ def _source_of(data: Any) -> Source | None:
     """Data in memory as a source; None for a path, which the configuration can name."""
     if isinstance(data, str | os.PathLike):
         return None
-    from trainwright.data.sources import from_object
+    from trainwright.data.sources.opening import from_object
 
     return from_object(data)
 
@@ -127,47 +127,6 @@ def read_and_show(config: Config, source: Source | None) -> tuple[Prepared, Conf
     return prepared, resolved(config, prepared)
 
 
-def refuse_taken(config: Config, python: bool = False) -> None:
-    """Raises RunError when the directory asked for is taken, lies in another run or cannot be written, before the data are read."""
-    there = Path(config.run.dir or "runs")
-    there_is = next((each for each in (there, *there.absolute().parents) if os.path.exists(each)), there)
-    other = f"choose another place with {'run_dir=DIR' if python else 'run.dir=DIR'}"
-    refuse_inside(there if config.run.dir else there / folder_name(config.run.name) / "run", python)
-    if not there_is.is_dir():
-        raise RunError(f"'{there_is.name}' is a file, so it cannot hold a run", where=str(there), fix=other)
-    if config.run.dir and there.exists() and any(there.iterdir()):
-        again = "give resume=True" if python else "add --resume"
-        raise RunError("this place is taken", where=config.run.dir, fix=f"{again} to continue it, or {other}")
-    if not os.access(there_is, os.W_OK | os.X_OK):
-        raise RunError("this place cannot be written", where=str(there), why=f"no permission in '{there_is}'", fix=other)
-
-
-def resolved(config: Config, prepared: Prepared) -> Config:
-    """The configuration with the types, targets, left-out columns and network that were found, so that it repeats the run as it stands."""
-    from trainwright.systems.supervised import resolved as resolved_model
-
-    ignored = [column.name for column in prepared.columns if column.role == "ignored"]
-    columns = {column.name: column.options for column in prepared.columns if column.role != "ignored"}
-    name = config.run.name or default_name(prepared)
-    return config.model_copy(
-        update={
-            "targets": prepared.targets,
-            "inputs": prepared.inputs,
-            "ignore": ignored,
-            "columns": columns,
-            "model": resolved_model(config.model, prepared.spec),
-            "run": config.run.model_copy(update={"name": name}),
-        }
-    )
-
-
-def default_name(prepared: Prepared) -> str:
-    """`titanic-survived`: the data's name and the targets."""
-    stem = Path(prepared.source.name.removeprefix("builtin:")).name.split(".")[0] or "data"
-    stem = "table" if " " in stem else stem
-    return "-".join([stem, *prepared.targets[:2]])
-
-
 def _run(config: Config, prepared: Prepared, in_memory: bool, resume: bool, files: Sequence[Path] = ()) -> Run:
     """Make the run directory (with `resume`, one that holds nothing yet may be there) and train in it.
 
@@ -194,16 +153,6 @@ def _run(config: Config, prepared: Prepared, in_memory: bool, resume: bool, file
         remove_unbegun(run, absent)
         raise
     return Run(RunDirectory.open(run.path))
-
-
-def remove_unbegun(run: RunDirectory, absent: Sequence[Path]) -> None:
-    """Remove the directory of a run that was refused before its first step, and the folders above it that were made for it."""
-    if run.resumed or any(run.checkpoints.glob("*")):
-        return
-    shutil.rmtree(run.path, ignore_errors=True)
-    for folder in absent:
-        with contextlib.suppress(OSError):
-            folder.rmdir()
 
 
 def keep_data(run: RunDirectory, config: Config, prepared: Prepared) -> Config:

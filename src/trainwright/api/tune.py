@@ -174,12 +174,13 @@ def _tuned(
 def _plain(model: nn.Module, dataset: Any, options: dict[str, Any], asked: dict[str, Any]) -> Tuning:
     """Tune a plain model as `tw.fit` would train it."""
     from trainwright.api.adapting import system_for
-    from trainwright.api.fit import with_batch_size
-    from trainwright.api.fit_options import read_options
+    from trainwright.api.fit import fit, with_batch_size
+    from trainwright.api.fit_options import check_options, keywords_of, read_options
 
     own = {"loss": None, "optimizer": "adamw", "learning_rate": 1e-3, "seed": 0, "device": "auto"}
     named = {name: options.pop(name, default) for name, default in own.items()}
     run = {"run.seed": named["seed"], "run.device": named["device"]}
+    check_options(options, keywords_of(fit))
     config = read_options(model, named["loss"], named["optimizer"], named["learning_rate"], run, options)
     given = {"train": dataset, "validation": None, "test": None}
     made = system_for(model, given, {"loss": named["loss"], "metrics": None, "target": None}, seed=named["seed"])

@@ -13,7 +13,7 @@ from trainwright.cli.style import table
 def run(words: Sequence[str]) -> int:
     """Measure a run's model on other rows and print the metrics."""
     arguments = parser().parse(words)
-    from trainwright.api.own.train import is_own_run
+    from trainwright.api.own.config import is_own_run
     from trainwright.config.errors import RequestError
     from trainwright.data.arrow import pandas_later
     from trainwright.runs.directory import RunDirectory

@@ -15,8 +15,8 @@ def run(words: Sequence[str]) -> int:
     arguments = parser().parse(words)
     launch = prepare(arguments)
     launch.start_console()
+    from trainwright.api.own.config import is_own_run
     from trainwright.api.own.measure import exported
-    from trainwright.api.own.train import is_own_run
     from trainwright.api.resume import with_config
 
     found = with_config(arguments.run)

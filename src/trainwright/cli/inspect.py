@@ -111,11 +111,11 @@ def _found(arguments: Any, shapes: Shapes) -> Inspection:
             stray = rest[0] if rest else f"--input {arguments.input}"
             raise RequestError(f"one argument too many: '{stray}'", fix="a run is inspected as it was trained, on its own data")
         _check_rows(arguments.batch_size)
-        from trainwright.api.inspect import inspect_run
+        from trainwright.api.inspect_config import inspect_run
         from trainwright.runs.directory import RunDirectory
 
         return inspect_run(RunDirectory.open(first), arguments.batch_size)
-    from trainwright.api.inspect import inspect_given, made_model
+    from trainwright.api.inspect_config import inspect_given, made_model
 
     return inspect_given(made_model(first, _arguments(rest)), drawn(shapes, arguments.batch_size), arguments.batch_size or 1)
 
@@ -125,7 +125,7 @@ def _of_config(first: str, rest: Sequence[str], size: int | None, shapes: Shapes
     from trainwright.data.arrow import pandas_later
 
     pandas_later()
-    from trainwright.api.inspect import graph_in, inspect_composed, inspect_given
+    from trainwright.api.inspect_config import graph_in, inspect_composed, inspect_given
 
     if not shapes:
         _check_rows(size)

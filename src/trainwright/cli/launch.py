@@ -213,9 +213,9 @@ def _known(parser: argparse.ArgumentParser, word: str) -> bool:
 
 def _named_parser(words: Sequence[str]) -> tuple[str, Path | None]:
     """The `parser` of the config among the words, or of a setting; and the folder of the config."""
-    from trainwright.config.loading import ENDINGS, load
+    from trainwright.config.loading import ENDINGS, load_values
 
     setting = next((each.partition("=")[2] for each in reversed(words) if each.startswith("parser=")), "")
     config = next((Path(each) for each in words if each.lower().endswith(ENDINGS) and Path(each).is_file()), None)
-    named = setting or (load(config).get("parser", "") if config else "")
+    named = setting or (load_values(config).get("parser", "") if config else "")
     return (named if isinstance(named, str) else ""), config.resolve().parent if config else None

@@ -47,7 +47,7 @@ def run(words: Sequence[str]) -> int:
 
 def looks_like_table(arguments: Any) -> bool:
     """Whether the run is a table's, which predicts the rows of a file."""
-    from trainwright.api.own.train import is_own_run
+    from trainwright.api.own.config import is_own_run
     from trainwright.cli.test import is_configuration, refuse_fitted
     from trainwright.runs.directory import RunDirectory
 
@@ -62,9 +62,9 @@ def predict_own(arguments: Any, launch: Launch) -> int:
     """Predict the rows that a system's own data give for the split `predict`, or another."""
     from pathlib import Path
 
-    from trainwright.api.own.config import compose_own
+    from trainwright.api.own.config import compose_own, is_own_run
     from trainwright.api.own.measure import ensure_predictions, from_config, from_run, predicted, write_predictions
-    from trainwright.api.own.train import is_own_run, saved_config
+    from trainwright.api.own.train import saved_config
     from trainwright.api.resume import with_config
     from trainwright.cli.test import is_configuration, refuse_fitted
 

@@ -23,7 +23,8 @@ def run(words: Sequence[str]) -> int:
     from trainwright.runs.log import console_logging
 
     console_logging()
-    from trainwright.api.own.train import is_own_run, refuse_fork, resume_own
+    from trainwright.api.own.config import is_own_run
+    from trainwright.api.own.train import refuse_fork, resume_own
     from trainwright.api.resume import with_config
 
     found = with_config(arguments.run)

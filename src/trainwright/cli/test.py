@@ -48,8 +48,8 @@ def metrics_of(arguments: Any, settings: list[Any], split: str) -> dict[str, Any
 
         trained = from_config(compose_own(named, settings), split, weights)
     else:
+        from trainwright.api.own.config import is_own_run
         from trainwright.api.own.measure import from_run, measured
-        from trainwright.api.own.train import is_own_run
         from trainwright.api.resume import with_config
 
         directory = with_config(named)

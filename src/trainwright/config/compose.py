@@ -13,7 +13,7 @@ from trainwright.config.errors import ConfigError, RequestError, did_you_mean, n
 from trainwright.config.interpolation import interpolate
 from trainwright.config.layers import assign, canonical_keys, merge
 from trainwright.config.limits import refuse_count, refuse_value
-from trainwright.config.loading import is_old_form, load, read_file
+from trainwright.config.loading import is_old_form, load_values, read_file
 from trainwright.config.model import ConfigModel
 from trainwright.config.places import KeyPath, Node, Place, node_of, parse_path
 from trainwright.config.reading import literal
@@ -77,7 +77,7 @@ def compose(
     """
     environment = os.environ if environment is None else environment
     if is_old_form(config):
-        config = load(config)
+        config = load_values(config)
     files: list[Path] = []
     problems: list[RequestError] = []
     top = Section(model)

@@ -1,4 +1,4 @@
-"""`tw.config.load`: a configuration from any form that people keep one in, as plain nested mappings."""
+"""The values of a configuration in any form that people keep one in, as plain nested mappings."""
 
 from __future__ import annotations
 
@@ -7,16 +7,13 @@ import json
 import os
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import Any
 
 from trainwright.config.errors import ConfigError, ManyErrors, RequestError, nearest
 from trainwright.config.limits import MOST_DEPTH, refuse_count, refuse_depth
 from trainwright.config.places import Node, Place, node_of
 from trainwright.config.reading import kind_of, parse_yaml, read_yaml
 from trainwright.config.text_files import read_text
-
-if TYPE_CHECKING:
-    from trainwright.config.old_forms.node import ConfigNode
 
 YAML = (".yaml", ".yml")
 KEY_VALUE = (".ini", ".txt", ".cfg", ".conf")
@@ -25,27 +22,8 @@ ENDINGS = (*YAML, *JSON, *KEY_VALUE)
 """Files that hold a configuration, by their ending."""
 
 
-@overload
-def load(anything: Any, *, parser: argparse.ArgumentParser | None = None, node: Literal[False] = False) -> dict[str, Any]: ...
-@overload
-def load(anything: Any, *, parser: argparse.ArgumentParser | None = None, node: Literal[True]) -> ConfigNode: ...
-def load(anything: Any, *, parser: argparse.ArgumentParser | None = None, node: bool = False) -> dict[str, Any] | ConfigNode:
-    """The values of a file or an object as nested plain mappings, or as a ConfigNode with `node`.
-
-    Files: YAML (with its `base` files), JSON, and `key = value` (`.ini`, `.txt`); objects: mappings, Namespaces, YACS nodes, dataclasses,
-    OmegaConf nodes, pydantic models, SimpleNamespaces. Of objects and `key = value` files, keys with dots become nested. An argparse
-    `parser` gives the types of a `key = value` file and refuses unknown keys. Raises ConfigError (ManyErrors for several) with the
-    place of what cannot be read or cannot be a value of a config.
-    """
-    values = _values(anything, parser)
-    if not node:
-        return values
-    from trainwright.config.old_forms.node import ConfigNode
-
-    return ConfigNode(values)
-
-
-def _values(anything: Any, parser: argparse.ArgumentParser | None) -> dict[str, Any]:
+def load_values(anything: Any, parser: argparse.ArgumentParser | None = None) -> dict[str, Any]:
+    """The values of a file or an object, with the types of an argparse `parser` for `key = value` files; raises ConfigError."""
     from trainwright.config.old_forms.objects import plain
 
     if not isinstance(anything, str | os.PathLike):

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pytest
 
 from trainwright.config.errors import DataError
-from trainwright.data.sources import from_object, from_text
+from trainwright.data.sources import from_text
+from trainwright.data.sources.opening import from_object
 
 PLENTY, NOTHING = 1 << 40, 0
 both = pytest.mark.parametrize("limit", [PLENTY, NOTHING])

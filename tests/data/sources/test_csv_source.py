@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from trainwright.data.hashing import row_hashes
 from trainwright.data.source import Source
-from trainwright.data.splits import row_hashes
 
 PLENTY, NOTHING = 1 << 40, 0
 

@@ -15,9 +15,10 @@ import pytest
 
 from trainwright.config.errors import DataError
 from trainwright.data.folder_names import folder_columns, folder_values
-from trainwright.data.sources import from_object
 from trainwright.data.sources.folders import typed
-from trainwright.data.splits import FilesOptions, with_files
+from trainwright.data.sources.opening import from_object
+from trainwright.data.splits import FilesOptions
+from trainwright.data.splits.dividing import with_files
 
 FORMS = ("parquet", "csv", "jsonl", "feather")
 

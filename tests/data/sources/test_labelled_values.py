@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from trainwright.config.errors import DataError
-from trainwright.data.sources import from_object
+from trainwright.data.sources.opening import from_object
 
 FRAME = pd.DataFrame({"a": [1.5, 2.5, 3.5], "b": ["p", "q", "r"]}, index=[7, 8, 9])
 

@@ -12,8 +12,9 @@ import pyarrow.parquet
 import pytest
 import torch
 
-from trainwright.data.sources import PARTS, from_object, from_text
-from trainwright.data.splits import row_hashes
+from trainwright.data.hashing import row_hashes
+from trainwright.data.sources import PARTS, from_text
+from trainwright.data.sources.opening import from_object
 
 PLENTY, NOTHING = 1 << 40, 0
 
@@ -132,8 +133,9 @@ def test_objects_in_memory_are_sources() -> None:
 def test_options_are_known_without_torch_pandas_or_scikit_learn() -> None:
     code = (
         "import sys; from trainwright.data.arrow import pandas_later; pandas_later();"
-        "from trainwright.data.sources import from_object; from trainwright.data.profile import profile;"
-        "from trainwright.data.splits import make_split, row_hashes, AutoOptions;"
+        "from trainwright.data.sources.opening import from_object; from trainwright.data.profile import profile;"
+        "from trainwright.data.hashing import row_hashes; from trainwright.data.splits import AutoOptions;"
+        "from trainwright.data.splits.dividing import make_split;"
         "from trainwright.data.checks import leaks, duplicates_across;"
         "s = from_object('builtin:iris'); profile(s); h = row_hashes(s);"
         "p = make_split(AutoOptions(), s, 0, ['target'], {'target': 'category'}); duplicates_across(s, h, p, ['target']);"

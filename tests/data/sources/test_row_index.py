@@ -16,8 +16,8 @@ import pytest
 import trainwright as tw
 from trainwright.data.inference import ROW_INDEX, infer
 from trainwright.data.profile import profile
-from trainwright.data.sources import from_object
 from trainwright.data.sources.later import later_rows
+from trainwright.data.sources.opening import from_object
 
 
 def frame(kind: str) -> pd.DataFrame:

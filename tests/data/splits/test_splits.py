@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 
 from trainwright.config.errors import DataError
 from trainwright.config.registry import options_class
+from trainwright.data.hashing import row_hashes
 from trainwright.data.source import Source
-from trainwright.data.sources import from_object
-from trainwright.data.splits import make_split, row_hashes, split_columns, with_files
+from trainwright.data.sources.opening import from_object
+from trainwright.data.splits import split_columns
 from trainwright.data.splits.base import Split, counts_of
+from trainwright.data.splits.dividing import make_split, with_files
 
 
 def options(type: str, **given: object):

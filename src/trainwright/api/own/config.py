@@ -11,8 +11,10 @@ from trainwright.config.errors import ConfigError, RequestError
 from trainwright.config.model import ConfigModel
 from trainwright.config.own_parts import import_named
 from trainwright.config.places import Node
+from trainwright.config.reading import read_yaml
 from trainwright.config.trust import reading
 from trainwright.engine.config import TrainerConfig
+from trainwright.runs.directory import RunDirectory
 
 SHORT: dict[str, dict[str, Any]] = {
     "model": {"$ref": "#/$defs/model", "description": "The model of a plain system."},
@@ -91,3 +93,11 @@ def lengthen(root: Node) -> None:
     inside = {name: root.value.pop(name) for name in SHORT if name in root.value}
     place = inside["model"].place
     root.value["system"] = Node({"type": Node("plain", place), **inside}, place)
+
+
+def is_own_run(found: RunDirectory) -> bool:
+    """Whether a run is one of a system of one's own that a configuration described."""
+    if not found.config.is_file():
+        return False
+    read = read_yaml(found.config).plain()
+    return isinstance(read, dict) and "system" in read

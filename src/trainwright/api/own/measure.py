@@ -12,10 +12,11 @@ from typing import Any
 
 from torch import Tensor
 
+from trainwright.api.adapting import plain_module
 from trainwright.api.own.config import OwnConfig, compose_own
 from trainwright.api.own.prepare import PreparedSystem, prepare_own, trainer_for
 from trainwright.api.own.train import saved_config
-from trainwright.api.system_run import POSITION, WEIGHTS, plain_module
+from trainwright.api.system_run import POSITION, WEIGHTS
 from trainwright.checkpoint.weights import load_weights
 from trainwright.config.compose import Composed
 from trainwright.config.errors import ConfigError, RunError

@@ -13,8 +13,8 @@ from trainwright.api.own.prepare import PreparedSystem, check_own, prepare_own, 
 from trainwright.api.report import write_report
 from trainwright.api.resume import existing, refuse_changes, say_finished
 from trainwright.api.run import Run
+from trainwright.api.run_place import refuse_taken, remove_unbegun
 from trainwright.api.system_run import SystemRun
-from trainwright.api.train import refuse_taken, remove_unbegun
 from trainwright.api.unwritten import unwritten
 from trainwright.config.compose import Composed
 from trainwright.config.dump import dump
@@ -22,7 +22,6 @@ from trainwright.config.errors import RequestError, RunError
 from trainwright.config.foreign import found_at, looking_in
 from trainwright.config.located import validate
 from trainwright.config.own_parts import absolute_imports
-from trainwright.config.reading import read_yaml
 from trainwright.config.trust import as_received
 from trainwright.engine.pieces import is_ready
 from trainwright.engine.tuning import as_before
@@ -147,12 +146,4 @@ def _trained(run: RunDirectory, config: OwnConfig, prepared: PreparedSystem, eng
     return Run(RunDirectory.open(run.path))
 
 
-def is_own_run(found: RunDirectory) -> bool:
-    """Whether a run is one of a system of one's own that a configuration described."""
-    if not found.config.is_file():
-        return False
-    read = read_yaml(found.config).plain()
-    return isinstance(read, dict) and "system" in read
-
-
-__all__ = ["is_own_run", "resume_own", "saved_config", "train_own"]
+__all__ = ["resume_own", "saved_config", "train_own"]

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from trainwright.config.dump import dump_values
 from trainwright.config.errors import ConfigError, ManyErrors, RequestError, did_you_mean
+from trainwright.config.loading import load_values
 from trainwright.config.old_forms.objects import nested_keys, plain
 from trainwright.config.places import Place, spelled
 from trainwright.config.reading import kind_of, literal
@@ -118,9 +119,7 @@ class ConfigNode(dict[str, Any]):
 
     def merge_from_file(self, path: str | os.PathLike[str]) -> None:
         """Take over the values of a YAML, JSON, `.ini` or `.txt` file."""
-        from trainwright.config.loading import load
-
-        self._merge(load(path), str(path))
+        self._merge(load_values(path), str(path))
 
     def merge_from_other_cfg(self, other: Any) -> None:
         """Take over the values of another node, mapping, Namespace or dataclass."""

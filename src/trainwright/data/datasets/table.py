@@ -29,8 +29,9 @@ class TableDataset:
     """
 
     def __init__(self, options: TableOptions, *, seed: int = 0, memory_limit: int = MEMORY_LIMIT) -> None:
-        from trainwright.data.sources import from_object
-        from trainwright.data.splits import make_split, split_columns, with_files
+        from trainwright.data.sources.opening import from_object
+        from trainwright.data.splits import split_columns
+        from trainwright.data.splits.dividing import make_split, with_files
 
         self.options = options
         source = with_files(options.split, from_object(options.path, memory_limit, keep=_named(options)), memory_limit)

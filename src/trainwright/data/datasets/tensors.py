@@ -50,7 +50,8 @@ class TensorsDataset:
         import pyarrow as pa
 
         from trainwright.data.source import TableSource
-        from trainwright.data.splits import RandomOptions, make_split
+        from trainwright.data.splits import RandomOptions
+        from trainwright.data.splits.dividing import make_split
 
         columns = {name: each.numpy() for name, each in blocks.items() if each.dim() == 1 and not each.is_complex()}
         columns = columns or {"row": np.arange(len(next(iter(blocks.values()))))}

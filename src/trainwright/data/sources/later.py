@@ -13,7 +13,8 @@ from trainwright.data.files import found_files
 from trainwright.data.folder_names import folder_values
 from trainwright.data.sniffing import Dialect, TextForm
 from trainwright.data.source import Source
-from trainwright.data.sources import MEMORY_LIMIT, CSVOptions, ExcelOptions, JSONLinesOptions, build_source, from_object, options_of
+from trainwright.data.sources import MEMORY_LIMIT, CSVOptions, ExcelOptions, JSONLinesOptions
+from trainwright.data.sources.opening import build_source, from_object, options_of
 
 FOUND_AGAIN = ("utf-8", "utf-8-sig", "latin-1", "utf-16", "utf-16-le", "utf-16-be", "utf-32")
 """Encodings that the bytes of a file tell; any other was named by a person and holds for later files too."""

@@ -1,21 +1,14 @@
-"""How rows are divided into training, validation and test: the options, the table of parts, and the one function that does it."""
+"""How rows are divided into training, validation and test: the options and the table of parts."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
 from trainwright.config.choice import choice
 from trainwright.config.model import PartConfig
-from trainwright.config.registry import Part, build
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from trainwright.data.source import Source
-    from trainwright.data.splits.base import Split
+from trainwright.config.registry import Part
 
 VALIDATION, TEST = 0.15, 0.15
 """Default shares. In a few hundred rows, less validation picks the best epoch by luck, and less training costs more than it gains."""
@@ -144,62 +137,10 @@ PARTS: dict[str, Part] = {
 """Registry name → split."""
 
 
-def make_split(
-    options: PartConfig,
-    source: Source,
-    seed: int,
-    targets: list[str],
-    kinds: dict[str, str],
-    keep: np.ndarray | None = None,
-    hashes: np.ndarray | None = None,
-    orders: Mapping[str, str] | None = None,
-    joins: Mapping[str, Sequence[str]] | None = None,
-) -> Split:
-    """Divides the rows of a source.
-
-    Args:
-        options: which split, and its options.
-        source: the rows.
-        seed: the same seed divides the same rows alike.
-        targets: columns to be predicted; rows where one is missing are in no split.
-        kinds: column name → feature type.
-        keep: bool per row; rows that are False are in no split.
-        hashes: uint64 per row, recorded with the split (see `row_hashes`).
-        orders: column name → `day_first` or `month_first`, where it was given how dates are read.
-        joins: column name → which spellings of its values are one (see `spelling.key_of`).
-
-    Raises:
-        DataError: too few rows, an empty split, one class only in a split, or a column that does not say what it should.
-    """
-    from trainwright.data.splits.base import Rows, checked
-
-    rows = Rows.of(source, seed, targets, kinds, keep)
-    rows.orders, rows.joins = orders or {}, joins or {}
-    split = build("split", options).divide(rows)
-    split.hashes = hashes
-    return checked(split, rows)
-
-
 def split_columns(options: PartConfig) -> list[str]:
     """Columns that only say where a row belongs, and so are no inputs: that of `column`, `kfold` and `grouped` splits."""
     column = getattr(options, "column", None)
     return [column] if column and options.type in ("column", "kfold", "grouped") else []
-
-
-def with_files(options: PartConfig, source: Source, memory_limit: int) -> Source:
-    """The source followed by the validation and test files of a `files` split; the source itself for any other split."""
-    if options.type != "files":
-        return source
-    from trainwright.data.splits.files import joined
-
-    return joined(options, source, memory_limit)
-
-
-def row_hashes(source: Source, columns: list[str] | None = None) -> np.ndarray:
-    """uint64 for each row, from the content of `columns` (all when None) alone."""
-    from trainwright.data.hashing import row_hashes as hashes
-
-    return hashes(source, columns)
 
 
 __all__ = [
@@ -213,8 +154,5 @@ __all__ = [
     "RandomOptions",
     "StratifiedOptions",
     "TimeOptions",
-    "make_split",
-    "row_hashes",
     "split_columns",
-    "with_files",
 ]

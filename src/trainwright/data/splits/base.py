@@ -164,7 +164,7 @@ def assembled(rows: np.ndarray, part: np.ndarray, method: str, notes: Sequence[s
     return Split(train, validation, test, method, list(notes))
 
 
-def checked(split: Split, rows: Rows) -> Split:
+def check_split(split: Split, rows: Rows) -> Split:
     """The split, with classes that are missing somewhere noted; raises DataError when it cannot be trained or measured on."""
     if not len(split.train):
         raise DataError(

@@ -11,9 +11,9 @@ import pyarrow as pa
 from trainwright.data.arrow import PIECE, in_pieces, int64_array
 from trainwright.data.schemas import common_schema, fitted
 from trainwright.data.source import Source, known_columns
-from trainwright.data.sources import open_source
 from trainwright.data.sources.csv import CSVSource
 from trainwright.data.sources.folders import FolderSource
+from trainwright.data.sources.opening import open_source
 from trainwright.data.splits import FilesOptions
 from trainwright.data.splits.base import Rows, Split, assembled
 from trainwright.data.splits.stratified import joint_strata, spread

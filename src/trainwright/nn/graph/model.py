@@ -15,12 +15,12 @@ from trainwright.config.places import Node as Written
 from trainwright.config.places import Place, node_of
 from trainwright.config.reading import parse_yaml, read_yaml
 from trainwright.nn.first_values import mark_undrawn
-from trainwright.nn.graph import GraphOptions
 from trainwright.nn.graph.compiled import class_with_forward, is_forward
 from trainwright.nn.graph.dry import dry_run, examples
 from trainwright.nn.graph.layers import made_by
 from trainwright.nn.graph.making import cast, making
 from trainwright.nn.graph.naming import is_made, thing
+from trainwright.nn.graph.options import GraphOptions
 from trainwright.nn.graph.plan import GraphError, Node, Plan, references_in
 from trainwright.nn.graph.reading import read
 from trainwright.nn.graph.source import forward_source

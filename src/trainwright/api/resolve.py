@@ -1,0 +1,34 @@
+"""The configuration of a run with everything that was found in its data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from trainwright.api.config import Config
+from trainwright.api.prepare import Prepared
+
+
+def resolved(config: Config, prepared: Prepared) -> Config:
+    """The configuration with the types, targets, left-out columns and network that were found, so that it repeats the run as it stands."""
+    from trainwright.systems.supervised import resolved as resolved_model
+
+    ignored = [column.name for column in prepared.columns if column.role == "ignored"]
+    columns = {column.name: column.options for column in prepared.columns if column.role != "ignored"}
+    name = config.run.name or default_name(prepared)
+    return config.model_copy(
+        update={
+            "targets": prepared.targets,
+            "inputs": prepared.inputs,
+            "ignore": ignored,
+            "columns": columns,
+            "model": resolved_model(config.model, prepared.spec),
+            "run": config.run.model_copy(update={"name": name}),
+        }
+    )
+
+
+def default_name(prepared: Prepared) -> str:
+    """`titanic-survived`: the data's name and the targets."""
+    stem = Path(prepared.source.name.removeprefix("builtin:")).name.split(".")[0] or "data"
+    stem = "table" if " " in stem else stem
+    return "-".join([stem, *prepared.targets[:2]])
