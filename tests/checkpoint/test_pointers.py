@@ -13,17 +13,21 @@ from trainwright.checkpoint.manifest import Manifest, read_manifest
 from trainwright.checkpoint.names import check_pattern, second_name
 from trainwright.checkpoint.options import CheckpointConfig
 from trainwright.checkpoint.pointers import followed, target_of
-from trainwright.checkpoint.retention import BestK, LastK, Permanent
+from trainwright.checkpoint.retention import BestK, LastK, Permanent, Retention
 from trainwright.checkpoint.store import CheckpointStore
 from trainwright.config.errors import ConfigError
 
 FILES = {"system.safetensors": {"w": torch.ones(3)}, "optimizer.safetensors": {"m": torch.ones(3)}}
 
 
-def save(store: CheckpointStore, step: int, best: list[int], name: str = "", kept: bool = False) -> None:
-    store.write(Manifest("full", step, best, kept=kept), FILES, {"trainer.json": {}})
-    store.prune()
-    store.point(name)
+ONE, TWO = Retention((LastK(1), BestK(1))), Retention((LastK(2), BestK(1)))
+REDUCING = Retention((LastK(1), BestK(1), Permanent()), ("system.safetensors", "evaluated.safetensors"))
+
+
+def save(store: CheckpointStore, retention: Retention, step: int, best: list[int], name: str = "", kept: bool = False) -> None:
+    store.write(Manifest("full", step, best, kept=kept, name=name), FILES, {"trainer.json": {}})
+    store.prune(retention)
+    store.point()
 
 
 def links(folder: Path) -> dict[str, str]:
@@ -31,9 +35,9 @@ def links(folder: Path) -> dict[str, str]:
 
 
 def test_last_best_and_names_follow_what_is_kept(tmp_path: Path) -> None:
-    store = CheckpointStore(tmp_path, [LastK(1), BestK(1)])
+    store = CheckpointStore(tmp_path)
     for step, best in ((1, [1]), (2, [1]), (3, [3]), (4, [3])):
-        save(store, step, best, f"at-{step}")
+        save(store, ONE, step, best, f"at-{step}")
     assert links(tmp_path) == {"last": "step-00000004", "best": "step-00000003", "at-3": "step-00000003", "at-4": "step-00000004"}
     assert [each.step for each in store.found()] == [3, 4]
     assert followed(tmp_path / "best") == tmp_path / "step-00000003"
@@ -47,9 +51,9 @@ def test_where_links_cannot_be_made_a_text_file_leads(tmp_path: Path, monkeypatc
         raise OSError(1, "Operation not permitted")
 
     monkeypatch.setattr(Path, "symlink_to", refuse)
-    store = CheckpointStore(tmp_path, [LastK(1)])
-    save(store, 1, [1], "at-1")
-    save(store, 2, [2], "at-2")
+    store = CheckpointStore(tmp_path)
+    save(store, ONE, 1, [1], "at-1")
+    save(store, ONE, 2, [2], "at-2")
     assert (tmp_path / "last").read_text() == "step-00000002\n"
     assert links(tmp_path) == {"last": "step-00000002", "best": "step-00000002", "at-2": "step-00000002"}
     assert [each.step for each in store.found()] == [2]
@@ -59,16 +63,16 @@ def test_what_is_not_a_pointer_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "last").write_text("notes of my own")
     (tmp_path / "best").mkdir()
     os.symlink("elsewhere", tmp_path / "mine")
-    save(CheckpointStore(tmp_path, [LastK(1)]), 1, [1])
+    save(CheckpointStore(tmp_path), ONE, 1, [1])
     assert (tmp_path / "last").read_text() == "notes of my own"
     assert (tmp_path / "best").is_dir()
     assert (tmp_path / "mine").is_symlink()
 
 
 def test_a_damaged_checkpoint_is_set_aside_and_its_link_is_not(tmp_path: Path) -> None:
-    store = CheckpointStore(tmp_path, [LastK(2), BestK(1)])
-    save(store, 1, [1], "first")
-    save(store, 2, [1], "second")
+    store = CheckpointStore(tmp_path)
+    save(store, TWO, 1, [1], "first")
+    save(store, TWO, 2, [1], "second")
     (tmp_path / "step-00000002/optimizer.safetensors").write_bytes(b"")
     latest = store.latest()
     assert latest is not None
@@ -79,11 +83,11 @@ def test_a_damaged_checkpoint_is_set_aside_and_its_link_is_not(tmp_path: Path) -
 
 
 def test_those_kept_only_as_the_best_are_reduced_to_their_weights(tmp_path: Path) -> None:
-    store = CheckpointStore(tmp_path, [LastK(1), BestK(1), Permanent()], ["system.safetensors"])
-    save(store, 1, [1])
-    save(store, 2, [1], kept=True)
-    save(store, 3, [1])
-    save(store, 4, [1])
+    store = CheckpointStore(tmp_path)
+    save(store, REDUCING, 1, [1])
+    save(store, REDUCING, 2, [1], kept=True)
+    save(store, REDUCING, 3, [1])
+    save(store, REDUCING, 4, [1])
     assert sorted(each.folder for each in store.found()) == ["step-00000002", "step-00000004", "weights-00000001"]
     best = store.at(1)
     assert best is not None
@@ -92,10 +96,52 @@ def test_those_kept_only_as_the_best_are_reduced_to_their_weights(tmp_path: Path
     assert target_of(tmp_path / "best") == "weights-00000001"
 
 
+def test_weights_written_to_stay_are_not_taken_for_those_of_a_checkpoint_reduced_at_the_same_step(tmp_path: Path) -> None:
+    store = CheckpointStore(tmp_path)
+    store.write(Manifest("weights", 1, kept=True), {"system.safetensors": FILES["system.safetensors"]}, {})
+    for step, best in ((1, [1]), (2, [1]), (3, [3]), (4, [4])):
+        save(store, REDUCING, step, best)
+    assert sorted(each.folder for each in store.found()) == ["step-00000004", "weights-00000001"]
+    assert read_manifest(tmp_path / "weights-00000001").kept
+
+
+def test_a_reduced_checkpoint_is_what_its_evaluated_weights_alone_would_have_been(tmp_path: Path) -> None:
+    store = CheckpointStore(tmp_path)
+    raw, averaged = {"w": torch.zeros(3), "buffer": torch.ones(1)}, {"w": torch.full((3,), 7.0)}
+    files = {"system.safetensors": raw, "evaluated.safetensors": averaged, "optimizer.safetensors": raw}
+    store.write(Manifest("full", 1, [1], value=0.5), files, {"trainer.json": {}})
+    save(store, REDUCING, 2, [1])
+    alone = CheckpointStore(tmp_path / "alone")
+    alone.write(Manifest("weights", 1, value=0.5), {"system.safetensors": raw | averaged}, {})
+    for path in (tmp_path / "alone/weights-00000001").iterdir():
+        assert (tmp_path / "weights-00000001" / path.name).read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize("left_out", ["point", "prune"])
+def test_what_a_killed_process_left_undone_follows_from_the_checkpoints_alone(left_out: str, tmp_path: Path) -> None:
+    stores = [CheckpointStore(tmp_path / name) for name in ("whole", "killed")]
+    for store in stores:
+        for step, best in ((1, [1]), (2, [1]), (3, [3])):
+            save(store, REDUCING, step, best, f"at-{step}", kept=step == 2)
+        store.write(Manifest("full", 4, [3], name="at-4"), FILES, {"trainer.json": {}})
+    stores[0].prune(REDUCING)
+    stores[0].point()
+    getattr(stores[1], {"point": "prune", "prune": "point"}[left_out])(*([REDUCING] if left_out == "point" else []))
+    stores[1].prune(REDUCING)
+    stores[1].point()
+    left = [{str(path.relative_to(store.folder)) for path in store.folder.rglob("*")} for store in stores]
+    assert left[0] == left[1]
+    assert links(stores[0].folder) == links(stores[1].folder)
+    assert "at-4" in links(stores[0].folder)
+
+
 def test_a_manifest_without_the_new_field_is_written_and_read_as_before(tmp_path: Path) -> None:
     store = CheckpointStore(tmp_path)
-    save(store, 1, [1])
-    save(store, 2, [1], kept=True)
+    save(store, Retention(), 1, [1])
+    save(store, Retention(), 2, [1], kept=True)
+    save(store, Retention(), 3, [1], "third")
+    assert '"format": 3' in (tmp_path / "step-00000003/manifest.json").read_text()
+    assert read_manifest(tmp_path / "step-00000003").name == "third"
     assert '"format": 1' in (tmp_path / "step-00000001/manifest.json").read_text()
     assert '"kept"' not in (tmp_path / "step-00000001/manifest.json").read_text()
     assert '"format": 2' in (tmp_path / "step-00000002/manifest.json").read_text()

@@ -7,17 +7,17 @@ from pathlib import Path
 import torch
 
 from trainwright.checkpoint.manifest import Manifest
-from trainwright.checkpoint.retention import BestK, LastK
+from trainwright.checkpoint.retention import BestK, LastK, Retention
 from trainwright.checkpoint.store import CheckpointStore
 
 
 def step_saved(folder: Path, step: int, value: float) -> CheckpointStore:
     """A checkpoint of `step`, full of `value`, written, the others pruned, the pointers set."""
-    store = CheckpointStore(folder, [LastK(2), BestK(1)])
+    store = CheckpointStore(folder)
     tensors = {"system.safetensors": {"w": torch.full((4,), value)}, "optimizer.safetensors": {"m": torch.full((2,), value)}}
-    store.write(Manifest("full", step, best=[step]), tensors, {"trainer.json": {"step": step, "value": value}})
-    store.prune()
-    store.point(f"at-{step}")
+    store.write(Manifest("full", step, best=[step], name=f"at-{step}"), tensors, {"trainer.json": {"step": step, "value": value}})
+    store.prune(Retention((LastK(2), BestK(1))))
+    store.point()
     return store
 
 

@@ -39,9 +39,6 @@ OF_THIS_START = {"log.txt", "command.txt", "environment.json", "run.json", "repo
 TEXTS = {".yaml", ".txt"}
 
 
-BACKGROUND = "in_the_background"
-
-
 @dataclass
 class Count:
     """What the harness saw."""
@@ -76,13 +73,7 @@ def outcome(folder: Path) -> dict[str, Any]:
     files = [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
     named = {str(path.relative_to(folder)): path for path in files if path.relative_to(folder).parts[0] not in OF_THIS_START}
     links = {str(path.relative_to(folder)): os.readlink(path) for path in folder.rglob("*") if path.is_symlink()}
-    left = links | {name: content(path, str(folder)) for name, path in sorted(named.items())}
-    if BACKGROUND not in str(folder):
-        return left
-    # which names and older checkpoints a killed thread had written is not the same yet: of checkpoints the state of the newest is compared
-    newest = f"checkpoints/{max((folder / 'checkpoints').glob('step-*')).name}/"
-    state = {name for name in left if name.startswith(newest) and not name.endswith("manifest.json")}
-    return {name: each for name, each in left.items() if name in state or not name.startswith("checkpoints/")}
+    return links | {name: content(path, str(folder)) for name, path in sorted(named.items())}
 
 
 def content(path: Path, folder: str) -> Any:

@@ -15,11 +15,13 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from trainwright.config.errors import RunError
 from trainwright.config.received import open_regular, read_text
 
-FORMAT = 2
-"""2 has `kept`; one without it is written as 1, which older programs read."""
+FORMAT = 3
+"""2 has `kept`, 3 `name`; one that has neither is written as 1, which older programs read."""
+Kind = Literal["full", "weights"]
+"""`full` can be continued, `weights` only loaded."""
 MANIFEST = "manifest.json"
-PREFIX = {"full": "step", "weights": "weights"}
-"""Kind → the first part of the directory's name; `full` can be continued, `weights` only loaded."""
+PREFIX: dict[Kind, str] = {"full": "step", "weights": "weights"}
+"""Kind → the first part of the directory's name."""
 
 STRICT = ConfigDict(strict=True, extra="forbid")
 
@@ -46,7 +48,7 @@ class Manifest:
 
     __pydantic_config__ = STRICT
 
-    kind: Literal["full", "weights"]
+    kind: Kind
     step: Annotated[int, Field(ge=0)]
     best: list[int] = field(default_factory=list)
     """Steps of the best weights so far when this was written, best first: they are kept as long as this is."""
@@ -55,6 +57,8 @@ class Manifest:
     files: list[FileEntry] = field(default_factory=list)
     kept: bool = False
     """Whether it stays for good, whatever comes after it."""
+    name: Annotated[str, Field(pattern=r"^[^/\\\x00]*$")] = ""
+    """The second name that leads to it, in the same folder; empty for none."""
 
     @property
     def folder(self) -> str:
@@ -63,10 +67,11 @@ class Manifest:
 
     def text(self) -> str:
         """The manifest as JSON."""
-        body = {"format": FORMAT, **asdict(self)}
-        if not body["kept"]:
-            del body["kept"]
-            body["format"] = 1
+        added = {"kept": 2, "name": 3}
+        body = {"format": max((number for name, number in added.items() if getattr(self, name)), default=1), **asdict(self)}
+        for name in added:
+            if not body[name]:
+                del body[name]
         return json.dumps({**body, "digest": digest(body)}, indent=1) + "\n"
 
 

@@ -1,12 +1,12 @@
-"""What is kept: small policies, each a pure function from the checkpoints there are to the steps it wants."""
+"""What is kept: small policies, each a pure function from the checkpoints there are to the ones it wants, and what follows from them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
-from trainwright.checkpoint.manifest import Manifest
+from trainwright.checkpoint.manifest import Kind, Manifest
 
 
 class Policy(Protocol):
@@ -18,25 +18,27 @@ class Policy(Protocol):
 
 @dataclass(frozen=True)
 class LastK:
-    """The k newest that can be continued; all of them when k is None."""
+    """The k newest of a kind; all of them when k is None."""
 
     k: int | None
+    kind: Kind = "full"
 
     def keeps(self, found: Sequence[Manifest]) -> set[str]:
-        """Folder names of the newest full ones."""
-        full = [each.folder for each in found if each.kind == "full"]
-        return set(full if self.k is None else full[-self.k :])
+        """Folder names of the newest."""
+        of_kind = [each.folder for each in found if each.kind == self.kind]
+        return set(of_kind if self.k is None else of_kind[-self.k :])
 
 
 @dataclass(frozen=True)
 class BestK:
-    """The best k, as the newest checkpoint names them."""
+    """The best k, as the newest checkpoint of a kind names them."""
 
     k: int
+    kind: Kind = "full"
 
     def keeps(self, found: Sequence[Manifest]) -> set[str]:
         """Folder names that hold the best weights."""
-        newest = [each for each in found if each.kind == "full"][-1:]
+        newest = [each for each in found if each.kind == self.kind][-1:]
         return {name for each in newest for name in holders(found, each.best[: self.k])}
 
 
@@ -49,7 +51,7 @@ class Permanent:
         return {each.folder for each in found if each.kept}
 
 
-@dataclass
+@dataclass(frozen=True)
 class BeforeRow:
     """The newest two no younger than the last row whose losses were good: what a run is put back to, and one more should that be bad."""
 
@@ -58,6 +60,48 @@ class BeforeRow:
     def keeps(self, found: Sequence[Manifest]) -> set[str]:
         """Folder names of both."""
         return {each.folder for each in [each for each in found if each.kind == "full" and each.step <= self.step][-2:]}
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What is to be done with each checkpoint there is, by folder name."""
+
+    keep: frozenset[str]
+    reduce: frozenset[str]
+    """Full ones of which the weights alone stay."""
+    remove: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Retention:
+    """Which checkpoints of a run stay: those that any policy wants; without policies all.
+
+    What it decides follows from the checkpoints there are alone, so that a run which was killed and goes on comes to keep the same.
+    """
+
+    policies: tuple[Policy, ...] = ()
+    weights_files: tuple[str, ...] = ()
+    """The files with the weights, to which a checkpoint is reduced that only BestK keeps; empty keeps it whole."""
+
+    def before_row(self, step: int) -> Retention:
+        """The same, with the last good row now at `step` where a policy asks for it."""
+        policies = tuple(BeforeRow(step) if isinstance(each, BeforeRow) else each for each in self.policies)
+        return replace(self, policies=policies)
+
+    def decide(self, found: Sequence[Manifest]) -> Decision:
+        """Of `found`, in order of steps, what stays, what is reduced to its weights, and what goes."""
+        names = {each.folder for each in found}
+        if not self.policies:
+            return Decision(frozenset(names), frozenset(), frozenset())
+        wanted = kept(found, self.policies)
+        whole = set().union(*(policy.keeps(found) for policy in self.policies if not isinstance(policy, BestK)))
+        only_best = {each.folder for each in found if each.kind == "full" and each.folder in wanted - whole}
+        if not self.weights_files:
+            only_best = set()
+        # the weights of such a one may be there already, written to stay: they must not be written over
+        twice = {each.folder for each in found if each.folder in only_best and replace(each, kind="weights").folder in wanted}
+        keep = wanted - only_best
+        return Decision(frozenset(keep), frozenset(only_best - twice), frozenset(names - wanted | twice))
 
 
 def holders(found: Iterable[Manifest], steps: Iterable[int]) -> set[str]:

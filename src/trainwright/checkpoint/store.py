@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import tempfile
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from torch import Tensor
 from trainwright.checkpoint.manifest import Damaged, Manifest, read_manifest, verify
 from trainwright.checkpoint.names import FOLDER, step_of
 from trainwright.checkpoint.pointers import point, remove_dangling
-from trainwright.checkpoint.retention import BestK, Policy, holders, kept
+from trainwright.checkpoint.retention import Retention, holders
 from trainwright.checkpoint.snapshot import TensorFiles
 from trainwright.checkpoint.writer import all_of, reduce_checkpoint, remove_checkpoint, sweep, writing_checkpoint
 from trainwright.config.errors import RunError
@@ -52,13 +52,10 @@ class Checkpoint:
 
 
 class CheckpointStore:
-    """The folder of a run's checkpoints and the policies that say what stays.
+    """The folder of a run's checkpoints."""
 
-    With `weights_files`, the names of the files with the weights, checkpoints that only BestK keeps are reduced to them.
-    """
-
-    def __init__(self, folder: Path, policies: Sequence[Policy] = (), weights_files: Sequence[str] = ()) -> None:
-        self.folder, self.policies, self.weights_files = folder, list(policies), weights_files
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
 
     def prepare(self) -> None:
         """Make the folder, try to write in it, clear what a killed writer left. Raises RunError when the place cannot be written."""
@@ -94,29 +91,27 @@ class CheckpointStore:
         """The same in pieces of a few milliseconds."""
         return writing_checkpoint(self.folder, manifest, tensors, documents)
 
-    def prune(self) -> None:
-        """Remove what no policy keeps, and reduce to its weights what is kept for those alone; without policies everything stays."""
-        if not self.policies:
-            return
+    def prune(self, retention: Retention) -> None:
+        """Remove what is not to be kept, and reduce to its weights what is kept for those alone."""
         found = self.found()
-        wanted = kept(found, self.policies)
-        whole = set().union(*(policy.keeps(found) for policy in self.policies if not isinstance(policy, BestK)))
+        decided = retention.decide(found)
+        for name in decided.remove:
+            remove_checkpoint(self.folder / name)
         for each in found:
-            if each.folder not in wanted:
-                remove_checkpoint(self.folder / each.folder)
-            elif self.weights_files and each.kind == "full" and each.folder not in whole:
-                reduce_checkpoint(self.folder, each, self.weights_files)
+            if each.folder in decided.reduce:
+                reduce_checkpoint(self.folder, each, retention.weights_files)
 
-    def point(self, name: str = "") -> None:
-        """Lead `last` and `best` to what they say, and `name` to the newest that can be continued; remove what leads nowhere."""
+    def point(self) -> None:
+        """Lead `last`, `best` and the second names to what they say, as the manifests have it; remove what leads nowhere."""
         found = self.found()
-        full = [each for each in found if each.kind == "full"]
+        newest = ([each for each in found if each.kind == "full"] or found)[-1:]
         try:
-            if full:
-                point(self.folder / "last", full[-1].folder)
-                if name:
-                    point(self.folder / name, full[-1].folder)
-                for holder in holders(found, full[-1].best[:1]):
+            for each in found:
+                if each.name:
+                    point(self.folder / each.name, each.folder)
+            for each in newest:
+                point(self.folder / "last", each.folder)
+                for holder in holders(found, each.best[:1]):
                     point(self.folder / "best", holder)
             remove_dangling(self.folder)
         except OSError as error:

@@ -8,7 +8,7 @@ import io
 import json
 import os
 import shutil
-from collections.abc import Collection, Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from torch import Tensor
 
 from trainwright.checkpoint.manifest import MANIFEST, FileEntry, Manifest
-from trainwright.files.tensors import safetensors_pieces
+from trainwright.files.tensors import load_tensors, safetensors_pieces
 
 T = TypeVar("T")
 PART = 4 << 20
@@ -116,9 +116,25 @@ def _rename(hidden: Path, final: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def reduce_checkpoint(folder: Path, full: Manifest, names: Collection[str]) -> None:
-    """Put the files `names` alone in place of a full checkpoint, by links where it can; where the disk refuses all stays."""
-    reduced = replace(full, kind="weights", best=[], files=[each for each in full.files if each.name in names])
+def reduce_checkpoint(folder: Path, full: Manifest, names: Sequence[str]) -> None:
+    """Put the weights alone in place of a full checkpoint: the first of the files `names`, under the tensors of the others where it has
+    them. By a link where the first is all; where the disk refuses everything stays.
+    """
+    reduced = Manifest("weights", full.step, value=full.value)
+    entries = [each for name in names for each in full.files if each.name == name]
+    try:
+        if len(entries) > 1:
+            merged = {name: tensor for each in entries for name, tensor in load_tensors(folder / full.folder / each.name).items()}
+            all_of(writing_checkpoint(folder, reduced, {entries[0].name: merged}, {}))
+        else:
+            _link_weights(folder, full, replace(reduced, files=entries))
+    except OSError:
+        return
+    remove_checkpoint(folder / full.folder)
+
+
+def _link_weights(folder: Path, full: Manifest, reduced: Manifest) -> None:
+    """Write `reduced` whole or not at all, its files links to those of `full`. Raises OSError when the disk refuses."""
     hidden = folder / f".{reduced.folder}.tmp"
     shutil.rmtree(hidden, ignore_errors=True)
     try:
@@ -130,8 +146,7 @@ def reduce_checkpoint(folder: Path, full: Manifest, names: Collection[str]) -> N
         _rename(hidden, folder / reduced.folder)
     except OSError:
         shutil.rmtree(hidden, ignore_errors=True)
-        return
-    remove_checkpoint(folder / full.folder)
+        raise
 
 
 def _linked(path: Path, link: Path) -> None:

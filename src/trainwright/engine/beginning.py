@@ -38,7 +38,7 @@ def begin(session: Session, resume: bool, initial_checkpoint: bool) -> None:
     for tracker in session.trackers:
         session.history = tracker.begin(session.step) or session.history
     if continued:
-        store.record(session.step)  # the process before may have ended between a checkpoint and its record
+        session.saver.settle(session)
     first = (initial_checkpoint or session.config.recovery.rolls_back) and not continued
     if (forked or first) and not session.saver.save(session):
         raise RunError("the first checkpoint cannot be written", where=str(store.folder), fix="free some space, or choose another place")

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from trainwright.checkpoint.manifest import Manifest
 from trainwright.checkpoint.options import CheckpointConfig
+from trainwright.checkpoint.retention import Retention
 from trainwright.checkpoint.snapshot import Snapshot, TensorFiles, keys_of
 from trainwright.checkpoint.store import CheckpointStore
 from trainwright.engine.interval import Interval
@@ -67,7 +68,7 @@ class Order:
     held: dict[int, Weights]
     """Weights of best evaluations before, which only memory has."""
     values: Mapping[int, float]
-    name: str
+    retention: Retention
     best: Best
     snapshot: Snapshot | None = None
 
@@ -82,8 +83,8 @@ class Order:
             )
             if whole:
                 store.record(manifest.step)
-        store.prune()
-        store.point(self.name)
+        store.prune(self.retention)
+        store.point()
 
 
 def writing_from(snapshot: Snapshot, order: Order, store: CheckpointStore) -> Iterator[None]:

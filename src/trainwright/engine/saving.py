@@ -15,7 +15,7 @@ from trainwright.checkpoint.background import Background
 from trainwright.checkpoint.manifest import Manifest
 from trainwright.checkpoint.names import second_name
 from trainwright.checkpoint.options import CheckpointConfig
-from trainwright.checkpoint.retention import BeforeRow, BestK, LastK, Permanent, Policy
+from trainwright.checkpoint.retention import BeforeRow, BestK, LastK, Permanent, Policy, Retention
 from trainwright.checkpoint.snapshot import Snapshot, SnapshotMemory, TensorFiles, Torn, size_of
 from trainwright.checkpoint.store import CheckpointStore
 from trainwright.checkpoint.writer import all_of, json_bytes
@@ -60,13 +60,9 @@ class Saver:
     """
 
     def __init__(
-        self,
-        store: CheckpointStore,
-        config: CheckpointConfig,
-        intervals: SaveIntervals | Interval | None,
-        before_row: BeforeRow | None = None,
+        self, store: CheckpointStore, config: CheckpointConfig, intervals: SaveIntervals | Interval | None, retention: Retention | None = None
     ) -> None:
-        self.store, self.config, self._before_row = store, config, before_row
+        self.store, self.config, self._retention = store, config, retention or Retention()
         self.intervals = intervals if isinstance(intervals, SaveIntervals) else SaveIntervals(every=intervals)
         self.copying: Snapshot | None = None
         """The copy that the optimizer's step has to wait for."""
@@ -95,10 +91,9 @@ class Saver:
         `goes_back`: keep what a run may have to be put back to.
         """
         policies: list[Policy] = [LastK(None if config.keep_last == "all" else config.keep_last), BestK(config.keep_best), Permanent()]
-        before_row = BeforeRow() if rolls_back else None
-        policies += [] if before_row is None else [before_row]
-        store = CheckpointStore(folder, policies, (SYSTEM, EVALUATED) if config.best_as_weights else ())
-        return cls(store, config, SaveIntervals.of(config, plan), before_row)
+        policies += [BeforeRow()] if rolls_back else []
+        retention = Retention(tuple(policies), (SYSTEM, EVALUATED) if config.best_as_weights else ())
+        return cls(CheckpointStore(folder), config, SaveIntervals.of(config, plan), retention)
 
     def begin(self, session: Session) -> None:
         """Make ready for copies while training goes on: from here `wait_for_snapshot` must be called before every optimizer step."""
@@ -190,19 +185,18 @@ class Saver:
         """What is to be written; numbers and documents as they are now, rows logged so far on disk."""
         for tracker in session.trackers:
             tracker.sync()
-        if self._before_row is not None:
-            self._before_row.step = session.last_row[0]
         step, value, full = session.step, self._values.get(session.step), bool(due - {"weights"})
+        retention = self._retention.before_row(session.last_row[0])
         manifests = [Manifest("weights", step, value=value, kept=True)] if "weights" in due else []
         if not full:
-            return Order(step, manifests, b"", {}, {}, "", session.best)
+            return Order(step, manifests, b"", {}, {}, retention, session.best)
         documents = state_of(session)
         for hook in session.hooks.on_save_checkpoint:
             hook(session, session.system, documents)
-        manifests.append(Manifest("full", step, session.best.steps, value, kept="keep" in due))
+        manifests.append(Manifest("full", step, session.best.steps, value, kept="keep" in due, name=self._name(session)))
         held = {each: weights for each, weights in self._held.items() if each != step and weights}
         self._missed = False
-        return Order(step, manifests, json_bytes(documents), held, dict(self._values), self._name(session), session.best)
+        return Order(step, manifests, json_bytes(documents), held, dict(self._values), retention, session.best)
 
     def _write_now(self, order: Order, tensors: TensorFiles) -> None:
         begun = time.perf_counter()
@@ -327,11 +321,18 @@ class Saver:
         self._values, self._missed = dict(session.best.entries), False
         self._drop(list(self._held))
         self._saved_step = None if session.boundary_pending else session.step
-        self.store.forget_after(session.step)
         if until is not None:
+            self.store.forget_after(session.step)
             self.store.record(session.step)
-        self.store.point()
+            self.store.point()
         return True
+
+    def settle(self, session: Session) -> None:
+        """Leave the checkpoints as saving left them: a process may have been killed between writing one and what follows from that."""
+        self.store.forget_after(session.step)
+        self.store.record(session.step)
+        self.store.prune(self._retention.before_row(session.last_row[0]))
+        self.store.point()
 
     def best_weights(self, session: Session) -> Weights | None:
         """The weights of the best evaluation, from memory or from disk; None when there is none or it was lost."""
