@@ -60,7 +60,11 @@ class Saver:
     """
 
     def __init__(
-        self, store: CheckpointStore, config: CheckpointConfig, intervals: SaveIntervals | Interval | None, retention: Retention | None = None
+        self,
+        store: CheckpointStore,
+        config: CheckpointConfig,
+        intervals: SaveIntervals | Interval | None,
+        retention: Retention | None = None,
     ) -> None:
         self.store, self.config, self._retention = store, config, retention or Retention()
         self.intervals = intervals if isinstance(intervals, SaveIntervals) else SaveIntervals(every=intervals)
@@ -88,7 +92,7 @@ class Saver:
     def of(cls, folder: Path, config: CheckpointConfig, plan: Plan, *, rolls_back: bool = False) -> Saver:
         """The saver of a run whose checkpoints are in `folder`. Raises ConfigError for cadences that do not fit the run.
 
-        `goes_back`: keep what a run may have to be put back to.
+        `rolls_back`: keep what a run may have to be put back to.
         """
         policies: list[Policy] = [LastK(None if config.keep_last == "all" else config.keep_last), BestK(config.keep_best), Permanent()]
         policies += [BeforeRow()] if rolls_back else []
