@@ -75,7 +75,7 @@ class Returning(nn.Module):
 
 def session_of(system: Any, folder: Path) -> Session:
     options = {"batch_size": BATCH, "max_epochs": 10**6, "trackers": [], "log_every": "1000000 steps"}
-    session = Trainer(TrainerConfig.model_validate(options), device="cpu", console=False)._session(
+    session = Trainer(TrainerConfig.model_validate(options), device="cpu", console=False).opening.session(
         system, rows(), None, folder, Interrupts()
     )
     for hook in session.hooks.setup:

@@ -44,7 +44,7 @@ def session_of(mib: int, batch: int, folder: Path) -> Session:
     system: Any = PlainSystem(nn.Sequential(*hidden, nn.Linear(WIDTH, 10)), ["input"], "cross_entropy", None)
     rows = TensorRows({"input": torch.randn(batch, WIDTH), "target": torch.randint(0, 10, (batch,))})
     config = TrainerConfig.model_validate({"batch_size": batch, "max_epochs": 10**6, "log_every": "1000000 steps", "trackers": []})
-    session = Trainer(config, device="cpu", console=False)._session(system, rows, None, folder, Interrupts())
+    session = Trainer(config, device="cpu", console=False).opening.session(system, rows, None, folder, Interrupts())
     session.saver.store.prepare()
     session.next_boundary = 10**9
     return session

@@ -68,7 +68,7 @@ def our_loop(net: nn.Module, x: Tensor, y: Tensor, batch: int, folder: Path, cal
     rows = TensorRows({"input": x, "target": y})
     console = (folder / "progress.txt").open("w")
     trainer = Trainer(TrainerConfig.model_validate(options), console=console, callbacks=callbacks)
-    session = trainer._session(PlainSystem(net, ["input"], "cross_entropy", None), rows, None, folder, Interrupts())
+    session = trainer.opening.session(PlainSystem(net, ["input"], "cross_entropy", None), rows, None, folder, Interrupts())
     session.saver.store.prepare()
     session.saver.begin(session)
     for tracker in session.trackers:

@@ -21,8 +21,9 @@ from trainwright.config.dump import dump
 from trainwright.config.errors import ConfigError, DataError, RequestError
 from trainwright.config.located import validate
 from trainwright.engine.callbacks import Callback
+from trainwright.engine.device import find_device
 from trainwright.engine.pieces import is_ready
-from trainwright.engine.trainer import FitResult, Trainer, find_device
+from trainwright.engine.trainer import FitResult, Trainer
 from trainwright.engine.tuning import as_before
 from trainwright.parallel.launched import ensure_one_process
 from trainwright.runs.directory import RunDirectory, named_place

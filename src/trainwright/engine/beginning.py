@@ -74,7 +74,7 @@ def refuse_shorter(session: Session) -> None:
 def say_untold(session: Session) -> None:
     """Say before the first step which parts of the data follow the run and are read by processes that cannot be told."""
     workers = session.feed.reading_elsewhere
-    if workers and session.data_followers.ids:
-        names = ", ".join(session.data_followers.names)
+    if workers and session.parts.followers.data.ids:
+        names = ", ".join(session.parts.followers.data.names)
         fix = "read them in this process (no workers), or keep what they need in shared memory"
         log.warning("%s in the training data: the copies in %d worker processes are not told of steps; %s", names, workers, fix)

@@ -6,6 +6,7 @@ import logging
 from typing import NoReturn
 
 from trainwright.config.errors import Interrupted, TrainwrightError
+from trainwright.engine.clock import Phase
 from trainwright.engine.evaluation import EvaluationInterrupted, metrics_of
 from trainwright.engine.interrupt import requeue
 from trainwright.engine.recovery import judge, weights_finite
@@ -16,77 +17,110 @@ log = logging.getLogger("trainwright.engine")
 
 def boundary(session: Session) -> None:
     """Do what is due after `session.step` updates. Raises Interrupted once the run was saved because of a signal."""
-    session.seeds.hooks("boundary", session.batches_seen)
+    position, parts, clock = session.position, session.parts, session.clock
+    clock.phase = Phase.AT_BOUNDARY
+    parts.seeds.hooks("boundary", position.batches_seen)
     reached = session.limit_reached()
-    ending = bool(reached or session.stopped_because or session.boundary_pending)
-    evaluating = session.evaluated_at != session.step and (ending or session.evaluation_interval.due(session.step, session.batches_seen))
-    if evaluating or (session.log_interval.due(session.step, session.batches_seen) and session.last_row[0] != session.step):
+    evaluating = evaluation_due(session, reached)
+    if evaluating or log_due(session):
         row = loss_row(session, evaluating)
         if evaluating:
-            try:
-                row |= evaluate(session, {name: value for name, value in row.items() if name.startswith("train/")})
-                if session.growth is not None:
-                    session.growth.observe(row)
-            except EvaluationInterrupted:
-                session.boundary_pending = True
-                leave(session)
+            row = evaluated_row(session, row)
         log_row(session, row, evaluating)
-    session.boundary_pending = False
-    if session.plan.index_of(session.batches_seen) == 0 and session.epoch_ended_at != session.batches_seen:
-        session.epoch_ended_at = session.batches_seen
-        for hook in session.hooks.on_train_epoch_end:
-            hook(session, session.system)
-        grow(session)
+    position.boundary_pending = False
+    end_epoch(session)
     if reached:
         session.stop(reached)
-    if session.interrupts.requested and not session.stopped_because:
+    if parts.interrupts.requested and not position.stopped_because:
         leave(session)
     save_if_due(session, evaluated=evaluating)
     session.plan_next_boundary()
+    clock.phase = Phase.BETWEEN_STEPS
+
+
+def evaluation_due(session: Session, reached: str) -> bool:
+    """Whether the validation split is measured now: when it is time, and at the end of the run, once per step."""
+    position = session.position
+    if position.evaluated_at == position.step:
+        return False
+    ending = bool(reached or position.stopped_because or position.boundary_pending)
+    return ending or session.clock.evaluation_interval.due(position.step, position.batches_seen)
+
+
+def log_due(session: Session) -> bool:
+    """Whether a row is logged now, once per step."""
+    position = session.position
+    return position.last_row[0] != position.step and session.clock.log_interval.due(position.step, position.batches_seen)
+
+
+def evaluated_row(session: Session, row: dict[str, float]) -> dict[str, float]:
+    """The row with the metrics of an evaluation; one that a signal cuts short is done first when the run continues."""
+    try:
+        row |= evaluate(session, {name: value for name, value in row.items() if name.startswith("train/")})
+    except EvaluationInterrupted:
+        session.position.boundary_pending = True
+        leave(session)
+    if session.parts.growth is not None:
+        session.parts.growth.observe(row)
+    return row
+
+
+def end_epoch(session: Session) -> None:
+    """Tell hooks of the end of an epoch, once, and let the batch grow."""
+    position, parts = session.position, session.parts
+    if position.plan.index_of(position.batches_seen) != 0 or position.epoch_ended_at == position.batches_seen:
+        return
+    position.epoch_ended_at = position.batches_seen
+    for hook in parts.hooks.on_train_epoch_end:
+        hook(session, parts.system)
+    grow(session)
 
 
 def grow(session: Session) -> None:
     """From this epoch's end on a larger batch, where growth is due."""
-    if session.growth is None or reached_end(session):
+    parts = session.parts
+    if parts.growth is None or reached_end(session):
         return
-    plan = session.growth.at_epoch_end(session.plan, session.batches_seen)
+    plan = parts.growth.at_epoch_end(session.position.plan, session.position.batches_seen)
     if plan is not None:
         session.replan(plan)
-        session.growth.apply(session.optimizer, session.base_learning_rate)
+        parts.growth.apply(parts.optimizer, parts.base_learning_rate)
 
 
 def reached_end(session: Session) -> bool:
     """Whether the run ends here."""
-    return bool(session.stopped_because or session.limit_reached())
+    return bool(session.position.stopped_because or session.limit_reached())
 
 
 def save_if_due(session: Session, *, evaluated: bool) -> None:
     """Write a checkpoint if one is due; else hold the weights in memory, should they be among the best."""
-    if session.saver.due(session, evaluated):
+    saver = session.parts.saver
+    if saver.due(session, evaluated):
         check_now(session)
-        if session.saver.save(session):
+        if saver.save(session):
             return
-    session.saver.hold(session)
+    saver.hold(session)
 
 
 def leave(session: Session) -> NoReturn:
     """Save, and raise Interrupted with the command that continues; TrainwrightError when the disk refuses."""
     check_now(session)
-    name = session.interrupts.name
-    if not session.saver.save(session):
+    parts, step = session.parts, session.position.step
+    name = parts.interrupts.name
+    if not parts.saver.save(session):
         why = "the checkpoint could not be written; an earlier one may be there"
-        raise TrainwrightError(
-            f"{name}: stopped at step {session.step} without saving", why=why, fix=f"free some space, then: {session.continue_with}"
-        )
-    requeued = requeue() if session.interrupts.requeues else ""
-    raise Interrupted(f"{name}: stopped and saved at step {session.step}{requeued}", fix=f"continue with: {session.continue_with}")
+        fix = f"free some space, then: {parts.continue_with}"
+        raise TrainwrightError(f"{name}: stopped at step {step} without saving", why=why, fix=fix)
+    requeued = requeue() if parts.interrupts.requeues else ""
+    raise Interrupted(f"{name}: stopped and saved at step {step}{requeued}", fix=f"continue with: {parts.continue_with}")
 
 
 def check_now(session: Session, weights: bool = True) -> None:
     """Raise NotFinite or Rollback when the loss since the last row or a weight is not finite: such weights are never saved."""
-    if session.step > session.last_row[0] and session.running_loss.steps:
-        judge(session, session.running_loss.means()["loss"])
-    if weights and session.config.recovery.not_finite != "ignore" and not bool(weights_finite(session)):
+    losses = session.logs.running_loss
+    if session.position.step > session.position.last_row[0] and losses.steps:
+        judge(session, losses.means()["loss"])
+    if weights and session.parts.config.recovery.not_finite != "ignore" and not bool(weights_finite(session)):
         judge(session, float("nan"))
 
 
@@ -94,63 +128,72 @@ def loss_row(session: Session, evaluating: bool = False) -> dict[str, float]:
     """The row of this step without an evaluation: learning rate, gradient norm, speed, and the training loss since the last row; with an
     evaluation, as all training metrics, since the last evaluation."""
     check_now(session, weights=evaluating)
-    since, trained = session.last_row
-    means = session.running_loss.means() if session.step > since and session.running_loss.steps else {}
-    if session.spikes is not None and means:
-        session.spikes.hear(session, means)
-    seconds = session.timing.read()
+    position, parts, logs = session.position, session.parts, session.logs
+    since, trained = position.last_row
+    means = logs.running_loss.means() if position.step > since and logs.running_loss.steps else {}
+    if parts.spikes is not None and means:
+        parts.spikes.hear(session, means)
+    seconds = session.clock.timing.read()
     row: dict[str, float] = {
-        "step": session.step,
-        "epoch": session.plan.epoch_of(max(session.batches_seen - 1, 0)) + 1 if session.batches_seen else 0,
+        "step": position.step,
+        "epoch": position.plan.epoch_of(max(position.batches_seen - 1, 0)) + 1 if position.batches_seen else 0,
         "seconds": round(sum(seconds.values()), 3),
     }
     if evaluating:
-        means = session.running_loss.means_since_evaluation()
+        means = logs.running_loss.means_since_evaluation()
     row |= {f"train/{name}": value for name, value in means.items()}
-    row["learning_rate"], *_ = [*session.rates.own().values(), session.optimizer.learning_rate]
-    row |= {f"learning_rate/{name}": rate for name, rate in session.rates.applied().items()}
-    if session.gradient_norm is not None:
-        row["gradient_norm"] = float(session.gradient_norm)
-    row |= {name: float(norm) for name, norm in session.gradient_hooks.logged().items()}
-    row |= session.running_values.values()
-    row["samples_per_second"] = round(
-        session.rows_between(session.last_tick, session.batches_seen) / max(seconds["train"] - trained, 1e-9), 1
-    )
+    row["learning_rate"], *_ = [*parts.rates.own().values(), parts.optimizer.learning_rate]
+    row |= {f"learning_rate/{name}": rate for name, rate in parts.rates.applied().items()}
+    if logs.gradient_norm is not None:
+        row["gradient_norm"] = float(logs.gradient_norm)
+    row |= {name: float(norm) for name, norm in parts.gradient_hooks.logged().items()}
+    row |= logs.running_values.values()
+    row["samples_per_second"] = round(position.rows_since_last_row(position.batches_seen) / max(seconds["train"] - trained, 1e-9), 1)
     return row
 
 
 def evaluate(session: Session, trained: dict[str, float]) -> dict[str, float]:
     """Metrics of the training rows since the last evaluation and of the validation split, heard by best weights, schedule and callbacks."""
-    for hook in session.hooks.on_validation_start:
-        hook(session, session.system)
-    with session.timing.phase("evaluate"):
-        metrics = {} if session.validation is None else metrics_of(session, session.validation, "validation")
-        found = trained | {f"train/{name}": value for name, value in session.running_metrics.values().items()}
-    session.running_metrics.reset()
-    session.evaluation_interval.done()
-    session.evaluated_at = session.step
-    if session.validation is not None:
-        value = session.monitor.value(metrics)
-        session.saver.best_found(session, value)
-        session.rates.observe(value, found | {f"validation/{name}": each for name, each in metrics.items()} | metrics)
-        for hook in session.hooks.on_validation_end:
-            hook(session, session.system, metrics)
-        if sum(bool(hook(session, session.system)) for hook in session.hooks.should_early_stop):  # every one is asked
-            session.stop("early_stopping")
+    parts, clock, metrics_now = session.parts, session.clock, session.logs.running_metrics
+    for hook in parts.hooks.on_validation_start:
+        hook(session, parts.system)
+    with clock.timing.phase("evaluate"):
+        clock.phase = Phase.EVALUATING
+        metrics = {} if parts.validation is None else metrics_of(session, parts.validation, "validation")
+        clock.phase = Phase.AT_BOUNDARY
+        found = trained | {f"train/{name}": value for name, value in metrics_now.values().items()}
+    metrics_now.reset()
+    clock.evaluation_interval.done()
+    session.position.evaluated_at = session.position.step
+    if parts.validation is not None:
+        hear_evaluation(session, metrics, found)
     return found | {f"validation/{name}": value for name, value in metrics.items()}
+
+
+def hear_evaluation(session: Session, metrics: dict[str, float], trained: dict[str, float]) -> None:
+    """Let the best weights, the schedule and callbacks hear of an evaluation; any callback may end the run."""
+    parts = session.parts
+    value = parts.monitor.value(metrics)
+    parts.saver.best_found(session, value)
+    parts.rates.observe(value, trained | {f"validation/{name}": each for name, each in metrics.items()} | metrics)
+    for hook in parts.hooks.on_validation_end:
+        hook(session, parts.system, metrics)
+    if sum(bool(hook(session, parts.system)) for hook in parts.hooks.should_early_stop):  # every one is asked
+        session.stop("early_stopping")
 
 
 def log_row(session: Session, row: dict[str, float], evaluated: bool) -> None:
     """Hand a row to the history, the trackers and the callbacks, and begin the next."""
-    session.running_loss.row_logged(evaluated)
-    session.running_values.reset()
-    session.last_row, session.last_tick = (session.step, session.timing.read()["train"]), session.batches_seen
-    session.log_interval.done()
-    session.history.append(row)
-    for tracker in session.trackers:
+    position, parts, logs, clock = session.position, session.parts, session.logs, session.clock
+    logs.running_loss.row_logged(evaluated)
+    logs.running_values.reset()
+    position.last_row, position.batches_at_last_row = (position.step, clock.timing.read()["train"]), position.batches_seen
+    clock.log_interval.done()
+    logs.history.append(row)
+    for tracker in parts.trackers:
         try:
             tracker.log(row)
         except OSError as error:
-            log.warning("%s: the row of step %d is not written: %s", type(tracker).__name__, session.step, error.strerror or error)
-    for hook in session.hooks.on_log:
+            log.warning("%s: the row of step %d is not written: %s", type(tracker).__name__, position.step, error.strerror or error)
+    for hook in parts.hooks.on_log:
         hook(session, row)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from copy import copy
 from functools import partial
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
@@ -18,6 +19,7 @@ from trainwright.engine.system import StepContext
 
 log = logging.getLogger("trainwright.engine")
 
+Listener = Callable[[StepContext], None]
 INSIDE = "_registered_parts"
 """The attribute in which a part holds those registered with it that are no modules."""
 METHODS = ("update_step", "update_step_end")
@@ -70,6 +72,38 @@ class DataFollowers:
     def update_step_end(self, context: StepContext) -> None:
         """Tell them that the step was made."""
         tell(self._after, "update_step_end", context)
+
+
+class Followers:
+    """What follows a run: the parts of its system and of the data that it reads, those of the data first."""
+
+    def __init__(self, system: Any, rows: Any) -> None:
+        """`rows`: those of the training."""
+        self.data = DataFollowers(rows)
+        follows = getattr(system, "follows_the_run", True)
+        self.before_step: Listener | None = getattr(system, "update_step", None) if follows else None
+        self.after_step: Listener | None = getattr(system, "update_step_end", None) if follows else None
+        self._of_splits: dict[int, tuple[Any, DataFollowers]] = {}
+
+    def reading(self, rows: Any) -> Followers:
+        """The same system over other rows."""
+        changed = copy(self)
+        changed.data = DataFollowers(rows)
+        return changed
+
+    def before_split(self, rows: Any, context: StepContext) -> None:
+        """Tell what follows the run, in the system and in the rows of a split, that these are about to be measured or predicted."""
+        if self.before_step is not None:
+            self.before_step(context)
+        if id(rows) not in self._of_splits:
+            self._of_splits[id(rows)] = (rows, DataFollowers(rows))  # held, so that no other rows come to have this id
+        self._of_splits[id(rows)][1].update_step(context)
+
+    def step_made(self, context: StepContext) -> None:
+        """Tell what follows the run that a step was made, with the context it began with."""
+        if self.after_step is not None:
+            self.after_step(context)
+        self.data.update_step_end(context)
 
 
 def tell_beginning(data: Any) -> None:

@@ -132,8 +132,8 @@ def _loss(session: Session, pieces: list[Batch], seed: int) -> float | None:
     context = StepContext(0, 0, 0.0, torch.default_generator)
     losses: list[Loss] = []
     try:
-        if session.update_step is not None:
-            session.update_step(context)
+        if session.parts.followers.before_step is not None:
+            session.parts.followers.before_step(context)
         for piece in pieces:
             with session.forward():
                 value = session.system.training_step(piece, context)

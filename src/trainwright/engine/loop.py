@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import time
+from time import perf_counter
 from typing import NoReturn, cast
 
 from torch import Tensor
@@ -12,9 +12,11 @@ from trainwright.config.clock import process_seconds
 from trainwright.config.errors import FOREIGN
 from trainwright.data.ended import DataEnded
 from trainwright.engine.boundary import boundary, leave
+from trainwright.engine.clock import Phase
 from trainwright.engine.interrupt import Waited
 from trainwright.engine.manual import manual_step
 from trainwright.engine.pieces import order_of
+from trainwright.engine.plan import Plan
 from trainwright.engine.recovery import Rollback, settled
 from trainwright.engine.session import Session
 from trainwright.engine.step import mean_of, micro_batches
@@ -29,67 +31,83 @@ log = logging.getLogger("trainwright.engine")
 
 def train(session: Session) -> None:
     """Train until something ends the run. Raises Interrupted once the run was saved because of a signal."""
-    session.seeds.hooks("boundary", session.batches_seen)
-    for hook in session.hooks.on_train_start:
-        hook(session, session.system)
-    if session.boundary_pending or session.limit_reached():
+    position, clock, hooks, system = session.position, session.clock, session.parts.hooks, session.parts.system
+    clock.phase = Phase.BETWEEN_STEPS
+    session.parts.seeds.hooks("boundary", position.batches_seen)
+    for hook in hooks.on_train_start:
+        hook(session, system)
+    if position.boundary_pending or session.limit_reached():
         boundary(session)  # an evaluation that a signal cut short, or a run without a step left to make
     session.plan_next_boundary()
-    session.first_step_after = process_seconds()
-    if session.on_first_step is not None:
-        session.on_first_step()
-    with session.timing.phase("train"):
-        while not session.stopped_because:
+    clock.first_step_after = process_seconds()
+    if clock.on_first_step is not None:
+        clock.on_first_step()
+    with clock.timing.phase("train"):
+        while not position.stopped_because:
             try:
                 train_epoch(session)
             except Rollback:
-                continue  # the session is where its last checkpoint was
-        if session.evaluated_at != session.step:
+                clock.phase = Phase.BETWEEN_STEPS  # the session is where its last checkpoint was
+        if position.evaluated_at != position.step:
             boundary(session)  # a hook stopped the run before it began, or while a row was logged or a checkpoint written
-    for hook in session.hooks.on_train_end:
-        hook(session, session.system)
+    for hook in hooks.on_train_end:
+        hook(session, system)
+    clock.phase = Phase.OUTSIDE
 
 
 def train_epoch(session: Session) -> None:
     """The steps of this epoch that are still to be made."""
-    plan = session.plan
-    order = order_of(session.train, session.seed, session.epoch, plan.rows).to(session.order_device)
-    first, session.epoch_ended_at = plan.index_of(session.batches_seen), -1
+    position, parts, clock = session.position, session.parts, session.clock
+    plan, interrupts = position.plan, parts.interrupts
+    order = order_of(parts.train, parts.seed, position.epoch, plan.rows).to(parts.order_device)
+    first, position.epoch_ended_at = plan.index_of(position.batches_seen), -1
     if first == 0:
-        session.seeds.hooks("epoch_start", session.batches_seen)
-        for hook in session.hooks.on_train_epoch_start:
-            hook(session, session.system)
+        parts.seeds.hooks("epoch_start", position.batches_seen)
+        for hook in parts.hooks.on_train_epoch_start:
+            hook(session, parts.system)
     for index in range(first, plan.steps_per_epoch):
-        if time.perf_counter() >= session.next_due_at:
-            session.next_boundary = session.batches_seen + 1  # something is due by the clock: after this step
-        start, end = plan.bounds(index)
-        if session.batches_seen not in session.skipped_batches:
-            session.before_batch()
+        if perf_counter() >= clock.next_due_at:
+            clock.next_boundary = position.batches_seen + 1  # something is due by the clock: after this step
+        if position.batches_seen not in position.skipped_batches:
+            start, end = plan.bounds(index)
             try:
-                batch = session.placed(session.feed.take(order[start:end], plan, session.batches_seen))
+                batch = next_batch(session, order[start:end], plan)
             except DataEnded:
-                ended(session)
+                end_with_data(session)
                 return
-            except (Waited, *FOREIGN) as error:
-                leave_without_data(session, error)
+            clock.phase = Phase.IN_STEP
             train_step(session, batch, index, rows=end - start)
-        session.batches_seen += 1
-        if session.batches_seen >= session.next_boundary or session.interrupts.requested:
+            clock.phase = Phase.BETWEEN_STEPS
+        position.batches_seen += 1
+        if position.batches_seen >= clock.next_boundary or interrupts.requested:
             boundary(session)  # log, evaluate, save, stop
-            if session.stopped_because:
+            if position.stopped_because:
                 return
+
+
+def next_batch(session: Session, indices: Tensor, plan: Plan) -> Batch:
+    """The rows of a step on the device; what follows the run in the data is told of the step before they are read."""
+    parts = session.parts
+    if parts.followers.data.ids:
+        parts.followers.data.update_step(session.context())
+    try:
+        return parts.placed(parts.feed.take(indices, plan, session.position.batches_seen))
+    except DataEnded:
+        raise
+    except (Waited, *FOREIGN) as error:
+        leave_without_data(session, error)
 
 
 def leave_without_data(session: Session, error: BaseException) -> NoReturn:
     """Save and leave, where a signal ended the wait for data or what gives them, as one to the whole group does; else raise the error."""
-    if not session.interrupts.requested:
+    if not session.parts.interrupts.requested:
         raise error
     if not isinstance(error, Waited):
         log.warning("the data could not be read any more after the signal: %s", error)
     leave(session)
 
 
-def ended(session: Session) -> None:
+def end_with_data(session: Session) -> None:
     """End the run because a stream that can be read once was read."""
     session.stop("data_ended")
     boundary(session)
@@ -97,81 +115,94 @@ def ended(session: Session) -> None:
 
 def train_step(session: Session, batch: Batch, index: int, rows: int) -> None:
     """One optimizer update from the rows of `batch`, whole or in micro-batches: the same gradient either way."""
-    hooks, system = session.hooks, session.system
+    position, parts = session.position, session.parts
+    hooks, system = parts.hooks, parts.system
     if hooks.on_train_batch_start:
-        session.seeds.hooks("batch_start", session.batches_seen)
+        parts.seeds.hooks("batch_start", position.batches_seen)
     for hook in hooks.on_train_batch_start:
         if hook(session, system, batch, index) == -1:
-            return session.skip_rest_of_epoch()
-    session.freezing.apply(session.step)
+            return position.skip_rest_of_epoch()
+    parts.freezing.apply(position.step)
     context = session.context()  # seeds the generators from (seed, batch number): nothing to save, and a step can be redone
-    if session.update_step is not None:
-        session.update_step(context)
+    if parts.followers.before_step is not None:
+        parts.followers.before_step(context)
     try:
-        if session.manual:
+        if parts.manual:
             manual_step(session, batch, context)
-        elif settled(session, gradient, batch, rows, context):
-            update(session, batch, rows, context)
         else:
-            return None  # not finite, and left out by request
+            losses = settled(session, gradient, batch, rows, context)
+            if losses is None:
+                return None  # not finite, and skipped by request
+            update(session, batch, rows, context, losses)
     except NoStep:
-        session.skipped_batches.add(session.batches_seen)
-        return session.optimizer.zero_grad()
-    session.after_step(context)
+        position.skipped_batches.add(position.batches_seen)
+        return parts.optimizer.zero_grad()
+    parts.followers.step_made(context)
     for hook in hooks.on_train_batch_end:
         hook(session, system, batch, index)
     return None
 
 
-def update(session: Session, batch: Batch, rows: int, context: StepContext) -> None:
-    """The optimizer's update from the gradients there are, and what follows it."""
-    hooks, system, optimizer = session.hooks, session.system, session.optimizer
-    for hook in hooks.on_before_optimizer_step:
-        hook(session, system)
-    session.saver.wait_for_snapshot()
-    session.rates.apply(session.step)
-    if optimizer.redoes:
-        cast(RedoingOptimizer, optimizer).step_with(lambda: again(session, batch, rows, context), mean_of(session.losses))
-    else:
-        optimizer.step()
-    if session.averages is not None:
-        session.averages.update(session.step + 1)
-    for hook in hooks.on_before_zero_grad:
-        hook(session, system)
-    optimizer.zero_grad()
-    session.step += 1
-
-
 def gradient(session: Session, batch: Batch, rows: int, context: StepContext) -> list[Loss]:
-    """The gradient of the mean loss over the items of the step, clipped, in `.grad`; returns the losses of its pieces."""
-    hooks, system = session.hooks, session.system
+    """The gradient of the mean loss over the items of the step, clipped, in `.grad`; returns the losses of its micro-batches."""
+    parts = session.parts
+    hooks, system, precision, backward = parts.hooks, parts.system, parts.precision, parts.backward
     losses: list[Loss] = []
     items: int | Tensor = 0
-    whole = rows <= session.plan.micro_batch_size
-    for micro_batch in micro_batches(batch, rows, session.plan.micro_batch_size):
-        with session.forward():
+    size = session.position.plan.micro_batch_size
+    whole = rows <= size
+    for micro_batch in micro_batches(batch, rows, size):
+        with precision.forward():
             value = system.training_step(micro_batch, context)
             loss = value if type(value) is Loss else as_loss(value, rows_in(micro_batch), session.weights_at(context))
         for hook in hooks.on_before_backward:
             hook(session, system, loss)
-        session.backward(loss, rows, session.scale, whole)
+        backward(loss, rows, precision.scale, whole)
         for hook in hooks.on_after_backward:
             hook(session, system)
         items = items + (rows if whole and loss.mean is not None else loss.count)
         losses.append(loss)
     if isinstance(items, Tensor) or items != rows:
-        session.backward.finish(session.gradients(), rows, items)
-    session.unscale()
-    logged = session.batches_seen + 1 >= session.next_boundary
-    session.gradient_hooks.apply(measure=logged)
-    if session.measures_norm or logged:
-        session.gradient_norm = clip_gradients(session.optimizer.parameters(), session.config.clip)
+        backward.finish(session.gradients(), rows, items)
+    limit_gradient(session)
     return losses
+
+
+def limit_gradient(session: Session) -> None:
+    """Take the loss scale out of the whole gradient, let hooks on gradients act, and clip; its norm is measured where it is wanted."""
+    parts = session.parts
+    if parts.precision.scaler is not None:
+        parts.precision.scaler.unscale(session.gradients())
+    logged = session.position.batches_seen + 1 >= session.clock.next_boundary
+    parts.gradient_hooks.apply(measure=logged)
+    if parts.measures_norm or logged:
+        session.logs.gradient_norm = clip_gradients(parts.optimizer.parameters(), parts.config.clip)
+
+
+def update(session: Session, batch: Batch, rows: int, context: StepContext, losses: list[Loss]) -> None:
+    """The optimizer's update from the gradients there are, and what follows it."""
+    position, parts = session.position, session.parts
+    hooks, system, optimizer = parts.hooks, parts.system, parts.optimizer
+    for hook in hooks.on_before_optimizer_step:
+        hook(session, system)
+    parts.saver.wait_for_snapshot()
+    parts.rates.apply(position.step)
+    if optimizer.redoes:
+        cast(RedoingOptimizer, optimizer).step_with(lambda: again(session, batch, rows, context), mean_of(losses))
+    else:
+        optimizer.step()
+    if parts.averages is not None:
+        parts.averages.update(position.step + 1)
+    for hook in hooks.on_before_zero_grad:
+        hook(session, system)
+    optimizer.zero_grad()
+    position.step += 1
 
 
 def again(session: Session, batch: Batch, rows: int, context: StepContext) -> Tensor:
     """The gradient of the same rows with the same randomness at other weights, for optimizers that ask for it; returns the mean loss."""
-    session.optimizer.zero_grad()
-    session.seeds.step(session.batches_seen)
-    with held_norm_statistics(session.system):  # type: ignore[arg-type]
+    parts = session.parts
+    parts.optimizer.zero_grad()
+    parts.seeds.step(session.position.batches_seen)
+    with held_norm_statistics(parts.system):  # type: ignore[arg-type]
         return mean_of(gradient(session, batch, rows, context))

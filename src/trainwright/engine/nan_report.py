@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -31,6 +32,7 @@ MOST_STEPS = 2000
 def write_nan_report(session: Session, batch_number: int) -> str:
     """Finds the first batch and module at fault near batch number `batch_number`, writes nan_report.json, and says it in a clause."""
     finding: dict[str, Any] = {"step": session.step}
+    session = replace(session, parts=replace(session.parts, hooks=Hooks([]), measures_norm=True))  # nobody hears of steps made again
     try:
         batch_number, replayed = replay(session, batch_number)
         batch, rows = batch_at(session, batch_number)
@@ -57,7 +59,6 @@ def replay(session: Session, batch_number: int) -> tuple[int, bool]:
         return batch_number, False
     load(session, checkpoint)
     session.system.train(True)
-    session.hooks, session.measures_norm = Hooks([]), True
     for current in range(begun, batch_number + 1):
         if current not in session.skipped_batches and not finite_step(session, current):
             return current, True
@@ -70,13 +71,13 @@ def finite_step(session: Session, batch_number: int) -> bool:
     session.batches_seen = batch_number
     session.freezing.apply(session.step)
     context = session.context()
-    if session.update_step is not None:
-        session.update_step(context)
+    if session.parts.followers.before_step is not None:
+        session.parts.followers.before_step(context)
     before = {name: tensor.detach().clone() for name, tensor in session.system.state_dict().items()}
-    session.losses = gradient(session, batch, len(rows), context)
-    finite = all_finite(session, session.losses) and not session.overflowed
+    losses = gradient(session, batch, len(rows), context)
+    finite = all_finite(session, losses) and not session.parts.precision.overflowed
     if finite:
-        update(session, batch, len(rows), context)
+        update(session, batch, len(rows), context, losses)
     else:
         session.optimizer.zero_grad()
         load_weights(session.system, before, where="the replay")

@@ -29,6 +29,16 @@ class Precision:
         self._training = nullcontext() if dtype is None else torch.autocast(device.type, dtype)
         self._evaluation = self._training if options.evaluate == "same" else nullcontext()
 
+    @property
+    def scale(self) -> float:
+        """What losses are multiplied by before they go backwards: 1, but for float16."""
+        return 1.0 if self.scaler is None else self.scaler.scale
+
+    @property
+    def overflowed(self) -> bool:
+        """Whether the last gradient was not finite, for float16."""
+        return self.scaler is not None and not self.scaler.finite
+
     def forward(self) -> AbstractContextManager[Any]:
         """Round `training_step`, and not round the backward pass."""
         return self._training
@@ -62,9 +72,11 @@ class Scaler:
     def __init__(self, options: PrecisionOptions, device: torch.device) -> None:
         self.scale, self.interval, self.since = options.initial_scale, options.growth_interval, 0
         self._found = torch.zeros((), device=device)
+        self.finite = True
+        """Whether all gradients were finite when the scale was last taken out of them."""
 
     def unscale(self, grads: Sequence[Tensor]) -> bool:
-        """Divide the gradients by the scale in place; whether all of them are finite. Waits for the device."""
+        """Divide the gradients by the scale in place; whether all of them are finite, which is kept. Waits for the device."""
         self._found.zero_()
         inverse = torch.full((), 1.0 / self.scale, device=self._found.device)
         by_kind: dict[tuple[torch.device, torch.dtype], list[Tensor]] = {}
@@ -72,7 +84,8 @@ class Scaler:
             by_kind.setdefault((grad.device, grad.dtype), []).append(grad)
         for each in by_kind.values():
             torch._amp_foreach_non_finite_check_and_unscale_(each, self._found, inverse)
-        return not bool(self._found)
+        self.finite = not bool(self._found)
+        return self.finite
 
     def overflowed(self) -> bool:
         """Halve the scale; false when it is as small as it may be."""

@@ -43,49 +43,54 @@ class Rollback(Exception):
     """The session was put back to its last checkpoint; the loop begins again from there."""
 
 
-def settled(session: Session, gradient: Gradient, batch: Batch, rows: int, context: StepContext) -> bool:
-    """The gradient of the step, made again in smaller pieces when memory ran out and at a smaller scale when it overflowed.
+def settled(session: Session, gradient: Gradient, batch: Batch, rows: int, context: StepContext) -> list[Loss] | None:
+    """The gradient of the step, made again in smaller pieces when memory ran out and at a smaller scale when it overflowed; its losses.
 
-    False when it is not finite and the policy is to leave such a batch out. A redone step has the randomness and the buffers of the first.
+    None when it is not finite and the policy is to skip such a batch. A redone step has the randomness and the buffers of the first.
     """
+    parts = session.parts
+    precision, buffers = parts.precision, parts.buffers
     while True:
-        before = session.buffers.kept()
+        before = buffers.kept()
         try:
             losses = gradient(session, batch, rows, context)
         except (RuntimeError, MemoryError) as error:
-            if not out_of_memory(error) or session.config.recovery.out_of_memory == "stop":
+            if not out_of_memory(error) or parts.config.recovery.out_of_memory == "stop":
                 raise
             smaller(session, rows, error)
         else:
-            if not session.overflowed:
-                if session.precision.scaler is not None:
-                    session.precision.scaler.stepped()
-                return taken(session, losses) or undone(session, before)
-            if not session.precision.scaler.overflowed():  # type: ignore[union-attr]
+            if precision.scaler is None or precision.scaler.finite:
+                if precision.scaler is not None:
+                    precision.scaler.stepped()
+                if record_losses(session, losses):
+                    return losses
+                undo_step(session, before)
+                return None
+            if not precision.scaler.overflowed():
                 skip_batch(session, "the gradient is not finite at the smallest loss scale")
-                return undone(session, before)
-            log.debug("step %d: float16 overflowed; made again at scale %g", session.step, session.scale)
-        session.optimizer.zero_grad()
-        session.buffers.restore(before)
-        session.seeds.step(session.batches_seen)
+                undo_step(session, before)
+                return None
+            log.debug("step %d: float16 overflowed; made again at scale %g", session.position.step, precision.scale)
+        parts.optimizer.zero_grad()
+        buffers.restore(before)
+        parts.seeds.step(session.position.batches_seen)
 
 
-def undone(session: Session, before: list[Tensor]) -> bool:
-    """A batch that was left out leaves no trace in gradients and buffers; false, for it made no step."""
-    session.optimizer.zero_grad()
-    session.buffers.restore(before)
-    return False
+def undo_step(session: Session, before: list[Tensor]) -> None:
+    """A batch that is skipped leaves no trace in gradients and buffers."""
+    session.parts.optimizer.zero_grad()
+    session.parts.buffers.restore(before)
 
 
-def taken(session: Session, losses: list[Loss]) -> bool:
+def record_losses(session: Session, losses: list[Loss]) -> bool:
     """Take in the losses of a gradient that is whole; with the policy `skip` only if all of it is finite, which the host waits for."""
-    if session.config.recovery.not_finite == "skip" and not all_finite(session, losses):
-        return skip_batch(session, "the loss or the gradient is not finite")
-    if session.optimizer.redoes:
-        session.losses = losses
+    if session.parts.config.recovery.not_finite == "skip" and not all_finite(session, losses):
+        skip_batch(session, "the loss or the gradient is not finite")
+        return False
+    logs, batches_seen = session.logs, session.position.batches_seen
     for loss in losses:
-        session.running_loss.add(loss, session.batches_seen)
-        session.running_metrics.add(loss.outputs)
+        logs.running_loss.add(loss, batches_seen)
+        logs.running_metrics.add(loss.outputs)
     return True
 
 
@@ -95,12 +100,17 @@ def all_finite(session: Session, losses: list[Loss]) -> bool:
     return bool(torch.isfinite(torch.stack([value.to(values[0]) for value in values])).all())
 
 
-def skip_batch(session: Session, why: str) -> bool:
-    """Count and name a batch that makes no step; raises NotFinite when the policy is another or there were too many."""
-    if session.config.recovery.not_finite == "skip":
-        session.skip_batches([session.batches_seen], why)
-        return False
-    raise NotFinite(f"{why} at step {session.step}", fix="set trainer.precision: bf16 or fp32, or trainer.recovery.not_finite: skip")
+def skip_batch(session: Session, why: str) -> None:
+    """Count and name a batch that makes no step; raises NotFinite when the policy is another, TrainwrightError after too many."""
+    position, recovery = session.position, session.parts.config.recovery
+    if recovery.not_finite != "skip":
+        raise NotFinite(f"{why} at step {position.step}", fix="set trainer.precision: bf16 or fp32, or trainer.recovery.not_finite: skip")
+    position.skipped_batches.add(position.batches_seen)
+    position.skipped += 1
+    log.warning("step %d: %s; batch %d left out (%d so far)", position.step, why, position.batches_seen, position.skipped)
+    if position.skipped > recovery.limit:
+        what, where = f"more than {recovery.limit} batches were left out", f"step {position.step}"
+        raise TrainwrightError(what, where=where, why=why, fix="look for infinite values in the data, or raise trainer.recovery.limit")
 
 
 def out_of_memory(error: BaseException) -> bool:

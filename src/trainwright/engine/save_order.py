@@ -97,7 +97,7 @@ def writing_from(snapshot: Snapshot, order: Order, store: CheckpointStore) -> It
 def tensors_of(session: Session) -> dict[str, Mapping[str, Tensor]]:
     """File → tensors of a full checkpoint, as they are in the session."""
     found: dict[str, Mapping[str, Tensor]] = {SYSTEM: weights_of(session.system), OPTIMIZER: session.optimizer.tensors()}
-    for name, tensors in ((EVALUATED, evaluated_tensors(session)), (AVERAGES, average_tensors(session))):
+    for name, tensors in ((EVALUATED, evaluated_tensors(session.parts)), (AVERAGES, average_tensors(session.parts.averages))):
         if tensors:
             found[name] = tensors
     return {**found, RUNNING: running_tensors(session)}

@@ -103,7 +103,7 @@ class Saver:
         """Make ready for copies while training goes on: from here `wait_for_snapshot` must be called before every optimizer step."""
         self._timing = session.timing
         tensors = tensors_of(session)
-        self._deferring, self._small = session.update_step is None, size_of(tensors) < SMALL
+        self._deferring, self._small = session.parts.followers.before_step is None, size_of(tensors) < SMALL
         if self._background and not self._small:
             pinned = any(tensor.is_cuda for each in tensors.values() for tensor in each.values())
             self._task = Background(self._memory.touching(size_of(tensors), pinned))

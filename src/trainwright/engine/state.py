@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -21,7 +21,10 @@ from trainwright.engine.structure import say_rebuilt, structure_of
 from trainwright.engine.system import System
 
 if TYPE_CHECKING:
+    from trainwright.engine.parts import Parts
+    from trainwright.engine.position import Position
     from trainwright.engine.session import Session
+    from trainwright.optim.averages import Averages
 
 SYSTEM, OPTIMIZER, AVERAGES = "system.safetensors", "optimizer.safetensors", "averages.safetensors"
 EVALUATED, RUNNING, STATE = "evaluated.safetensors", "running.safetensors", "trainer.json"
@@ -46,6 +49,44 @@ LENGTHS = ("max_epochs", "max_steps", "max_time")
 Weights = dict[str, Tensor]
 
 
+class Saved(NamedTuple):
+    """How a field of the position stands in trainer.json."""
+
+    field: str
+    write: Callable[[Any], Any] = lambda value: value
+    read: Callable[[Any], Any] = lambda value: value
+    otherwise: Callable[[Mapping[str, Any]], Any] | None = None
+    """What it is in a checkpoint that does not have it, from the rest of the document; None where every checkpoint has it."""
+
+
+POSITION = {
+    "step": Saved("step"),
+    "tick": Saved("batches_seen", otherwise=lambda state: state["step"]),
+    "left_out": Saved("skipped_batches", sorted, set, lambda _: ()),
+    "skipped": Saved("skipped", otherwise=lambda _: 0),
+    "times_back": Saved("rollbacks", otherwise=lambda _: 0),
+    "went_back": Saved("last_rollback", list, tuple, lambda _: (-1, 0)),
+    "boundary_pending": Saved("boundary_pending"),
+    "evaluated_at": Saved("evaluated_at"),
+    "last_row": Saved("last_row", list, lambda row: (row[0], row[1])),
+    "last_tick": Saved("batches_at_last_row", otherwise=lambda state: state["last_row"][0]),
+    "stopped_because": Saved("stopped_because", lambda reason: "" if reason in LENGTHS else reason),
+}
+"""Name in trainer.json → field of the position: names of the file stay, so that every version reads what others wrote."""
+
+
+def position_document(position: Position) -> dict[str, Any]:
+    """The position as trainer.json has it."""
+    return {name: saved.write(getattr(position, saved.field)) for name, saved in POSITION.items()}
+
+
+def take_position(position: Position, state: Mapping[str, Any]) -> None:
+    """Put the position where the document of a checkpoint says."""
+    for name, saved in POSITION.items():
+        found = saved.otherwise(state) if name not in state and saved.otherwise is not None else state[name]
+        setattr(position, saved.field, saved.read(found))
+
+
 def weights_of(system: System) -> Weights:
     """Parameters and buffers by name. Raises RunError for state that is no tensor, which a checkpoint cannot hold."""
     found = system.state_dict()
@@ -58,16 +99,15 @@ def weights_of(system: System) -> Weights:
     return found
 
 
-def evaluated_tensors(session: Session) -> Weights:
+def evaluated_tensors(parts: Parts) -> Weights:
     """Parameter → what is evaluated and shipped in its place, under each of its names; empty where that is the parameter itself."""
-    averages = session.averages
+    averages = parts.averages
     if averages is not None and averages.evaluated is not None:
-        prefix = f"{averages.evaluated}/"
-        found = {name.removeprefix(prefix): tensor for name, tensor in averages.tensors().items() if name.startswith(prefix)}
+        found = below(averages.evaluated, averages.tensors())
     else:
-        found = session.averaged() or {}
+        found = parts.averaged() or {}
     by_parameter: dict[int, Tensor] = {}
-    named = list(session.system.named_parameters(remove_duplicate=False))
+    named = list(parts.system.named_parameters(remove_duplicate=False))
     for name, parameter in named:
         if name in found:
             by_parameter[id(parameter)] = found[name]
@@ -76,46 +116,47 @@ def evaluated_tensors(session: Session) -> Weights:
 
 def evaluated_weights(session: Session) -> Weights:
     """Parameters and buffers by name, as they are evaluated and shipped."""
-    return weights_of(session.system) | evaluated_tensors(session)
+    return weights_of(session.parts.system) | evaluated_tensors(session.parts)
 
 
-def average_tensors(session: Session) -> Weights:
+def average_tensors(averages: Averages | None) -> Weights:
     """The state of the averages, but for the one that EVALUATED holds."""
-    averages = session.averages
     if averages is None:
         return {}
     return {name: tensor for name, tensor in averages.tensors().items() if not name.startswith(f"{averages.evaluated}/")}
 
 
-def load_averages(session: Session, checkpoint: Checkpoint, numbers: Mapping[str, Any]) -> None:
+def load_averages(averages: Averages | None, checkpoint: Checkpoint, numbers: Mapping[str, Any]) -> None:
     """Give the averages their state back. Raises RunError when it is another model's."""
-    if session.averages is None:
+    if averages is None:
         return
-    evaluated = {f"{session.averages.evaluated}/{name}": tensor for name, tensor in checkpoint.tensors(EVALUATED).items()}
-    own = session.averages.tensors()
-    session.averages.load(checkpoint.tensors(AVERAGES) | {name: tensor for name, tensor in evaluated.items() if name in own}, numbers)
+    evaluated = {f"{averages.evaluated}/{name}": tensor for name, tensor in checkpoint.tensors(EVALUATED).items()}
+    own = averages.tensors()
+    averages.load(checkpoint.tensors(AVERAGES) | {name: tensor for name, tensor in evaluated.items() if name in own}, numbers)
 
 
 def running_tensors(session: Session) -> Weights:
     """Losses, logged values and training metrics since the last row and evaluation, as sums; what a system changes beside them."""
-    found = {f"loss/{name}": tensor for name, tensor in session.running_loss.tensors().items()}
-    found |= {f"hooks/{name}": norm for name, norm in session.gradient_hooks.logged().items()}
-    found |= {f"values/{name}": tensor for name, tensor in session.running_values.tensors().items()}
-    found |= {f"metrics/{name}": tensor for name, tensor in session.running_metrics.tensors().items()}
-    found |= {f"modules/{name}": tensor for name, tensor in metric_states(session.system).items()}
-    found |= {f"held/{name}": tensor for name, tensor in session.held_state.tensors().items()}
-    return found if session.gradient_norm is None else found | {"gradient_norm": session.gradient_norm}
+    parts, logs = session.parts, session.logs
+    found = {f"loss/{name}": tensor for name, tensor in logs.running_loss.tensors().items()}
+    found |= {f"hooks/{name}": norm for name, norm in parts.gradient_hooks.logged().items()}
+    found |= {f"values/{name}": tensor for name, tensor in logs.running_values.tensors().items()}
+    found |= {f"metrics/{name}": tensor for name, tensor in logs.running_metrics.tensors().items()}
+    found |= {f"modules/{name}": tensor for name, tensor in metric_states(parts.system).items()}
+    found |= {f"held/{name}": tensor for name, tensor in parts.held_state.tensors().items()}
+    return found if logs.gradient_norm is None else found | {"gradient_norm": logs.gradient_norm}
 
 
 def identity(session: Session) -> dict[str, Any]:
     """What must be the same when a run continues: with any of it changed, the past would have been another."""
+    position, parts = session.position, session.parts
     return {
-        "rows": session.plan.rows,
-        "batch_size": session.batch_size,
-        "seed": session.seed,
-        "optimizer": session.config.optimizer.type,
-        **session.data_numbers,
-        **{name: changed(session.config, name) for name in SHAPING},
+        "rows": position.plan.rows,
+        "batch_size": parts.first_plan.batch_size,
+        "seed": parts.seed,
+        "optimizer": parts.config.optimizer.type,
+        **position.data_numbers,
+        **{name: changed(parts.config, name) for name in SHAPING},
     }
 
 
@@ -127,41 +168,32 @@ def changed(config: TrainerConfig, name: str) -> Any:
 
 def state_of(session: Session) -> dict[str, Any]:
     """trainer.json: everything of a session that is no tensor."""
+    parts, plan, scaler = session.parts, session.position.plan, session.parts.precision.scaler
     return {
         "format": FORMAT,
-        "step": session.step,
-        "tick": session.batches_seen,
-        "left_out": sorted(session.skipped_batches),
-        "skipped": session.skipped,
-        "times_back": session.rollbacks,
-        "went_back": list(session.last_rollback),
-        "plan": {name: getattr(session.plan, name) for name in GROWN},
-        "extent": [session.plan.extent.steps_per_epoch, session.plan.extent.steps],
+        **position_document(session.position),
+        "plan": {name: getattr(plan, name) for name in GROWN},
+        "extent": [plan.extent.steps_per_epoch, plan.extent.steps],
         "identity": identity(session),
-        "structure": structure_of(session.system),  # type: ignore[arg-type]
-        "optimizer": session.optimizer.numbers(),
-        "schedule": session.rates.state(),
-        "averages": {} if session.averages is None else session.averages.numbers(),
-        "growth": None if session.growth is None else session.growth.state(),
-        "best": session.best.state(),
-        "callbacks": session.hooks.states(),
-        "boundary_pending": session.boundary_pending,
-        "evaluated_at": session.evaluated_at,
-        "last_row": list(session.last_row),
-        "last_tick": session.last_tick,
-        "scaler": None if session.precision.scaler is None else session.precision.scaler.state(),
-        "recent_losses": {} if session.spikes is None else session.spikes.state(),
-        "stopped_because": "" if session.stopped_because in LENGTHS else session.stopped_because,
-        "seconds": session.timing.read(),
-        "rows": rows_to_remember(session),
+        "structure": structure_of(parts.system),  # type: ignore[arg-type]
+        "optimizer": parts.optimizer.numbers(),
+        "schedule": parts.rates.state(),
+        "averages": {} if parts.averages is None else parts.averages.numbers(),
+        "growth": None if parts.growth is None else parts.growth.state(),
+        "best": parts.best.state(),
+        "callbacks": parts.hooks.states(),
+        "scaler": None if scaler is None else scaler.state(),
+        "recent_losses": {} if parts.spikes is None else parts.spikes.state(),
+        "seconds": session.clock.timing.read(),
+        "rows": rows_to_remember(session.logs.history, parts.best.steps),
     }
 
 
-def rows_to_remember(session: Session) -> list[dict[str, float]]:
+def rows_to_remember(history: list[dict[str, float]], best_steps: list[int]) -> list[dict[str, float]]:
     """The last two rows, those of the best evaluations, and the latest value of every column before: what decisions look back at."""
-    before, last = session.history[:-2], session.history[-2:]
+    before, last = history[:-2], history[-2:]
     known = {name: value for row in before[-LOOKS_BACK:] for name, value in row.items()}
-    best = [row for row in before if row["step"] in session.best.steps]
+    best = [row for row in before if row["step"] in best_steps]
     return [*([known] if known else []), *best, *last]
 
 
@@ -182,47 +214,56 @@ def restore(session: Session, checkpoint: Checkpoint) -> None:
 def load(session: Session, checkpoint: Checkpoint) -> None:
     """Put the session where the checkpoint was. Raises RunError when it was made with other data, settings or another model."""
     state = checkpoint.document(STATE)
-    if session.fork:
+    if session.position.fork:
         fork(session, checkpoint, state)
         return
-    check_identity(state["identity"], identity(session), checkpoint, "batches" if session.plan.ready else "rows")
-    say_rebuilt(state.get("structure", {}), session.system)  # type: ignore[arg-type]
-    session.saved_extent = state.get("extent")
-    load_weights(session.system, checkpoint.tensors(SYSTEM), where=str(checkpoint.folder))
-    session.optimizer.load(checkpoint.tensors(OPTIMIZER), state["optimizer"])
-    session.rates.load(state["schedule"])
-    load_averages(session, checkpoint, state.get("averages", {}))
-    if session.growth is not None and state.get("growth"):
-        session.growth.load(state["growth"])
-        session.growth.apply(session.optimizer, session.base_learning_rate)
-    session.best.load(state["best"])
-    session.hooks.load_states(state["callbacks"])
-    session.step, session.boundary_pending = state["step"], state["boundary_pending"]
-    session.evaluated_at, session.stopped_because = state["evaluated_at"], state["stopped_because"]
-    session.batches_seen, session.skipped_batches = state.get("tick", session.step), set(state.get("left_out", ()))
-    session.skipped = state.get("skipped", 0)
-    session.rollbacks, session.last_tick = state.get("times_back", 0), state.get("last_tick", state["last_row"][0])
-    session.last_rollback = tuple(state.get("went_back", (-1, 0)))
-    session.replan(continued(session.first_plan, state.get("plan", {})))
-    if session.precision.scaler is not None and state.get("scaler"):
-        session.precision.scaler.load(state["scaler"])
-    if session.spikes is not None:
-        session.spikes.load(state.get("recent_losses", {}))
-    session.last_row = (state["last_row"][0], state["last_row"][1])
-    session.history = session.history or state.get("rows", [])  # a tracker that keeps them gives them all
-    session.timing.load(state["seconds"])
-    session.rates.apply(max(session.step - 1, 0))
-    running = checkpoint.tensors(RUNNING)
-    session.gradient_norm = running.get("gradient_norm")
-    session.running_loss.load({name[5:]: tensor for name, tensor in running.items() if name.startswith("loss/")})
-    session.running_metrics.load({name[8:]: tensor for name, tensor in running.items() if name.startswith("metrics/")}, session.device)
-    kept = {name[8:]: tensor for name, tensor in running.items() if name.startswith("modules/")}
-    load_metric_states(session.system, kept, session.device)
-    session.running_values.load({name[7:]: tensor for name, tensor in running.items() if name.startswith("values/")})
-    session.held_state.load({name[5:]: tensor for name, tensor in running.items() if name.startswith("held/")})
-    session.gradient_hooks.load({name[6:]: tensor for name, tensor in running.items() if name.startswith("hooks/")})
-    for hook in session.hooks.on_load_checkpoint:
-        hook(session, session.system, state)
+    position, parts = session.position, session.parts
+    check_identity(state["identity"], identity(session), checkpoint, "batches" if position.plan.ready else "rows")
+    say_rebuilt(state.get("structure", {}), parts.system)  # type: ignore[arg-type]
+    load_weights(parts.system, checkpoint.tensors(SYSTEM), where=str(checkpoint.folder))
+    load_parts(parts, checkpoint, state)
+    take_position(position, state)
+    position.saved_extent = state.get("extent")
+    session.replan(continued(parts.first_plan, state.get("plan", {})))
+    session.logs.history = session.logs.history or state.get("rows", [])  # a tracker that keeps them gives them all
+    session.clock.timing.load(state["seconds"])
+    parts.rates.apply(max(position.step - 1, 0))
+    load_running(session, checkpoint.tensors(RUNNING))
+    for hook in parts.hooks.on_load_checkpoint:
+        hook(session, parts.system, state)
+
+
+def load_parts(parts: Parts, checkpoint: Checkpoint, state: Mapping[str, Any]) -> None:
+    """Give the parts that keep a state theirs back."""
+    parts.optimizer.load(checkpoint.tensors(OPTIMIZER), state["optimizer"])
+    parts.rates.load(state["schedule"])
+    load_averages(parts.averages, checkpoint, state.get("averages", {}))
+    if parts.growth is not None and state.get("growth"):
+        parts.growth.load(state["growth"])
+        parts.growth.apply(parts.optimizer, parts.base_learning_rate)
+    parts.best.load(state["best"])
+    parts.hooks.load_states(state["callbacks"])
+    if parts.precision.scaler is not None and state.get("scaler"):
+        parts.precision.scaler.load(state["scaler"])
+    if parts.spikes is not None:
+        parts.spikes.load(state.get("recent_losses", {}))
+
+
+def load_running(session: Session, tensors: Weights) -> None:
+    """Take back what `running_tensors` gave."""
+    parts, logs = session.parts, session.logs
+    logs.gradient_norm = tensors.get("gradient_norm")
+    logs.running_loss.load(below("loss", tensors))
+    logs.running_metrics.load(below("metrics", tensors), parts.device)
+    load_metric_states(parts.system, below("modules", tensors), parts.device)
+    logs.running_values.load(below("values", tensors))
+    parts.held_state.load(below("held", tensors))
+    parts.gradient_hooks.load(below("hooks", tensors))
+
+
+def below(prefix: str, tensors: Weights) -> Weights:
+    """Those whose name begins with `prefix/`, by the rest of it."""
+    return {name[len(prefix) + 1 :]: tensor for name, tensor in tensors.items() if name.startswith(f"{prefix}/")}
 
 
 def fork(session: Session, checkpoint: Checkpoint, state: Mapping[str, Any]) -> None:
@@ -231,19 +272,20 @@ def fork(session: Session, checkpoint: Checkpoint, state: Mapping[str, Any]) -> 
     With other rows, another batch size (also where it had grown) or another seed the next epoch begins; what is best and what
     callbacks counted begins anew.
     """
-    load_weights(session.system, checkpoint.tensors(SYSTEM), where=str(checkpoint.folder))
+    position, parts = session.position, session.parts
+    load_weights(parts.system, checkpoint.tensors(SYSTEM), where=str(checkpoint.folder))
     saved, now = state["identity"], identity(session)
     if saved["optimizer"] == now["optimizer"]:
-        session.optimizer.load(checkpoint.tensors(OPTIMIZER), state["optimizer"])
+        parts.optimizer.load(checkpoint.tensors(OPTIMIZER), state["optimizer"])
     batches_seen, plan = state.get("tick", state["step"]), state.get("plan", {})
-    session.step, session.batches_seen = state["step"], batches_seen
+    position.step, position.batches_seen = state["step"], batches_seen
     first = plan.get("first_tick", 0)
     if first or any(saved[name] != now[name] for name in ("rows", "batch_size", "seed")):
         over = plan.get("first_epoch", 0) + math.ceil((batches_seen - first) / state["extent"][0])
-        session.replan(begin_anew(session.plan, session.plan.batch_size, batches_seen, over))
-    session.last_row, session.last_tick = (session.step, 0.0), batches_seen
-    session.timing.load(state["seconds"])
-    session.fork = False
+        session.replan(begin_anew(position.plan, position.plan.batch_size, batches_seen, over))
+    position.last_row, position.batches_at_last_row = (position.step, 0.0), batches_seen
+    session.clock.timing.load(state["seconds"])
+    position.fork = False
 
 
 def continued(plan: Plan, saved: Mapping[str, int]) -> Plan:

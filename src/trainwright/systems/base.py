@@ -16,7 +16,7 @@ from trainwright.config.errors import ConfigError, TrainwrightError
 from trainwright.config.own_parts import configured
 from trainwright.config.scheduled import Scheduled
 from trainwright.data.draws import draws_kept, seed_python_and_numpy
-from trainwright.engine.session import not_logged
+from trainwright.engine.logs import not_logged
 from trainwright.engine.step_result import Weights, as_loss
 from trainwright.engine.system import Batch, Loss, StepContext, rows_in
 from trainwright.files.whole import Scratch
@@ -220,9 +220,10 @@ class System(Updateable, nn.Module):
         """Called by the trainer: this system belongs to a run now."""
         self._run = weakref.ref(session)
         if self.follows_the_run:
-            tree = Tree(self, session.data_followers.ids)
-            session.update_step = partial(_told, tree.update_step, self.update_step)
-            session.update_step_end = partial(_told, tree.update_step_end, self.update_step_end)
+            followers = session.parts.followers
+            tree = Tree(self, followers.data.ids)
+            followers.before_step = partial(_told, tree.update_step, self.update_step)
+            followers.after_step = partial(_told, tree.update_step_end, self.update_step_end)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_run": None}  # a run stays in its process

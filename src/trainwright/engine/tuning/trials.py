@@ -20,6 +20,7 @@ from trainwright.engine.loop import train_step
 from trainwright.engine.modes import Active
 from trainwright.engine.recovery import out_of_memory
 from trainwright.engine.session import Session
+from trainwright.engine.surroundings import hooked, surroundings
 from trainwright.engine.system import System
 from trainwright.engine.tuning.kept import nothing_changed
 from trainwright.engine.tuning.memory import Meter, meter_of
@@ -91,14 +92,12 @@ def trial_session(trainer: Trainer, system: System, rows: Rows, active: Active |
 
     `active`: what the modes of the run ask of batches, where they are switched on already.
     """
-    from trainwright.engine.trainer import hooked
-
     made = type(trainer)(quiet(trainer.config, **changes), seed=trainer.seed, device=trainer.device, console=False)
-    surroundings = made._surroundings(system) if active is None else nullcontext(active)
-    with nothing_changed(system, trainer.device), surroundings as found:
-        session = made._session(system, rows, None, Path("trials"), Interrupts(), found)
-        session.next_boundary = int(NEVER.value)
-        with hooked(session), session.precision.fp32_regions(system):
+    around = surroundings(made.config, system, made.device) if active is None else nullcontext(active)
+    with nothing_changed(system, trainer.device), around as found:
+        session = made.opening.session(system, rows, None, Path("trials"), Interrupts(), found)
+        session.clock.next_boundary = int(NEVER.value)
+        with hooked(session), session.parts.precision.fp32_regions(system):
             yield session
     del session, made
 

@@ -1,0 +1,59 @@
+"""What a run says of itself in numbers: sums since the last row, and the rows that were logged."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import Literal
+
+from torch import Tensor
+
+from trainwright.checkpoint.names import COLUMNS
+from trainwright.config.errors import TrainwrightError, did_you_mean
+from trainwright.engine.running import RunningLoss, RunningValues
+from trainwright.engine.running_metrics import RunningMetrics
+
+log = logging.getLogger("trainwright.engine")
+
+Reduction = Literal["mean", "sum", "last"]
+REDUCTIONS = ("mean", "sum", "last")
+OWN_COLUMNS = (*COLUMNS, "train/loss", "validation/loss")
+"""Columns of rows that no logged value may take the place of."""
+
+
+@dataclass
+class Logs:
+    """The numbers of a run between two rows, and its rows."""
+
+    running_metrics: RunningMetrics
+    running_loss: RunningLoss = field(default_factory=RunningLoss)
+    running_values: RunningValues = field(default_factory=RunningValues)
+    gradient_norm: Tensor | None = None
+    """Global 2-norm before clipping of the last step that measured it, on the device."""
+    history: list[dict[str, float]] = field(default_factory=list)
+    """Every logged row."""
+    names_taken: set[str] = field(default_factory=set)
+    """Names of logged values that are columns of the run itself, and of which that was said."""
+
+    def log(self, name: str, value: float | Tensor, reduce: Reduction = "mean") -> None:
+        """Put a number into the next logged row: the mean, sum or last of those since the row before; tensors stay on the device."""
+        if reduce not in REDUCTIONS or not (isinstance(value, int | float) or (isinstance(value, Tensor) and value.numel() == 1)):
+            raise not_logged(name, value, reduce)
+        self.running_values.add(self._free_name(name), value, reduce)
+
+    def _free_name(self, name: str) -> str:
+        """The column of a logged value: its name, or one under `logged/` where the run itself has such a column, which is said once."""
+        if name not in OWN_COLUMNS:
+            return name
+        if name not in self.names_taken:
+            self.names_taken.add(name)
+            log.warning("'%s' is a column of the run itself: what is logged under this name stands in 'logged/%s'", name, name)
+        return f"logged/{name}"
+
+
+def not_logged(name: str, value: object, reduce: str) -> TrainwrightError:
+    """The error for what cannot be put into a row."""
+    if reduce not in REDUCTIONS:
+        return TrainwrightError(f"there is no reduction '{reduce}'", where=f"session.log({name!r})", fix=did_you_mean(reduce, REDUCTIONS))
+    what = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
+    return TrainwrightError(f"{what} is no number", where=f"session.log({name!r})", fix="log a number or a tensor of one element")

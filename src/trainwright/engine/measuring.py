@@ -1,0 +1,33 @@
+"""Measuring and predicting with the weights as they are: no run, nothing written."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from trainwright.engine.evaluation import metrics_of, split_outputs
+from trainwright.engine.session import Session
+from trainwright.engine.surroundings import hooked
+
+
+def measure(session: Session, split: str) -> dict[str, float]:
+    """Metrics of the rows of a session as the split `validation` or `test`, whose hooks are called."""
+    parts = session.parts
+    with hooked(session), parts.precision.fp32_regions(parts.system):
+        for hook in getattr(parts.hooks, f"on_{split}_start"):
+            hook(session, parts.system)
+        metrics = metrics_of(session, parts.feed.in_order(parts.train), split)
+        for hook in getattr(parts.hooks, f"on_{split}_end"):
+            hook(session, parts.system, metrics)
+    return metrics
+
+
+def predict(session: Session) -> dict[str, Tensor]:
+    """What `predict_step` gives for the rows of a session, joined in their order; the hooks of predicting are called."""
+    parts = session.parts
+    with hooked(session), parts.precision.fp32_regions(parts.system):
+        for hook in parts.hooks.on_predict_start:
+            hook(session, parts.system)
+        outputs = split_outputs(session, parts.feed.in_order(parts.train), "predict")
+        for hook in (*parts.hooks.on_predict_epoch_end, *parts.hooks.on_predict_end):
+            hook(session, parts.system)
+    return outputs

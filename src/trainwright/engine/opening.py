@@ -1,0 +1,185 @@
+"""From settings, a system and rows to a session: everything that a run works with, made before its first step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TextIO
+
+import torch
+
+from trainwright.config import registry
+from trainwright.config.errors import ConfigError
+from trainwright.data.rows import Rows
+from trainwright.engine.assembly import Assembly
+from trainwright.engine.callbacks import Callback, EarlyStop
+from trainwright.engine.callbacks.base import Hooks, check_signatures
+from trainwright.engine.clock import Clock
+from trainwright.engine.config import TrainerConfig
+from trainwright.engine.feed import Feed
+from trainwright.engine.following import Followers
+from trainwright.engine.held_state import HeldState
+from trainwright.engine.interrupt import Interrupts
+from trainwright.engine.logs import Logs
+from trainwright.engine.manual import SchedulerSteps
+from trainwright.engine.modes import Active
+from trainwright.engine.monitor import Best, Monitor
+from trainwright.engine.own_optimizers import OwnOptimizers
+from trainwright.engine.parts import Parts
+from trainwright.engine.pieces import is_ready
+from trainwright.engine.position import Position
+from trainwright.engine.precision import Precision
+from trainwright.engine.progress import progress
+from trainwright.engine.randomness import StepSeeds
+from trainwright.engine.recovery import Buffers
+from trainwright.engine.running_metrics import RunningMetrics
+from trainwright.engine.saving import Saver
+from trainwright.engine.session import Session
+from trainwright.engine.spikes import SpikeWatch
+from trainwright.engine.step import Backward
+from trainwright.engine.system import System
+from trainwright.engine.unsaved import UnsavedState
+from trainwright.files.whole import Scratch
+from trainwright.optim.averages import Averages
+from trainwright.parallel.world import World
+
+CHECKPOINTS = "checkpoints"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opening:
+    """What every session of one trainer begins with."""
+
+    config: TrainerConfig
+    seed: int
+    device: torch.device
+    callbacks: Sequence[Callback]
+    console: TextIO | bool
+    continue_with: str
+    world: World
+    own: OwnOptimizers
+
+    def assembly(self, system: System, rows: int, validated: bool, ready: bool) -> Assembly:
+        """The parts that the settings make for so many rows. Raises ConfigError when the lengths cannot be."""
+        return Assembly(self.config, system, rows, validated, ready, self.own.of(system, self.config, rows, ready))
+
+    def session(
+        self, system: System, train: Rows, validation: Rows | None, run: Path, interrupts: Interrupts, active: Active | None = None
+    ) -> Session:
+        """A session that trains in the directory `run`, with the system on its device."""
+        made = self._assembled(system, train, validation is not None)
+        hooks = Hooks([*self._callbacks(made, validation is not None), *unsaved_watch(system)], system)
+        trackers = [registry.build("tracker", options, folder=run) for options in self.config.trackers]
+        parts = self._parts(made, train, validation, run, interrupts)
+        return self._begun(replace(parts, hooks=hooks, trackers=trackers, active=active or Active()), made)
+
+    def alone(self, system: System, rows: Rows, stage: str, interrupts: Interrupts, media_folder: Path | None) -> Session:
+        """A session without a run: no files, no progress, and of the callbacks those alone that the trainer was given."""
+        made = self._assembled(system, rows, validated=False)
+        with Scratch() as nowhere:
+            parts = self._parts(made, rows, None, nowhere, interrupts)
+        hooks = Hooks(self.callbacks, system)
+        return self._begun(replace(parts, stage=stage, hooks=hooks, media_folder=media_folder), made)
+
+    def _assembled(self, system: System, train: Rows, validated: bool) -> Assembly:
+        system.to(self.device)
+        if not system.training:
+            system.train()
+        made = self.assembly(system, len(train), validated, is_ready(train))
+        if self.console is not False:
+            made.say(made.groups())
+        return made
+
+    def _parts(self, made: Assembly, train: Rows, validation: Rows | None, run: Path, interrupts: Interrupts) -> Parts:
+        """All parts that follow from the settings; callbacks, trackers and modes are put in by those who know them."""
+        config, device, system = self.config, self.device, made.system
+        optimizer = made.optimizer()
+        keep = max(config.checkpoint.keep_best, config.average_best)
+        saving = config.checkpoint.model_copy(update={"keep_best": keep})
+        averaging = config.ema is not None or config.swa is not None
+        train = self.placed(train)
+        feed = Feed(train, config.loader, self.seed, device, interrupts.waits)
+        precision = Precision(config.precision, device)
+        measures_norm = config.clip.any or config.recovery.not_finite == "skip"
+        redone = precision.scaler is not None or config.recovery.out_of_memory == "heal" or measures_norm
+        return Parts(
+            config=config,
+            first_plan=made.plan,
+            stage="fit",
+            seed=self.seed,
+            device=device,
+            system=system,
+            optimizer=optimizer,
+            base_learning_rate=optimizer.base_learning_rate,
+            rates=made.rates(optimizer),
+            freezing=made.freezing(),
+            gradient_hooks=made.gradient_hooks(),
+            averages=Averages(config.ema, config.swa, system, made.plan.extent) if averaging else None,  # type: ignore[arg-type]
+            growth=made.growth(),
+            spikes=None if config.recovery.loss_spike is None else SpikeWatch(config.recovery.loss_spike),
+            train=train,
+            order_device=getattr(train, "device", torch.device("cpu")),
+            feed=feed,
+            validation=feed.in_order(self.placed(validation)),
+            evaluation_batch_size=config.evaluation_batch_size,
+            followers=Followers(system, train),
+            monitor=made.monitor,
+            best=Best(made.monitor.higher, keep),
+            hooks=Hooks([]),
+            trackers=[],
+            saver=Saver.of(run / CHECKPOINTS, saving, made.plan, rolls_back=config.recovery.rolls_back),
+            interrupts=interrupts,
+            seeds=StepSeeds(self.seed, device),
+            precision=precision,
+            backward=Backward(),
+            active=Active(),
+            buffers=Buffers(system, needed=redone),
+            held_state=HeldState(system),
+            manual=not getattr(system, "automatic_optimization", True),
+            measures_norm=measures_norm,
+            world=self.world,
+            continue_with=self.continue_with or f"trainwright resume {run}",
+        )
+
+    def _begun(self, parts: Parts, made: Assembly) -> Session:
+        """The session, which the system is told of."""
+        copies = self.device.type == "cuda" and self.config.modes.compile is not None
+        session = Session(Position(made.plan), parts, Logs(RunningMetrics(parts.system, copies=copies)), Clock.of(self.config, made.plan))
+        attach = getattr(parts.system, "attach", None)
+        if attach is not None:
+            attach(session)
+        return session
+
+    def placed(self, rows: Any) -> Any:
+        """Rows on the device for good, where they can move."""
+        return rows.to(self.device) if hasattr(rows, "to") else rows
+
+    def asked(self) -> list[Callback]:
+        """The callbacks of the configuration, made. Raises ConfigError for one, there or given, that is none."""
+        made = [registry.build("callback", options) for options in self.config.callbacks]
+        places = [*(f"trainer.callbacks.{place}" for place in range(len(made))), *("callbacks" for _ in self.callbacks)]
+        for place, each in zip(places, [*made, *self.callbacks], strict=True):
+            if not isinstance(each, Callback):
+                what = f"the class {each.__name__}" if isinstance(each, type) else f"a {type(each).__name__}"
+                fix = "derive it from trainwright.Callback, and give an instance"
+                raise ConfigError(f"{what} is no callback", where=place, fix=fix)
+            check_signatures(each, place)
+        return made
+
+    def _callbacks(self, made: Assembly, validated: bool) -> list[Callback]:
+        """Those of the configuration, those given, early stopping, and progress, which tells what the others did."""
+        asked, early = self.asked(), self._early_stop(made.monitor) if validated else []
+        silent = self.console is False or self.config.progress == "none"
+        shown = [] if silent else [progress(None if self.console is True else self.console, self.config.progress)]  # type: ignore[arg-type]
+        steps = [SchedulerSteps()] if made.own is not None and made.own.schedulers else []
+        return [*asked, *self.callbacks, *steps, *early, *shown]
+
+    def _early_stop(self, monitor: Monitor) -> list[Callback]:
+        return [] if self.config.early_stopping is None else [EarlyStop(self.config.early_stopping, monitor)]
+
+
+def unsaved_watch(system: Any) -> list[Callback]:
+    """Who looks at the first steps for state that no checkpoint holds, where none could be tried before."""
+    tried = getattr(system, "tried_before", True) and getattr(system, "automatic_optimization", True)
+    return [] if tried else [UnsavedState()]

@@ -1,0 +1,50 @@
+"""The optimizers that a system makes by itself, made once."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from trainwright.engine.config import TrainerConfig
+from trainwright.engine.plan import make_plan
+from trainwright.engine.system import System
+
+if TYPE_CHECKING:
+    from trainwright.optim.base import Optimizer
+    from trainwright.optim.several import Optimizers
+
+log = logging.getLogger("trainwright.engine")
+
+
+class OwnOptimizers:
+    """What `configure_optimizers` of a system gave: asked for before the run is checked, and again when it begins."""
+
+    def __init__(self) -> None:
+        self._made: tuple[System, Optimizers] | None = None
+
+    def of(self, system: System, config: TrainerConfig, rows: int, ready: bool) -> Optimizers | None:
+        """Those of a system for so many rows (batches, where they come ready); None where it makes none."""
+        make = getattr(system, "configure_optimizers", None)
+        if make is None:
+            return None
+        if self._made is None or self._made[0] is not system:
+            from trainwright.optim.configured import configured, tried_making
+
+            told = getattr(system, "plan_known", None)
+            if told is not None:
+                told(make_plan(config, rows, ready=ready))
+            made = tried_making(make)
+            if made is None:
+                return None
+            self._made = (system, configured(made, system))  # type: ignore[arg-type]
+        return self._made[1]
+
+
+def say_decayed(system: System, optimizer: Optimizer) -> None:
+    """Warn of weight decay on what parametrizations compute weights from, where the system itself asked for it."""
+    from trainwright.optim.several import Optimizers, own_decayed
+
+    found = own_decayed(system, optimizer) if isinstance(optimizer, Optimizers) else {}  # type: ignore[arg-type]
+    if found:
+        fix = "give them a param_group with weight_decay=0 in configure_optimizers"
+        log.warning("weight decay pulls at what parametrizations compute weights from (%s): %s", ", ".join(found), fix)

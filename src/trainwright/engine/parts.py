@@ -1,0 +1,120 @@
+"""What a run is made of and does not change while it goes on; each part keeps its own state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from trainwright.data.rows import Rows
+from trainwright.engine.callbacks.base import Hooks
+from trainwright.engine.config import TrainerConfig
+from trainwright.engine.feed import Feed
+from trainwright.engine.following import Followers
+from trainwright.engine.growth import Growth
+from trainwright.engine.held_state import HeldState
+from trainwright.engine.interrupt import Interrupts
+from trainwright.engine.modes import Active
+from trainwright.engine.monitor import Best, Monitor
+from trainwright.engine.plan import Plan
+from trainwright.engine.precision import Precision
+from trainwright.engine.randomness import StepSeeds
+from trainwright.engine.recovery import Buffers
+from trainwright.engine.saving import Saver
+from trainwright.engine.spikes import SpikeWatch
+from trainwright.engine.step import Backward
+from trainwright.engine.system import Batch, System, to_device
+from trainwright.optim.averages import Averages
+from trainwright.optim.base import Optimizer
+from trainwright.optim.freezing import Freezing
+from trainwright.optim.gradient_hooks import GradientHooks
+from trainwright.optim.learning_rates import LearningRates
+from trainwright.optim.swap import weights_inside
+from trainwright.parallel.world import World
+from trainwright.tracking.base import Tracker
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """The settings of a run, and what they and the data were made into."""
+
+    config: TrainerConfig
+    first_plan: Plan
+    """The plan of the settings, from which a checkpoint goes on."""
+    stage: str
+    """What runs: `fit`, `validate`, `test` or `predict`."""
+    seed: int
+    device: torch.device
+    system: System
+    optimizer: Optimizer
+    base_learning_rate: float
+    """That of the settings, before a growing batch changes it."""
+    rates: LearningRates
+    freezing: Freezing
+    gradient_hooks: GradientHooks
+    averages: Averages | None
+    growth: Growth | None
+    spikes: SpikeWatch | None
+    train: Rows
+    order_device: torch.device
+    """Where the order of the training rows is wanted."""
+    feed: Feed
+    """Where batches of the training rows come from."""
+    validation: Rows | None
+    evaluation_batch_size: int
+    followers: Followers
+    monitor: Monitor
+    best: Best
+    hooks: Hooks
+    trackers: list[Tracker]
+    saver: Saver
+    interrupts: Interrupts
+    seeds: StepSeeds
+    precision: Precision
+    backward: Backward
+    active: Active
+    """What the modes ask of batches."""
+    buffers: Buffers
+    held_state: HeldState
+    manual: bool
+    """Whether the system makes its steps by itself."""
+    measures_norm: bool
+    """Whether every step needs the norm of its gradient."""
+    world: World
+    """The processes that train together."""
+    continue_with: str
+    """The command that continues this run, for a person to copy."""
+    media_folder: Path | None = None
+    """Where media go that no run in progress holds: those of a measurement or of predictions."""
+
+    @property
+    def folder(self) -> Path:
+        """The run's directory."""
+        return self.saver.store.folder.parent
+
+    def placed(self, batch: Batch) -> Batch:
+        """A batch on the device, in the memory format of the run."""
+        batch = to_device(batch, self.device)
+        return batch if self.active.batch is None else self.active.batch(batch)
+
+    def averaged(self) -> dict[str, Tensor] | None:
+        """Parameter → the value that is evaluated and shipped in place of the trained one; None where that is the trained one."""
+        if self.averages is not None and self.averages.evaluated is not None:
+            return self.averages.weights(self.averages.evaluated)
+        of_the_optimizer = getattr(self.optimizer, "averaged", None)
+        found: dict[str, Tensor] | None = None if of_the_optimizer is None else of_the_optimizer()
+        return found
+
+    @contextmanager
+    def evaluated_weights(self) -> Iterator[None]:
+        """The weights that are evaluated and shipped are in the system: an average of the run's or the optimizer's, or the trained ones."""
+        averaged = self.averaged()
+        if averaged is None:
+            yield
+            return
+        with weights_inside(self.system, averaged):  # type: ignore[arg-type]
+            yield

@@ -1,0 +1,66 @@
+"""What process, modules and callbacks have round a run, and have not afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+
+import torch
+
+from trainwright.config.errors import Interrupted
+from trainwright.engine.config import TrainerConfig
+from trainwright.engine.evaluation import EvaluationInterrupted
+from trainwright.engine.interrupt import Interrupts
+from trainwright.engine.modes import Active, modes
+from trainwright.engine.randomness import generators_restored
+from trainwright.engine.session import Session
+from trainwright.engine.system import System
+from trainwright.engine.watchdog import Watchdog
+from trainwright.nn.modes import tf32_mode
+
+
+@contextmanager
+def surroundings(config: TrainerConfig, system: System, device: torch.device) -> Iterator[Active]:
+    """The system on its device with the modes asked for, and generators that are put back."""
+    system.to(device)
+    tf32 = tf32_mode(cudnn=True, matmul=True) if config.precision.type == "tf32" else nullcontext()
+    with generators_restored(device), tf32, modes(config.modes, system, device) as active:  # type: ignore[arg-type]
+        yield active
+
+
+@contextmanager
+def hooked(session: Session) -> Iterator[None]:
+    """`setup` before, `teardown` after whatever happens, and `on_exception` when it does."""
+    parts = session.parts
+    try:
+        for hook in parts.hooks.setup:
+            hook(session, parts.system)
+        yield
+    except BaseException as error:
+        for hook in parts.hooks.on_exception:
+            hook(session, parts.system, error)
+        raise
+    finally:
+        parts.feed.close(now=bool(parts.interrupts.requested))
+        parts.freezing.release()
+        if parts.averages is not None:
+            parts.averages.release()
+        for tracker in parts.trackers:
+            tracker.close()
+        for hook in parts.hooks.teardown:
+            hook(session, parts.system)
+
+
+@contextmanager
+def told_when_stopped(interrupts: Interrupts) -> Iterator[None]:
+    """Say that a signal ended a measurement, which leaves nothing. Raises Interrupted for it."""
+    try:
+        yield
+    except EvaluationInterrupted:
+        raise Interrupted(f"{interrupts.name}: stopped; nothing was written", fix="begin it again") from None
+
+
+def watched(session: Session) -> AbstractContextManager[None]:
+    """A watchdog looks after the steps, when one was asked for."""
+    limit, position = session.parts.config.recovery.watchdog, session.position
+    return nullcontext() if limit is None else Watchdog(limit.seconds, lambda: (position.batches_seen, position.evaluated_at)).watching()
