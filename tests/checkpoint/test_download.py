@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import signal
 import threading
 import time
@@ -18,6 +17,7 @@ import pytest
 from trainwright.checkpoint import download
 from trainwright.checkpoint.download import cached, download_file
 from trainwright.config.errors import ConfigError
+from trainwright.files.whole import whole_file
 
 BODY = bytes(range(256)) * 9000
 DIGEST = hashlib.sha256(BODY).hexdigest()
@@ -146,12 +146,12 @@ def test_ctrl_c_leaves_nothing_behind(server: str, tmp_path: Path) -> None:
 
 
 def test_what_a_killed_process_left_is_removed_and_what_another_writes_is_not(server: str, tmp_path: Path) -> None:
-    old, young = tmp_path / ".w[1].bin.7-7.part", tmp_path / ".w[1].bin.8-8.part"
-    for each in (old, young):
-        each.write_bytes(b"half")
-    os.utime(old, (0, 0))
-    download_file(tmp_path / "w[1].bin", f"{server}/good.bin")
-    assert everything(tmp_path) == [young.name, "w[1].bin"]
+    left = tmp_path / ".w[1].7-0.trainwright.tmp.bin"
+    left.write_bytes(b"half")
+    with whole_file(tmp_path / "other.bin") as being_written:
+        download_file(tmp_path / "w[1].bin", f"{server}/good.bin")
+        assert everything(tmp_path) == sorted([being_written.name, "w[1].bin"])
+    assert everything(tmp_path) == ["other.bin", "w[1].bin"]
 
 
 def test_file_urls_work_and_others_are_refused(tmp_path: Path) -> None:

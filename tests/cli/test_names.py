@@ -14,8 +14,8 @@ from trainwright.cli.main import COMMANDS, main
 from trainwright.cli.parser import Parser
 from trainwright.config.errors import DataError, RequestError, RunError
 from trainwright.data.sources.opening import from_object
+from trainwright.files.outputs import ensure_output
 from trainwright.runs.listing import list_runs
-from trainwright.runs.outputs import ensure_output
 
 
 def parser_of(command: str) -> Parser:

@@ -271,7 +271,7 @@ def test_fewer_batches_are_enough_to_try(place: Path) -> None:
 
 
 def test_errors_of_the_own_code_in_a_later_step_end_with_a_traceback_in_the_log(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    waits, fails = 'time.sleep(float(os.environ.get("SLOW", "0")))', "assert moment.step < 5, 'the view is empty'"
+    waits, fails = 'time.sleep(float(os.environ.get("SLOW", "0")))', "assert context.step < 5, 'the view is empty'"
     text = (place / "parts.py").read_text().replace(waits, fails)
     (place / "parts.py").write_text(text)
     found: Any = None

@@ -17,11 +17,11 @@ from trainwright.data.source import Source
 from trainwright.engine.assembly import normalises_over_batch
 from trainwright.engine.pieces import is_ready
 from trainwright.engine.plan import Plan, make_plan
+from trainwright.files.outputs import write_output
 from trainwright.optim.build import base_learning_rate, own_weight_decay
 from trainwright.optim.parameter_groups import ParameterGroup, parameter_groups
 from trainwright.optim.schedules.base import Extent, Schedule
 from trainwright.optim.schedules.build import build_schedule, listens
-from trainwright.runs.outputs import write_output
 from trainwright.systems.base import built
 from trainwright.systems.supervised import SupervisedSystem
 

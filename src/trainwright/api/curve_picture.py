@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from trainwright.api.curve import Curves
-from trainwright.runs.outputs import write_output
+from trainwright.files.outputs import write_output
 from trainwright.runs.report.charts.axes import across, frame, up
 from trainwright.runs.report.charts.lines import Series, line
 from trainwright.runs.report.markup import Markup, tag

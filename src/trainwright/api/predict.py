@@ -13,8 +13,8 @@ from trainwright.api.prediction_files import ensure_table, write_table
 from trainwright.api.run import load
 from trainwright.config.errors import RequestError
 from trainwright.data.files import is_glob
+from trainwright.files.outputs import ensure_output
 from trainwright.runs.directory import RunDirectory
-from trainwright.runs.outputs import ensure_output
 
 
 def predict_file(

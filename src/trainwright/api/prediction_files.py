@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from trainwright.config.errors import RequestError
-from trainwright.runs.outputs import write_output
+from trainwright.files.outputs import write_output
 from trainwright.tracking.formulas import FORMULA, NUMBER, escape_formula
 
 WRITERS = (".csv", ".parquet", ".jsonl")

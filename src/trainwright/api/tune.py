@@ -23,8 +23,8 @@ from trainwright.engine.batch_options import TuningOptions
 from trainwright.engine.scaling import with_learning_rate
 from trainwright.engine.trainer import Trainer
 from trainwright.engine.tuning import BatchTuning, RangeTest, Tuning, taken, tuned
+from trainwright.files.outputs import write_output
 from trainwright.parallel.launched import ensure_one_process
-from trainwright.runs.outputs import write_output
 
 
 @dataclass(frozen=True)

@@ -7,19 +7,18 @@ import http.client
 import logging
 import os
 import re
-import threading
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from trainwright._version import __version__
 from trainwright.checkpoint.manifest import sha256_of
-from trainwright.checkpoint.writer import sync_folder
 from trainwright.config.errors import ConfigError
+from trainwright.files.whole import remove_empty, sweep, whole_file
 
 SCHEMES = ("http", "https", "file")
 TIMEOUT = 60.0
@@ -27,8 +26,6 @@ TIMEOUT = 60.0
 PART = 1 << 20
 SAY_EVERY = 10.0
 """Seconds between lines of progress."""
-ABANDONED = 600.0
-"""Seconds after which a partial file that nobody wrote to is what a killed process left."""
 DIGEST = re.compile(r"[0-9a-f]{64}")
 
 log = logging.getLogger("trainwright.download")
@@ -46,17 +43,14 @@ def download_file(path: str | os.PathLike[str], url: str, digest: str | None = N
         return _kept(path, wanted)
     missing = [each for each in path.absolute().parents if not each.exists()]
     path.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(path)
-    partial = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
+    sweep(path.parent)
     try:
-        found = _fetch(url, partial, timeout)
-        if wanted and found != wanted:
-            raise OSError(f"{url} does not have the sha256 that was asked for: {found}, not {wanted}; nothing was kept")
-        os.replace(partial, path)
-        sync_folder(path.parent)
+        with whole_file(path, sync=True) as partial:
+            found = _fetch(url, partial, timeout)
+            if wanted and found != wanted:
+                raise OSError(f"{url} does not have the sha256 that was asked for: {found}, not {wanted}; nothing was kept")
     finally:  # also when the person presses Ctrl-C
-        partial.unlink(missing_ok=True)
-        _remove_empty(missing)
+        remove_empty(missing)
     return path
 
 
@@ -88,15 +82,14 @@ def _kept(path: Path, wanted: str) -> Path:
 
 
 def _fetch(url: str, partial: Path, timeout: float) -> str:
-    """Write the body to `partial`, synced, and return its sha256."""
+    """Write the body to `partial` and return its sha256."""
     request = urllib.request.Request(url, headers={"User-Agent": f"trainwright/{__version__}", "Accept-Encoding": "identity"})
     hashed = hashlib.sha256()
     try:
-        with urllib.request.urlopen(request, timeout=timeout) as response, open(partial, "xb") as file:
+        with urllib.request.urlopen(request, timeout=timeout) as response, open(partial, "wb") as file:
             for part in _parts(response, url):
                 hashed.update(part)
                 file.write(part)
-            _sync(file)
     except urllib.error.HTTPError as error:
         raise OSError(f"{url} cannot be downloaded: the server answered {error.code} {error.reason}") from error
     except urllib.error.URLError as error:
@@ -132,34 +125,6 @@ def _size(count: float) -> str:
             return f"{count:.3g} {unit}"
         count /= 1000
     return f"{count:.4g} GB"
-
-
-def _sync(file: BinaryIO) -> None:
-    file.flush()
-    os.fsync(file.fileno())
-
-
-def _sweep(path: Path) -> None:
-    """Remove partial files of this name that a killed process left."""
-    for each in path.parent.glob(f".{_literal(path.name)}.*.part"):
-        try:
-            if time.time() - each.stat().st_mtime > ABANDONED:
-                each.unlink()
-        except OSError:  # another process was first
-            continue
-
-
-def _literal(name: str) -> str:
-    return re.sub(r"([*?[])", r"[\1]", name)
-
-
-def _remove_empty(folders: list[Path]) -> None:
-    """Remove the folders that were made for nothing; those with something in them stay."""
-    for folder in folders:
-        try:
-            folder.rmdir()
-        except OSError:
-            return
 
 
 def cache_folder() -> Path:

@@ -16,8 +16,8 @@ from torch import Tensor
 from trainwright.checkpoint.snapshot import key_of
 from trainwright.checkpoint.weight_files import kind_of
 from trainwright.config.errors import ConfigError, RunError, did_you_mean
+from trainwright.files.outputs import ensure_output, write_output
 from trainwright.files.tensors import NAMES, save_tensors
-from trainwright.runs.outputs import ensure_output, write_output
 
 USUAL = ("state_dict", "model_state_dict", "model", "module", "net", "network", "weights", "params")
 """Keys under which programs keep the state dict, the likeliest first."""

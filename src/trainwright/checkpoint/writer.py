@@ -17,6 +17,7 @@ from torch import Tensor
 
 from trainwright.checkpoint.manifest import MANIFEST, FileEntry, Manifest
 from trainwright.files.tensors import load_tensors, safetensors_pieces
+from trainwright.files.whole import sync_place
 
 T = TypeVar("T")
 PART = 4 << 20
@@ -47,7 +48,7 @@ def writing_checkpoint(
             files.append((yield from _writing(hidden / name, [json_bytes(document)])))
         manifest = replace(manifest, files=files)
         yield from _writing(hidden / MANIFEST, [manifest.text().encode()])
-        sync_folder(hidden)
+        sync_place(hidden)
         _rename(hidden, final)
     except BaseException:
         shutil.rmtree(hidden, ignore_errors=True)
@@ -94,17 +95,6 @@ def _write_all(file: io.FileIO, part: memoryview) -> None:
         part = part[taken:]
 
 
-def sync_folder(path: Path) -> None:
-    """Make a directory's entries durable, where the system can."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _rename(hidden: Path, final: Path) -> None:
     """Move into place; one of that name from an earlier start is first moved aside, since a directory cannot be replaced in one go."""
     old = final.with_name(f".{final.name}.old")
@@ -112,7 +102,7 @@ def _rename(hidden: Path, final: Path) -> None:
         shutil.rmtree(old, ignore_errors=True)
         os.rename(final, old)
     os.rename(hidden, final)
-    sync_folder(final.parent)
+    sync_place(final.parent)
     shutil.rmtree(old, ignore_errors=True)
 
 
@@ -142,7 +132,7 @@ def _link_weights(folder: Path, full: Manifest, reduced: Manifest) -> None:
         for each in reduced.files:
             _linked(folder / full.folder / each.name, hidden / each.name)
         all_of(_writing(hidden / MANIFEST, [reduced.text().encode()]))
-        sync_folder(hidden)
+        sync_place(hidden)
         _rename(hidden, folder / reduced.folder)
     except OSError:
         shutil.rmtree(hidden, ignore_errors=True)

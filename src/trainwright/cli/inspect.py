@@ -74,7 +74,7 @@ def _check(arguments: Any) -> None:
         return
     if not arguments.output.lower().endswith(".svg"):
         raise RequestError(f"'{arguments.output}' is no SVG file", where="-o", fix="end its name in .svg; --json prints the numbers")
-    from trainwright.runs.outputs import ensure_output
+    from trainwright.files.outputs import ensure_output
 
     ensure_output(arguments.output, arguments.words)
 
@@ -174,7 +174,7 @@ def drawn(shapes: Shapes, size: int | None) -> list[Tensor] | dict[str, Tensor]:
 
 def write(found: Inspection, path: str, depth: int | None) -> None:
     """Write the picture; raises RequestError when there is none, or the file cannot be written."""
-    from trainwright.runs.outputs import write_output
+    from trainwright.files.outputs import write_output
     from trainwright.runs.report.network.picture import picture
 
     drawing = picture(found, depth, alone=True)

@@ -60,7 +60,7 @@ def write(curves: Curves, csv: str | None, points: int | None, svg: str | None) 
 
 def ensure_files(csv: str | None, svg: str | None, composed: Composed, config: Any) -> None:
     """Raises RequestError for a file that cannot be written, is read by this command, or is meant to be two."""
-    from trainwright.runs.outputs import ensure_output
+    from trainwright.files.outputs import ensure_output
 
     read = [composed.files, config.model_dump(mode="json")]
     for path, where in ((csv, "--csv"), (svg, "--svg")):

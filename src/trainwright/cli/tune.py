@@ -64,7 +64,7 @@ def refuse_taken(path: str | None) -> None:
 
     if path is None:
         return
-    from trainwright.runs.outputs import ensure_output
+    from trainwright.files.outputs import ensure_output
 
     if Path(path).exists():
         raise RequestError("this place is taken", where=path, fix="name a new file for --write")

@@ -113,13 +113,18 @@ class NumberFeature(Feature):
     def extras(self) -> dict[str, Any]:
         return {"quantiles": self.scale(np.array(self.edges)).astype(np.float32).astype(float).tolist()}
 
-    def encode(self, values: pa.Array, rows: np.ndarray, counts: Counts | None = None) -> dict[str, np.ndarray]:
+    def fill_missing(self, values: pa.Array, rows: np.ndarray, counts: Counts | None) -> tuple[np.ndarray, np.ndarray | None]:
+        """The values as float64 with missing ones filled, and which these are; they are counted in `counts`."""
         numbers, absent = self.numbers(values, rows)
         self.note_missing(absent, rows, counts)
         if counts is not None and absent is not None and self.config.invalid == "missing":
             counts.invalid += invalid_count(values)
         if absent is not None:
             numbers = np.where(absent, self.filling, numbers)
+        return numbers, absent
+
+    def encode(self, values: pa.Array, rows: np.ndarray, counts: Counts | None = None) -> dict[str, np.ndarray]:
+        numbers, absent = self.fill_missing(values, rows, counts)
         parts = {"value": self.single(self.scale(numbers), rows)}
         if self.has_indicator:
             parts["missing"] = np.zeros(len(numbers), np.float32) if absent is None else absent.astype(np.float32)
@@ -151,12 +156,7 @@ class NumberFeature(Feature):
         return TargetSpec(self.name, self.kind, 1, None, options.weight, options.loss, options.decoder, options.metrics, None, scale)
 
     def encode_target(self, values: pa.Array, rows: np.ndarray, counts: Counts | None = None) -> np.ndarray:
-        numbers, absent = self.numbers(values, rows)
-        self.note_missing(absent, rows, counts)
-        if counts is not None and absent is not None and self.config.invalid == "missing":
-            counts.invalid += invalid_count(values)
-        if absent is not None:
-            numbers = np.where(absent, self.filling, numbers)
+        numbers, _ = self.fill_missing(values, rows, counts)
         if self.transform == "log":
             # Values below the training range have no logarithm: log1p is continued by its tangent at 0.
             numbers = np.where(numbers < 0, numbers, np.log1p(np.maximum(numbers, 0)))

@@ -38,10 +38,10 @@ def whole_file(path: Path, *, sync: bool = False) -> Iterator[Path]:
             os.chmod(temporary, stat.S_IMODE(os.stat(path, follow_symlinks=False).st_mode))
         yield temporary
         if sync:
-            _sync(temporary)
+            sync_place(temporary)
         os.replace(temporary, path)
         if sync:
-            _sync(path.parent)
+            sync_place(path.parent)
     finally:
         with suppress(OSError):
             temporary.unlink()
@@ -67,10 +67,10 @@ def whole_folder(path: Path) -> Iterator[Path]:
         yield temporary
         for each in temporary.rglob("*"):
             if each.is_file() and not each.is_symlink():
-                _sync(each)
+                sync_place(each)
         for source, target in [(each, path / each.name) for each in temporary.iterdir()] if fixed else [(temporary, path)]:
             os.rename(source, target)
-        _sync(path if fixed else path.parent)
+        sync_place(path if fixed else path.parent)
         done = True
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -190,7 +190,7 @@ def _is_locked(descriptor: int) -> bool:
     return False
 
 
-def _sync(path: Path) -> None:
+def sync_place(path: Path) -> None:
     """Make a file, or the entries of a folder, durable where the system can."""
     if os.name == "nt" and path.is_dir():
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from trainwright.config.errors import FOREIGN, ConfigError, TrainwrightError, did_you_mean
+from trainwright.nn.inspection.shapes import tensors_in
 
 TOLERANCES: dict[torch.dtype, tuple[float, float, float]] = {
     torch.float64: (1e-6, 1e-5, 1e-3),
@@ -95,21 +96,10 @@ def _on_copies(function: Callable[..., Any]) -> Callable[..., Any]:
 
     def call(*values: Tensor) -> Any:
         found = function(*(value.clone() for value in values))
-        flat = tuple(_tensors(found))
+        flat = tuple(tensors_in(found))
         return flat[0] if len(flat) == 1 else flat or found
 
     return call
-
-
-def _tensors(value: Any) -> Iterator[Tensor]:
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, dict):
-        for each in value.values():
-            yield from _tensors(each)
-    elif isinstance(value, tuple | list):
-        for each in value:
-            yield from _tensors(each)
 
 
 def _outputs(function: Callable[..., Any], given: Sequence[Tensor]) -> list[Tensor]:

@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from trainwright.config.errors import ConfigError, RequestError, RunError, did_you_mean
+from trainwright.config.errors import ConfigError, RequestError, did_you_mean
 from trainwright.optim.average_options import EMAOptions, SWAOptions
+from trainwright.optim.base import check_names
 from trainwright.optim.ema_warmup import EMAWarmup
 from trainwright.optim.schedules.base import Extent
 from trainwright.optim.shadow import Bundle, Shadow, bundles
@@ -142,7 +143,8 @@ class Averages:
         """Take the state back, to the bit. Raises RunError when it belongs to another model or other averages."""
         buffers = {key: tensor for key, tensor in tensors.items() if ":buffer/" in key}
         self._buffers = {}
-        check_same(set(self.tensors()), set(tensors) - set(buffers))
+        wanted, what = set(self.tensors()), "the saved averages of the weights are others"
+        check_names(wanted, set(tensors) - set(buffers), what, "model, trainer.ema and trainer.swa")
         for name, shadow in self._shadows.items():
             shadow.load({key.removeprefix(f"{name}/"): tensor for key, tensor in tensors.items() if key.startswith(f"{name}/")})
         here = dict(self.system.named_buffers())
@@ -150,16 +152,6 @@ class Averages:
             name, _, buffer = key.partition(":buffer/")
             self._buffers.setdefault(name, {})[buffer] = tensor.to(here[buffer])
         self._count = int(numbers["moments"])
-
-
-def check_same(wanted: set[str], found: set[str]) -> None:
-    """Raise RunError naming what is missing or unknown when saved averages are not those of this run."""
-    if wanted != found:
-        missing, unknown = sorted(wanted - found), sorted(found - wanted)
-        why = "; ".join(f"{word}: {', '.join(names[:5])}" for word, names in (("missing", missing), ("unknown", unknown)) if names)
-        raise RunError(
-            "the saved averages of the weights are others", why=why, fix="continue with the same model, trainer.ema and trainer.swa"
-        )
 
 
 def moments(swa: SWAOptions, extent: Extent) -> tuple[int, int]:

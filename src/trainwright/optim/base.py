@@ -190,14 +190,15 @@ class LeanOptimizer:
                 group.steps = [group.steps[0].clone().copy_(count) for count in counts]
 
 
-def check_names(wanted: set[str], found: set[str]) -> None:
-    """Raise RunError naming what is missing or unknown when optimizer state belongs to another model."""
+OTHER_STATE = "the optimizer's saved state belongs to another model or optimizer"
+
+
+def check_names(wanted: set[str], found: set[str], what: str = OTHER_STATE, same: str = "model and optimizer") -> None:
+    """Raise RunError that says `what` and names what is missing or unknown, when saved state is not that of the `same` things."""
     if wanted != found:
         missing, unknown = sorted(wanted - found), sorted(found - wanted)
         why = "; ".join(f"{word}: {', '.join(names[:5])}" for word, names in (("missing", missing), ("unknown", unknown)) if names)
-        raise RunError(
-            "the optimizer's saved state belongs to another model or optimizer", why=why, fix="continue with the same model and optimizer"
-        )
+        raise RunError(what, why=why, fix=f"continue with the same {same}")
 
 
 def _kernel_groups(groups: Sequence[ParameterGroup]) -> list[Group]:

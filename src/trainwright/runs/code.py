@@ -16,8 +16,9 @@ from typing import Any
 import trainwright._version as version
 from trainwright._version import __version__
 from trainwright.config.errors import RunError
+from trainwright.files.loaded_code import loaded_files
 from trainwright.files.text import write_text
-from trainwright.runs.code_snapshot import Snapshot, copy_configs, copy_named, copy_tracked, git_output, loaded_files, named_files
+from trainwright.runs.code_snapshot import Snapshot, copy_configs, copy_named, copy_tracked, git_output, named_files
 from trainwright.runs.directory import RunDirectory
 from trainwright.runs.secrets import holds_private_key, private_names, secret_keys
 

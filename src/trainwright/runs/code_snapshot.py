@@ -7,14 +7,12 @@ import os
 import re
 import shutil
 import subprocess
-import sys
-import sysconfig
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import trainwright._version as version
+from trainwright.files.loaded_code import loaded_files
 from trainwright.files.whole import whole_file
 from trainwright.runs.secrets import holds_private_key, holds_secrets
 
@@ -157,21 +155,6 @@ def named_files(values: Any) -> list[Path]:
     modules = {each.partition(":")[0] for each in texts if DOTTED.match(each)}
     found += [path for name, path in loaded.items() if any(each == name or each.startswith(f"{name}.") for each in modules)]
     return list({each.resolve(): each for each in found}.values())
-
-
-def loaded_files() -> dict[str, Path]:
-    """Module → file of the Python code in this process that is neither Trainwright's, nor installed, nor Python's own."""
-    places = {Path(version.__file__).parent, *(Path(sysconfig.get_path(each)) for each in ("stdlib", "platstdlib", "scripts"))}
-    found = {}
-    for name, module in sys.modules.copy().items():
-        file = getattr(module, "__file__", None)
-        if not isinstance(file, str) or not file.endswith(".py"):
-            continue
-        path = Path(file).absolute()
-        installed = "site-packages" in path.parts or "dist-packages" in path.parts
-        if not installed and not any(path.is_relative_to(each) for each in places) and path.is_file():
-            found[name] = path
-    return found
 
 
 def _texts(values: Any) -> list[str]:

@@ -24,11 +24,11 @@ from trainwright.config.located import validate
 from trainwright.config.received import damage
 from trainwright.config.trust import as_received
 from trainwright.engine.trainer import Trainer
+from trainwright.files.outputs import ensure_output, ensure_output_folder, write_output, write_output_folder
 from trainwright.files.tensors import save_tensors
 from trainwright.files.text import read_json
 from trainwright.runs.directory import RunDirectory
 from trainwright.runs.media.files import write_npz
-from trainwright.runs.outputs import ensure_output, ensure_output_folder, write_output, write_output_folder
 from trainwright.runs.signing import sign
 
 log = logging.getLogger("trainwright.fit")

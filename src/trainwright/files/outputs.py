@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from trainwright.config.errors import RequestError
+from trainwright.files.loaded_code import loaded_files
 from trainwright.files.whole import remove_empty, sweep, whole_file, whole_folder
-from trainwright.runs.code_snapshot import loaded_files
 
 GLOB = frozenset("*?[")
 ELSEWHERE = "choose another place"

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from trainwright.config.errors import RequestError
+from trainwright.files.outputs import ensure_output, ensure_output_folder, write_output, write_output_folder
 from trainwright.files.whole import Scratch, sweep, whole_file, whole_folder
 from trainwright.runs.directory import RunDirectory
 from trainwright.runs.media.saver import Media
-from trainwright.runs.outputs import ensure_output, ensure_output_folder, write_output, write_output_folder
 
 
 @pytest.fixture(autouse=True)
