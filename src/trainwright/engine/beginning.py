@@ -22,7 +22,7 @@ def begin(session: Session, resume: bool, initial_checkpoint: bool) -> None:
     Raises RunError where checkpoints are and `resume` is not asked for, where all are lost, and where the run is longer than it is to be.
     """
     store, forked = session.saver.store, session.fork
-    store.prepare()
+    session.parts.world.first(store.prepare)
     if not resume and store.found():
         fix = "continue it with resume, or choose another place"
         raise RunError("there are checkpoints of a run here already", where=str(store.folder), fix=fix)
@@ -37,10 +37,13 @@ def begin(session: Session, resume: bool, initial_checkpoint: bool) -> None:
     check_past(session, session.saved_extent, str(store.folder))
     for tracker in session.trackers:
         session.history = tracker.begin(session.step) or session.history
+    world = session.parts.world
+    session.history = world.broadcast(session.history)
+    world.barrier()  # nothing is written before all processes have looked at what is there
     if continued:
-        session.saver.settle(session)
+        world.first(lambda: session.saver.settle(session))
     first = (initial_checkpoint or session.config.recovery.rolls_back) and not continued
-    if (forked or first) and not session.saver.save(session):
+    if (forked or first) and not world.first(lambda: session.saver.save(session)):
         raise RunError("the first checkpoint cannot be written", where=str(store.folder), fix="free some space, or choose another place")
     session.saver.begin(session)
 

@@ -20,22 +20,29 @@ def boundary(session: Session) -> None:
     position, parts, clock = session.position, session.parts, session.clock
     clock.phase = Phase.AT_BOUNDARY
     parts.seeds.hooks("boundary", position.batches_seen)
-    reached = session.limit_reached()
-    evaluating = evaluation_due(session, reached)
-    if evaluating or log_due(session):
+    reached, evaluating, logging_now = parts.world.first(lambda: due_now(session))  # of several processes rank 0's clock says so
+    if evaluating or logging_now:
         row = loss_row(session, evaluating)
         if evaluating:
             row = evaluated_row(session, row)
         log_row(session, row, evaluating)
     position.boundary_pending = False
-    end_epoch(session)
+    end_epoch(session, ending=bool(reached))
     if reached:
-        session.stop(reached)
+        session.end(reached)
+    if parts.agreement is not None:
+        parts.agreement.settle_wishes(session)
     if parts.interrupts.requested and not position.stopped_because:
         leave(session)
     save_if_due(session, evaluated=evaluating)
     session.plan_next_boundary()
     clock.phase = Phase.BETWEEN_STEPS
+
+
+def due_now(session: Session) -> tuple[str, bool, bool]:
+    """What ends the run by its length, whether the validation split is measured now, and whether a row is logged."""
+    reached = session.limit_reached()
+    return reached, evaluation_due(session, reached), log_due(session)
 
 
 def evaluation_due(session: Session, reached: str) -> bool:
@@ -65,21 +72,22 @@ def evaluated_row(session: Session, row: dict[str, float]) -> dict[str, float]:
     return row
 
 
-def end_epoch(session: Session) -> None:
-    """Tell hooks of the end of an epoch, once, and let the batch grow."""
+def end_epoch(session: Session, ending: bool) -> None:
+    """Tell hooks of the end of an epoch, once, and let the batch grow, unless the run ends here."""
     position, parts = session.position, session.parts
     if position.plan.index_of(position.batches_seen) != 0 or position.epoch_ended_at == position.batches_seen:
         return
     position.epoch_ended_at = position.batches_seen
     for hook in parts.hooks.on_train_epoch_end:
         hook(session, parts.system)
-    grow(session)
+    if not (ending or position.stopped_because):
+        grow(session)
 
 
 def grow(session: Session) -> None:
     """From this epoch's end on a larger batch, where growth is due."""
     parts = session.parts
-    if parts.growth is None or reached_end(session):
+    if parts.growth is None:
         return
     plan = parts.growth.at_epoch_end(session.position.plan, session.position.batches_seen)
     if plan is not None:
@@ -87,19 +95,14 @@ def grow(session: Session) -> None:
         parts.growth.apply(parts.optimizer, parts.base_learning_rate)
 
 
-def reached_end(session: Session) -> bool:
-    """Whether the run ends here."""
-    return bool(session.position.stopped_because or session.limit_reached())
-
-
 def save_if_due(session: Session, *, evaluated: bool) -> None:
     """Write a checkpoint if one is due; else hold the weights in memory, should they be among the best."""
-    saver = session.parts.saver
-    if saver.due(session, evaluated):
+    saver, world, saved = session.parts.saver, session.parts.world, False
+    if world.first(lambda: saver.due(session, evaluated)):
         check_now(session)
-        if saver.save(session):
-            return
-    saver.hold(session)
+        saved = world.first(lambda: saver.save(session))
+    if not (saved and world.is_main):  # what rank 0 has on disk the others have in memory
+        saver.hold(session)
 
 
 def leave(session: Session) -> NoReturn:
@@ -107,11 +110,11 @@ def leave(session: Session) -> NoReturn:
     check_now(session)
     parts, step = session.parts, session.position.step
     name = parts.interrupts.name
-    if not parts.saver.save(session):
+    if not parts.world.first(lambda: parts.saver.save(session)):
         why = "the checkpoint could not be written; an earlier one may be there"
         fix = f"free some space, then: {parts.continue_with}"
         raise TrainwrightError(f"{name}: stopped at step {step} without saving", why=why, fix=fix)
-    requeued = requeue() if parts.interrupts.requeues else ""
+    requeued = parts.world.first(requeue) if parts.interrupts.requeues else ""
     raise Interrupted(f"{name}: stopped and saved at step {step}{requeued}", fix=f"continue with: {parts.continue_with}")
 
 
@@ -120,7 +123,8 @@ def check_now(session: Session, weights: bool = True) -> None:
     losses = session.logs.running_loss
     if session.position.step > session.position.last_row[0] and losses.steps:
         judge(session, losses.means()["loss"])
-    if weights and session.parts.config.recovery.not_finite != "ignore" and not bool(weights_finite(session)):
+    judged = weights and session.parts.config.recovery.not_finite != "ignore"
+    if judged and session.parts.world.any(not bool(weights_finite(session))):
         judge(session, float("nan"))
 
 
@@ -161,7 +165,7 @@ def evaluate(session: Session, trained: dict[str, float]) -> dict[str, float]:
         clock.phase = Phase.EVALUATING
         metrics = {} if parts.validation is None else metrics_of(session, parts.validation, "validation")
         clock.phase = Phase.AT_BOUNDARY
-        found = trained | {f"train/{name}": value for name, value in metrics_now.values().items()}
+        found = parts.world.broadcast(trained | {f"train/{name}": value for name, value in metrics_now.values().items()})
     metrics_now.reset()
     clock.evaluation_interval.done()
     session.position.evaluated_at = session.position.step
@@ -178,8 +182,9 @@ def hear_evaluation(session: Session, metrics: dict[str, float], trained: dict[s
     parts.rates.observe(value, trained | {f"validation/{name}": each for name, each in metrics.items()} | metrics)
     for hook in parts.hooks.on_validation_end:
         hook(session, parts.system, metrics)
-    if sum(bool(hook(session, parts.system)) for hook in parts.hooks.should_early_stop):  # every one is asked
-        session.stop("early_stopping")
+    asked = [bool(hook(session, parts.system)) for hook in parts.hooks.should_early_stop]
+    if parts.world.any(any(asked)):
+        session.end("early_stopping")
 
 
 def log_row(session: Session, row: dict[str, float], evaluated: bool) -> None:

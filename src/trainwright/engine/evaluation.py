@@ -105,7 +105,7 @@ def taken_in_order(rows: Rows, start: int, end: int, interrupts: Interrupts | No
     """Rows `start` to `end`. Raises EvaluationInterrupted for a signal, DataError when they do not come in time."""
     if interrupts is None:
         return rows.take(torch.arange(start, end))
-    if interrupts.requested:
+    if interrupts.asked():
         raise EvaluationInterrupted
     try:
         with interrupts.waits:

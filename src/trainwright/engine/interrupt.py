@@ -17,6 +17,7 @@ from types import FrameType
 from typing import Any, Self
 
 from trainwright.config.errors import DataError
+from trainwright.parallel.world import World
 
 LISTENED = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name)]
 """USR1 is what Slurm sends before the time is over (`--signal=USR1@120`): save, and ask to be started again."""
@@ -90,9 +91,13 @@ class Interrupts:
     the main thread a signal, whose handler raises Waited in it.
     """
 
-    def __init__(self, limit: float | None = None) -> None:
-        """`limit`: seconds that a wait for data may take."""
+    def __init__(self, limit: float | None = None, world: World | None = None) -> None:
+        """`limit`: seconds that a wait for data may take. `world`: the processes that act on a signal together."""
         self.requested = 0
+        """The signal that the run acts on: the one heard, or, of several processes, the one that they agreed on."""
+        self.heard = 0
+        """The signal that came to this process."""
+        self.world = world or World()
         self.waits = Waits(limit)
         self._before: dict[int, Any] = {}
         self._asked: float | None = None
@@ -133,15 +138,29 @@ class Interrupts:
 
     def request(self, number: int = signal.SIGINT) -> None:
         """Ask for the same as the signal would."""
-        self.requested = int(number)
+        self.heard = int(number)
+        if self.world.size == 1:
+            self.requested = self.heard
+
+    def agree(self, heard: list[int]) -> None:
+        """Take in what each process heard: the first of them that heard any signal decides which it is."""
+        self.requested = self.requested or next(filter(None, heard), 0)
+
+    def asked(self) -> int:
+        """The signal to act on; of several processes, one that any of them has heard until now, so that all of them ask at once."""
+        if self.world.size > 1 and not self.requested:
+            self.agree(self.world.gather(self.heard))
+        return self.requested
 
     def _heard(self, number: int, frame: FrameType | None) -> None:
         if os.getpid() != self._process:
             self._heard_by_child(number)
         elif self._ends is not None:
             self._end_wait()
-        elif not self.requested:
-            self.requested, self._asked = number, time.monotonic()
+        elif not self.heard:
+            self.request(number)
+            if self.requested:  # of several processes none may end a wait, and leave the others waiting for its step
+                self._asked = time.monotonic()
             again = "" if number in UNLESS_TAKEN else "; once more leaves at once"
             with suppress(OSError):  # the terminal may be gone; os.write, since a signal may come while a print is under way
                 os.write(2, f"\n{signal.Signals(number).name}: saving at the end of this step{again}\n".encode())

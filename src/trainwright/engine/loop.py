@@ -36,7 +36,9 @@ def train(session: Session) -> None:
     session.parts.seeds.hooks("boundary", position.batches_seen)
     for hook in hooks.on_train_start:
         hook(session, system)
-    if position.boundary_pending or session.limit_reached():
+    if session.parts.agreement is not None:
+        session.parts.agreement.settle_wishes(session)
+    if position.boundary_pending or session.parts.world.first(session.limit_reached):
         boundary(session)  # an evaluation that a signal cut short, or a run without a step left to make
     session.plan_next_boundary()
     clock.first_step_after = process_seconds()
@@ -58,7 +60,7 @@ def train(session: Session) -> None:
 def train_epoch(session: Session) -> None:
     """The steps of this epoch that are still to be made."""
     position, parts, clock = session.position, session.parts, session.clock
-    plan, interrupts = position.plan, parts.interrupts
+    plan, interrupts, agreement = position.plan, parts.interrupts, parts.agreement
     order = order_of(parts.train, parts.seed, position.epoch, plan.rows).to(parts.order_device)
     first, position.epoch_ended_at = plan.index_of(position.batches_seen), -1
     if first == 0:
@@ -66,7 +68,9 @@ def train_epoch(session: Session) -> None:
         for hook in parts.hooks.on_train_epoch_start:
             hook(session, parts.system)
     for index in range(first, plan.steps_per_epoch):
-        if perf_counter() >= clock.next_due_at:
+        if agreement is not None:
+            agreement.exchange(session)
+        elif perf_counter() >= clock.next_due_at:
             clock.next_boundary = position.batches_seen + 1  # something is due by the clock: after this step
         if position.batches_seen not in position.skipped_batches:
             start, end = plan.bounds(index)
@@ -109,7 +113,7 @@ def leave_without_data(session: Session, error: BaseException) -> NoReturn:
 
 def end_with_data(session: Session) -> None:
     """End the run because a stream that can be read once was read."""
-    session.stop("data_ended")
+    session.end("data_ended")
     boundary(session)
 
 

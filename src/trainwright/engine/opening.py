@@ -12,6 +12,7 @@ import torch
 from trainwright.config import registry
 from trainwright.config.errors import ConfigError
 from trainwright.data.rows import Rows
+from trainwright.engine.agreement import Agreement
 from trainwright.engine.assembly import Assembly
 from trainwright.engine.callbacks import Callback, EarlyStop
 from trainwright.engine.callbacks.base import Hooks, check_signatures
@@ -33,6 +34,7 @@ from trainwright.engine.precision import Precision
 from trainwright.engine.progress import progress
 from trainwright.engine.randomness import StepSeeds
 from trainwright.engine.recovery import Buffers
+from trainwright.engine.running import RunningLoss
 from trainwright.engine.running_metrics import RunningMetrics
 from trainwright.engine.saving import Saver
 from trainwright.engine.session import Session
@@ -70,7 +72,7 @@ class Opening:
         """A session that trains in the directory `run`, with the system on its device."""
         made = self._assembled(system, train, validation is not None)
         hooks = Hooks([*self._callbacks(made, validation is not None), *unsaved_watch(system)], system)
-        trackers = [registry.build("tracker", options, folder=run) for options in self.config.trackers]
+        trackers = [registry.build("tracker", options, folder=run) for options in self.config.trackers if self.world.is_main]
         parts = self._parts(made, train, validation, run, interrupts)
         return self._begun(replace(parts, hooks=hooks, trackers=trackers, active=active or Active()), made)
 
@@ -130,7 +132,7 @@ class Opening:
             trackers=[],
             saver=Saver.of(run / CHECKPOINTS, saving, made.plan, rolls_back=config.recovery.rolls_back),
             interrupts=interrupts,
-            seeds=StepSeeds(self.seed, device),
+            seeds=StepSeeds(self.seed, device, self.world.rank),
             precision=precision,
             backward=Backward(),
             active=Active(),
@@ -139,13 +141,15 @@ class Opening:
             manual=not getattr(system, "automatic_optimization", True),
             measures_norm=measures_norm,
             world=self.world,
+            agreement=None if self.world.size == 1 else Agreement(self.world),
             continue_with=self.continue_with or f"trainwright resume {run}",
         )
 
     def _begun(self, parts: Parts, made: Assembly) -> Session:
         """The session, which the system is told of."""
         copies = self.device.type == "cuda" and self.config.modes.compile is not None
-        session = Session(Position(made.plan), parts, Logs(RunningMetrics(parts.system, copies=copies)), Clock.of(self.config, made.plan))
+        logs = Logs(RunningMetrics(parts.system, copies=copies), RunningLoss(self.world))
+        session = Session(Position(made.plan), parts, logs, Clock.of(self.config, made.plan))
         attach = getattr(parts.system, "attach", None)
         if attach is not None:
             attach(session)
@@ -170,7 +174,7 @@ class Opening:
     def _callbacks(self, made: Assembly, validated: bool) -> list[Callback]:
         """Those of the configuration, those given, early stopping, and progress, which tells what the others did."""
         asked, early = self.asked(), self._early_stop(made.monitor) if validated else []
-        silent = self.console is False or self.config.progress == "none"
+        silent = self.console is False or self.config.progress == "none" or not self.world.is_main
         shown = [] if silent else [progress(None if self.console is True else self.console, self.config.progress)]  # type: ignore[arg-type]
         steps = [SchedulerSteps()] if made.own is not None and made.own.schedulers else []
         return [*asked, *self.callbacks, *steps, *early, *shown]

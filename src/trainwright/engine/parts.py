@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from trainwright.data.rows import Rows
+from trainwright.engine.agreement import Agreement
 from trainwright.engine.callbacks.base import Hooks
 from trainwright.engine.config import TrainerConfig
 from trainwright.engine.feed import Feed
@@ -86,6 +87,8 @@ class Parts:
     """Whether every step needs the norm of its gradient."""
     world: World
     """The processes that train together."""
+    agreement: Agreement | None
+    """How they come to act alike; None for one process."""
     continue_with: str
     """The command that continues this run, for a person to copy."""
     media_folder: Path | None = None

@@ -27,10 +27,11 @@ class StepSeeds:
     So a step, an evaluation, and what callbacks draw between them are the same in a run that was never interrupted and in one that was.
     """
 
-    def __init__(self, seed: int, device: torch.device) -> None:
+    def __init__(self, seed: int, device: torch.device, rank: int = 0) -> None:
+        """`rank`: that of this process; each draws other numbers in its steps, and rank 0 those of a run in one process."""
         self.generator = device_generator(device)
         self._keys = {purpose: fold(seed, purpose) for purpose in ("step", "evaluation", "batch_start", "boundary", "epoch_start")}
-        self._steps = self._keys["step"]
+        self._steps = self._keys["step"] if rank == 0 else fold(seed, "step of a rank", rank)
         self._others = [] if self.generator is torch.default_generator else [torch.default_generator]
 
     def step(self, batch_number: int) -> None:

@@ -59,7 +59,7 @@ def settled(session: Session, gradient: Gradient, batch: Batch, rows: int, conte
                 raise
             smaller(session, rows, error)
         else:
-            if precision.scaler is None or precision.scaler.finite:
+            if precision.scaler is None or not parts.world.any(precision.overflowed):
                 if precision.scaler is not None:
                     precision.scaler.stepped()
                 if record_losses(session, losses):
@@ -84,7 +84,8 @@ def undo_step(session: Session, before: list[Tensor]) -> None:
 
 def record_losses(session: Session, losses: list[Loss]) -> bool:
     """Take in the losses of a gradient that is whole; with the policy `skip` only if all of it is finite, which the host waits for."""
-    if session.parts.config.recovery.not_finite == "skip" and not all_finite(session, losses):
+    skips = session.parts.config.recovery.not_finite == "skip"
+    if skips and session.parts.world.any(not all_finite(session, losses)):
         skip_batch(session, "the loss or the gradient is not finite")
         return False
     logs, batches_seen = session.logs, session.position.batches_seen
@@ -128,6 +129,8 @@ def smaller(session: Session, rows: int, error: BaseException) -> None:
         fix = "use a smaller model, trainer.precision: bf16, or trainer.modes.activation_checkpointing"
         raise TrainwrightError("memory runs out with a single row", where=f"step {session.step}", why=why, fix=fix) from error
     session.plan = replace(plan, micro_batch_size=-(-tried // 2))
+    if session.parts.agreement is not None:
+        session.parts.agreement.fitting = session.plan.micro_batch_size
     if session.device.type == "cuda":
         torch.cuda.empty_cache()
     log.warning(
@@ -143,7 +146,7 @@ def judge(session: Session, mean: float) -> None:
     policy = session.config.recovery.not_finite
     if math.isfinite(mean) or policy == "ignore":
         return
-    found = session.running_loss.first_not_finite()
+    found = first_not_finite(session)
     used = (batch_number for batch_number in range(session.batches_seen - 1, -1, -1) if batch_number not in session.skipped_batches)
     batch_number = next(used, 0) if found is None else found
     if policy == "rollback":
@@ -157,6 +160,13 @@ def judge(session: Session, mean: float) -> None:
         why=f"it became so in steps {since + 1} to {at}, with learning rate {rate:.3g}; nothing was saved since{finding}",
         fix="lower trainer.optimizer.learning_rate, set trainer.clip.norm: 1.0, or look for infinite values in the data",
     )
+
+
+def first_not_finite(session: Session) -> int | None:
+    """The number of the first batch since the last row whose loss was not finite, in any of the processes; None when no single one was."""
+    found = session.logs.running_loss.first_not_finite()
+    first = session.parts.world.min(math.inf if found is None else float(found))
+    return None if math.isinf(first) else int(first)
 
 
 def weights_finite(session: Session) -> Tensor:

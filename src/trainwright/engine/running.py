@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from trainwright.engine.system import Loss
+from trainwright.parallel.world import World
 
 PIECES = 256
 """Scalars that are joined into one tensor, so that a long time between two rows does not hold thousands of small ones."""
@@ -96,7 +97,9 @@ class Term:
 class RunningLoss:
     """Losses and items of the steps since the last logged row and since the last evaluation, read only when a row is logged."""
 
-    def __init__(self) -> None:
+    def __init__(self, world: World | None = None) -> None:
+        """`world`: the processes whose losses make one mean."""
+        self.world = world or World()
         self.reset()
 
     def reset(self) -> None:
@@ -135,14 +138,24 @@ class RunningLoss:
 
     def means(self) -> dict[str, float]:
         """`loss` and `loss/<part>` per item since the last row; NaN before the first step. Waits for the device."""
-        return means_of(self._read())
+        return means_of(self._of_all(self._read()))
 
     def means_since_evaluation(self) -> dict[str, float]:
         """As `means`, since the last evaluation; nothing when there was no step. Waits for the device."""
         sums = {name: Sum(each.parts) for name, each in self._evaluation.items()}
         for name, each in self._read().items():
             sums.setdefault(name, Sum()).add(each.parts)
-        return means_of(sums) if sums["loss"].parts or sums["items"].parts else {}
+        return means_of(self._of_all(sums)) if sums["loss"].parts or sums["items"].parts else {}
+
+    def _of_all(self, sums: dict[str, Sum]) -> dict[str, Sum]:
+        """The sums over all processes: exact, so that no order of adding them changes a bit."""
+        if self.world.size == 1:
+            return sums
+        whole: dict[str, Sum] = {}
+        for theirs in self.world.gather({name: each.parts for name, each in sums.items()}):
+            for name, parts in theirs.items():
+                whole.setdefault(name, Sum()).add(parts)
+        return whole
 
     def row_logged(self, evaluated: bool) -> None:
         """Begin the next row, and with an evaluation the time until the next one."""

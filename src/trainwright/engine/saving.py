@@ -17,7 +17,7 @@ from trainwright.checkpoint.names import second_name
 from trainwright.checkpoint.options import CheckpointConfig
 from trainwright.checkpoint.retention import BeforeRow, BestK, LastK, Permanent, Policy, Retention
 from trainwright.checkpoint.snapshot import Snapshot, SnapshotMemory, TensorFiles, Torn, size_of
-from trainwright.checkpoint.store import CheckpointStore
+from trainwright.checkpoint.store import Checkpoint, CheckpointStore
 from trainwright.checkpoint.writer import all_of, json_bytes
 from trainwright.config.errors import Interrupted
 from trainwright.engine.interval import Interval
@@ -36,6 +36,7 @@ from trainwright.engine.save_order import (
 )
 from trainwright.engine.state import EVALUATED, SYSTEM, Weights, evaluated_weights, restore, state_of
 from trainwright.engine.timing import Timing
+from trainwright.parallel.world import World
 
 if TYPE_CHECKING:
     from trainwright.engine.session import Session
@@ -316,7 +317,8 @@ class Saver:
         Raises RunError when none is usable.
         """
         self.wait()
-        checkpoint = self.store.latest(until)
+        world = session.parts.world
+        checkpoint = self._newest(world, until)
         if checkpoint is None:
             return False
         restore(session, checkpoint)
@@ -325,11 +327,18 @@ class Saver:
         self._values, self._missed = dict(session.best.entries), False
         self._drop(list(self._held))
         self._saved_step = None if session.boundary_pending else session.step
-        if until is not None:
+        if until is not None and world.is_main:
             self.store.forget_after(session.step)
             self.store.record(session.step)
             self.store.point()
         return True
+
+    def _newest(self, world: World, until: int | None) -> Checkpoint | None:
+        """The newest good checkpoint; of several processes rank 0 chooses it for all."""
+        if world.size == 1:
+            return self.store.latest(until)
+        step = world.first(lambda: None if (found := self.store.latest(until)) is None else found.manifest.step)
+        return None if step is None else self.store.at(step)
 
     def settle(self, session: Session) -> None:
         """Leave the checkpoints as saving left them: a process may have been killed between writing one and what follows from that."""
@@ -375,6 +384,8 @@ class Saver:
         """Save before an error ends the run, if it came between two steps and the loss is finite; never raises."""
         from trainwright.engine.boundary import check_now
 
+        if session.parts.world.size > 1:
+            return  # the others are not at this place, and would be waited for
         left_at_once = isinstance(error, Interrupted) or session.interrupts.requested
         place = where_raised(error)
         if left_at_once or not self.config.on_exception or session.step == 0 or place == "elsewhere":

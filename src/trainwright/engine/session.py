@@ -57,7 +57,18 @@ class Session(Forwarding):
         self.logs.log(name, value, reduce)
 
     def stop(self, reason: str) -> None:
-        """End the run at the next step boundary, saved as one that is done; `reason` is kept in the results."""
+        """End the run at the next step boundary, saved as one that is done; `reason` is kept in the results.
+
+        A callback of any one process may ask for it: all of them end after the same step.
+        """
+        agreement = self.parts.agreement
+        if agreement is None:
+            self.end(reason)
+        else:
+            agreement.wish = agreement.wish or reason
+
+    def end(self, reason: str) -> None:
+        """End the run here, which all its processes do at this place."""
         self.position.stopped_because = self.position.stopped_because or reason
         self.clock.next_boundary = self.position.batches_seen
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
@@ -17,6 +18,7 @@ from trainwright.engine.session import Session
 from trainwright.engine.system import System
 from trainwright.engine.watchdog import Watchdog
 from trainwright.nn.modes import tf32_mode
+from trainwright.parallel.world import World
 
 
 @contextmanager
@@ -26,6 +28,21 @@ def surroundings(config: TrainerConfig, system: System, device: torch.device) ->
     tf32 = tf32_mode(cudnn=True, matmul=True) if config.precision.type == "tf32" else nullcontext()
     with generators_restored(device), tf32, modes(config.modes, system, device) as active:  # type: ignore[arg-type]
         yield active
+
+
+@contextmanager
+def rank_0_speaks(world: World) -> Iterator[None]:
+    """Of several processes rank 0 alone says what all of them meet; the others say what goes wrong in them."""
+    if world.is_main:
+        yield
+        return
+    logger = logging.getLogger("trainwright")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 @contextmanager

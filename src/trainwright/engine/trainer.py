@@ -31,7 +31,7 @@ from trainwright.engine.plan import Plan, automatic_batch_size
 from trainwright.engine.result import FitResult, finish
 from trainwright.engine.sanity import sanity_check
 from trainwright.engine.session import Session
-from trainwright.engine.surroundings import hooked, surroundings, told_when_stopped, watched
+from trainwright.engine.surroundings import hooked, rank_0_speaks, surroundings, told_when_stopped, watched
 from trainwright.engine.system import System
 from trainwright.engine.tuning.settle import without_auto
 from trainwright.parallel.launched import ensure_together
@@ -128,7 +128,8 @@ class Trainer:
         try:
             limit = None if getattr(train, "sequential", False) else config.loader.timeout  # to pass over batches may take long
             seconds = None if limit is None else limit.seconds
-            with surroundings(config, system, self.device) as active, Interrupts(seconds) as interrupts:
+            speaking = rank_0_speaks(self.world)
+            with speaking, surroundings(config, system, self.device) as active, Interrupts(seconds, self.world) as interrupts:
                 self.config = without_auto(self, system, train, run=run, resume=resume, active=active)
                 session = self.opening.session(system, train, validation, run, interrupts, active)
                 session.clock.on_first_step, session.position.fork = on_first_step, fork

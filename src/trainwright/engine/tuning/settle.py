@@ -22,6 +22,7 @@ from trainwright.engine.tuning.batch_size import FINE, GRAIN, Agree, BatchTuning
 from trainwright.engine.tuning.learning_rate import RangeTest, range_test
 from trainwright.engine.tuning.record import Tuning, chosen_before
 from trainwright.engine.tuning.trials import Bench, Trial, trial_session
+from trainwright.parallel.world import World
 
 if TYPE_CHECKING:
     from trainwright.engine.trainer import Trainer
@@ -46,7 +47,6 @@ def without_auto(
     *,
     run: Path | None = None,
     resume: bool = False,
-    agree: Agree = int,
     active: Active | None = None,
 ) -> Any:
     """The trainer's section with a number wherever it says `auto`; itself when it says so nowhere.
@@ -62,9 +62,9 @@ def without_auto(
         config = taken(config, chosen_before(run))
     if not asks(config):
         return config
-    tuning = tuned(with_config(trainer, config), system, rows, agree, active)
+    tuning = tuned(with_config(trainer, config), system, rows, trainer.world, active)
     log.info("%s", tuning.text())
-    if run is not None:
+    if run is not None and trainer.world.is_main:
         tuning.write(run)
     return taken(config, tuning.chosen)
 
@@ -96,13 +96,17 @@ def with_config(trainer: Trainer, config: Any) -> Trainer:
     return type(trainer)(config, seed=trainer.seed, device=trainer.device, console=False)
 
 
-def tuned(trainer: Trainer, system: System, rows: Rows, agree: Agree = int, active: Active | None = None) -> Tuning:
-    """Measure what the section leaves to be measured: the sizes first, then the learning rate with them."""
+def tuned(trainer: Trainer, system: System, rows: Rows, world: World | None = None, active: Active | None = None) -> Tuning:
+    """Measure what the section leaves to be measured: the sizes first, then the learning rate with them.
+
+    Each process of `world` measures for itself; then they take the smallest size that any of them chose, and the rate of rank 0.
+    """
+    world = world or World()
     config, tuning = trainer.config, Tuning()
     check(config)
     request = Request(config, len(rows), system)
     if request.option:
-        tuning.batch = tuned_batch(trainer, system, rows, request, agree, active)
+        tuning.batch = tuned_batch(trainer, system, rows, request, world.min, active)
         tuning.chosen[request.option] = tuning.batch.chosen
         if request.option == "batch_size" and "micro_batch_size" in request.asked:
             tuning.chosen["micro_batch_size"] = tuning.batch.chosen // request.multiple
@@ -110,7 +114,7 @@ def tuned(trainer: Trainer, system: System, rows: Rows, agree: Agree = int, acti
         tuning.chosen |= request.follows()
     config = taken(config, tuning.chosen)
     if learning_rate_of(config.optimizer) == AUTO:
-        tuning.rate = tuned_rate(with_config(trainer, config), system, rows, active)
+        tuning.rate = world.broadcast(tuned_rate(with_config(trainer, config), system, rows, active))
         tuning.chosen[RATE] = tuning.rate.chosen if tuning.rate.chosen is not None else default_rate(config.optimizer)
     return tuning
 

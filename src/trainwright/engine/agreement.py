@@ -1,0 +1,59 @@
+"""What several processes of a run tell each other while they train, so that each decision is made by all of them at the same step."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from trainwright.parallel.world import Gathering, World
+
+if TYPE_CHECKING:
+    from trainwright.engine.session import Session
+
+log = logging.getLogger("trainwright.engine")
+
+
+class Agreement:
+    """Before every batch each process tells what it met and reads, without waiting, what all told before the batch that was just made.
+
+    So a signal that any of them heard, a time that is over by the clock of rank 0, memory that ran out on one of them and a callback that
+    wants to stop take effect after the same step on all. A run in one process has none of this.
+    """
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.fitting = math.inf
+        """Rows of the largest micro-batch that fits in memory here, once a larger one did not."""
+        self.wish = ""
+        """Why a callback of this process wants to stop."""
+        self._underway: Gathering | None = None
+
+    def exchange(self, session: Session) -> None:
+        """Tell what this process met, and take in what all of them told one batch ago."""
+        before = self._underway
+        late = self.world.is_main and time.perf_counter() >= session.clock.next_due_at
+        self._underway = self.world.start_gather([session.parts.interrupts.heard, late, self.fitting, bool(self.wish)])
+        if before is not None:
+            self._take_in(session, before.read())
+
+    def _take_in(self, session: Session, told: list[list[float]]) -> None:
+        heard, late, fitting, wishes = zip(*told, strict=True)
+        position = session.position
+        session.parts.interrupts.agree([int(each) for each in heard])
+        if any(late):
+            session.clock.next_boundary = position.batches_seen + 1
+        if min(fitting) < position.plan.micro_batch_size:
+            position.plan = replace(position.plan, micro_batch_size=int(min(fitting)))
+            log.info("memory ran out in another process: pieces of %d rows from step %d on", int(min(fitting)), position.step)
+        if any(wishes):
+            self.settle_wishes(session)
+
+    def settle_wishes(self, session: Session) -> None:
+        """End the run where a callback of any process wants to; called by all of them between two steps."""
+        reason = next((each for each in self.world.gather(self.wish) if each), "")
+        self.wish = ""
+        if reason:
+            session.end(reason)
