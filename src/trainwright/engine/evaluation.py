@@ -14,7 +14,6 @@ from trainwright.data.rows import Rows
 from trainwright.engine.callbacks.base import Listeners
 from trainwright.engine.interrupt import Interrupts, Waited, WaitedTooLong, too_late
 from trainwright.engine.outputs import in_float32, join
-from trainwright.engine.pieces import is_ready
 from trainwright.engine.randomness import device_generator
 from trainwright.engine.recovery import out_of_memory
 from trainwright.engine.system import Batch, Loss, StepContext, System, rows_in, to_device
@@ -170,8 +169,8 @@ def outputs_of(
     context = StepContext(0, 0, 0.0, device_generator(device))
     step = step or (lambda batch: system.evaluation_step(batch, context))
     pieces: list[dict[str, Tensor]] = []
-    start, size = 0, 1 if is_ready(rows) else batch_size
-    if is_ready(rows) and hasattr(rows, "begin_epoch"):
+    start, size = 0, 1 if rows.batched else batch_size
+    if rows.batched:
         rows.begin_epoch(0, 0)
     with eval_mode(system):  # type: ignore[arg-type]
         while start < len(rows):
@@ -188,7 +187,7 @@ def outputs_of(
                 continue
             for hook in after:
                 hook(batch, len(pieces), outputs)
-            if not pieces and getattr(system, "own_metrics", False) and not is_ready(rows):
+            if not pieces and getattr(system, "own_metrics", False) and not rows.batched:
                 check_rows(outputs, rows_in(batch))
             pieces.append(in_float32(outputs))
             start += size
