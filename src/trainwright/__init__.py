@@ -30,10 +30,11 @@ if TYPE_CHECKING:
     from trainwright.config.own_parts import make as make
     from trainwright.config.own_parts import register as register
     from trainwright.config.scheduled import Scheduled as Scheduled
-    from trainwright.data.rows import Rows as Rows
     from trainwright.engine.callbacks.base import Callback as Callback
     from trainwright.engine.system import Loss as Loss
     from trainwright.engine.system import StepContext as StepContext
+    from trainwright.metrics.asked import named_metrics as named_metrics
+    from trainwright.metrics.base import Metric as Metric
     from trainwright.nn.counting import n_params as n_params
     from trainwright.nn.dims import append_dims as append_dims
     from trainwright.nn.modes import eval_mode as eval_mode
@@ -66,7 +67,6 @@ _WHERE = {
     "tf32_mode": "trainwright.nn.modes",
     "Callback": "trainwright.engine.callbacks.base",
     "CSVLogger": "trainwright.tracking.csv_logger",
-    "Rows": "trainwright.data.rows",
     "System": "trainwright.systems.base",
     "BaseModule": "trainwright.systems.configurable",
     "BaseObject": "trainwright.systems.configurable",
@@ -82,6 +82,8 @@ _WHERE = {
     "arguments": "trainwright.config.own_arguments",
     "load_weights": "trainwright.checkpoint.weights",
     "download_file": "trainwright.checkpoint.download",
+    "Metric": "trainwright.metrics.base",
+    "named_metrics": "trainwright.metrics.asked",
     "inspect": "trainwright.api.inspect",
     "n_params": "trainwright.nn.counting",
     "append_dims": "trainwright.nn.dims",
@@ -101,8 +103,8 @@ __all__ = [
     "ExponentialLR",
     "InverseLR",
     "Loss",
+    "Metric",
     "Part",
-    "Rows",
     "Run",
     "Scheduled",
     "StepContext",
@@ -124,6 +126,7 @@ __all__ = [
     "load_weights",
     "make",
     "n_params",
+    "named_metrics",
     "register",
     "tf32_mode",
     "train",

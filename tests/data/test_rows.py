@@ -9,8 +9,7 @@ import torch
 from torch.utils.data import Dataset
 
 from trainwright.config.errors import DataError
-from trainwright.data.dataset_rows import DatasetRows
-from trainwright.data.rows import TensorRows
+from trainwright.data.rows import DatasetRows, TensorRows
 
 
 class Squares(Dataset[Any]):

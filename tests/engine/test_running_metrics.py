@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -12,7 +13,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from trainwright.config.errors import ConfigError
-from trainwright.engine.running_metrics import GATHERED_BYTES, OfRecentRows, RunningMetrics
+from trainwright.engine.running_metrics import GATHERED_BYTES, RunningMetrics
+from trainwright.metrics.base import Metric
 from trainwright.metrics.recent import KEPT_BYTES
 from trainwright.systems.plain import PlainSystem
 
@@ -51,13 +53,16 @@ def test_training_metrics_are_the_same_to_the_bit_whenever_they_were_saved(sizes
 def test_rows_are_handed_on_together_after_a_restart_whatever_order_a_file_has_their_names_in() -> None:
     updates: list[int] = []
 
-    class Summed(OfRecentRows):
-        def update(self, outputs: dict[str, Tensor]) -> None:
+    class Summed(Metric):
+        def update(self, outputs: Mapping[str, Tensor], batch: Any = None) -> None:
             updates.append(len(outputs["z"]))
 
+        def compute(self) -> dict[str, float]:
+            return {}
+
     class Own:
-        def training_metrics(self) -> Summed:
-            return Summed(dict)
+        def metrics(self) -> Summed:
+            return Summed()
 
     running = RunningMetrics(Own())
     running.add({"z": torch.zeros(3), "a": torch.zeros(3)})

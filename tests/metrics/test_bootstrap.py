@@ -6,8 +6,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from trainwright.metrics import PARTS, Outcome, compute_one, difference_interval, intervals, options
-from trainwright.metrics.base import Additive, Ordered
 from trainwright.metrics.evaluate import instance
+from trainwright.metrics.formulas import Additive, Ordered
 
 
 def outcome_of(kind: str, rows: int, seed: int, noise: float = 1.0) -> Outcome:

@@ -90,7 +90,7 @@ def measure(
         outcomes[split] = {name: model.outcome(name, found[f"{name}.truth"], found[f"{name}.scores"]) for name in prepared.targets}
         losses[split] = {name: found[f"{name}.loss"] for name in prepared.targets}
         metrics[split] = {name: compute(outcome, metrics_of(prepared, name)) for name, outcome in outcomes[split].items()}
-        put_loss(metrics[split], system.metrics(outputs)["loss"])
+        put_loss(metrics[split], sum(head.weight * float(outputs[f"{head.name}.loss"].double().mean()) for head in system.heads))
     return outcomes, losses, metrics
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
@@ -67,3 +68,9 @@ class Bytes(int):
             "examples": ["4 GiB", "500 MB"],
             "x-type": "size",
         }
+
+
+def size_text(count: float) -> str:
+    """A number of bytes for a reader, with three digits: `1.24 MB`."""
+    power = min(max(int(math.log10(count)) // 3, 0), 4) if count >= 1 else 0
+    return f"{count / 1000**power:.3g} {('B', 'kB', 'MB', 'GB', 'TB')[power]}"

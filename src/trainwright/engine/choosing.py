@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainwright.engine.assembly import normalises_over_batch
-from trainwright.engine.evaluation import outputs_of
+from trainwright.engine.evaluation import computed, metric_of, walk
 from trainwright.engine.pieces import Pieces, order_of
 from trainwright.engine.state import Weights, evaluated_weights
 from trainwright.engine.system import Batch, StepContext
@@ -123,12 +123,14 @@ def measured(session: Session, weights: Weights) -> dict[str, float]:
     if session.validation is None:
         return {}
     session.seeds.evaluation(session.step)
+    metric = metric_of(session.system)
     with weights_inside(session.system, weights), session.precision.evaluation():  # type: ignore[arg-type]
-        outputs = outputs_of(
+        walk(
             session.system,
             session.validation,
+            metric.update,
             batch_size=session.evaluation_batch_size,
             device=session.device,
             interrupts=session.interrupts,
         )
-    return session.system.metrics(outputs)
+    return computed(metric)

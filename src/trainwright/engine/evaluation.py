@@ -1,9 +1,10 @@
-"""Evaluating a split: outputs of every row in order, in evaluation mode, without a graph."""
+"""Evaluating a split: every row in order, in evaluation mode, without a graph; metrics are summed up batch by batch."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from inspect import Parameter, signature
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,10 +14,15 @@ from trainwright.config.errors import FOREIGN, ConfigError
 from trainwright.data.rows import Rows
 from trainwright.engine.callbacks.base import Listeners
 from trainwright.engine.interrupt import Interrupts, Waited, WaitedTooLong, too_late
-from trainwright.engine.outputs import in_float32, join
+from trainwright.engine.outputs import in_float32
+from trainwright.engine.pieces import is_ready
 from trainwright.engine.randomness import device_generator
 from trainwright.engine.recovery import out_of_memory
 from trainwright.engine.system import Batch, Loss, StepContext, System, rows_in, to_device
+from trainwright.metrics.base import Metric
+from trainwright.metrics.group import as_metric, numbers
+from trainwright.metrics.means import MeansOfNumbers
+from trainwright.metrics.whole import WholeOutputs, joined
 from trainwright.nn.modes import eval_mode
 
 if TYPE_CHECKING:
@@ -25,6 +31,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("trainwright.engine")
 
 Step = Callable[[Batch], dict[str, Tensor]]
+TakeIn = Callable[[dict[str, Tensor], Batch], None]
+"""What is done with the outputs of a batch."""
+PLACES = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 
 
 class EvaluationInterrupted(Exception):
@@ -35,29 +44,57 @@ def metrics_of(session: Session, rows: Rows, split: str) -> dict[str, float]:
     """Metrics of a split with the weights that are evaluated, and the hooks of `split` called. Raises EvaluationInterrupted on a signal."""
     hooks, system = session.hooks, session.system
     with session.evaluated_weights():
-        outputs = split_outputs(session, rows, split)
-        metrics = with_logged(system, checked(system.metrics(outputs)))
+        metrics = measure(session, rows, split)
         for hook in getattr(hooks, f"on_{split}_epoch_end"):
             hook(session, system, metrics)
     return metrics
 
 
-def checked(metrics: Any) -> dict[str, float]:
-    """What `metrics` of a system gave. Raises ConfigError for what is no mapping of numbers."""
-    if isinstance(metrics, Mapping):
-        wrong = next((name for name, value in metrics.items() if not isinstance(value, int | float) and not _is_number(value)), None)
-        if wrong is None:
-            return {str(name): value if isinstance(value, float) else float(value) for name, value in metrics.items()}
-        what = f"metric '{wrong}' is a {type(metrics[wrong]).__name__}"
-    else:
-        what = "metrics returned None" if metrics is None else f"metrics returned a {type(metrics).__name__}"
-    raise ConfigError(
-        what, where="metrics(outputs)", why="it gives a mapping of name → number", fix="return {'accuracy': 0.9}, for example"
-    )
+def measure(session: Session, rows: Rows, split: str) -> dict[str, float]:
+    """Metrics of a split with the weights as they are, summed up batch by batch. Raises EvaluationInterrupted on a signal."""
+    metric = metric_of(session.system)
+    walk_split(session, rows, split, Summing(session.system, metric, rows))
+    return with_logged(session.system, computed(metric))
 
 
-def _is_number(value: Any) -> bool:
-    return (isinstance(value, Tensor) and value.numel() == 1) or (hasattr(value, "__float__") and not isinstance(value, str | Tensor))
+def metric_of(system: System) -> Metric:
+    """A new metric of all that a system measures: its own, the mean of each number, or a function of whole outputs that holds them."""
+    own: Callable[..., Any] = system.metrics
+    if must_be_given(own):
+        return WholeOutputs(own)
+    found = own()
+    return MeansOfNumbers() if found is None else as_metric(found)
+
+
+def must_be_given(function: Callable[..., Any]) -> bool:
+    """Whether a function has an argument without a default: `metrics(outputs)` wants those of all rows."""
+    return any(each.default is each.empty and each.kind in PLACES for each in signature(function).parameters.values())
+
+
+@torch.no_grad()
+def computed(metric: Metric) -> dict[str, float]:
+    """The numbers of a metric by name. Raises ConfigError for what is no mapping of numbers."""
+    found = numbers(metric.compute())
+    if "" in found:
+        what, fix = "metrics returned a number without a name", "return {'accuracy': 0.9}, for example"
+        raise ConfigError(what, where="metrics(outputs)", why="it gives a mapping of name → number", fix=fix)
+    return found
+
+
+class Summing:
+    """Shows the outputs of each batch to a metric, and says once what that will hold where it grows with the rows."""
+
+    def __init__(self, system: System, metric: Metric, rows: Rows) -> None:
+        self.system, self.metric, self.rows = system, metric, rows
+
+    def __call__(self, outputs: dict[str, Tensor], batch: Batch) -> None:
+        self.metric.update(outputs, batch)
+        if not vars(self.system).get("_said_held"):
+            vars(self.system)["_said_held"] = True
+            count = len(self.rows) * (rows_in(batch) if is_ready(self.rows) else 1)
+            held = self.metric.memory_of(count)
+            if held:
+                log.info("%s", held)
 
 
 def with_logged(system: System, metrics: dict[str, float]) -> dict[str, float]:
@@ -71,22 +108,23 @@ def with_logged(system: System, metrics: dict[str, float]) -> dict[str, float]:
     return {**logged, **metrics}
 
 
-def split_outputs(session: Session, rows: Rows, split: str) -> dict[str, Tensor]:
-    """What `<split>_step` gives for all rows, the hooks of the split's batches called."""
+def walk_split(session: Session, rows: Rows, split: str, take_in: TakeIn) -> None:
+    """Hand on what `<split>_step` gives for all rows, batch by batch, the hooks of the split's batches called."""
     hooks, system = session.hooks, session.system
     session.seeds.evaluation(session.step)
     context = StepContext(session.step, session.epoch, session.progress, session.seeds.generator)
     given: Callable[..., dict[str, Tensor]] = getattr(system, f"{split}_step", system.evaluation_step)
     step: Step = given if split == "predict" else lambda batch: given(batch, context)
-    session.before_split(rows, context)  # what follows the run is at this moment for an evaluation too, also without training before
+    session.before_split(rows, context)  # what follows the run is at this step for an evaluation too, also without training before
     begin: Callable[[Batch], None] | None = getattr(system, "begin_batch", None)
     begins = [] if begin is None else [lambda batch, _: begin(batch)]
     with eval_mode(system), session.precision.evaluation():  # type: ignore[arg-type]
         for hook in getattr(hooks, f"on_{split}_epoch_start"):
             hook(session, system)
-        return outputs_of(
+        walk(
             system,
             rows,
+            take_in,
             batch_size=session.evaluation_batch_size,
             device=session.device,
             step=step,
@@ -94,6 +132,13 @@ def split_outputs(session: Session, rows: Rows, split: str) -> dict[str, Tensor]
             before=[*begins, *(_of(session, hook) for hook in getattr(hooks, f"on_{split}_batch_start"))],
             after=[_of(session, hook) for hook in getattr(hooks, f"on_{split}_batch_end")],
         )
+
+
+def predictions(session: Session, rows: Rows) -> dict[str, Tensor]:
+    """What `predict_step` gives for all rows, joined in their order."""
+    pieces: list[dict[str, Tensor]] = []
+    walk_split(session, rows, "predict", lambda outputs, batch: pieces.append(outputs))
+    return joined(pieces)
 
 
 def _of(session: Session, hook: Callable[..., None]) -> Callable[..., None]:
@@ -150,9 +195,10 @@ def check_rows(outputs: dict[str, Tensor], rows: int) -> None:
 
 
 @torch.no_grad()
-def outputs_of(
+def walk(
     system: System,
     rows: Rows,
+    take_in: TakeIn,
     *,
     batch_size: int,
     device: torch.device,
@@ -160,23 +206,22 @@ def outputs_of(
     interrupts: Interrupts | None = None,
     before: list[Callable[..., None]] | Listeners = (),
     after: list[Callable[..., None]] | Listeners = (),
-) -> dict[str, Tensor]:
-    """What `step` (else `system.evaluation_step`) gives for all rows in their order, joined (rows first), on the device.
+) -> None:
+    """Hand on what `step` (else `system.evaluation_step`) gives for all rows in their order: `take_in(outputs, batch)`, rows first.
 
     `before(batch, index)` and `after(batch, index, outputs)` are called round each batch. When memory runs out the batches become smaller.
     Raises EvaluationInterrupted between two batches, or while one is waited for, once `interrupts` heard a signal.
     """
     context = StepContext(0, 0, 0.0, device_generator(device))
     step = step or (lambda batch: system.evaluation_step(batch, context))
-    pieces: list[dict[str, Tensor]] = []
-    start, size = 0, 1 if rows.batched else batch_size
-    if rows.batched:
+    start, size, index = 0, 1 if is_ready(rows) else batch_size, 0
+    if is_ready(rows) and hasattr(rows, "begin_epoch"):
         rows.begin_epoch(0, 0)
     with eval_mode(system):  # type: ignore[arg-type]
         while start < len(rows):
             batch = to_device(taken_in_order(rows, start, min(start + size, len(rows)), interrupts), device)
             for hook in before:
-                hook(batch, len(pieces))
+                hook(batch, index)
             try:
                 outputs = as_outputs(step(batch), batch)
             except (RuntimeError, MemoryError) as error:
@@ -186,9 +231,15 @@ def outputs_of(
                 log.warning("memory ran out with %d rows at once while evaluating; from here %d", size * 2, size)
                 continue
             for hook in after:
-                hook(batch, len(pieces), outputs)
-            if not pieces and getattr(system, "own_metrics", False) and not rows.batched:
+                hook(batch, index, outputs)
+            if not index and getattr(system, "own_metrics", False) and not is_ready(rows):
                 check_rows(outputs, rows_in(batch))
-            pieces.append(in_float32(outputs))
-            start += size
-    return join(pieces) if pieces else {}
+            take_in(in_float32(outputs), batch)
+            index, start = index + 1, start + size
+
+
+def outputs_of(system: System, rows: Rows, *, batch_size: int, device: torch.device) -> dict[str, Tensor]:
+    """What `evaluation_step` gives for all rows in their order, joined, on the device: for a report, which shows single rows."""
+    pieces: list[dict[str, Tensor]] = []
+    walk(system, rows, lambda outputs, batch: pieces.append(outputs), batch_size=batch_size, device=device)
+    return joined(pieces)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from trainwright.engine.evaluation import metrics_of, split_outputs
+from trainwright.engine.evaluation import metrics_of, predictions
 from trainwright.engine.session import Session
 from trainwright.engine.surroundings import hooked
 
@@ -27,7 +27,7 @@ def predict(session: Session) -> dict[str, Tensor]:
     with hooked(session), parts.precision.fp32_regions(parts.system):
         for hook in parts.hooks.on_predict_start:
             hook(session, parts.system)
-        outputs = split_outputs(session, parts.feed.in_order(parts.train), "predict")
+        outputs = predictions(session, parts.feed.in_order(parts.train))
         for hook in (*parts.hooks.on_predict_epoch_end, *parts.hooks.on_predict_end):
             hook(session, parts.system)
     return outputs

@@ -1,4 +1,4 @@
-"""Outputs of several batches as one."""
+"""Outputs of steps, as metrics compute with them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,3 @@ def in_float32(outputs: dict[str, Tensor]) -> dict[str, Tensor]:
     if any(tensor.dtype in HALF for tensor in outputs.values()):
         return {name: tensor.float() if tensor.dtype in HALF else tensor for name, tensor in outputs.items()}
     return outputs
-
-
-def join(pieces: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-    """Outputs of several batches as one, in order (rows first)."""
-    if len(pieces) == 1:
-        return pieces[0]
-    return {name: torch.cat([piece[name] for piece in pieces]) for name in pieces[0]}

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from trainwright.config.errors import ConfigError
-from trainwright.engine.evaluation import checked
-from trainwright.engine.outputs import in_float32, join
-from trainwright.metrics.recent import RecentRows
-
-log = logging.getLogger("trainwright.engine")
+from trainwright.engine.evaluation import computed, metric_of
+from trainwright.engine.outputs import in_float32
+from trainwright.metrics.recent import KEPT_BYTES
+from trainwright.metrics.whole import joined
 
 PIECES = 256
 """Batches whose outputs are gathered at most before they are summed up together."""
@@ -24,60 +21,13 @@ BORROWED_BYTES = 1024 * 1024
 """A gathered tensor that is a small part of more than this is copied, so that the whole can be freed."""
 
 
-class TrainingMetrics(Protocol):
-    """What sums training rows up; a system's `training_metrics()` gives one.
-
-    Its state must depend on the order of the updates only, and be no larger than some hundred kB.
-    """
-
-    def update(self, outputs: dict[str, Tensor]) -> None:
-        """Take in the outputs of some rows, on their device, without waiting for it."""
-
-    def compute(self) -> dict[str, float]:
-        """The metrics of all rows since `load`; may wait for the device."""
-
-    def tensors(self) -> dict[str, Tensor]:
-        """The state, for a checkpoint."""
-
-    def load(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take the state back; begin anew from nothing."""
-
-
-class OfRecentRows:
-    """A function of whole outputs, of as many recent rows as are kept."""
-
-    def __init__(self, function: Callable[[dict[str, Tensor]], Any]) -> None:
-        self.function, self.recent = function, RecentRows()
-
-    def update(self, outputs: dict[str, Tensor]) -> None:
-        """Keep the rows. Raises ConfigError for those of another shape than the rows before."""
-        try:
-            self.recent.add(outputs)
-        except ValueError as error:
-            fix = "let training_step give outputs of one shape for every row, or none"
-            raise ConfigError("the training metrics cannot be measured", where="Loss.outputs", why=str(error), fix=fix) from error
-
-    def compute(self) -> dict[str, float]:
-        """The metrics of the rows that are kept."""
-        return checked(self.function(dict(self.recent.rows))) if self.recent.rows else {}
-
-    def tensors(self) -> dict[str, Tensor]:
-        """The rows that are kept."""
-        return self.recent.tensors()
-
-    def load(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take the rows back."""
-        self.recent.load(tensors)
-
-
 class RunningMetrics:
     """Gathers the outputs of steps, and hands them on in pieces that depend on the steps alone: a restart changes no bit."""
 
     def __init__(self, system: Any, copies: bool = False) -> None:
         """`copies`: what a step gave is overwritten by the next, as CUDA graphs do."""
-        own: Callable[[], TrainingMetrics | None] | None = getattr(system, "training_metrics", None)
-        found = None if own is None else own()
-        self.metrics: TrainingMetrics = OfRecentRows(system.metrics) if found is None else found
+        self.metrics = metric_of(system)
+        self.metrics.for_training(KEPT_BYTES)
         self._copies = copies
         self._pieces: list[dict[str, Tensor]] = []
         self._count = self._bytes = 0
@@ -105,7 +55,7 @@ class RunningMetrics:
 
     @torch.no_grad()
     def _sum_up(self) -> None:
-        for piece in joined(self._pieces):
+        for piece in in_few(self._pieces):
             self.metrics.update(piece)
         self._pieces, self._count, self._bytes = [], 0, 0
 
@@ -115,7 +65,7 @@ class RunningMetrics:
             return {}
         self._sum_up()
         with torch.no_grad():
-            return self.metrics.compute()
+            return computed(self.metrics)
 
     def reset(self) -> None:
         """Begin anew."""
@@ -127,7 +77,7 @@ class RunningMetrics:
         if not self._any:
             return {}
         found = {f"sums/{name}": tensor for name, tensor in self.metrics.tensors().items()}
-        pieces = self._pieces = joined(self._pieces)
+        pieces = self._pieces = in_few(self._pieces)
         found |= {f"gathered/{place}/{name}": tensor for place, piece in enumerate(pieces) for name, tensor in piece.items()}
         return found | {"counts": torch.tensor([self._count, self._bytes])}
 
@@ -147,7 +97,7 @@ class RunningMetrics:
         self._pieces = [pieces[place] for place in sorted(pieces)]
 
 
-def joined(pieces: list[dict[str, Tensor]]) -> list[dict[str, Tensor]]:
+def in_few(pieces: list[dict[str, Tensor]]) -> list[dict[str, Tensor]]:
     """Neighbouring pieces of one shape as one, in order, in memory of their own: the same however often it is done on the way."""
     groups: list[list[dict[str, Tensor]]] = []
     for piece in pieces:
@@ -155,7 +105,7 @@ def joined(pieces: list[dict[str, Tensor]]) -> list[dict[str, Tensor]]:
             groups[-1].append(piece)
         else:
             groups.append([piece])
-    return [{name: each.contiguous() for name, each in join(group).items()} for group in groups]
+    return [{name: each.contiguous() for name, each in joined(group).items()} for group in groups]
 
 
 def fit_together(first: dict[str, Tensor], other: dict[str, Tensor]) -> bool:

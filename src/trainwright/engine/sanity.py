@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from trainwright.data.rows import Head
-from trainwright.engine.evaluation import checked, split_outputs, with_logged
-from trainwright.engine.feed import InOrder
+from trainwright.engine.evaluation import Summing, computed, metric_of, walk_split, with_logged
+from trainwright.engine.pieces import is_ready
 
 if TYPE_CHECKING:
     from trainwright.engine.session import Session
@@ -21,11 +21,12 @@ def sanity_check(session: Session) -> None:
     measures = getattr(system, "own_metrics", False)
     for hook in hooks.on_sanity_check_start:
         hook(session, system)
-    rows = session.validation.rows if isinstance(session.validation, InOrder) else session.validation
-    head = Head(rows, batches * (1 if rows.batched else size))  # too few for workers
+    rows = getattr(session.validation, "rows", session.validation)
+    head = Head(rows, batches * (1 if is_ready(rows) else size))  # too few for workers
     with session.timing.phase("evaluate"):
-        outputs = split_outputs(session, head, "validation")
+        metric = metric_of(system)
+        walk_split(session, head, "validation", Summing(system, metric, rows))
         if measures:  # what a person's own metrics give is looked at before the first step
-            session.monitor.value(with_logged(system, checked(system.metrics(outputs))))
+            session.monitor.value(with_logged(system, computed(metric)))
     for hook in hooks.on_sanity_check_end:
         hook(session, system)

@@ -1,47 +1,48 @@
-"""What was true and what was predicted for a batch of training rows, as tensors on their device; nothing here waits for it."""
+"""What was true and what was predicted for some rows, as tensors on their device; nothing here waits for it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
 from types import ModuleType
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
+from trainwright.metrics.base import wide
 from trainwright.metrics.table import BINARY, CATEGORY, CLASSES, SET, VALUES
 
-
-def wide(device: torch.device) -> torch.dtype:
-    """What sums are kept in: float64, where the device has it."""
-    return torch.float32 if device.type == "mps" else torch.float64
+MOST_CONFUSED = 64
+"""Classes of which every pair of true and predicted one is counted; of more only hits, predictions and occurrences are."""
 
 
 @dataclass(eq=False)
 class BatchOutcome:
-    """As `Outcome`, of one batch: `scores` [b, 2] for binary, [b, classes], [b, labels], or values [b] or [b, d]; `truth` beside it.
+    """As `Outcome`, of one batch: `given` [b, 2] or [b] for binary, [b, classes], [b, labels], or values [b] or [b, d]; `truth` beside it.
 
-    Raises ValueError when the shapes do not fit together.
+    `given` are probabilities, or what `activation` makes such of. Rows of classes where `keep` is false count for nothing. Raises
+    ValueError when the shapes do not fit together.
     """
 
     xp: ClassVar[ModuleType] = torch
 
     kind: str
     truth: Tensor
-    scores: Tensor
+    given: Tensor
     threshold: float = 0.5
+    activation: Literal["", "softmax", "sigmoid"] = ""
+    keep: Tensor | None = None
 
     def __post_init__(self) -> None:
-        if self.kind == BINARY and self.scores.dim() == 1:
-            self.scores = torch.stack([1.0 - self.scores, self.scores], dim=1)
-        truth, scores = tuple(self.truth.shape), tuple(self.scores.shape)
-        same = truth == scores[:1] if self.kind in CLASSES else truth == scores
+        truth, given = tuple(self.truth.shape), tuple(self.given.shape)
+        flat = self.kind == BINARY and len(given) == 1
+        same = truth == given[:1] if self.kind in CLASSES else truth == given
         dimensions = 2 if self.kind in (SET, BINARY, CATEGORY) else len(truth)
-        if not same or len(scores) != dimensions or (self.kind == BINARY and scores[1] != 2):
-            raise ValueError(f"a {self.kind} outcome cannot have truth {truth} with scores {scores}")
-        precise = wide(self.scores.device)
-        self.scores = self.scores.to(precise)
+        if not same or not (flat or len(given) == dimensions) or (self.kind == BINARY and not flat and given[1] != 2):
+            raise ValueError(f"a {self.kind} outcome cannot have truth {truth} with scores {given}")
+        self.true_values = self.truth
+        precise = wide(self.given.device)
         self.truth = self.truth.long() if self.kind in CLASSES else self.truth.bool() if self.kind == SET else self.truth.to(precise)
 
     def __len__(self) -> int:
@@ -50,16 +51,41 @@ class BatchOutcome:
     @property
     def width(self) -> int:
         """Classes, labels, or numbers per row."""
-        return self.scores.shape[1] if self.scores.dim() == 2 else 1
+        return 2 if self.kind == BINARY else self.given.shape[1] if self.given.dim() == 2 else 1
+
+    @cached_property
+    def probabilities(self) -> Tensor:
+        """What is stored of the scores: of the positive class alone for a binary target, [b] or [b, k], in the type they came in."""
+        given = self.given
+        found = given.softmax(dim=1) if self.activation == "softmax" else given.sigmoid() if self.activation == "sigmoid" else given
+        return found[:, 1] if self.kind == BINARY and found.dim() == 2 else found
+
+    @cached_property
+    def scores(self) -> Tensor:
+        """Probabilities or values in float64; [b, 2] for a binary target."""
+        found = self.given if self.kind == BINARY and self.given.dim() == 2 and not self.activation else self.probabilities
+        if self.kind == BINARY and found.dim() == 1:
+            found = torch.stack([1.0 - found, found], dim=1)
+        return found.to(wide(found.device))
+
+    @cached_property
+    def _largest(self) -> tuple[Tensor, Tensor]:
+        found = self.given.max(dim=1)
+        return found.values, found.indices
 
     @cached_property
     def faults(self) -> Tensor:
-        """Scores and true values that are not finite, and true classes that are none; int64 [2]."""
-        bad = (~self.scores.isfinite()).sum()
+        """Whether scores or true values are not finite, and how many true classes are none; int64 [2]."""
+        precise = wide(self.given.device)
+        # of logits a class may be ruled out by -inf, as long as another is not: the largest of a row shows NaN and infinity
+        seen = self._largest[0] if self.kind == CATEGORY else self.given
+        bad = ~seen.sum(dtype=precise).isfinite()
         if self.kind in VALUES:
-            bad = bad + (~self.truth.isfinite()).sum()
-        outside = self.truth.ne(self._inside).sum() if self.kind in CLASSES else torch.zeros_like(bad)
-        return torch.stack([bad, outside])
+            bad = bad | ~self.truth.sum(dtype=precise).isfinite()
+        if self.kind not in CLASSES:
+            return torch.stack([bad.long(), torch.zeros_like(bad, dtype=torch.int64)])
+        outside = self.truth != self._inside
+        return torch.stack([bad.long(), (outside if self.keep is None else outside & self.keep).sum()])
 
     @cached_property
     def _inside(self) -> Tensor:
@@ -73,7 +99,7 @@ class BatchOutcome:
 
     def numbers(self, n: int) -> Tensor:
         """0 to n-1."""
-        return torch.arange(n, device=self.scores.device)
+        return torch.arange(n, device=self.given.device)
 
     def floats(self, values: Tensor) -> Tensor:
         """Booleans or whole numbers as floating-point ones."""
@@ -82,9 +108,10 @@ class BatchOutcome:
     @cached_property
     def labels(self) -> Tensor:
         """The predicted class index [b] (binary, category) or multi-hot [b, labels] (set)."""
-        if self.kind == BINARY:
-            return (self.scores[:, 1] >= self.threshold).long()
-        return self.scores.argmax(dim=1) if self.kind == CATEGORY else self.scores >= self.threshold
+        if self.kind == CATEGORY:
+            return self._largest[1]
+        chosen = self.probabilities >= self.threshold
+        return chosen.long() if self.kind == BINARY else chosen
 
     @cached_property
     def positives(self) -> Tensor:
@@ -100,14 +127,33 @@ class BatchOutcome:
 
     @cached_property
     def counts(self) -> Tensor:
-        """Hits, predictions and occurrences of every class or label; int64 [3 k]."""
+        """How often each true class (rows) was predicted as each (columns), int64 [k, k]; of sets and of more than `MOST_CONFUSED` classes
+        hits, predictions and occurrences of each, [3, k]."""
         if self.kind == SET:
-            return torch.cat([each.sum(dim=0) for each in (self.truth & self.labels, self.labels, self.truth)])
+            return torch.stack([each.sum(dim=0) for each in (self.truth & self.labels, self.labels, self.truth)])
         truth, labels, width = self._inside, self.labels, self.width
-        places = torch.cat([truth, labels + width, truth + 2 * width])
-        ones = torch.cat([(labels == self.truth).long(), torch.ones_like(truth), torch.ones_like(truth)])
-        return torch.zeros(3 * width, dtype=torch.int64, device=truth.device).index_add_(0, places, ones)
+        if width <= MOST_CONFUSED:
+            return self._counted(truth * width + labels, width * width).reshape(width, width)
+        hits = torch.where(labels == truth, truth, 3 * width)
+        found = self._counted(torch.cat([hits, labels + width, truth + 2 * width]), 3 * width)
+        return found.reshape(3, width)
+
+    def _counted(self, cells: Tensor, number: int) -> Tensor:
+        """How often each of `number` cells occurs among those that are kept; those outside count for nothing."""
+        if self.keep is not None:
+            cells = torch.where(self.keep.repeat(len(cells) // len(self.keep)), cells, number)
+        zeros = torch.zeros(number + 1, dtype=torch.int64, device=cells.device)
+        return zeros.index_add_(0, cells, torch.ones_like(cells))[:number]
 
     def columns(self) -> tuple[Tensor, Tensor]:
         """Truth and scores of a number or vector as [b, d]."""
         return (self.truth, self.scores) if self.truth.dim() == 2 else (self.truth[:, None], self.scores[:, None])
+
+    def small(self) -> dict[str, Tensor]:
+        """Truth and scores of the rows that count, in as few bytes as hold them exactly: what metrics of order are computed from."""
+        truth, scores = self.true_values, self.probabilities
+        if self.kind in CLASSES:
+            truth = truth.to(torch.uint8 if self.width <= 256 else torch.int32)
+        elif self.kind == SET:
+            truth = truth.bool()
+        return {"truth": truth, "scores": scores} if self.keep is None else {"truth": truth[self.keep], "scores": scores[self.keep]}

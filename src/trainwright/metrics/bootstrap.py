@@ -17,8 +17,8 @@ import numpy as np
 
 from trainwright.config.model import PartConfig
 from trainwright.metrics import PARTS, from_label, label
-from trainwright.metrics.base import Additive, Metric, Ordered
 from trainwright.metrics.evaluate import compute_one, instance
+from trainwright.metrics.formulas import Additive, Formula, Ordered
 from trainwright.metrics.outcome import Outcome
 
 _BY_ROW = 2000
@@ -76,14 +76,14 @@ class _Resampler:
         starts = np.linspace(0, self.rows, _BLOCKS, endpoint=False).astype(np.int64)
         return metric.value(self.block_counts @ metric.sums(outcome.take(self.shuffled), starts))
 
-    def ordered(self, metric: Metric, outcome: Outcome) -> np.ndarray:
+    def ordered(self, metric: Formula, outcome: Outcome) -> np.ndarray:
         """The metric of every resample, at most [resamples]; for up to `_BY_ROW` rows."""
         if isinstance(metric, Ordered):
             fitting = max(100, _BUDGET // (self.rows * outcome.width))
             return metric.weighted(outcome, self.counts[:fitting])
         return np.array([metric(outcome.take(np.repeat(np.arange(self.rows), each.astype(np.int64)))) for each in self.counts[:_LOOPED]])
 
-    def without_groups(self, metric: Metric, outcome: Outcome) -> np.ndarray:
+    def without_groups(self, metric: Formula, outcome: Outcome) -> np.ndarray:
         """The metric without each of 20 random groups of rows, [20]."""
         groups = np.empty(self.rows, np.int64)
         groups[self.shuffled] = np.arange(self.rows) % _GROUPS
@@ -95,7 +95,7 @@ class _Resampler:
         ]
         return np.concatenate([metric.weighted(outcome, each) for each in kept])
 
-    def interval(self, metric: Metric, outcomes: Sequence[Outcome], value: float, level: float) -> tuple[float, float]:
+    def interval(self, metric: Formula, outcomes: Sequence[Outcome], value: float, level: float) -> tuple[float, float]:
         """The interval of the metric of one outcome, or of the difference of two, around `value`."""
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             if isinstance(metric, Additive):

@@ -11,23 +11,23 @@ import numpy as np
 from trainwright.config.model import PartConfig
 from trainwright.config.registry import build, check_target
 from trainwright.metrics import PARTS, from_label, label
-from trainwright.metrics.base import Metric
+from trainwright.metrics.formulas import Formula
 from trainwright.metrics.outcome import Outcome
 from trainwright.metrics.ranking import tie_ends
 from trainwright.metrics.table import BINARY
 
 
 @lru_cache(maxsize=256)
-def _registered(metric: PartConfig) -> Metric:
-    built: Metric = build("metric", metric)
+def _registered(metric: PartConfig) -> Formula:
+    built: Formula = build("metric", metric)
     return built
 
 
-def instance(metric: PartConfig | str, kind: str) -> Metric:
+def instance(metric: PartConfig | str, kind: str) -> Formula:
     """The metric made from its options or its name; raises ConfigError when it is not defined for this kind of target."""
     chosen = from_label(metric) if isinstance(metric, str) else metric
     check_target("metric", chosen, kind)
-    made: Metric = _registered(chosen) if chosen.type in PARTS else build("metric", chosen)
+    made: Formula = _registered(chosen) if chosen.type in PARTS else build("metric", chosen)
     return made
 
 

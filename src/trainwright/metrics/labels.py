@@ -6,13 +6,25 @@ from typing import Any
 
 import numpy as np
 
-from trainwright.metrics.base import Additive, Array, Mean, mean_defined
+from trainwright.metrics.formulas import Additive, Array, Mean, mean_defined
 from trainwright.metrics.outcome import Outcome
 from trainwright.metrics.table import BINARY, SET
 
 
+def class_counts(counts: np.ndarray, kind: str) -> list[np.ndarray]:
+    """Hits, predictions and occurrences of each class [k], from `BatchOutcome.counts`: [3, k], or true × predicted classes [k, k]."""
+    counts = counts.astype(np.float64)
+    square = kind != SET and counts.shape[0] == counts.shape[1]
+    return [counts.diagonal(), counts.sum(axis=0), counts.sum(axis=1)] if square else list(counts)
+
+
 class Accuracy(Mean):
     """Share of rows with the right class."""
+
+    def from_confusion(self, counts: np.ndarray, kind: str) -> float:
+        """The metric from what `BatchOutcome.counts` adds up to."""
+        hits, _, actual = class_counts(counts, kind)
+        return float(hits.sum() / actual.sum())
 
     def each(self, outcome: Any) -> Array:
         return outcome.floats(outcome.labels == outcome.truth)
@@ -32,8 +44,9 @@ class LabelCounts(Additive):
         counts += [np.bincount(run + classes, minlength=cells) for classes in (outcome.labels, outcome.truth)]
         return np.concatenate([each.reshape(len(starts), outcome.width) for each in counts], axis=1).astype(np.float64)
 
-    def summary(self, batch: Any) -> Array:
-        return batch.counts
+    def from_confusion(self, counts: np.ndarray, kind: str) -> float:
+        """The metric from what `BatchOutcome.counts` adds up to."""
+        return float(self.from_counts(*class_counts(counts, kind)))
 
     def value(self, sums: np.ndarray) -> np.ndarray:
         hits, predicted, actual = np.split(sums, 3, axis=-1)
@@ -95,12 +108,19 @@ class Averaged(LabelCounts):
         return counts[:, 1::2] if average == "binary" else counts
 
     def summary(self, batch: Any) -> Array:
-        average = self.average(batch.kind)
-        if average == "samples":
-            return self._sample_rows(batch).sum(axis=0)
+        return self._sample_rows(batch).sum(axis=0)
+
+    @property
+    def by_row(self) -> bool:
+        """Whether it is a mean over rows, which counts per class do not give."""
+        return str(self.options.average) == "samples"
+
+    def from_confusion(self, counts: np.ndarray, kind: str) -> float:
+        found = class_counts(counts, kind)
+        average = self.average(kind)
         if average == "micro":
-            return batch.counts.reshape(3, -1).sum(axis=1)
-        return batch.counts[1::2] if average == "binary" else batch.counts
+            found = [each.sum(keepdims=True) for each in found]
+        return float(self.from_counts(*(each[1:] if average == "binary" else each for each in found)))
 
     def _sample_rows(self, outcome: Any) -> Array:
         truth, labels, xp = outcome.truth, outcome.labels, outcome.xp
@@ -139,3 +159,10 @@ class F1(Averaged):
 
     def ratio(self, hits: np.ndarray, predicted: np.ndarray, actual: np.ndarray) -> np.ndarray:
         return 2.0 * hits / (predicted + actual)
+
+
+class IoU(Averaged):
+    """Intersection over union (Jaccard index) of a class: hits over all that are of it or were predicted as it."""
+
+    def ratio(self, hits: np.ndarray, predicted: np.ndarray, actual: np.ndarray) -> np.ndarray:
+        return hits / (predicted + actual - hits)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from trainwright.metrics.base import Additive, Array, Mean, Ordered, mean_defined
+from trainwright.metrics.formulas import Additive, Array, Mean, Ordered, mean_defined
 from trainwright.metrics.outcome import Outcome
 from trainwright.metrics.ranking import tie_ends
 
@@ -152,6 +152,11 @@ def weighted_ranks(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
 class Spearman(Ordered):
     """Linear correlation of ranks, ties sharing their mean rank; NaN when truth or prediction is constant."""
 
+    def measure(self, outcome: Any) -> float:
+        once = np.ones((1, len(outcome)))
+        ranks = ((weighted_ranks(truth, once), weighted_ranks(scores, once)) for truth, scores in outcome.value_columns())
+        return float(mean_defined(np.array([self._one(truth, scores, once)[0] for truth, scores in ranks])))
+
     def weighted(self, outcome: Outcome, counts: np.ndarray) -> np.ndarray:
         truth, scores = outcome.columns()
         values = [
@@ -169,9 +174,8 @@ class Spearman(Ordered):
 class MedianAE(Ordered):
     """Median absolute error."""
 
-    def measure(self, outcome: Outcome) -> float:
-        truth, scores = outcome.columns()
-        return float(np.median(np.abs(scores - truth), axis=0).mean())
+    def measure(self, outcome: Any) -> float:
+        return float(np.mean([np.median(np.abs(scores - truth)) for truth, scores in outcome.value_columns()]))
 
     def weighted(self, outcome: Outcome, counts: np.ndarray) -> np.ndarray:
         truth, scores = outcome.columns()

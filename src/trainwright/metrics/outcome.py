@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from types import ModuleType
@@ -107,6 +108,19 @@ class Outcome:
     def columns(self) -> tuple[np.ndarray, np.ndarray]:
         """Truth and scores of a number or vector as [n, d]."""
         return (self.truth, self.scores) if self.truth.ndim == 2 else (self.truth[:, None], self.scores[:, None])
+
+    def ranked_columns(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Of each class, or of the positive one, or of each label: which rows are of it, and their scores."""
+        yield from ((self.positives[:, place], self.ranked[:, place]) for place in range(self.ranked.shape[1]))
+
+    def value_columns(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Truth and scores of each number."""
+        truth, scores = self.columns()
+        yield from ((truth[:, place], scores[:, place]) for place in range(truth.shape[1]))
+
+    def whole(self) -> Outcome:
+        """Itself."""
+        return self
 
     def take(self, rows: np.ndarray) -> Outcome:
         """The outcome of these rows (positions, with repetition allowed, or a mask)."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from trainwright.metrics.base import Additive, Array, Mean
+from trainwright.metrics.formulas import Additive, Array, Mean
 from trainwright.metrics.table import BINARY, SET
 
 _SMALLEST = float(np.finfo(np.float64).eps)

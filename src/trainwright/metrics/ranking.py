@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from trainwright.metrics.base import Ordered, mean_defined
+from trainwright.metrics.formulas import Ordered, mean_defined
 from trainwright.metrics.outcome import Outcome
 
 
 def roc_auc(positive: np.ndarray, scores: np.ndarray) -> float:
     """Probability that a positive row scores above a negative one, ties counting half; NaN unless both occur. bool [n], float [n]."""
     below = np.sort(scores[~positive])
-    above = scores[positive]
+    above = np.sort(scores[positive])  # in order they are found faster, and their sum is of whole numbers
     pairs = len(below) * len(above)
     if not pairs:
         return float("nan")
@@ -75,10 +77,14 @@ class _OneAgainstRest(Ordered):
     def one_weighted(self, positive: np.ndarray, scores: np.ndarray, counts: np.ndarray) -> np.ndarray:
         raise NotImplementedError
 
-    def measure(self, outcome: Outcome) -> float:
-        positives, ranked = outcome.positives, outcome.ranked
-        values = np.array([self.one(positives[:, k], ranked[:, k]) for k in range(ranked.shape[1])])
-        return float(mean_defined(values, positives.sum(axis=0) if self.options.average == "weighted" else None))
+    def measure(self, outcome: Any) -> float:
+        values, positives = self.by_class(outcome)
+        return float(mean_defined(values, positives if self.options.average == "weighted" else None))
+
+    def by_class(self, outcome: Any) -> tuple[np.ndarray, np.ndarray]:
+        """The value of each class or label, and how many rows are of it, each [k]; one column of scores is looked at at a time."""
+        found = [(self.one(positive, scores), positive.sum()) for positive, scores in outcome.ranked_columns()]
+        return np.array([value for value, _ in found]), np.array([rows for _, rows in found])
 
     def weighted(self, outcome: Outcome, counts: np.ndarray) -> np.ndarray:
         positives, ranked = outcome.positives, outcome.ranked

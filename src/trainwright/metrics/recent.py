@@ -7,6 +7,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from trainwright.metrics.outcome import Outcome
+
 KEPT_BYTES = 512 * 1024
 """What a run keeps, on its device and in each of its checkpoints, of rows that cannot be summed up."""
 
@@ -40,6 +42,11 @@ class RecentRows:
         """How many rows are kept."""
         a_row = sum(each[:1].numel() * each.element_size() for each in rows.values())
         return max(self.budget // max(a_row, 1), 1)
+
+    def outcome(self, kind: str, classes: list[str] | None) -> Outcome:
+        """Truth and scores of the rows that are kept, for metrics of order."""
+        rows = {name: each.cpu().numpy() for name, each in self.rows.items()}
+        return Outcome(kind, rows["truth"], rows["scores"], classes)
 
     @property
     def partial(self) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from trainwright.metrics.base import Array, Mean
+from trainwright.metrics.formulas import Array, Mean
 from trainwright.metrics.labels import Averaged
 
 

@@ -94,6 +94,7 @@ PARTS: dict[str, MetricPart] = {
     "f1": _part("labels:F1", AveragingOptions, "harmonic mean of precision and recall", _ALL_LABELS),
     "precision": _part("labels:Precision", AveragingOptions, "share of predictions of a class that are right", _ALL_LABELS),
     "recall": _part("labels:Recall", AveragingOptions, "share of rows of a class that are found", _ALL_LABELS),
+    "iou": _part("labels:IoU", AveragingOptions, "intersection over union of a class: overlap of its pixels, or its rows", CLASSES),
     "mcc": _part("labels:MCC", PlainOptions, "Matthews correlation of true and predicted class", CLASSES, low=-1.0),
     "kappa": _part("labels:Kappa", PlainOptions, "agreement beyond chance (Cohen)", CLASSES, low=-1.0),
     "roc_auc": _part("ranking:ROCAUC", RankingOptions, "area under the ROC curve", _ALL_LABELS),

@@ -20,6 +20,7 @@ from trainwright.engine.logs import not_logged
 from trainwright.engine.step_result import Weights, as_loss
 from trainwright.engine.system import Batch, Loss, StepContext, rows_in
 from trainwright.files.whole import Scratch
+from trainwright.metrics.means import MeansOfNumbers
 from trainwright.systems.configurable import ModuleOptions, load_named_weights, option
 from trainwright.systems.loss_weights import LossWeights
 from trainwright.systems.manual import ManualOptimizer, handles
@@ -132,13 +133,16 @@ class System(Updateable, nn.Module):
         """The optimizers, in any form Lightning knows or as name → options with `parameters`; None leaves it to the trainer's settings."""
         return None
 
-    def metrics(self, outputs: dict[str, Tensor]) -> dict[str, float]:
-        """Metrics of whole-split outputs of `evaluation_step`; by default the mean of each number per row."""
-        return {
-            name: float(value.double().mean())
-            for name, value in outputs.items()
-            if value.numel() and (value.dim() == 1 or value.numel() == len(value)) and (value.is_floating_point() or name == "loss")
-        }
+    def metrics(self, outputs: dict[str, Tensor] | None = None) -> Any:
+        """New metrics by name, a `trainwright.Metric` each, that are shown what evaluation steps give; None for the mean of each number.
+
+        Written as `metrics(self, outputs)` it gets the outputs of all rows at once and gives name → number: what it holds grows with them.
+        """
+        if outputs is None:
+            return None
+        made = MeansOfNumbers()
+        made.update(outputs)
+        return made.compute()
 
     def log(self, name: str, value: float | Tensor, reduce: Literal["mean", "sum", "last"] = "mean") -> None:
         """Put a number into the next logged row, or, in an evaluation, its mean over rows into the metrics of the split."""

@@ -16,7 +16,7 @@ from trainwright.engine.system import Batch, Loss, NoStep, StepContext, rows_in
 from trainwright.losses.activations import look_once
 from trainwright.systems.lightning_data import by_place, given_by_place, loaders_of, transfer_of
 from trainwright.systems.lightning_hooks import LightningHooks
-from trainwright.systems.lightning_log import Asked, Logged, is_metric, number, reduction_of
+from trainwright.systems.lightning_log import Asked, Logged, LoggedPass, is_metric, number, reduction_of
 from trainwright.systems.lightning_methods import PLAYED, check_module, fitted, is_datamodule, is_lightning, overridden
 from trainwright.systems.lightning_optimizers import Made, Stepper, made_of, step_schedulers
 from trainwright.systems.lightning_trainer import LightningTrainer
@@ -267,7 +267,7 @@ class LightningSystem(LightningHooks):
         return self._evaluated("validation", batch)
 
     def validation_step(self, batch: Batch, context: StepContext) -> dict[str, Tensor]:
-        """The module's; what it logs is kept for `metrics`, which needs no outputs."""
+        """The module's; what it logs is kept for the end of the pass."""
         return self._evaluated("validation", batch)
 
     def test_step(self, batch: Batch, context: StepContext) -> dict[str, Tensor]:
@@ -316,7 +316,11 @@ class LightningSystem(LightningHooks):
         """Begin to collect what is logged over a split."""
         self._logged = Logged()
 
-    def metrics(self, outputs: Mapping[str, Tensor]) -> dict[str, float]:
+    def metrics(self, outputs: Mapping[str, Tensor] | None = None) -> Any:
+        """A metric of what is logged over a split; with `outputs`, which say nothing here, the numbers themselves."""
+        return LoggedPass(self.end_pass) if outputs is None else self.end_pass()
+
+    def end_pass(self) -> dict[str, float]:
         """What was logged over the split, `on_<split>_epoch_end` included; `loss` is the loss among it."""
         logged = self._logged if self._logged is not None else Logged()
         self._logged = logged

@@ -118,7 +118,7 @@ class LightningHooks(nn.Module):
         """Begin to collect what is logged over a split."""
         raise NotImplementedError
 
-    def metrics(self, outputs: Mapping[str, Tensor]) -> dict[str, float]:
+    def end_pass(self) -> dict[str, float]:
         """What was logged over the split."""
         raise NotImplementedError
 
@@ -253,7 +253,7 @@ class LightningHooks(nn.Module):
 
     def on_sanity_check_end(self, session: Session) -> None:
         """The end of an evaluation; raises ConfigError when it did not measure what is monitored."""
-        metrics = self.metrics({})
+        metrics = self.end_pass()
         self._split_ends("validation")
         self.trainer.sanity_checking = False
         self.trainer.forget()

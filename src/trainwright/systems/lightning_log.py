@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from numbers import Real
 from typing import Any, NamedTuple
 
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from trainwright.config.errors import TrainwrightError, did_you_mean
+from trainwright.metrics.base import Metric
 
 log = logging.getLogger("trainwright.systems")
 
@@ -117,6 +118,21 @@ class Logged:
                 entry.metric = module.get_submodule(total)
             else:
                 entry.total, entry.weight = total, weight
+
+
+class LoggedPass(Metric):
+    """What a module logs while a split is measured, which reads no outputs; `end` gives it, and ends the pass."""
+
+    def __init__(self, end: Callable[[], dict[str, float]]) -> None:
+        super().__init__()
+        self.end = end
+
+    def update(self, outputs: Mapping[str, Tensor], batch: Any = None) -> None:
+        """Nothing: what was logged is kept where it was logged."""
+
+    def compute(self) -> dict[str, float]:
+        """What was logged."""
+        return self.end()
 
 
 def is_metric(value: Any) -> bool:

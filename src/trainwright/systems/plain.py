@@ -16,15 +16,16 @@ from trainwright.data.rows import Rows, TensorRows
 from trainwright.engine.system import Batch, Loss, StepContext
 from trainwright.losses.base import Count, Criterion
 from trainwright.losses.build import criterion
+from trainwright.losses.classes import NONE_IGNORED, IndexCriterion
 from trainwright.losses.function import FunctionCriterion, row_count
 from trainwright.losses.wiring import held
+from trainwright.metrics.asked import Asked
 from trainwright.systems.base import seeded
 from trainwright.systems.plain_batch import TARGET, Reading, check_target
 from trainwright.systems.plain_checks import check, refused
-from trainwright.systems.plain_metrics import Asked, Measures, MetricFunction
+from trainwright.systems.plain_metrics import MetricFunction, PlainMetrics, wishes
 from trainwright.systems.plain_model import finished_model, hooks_on, made_model
 from trainwright.systems.plain_options import PlainOptions
-from trainwright.systems.plain_stream import PlainStream
 
 if TYPE_CHECKING:
     from trainwright.engine.session import Session
@@ -67,8 +68,9 @@ class PlainSystem(nn.Module):
         made = criterion(loss, "tw.fit(loss)")
         self.model, self.inputs, self.criterion = model, inputs, made
         self.kind = made.kind
-        self.measures = Measures(metrics, made.kind)
+        self.wishes = wishes(metrics, made.kind)
         self.reading = Reading(model, inputs, target, made.claimed, made.uses_target)
+        self._of_classes = next((each for each in made.modules() if isinstance(each, IndexCriterion)), None)
         self.held_rows: TensorRows | None = None
         self._usual: tuple[Any, Any] | None = None
         self._run: weakref.ref[Session] | None = None
@@ -125,16 +127,17 @@ class PlainSystem(nn.Module):
     def _balance(self, rows: Rows) -> None:
         if not self.criterion.wants_targets:
             return
-        if rows.single_pass:
+        if getattr(rows, "once", False):
             why = "the training targets would have to be read before the run, and these data can be read only once"
             raise ConfigError(
                 "weights cannot be balanced", where="loss", why=why, fix="give the weight of each class: class_weight: [1.0, …]"
             )
         self.criterion.fit(self._targets(rows))
 
-    def _targets(self, rows: Rows) -> Iterator[Tensor]:
-        if rows.batched:
-            rows.begin_epoch(0, 0)
+    def _targets(self, rows: Any) -> Iterator[Tensor]:
+        if getattr(rows, "ready", False):
+            if hasattr(rows, "begin_epoch"):
+                rows.begin_epoch(0, 0)
             size = 1
         else:
             size = TARGETS_AT_ONCE
@@ -177,8 +180,8 @@ class PlainSystem(nn.Module):
             terms = loss.terms(output, target, batch, context.step, self._epochs(context))
             return Loss(terms.total, terms.count, terms.parts, self._measured(output, target, batch))
         total, count = loss.total(output, target, batch)
-        if loss.simple and isinstance(output, Tensor) and output.dim() <= 2:
-            return Loss(total, count, outputs={"output": output.detach(), TARGET: target})
+        if loss.simple and isinstance(output, Tensor):
+            return Loss(total, count, outputs={"output": output.detach(), TARGET: target} if self.wishes else {})
         return Loss(total, count, outputs=self._measured(output, target, batch))
 
     def _of_function(self, loss: FunctionCriterion, output: Any, target: Any, batch: Batch) -> Loss:
@@ -195,7 +198,7 @@ class PlainSystem(nn.Module):
         """Output and target of each row, as far as they are measured, and the loss where it cannot be computed from both."""
         output, target = self._called(batch)
         loss = self.criterion
-        if loss.simple and isinstance(output, Tensor) and output.dim() <= 2:
+        if loss.simple and isinstance(output, Tensor):
             return {"output": output.detach(), TARGET: target}
         terms = loss.terms(output, target, batch, context.step, self._epochs(context))
         return self._kept(output, target, batch, terms.total, terms.count)
@@ -215,8 +218,8 @@ class PlainSystem(nn.Module):
         return kept | self._measured(output, target, batch)
 
     def _measured(self, output: Any, target: Any, batch: Batch) -> dict[str, Tensor]:
-        """Output and target for the metrics, where any are asked for: numbers or a vector per row, not images."""
-        if not (self.measures.names or self.measures.functions):
+        """Output and target for the metrics, where any are asked for, rows first."""
+        if not self.wishes:
             return {}
         loss = self.criterion
         if not isinstance(loss, FunctionCriterion) and loss.kind:
@@ -224,43 +227,30 @@ class PlainSystem(nn.Module):
             output, target = found[0], found[len(loss.takes)]
         if not (isinstance(output, Tensor) and isinstance(target, Tensor) and output.dim() and len(output) == len(target)):
             return {}
-        if output.dim() > 2 or target.dim() > 2:
-            return {}
         with torch.no_grad():
             return {"output": loss.scores(output).detach(), TARGET: target}
 
-    @torch.no_grad()
-    def metrics(self, outputs: dict[str, Tensor]) -> dict[str, float]:
-        """`loss` per item and the metrics asked for; raises DataError for outputs and targets that the loss refuses."""
-        try:
-            return self._measures_of(outputs)
-        except (RuntimeError, ValueError, IndexError) as error:
-            output, target = outputs.get("output"), outputs.get(TARGET)
-            found = refused(self.criterion, error, output, target, outputs, "rows that are measured")
-            if found is None:
-                raise
-            raise found from error
+    def metrics(self, outputs: dict[str, Tensor] | None = None) -> Any:
+        """New metrics of the loss and of what was asked for; with `outputs` of whole rows their numbers."""
+        made = PlainMetrics(self)
+        if outputs is None:
+            return made
+        with torch.no_grad():
+            made.update(outputs)
+            return made.compute()
 
-    def _measures_of(self, outputs: dict[str, Tensor]) -> dict[str, float]:
-        if "loss" in outputs:
-            items = outputs["items"].double().sum()
-            found = {"loss": float(outputs["loss"].double().sum() / items) if items else float("nan")}
-        else:
-            total, count = self.criterion.total(outputs["output"], outputs[TARGET])
-            found = {"loss": float(total) / count if isinstance(count, int) else float(total / count)}
-        return found | self.measures.values(outputs["output"], outputs[TARGET]) if "output" in outputs else found
-
-    def training_metrics(self) -> PlainStream | None:
-        """What sums up the training rows; None where `metrics` is a person's own, who wants whole outputs."""
-        return PlainStream(self.measures) if getattr(self.metrics, "__func__", None) is PlainSystem.metrics else None
+    def ignored_class(self, target: Tensor) -> int | None:
+        """The class number that counts for nothing, where the loss leaves one out."""
+        found = NONE_IGNORED if self._of_classes is None else self._of_classes.ignored(target)
+        return None if found == NONE_IGNORED else found
 
     def metric_names(self) -> list[str]:
         """The keys that `metrics` may return."""
-        return ["loss", *self.measures.functions, *self.measures.names]
+        return ["loss", *self.wishes.names()]
 
     def higher_is_better(self, name: str) -> bool | None:
         """Which way a key of `metrics` is better; None for a function of one's own."""
-        return self.measures.higher_is_better(name)
+        return False if name == "loss" else self.wishes.higher_is_better(name)
 
     def check(self, batch: Batch) -> list[str]:
         """Try a forward pass and the loss on some rows before the run begins; doubts. Raises DataError that says what does not fit."""

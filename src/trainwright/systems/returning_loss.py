@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from trainwright.config.errors import DataError, TrainwrightError
 from trainwright.engine.monitor import higher_is_better
 from trainwright.engine.system import Batch, Loss, StepContext, rows_in
+from trainwright.metrics.base import Metric
 from trainwright.nn.modes import eval_mode
 from trainwright.systems.base import seeded
 
@@ -139,17 +140,34 @@ class ReturningLossSystem(nn.Module):
             raise TrainwrightError(f"{type(self.model).__name__} returned nothing to predict", where="predict_step", fix=fix)
         return found
 
-    def metrics(self, outputs: dict[str, Tensor]) -> dict[str, float]:
-        """`loss` per item, and `accuracy` where each row has one class."""
-        items = float(outputs["items"].double().sum())
-        found = {"loss": float(outputs["total"].double().sum()) / items if items else float("nan")}
-        if "right" in outputs:
-            found["accuracy"] = float(outputs["right"].double().mean())
-        return found
+    def metrics(self, outputs: dict[str, Tensor] | None = None) -> Any:
+        """New metrics: `loss` per item, and `accuracy` where each row has one class; of `outputs` of whole rows their numbers."""
+        made = LossPerItem()
+        if outputs is None:
+            return made
+        made.update(outputs)
+        return made.compute()
 
     def higher_is_better(self, name: str) -> bool | None:
         """Which way a key of `metrics` is better."""
         return higher_is_better(name)
+
+
+class LossPerItem(Metric):
+    """`loss` over items, and the share of rows that are `right`."""
+
+    def update(self, outputs: Mapping[str, Tensor], batch: Any = None) -> None:
+        """Take in sums of the loss and of items, and whether rows are right."""
+        self.add(total=outputs["total"].double().sum(), items=outputs["items"].double().sum())
+        if "right" in outputs:
+            self.add(right=outputs["right"].sum(), rows=len(outputs["right"]))
+
+    def compute(self) -> dict[str, float]:
+        """The loss, and the accuracy where it is one."""
+        found = {name: float(value) for name, value in self.sums.items()}
+        items = found.get("items", 0.0)
+        values = {"loss": found["total"] / items if items else float("nan")}
+        return values | ({"accuracy": found["right"] / found["rows"]} if "rows" in found else {})
 
 
 def columns_taken(model: nn.Module) -> frozenset[str] | None:

@@ -25,7 +25,7 @@ from trainwright.systems.base import System
 from trainwright.systems.config import SupervisedConfig
 from trainwright.systems.parts import announced_shape, make_combiner, make_encoder, make_loss
 from trainwright.systems.readout import join_members, original_units, scores
-from trainwright.systems.supervised_stream import SupervisedStream
+from trainwright.systems.supervised_metrics import SupervisedMetrics
 
 DEFAULT_LOSSES: dict[str, Callable[[], PartConfig]] = {
     "binary": BinaryCrossEntropyOptions,
@@ -160,22 +160,14 @@ class SupervisedSystem(System):
                 finished[f"{head.name}.loss"] = head.loss(output, encoded)
         return finished
 
-    def training_metrics(self) -> SupervisedStream | None:
-        """What sums up the training rows; None where `metrics` is a person's own, who wants whole outputs."""
-        return SupervisedStream(self) if getattr(self.metrics, "__func__", None) is SupervisedSystem.metrics else None
-
-    def metrics(self, outputs: dict[str, Tensor]) -> dict[str, float]:
-        """`loss` (weighted sum over targets of the mean over rows) and `<target>.<metric>`; takes outputs of either kind of step."""
+    def metrics(self, outputs: dict[str, Tensor] | None = None) -> Any:
+        """New metrics: `loss` (weighted sum over targets of the mean over rows) and `<target>.<metric>`; of `outputs` their numbers."""
+        made = SupervisedMetrics(self)
+        if outputs is None:
+            return made
         with torch.no_grad():
-            finished = self.finish(outputs)
-        values = {"loss": sum(head.weight * float(finished[f"{head.name}.loss"].double().mean()) for head in self.heads)}
-        for head in self.heads:
-            target = head.target
-            truth, predicted = (finished[f"{head.name}.{key}"].cpu().numpy() for key in ("truth", "scores"))
-            outcome = measures.Outcome(target.kind, truth, predicted, target.classes)
-            wanted = target.metrics or measures.default_metrics(target.kind)
-            values |= {f"{head.name}.{name}": value for name, value in measures.compute(outcome, wanted).items()}
-        return values
+            made.update(outputs)
+            return made.compute()
 
     def metric_names(self) -> list[str]:
         """The keys that `metrics` returns."""

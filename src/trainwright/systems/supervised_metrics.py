@@ -1,0 +1,85 @@
+"""Metrics of the supervised system: those of every target, and the loss of the members' joint answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from trainwright import metrics as measures
+from trainwright.metrics.base import Metric, exact
+from trainwright.metrics.batch_outcome import BatchOutcome
+from trainwright.metrics.group import MetricGroup
+from trainwright.metrics.target import TargetMetrics
+
+if TYPE_CHECKING:
+    from trainwright.systems.supervised import SupervisedSystem
+
+
+def outcome_of(name: str, kind: str, outputs: Mapping[str, Tensor]) -> BatchOutcome | None:
+    """Truth and scores of a target among finished outputs."""
+    scores = outputs.get(f"{name}.scores")
+    return None if scores is None else BatchOutcome(kind, outputs[f"{name}.truth"], scores)
+
+
+class RowLosses(Metric):
+    """`loss`: the weighted sum over targets of the mean over rows of the loss of each row."""
+
+    def __init__(self, weights: Mapping[str, float]) -> None:
+        super().__init__()
+        self.weights = dict(weights)
+
+    def update(self, outputs: Mapping[str, Tensor], batch: Any = None) -> None:
+        """Take in the losses of the rows."""
+        for place, name in enumerate(self.weights):
+            each = outputs[f"{name}.loss"]
+            sums: dict[str, Tensor | float] = {f"{place}/total": exact(each).sum(), f"{place}/rows": each.numel()}
+            self.add(**sums)
+
+    def compute(self) -> dict[str, float]:
+        """The loss."""
+        if not self.sums or not self.weights:
+            return {"loss": float("nan")} if self.weights else {}
+        means = [float(self.sums[f"{place}/total"] / self.sums[f"{place}/rows"]) for place in range(len(self.weights))]
+        return {"loss": sum(weight * mean for weight, mean in zip(self.weights.values(), means, strict=True))}
+
+
+class SupervisedMetrics(MetricGroup):
+    """`loss` and `<target>.<metric>`; of training rows the loss only where it is another than that of the steps."""
+
+    def __init__(self, system: SupervisedSystem) -> None:
+        self.system = system
+        joint = getattr(system.combiner, "members", 1) > 1 or getattr(system.combiner, "penalises", False)
+        self._differs, self._wants_losses = joint, True
+        targets = {
+            head.name: TargetMetrics(
+                head.target.metrics or measures.default_metrics(head.target.kind),
+                partial(outcome_of, head.name, head.target.kind),
+                head.target.classes,
+                head.target.kind,
+            )
+            for head in system.heads
+        }
+        super().__init__([("", RowLosses({head.name: head.weight for head in system.heads})), *targets.items()])
+
+    def update(self, outputs: Mapping[str, Tensor], batch: Any = None) -> None:
+        """Take in what either kind of step gave for some rows."""
+        finished = self.system.finish(dict(outputs), losses=self._wants_losses)
+        for _, each in self.members:
+            each.update(finished, batch)
+
+    def compute(self) -> dict[str, float]:
+        """All numbers, those of a target under its name whatever that is."""
+        found = dict(self.members[0][1].compute()) if self._wants_losses else {}  # type: ignore[arg-type]
+        for name, each in self.members[1:]:
+            found |= {f"{name}.{metric}": value for metric, value in each.compute().items()}  # type: ignore[union-attr]
+        return found
+
+    def for_training(self, budget: int) -> None:
+        """The engine has the loss of every step, which is this one unless several members answer together."""
+        super().for_training(budget)
+        if not self._differs:
+            self._wants_losses = False
+            self.members[0][1].weights = {}  # type: ignore[attr-defined]
