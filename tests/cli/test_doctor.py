@@ -45,7 +45,7 @@ def test_it_finds_python_torch_compilers_and_the_machine(findings: list[Finding]
 
 
 def test_lines_are_aligned_and_short(findings: list[Finding]) -> None:
-    lines = command.shown(findings).splitlines()
+    lines = command.describe_findings(findings).splitlines()
     starts = {line.index(each.value) for each in findings for line in lines if line.startswith("  " + each.name) and each.value in line}
     assert len(starts) == 1
     assert lines[-1] == "nothing that is needed is missing" or "missing" in lines[-1] or "fix" in lines[-1]

@@ -403,7 +403,7 @@ def test_without_a_key_of_ones_own_nothing_is_signed_and_it_is_said(
     if state == "absent":
         home.write_text("a file, where no folder can be made")
     else:
-        signature.signed(here / "own")
+        signature.sign_files(here / "own")
         signature.key_file().chmod(0o644) if state == "readable by others" else signature.key_file().write_bytes(b"short")
     assert main(["train", "own.yaml", "run.dir=unsigned"]) == 0
     assert "could not be signed" in caplog.text and str(home) in caplog.text
@@ -414,9 +414,9 @@ def test_without_a_key_of_ones_own_nothing_is_signed_and_it_is_said(
 def test_a_key_is_made_once_for_its_owner_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     (tmp_path / "config.yaml").write_text("a: 1\n")
-    first = signature.signed(tmp_path)
+    first = signature.sign_files(tmp_path)
     assert signature.key_file().stat().st_mode & 0o777 == 0o600
-    assert first == signature.signed(tmp_path)
+    assert first == signature.sign_files(tmp_path)
     (tmp_path / signature.FILE).write_text(json.dumps(first))
     assert signature.unsigned_because(tmp_path) == ""
     signature.key_file().write_bytes(b"x" * signature.LENGTH)

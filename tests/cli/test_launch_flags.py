@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from trainwright.cli.launch import DEBUG, add_launch_flags, divided, prepare
+from trainwright.cli.launch import DEBUG, add_launch_flags, divide_words, prepare
 from trainwright.cli.parser import Parser
 from trainwright.config.compose import compose
 from trainwright.config.errors import ConfigError, RequestError
@@ -141,7 +141,7 @@ class TestSettings:
 
         try:
             launched("--typecheck")
-            assert typecheck.installed()
+            assert typecheck.is_installed()
         finally:
             typecheck.uninstall()
 
@@ -168,26 +168,26 @@ class TestOwnArguments:
         ],
     )
     def test_unknown_flags_go_to_the_parser_that_the_config_names(self, folder: Path, words: str, own: str) -> None:
-        kept, given = divided(command(), words.split())
+        kept, given = divide_words(command(), words.split())
         assert given == own.split()
         command().parse(kept)
         assert [each for each in kept if each.endswith(".yaml")] and not {"--beta", "--fancy"} & set(kept)
 
     def test_what_nobody_knows_is_answered_with_the_nearest_of_both(self, folder: Path) -> None:
         with pytest.raises(RequestError) as caught:
-            divided(command(), ["c.yaml", "--fanci"])
+            divide_words(command(), ["c.yaml", "--fanci"])
         assert caught.value.what == "unknown option '--fanci'" and "did you mean --fancy" in caught.value.fix.replace("'", "")
 
     def test_without_a_parser_they_are_refused_as_ever(self, folder: Path) -> None:
-        kept, own = divided(command(), ["plain.yaml", "--fancy"])
+        kept, own = divide_words(command(), ["plain.yaml", "--fancy"])
         assert own == []
         with pytest.raises(RequestError, match="unknown option '--fancy'"):
             command().parse(kept)
         with pytest.raises(RequestError, match="'x' after -- is for nobody"):
-            divided(command(), ["plain.yaml", "--", "x"])
+            divide_words(command(), ["plain.yaml", "--", "x"])
 
     def test_they_are_a_setting_and_so_part_of_the_record_of_a_run(self, folder: Path) -> None:
-        kept, own = divided(command(), ["c.yaml", "--beta", "0.3", "--", "a"])
+        kept, own = divide_words(command(), ["c.yaml", "--beta", "0.3", "--", "a"])
         launch = prepare(command().parse(kept), own)
         config = validate(Section, compose(Section, "c.yaml", launch.settings, {}))
         assert config.arguments == ["--beta", "0.3", "a"]

@@ -52,7 +52,7 @@ def test_a_file_of_a_package_uses_relative_imports_and_is_the_packages_own_modul
     assert path == f"{folder}/apack/inner/system.py:S"
     assert foreign.found_at("apack.inner.system.S")[0] is made_from
     assert foreign.found_at(f"{folder}/apack/parts.py:P")[0] is made_from.__mro__[1]
-    assert foreign.imported(f"{folder}/apack/__init__.py") is sys.modules["apack"]
+    assert foreign.import_code(f"{folder}/apack/__init__.py") is sys.modules["apack"]
 
 
 def test_a_package_named_as_an_installed_one_is_run_by_its_file(folder: Path) -> None:

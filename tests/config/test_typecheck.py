@@ -153,7 +153,7 @@ for call in calls():
 
 def test_importing_the_check_needs_no_torch() -> None:
     program = "import trainwright.config.typecheck as t, sys; t.install(); assert 'torch' not in sys.modules; t.uninstall()\n"
-    program += "from trainwright.config import foreign; assert not foreign.loaders and not t.installed()"
+    program += "from trainwright.config import foreign; assert not foreign.loaders and not t.is_installed()"
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
@@ -163,7 +163,7 @@ def test_missing_packages_name_the_extra(monkeypatch: pytest.MonkeyPatch) -> Non
     with pytest.raises(ConfigError) as caught:
         typecheck.install()
     assert caught.value.why == "beartype is not installed" and caught.value.fix == "pip install 'trainwright[typecheck]'"
-    assert not typecheck.installed() and not foreign.loaders
+    assert not typecheck.is_installed() and not foreign.loaders
 
 
 def test_a_file_that_a_package_hides_is_loaded_unchecked_and_this_is_said(folder: Path, caplog: pytest.LogCaptureFixture) -> None:

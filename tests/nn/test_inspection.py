@@ -20,13 +20,13 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 from trainwright.api.inspect import inspect
 from trainwright.config.errors import ConfigError
 from trainwright.files.inspection.layers import Flow, Node, Row
-from trainwright.files.inspection.record import Inspection, called, table
+from trainwright.files.inspection.record import Inspection, find_rows, table
 from trainwright.nn.graph import Graph
 from trainwright.nn.untouched import untouched
-from trainwright.runs.report.network.folding import closed, folded
+from trainwright.runs.report.network.folding import close_below, fold
 from trainwright.runs.report.network.layout import laid_out
 from trainwright.runs.report.network.picture import picture
-from trainwright.runs.report.network.repeats import repeated
+from trainwright.runs.report.network.repeats import fold_blocks
 
 
 class Residual(nn.Module):
@@ -336,10 +336,10 @@ def test_the_tree_fits_the_width_it_is_given() -> None:
 
 def test_modules_are_found_by_name_and_class() -> None:
     found = inspect(ResNet(), torch.randn(1, 3, 16, 16))
-    assert [row.path for row in called(found, "*Norm*")] == ["blocks.0.norm", "blocks.1.norm", "blocks.2.norm"]
-    assert [row.path for row in called(found, "blocks.1")] == ["blocks.1"]
+    assert [row.path for row in find_rows(found, "*Norm*")] == ["blocks.0.norm", "blocks.1.norm", "blocks.2.norm"]
+    assert [row.path for row in find_rows(found, "blocks.1")] == ["blocks.1"]
     with pytest.raises(ConfigError, match="no module is called, or is a, 'heed'\n  fix: did you mean 'head'"):
-        called(found, "heed")
+        find_rows(found, "heed")
 
 
 def boxes(flow: Flow) -> dict[int, str]:
@@ -392,18 +392,18 @@ def test_equal_blocks_and_turns_of_a_loop_are_drawn_once() -> None:
                 given.append(self.out(hidden))
             return torch.stack(given, 1)
 
-    flow = folded(inspect(Loop(), torch.randn(2, 30, 4)).flow)
+    flow = fold(inspect(Loop(), torch.randn(2, 30, 4)).flow)
     assert sorted(boxes(flow).values()) == ["cell", "out", "output", "stack", "x"]
     loop = next(each for top in flow.nodes for each in top.inside() if each.kind == "loop")
     assert loop.repeat == 30
-    blocks = folded(inspect(ResNet(12), torch.randn(1, 3, 16, 16)).flow)
+    blocks = fold(inspect(ResNet(12), torch.randn(1, 3, 16, 16)).flow)
     block = next(each for top in blocks.nodes for each in top.inside() if each.class_name == "Residual")
     assert (block.name, block.repeat) == ("0 … 11", 12)
     assert ("add", "head") in edges(blocks) and ("stem", "conv") in edges(blocks)
 
 
 def test_closed_modules_keep_what_goes_in_and_out() -> None:
-    flow = closed(inspect(ResNet(2), torch.randn(1, 3, 16, 16)).flow, 2)
+    flow = close_below(inspect(ResNet(2), torch.randn(1, 3, 16, 16)).flow, 2)
     assert edges(flow) == [("image", "stem"), ("stem", "blocks"), ("blocks", "head"), ("head", "output")]
 
 
@@ -417,12 +417,12 @@ def test_a_cross_attention_is_drawn_with_the_memory_it_reads() -> None:
             return self.net(src, tgt)
 
     found = inspect(Both(), (torch.randn(2, 5, 8), torch.randn(2, 6, 8)))
-    assert ("norm", "multihead_attn") in edges(folded(found.flow))
-    assert ("tgt", "self_attn") in edges(folded(found.flow))
+    assert ("norm", "multihead_attn") in edges(fold(found.flow))
+    assert ("tgt", "self_attn") in edges(fold(found.flow))
 
 
 def test_every_line_of_the_picture_runs_between_boxes_and_lanes_do_not_cross_each_other() -> None:
-    flow = folded(inspect(ResNet(3), torch.randn(1, 3, 16, 16)).flow)
+    flow = fold(inspect(ResNet(3), torch.randn(1, 3, 16, 16)).flow)
     made = laid_out(flow)
     assert len(made.straight) + len(made.sides) == len(flow.edges)
     tops = [each.top for each in made.boxes]
@@ -446,5 +446,5 @@ def test_the_picture_is_one_well_made_svg_with_shapes_and_escaped_names(tmp_path
 
 
 def test_equal_numbered_rows_are_listed_once() -> None:
-    found = repeated(inspect(ResNet(12), torch.randn(1, 3, 16, 16)).rows)
+    found = fold_blocks(inspect(ResNet(12), torch.randn(1, 3, 16, 16)).rows)
     assert [name for _, name in found] == ["", "stem", "blocks", "0 … 11 ×12", "conv", "norm", "head"]

@@ -11,7 +11,7 @@ from torch import nn
 from trainwright.config.choice import choose
 from trainwright.config.errors import ConfigError, RequestError
 from trainwright.optim.build import base_learning_rate, build_optimizer, own_weight_decay
-from trainwright.optim.group_table import describe, resolved
+from trainwright.optim.group_table import describe, describe_groups
 from trainwright.optim.parameter_groups import ParameterGroup, one_group, parameter_groups
 from trainwright.optim.parameter_options import ParameterOptions
 
@@ -174,7 +174,7 @@ def test_the_table_shows_every_group_with_counts_and_what_never_trains() -> None
         {"match": "embed", "freeze": True},
         {"match": "blocks", "learning_rate_scale": 0.1, "freeze": "5 epochs", "schedule": "cosine"},
     ]
-    rows = resolved(groups(network, rules=rules, no_decay=True), network, 1e-2, DECAY)
+    rows = describe_groups(groups(network, rules=rules, no_decay=True), network, 1e-2, DECAY)
     assert sum(row["values"] for row in rows) == sum(param.numel() for param in network.parameters())
     assert sum(row["tensors"] for row in rows) == len(list(network.parameters()))
     lines = [line.split() for line in describe(rows).splitlines()]

@@ -196,10 +196,10 @@ def test_decay_of_signs_that_a_system_asks_for_itself_is_refused(tmp_path: Path)
 
 
 def test_optimizers_that_a_system_describes_leave_them_without_decay() -> None:
-    from trainwright.optim.configured import configured
+    from trainwright.optim.configured import read_configured
 
     model = nn.Sequential(torchs.orthogonal(nn.Linear(8, 3)))
-    made = configured({"all": {"type": "adamw", "weight_decay": 0.5}}, model)
+    made = read_configured({"all": {"type": "adamw", "weight_decay": 0.5}}, model)
     assert {name: group.weight_decay for group in made.parameter_groups for name in group.names} == {
         "0.bias": None,
         "0.parametrizations.weight.original": 0.0,

@@ -14,7 +14,7 @@ from torch import nn
 from trainwright.config import registry
 from trainwright.config.choice import choose
 from trainwright.config.errors import ConfigError, TrainwrightError
-from trainwright.optim.named_torch import CLASSES, chosen
+from trainwright.optim.named_torch import CLASSES, choose_kernels
 from trainwright.optim.parameter_groups import ParameterGroup, one_group
 
 THEIRS = {
@@ -119,16 +119,16 @@ def test_sparse_adam_moves_only_the_rows_that_were_seen_as_torchs_does() -> None
 def test_small_parameters_on_the_cpu_are_updated_many_at_a_time_and_large_ones_alone() -> None:
     small, large = one_group(parameters().items()), one_group([("w", nn.Parameter(torch.empty(1001, 1001)))])
     for name in ("rmsprop", "nadam", "adafactor"):
-        assert chosen(choose("optimizer", name), small) == {"foreach": True}
-        assert chosen(choose("optimizer", name), large) == {"foreach": False}
-        assert chosen(choose("optimizer", {"type": name, "foreach": False}), small) == {}
-    assert chosen(choose("optimizer", "radam"), large) == {"foreach": True}
-    assert chosen(choose("optimizer", "asgd"), small) == {"foreach": False}
-    assert chosen(choose("optimizer", "adagrad"), large) == {"fused": True}
-    assert chosen(choose("optimizer", {"type": "adagrad", "fused": False}), small) == {"foreach": True}
-    assert chosen(choose("optimizer", "sparse_adam"), small) == {}
+        assert choose_kernels(choose("optimizer", name), small) == {"foreach": True}
+        assert choose_kernels(choose("optimizer", name), large) == {"foreach": False}
+        assert choose_kernels(choose("optimizer", {"type": name, "foreach": False}), small) == {}
+    assert choose_kernels(choose("optimizer", "radam"), large) == {"foreach": True}
+    assert choose_kernels(choose("optimizer", "asgd"), small) == {"foreach": False}
+    assert choose_kernels(choose("optimizer", "adagrad"), large) == {"fused": True}
+    assert choose_kernels(choose("optimizer", {"type": "adagrad", "fused": False}), small) == {"foreach": True}
+    assert choose_kernels(choose("optimizer", "sparse_adam"), small) == {}
     elsewhere = one_group([("w", nn.Parameter(torch.empty(2, device="meta")))])
-    assert chosen(choose("optimizer", "rmsprop"), elsewhere) == {}
+    assert choose_kernels(choose("optimizer", "rmsprop"), elsewhere) == {}
 
 
 @pytest.mark.parametrize(("capturable", "place"), [(True, "meta"), (False, "cpu")])

@@ -14,7 +14,7 @@ from PIL import Image
 
 from trainwright.config.errors import ConfigError
 from trainwright.runs.media import Media
-from trainwright.runs.media.colormaps import colored
+from trainwright.runs.media.colormaps import apply_colormap
 from trainwright.runs.media.images import image_grid
 
 
@@ -113,7 +113,7 @@ def test_single_numbers_take_the_colours_of_a_map(media: Media) -> None:
     ],
 )
 def test_colour_maps_are_those_of_matplotlib(cmap: str, colours: dict[int, tuple[float, float, float]]) -> None:
-    found = colored(np.arange(256) / 255, cmap).astype(int)
+    found = apply_colormap(np.arange(256) / 255, cmap).astype(int)
     for place, colour in colours.items():
         assert np.abs(found[place] - np.array(colour) * 255).max() <= 2
 

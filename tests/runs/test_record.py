@@ -16,7 +16,7 @@ from trainwright.runs import results as layout
 from trainwright.runs.code import write_code, write_code_in_background
 from trainwright.runs.directory import RunDirectory
 from trainwright.runs.environment import command_line, environment
-from trainwright.runs.log import console_logging, logged, stop_logging
+from trainwright.runs.log import console_logging, log_to_file, stop_logging
 from trainwright.runs.results import build_results, read_results
 
 
@@ -72,7 +72,7 @@ def test_no_git_tree_and_no_git_do_no_harm(run: RunDirectory, tmp_path: Path, mo
 
 
 def test_the_file_log_says_when_where_and_how_serious(run: RunDirectory) -> None:
-    with logged(run.log):
+    with log_to_file(run.log):
         logging.getLogger("trainwright.runs").warning("half of it")
     line = run.log.read_text().strip()
     assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} - test_record\.py\[\d+\] - WARNING: half of it", line)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from trainwright.runs.log import logged, warnings_as
+from trainwright.runs.log import log_to_file, warnings_as
 
 
 def warn_twice() -> None:
@@ -18,7 +18,7 @@ def warn_twice() -> None:
 
 @pytest.mark.parametrize(("policy", "times", "level"), [("all", 2, "WARNING"), ("log", 2, "DEBUG")])
 def test_warnings_are_in_the_log_with_their_place(policy: str, times: int, level: str, tmp_path: Path) -> None:
-    with logged(tmp_path / "log.txt"), warnings_as(policy):
+    with log_to_file(tmp_path / "log.txt"), warnings_as(policy):
         warn_twice()
     lines = [line for line in (tmp_path / "log.txt").read_text().splitlines() if "UserWarning: mind the gap (test_warnings.py:" in line]
     assert len(lines) == times

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from trainwright.api.trial import first_rows, told
+from trainwright.api.trial import call_own_code, first_rows
 from trainwright.config.errors import ConfigError, DataError
 from trainwright.data.datasets.splits import in_splits, say_unused
 from trainwright.data.forms import rows_from, tuple_of_splits
@@ -94,7 +94,7 @@ def _chosen(model: nn.Module, splits: Mapping[str, Rows], asked: Mapping[str, An
     if isinstance(model, System):
         _refuse_asked(model, asked)
         facts = Facts(len(splits["train"]), example)
-        return told("the system cannot be built", lambda: built(model, facts, seed=seed), f"{type(model).__name__}.build")
+        return call_own_code("the system cannot be built", lambda: built(model, facts, seed=seed), f"{type(model).__name__}.build")
     if asked["loss"] is None and isinstance(example, Mapping) and returns_loss(model, example):
         _refuse_asked(model, asked)
         return ReturningLossSystem(model)
@@ -126,7 +126,7 @@ def check_model(model: Any) -> None:
     raise ConfigError(f"the model is a {type(model).__name__}, not a torch.nn.Module", where=where, fix=fix)
 
 
-def adapted(made: nn.Module) -> Any:
+def adapt_module(made: nn.Module) -> Any:
     """The system for a module with a `training_step`: itself, or round a LightningModule."""
     return LightningSystem(made) if is_lightning(made) else made
 

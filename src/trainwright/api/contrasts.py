@@ -81,7 +81,7 @@ def metric_changes(first: Path, second: Path) -> list[MetricChange]:
 
 
 def _with_intervals(changes: list[MetricChange], first: Path, second: Path, target: str) -> list[MetricChange]:
-    pair = paired(first, second, target)
+    pair = pair_outcomes(first, second, target)
     return [_bounded(each, *pair) for each in changes] if pair else changes
 
 
@@ -93,7 +93,7 @@ def _bounded(change: MetricChange, first: Outcome, second: Outcome) -> MetricCha
     return change if math.isnan(found.low) else replace(change, low=found.low, high=found.high)
 
 
-def paired(first: Path, second: Path, target: str) -> tuple[Outcome, Outcome] | None:
+def pair_outcomes(first: Path, second: Path, target: str) -> tuple[Outcome, Outcome] | None:
     """Both runs' outcomes of the same test rows in the same order; None when they saved none or their rows or truths differ."""
     a, b = (_saved(each, target) for each in (first, second))
     if a is None or b is None:

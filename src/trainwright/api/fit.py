@@ -83,7 +83,7 @@ def fit(
     if resume:
         refuse_changed(config, Path(place))
     with RunDirectory.create(place, type(model).__name__, resume=resume, python=True) as run:
-        return trained(run, made, engine, config, resume)
+        return train_in(run, made, engine, config, resume)
 
 
 def choose_place(run_dir: str | os.PathLike[str] | None, resume: bool) -> str:
@@ -115,12 +115,12 @@ def show_warnings() -> None:
         console_logging(logging.WARNING)
 
 
-def trained(run: RunDirectory, made: Adapted, engine: Trainer, config: FitConfig, resume: bool) -> FitResult:
+def train_in(run: RunDirectory, made: Adapted, engine: Trainer, config: FitConfig, resume: bool) -> FitResult:
     """Train in the run's directory; one that was refused before its first step leaves none behind."""
     again = f"run_dir={str(run.path)!r}"
     engine.continue_with = f"tw.fit(…, {again}, resume=True)"
     missing = f"the same call with {again} and resume=True, which makes what is missing"
-    work = SystemRun(engine, made.system, made.splits, partial(written, config), config.run.seed, missing)
+    work = SystemRun(engine, made.system, made.splits, partial(write_config, config), config.run.seed, missing)
     try:
         return work.train(run, resume)
     except RequestError:
@@ -139,7 +139,7 @@ def check_whole(made: Adapted, engine: Trainer) -> None:
         say_inexact(rows)
 
 
-def written(config: FitConfig, section: Any) -> str:
+def write_config(config: FitConfig, section: Any) -> str:
     """config.yaml with the settled numbers of the `trainer:` section."""
     return dump(config.model_copy(update={"trainer": section}))
 

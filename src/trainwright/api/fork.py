@@ -35,7 +35,7 @@ def fork(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> Run:
 
 @as_received
 def _forked(parent: RunDirectory, overrides: list[str]) -> Run:
-    from trainwright.api.resolve import resolved
+    from trainwright.api.resolve import resolve_config
     from trainwright.api.train import record_start
     from trainwright.api.training import Training
 
@@ -46,7 +46,7 @@ def _forked(parent: RunDirectory, overrides: list[str]) -> Run:
     if checkpoint is None:
         raise RunError("this run has no checkpoint yet", where=str(parent.path), fix="continue it first, or start a new run")
     prepared = prepare(config, None)
-    config = resolved(config, prepared)
+    config = resolve_config(config, prepared)
     training = Training(config, prepared)
     run = RunDirectory.create(config.run.dir, config.run.name)
     try:

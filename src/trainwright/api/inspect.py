@@ -25,7 +25,7 @@ from trainwright.nn.inspection.look import look_at
 from trainwright.nn.inspection.places import lazy_names
 from trainwright.nn.inspection.shapes import named_tensors
 from trainwright.runs.directory import RunDirectory
-from trainwright.runs.report.network.folding import folded
+from trainwright.runs.report.network.folding import fold
 from trainwright.systems.base import System, seeded
 from trainwright.systems.lightning import LightningSystem
 from trainwright.systems.lightning_methods import overridden
@@ -178,7 +178,7 @@ def inspect_rows(system: Any, rows: Any, batch_size: int = 1) -> Inspection:
 
 def write_model(run: RunDirectory, inspection: Inspection) -> Path:
     """Write what the model of a run looks like into `model.json`; raises RunError when it cannot be written."""
-    return run.write_json(FILE, replace(inspection, flow=folded(inspection.flow)).to_dict())
+    return run.write_json(FILE, replace(inspection, flow=fold(inspection.flow)).to_dict())
 
 
 def record_model(run: RunDirectory, system: Any, rows: Any) -> None:

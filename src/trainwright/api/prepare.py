@@ -133,7 +133,7 @@ def prepare(config: Config, source: Source | None = None, directory: Path | None
 
     Raises DataError or ManyErrors for anything in the data or the names of columns that cannot be used.
     """
-    source = opened(config, source)
+    source = open_named(config, source)
     source = with_files(config.data.split, source, int(config.data.memory_limit))
     targets = targets_of(config, source.default_targets, source.schema.names, source.name)
     joins = _joins(config)
@@ -167,7 +167,7 @@ def prepare(config: Config, source: Source | None = None, directory: Path | None
     return Prepared(source, columns, targets, split, duplicates, found, table, missing_target_rows(source, targets), notes)
 
 
-def opened(config: Config, source: Source | None = None) -> Source:
+def open_named(config: Config, source: Source | None = None) -> Source:
     """The source of a configuration, or the one that was given; a row index that the configuration names is among its columns."""
     named = {*config.targets, *config.ignore, *config.columns, *(config.inputs if isinstance(config.inputs, list) else [])}
     named |= {*getattr(config.data.split, "columns", []), getattr(config.data.split, "column", None) or ""}

@@ -8,7 +8,7 @@ from trainwright.api.config import Config
 from trainwright.api.prepare import Prepared
 
 
-def resolved(config: Config, prepared: Prepared) -> Config:
+def resolve_config(config: Config, prepared: Prepared) -> Config:
     """The configuration with the types, targets, left-out columns and network that were found, so that it repeats the run as it stands."""
     from trainwright.systems.supervised import resolved as resolved_model
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from trainwright.api.config import Config
 from trainwright.api.prepare import prepare
-from trainwright.api.resolve import resolved
+from trainwright.api.resolve import resolve_config
 from trainwright.api.run import Run
 from trainwright.config.compose import compose
 from trainwright.config.errors import ConfigError, RunError
@@ -80,7 +80,7 @@ def resume_run(found: RunDirectory, config: Config, source: Source | None = None
     if source is not None:
         config = config.model_copy(update={"data": config.data.model_copy(update={"source": saved.data.source})})
     prepared = prepare(config, source)
-    config = resolved(config, prepared)
+    config = resolve_config(config, prepared)
     config = config.model_copy(update={"trainer": as_before(config.trainer, saved.trainer)})
     refuse_changes(saved, config, found)
     check_data(found, prepared)

@@ -13,7 +13,7 @@ import yaml
 
 from trainwright.api.adapting import plain_module
 from trainwright.api.inspect import record_model
-from trainwright.api.unwritten import unwritten
+from trainwright.api.unwritten import explain_unwritten
 from trainwright.checkpoint.manifest import sha256_of
 from trainwright.config.clock import process_seconds
 from trainwright.config.errors import Interrupted, RequestError, RunError
@@ -27,7 +27,7 @@ from trainwright.files.whole import whole_file
 from trainwright.runs.code import write_code_in_background, write_configs
 from trainwright.runs.directory import RunDirectory
 from trainwright.runs.environment import command_line, environment
-from trainwright.runs.log import logged
+from trainwright.runs.log import log_to_file
 from trainwright.runs.results import build_results
 from trainwright.runs.signing import sign
 
@@ -97,11 +97,11 @@ class SystemRun:
             run.write_json("environment.json", environment())
             threads.append(write_code_in_background(run, config=yaml.safe_load(text)))
 
-        with logged(run.log):
+        with log_to_file(run.log):
             try:
                 rows = [self.splits.get(name) for name in ("validation", "test")]
                 result = engine.fit(self.system, self.splits["train"], *rows, run=run.path, resume=resume, on_first_step=surroundings)
-                with unwritten(run, "its results", self.again):
+                with explain_unwritten(run, "its results", self.again):
                     self._write(run, result)
                     record_model(run, self.system, self.splits["train"])
                     run.update(status="finished", headline=self._headline(result))

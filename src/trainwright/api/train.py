@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from trainwright.api.config import Config
-from trainwright.api.own.config import OwnConfig, finished, is_own
+from trainwright.api.own.config import OwnConfig, finish_composed, is_own
 from trainwright.api.prepare import Prepared, prepare
-from trainwright.api.resolve import resolved
+from trainwright.api.resolve import resolve_config
 from trainwright.api.run import Run
 from trainwright.api.run_place import refuse_taken, remove_unbegun
 from trainwright.api.show import data_lines
@@ -70,7 +70,7 @@ def train(
             if is_own(own):
                 from trainwright.api.own.train import train_own
 
-                return train_own(finished(own), resume=resume)
+                return train_own(finish_composed(own), resume=resume)
     with trusting(trust_code):
         return train_composed(compose(Config, config, overrides), resume=resume, source=source, python=True)
 
@@ -124,7 +124,7 @@ def read_and_show(config: Config, source: Source | None) -> tuple[Prepared, Conf
     prepared = prepare(config, source)
     for line in data_lines(prepared):
         log.info(line)
-    return prepared, resolved(config, prepared)
+    return prepared, resolve_config(config, prepared)
 
 
 def _run(config: Config, prepared: Prepared, in_memory: bool, resume: bool, files: Sequence[Path] = ()) -> Run:

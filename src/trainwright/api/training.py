@@ -14,7 +14,7 @@ from trainwright.api.config import Config
 from trainwright.api.finish import finish, headline_of, say_result, split_rows
 from trainwright.api.prepare import Prepared
 from trainwright.api.trial import trial
-from trainwright.api.unwritten import unwritten
+from trainwright.api.unwritten import explain_unwritten
 from trainwright.config.clock import process_seconds
 from trainwright.config.errors import Interrupted, RequestError, RunError, TrainwrightError
 from trainwright.engine.trainer import Trainer
@@ -22,7 +22,7 @@ from trainwright.engine.tuning import without_auto
 from trainwright.runs.code import write_code
 from trainwright.runs.directory import RunDirectory
 from trainwright.runs.environment import environment
-from trainwright.runs.log import logged, warnings_as
+from trainwright.runs.log import log_to_file, warnings_as
 from trainwright.systems.base import built
 from trainwright.systems.supervised import SupervisedSystem
 
@@ -43,7 +43,7 @@ class Training:
 
     def tune(self, run: RunDirectory) -> None:
         """Put numbers where the configuration says `auto`, measured on real steps, before it is written to the run."""
-        with logged(run.log), warnings_as(self.config.run.warnings):
+        with log_to_file(run.log), warnings_as(self.config.run.warnings):
             section = without_auto(self.trainer, self.system, split_rows(self.prepared, "train"), run=run.path)
         self.trainer.config = section
         self.config = self.config.model_copy(update={"trainer": section})
@@ -53,7 +53,7 @@ class Training:
         before = run.status
         run.status = "running"
         surroundings = Surroundings(run, self.config)
-        with logged(run.log), warnings_as(self.config.run.warnings):
+        with log_to_file(run.log), warnings_as(self.config.run.warnings):
             try:
                 results = self._train(run, resume, fork, surroundings)
             except BaseException as error:
@@ -75,7 +75,7 @@ class Training:
         train, validation = (split_rows(self.prepared, name) for name in ("train", "validation"))
         trainer, start = self.trainer, surroundings.start
         fitted = trainer.fit(self.system, train, validation, run=run.path, resume=resume, fork=fork, on_first_step=start)
-        with unwritten(run, "its results", f"trainwright resume {shlex.quote(str(run.path))}, which makes what is missing"):
+        with explain_unwritten(run, "its results", f"trainwright resume {shlex.quote(str(run.path))}, which makes what is missing"):
             from trainwright.api.inspect import record_model  # of no use before the first step
 
             results = finish(run, self.config, self.prepared, self.system, fitted)
@@ -89,7 +89,7 @@ class Training:
         """The report of a run that is finished whether or not its report can be written."""
         from trainwright.api.report import write_report
 
-        with unwritten(run, "its report", f"trainwright report {shlex.quote(str(run.path))}"):
+        with explain_unwritten(run, "its report", f"trainwright report {shlex.quote(str(run.path))}"):
             log.info("report: %s", write_report(run.path))
 
 

@@ -162,7 +162,7 @@ def _try_step(system: Any, batch: Any) -> bool:
             "training_step fails on the first rows",
             where=f"{where}{_line(error)}",
             why=readable(error),
-            fix=f"a batch is {described(batch)}; the traceback: --traceback, or TRAINWRIGHT_TRACEBACK=1",
+            fix=f"a batch is {describe_batch(batch)}; the traceback: --traceback, or TRAINWRIGHT_TRACEBACK=1",
         ) from error
     if isinstance(loss.count, int) and loss.count < 1:
         raise ConfigError(f"the loss is over {loss.count} items", where=where, fix="give the number of rows or items as Loss.count")
@@ -186,7 +186,7 @@ def _check_signature(system: Any, where: str) -> None:
         raise ConfigError(what, where=where, why=why, fix="write def training_step(self, batch, context)")
 
 
-def told(what: str, call: Callable[[], Any], where: str) -> Any:
+def call_own_code(what: str, call: Callable[[], Any], where: str) -> Any:
     """What `call` gives; whatever a person's own code raises in it is raised as ConfigError with its line."""
     try:
         return call()
@@ -208,12 +208,12 @@ def _line(error: BaseException) -> str:
     return found
 
 
-def described(batch: Any) -> str:
+def describe_batch(batch: Any) -> str:
     """A batch in words: names, shapes and types of its tensors."""
     if isinstance(batch, torch.Tensor):
         return f"{tuple(batch.shape)} {str(batch.dtype).removeprefix('torch.')}"
     if isinstance(batch, Mapping):
-        return "{" + ", ".join(f"{name}: {described(each)}" for name, each in batch.items()) + "}"
+        return "{" + ", ".join(f"{name}: {describe_batch(each)}" for name, each in batch.items()) + "}"
     if isinstance(batch, list | tuple):
-        return "(" + ", ".join(described(each) for each in batch) + ")"
+        return "(" + ", ".join(describe_batch(each) for each in batch) + ")"
     return f"a {type(batch).__name__}"

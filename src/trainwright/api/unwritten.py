@@ -15,7 +15,7 @@ class Unwritten(TrainwrightError):
 
 
 @contextmanager
-def unwritten(run: RunDirectory, what: str, fix: str) -> Iterator[None]:
+def explain_unwritten(run: RunDirectory, what: str, fix: str) -> Iterator[None]:
     """Turn a refusal of the disk or the data within the block into Unwritten: `what` is missing, and `fix` is the call that makes it."""
     try:
         yield
@@ -23,7 +23,7 @@ def unwritten(run: RunDirectory, what: str, fix: str) -> Iterator[None]:
         raise Unwritten(
             f"the training is complete, but {what} could not be written",
             where=str(run.path),
-            why=f"{reason(error)}; {kept(run)}",
+            why=f"{reason(error)}; {list_kept(run)}",
             fix=f"once that is mended: {fix}",
         ) from error
 
@@ -35,7 +35,7 @@ def reason(error: OSError | RequestError) -> str:
     return (f"{Path(error.where).name}: " if error.where else "") + error.what
 
 
-def kept(run: RunDirectory) -> str:
+def list_kept(run: RunDirectory) -> str:
     """What of the run is on disk: its last checkpoint and its results."""
     checkpoints = sorted(each.name for each in run.checkpoints.glob("step-*"))
     found = [f"the checkpoint {checkpoints[-1]}"] if checkpoints else []

@@ -33,7 +33,7 @@ def places(count: int, width: int) -> list[list[int]]:
     return found
 
 
-def drawn(values: Sequence[Sequence[float]], height: int, below: Sequence[Sequence[str]]) -> str:
+def draw_curve(values: Sequence[Sequence[float]], height: int, below: Sequence[Sequence[str]]) -> str:
     """A curve over an axis that begins at 0, from the values of each column of dots.
 
     `below` are lines of labels, each spread evenly under the axis.

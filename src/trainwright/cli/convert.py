@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainwright.cli.parser import Parser
-from trainwright.cli.style import dim, wrapped
+from trainwright.cli.style import dim, wrap
 
 if TYPE_CHECKING:
     from trainwright.checkpoint.weight_conversion import Conversion
@@ -23,11 +23,11 @@ def run(words: Sequence[str]) -> int:
 
     new = Path(arguments.new)
     found = convert_weights(Path(arguments.old), new, arguments.key, arguments.force)
-    print(shown(found, new))
+    print(describe_conversion(found, new))
     return 0
 
 
-def shown(found: Conversion, new: Path) -> str:
+def describe_conversion(found: Conversion, new: Path) -> str:
     """What was taken, what shared memory, what was left, and how to load it."""
     said = "".join(f", {name} {value}" for name, value in found.metadata.items())
     lines = [f"taken{f' from {found.key}' if found.key else ''}: {len(found.tensors)} tensors, {found.bytes:,} bytes{said}"]
@@ -35,7 +35,7 @@ def shown(found: Conversion, new: Path) -> str:
         lines.append(f"of these {len(found.tied)} shared memory with another and are copies now: {_listed(found.tied)}")
     if found.left:
         lines.append(f"left: {_listed([f'{name} ({kind})' for name, kind in found.left.items()])}")
-    return "\n".join([*(wrapped(each, 0) for each in lines), f"written: {new}", dim("load it with tw.load_weights(module, FILE)")])
+    return "\n".join([*(wrap(each, 0) for each in lines), f"written: {new}", dim("load it with tw.load_weights(module, FILE)")])
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -44,11 +44,11 @@ def run(words: Sequence[str]) -> int:
         told = {"ok": not missing, "findings": [each.as_dict() for each in findings], "install": install(findings)}
         print(json.dumps(told, indent=2, ensure_ascii=False))
     else:
-        print(shown(findings))
+        print(describe_findings(findings))
     return 1 if missing else 0
 
 
-def shown(findings: Sequence[Finding]) -> str:
+def describe_findings(findings: Sequence[Finding]) -> str:
     """The findings by section, aligned; what is missing last once more with the line that installs it."""
     width = max(len(each.name) for each in findings if len(each.name) <= 24)
     lines: list[str] = []

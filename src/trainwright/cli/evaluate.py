@@ -28,11 +28,11 @@ def run(words: Sequence[str]) -> int:
 
     console_logging()
     result = evaluate(arguments.run, arguments.data)
-    print(json.dumps(result, indent=2, ensure_ascii=False) if arguments.json else shown(result))
+    print(json.dumps(result, indent=2, ensure_ascii=False) if arguments.json else describe_metrics(result))
     return 0
 
 
-def shown(result: Mapping[str, Any]) -> str:
+def describe_metrics(result: Mapping[str, Any]) -> str:
     """The metrics as a table, and whatever else was told as lines above it."""
     metrics = result["metrics"] if isinstance(result.get("metrics"), Mapping) else result
     plain = (

@@ -16,13 +16,13 @@ def run(words: Sequence[str]) -> int:
     launch = prepare(arguments)
     launch.start_console()
     from trainwright.api.own.config import is_own_run
-    from trainwright.api.own.measure import exported
+    from trainwright.api.own.measure import export_model
     from trainwright.api.resume import with_config
 
     found = with_config(arguments.run)
     arguments.use("own run" if is_own_run(found) else "table")
     place = Path(arguments.output or f"{found.name}-model")
-    for each in exported(found, place, is_own_run(found)):
+    for each in export_model(found, place, is_own_run(found)):
         print(each)
     return 0
 

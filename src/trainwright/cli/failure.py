@@ -21,12 +21,12 @@ def explain(error: TrainwrightError) -> None:
     """Print an error to stderr; of several mistakes each, and their number."""
     errors = error.errors if isinstance(error, ManyErrors) else [error]
     label = "interrupted" if isinstance(error, Interrupted) else "error"
-    print("\n".join(told(each, label) for each in errors), file=sys.stderr)
+    print("\n".join(describe_error(each, label) for each in errors), file=sys.stderr)
     if len(errors) > 1:
         print(dim(f"{len(errors)} mistakes", sys.stderr), file=sys.stderr)
 
 
-def told(error: TrainwrightError, label: str = "error") -> str:
+def describe_error(error: TrainwrightError, label: str = "error") -> str:
     """One error in one to four lines, each shortened where it repeats a very long value."""
     place = bold(f"{_shortened(error.where)}: ", sys.stderr) if error.where else ""
     lines = [f"{red(label, sys.stderr)}: {place}{_shortened(error.what)}"]
@@ -62,7 +62,7 @@ def _shortened(text: str) -> str:
     return visible(text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} … {text[-LONGEST // 4 :]}")
 
 
-def unexpected(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+def report_unexpected(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """`sys.excepthook`: a failure nobody foresaw, in a few lines, with where to read the rest."""
     frames = [each for each in traceback.extract_tb(trace) if not each.filename.startswith("<")]
     where = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from trainwright.cli.parser import Parser
-from trainwright.cli.style import bold, red, table, wrapped
+from trainwright.cli.style import bold, red, table, wrap
 from trainwright.config.errors import RequestError, did_you_mean
 
 if TYPE_CHECKING:
@@ -47,11 +47,11 @@ def run(words: Sequence[str]) -> int:
     inputs = {f"input {place}": _drawn(shape, dtype) for place, (shape, dtype) in enumerate(shapes)} | parameters
     tolerances = {name: getattr(arguments, name) for name in ("eps", "atol", "rtol")}
     verdict = check_gradients(function, inputs, second=arguments.second, **tolerances)
-    print(shown(arguments.words[0], verdict, arguments.dtype))
+    print(describe_check(arguments.words[0], verdict, arguments.dtype))
     return 0 if verdict.right else 1
 
 
-def shown(name: str, verdict: Verdict, dtype: str) -> str:
+def describe_check(name: str, verdict: Verdict, dtype: str) -> str:
     """The verdict in words, and a row for every input."""
     what = "first and second derivatives" if verdict.second else "gradients"
     elements = sum(math.prod(each.shape) for each in verdict.differences)
@@ -77,7 +77,7 @@ def shown(name: str, verdict: Verdict, dtype: str) -> str:
         worst = max(verdict.differences, key=lambda each: each.largest)
         place = f"{worst.name}{list(worst.element)} by output {worst.output}"
         blocks.append(f"furthest: {place}: backward gives {worst.analytical:.6g}, differences {worst.numerical:.6g}")
-        blocks.append(wrapped(f"torch says: {verdict.complaint}", 0))
+        blocks.append(wrap(f"torch says: {verdict.complaint}", 0))
     return "\n\n".join(blocks)
 
 

@@ -36,9 +36,9 @@ def run(words: Sequence[str]) -> int:
     _check(arguments)
     shapes = shapes_in(arguments.input or "", arguments.dtype or "float32")
     found = _found(arguments, shapes)
-    from trainwright.files.inspection.record import called, table
+    from trainwright.files.inspection.record import find_rows, table
 
-    rows = called(found, arguments.match) if arguments.match else None
+    rows = find_rows(found, arguments.match) if arguments.match else None
     if arguments.output:
         write(found, arguments.output, arguments.depth)
     if arguments.json:
@@ -117,7 +117,7 @@ def _found(arguments: Any, shapes: Shapes) -> Inspection:
         return inspect_run(RunDirectory.open(first), arguments.batch_size)
     from trainwright.api.inspect_config import inspect_given, made_model
 
-    return inspect_given(made_model(first, _arguments(rest)), drawn(shapes, arguments.batch_size), arguments.batch_size or 1)
+    return inspect_given(made_model(first, _arguments(rest)), draw_inputs(shapes, arguments.batch_size), arguments.batch_size or 1)
 
 
 def _of_config(first: str, rest: Sequence[str], size: int | None, shapes: Shapes) -> Inspection:
@@ -131,8 +131,8 @@ def _of_config(first: str, rest: Sequence[str], size: int | None, shapes: Shapes
         _check_rows(size)
     graph = graph_in(Path(first)) if first.lower().endswith((".yaml", ".yml")) else None
     if graph is not None and not rest:
-        return inspect_given(graph, drawn(shapes, size), size or 1)
-    return inspect_composed(composed_from([first, *rest]), size or 1, drawn(shapes, size))
+        return inspect_given(graph, draw_inputs(shapes, size), size or 1)
+    return inspect_composed(composed_from([first, *rest]), size or 1, draw_inputs(shapes, size))
 
 
 def shapes_in(text: str, dtype: str) -> Shapes:
@@ -156,7 +156,7 @@ def shapes_in(text: str, dtype: str) -> Shapes:
     return found
 
 
-def drawn(shapes: Shapes, size: int | None) -> list[Tensor] | dict[str, Tensor]:
+def draw_inputs(shapes: Shapes, size: int | None) -> list[Tensor] | dict[str, Tensor]:
     """A tensor of each shape with `size` rows (1 when None, no batch when 0); whole numbers are 0, so that they index anything."""
     import torch
 

@@ -141,7 +141,7 @@ def _ids(text: str) -> tuple[str, ...]:
     return ids
 
 
-def divided(parser: Parser, words: Sequence[str]) -> tuple[list[str], list[str]]:
+def divide_words(parser: Parser, words: Sequence[str]) -> tuple[list[str], list[str]]:
     """The words of the command, and those for the parser that `parser:` in its config names: unknown flags, and all after `--`.
 
     Without such a parser all words are the command's, which refuses what it does not know.

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 
 from trainwright.cli.parser import Parser
-from trainwright.cli.style import bold, two_columns, wrapped
+from trainwright.cli.style import bold, two_columns, wrap
 from trainwright.config.errors import RequestError, did_you_mean
 from trainwright.config.options import options_of
 from trainwright.config.registry import KINDS, options_class, parts, registered_name
@@ -41,13 +41,13 @@ def one_kind(kind: str) -> str:
 
 def one_part(kind: str, name: str) -> str:
     """What a part is, and its options with type, default and meaning."""
-    from trainwright.cli.settings import described
+    from trainwright.cli.settings import describe_option
 
     options = options_class(kind, name)
     known = registered_name(kind, name)
     summary = options.__doc__ or (parts(kind)[known].summary if known else "")
-    lines = [f"{bold(f'{kind}.{known or name}')}", wrapped(summary, 2), ""]
-    return "\n".join([*lines, *([described(each) for each in options_of(options)] or ["  no options"])])
+    lines = [f"{bold(f'{kind}.{known or name}')}", wrap(summary, 2), ""]
+    return "\n".join([*lines, *([describe_option(each) for each in options_of(options)] or ["  no options"])])
 
 
 def as_data(kind: str, name: str) -> object:

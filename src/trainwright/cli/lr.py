@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from trainwright.cli.parser import ConfiguredParser, add_trust_flag
-from trainwright.cli.style import bold, dim, table, width, wrapped
+from trainwright.cli.style import bold, dim, table, width, wrap
 from trainwright.config.errors import RequestError
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def run(words: Sequence[str]) -> int:
 
     with reading(composed.received):
         curves = learning_rate_curves(config)  # type: ignore[arg-type]
-    print(shown(curves))
+    print(describe_schedules(curves))
     write(curves, arguments.csv, arguments.points, arguments.svg)
     return 0
 
@@ -70,7 +70,7 @@ def ensure_files(csv: str | None, svg: str | None, composed: Composed, config: A
         raise RequestError("two files cannot have one name", where=f"--csv {csv} --svg {svg}", fix="name another one")
 
 
-def shown(curves: Curves) -> str:
+def describe_schedules(curves: Curves) -> str:
     """The lengths of the run, a drawing of each schedule, a table of landmarks, the parameter groups, and what to know."""
     from trainwright.cli.chart import places
 
@@ -83,7 +83,7 @@ def shown(curves: Curves) -> str:
     blocks.append(_table(curves, landmarks, rates))
     if curves.groups:
         blocks.append(_groups(curves))
-    blocks += [wrapped(f"note: {note}", 0) for note in curves.notes]
+    blocks += [wrap(f"note: {note}", 0) for note in curves.notes]
     return "\n\n".join(blocks)
 
 
@@ -94,7 +94,7 @@ def _lengths(curves: Curves) -> str:
         lines.append(f"{_counted(plan.max_steps, 'step')} in all: {_epochs(plan.max_steps / epoch)}")
     if curves.warmup:
         lines.append(f"{_counted(curves.warmup, 'step')} of warm-up: {_epochs(curves.warmup / epoch)}")
-    return "\n".join(wrapped(line, 0) for line in lines)
+    return "\n".join(wrap(line, 0) for line in lines)
 
 
 def _epochs(count: float) -> str:
@@ -106,7 +106,7 @@ def _counted(count: int, thing: str) -> str:
 
 
 def _drawing(curves: Curves, line: Curve, values: list[list[float]]) -> str:
-    from trainwright.cli.chart import drawn
+    from trainwright.cli.chart import draw_curve
 
     epoch, parts = curves.plan.steps_per_epoch, 1 if curves.steps < 8 else 2 if width() < 60 else 4
     steps = [curves.steps * part / parts for part in range(parts + 1)]
@@ -115,7 +115,7 @@ def _drawing(curves: Curves, line: Curve, values: list[list[float]]) -> str:
         [f"{step / epoch:.4g}" for step in steps[:-1]] + [f"epoch {steps[-1] / epoch:.4g}"],
     ]
     title = f"{bold(line.label)} {dim(line.kind)}"
-    return f"{title}\n{drawn(values, HEIGHT if len(curves.lines) == 1 else SMALL_HEIGHT, below)}"
+    return f"{title}\n{draw_curve(values, HEIGHT if len(curves.lines) == 1 else SMALL_HEIGHT, below)}"
 
 
 def _table(curves: Curves, landmarks: dict[int, str], rates: dict[int, list[float]]) -> str:

@@ -63,9 +63,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if argv is None:
         prepare_streams(words)
     if argv is None and not shown_whole:
-        from trainwright.cli.failure import unexpected
+        from trainwright.cli.failure import report_unexpected
 
-        sys.excepthook = unexpected
+        sys.excepthook = report_unexpected
     try:
         code = dispatch(words, shown_whole)
         sys.stdout.flush()

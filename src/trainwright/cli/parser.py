@@ -10,7 +10,7 @@ from typing import NoReturn
 from trainwright.cli.forms import Form, refuse_unused_flags, refuse_unused_settings
 from trainwright.cli.names import refuse_names
 from trainwright.cli.streams import Shown
-from trainwright.cli.style import bold, heading, two_columns, wrapped
+from trainwright.cli.style import bold, heading, two_columns, wrap
 from trainwright.config.errors import RequestError, nearest
 from trainwright.config.trust import trust
 
@@ -77,8 +77,8 @@ class Parser(argparse.ArgumentParser):
         """The help as text."""
         named = [each for each in self._actions if not each.option_strings]
         flags = [each for each in self._actions if each.option_strings]
-        usage = wrapped(self.usage_line(), 2).replace(self.prog, bold(self.prog), 1)
-        blocks = [wrapped(self.does, 0), f"{heading('usage')}\n{usage}"]
+        usage = wrap(self.usage_line(), 2).replace(self.prog, bold(self.prog), 1)
+        blocks = [wrap(self.does, 0), f"{heading('usage')}\n{usage}"]
         if named:
             blocks.append(f"{heading('arguments')}\n{two_columns([(str(each.metavar or each.dest), each.help or '') for each in named])}")
         options = [(_spelled(each), each.help or "") for each in [*flags[1:], flags[0]]]

@@ -63,7 +63,7 @@ def predict_own(arguments: Any, launch: Launch) -> int:
     from pathlib import Path
 
     from trainwright.api.own.config import compose_own, is_own_run
-    from trainwright.api.own.measure import ensure_predictions, from_config, from_run, predicted, write_predictions
+    from trainwright.api.own.measure import ensure_predictions, from_config, from_run, predict_split, write_predictions
     from trainwright.api.own.train import saved_config
     from trainwright.api.resume import with_config
     from trainwright.cli.test import is_configuration, refuse_fitted
@@ -90,7 +90,7 @@ def predict_own(arguments: Any, launch: Launch) -> int:
         ensure_predictions(output, saved_config(found).model_dump(mode="json"))
         arguments.use("own run")
         trained = from_run(found, arguments.split, launch.settings)
-    outputs = predicted(trained, arguments.split)
+    outputs = predict_split(trained, arguments.split)
     write_predictions(outputs, output)
     print(f"{output}: " + ", ".join(f"{name} {tuple(each.shape)}" for name, each in outputs.items()))
     return 0

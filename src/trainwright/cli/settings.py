@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from glob import glob
 
 from trainwright.api.config import Config
-from trainwright.api.own.config import OwnConfig, finished, is_own
-from trainwright.cli.style import bold, dim, heading, wrapped
+from trainwright.api.own.config import OwnConfig, finish_composed, is_own
+from trainwright.cli.style import bold, dim, heading, wrap
 from trainwright.config.compose import Assignment, Composed, compose, given
 from trainwright.config.errors import RequestError
 from trainwright.config.options import Option, by_section
@@ -38,7 +38,7 @@ def composed_from(words: Sequence[str], targets: Sequence[str] = (), before: Seq
 def composed_config(config: str, settings: Sequence[str | Assignment]) -> Composed:
     """A configuration file with settings: of a system of one's own where it has `system:` or a model with a `type`, else of a table."""
     own = compose(OwnConfig, config, settings)
-    return finished(own) if is_own(own) else compose(Config, config, settings)
+    return finish_composed(own) if is_own(own) else compose(Config, config, settings)
 
 
 def is_config(word: str) -> bool:
@@ -71,15 +71,15 @@ def every_setting() -> str:
     """All options of the configuration, by section, for the end of a help text."""
     first = "Any of these as key=value (- and _ are the same), or in a YAML file."
     parts = "Parts (optimizer, encoder, …) have options of their own: trainwright list KIND.NAME."
-    blocks = [f"{heading('settings')}\n{wrapped(f'{first} {parts}', 2)}"]
+    blocks = [f"{heading('settings')}\n{wrap(f'{first} {parts}', 2)}"]
     for section, options in by_section(Config).items():
         lines = [heading(section)] if section else []
-        blocks.append("\n".join([*lines, *(described(each) for each in options)]))
+        blocks.append("\n".join([*lines, *(describe_option(each) for each in options)]))
     return "\n\n".join(blocks)
 
 
-def described(option: Option) -> str:
+def describe_option(option: Option) -> str:
     """An option in two lines: path, type and default; meaning."""
     default = "required" if option.required else f"default {option.default}"
     first = f"  {bold(option.path)}  {option.type}  {dim(f'({default})')}"
-    return f"{first}\n{wrapped(option.meaning, 6)}" if option.meaning else first
+    return f"{first}\n{wrap(option.meaning, 6)}" if option.meaning else first

@@ -12,14 +12,14 @@ from typing import TextIO
 from trainwright.config.received import visible
 
 
-def coloured(stream: TextIO | None = None) -> bool:
+def shows_colours(stream: TextIO | None = None) -> bool:
     """Whether `stream` (stdout) shows colours: a terminal, and NO_COLOR is not set."""
     stream = stream or sys.stdout
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def _styled(text: str, code: str, stream: TextIO | None) -> str:
-    return f"\x1b[{code}m{text}\x1b[0m" if coloured(stream) else text
+    return f"\x1b[{code}m{text}\x1b[0m" if shows_colours(stream) else text
 
 
 def bold(text: str, stream: TextIO | None = None) -> str:
@@ -47,7 +47,7 @@ def width() -> int:
     return min(shutil.get_terminal_size((100, 24)).columns, 120)
 
 
-def wrapped(text: str, indent: int) -> str:
+def wrap(text: str, indent: int) -> str:
     """A paragraph that fits the terminal, each line indented."""
     pad = " " * indent
     return textwrap.fill(
@@ -60,7 +60,7 @@ def two_columns(rows: Sequence[tuple[str, str]], least: int = 12, most: int = 34
     column = min(max([least, *(len(name) for name, _ in rows)]), most)
     lines = []
     for name, meaning in rows:
-        body = wrapped(meaning, column + 4).lstrip() if meaning else ""
+        body = wrap(meaning, column + 4).lstrip() if meaning else ""
         if len(name) > column:
             lines += [f"  {bold(name)}", f"{' ' * (column + 4)}{body}"]
         else:

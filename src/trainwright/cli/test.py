@@ -25,12 +25,12 @@ def run(words: Sequence[str]) -> int:
 
 def measure(arguments: Any, launch: Any, split: str) -> int:
     """Print the metrics of a split: of a run, or of a configuration with weights."""
-    from trainwright.cli.evaluate import shown
+    from trainwright.cli.evaluate import describe_metrics
 
     launch.start_console()
     launch.check_gpus()
     found = metrics_of(arguments, [*launch.settings, *arguments.settings], split)
-    print(json.dumps(found, indent=2, ensure_ascii=False) if arguments.json else shown(found))
+    print(json.dumps(found, indent=2, ensure_ascii=False) if arguments.json else describe_metrics(found))
     return 0
 
 
@@ -44,12 +44,12 @@ def metrics_of(arguments: Any, settings: list[Any], split: str) -> dict[str, Any
             fix = f"name a run (trainwright {split} RUN), or add --weights RUN|FILE"
             raise RequestError("there is nothing to measure", where=named, why=why, fix=fix)
         from trainwright.api.own.config import compose_own
-        from trainwright.api.own.measure import from_config, measured
+        from trainwright.api.own.measure import from_config, measure_split
 
         trained = from_config(compose_own(named, settings), split, weights)
     else:
         from trainwright.api.own.config import is_own_run
-        from trainwright.api.own.measure import from_run, measured
+        from trainwright.api.own.measure import from_run, measure_split
         from trainwright.api.resume import with_config
 
         directory = with_config(named)
@@ -62,7 +62,7 @@ def metrics_of(arguments: Any, settings: list[Any], split: str) -> dict[str, Any
         arguments.use("own run", arguments.settings)
         trained = from_run(directory, split, settings)
     step, epoch = trained.engine.position
-    return {"weights": trained.source, "step": step, "epoch": epoch, "split": split, "metrics": {"": measured(trained, split)}}
+    return {"weights": trained.source, "step": step, "epoch": epoch, "split": split, "metrics": {"": measure_split(trained, split)}}
 
 
 def refuse_fitted(directory: RunDirectory) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from trainwright.cli.launch import add_launch_flags, divided, prepare
+from trainwright.cli.launch import add_launch_flags, divide_words, prepare
 from trainwright.cli.parser import ConfiguredParser, add_trust_flag
 
 
 def run(words: Sequence[str]) -> int:
     """Train as asked; the run itself prints its progress and results."""
     made = parser()
-    mine, own = divided(made, words)
+    mine, own = divide_words(made, words)
     arguments = made.parse(mine)
     launch = prepare(arguments, own)
     from trainwright.api.own.config import OwnConfig

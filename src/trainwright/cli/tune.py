@@ -38,11 +38,11 @@ def run(words: Sequence[str]) -> int:
     found = tune_composed(composed, batch_size=arguments.batch_size or both, learning_rate=arguments.learning_rate or both)
     if arguments.write:
         found.write(arguments.write)
-    print(json.dumps(found.as_json(), indent=2, ensure_ascii=False) if arguments.json else shown(found, arguments))
+    print(json.dumps(found.as_json(), indent=2, ensure_ascii=False) if arguments.json else describe_tuning(found, arguments))
     return 0
 
 
-def shown(found: Tuned, arguments: argparse.Namespace) -> str:
+def describe_tuning(found: Tuned, arguments: argparse.Namespace) -> str:
     """The trials, the curve, the choice, and the lines to paste."""
     from trainwright.cli.style import bold, heading
 

@@ -29,7 +29,7 @@ class Composition:
         return f"{self.base}:{','.join(self.mixins)}"
 
 
-def parsed(name: str, registered: Collection[str]) -> Composition | None:
+def parse_composition(name: str, registered: Collection[str]) -> Composition | None:
     """A name as a composition; None when it is one class: a registered name, `file.py:Class`, `package.module:Class` or a dotted path."""
     first, _, rest = name.partition(":")
     if ".py:" in rest and _folded(first) in {_folded(each) for each in registered}:  # mixins of a registered base named by their files
@@ -56,7 +56,7 @@ def _names_a_class(base: str) -> bool:
     return bool(place) and all(each.isidentifier() for each in attribute.split("."))
 
 
-def composed(composition: Composition, find: Callable[[str], Any], registered: Collection[str]) -> type:
+def compose_class(composition: Composition, find: Callable[[str], Any], registered: Collection[str]) -> type:
     """The class; raises ConfigError for an unknown mixin, one named twice, a function, and an order that cannot be.
 
     `find` gives the class of a registered name or a path; mixins may also be classes of the base's own file.

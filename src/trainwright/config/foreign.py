@@ -119,7 +119,7 @@ def _is_installed(top: str) -> bool:
     return any({"site-packages", "dist-packages"} & set(Path(each).parts) for each in places)
 
 
-def imported(name: str) -> Any:
+def import_code(name: str) -> Any:
     """The module at `package.module` or `./file.py`, run once; raises ConfigError with the reason it cannot be had."""
     if name.endswith(".py"):
         return module_of_file(_asked_file(name, name))

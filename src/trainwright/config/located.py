@@ -14,7 +14,7 @@ from trainwright.config.model import ConfigModel
 from trainwright.config.places import KeyPath, Node, Place, spelled
 from trainwright.config.structure import Items, Leaf, PartHere, Section, Structure, below, fields_of
 from trainwright.config.trust import reading
-from trainwright.config.wording import Refusal, joined
+from trainwright.config.wording import Refusal, join_refusals
 
 M = TypeVar("M", bound=ConfigModel)
 OF_KEY = "[key]"
@@ -118,7 +118,7 @@ def _report(model: type[ConfigModel], composed: Composed, path: KeyPath, refusal
     if first.kind in ("refused", "unknown_part"):
         context = first.context
         return ConfigError(f"{name}: {context['what']}", where=place, why=context.get("why", ""), fix=context.get("fix", ""))
-    what, fix = joined(refusals, name)
+    what, fix = join_refusals(refusals, name)
     inner = below(*_structure_at(model, composed.values, path)) if path else None
     if isinstance(inner, Section) and first.kind.startswith("model"):
         fix = f"its options: {', '.join(inner.model.model_fields)}"

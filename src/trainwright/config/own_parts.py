@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from trainwright.config import registry
 from trainwright.config.choice import choice
 from trainwright.config.errors import ConfigError, ManyErrors, RequestError
-from trainwright.config.foreign import absolute, imported, looking_in
+from trainwright.config.foreign import absolute, import_code, looking_in
 from trainwright.config.model import PartConfig
 from trainwright.config.nested import config_class, config_object, options_from_config, with_default_parts
 from trainwright.config.places import Node
@@ -125,7 +125,7 @@ def import_modules(names: Iterable[str], folders: Iterable[Path] = ()) -> None:
     with looking_in(folders):
         for each in names:
             try:
-                imported(each)
+                import_code(each)
             except RequestError as error:
                 problems.append(error)
     if problems:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from trainwright.config.composition import Composition, composed, parsed
+from trainwright.config.composition import Composition, compose_class, parse_composition
 from trainwright.config.errors import ConfigError, did_you_mean, nearest
 from trainwright.config.foreign import context_names, found_at, is_path, options_from_signature, own_options
 from trainwright.config.model import PartConfig
@@ -126,7 +126,7 @@ def load(kind: str, name: str) -> Any:
     composition = _composition(kind, name)
     if composition is None:
         return found_at(name)[0]
-    return composed(composition, partial(load, kind), known_parts(kind))
+    return compose_class(composition, partial(load, kind), known_parts(kind))
 
 
 def check_target(kind: str, options: PartConfig, target_kind: str, target: str = "", width: int | None = None) -> None:
@@ -155,7 +155,7 @@ def _kinds_at(kind: str, path: str) -> tuple[str, ...] | None:
 
 
 def _composition(kind: str, name: str) -> Composition | None:
-    return parsed(name, known_parts(kind)) if kind in OWN_KINDS else None
+    return parse_composition(name, known_parts(kind)) if kind in OWN_KINDS else None
 
 
 def _is_known(kind: str, name: str) -> bool:

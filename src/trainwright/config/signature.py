@@ -27,7 +27,7 @@ def key_file() -> Path:
     return (Path(home) if Path(home).is_absolute() else Path(os.path.expanduser("~")) / ".config") / "trainwright" / "key"
 
 
-def signed(folder: Path, names: Iterable[str] = NAMING) -> dict[str, Any]:
+def sign_files(folder: Path, names: Iterable[str] = NAMING) -> dict[str, Any]:
     """The content of `signature.json` for the files of a folder that name parts; raises NoKey where no key can be kept."""
     key = _key(make=True)
     return {"format": FORMAT, "files": {name: _digest(key, name, folder / name) for name in names if (folder / name).is_file()}}

@@ -60,7 +60,7 @@ def install() -> None:
     if missing:
         why = f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed"
         raise ConfigError("types cannot be checked", where="--typecheck", why=why, fix="pip install 'trainwright[typecheck]'")
-    if not installed():
+    if not is_installed():
         sys.meta_path.insert(0, OwnModules())
         foreign.loaders.append(loader_of_file)
 
@@ -71,7 +71,7 @@ def uninstall() -> None:
     foreign.loaders[:] = [each for each in foreign.loaders if each is not loader_of_file]
 
 
-def installed() -> bool:
+def is_installed() -> bool:
     """Whether imports are checked."""
     return any(isinstance(each, OwnModules) for each in sys.meta_path)
 

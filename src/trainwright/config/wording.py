@@ -49,7 +49,7 @@ class Refusal:
     members: Sequence[str] = field(default=())
 
 
-def joined(refusals: Sequence[Refusal], name: str) -> tuple[str, str]:
+def join_refusals(refusals: Sequence[Refusal], name: str) -> tuple[str, str]:
     """What is wrong with one value, and its fix, from all that refused it."""
     first = refusals[0]
     bounds = [each for each in refusals if each.kind in BOUNDS]

@@ -28,7 +28,7 @@ from trainwright.optim.build import base_learning_rate, build_optimizer, own_wei
 from trainwright.optim.combinations import Setting, cannot_combine, cautions
 from trainwright.optim.freezing import Freezing
 from trainwright.optim.gradient_hooks import GradientHooks
-from trainwright.optim.group_table import describe, resolved
+from trainwright.optim.group_table import describe, describe_groups
 from trainwright.optim.learning_rates import LearningRates
 from trainwright.optim.options import chain
 from trainwright.optim.parameter_groups import ParameterGroup, parameter_groups
@@ -228,7 +228,7 @@ class Assembly:
             log.info("optimizers of the system: %s", made)
             return
         if len(groups) > 1 or any(group.frozen_until or group.frozen_from for group in groups) or self.config.parameters.rules:
-            rows = resolved(groups, self.system, self.learning_rate, own_weight_decay(self.optimizer_options))  # type: ignore[arg-type]
+            rows = describe_groups(groups, self.system, self.learning_rate, own_weight_decay(self.optimizer_options))  # type: ignore[arg-type]
             log.info("%s", describe(rows))
         for caution in cautions(self.optimizer_options, self.setting(groups)):
             log.warning("%s", caution)

@@ -28,7 +28,7 @@ class OwnOptimizers:
         if make is None:
             return None
         if self._made is None or self._made[0] is not system:
-            from trainwright.optim.configured import configured, tried_making
+            from trainwright.optim.configured import read_configured, tried_making
 
             told = getattr(system, "plan_known", None)
             if told is not None:
@@ -36,7 +36,7 @@ class OwnOptimizers:
             made = tried_making(make)
             if made is None:
                 return None
-            self._made = (system, configured(made, system))  # type: ignore[arg-type]
+            self._made = (system, read_configured(made, system))  # type: ignore[arg-type]
         return self._made[1]
 
 

@@ -15,7 +15,7 @@ from trainwright.engine.evaluation import EvaluationInterrupted, metrics_of
 from trainwright.engine.session import Session
 from trainwright.engine.state import load_weights
 from trainwright.optim.build import own_weight_decay
-from trainwright.optim.group_table import resolved
+from trainwright.optim.group_table import describe_groups
 
 
 @dataclass
@@ -87,7 +87,7 @@ def finish(session: Session, test: Rows | None, path: Path) -> FitResult:
         "parameters": sum(each.numel() for each in session.optimizer.parameters()),
         "kept": chosen.name,
         "batches_left_out": len(session.skipped_batches),
-        "parameter_groups": resolved(session.optimizer.parameter_groups, session.system, session.base_learning_rate, decay),  # type: ignore[arg-type]
+        "parameter_groups": describe_groups(session.optimizer.parameter_groups, session.system, session.base_learning_rate, decay),  # type: ignore[arg-type]
     }
     timing = timing_of(session)
     name, because, system = session.monitor.name, session.stopped_because, session.system

@@ -18,7 +18,7 @@ from trainwright.optim.base import Optimizer
 from trainwright.optim.build import build_optimizer
 from trainwright.optim.own_schedulers import own_scheduler
 from trainwright.optim.parameter_groups import ParameterGroup, one_group
-from trainwright.optim.parametrized import parametrized, refuse_decayed_signs
+from trainwright.optim.parametrized import parametrized_ids, refuse_decayed_signs
 from trainwright.optim.several import Optimizers, OwnTorch, own_decayed
 
 WHERE = "configure_optimizers"
@@ -26,7 +26,7 @@ KEYS = ("optimizer", "lr_scheduler", "monitor", "frequency", "interval")
 FORMS = "an optimizer, a list of them, (optimizers, schedulers), {'optimizer': …, 'lr_scheduler': …}, or name → options with `parameters`"
 
 
-def configured(result: Any, system: nn.Module, steps: int | None = None) -> Optimizers:
+def read_configured(result: Any, system: nn.Module, steps: int | None = None) -> Optimizers:
     """The optimizers that a system made. Raises ConfigError for what is none, and for parameters that are not the system's."""
     optimizers, schedulers = _pairs(result)
     names = {id(parameter): name for name, parameter in system.named_parameters()}
@@ -119,7 +119,7 @@ def _from_options(name: str, options: dict[str, Any], system: nn.Module) -> Opti
         raise ConfigError(
             f"the options of '{name}' are wrong: {first['msg']}", where=where, fix="see trainwright list optimizer"
         ) from error
-    return build_optimizer(read, one_group(chosen, label=name, computing=parametrized(system)))
+    return build_optimizer(read, one_group(chosen, label=name, computing=parametrized_ids(system)))
 
 
 def _refuse_strangers(schedulers: Sequence[Any], optimizers: Mapping[str, Any]) -> None:

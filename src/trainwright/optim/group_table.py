@@ -15,7 +15,7 @@ FROZEN = "frozen"
 COLUMNS = ("group", "tensors", "values", "learning rate", "weight decay", "trained", "parameters")
 
 
-def resolved(groups: Sequence[ParameterGroup], system: nn.Module, learning_rate: float, weight_decay: float) -> list[dict[str, Any]]:
+def describe_groups(groups: Sequence[ParameterGroup], system: nn.Module, learning_rate: float, weight_decay: float) -> list[dict[str, Any]]:
     """One JSON-able row per group, and a last one of what is never trained; rates are the base ones, before any schedule."""
     rows = [
         {

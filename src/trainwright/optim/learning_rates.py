@@ -12,7 +12,7 @@ from trainwright.optim.parameter_groups import ParameterGroup
 from trainwright.optim.schedules.base import Schedule
 
 
-def found(metric: str, metrics: Mapping[str, float]) -> float:
+def find_metric(metric: str, metrics: Mapping[str, float]) -> float:
     """The value of a metric by its name, or by its last part where only one target has it; NaN where it was not measured."""
     if metric in metrics:
         return metrics[metric]
@@ -58,7 +58,7 @@ class LearningRates:
         """Hear an evaluation: the monitored value, and all metrics for schedules that watch another."""
         for schedule in (self.schedule, *(own.schedule for own in self._own)):
             metric = getattr(schedule, "metric", None)
-            schedule.observe(value if metric is None else found(metric, metrics))
+            schedule.observe(value if metric is None else find_metric(metric, metrics))
 
     def applied(self) -> dict[str, float]:
         """Group label → learning rate of the last update; empty when all have the optimizer's."""

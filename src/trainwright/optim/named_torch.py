@@ -38,7 +38,7 @@ class NamedTorch(TorchOptimizer):
     def __init__(self, options: PartConfig, groups: Sequence[ParameterGroup]) -> None:
         given: dict[str, Any] = options.model_dump(exclude={"type"})
         given = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
-        made = wrap(CLASSES[options.type], given | chosen(options, groups), groups)
+        made = wrap(CLASSES[options.type], given | choose_kernels(options, groups), groups)
         super().__init__(made.optimizer, made.parameter_groups)
         self._sparse = options.type == "sparse_adam"
 
@@ -52,7 +52,7 @@ class NamedTorch(TorchOptimizer):
         super().step()
 
 
-def chosen(options: PartConfig, groups: Sequence[ParameterGroup]) -> dict[str, bool]:
+def choose_kernels(options: PartConfig, groups: Sequence[ParameterGroup]) -> dict[str, bool]:
     """`foreach` and `fused` where the options leave them open: torch's own choice on a GPU, the faster one on the CPU."""
     params = [param for group in groups for param in group.params]
     if not params or any(param.device.type != "cpu" for param in params):

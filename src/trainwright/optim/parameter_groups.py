@@ -14,7 +14,7 @@ from trainwright.config.name_patterns import fits
 from trainwright.optim.layer_depth import is_norm, layers_of
 from trainwright.optim.matching import SystemNames
 from trainwright.optim.parameter_options import ParameterOptions
-from trainwright.optim.parametrized import parametrized, refuse_decayed_signs
+from trainwright.optim.parametrized import parametrized_ids, refuse_decayed_signs
 from trainwright.optim.rules import Settings, of_parameters
 
 WHERE = "trainer.parameters"
@@ -88,7 +88,7 @@ def parameter_groups(
         raise _nothing_trained(any(param.requires_grad for param in names.params.values()), where)
     undecayed = without_decay(config, system, names, where)
     depth = layer_scales(config.layer_decay, system, where)
-    computing = parametrized(system)
+    computing = parametrized_ids(system)
     asked = {name: param for name, param in trained.items() if settings[name].weight_decay and name not in undecayed}
     refuse_decayed_signs(system, asked, f"{where}.rules")
     groups: dict[str, ParameterGroup] = {}

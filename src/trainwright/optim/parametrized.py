@@ -16,7 +16,7 @@ from trainwright.config.errors import ConfigError
 SIGNS = "its signs, 1 and −1, are kept among what is trained and read as whole numbers: anything between is 0, and so is the weight"
 
 
-def parametrized(system: nn.Module) -> set[int]:
+def parametrized_ids(system: nn.Module) -> set[int]:
     """Identities of the parameters that parametrizations, or the older hooks of weight norm and spectral norm, compute weights from."""
     return {id(param) for module in system.modules() for param in _computing(module)}
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from trainwright.config.errors import ConfigError, RunError
 from trainwright.optim.base import Optimizer
 from trainwright.optim.parameter_groups import ParameterGroup
-from trainwright.optim.parametrized import parametrized
+from trainwright.optim.parametrized import parametrized_ids
 from trainwright.optim.torch_optimizer import DECAYS, TorchOptimizer
 
 FOLLOWED = (bool, int, float, str, type(None), tuple)
@@ -134,7 +134,7 @@ class Optimizers:
 
 def own_decayed(system: nn.Module, optimizers: Optimizers) -> dict[str, nn.Parameter]:
     """Parametrized parameters that a torch optimizer which the system made decays, by name."""
-    computing = parametrized(system)
+    computing = parametrized_ids(system)
     return {
         name: param
         for member in optimizers.members.values()

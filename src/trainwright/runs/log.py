@@ -55,7 +55,7 @@ def stop_logging(handler: logging.Handler) -> None:
 
 
 @contextmanager
-def logged(path: Path, level: int = logging.DEBUG) -> Iterator[logging.Handler]:
+def log_to_file(path: Path, level: int = logging.DEBUG) -> Iterator[logging.Handler]:
     """`file_logging` for the length of a `with` block."""
     handler = file_logging(path, level)
     try:

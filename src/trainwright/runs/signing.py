@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from trainwright.config.signature import FILE, NoKey, signed
+from trainwright.config.signature import FILE, NoKey, sign_files
 from trainwright.config.trust import uses_code
 from trainwright.files.text import write_json
 
@@ -17,7 +17,7 @@ def sign(folder: Path) -> None:
     if not uses_code():
         return
     try:
-        write_json(folder / FILE, signed(folder))
+        write_json(folder / FILE, sign_files(folder))
     except NoKey as error:
         later = "resume, test, predict and the like will ask for --trust-code"
         log.warning("this run names code of your own and could not be signed: %s; %s", error, later)

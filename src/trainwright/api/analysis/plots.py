@@ -72,7 +72,7 @@ def roc(positive: np.ndarray, scores: np.ndarray, name: str) -> dict[str, Any] |
     hits, misses, _ = cumulative_counts(positive, scores)
     tpr, fpr = np.append(0.0, hits / hits[-1]), np.append(0.0, misses / misses[-1])
     kept = along(fpr, tpr)
-    return {"class": name, "fpr": rounded(fpr[kept]), "tpr": rounded(tpr[kept]), "auc": roc_auc(positive, scores)}
+    return {"class": name, "fpr": round_numbers(fpr[kept]), "tpr": round_numbers(tpr[kept]), "auc": roc_auc(positive, scores)}
 
 
 def precision_recall(positive: np.ndarray, scores: np.ndarray, name: str) -> dict[str, Any] | None:
@@ -88,8 +88,8 @@ def precision_recall(positive: np.ndarray, scores: np.ndarray, name: str) -> dic
     area = average_precision(positive, scores)
     return {
         "class": name,
-        "precision": rounded(precision[kept]),
-        "recall": rounded(recall[kept]),
+        "precision": round_numbers(precision[kept]),
+        "recall": round_numbers(recall[kept]),
         "ap": area,
         "share": float(positive.mean()),
     }
@@ -162,7 +162,7 @@ def values(outcome: Outcome) -> dict[str, Any]:
     kept = np.arange(len(flat_truth))
     if len(kept) > MOST_POINTS:
         kept = np.sort(np.random.default_rng(0).choice(len(flat_truth), MOST_POINTS, replace=False))
-    points = {"truth": rounded(flat_truth[kept]), "prediction": rounded(flat_scores[kept])}
+    points = {"truth": round_numbers(flat_truth[kept]), "prediction": round_numbers(flat_scores[kept])}
     found: dict[str, Any] = {"predicted_vs_true": points, "residuals": residuals(flat_scores - flat_truth)}
     if outcome.kind == VECTOR:
         errors = np.sqrt(((scores - truth) ** 2).mean(axis=0))
@@ -183,6 +183,6 @@ def residuals(errors: np.ndarray) -> dict[str, Any]:
     return {"edges": edges.tolist(), "counts": counts.tolist(), "outside": outside, "mean": float(errors.mean())}
 
 
-def rounded(numbers: np.ndarray, digits: int = 6) -> list[float]:
+def round_numbers(numbers: np.ndarray, digits: int = 6) -> list[float]:
     """Numbers with about six significant digits: enough to draw, half the bytes."""
     return [float(f"{each:.{digits}g}") for each in numbers.tolist()]

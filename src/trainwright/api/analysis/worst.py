@@ -40,8 +40,8 @@ def worst_rows(
         {
             "row": int(rows[k]),
             "loss": float(losses[k]),
-            "truth": told(outcome, k, True),
-            "prediction": told(outcome, k, False),
+            "truth": word_value(outcome, k, True),
+            "prediction": word_value(outcome, k, False),
             "values": values,
         }
         for k, values in zip(order.tolist(), texts, strict=True)
@@ -58,7 +58,7 @@ def row_losses(outcome: Outcome) -> np.ndarray:
     return np.sqrt(((scores - truth) ** 2).mean(axis=1))
 
 
-def told(outcome: Outcome, row: int, true: bool) -> str | float:
+def word_value(outcome: Outcome, row: int, true: bool) -> str | float:
     """The truth or the prediction of a row as a reader writes it: class, labels, number or the first elements of a vector."""
     if outcome.kind in CLASSES:
         return outcome.class_name((outcome.truth if true else outcome.labels)[row])

@@ -62,10 +62,10 @@ def is_own(composed: Composed) -> bool:
 
 def compose_own(config: Any, overrides: Any = ()) -> Composed:
     """Compose a configuration with `system:`, or with `model:` and `loss:` at the top, and run its imports."""
-    return finished(compose(OwnConfig, config, overrides))
+    return finish_composed(compose(OwnConfig, config, overrides))
 
 
-def finished(composed: Composed) -> Composed:
+def finish_composed(composed: Composed) -> Composed:
     """The short form written out, and the imports run."""
     lengthen(composed.root)
     imports = composed.root.under("imports")

@@ -98,14 +98,14 @@ def _position_in(found: RunDirectory) -> dict[str, int] | None:
 
 
 @as_received
-def measured(trained: Trained, split: str) -> dict[str, float]:
+def measure_split(trained: Trained, split: str) -> dict[str, float]:
     """Metrics of a split (`validation` or `test`)."""
     measure = trained.engine.validate if split == "validation" else trained.engine.test
     return measure(trained.prepared.system, _rows(trained, split))
 
 
 @as_received
-def predicted(trained: Trained, split: str = "predict") -> dict[str, Tensor]:
+def predict_split(trained: Trained, split: str = "predict") -> dict[str, Tensor]:
     """What `predict_step` gives for a split."""
     return trained.engine.predict(trained.prepared.system, _rows(trained, split))
 
@@ -131,7 +131,7 @@ def write_predictions(outputs: dict[str, Tensor], path: Path) -> None:
 
 
 @as_received
-def exported(found: RunDirectory, place: Path, own: bool) -> list[Path]:
+def export_model(found: RunDirectory, place: Path, own: bool) -> list[Path]:
     """The model of a finished run copied to `place`, with its configuration; a system's own `export(folder)` is called too.
 
     The folder is whole or not there. Raises RunError when there is no model yet, RequestError when the place is taken or in a run, or the

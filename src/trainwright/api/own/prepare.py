@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from trainwright.api.adapting import adapted, wanted_dtype
+from trainwright.api.adapting import adapt_module, wanted_dtype
 from trainwright.api.own.config import OwnConfig
-from trainwright.api.trial import first_rows, told, trial
+from trainwright.api.trial import call_own_code, first_rows, trial
 from trainwright.config.errors import FOREIGN, ConfigError, RequestError
 from trainwright.config.own_arguments import read_arguments
 from trainwright.config.registry import build
@@ -58,16 +58,16 @@ def prepare_own(config: OwnConfig, only: str | None = None) -> PreparedSystem:
     else:
         say_unused(given, USED, "trainwright predict RUN --split NAME predicts one")
         given = {name: data for name, data in given.items() if name in USED}
-    splits = {name: opened(config, name, data, made) for name, data in given.items()}
+    splits = {name: open_rows(config, name, data, made) for name, data in given.items()}
     example = first_rows(splits.get("train") or next(iter(splits.values())))
-    system = adapted(made)
+    system = adapt_module(made)
     if isinstance(system, LightningSystem):
         system.positional = given_by_place(given.get("train"), splits.get("train"))
         system.check_splits(splits)
     facts = Facts(len(splits["train"]) if "train" in splits else 0, example, spec)
     if hasattr(system, "build"):
         where = f"{type(system).__name__}.build"
-        told("the system cannot be built", lambda: built(system, facts, seed=config.run.seed), where)
+        call_own_code("the system cannot be built", lambda: built(system, facts, seed=config.run.seed), where)
     if isinstance(system, PlainSystem) and "train" in splits:
         system.fit_targets(splits["train"])
     for rows in splits.values() if only is None else ():
@@ -85,14 +85,14 @@ def made_system(config: OwnConfig) -> nn.Module:
         raise
     except FOREIGN as error:  # a person's own code may raise anything
         if "before Module.__init__() call" not in str(error):
-            return told("the system cannot be made", partial(raised, error), where)
+            return call_own_code("the system cannot be made", partial(raise_again, error), where)
         fix = "begin its __init__ with super().__init__(config)"
         raise ConfigError("the system's super().__init__() was not called", where=where, why=str(error), fix=fix) from error
     check_made(made, where)
     return made
 
 
-def raised(error: BaseException) -> nn.Module:
+def raise_again(error: BaseException) -> nn.Module:
     """Raises an error again."""
     raise error
 
@@ -120,11 +120,11 @@ def given_splits(config: OwnConfig, made: nn.Module) -> tuple[dict[str, Any], Ma
             )
         return found, {}
     options, seed = config.data, config.run.seed
-    data = told("the data cannot be made", lambda: make_data(options, seed=seed), f"data ({options.type})")
+    data = call_own_code("the data cannot be made", lambda: make_data(options, seed=seed), f"data ({options.type})")
     return dict(data.splits), data.spec
 
 
-def opened(config: OwnConfig, split: str, data: Any, made: nn.Module) -> Rows:
+def open_rows(config: OwnConfig, split: str, data: Any, made: nn.Module) -> Rows:
     """Rows of a split, in the dtype of the system's parameters."""
     tell_beginning(data)
     size = config.trainer.batch_size if isinstance(config.trainer.batch_size, int) else DEFAULT_BATCH

@@ -15,7 +15,7 @@ from trainwright.api.resume import existing, refuse_changes, say_finished
 from trainwright.api.run import Run
 from trainwright.api.run_place import refuse_taken, remove_unbegun
 from trainwright.api.system_run import SystemRun
-from trainwright.api.unwritten import unwritten
+from trainwright.api.unwritten import explain_unwritten
 from trainwright.config.compose import Composed
 from trainwright.config.dump import dump
 from trainwright.config.errors import RequestError, RunError
@@ -34,7 +34,7 @@ log = logging.getLogger("trainwright.fit")
 @as_received
 def train_own(composed: Composed, resume: bool = False) -> Run:
     """Train what a composed configuration with `system:` says; with `resume` continue the run that is there, if there is one."""
-    config = settled(validate(OwnConfig, composed), composed)
+    config = settle_names(validate(OwnConfig, composed), composed)
     if resume:
         found = existing(config)  # type: ignore[arg-type]
         if found is not None and found.config.is_file():
@@ -57,7 +57,7 @@ def train_own(composed: Composed, resume: bool = False) -> Run:
 @as_received
 def dry_run_own(composed: Composed, resume: bool = False) -> None:
     """Check the place, open the data, make the system and try a step on a few rows, as `train_own` would, and write nothing."""
-    config = settled(validate(OwnConfig, composed), composed)
+    config = settle_names(validate(OwnConfig, composed), composed)
     if not resume:
         refuse_taken(config)  # type: ignore[arg-type]
     prepared = prepare_own(config)
@@ -77,7 +77,7 @@ def refuse_fork(found: RunDirectory) -> NoReturn:
     raise RunError("a run of a system of one's own cannot be forked yet", where=str(found.path), fix=fix)
 
 
-def settled(config: OwnConfig, composed: Composed) -> OwnConfig:
+def settle_names(config: OwnConfig, composed: Composed) -> OwnConfig:
     """The configuration with its name, and with imports that mean the same from any folder."""
     name = config.run.name or default_name(config)
     with looking_in(composed.folders):
@@ -98,7 +98,7 @@ def default_name(config: OwnConfig) -> str:
 def resume_own(found: RunDirectory, overrides: Any = ()) -> Run:
     """Continue a run from its own configuration."""
     composed = compose_own(found.config, list(overrides))
-    return continue_own(found, settled(validate(OwnConfig, composed), composed))
+    return continue_own(found, settle_names(validate(OwnConfig, composed), composed))
 
 
 def continue_own(found: RunDirectory, config: OwnConfig, files: Sequence[Path] = ()) -> Run:
@@ -140,7 +140,7 @@ def _trained(run: RunDirectory, config: OwnConfig, prepared: PreparedSystem, eng
     for split, found in result.metrics.items():
         if split == "test":
             log.info("test: %s", "  ".join(f"{name} {value:.4g}" for name, value in found.items()))
-    with unwritten(run, "its report", f"trainwright report {shlex.quote(str(run.path))}"):
+    with explain_unwritten(run, "its report", f"trainwright report {shlex.quote(str(run.path))}"):
         log.info("report: %s", write_report(run.path))
     log.info("run:    %s", run.path)
     return Run(RunDirectory.open(run.path))

@@ -59,10 +59,10 @@ def _lines(rows: Sequence[Row], names: list[str], ran: bool, shares: bool, besid
             columns.append(("share", [percent(row.mult_add_share) for row in rows], True))
     if beside:
         columns.append(("", ["; ".join(row.notes) for row in rows], False))
-    return aligned(columns)
+    return align_columns(columns)
 
 
-def aligned(columns: Sequence[tuple[str, Sequence[str], bool]]) -> list[str]:
+def align_columns(columns: Sequence[tuple[str, Sequence[str], bool]]) -> list[str]:
     """Lines of a table from columns of (heading, cells, whether it holds numbers)."""
     parts = []
     for heading, cells, right in columns:
@@ -101,7 +101,7 @@ def buffer_lines(held: Sequence[Buffer]) -> list[str]:
         ("bytes", [f"{each.bytes:,}" for each in held], True),
         ("", kept, False),
     ]
-    return aligned(columns)
+    return align_columns(columns)
 
 
 def whole(number: int) -> str:

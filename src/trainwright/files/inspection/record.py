@@ -63,7 +63,7 @@ def table(found: Inspection, depth: int | None = None, width: int = 120, buffers
     return "\n\n".join(blocks)
 
 
-def called(found: Inspection, pattern: str) -> list[Row]:
+def find_rows(found: Inspection, pattern: str) -> list[Row]:
     """The rows whose dotted name or class a pattern fits; raises ConfigError, with the nearest name, when it names none."""
     matches = matcher(pattern)
     rows = [row for row in found.rows if (row.path and matches(row.path)) or matches(row.kind) or (pattern == "." and not row.path)]

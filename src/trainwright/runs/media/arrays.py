@@ -99,7 +99,7 @@ def refuse_values(array: np.ndarray, what: str) -> None:
         raise ConfigError(f"{what} has {named} among {array.size} values", fix="look where they come from, or torch.nan_to_num(img)")
 
 
-def scaled(array: np.ndarray, data_range: tuple[float, float] | None, what: str) -> np.ndarray:
+def scale_values(array: np.ndarray, data_range: tuple[float, float] | None, what: str) -> np.ndarray:
     """Values as float64 from 0 to 1, `data_range` (of the data itself when None) mapped onto it, what is outside cut off and told.
 
     Raises ConfigError for a range that is none, or whole numbers that cannot be of that range.

@@ -29,7 +29,7 @@ JET = (
 NAMES = ("jet", "gray", "viridis", "magma")
 
 
-def colored(values: np.ndarray, cmap: str | None) -> np.ndarray:
+def apply_colormap(values: np.ndarray, cmap: str | None) -> np.ndarray:
     """Values from 0 to 1 (any shape) as 8-bit red, green and blue in a last dimension; None is gray. Raises ConfigError for others."""
     if cmap not in (*NAMES, None):
         raise ConfigError(f"there is no colour map '{cmap}'", fix=did_you_mean(str(cmap), NAMES))

@@ -14,7 +14,7 @@ import numpy as np
 from trainwright.config.errors import ConfigError
 from trainwright.files.text import refusal
 from trainwright.files.whole import whole_file
-from trainwright.runs.media.optional import needed
+from trainwright.runs.media.optional import import_needed
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".bmp": "BMP"}
 OPAQUE = ("JPEG", "BMP")
@@ -53,7 +53,7 @@ def with_suffix(filename: str | os.PathLike[str], suffixes: tuple[str, ...], wha
 
 def write_image(path: Path, pixels: np.ndarray) -> Path:
     """Write (H, W), (H, W, 3) or (H, W, 4) pixels, uint8 (or uint16 for (H, W) as PNG), in the format of the path's suffix."""
-    library = needed("PIL.Image", "saving images")
+    library = import_needed("PIL.Image", "saving images")
     kind = FORMATS[path.suffix.lower()]
     image = library.fromarray(np.ascontiguousarray(pixels))
     if kind in OPAQUE and image.mode == "RGBA":

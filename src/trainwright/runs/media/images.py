@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from trainwright.config.errors import ConfigError, did_you_mean
-from trainwright.runs.media.arrays import image_array, refuse_values, scaled, to_array, to_bytes
-from trainwright.runs.media.colormaps import colored
-from trainwright.runs.media.optional import needed
+from trainwright.runs.media.arrays import image_array, refuse_values, scale_values, to_array, to_bytes
+from trainwright.runs.media.colormaps import apply_colormap
+from trainwright.runs.media.optional import import_needed
 
 Range = tuple[float, float]
 RGB: dict[str, Any] = {"data_format": "HWC", "data_range": (0, 1)}
@@ -26,7 +26,7 @@ Align = str | int | tuple[int, int]
 def rgb_image(img: Any, data_format: str = "HWC", data_range: Range = (0, 1)) -> np.ndarray:
     """Colours as pixels (h w 3), or (h w 4) with transparency; one channel is repeated."""
     array = image_array(img, "an RGB image", (3, 4, 1), data_format)
-    pixels = to_bytes(scaled(array, data_range, "an RGB image"))
+    pixels = to_bytes(scale_values(array, data_range, "an RGB image"))
     return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels
 
 
@@ -34,7 +34,7 @@ def uv_image(img: Any, data_format: str = "HWC", data_range: Range = (0, 1), cma
     """Texture coordinates as pixels (h w 3): a checkerboard laid over them, or with cmap 'color' u as red and v as green."""
     if cmap not in ("checkerboard", "color"):
         raise ConfigError(f"there is no UV map '{cmap}'", fix=did_you_mean(cmap, ("checkerboard", "color")))
-    values = scaled(image_array(img, "a UV image", (2,), data_format), data_range, "a UV image")
+    values = scale_values(image_array(img, "a UV image", (2,), data_format), data_range, "a UV image")
     pixels = np.zeros((*values.shape[:2], 3), np.uint8)
     if cmap == "color":
         pixels[..., :2] = to_bytes(values)
@@ -54,7 +54,7 @@ def grayscale_image(img: Any, data_range: Range | None = None, cmap: str | None 
         fix = "colours are saved by save_rgb_image" if array.ndim == 3 else "give one image of one channel"
         raise ConfigError(f"a grayscale image wants (H, W), and got {array.shape}", fix=fix)
     refuse_values(array, "a grayscale image")
-    return colored(scaled(array, data_range, "a grayscale image"), cmap)
+    return apply_colormap(scale_values(array, data_range, "a grayscale image"), cmap)
 
 
 def plain_image(img: Any) -> np.ndarray:
@@ -77,7 +77,7 @@ def cubemap_image(img: Any, data_range: Range = (0, 1)) -> np.ndarray:
     if array.ndim != 4 or array.shape[0] != 6 or array.shape[1] != array.shape[2] or array.shape[3] % 3 or 0 in array.shape:
         raise ConfigError(f"a cube map wants (6, S, S, 3), and got {array.shape}", fix="stack the faces +x, -x, +y, -y, +z, -z")
     refuse_values(array, "a cube map")
-    faces = to_bytes(scaled(array, data_range, "a cube map"))
+    faces = to_bytes(scale_values(array, data_range, "a cube map"))
     return np.concatenate([_cross(faces[..., start : start + 3]) for start in range(0, faces.shape[3], 3)], axis=1)
 
 
@@ -153,7 +153,7 @@ def _size(cells: Sequence[np.ndarray], align: Align) -> tuple[int, int]:
 def _resized(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
     if pixels.shape[:2] == (height, width):
         return pixels
-    library = needed("PIL.Image", "resizing images")
+    library = import_needed("PIL.Image", "resizing images")
     return np.asarray(library.fromarray(pixels).resize((width, height), library.Resampling.BILINEAR))
 
 
@@ -162,7 +162,7 @@ def _captioned(grid: np.ndarray, texts: Sequence[Any], height: int, width: int, 
     if isinstance(texts, str) or len(texts) != rows:
         count = 1 if isinstance(texts, str) else len(texts)
         raise ConfigError(f"{count} captions for {rows} rows", fix="give one caption, or a list of them, for each row")
-    image, draw, font = (needed(f"PIL.{name}", "captions") for name in ("Image", "ImageDraw", "ImageFont"))
+    image, draw, font = (import_needed(f"PIL.{name}", "captions") for name in ("Image", "ImageDraw", "ImageFont"))
     picture = image.fromarray(grid)
     pen, size = draw.Draw(picture), max(8, min(height // 8, 24))
     style = {"fill": WHITE, "stroke_width": 1, "stroke_fill": (0, 0, 0), "font": font.load_default(size)}

@@ -13,7 +13,7 @@ from trainwright.config.errors import ConfigError
 from trainwright.runs.media.arrays import refuse_values, to_array
 from trainwright.runs.media.files import whole, write_image
 from trainwright.runs.media.images import grayscale_image, rgb_image
-from trainwright.runs.media.optional import needed
+from trainwright.runs.media.optional import import_needed
 
 MESH_FORMATS = (".ply", ".obj", ".stl", ".glb", ".off")
 FIELDS = ("v_pos", "t_pos_idx", "v_nrm", "v_tex", "t_tex_idx", "v_rgb")
@@ -99,7 +99,7 @@ def _triangles(value: Any, name: str, count: int, what: str) -> np.ndarray:
 
 def write_mesh(path: Path, mesh: Mesh) -> Path:
     """Write vertices, triangles, and normals and colours where there are some, in the format of the path's suffix."""
-    trimesh = needed("trimesh", "saving meshes")
+    trimesh = import_needed("trimesh", "saving meshes")
     colours = None if mesh.v_rgb is None else np.rint(np.clip(mesh.v_rgb, 0, 1) * 255).astype(np.uint8)
     made = trimesh.Trimesh(mesh.v_pos, mesh.t_pos_idx, vertex_normals=mesh.v_nrm, vertex_colors=colours, process=False)
     if mesh.v_tex is not None:

@@ -10,7 +10,7 @@ from trainwright.config.errors import ConfigError
 PACKAGES = {"PIL": "pillow", "av": "av", "trimesh": "trimesh"}
 
 
-def needed(module: str, purpose: str) -> Any:
+def import_needed(module: str, purpose: str) -> Any:
     """The module, or a ConfigError that says how to install it."""
     try:
         return import_module(module)

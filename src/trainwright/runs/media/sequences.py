@@ -13,7 +13,7 @@ import numpy as np
 from trainwright.config.errors import ConfigError, did_you_mean
 from trainwright.runs.media.files import FORMATS, whole
 from trainwright.runs.media.images import Range, rgb_image
-from trainwright.runs.media.optional import needed
+from trainwright.runs.media.optional import import_needed
 
 KINDS = ("mp4", "gif")
 CODECS = ("libx264", "mpeg4")
@@ -70,7 +70,7 @@ def frames_of(frames: Iterable[Any], data_format: str, data_range: Range) -> Ite
 
 
 def _read(path: Path) -> np.ndarray:
-    with needed("PIL.Image", "reading frames").open(path) as image:
+    with import_needed("PIL.Image", "reading frames").open(path) as image:
         return np.asarray(image.convert("RGB"))
 
 
@@ -92,7 +92,7 @@ def write_sequence(path: Path, frames: Iterator[np.ndarray], kind: str, fps: flo
 
 
 def _write_gif(path: Path, frames: Iterator[np.ndarray], fps: float) -> Path:
-    library = needed("PIL.Image", "saving a GIF")
+    library = import_needed("PIL.Image", "saving a GIF")
     images = (library.fromarray(each) for each in frames)
     first = next(images)
     milliseconds = max(round(100 / fps), 1) * 10  # GIF counts hundredths of a second
@@ -102,7 +102,7 @@ def _write_gif(path: Path, frames: Iterator[np.ndarray], fps: float) -> Path:
 
 
 def _write_mp4(path: Path, frames: Iterator[np.ndarray], fps: float) -> Path:
-    av = needed("av", "saving an MP4")
+    av = import_needed("av", "saving an MP4")
     codec = next((each for each in CODECS if each in av.codecs_available), CODECS[-1])
     first = next(frames)
     with whole(path) as temporary, av.open(str(temporary), "w", format="mp4") as container:

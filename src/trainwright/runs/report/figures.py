@@ -9,14 +9,14 @@ from typing import Any, TypeGuard
 MINUS, THIN = "\u2212", "\u202f"
 
 
-def known(value: object) -> TypeGuard[float]:
+def is_number(value: object) -> TypeGuard[float]:
     """Whether `value` is a finite number."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def number(value: Any, digits: int = 4) -> str:
     """About `digits` significant digits, thousands grouped, a real minus sign; a dash when there is no number."""
-    if not known(value):
+    if not is_number(value):
         return "–"
     if value == 0:
         return "0"
@@ -33,21 +33,21 @@ def number(value: Any, digits: int = 4) -> str:
 
 def setting(value: Any) -> str:
     """A number as a person would have written it: no trailing zeros."""
-    if not known(value):
+    if not is_number(value):
         return "" if value is None else str(value)
     return number(value) if abs(value) >= 10_000 else f"{value:.4g}".replace("-", MINUS)
 
 
 def score(value: Any) -> str:
     """A metric: three decimals where it lies between −1 and 1, else four significant digits."""
-    if known(value) and abs(value) <= 1 and (abs(value) >= 0.001 or value == 0):
+    if is_number(value) and abs(value) <= 1 and (abs(value) >= 0.001 or value == 0):
         return f"{value:.3f}".replace("-", MINUS)
     return number(value)
 
 
 def interval(bounds: Any) -> str:
     """A pair of metrics as a range."""
-    if not isinstance(bounds, (list, tuple)) or len(bounds) != 2 or not all(known(each) for each in bounds):
+    if not isinstance(bounds, (list, tuple)) or len(bounds) != 2 or not all(is_number(each) for each in bounds):
         return ""
     return f"{score(bounds[0])} to {score(bounds[1])}"
 
@@ -66,7 +66,7 @@ def percent(part: float, whole: float) -> str:
 
 def seconds(value: Any) -> str:
     """A length of time."""
-    if not known(value):
+    if not is_number(value):
         return "–"
     if value < 0.0995:
         return f"{1000 * value:.0f} ms"
@@ -81,7 +81,7 @@ def seconds(value: Any) -> str:
 
 def size(count: Any) -> str:
     """Bytes."""
-    if not known(count):
+    if not is_number(count):
         return "–"
     value = float(count)
     for unit in ("B", "KiB", "MiB", "GiB"):

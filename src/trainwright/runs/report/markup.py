@@ -52,7 +52,7 @@ def _attribute(key: str, value: Any) -> str:
     return f' {key}=""' if value is True else f' {key}="{escape(value)}"'
 
 
-def quoted(value: Any, limit: int = 60) -> Markup:
+def quote(value: Any, limit: int = 60) -> Markup:
     """A value from the data, isolated from the direction of its script, cut at `limit` characters with the whole in its title."""
     text = "" if value is None else str(value)
     if not text:
@@ -64,7 +64,7 @@ def quoted(value: Any, limit: int = 60) -> Markup:
 
 def code(value: Any, limit: int = 60) -> Markup:
     """A name of the data or the configuration, in the type of code."""
-    return tag("code", quoted(value, limit))
+    return tag("code", quote(value, limit))
 
 
 def table(head: list[Content], rows: Iterable[list[Content]], *, label: str, numeric: Iterable[int] = (), class_: str = "") -> Markup:

@@ -83,7 +83,7 @@ def frame(x: Axis, y: Axis, *marks: Content, title: str, detail: str = "", x_lab
     """An SVG picture with grid, ticks and labels, and the marks on them; `title` and `detail` are what a screen reader says."""
     grid = [tag("path", d="".join(f"M{LEFT} {y.place(value):.1f}H{WIDTH - RIGHT}" for value in y.ticks(4)), class_="grid")]
     y_text = [
-        tag("text", tick_label(value), x=f"{LEFT - 7}", y=f"{y.place(value) + 4:.1f}", text_anchor="end") for value in thinned(y.ticks(4))
+        tag("text", tick_label(value), x=f"{LEFT - 7}", y=f"{y.place(value) + 4:.1f}", text_anchor="end") for value in thin(y.ticks(4))
     ]
     x_text = [
         tag("text", tick_label(value), x=f"{x.place(value):.1f}", y=height - BOTTOM + 16, text_anchor="middle") for value in x.ticks(4)
@@ -94,7 +94,7 @@ def frame(x: Axis, y: Axis, *marks: Content, title: str, detail: str = "", x_lab
     return picture(WIDTH, height, title, detail, grid, marks, y_text, x_text, name)
 
 
-def thinned(values: list[float], most: int = 7) -> list[float]:
+def thin(values: list[float], most: int = 7) -> list[float]:
     """At most `most` of the values, evenly."""
     return values[:: max(1, math.ceil(len(values) / most))]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from trainwright.runs.report.charts.axes import figure, picture
-from trainwright.runs.report.figures import known, number, percent
-from trainwright.runs.report.markup import Markup, note, quoted, scroll, table, tag
+from trainwright.runs.report.figures import is_number, number, percent
+from trainwright.runs.report.markup import Markup, note, quote, scroll, table, tag
 
 READABLE = 12
 LEVELS = 8
@@ -29,7 +29,7 @@ def confusion(matrix: list[list[int]], classes: list[str]) -> Markup | None:
 
 
 def _numbers(matrix: list[list[int]], classes: list[str]) -> Markup:
-    head = tag("tr", tag("td"), [tag("th", quoted(each, 14), scope="col") for each in classes])
+    head = tag("tr", tag("td"), [tag("th", quote(each, 14), scope="col") for each in classes])
     body = []
     for index, row in enumerate(matrix):
         total = sum(row)
@@ -43,7 +43,7 @@ def _numbers(matrix: list[list[int]], classes: list[str]) -> Markup:
             )
             for other, each in enumerate(row)
         ]
-        body.append(tag("tr", tag("th", quoted(classes[index], 18), scope="row"), cells))
+        body.append(tag("tr", tag("th", quote(classes[index], 18), scope="row"), cells))
     return tag("table", tag("thead", head), tag("tbody", body), class_="confusion", aria_label="Rows are the truth, columns the prediction")
 
 
@@ -78,7 +78,7 @@ def confused_pairs(matrix: list[list[int]], classes: list[str], most: int = 8) -
     if not found or len(classes) != len(matrix):
         return None
     top = sorted(found, key=lambda pair: (-pair[0], pair[1], pair[2]))[:most]
-    body = [[quoted(classes[x], 30), quoted(classes[y], 30), number(each), percent(each, sum(matrix[x]))] for each, x, y in top]
+    body = [[quote(classes[x], 30), quote(classes[y], 30), number(each), percent(each, sum(matrix[x]))] for each, x, y in top]
     caption = [
         tag("b", "Most often confused"),
         tag("span", f"{len(top)} of {len(found)} pairs" if len(found) > most else "", class_="soft"),
@@ -98,17 +98,17 @@ def by_class(matrix: list[list[int]], classes: list[str], most: int = 12) -> Mar
 
 def by_label(labels: list[dict[str, Any]], most: int = 12) -> Markup | None:
     """The same for the labels of a set, from their own numbers."""
-    found = sorted((each for each in labels if known(each.get("recall"))), key=lambda each: each["recall"])
+    found = sorted((each for each in labels if is_number(each.get("recall"))), key=lambda each: each["recall"])
     listed = [(str(each.get("class")), each.get("rows"), percent(each["recall"], 1), _share(each.get("precision"))) for each in found]
     return _classes(listed, most) if listed else None
 
 
 def _share(value: Any) -> str:
-    return percent(value, 1) if known(value) else "–"
+    return percent(value, 1) if is_number(value) else "–"
 
 
 def _classes(found: list[tuple[str, Any, str, str]], most: int) -> Markup:
-    body = [[quoted(name, 30), number(total), recall, precision] for name, total, recall, precision in found[:most]]
+    body = [[quote(name, 30), number(total), recall, precision] for name, total, recall, precision in found[:most]]
     rest = f"the {most} weakest of {len(found)}" if len(found) > most else "weakest first"
     caption = [tag("b", "By class"), tag("span", rest, class_="soft")]
     return figure(

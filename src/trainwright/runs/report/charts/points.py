@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from trainwright.runs.report.charts.axes import across, figure, frame, span, up
-from trainwright.runs.report.figures import known, number
+from trainwright.runs.report.figures import is_number, number
 from trainwright.runs.report.markup import Content, Markup, tag
 
 MOST = 2000
@@ -13,7 +13,7 @@ MOST = 2000
 
 def predicted_against_true(truth: Sequence[float], prediction: Sequence[float]) -> Markup | None:
     """Each test row as a point, the line of perfect prediction behind; None without points."""
-    pairs = [(a, b) for a, b in zip(truth, prediction, strict=False) if known(a) and known(b)][:MOST]
+    pairs = [(a, b) for a, b in zip(truth, prediction, strict=False) if is_number(a) and is_number(b)][:MOST]
     if not pairs:
         return None
     low, high = span([value for pair in pairs for value in pair], pad=0.03)
@@ -28,7 +28,7 @@ def predicted_against_true(truth: Sequence[float], prediction: Sequence[float]) 
 
 def histogram(caption: Content, title: str, edges: Sequence[float], counts: Sequence[float], x_label: str) -> Markup | None:
     """Counts between edges, with a line at zero; None when there is nothing to show."""
-    if len(edges) != len(counts) + 1 or not counts or not all(known(each) for each in edges):
+    if len(edges) != len(counts) + 1 or not counts or not all(is_number(each) for each in edges):
         return None
     x, y = across(edges[0], edges[-1] if edges[-1] > edges[0] else edges[0] + 1), up(0.0, max(counts) * 1.05 or 1.0)
     bars = "".join(
@@ -42,7 +42,7 @@ def histogram(caption: Content, title: str, edges: Sequence[float], counts: Sequ
 
 def reliability(bins: list[dict[str, float]], ece: float | None) -> Markup | None:
     """Confidence against how often it was right; a point's area is its share of rows, and the diagonal is honesty."""
-    full = [each for each in bins if each.get("count") and known(each.get("confidence")) and known(each.get("frequency"))]
+    full = [each for each in bins if each.get("count") and is_number(each.get("confidence")) and is_number(each.get("frequency"))]
     if not full:
         return None
     x, y = across(0.0, 1.0), up(0.0, 1.0)
@@ -61,6 +61,6 @@ def reliability(bins: list[dict[str, float]], ece: float | None) -> Markup | Non
         for a, b, each in places
     ]
     honest = tag("path", d=f"M{x.start:.0f} {y.start:.0f}L{x.end:.0f} {y.end:.0f}", class_="diagonal")
-    detail = f"expected calibration error {ece:.3f}" if ece is not None and known(ece) else ""
+    detail = f"expected calibration error {ece:.3f}" if ece is not None and is_number(ece) else ""
     caption = [tag("b", "Calibration"), tag("span", detail, class_="soft")]
     return figure(caption, frame(x, y, honest, line, dots, title="Calibration", detail=detail, x_label="predicted probability"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from trainwright.runs.report.charts.axes import span
-from trainwright.runs.report.figures import known
+from trainwright.runs.report.figures import is_number
 from trainwright.runs.report.markup import Content, Markup, tag
 
 
@@ -23,14 +23,14 @@ class Row:
 
 def dots(rows: list[Row], label: str) -> Markup:
     """Values as dots on one scale, ranges as lines through them."""
-    values = [each for row in rows for each in (row.value, row.low, row.high) if known(each) and each is not None]
+    values = [each for row in rows for each in (row.value, row.low, row.high) if is_number(each) and each is not None]
     low, high = span(values, pad=0.12)
     return _table(rows, [_dot(row, low, high) for row in rows], label, "dots")
 
 
 def bars(rows: list[Row], label: str) -> Markup:
     """Values as bars from a common zero, ranges as thin lines; negative values grow to the left."""
-    values = [each for row in rows for each in (row.value, row.low, row.high) if known(each) and each is not None]
+    values = [each for row in rows for each in (row.value, row.low, row.high) if is_number(each) and each is not None]
     low, high = min([0.0, *values]), max([0.0, *values]) or 1.0
     return _table(rows, [_bar(row, low, high) for row in rows], label, "bars")
 
@@ -50,20 +50,20 @@ def _table(rows: list[Row], marks: list[Markup], label: str, class_: str) -> Mar
 
 
 def _share(value: float | None, low: float, high: float) -> float:
-    if value is None or not known(value) or high <= low:
+    if value is None or not is_number(value) or high <= low:
         return 0.0
     return min(max(100 * (value - low) / (high - low), 0.0), 100.0)
 
 
 def _range(row: Row, low: float, high: float) -> Markup | None:
-    if not known(row.low) or not known(row.high):
+    if not is_number(row.low) or not is_number(row.high):
         return None
     start, end = _share(row.low, low, high), _share(row.high, low, high)
     return tag("i", class_="range", style=f"left:{start:.1f}%;width:{end - start:.1f}%")
 
 
 def _dot(row: Row, low: float, high: float) -> Markup:
-    dot = tag("i", class_="dot", style=f"left:{_share(row.value, low, high):.1f}%") if known(row.value) else None
+    dot = tag("i", class_="dot", style=f"left:{_share(row.value, low, high):.1f}%") if is_number(row.value) else None
     return tag("span", _range(row, low, high), dot, class_="track")
 
 
@@ -75,10 +75,10 @@ def _bar(row: Row, low: float, high: float) -> Markup:
 
 def shares(parts: list[tuple[str, str, float, str]], label: str) -> Markup | None:
     """A bar divided in proportion: (name, style, amount, amount in words) each, with its legend below; None when all are nothing."""
-    total = sum(amount for _, _, amount, _ in parts if known(amount) and amount > 0)
+    total = sum(amount for _, _, amount, _ in parts if is_number(amount) and amount > 0)
     if total <= 0:
         return None
-    shown = [part for part in parts if known(part[2]) and part[2] > 0]
+    shown = [part for part in parts if is_number(part[2]) and part[2] > 0]
     pieces = [
         tag("i", class_=style, style=f"width:{100 * amount / total:.2f}%", title=f"{name}: {text}") for name, style, amount, text in shown
     ]

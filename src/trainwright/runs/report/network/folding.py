@@ -14,15 +14,15 @@ LONGEST_PERIOD = 8
 
 def readable(flow: Flow, most: int = MOST, depth: int | None = None) -> Flow:
     """The flow folded, then closed from the inside until it has at most `most` boxes; with `depth`, closed at that depth instead."""
-    whole = folded(flow)
+    whole = fold(flow)
     if depth is not None:
-        return folded(closed(whole, depth))
+        return fold(close_below(whole, depth))
     deepest = _depth(whole.nodes)
     for level in range(deepest, 0, -1):
-        shown = whole if level == deepest else folded(closed(whole, level))
+        shown = whole if level == deepest else fold(close_below(whole, level))
         if _boxes(shown.nodes) <= most:
             return shown
-    return folded(closed(whole, 1))
+    return fold(close_below(whole, 1))
 
 
 def _depth(nodes: list[Node]) -> int:
@@ -33,7 +33,7 @@ def _boxes(nodes: list[Node]) -> int:
     return sum(_boxes(each.children) if each.children else 1 for each in nodes)
 
 
-def closed(flow: Flow, depth: int) -> Flow:
+def close_below(flow: Flow, depth: int) -> Flow:
     """The flow with modules below `depth` levels left out; what went into or out of them goes into or out of the module round them."""
     to: dict[int, int] = {}
 
@@ -53,7 +53,7 @@ def _moved(edges: list[tuple[int, int]], to: dict[int, int]) -> list[tuple[int, 
     return list(dict.fromkeys(each for each in found if each[0] < each[1]))
 
 
-def folded(flow: Flow) -> Flow:
+def fold(flow: Flow) -> Flow:
     """The flow with each run of equal calls, or of equal turns of several calls, drawn once with how often it was made."""
     to: dict[int, int] = {}
     nodes = _folded(flow.nodes, to)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from trainwright.files.inspection.layers import Row
 
 
-def repeated(rows: Sequence[Row]) -> list[tuple[Row, str]]:
+def fold_blocks(rows: Sequence[Row]) -> list[tuple[Row, str]]:
     """The rows that remain, each with the name that it is shown by; of equal blocks the first stands for all."""
     found: list[tuple[Row, str]] = []
     start = 0
@@ -22,7 +22,7 @@ def repeated(rows: Sequence[Row]) -> list[tuple[Row, str]]:
             last, times, after = rows[after], times + 1, stop
         folded = times > 1 and (end - start > 1 or times > 2)
         found.append((first, f"{first.name} … {last.name} ×{times}" if folded else first.name))
-        found += repeated(rows[start + 1 : end])
+        found += fold_blocks(rows[start + 1 : end])
         start = after if folded else end
     return found
 

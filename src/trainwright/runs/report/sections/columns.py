@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from trainwright.runs.report.charts.rows import Row, bars
-from trainwright.runs.report.figures import known, score, words
+from trainwright.runs.report.figures import is_number, score, words
 from trainwright.runs.report.markup import Content, code, hidden_rest, tag
 from trainwright.runs.report.material import Material, mapping, rows
 from trainwright.runs.report.sections.layout import Section
@@ -18,7 +18,7 @@ def columns(material: Material) -> Section | None:
     found = mapping(material.analysis.get("importance"))
     body: list[Content] = []
     for target, each in list(found.items())[:SHOWN_TARGETS]:
-        ranked = sorted((row for row in rows(each) if known(row.get("drop_mean"))), key=lambda row: -row["drop_mean"])
+        ranked = sorted((row for row in rows(each) if is_number(row.get("drop_mean"))), key=lambda row: -row["drop_mean"])
         if ranked:
             body += [tag("h3", code(target, 60)) if len(found) > 1 else None, _ranking(ranked, target)]
             body.append(hidden_rest(SHOWN, len(ranked), "columns", "analysis.json"))
@@ -39,7 +39,7 @@ def _ranking(ranked: list[dict[str, Any]], target: str) -> Content:
 def _row(each: dict[str, Any], digits: int) -> Row:
     mean, spread = each["drop_mean"], each.get("drop_std")
     text: Content = score(round(mean, digits))
-    if not known(spread):
+    if not is_number(spread):
         return Row(code(each.get("column"), 32), mean, text)
     return Row(
         code(each.get("column"), 32),

@@ -6,8 +6,8 @@ from collections import Counter
 from typing import Any
 
 from trainwright.runs.report.charts.rows import shares
-from trainwright.runs.report.figures import known, number, percent, plural, size
-from trainwright.runs.report.markup import Content, Markup, code, hidden_rest, note, quoted, table, tag
+from trainwright.runs.report.figures import is_number, number, percent, plural, size
+from trainwright.runs.report.markup import Content, Markup, code, hidden_rest, note, quote, table, tag
 from trainwright.runs.report.material import Material, mapping, rows
 from trainwright.runs.report.sections.layout import Section
 
@@ -23,7 +23,7 @@ def data(material: Material) -> Section | None:
     count = source.get("rows")
     body = [
         _split(material),
-        _columns(columns, count if known(count) else 0),
+        _columns(columns, count if is_number(count) else 0),
         _notes(material),
         _leaks(material),
         _dropped(material),
@@ -37,23 +37,23 @@ def data(material: Material) -> Section | None:
 def _split(material: Material) -> Content:
     split = mapping(material.data.get("split"))
     sizes = {name: split.get(name) for name in ("train", "validation", "test")}
-    total = sum(value for value in sizes.values() if known(value) and value is not None)
+    total = sum(value for value in sizes.values() if is_number(value) and value is not None)
     parts = [
         (name, f"p{index + 1}", float(value), f"{number(value)}, {percent(value, total)}")
         for index, (name, value) in enumerate(sizes.items())
-        if known(value) and value is not None
+        if is_number(value) and value is not None
     ]
     drawn = shares(parts, "Rows by split")
     if not drawn:
         return None
-    said = [str(split.get("method") or ""), f"seed {split['seed']}" if known(split.get("seed")) else ""]
-    remarks = [note(quoted(each, 300)) for each in split.get("notes") or []]
+    said = [str(split.get("method") or ""), f"seed {split['seed']}" if is_number(split.get("seed")) else ""]
+    remarks = [note(quote(each, 300)) for each in split.get("notes") or []]
     return [tag("h3", "Split", tag("span", ", ".join(filter(None, said)), class_="soft")), drawn, remarks]
 
 
 def _notes(material: Material) -> Content:
     """How the table was read where that had to be decided, such as the order of day and month."""
-    return [note(quoted(each, 300)) for each in material.data.get("notes") or []]
+    return [note(quote(each, 300)) for each in material.data.get("notes") or []]
 
 
 def _rank(column: dict[str, Any]) -> tuple[int, bool]:
@@ -74,14 +74,14 @@ def _columns(columns: list[dict[str, Any]], count: float) -> Content:
 def _column(column: dict[str, Any], count: float) -> list[Content]:
     role, missing = str(column.get("role")), column.get("missing")
     name = [code(column.get("name"), 36), tag("span", role, class_=f"badge {role}") if role in ("target", "ignored") else None]
-    warnings = [tag("p", quoted(each, 160), class_="warn") for each in column.get("warnings") or []]
+    warnings = [tag("p", quote(each, 160), class_="warn") for each in column.get("warnings") or []]
     policy = tag("span", f" → {column['policy']}", class_="soft") if column.get("policy") and missing else None
-    lost = [percent(missing, count) if known(missing) and missing and count else number(missing), policy]
-    examples = [[", " if index else "", quoted(each, 24)] for index, each in enumerate((column.get("examples") or [])[:3])]
+    lost = [percent(missing, count) if is_number(missing) and missing and count else number(missing), policy]
+    examples = [[", " if index else "", quote(each, 24)] for index, each in enumerate((column.get("examples") or [])[:3])]
     return [
         name,
         column.get("type"),
-        [quoted(column.get("why"), 90), warnings],
+        [quote(column.get("why"), 90), warnings],
         lost,
         number(column.get("unique")),
         tag("span", examples, class_="soft"),
@@ -97,7 +97,7 @@ def _leaks(material: Material) -> Content:
             code(each.get("column")),
             code(each.get("target")),
             number(each.get("strength"), 3),
-            quoted(each.get("why"), 120),
+            quote(each.get("why"), 120),
             "left out" if each.get("excluded") else "used",
         ]
         for each in found[:20]
@@ -114,14 +114,14 @@ def _dropped(material: Material) -> Content:
     found = rows(material.data.get("dropped_rows"))
     if not found:
         return None
-    body = [[quoted(each.get("reason"), 140), number(each.get("count")), _numbers(each)] for each in found[:20]]
+    body = [[quote(each.get("reason"), 140), number(each.get("count")), _numbers(each)] for each in found[:20]]
     # Rows are counted from 1 in every message; the file counts from 0.
     return [tag("h3", "Rows left out"), table(["reason", "rows", "the first of them"], body, label="Rows left out", numeric=(1,))]
 
 
 def _numbers(dropped: dict[str, Any]) -> str:
-    first = [int(each) + 1 for each in dropped.get("rows") or [] if known(each)]
-    more = known(dropped.get("count")) and dropped["count"] > len(first)
+    first = [int(each) + 1 for each in dropped.get("rows") or [] if is_number(each)]
+    more = is_number(dropped.get("count")) and dropped["count"] > len(first)
     return ", ".join(map(number, first)) + (" …" if first and more else "")
 
 
@@ -139,7 +139,7 @@ def _file(file: dict[str, Any]) -> Content:
     if not place:
         return None
     digest = str(file.get("sha256") or "")
-    weight = f", {size(file['bytes'])}" if known(file.get("bytes")) else ""
+    weight = f", {size(file['bytes'])}" if is_number(file.get("bytes")) else ""
     return [
         code(", ".join(map(str, place[:3])) if isinstance(place, list) else place, 120),
         weight,

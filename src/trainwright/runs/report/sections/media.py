@@ -6,7 +6,7 @@ import base64
 import re
 from pathlib import Path
 
-from trainwright.runs.report.markup import Content, Markup, note, quoted, tag
+from trainwright.runs.report.markup import Content, Markup, note, quote, tag
 from trainwright.runs.report.material import Material
 from trainwright.runs.report.sections.layout import Section, grid
 
@@ -34,7 +34,7 @@ def media(material: Material) -> Section | None:
 
 
 def _picture(file: Path, folder: Path) -> Markup:
-    name = quoted(str(file.relative_to(folder)), 80)
+    name = quote(str(file.relative_to(folder)), 80)
     if file.stat().st_size > LARGEST:
         return tag("figure", tag("figcaption", name, " (too large to be shown here)"))
     data = base64.b64encode(file.read_bytes()).decode()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from trainwright.runs.report.figures import interval, known, score, seconds, words
-from trainwright.runs.report.markup import Content, Markup, code, note, quoted, table, tag
+from trainwright.runs.report.figures import interval, is_number, score, seconds, words
+from trainwright.runs.report.markup import Content, Markup, code, note, quote, table, tag
 from trainwright.runs.report.material import Material, mapping
 from trainwright.runs.report.sections.layout import Section
 from trainwright.runs.results import loss_in
@@ -34,7 +34,7 @@ def _target(material: Material, target: str) -> Content:
         name: mapping(mapping(mapping(each).get("test")).get(target)) for name, each in mapping(material.results.get("baselines")).items()
     }
     baselines = {name: each for name, each in baselines.items() if each}
-    head: list[Content] = ["metric", *splits, *(["interval"] if bounds else []), *[quoted(name, 18) for name in baselines]]
+    head: list[Content] = ["metric", *splits, *(["interval"] if bounds else []), *[quote(name, 18) for name in baselines]]
     body: list[list[Content]] = []
     for name in names:
         values: list[Content] = [_value(material.metrics(split, target).get(name), split == "test") for split in splits]
@@ -45,17 +45,17 @@ def _target(material: Material, target: str) -> Content:
 
 
 def _value(value: object, strong: bool) -> Markup:
-    return tag("b", score(value)) if strong and known(value) else Markup(score(value))
+    return tag("b", score(value)) if strong and is_number(value) else Markup(score(value))
 
 
 def _loss(material: Material) -> Content:
     found = mapping(material.results.get("metrics"))
     losses = {split: loss_in(mapping(found.get(split))) for split in SPLITS}
-    said = [f"{split} {score(loss)}" for split, loss in losses.items() if known(loss)]
+    said = [f"{split} {score(loss)}" for split, loss in losses.items() if is_number(loss)]
     return note("Loss: ", ", ".join(said), ".") if said else None
 
 
 def _cost(material: Material) -> Content:
     found = mapping(material.results.get("baselines"))
-    said = [f"{name} {seconds(mapping(each).get('seconds'))}" for name, each in found.items() if known(mapping(each).get("seconds"))]
+    said = [f"{name} {seconds(mapping(each).get('seconds'))}" for name, each in found.items() if is_number(mapping(each).get("seconds"))]
     return note("Baselines took: ", ", ".join(said), ".") if said else None

@@ -14,7 +14,7 @@ from trainwright.runs.report.figures import number, plural, size
 from trainwright.runs.report.markup import Content, Markup, code, hidden_rest, note, table, tag
 from trainwright.runs.report.material import Material
 from trainwright.runs.report.network.picture import picture
-from trainwright.runs.report.network.repeats import repeated
+from trainwright.runs.report.network.repeats import fold_blocks
 from trainwright.runs.report.sections.layout import Section
 
 FILE = "model.json"
@@ -33,8 +33,8 @@ def model(material: Material) -> Section | None:
     if not isinstance(kept, dict):
         return None
     found = Inspection.from_dict(kept)
-    rows = shown(found.rows)
-    body: list[Content] = [_layers(found, rows), hidden_rest(len(rows), len(repeated(found.rows)), "layers", FILE)]
+    rows = choose_rows(found.rows)
+    body: list[Content] = [_layers(found, rows), hidden_rest(len(rows), len(fold_blocks(found.rows)), "layers", FILE)]
     body += [note(f"{each[:1].upper()}{each[1:]}.") for each in found.notes]
     drawing = picture(found)
     if drawing is not None:
@@ -44,9 +44,9 @@ def model(material: Material) -> Section | None:
     return Section("model", "Model", _lede(found), body)
 
 
-def shown(rows: list[Row]) -> list[tuple[Row, str]]:
+def choose_rows(rows: list[Row]) -> list[tuple[Row, str]]:
     """The rows with their names, equal blocks once, down to the depth at which there are not too many; of one level, the first ones."""
-    every = repeated(rows)
+    every = fold_blocks(rows)
     for depth in range(max((row.depth for row in rows), default=0), 0, -1):
         found = [each for each in every if each[0].depth <= depth]
         if len(found) <= MOST:

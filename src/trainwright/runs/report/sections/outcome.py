@@ -9,8 +9,8 @@ from trainwright.runs.report.charts.confusion import by_class, by_label, confuse
 from trainwright.runs.report.charts.lines import Series, in_square
 from trainwright.runs.report.charts.points import histogram, predicted_against_true, reliability
 from trainwright.runs.report.charts.rows import Row, bars
-from trainwright.runs.report.figures import known, number, plural, score
-from trainwright.runs.report.markup import Content, Markup, code, note, quoted, tag
+from trainwright.runs.report.figures import is_number, number, plural, score
+from trainwright.runs.report.markup import Content, Markup, code, note, quote, tag
 from trainwright.runs.report.material import Material, mapping, rows
 from trainwright.runs.report.sections.layout import Section, grid
 
@@ -54,15 +54,15 @@ def _charts(found: dict[str, Any]) -> list[Markup | None]:
 def _residual_caption(residuals: dict[str, Any]) -> Content:
     mean, outside = residuals.get("mean"), residuals.get("outside")
     said = [
-        f"mean {number(mean)}" if known(mean) else "",
-        f"{plural(outside, 'row')} outside the picture" if known(outside) and outside else "",
+        f"mean {number(mean)}" if is_number(mean) else "",
+        f"{plural(outside, 'row')} outside the picture" if is_number(outside) and outside else "",
     ]
     return [tag("b", "Residuals"), tag("span", ", ".join(filter(None, said)), class_="soft")]
 
 
 def _elements(elements: list[dict[str, Any]], most: int = 20) -> Markup | None:
     """The error of each element of a vector; None for other targets."""
-    found = [Row(number(each.get("element")), each["rmse"], score(each["rmse"])) for each in elements if known(each.get("rmse"))]
+    found = [Row(number(each.get("element")), each["rmse"], score(each["rmse"])) for each in elements if is_number(each.get("rmse"))]
     if not found:
         return None
     rest = f"the first {most} of {len(found)}" if len(found) > most else ""
@@ -77,13 +77,13 @@ def _curves(curves: list[dict[str, Any]], across: str, up: str, area: str, title
     if len(curves) <= COLOURED:
         ranked = curves
     else:
-        ranked = sorted(curves, key=lambda each: each[area] if known(each.get(area)) else 1.0)[:DRAWN]
+        ranked = sorted(curves, key=lambda each: each[area] if is_number(each.get(area)) else 1.0)[:DRAWN]
     named = ranked[:COLOURED]
     series = [Series(str(each.get("class")), "faint", each[across], each[up]) for each in ranked[COLOURED:]]
     series += [Series(str(each.get("class")), f"c{index}", each[across], each[up]) for index, each in enumerate(named)]
     short = area.upper()
     entries: list[tuple[str, Content]] = [
-        (f"c{index}", [quoted(each.get("class"), 18), f" {score(each.get(area))}"]) for index, each in enumerate(named)
+        (f"c{index}", [quote(each.get("class"), 18), f" {score(each.get(area))}"]) for index, each in enumerate(named)
     ]
     if len(curves) > COLOURED:
         entries.append(("faint", f"{number(len(curves) - COLOURED)} more classes"))
@@ -94,10 +94,10 @@ def _curves(curves: list[dict[str, Any]], across: str, up: str, area: str, title
 
 
 def _threshold(found: Any) -> Markup | None:
-    if known(found):
+    if is_number(found):
         return note(f"Threshold {score(found)}.")
     chosen = mapping(found)
-    if not known(chosen.get("value")):
+    if not is_number(chosen.get("value")):
         return None
     why = f", chosen on the validation rows for {chosen['metric']}" if chosen.get("metric") else ""
     return note(f"The positive class is predicted from a probability of {score(chosen['value'])}{why}.")

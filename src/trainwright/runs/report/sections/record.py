@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import shlex
 
-from trainwright.runs.report.figures import known, number, size
-from trainwright.runs.report.markup import Content, Markup, escape, note, quoted, scroll, table, tag
+from trainwright.runs.report.figures import is_number, number, size
+from trainwright.runs.report.markup import Content, Markup, escape, note, quote, scroll, table, tag
 from trainwright.runs.report.material import Material, mapping
 from trainwright.runs.report.sections.layout import Section
 from trainwright.runs.secrets import mask_lines
@@ -78,24 +78,24 @@ def environment(material: Material) -> Section | None:
 
 def _machine(material: Material) -> list[list[Content]]:
     found = material.environment
-    cores = f"{number(found['cores_usable'])} of {number(found.get('cores'))} cores" if known(found.get("cores_usable")) else ""
+    cores = f"{number(found['cores_usable'])} of {number(found.get('cores'))} cores" if is_number(found.get("cores_usable")) else ""
     gpus = found.get("gpus")
     entries = [
         ("trainwright", str(material.run.get("version") or "")),
         ("Python", str(found.get("python") or "")),
         ("system", str(found.get("system") or "")),
         ("CPU", ", ".join(filter(None, [str(found.get("cpu") or ""), cores]))),
-        ("threads", number(found["threads"]) if known(found.get("threads")) else ""),
-        ("memory", size(found["memory_bytes"]) if known(found.get("memory_bytes")) else ""),
+        ("threads", number(found["threads"]) if is_number(found.get("threads")) else ""),
+        ("memory", size(found["memory_bytes"]) if is_number(found.get("memory_bytes")) else ""),
         ("GPU", ", ".join(map(str, gpus)) if gpus else "none" if isinstance(gpus, list) else ""),
     ]
-    return [[name, quoted(value, 160)] for name, value in entries if value]
+    return [[name, quote(value, 160)] for name, value in entries if value]
 
 
 def _code(material: Material) -> list[list[Content]]:
     state = material.code
     if not state.get("commit"):
-        return [["code", quoted(state["note"], 160)]] if state.get("note") else []
+        return [["code", quote(state["note"], 160)]] if state.get("note") else []
     changes = "with changed or untracked files" if state.get("dirty") else "without uncommitted changes"
     changes = "with uncommitted changes, saved in code/diff.patch" if state.get("diff_sha256") else changes
     branch = f" on {state['branch']}" if state.get("branch") else ""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from trainwright.runs.report.charts.rows import shares
-from trainwright.runs.report.figures import known, number, score, seconds, setting
-from trainwright.runs.report.markup import Content, Markup, quoted, table, tag
+from trainwright.runs.report.figures import is_number, number, score, seconds, setting
+from trainwright.runs.report.markup import Content, Markup, quote, table, tag
 from trainwright.runs.report.material import Material, mapping
 from trainwright.runs.report.sections.layout import Section
 
@@ -41,7 +41,7 @@ def _entries(material: Material) -> list[list[Content]]:
     ]
     kept_entries = [(name, asked, done.replace("–", "")) for name, asked, done in entries]
     return [
-        [name, quoted(asked, 90) if asked else "", quoted(done, 90) if done else ""] for name, asked, done in kept_entries if asked or done
+        [name, quote(asked, 90) if asked else "", quote(done, 90) if done else ""] for name, asked, done in kept_entries if asked or done
     ]
 
 
@@ -54,14 +54,14 @@ def _shown(value: Any) -> str:
 
 
 def _length(trainer: dict[str, Any]) -> str:
-    asked = [f"{number(trainer[key])} {key.removeprefix('max_')}" for key in ("max_epochs", "max_steps") if known(trainer.get(key))]
+    asked = [f"{number(trainer[key])} {key.removeprefix('max_')}" for key in ("max_epochs", "max_steps") if is_number(trainer.get(key))]
     if trainer.get("max_time"):
         asked.append(f"{trainer['max_time']}")
     return "at most " + ", ".join(asked) if asked else "auto" if trainer else ""
 
 
 def _realised_length(realised: dict[str, Any]) -> str:
-    parts = [f"{number(realised[key], 3)} {key}" for key in ("steps", "epochs") if known(realised.get(key))]
+    parts = [f"{number(realised[key], 3)} {key}" for key in ("steps", "epochs") if is_number(realised.get(key))]
     return ", ".join(parts)
 
 
@@ -71,7 +71,7 @@ def _patience(trainer: dict[str, Any]) -> str:
         return ""
     if not isinstance(stopping, dict):
         return "no early stop"
-    return f"early stop after {number(stopping['patience'])} evaluations" if known(stopping.get("patience")) else ""
+    return f"early stop after {number(stopping['patience'])} evaluations" if is_number(stopping.get("patience")) else ""
 
 
 def _part(value: Any) -> str:
@@ -104,11 +104,11 @@ def _time(material: Material) -> Markup | None:
     timing = mapping(material.results.get("timing"))
     parts = [(name, style, timing.get(f"{each}_seconds") or 0.0) for name, style, each in TIMES]
     total = timing.get("total_seconds")
-    if known(total):
+    if is_number(total):
         parts.append(("rest", "p4", max(total - sum(amount for _, _, amount in parts), 0.0)))
     drawn = shares([(name, style, amount, seconds(amount)) for name, style, amount in parts], "Where the time went")
     speed = timing.get("samples_per_second")
-    said = f", {number(round(speed))} samples per second in training" if known(speed) and speed else ""
+    said = f", {number(round(speed))} samples per second in training" if is_number(speed) and speed else ""
     return (
         tag("div", tag("h3", "Where the time went", tag("span", f"{seconds(total)} in all{said}", class_="soft")), drawn) if drawn else None
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from trainwright.runs.report.charts.lines import Series, over_steps
-from trainwright.runs.report.figures import known, words
+from trainwright.runs.report.figures import is_number, words
 from trainwright.runs.report.markup import Content, note, tag
 from trainwright.runs.report.material import Material, mapping
 from trainwright.runs.report.sections.layout import Section, grid
@@ -47,7 +47,7 @@ def _curve(material: Material, steps: list[float], name: str) -> Content:
     validation = Series("validation", "validation", steps, material.history.get(f"validation/{name}", []))
     best = mapping(material.results.get("best"))
     mark = None
-    if known(best.get("step")) and validation.finite():
+    if is_number(best.get("step")) and validation.finite():
         at = float(best["step"])
         value = next((y for x, y in validation.finite() if x == at), math.nan)
         mark = (at, value if math.isfinite(value) else None)

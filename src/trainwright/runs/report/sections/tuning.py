@@ -8,7 +8,7 @@ from trainwright.config.errors import RunError
 from trainwright.files.text import read_json
 from trainwright.runs.report.charts.axes import BOTTOM, HEIGHT, TOP, across, figure, frame, span, up
 from trainwright.runs.report.charts.lines import Series, line
-from trainwright.runs.report.figures import known, number, plural, seconds, setting, size
+from trainwright.runs.report.figures import is_number, number, plural, seconds, setting, size
 from trainwright.runs.report.markup import Content, Markup, note, table, tag
 from trainwright.runs.report.material import Material, mapping, rows
 from trainwright.runs.report.sections.layout import Section, grid
@@ -76,7 +76,7 @@ def _curve(rate: dict[str, object]) -> Markup | None:
     x, y = across(min(rates), max(rates), log=True), up(*span([min(values), high]))
     marks: list[Content] = [line(Series(each.name, each.style, each.x, [min(v, high) for v in each.y]), x, y) for each in lines]
     caption: list[Content] = [tag("b", "Learning-rate range test")]
-    if known(chosen):
+    if is_number(chosen):
         marks.insert(0, tag("path", d=f"M{x.place(float(str(chosen))):.1f} {TOP}V{HEIGHT - BOTTOM}", class_="best-line"))
         caption.append(tag("span", f"chosen: {setting(chosen)}", class_="soft"))
     said = f"least smoothed loss {min(values):.4g} at {rates[values.index(min(values))]:.2g}"

@@ -6,8 +6,8 @@ from typing import Any
 
 from trainwright.metrics import PARTS
 from trainwright.runs.report.charts.rows import Row, dots
-from trainwright.runs.report.figures import interval, known, moment, plural, score, seconds, words
-from trainwright.runs.report.markup import Content, Markup, code, quoted, tag
+from trainwright.runs.report.figures import interval, is_number, moment, plural, score, seconds, words
+from trainwright.runs.report.markup import Content, Markup, code, quote, tag
 from trainwright.runs.report.material import Material, mapping, rows
 
 SHOWN_TARGETS = 6
@@ -44,25 +44,25 @@ def _title(material: Material) -> Markup:
         names += [", " if index else "", code(target, 40)]
     if len(material.targets) > 4:
         names.append(f" and {len(material.targets) - 4} more")
-    about: Content = ["Predicting ", names, [" from ", tag("span", quoted(source))] if source else None] if names else "A training run"
+    about: Content = ["Predicting ", names, [" from ", tag("span", quote(source))] if source else None] if names else "A training run"
     about = ["Training ", code(material.own, 40)] if material.own else about
     status = STATUS.get(str(material.run.get("status")), "")
     total = mapping(material.results.get("timing")).get("total_seconds")
-    facts = [status, moment(material.run.get("created")), f"took {seconds(total)}" if known(total) else "", _rows_read(material)]
+    facts = [status, moment(material.run.get("created")), f"took {seconds(total)}" if is_number(total) else "", _rows_read(material)]
     line = [tag("span", each) for each in facts if each]
-    return Markup(tag("p", quoted(material.run.get("name", ""), 80), class_="kicker") + tag("h1", about) + tag("p", line, class_="facts"))
+    return Markup(tag("p", quote(material.run.get("name", ""), 80), class_="kicker") + tag("h1", about) + tag("p", line, class_="facts"))
 
 
 def _rows_read(material: Material) -> str:
     count = mapping(material.data.get("source")).get("rows")
-    return plural(count, "row") if known(count) else ""
+    return plural(count, "row") if is_number(count) else ""
 
 
 def _own(material: Material) -> Markup:
     """The number of a system of one's own: the monitored metric where it was measured last."""
     headline, best = mapping(material.run.get("headline")), mapping(material.results.get("best"))
     split, metric, value = (headline.get(key) for key in ("split", "metric", "value"))
-    if not known(value):
+    if not is_number(value):
         return tag("div", tag("p", "Nothing was measured but the training loss.", class_="lede"), class_="verdict")
     said = tag("span", words(str(metric)), f" on {split} rows", class_="what")
     kept = f"The weights of step {best['step']} were kept, by {words(str(best.get('metric')))}." if best else "The last weights were kept."
@@ -76,19 +76,19 @@ def _verdict(material: Material, target: str) -> Markup:
     if material.own:
         return _own(material)
     verdict = mapping(mapping(material.results.get("verdict")).get(target))
-    metrics = {name: value for name, value in material.metrics("test", target).items() if known(value)}
+    metrics = {name: value for name, value in material.metrics("test", target).items() if is_number(value)}
     metric = str(verdict.get("metric") or next(iter(metrics), ""))
-    value = verdict.get("network") if known(verdict.get("network")) else metrics.get(metric)
+    value = verdict.get("network") if is_number(verdict.get("network")) else metrics.get(metric)
     bounds = _bounds(material, target, metric)
     several = len(material.targets) > 1
     name = tag("h3", code(target, 40)) if several else None
     said = tag("span", words(metric), _on_test(bounds), class_="what")
     headline = (
-        tag("p", tag("strong", score(value)), said, class_="headline") if known(value) else tag("p", "Not measured on the test rows.")
+        tag("p", tag("strong", score(value)), said, class_="headline") if is_number(value) else tag("p", "Not measured on the test rows.")
     )
     text = tag("p", verdict.get("text") or "No baseline was measured beside it.", " ", _certainty(verdict, bounds), class_="lede")
     models = dots(_models(material, target, metric, value, bounds), f"{words(metric)} of {target} on the test rows, network and baselines")
-    shown = tag("div", models) if known(value) else None
+    shown = tag("div", models) if is_number(value) else None
     return tag("div", name, tag("div", headline, text), shown, class_=f"verdict {_standing(verdict)}".strip())
 
 
@@ -112,7 +112,7 @@ def _bounds(material: Material, target: str, metric: str) -> Any:
 def _certainty(verdict: dict[str, Any], bounds: Any) -> str:
     """Says when the difference is smaller than the test rows can tell."""
     other = verdict.get("best_baseline")
-    if not verdict.get("standing") and interval(bounds) and known(other) and bounds[0] <= other <= bounds[1]:
+    if not verdict.get("standing") and interval(bounds) and is_number(other) and bounds[0] <= other <= bounds[1]:
         return "The difference lies within the interval: on these test rows the two cannot be told apart for certain."
     return ""
 
@@ -122,8 +122,8 @@ def _models(material: Material, target: str, metric: str, value: Any, bounds: An
     found = [Row("network", value, score(value), low, high, main=True)]
     for name, baseline in mapping(material.results.get("baselines")).items():
         other = mapping(mapping(mapping(baseline).get("test")).get(target)).get(metric)
-        if known(other):
-            found.append(Row(quoted(name, 24), other, score(other)))
+        if is_number(other):
+            found.append(Row(quote(name, 24), other, score(other)))
     part = PARTS.get(metric)
     if part is None:
         return found
@@ -141,7 +141,7 @@ def _cautions(material: Material) -> Markup | None:
             [code(leak.get("column")), " gives ", code(leak.get("target")), f" away ({leak.get('why') or 'strongly tied'}). {done}"]
         )
     for dropped in rows(material.data.get("dropped_rows"))[:5]:
-        found.append([f"{plural(dropped.get('count'), 'row was', 'rows were')} left out: ", quoted(dropped.get("reason"), 120), "."])
+        found.append([f"{plural(dropped.get('count'), 'row was', 'rows were')} left out: ", quote(dropped.get("reason"), 120), "."])
     found += [_duplicates(material), *_absent(material)]
     entries = [tag("li", each) for each in found if each]
     return tag("div", tag("h2", "Before you trust it"), tag("ul", entries), class_="cautions") if entries else None
@@ -161,7 +161,7 @@ def _duplicates(material: Material) -> Content:
     said = []
     for pair, count in mapping(found.get("equal")).items():
         first, _, second = str(pair).partition("/")
-        if known(count) and count:
+        if is_number(count) and count:
             said.append(f"{plural(count, f'row of {second} is', f'rows of {second} are')} also in {first}")
     return [f"Exact duplicates: {', '.join(said)}."] if said else None
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from trainwright.runs.report.figures import known, number, score
-from trainwright.runs.report.markup import Content, code, note, quoted, table, tag
+from trainwright.runs.report.figures import is_number, number, score
+from trainwright.runs.report.markup import Content, code, note, quote, table, tag
 from trainwright.runs.report.material import Material, mapping, rows
 from trainwright.runs.report.sections.layout import Section
 
@@ -31,10 +31,10 @@ def _target(target: str, errors: list[dict[str, Any]], several: bool) -> Content
 
 def _row(each: dict[str, Any], columns: list[str]) -> list[Content]:
     values = mapping(each.get("values"))
-    row = number(each["row"] + 1) if known(each.get("row")) else "–"
-    cells = [quoted(values[name], 28) if name in values else "" for name in columns]
+    row = number(each["row"] + 1) if is_number(each.get("row")) else "–"
+    cells = [quote(values[name], 28) if name in values else "" for name in columns]
     return [row, _said(each.get("truth")), tag("b", _said(each.get("prediction"))), score(each.get("loss")), *cells]
 
 
 def _said(value: Any) -> Content:
-    return number(value) if known(value) else quoted(value, 40)
+    return number(value) if is_number(value) else quote(value, 40)
