@@ -3,47 +3,53 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from pydantic import ValidationError
 from small_tables import passengers, write_csv
+from torch.nn import functional
 
 from trainwright.cli.main import main
 from trainwright.config.errors import ConfigError
 from trainwright.config.registry import options_class
 from trainwright.features.spec import TargetSpec
+from trainwright.losses import PARTS, spelled
 from trainwright.metrics import PARTS as METRICS
-from trainwright.nn.losses import KINDS_AT, PARTS
-from trainwright.systems.parts import make_loss
+from trainwright.systems.row_losses import make_loss
 
+NEEDED = {
+    "adaptive_log_softmax_with_loss": {"in_features": 4, "n_classes": 9, "cutoffs": [3]},
+    "linear_cross_entropy": {"in_features": 4, "num_classes": 9},
+}
 KINDS = ("number", "vector", "binary", "category", "set")
-FITTING = {
-    "binary_cross_entropy": {"binary"},
+FITTING: dict[str, set[str]] = {
+    "bce_with_logits": {"binary", "set"},
     "cross_entropy": {"binary", "category"},
-    "focal": {"binary", "category"},
-    "sigmoid_cross_entropy": {"set"},
+    "label_smoothing_cross_entropy": {"binary", "category"},
+    "multi_margin": {"binary", "category"},
+    "focal": {"binary", "category", "set"},
+    "multi_label_soft_margin": {"set"},
+    "asymmetric": {"set"},
     "mse": {"number", "vector"},
-    "mae": {"number", "vector"},
+    "l1": {"number", "vector"},
+    "smooth_l1": {"number", "vector"},
     "huber": {"number", "vector"},
+    "binary_cross_entropy": {"binary", "set"},
+    "sigmoid_cross_entropy": {"binary", "set"},
+    "mae": {"number", "vector"},
     "torch.nn.L1Loss": {"number", "vector"},
-    "torch.nn.MSELoss": {"number", "vector"},
-    "torch.nn.SmoothL1Loss": {"number", "vector"},
-    "torch.nn.HuberLoss": {"number", "vector"},
+    "torch.nn:SmoothL1Loss": {"number", "vector"},
     "torch.nn.BCEWithLogitsLoss": {"binary", "set"},
-    "torch.nn.MultiLabelSoftMarginLoss": {"set"},
-    "torch.nn.CrossEntropyLoss": {"category"},
-    "torch.nn.MultiMarginLoss": {"category"},
+    "torch.nn.CrossEntropyLoss": {"binary", "category"},
     "torch.nn.functional.mse_loss": {"number", "vector"},
     "torch.nn.functional.binary_cross_entropy_with_logits": {"binary", "set"},
-    "torch.nn.functional.cross_entropy": {"category"},
+    "torch.nn.functional.cross_entropy": {"binary", "category"},
+    "torch.nn.functional.binary_cross_entropy": set(),
     "torch.nn.BCELoss": set(),
-    "torch.nn.NLLLoss": set(),
-    "torch.nn.KLDivLoss": set(),
-    "torch.nn.PoissonNLLLoss": set(),
-    "torch.nn.SoftMarginLoss": set(),
-    "torch.nn.CTCLoss": set(),
+    **{name: set() for name, part in PARTS.items() if not part.kinds},
 }
 OWN = """
 import torch
@@ -106,22 +112,22 @@ def target_of(kind: str, weights: list[float] | None = None) -> TargetSpec:
 def test_a_loss_is_taken_for_the_targets_it_is_for_and_refused_for_others(loss: str, kind: str) -> None:
     make = options_class("feature", kind).model_validate
     if kind not in FITTING[loss]:
-        with pytest.raises(ValidationError, match=f"loss '{loss}' is not defined for the {kind} target") as error:
-            make({"type": kind, "loss": loss})
+        with pytest.raises(ValidationError, match=f"loss '{spelled(loss)}' is not defined for the {kind} target") as error:
+            make({"type": kind, "loss": {"type": loss, **NEEDED.get(loss, {})}})
         fitting = {name for name, part in PARTS.items() if kind in part.kinds}
         assert fitting and all(each in error.value.errors()[0]["ctx"]["fix"] for each in fitting)
         return
-    made = make_loss(make({"type": kind, "loss": loss}).loss, target_of(kind))  # type: ignore[attr-defined]
+    target = replace(target_of(kind), width=2) if kind == "binary" and PARTS[spelled(loss)].config.one_per_class else target_of(kind)
+    made = make_loss(make({"type": kind, "loss": loss}).loss, target)
     truth = {"number": torch.randn(4), "vector": torch.randn(4, 3), "set": torch.eye(4, 3)}.get(kind, torch.tensor([0, 1, 1, 0]))
-    output = torch.randn(4, 2 if loss == "cross_entropy" and kind == "binary" else target_of(kind).width)
+    output = torch.randn(4, target.width)
     assert made(output, truth).shape == (4,)
 
 
-def test_every_registered_loss_and_every_loss_of_torch_says_for_which_targets_it_is() -> None:
-    assert set(PARTS) <= set(FITTING)
+def test_every_loss_of_torch_is_a_registered_one_that_says_for_which_targets_it_is() -> None:
     assert all(set(part.kinds) == FITTING[name] for name, part in PARTS.items())
-    losses = {f"torch.nn.{name}" for name in torch.nn.modules.loss.__all__ if hasattr(torch.nn, name)}
-    assert losses <= set(KINDS_AT)
+    losses = [each for each in torch.nn.modules.loss.__all__ if hasattr(torch.nn, each)]
+    assert all(spelled(f"torch.nn.{each}") in PARTS for each in losses)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -136,20 +142,44 @@ def test_a_metric_is_checked_against_the_type_of_the_column_as_a_loss_is(metric:
 
 
 BOUNDS: dict[str, tuple[str, list[str], str]] = {
-    "a loss for classes, of a number": ("age", ["columns.age.loss=cross_entropy"], "use one of: mse, mae, huber"),
-    "a loss of torch for classes, of a number": ("fare", ["columns.fare.loss=torch.nn.CrossEntropyLoss"], "use one of: mse, mae, huber"),
+    "a loss for classes, of a number": ("age", ["columns.age.loss=cross_entropy"], "l1, mse, smooth_l1, huber"),
+    "a loss of torch for classes, of a number": (
+        "fare",
+        ["columns.fare.loss=torch.nn.CrossEntropyLoss"],
+        "l1, mse, smooth_l1, huber",
+    ),
     "a loss of torch for 0 and 1, of a number": ("fare", ["columns.fare.loss=torch.nn.BCEWithLogitsLoss"], "the number target"),
-    "a loss for numbers, of two classes": ("sex", ["columns.sex.loss=mse"], "binary_cross_entropy, cross_entropy, focal"),
+    "a loss for numbers, of two classes": (
+        "sex",
+        ["columns.sex.loss=mse"],
+        "bce_with_logits, multi_margin, cross_entropy",
+    ),
     "a metric for classes, of a number": ("fare", ["columns.fare.metrics=[f1]"], "r2, rmse"),
     "an average of another type": ("port", ["columns.port.metrics=[{type: f1, average: samples}]"], "use auto, macro"),
     "more classes than there are": ("port", ["columns.port.metrics=[{type: top_k_accuracy, k: 4}]"], "write k: 2 or less"),
-    "a loss without an option": ("port", ["columns.port.loss={type: focal, alpha: 0.5}"], "available: gamma"),
+    "a loss without an option": ("port", ["columns.port.loss={type: focal, alfa: 0.5}"], "did you mean 'alpha'"),
     "gamma": ("port", ["columns.port.loss={type: focal, gamma: -1}"], "columns.port.loss.gamma: -1 is not at least 0"),
     "smoothing": ("port", ["columns.port.loss={type: cross_entropy, label_smoothing: 1}"], "1 is not below 1"),
     "delta": ("fare", ["columns.fare.loss={type: huber, delta: 0}"], "0 is not above 0"),
-    "an option of torch": ("fare", ["columns.fare.loss={type: torch.nn.HuberLoss, delta: -1}"], "non-positive values for delta"),
-    "a reduction": ("fare", ["columns.fare.loss={type: torch.nn.MSELoss, reduction: sum}"], "leave reduction out"),
-    "a list as weights of torch": ("port", ["columns.port.loss={type: torch.nn.CrossEntropyLoss, weight: [1, 1, 1]}"], "cannot be made"),
+    "an option of torch": ("fare", ["columns.fare.loss={type: torch.nn.HuberLoss, delta: -1}"], "-1 is not above 0"),
+    "the weight of ones, of three classes": (
+        "port",
+        ["columns.port.loss={type: focal, alpha: 0.5}"],
+        "alpha of the loss",
+    ),
+    "weights of classes in the loss": (
+        "port",
+        ["columns.port.loss={type: cross_entropy, class_weight: [1, 2, 3]}"],
+        "write class_weights",
+    ),
+    "places of a batch": ("fare", ["columns.fare.loss={type: mse, inputs: {target: y}}"], "a column has one output and one truth"),
+    "a class that is left out": ("port", ["columns.port.loss={type: cross_entropy, ignore_index: 1}"], "ignore_index of the loss"),
+    "a reduction": ("fare", ["columns.fare.loss={type: torch.nn.MSELoss, reduction: sum}"], "reduction 'sum' is not offered"),
+    "weights of torch": (
+        "port",
+        ["columns.port.loss={type: torch.nn.CrossEntropyLoss, weight: [1, 1, 1]}"],
+        "write class_weights",
+    ),
     "a negative weight of a class": ("port", ["columns.port.class_weights={C: 1, Q: -2}"], "the weight of class 'Q' is -2"),
     "a weight that is no number": ("port", ["columns.port.class_weights=[1, .nan, 1]"], "class number 2 is nan"),
     "an infinite weight": ("port", ["columns.port.class_weights=[1, .inf, 1]"], "class number 2 is inf"),
@@ -158,7 +188,7 @@ BOUNDS: dict[str, tuple[str, list[str], str]] = {
     "weights by name that are all 0": ("port", ["columns.port.class_weights={C: 0, Q: 0, S: 0}"], "are all 0"),
     "too few weights": ("port", ["columns.port.class_weights=[1, 2]"], "2 weights for 3 classes"),
     "an unknown class": ("port", ["columns.port.class_weights={X: 2}"], "names a class that does not occur: 'X'"),
-    "no choice of weights": ("port", ["columns.port.class_weights=balanced"], "write none, auto"),
+    "no choice of weights": ("port", ["columns.port.class_weights=heavy"], "write none, auto"),
     "a negative weight of a target": ("fare", ["columns.fare.weight=-1"], "-1 is not at least 0"),
     "no target that weighs anything": ("fare", ["columns.fare.weight=0"], "the losses of all targets weigh 0"),
     "a threshold above 1": ("sex", ["columns.sex.threshold=1.5"], "1.5 is not at most 1"),
@@ -207,10 +237,24 @@ def test_trying_a_loss_changes_neither_random_numbers_nor_its_state() -> None:
     torch.testing.assert_close(torch.rand(3), expected)
 
 
-def test_class_weights_multiply_the_rows_of_a_loss_of_torch_and_are_refused_where_they_cannot() -> None:
+def test_class_weights_are_those_of_the_loss_and_are_refused_where_it_has_none() -> None:
     options = options_class("loss", "torch.nn.CrossEntropyLoss")()
     plain, weighted = (make_loss(options, target_of("category", each)) for each in (None, [1.0, 3.0, 0.0]))
     output, truth = torch.randn(4, 3), torch.tensor([0, 1, 2, 1])
     torch.testing.assert_close(weighted(output, truth), plain(output, truth) * torch.tensor([1.0, 3.0, 0.0, 3.0]))
+    labels = make_loss(options_class("loss", "torch.nn.BCEWithLogitsLoss")(), target_of("set", [1.0, 2.0, 1.0]))
+    present = torch.eye(4, 3)
+    expected = functional.binary_cross_entropy_with_logits(output, present, pos_weight=torch.tensor([1.0, 2.0, 1.0]), reduction="none")
+    torch.testing.assert_close(labels(output, present), expected.mean(1))
     with pytest.raises(ConfigError, match="class_weights of a set"):
-        make_loss(options_class("loss", "torch.nn.BCEWithLogitsLoss")(), target_of("set", [1.0, 2.0, 1.0]))
+        make_loss(options_class("loss", "asymmetric")(), target_of("set", [1.0, 2.0, 1.0]))
+
+
+@pytest.mark.parametrize("given", [{"class_weight": "balanced"}, {"class_weights": "auto"}, {"class-weight": "auto"}])
+def test_class_weights_of_a_column_go_by_the_words_of_losses_too(given: dict[str, str]) -> None:
+    made = options_class("feature", "category").model_validate({"type": "category", **given})
+    assert made.model_dump()["class_weights"] == "auto"
+
+
+def test_class_weights_of_a_column_whose_type_is_inferred_go_by_both_words(here: Path) -> None:
+    assert main(["train", "passengers.csv", "--target", "port", "columns.port.class_weight=balanced", "--dry-run"]) == 0

@@ -4,7 +4,7 @@ import json
 
 from trainwright.api.config import Config
 from trainwright.config.options import by_section, options_of, part_options
-from trainwright.config.registry import KINDS, parts
+from trainwright.config.registry import KINDS, aliases, parts
 from trainwright.config.schema import json_schema
 
 SCHEMA = json_schema(Config)
@@ -29,7 +29,7 @@ def test_every_part_of_every_kind_is_a_choice_by_type():
         if not parts(kind):
             continue  # people's own, which no schema knows
         names = next(each["enum"] for each in SCHEMA["$defs"][kind]["anyOf"] if "enum" in each)
-        assert names == list(parts(kind))
+        assert names == [*parts(kind), *aliases(kind)]
         for name, part in parts(kind).items():
             described = SCHEMA["$defs"][f"{kind}.{name}"]
             assert described["properties"]["type"]["const"] == name

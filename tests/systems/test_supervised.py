@@ -200,14 +200,14 @@ def test_groups_tied_by_name_share_their_weights() -> None:
 def test_a_columns_own_encoder_decoder_and_loss_are_used() -> None:
     from trainwright.nn.decoders import MLPDecoderOptions
     from trainwright.nn.encoders import PeriodicOptions
-    from trainwright.nn.losses import CrossEntropyOptions
+    from trainwright.losses.options import CrossEntropyOptions
 
     group = replace(numbers(), encoder=PeriodicOptions(width=5))
     target = replace(ALL_TARGETS[0], decoder=MLPDecoderOptions(width=7), loss=CrossEntropyOptions())
     made = system(DataSpec([group], [target], 100), combiner="concat")
     assert made.encoders[0].width == 5
     assert made.predict_step(batch_of(made.spec, 3))["alive.scores"].shape == (3, 2)
-    assert type(made.losses[0]).__name__ == "CrossEntropy"
+    assert type(made.losses[0].loss).__name__ == "CrossEntropy"
 
 
 def test_a_plain_network_on_a_vector_is_exactly_its_two_matrices() -> None:

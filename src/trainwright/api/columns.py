@@ -122,7 +122,7 @@ def _options(given: Any, found: Inferred, columns: list[str]) -> tuple[FeatureCo
         return given, True
     asked = given.model_dump(exclude_unset=True, exclude={"type"})
     known = [name for name in inferred.model_fields if name != "type"]
-    unfit = [name for name in asked if name not in known]
+    unfit = [name for name in asked if name not in known and name not in inferred.other_words]
     if unfit:
         dotted = f"{found.name}.{unfit[0]}"
         nearby = _quoted(dotted) if dotted in columns else did_you_mean(unfit[0], known)

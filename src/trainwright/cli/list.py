@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 
 from trainwright.cli.parser import Parser
 from trainwright.cli.style import bold, two_columns, wrap
 from trainwright.config.errors import RequestError, did_you_mean
 from trainwright.config.options import options_of
-from trainwright.config.registry import KINDS, options_class, parts, registered_name
+from trainwright.config.registry import KINDS, RENAMED_KINDS, aliases, options_class, parts, registered_name
 
 
 def run(words: Sequence[str]) -> int:
@@ -32,11 +33,17 @@ def all_kinds() -> str:
 
 def one_kind(kind: str) -> str:
     """The parts of a kind and what they are."""
-    rows = [(name, part.summary) for name, part in parts(kind).items()]
+    rows = [(name, f"{part.summary}{_other_names(kind, name)}") for name, part in parts(kind).items()]
     more = "Or a class of your own: `type: package.module.Class` or `./file.py:Class`."
     if not rows:
         return f'None of Trainwright\'s; those that @tw.register("name") names in files under `imports`. {more}'
     return f"{two_columns(rows)}\n\n{more} Options: `trainwright list {kind}.{rows[0][0]}`."
+
+
+def _other_names(kind: str, name: str) -> str:
+    """`; also mae, …`: what else a part is called."""
+    words = [word for word, standard in aliases(kind).items() if standard == name]
+    return f"; also {', '.join(words)}" if words else ""
 
 
 def one_part(kind: str, name: str) -> str:
@@ -66,6 +73,9 @@ def as_data(kind: str, name: str) -> object:
 def _singular(kind: str) -> str:
     """`encoders` is `encoder`; raises RequestError for no kind at all."""
     folded = kind.replace("-", "_").lower()
+    if folded in RENAMED_KINDS:
+        folded = RENAMED_KINDS[folded]
+        print(f"the kind '{kind}' is now called '{folded}'", file=sys.stderr)
     found = next((each for each in (folded, folded.removesuffix("s"), folded.removesuffix("es")) if each in KINDS), "")
     if kind and not found:
         owners = [each for each in KINDS if folded in parts(each)]

@@ -11,7 +11,7 @@ from pydantic_core import CoreSchema, PydanticCustomError
 
 from trainwright.config.errors import ConfigError
 from trainwright.config.model import PartConfig
-from trainwright.config.registry import canonical_name, options_class
+from trainwright.config.registry import canonical_name, options_class, tell_alias
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ def choose(kind: str, value: Any) -> Any:
     try:
         options = options_class(kind, value["type"])
         name = canonical_name(kind, value["type"])
+        tell_alias(kind, value["type"])
     except ConfigError as error:
         raise PydanticCustomError("unknown_part", "{what}", {"what": error.what, "fix": error.fix, "why": error.why}) from error
     return options.model_validate({_as_option(key): each for key, each in {**value, "type": name}.items()})

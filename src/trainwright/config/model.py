@@ -53,7 +53,19 @@ class ConfigModel(BaseModel):
 class PartConfig(ConfigModel):
     """The options of one registered part; `type` is its registry name, a dotted path or `file.py:Class`."""
 
+    other_words: ClassVar[dict[str, str]] = {}
+    """What an option is called elsewhere → the option."""
+
     type: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _words_of_others(cls, data: Any) -> Any:
+        """Options by the names that they have elsewhere; one that is given by both names is refused as unknown by the other."""
+        if not isinstance(data, dict) or not cls.other_words:
+            return data
+        words = {key: cls.other_words.get(str(key).replace("-", "_"), key) for key in data}
+        return {(key if words[key] in data else words[key]): value for key, value in data.items()}
 
     def check_target(self, kind: str, width: int | None = None) -> None:
         """Raises ConfigError for options that mean nothing for targets of this kind, with so many classes where that is known."""

@@ -21,7 +21,7 @@ KINDS: dict[str, str] = {
     "encoder": "trainwright.nn.encoders",
     "combiner": "trainwright.nn.combiners",
     "decoder": "trainwright.nn.decoders",
-    "loss": "trainwright.nn.losses",
+    "loss": "trainwright.losses",
     "metric": "trainwright.metrics",
     "optimizer": "trainwright.optim",
     "schedule": "trainwright.optim.schedules",
@@ -30,11 +30,13 @@ KINDS: dict[str, str] = {
     "baseline": "trainwright.baselines",
     "system": "trainwright.systems",
     "model": "trainwright.nn.graph",
-    "criterion": "trainwright.losses",
     "dataset": "trainwright.data.datasets",
     "part": "trainwright.config.own_parts",
 }
 """Kind → the module that holds its table `PARTS: dict[str, Part]`; that module imports no torch."""
+
+RENAMED_KINDS = {"criterion": "loss", "criterions": "loss", "criteria": "loss"}
+"""What kinds were called before, understood for one release."""
 
 OWN_KINDS = ("part", "system", "dataset", "model")
 """Kinds that also take what `tw.register` named, and compositions `base:mixin1,mixin2`."""
@@ -88,6 +90,18 @@ def registered_name(kind: str, name: str) -> str:
     raise ConfigError(f"unknown {kind} type '{name}'", fix=fix)
 
 
+def tell_alias(kind: str, name: str) -> None:
+    """Says once what a part is called here where it was given another name, for kinds whose names differ between libraries."""
+    tell = getattr(importlib.import_module(KINDS[kind]), "told_name", None)
+    if tell is not None:
+        tell(name)
+
+
+def aliases(kind: str) -> dict[str, str]:
+    """Other words for the parts of a kind → their names."""
+    return getattr(importlib.import_module(KINDS[kind]), "ALIASES", {})
+
+
 def canonical_name(kind: str, name: str) -> str:
     """The registered name, or the path with a relative file made absolute, so that it means the same from any folder."""
     known = registered_name(kind, name)
@@ -137,7 +151,7 @@ def check_target(kind: str, options: PartConfig, target_kind: str, target: str =
     """
     table = parts(kind)
     fitting = [name for name, each in table.items() if target_kind in each.kinds]
-    known = table[options.type].kinds if options.type in table else _kinds_at(kind, options.type)
+    known = table[options.type].kinds if options.type in table else None
     if known is not None and target_kind not in known and fitting:
         named = f" '{target}'" if target else ""
         raise ConfigError(
@@ -146,12 +160,6 @@ def check_target(kind: str, options: PartConfig, target_kind: str, target: str =
             fix=f"use one of: {', '.join(fitting)}",
         )
     options.check_target(target_kind, width)
-
-
-def _kinds_at(kind: str, path: str) -> tuple[str, ...] | None:
-    """The kinds of target that a part of torch, named by its path, is for; None where that is not known."""
-    found: tuple[str, ...] | None = getattr(importlib.import_module(KINDS[kind]), "KINDS_AT", {}).get(path)
-    return found
 
 
 def _composition(kind: str, name: str) -> Composition | None:

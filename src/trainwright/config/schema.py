@@ -8,7 +8,7 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema
 
 from trainwright.config.model import ConfigModel, PartConfig
-from trainwright.config.registry import KINDS, OWN_KINDS, parts
+from trainwright.config.registry import KINDS, OWN_KINDS, aliases, parts
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 PATH = r"^([A-Za-z_]\w*(\.[A-Za-z_]\w*)+|[A-Za-z_][\w.]*:[A-Za-z_]\w*|.+\.py:[A-Za-z_]\w*)$"
@@ -99,7 +99,7 @@ def _schema_of(model: type[ConfigModel], definitions: dict[str, Any], prefix: st
 def _kind(kind: str, definitions: dict[str, Any]) -> dict[str, Any]:
     """One kind: a name, a mapping with `type` and the options of that part, or a class named by path."""
     table = parts(kind)
-    known = {"enum": list(table), "description": f"The name of a registered {kind}; its options keep their defaults."}
+    known = {"enum": [*table, *aliases(kind)], "description": f"The name of a registered {kind}; its options keep their defaults."}
     own = {"type": "string", "description": f"The name of a {kind} that a file under `imports` registers."}
     names = [*([known] if table else []), *([own] if kind in OWN_KINDS else [])]
     for name, part in table.items():
@@ -121,6 +121,8 @@ def _kind(kind: str, definitions: dict[str, Any]) -> dict[str, Any]:
 
 def _other_names(kind: str, table: Mapping[str, Any]) -> dict[str, Any]:
     """A path, or, for kinds of which people register their own, any name that is none of Trainwright's."""
+    if words := list(aliases(kind)):
+        return {"anyOf": [{"enum": words}, {"type": "string", "pattern": PATH}]}
     if kind not in OWN_KINDS:
         return {"type": "string", "pattern": PATH}
     return {"type": "string", "not": {"enum": list(table)}} if table else {"type": "string"}

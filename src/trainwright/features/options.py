@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
@@ -36,6 +36,14 @@ class TargetConfig(FeatureConfig):
     weight: float = Field(default=1.0, ge=0)
     """The share of this target's loss in the total."""
 
+    @field_validator("loss", mode="before")
+    @classmethod
+    def _without_reduction(cls, value: Any) -> Any:
+        """torch's `reduction: none` is what a column's loss does in any case."""
+        if isinstance(value, dict) and value.get("reduction", "") in ("none", None):
+            return {key: each for key, each in value.items() if key != "reduction"}
+        return value
+
     @field_validator("loss", "metrics")
     @classmethod
     def _fits_the_type(cls, value: Any, info: ValidationInfo) -> Any:
@@ -52,8 +60,8 @@ class TargetConfig(FeatureConfig):
 
 def checked_weights(given: Any) -> Any:
     """Class weights as they were given; raises ConfigError for any that is no number of 0 or more, and when all are 0."""
-    if given in ("none", "auto"):
-        return given
+    if given in ("none", "auto", "balanced"):
+        return "auto" if given == "balanced" else given
     if not isinstance(given, dict | list | tuple) or not given:
         what = f"{given!r} gives no weights" if isinstance(given, dict | list | tuple) else f"{given!r} is no choice of weights"
         raise ConfigError(what, fix="write none, auto, {a class: its weight, …}, or a list with a weight for each class")
@@ -66,7 +74,9 @@ ClassWeights = Annotated[Literal["none", "auto"] | dict[str, Weight] | list[Weig
 
 
 class ClassConfig(TargetConfig):
-    """Options of targets with classes."""
+    """Options of targets with classes; `class_weight`, as losses have it, is understood too."""
+
+    other_words: ClassVar[dict[str, str]] = {"class_weight": "class_weights"}
 
     class_weights: ClassWeights = "none"
     """`auto` weighs classes by inverse frequency in training; or weights by class name, or in class order: 0 or more, and not all 0."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from trainwright.losses.base import Count, Criterion
+from trainwright.losses.base import Count, Criterion, Reduction, reduced
 from trainwright.losses.checks import floats, same_shape, within
 from trainwright.losses.options import AsymmetricOptions
 
@@ -17,8 +17,8 @@ class Asymmetric(Criterion):
     kind = "binary"
     expects = "logits"
 
-    def sum(self, output: Tensor, target: Tensor) -> tuple[Tensor, Count]:
-        """The sum over elements, and their number."""
+    def compute(self, reduction: Reduction, output: Tensor, target: Tensor) -> Tensor:
+        """The loss of every element, or their sum."""
         if output.shape != target.shape:
             same_shape(self.name, output, target)
         options = self.options
@@ -28,7 +28,11 @@ class Asymmetric(Criterion):
         with torch.set_grad_enabled(torch.is_grad_enabled() and not options.detach_weight):
             truth = positive * target + negative * (1 - target)
             discount = (1 - truth).pow(options.gamma_pos * target + options.gamma_neg * (1 - target))
-        return -(discount * log_likelihood).sum(), output.numel()
+        return reduced(-(discount * log_likelihood), reduction)
+
+    def count(self, output: Tensor, target: Tensor) -> Count:
+        """Elements."""
+        return output.numel()
 
     def check_arguments(self, output: Tensor, target: Tensor) -> None:
         """Refuses shapes that would be broadcast, and targets that are no floats."""

@@ -1,10 +1,10 @@
-"""What criteria share: arguments found, a sum and a count, refusals before the first step."""
+"""What losses share: arguments found, a loss per item, a sum and a count, refusals before the first step."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,8 @@ from trainwright.losses.checks import MEANT, dtype_name, first_row
 from trainwright.losses.options import CriterionOptions
 from trainwright.losses.wiring import argument, model_side
 
+Reduction = Literal["sum", "none"]
+"""One number, or one for each item."""
 Count = int | Tensor
 """How many items a sum is over: a number, or a scalar on the device where it depends on the values of the target."""
 
@@ -31,8 +33,8 @@ class Terms:
 class Criterion(nn.Module):
     """A loss as `sum over items` and `number of items`, so that the pieces of a step join into exactly the loss of the whole.
 
-    A subclass says what it takes of the model (`takes`), whether it has a target, what else it needs (`needs`), and in `sum` what
-    they cost; sum / count is torch's `reduction="mean"`.
+    A subclass says what it takes of the model (`takes`), whether it has a target, what else it needs (`needs`), in `compute` what they
+    cost, one by one or in sum, and in `count` how many they are; sum / count is torch's `reduction="mean"`.
     """
 
     kind: str = ""
@@ -45,6 +47,8 @@ class Criterion(nn.Module):
     expects: Takes = ""
     """Logits, probabilities or log-probabilities, where the loss takes one of them alone."""
     takes_complex: bool = False
+    sums_at_once: bool = False
+    """Whether the sum takes fewer operations than the loss of every item and their sum."""
     inexact: str = ""
     """Why pieces of a step do not join exactly; empty where they do."""
 
@@ -99,6 +103,18 @@ class Criterion(nn.Module):
 
     def sum(self, *arguments: Any) -> tuple[Tensor, Count]:
         """The sum over items, and how many, of the arguments found."""
+        return self.compute("sum", *arguments), self.count(*arguments)
+
+    def each(self, *arguments: Any) -> Tensor:
+        """The loss of every item `[b, …]`, of the arguments found; an item that is left out costs 0."""
+        return self.compute("none", *arguments)
+
+    def compute(self, reduction: Reduction, *arguments: Any) -> Tensor:
+        """The loss of every item, or their sum."""
+        raise NotImplementedError
+
+    def count(self, *arguments: Any) -> Count:
+        """How many items there are: what torch's mean divides by."""
         raise NotImplementedError
 
     def rows(self, *arguments: Any) -> int:
@@ -180,3 +196,8 @@ class Criterion(nn.Module):
 
     def check_values(self, *arguments: Any) -> None:
         """Refuses values of the outputs that look like a mistake."""
+
+
+def reduced(items: Tensor, reduction: Reduction) -> Tensor:
+    """The items as they are, or their sum."""
+    return items.sum() if reduction == "sum" else items

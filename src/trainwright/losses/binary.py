@@ -5,8 +5,9 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional
 
-from trainwright.losses.base import Count
+from trainwright.losses.base import Count, Reduction
 from trainwright.losses.checks import MEANT, floats, require, same_shape, span, within
+from trainwright.losses.options import CriterionOptions
 from trainwright.losses.weights import WeightedCriterion, along_channels
 
 
@@ -15,12 +16,16 @@ class BCE(WeightedCriterion):
 
     kind = ""
 
-    def sum(self, output: Tensor, target: Tensor) -> tuple[Tensor, Count]:
-        """The sum over elements, and their number."""
+    def compute(self, reduction: Reduction, output: Tensor, target: Tensor) -> Tensor:
+        """The loss of every element, or their sum."""
         if output.shape != target.shape:
             same_shape(self.name, output, target)
         weight = self._along("class_weight", output)
-        return functional.binary_cross_entropy(output, target, weight, reduction="sum"), output.numel()
+        return functional.binary_cross_entropy(output, target, weight, reduction=reduction)
+
+    def count(self, output: Tensor, target: Tensor) -> Count:
+        """Elements."""
+        return output.numel()
 
     def _along(self, name: str, output: Tensor) -> Tensor | None:
         if self._buffers[name] is None and not self._unfitted:
@@ -52,18 +57,23 @@ class BCE(WeightedCriterion):
 
 
 class BCEWithLogits(BCE):
-    """BCE of sigmoid(output), computed without loss of digits; positives times `pos_weight`."""
+    """BCE of sigmoid(output), computed without loss of digits; positives times `pos_weight`, truth smoothed towards one half."""
 
     kind = "binary"
     expects = "logits"
 
-    def sum(self, output: Tensor, target: Tensor) -> tuple[Tensor, Count]:
-        """The sum over elements, and their number."""
+    def __init__(self, options: CriterionOptions) -> None:
+        super().__init__(options)
+        self.smoothing: float = getattr(options, "label_smoothing", 0.0)
+
+    def compute(self, reduction: Reduction, output: Tensor, target: Tensor) -> Tensor:
+        """The loss of every element, or their sum."""
         if output.shape != target.shape:
             same_shape(self.name, output, target)
+        if self.smoothing:
+            target = target * (1 - self.smoothing) + self.smoothing / 2
         weight, positive = self._along("class_weight", output), self._along("pos_weight", output)
-        summed = functional.binary_cross_entropy_with_logits(output, target, weight, reduction="sum", pos_weight=positive)
-        return summed, output.numel()
+        return functional.binary_cross_entropy_with_logits(output, target, weight, reduction=reduction, pos_weight=positive)
 
     @property
     def bounded(self) -> bool:

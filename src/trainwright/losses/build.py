@@ -14,7 +14,7 @@ from trainwright.config.foreign import found_at
 from trainwright.config.model import PartConfig
 from trainwright.config.registry import load
 from trainwright.config.scheduled import Scheduled
-from trainwright.losses import PARTS, TORCH
+from trainwright.losses import PARTS, names
 from trainwright.losses.base import Criterion
 from trainwright.losses.choosing import EXAMPLE, Term, check_term_weights, loss_options
 from trainwright.losses.function import FunctionCriterion, made_function
@@ -23,24 +23,8 @@ from trainwright.losses.options import FunctionOptions
 from trainwright.losses.triplets import TripletMarginWithDistance
 from trainwright.losses.weighted import WeightedSum
 
-FUNCTIONS: dict[Callable[..., Any], type[nn.Module]] = {
-    functional.l1_loss: nn.L1Loss,
-    functional.mse_loss: nn.MSELoss,
-    functional.smooth_l1_loss: nn.SmoothL1Loss,
-    functional.huber_loss: nn.HuberLoss,
-    functional.poisson_nll_loss: nn.PoissonNLLLoss,
-    functional.kl_div: nn.KLDivLoss,
-    functional.binary_cross_entropy: nn.BCELoss,
-    functional.binary_cross_entropy_with_logits: nn.BCEWithLogitsLoss,
-    functional.soft_margin_loss: nn.SoftMarginLoss,
-    functional.hinge_embedding_loss: nn.HingeEmbeddingLoss,
-    functional.multi_margin_loss: nn.MultiMarginLoss,
-    functional.multilabel_margin_loss: nn.MultiLabelMarginLoss,
-    functional.multilabel_soft_margin_loss: nn.MultiLabelSoftMarginLoss,
-    functional.nll_loss: nn.NLLLoss,
-    functional.cross_entropy: nn.CrossEntropyLoss,
-}
-"""Function of torch.nn.functional that takes output and target → the module that computes the same."""
+FUNCTIONS: dict[Callable[..., Any], str] = {getattr(functional, name): f"torch.nn.functional.{name}" for name in names.FUNCTIONS}
+"""Function of torch.nn.functional that takes output and target → its path."""
 
 
 def criterion(given: Any, where: str = "loss") -> Criterion:
@@ -56,27 +40,19 @@ def criterion(given: Any, where: str = "loss") -> Criterion:
         raise ConfigError(f"{given.__name__} is a class, not a loss", where=where, fix=f"give an instance: {given.__name__}(…)")
     if isinstance(given, nn.Module) and (known := of_torch(given)) is not None:
         return known
-    if (same := _of_function(given)) is not None:
-        return same
+    if callable(given) and (path := next((path for function, path in FUNCTIONS.items() if function is given), "")):
+        return _made(loss_options(path))
     if callable(given):
         named = getattr(given, "__name__", type(given).__name__)
         return FunctionCriterion(given, FunctionOptions(type=named))
     raise ConfigError(f"a {type(given).__name__} is no loss", where=where, fix=f"{EXAMPLE}; or give a function of (output, target)")
 
 
-def _of_function(given: Any) -> Criterion | None:
-    """The criterion that means the same as one of torch's functions; None for any other object."""
-    same = next((module for function, module in FUNCTIONS.items() if function is given), None)
-    return None if same is None else of_torch(same())
-
-
 def _made(options: PartConfig) -> Criterion:
     if options.type in PARTS:
-        made: Criterion = load("criterion", options.type)(options)
+        made: Criterion = load("loss", options.type)(options)
         return made
     found = found_at(options.type)[0]
-    if isinstance(options, FunctionOptions) and not options.options and (same := _of_function(found)) is not None and not options.inputs:
-        return same
     if isinstance(options, FunctionOptions):
         function = made_function(found, options)
         return function if isinstance(function, Criterion) else FunctionCriterion(function, options)
@@ -121,10 +97,12 @@ def _free(name: str, taken: Mapping[str, Any]) -> str:
 def of_torch(loss: nn.Module) -> Criterion | None:
     """The criterion that means the same as an instance of one of torch's losses; None for other modules and for `reduction="none"`."""
     name = type(loss).__name__
-    if name not in TORCH or getattr(nn, name, None) is not type(loss) or getattr(loss, "reduction", "mean") not in ("mean", "batchmean"):
+    if name not in names.TORCH or getattr(nn, name, None) is not type(loss):
         return None
-    options: dict[str, Any] = {"type": TORCH[name]}
-    fields = PARTS[TORCH[name]].config.model_fields
+    if getattr(loss, "reduction", "mean") not in ("mean", "batchmean"):
+        return None
+    options: dict[str, Any] = {"type": names.TORCH[name]}
+    fields = PARTS[names.TORCH[name]].config.model_fields
     for field in fields:
         attribute = "weight" if field == "class_weight" else field
         if hasattr(loss, attribute) and field not in ("type", "distance_function", "options"):

@@ -12,7 +12,8 @@ from trainwright.config.errors import ConfigError, ManyErrors, RequestError, did
 from trainwright.config.foreign import found_at, is_path, own_options
 from trainwright.config.model import ConfigModel, PartConfig, refusal
 from trainwright.config.scheduled import Scheduled
-from trainwright.losses import ALIASES, PARTS, spelled
+from trainwright.losses import ALIASES, PARTS, spelled, told_name
+from trainwright.losses.names import is_functional
 from trainwright.losses.options import CriterionOptions, FunctionOptions
 
 EXAMPLE = "write a name, {type: name, option: value}, or a list [{type: mse, weight: 1.0}, …]"
@@ -42,12 +43,22 @@ def criterion_options(given: Any) -> PartConfig:
     if not isinstance(written, Mapping) or not isinstance(written.get("type"), str):
         raise ConfigError(f"{given!r} names no loss", fix=EXAMPLE)
     written = {key.replace("-", "_") if isinstance(key, str) else key: value for key, value in written.items()}
-    name = spelled(written["type"])
+    name = told_name(written["type"])
     if name in PARTS:
+        if is_functional(written["type"]):
+            written = _of_function(written, PARTS[name].config)
         return PARTS[name].config.model_validate({**written, "type": name})
     if is_path(name):
         return _at_path(name, written)
     raise _unknown(name)
+
+
+def _of_function(written: Mapping[str, Any], part: type[PartConfig]) -> dict[str, Any]:
+    """The options of one of torch's functions as its loss has them: with torch's defaults, and none of them inside `options`."""
+    inside = written.get("options") or {}
+    defaults = {"ignore_index": -100} if "ignore_index" in part.model_fields else {}
+    found = {**defaults, **inside, **{key: value for key, value in written.items() if key != "options"}}
+    return {key: value for key, value in found.items() if (key, value) != ("reduction", "none")}  # a step is the mean of what it gives
 
 
 def _unknown(name: str) -> ConfigError:

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from trainwright.config.errors import DataError
-from trainwright.losses.base import Count, Criterion
+from trainwright.losses.base import Count, Criterion, Reduction
 from trainwright.losses.checks import MEANT, first_row, is_distribution, misfit, require, same_shape, span
 from trainwright.losses.options import (
     CriterionOptions,
@@ -62,26 +62,31 @@ class CrossEntropy(IndexCriterion):
     """−Σ_c q_c log softmax(output)_c, q the truth, an index or probabilities, smoothed, times the weight of the class."""
 
     expects = "class logits"
+    sums_at_once = True
 
     def __init__(self, options: CrossEntropyOptions | LabelSmoothingCrossEntropyOptions) -> None:
         super().__init__(options)
         self.smoothing = options.smoothing if isinstance(options, LabelSmoothingCrossEntropyOptions) else options.label_smoothing
         self._plain = self.ignore_index is None and getattr(options, "class_weight", None) is None
 
-    def sum(self, output: Tensor, target: Tensor) -> tuple[Tensor, Count]:
-        """The sum over items; as many as there are, but for those left out, each with the weight of its class."""
+    def compute(self, reduction: Reduction, output: Tensor, target: Tensor) -> Tensor:
+        """The loss of every item, or their sum; an item left out costs 0."""
+        smoothing = self.smoothing
         if self._plain and target.dim() == 1 and not target.is_floating_point():
-            summed = functional.cross_entropy(output, target, ignore_index=NONE_IGNORED, reduction="sum", label_smoothing=self.smoothing)
-            return summed, target.shape[0]
+            return functional.cross_entropy(output, target, ignore_index=NONE_IGNORED, reduction=reduction, label_smoothing=smoothing)
         weight = self.weight("class_weight", output)
         if target.is_floating_point():
             if output.shape != target.shape:
                 same_shape(self.name, output, target)
-            summed = functional.cross_entropy(output, target, weight, reduction="sum", label_smoothing=self.smoothing)
-            return summed, output.numel() // output.shape[1]
+            return functional.cross_entropy(output, target, weight, reduction=reduction, label_smoothing=smoothing)
         left_out = self.ignored(target)
-        summed = functional.cross_entropy(output, target, weight, ignore_index=left_out, reduction="sum", label_smoothing=self.smoothing)
-        return summed, self.items(target, weight, left_out)
+        return functional.cross_entropy(output, target, weight, ignore_index=left_out, reduction=reduction, label_smoothing=smoothing)
+
+    def count(self, output: Tensor, target: Tensor) -> Count:
+        """As many items as there are, but for those left out, each with the weight of its class."""
+        if target.is_floating_point():
+            return output.numel() // output.shape[1]
+        return self.items(target, None if self._plain else self.weight("class_weight", output), self.ignored(target))
 
     def check_arguments(self, output: Tensor, target: Tensor) -> None:
         """Refuses outputs without classes, and targets that are neither an index nor probabilities of each item."""
@@ -111,11 +116,15 @@ class SoftTargetCrossEntropy(Criterion):
     kind = "category"
     expects = "class logits"
 
-    def sum(self, output: Tensor, target: Tensor) -> tuple[Tensor, Count]:
-        """The sum over items, and their number."""
+    def compute(self, reduction: Reduction, output: Tensor, target: Tensor) -> Tensor:
+        """The loss of every item, or their sum."""
         if output.shape != target.shape:
             same_shape(self.name, output, target)
-        return functional.cross_entropy(output, target, reduction="sum"), output.numel() // output.shape[1]
+        return functional.cross_entropy(output, target, reduction=reduction)
+
+    def count(self, output: Tensor, target: Tensor) -> Count:
+        """Items: elements / classes."""
+        return output.numel() // output.shape[1]
 
     def check_arguments(self, output: Tensor, target: Tensor) -> None:
         """Refuses class indices, and shapes that would be broadcast."""
@@ -139,13 +148,16 @@ class NLL(IndexCriterion):
 
     options: NLLOptions
 
-    def sum(self, output: Tensor, target: Tensor) -> tuple[Tensor, Count]:
-        """The sum over items; as many as there are, but for those left out, each with the weight of its class."""
+    def compute(self, reduction: Reduction, output: Tensor, target: Tensor) -> Tensor:
+        """The loss of every item, or their sum; an item left out costs 0."""
         if self.options.log_softmax:
             output = output.log_softmax(dim=1)
-        weight, left_out = self.weight("class_weight", output), self.ignored(target)
-        summed = functional.nll_loss(output, target, weight, ignore_index=left_out, reduction="sum")
-        return summed, self.items(target, weight, left_out)
+        weight = self.weight("class_weight", output)
+        return functional.nll_loss(output, target, weight, ignore_index=self.ignored(target), reduction=reduction)
+
+    def count(self, output: Tensor, target: Tensor) -> Count:
+        """As many items as there are, but for those left out, each with the weight of its class."""
+        return self.items(target, self.weight("class_weight", output), self.ignored(target))
 
     @property
     def bounded(self) -> bool:

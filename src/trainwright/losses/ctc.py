@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from trainwright.losses.base import Count, Criterion
+from trainwright.losses.base import Count, Criterion, Reduction, reduced
 from trainwright.losses.checks import MEANT, misfit, require, span
 from trainwright.losses.options import CTCOptions
 
@@ -24,8 +24,8 @@ class CTC(Criterion):
     takes = ("log_probs",)
     needs = ("input_lengths", "target_lengths")
 
-    def sum(self, log_probs: Tensor, target: Tensor, input_lengths: Tensor, target_lengths: Tensor) -> tuple[Tensor, Count]:
-        """The sum over rows of the loss per symbol (with `batchmean`: of the loss), and the number of rows."""
+    def compute(self, reduction: Reduction, log_probs: Tensor, target: Tensor, input_lengths: Tensor, target_lengths: Tensor) -> Tensor:
+        """The loss per symbol of every row (with `batchmean`: the loss of the row), or their sum."""
         options = self.options
         log_probs = log_probs.transpose(0, 1) if options.batch_first else log_probs
         if options.log_softmax:
@@ -35,7 +35,11 @@ class CTC(Criterion):
         )
         if not self.by_row:
             rows = rows / target_lengths.to(rows.device).clamp_min(1)
-        return rows.sum(), len(rows)
+        return reduced(rows, reduction)
+
+    def count(self, *arguments: Any) -> Count:
+        """Rows."""
+        return self.rows(*arguments)
 
     def rows(self, *arguments: Any) -> int:
         """How many sequences there are."""

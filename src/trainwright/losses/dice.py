@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from trainwright.losses.activations import Takes
-from trainwright.losses.base import Count, Criterion
+from trainwright.losses.base import Count, Criterion, Reduction, reduced
 from trainwright.losses.checks import misfit, require, same_shape, span, within
 from trainwright.losses.classes import NONE_IGNORED, check_classes, check_index, check_range
 from trainwright.losses.options import DiceOptions
@@ -28,8 +28,8 @@ class Dice(Criterion):
         """Logits, unless the loss is told to take probabilities."""
         return "" if self.options.activation == "none" else "logits"
 
-    def sum(self, output: Tensor, target: Tensor) -> tuple[Tensor, Count]:
-        """The sum over rows, and their number."""
+    def compute(self, reduction: Reduction, output: Tensor, target: Tensor) -> Tensor:
+        """The loss of every row, or their sum."""
         indices = not target.is_floating_point()
         kept = self._kept(target, indices)
         masks = self._masks(output, target, kept) if indices else target
@@ -39,7 +39,11 @@ class Dice(Criterion):
         rows = self._dice(self._probabilities(output, indices), masks, kept)
         if weight:
             rows = rows + weight * self._cross_entropy(output, target, kept)
-        return rows.sum(), len(output)
+        return reduced(rows, reduction)
+
+    def count(self, output: Tensor, target: Tensor) -> Count:
+        """Rows."""
+        return len(output)
 
     def _kept(self, target: Tensor, indices: bool) -> Tensor | None:
         ignored = self.options.ignore_index

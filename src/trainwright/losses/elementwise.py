@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from trainwright.losses.base import Count, Criterion
+from trainwright.losses.base import Count, Criterion, Reduction
 from trainwright.losses.checks import MEANT, floats, require, same_shape, signs, span, within
 from trainwright.losses.options import (
     HingeEmbeddingOptions,
@@ -20,20 +20,24 @@ from trainwright.losses.options import (
 
 
 class Elementwise(Criterion):
-    """Output and target of one shape; a subclass gives the sum over elements in `summed`."""
+    """Output and target of one shape; a subclass gives the loss of every element, or their sum, in `of_values`."""
 
     kind = "number"
 
-    def sum(self, output: Tensor, target: Tensor) -> tuple[Tensor, Count]:
-        """The sum over elements, and their number; raises DataError rather than broadcast."""
+    def compute(self, reduction: Reduction, output: Tensor, target: Tensor) -> Tensor:
+        """The loss of every element, or their sum; raises DataError rather than broadcast."""
         if output.shape != target.shape:
             same_shape(self.name, output, target)
         if not target.is_floating_point() and not target.is_complex():
             target = target.to(output.dtype)  # torch refuses bool in some losses and whole numbers in others
-        return self.summed(output, target), output.numel()
+        return self.of_values(output, target, reduction)
 
-    def summed(self, output: Tensor, target: Tensor) -> Tensor:
-        """The sum over elements."""
+    def count(self, output: Tensor, target: Tensor) -> Count:
+        """Elements."""
+        return output.numel()
+
+    def of_values(self, output: Tensor, target: Tensor, reduction: Reduction) -> Tensor:
+        """The loss of every element, or their sum."""
         raise NotImplementedError
 
     def check_arguments(self, output: Tensor, target: Tensor) -> None:
@@ -46,15 +50,15 @@ class L1(Elementwise):
 
     takes_complex = True
 
-    def summed(self, output: Tensor, target: Tensor) -> Tensor:
-        return functional.l1_loss(output, target, reduction="sum")
+    def of_values(self, output: Tensor, target: Tensor, reduction: Reduction) -> Tensor:
+        return functional.l1_loss(output, target, reduction=reduction)
 
 
 class MSE(Elementwise):
     """(output − target)²."""
 
-    def summed(self, output: Tensor, target: Tensor) -> Tensor:
-        return functional.mse_loss(output, target, reduction="sum")
+    def of_values(self, output: Tensor, target: Tensor, reduction: Reduction) -> Tensor:
+        return functional.mse_loss(output, target, reduction=reduction)
 
 
 class SmoothL1(Elementwise):
@@ -62,8 +66,8 @@ class SmoothL1(Elementwise):
 
     options: SmoothL1Options
 
-    def summed(self, output: Tensor, target: Tensor) -> Tensor:
-        return functional.smooth_l1_loss(output, target, reduction="sum", beta=self.options.beta)
+    def of_values(self, output: Tensor, target: Tensor, reduction: Reduction) -> Tensor:
+        return functional.smooth_l1_loss(output, target, reduction=reduction, beta=self.options.beta)
 
 
 class Huber(Elementwise):
@@ -71,11 +75,11 @@ class Huber(Elementwise):
 
     options: HuberOptions
 
-    def summed(self, output: Tensor, target: Tensor) -> Tensor:
+    def of_values(self, output: Tensor, target: Tensor, reduction: Reduction) -> Tensor:
         if output.dtype != target.dtype:  # unlike its siblings torch's does not join types
             common = torch.promote_types(output.dtype, target.dtype)
             output, target = output.to(common), target.to(common)
-        return functional.huber_loss(output, target, reduction="sum", delta=self.options.delta)
+        return functional.huber_loss(output, target, reduction=reduction, delta=self.options.delta)
 
 
 class PoissonNLL(Elementwise):
@@ -84,9 +88,9 @@ class PoissonNLL(Elementwise):
     options: PoissonNLLOptions
     kind = ""
 
-    def summed(self, output: Tensor, target: Tensor) -> Tensor:
+    def of_values(self, output: Tensor, target: Tensor, reduction: Reduction) -> Tensor:
         options = self.options
-        return functional.poisson_nll_loss(output, target, options.log_input, options.full, eps=options.eps, reduction="sum")
+        return functional.poisson_nll_loss(output, target, options.log_input, options.full, eps=options.eps, reduction=reduction)
 
     @property
     def bounded(self) -> bool:
@@ -111,10 +115,10 @@ class KLDiv(Elementwise):
     options: KLDivOptions
     kind = ""
 
-    def summed(self, output: Tensor, target: Tensor) -> Tensor:
+    def of_values(self, output: Tensor, target: Tensor, reduction: Reduction) -> Tensor:
         if self.options.log_softmax:
             output = output.log_softmax(dim=1)
-        return functional.kl_div(output, target, reduction="sum", log_target=self.options.log_target)
+        return functional.kl_div(output, target, reduction=reduction, log_target=self.options.log_target)
 
     def check_arguments(self, output: Tensor, target: Tensor) -> None:
         """Refuses shapes that would be broadcast, and class indices."""
@@ -151,8 +155,8 @@ class SoftMargin(Elementwise):
     kind = ""
     expects = "logits"
 
-    def summed(self, output: Tensor, target: Tensor) -> Tensor:
-        return functional.soft_margin_loss(output, target, reduction="sum")
+    def of_values(self, output: Tensor, target: Tensor, reduction: Reduction) -> Tensor:
+        return functional.soft_margin_loss(output, target, reduction=reduction)
 
     def check_targets(self, output: Tensor, target: Tensor) -> None:
         """Refuses targets other than −1 and 1."""
@@ -165,8 +169,8 @@ class HingeEmbedding(Elementwise):
     options: HingeEmbeddingOptions
     kind = ""
 
-    def summed(self, output: Tensor, target: Tensor) -> Tensor:
-        return functional.hinge_embedding_loss(output, target, self.options.margin, reduction="sum")
+    def of_values(self, output: Tensor, target: Tensor, reduction: Reduction) -> Tensor:
+        return functional.hinge_embedding_loss(output, target, self.options.margin, reduction=reduction)
 
     def check_targets(self, output: Tensor, target: Tensor) -> None:
         """Refuses targets other than −1 and 1."""

@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from trainwright.losses.activations import Takes
-from trainwright.losses.base import Count
-from trainwright.losses.checks import same_shape, within
+from trainwright.losses.base import Count, Reduction, reduced
+from trainwright.losses.checks import misfit, same_shape, within
 from trainwright.losses.classes import NONE_IGNORED, IndexCriterion, check_classes, check_index, check_logits
 from trainwright.losses.options import FocalOptions
 
@@ -28,19 +28,22 @@ class Focal(IndexCriterion):
         """Logits of 0/1, or of classes."""
         return "logits" if arguments[1].is_floating_point() else "class logits"
 
-    def sum(self, output: Tensor, target: Tensor) -> tuple[Tensor, Count]:
-        """The sum over items (pixels, logits), and their number without those left out."""
+    def compute(self, reduction: Reduction, output: Tensor, target: Tensor) -> Tensor:
+        """The loss of every item (pixel, logit), or their sum; an item left out costs 0."""
         if target.is_floating_point():
-            return self._binary(output, target), output.numel()
+            return reduced(self._binary(output, target), reduction)
         left_out, weight = self.ignored(target), self.weight("class_weight", output)
         kept = target != left_out
         index = target.where(kept, 0) if left_out != NONE_IGNORED else target
         log_p = output.log_softmax(dim=1).gather(1, index.unsqueeze(1)).squeeze(1)
         each = self._discounted(log_p)
         each = each if weight is None else each * weight[index]
-        if left_out == NONE_IGNORED:
-            return each.sum(), target.numel()
-        return (each * kept).sum(), kept.sum()
+        return reduced(each if left_out == NONE_IGNORED else each * kept, reduction)
+
+    def count(self, output: Tensor, target: Tensor) -> Count:
+        """Items without those left out, whatever they weigh."""
+        left_out = NONE_IGNORED if target.is_floating_point() else self.ignored(target)
+        return target.numel() if left_out == NONE_IGNORED else (target != left_out).sum()
 
     def _binary(self, output: Tensor, target: Tensor) -> Tensor:
         if output.shape != target.shape:
@@ -48,8 +51,8 @@ class Focal(IndexCriterion):
         each = self._discounted(functional.logsigmoid(output)) * target
         other = self._discounted(functional.logsigmoid(-output)) * (1 - target)
         if self.options.alpha is None:
-            return (each + other).sum()
-        return (self.options.alpha * each + (1 - self.options.alpha) * other).sum()
+            return each + other
+        return self.options.alpha * each + (1 - self.options.alpha) * other
 
     def _discounted(self, log_p: Tensor) -> Tensor:
         return -(1 - log_p.clamp_max(NEAR_ZERO).exp()).pow(self.options.gamma) * log_p
@@ -61,6 +64,10 @@ class Focal(IndexCriterion):
         else:
             check_classes(self.name, output)
             check_index(self.name, output, target, self.index_types)
+            if self.options.alpha is not None:
+                why = "alpha is the weight of ones, and the target holds class numbers"
+                fix = "give class_weight: [a weight for each class], or 0 and 1 for each logit as floats"
+                raise misfit(self.name, why, fix, output=output, target=target)
 
     def check_targets(self, output: Tensor, target: Tensor) -> None:
         """Refuses classes that do not exist, and 0/1 targets outside 0 to 1."""

@@ -1,4 +1,4 @@
-"""A function or a module of one's own as a criterion."""
+"""A function or a module of one's own as a loss: its sum and count, or a number per row of a column."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from typing import Any
 from torch import Tensor, nn
 
 from trainwright.config.errors import ConfigError, DataError
+from trainwright.config.model import PartConfig
 from trainwright.losses.base import Count, Criterion
 from trainwright.losses.broadcast import watched
 from trainwright.losses.options import FunctionOptions
+from trainwright.losses.rows import LossTarget, RowLoss
 from trainwright.losses.wiring import argument, held
 
 REQUIRED = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
@@ -75,6 +77,62 @@ class FunctionCriterion(Criterion):
         watch = watched(self.name, *self.arguments(output, target, batch)) if self.options.check_values else None
         with watch or nullcontext():
             self.total(output, target, batch)
+
+
+class ForeignLoss(RowLoss):
+    """Calls a loss of torch's convention: outputs `[n]`, `[n, v]` or `[n, classes]`, and truth as values, multi-hot or class index.
+
+    Class weights of the target multiply the rows of their class. Raises ConfigError when it gives one number for all rows and has no
+    `reduction` to switch off, and for class weights of a set, which no row of this convention can take.
+    """
+
+    def __init__(self, loss: Callable[..., Any], options: PartConfig, target: LossTarget) -> None:
+        super().__init__(options, target)
+        if target.class_weights is not None and target.kind == "set":
+            fix = "leave class_weights out, or use loss: bce_with_logits"
+            raise ConfigError(f"'{options.type}' is not given the class_weights of a set", where=target.name, fix=fix)
+        _refuse_reduction(getattr(options, "reduction", "mean"), options.type)
+        self.loss, self.kind, self.name = without_reduction(loss), target.kind, options.type
+
+    def each(self, output: Tensor, truth: Tensor) -> Tensor:
+        leading = output.shape[:-1]
+        flat = output.flatten(0, -2)
+        facts = truth.reshape(len(flat), *truth.shape[len(leading) :])
+        if self.kind == "number" or (flat.shape[1] == 1 and facts.dim() == 1):
+            flat = flat.squeeze(1)
+        if self.kind in ("binary", "set") and flat.dim() == facts.dim():
+            facts = facts.to(flat.dtype)
+        rows = self.loss(flat, facts)
+        if not isinstance(rows, Tensor):
+            raise ConfigError(f"'{self.name}' gives a {type(rows).__name__}, not a tensor", why="a loss here gives one number per row")
+        if rows.shape[:1] != flat.shape[:1]:
+            raise ConfigError(
+                f"'{self.name}' gives {tuple(rows.shape)} for {len(flat)} rows",
+                why="a loss here gives one number per row",
+                fix="leave out its mean over the rows",
+            )
+        rows = rows.reshape(len(flat), -1).mean(dim=1).view(leading)
+        return rows if self.weight is None else rows * self.weight[truth.long()]
+
+
+def without_reduction(loss: Callable[..., Any]) -> Callable[..., Any]:
+    """The loss with its reduction switched off, where it has one."""
+    if isinstance(loss, nn.Module):
+        if hasattr(loss, "reduction"):
+            setattr(loss, "reduction", "none")  # noqa: B010 - a plain attribute, which modules are typed not to have
+        return loss
+    try:
+        reduces = "reduction" in inspect.signature(loss).parameters
+    except (TypeError, ValueError):  # a function in C without a signature
+        reduces = False
+    return partial(loss, reduction="none") if reduces else loss
+
+
+def _refuse_reduction(given: Any, name: str) -> None:
+    """Raises ConfigError for any reduction but torch's default: the step takes the mean over rows, whatever is written."""
+    if given not in ("mean", "none", None):
+        why = "a step is the mean over the rows of its batch, and a loss here gives one number per row"
+        raise ConfigError(f"reduction '{given}' of '{name}' has no meaning here", why=why, fix="leave reduction out")
 
 
 def made_function(made_from: Any, options: FunctionOptions) -> Callable[..., Any]:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from trainwright.losses.base import Count, Criterion
+from trainwright.losses.base import Count, Criterion, Reduction, reduced
 from trainwright.losses.checks import require, same_shape, span
 from trainwright.losses.options import GaussianNLLOptions
 from trainwright.losses.wiring import held
@@ -39,14 +39,18 @@ class GaussianNLL(Criterion):
             mean, var = mean.squeeze(1), var.squeeze(1)
         return [mean, var, target]
 
-    def sum(self, mean: Tensor, var: Tensor, target: Tensor) -> tuple[Tensor, Count]:
-        """The sum over values, and their number."""
+    def compute(self, reduction: Reduction, mean: Tensor, var: Tensor, target: Tensor) -> Tensor:
+        """The loss of every value, or their sum."""
         if mean.shape != target.shape:
             same_shape(self.name, mean, target)
         var = self._variance(mean, var)
         target = target if target.is_floating_point() else target.to(mean.dtype)
         each = 0.5 * (var.log() + (mean - target).square() / var)
-        return (each + 0.5 * math.log(2 * math.pi) if self.options.full else each).sum(), mean.numel()
+        return reduced(each + 0.5 * math.log(2 * math.pi) if self.options.full else each, reduction)
+
+    def count(self, mean: Tensor, var: Tensor, target: Tensor) -> Count:
+        """Values."""
+        return mean.numel()
 
     def _variance(self, mean: Tensor, var: Tensor) -> Tensor:
         """The variance, at least eps, with the gradient of the one given."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from trainwright.config.errors import ConfigError
-from trainwright.losses.base import Count, Criterion
+from trainwright.losses.base import Count, Criterion, Reduction, reduced
 from trainwright.losses.checks import misfit
 from trainwright.losses.classes import IGNORED, NONE_IGNORED, IndexCriterion, check_probabilities, check_range
 from trainwright.losses.options import AdaptiveLogSoftmaxOptions, LinearCrossEntropyOptions
@@ -29,9 +29,13 @@ class AdaptiveLogSoftmax(Criterion):
         )
         self.simple = False
 
-    def sum(self, output: Tensor, target: Tensor) -> tuple[Tensor, Count]:
-        """The sum over rows, and their number."""
-        return -self.head(output, target).output.sum(), len(target)
+    def compute(self, reduction: Reduction, output: Tensor, target: Tensor) -> Tensor:
+        """The loss of every row, or their sum."""
+        return -reduced(self.head(output, target).output, reduction)
+
+    def count(self, output: Tensor, target: Tensor) -> Count:
+        """Rows."""
+        return len(target)
 
     def scores(self, output: Any) -> Any:
         """Log-probabilities of all classes (b, n_classes)."""
@@ -56,7 +60,6 @@ class LinearCrossEntropy(IndexCriterion):
     def __init__(self, options: LinearCrossEntropyOptions, head: nn.Module | None = None) -> None:
         super().__init__(options)
         self.head: Any = head or _made(lambda: self._head(options))
-        self.head.reduction = "sum"
         self.simple = False
         if options.class_weight is not None:
             self.head.weight = None if self._buffers["class_weight"] is None else self._buffers["class_weight"].clone()
@@ -81,12 +84,17 @@ class LinearCrossEntropy(IndexCriterion):
         """The class that is left out."""
         return IGNORED if self.ignore_index is None else self.ignore_index
 
-    def sum(self, output: Tensor, target: Tensor) -> tuple[Tensor, Count]:
-        """The sum over items; as many as there are, but for those left out, each with the weight of its class."""
-        summed = self.head(output, target)
+    def compute(self, reduction: Reduction, output: Tensor, target: Tensor) -> Tensor:
+        """The loss of every item, or their sum; an item left out costs 0."""
+        self.head.reduction = reduction
+        items: Tensor = self.head(output, target)
+        return items
+
+    def count(self, output: Tensor, target: Tensor) -> Count:
+        """As many items as there are, but for those left out, each with the weight of its class."""
         if target.is_floating_point():
-            return summed, target.numel() // target.shape[1]
-        return summed, self.items(target, self._buffers["class_weight"], self.ignored(target))
+            return target.numel() // target.shape[1]
+        return self.items(target, self._buffers["class_weight"], self.ignored(target))
 
     def scores(self, output: Any) -> Any:
         """Logits (b, num_classes, …)."""

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from trainwright.losses.base import Count, Criterion
+from trainwright.losses.base import Count, Criterion, Reduction, reduced
 from trainwright.losses.binary import BCEWithLogits
 from trainwright.losses.checks import misfit, require, same_shape, span
 from trainwright.losses.classes import NONE_IGNORED, check_classes, check_index, check_range
@@ -20,11 +20,14 @@ class MultiMargin(WeightedCriterion):
     options: MultiMarginOptions
     kind = "category"
 
-    def sum(self, output: Tensor, target: Tensor) -> tuple[Tensor, Count]:
-        """The sum over rows, and their number."""
+    def compute(self, reduction: Reduction, output: Tensor, target: Tensor) -> Tensor:
+        """The loss of every row, or their sum."""
         weight = self.weight("class_weight", output)
-        p, margin = self.options.p, self.options.margin
-        return functional.multi_margin_loss(output, target, p, margin, weight, reduction="sum"), len(target)
+        return functional.multi_margin_loss(output, target, self.options.p, self.options.margin, weight, reduction=reduction)
+
+    def count(self, output: Tensor, target: Tensor) -> Count:
+        """Rows."""
+        return len(target)
 
     def check_arguments(self, output: Tensor, target: Tensor) -> None:
         """Refuses anything but one class index per row."""
@@ -42,9 +45,13 @@ class MultiMargin(WeightedCriterion):
 class MultiLabelMargin(Criterion):
     """Σ over classes j of the row and i not of it of max(0, 1 − (x_j − x_i)) / c; a row of the target lists classes, then −1."""
 
-    def sum(self, output: Tensor, target: Tensor) -> tuple[Tensor, Count]:
-        """The sum over rows, and their number."""
-        return functional.multilabel_margin_loss(output, target, reduction="sum"), len(target)
+    def compute(self, reduction: Reduction, output: Tensor, target: Tensor) -> Tensor:
+        """The loss of every row, or their sum."""
+        return functional.multilabel_margin_loss(output, target, reduction=reduction)
+
+    def count(self, output: Tensor, target: Tensor) -> Count:
+        """Rows."""
+        return len(target)
 
     def check_arguments(self, output: Tensor, target: Tensor) -> None:
         """Refuses anything but lists of classes."""
@@ -71,10 +78,10 @@ class MultiLabelSoftMargin(BCEWithLogits):
 
     kind = "binary"
 
-    def sum(self, output: Tensor, target: Tensor) -> tuple[Tensor, Count]:
-        """The sum over elements, and their number: the mean over labels and then rows is the mean over all."""
+    def compute(self, reduction: Reduction, output: Tensor, target: Tensor) -> Tensor:
+        """The loss of every element, or their sum: the mean over labels and then rows is the mean over all."""
         if output.shape != target.shape:
             same_shape(self.name, output, target)
         weight = self.weight("class_weight", output)
         each = functional.binary_cross_entropy_with_logits(output, target, reduction="none")
-        return (each if weight is None else each * along_channels(weight, output)).sum(), output.numel()
+        return reduced(each if weight is None else each * along_channels(weight, output), reduction)

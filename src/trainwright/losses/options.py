@@ -1,9 +1,9 @@
-"""The options of every criterion: the arguments of torch's losses, and where a loss finds what it needs. Imports no torch."""
+"""The options of every loss: the arguments of torch's losses, and where a loss finds what it needs. Imports no torch."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic.json_schema import SkipJsonSchema
@@ -13,10 +13,23 @@ from trainwright.config.errors import ConfigError
 from trainwright.config.model import PartConfig, refusal
 
 Balanced = Literal["balanced"]
+_BY_CLASS = ("the weights of a column go by its classes", "write class_weights of the column: auto, or {a class: its weight, …}")
+NOT_OF_COLUMNS: dict[str, tuple[str, str]] = {
+    "inputs": ("a column has one output and one truth", "leave inputs out"),
+    "check_values": ("the decoder of a column gives what its loss takes", "leave check_values out"),
+    "class_weight": _BY_CLASS,
+    "pos_weight": _BY_CLASS,
+    "ignore_index": ("rows without a truth are left out", "leave ignore_index out, or filter the rows"),
+}
+"""Options of losses that mean nothing for a column: why, and what to do instead."""
+GONE_FROM_TORCH = ("size_average", "reduce", "weight")
+"""Arguments of torch's losses that a signature still shows, and that say nothing when they are None."""
 
 
 def _weights(given: Any) -> Any:
-    """Weights as they were given, when each is a finite number of 0 or more and not all are 0."""
+    """Weights as they were given (`auto` is `balanced`), when each is a finite number of 0 or more and not all are 0."""
+    if given == "auto":
+        return "balanced"
     if isinstance(given, list | tuple):
         check_class_weights(given)
     return given
@@ -40,7 +53,10 @@ def _reduction(given: Any) -> Any:
 
 
 class CriterionOptions(PartConfig):
-    """What every criterion has."""
+    """What every loss has."""
+
+    one_per_class: ClassVar[bool] = False
+    """Whether a target of two classes has one output for each of them, and not one for both."""
 
     inputs: dict[str, str | int] = {}
     """Where the loss finds an argument: its name → a key or place in the model's output, or a key of the batch."""
@@ -49,23 +65,34 @@ class CriterionOptions(PartConfig):
     check_values: bool = True
     """Refuse values that look like a mistake (probabilities where logits belong, …); false says they are meant."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nothing(cls, data: Any) -> Any:
+        """Options without those of torch that say nothing."""
+        if not isinstance(data, dict):
+            return data
+        return {key: value for key, value in data.items() if value is not None or key not in GONE_FROM_TORCH}
+
+    def check_target(self, kind: str, width: int | None = None) -> None:
+        """Raises ConfigError for options that mean nothing for a column."""
+        for name, (why, fix) in NOT_OF_COLUMNS.items():
+            field, given = type(self).model_fields.get(name), getattr(self, name, None)
+            if field is None or given == field.default or (name == "ignore_index" and given == -100):  # torch's way to say none
+                continue
+            raise ConfigError(f"{name} of the loss '{self.type}' has no meaning for a column", why=why, fix=fix)
+
 
 class WeightedOptions(CriterionOptions):
-    """What criteria with class weights have; torch's word `weight` is understood too."""
+    """What losses with class weights have; torch's word `weight`, and `class_weights`, are understood too."""
+
+    other_words: ClassVar[dict[str, str]] = {"weight": "class_weight", "class_weights": "class_weight"}
 
     class_weight: BalancedWeights = None
     """A weight for each class, or `balanced`: rows / (classes · rows of the class), of the training targets."""
 
-    @model_validator(mode="before")
-    @classmethod
-    def _torch_word(cls, data: Any) -> Any:
-        if isinstance(data, dict) and "weight" in data and "class_weight" not in data:
-            return {("class_weight" if key == "weight" else key): value for key, value in data.items()}
-        return data
-
 
 class LabelWeightedOptions(WeightedOptions):
-    """What criteria over labels that do not exclude each other have."""
+    """What losses over labels that do not exclude each other have."""
 
     class_weight: Weights = None
     """A weight for each label (dimension 1 of the output); torch's `weight`."""
@@ -142,9 +169,13 @@ class BCEOptions(LabelWeightedOptions):
 class BCEWithLogitsOptions(LabelWeightedOptions):
     """Binary cross-entropy of logits."""
 
+    other_words: ClassVar[dict[str, str]] = {**LabelWeightedOptions.other_words, "smoothing": "label_smoothing"}
+
     type: str = "bce_with_logits"
     pos_weight: BalancedWeights = None
     """The weight of positives of each label, or `balanced`: negatives / positives of the training targets."""
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    """Truth is moved this far towards one half."""
 
 
 class SoftMarginOptions(CriterionOptions):
@@ -179,6 +210,8 @@ class MarginRankingOptions(CriterionOptions):
 
 class MultiMarginOptions(WeightedOptions):
     """Multi-class hinge loss."""
+
+    one_per_class: ClassVar[bool] = True
 
     type: str = "multi_margin"
     p: Literal[1, 2] = 1
@@ -238,6 +271,9 @@ class NLLOptions(WeightedOptions):
 class CrossEntropyOptions(WeightedOptions):
     """Cross-entropy of logits against class indices or class probabilities."""
 
+    one_per_class: ClassVar[bool] = True
+    other_words: ClassVar[dict[str, str]] = {**WeightedOptions.other_words, "smoothing": "label_smoothing"}
+
     type: str = "cross_entropy"
     ignore_index: int | None = None
     """Targets of this class are left out; None is −100 for pixels and tokens, and none where a row has one class."""
@@ -247,6 +283,9 @@ class CrossEntropyOptions(WeightedOptions):
 
 class LabelSmoothingCrossEntropyOptions(WeightedOptions):
     """Cross-entropy of logits whose truth is spread over all classes by a share of 0.1."""
+
+    one_per_class: ClassVar[bool] = True
+    other_words: ClassVar[dict[str, str]] = {**WeightedOptions.other_words, "label_smoothing": "smoothing"}
 
     type: str = "label_smoothing_cross_entropy"
     smoothing: float = Field(default=0.1, ge=0, lt=1)
@@ -271,6 +310,13 @@ class FocalOptions(WeightedOptions):
     """With 0/1 targets: the weight of ones; zeros have 1 − alpha."""
     ignore_index: int | None = None
     """Targets of this class are left out; None is −100 for pixels and tokens, and none where a row has one class."""
+
+    def check_target(self, kind: str, width: int | None = None) -> None:
+        """Raises ConfigError for options that mean nothing for a column, `alpha` for one of several classes among them."""
+        super().check_target(kind, width)
+        if self.alpha is not None and kind == "category":
+            why = "it is the weight of ones, and zeros have 1 − alpha"
+            raise ConfigError("alpha of the loss 'focal' has no meaning for classes", why=why, fix="write class_weights of the column")
 
 
 class AsymmetricOptions(CriterionOptions):

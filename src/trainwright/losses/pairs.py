@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from trainwright.config.errors import DataError
-from trainwright.losses.base import Count, Criterion
+from trainwright.losses.base import Count, Criterion, Reduction
 from trainwright.losses.checks import misfit, same_shape, signs
 from trainwright.losses.options import CosineEmbeddingOptions, MarginRankingOptions
 
@@ -19,11 +19,15 @@ class MarginRanking(Criterion):
     options: MarginRankingOptions
     takes = ("input1", "input2")
 
-    def sum(self, input1: Tensor, input2: Tensor, target: Tensor) -> tuple[Tensor, Count]:
-        """The sum over pairs, and their number."""
+    def compute(self, reduction: Reduction, input1: Tensor, input2: Tensor, target: Tensor) -> Tensor:
+        """The loss of every pair, or their sum."""
         if input1.shape != target.shape or input2.shape != target.shape:
             self.check_arguments(input1, input2, target)
-        return functional.margin_ranking_loss(input1, input2, target, self.options.margin, reduction="sum"), target.numel()
+        return functional.margin_ranking_loss(input1, input2, target, self.options.margin, reduction=reduction)
+
+    def count(self, input1: Tensor, input2: Tensor, target: Tensor) -> Count:
+        """Pairs."""
+        return target.numel()
 
     def check_arguments(self, input1: Tensor, input2: Tensor, target: Tensor) -> None:
         """Refuses shapes that would be broadcast."""
@@ -41,11 +45,15 @@ class CosineEmbedding(Criterion):
     options: CosineEmbeddingOptions
     takes = ("input1", "input2")
 
-    def sum(self, input1: Tensor, input2: Tensor, target: Tensor) -> tuple[Tensor, Count]:
-        """The sum over pairs, and their number."""
+    def compute(self, reduction: Reduction, input1: Tensor, input2: Tensor, target: Tensor) -> Tensor:
+        """The loss of every pair, or their sum."""
         if input1.shape != input2.shape:
             alike(self.name, input1, input2)
-        return functional.cosine_embedding_loss(input1, input2, target, self.options.margin, reduction="sum"), target.numel()
+        return functional.cosine_embedding_loss(input1, input2, target, self.options.margin, reduction=reduction)
+
+    def count(self, input1: Tensor, input2: Tensor, target: Tensor) -> Count:
+        """Pairs."""
+        return target.numel()
 
     def check_arguments(self, input1: Tensor, input2: Tensor, target: Tensor) -> None:
         """Refuses embeddings of two shapes, and targets that are not one number per pair."""

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from trainwright.config.errors import ConfigError
 from trainwright.config.foreign import found_at
-from trainwright.losses.base import Count, Criterion
+from trainwright.losses.base import Count, Criterion, Reduction, reduced
 from trainwright.losses.options import TripletMarginOptions, TripletMarginWithDistanceOptions
 from trainwright.losses.pairs import alike
 
@@ -24,15 +24,18 @@ class TripletMargin(Criterion):
     takes = ("anchor", "positive", "negative")
     uses_target = False
 
-    def sum(self, anchor: Tensor, positive: Tensor, negative: Tensor) -> tuple[Tensor, Count]:
-        """The sum over triplets, and their number."""
+    def compute(self, reduction: Reduction, anchor: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
+        """The loss of every triplet, or their sum."""
         if anchor.shape != positive.shape or anchor.shape != negative.shape:
             alike(self.name, anchor, positive, negative)
         options = self.options
-        summed = functional.triplet_margin_loss(
-            anchor, positive, negative, options.margin, options.p, options.eps, options.swap, reduction="sum"
+        return functional.triplet_margin_loss(
+            anchor, positive, negative, options.margin, options.p, options.eps, options.swap, reduction=reduction
         )
-        return summed, anchor.numel() // anchor.shape[-1]
+
+    def count(self, anchor: Tensor, positive: Tensor, negative: Tensor) -> Count:
+        """Triplets."""
+        return anchor.numel() // anchor.shape[-1]
 
     def check_arguments(self, anchor: Tensor, positive: Tensor, negative: Tensor) -> None:
         """Refuses embeddings of different shapes."""
@@ -51,7 +54,12 @@ class TripletMarginWithDistance(Criterion):
         self.distance = distance or distance_at(options.distance_function)
 
     def sum(self, anchor: Tensor, positive: Tensor, negative: Tensor) -> tuple[Tensor, Count]:
-        """The sum over triplets, and their number."""
+        """The sum over triplets, and their number: as many as the distance gives."""
+        each = self.each(anchor, positive, negative)
+        return each.sum(), each.numel()
+
+    def compute(self, reduction: Reduction, anchor: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
+        """The loss of every triplet, or their sum."""
         options = self.options
         each = functional.triplet_margin_with_distance_loss(
             anchor, positive, negative, distance_function=self.distance, margin=options.margin, swap=options.swap, reduction="none"
@@ -59,7 +67,7 @@ class TripletMarginWithDistance(Criterion):
         if each.dim() == 0 or len(each) != len(anchor):
             why = f"it gives {tuple(each.shape)} for {len(anchor)} triplets"
             raise ConfigError("the distance gives not one number per triplet", where="loss", why=why, fix="reduce over the last dimension")
-        return each.sum(), each.numel()
+        return reduced(each, reduction)
 
     def check_arguments(self, anchor: Tensor, positive: Tensor, negative: Tensor) -> None:
         """Refuses embeddings of different shapes."""

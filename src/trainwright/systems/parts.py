@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from trainwright.config.errors import FOREIGN, ConfigError, TrainwrightError
-from trainwright.config.foreign import is_loss_function
+from trainwright.config.errors import ConfigError
 from trainwright.config.model import PartConfig
-from trainwright.config.registry import build, load, registered_name
-from trainwright.features.spec import InputGroup, TargetSpec
-from trainwright.nn.losses.base import RowLoss
-from trainwright.nn.losses.foreign import ForeignLoss, try_loss
+from trainwright.config.registry import build
+from trainwright.features.spec import InputGroup
 
 INDICES = ("index", "tokens", "length")
 """Parts that hold whole numbers."""
@@ -85,31 +81,3 @@ def make_combiner(options: PartConfig, shapes: list[tuple[int, int]], rows: int)
         return combiner
     trial = [torch.zeros(TRIAL_ROWS, *shape) for shape in shapes]
     return Announced(combiner, tried(combiner, trial, options, "model.combiner"), tokens=False)
-
-
-def make_loss(options: PartConfig, target: TargetSpec) -> RowLoss:
-    """The loss of a target per row; one named by path follows torch's convention of outputs and truth, and is tried on two rows."""
-    where = f"the loss of '{target.name}'"
-    loss = _made_loss(options, target, where)
-    if isinstance(loss, RowLoss):
-        return loss
-    if not callable(loss):
-        fix = "name a class or function of (output, target)"
-        raise ConfigError(f"'{options.type}' gives a {type(loss).__name__}, which is no loss", where=where, fix=fix)
-    foreign = ForeignLoss(loss, options, target)
-    try_loss(foreign, target)
-    return foreign
-
-
-def _made_loss(options: PartConfig, target: TargetSpec, where: str) -> Any:
-    """What the options name: a registered loss, an instance of a class, or a function with its options bound."""
-    if not registered_name("loss", options.type) and is_loss_function(function := load("loss", options.type)):
-        chosen = options.model_dump(exclude={"type", "reduction"}, exclude_unset=True)
-        return partial(function, **chosen) if chosen else function
-    try:
-        return build("loss", options, target=target)
-    except TrainwrightError:
-        raise
-    except FOREIGN as error:  # code of others may raise anything
-        why = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
-        raise ConfigError(f"the loss '{options.type}' cannot be made", where=where, why=why, fix="check its options") from error

@@ -15,24 +15,25 @@ from trainwright.config.registry import build
 from trainwright.engine.following import followers
 from trainwright.engine.system import Batch, Loss, StepContext
 from trainwright.features.spec import DataSpec, InputGroup, TargetSpec
+from trainwright.losses.options import BCEWithLogitsOptions, CrossEntropyOptions, MSEOptions
+from trainwright.losses.rows import RowLoss
 from trainwright.nn.combiners.auto import choose as choose_combiner
 from trainwright.nn.decoders import LinearDecoderOptions
 from trainwright.nn.encoders.auto import choose as choose_encoder
 from trainwright.nn.encoders.tied import Tied, one_column
-from trainwright.nn.losses import BinaryCrossEntropyOptions, CrossEntropyOptions, MSEOptions, SigmoidCrossEntropyOptions
-from trainwright.nn.losses.base import RowLoss
 from trainwright.systems.base import System
 from trainwright.systems.config import SupervisedConfig
-from trainwright.systems.parts import announced_shape, make_combiner, make_encoder, make_loss
+from trainwright.systems.parts import announced_shape, make_combiner, make_encoder
 from trainwright.systems.readout import join_members, original_units, scores
+from trainwright.systems.row_losses import make_loss
 from trainwright.systems.supervised_metrics import SupervisedMetrics
 
 DEFAULT_LOSSES: dict[str, Callable[[], PartConfig]] = {
-    "binary": BinaryCrossEntropyOptions,
+    "binary": BCEWithLogitsOptions,
     "category": CrossEntropyOptions,
     "number": MSEOptions,
     "vector": MSEOptions,
-    "set": SigmoidCrossEntropyOptions,
+    "set": BCEWithLogitsOptions,
 }
 
 
@@ -95,7 +96,7 @@ class SupervisedSystem(System):
     def _head(self, target: TargetSpec) -> Head:
         loss = target.loss or DEFAULT_LOSSES[target.kind]()
         # one logit says all there is to say of two classes, unless the loss wants one per class
-        shaped = replace(target, width=1) if target.kind == "binary" and loss.type != "cross_entropy" else target
+        shaped = replace(target, width=1) if target.kind == "binary" and not getattr(loss, "one_per_class", False) else target
         decoder = build(
             "decoder",
             target.decoder or LinearDecoderOptions(),

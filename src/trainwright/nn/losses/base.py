@@ -1,35 +1,16 @@
-"""What losses share: rows, members, class weights."""
+"""`RowLoss` by its old path, for losses of people's own; known for one more release."""
 
 from __future__ import annotations
 
-import torch
-from jaxtyping import Float, Shaped
-from torch import Tensor, nn
+import warnings
+from importlib import import_module
+from typing import Any
 
-from trainwright.config.model import PartConfig
-from trainwright.features.spec import TargetSpec
+NOW = "trainwright.losses.rows"
 
 
-class RowLoss(nn.Module):
-    """Outputs `[b, o]` or, with members, `[b, k, o]`, and truth → a loss per row `[b]`, the mean over members."""
-
-    weight: Tensor | None
-
-    def __init__(self, options: PartConfig, target: TargetSpec) -> None:
-        super().__init__()
-        weights = None if target.class_weights is None else torch.tensor(target.class_weights)
-        self.register_buffer("weight", weights, persistent=False)
-
-    def forward(self, output: Float[Tensor, "b *k o"], truth: Shaped[Tensor, "b ..."]) -> Float[Tensor, " b"]:
-        """The loss of every row."""
-        if output.dim() == 3:
-            return self.each(output, truth.unsqueeze(1).expand(truth.shape[0], output.shape[1], *truth.shape[1:])).mean(dim=1)
-        return self.each(output, truth)
-
-    def total(self, output: Float[Tensor, "b *k o"], truth: Shaped[Tensor, "b ..."]) -> Float[Tensor, ""]:
-        """The sum over rows, in as few operations as the loss allows."""
-        return self(output, truth).sum()
-
-    def each(self, output: Tensor, truth: Tensor) -> Tensor:
-        """The loss of every row and member: `output` `[…, o]`, `truth` `[…]` or `[…, v]` → `[…]`."""
-        raise NotImplementedError
+def __getattr__(name: str) -> Any:
+    if name != "RowLoss":
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    warnings.warn(f"trainwright.nn.losses.base.RowLoss is now {NOW}.RowLoss", DeprecationWarning, stacklevel=2)
+    return getattr(import_module(NOW), name)

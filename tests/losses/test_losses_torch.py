@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from loss_cases import CASES, WEIGHTS, Case, classes, normal
 from torch import Tensor, nn
 
-from trainwright.losses import PARTS, TORCH, spelled
+from trainwright.losses import PARTS, spelled
 from trainwright.losses.base import Criterion
 from trainwright.losses.build import criterion, of_torch
+from trainwright.losses.names import TORCH
 
 NOT_OURS = {"size_average", "reduce", "device", "dtype", "_weight"}
 """Deprecated by torch, or decided by the run."""

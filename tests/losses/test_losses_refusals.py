@@ -153,7 +153,7 @@ def test_a_class_left_out_by_chance_is_no_silent_change_of_the_mean() -> None:
 @pytest.mark.parametrize(
     ("given", "what", "fix"),
     [
-        ("crossentropy", "unknown loss 'crossentropy'", "did you mean 'cross_entropy'"),
+        ("crosentropy", "unknown loss 'crosentropy'", "did you mean 'cross_entropy'"),
         ({"type": "huber", "detla": 1.0}, "no option 'detla'", "did you mean 'delta'"),
         ({"type": "huber", "delta": -1.0}, "delta of the loss is -1.0", ""),
         ({"type": "mse", "reduction": "sum"}, "reduction 'sum' is not offered", "batchmean"),
@@ -176,7 +176,7 @@ def test_a_class_left_out_by_chance_is_no_silent_change_of_the_mean() -> None:
             "the layer of the loss cannot be made",
             "options",
         ),
-        ({"type": "torch.nn.functional.mse_loss", "wrong": 1}, "does not take these options", "its signature is mse_loss"),
+        ({"type": "torch.nn.functional.mse_loss", "wrong": 1}, "the loss has no option 'wrong'", "available: inputs"),
     ],
 )
 def test_a_loss_that_cannot_be_is_refused(given: Any, what: str, fix: str) -> None:
