@@ -198,9 +198,9 @@ def test_groups_tied_by_name_share_their_weights() -> None:
 
 
 def test_a_columns_own_encoder_decoder_and_loss_are_used() -> None:
+    from trainwright.losses.options import CrossEntropyOptions
     from trainwright.nn.decoders import MLPDecoderOptions
     from trainwright.nn.encoders import PeriodicOptions
-    from trainwright.losses.options import CrossEntropyOptions
 
     group = replace(numbers(), encoder=PeriodicOptions(width=5))
     target = replace(ALL_TARGETS[0], decoder=MLPDecoderOptions(width=7), loss=CrossEntropyOptions())
