@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from trainwright.config.own_parts import make as make
     from trainwright.config.own_parts import register as register
     from trainwright.config.scheduled import Scheduled as Scheduled
+    from trainwright.data.rows import Rows as Rows
     from trainwright.engine.callbacks.base import Callback as Callback
     from trainwright.engine.system import Loss as Loss
     from trainwright.engine.system import StepContext as StepContext
@@ -67,6 +68,7 @@ _WHERE = {
     "tf32_mode": "trainwright.nn.modes",
     "Callback": "trainwright.engine.callbacks.base",
     "CSVLogger": "trainwright.tracking.csv_logger",
+    "Rows": "trainwright.data.rows",
     "System": "trainwright.systems.base",
     "BaseModule": "trainwright.systems.configurable",
     "BaseObject": "trainwright.systems.configurable",
@@ -105,6 +107,7 @@ __all__ = [
     "Loss",
     "Metric",
     "Part",
+    "Rows",
     "Run",
     "Scheduled",
     "StepContext",

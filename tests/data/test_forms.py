@@ -15,7 +15,8 @@ from torch.utils.data import DataLoader, Dataset, TensorDataset
 from trainwright.config.errors import DataError
 from trainwright.data.forms import CastRows, ColumnRows, rows_from
 from trainwright.data.loader_rows import LoaderRows
-from trainwright.data.rows import TensorRows, alike, as_blocks
+from trainwright.data.rows import TensorRows, as_blocks
+from trainwright.data.samples import alike
 from trainwright.data.streams import StreamRows
 
 X = torch.arange(20.0, dtype=torch.float64).view(10, 2)
@@ -84,7 +85,7 @@ def test_named_samples_and_columns_keep_their_names(name: str) -> None:
     batch = rows.take(SOME)
     assert len(rows) == 10 and list(batch) == ["x", "y"]
     assert torch.equal(batch["x"], X[SOME].float()) and torch.equal(batch["y"], SOME)
-    assert getattr(rows, "inexact", "") == ""
+    assert rows.resumable
 
 
 def test_several_inputs_are_numbered_and_one_part_is_allowed_where_asked() -> None:
@@ -139,8 +140,8 @@ def test_a_transform_of_a_hugging_face_dataset_is_kept_and_its_randomness_follow
 def test_a_dataset_with_randomness_of_its_own_is_told_of() -> None:
     own = np.random.default_rng(0)
     rows = rows_from(Given(lambda row: (torch.tensor(own.normal()), row)), "train", torch.float32)
-    assert rows.inexact.startswith("Given gives another sample when a row is read twice with the same seed")
-    assert rows_from(Given(lambda row: (torch.randn(2), row)), "train", torch.float32).inexact == ""
+    assert rows.why_not_resumable.startswith("Given gives another sample when a row is read twice with the same seed")
+    assert rows_from(Given(lambda row: (torch.randn(2), row)), "train", torch.float32).resumable
 
 
 def test_a_split_is_picked_from_a_mapping_of_data_sets() -> None:

@@ -149,7 +149,7 @@ def test_a_sequential_loader_gives_what_it_gives_by_itself() -> None:
 def test_a_seek_gives_what_a_replay_gives(name: str) -> None:
     straight, sought = rows(loaders()[name], seed=3), rows(loaders()[name], seed=3)
     replayed = [epoch_of(straight, 3, epoch) for epoch in range(3)]
-    assert straight.inexact == "" and straight.ready
+    assert straight.resumable and straight.batched
     last = len(sought) - 1
     for epoch, number in ((2, last), (0, 1), (1, 0), (2, 1)):
         assert batch(sought, 3, epoch, number) == replayed[epoch][number]
@@ -212,8 +212,8 @@ def test_batches_of_ones_own_class_are_left_alone_and_tensors_cast() -> None:
 
 def test_a_sampler_without_a_seed_is_told_of_before_the_first_step() -> None:
     data = rows(DataLoader(PLAIN, batch_size=4, sampler=Halves()))
-    assert data.sequential
-    assert data.inexact.startswith("Halves gives another order when it is asked twice with the same seed")
+    assert data.iterable
+    assert data.why_not_resumable.startswith("Halves gives another order when it is asked twice with the same seed")
 
 
 def test_a_dataset_with_a_generator_of_its_own_is_told_of() -> None:
@@ -224,8 +224,8 @@ def test_a_dataset_with_a_generator_of_its_own_is_told_of() -> None:
             return torch.tensor([self.own.normal()]), row
 
     data = rows(DataLoader(Drawing(), batch_size=4))
-    assert not data.sequential
-    assert data.inexact.startswith("Drawing gives another sample when a row is read twice with the same seed")
+    assert not data.iterable
+    assert data.why_not_resumable.startswith("Drawing gives another sample when a row is read twice with the same seed")
 
 
 def test_epochs_of_varying_length_are_kept_as_long_as_the_first(caplog: pytest.LogCaptureFixture) -> None:
@@ -233,7 +233,7 @@ def test_epochs_of_varying_length_are_kept_as_long_as_the_first(caplog: pytest.L
     lengths = set()
     for epoch in range(6):
         data.begin_epoch(1, epoch)
-        lengths.add(len(data._order))
+        lengths.add(len(data.order))
     assert lengths == {len(data)}
     assert caplog.text.count("epochs are kept that long") == 1
 
@@ -265,7 +265,7 @@ def test_samplers_of_batches_without_a_batch_size_and_keys_that_are_no_numbers_w
             return torch.randn(2), len(name)
 
     named = rows(DataLoader(ByName(), batch_size=2, sampler=["a", "bb", "ccc"]))
-    assert named.take(torch.tensor([1]))[1].tolist() == [3] and named.inexact == ""
+    assert named.take(torch.tensor([1]))[1].tolist() == [3] and named.resumable
 
 
 def test_a_loader_goes_to_another_process() -> None:
@@ -286,7 +286,7 @@ class Opened(Noisy):
 
 def test_the_loaders_worker_init_fn_is_called_in_workers() -> None:
     data = rows(DataLoader(Opened(), batch_size=4, worker_init_fn=opens, num_workers=1))
-    assert data.workers == 1
+    assert data.asked_workers == 1
     feed = Feed(data, LoaderOptions(workers=1), 0, torch.device("cpu"))
     try:
         found = feed.take(torch.tensor([0]), Plan(6, 1, 1, 6, None, "max_time", 1.0), 0)

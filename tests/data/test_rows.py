@@ -9,7 +9,8 @@ import torch
 from torch.utils.data import Dataset
 
 from trainwright.config.errors import DataError
-from trainwright.data.rows import DatasetRows, TensorRows
+from trainwright.data.dataset_rows import DatasetRows
+from trainwright.data.rows import TensorRows
 
 
 class Squares(Dataset[Any]):

@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, WeightedRando
 import trainwright as tw
 from trainwright.config.errors import DataError, Interrupted
 from trainwright.data.forms import rows_from
-from trainwright.data.rows import alike
+from trainwright.data.samples import alike
 from trainwright.data.streams import DataEnded, StreamRows, looks_batched
 from trainwright.engine.callbacks import Callback
 
@@ -119,7 +119,7 @@ FORMS: dict[str, Callable[[], Any]] = {
 
 def rows(data: Any, **options: Any) -> StreamRows:
     made = rows_from(data, options.pop("split", "train"), torch.float32, **{"batch_size": 4, **options})
-    assert isinstance(made, StreamRows) and made.ready and made.sequential
+    assert isinstance(made, StreamRows) and made.batched and made.iterable
     return made
 
 
@@ -134,7 +134,7 @@ def test_a_seek_gives_what_a_replay_gives(name: str) -> None:
     for epoch in range(2):
         straight.begin_epoch(3, epoch)
         replayed.append([take(straight, number) for number in range(n)])
-    assert straight.inexact == "" and n == (4 if "batches" in name else N if "ready" in name else 6)
+    assert straight.resumable and n == (4 if "batches" in name else N if "ready" in name else 6)
     for epoch, number in ((1, n - 1), (1, 1)) if "workers" in name else ((1, n - 1), (0, 1), (1, 0), (1, 2), (0, 2)):
         sought.begin_epoch(3, epoch)
         assert alike(take(sought, number), replayed[epoch][number])
@@ -157,7 +157,7 @@ def test_a_batch_is_given_again_as_it_was_whatever_was_done_to_it(data: Any) -> 
 def test_the_first_batch_of_a_generator_is_there_after_a_trial_that_spoils_it() -> None:
     data = rows(iter([{"x": torch.ones(3, 2), "y": torch.ones(3)}] * 2), max_steps=2)
     take(data, 0).pop("y").zero_()
-    assert data.once and take(data, 0)["y"].tolist() == [1.0, 1.0, 1.0]
+    assert data.single_pass and take(data, 0)["y"].tolist() == [1.0, 1.0, 1.0]
 
 
 def test_samples_are_joined_and_named_as_those_of_a_dataset() -> None:
@@ -230,7 +230,7 @@ def test_validation_data_are_counted_whatever_limits_the_run() -> None:
 
 def test_a_generator_is_read_once_and_its_end_is_the_end_of_the_data() -> None:
     data = rows(pairs(), max_steps=50)
-    assert data.inexact.startswith("a generator is read once")
+    assert data.why_not_resumable.startswith("a generator is read once")
     rows_seen = [row for number in range(6) for row in take(data, number)["target"].tolist()]
     assert rows_seen == list(range(N))
     with pytest.raises(DataEnded, match="the train data ended after 6 batches"):

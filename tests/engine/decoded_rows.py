@@ -14,7 +14,7 @@ import torch
 from engine_runs import config, system
 from torch.utils.data import Dataset
 
-from trainwright.data.rows import DatasetRows
+from trainwright.data.dataset_rows import DatasetRows
 from trainwright.engine.callbacks import Callback
 from trainwright.engine.result import FitResult
 from trainwright.engine.trainer import Trainer

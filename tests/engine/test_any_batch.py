@@ -17,7 +17,8 @@ from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 import trainwright as tw
 from trainwright.config.errors import TrainwrightError
-from trainwright.data.rows import DatasetRows, Head
+from trainwright.data.dataset_rows import DatasetRows
+from trainwright.data.rows import Head, Rows
 from trainwright.engine.evaluation import as_outputs
 from trainwright.engine.pieces import Pieces, batch_of, order_of
 from trainwright.engine.step import Backward, micro_batches
@@ -88,10 +89,10 @@ def test_pieces_of_a_mapping_hold_texts_and_tensors_of_the_same_rows() -> None:
     assert all(each["scale"] == 3.0 for each in pieces)
 
 
-class Ready:
+class Ready(Rows):
     """Rows that are whole batches."""
 
-    ready = True
+    batched = True
 
     def take(self, indices: Tensor) -> Any:
         assert len(indices) == 1

@@ -21,7 +21,7 @@ from torch.utils.data import Subset
 
 from trainwright.config.errors import ConfigError, DataError, Interrupted
 from trainwright.data.order import epoch_order
-from trainwright.data.rows import MappedRows
+from trainwright.data.rows import MappedRows, TensorRows
 from trainwright.engine.callbacks import Callback
 from trainwright.engine.feed import Feed, batches_from
 from trainwright.engine.loader_options import LoaderOptions
@@ -123,7 +123,7 @@ def test_taking_a_batch_leaves_all_generators_as_they_were() -> None:
 def test_the_line_of_batches_is_the_order_of_the_loop_from_any_place(n: int, batch: int, batch_number: int) -> None:
     batch = min(batch, n)
     plan = Plan(n, batch, batch, -(-n // batch), None, "max_time", 1.0)
-    line = batches_from(plan, None, 7, batch_number)
+    line = batches_from(plan, TensorRows({"x": torch.zeros(n)}), 7, batch_number)
     for number in range(batch_number, batch_number + 2 * plan.steps_per_epoch + 1):
         request = next(line)
         start, end = plan.bounds(plan.index_of(number))

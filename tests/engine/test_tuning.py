@@ -20,7 +20,7 @@ from torch import nn
 
 from trainwright.config.durations import Duration
 from trainwright.config.errors import ConfigError, TrainwrightError
-from trainwright.data.rows import DatasetRows
+from trainwright.data.dataset_rows import DatasetRows
 from trainwright.engine.batch_options import LearningRateScaling, TuningOptions
 from trainwright.engine.trainer import Trainer
 from trainwright.engine.tuning import TUNING, Trial, tuned, without_auto

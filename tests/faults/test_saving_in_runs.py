@@ -18,6 +18,10 @@ from trainwright.checkpoint.pointers import target_of
 from trainwright.checkpoint.store import CheckpointStore
 from trainwright.data.rows import TensorRows
 from trainwright.engine import saving
+from trainwright.engine.callbacks import LambdaCallback
+from trainwright.engine.clock import Phase
+from trainwright.engine.config import TrainerConfig
+from trainwright.engine.trainer import Trainer
 from trainwright.tracking.csv import read_rows
 
 OFTEN = {"every": "5 steps", "min_interval": "0 s", "keep_best": 2}
@@ -182,3 +186,33 @@ def test_every_policy_keeps_what_it_promises(tmp_path: Path) -> None:
     assert links["best"] in {f"step-{newest.manifest.best[0]:08d}", f"weights-{newest.manifest.best[0]:08d}"}
     assert [name for name in links if name.startswith(("e8-s104-0.", "e8-s104-1."))]
     assert len(OPTIONS["checkpoint"]) == len(OFTEN)
+
+
+@pytest.mark.parametrize(
+    ("hook", "phase"),
+    [
+        ("on_train_epoch_start", Phase.BETWEEN_STEPS),
+        ("on_train_batch_start", Phase.IN_STEP),
+        ("on_after_backward", Phase.IN_STEP),
+        ("on_before_optimizer_step", Phase.IN_STEP),
+        ("on_train_batch_end", Phase.IN_STEP),
+        ("on_log", Phase.AT_BOUNDARY),
+        ("on_validation_batch_end", Phase.EVALUATING),
+        ("on_validation_end", Phase.AT_BOUNDARY),
+        ("on_train_epoch_end", Phase.AT_BOUNDARY),
+    ],
+)
+def test_an_error_saves_in_the_phases_whose_state_is_that_of_one_step(hook: str, phase: Phase, tmp_path: Path) -> None:
+    seen: list[Phase] = []
+
+    def fails(session: Any, *_: Any) -> None:
+        if session.step > 30:
+            seen.append(session.clock.phase)
+            raise ValueError("a mistake of one's own")
+
+    config = TrainerConfig.model_validate(OPTIONS | {"checkpoint": {"every": "1000 steps", "min_interval": "1 h"}})
+    trainer = Trainer(config, seed=5, device="cpu", console=False, callbacks=[LambdaCallback(**{hook: fails})])
+    with pytest.raises(ValueError, match="of one's own"):
+        trainer.fit(perceptron(True, 0.2), plain_rows(200, 0), plain_rows(60, 1), run=tmp_path)
+    assert seen == [phase]
+    assert bool(list((tmp_path / "checkpoints").glob("step-*"))) is phase.is_of_one_step

@@ -17,7 +17,7 @@ from torch.nn import functional
 from trainwright.config.errors import ConfigError, Interrupted, TrainwrightError
 from trainwright.data.forms import rows_from
 from trainwright.data.order import epoch_order
-from trainwright.data.rows import TensorRows
+from trainwright.data.rows import Rows, TensorRows
 from trainwright.engine.callbacks import Callback
 from trainwright.engine.config import TrainerConfig
 from trainwright.engine.result import FitResult
@@ -70,10 +70,10 @@ def rows(n: int = 48, seed: int = 0) -> TensorRows:
     return TensorRows({"input": x, "target": (x[:, 0] + x[:, 1] > 0).long()})
 
 
-class Ready:
+class Ready(Rows):
     """Whole batches in their own order, as a loader without shuffling gives them."""
 
-    ready = True
+    batched = True
 
     def __init__(self, batches: list[Any]) -> None:
         self.batches = batches
@@ -96,7 +96,7 @@ def fit(
 ) -> FitResult:  # fmt: skip
     train = rows() if train is None else train
     given: dict[str, Any] = {"max_epochs": 2, "log_every": "1 steps", "trackers": ["csv"], "early_stopping": None}
-    given |= {} if getattr(train, "ready", False) else {"batch_size": 8}
+    given |= {} if train.batched else {"batch_size": 8}
     trainer = Trainer(TrainerConfig.model_validate(given | options), seed=3, device="cpu", callbacks=callbacks, console=False)
     return trainer.fit(LightningSystem(module, datamodule), train, validation, test, run=folder, resume=resume)
 

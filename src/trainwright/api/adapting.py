@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from trainwright.api.trial import call_own_code, first_rows
+from trainwright.api.trial import call_own_code
 from trainwright.config.errors import ConfigError, DataError
 from trainwright.data.datasets.splits import in_splits, say_unused
 from trainwright.data.forms import rows_from, tuple_of_splits
@@ -90,7 +90,7 @@ def apart(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _chosen(model: nn.Module, splits: Mapping[str, Rows], asked: Mapping[str, Any], seed: int) -> Any:
-    example = None if getattr(splits["train"], "once", False) else first_rows(splits["train"])
+    example = None if splits["train"].single_pass else splits["train"].example()
     if isinstance(model, System):
         _refuse_asked(model, asked)
         facts = Facts(len(splits["train"]), example)

@@ -15,7 +15,6 @@ from trainwright.api.prepare import prepare
 from trainwright.config.model import PartConfig
 from trainwright.data.source import Source
 from trainwright.engine.assembly import normalises_over_batch
-from trainwright.engine.pieces import is_ready
 from trainwright.engine.plan import Plan, make_plan
 from trainwright.files.outputs import write_output
 from trainwright.optim.build import base_learning_rate, own_weight_decay
@@ -110,7 +109,7 @@ def learning_rate_curves(config: Config | OwnConfig, source: Source | None = Non
     if isinstance(config, OwnConfig):
         own = prepare_own(config)
         rows = own.splits["train"]
-        ready = is_ready(rows)
+        ready = rows.batched
         whole = make_plan(config.trainer, len(rows), normalises_over_batch(own.system) and not ready, ready)
         return curves_of(config.trainer, whole, own.system)
     prepared = prepare(config, source)

@@ -20,9 +20,9 @@ from trainwright.config.compose import compose
 from trainwright.config.dump import dump
 from trainwright.config.errors import ConfigError, DataError, RequestError
 from trainwright.config.located import validate
+from trainwright.data.rows import Rows
 from trainwright.engine.callbacks import Callback
 from trainwright.engine.device import find_device
-from trainwright.engine.pieces import is_ready
 from trainwright.engine.trainer import FitResult, Trainer
 from trainwright.engine.tuning import as_before
 from trainwright.parallel.launched import ensure_one_process
@@ -134,7 +134,7 @@ def check_whole(made: Adapted, engine: Trainer) -> None:
     train, validation = made.splits["train"], made.splits.get("validation")
     engine.cautions = trial(made.system, made.splits, where_is(made.system))
     engine.rehearses = True
-    engine.check(made.system, len(train), 0 if validation is None else len(validation), is_ready(train))
+    engine.check(made.system, len(train), 0 if validation is None else len(validation), train.batched)
     for rows in made.splits.values():
         say_inexact(rows)
 
@@ -151,11 +151,11 @@ def one_of(first: Any, second: Any, name: str) -> Any:
     return first if first is not None else second
 
 
-def with_batch_size(config: FitConfig, rows: Any) -> FitConfig:
+def with_batch_size(config: FitConfig, rows: Rows) -> FitConfig:
     """The configuration with the usual batch size where none was asked for; one that made the batches of an iterable is in them already."""
     trainer = config.trainer
-    if is_ready(rows):
-        size = None if not getattr(rows, "batched", True) else trainer.batch_size
+    if rows.batched:
+        size = None if rows.joins_samples else trainer.batch_size
     else:
         size = DEFAULT_BATCH if trainer.batch_size is None and trainer.micro_batch_size is None else trainer.batch_size
     return config.model_copy(update={"trainer": trainer.model_copy(update={"batch_size": size})})

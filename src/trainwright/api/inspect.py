@@ -14,9 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from trainwright.api.adapting import check_model, plain_module
-from trainwright.api.trial import first_rows
 from trainwright.config.errors import RequestError
-from trainwright.engine.pieces import is_ready
 from trainwright.engine.system import StepContext, to_device
 from trainwright.files.inspection.record import Inspection
 from trainwright.nn.graph.dry import examples
@@ -167,11 +165,10 @@ def _training_step(system: System, batch: Any) -> Any:
 
 def inspect_rows(system: Any, rows: Any, batch_size: int = 1) -> Inspection:
     """The inspection of a system on the first rows of its data; raises ConfigError for a size that ready batches cannot have."""
-    if not is_ready(rows):
-        if hasattr(rows, "begin_epoch"):
-            rows.begin_epoch(0, 0)
+    if not rows.batched:
+        rows.begin_epoch(0, 0)
         return inspect_step(system, rows.take(torch.arange(min(batch_size, len(rows)))))
-    found = inspect_step(system, first_rows(rows))
+    found = inspect_step(system, rows.example())
     found.notes.append("the data give whole batches: this is for the first of them")
     return found
 
@@ -183,7 +180,7 @@ def write_model(run: RunDirectory, inspection: Inspection) -> Path:
 
 def record_model(run: RunDirectory, system: Any, rows: Any) -> None:
     """Write `model.json` of a run that is about to start, from one pass over one row; what goes wrong is logged and costs nothing else."""
-    if getattr(rows, "once", False):
+    if rows.single_pass:
         return
     try:
         write_model(run, inspect_rows(system, rows))

@@ -15,7 +15,6 @@ import torch
 from trainwright.config.errors import FOREIGN, ConfigError, DataError, RequestError, TrainwrightError
 from trainwright.config.typecheck import readable
 from trainwright.engine.joining import rehearsing
-from trainwright.engine.pieces import is_ready
 from trainwright.engine.step_result import as_loss
 from trainwright.engine.system import StepContext, rows_in, to_device
 from trainwright.engine.unsaved import unsaved
@@ -29,21 +28,10 @@ from trainwright.systems.updating import Tree
 
 log = logging.getLogger("trainwright.fit")
 
-FEW = 2
 INDICES = ("batch_idx", "batch_index", "batch_nb", "idx", "index")
 """Names of a second argument that is no context."""
 HERE = str(Path(__file__).parent.parent)
 """Trainwright's own files: an error is named by the line of a person's code that led to it."""
-
-
-def first_rows(rows: Any) -> Any:
-    """A small batch of the first rows, on the CPU; of ready batches the first, for which nothing is begun again."""
-    if hasattr(rows, "example"):
-        return rows.example()
-    if hasattr(rows, "begin_epoch") and not is_ready(rows):
-        rows.begin_epoch(0, 0)
-    count = 1 if is_ready(rows) else min(FEW, len(rows))
-    return rows.take(torch.arange(count))
 
 
 def trial(system: Any, splits: Mapping[str, Any], device: torch.device) -> list[str]:
@@ -55,7 +43,7 @@ def trial(system: Any, splits: Mapping[str, Any], device: torch.device) -> list[
     """
     refuse_unfilled(system)
     cautions = _checked(system, splits, device) if hasattr(system, "check") else _tried(system, splits, device)
-    if not getattr(splits.get("train"), "once", False):
+    if not ("train" in splits and splits["train"].single_pass):
         refuse_unseen(system)
     return list(dict.fromkeys(cautions))
 
@@ -68,7 +56,7 @@ def _checked(system: Any, splits: Mapping[str, Any], device: torch.device) -> li
             continue
         if hasattr(system, "hold"):
             system.hold(rows)
-        batch = to_device(first_rows(rows), device)
+        batch = to_device(rows.example(), device)
         with untouched(system):
             cautions += system.check(batch)
             if split == "train" and isinstance(system, PlainSystem):
@@ -87,9 +75,9 @@ def _tried(system: Any, splits: Mapping[str, Any], device: torch.device) -> list
     """A training step, twice, so that what changes from one to the next is seen."""
     rows = splits["train"]
     _refuse_unmeasured(system, splits)
-    if not getattr(system, "automatic_optimization", True) or getattr(rows, "once", False):
+    if not getattr(system, "automatic_optimization", True) or rows.single_pass:
         return []
-    batch = to_device(first_rows(rows), device)
+    batch = to_device(rows.example(), device)
     if is_lazy(system):
         _settle_shapes(system, batch)
     inputs, where = LossInputs(), f"{type(system).__name__}.training_step"

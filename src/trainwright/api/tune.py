@@ -68,7 +68,6 @@ def tune_composed(
     from trainwright.api.own.config import OwnConfig
     from trainwright.api.own.prepare import prepare_own
     from trainwright.api.trial import trial
-    from trainwright.engine.pieces import is_ready
     from trainwright.systems.base import built
     from trainwright.systems.supervised import SupervisedSystem
 
@@ -82,7 +81,7 @@ def tune_composed(
     else:
         prepared = prepare(config, source)
         system, rows = built(SupervisedSystem(config.model), prepared.spec, seed=config.run.seed), split_rows(prepared, "train")
-    if is_ready(rows):
+    if rows.batched:
         why = "the data come in batches already"
         raise ConfigError("the batch size cannot be tuned", where="data", why=why, fix="give a dataset instead of a DataLoader")
     asked = asking(config.trainer, batch_size=batch_size, learning_rate=learning_rate, **changes)

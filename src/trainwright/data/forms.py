@@ -14,10 +14,13 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 from trainwright.config.errors import FOREIGN, DataError, did_you_mean
+from trainwright.data.adopted_rows import as_rows, is_like_rows
+from trainwright.data.dataset_rows import DatasetRows
 from trainwright.data.datasets.splits import in_splits, is_column
 from trainwright.data.draws import Draws, draws_kept
 from trainwright.data.loader_rows import LoaderRows
-from trainwright.data.rows import DatasetRows, Rows, TensorRows, alike, as_blocks, cast, first_of, names_of, other_sample, own_words, recast
+from trainwright.data.rows import Rows, TensorRows, as_blocks, cast, names_of, recast
+from trainwright.data.samples import alike, first_of, other_sample, own_words
 from trainwright.data.streams import StreamRows
 
 log = logging.getLogger("trainwright.data")
@@ -40,7 +43,7 @@ def rows_from(
     limit: int | None = None,
     seed: int = 0,
     unlabelled: bool = False,
-) -> Any:
+) -> Rows:
     """The rows of a split from data of any form; float64 becomes `wanted_dtype`, small integers int64.
 
     Args:
@@ -64,8 +67,9 @@ def rows_from(
     common: dict[str, Any] = {"seed": seed, "split": split, "where": where, "max_steps": max_steps}
     _refuse(data, split, where)
     data = _tensors(data)
-    if isinstance(data, Rows) and not hasattr(data, "__getitem__"):
-        rows: Any = data
+    rows: Rows
+    if isinstance(data, Rows) or is_like_rows(data):
+        rows = as_rows(data, where)
     elif isinstance(data, Mapping):
         return _of_mapping(data, split, wanted_dtype, where, {**stream, **common, "unlabelled": unlabelled})
     elif _is_blocks(data, unlabelled):
@@ -120,18 +124,18 @@ def _are_columns(data: Any) -> bool:
 
 
 class CastRows(DatasetRows):
-    """Rows of a Dataset, floats in the model's dtype; `inexact` says whether a row read twice with the same seed is another one."""
+    """Rows of a Dataset, floats in the model's dtype; where a row is another one when it is read again, no run over them can be resumed."""
 
     def __init__(self, dataset: Any, names: Sequence[str], wanted: torch.dtype) -> None:
         super().__init__(dataset, names)
         self._wanted = wanted
-        self.inexact = self._why_inexact() if len(dataset) else ""
+        self.why_not_resumable = self._why_other_samples() if len(dataset) else ""
 
     def take(self, indices: Tensor) -> dict[str, Any]:
         """The rows at `indices` (int64, b), joined on the CPU."""
         return {name: recast(each, self._wanted) for name, each in super().take(indices).items()}
 
-    def _why_inexact(self) -> str:
+    def _why_other_samples(self) -> str:
         with draws_kept():
             first, again = (self._samples([0]) for _ in range(2))
         return "" if alike(first, again) else other_sample(self.dataset)
@@ -228,7 +232,7 @@ def _tensor_rows(blocks: Mapping[str, Tensor], wanted: torch.dtype) -> TensorRow
     return TensorRows({name: cast(each, wanted) for name, each in blocks.items()})
 
 
-def _of_mapping(data: Mapping[str, Any], split: str, wanted: torch.dtype, where: str, rest: dict[str, Any]) -> Any:
+def _of_mapping(data: Mapping[str, Any], split: str, wanted: torch.dtype, where: str, rest: dict[str, Any]) -> Rows:
     """Rows of named columns, or of the split that a mapping of data sets holds."""
     if data and all(is_column(each) for each in data.values()):
         rows = _tensor_rows({name: torch.as_tensor(each) for name, each in data.items()}, wanted)
@@ -246,7 +250,7 @@ def _of_mapping(data: Mapping[str, Any], split: str, wanted: torch.dtype, where:
     return rows_from(splits[split], wanted_dtype=wanted, **rest)
 
 
-def _of_loader(loader: Any, wanted: torch.dtype, stream: dict[str, Any], common: dict[str, Any]) -> Any:
+def _of_loader(loader: Any, wanted: torch.dtype, stream: dict[str, Any], common: dict[str, Any]) -> Rows:
     """Batches of a DataLoader, each as the loader gives it: by number where it has an index and torch's own `__iter__`, else in order.
 
     Raises DataError where the items of one without a batch size are said to be samples.
@@ -264,7 +268,7 @@ def _of_loader(loader: Any, wanted: torch.dtype, stream: dict[str, Any], common:
     return LoaderRows(loader, wanted, **common)
 
 
-def _of_hugging_face(data: Any, wanted: torch.dtype, stream: dict[str, Any], common: dict[str, Any]) -> Any:
+def _of_hugging_face(data: Any, wanted: torch.dtype, stream: dict[str, Any], common: dict[str, Any]) -> Rows:
     """Rows of a Hugging Face dataset, its columns as tensors unless another format or a transform was set."""
     if not hasattr(data, "__len__"):
         shown = data.with_format("torch") if getattr(data, "_formatting", None) is None else data

@@ -18,7 +18,8 @@ from trainwright.config.errors import FOREIGN, DataError, TrainwrightError
 from trainwright.data.counters import fold
 from trainwright.data.draws import SMALL_WORD, Draws, draws_kept
 from trainwright.data.loader_order import Order, draw_order, follows_its_seed
-from trainwright.data.rows import alike, fetches_in_bulk, first_of, other_sample, own_words, recast, unreadable
+from trainwright.data.rows import Rows, recast
+from trainwright.data.samples import alike, fetches_in_bulk, first_of, other_sample, own_words, unreadable
 
 log = logging.getLogger("trainwright.data")
 
@@ -26,7 +27,7 @@ ENDLESS = 1 << 24
 """Batches after which a sampler without a length is taken to have no end."""
 
 
-class LoaderRows:
+class LoaderRows(Rows):
     """The batches of a torch `DataLoader` over a map-style dataset, in the order of its own sampler and joined by its own `collate_fn`.
 
     Batch i of the epoch that was begun is `take(tensor([i]))`. The order of an epoch is drawn whole, with all generators (the sampler's own
@@ -34,12 +35,12 @@ class LoaderRows:
     batches, the sampler has no end, or a batch cannot be read or joined.
     """
 
-    ready = True
+    batched = True
 
     def __init__(
         self, loader: Any, wanted: torch.dtype, *, seed: int = 0, max_steps: int | None = None, split: str = "train", where: str = "tw.fit"
     ) -> None:
-        self.dataset, self.workers = loader.dataset, int(loader.num_workers)
+        self.dataset, self.asked_workers = loader.dataset, int(loader.num_workers)
         self._collate, self._worker_init = loader.collate_fn, loader.worker_init_fn
         self._whole = loader.batch_sampler is None  # each key names a whole batch
         self._sampler = loader.sampler if self._whole else loader.batch_sampler
@@ -48,38 +49,41 @@ class LoaderRows:
         self._in_bulk = not self._whole and fetches_in_bulk(self.dataset)
         self._draws_each = not draws_nothing(self.dataset)
         self._told, self._worker_begun = set[str](), False
-        self._order = self._drawn(seed, 0)
-        self._length = len(self._order)
+        self.order: Order = self._drawn(seed, 0)
+        self._length = len(self.order)
         if not self._length:
             why = "the DataLoader gives no batch"
             raise DataError(f"there are no {split} rows", where=where, why=why, fix="see its sampler and drop_last")
         self._begun, self._draws = (seed, 0), Draws(seed, 0)
         tell_epoch(self.dataset, 0)
         other_order = self._why_another_order(seed)
-        self.sequential = bool(other_order)  # worker processes would each draw an order of their own
-        self.inexact = other_order or self._why_other_samples()
+        self.iterable = bool(other_order)  # worker processes would each draw an order of their own
+        self.why_not_resumable = other_order or self._why_other_samples()
 
     def __len__(self) -> int:
         return self._length
 
-    @property
-    def order(self) -> Order:
-        """What the batches of the epoch that was begun are made of."""
-        return self._order
+    def parts(self) -> Iterator[tuple[str, Any]]:
+        """Dataset, sampler and collate function."""
+        yield from (("dataset", self.dataset), ("sampler", self._sampler), ("collate_fn", self._collate))
+
+    def describe(self) -> str:
+        """How many batches, of which dataset."""
+        return f"{len(self):,} batches of a DataLoader over {type(self.dataset).__name__}"
 
     def begin_epoch(self, seed: int, epoch: int) -> None:
         """Take the order and the randomness of an epoch from (seed, epoch); sampler and dataset are told it by `set_epoch`."""
         if self._begun == (seed, epoch):
             return
         self._begun, self._draws = (seed, epoch), Draws(seed, epoch)
-        self._order = self._of_full_length(seed, epoch)
+        self.order = self._of_full_length(seed, epoch)
         tell_epoch(self.dataset, epoch)
 
     def take(self, indices: Tensor) -> Any:
         """Batch `indices[0]` (int64, 1) of the epoch, as `collate_fn` makes it, on the CPU."""
         self._begin_in_worker()
         number = int(indices[0])
-        keys, draws = self._order.batch(number), self._order.draws_of(number)
+        keys, draws = self.order.batch(number), self.order.draws_of(number)
         with draws_kept():
             if self._whole:
                 return self._joined(self._samples(keys, draws)[0], keys)
@@ -166,13 +170,13 @@ class LoaderRows:
             log.warning(what, *values)
 
     def _why_other_samples(self) -> str:
-        keys, draws = self._order.batch(0)[:1], self._order.draws_of(0)[:1]
+        keys, draws = self.order.batch(0)[:1], self.order.draws_of(0)[:1]
         with draws_kept():
             first, again = (self._samples(keys, draws) for _ in range(2))
         return "" if alike(first, again) else other_sample(self.dataset)
 
     def _why_another_order(self, seed: int) -> str:
-        if follows_its_seed(self._sampler) or self._drawn(seed, 0).same(self._order):
+        if follows_its_seed(self._sampler) or self._drawn(seed, 0).same(self.order):
             return ""
         inner = getattr(self._sampler, "sampler", self._sampler)
         return f"{type(inner).__name__} gives another order when it is asked twice with the same seed, so an epoch cannot be entered midway"

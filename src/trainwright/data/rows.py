@@ -1,20 +1,23 @@
-"""Rows that are ready for the model, addressed by index: tensors in memory, or a map-style dataset."""
+"""Rows by index: what the engine may ask of them, and those that lie in memory or in mapped files."""
 
 from __future__ import annotations
 
+import copy
+import inspect
 import mmap
-import traceback
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, is_dataclass
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Iterator, Mapping, Sequence
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from trainwright.config.errors import FOREIGN, DataError, TrainwrightError
-from trainwright.data.draws import Draws, draws_kept
+from trainwright.config.errors import DataError
+
+if TYPE_CHECKING:
+    from trainwright.data.loader_order import Order
 
 TARGET = "target"
 """The block that is to be predicted, where samples are pairs."""
@@ -25,20 +28,182 @@ RESIDENT = 32 << 20
 READ_AROUND = 64 << 10
 """Bytes that the system maps around a page that is read."""
 
+FEW = 2
+"""Rows of an example."""
 
-@runtime_checkable
-class Rows(Protocol):
-    """Rows by index, as named blocks whose first dimension is the row."""
+CPU = torch.device("cpu")
+
+RENAMED = {"ready": "batched", "sequential": "iterable", "once": "single_pass", "inexact": "why_not_resumable"}
+"""Facts of before, known for one more release."""
+
+
+class Rows:
+    """Rows by index. A class of one's own gives `__len__` and `take`, and says of the facts below what is otherwise with it.
+
+    Everything that the engine may ask of rows is written here, with what holds unless a class says otherwise; nothing else is looked for.
+    """
+
+    batched: bool = False
+    """Whether each row is a whole batch, in an order of its own; a step then takes it as it is."""
+    joins_samples: bool = False
+    """Whether these batches were joined from samples by the batch size that was asked for."""
+    iterable: bool = False
+    """Whether they can only be gone through in order: another place than the next costs passing over those between."""
+    single_pass: bool = False
+    """Whether they can be gone through once, as a generator can."""
+    why_not_resumable: str = ""
+    """Why a run over them cannot be continued bit for bit; empty where it can."""
+    in_memory: bool = False
+    """Whether they lie in memory, so that nothing is gained by reading them ahead."""
+    own_workers: int = 0
+    """Worker processes that they read with by themselves."""
+    asked_workers: int = 0
+    """Worker processes that a loader of a person's own asks for, and that `trainer.loader.workers` begins."""
+    device: torch.device = CPU
+    """Where `take` gives its batches."""
+    dataset: Any = None
+    """What they are read from, where that is an object of a person's own."""
+    names: Sequence[str] | None = None
+    """The names of blocks whose samples are sequences; empty for samples that bring their own, None where that is not known."""
+    order: Order | None = None
+    """The keys of the batches of the epoch that was begun, where a loader's sampler gives them."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in RENAMED:
+            raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+        warnings.warn(f"{type(self).__name__}.{name} is now called {RENAMED[name]}", DeprecationWarning, stacklevel=2)
+        return getattr(self, RENAMED[name])
+
+    @property
+    def resumable(self) -> bool:
+        """Whether a run over them can be continued bit for bit."""
+        return not self.why_not_resumable
 
     def __len__(self) -> int:
-        """How many rows there are."""
+        """How many rows (or batches) there are."""
+        raise NotImplementedError
 
-    def take(self, indices: Tensor) -> dict[str, Tensor]:
-        """The rows at `indices` (int64, b), in that order."""
+    def take(self, indices: Tensor) -> Any:
+        """The rows at `indices` (int64, b), in that order: blocks by name, rows first; of batched rows the one batch at `indices[0]`."""
+        raise NotImplementedError
+
+    def begin_epoch(self, seed: int, epoch: int) -> None:
+        """Take what is random in samples and order from (seed, epoch) from here on; called before every `take`, mostly for nothing."""
+
+    def to(self, device: torch.device) -> Rows:
+        """The same rows on another device for good, where they can move; else themselves."""
+        return self
+
+    def close(self, now: bool = False) -> None:
+        """End what they began: processes, files; by themselves, or `now`."""
+
+    def example(self) -> Any:
+        """A small batch of the first rows, of batched ones the first, to be looked at; it changes nothing that a run reads later."""
+        if not self.batched:
+            self.begin_epoch(0, 0)
+        return self.take(torch.arange(1 if self.batched else min(FEW, len(self))))
+
+    def sizes(self) -> Any:
+        """What each row costs (its length, its pixels: n numbers), where rows or their dataset say so; else None."""
+        told = getattr(self.dataset, "sizes", None)
+        return told() if callable(told) else None
+
+    def largest(self, count: int) -> Any:
+        """The indices of the `count` rows that cost most, where rows or their dataset say so; else None."""
+        told = getattr(self.dataset, "largest", None)
+        return told(count) if callable(told) else None
+
+    def parts(self) -> Iterator[tuple[str, Any]]:
+        """(name, part) of what they read with: dataset, sampler, collate function. Parts that follow the run are found in them."""
+        if self.dataset is not None:
+            yield "dataset", self.dataset
+
+    def describe(self) -> str:
+        """What they are, in a few words."""
+        what = "ready batches" if self.batched else "rows"
+        read = f" of {type(self.dataset).__name__}" if self.dataset is not None else ""
+        return f"{len(self):,} {what}{read}{' in memory' if self.in_memory else ''}"
 
 
-class TensorRows:
+class WrappedRows(Rows):
+    """Rows that are others in all but what a class says: every fact and every method is theirs."""
+
+    def __init__(self, rows: Rows) -> None:
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def take(self, indices: Tensor) -> Any:
+        """As the rows inside."""
+        return self.rows.take(indices)
+
+    def begin_epoch(self, seed: int, epoch: int) -> None:
+        """As the rows inside."""
+        self.rows.begin_epoch(seed, epoch)
+
+    def to(self, device: torch.device) -> Self:
+        """The same round the rows on another device; itself where they stay."""
+        moved = self.rows.to(device)
+        if moved is self.rows:
+            return self
+        again = copy.copy(self)
+        again.rows = moved
+        return again
+
+    def close(self, now: bool = False) -> None:
+        """As the rows inside."""
+        self.rows.close(now)
+
+    def example(self) -> Any:
+        """As the rows inside."""
+        return self.rows.example()
+
+    def sizes(self) -> Any:
+        """As the rows inside."""
+        return self.rows.sizes()
+
+    def largest(self, count: int) -> Any:
+        """As the rows inside."""
+        return self.rows.largest(count)
+
+    def parts(self) -> Iterator[tuple[str, Any]]:
+        """The rows inside."""
+        yield "rows", self.rows
+
+    def describe(self) -> str:
+        """As the rows inside."""
+        return self.rows.describe()
+
+
+FACTS = tuple(Rows.__annotations__)
+for _fact in FACTS:  # all of them, so that a fact that comes to be is no wrapper's to forget
+    setattr(WrappedRows, _fact, property(attrgetter(f"rows.{_fact}")))
+
+
+class Head(WrappedRows):
+    """The first rows of others, at most `most` of them."""
+
+    def __init__(self, rows: Rows, most: int) -> None:
+        super().__init__(rows)
+        self._most = most
+
+    def __len__(self) -> int:
+        return min(len(self.rows), self._most)
+
+    def sizes(self) -> Any:
+        """What each of the first rows costs."""
+        sizes = self.rows.sizes()
+        return None if sizes is None else sizes[: len(self)]
+
+    def largest(self, count: int) -> Any:
+        """Not told of the first rows alone."""
+
+
+class TensorRows(Rows):
     """Rows held as tensors of equal length; taking a batch is one index-select per block. Raises DataError when lengths differ."""
+
+    in_memory = True
 
     def __init__(self, blocks: Mapping[str, Tensor], device: torch.device | None = None) -> None:
         if not blocks:
@@ -66,111 +231,18 @@ class TensorRows:
         return self if device == self.device else TensorRows(self.blocks, device)
 
 
-OF_THE_WHOLE = ("ready", "sequential", "once", "inexact", "workers", "batched", "device", "begin_epoch", "close", "order", "dataset")
-"""What some rows are the same as all of them."""
-
-
-class Head:
-    """The first rows of others, at most `most` of them; what kind of rows they are, and their epochs, is as it was."""
-
-    def __init__(self, rows: Rows, most: int) -> None:
-        self._rows, self._most = rows, most
-
-    def __len__(self) -> int:
-        return min(len(self._rows), self._most)
-
-    def __getattr__(self, name: str) -> Any:
-        if name not in OF_THE_WHOLE:
-            raise AttributeError(name)
-        return getattr(self._rows, name)
-
-    def take(self, indices: Tensor) -> dict[str, Tensor]:
-        """The rows at `indices` (int64, b)."""
-        return self._rows.take(indices)
-
-    def to(self, device: torch.device) -> Head:
-        """The same rows on another device, where they can move."""
-        return Head(self._rows.to(device), self._most) if hasattr(self._rows, "to") else self
-
-
-class DatasetRows:
-    """Rows of a map-style `Dataset`, fetched with `__getitems__` where it has one, joined by `collate` and named by `names`.
-
-    Samples are sequences such as (input, target), or mappings or dataclasses, whose own names are kept; a sample that is none of these
-    counts as one of a single part. `collate` is torch's `default_collate` unless given. What is random within a sample follows from the
-    epoch that was begun and the row's number; for samples fetched together, from the first one's. Raises DataError when a sample cannot
-    be read or joined.
-    """
-
-    def __init__(self, dataset: Any, names: Sequence[str], collate: Callable[[list[Any]], Any] | None = None) -> None:
-        if not hasattr(dataset, "__len__") or not hasattr(dataset, "__getitem__"):
-            kind = type(dataset).__name__
-            raise DataError(f"{kind} has no length or cannot be indexed", fix="give a map-style Dataset with __len__ and __getitem__")
-        self.dataset, self.names, self._collate = dataset, list(names), collate or joined_samples
-        self._in_bulk = fetches_in_bulk(dataset)
-        self._begun, self._draws = (0, 0), Draws(0, 0)
-
-    def begin_epoch(self, seed: int, epoch: int) -> None:
-        """Let what is random within samples come from (seed, epoch, row) from here on; a dataset with `set_epoch` is told the epoch."""
-        if self._begun == (seed, epoch):
-            return
-        self._begun, self._draws = (seed, epoch), Draws(seed, epoch)
-        told = self.dataset
-        while not hasattr(told, "set_epoch") and hasattr(told, "dataset"):
-            told = told.dataset  # within a Subset
-        if hasattr(told, "set_epoch"):
-            told.set_epoch(epoch)
-
-    def __len__(self) -> int:
-        return len(self.dataset)
-
-    def take(self, indices: Tensor) -> dict[str, Tensor]:
-        """The rows at `indices` (int64, b), joined on the CPU."""
-        with draws_kept():
-            return self._taken(indices.tolist())
-
-    def _taken(self, numbers: list[int]) -> dict[str, Tensor]:
-        samples = self._samples(numbers)
-        try:
-            joined = self._collate(samples)
-        except (RuntimeError, TypeError) as error:
-            fix = "give samples of one shape, or a collate function that pads them"
-            where = f"rows {first_of(numbers)}"
-            raise DataError("the samples of a batch cannot be joined", where=where, why=str(error), fix=fix) from error
-        if isinstance(joined, Mapping):
-            return dict(joined)
-        parts = list(joined) if isinstance(joined, tuple | list) else [joined]
-        if len(parts) != len(self.names) or not all(isinstance(part, Tensor) for part in parts):
-            found = ", ".join(type(part).__name__ for part in parts)
-            what = f"a sample should be {len(self.names)} tensors or numbers, but holds: {found}"
-            raise DataError(what, where=f"rows {first_of(numbers)}")
-        return dict(zip(self.names, parts, strict=True))
-
-    def _samples(self, numbers: list[int]) -> list[Any]:
-        at = numbers
-        try:
-            if self._in_bulk:
-                self._draws.row(numbers[0])
-                return list(self.dataset.__getitems__(numbers))
-            samples = []
-            for number in numbers:
-                at = [number]
-                self._draws.row(number)
-                samples.append(self.dataset[number])
-        except TrainwrightError:
-            raise
-        except FOREIGN as error:
-            raise unreadable(at, error) from error
-        return samples
-
-
-def joined_samples(samples: list[Any]) -> Any:
-    """Samples as one batch, by torch's `default_collate`; dataclasses by the names of their fields."""
-    from torch.utils.data import default_collate
-
-    if is_dataclass(samples[0]):
-        samples = [{each.name: getattr(sample, each.name) for each in fields(sample)} for sample in samples]
-    return default_collate(samples)
+def check_rows(rows: Rows, where: str) -> None:
+    """Raises DataError for a class of a person's own that lacks what rows must have, or takes it otherwise."""
+    kind = type(rows)
+    for name, written in (("take", "def take(self, indices)"), ("__len__", "def __len__(self)")):
+        if getattr(kind, name) is getattr(Rows, name):
+            why, fix = f"a class below trainwright.Rows gives its rows by `{name}`", f"write `{written}: …` in {kind.__name__}"
+            raise DataError(f"{kind.__name__} has no {name}", where=where, why=why, fix=fix)
+    try:
+        inspect.signature(rows.take).bind(None)
+    except TypeError:
+        what = f"{kind.__name__}.take{inspect.signature(rows.take)} takes no single argument"
+        raise DataError(what, where=where, fix="write `def take(self, indices): …`; indices is an int64 tensor") from None
 
 
 def names_of(width: int) -> list[str]:
@@ -211,61 +283,7 @@ def recast(batch: Any, wanted: torch.dtype) -> Any:
     return batch
 
 
-def alike(one: Any, other: Any, depth: int = 8) -> bool:
-    """Whether two samples or batches hold the same; what cannot be compared, or lies deeper, counts as the same."""
-    if type(one) is not type(other) or depth == 0:
-        return depth == 0
-    if isinstance(one, Tensor | np.ndarray):
-        return one.dtype == other.dtype and one.shape == other.shape and _equal(one, other)
-    if isinstance(one, Mapping):
-        return one.keys() == other.keys() and all(alike(each, other[name], depth - 1) for name, each in one.items())
-    if isinstance(one, tuple | list):
-        return len(one) == len(other) and all(alike(*pair, depth - 1) for pair in zip(one, other, strict=True))
-    if isinstance(one, str | bytes | int | float | complex):
-        return one == other or one != one
-    return alike(vars(one), vars(other), depth - 1) if hasattr(one, "__dict__") and not callable(one) else True
-
-
-def _equal(one: Any, other: Any) -> bool:
-    if isinstance(one, Tensor):
-        floats = one.is_floating_point() or one.is_complex()
-        return bool(torch.allclose(one, other, rtol=0, atol=0, equal_nan=True) if floats else torch.equal(one, other))
-    return np.array_equal(one, other, equal_nan=one.dtype.kind in "fc")
-
-
-def other_sample(dataset: Any) -> str:
-    """Why a run cannot be resumed exactly when a dataset gives another sample for the same row and seed."""
-    return f"{type(dataset).__name__} gives another sample when a row is read twice with the same seed: it keeps randomness of its own"
-
-
-def fetches_in_bulk(dataset: Any) -> bool:
-    """Whether a dataset fetches a whole batch at once; torch's Subset always could, but does so only where what it is of does."""
-    from torch.utils.data import Subset
-
-    while isinstance(dataset, Subset):
-        dataset = dataset.dataset
-    return hasattr(dataset, "__getitems__")
-
-
-def unreadable(numbers: list[Any], error: BaseException) -> DataError:
-    """What a person is told when the dataset fails: the rows, the error's own last line, and where it was raised."""
-    rows = f"row {numbers[0]}" if len(numbers) == 1 else f"rows {first_of(numbers)}"
-    fix = "mend or leave out the row, or catch the error in the dataset"
-    return DataError("a sample cannot be read", where=rows, why=own_words(error), fix=fix)
-
-
-def own_words(error: BaseException) -> str:
-    """The error's own last line, and where it was raised."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return traceback.format_exception_only(error)[-1].strip() + (f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else "")
-
-
-def first_of(numbers: list[Any]) -> str:
-    """The first five of some rows, for a message."""
-    return ", ".join(map(str, numbers[:5])) + (", …" if len(numbers) > 5 else "")
-
-
-class MappedRows:
+class MappedRows(Rows):
     """Some rows of arrays that lie in memory-mapped files: a batch reads its own rows only.
 
     Pages that were read stay in the page cache but are given back by this process from time to time, so that its own size stays bounded.

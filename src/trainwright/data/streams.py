@@ -21,7 +21,8 @@ from trainwright.data.draws import Draws, draws_kept
 from trainwright.data.ended import DataEnded
 from trainwright.data.loader_rows import chain, seed_for, tell_epoch
 from trainwright.data.loader_workers import end_workers, see_deaths_when_asked
-from trainwright.data.rows import alike, as_blocks, joined_samples, own_words, recast
+from trainwright.data.rows import Rows, as_blocks, recast
+from trainwright.data.samples import alike, joined_samples, own_words
 
 log = logging.getLogger("trainwright.data")
 
@@ -153,7 +154,7 @@ def _leaves(item: Any) -> Iterator[Any]:
         yield item
 
 
-class StreamRows:
+class StreamRows(Rows):
     """Batches taken in order from data without an index; another place than the next is reached by beginning again and passing over.
 
     An item is a batch as it is (`batched`), or a sample, of which `batch_size` are joined. Without a length, data for a run of `max_steps`
@@ -162,9 +163,8 @@ class StreamRows:
     DataEnded when a generator ends.
     """
 
-    ready = True
-    sequential = True
-    workers = 0
+    batched = True
+    iterable = True
 
     def __init__(
         self,
@@ -183,7 +183,7 @@ class StreamRows:
         self.dataset, self._passes, self._wanted = data, Passes(data), wanted
         self._batch_size, self._split, self._where = batch_size, split, where
         self._begun, self._at, self._again = (seed, 0), 0, 0
-        self.once = self._passes.once
+        self.single_pass, self.own_workers = self._passes.once, self._passes.workers
         self._running: Pass | None = None
         self._last: tuple[int, list[Any]] | None = None
         self._first_batch: Any = None
@@ -193,9 +193,9 @@ class StreamRows:
             raise self._read_once()
         self._first_items: dict[tuple[int, int], Any] = {}
         first = self._first()
-        self.batched = self._decided(first, batched)
+        self.joins_samples = not self._decided(first, batched)
         why = "a generator is read once: a run over it continues exactly only when the same one is made again, and passed over"
-        self.inexact = why if self.once else ""
+        self.why_not_resumable = why if self.single_pass else ""
         known = self._said_batches()
         self._continuous = known is None and max_steps is not None and split == "train"
         self._length = int(max_steps or 0) if self._continuous else known if known is not None else self._counted()
@@ -203,10 +203,13 @@ class StreamRows:
     def __len__(self) -> int:
         return self._length
 
-    @property
-    def own_workers(self) -> int:
-        """Worker processes of the loader itself."""
-        return self._passes.workers
+    def parts(self) -> Iterator[tuple[str, Any]]:
+        """What is gone through."""
+        yield "data", self._passes.data
+
+    def describe(self) -> str:
+        """How many batches, of what."""
+        return f"{len(self):,} batches of a {self._passes.kind}, in their order"
 
     def begin_epoch(self, seed: int, epoch: int) -> None:
         """Take what is random from (seed, epoch) from here on, from the first batch again; the data are told the epoch."""
@@ -227,10 +230,10 @@ class StreamRows:
                     self._items()
                 self._last = (number, self._items())
             items = self._last[1]
-            return recast(self._own(items[0], number) if self.batched else self._joined(items), self._wanted)
+            return recast(self._joined(items) if self.joins_samples else self._own(items[0], number), self._wanted)
 
     def _may_be_given_again(self, number: int) -> bool:
-        return self.once or not self.batched or number == 0
+        return self.single_pass or self.joins_samples or number == 0
 
     def _own(self, batch: Any, number: int) -> Any:
         """The batch itself; of the first one a copy, since a trial before step 1, which may change what it is given, takes it too."""
@@ -245,7 +248,7 @@ class StreamRows:
             self._first_batch = self.take(torch.tensor([0]))
         return self._own(self._first_batch, 0)
 
-    def close(self) -> None:
+    def close(self, now: bool = False) -> None:
         """End the pass, and with it a loader's worker processes, also those that hang."""
         if self._running is not None:
             end_workers(self._running.iterator)
@@ -254,7 +257,7 @@ class StreamRows:
     def _items(self) -> list[Any]:
         """The items of the next batch, of a new pass where this one is over."""
         running = self._running or self._begin_pass()
-        items = list(islice(running, 1 if self.batched else self._batch_size))
+        items = list(islice(running, self._batch_size if self.joins_samples else 1))
         if not items:
             items = self._from_the_beginning()
         self._at += 1
@@ -268,7 +271,7 @@ class StreamRows:
             what = "the %s data ended after %d batches of epoch %d, which has %d by their length: they are begun again to fill it"
             log.warning(what, self._split, self._at, self._begun[1], self._length)
         self._again += 1
-        items = list(islice(self._begin_pass(), 1 if self.batched else self._batch_size))
+        items = list(islice(self._begin_pass(), self._batch_size if self.joins_samples else 1))
         if not items:
             fix = "give an object whose __iter__ begins anew, or a function that makes the iterator"
             why = "nothing came when they were begun again"
@@ -334,14 +337,14 @@ class StreamRows:
 
     def _said_batches(self) -> int | None:
         said = self._passes.said_length()
-        return said if said is None or self.batched else -(-said // self._batch_size)
+        return -(-said // self._batch_size) if said is not None and self.joins_samples else said
 
     def _counted(self) -> int:
         """How many batches the pass that was begun gives; its items are the first epoch's where they are few enough to be kept."""
         began = said = time.monotonic()
         log.info("the %s data have no length: they are counted by one pass", self._split)
         counting, kept, room, items = self._running or self._begin_pass(), list[Any](), KEPT, 0
-        wanted = None if self._limit is None else self._limit * (1 if self.batched else self._batch_size)
+        wanted = None if self._limit is None else self._limit * (self._batch_size if self.joins_samples else 1)
         with draws_kept():
             for item in islice(counting, wanted):
                 items, room = items + 1, room - size_of(item)
@@ -350,7 +353,7 @@ class StreamRows:
                 if time.monotonic() - said > PATIENCE:
                     said = time.monotonic()
                     log.warning("still counting the %s data: %d items; if they have no end, give max_steps", self._split, items)
-        batches = items if self.batched else -(-items // self._batch_size)
+        batches = -(-items // self._batch_size) if self.joins_samples else items
         log.info("the %s data: %d items, %d batches, counted in %.1f s", self._split, items, batches, time.monotonic() - began)
         self._told = self._told or items == wanted  # that more may follow is as it was asked for
         if len(kept) == items and not self._passes.follows:

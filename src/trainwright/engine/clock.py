@@ -29,6 +29,11 @@ class Phase(Enum):
     EVALUATING = "evaluating"
     """A split is measured: nothing of the training changes, and the evaluation is done again where the run continues."""
 
+    @property
+    def is_of_one_step(self) -> bool:
+        """Whether the session's state is that of one step, so that it may be saved and continued from."""
+        return self in (Phase.BETWEEN_STEPS, Phase.EVALUATING)
+
 
 @dataclass
 class Clock:

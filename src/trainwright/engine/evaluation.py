@@ -15,7 +15,6 @@ from trainwright.data.rows import Rows
 from trainwright.engine.callbacks.base import Listeners
 from trainwright.engine.interrupt import Interrupts, Waited, WaitedTooLong, too_late
 from trainwright.engine.outputs import in_float32
-from trainwright.engine.pieces import is_ready
 from trainwright.engine.randomness import device_generator
 from trainwright.engine.recovery import out_of_memory
 from trainwright.engine.system import Batch, Loss, StepContext, System, rows_in, to_device
@@ -91,7 +90,7 @@ class Summing:
         self.metric.update(outputs, batch)
         if not vars(self.system).get("_said_held"):
             vars(self.system)["_said_held"] = True
-            count = len(self.rows) * (rows_in(batch) if is_ready(self.rows) else 1)
+            count = len(self.rows) * (rows_in(batch) if self.rows.batched else 1)
             held = self.metric.memory_of(count)
             if held:
                 log.info("%s", held)
@@ -214,8 +213,8 @@ def walk(
     """
     context = StepContext(0, 0, 0.0, device_generator(device))
     step = step or (lambda batch: system.evaluation_step(batch, context))
-    start, size, index = 0, 1 if is_ready(rows) else batch_size, 0
-    if is_ready(rows) and hasattr(rows, "begin_epoch"):
+    start, size, index = 0, 1 if rows.batched else batch_size, 0
+    if rows.batched:
         rows.begin_epoch(0, 0)
     with eval_mode(system):  # type: ignore[arg-type]
         while start < len(rows):
@@ -232,7 +231,7 @@ def walk(
                 continue
             for hook in after:
                 hook(batch, index, outputs)
-            if not index and getattr(system, "own_metrics", False) and not is_ready(rows):
+            if not index and getattr(system, "own_metrics", False) and not rows.batched:
                 check_rows(outputs, rows_in(batch))
             take_in(in_float32(outputs), batch)
             index, start = index + 1, start + size

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from trainwright.data.rows import Rows, TensorRows
+from trainwright.data.rows import Rows, WrappedRows
 from trainwright.engine.interrupt import WaitedTooLong, Waits, too_late
 from trainwright.engine.loader_options import LoaderOptions
-from trainwright.engine.pieces import batch_of, is_ready, order_of
+from trainwright.engine.pieces import batch_of, order_of
 from trainwright.engine.plan import Plan
 from trainwright.engine.system import Batch
 
@@ -29,10 +29,9 @@ class Feed:
         """`waits`: told when batches are waited for."""
         self._rows, self._options, self._seed = rows, options, seed
         self._waits = Waits() if waits is None else waits
-        self._in_memory = isinstance(rows, TensorRows)
+        self._in_memory = rows.in_memory
         self._pin = bool(options.pin) and device.type == "cuda"
-        self._ahead = bool(options.workers) and not self._in_memory and not getattr(rows, "sequential", False)
-        self._begins = hasattr(rows, "begin_epoch")
+        self._ahead = bool(options.workers) and not self._in_memory and not rows.iterable
         self._workers: Workers | None = None
         self._shape: tuple[int, ...] = ()
         self._in_order: list[InOrder] = []
@@ -40,10 +39,13 @@ class Feed:
             from trainwright.engine.worker_checks import check_beginning
 
             check_beginning(rows, options)
-        elif options.workers and getattr(rows, "sequential", False):
-            log.info("the training rows come one after the other: trainer.loader.workers starts none; a DataLoader's own are used")
+        elif options.workers and rows.iterable:
+            log.info("%s: trainer.loader.workers starts none; a DataLoader's own are used", rows.describe())
         elif options.workers:
-            log.info("the training rows lie in memory: no data workers are needed, none are started")
+            log.info("%s: no data workers are needed, none are started", rows.describe())
+        elif rows.asked_workers:
+            asked = rows.asked_workers
+            log.warning("num_workers=%d of the DataLoader starts none: trainer.loader.workers=%d reads its batches ahead", asked, asked)
 
     def take(self, indices: Tensor, plan: Plan, batch_number: int) -> Batch:
         """The rows at `indices` (int64, b), which are this batch of `plan`; with workers, those of the batches after it follow."""
@@ -58,12 +60,11 @@ class Feed:
     @property
     def reading_elsewhere(self) -> int:
         """How many worker processes read the training rows; 0 where they are read in this one."""
-        return self._options.workers if self._ahead else int(getattr(self._rows, "own_workers", 0))
+        return self._options.workers if self._ahead else self._rows.own_workers
 
     def again(self, indices: Tensor, plan: Plan, batch_number: int) -> Batch:
         """The same batch taken in this process, out of turn."""
-        if self._begins:
-            self._rows.begin_epoch(self._seed, plan.epoch_of(batch_number))  # type: ignore[attr-defined]
+        self._rows.begin_epoch(self._seed, plan.epoch_of(batch_number))
         if self._in_memory:
             return batch_of(self._rows, indices)
         try:
@@ -72,20 +73,20 @@ class Feed:
         except WaitedTooLong:
             raise too_late("training", batch_number, indices.tolist(), self._waits.limit) from None
 
-    def in_order(self, rows: Any) -> Any:
+    def in_order(self, rows: Rows) -> Rows:
         """Rows that will be read in their order, by workers where there are any."""
-        if not self._options.workers or rows is None or isinstance(rows, TensorRows) or is_ready(rows):
+        if not self._options.workers or rows.in_memory or rows.batched:
             return rows
         self._in_order.append(InOrder(rows, self._options, pin=self._pin, waits=self._waits))
         return self._in_order[-1]
 
     def close(self, now: bool = False) -> None:
         """End all workers: by themselves, or `now`."""
-        for each in (self._workers, *self._in_order):
-            if each is not None:
-                each.close(now)
-        if hasattr(self._rows, "close"):
-            self._rows.close()
+        if self._workers is not None:
+            self._workers.close(now)
+        for each in self._in_order:
+            each.end(now)
+        self._rows.close(now)
         self._workers = None
 
     def _begin(self, plan: Plan, batch_number: int) -> None:
@@ -119,16 +120,14 @@ def batches_from(plan: Plan, rows: Rows, seed: int, batch_number: int) -> Iterat
             batch_number += 1
 
 
-class InOrder:
+class InOrder(WrappedRows):
     """Rows that are read from the first to the last over and over, taken ahead of time by workers that wait between the passes."""
 
     def __init__(self, rows: Rows, options: LoaderOptions, *, pin: bool, waits: Waits) -> None:
-        self.rows, self._options, self._pin, self._waits = rows, options, pin, waits
+        super().__init__(rows)
+        self._options, self._pin, self._waits = options, pin, waits
         self._workers: Workers | None = None
         self._next = self._size = 0
-
-    def __len__(self) -> int:
-        return len(self.rows)
 
     def take(self, indices: Tensor) -> Batch:
         """The rows at `indices` (int64, b): from workers where they follow those before, else taken here."""
@@ -139,16 +138,21 @@ class InOrder:
         if first == 0 and size < len(self):  # of one batch nothing can be taken ahead
             self._begin(size)
         if self._workers is None or first != self._next or end != min(first + self._size, len(self)):
-            self.close()
+            self.end()
             return self.rows.take(indices)
         self._next = end
         return self._workers.take(first)
 
-    def close(self, now: bool = False) -> None:
+    def end(self, now: bool = False) -> None:
         """End the workers: by themselves, or `now`."""
         if self._workers is not None:
             self._workers.close(now)
         self._workers = None
+
+    def close(self, now: bool = False) -> None:
+        """End the workers, and what the rows began."""
+        self.end(now)
+        super().close(now)
 
     def _begin(self, size: int) -> None:
         from trainwright.engine.workers import Request, Workers
@@ -162,6 +166,6 @@ class InOrder:
             for first in range(start, len(self), size):
                 yield Request(first, None, torch.arange(first, min(first + size, len(self))).numpy())
 
-        self.close()
+        self.end()
         self._size = size
         self._workers = Workers(self.rows, self._options, 0, line, 0, pin=self._pin, name="evaluated", waits=self._waits)

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from trainwright.config.errors import Interrupted
 from trainwright.data.loader_rows import chain
-from trainwright.data.rows import TensorRows
+from trainwright.data.rows import Rows, TensorRows
+from trainwright.engine.feed import InOrder
 from trainwright.engine.interrupt import Waited, requeue
-from trainwright.engine.pieces import is_ready
 
 if TYPE_CHECKING:
     from trainwright.engine.session import Session
@@ -35,13 +35,13 @@ PLAIN = {str, bytes, int, float, complex, type(None)}
 
 def know_data(session: Session) -> None:
     """Take the numbers of the data of a run, once, before its first step. Raises Interrupted for a signal while they are read."""
-    validation = getattr(session.validation, "rows", session.validation)
+    validation = session.validation.rows if isinstance(session.validation, InOrder) else session.validation
     try:
         with session.interrupts.waits:
             ahead = session.config.loader.workers > 0
             found = {"order": order_number(session.train)}
             for name, rows, seed in (("first_rows", session.train, session.seed), ("validation_rows", validation, 0)):
-                by_workers = ahead and not isinstance(rows, TensorRows) and rows is not None and not is_ready(rows)
+                by_workers = ahead and rows is not None and not rows.in_memory and not rows.batched
                 # under a name of its own: with other workers a continued run takes another number, which is not compared
                 found[f"{name}_of_workers" if by_workers else name] = "" if rows is None else rows_number(rows, seed, by_workers)
     except Waited:
@@ -51,22 +51,21 @@ def know_data(session: Session) -> None:
     session.data_numbers = {name: number for name, number in found.items() if number}
 
 
-def rows_number(rows: Any, seed: int, by_workers: bool = False) -> str:
+def rows_number(rows: Rows, seed: int, by_workers: bool = False) -> str:
     """A number for rows from the first to the last, drawn as the first epoch draws them; nothing where they are not the same each time.
 
     Of data that are read in one direction only, or by workers, it is for the first ones, of a loader for its first batch and its last.
     """
     if isinstance(rows, TensorRows):
         return digest_of(rows.blocks if bytes_of(rows) <= WHOLE else rows.take(spread(len(rows), SPREAD)))
-    follows = any(hasattr(each, "update_step") for each in chain(getattr(rows, "dataset", None)))
-    differing = getattr(rows, "inexact", "") and not getattr(rows, "once", False)  # a generator is to be made again just as it was
+    follows = any(hasattr(each, "update_step") for each in chain(rows.dataset))
+    differing = not rows.resumable and not rows.single_pass  # a generator is to be made again just as it was
     if differing or follows or not len(rows):
         return ""
-    if hasattr(rows, "begin_epoch"):
-        rows.begin_epoch(seed, 0)
-    if hasattr(rows, "example"):
+    rows.begin_epoch(seed, 0)
+    if rows.iterable:
         return digest_of(rows.example())
-    if not is_ready(rows):
+    if not rows.batched:
         return digest_of(rows.take(torch.arange(min(FIRST, len(rows))) if by_workers else spread(len(rows), READ)))
     ends = spread(len(rows), 2) if order_number(rows) else [0]  # an order that is not a loader's own is read from its beginning
     return digest_of([rows.take(torch.tensor([place])) for place in ends])
@@ -82,10 +81,10 @@ def spread(rows: int, most: int) -> Tensor:
     return torch.linspace(0, rows - 1, min(rows, most), dtype=torch.float64).round().long()
 
 
-def order_number(rows: Any) -> str:
+def order_number(rows: Rows) -> str:
     """A number for the keys of the first epoch's batches, where a loader's sampler gives them; nothing for an order that is ours."""
-    order = getattr(rows, "order", None)
-    return "" if order is None or getattr(rows, "sequential", False) else digest_of([order.keys, order.ends])
+    order = rows.order
+    return "" if order is None or rows.iterable else digest_of([order.keys, order.ends])
 
 
 def digest_of(value: Any) -> str:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from trainwright.config.errors import FOREIGN
+from trainwright.data.rows import Rows
 from trainwright.engine.system import StepContext
 
 log = logging.getLogger("trainwright.engine")
@@ -25,8 +26,8 @@ INSIDE = "_registered_parts"
 METHODS = ("update_step", "update_step_end")
 FEW = 64
 """Entries of a list in data that are looked at; a longer one is of samples."""
-HELD = ("_collate", "_passes", "_rows", "_sampler", "base_sampler", "batch_sampler", "collate_fn", "data", "dataset", "rows", "sampler")
-"""Where loaders, samplers and the engine's own rows hold what they read from."""
+HELD = ("base_sampler", "batch_sampler", "collate_fn", "data", "dataset", "rows", "sampler")
+"""Where loaders, samplers and datasets hold what they read from."""
 
 
 def followers(root: Any, name: str = "") -> Iterator[tuple[str, Any]]:
@@ -140,6 +141,8 @@ def _below_in_data(part: Any, path: str, seen: set[int]) -> Iterator[tuple[str, 
 
 def _held(part: Any) -> Iterator[tuple[str, Any]]:
     """What a loader, dataset, sampler, function or wrapper holds that data may be in."""
+    if isinstance(part, Rows):
+        yield from part.parts()
     if isinstance(part, MethodType):
         yield "self", part.__self__
     elif isinstance(part, partial):

@@ -38,10 +38,10 @@ def say_inexact_pieces(session: Session) -> None:
     may_heal = session.device.type != "cpu" and session.config.recovery.out_of_memory == "heal"
     if (
         session.manual
-        or (plan.ready and getattr(session.train, "order", None) is None)
+        or (plan.ready and session.train.order is None)
         or not (in_use or may_heal)
         or plan.batch_size < 2
-        or getattr(session.train, "once", False)
+        or session.train.single_pass
     ):
         return
     if getattr(getattr(session.system, "criterion", None), "inexact", ""):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from trainwright.config.errors import FOREIGN
 from trainwright.engine.callbacks.base import Hooks
 from trainwright.engine.loop import gradient, update
 from trainwright.engine.pieces import order_of
@@ -42,7 +43,7 @@ def write_nan_report(session: Session, batch_number: int) -> str:
         path = session.saver.store.folder.parent / FILE
         with whole_file(path) as temporary:
             temporary.write_text(json.dumps(finding, indent=1) + "\n", encoding="utf-8")
-    except Exception as error:  # a diagnosis must not hide what it is about
+    except FOREIGN as error:  # the system runs once more: what it raises must not hide what this is about
         log.debug("the NaN report ended early", exc_info=True)
         finding["ended"] = str(error)
     return sentence(finding)

@@ -28,7 +28,6 @@ from trainwright.engine.modes import Active
 from trainwright.engine.monitor import Best, Monitor
 from trainwright.engine.own_optimizers import OwnOptimizers
 from trainwright.engine.parts import Parts
-from trainwright.engine.pieces import is_ready
 from trainwright.engine.position import Position
 from trainwright.engine.precision import Precision
 from trainwright.engine.progress import progress
@@ -88,7 +87,7 @@ class Opening:
         system.to(self.device)
         if not system.training:
             system.train()
-        made = self.assembly(system, len(train), validated, is_ready(train))
+        made = self.assembly(system, len(train), validated, train.batched)
         if self.console is not False:
             made.say(made.groups())
         return made
@@ -100,7 +99,7 @@ class Opening:
         keep = max(config.checkpoint.keep_best, config.average_best)
         saving = config.checkpoint.model_copy(update={"keep_best": keep})
         averaging = config.ema is not None or config.swa is not None
-        train = self.placed(train)
+        train = train.to(device)
         feed = Feed(train, config.loader, self.seed, device, interrupts.waits)
         precision = Precision(config.precision, device)
         measures_norm = config.clip.any or config.recovery.not_finite == "skip"
@@ -121,9 +120,9 @@ class Opening:
             growth=made.growth(),
             spikes=None if config.recovery.loss_spike is None else SpikeWatch(config.recovery.loss_spike),
             train=train,
-            order_device=getattr(train, "device", torch.device("cpu")),
+            order_device=train.device,
             feed=feed,
-            validation=feed.in_order(self.placed(validation)),
+            validation=None if validation is None else feed.in_order(validation.to(device)),
             evaluation_batch_size=config.evaluation_batch_size,
             followers=Followers(system, train),
             monitor=made.monitor,
@@ -154,10 +153,6 @@ class Opening:
         if attach is not None:
             attach(session)
         return session
-
-    def placed(self, rows: Any) -> Any:
-        """Rows on the device for good, where they can move."""
-        return rows.to(self.device) if hasattr(rows, "to") else rows
 
     def asked(self) -> list[Callback]:
         """The callbacks of the configuration, made. Raises ConfigError for one, there or given, that is none."""

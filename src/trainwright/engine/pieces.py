@@ -8,6 +8,9 @@ import torch
 from torch import Tensor
 
 from trainwright.data.order import epoch_order
+from trainwright.data.rows import Head, Rows
+from trainwright.engine.config import TrainerConfig
+from trainwright.engine.plan import automatic_batch_size
 from trainwright.engine.system import Batch
 
 
@@ -15,19 +18,22 @@ class Pieces(list[Any]):
     """Whole batches that make one step, each a micro-batch."""
 
 
-def is_ready(rows: Any) -> bool:
-    """Whether each row is a whole batch, in an order of its own."""
-    return bool(getattr(rows, "ready", False))
+def limited(rows: Rows, config: TrainerConfig) -> Rows:
+    """The rows of the first `limit_batches` batches; all of them without a limit."""
+    if config.limit_batches is None:
+        return rows
+    size = config.batch_size if isinstance(config.batch_size, int) else automatic_batch_size(len(rows))
+    return Head(rows, config.limit_batches * (1 if rows.batched else size))
 
 
-def order_of(rows: Any, seed: int, epoch: int, n: int) -> Tensor:
+def order_of(rows: Rows, seed: int, epoch: int, n: int) -> Tensor:
     """The order of an epoch (int64, n): a permutation, or as they come where rows are ready batches."""
-    return torch.arange(n) if is_ready(rows) else epoch_order(seed, epoch, n)
+    return torch.arange(n) if rows.batched else epoch_order(seed, epoch, n)
 
 
-def batch_of(rows: Any, indices: Tensor) -> Batch:
+def batch_of(rows: Rows, indices: Tensor) -> Batch:
     """The rows at `indices` (int64, b) as one batch; several ready batches as pieces of one step."""
-    if not is_ready(rows):
+    if not rows.batched:
         return rows.take(indices)
     found = [rows.take(indices[place : place + 1]) for place in range(len(indices))]
     return found[0] if len(found) == 1 else Pieces(found)

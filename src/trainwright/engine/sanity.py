@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from trainwright.data.rows import Head
 from trainwright.engine.evaluation import Summing, computed, metric_of, walk_split, with_logged
-from trainwright.engine.pieces import is_ready
+from trainwright.engine.feed import InOrder
 
 if TYPE_CHECKING:
     from trainwright.engine.session import Session
@@ -21,8 +21,8 @@ def sanity_check(session: Session) -> None:
     measures = getattr(system, "own_metrics", False)
     for hook in hooks.on_sanity_check_start:
         hook(session, system)
-    rows = getattr(session.validation, "rows", session.validation)
-    head = Head(rows, batches * (1 if is_ready(rows) else size))  # too few for workers
+    rows = session.validation.rows if isinstance(session.validation, InOrder) else session.validation
+    head = Head(rows, batches * (1 if rows.batched else size))  # too few for workers
     with session.timing.phase("evaluate"):
         metric = metric_of(system)
         walk_split(session, head, "validation", Summing(system, metric, rows))

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-import traceback
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
@@ -128,15 +127,3 @@ def copied(tensors: Mapping[str, Tensor], room: Weights) -> Weights:
 def refused(step: int, error: OSError) -> None:
     """Say that the disk refused a checkpoint."""
     log.warning("no checkpoint at step %d: %s; the ones before are untouched, training goes on", step, error.strerror or error)
-
-
-def where_raised(error: BaseException) -> Literal["between", "evaluation", "elsewhere"]:
-    """Where an error ended the training: between two steps, while a boundary evaluated, or where the state is of neither step."""
-    from trainwright.engine import boundary, evaluation, loop
-
-    codes = {frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)}
-    if loop.train.__code__ not in codes or loop.train_step.__code__ in codes:
-        return "elsewhere"
-    if boundary.boundary.__code__ in codes:
-        return "evaluation" if evaluation.metrics_of.__code__ in codes else "elsewhere"
-    return "between"

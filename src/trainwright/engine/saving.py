@@ -19,7 +19,8 @@ from trainwright.checkpoint.retention import BeforeRow, BestK, LastK, Permanent,
 from trainwright.checkpoint.snapshot import Snapshot, SnapshotMemory, TensorFiles, Torn, size_of
 from trainwright.checkpoint.store import Checkpoint, CheckpointStore
 from trainwright.checkpoint.writer import all_of, json_bytes
-from trainwright.config.errors import Interrupted
+from trainwright.config.errors import FOREIGN, Interrupted
+from trainwright.engine.clock import Phase
 from trainwright.engine.interval import Interval
 from trainwright.engine.plan import Plan
 from trainwright.engine.recovery import out_of_memory
@@ -31,7 +32,6 @@ from trainwright.engine.save_order import (
     only_the_step_changes,
     refused,
     tensors_of,
-    where_raised,
     writing_from,
 )
 from trainwright.engine.state import EVALUATED, SYSTEM, Weights, evaluated_weights, restore, state_of
@@ -387,16 +387,15 @@ class Saver:
         if session.parts.world.size > 1:
             return  # the others are not at this place, and would be waited for
         left_at_once = isinstance(error, Interrupted) or session.interrupts.requested
-        place = where_raised(error)
-        if left_at_once or not self.config.on_exception or session.step == 0 or place == "elsewhere":
+        if left_at_once or not self.config.on_exception or session.step == 0 or not session.clock.phase.is_of_one_step:
             return
         try:
             self.wait()
             if self._saved_step == session.step:
                 return
             check_now(session)
-            session.boundary_pending = session.boundary_pending or place == "evaluation"
+            session.boundary_pending = session.boundary_pending or session.clock.phase is Phase.EVALUATING
             if self.save(session, wait=True):
                 log.warning("saved at step %d before an error ended the run", session.step)
-        except Exception as second:
+        except FOREIGN as second:  # hooks of others are asked what they save: what they raise must not hide the error that came first
             log.warning("not saved at step %d: %s", session.step, second, exc_info=True)

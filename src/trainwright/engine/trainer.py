@@ -6,13 +6,14 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 import torch
 from torch import Tensor
 
 from trainwright.config.errors import ConfigError
-from trainwright.data.rows import Head, Rows
+from trainwright.data.adopted_rows import as_rows
+from trainwright.data.rows import Rows
 from trainwright.engine.beginning import begin, say_untold
 from trainwright.engine.boundary import leave
 from trainwright.engine.callbacks import Callback
@@ -26,8 +27,8 @@ from trainwright.engine.measuring import measure, predict
 from trainwright.engine.online import one_pass
 from trainwright.engine.opening import Opening
 from trainwright.engine.own_optimizers import OwnOptimizers, say_decayed
-from trainwright.engine.pieces import is_ready
-from trainwright.engine.plan import Plan, automatic_batch_size
+from trainwright.engine.pieces import limited
+from trainwright.engine.plan import Plan
 from trainwright.engine.result import FitResult, finish
 from trainwright.engine.sanity import sanity_check
 from trainwright.engine.session import Session
@@ -121,12 +122,13 @@ class Trainer:
         before the first step, NotFinite while training, Interrupted after a signal once the run was saved.
         """
         ensure_together(self.world)
+        train = limited(as_rows(train, "Trainer.fit(train)"), self.config)
+        validation, test = (None if rows is None else limited(as_rows(rows, "Trainer.fit"), self.config) for rows in (validation, test))
         validation = validation if validation is not None and len(validation) else None
-        train, validation, test = (limited(rows, self.config) for rows in (train, validation, test))
-        self.check(system, len(train), 0 if validation is None else len(validation), is_ready(train))
+        self.check(system, len(train), 0 if validation is None else len(validation), train.batched)
         config = self.config
         try:
-            limit = None if getattr(train, "sequential", False) else config.loader.timeout  # to pass over batches may take long
+            limit = None if train.iterable else config.loader.timeout  # to pass over batches may take long
             seconds = None if limit is None else limit.seconds
             speaking = rank_0_speaks(self.world)
             with speaking, surroundings(config, system, self.device) as active, Interrupts(seconds, self.world) as interrupts:
@@ -156,7 +158,7 @@ class Trainer:
         except EvaluationInterrupted:
             leave(session)
         run_loop(session)
-        result = finish(session, parts.feed.in_order(self.opening.placed(test)), run)
+        result = finish(session, None if test is None else parts.feed.in_order(test.to(self.device)), run)
         for hook in parts.hooks.on_fit_end:
             hook(session, parts.system)
         return result
@@ -170,12 +172,13 @@ class Trainer:
         return self._measured(system, rows, "test", "test")
 
     def _measured(self, system: System, rows: Rows, split: str, stage: str) -> dict[str, float]:
-        rows = limited(rows, self.config)
+        rows = limited(as_rows(rows, f"Trainer.{stage}"), self.config)
         with surroundings(self.config, system, self.device), Interrupts() as interrupts, told_when_stopped(interrupts):
             return measure(self._alone(system, rows, stage, interrupts), split)
 
     def predict(self, system: System, rows: Rows) -> dict[str, Tensor]:
         """What `system.predict_step` gives for `rows`, joined in their order, through the predict hooks; writes nothing."""
+        rows = as_rows(rows, "Trainer.predict")
         with surroundings(self.config, system, self.device), Interrupts() as interrupts, told_when_stopped(interrupts):
             return predict(self._alone(system, rows, "predict", interrupts))
 
@@ -185,11 +188,12 @@ class Trainer:
         A later call goes on with the optimizer's state and the step count of this one. Writes nothing.
         """
         ensure_together(self.world)
+        rows = as_rows(rows, "Trainer.train_online")
         with surroundings(self.config, system, self.device), Interrupts() as interrupts:
             if self._online is None or self._online.parts.system is not system:
                 self._online = self._alone(system, rows, "fit", interrupts)
             self._online.parts = replace(self._online.parts, interrupts=interrupts)
-            return one_pass(self._online, self.opening.placed(rows), self.config)
+            return one_pass(self._online, rows.to(self.device), self.config)
 
     def _alone(self, system: System, rows: Rows, stage: str, interrupts: Interrupts) -> Session:
         """A session without a run, at the place of the weights that were loaded."""
@@ -203,11 +207,3 @@ class Trainer:
         for each in self.cautions:
             log.warning("%s", each)
         self.cautions = []
-
-
-def limited(rows: Any, config: TrainerConfig) -> Any:
-    """The rows of the first `limit_batches` batches; all of them without a limit."""
-    if rows is None or config.limit_batches is None:
-        return rows
-    size = config.batch_size if isinstance(config.batch_size, int) else automatic_batch_size(len(rows))
-    return Head(rows, config.limit_batches * (1 if is_ready(rows) else size))

@@ -58,7 +58,7 @@ def unguarded(script: Path) -> bool:
 
 def not_picklable(rows: Rows, error: BaseException) -> ConfigError:
     """The error that names the attribute of the dataset which cannot go to another process."""
-    path, value, why = culprit(getattr(rows, "dataset", rows), "dataset", error)
+    path, value, why = culprit(rows if rows.dataset is None else rows.dataset, "dataset", error)
     kind = value.__qualname__ if isinstance(value, type) or hasattr(value, "__qualname__") else type(value).__qualname__
     return ConfigError(
         f"the dataset cannot be sent to workers: {path} ({kind}) cannot be pickled",

@@ -22,7 +22,8 @@ from torch.utils.data import DataLoader, Dataset
 from torch.utils.data._utils import signal_handling
 
 from trainwright.config.errors import FOREIGN, DataError, TrainwrightError
-from trainwright.data.rows import Rows, unreadable
+from trainwright.data.rows import Rows
+from trainwright.data.samples import unreadable
 from trainwright.engine.interrupt import LISTENED, UNLESS_TAKEN, WaitedTooLong, Waits, too_late
 from trainwright.engine.loader_options import LoaderOptions
 from trainwright.engine.pieces import batch_of
@@ -92,7 +93,7 @@ class Asked(Dataset[Any]):
 
 def taken(rows: Rows, request: Request, seed: int) -> Batch:
     """The batch of a request, with the randomness of its epoch."""
-    if request.epoch is not None and hasattr(rows, "begin_epoch"):
+    if request.epoch is not None:
         rows.begin_epoch(seed, request.epoch)
     return batch_of(rows, torch.from_numpy(request.rows))
 

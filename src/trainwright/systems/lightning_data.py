@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from trainwright.config.errors import ConfigError
-from trainwright.data.rows import TensorRows
+from trainwright.data.rows import Rows
 from trainwright.engine.system import to_device
 from trainwright.systems.lightning_methods import overridden
 
@@ -58,12 +58,11 @@ def _several(count: int, where: str) -> ConfigError:
     return ConfigError(f"there are {count} loaders for one split", where=where, why=why, fix=fix)
 
 
-def given_by_place(data: Any, rows: Any) -> bool:
+def given_by_place(data: Any, rows: Rows | None) -> bool:
     """Whether the samples of `data` are (x, y, …) by place, as a module of Lightning's wants them, and only `rows` names their parts."""
-    if data is rows or isinstance(data, Mapping):
+    if rows is None or data is rows or isinstance(data, Mapping):
         return False
-    names = getattr(rows, "names", None)  # none for samples that bring their own
-    return bool(names) if names is not None else isinstance(rows, TensorRows)
+    return bool(rows.names) if rows.names is not None else rows.in_memory
 
 
 def by_place(batch: Any) -> Any:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from trainwright.config.errors import ConfigError, TrainwrightError, did_you_mean
+from trainwright.data.rows import Rows
 from trainwright.engine.config import TrainerConfig
 from trainwright.engine.plan import Plan
 from trainwright.engine.session import Session
@@ -378,5 +379,5 @@ class LightningTrainer:
         print(*arguments, **named)
 
 
-def _batches(rows: Any, size: int) -> int:
-    return 0 if rows is None else len(rows) if getattr(rows, "ready", False) else -(-len(rows) // size)
+def _batches(rows: Rows | None, size: int) -> int:
+    return 0 if rows is None else len(rows) if rows.batched else -(-len(rows) // size)

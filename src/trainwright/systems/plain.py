@@ -127,17 +127,16 @@ class PlainSystem(nn.Module):
     def _balance(self, rows: Rows) -> None:
         if not self.criterion.wants_targets:
             return
-        if getattr(rows, "once", False):
+        if rows.single_pass:
             why = "the training targets would have to be read before the run, and these data can be read only once"
             raise ConfigError(
                 "weights cannot be balanced", where="loss", why=why, fix="give the weight of each class: class_weight: [1.0, …]"
             )
         self.criterion.fit(self._targets(rows))
 
-    def _targets(self, rows: Any) -> Iterator[Tensor]:
-        if getattr(rows, "ready", False):
-            if hasattr(rows, "begin_epoch"):
-                rows.begin_epoch(0, 0)
+    def _targets(self, rows: Rows) -> Iterator[Tensor]:
+        if rows.batched:
+            rows.begin_epoch(0, 0)
             size = 1
         else:
             size = TARGETS_AT_ONCE

@@ -13,7 +13,7 @@ from torch import nn
 
 from trainwright.api.adapting import adapt_module, wanted_dtype
 from trainwright.api.own.config import OwnConfig
-from trainwright.api.trial import call_own_code, first_rows, trial
+from trainwright.api.trial import call_own_code, trial
 from trainwright.config.errors import FOREIGN, ConfigError, RequestError
 from trainwright.config.own_arguments import read_arguments
 from trainwright.config.registry import build
@@ -22,7 +22,6 @@ from trainwright.data.datasets.splits import USED, say_unused
 from trainwright.data.forms import rows_from
 from trainwright.data.rows import Rows
 from trainwright.engine.following import tell_beginning
-from trainwright.engine.pieces import is_ready
 from trainwright.engine.trainer import Trainer
 from trainwright.systems.base import built, seeded
 from trainwright.systems.facts import Facts
@@ -59,7 +58,7 @@ def prepare_own(config: OwnConfig, only: str | None = None) -> PreparedSystem:
         say_unused(given, USED, "trainwright predict RUN --split NAME predicts one")
         given = {name: data for name, data in given.items() if name in USED}
     splits = {name: open_rows(config, name, data, made) for name, data in given.items()}
-    example = first_rows(splits.get("train") or next(iter(splits.values())))
+    example = (splits.get("train") or next(iter(splits.values()))).example()
     system = adapt_module(made)
     if isinstance(system, LightningSystem):
         system.positional = given_by_place(given.get("train"), splits.get("train"))
@@ -142,11 +141,10 @@ def open_rows(config: OwnConfig, split: str, data: Any, made: nn.Module) -> Rows
     return rows
 
 
-def say_inexact(rows: Any) -> None:
+def say_inexact(rows: Rows) -> None:
     """Say before the first step why a run over these rows could not be continued bit for bit, if so."""
-    why = getattr(rows, "inexact", "")
-    if why:
-        log.warning("this run cannot be continued exactly: %s", why)
+    if not rows.resumable:
+        log.warning("this run cannot be continued exactly: %s", rows.why_not_resumable)
 
 
 def trainer_for(config: OwnConfig, again: str) -> Trainer:
@@ -159,4 +157,4 @@ def check_own(config: OwnConfig, prepared: PreparedSystem, engine: Trainer) -> N
     train, validation = prepared.splits["train"], prepared.splits.get("validation")
     engine.cautions = trial(prepared.system, prepared.splits, torch.device("cpu"))
     engine.rehearses = True
-    engine.check(prepared.system, len(train), 0 if validation is None else len(validation), is_ready(train))
+    engine.check(prepared.system, len(train), 0 if validation is None else len(validation), train.batched)

@@ -23,7 +23,6 @@ from trainwright.config.foreign import found_at, looking_in
 from trainwright.config.located import validate
 from trainwright.config.own_parts import absolute_imports
 from trainwright.config.trust import as_received
-from trainwright.engine.pieces import is_ready
 from trainwright.engine.tuning import as_before
 from trainwright.runs.directory import RunDirectory, folder_name
 from trainwright.runs.log import warnings_as
@@ -65,7 +64,7 @@ def dry_run_own(composed: Composed, resume: bool = False) -> None:
     check_own(config, prepared, engine)
     engine.say_cautions()
     for name, rows in prepared.splits.items():
-        log.info("%s: %s %s", name, f"{len(rows):,}", "batches" if is_ready(rows) else "rows")
+        log.info("%s: %s %s", name, f"{len(rows):,}", "batches" if rows.batched else "rows")
     parameters = sum(each.numel() for each in prepared.system.parameters())
     log.info("system: %s, %s parameters", config.system.type, f"{parameters:,}")
     log.info("nothing was written")

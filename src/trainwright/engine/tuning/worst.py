@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
@@ -17,18 +15,9 @@ def worst_rows(rows: Rows, count: int, seed: int = 0) -> Tensor:
     Rows, or the dataset they come from, may tell: `largest(count)` gives the indices, `sizes()` a number per row (the length of a
     sequence, the pixels of an image). Without either all rows cost the same, as those of tensors do, and any will do.
     """
-    sizes = _told(rows, "sizes")
-    largest = _told(rows, "largest", count)
+    sizes, largest = rows.sizes(), rows.largest(count)
     if largest is not None:
         return torch.as_tensor(largest, dtype=torch.int64)[:count]
     if sizes is not None:
         return torch.as_tensor(sizes).topk(min(count, len(rows))).indices
     return epoch_order(seed, 0, len(rows))[:count]
-
-
-def _told(rows: Rows, method: str, *arguments: Any) -> Any:
-    for each in (rows, getattr(rows, "dataset", None)):
-        found = getattr(each, method, None)
-        if callable(found):
-            return found(*arguments)
-    return None

@@ -1,0 +1,86 @@
+"""Rows of a map-style dataset of a person's own, each fetched by its number and joined to a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from torch import Tensor
+
+from trainwright.config.errors import FOREIGN, DataError, TrainwrightError
+from trainwright.data.draws import Draws, draws_kept
+from trainwright.data.rows import Rows
+from trainwright.data.samples import fetches_in_bulk, first_of, joined_samples, unreadable
+
+
+class DatasetRows(Rows):
+    """Rows of a map-style `Dataset`, fetched with `__getitems__` where it has one, joined by `collate` and named by `names`.
+
+    Samples are sequences such as (input, target), or mappings or dataclasses, whose own names are kept; a sample that is none of these
+    counts as one of a single part. `collate` is torch's `default_collate` unless given. What is random within a sample follows from the
+    epoch that was begun and the row's number; for samples fetched together, from the first one's. Raises DataError when a sample cannot
+    be read or joined.
+    """
+
+    names: Sequence[str]
+
+    def __init__(self, dataset: Any, names: Sequence[str], collate: Callable[[list[Any]], Any] | None = None) -> None:
+        if not hasattr(dataset, "__len__") or not hasattr(dataset, "__getitem__"):
+            kind = type(dataset).__name__
+            raise DataError(f"{kind} has no length or cannot be indexed", fix="give a map-style Dataset with __len__ and __getitem__")
+        self.dataset, self.names, self._collate = dataset, list(names), collate or joined_samples
+        self._in_bulk = fetches_in_bulk(dataset)
+        self._begun, self._draws = (0, 0), Draws(0, 0)
+
+    def begin_epoch(self, seed: int, epoch: int) -> None:
+        """Let what is random within samples come from (seed, epoch, row) from here on; a dataset with `set_epoch` is told the epoch."""
+        if self._begun == (seed, epoch):
+            return
+        self._begun, self._draws = (seed, epoch), Draws(seed, epoch)
+        told = self.dataset
+        while not hasattr(told, "set_epoch") and hasattr(told, "dataset"):
+            told = told.dataset  # within a Subset
+        if hasattr(told, "set_epoch"):
+            told.set_epoch(epoch)
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def take(self, indices: Tensor) -> dict[str, Tensor]:
+        """The rows at `indices` (int64, b), joined on the CPU."""
+        with draws_kept():
+            return self._taken(indices.tolist())
+
+    def _taken(self, numbers: list[int]) -> dict[str, Tensor]:
+        samples = self._samples(numbers)
+        try:
+            joined = self._collate(samples)
+        except (RuntimeError, TypeError) as error:
+            fix = "give samples of one shape, or a collate function that pads them"
+            where = f"rows {first_of(numbers)}"
+            raise DataError("the samples of a batch cannot be joined", where=where, why=str(error), fix=fix) from error
+        if isinstance(joined, Mapping):
+            return dict(joined)
+        parts = list(joined) if isinstance(joined, tuple | list) else [joined]
+        if len(parts) != len(self.names) or not all(isinstance(part, Tensor) for part in parts):
+            found = ", ".join(type(part).__name__ for part in parts)
+            what = f"a sample should be {len(self.names)} tensors or numbers, but holds: {found}"
+            raise DataError(what, where=f"rows {first_of(numbers)}")
+        return dict(zip(self.names, parts, strict=True))
+
+    def _samples(self, numbers: list[int]) -> list[Any]:
+        at = numbers
+        try:
+            if self._in_bulk:
+                self._draws.row(numbers[0])
+                return list(self.dataset.__getitems__(numbers))
+            samples = []
+            for number in numbers:
+                at = [number]
+                self._draws.row(number)
+                samples.append(self.dataset[number])
+        except TrainwrightError:
+            raise
+        except FOREIGN as error:
+            raise unreadable(at, error) from error
+        return samples
