@@ -13,7 +13,7 @@ from engine_runs import config, fit, rows, same, system, table, weights
 
 from trainwright.engine.callbacks import Callback
 from trainwright.engine.callbacks.base import HOOKS
-from trainwright.engine.progress import counted
+from trainwright.engine.progress_text import counted
 from trainwright.engine.trainer import Trainer
 
 

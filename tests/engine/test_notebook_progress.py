@@ -13,7 +13,8 @@ import pytest
 from engine_runs import config, rows, system
 
 from trainwright.engine.callbacks.notebook import NotebookProgress, in_notebook
-from trainwright.engine.progress import PlainProgress, progress
+from trainwright.engine.callbacks.terminal import PlainProgress
+from trainwright.engine.progress import progress
 from trainwright.engine.trainer import Trainer
 
 CELL = """

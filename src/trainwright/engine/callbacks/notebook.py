@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TextIO
 
-from trainwright.engine.progress import PlainProgress, ending, headline, mark, position, shown
+from trainwright.engine.callbacks.terminal import PlainProgress
+from trainwright.engine.progress_text import ending, headline, mark, position, shown
 from trainwright.engine.system import Batch, System
 
 if TYPE_CHECKING:
