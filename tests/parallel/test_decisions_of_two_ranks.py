@@ -50,7 +50,7 @@ class Watch(Callback):
         self.draws.append(float(torch.rand(())))
 
     def on_before_backward(self, session: Any, system: Any, loss: Any) -> None:
-        self.losses.append((float(loss.total), int(loss.count)))
+        self.losses.append((float(loss.total.detach()), int(loss.count)))
 
     def on_train_batch_end(self, session: Any, system: Any, batch: Any, index: int) -> None:
         self.sizes.append(session.plan.micro_batch_size)
@@ -107,6 +107,26 @@ class OutOfMemory(Watch):
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
 
 
+class OutOfMemoryInEvaluation(Watch):
+    """Memory runs out with more than four rows at once, in every evaluation."""
+
+    def setup(self, session: Any, system: Any) -> None:
+        system.register_forward_pre_hook(self.refuse)
+
+    @staticmethod
+    def refuse(module: Any, inputs: Any) -> None:
+        if not module.training and len(inputs[0]["input"]) > 4:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
+
+
+class KilledInEvaluation(Watch):
+    """A signal comes while the first evaluation is under way."""
+
+    def on_validation_batch_end(self, session: Any, system: Any, batch: Any, index: int, outputs: Any) -> None:
+        if session.step == 5 and index == 0:
+            killed(session)
+
+
 class Broken(Watch):
     """A value of batch number 7, and of batch number 16, is not finite."""
 
@@ -135,6 +155,7 @@ def situations(world: World, folder: Path) -> dict[str, Any]:
     written = written_below(folder / "runs")
     world.first(lambda: (folder / "runs").mkdir())
     place = folder / "runs"
+    small = {"evaluation_batch_size": 7, "sanity_check": 0}
     found = {
         "unbroken": run(world, place / "unbroken"),
         "signal": run(world, place / "signal", only(world, 1, at(7, killed))),
@@ -146,6 +167,8 @@ def situations(world: World, folder: Path) -> dict[str, Any]:
         "memory": run(world, place / "memory", OutOfMemory() if world.rank == 1 else Watch()),
         "rollback": run(world, place / "rollback", Broken() if world.rank == 1 else Watch(), recovery={"not_finite": "rollback"}),
         "skip": run(world, place / "skip", Broken() if world.rank == 1 else Watch(), recovery={"not_finite": "skip"}),
+        "memory in evaluation": run(world, place / "eval", OutOfMemoryInEvaluation() if world.rank == 1 else Watch(), **small),
+        "signal in evaluation": run(world, place / "cut", KilledInEvaluation() if world.rank == 1 else Watch(), **small),
         "other rows": run(world, place / "other", data_seed=world.rank),
     }
     return found | {"written": list(written)}
@@ -217,6 +240,13 @@ def test_memory_that_runs_out_in_one_makes_pieces_smaller_in_both(ranks: Ranks) 
     assert first["steps"] == second["steps"] == STEPS  # no step is lost
     assert second["sizes"] == [8] * 4 + [4] * (STEPS - 4)  # the same step again where it ran out
     assert first["sizes"] == [8] * 6 + [4] * (STEPS - 6)  # the other hears of it a step late, always the same one
+
+
+def test_an_evaluation_is_of_one_mind_too(ranks: Ranks) -> None:
+    first, second = (each["memory in evaluation"] for each in ranks)
+    assert first["best"] == second["best"]
+    assert [row.get("validation/loss") for row in first["history"]] == [row.get("validation/loss") for row in second["history"]]
+    assert [each["signal in evaluation"]["said"] for each in ranks] == ["SIGTERM: stopped and saved at step 5"] * 2
 
 
 def test_a_loss_of_one_that_is_not_finite_rolls_both_back(ranks: Ranks) -> None:

@@ -133,4 +133,4 @@ def measured(session: Session, weights: Weights) -> dict[str, float]:
             device=session.device,
             interrupts=session.interrupts,
         )
-    return computed(metric)
+    return session.parts.world.broadcast(computed(metric))

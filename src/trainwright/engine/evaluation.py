@@ -43,7 +43,7 @@ def metrics_of(session: Session, rows: Rows, split: str) -> dict[str, float]:
     """Metrics of a split with the weights that are evaluated, and the hooks of `split` called. Raises EvaluationInterrupted on a signal."""
     hooks, system = session.hooks, session.system
     with session.evaluated_weights():
-        metrics = measure(session, rows, split)
+        metrics = session.parts.world.broadcast(measure(session, rows, split))  # all processes measured all rows
         for hook in getattr(hooks, f"on_{split}_epoch_end"):
             hook(session, system, metrics)
     return metrics
@@ -148,7 +148,7 @@ def taken_in_order(rows: Rows, start: int, end: int, interrupts: Interrupts | No
     """Rows `start` to `end`. Raises EvaluationInterrupted for a signal, DataError when they do not come in time."""
     if interrupts is None:
         return rows.take(torch.arange(start, end))
-    if interrupts.asked():
+    if interrupts.requested:
         raise EvaluationInterrupted
     try:
         with interrupts.waits:
@@ -217,7 +217,11 @@ def walk(
     if rows.batched:
         rows.begin_epoch(0, 0)
     with eval_mode(system):  # type: ignore[arg-type]
+        whole, agreed = size, 0
         while start < len(rows):
+            if interrupts is not None and start >= agreed:  # a process whose batches became smaller agrees as often as the others
+                interrupts.agree_now()
+                agreed = start - start % whole + whole
             batch = to_device(taken_in_order(rows, start, min(start + size, len(rows)), interrupts), device)
             for hook in before:
                 hook(batch, index)

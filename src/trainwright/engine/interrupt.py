@@ -146,11 +146,10 @@ class Interrupts:
         """Take in what each process heard: the first of them that heard any signal decides which it is."""
         self.requested = self.requested or next(filter(None, heard), 0)
 
-    def asked(self) -> int:
-        """The signal to act on; of several processes, one that any of them has heard until now, so that all of them ask at once."""
-        if self.world.size > 1 and not self.requested:
+    def agree_now(self) -> None:
+        """Act on a signal that any process has heard until now; all of them call it at the same place. One alone acts as it hears."""
+        if self.world.size > 1:
             self.agree(self.world.gather(self.heard))
-        return self.requested
 
     def _heard(self, number: int, frame: FrameType | None) -> None:
         if os.getpid() != self._process:

@@ -26,6 +26,8 @@ def one_pass(session: Session, rows: Rows, config: TrainerConfig) -> dict[str, f
     parts.system.train()
     for index in range(plan.steps_per_epoch):
         start, end = plan.bounds(index)
+        if parts.agreement is not None:
+            parts.agreement.exchange(session)
         if parts.followers.data.ids:
             parts.followers.data.update_step(session.context())
         batch = parts.placed(rows.take(torch.arange(start, end)))

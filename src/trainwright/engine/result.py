@@ -13,7 +13,7 @@ from trainwright.data.rows import Rows
 from trainwright.engine.choosing import Kept, kept
 from trainwright.engine.evaluation import EvaluationInterrupted, metrics_of
 from trainwright.engine.session import Session
-from trainwright.engine.state import load_weights
+from trainwright.engine.state import load_weights, weights_of
 from trainwright.optim.build import own_weight_decay
 from trainwright.optim.group_table import describe_groups
 
@@ -69,6 +69,7 @@ def finish(session: Session, test: Rows | None, path: Path) -> FitResult:
         chosen = kept(session)
         if chosen.weights is not None:
             load_weights(session.system, chosen.weights, where=f"the kept weights ({chosen.name})")
+        share_weights(session)
         session.finished = True
         metrics = final_metrics(session, test, chosen)
         if session.interrupts.requested:
@@ -93,6 +94,14 @@ def finish(session: Session, test: Rows | None, path: Path) -> FitResult:
     name, because, system = session.monitor.name, session.stopped_because, session.system
     steps, history = session.step, session.history
     return FitResult(steps, epochs, best_step, best_value, name, because, timing, realised, metrics, history, path, system)
+
+
+def share_weights(session: Session) -> None:
+    """Let every process have the weights that rank 0 kept."""
+    world = session.parts.world
+    if world.size > 1:
+        kept_there = {name: tensor.detach().to("cpu") for name, tensor in weights_of(session.system).items()}
+        load_weights(session.system, world.broadcast(kept_there), where="the weights that rank 0 kept")
 
 
 def final_metrics(session: Session, test: Rows | None, chosen: Kept) -> dict[str, dict[str, float]]:

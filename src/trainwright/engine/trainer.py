@@ -173,13 +173,13 @@ class Trainer:
 
     def _measured(self, system: System, rows: Rows, split: str, stage: str) -> dict[str, float]:
         rows = limited(as_rows(rows, f"Trainer.{stage}"), self.config)
-        with surroundings(self.config, system, self.device), Interrupts() as interrupts, told_when_stopped(interrupts):
+        with surroundings(self.config, system, self.device), Interrupts(world=self.world) as interrupts, told_when_stopped(interrupts):
             return measure(self._alone(system, rows, stage, interrupts), split)
 
     def predict(self, system: System, rows: Rows) -> dict[str, Tensor]:
         """What `system.predict_step` gives for `rows`, joined in their order, through the predict hooks; writes nothing."""
         rows = as_rows(rows, "Trainer.predict")
-        with surroundings(self.config, system, self.device), Interrupts() as interrupts, told_when_stopped(interrupts):
+        with surroundings(self.config, system, self.device), Interrupts(world=self.world) as interrupts, told_when_stopped(interrupts):
             return predict(self._alone(system, rows, "predict", interrupts))
 
     def train_online(self, system: System, rows: Rows) -> dict[str, float]:
@@ -189,7 +189,7 @@ class Trainer:
         """
         ensure_together(self.world)
         rows = as_rows(rows, "Trainer.train_online")
-        with surroundings(self.config, system, self.device), Interrupts() as interrupts:
+        with surroundings(self.config, system, self.device), Interrupts(world=self.world) as interrupts:
             if self._online is None or self._online.parts.system is not system:
                 self._online = self._alone(system, rows, "fit", interrupts)
             self._online.parts = replace(self._online.parts, interrupts=interrupts)
