@@ -15,13 +15,14 @@ from trainwright.data.datasets.splits import in_splits, say_unused
 from trainwright.data.forms import rows_from, tuple_of_splits
 from trainwright.data.rows import Rows
 from trainwright.engine.following import tell_beginning
+from trainwright.metrics.asked import Wishes
 from trainwright.systems.base import System, built
 from trainwright.systems.facts import Facts
 from trainwright.systems.lightning import LightningSystem, given_by_place, is_datamodule, is_lightning
 from trainwright.systems.plain import PlainSystem
 from trainwright.systems.returning_loss import ReturningLossSystem, returns_loss
 
-OWN_LOSS = ("loss", "metrics", "target")
+OWN_LOSS = ("loss", "target")
 
 
 @dataclass
@@ -68,6 +69,8 @@ def system_for(model: Any, given: Mapping[str, Any], asked: Mapping[str, Any], *
     chosen = system or _chosen(model, splits, asked, seed)
     if isinstance(chosen, PlainSystem):
         chosen.fit_targets(splits["train"])
+    else:
+        _with_metrics(chosen, asked["metrics"], splits)
     return Adapted(chosen, splits)
 
 
@@ -98,14 +101,27 @@ def _chosen(model: nn.Module, splits: Mapping[str, Rows], asked: Mapping[str, An
     if asked["loss"] is None and isinstance(example, Mapping) and returns_loss(model, example):
         _refuse_asked(model, asked)
         return ReturningLossSystem(model)
-    metrics = asked["metrics"]
-    metrics = [metrics] if isinstance(metrics, str) else metrics if metrics is None or isinstance(metrics, Mapping) else list(metrics)
     loss = "cross_entropy" if asked["loss"] is None else asked["loss"]
-    return PlainSystem(model, None, loss, metrics, target=asked["target"])
+    return PlainSystem(model, None, loss, asked["metrics"], target=asked["target"])
+
+
+def _with_metrics(system: Any, metrics: Any, given: Mapping[str, Any]) -> None:
+    """Let a system that says itself what its loss is be measured by what was asked for too, where there are rows to measure.
+
+    Raises ConfigError for names that there are not, and for metrics that no split would show.
+    """
+    vars(system).pop("asked_metrics", None)
+    if metrics is None:
+        return
+    if all(given.get(split) is None for split in ("validation", "test")):
+        why = "its own outputs are measured on validation and test rows, and there are none"
+        fix = "give validation data, or leave the metrics out"
+        raise ConfigError("the metrics would never be measured", where="tw.fit(metrics)", why=why, fix=fix)
+    system.asked_metrics = Wishes(metrics, where="tw.fit(metrics)")
 
 
 def _refuse_asked(model: nn.Module, asked: Mapping[str, Any]) -> None:
-    """Raise ConfigError for a loss or metrics beside those that the model has."""
+    """Raise ConfigError for a loss or a target beside those that the model has."""
     wrong = next((name for name in OWN_LOSS if asked[name] is not None), None)
     if wrong is not None:
         why = f"{type(model).__name__} says itself what its loss and metrics are"

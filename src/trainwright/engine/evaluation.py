@@ -18,8 +18,9 @@ from trainwright.engine.outputs import in_float32
 from trainwright.engine.randomness import device_generator
 from trainwright.engine.recovery import out_of_memory
 from trainwright.engine.system import Batch, Loss, StepContext, System, rows_in, to_device
+from trainwright.metrics.asked import Wishes
 from trainwright.metrics.base import Metric
-from trainwright.metrics.group import as_metric, numbers
+from trainwright.metrics.group import MetricGroup, as_metric, numbers
 from trainwright.metrics.means import MeansOfNumbers
 from trainwright.metrics.whole import WholeOutputs, joined
 from trainwright.nn.modes import eval_mode
@@ -58,11 +59,11 @@ def measure(session: Session, rows: Rows, split: str) -> dict[str, float]:
 
 def metric_of(system: System) -> Metric:
     """A new metric of all that a system measures: its own, the mean of each number, or a function of whole outputs that holds them."""
-    own: Callable[..., Any] = system.metrics
-    if must_be_given(own):
-        return WholeOutputs(own)
-    found = own()
-    return MeansOfNumbers() if found is None else as_metric(found)
+    function: Callable[..., Any] = system.metrics
+    found = WholeOutputs(function) if must_be_given(function) else function()
+    own = MeansOfNumbers() if found is None else as_metric(found)
+    asked: Wishes | None = vars(system).get("asked_metrics")  # beside its own
+    return own if asked is None else MetricGroup([("", own), ("", asked.of_outputs())], later_wins=True)
 
 
 def must_be_given(function: Callable[..., Any]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from torch import Tensor
@@ -25,6 +26,12 @@ from trainwright.metrics.whole import WholeOutputs
 Asked = str | Sequence[Any] | Mapping[str, Any] | Metric | Callable[..., Any] | None
 FITTING = {CATEGORY: (CATEGORY,), BINARY: (BINARY, SET), NUMBER: (NUMBER, VECTOR), "": (CATEGORY, BINARY, SET, NUMBER, VECTOR)}
 """What a loss predicts → kinds of target whose metrics may be asked for; the shapes of the outputs decide between them."""
+
+OUTPUT_NAMES = ("output", "outputs", "logits")
+TARGET_NAMES = ("target", "targets", "labels", "label", "y")
+"""What evaluation steps call the model's output (logits, or numbers) and the truth."""
+IGNORED = -100
+"""The class number that counts for nothing, as in torch's losses."""
 
 
 class Wishes:
@@ -94,6 +101,10 @@ class Wishes:
     def names(self) -> list[str]:
         """What will be measured, as far as it is known."""
         return [*self.functions, *(name for name, _ in self.others if name), *self.named]
+
+    def of_outputs(self) -> MetricGroup:
+        """New metrics of what evaluation steps give under the usual names; see `find_pair`."""
+        return self.metric(partial(find_pair, self.where), lambda target: IGNORED)
 
     def metric(self, pair: Pair, ignored: Callable[[Tensor], int | None] = lambda target: None) -> MetricGroup:
         """New metrics of what was asked for. `pair` finds outputs and targets, `ignored` the class that counts for nothing."""
@@ -179,8 +190,19 @@ def predicted_by(output: Tensor, target: Tensor, asked: Any) -> str:
     return NUMBER if numbers else BINARY
 
 
+def find_pair(where: str, outputs: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """What is predicted and what is true among outputs, by their names. Raises ConfigError where one of them is not there."""
+    output = next((name for name in OUTPUT_NAMES if name in outputs), None)
+    target = next((name for name in TARGET_NAMES if name in outputs), None)
+    if output is not None and target is not None:
+        return outputs[output], outputs[target]
+    why = f"the evaluation step gives {', '.join(outputs) or 'nothing that has rows'}"
+    fix = f"return a mapping with one of {', '.join(OUTPUT_NAMES)} (logits or numbers) and one of {', '.join(TARGET_NAMES)}"
+    raise ConfigError("the metrics asked for find nothing to measure", where=where, why=why, fix=fix)
+
+
 def named_metrics(
-    asked: Asked, predicts: str = "", output: str = "output", target: str = "target", ignore_index: int | None = -100
+    asked: Asked, predicts: str = "", output: str = "output", target: str = "target", ignore_index: int | None = IGNORED
 ) -> MetricGroup:
     """Metrics of what an evaluation step gives under two names, for `metrics(self)` of a system: names, functions, objects, mixed.
 

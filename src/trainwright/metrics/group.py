@@ -16,8 +16,10 @@ from trainwright.metrics.base import Metric
 class MetricGroup(Metric):
     """Metrics by a name each: a number `n` of metric `k` is called `k.n`, or `k` where both are one word; with an empty `k` it is `n`."""
 
-    def __init__(self, members: Iterable[tuple[str, Metric]]) -> None:
+    def __init__(self, members: Iterable[tuple[str, Metric]], later_wins: bool = False) -> None:
+        """`later_wins`: of two numbers of one name the later metric's is kept, where others are a mistake."""
         super().__init__()
+        self.later_wins = later_wins
         self.members = list(members)
 
     @property
@@ -42,7 +44,7 @@ class MetricGroup(Metric):
         for prefix, each in self.members:
             for name, value in numbers(each.compute()).items():
                 key = full_name(prefix, name) or type(each).__name__
-                if key in found:
+                if key in found and not self.later_wins:
                     fix = "give a mapping of name → metric"
                     raise ConfigError(f"two metrics are called '{key}'", where="metrics", fix=fix)
                 found[key] = value

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from trainwright.config.model import PartConfig
+from trainwright.config.registry import check_target
 from trainwright.metrics import PARTS, label
 from trainwright.metrics.base import Metric
 from trainwright.metrics.batch_outcome import BatchOutcome
@@ -70,6 +71,9 @@ class TargetMetrics(Metric):
             return
         if not self.kind:
             self._begin(rows.kind)
+        if not self.state:
+            for each in self.asked.values():
+                check_target("metric", each, self.kind, width=rows.width)
         if self.counted:
             self._add(COUNTS, rows.counts)
         for name, formula in self.summed.items():

@@ -293,7 +293,12 @@ class LightningSystem(LightningHooks):
         if isinstance(loss, Tensor) and loss.numel() == 1:
             self._pending.append(("", loss.reshape(()), self.now.rows, "mean"))
         self._take_in()
-        return {}
+        return self._measured_of(returned) if "asked_metrics" in vars(self) else {}
+
+    def _measured_of(self, returned: Any) -> dict[str, Tensor]:
+        """What the step returned with rows, where `metrics=` asks for something to be measured of it."""
+        named = returned.items() if isinstance(returned, Mapping) else ()
+        return {str(name): each.detach() for name, each in named if isinstance(each, Tensor) and each.dim()}
 
     def predict_step(self, batch: Batch) -> dict[str, Tensor]:
         """What the module predicts: a tensor as `output`, a mapping by its names, several by number; rows first."""

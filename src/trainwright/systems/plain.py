@@ -177,20 +177,20 @@ class PlainSystem(nn.Module):
             return self._of_function(loss, output, target, batch)
         if self._by_terms:
             terms = loss.terms(output, target, batch, context.step, self._epochs(context))
-            return Loss(terms.total, terms.count, terms.parts, self._measured(output, target, batch))
+            return Loss(terms.total, terms.count, terms.parts, self.measured_outputs(output, target, batch))
         total, count = loss.total(output, target, batch)
         if loss.simple and isinstance(output, Tensor):
             return Loss(total, count, outputs={"output": output.detach(), TARGET: target} if self.wishes else {})
-        return Loss(total, count, outputs=self._measured(output, target, batch))
+        return Loss(total, count, outputs=self.measured_outputs(output, target, batch))
 
     def _of_function(self, loss: FunctionCriterion, output: Any, target: Any, batch: Batch) -> Loss:
         """The loss of a function: goes backwards from its scalar as it is."""
         value = loss.value(output, target, batch)
         if value.dim():
-            return Loss(value.sum(), value.numel(), outputs=self._measured(output, target, batch))
+            return Loss(value.sum(), value.numel(), outputs=self.measured_outputs(output, target, batch))
         rows = row_count(target, batch, output)
         made = Loss.of_mean(value, rows)
-        made.outputs = self._measured(output, target, batch)
+        made.outputs = self.measured_outputs(output, target, batch)
         return made
 
     def evaluation_step(self, batch: Batch, context: StepContext) -> dict[str, Tensor]:
@@ -214,9 +214,9 @@ class PlainSystem(nn.Module):
         rows = row_count(target, batch, output)
         kept = {"loss": (total.detach() / rows).expand(rows)}
         kept["items"] = (count / rows).expand(rows) if isinstance(count, Tensor) else total.detach().new_full((rows,), count / rows)
-        return kept | self._measured(output, target, batch)
+        return kept | self.measured_outputs(output, target, batch)
 
-    def _measured(self, output: Any, target: Any, batch: Batch) -> dict[str, Tensor]:
+    def measured_outputs(self, output: Any, target: Any, batch: Batch) -> dict[str, Tensor]:
         """Output and target for the metrics, where any are asked for, rows first."""
         if not self.wishes:
             return {}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from trainwright.config.errors import ConfigError, DataError
+from trainwright.config.errors import FOREIGN, ConfigError, DataError, TrainwrightError
 from trainwright.engine.recovery import out_of_memory
 from trainwright.engine.system import to_device
 from trainwright.losses.activations import FIXES, LossInputs, find_activation
@@ -17,6 +17,7 @@ from trainwright.losses.checks import MEANT, dtype_name
 from trainwright.losses.function import FunctionCriterion
 from trainwright.losses.wiring import held
 from trainwright.systems.base import seeded
+from trainwright.systems.plain_metrics import pair_of
 
 if TYPE_CHECKING:
     from trainwright.data.rows import TensorRows
@@ -37,6 +38,7 @@ def check(system: PlainSystem, batch: Any) -> None:
     try:
         with torch.no_grad(), seeded(0):
             output = _tried_once(system, batch)
+            _try_metrics(system, batch, output)
             rows, system.held_rows = system.held_rows, None
             if rows is not None:
                 _look_wider(system, rows, output)
@@ -125,6 +127,36 @@ def _tried_once(system: PlainSystem, batch: Any) -> Any:
             inputs.refuse_certain("loss")
             loss.doubts += inputs.list_doubts("loss")
     return output
+
+
+def _try_metrics(system: PlainSystem, batch: Any, output: Any) -> None:
+    """Show the rows to what was asked for; raises ConfigError or DataError for a metric that could not be computed of such outputs."""
+    wishes, target = system.wishes, system.reading.target_of(batch, system.reading.plan_of(batch))
+    if not wishes or system.criterion.wants_targets:
+        return
+    found = system.measured_outputs(output, target, batch)
+    if not found and not wishes.usual:
+        given = shapes({"output": output, "target": target}) if isinstance(output, Tensor) else f"an output of type {type(output).__name__}"
+        why = "metrics read one tensor of outputs and one of targets, with as many rows"
+        fix = "let the model give a tensor, name the part that the loss reads (inputs: …), or leave the metrics out"
+        raise ConfigError(f"{', '.join(wishes.names())} cannot be computed", where=f"{wishes.where}: {given}", why=why, fix=fix)
+    if not found:
+        return
+    for name, metric in wishes.metric(pair_of, system.ignored_class).members:
+        try:
+            metric.update(found)
+        except TrainwrightError:
+            raise
+        except FOREIGN as error:
+            name = name or ", ".join(metric.names() or [type(metric).__name__])
+            what = f"metric '{name}' does not take this output and target"
+            fix = "see what it wants of their shapes"
+            raise ConfigError(what, where=f"{wishes.where}: {shapes(found)}", why=first_line(error), fix=fix) from error
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says."""
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def _called(system: PlainSystem, batch: Any, plan: Any) -> Any:
