@@ -34,7 +34,9 @@ def rows(n: int, seed: int) -> TensorRows:
 
 def network() -> PlainSystem:
     torch.manual_seed(7)
-    return PlainSystem(nn.Sequential(nn.Linear(5, 8), nn.ReLU(), nn.Dropout(0.2), nn.Linear(8, 2)), ["input"], "cross_entropy", None)
+    return PlainSystem(
+        nn.Sequential(nn.Linear(5, 8), nn.ReLU(), nn.Dropout(0.2), nn.Linear(8, 2)), ["input"], "cross_entropy", ["accuracy"]
+    )
 
 
 class Watch(Callback):
@@ -156,6 +158,7 @@ def situations(world: World, folder: Path) -> dict[str, Any]:
     world.first(lambda: (folder / "runs").mkdir())
     place = folder / "runs"
     small = {"evaluation_batch_size": 7, "sanity_check": 0}
+    still = {"optimizer": {"type": "sgd", "learning_rate": 1e-30}, "log_every": "4 steps"}  # the weights stay the same on both
     found = {
         "unbroken": run(world, place / "unbroken"),
         "signal": run(world, place / "signal", only(world, 1, at(7, killed))),
@@ -169,6 +172,9 @@ def situations(world: World, folder: Path) -> dict[str, Any]:
         "skip": run(world, place / "skip", Broken() if world.rank == 1 else Watch(), recovery={"not_finite": "skip"}),
         "memory in evaluation": run(world, place / "eval", OutOfMemoryInEvaluation() if world.rank == 1 else Watch(), **small),
         "signal in evaluation": run(world, place / "cut", KilledInEvaluation() if world.rank == 1 else Watch(), **small),
+        "still": run(world, place / "still", **still),
+        "still, killed": run(world, place / "still-killed", only(world, 1, at(7, killed)), **still),
+        "still, continued": run(world, place / "still-killed", resume=True, **still),
         "other rows": run(world, place / "other", data_seed=world.rank),
     }
     return found | {"written": list(written)}
@@ -218,6 +224,20 @@ def test_both_continue_from_the_step_that_rank_0_wrote(ranks: Ranks) -> None:
     # rank 0 alone is continued bit for bit: no strategy brings gradients of rank 1 into its weights yet
     assert first["losses"] == ranks[0]["unbroken"]["losses"][9:]
     assert [row["step"] for row in second["history"]] == [row["step"] for row in first["history"]]
+
+
+def test_what_both_logged_since_the_last_row_is_in_the_checkpoint(ranks: Ranks) -> None:
+    whole, rest = ranks[0]["still"], ranks[0]["still, continued"]
+    assert ranks[0]["still, killed"]["said"] == "SIGTERM: stopped and saved at step 9"
+    assert training(rest["history"]) == training(whole["history"])  # rows before the signal too, from metrics.csv
+    assert training(ranks[1]["still, continued"]["history"]) == training(whole["history"])
+    assert ranks[1]["still"]["losses"] != whole["losses"]
+    assert any("accuracy" in name for row in whole["history"] for name in row)
+
+
+def training(history: list[dict[str, float]]) -> list[dict[str, float]]:
+    """What rows say of training, and of validation: all but the clock."""
+    return [{name: value for name, value in row.items() if name not in ("seconds", "samples_per_second")} for row in history]
 
 
 def test_the_clock_of_rank_0_decides(ranks: Ranks) -> None:

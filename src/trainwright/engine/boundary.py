@@ -22,7 +22,7 @@ def boundary(session: Session) -> None:
     parts.seeds.hooks("boundary", position.batches_seen)
     reached, evaluating, logging_now = parts.world.first(lambda: due_now(session))  # of several processes rank 0's clock says so
     if evaluating or logging_now:
-        row = loss_row(session, evaluating)
+        row = parts.world.broadcast(loss_row(session, evaluating))
         if evaluating:
             row = evaluated_row(session, row)
         log_row(session, row, evaluating)
@@ -100,6 +100,7 @@ def save_if_due(session: Session, *, evaluated: bool) -> None:
     saver, world, saved = session.parts.saver, session.parts.world, False
     if world.first(lambda: saver.due(session, evaluated)):
         check_now(session)
+        session.logs.gather_at_rank_0(world)
         saved = world.first(lambda: saver.save(session))
     if not (saved and world.is_main):  # what rank 0 has on disk the others have in memory
         saver.hold(session)
@@ -110,6 +111,7 @@ def leave(session: Session) -> NoReturn:
     check_now(session)
     parts, step = session.parts, session.position.step
     name = parts.interrupts.name
+    session.logs.gather_at_rank_0(parts.world)
     if not parts.world.first(lambda: parts.saver.save(session)):
         why = "the checkpoint could not be written; an earlier one may be there"
         fix = f"free some space, then: {parts.continue_with}"
@@ -165,6 +167,7 @@ def evaluate(session: Session, trained: dict[str, float]) -> dict[str, float]:
         clock.phase = Phase.EVALUATING
         metrics = {} if parts.validation is None else metrics_of(session, parts.validation, "validation")
         clock.phase = Phase.AT_BOUNDARY
+        session.logs.gather_at_rank_0(parts.world)
         found = parts.world.broadcast(trained | {f"train/{name}": value for name, value in metrics_now.values().items()})
     metrics_now.reset()
     clock.evaluation_interval.done()

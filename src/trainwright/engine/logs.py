@@ -12,6 +12,7 @@ from trainwright.checkpoint.names import COLUMNS
 from trainwright.config.errors import TrainwrightError, did_you_mean
 from trainwright.engine.running import RunningLoss, RunningValues
 from trainwright.engine.running_metrics import RunningMetrics
+from trainwright.parallel.world import World
 
 log = logging.getLogger("trainwright.engine")
 
@@ -34,6 +35,18 @@ class Logs:
     """Every logged row."""
     names_taken: set[str] = field(default_factory=set)
     """Names of logged values that are columns of the run itself, and of which that was said."""
+
+    def gather_at_rank_0(self, world: World) -> None:
+        """Before rank 0 writes or measures what steps left: bring that of all processes to it. Nothing to do for one."""
+        if world.size > 1:
+            self.running_loss.gather_at_rank_0()
+            self.running_metrics.gather_at_rank_0(world)
+
+    def keep_at_rank_0(self, world: World) -> None:
+        """After a checkpoint was loaded, whose sums are those of all processes: rank 0 has them, the others go on from nothing."""
+        if not world.is_main:
+            self.running_loss.drop_sums()
+            self.running_metrics.reset()
 
     def log(self, name: str, value: float | Tensor, reduce: Reduction = "mean") -> None:
         """Put a number into the next logged row: the mean, sum or last of those since the row before; tensors stay on the device."""

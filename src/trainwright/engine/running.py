@@ -145,7 +145,21 @@ class RunningLoss:
         sums = {name: Sum(each.parts) for name, each in self._evaluation.items()}
         for name, each in self._read().items():
             sums.setdefault(name, Sum()).add(each.parts)
-        return means_of(self._of_all(sums)) if sums["loss"].parts or sums["items"].parts else {}
+        sums = self._of_all(sums)
+        return means_of(sums) if sums["loss"].parts or sums["items"].parts else {}
+
+    def gather_at_rank_0(self) -> None:
+        """Bring what all processes added up to rank 0, which writes it into a checkpoint; the others go on from nothing."""
+        row, evaluation = self._of_all(self._read()), self._of_all(self._evaluation)
+        self.drop_sums()
+        if self.world.is_main:
+            self._evaluation = evaluation
+            for name, each in row.items():
+                self.terms.setdefault(name, Term()).before = each
+
+    def drop_sums(self) -> None:
+        """Go on from nothing, with the count of the steps since the last row."""
+        self.terms, self._evaluation = {"items": Term(), "loss": Term()}, {"items": Sum()}
 
     def _of_all(self, sums: dict[str, Sum]) -> dict[str, Sum]:
         """The sums over all processes: exact, so that no order of adding them changes a bit."""

@@ -10,8 +10,10 @@ from torch import Tensor
 
 from trainwright.engine.evaluation import computed, metric_of
 from trainwright.engine.outputs import in_float32
+from trainwright.metrics.base import Metric
 from trainwright.metrics.recent import KEPT_BYTES
 from trainwright.metrics.whole import joined
+from trainwright.parallel.world import World
 
 PIECES = 256
 """Batches whose outputs are gathered at most before they are summed up together."""
@@ -26,12 +28,17 @@ class RunningMetrics:
 
     def __init__(self, system: Any, copies: bool = False) -> None:
         """`copies`: what a step gave is overwritten by the next, as CUDA graphs do."""
-        self.metrics = metric_of(system)
-        self.metrics.for_training(KEPT_BYTES)
+        self._system = system
+        self.metrics = self._new()
         self._copies = copies
         self._pieces: list[dict[str, Tensor]] = []
         self._count = self._bytes = 0
         self._any = False
+
+    def _new(self) -> Metric:
+        made = metric_of(self._system)
+        made.for_training(KEPT_BYTES)
+        return made
 
     def add(self, outputs: dict[str, Tensor]) -> None:
         """Take in the outputs of some rows, detached; nothing when a system gives none."""
@@ -66,6 +73,22 @@ class RunningMetrics:
         self._sum_up()
         with torch.no_grad():
             return computed(self.metrics)
+
+    def gather_at_rank_0(self, world: World) -> None:
+        """Bring what all processes summed up to rank 0, which writes and measures it; the others go on from nothing."""
+        self._sum_up()
+        mine = self.metrics.tensors() if self._any else {}
+        device = next((tensor.device for tensor in mine.values()), torch.device("cpu"))
+        states = world.gather({name: tensor.to("cpu") for name, tensor in mine.items()})
+        if not world.is_main:
+            self.reset()
+            return
+        for state in states[1:]:
+            if state:
+                other = self._new()
+                other.load({name: tensor.to(device) for name, tensor in state.items()})
+                self.metrics.merge([other])
+                self._any = True
 
     def reset(self) -> None:
         """Begin anew."""

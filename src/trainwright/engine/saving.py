@@ -322,6 +322,7 @@ class Saver:
         if checkpoint is None:
             return False
         restore(session, checkpoint)
+        session.logs.keep_at_rank_0(world)
         lost = [step for step in session.best.steps if self.store.at(step) is None]
         session.best.entries = [entry for entry in session.best.entries if entry[0] not in lost]
         self._values, self._missed = dict(session.best.entries), False
