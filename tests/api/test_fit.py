@@ -166,7 +166,7 @@ def test_data_that_do_not_fit_are_refused_before_anything_is_written(options: di
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"loss": "crossentropy"}, "did you mean 'cross_entropy'"),
+        ({"loss": "crosentropy"}, "did you mean 'cross_entropy'"),
         ({"metrics": ["acuracy"]}, "did you mean 'accuracy'"),
         ({"metrics": ["acc"]}, "did you mean 'accuracy'.* available: .*log_loss"),
         ({"lr": 0.1}, "unknown option 'lr'\n.*did you mean 'learning_rate'"),
