@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from trainwright.api.config import Config
-from trainwright.config.compose import compose, given, override
+from trainwright.config.compose import assign_option, compose, override
 from trainwright.config.errors import ConfigError, ManyErrors
 from trainwright.config.located import validate
 
@@ -143,7 +143,7 @@ def test_an_override_that_is_none_is_refused():
 
 
 def test_a_flag_is_named_in_its_errors():
-    error = problems({"data": {"source": "builtin:iris"}}, given("run.seed", "x", "command line: --seed x"))[0]
+    error = problems({"data": {"source": "builtin:iris"}}, assign_option("run.seed", "x", "command line: --seed x"))[0]
     assert error.where == "command line: --seed x"
 
 

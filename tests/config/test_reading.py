@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from trainwright.config.dump import dump_values
 from trainwright.config.errors import ConfigError, ManyErrors
-from trainwright.config.places import Place, parse_path, spelled
+from trainwright.config.places import Place, parse_path, spell_key
 from trainwright.config.reading import literal, parse_yaml, read_yaml
 
 
@@ -161,7 +161,7 @@ def test_a_path_is_spelled_so_that_it_parses_to_itself(keys):
     def folded(path):  # a column named "3" and the item 3 of a list are written alike, except in quotes
         return tuple(str(each) for each in path)
 
-    assert folded(parse_path(spelled(tuple(keys)))) == folded(keys)
+    assert folded(parse_path(spell_key(tuple(keys)))) == folded(keys)
 
 
 PLAIN = st.recursive(

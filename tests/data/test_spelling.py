@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainwright.data.inference import infer, joined
+from trainwright.data.inference import infer, join_spellings
 from trainwright.data.profile import profile
 from trainwright.data.sources.opening import from_object
 from trainwright.data.spelling import JOINS, groups_alike, in_words, join_column, joined_counts, joins_needed, key_of
@@ -64,7 +64,9 @@ def test_a_column_keeps_its_missing_values() -> None:
 
 
 def warned(values: object, target: bool = True, kind: str = "auto", join: tuple[str, ...] = ()) -> tuple[str, list[str]]:
-    profiles = [joined(each, join if each.name == "y" else ()) for each in profile(from_object({"y": values, "x": range(len(values))}))]  # type: ignore[arg-type]
+    profiles = [
+        join_spellings(each, join if each.name == "y" else ()) for each in profile(from_object({"y": values, "x": range(len(values))}))
+    ]  # type: ignore[arg-type]
     found = infer(profiles, ["y"] if target else [], {"y": kind} if kind != "auto" else {})[0]
     return found.type, found.warnings
 

@@ -15,7 +15,7 @@ from trainwright.config.errors import ConfigError
 from trainwright.files.tensors import load_tensors, save_tensors
 from trainwright.nn.parametrised_state import load_weights, plain_state
 from trainwright.nn.parametrization_options import ParametrizationOptions
-from trainwright.nn.parametrizations import bake, cached, parametrise, parametrised
+from trainwright.nn.parametrizations import bake, cached, parametrise, parametrised_weights
 from trainwright.optim.average_options import EMAOptions
 from trainwright.optim.averages import Averages
 from trainwright.optim.schedules.base import Extent
@@ -96,7 +96,7 @@ def test_baking_leaves_a_plain_model_that_computes_the_same(kind: str) -> None:
     assert type(model[0]) is nn.Linear and isinstance(model[0].weight, nn.Parameter) and model[0].weight.requires_grad
     assert torch.allclose(model(X), before, atol=1e-6)
     assert all(torch.allclose(state[name], value, atol=1e-6) for name, value in model.state_dict().items())
-    assert parametrised(model) == [] and bake(model) == []
+    assert parametrised_weights(model) == [] and bake(model) == []
 
 
 @pytest.mark.parametrize("kind", TYPES)

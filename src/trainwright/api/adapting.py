@@ -66,7 +66,7 @@ def system_for(model: Any, given: Mapping[str, Any], asked: Mapping[str, Any], *
         system.check_splits(splits)
     if not model.training:
         model.train()
-    chosen = system or _chosen(model, splits, asked, seed)
+    chosen = system or _choose_system(model, splits, asked, seed)
     if isinstance(chosen, PlainSystem):
         chosen.fit_targets(splits["train"])
     else:
@@ -92,7 +92,7 @@ def apart(given: Mapping[str, Any]) -> dict[str, Any]:
     return {name: splits.get(name, data if data is not together else None) for name, data in given.items()}
 
 
-def _chosen(model: nn.Module, splits: Mapping[str, Rows], asked: Mapping[str, Any], seed: int) -> Any:
+def _choose_system(model: nn.Module, splits: Mapping[str, Rows], asked: Mapping[str, Any], seed: int) -> Any:
     example = None if splits["train"].single_pass else splits["train"].example()
     if isinstance(model, System):
         _refuse_asked(model, asked)

@@ -105,10 +105,10 @@ def _check_names(config: Config, known: list[str], where: str) -> None:
 def _fix_of_name(name: str, section: str, known: list[str]) -> str:
     """The nearest names; for the beginning of a dotted name, how the command line names it whole."""
     dotted = next((each for each in known if each.startswith(f"{name}.")), "") if section == "columns" else ""
-    return _quoted(dotted) if dotted else did_you_mean(name, known)
+    return _quote_name(dotted) if dotted else did_you_mean(name, known)
 
 
-def _quoted(name: str) -> str:
+def _quote_name(name: str) -> str:
     """How the command line names a column that has dots."""
     return f"for the column '{name}' write \"columns.'{name}'=…\" (in a file: '{name}' under `columns`)"
 
@@ -125,7 +125,7 @@ def _options(given: Any, found: Inferred, columns: list[str]) -> tuple[FeatureCo
     unfit = [name for name in asked if name not in known and name not in inferred.other_words]
     if unfit:
         dotted = f"{found.name}.{unfit[0]}"
-        nearby = _quoted(dotted) if dotted in columns else did_you_mean(unfit[0], known)
+        nearby = _quote_name(dotted) if dotted in columns else did_you_mean(unfit[0], known)
         raise ConfigError(
             f"column '{found.name}' was taken for {found.type}, which has no option '{unfit[0]}'",
             why=found.why,
@@ -134,14 +134,14 @@ def _options(given: Any, found: Inferred, columns: list[str]) -> tuple[FeatureCo
     try:
         return cast(FeatureConfig, inferred.model_validate({**asked, "type": found.type})), False
     except ValidationError as error:
-        raise _refused(asked, found) from error
+        raise _refuse_column(asked, found) from error
 
 
 class _Columns(ConfigModel):
     columns: dict[str, choice("feature")]  # type: ignore[valid-type]
 
 
-def _refused(asked: dict[str, Any], found: Inferred) -> RequestError:
+def _refuse_column(asked: dict[str, Any], found: Inferred) -> RequestError:
     """What is wrong with the options of a column once its type is known, in the words for options of a file."""
     taken = f"the column was taken for {found.type}: {found.why}"
     try:

@@ -10,7 +10,7 @@ from pydantic import Field, field_validator
 from trainwright.config.choice import choice
 from trainwright.config.errors import ConfigError, nearest
 from trainwright.config.limits import MOST_SEED, refuse_long_path
-from trainwright.config.model import ConfigModel, refusal, refused
+from trainwright.config.model import ConfigModel, as_refusal, refusal
 from trainwright.data.config import DataConfig
 from trainwright.engine.config import TrainerConfig
 from trainwright.systems.config import SupervisedConfig
@@ -51,7 +51,7 @@ class RunConfig(ConfigModel):
         if value not in DEVICES and not re.fullmatch(r"cuda:[0-9]+", value):
             close = "cuda" if value.lower().startswith("gpu") else nearest(value, DEVICES)
             hint = f"did you mean '{close}'? " if close else ""
-            raise refused(ConfigError(f"'{value}' is no device", fix=f"{hint}one of: {', '.join(DEVICES)}"))
+            raise as_refusal(ConfigError(f"'{value}' is no device", fix=f"{hint}one of: {', '.join(DEVICES)}"))
         return value
 
 

@@ -82,10 +82,10 @@ def metric_changes(first: Path, second: Path) -> list[MetricChange]:
 
 def _with_intervals(changes: list[MetricChange], first: Path, second: Path, target: str) -> list[MetricChange]:
     pair = pair_outcomes(first, second, target)
-    return [_bounded(each, *pair) for each in changes] if pair else changes
+    return [_bound_difference(each, *pair) for each in changes] if pair else changes
 
 
-def _bounded(change: MetricChange, first: Outcome, second: Outcome) -> MetricChange:
+def _bound_difference(change: MetricChange, first: Outcome, second: Outcome) -> MetricChange:
     try:
         found = difference_interval(second, first, change.metric)
     except (ConfigError, ValueError):  # a metric of one's own, or options that its name does not tell

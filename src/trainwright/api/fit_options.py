@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import Field
 
-from trainwright.config.compose import compose, given
+from trainwright.config.compose import assign_option, compose
 from trainwright.config.errors import ConfigError, ManyErrors, RequestError, did_you_mean
 from trainwright.config.limits import MOST_SEED
 from trainwright.config.located import validate
@@ -96,14 +96,14 @@ def read_options(
     """Everything asked for, validated as a whole, once `check_options` knows every word; raises ManyErrors naming each wrong argument."""
     chosen = with_rate(named_optimizer(optimizer), learning_rate)
     options = {"early_stopping": None, **options}
-    asked = [given("model", type(model).__name__, "tw.fit(model)"), given("loss", name_of(loss), "tw.fit(loss)")]
-    asked += [given("trainer.optimizer", chosen, "tw.fit(optimizer)")]
+    asked = [assign_option("model", type(model).__name__, "tw.fit(model)"), assign_option("loss", name_of(loss), "tw.fit(loss)")]
+    asked += [assign_option("trainer.optimizer", chosen, "tw.fit(optimizer)")]
     asked += [
-        given(f"trainer.{name}", value, f"tw.fit({name})")
+        assign_option(f"trainer.{name}", value, f"tw.fit({name})")
         for name, value in options.items()
         if value is not None or name == "early_stopping"
     ]
-    asked += [given(name, value, f"tw.fit({name.removeprefix('run.')})") for name, value in run.items()]
+    asked += [assign_option(name, value, f"tw.fit({name.removeprefix('run.')})") for name, value in run.items()]
     return validate(FitConfig, compose(FitConfig, None, asked, environment={}))
 
 

@@ -30,11 +30,11 @@ def fork(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> Run:
     Weights go on, the optimizer's state too where it is the same optimizer; what is best, patience and the like begin anew. Raises
     RunError when `path` is no run, is being written, or has no checkpoint; ConfigError for settings that do not fit.
     """
-    return _forked(with_config(path), list(overrides))
+    return _fork(with_config(path), list(overrides))
 
 
 @as_received
-def _forked(parent: RunDirectory, overrides: list[str]) -> Run:
+def _fork(parent: RunDirectory, overrides: list[str]) -> Run:
     from trainwright.api.resolve import resolve_config
     from trainwright.api.train import record_start
     from trainwright.api.training import Training

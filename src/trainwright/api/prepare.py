@@ -16,7 +16,7 @@ from trainwright.api.targets import check_columns, check_encoded
 from trainwright.config.errors import DataError
 from trainwright.data.checks import Duplicates, Leak, check_targets, duplicates_across, leaks, missing_target_rows
 from trainwright.data.hashing import row_hashes
-from trainwright.data.inference import infer, joined
+from trainwright.data.inference import infer, join_spellings
 from trainwright.data.profile import profile
 from trainwright.data.source import Source, TableSource
 from trainwright.data.sources.opening import open_source
@@ -137,7 +137,7 @@ def prepare(config: Config, source: Source | None = None, directory: Path | None
     source = with_files(config.data.split, source, int(config.data.memory_limit))
     targets = targets_of(config, source.default_targets, source.schema.names, source.name)
     joins = _joins(config)
-    profiles = [joined(each, joins.get(each.name, ())) for each in profile(source)]
+    profiles = [join_spellings(each, joins.get(each.name, ())) for each in profile(source)]
     inferred = infer(profiles, targets, given_types(config))
     columns = plan_columns(config, profiles, inferred, targets, source.name)
     check_columns(columns)

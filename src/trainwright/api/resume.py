@@ -51,11 +51,11 @@ def existing(config: Config, python: bool = False) -> RunDirectory | None:
 
 def resume(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> Run:
     """Continue the run at `path` from its own configuration; raises RunError when it is no run, ConfigError for a change of its past."""
-    return _resumed(with_config(path), list(overrides))
+    return _resume(with_config(path), list(overrides))
 
 
 @as_received
-def _resumed(found: RunDirectory, overrides: list[str]) -> Run:
+def _resume(found: RunDirectory, overrides: list[str]) -> Run:
     if found.status == "finished" and not overrides:
         log.info("this run is finished: %s", found.path)
         return Run(found)

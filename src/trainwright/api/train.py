@@ -15,7 +15,7 @@ from trainwright.api.resolve import resolve_config
 from trainwright.api.run import Run
 from trainwright.api.run_place import refuse_taken, remove_unbegun
 from trainwright.api.show import data_lines
-from trainwright.config.compose import Composed, compose, given
+from trainwright.config.compose import Composed, assign_option, compose
 from trainwright.config.dump import dump
 from trainwright.config.errors import RequestError
 from trainwright.config.located import validate
@@ -58,12 +58,12 @@ def train(
     if data is not None:
         source = _source_of(data)
         named = str(data) if source is None else {"type": "parquet", "path": "data.parquet"}
-        overrides.append(given("data.source", named, "tw.train(data)"))
+        overrides.append(assign_option("data.source", named, "tw.train(data)"))
     if target is not None:
-        overrides.append(given("targets", [target] if isinstance(target, str) else list(target), "tw.train(target)"))
+        overrides.append(assign_option("targets", [target] if isinstance(target, str) else list(target), "tw.train(target)"))
     if run_dir is not None:
-        overrides.append(given("run.dir", named_place(run_dir), "tw.train(run_dir)"))
-    overrides += [given(name, value, f"tw.train({name})") for name, value in sections.items()]
+        overrides.append(assign_option("run.dir", named_place(run_dir), "tw.train(run_dir)"))
+    overrides += [assign_option(name, value, f"tw.train({name})") for name, value in sections.items()]
     if source is None and data is None:
         with trusting(trust_code):
             own = compose(OwnConfig, config, overrides)

@@ -42,13 +42,13 @@ def trial(system: Any, splits: Mapping[str, Any], device: torch.device) -> list[
     is not tried, nor are streams that can be read only once.
     """
     refuse_unfilled(system)
-    cautions = _checked(system, splits, device) if hasattr(system, "check") else _tried(system, splits, device)
+    cautions = _check_trial(system, splits, device) if hasattr(system, "check") else _try_training(system, splits, device)
     if not ("train" in splits and splits["train"].single_pass):
         refuse_unseen(system)
     return list(dict.fromkeys(cautions))
 
 
-def _checked(system: Any, splits: Mapping[str, Any], device: torch.device) -> list[str]:
+def _check_trial(system: Any, splits: Mapping[str, Any], device: torch.device) -> list[str]:
     """What the system's own check says of each split, and what a forward pass in training changes."""
     cautions: list[str] = []
     for split, rows in splits.items():
@@ -71,7 +71,7 @@ def _forward(system: PlainSystem, batch: Any) -> None:
         system.output_of(batch)
 
 
-def _tried(system: Any, splits: Mapping[str, Any], device: torch.device) -> list[str]:
+def _try_training(system: Any, splits: Mapping[str, Any], device: torch.device) -> list[str]:
     """A training step, twice, so that what changes from one to the next is seen."""
     rows = splits["train"]
     _refuse_unmeasured(system, splits)

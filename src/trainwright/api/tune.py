@@ -12,7 +12,7 @@ from torch import nn
 
 from trainwright.api.config import Config
 from trainwright.api.prepare import prepare
-from trainwright.config.compose import Assignment, Composed, compose, given
+from trainwright.config.compose import Assignment, Composed, assign_option, compose
 from trainwright.config.dump import dump
 from trainwright.config.durations import Duration
 from trainwright.config.errors import ConfigError
@@ -119,7 +119,7 @@ def tune_batch_size(
     TrainwrightError when not a single row fits.
     """
     with trusting(trust_code):
-        tuning = _tuned(data, dataset, target, config, options, max_batch_size, max_time, batch_size=True)
+        tuning = _tune(data, dataset, target, config, options, max_batch_size, max_time, batch_size=True)
     if tuning.batch is None:
         fix = "leave micro_batch_size or accumulation out"
         raise ConfigError("there is nothing to tune", where="tw.tune_batch_size", why="the sizes given settle all others", fix=fix)
@@ -139,13 +139,13 @@ def tune_learning_rate(
 ) -> RangeTest:
     """The learning rate that a range test suggests, with its curve; arguments as for `tune_batch_size`; everything is left as it was."""
     with trusting(trust_code):
-        tuning = _tuned(data, dataset, target, config, options, None, max_time, batch_size=False)
+        tuning = _tune(data, dataset, target, config, options, None, max_time, batch_size=False)
     if tuning.rate is None:
         raise ConfigError("this optimizer has no learning rate", where="tw.tune_learning_rate", fix="take another, adamw for example")
     return tuning.rate
 
 
-def _tuned(
+def _tune(
     data: Any,
     dataset: Any,
     target: Any,
@@ -193,11 +193,11 @@ def _table(data: Any, target: Any, options: Mapping[str, Any]) -> tuple[Source |
     from trainwright.api.train import _source_of
 
     source, where = None, "tw.tune_batch_size"
-    words = [given(name, value, f"{where}({name})") for name, value in options.items()]
+    words = [assign_option(name, value, f"{where}({name})") for name, value in options.items()]
     if data is not None:
         source = _source_of(data)
         named = str(data) if source is None else {"type": "parquet", "path": "data.parquet"}
-        words.append(given("data.source", named, f"{where}(data)"))
+        words.append(assign_option("data.source", named, f"{where}(data)"))
     if target is not None:
-        words.append(given("targets", [target] if isinstance(target, str) else list(target), f"{where}(target)"))
+        words.append(assign_option("targets", [target] if isinstance(target, str) else list(target), f"{where}(target)"))
     return source, words

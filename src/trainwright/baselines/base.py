@@ -65,7 +65,7 @@ def value_scores(make: Callable[[], Any], design: Any, truth: np.ndarray, others
     return [model.predict(each) if each.shape[0] else np.empty(0) for each in others]
 
 
-def joined(kind: str, parts: list[list[np.ndarray]]) -> list[np.ndarray]:
+def join_scores(kind: str, parts: list[list[np.ndarray]]) -> list[np.ndarray]:
     """Scores per row set from those per output: labels and elements become columns."""
     if kind == SET:
         return [np.stack([each[:, 1] for each in column], axis=1) for column in zip(*parts, strict=True)]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from trainwright.baselines import BoostingOptions
-from trainwright.baselines.base import class_scores, drawn_rows, joined, outputs_of, rows_of, value_scores
+from trainwright.baselines.base import class_scores, drawn_rows, join_scores, outputs_of, rows_of, value_scores
 from trainwright.baselines.inputs import Inputs, code_counts, frequent_codes
 from trainwright.config.errors import RequestError
 from trainwright.metrics.table import CATEGORY, CLASSES, SET
@@ -90,9 +90,9 @@ class Boosting:
         if kind in CLASSES:
             return class_scores(partial(self._classifier, truth), design, truth, self.others, width)
         if kind == SET:
-            return joined(kind, [class_scores(partial(self._classifier, each), design, each, self.others, 2) for each in outputs])
+            return join_scores(kind, [class_scores(partial(self._classifier, each), design, each, self.others, 2) for each in outputs])
         parts = [value_scores(self._regressor, design, each, self.others) for each in outputs]
-        return parts[0] if truth.ndim == 1 else joined(kind, parts)
+        return parts[0] if truth.ndim == 1 else join_scores(kind, parts)
 
     def _affordable(self, truth: np.ndarray, forests: int) -> tuple[np.ndarray, np.ndarray]:
         """As many rounds, then as many training rows, as the work allows."""

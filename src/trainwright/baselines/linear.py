@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from trainwright.baselines import LinearOptions
-from trainwright.baselines.base import class_scores, drawn_rows, joined, outputs_of, rows_of, value_scores
+from trainwright.baselines.base import class_scores, drawn_rows, join_scores, outputs_of, rows_of, value_scores
 from trainwright.baselines.inputs import Inputs, code_counts, frequent_codes
 from trainwright.metrics.table import CLASSES, VALUES
 
@@ -72,7 +72,7 @@ class Linear:
         if kind in CLASSES:
             return class_scores(self._logistic, design, truth, self.others, width)
         parts = [class_scores(self._logistic, design, each, self.others, 2) for each in outputs_of(kind, width, truth)]
-        return joined(kind, parts)
+        return join_scores(kind, parts)
 
     def _affordable(self, truth: np.ndarray, outputs: int) -> tuple[Any, np.ndarray]:
         """As many training rows as take about ten seconds."""

@@ -9,7 +9,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from trainwright.checkpoint.names import check_pattern
 from trainwright.config.durations import Duration, a_time, above_zero
 from trainwright.config.errors import ConfigError
-from trainwright.config.model import ConfigModel, refused
+from trainwright.config.model import ConfigModel, as_refusal
 
 
 class CheckpointConfig(ConfigModel):
@@ -45,7 +45,7 @@ class CheckpointConfig(ConfigModel):
     @classmethod
     def _keeps_one(cls, value: int | str) -> int | str:
         if isinstance(value, int) and value < 1:
-            raise refused(ConfigError(f"{value} checkpoints could not be continued from", fix="keep at least 1"))
+            raise as_refusal(ConfigError(f"{value} checkpoints could not be continued from", fix="keep at least 1"))
         return value
 
     @field_validator("name")
@@ -54,4 +54,4 @@ class CheckpointConfig(ConfigModel):
         try:
             return value if value is None else check_pattern(value)
         except ConfigError as error:
-            raise refused(error) from error
+            raise as_refusal(error) from error

@@ -32,13 +32,13 @@ def describe_conversion(found: Conversion, new: Path) -> str:
     said = "".join(f", {name} {value}" for name, value in found.metadata.items())
     lines = [f"taken{f' from {found.key}' if found.key else ''}: {len(found.tensors)} tensors, {found.bytes:,} bytes{said}"]
     if found.tied:
-        lines.append(f"of these {len(found.tied)} shared memory with another and are copies now: {_listed(found.tied)}")
+        lines.append(f"of these {len(found.tied)} shared memory with another and are copies now: {_list_names(found.tied)}")
     if found.left:
-        lines.append(f"left: {_listed([f'{name} ({kind})' for name, kind in found.left.items()])}")
+        lines.append(f"left: {_list_names([f'{name} ({kind})' for name, kind in found.left.items()])}")
     return "\n".join([*(wrap(each, 0) for each in lines), f"written: {new}", dim("load it with tw.load_weights(module, FILE)")])
 
 
-def _listed(names: Sequence[str]) -> str:
+def _list_names(names: Sequence[str]) -> str:
     more = len(names) - SHOWN
     return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")
 

@@ -28,9 +28,9 @@ def explain(error: TrainwrightError) -> None:
 
 def describe_error(error: TrainwrightError, label: str = "error") -> str:
     """One error in one to four lines, each shortened where it repeats a very long value."""
-    place = bold(f"{_shortened(error.where)}: ", sys.stderr) if error.where else ""
-    lines = [f"{red(label, sys.stderr)}: {place}{_shortened(error.what)}"]
-    lines += [f"  {dim(name, sys.stderr)}: {_shortened(text)}" for name, text in (("why", error.why), ("fix", error.fix)) if text]
+    place = bold(f"{_shorten(error.where)}: ", sys.stderr) if error.where else ""
+    lines = [f"{red(label, sys.stderr)}: {place}{_shorten(error.what)}"]
+    lines += [f"  {dim(name, sys.stderr)}: {_shorten(text)}" for name, text in (("why", error.why), ("fix", error.fix)) if text]
     return "\n".join([*lines, *(f"  {note}" for note in getattr(error, "__notes__", ()))])
 
 
@@ -58,7 +58,7 @@ def told_exit(error: SystemExit) -> TrainwrightError:
     return TrainwrightError(f"code that is not Trainwright's ended the program: sys.exit({asked})", where=where, fix=fix)
 
 
-def _shortened(text: str) -> str:
+def _shorten(text: str) -> str:
     return visible(text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} … {text[-LONGEST // 4 :]}")
 
 

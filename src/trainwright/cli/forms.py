@@ -44,10 +44,10 @@ def refuse_unused_flags(form: Form, command: str, given: dict[str, str]) -> None
 def refuse_unused_settings(form: Form, command: str, settings: Sequence[str]) -> None:
     """Raise RequestError (ConfigError for what is no setting) for the first setting that the form does not use, or that is unknown."""
     from trainwright.config.compose import override
-    from trainwright.config.places import spelled
+    from trainwright.config.places import spell_key
 
     for text in settings:
-        path = spelled(override(text).path).replace("-", "_")
+        path = spell_key(override(text).path).replace("-", "_")
         if any(_is_below(path, each) for each in form.fixed):
             why = "rows that it was trained on would be measured as if they were new"
             what = f"{path} of a trained run cannot be another"

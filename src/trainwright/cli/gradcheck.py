@@ -44,7 +44,7 @@ def run(words: Sequence[str]) -> int:
 
     torch.manual_seed(arguments.seed)
     function, parameters = callable_of(made_from, given, getattr(torch, arguments.dtype))
-    inputs = {f"input {place}": _drawn(shape, dtype) for place, (shape, dtype) in enumerate(shapes)} | parameters
+    inputs = {f"input {place}": _draw_inputs(shape, dtype) for place, (shape, dtype) in enumerate(shapes)} | parameters
     tolerances = {name: getattr(arguments, name) for name in ("eps", "atol", "rtol")}
     verdict = check_gradients(function, inputs, second=arguments.second, **tolerances)
     print(describe_check(arguments.words[0], verdict, arguments.dtype))
@@ -107,7 +107,7 @@ def _shapes(text: str, dtype: str) -> list[tuple[tuple[int, ...], str]]:
     return found
 
 
-def _drawn(shape: tuple[int, ...], dtype: str) -> Tensor:
+def _draw_inputs(shape: tuple[int, ...], dtype: str) -> Tensor:
     """Standard normal numbers, or 0 and 1 where they are whole."""
     import torch
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from trainwright.cli.parser import Parser
 from trainwright.cli.streams import Shown
-from trainwright.config.compose import Assignment, given
+from trainwright.config.compose import Assignment, assign_option
 from trainwright.config.errors import ConfigError, RequestError, did_you_mean
 from trainwright.config.trust import reading, received_folder, trust
 
@@ -97,14 +97,14 @@ def prepare(arguments: argparse.Namespace, own: Sequence[str] = ()) -> Launch:
 
         install()
     if getattr(arguments, "debug", False):
-        launch.settings += [given(path, value, "command line: --debug") for path, value in DEBUG.items()]
+        launch.settings += [assign_option(path, value, "command line: --debug") for path, value in DEBUG.items()]
     if getattr(arguments, "limit_batches", None) is not None:
         if arguments.limit_batches < 1:
             raise ConfigError(f"{arguments.limit_batches} batches are too few", where="--limit-batches", fix="write 1 or more")
         shown = f"command line: --limit-batches {arguments.limit_batches}"
-        launch.settings.append(given("trainer.limit_batches", arguments.limit_batches, shown))
+        launch.settings.append(assign_option("trainer.limit_batches", arguments.limit_batches, shown))
     if own:
-        launch.settings.append(given("arguments", list(own), f"command line: {' '.join(own)}"))
+        launch.settings.append(assign_option("arguments", list(own), f"command line: {' '.join(own)}"))
     return launch
 
 

@@ -81,7 +81,7 @@ class Parser(argparse.ArgumentParser):
         blocks = [wrap(self.does, 0), f"{heading('usage')}\n{usage}"]
         if named:
             blocks.append(f"{heading('arguments')}\n{two_columns([(str(each.metavar or each.dest), each.help or '') for each in named])}")
-        options = [(_spelled(each), each.help or "") for each in [*flags[1:], flags[0]]]
+        options = [(_spell_flag(each), each.help or "") for each in [*flags[1:], flags[0]]]
         options.append(("--traceback", "show where in the code an error arose"))
         blocks.append(f"{heading('options')}\n{two_columns(options)}")
         blocks.append("\n".join([heading("examples"), *(f"  {each}" for each in self.examples)]))
@@ -140,6 +140,6 @@ class ConfiguredParser(Parser):
         return next((path for path in paths if path.rpartition(".")[2] == close), "")
 
 
-def _spelled(action: argparse.Action) -> str:
+def _spell_flag(action: argparse.Action) -> str:
     names = ", ".join(action.option_strings)
     return names if action.nargs == 0 else f"{names} {action.metavar or action.dest.upper()}"

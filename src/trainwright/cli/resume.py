@@ -9,7 +9,7 @@ from pathlib import Path
 from trainwright.cli.parser import ConfiguredParser, add_trust_flag
 from trainwright.config.compose import override
 from trainwright.config.errors import RequestError
-from trainwright.config.places import spelled
+from trainwright.config.places import spell_key
 
 
 def run(words: Sequence[str]) -> int:
@@ -41,7 +41,7 @@ def refuse_another_place(settings: Sequence[str], path: Path) -> None:
     """Raise RequestError for a setting that names another folder than that of the run, which goes on where it is."""
     for text in settings:
         setting = override(text)
-        named = spelled(setting.path)
+        named = spell_key(setting.path)
         same = named == "run.dir" and os.path.realpath(str(setting.value.value)) == os.path.realpath(path)
         if named in ("run.dir", "run.name") and not same:
             fix = "leave it out; what begins in another folder is a child run (--fork) or a new one (trainwright train)"

@@ -9,7 +9,7 @@ from glob import glob
 from trainwright.api.config import Config
 from trainwright.api.own.config import OwnConfig, finish_composed, is_own
 from trainwright.cli.style import bold, dim, heading, wrap
-from trainwright.config.compose import Assignment, Composed, compose, given
+from trainwright.config.compose import Assignment, Composed, assign_option, compose
 from trainwright.config.errors import RequestError
 from trainwright.config.options import Option, by_section
 
@@ -27,11 +27,11 @@ def composed_from(words: Sequence[str], targets: Sequence[str] = (), before: Seq
         raise RequestError(f"one argument too many: '{stray}'", fix=fix)
     named = [name.strip() for each in targets for name in each.split(",") if name.strip()]
     if named:
-        settings.insert(0, given("targets", named, f"command line: --target {','.join(targets)}"))
+        settings.insert(0, assign_option("targets", named, f"command line: --target {','.join(targets)}"))
     if is_config(first):
         return composed_config(first, settings)
     if first:
-        settings.insert(0, given("data.source.path", first, f"command line: {first}"))
+        settings.insert(0, assign_option("data.source.path", first, f"command line: {first}"))
     return compose(Config, None, settings)
 
 

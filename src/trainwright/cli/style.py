@@ -18,28 +18,28 @@ def shows_colours(stream: TextIO | None = None) -> bool:
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
-def _styled(text: str, code: str, stream: TextIO | None) -> str:
+def _style(text: str, code: str, stream: TextIO | None) -> str:
     return f"\x1b[{code}m{text}\x1b[0m" if shows_colours(stream) else text
 
 
 def bold(text: str, stream: TextIO | None = None) -> str:
     """Bold text."""
-    return _styled(text, "1", stream)
+    return _style(text, "1", stream)
 
 
 def dim(text: str, stream: TextIO | None = None) -> str:
     """Text that stands back."""
-    return _styled(text, "2", stream)
+    return _style(text, "2", stream)
 
 
 def red(text: str, stream: TextIO | None = None) -> str:
     """Bold red text, for errors."""
-    return _styled(text, "1;31", stream)
+    return _style(text, "1;31", stream)
 
 
 def heading(text: str) -> str:
     """The name of a block of help."""
-    return _styled(text, "1;36", None)
+    return _style(text, "1;36", None)
 
 
 def width() -> int:

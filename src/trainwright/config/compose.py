@@ -138,7 +138,7 @@ def override(text: str) -> Assignment:
     return Assignment(path, found)
 
 
-def given(path: str, value: Any, shown: str) -> Assignment:
+def assign_option(path: str, value: Any, shown: str) -> Assignment:
     """An option set by a flag or an argument, named `shown` in messages (`command line: --target age`)."""
     return Assignment(parse_path(path), node_of(value, Place(shown)))
 
@@ -156,10 +156,10 @@ def _split(text: str) -> tuple[str, str, str]:
 def _read_with_bases(path: Path, top: Section, files: list[Path], problems: list[RequestError], chain: tuple[Path, ...]) -> Node:
     """A file merged onto its bases, each read relative to the file that names it."""
     with reading(received_folder(path)):
-        return _merged(path, top, files, problems, chain)
+        return _merge_layers(path, top, files, problems, chain)
 
 
-def _merged(path: Path, top: Section, files: list[Path], problems: list[RequestError], chain: tuple[Path, ...]) -> Node:
+def _merge_layers(path: Path, top: Section, files: list[Path], problems: list[RequestError], chain: tuple[Path, ...]) -> Node:
     own = canonical_keys(read_file(path, problems), top, problems)
     base = own.value.pop("base", None)
     chain = (*chain, path.resolve())

@@ -32,7 +32,9 @@ class Composition:
 def parse_composition(name: str, registered: Collection[str]) -> Composition | None:
     """A name as a composition; None when it is one class: a registered name, `file.py:Class`, `package.module:Class` or a dotted path."""
     first, _, rest = name.partition(":")
-    if ".py:" in rest and _folded(first) in {_folded(each) for each in registered}:  # mixins of a registered base named by their files
+    if ".py:" in rest and _fold_names(first) in {
+        _fold_names(each) for each in registered
+    }:  # mixins of a registered base named by their files
         return Composition(first, tuple(each.strip() for each in rest.split(",")))
     base, _, tail = name.rpartition(":")
     mixins = tuple(each.strip() for each in tail.split(","))
@@ -44,9 +46,9 @@ def parse_composition(name: str, registered: Collection[str]) -> Composition | N
         return None
     if _names_a_class(base):
         return Composition(base, mixins)
-    known = {_folded(each) for each in registered}
-    both = _folded(base) in known and _folded(tail) in known
-    either = _folded(base) in known or _folded(tail) in known
+    known = {_fold_names(each) for each in registered}
+    both = _fold_names(base) in known and _fold_names(tail) in known
+    either = _fold_names(base) in known or _fold_names(tail) in known
     return Composition(base, mixins) if both or (either and not module_exists(base)) else None
 
 
@@ -89,7 +91,7 @@ def compose_class(composition: Composition, find: Callable[[str], Any], register
 def _mixin(name: str, base: Any, composition: Composition, find: Callable[[str], Any], registered: Collection[str]) -> Any:
     if not name:
         raise ConfigError(f"'{composition}' has a mixin without a name", fix="write base:mixin1,mixin2")
-    if _folded(name) in {_folded(each) for each in registered}:
+    if _fold_names(name) in {_fold_names(each) for each in registered}:
         return find(name)
     beside = vars(sys.modules.get(getattr(base, "__module__", ""), types.SimpleNamespace()))
     if isinstance(beside.get(name), type):
@@ -108,7 +110,7 @@ def _how_to_register(name: str) -> str:
     return f"register it with @tw.register('{name}') in a file that `imports` names"
 
 
-def _folded(name: str) -> str:
+def _fold_names(name: str) -> str:
     return name.replace("-", "_")
 
 

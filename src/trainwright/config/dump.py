@@ -45,14 +45,12 @@ def dump(config: ConfigModel, schema: str = "") -> str:
 
 def dump_values(values: Any) -> str:
     """Plain mappings, lists and values as YAML that `reading` reads back the same; `${` is escaped."""
-    return str(
-        yaml.dump(_escaped(values), Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=False, width=sys.maxsize)
-    )
+    return str(yaml.dump(_escape(values), Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=False, width=sys.maxsize))
 
 
-def _escaped(value: Any) -> Any:
+def _escape(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _escaped(each) for key, each in value.items()}
+        return {key: _escape(each) for key, each in value.items()}
     if isinstance(value, list):
-        return [_escaped(each) for each in value]
+        return [_escape(each) for each in value]
     return value.replace("${", "$${") if isinstance(value, str) else value

@@ -10,7 +10,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from trainwright.config.errors import ConfigError, nearest
-from trainwright.config.model import refusal, refused
+from trainwright.config.model import as_refusal, refusal
 
 SPELLINGS: dict[str, tuple[str, ...]] = {
     "epochs": ("epochs", "epoch"),
@@ -98,14 +98,14 @@ class Duration:
 def a_time(value: Duration | None) -> Duration | None:
     """The duration, refused when it does not count time."""
     if value is not None and value.kind != "time":
-        raise refused(ConfigError(f"'{value}' is not a time", fix="write for example '10 s', '30 min' or '2 h'"))
+        raise as_refusal(ConfigError(f"'{value}' is not a time", fix="write for example '10 s', '30 min' or '2 h'"))
     return value
 
 
 def above_zero(value: Duration | None) -> Duration | None:
     """The duration, refused when it is nothing."""
     if value is not None and value.value <= 0:
-        raise refused(ConfigError(f"'{value}' is no interval", fix="write a number above zero"))
+        raise as_refusal(ConfigError(f"'{value}' is no interval", fix="write a number above zero"))
     return value
 
 

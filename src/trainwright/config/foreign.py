@@ -289,7 +289,7 @@ def _exists(module: str, name: str) -> bool:
 
 def _module(module: str, name: str) -> Any:
     _add_to_path()
-    return _imported(lambda: importlib.import_module(module), name)
+    return _import_file(lambda: importlib.import_module(module), name)
 
 
 def _add_to_path() -> None:
@@ -301,7 +301,7 @@ def _put_on_path(*places: Path) -> None:
     sys.path += [each for each in dict.fromkeys(map(str, places)) if each not in sys.path]
 
 
-def _imported(load: Callable[[], Any], name: str) -> Any:
+def _import_file(load: Callable[[], Any], name: str) -> Any:
     try:
         return load()
     except FOREIGN as error:  # whatever the imported code raises is the answer
@@ -336,7 +336,7 @@ def module_of_file(file: Path) -> Any:
     _put_on_path(file.parent)
     in_package = _name_in_package(file)
     if in_package:
-        sys.modules[name] = _imported(lambda: importlib.import_module(in_package), str(file))
+        sys.modules[name] = _import_file(lambda: importlib.import_module(in_package), str(file))
         return sys.modules[name]
     return _run_file(name, file)
 
@@ -367,7 +367,7 @@ def _run_file(name: str, file: Path) -> Any:
     sys.modules[name] = module
     loader = spec.loader
     try:
-        _imported(lambda: loader.exec_module(module), str(file))
+        _import_file(lambda: loader.exec_module(module), str(file))
     except BaseException:  # an interrupt too: what is half made must not be taken for the whole by the next call
         del sys.modules[name]
         raise

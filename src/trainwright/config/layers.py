@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trainwright.config.errors import ConfigError, RequestError
-from trainwright.config.places import KeyPath, Node, spelled
+from trainwright.config.places import KeyPath, Node, spell_key
 from trainwright.config.structure import Entries, Items, PartHere, Section, Structure, below, canonical
 
 
@@ -81,8 +81,8 @@ def _step(node: Node, key: str | int, here: Structure, value: Node, path: KeyPat
         name = canonical(here, str(key))
         inner = _below(here, name, node)
         if isinstance(inner, Items) and name not in node.value:
-            what = f"{spelled(path)} is not given, so no item of it can be set"
-            raise ConfigError(what, where=str(value.place), fix=f"set the whole list: {spelled(path)}=[…]")
+            what = f"{spell_key(path)} is not given, so no item of it can be set"
+            raise ConfigError(what, where=str(value.place), fix=f"set the whole list: {spell_key(path)}=[…]")
         found = node.value.setdefault(name, Node({}, value.place, value.key, value.layer))
     if isinstance(inner, PartHere):
         upgraded = _as_mapping(found)
@@ -94,7 +94,7 @@ def _index(node: Node, key: str | int, value: Node, path: KeyPath) -> int:
     count = len(node.value)
     if isinstance(key, int) and key < count:
         return key
-    where = spelled(path[:-1])
+    where = spell_key(path[:-1])
     what = f"{where} is a list of {count}, and '{key}' is not one of its items"
     raise ConfigError(
         what, where=str(value.place), fix=f"items are counted from 0: {where}.0" if count else f"set the whole list: {where}=[…]"
@@ -104,17 +104,17 @@ def _index(node: Node, key: str | int, value: Node, path: KeyPath) -> int:
 def _below(here: Structure, key: str | int, node: Node) -> Structure:
     if isinstance(here, Entries | Items):
         return here.of
-    return below(here, key, _named(node))
+    return below(here, key, _type_of_part(node))
 
 
-def _named(node: Node) -> dict[str, object]:
+def _type_of_part(node: Node) -> dict[str, object]:
     """Of a part's mapping, the one value that says which part it is."""
     kind = node.value.get("type") if isinstance(node.value, dict) else None
     return {"type": kind.value} if kind is not None and isinstance(kind.value, str) else {}
 
 
 def _part_name(node: Node, default: str) -> str:
-    name = node.value if isinstance(node.value, str) else _named(node).get("type", default)
+    name = node.value if isinstance(node.value, str) else _type_of_part(node).get("type", default)
     return str(name).replace("-", "_")
 
 

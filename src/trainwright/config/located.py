@@ -11,7 +11,7 @@ from trainwright.config.compose import Composed
 from trainwright.config.errors import ConfigError, ManyErrors, RequestError, did_you_mean, nearest
 from trainwright.config.foreign import looking_in
 from trainwright.config.model import ConfigModel
-from trainwright.config.places import KeyPath, Node, Place, spelled
+from trainwright.config.places import KeyPath, Node, Place, spell_key
 from trainwright.config.structure import Items, Leaf, PartHere, Section, Structure, below, fields_of
 from trainwright.config.trust import reading
 from trainwright.config.wording import Refusal, join_refusals
@@ -101,7 +101,7 @@ def _place(root: Node, path: KeyPath, refusal: Refusal) -> Place:
 def _report(model: type[ConfigModel], composed: Composed, path: KeyPath, refusals: list[Refusal]) -> ConfigError:
     first = refusals[0]
     place = str(_place(composed.root, path, first))
-    name = spelled(path) or "the configuration"
+    name = spell_key(path) or "the configuration"
     if first.kind == "extra_forbidden":
         return _unknown_option(model, composed, path, place)
     if place.startswith(f"command line: {name}="):  # the place names the option already
@@ -110,7 +110,7 @@ def _report(model: type[ConfigModel], composed: Composed, path: KeyPath, refusal
     meaning = _phrase(getattr(field, "description", None) or "")
     if first.kind == "missing":
         example = (
-            f"add `{path[-1]}: …`" + (f" under `{spelled(path[:-1])}`" if len(path) > 1 else "")
+            f"add `{path[-1]}: …`" + (f" under `{spell_key(path[:-1])}`" if len(path) > 1 else "")
             if place.partition(":")[2]
             else f"add {name}=…"
         )
@@ -141,12 +141,12 @@ def _unknown_option(model: type[ConfigModel], composed: Composed, path: KeyPath,
     here, value = _structure(model, composed.values, path[:-1])
     known = [name for name in (fields_of(here, value) or {}) if not (isinstance(here, PartHere) and name == "type")]
     key = str(path[-1])
-    around = spelled(path[:-1])
+    around = spell_key(path[:-1])
     what = f"unknown option '{key}'" + (f" in {around}" if around else "")
     if isinstance(here, PartHere) and isinstance(value, dict):
         what = f"unknown option '{key}' of {here.kind} '{value.get('type', here.default)}' in {around}"
     elsewhere = [each for each in option_paths(model) if each.rpartition(".")[2] == key.replace("-", "_")]
-    elsewhere = [each for each in elsewhere if each != spelled(path)]
+    elsewhere = [each for each in elsewhere if each != spell_key(path)]
     if elsewhere and not nearest(key, known):
         return ConfigError(what, where=place, fix=f"did you mean {elsewhere[0]}?")
     return ConfigError(what, where=place, fix=did_you_mean(key, known) or "it has no options")
@@ -154,7 +154,7 @@ def _unknown_option(model: type[ConfigModel], composed: Composed, path: KeyPath,
 
 def _alternatives(composed: Composed, path: KeyPath, names: list[str]) -> tuple[Place, ConfigError]:
     nodes = [composed.root.nearest((*path, name))[0] for name in names]
-    dotted = [spelled((*path, name)) for name in names]
+    dotted = [spell_key((*path, name)) for name in names]
     places = [node.key or node.place for node in nodes]
     said = [f"{name} = {node.plain()} ({place})" for name, node, place in zip(dotted, nodes, places, strict=True)]
     what = f"{' and '.join(dotted)} exclude each other"

@@ -38,8 +38,8 @@ class ConfigModel(BaseModel):
         """`-` read as `_`, a YAML list where a tuple is wanted, and a part without `type` taken as the default one."""
         if not isinstance(data, dict):
             return data
-        data = {_folded(key, cls.model_fields): value for key, value in data.items()}
-        return {key: _fitted(cls.model_fields.get(key), value) for key, value in data.items()}
+        data = {_fold_name(key, cls.model_fields): value for key, value in data.items()}
+        return {key: _fit_value(cls.model_fields.get(key), value) for key, value in data.items()}
 
     @model_validator(mode="after")
     def _one_alternative(self) -> Self:
@@ -71,11 +71,11 @@ class PartConfig(ConfigModel):
         """Raises ConfigError for options that mean nothing for targets of this kind, with so many classes where that is known."""
 
 
-def _folded(key: Any, fields: dict[str, FieldInfo]) -> Any:
+def _fold_name(key: Any, fields: dict[str, FieldInfo]) -> Any:
     return key.replace("-", "_") if isinstance(key, str) and key not in fields and key.replace("-", "_") in fields else key
 
 
-def _fitted(field: FieldInfo | None, value: Any) -> Any:
+def _fit_value(field: FieldInfo | None, value: Any) -> Any:
     if field is None:
         return value
     if isinstance(value, list) and _is_tuple(field.annotation):
@@ -98,7 +98,7 @@ def _is_tuple(annotation: Any) -> bool:
     )
 
 
-def refused(error: RequestError) -> PydanticCustomError:
+def as_refusal(error: RequestError) -> PydanticCustomError:
     """The same refusal as pydantic collects it: its what, why and fix come out again with the place in the file."""
     return PydanticCustomError("refused", "{what}", {"what": error.what, "why": error.why, "fix": error.fix})
 
@@ -111,6 +111,6 @@ def refusal(parse: Callable[[Any], T]) -> Callable[[Any], T]:
         try:
             return parse(value)
         except RequestError as error:
-            raise refused(error) from error
+            raise as_refusal(error) from error
 
     return validate

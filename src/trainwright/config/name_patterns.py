@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 from trainwright.config.errors import ConfigError
-from trainwright.config.model import refused
+from trainwright.config.model import as_refusal
 
 REGULAR = "re:"
 """What a pattern begins with that is a regular expression and no glob."""
@@ -20,12 +20,12 @@ REGULAR = "re:"
 def ensure_pattern(pattern: str) -> str:
     """The pattern; refused when it is empty or its regular expression is none."""
     if not pattern.removeprefix(REGULAR).strip():
-        raise refused(ConfigError(f"'{pattern}' is an empty pattern", fix="name parameters, for example 'encoder' or '*.bias'"))
+        raise as_refusal(ConfigError(f"'{pattern}' is an empty pattern", fix="name parameters, for example 'encoder' or '*.bias'"))
     if pattern.startswith(REGULAR):
         try:
             re.compile(pattern[len(REGULAR) :])
         except re.error as error:
-            raise refused(ConfigError(f"'{pattern}' is no regular expression", why=str(error))) from error
+            raise as_refusal(ConfigError(f"'{pattern}' is no regular expression", why=str(error))) from error
     return pattern
 
 

@@ -17,7 +17,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar, Union, get_args, 
 from pydantic import BaseModel, BeforeValidator, Field, TypeAdapter, ValidationError, create_model, model_validator
 
 from trainwright.config.errors import FOREIGN, ConfigError
-from trainwright.config.model import ConfigModel, PartConfig, refused
+from trainwright.config.model import ConfigModel, PartConfig, as_refusal
 
 NAMES = ("config", "cfg", "conf", "options", "opts", "opt", "settings", "hparams")
 """What the parameter that takes the Config is called, where the signature of a subclass leaves it open."""
@@ -29,7 +29,7 @@ MISSING = "???"
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _remembered(function: F) -> F:
+def _remember(function: F) -> F:
     kept: Any = lru_cache(maxsize=512)(function)
     return kept
 
@@ -75,7 +75,7 @@ def _empty_options(make: Callable[..., type[PartConfig]], *arguments: Any) -> Pa
     return options.__new__(options)
 
 
-@_remembered
+@_remember
 def options_from_config(made_from: Any, path: str) -> type[PartConfig]:
     """Options with the fields of the nested `Config`, and `type`, which is `path` by default."""
     config = config_class(made_from)
@@ -94,7 +94,7 @@ def options_from_config(made_from: Any, path: str) -> type[PartConfig]:
     return made
 
 
-@_remembered
+@_remember
 def section_of(config: type) -> type[ConfigModel]:
     """A Config class as a section of a configuration; a ConfigModel is one already."""
     return _section(config, ())
@@ -136,7 +136,7 @@ def _section(config: type, around: tuple[type, ...]) -> type[ConfigModel]:
             try:
                 _instance(config, self)
             except ConfigError as error:
-                raise refused(error) from error
+                raise as_refusal(error) from error
             return self
 
         validators["is_accepted"] = model_validator(mode="after")(is_accepted)
@@ -184,7 +184,7 @@ def _of_dataclass_field(field: dataclasses.Field[Any]) -> Default:
 
 def _field(annotation: Any, default: Default, around: tuple[type, ...]) -> tuple[Any, Any]:
     """A pydantic field: the annotation as it can be written in YAML, and the default as it would be written there."""
-    allowed = _written(annotation, around)
+    allowed = _writable(annotation, around)
     if default.required:
         return allowed, Field(description=default.meaning)
     value = plain_default(default.make())
@@ -243,26 +243,26 @@ def _is_spelled(kind: type) -> bool:
     return hasattr(kind, "__get_pydantic_core_schema__") and not issubclass(kind, BaseModel)
 
 
-def _written(annotation: Any, around: tuple[type, ...]) -> Any:
+def _writable(annotation: Any, around: tuple[type, ...]) -> Any:
     """An annotation as it can be written in YAML; Any when nothing of it can."""
     origin, inside = get_origin(annotation), get_args(annotation)
     if annotation in PLAIN or annotation is None or origin is Literal:
         return annotation
     if origin is Annotated:
-        kept = _written(inside[0], around)
+        kept = _writable(inside[0], around)
         return Annotated[(kept, *inside[1:])] if kept is not Any else Any
     if origin in (Union, types.UnionType):
-        members = [each for each in (_written(part, around) for part in inside) if each is not Any]
+        members = [each for each in (_writable(part, around) for part in inside) if each is not Any]
         return reduce(or_, members) if any(each is not type(None) for each in members) else Any
     if origin is tuple or annotation is tuple:
-        items = tuple(item if item is Ellipsis else _written(item, around) for item in inside)
+        items = tuple(item if item is Ellipsis else _writable(item, around) for item in inside)
         kind: Any = _of(tuple, *items)
         return Annotated[kind, BeforeValidator(_as_tuple)]
     if origin in (list, set, frozenset) or annotation in (list, set, frozenset):
-        kept = _of(list, *(_written(each, around) for each in inside))
+        kept = _of(list, *(_writable(each, around) for each in inside))
         return Annotated[kept, BeforeValidator(_as_list)]
     if origin in (dict, Mapping) or annotation in (dict, Mapping):
-        return _of(dict, *inside[:1], *(_written(each, around) for each in inside[1:]))
+        return _of(dict, *inside[:1], *(_writable(each, around) for each in inside[1:]))
     return _written_class(annotation, around) if isinstance(annotation, type) else Any
 
 
@@ -345,11 +345,11 @@ def _back_to_class(annotation: type, value: Any) -> Any:
     if not (dataclasses.is_dataclass(annotation) or issubclass(annotation, BaseModel)) or isinstance(value, annotation):
         return value
     if isinstance(value, dict):  # a Config inside itself, which no section can hold
-        value = _checked(annotation, value)
+        value = _check_values(annotation, value)
     return _instance(annotation, value) if isinstance(value, ConfigModel) else value
 
 
-def _checked(config: type, values: dict[str, Any]) -> ConfigModel:
+def _check_values(config: type, values: dict[str, Any]) -> ConfigModel:
     try:
         return section_of(config).model_validate(values)
     except ValidationError as error:
@@ -359,7 +359,7 @@ def _checked(config: type, values: dict[str, Any]) -> ConfigModel:
         raise ConfigError(f"{config.__qualname__} refuses its values", why=why, fix=fix) from error
 
 
-@_remembered
+@_remember
 def hints_of(config: type) -> dict[str, Any]:
     """Annotations of a class and its bases; one whose names do not exist at run time is Any."""
     try:

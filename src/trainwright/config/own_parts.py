@@ -85,7 +85,7 @@ def make(part: str | Mapping[str, Any] | PartConfig, **context: Any) -> Any:
         raise ConfigError("the mapping has no `type`", fix="name the part, for example {type: sphere}")
     options = registry.options_class("part", name)
     given = {} if isinstance(part, str) else dict(part)
-    return registry.build("part", _validated(options, {**given, "type": registry.canonical_name("part", name)}), **context)
+    return registry.build("part", _validate_options(options, {**given, "type": registry.canonical_name("part", name)}), **context)
 
 
 def configured(made_from: type, value: Any = None) -> Any:
@@ -106,10 +106,10 @@ def configured(made_from: type, value: Any = None) -> Any:
     given = {} if value is None else plain(value, made_from.__qualname__)
     if isinstance(value, options):
         return config_object(made_from, value)
-    return config_object(made_from, _validated(options, {"type": made_from.__qualname__, **given}))
+    return config_object(made_from, _validate_options(options, {"type": made_from.__qualname__, **given}))
 
 
-def _validated(options: type[PartConfig], values: dict[str, Any]) -> PartConfig:
+def _validate_options(options: type[PartConfig], values: dict[str, Any]) -> PartConfig:
     from trainwright.config.compose import compose
     from trainwright.config.located import validate
 

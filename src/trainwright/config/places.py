@@ -96,7 +96,7 @@ def node_of(value: Plain, place: Place, layer: int = 0, depth: int = 0) -> Node:
     return Node(value, place, place, layer)
 
 
-def spelled(path: KeyPath) -> str:
+def spell_key(path: KeyPath) -> str:
     """`("columns", "a.b", 0)` → `columns."a.b".0`."""
     plain = (str(each) if re.fullmatch(r"[^\s.\"'=]+", str(each)) else json.dumps(str(each), ensure_ascii=False) for each in path)
     return ".".join(plain)
@@ -105,7 +105,7 @@ def spelled(path: KeyPath) -> str:
 KEY = re.compile(r"\"((?:[^\"\\]|\\.)*)\"|'([^']*)'|([^.\"'=\s][^.=]*)")
 
 
-def _unescaped(quoted: str) -> str:
+def _unescape(quoted: str) -> str:
     try:
         return str(json.loads(f'"{quoted}"'))
     except ValueError as error:
@@ -126,7 +126,7 @@ def parse_path(text: str) -> KeyPath:
             bare = bare.strip()
             keys.append(int(bare) if keys and re.fullmatch(r"0|[1-9][0-9]{0,17}", bare) else bare)
         else:
-            keys.append(_unescaped(double) if double is not None else single)
+            keys.append(_unescape(double) if double is not None else single)
         position = found.end()
         if position == len(text):
             return tuple(keys)

@@ -111,10 +111,10 @@ def literal(text: str, place: Place) -> Node:
 
 def _plain_value(text: str, where: str) -> Any:
     kind = next((kind for kind, pattern, _ in SCALARS if pattern.fullmatch(text)), "str")
-    return text if kind in ("str", "merge") else _typed(kind, text, where)
+    return text if kind in ("str", "merge") else _read_scalar(kind, text, where)
 
 
-def _typed(kind: str, text: str, where: str) -> Any:
+def _read_scalar(kind: str, text: str, where: str) -> Any:
     """A scalar as the Python value of its kind; raises ConfigError for text that is none of that kind, and numbers out of all range."""
     if kind == "null" and text in ("", "~", "null", "Null", "NULL"):
         return None
@@ -213,7 +213,7 @@ class _Builder:
     def scalar(self, node: yaml.ScalarNode, place: Place) -> Any:
         self.refuse_tag(node, SIMPLE, place)
         kind = node.tag.removeprefix(CORE)
-        return node.value if kind in ("str", "merge") else _typed(kind, node.value, str(place))
+        return node.value if kind in ("str", "merge") else _read_scalar(kind, node.value, str(place))
 
 
 def _syntax_error(error: yaml.MarkedYAMLError, name: str, text: str) -> ConfigError:

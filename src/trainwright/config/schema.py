@@ -58,8 +58,8 @@ def json_schema(model: type[ConfigModel], own: type[ConfigModel] | None = None, 
     return {
         "$schema": DIALECT,
         "$id": "trainwright.schema.json",
-        **_finished(root),
-        "$defs": {key: _finished(definitions[key]) for key in sorted(definitions)},
+        **_finish_schema(root),
+        "$defs": {key: _finish_schema(definitions[key]) for key in sorted(definitions)},
     }
 
 
@@ -137,10 +137,10 @@ def _part(name: str, options: type[PartConfig], summary: str, definitions: dict[
     return {"description": description, **schema}
 
 
-def _finished(schema: Any, name: str = "") -> Any:
+def _finish_schema(schema: Any, name: str = "") -> Any:
     """Parts as references to their kind, and a `${…}` reference allowed wherever a number, a truth value or one of some words is."""
     if isinstance(schema, list):
-        return [_finished(each) for each in schema]
+        return [_finish_schema(each) for each in schema]
     if not isinstance(schema, dict) or name == "default":
         return schema
     if "x-part" in schema:
@@ -150,4 +150,4 @@ def _finished(schema: Any, name: str = "") -> Any:
     if schema.get("type") in ("integer", "number", "boolean") or ("type" in schema and ("enum" in schema or "x-type" in schema)):
         kept = {key: schema[key] for key in ("description", "default") if key in schema}
         return {**kept, "anyOf": [{key: each for key, each in schema.items() if key not in kept}, {"$ref": "#/$defs/reference"}]}
-    return {key: _finished(each, key) for key, each in schema.items()}
+    return {key: _finish_schema(each, key) for key, each in schema.items()}

@@ -181,13 +181,13 @@ OF_TRAINING: dict[str, str] = {
 """Module → optimizers, schedules and rules for weights that a received run may name too."""
 
 
-def _spelled(tables: dict[str, str]) -> frozenset[str]:
+def _full_names(tables: dict[str, str]) -> frozenset[str]:
     return frozenset(f"{module}.{name}" for module, names in tables.items() for name in names.split())
 
 
 LAYERS = frozenset(COMPUTING["torch.nn"].split())
 """The classes of torch.nn that can be nodes: `sorted(trainwright.nn.graph.naming.layer_names())`."""
-NODES = _spelled(COMPUTING)
+NODES = _full_names(COMPUTING)
 """What a node of a graph may name by its whole path."""
-LISTED = NODES | _spelled(OF_TRAINING)
+LISTED = NODES | _full_names(OF_TRAINING)
 """What a received run may name by its whole path."""

@@ -90,7 +90,7 @@ def infer(profiles: Sequence[ColumnProfile], targets: Sequence[str], given: Mapp
     return _with_an_input(found, targets)
 
 
-def joined(profile: ColumnProfile, join: Sequence[str]) -> ColumnProfile:
+def join_spellings(profile: ColumnProfile, join: Sequence[str]) -> ColumnProfile:
     """The profile of a column of text in which all spellings of a value are one."""
     if not join or not pa.types.is_string(profile.type):
         return profile

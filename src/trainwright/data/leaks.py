@@ -194,12 +194,12 @@ def _numbers_by_numbers(column: str, target: str, given: np.ndarray, goal: np.nd
         )
         return Leak(column, target, 1.0, whole, shape + ("" if whole else f", on the {there.mean():.1%} of rows that have it"))
     with np.errstate(divide="ignore", invalid="ignore"):  # numbers too close to tell apart have no correlation
-        line_share = float(np.nan_to_num(np.corrcoef(scaled(given[there]), scaled(goal[there]))[0, 1]) ** 2)
+        line_share = float(np.nan_to_num(np.corrcoef(scale_finite(given[there]), scale_finite(goal[there]))[0, 1]) ** 2)
     strength = max(line_share, _monotone(given[there], goal[there])) * float(there.mean())
     return None if strength < STRONG else Leak(column, target, strength, False, f"alone it explains {strength:.1%} of the variance")
 
 
-def scaled(numbers: np.ndarray) -> np.ndarray:
+def scale_finite(numbers: np.ndarray) -> np.ndarray:
     """Finite numbers divided by the largest of them where its powers would leave the range of float64."""
     largest = float(np.abs(numbers).max(initial=0))
     return numbers if 1e-60 < largest < 1e60 or not largest else numbers / largest
@@ -229,7 +229,7 @@ def _monotone(given: np.ndarray, goal: np.ndarray) -> float:
 def _explained(given: np.ndarray, goal: np.ndarray) -> float:
     """The share of variance explained by the mean of other rows with the same value (R², each half judged by the other)."""
     there = np.isfinite(goal)
-    given, goal = given[there], scaled(goal[there])
+    given, goal = given[there], scale_finite(goal[there])
     half = np.arange(len(given)) % 2 == 0
     missed = 0.0
     for learned, judged in ((half, ~half), (~half, half)):

@@ -32,7 +32,7 @@ def common_type(types: Sequence[pa.DataType]) -> pa.DataType:
     return pa.string()
 
 
-def fitted(table: pa.Table, schema: pa.Schema) -> pa.Table:
+def fit_table(table: pa.Table, schema: pa.Schema) -> pa.Table:
     """The table with the columns, order and types of `schema`."""
     table = table.select(schema.names)
     return table if table.schema.equals(schema) else table.cast(schema, safe=False)

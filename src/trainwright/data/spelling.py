@@ -30,7 +30,7 @@ def key_of(join: Sequence[str]) -> Key:
     return key
 
 
-def tidied(word: str, join: Sequence[str]) -> str:
+def tidy_spelling(word: str, join: Sequence[str]) -> str:
     """A spelling as it is shown: without the blanks and in the Unicode form that do not count, in its own case."""
     return key_of([name for name in join if name != CASE])(word)
 
@@ -43,7 +43,7 @@ def joined_counts(seen: Mapping[str, int], join: Sequence[str]) -> dict[str, int
     groups: dict[str, list[str]] = {}
     for word in sorted(seen):
         groups.setdefault(key(word), []).append(word)
-    return {tidied(max(words, key=lambda word: seen[word]), join): sum(seen[word] for word in words) for words in groups.values()}
+    return {tidy_spelling(max(words, key=lambda word: seen[word]), join): sum(seen[word] for word in words) for words in groups.values()}
 
 
 def groups_alike(words: Iterable[str], join: Sequence[str] = JOINS) -> list[list[str]]:

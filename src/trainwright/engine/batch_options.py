@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from trainwright.config.durations import Duration, a_time, above_zero
 from trainwright.config.errors import ConfigError
-from trainwright.config.model import ConfigModel, refused
+from trainwright.config.model import ConfigModel, as_refusal
 
 BatchSize = Annotated[int, Field(ge=0)] | Literal["auto"] | None
 """Samples per step; null and 0 follow from the number of rows, `auto` is measured."""
@@ -45,7 +45,7 @@ class TuningOptions(ConfigModel):
     def _range_rises(self) -> TuningOptions:
         if self.range_from >= self.range_to:
             why = f"range_from is {self.range_from:g} and range_to {self.range_to:g}"
-            raise refused(ConfigError("the range of learning rates does not rise", why=why, fix="make range_to the larger"))
+            raise as_refusal(ConfigError("the range of learning rates does not rise", why=why, fix="make range_to the larger"))
         return self
 
     @field_validator("max_time")

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from trainwright.config.errors import ConfigError
-from trainwright.config.model import ConfigModel, refused
+from trainwright.config.model import ConfigModel, as_refusal
 
 Kind = Literal["fp32", "tf32", "bf16", "fp16"]
 
@@ -31,11 +31,11 @@ class PrecisionOptions(ConfigModel):
         for name in ("initial_scale", "growth_interval"):
             if self._changed(name) and self.type != "fp16":
                 why = f"{self.type} has the range of float32 and needs no loss scaling"
-                raise refused(ConfigError(f"{name} belongs to fp16", why=why, fix=f"leave it out, or set type: fp16, not {self.type}"))
+                raise as_refusal(ConfigError(f"{name} belongs to fp16", why=why, fix=f"leave it out, or set type: fp16, not {self.type}"))
         for name in ("full", "evaluate"):
             if self._changed(name) and self.type not in ("bf16", "fp16"):
                 why = f"with {self.type} everything is float32 already"
-                raise refused(ConfigError(f"{name} belongs to bf16 and fp16", why=why, fix="leave it out"))
+                raise as_refusal(ConfigError(f"{name} belongs to bf16 and fp16", why=why, fix="leave it out"))
         return self
 
     def _changed(self, name: str) -> bool:

@@ -13,7 +13,7 @@ from trainwright.features.base import Counts, Feature, PartLayout
 from trainwright.features.classes import class_weights, probabilities
 from trainwright.features.options import BinaryOptions
 from trainwright.features.spec import TargetSpec
-from trainwright.features.words import class_kind, class_values, coded, counted, sorted_classes
+from trainwright.features.words import class_kind, class_values, code_words, count_words, sorted_classes
 
 KNOWN: dict[str, int] = {
     **dict.fromkeys(["true", "t", "yes", "y", "on", "1", "positive", "pos", "present"], 1),
@@ -43,8 +43,8 @@ class BinaryFeature(Feature):
 
     def observe(self, values: pa.Array, rows: np.ndarray) -> None:
         self.note_missing(self.absent(values, rows), rows)
-        codes, words = coded(values, self.name)
-        self.missing_in_training += counted(codes, words, self.seen)
+        codes, words = code_words(values, self.name)
+        self.missing_in_training += count_words(codes, words, self.seen)
         self.fitted_rows += len(values)
         found = set(map(self.key, self.seen)) if self.config.join else self.seen.keys()
         if len(found) > 2 and not set(map(str.casefold, found)) <= KNOWN.keys():
@@ -114,7 +114,7 @@ class BinaryFeature(Feature):
 
     def side(self, values: pa.Array, rows: np.ndarray, counts: Counts | None) -> np.ndarray:
         """Per row 0, 1, -1 (missing) or -2 (unknown)."""
-        codes, words = coded(values, self.name)
+        codes, words = code_words(values, self.name)
         table = np.array([self.side_of(word) for word in words] + [-1], np.int64)
         sides = table[codes]
         absent = sides == -1

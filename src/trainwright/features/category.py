@@ -14,7 +14,7 @@ from trainwright.features.classes import class_weights, probabilities
 from trainwright.features.options import CategoryOptions
 from trainwright.features.spec import TargetSpec
 from trainwright.features.vocabulary import prune
-from trainwright.features.words import as_text, class_kind, class_values, coded, counted, lookup_codes, sorted_classes
+from trainwright.features.words import as_text, class_kind, class_values, code_words, count_words, lookup_codes, sorted_classes
 
 NAMED_RARE = 10_000
 """Rare values are remembered by name up to this many, so that at prediction they are not reported as unknown."""
@@ -41,8 +41,8 @@ class CategoryFeature(Feature):
 
     def observe(self, values: pa.Array, rows: np.ndarray) -> None:
         self.note_missing(self.absent(values, rows), rows)
-        codes, words = coded(values, self.name)
-        self.missing_in_training += counted(codes, words, self.seen)
+        codes, words = code_words(values, self.name)
+        self.missing_in_training += count_words(codes, words, self.seen)
         self.fitted_rows += len(values)
         prune(self.seen)
         if len(values) and not pa.types.is_null(values.type):
@@ -70,7 +70,7 @@ class CategoryFeature(Feature):
 
     def coded(self, values: pa.Array) -> tuple[np.ndarray, list[str | None]]:
         """Codes per row, and what the spellings of each code have in common."""
-        codes, words = coded(values, self.name)
+        codes, words = code_words(values, self.name)
         return codes, [None if word is None else self.key(word) for word in words] if self.config.join else words
 
     def known_values(self) -> list[str]:

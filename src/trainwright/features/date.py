@@ -14,7 +14,7 @@ from trainwright.features.base import Counts, Feature, PartLayout
 from trainwright.features.dates import (
     COMPONENTS,
     ISO,
-    cleaned,
+    clean_dates,
     component_names,
     patterns_of,
     read_any,
@@ -115,7 +115,7 @@ class DateFeature(Feature):
         """Dates written as text (or as numbers such as 20200131)."""
         if pa.types.is_nested(values.type):
             raise DataError(f"column '{self.name}' holds {values.type}, not dates", fix="give it another type, or leave it out")
-        texts, zone = cleaned(values), self.config.timezone
+        texts, zone = clean_dates(values), self.config.timezone
         if self.config.format:
             times, found = read_any(texts, [self.config.format], zone)
         else:
@@ -181,7 +181,7 @@ class DateFeature(Feature):
         absent = np.isnat(times)
         self.note_missing(absent_times(times), rows, counts)
         if counts is not None and is_text(values.type):
-            counts.invalid += int(absent.sum()) - cleaned(values).null_count
+            counts.invalid += int(absent.sum()) - clean_dates(values).null_count
         if absent.any() and self.policy == "constant":
             times = np.where(absent, self.times(pa.array([str(self.config.fill)]), rows[:1]), times)
             absent = np.zeros(len(times), bool)

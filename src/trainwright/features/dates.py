@@ -108,7 +108,7 @@ def _is_in_calendar(text: str, pattern: str) -> bool:
     return True
 
 
-def cleaned(values: pa.Array) -> pa.Array:
+def clean_dates(values: pa.Array) -> pa.Array:
     """Dates as text: trimmed, blank ones missing, fractions of a second left out."""
     texts = values if is_text(values.type) else values.cast(pa.string())
     trimmed = pc.utf8_trim_whitespace(texts)

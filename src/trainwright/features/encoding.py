@@ -18,7 +18,7 @@ from trainwright.config.registry import build, load
 from trainwright.data.source import Source
 from trainwright.features.base import Counts, Feature, PartLayout, one_array
 from trainwright.features.blocks import FileBlocks, MemoryBlocks, block_bytes
-from trainwright.features.faults import explained
+from trainwright.features.faults import explain_faults
 from trainwright.features.groups import group_layout, make_groups, tie_of
 from trainwright.features.options import FeatureConfig
 from trainwright.features.reading import AsTrained, Reading
@@ -148,7 +148,7 @@ class TableEncoder:
         try:
             return self.fit_rows(source, train)
         except RequestError as error:
-            raise explained(error, self.features, source, train) from error
+            raise explain_faults(error, self.features, source, train) from error
 
     def fit_rows(self, source: Source, train: np.ndarray) -> Self:
         """Fits every column in one pass, and makes the groups and the spec."""
@@ -223,7 +223,7 @@ class TableEncoder:
                     blocks.commit(piece, len(numbers))
                     kept.append(numbers)
         except RequestError as error:
-            raise explained(error, {name: self.features[name] for name in [*self.inputs, *wanted]}, source, train) from error
+            raise explain_faults(error, {name: self.features[name] for name in [*self.inputs, *wanted]}, source, train) from error
         return EncodedTable(
             encoder=self,
             blocks=blocks.finish(),

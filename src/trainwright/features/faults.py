@@ -100,7 +100,7 @@ class NumberFaults:
         return f"{share}, so its type is inferred as number where none is given"
 
 
-def explained(error: RequestError, features: Mapping[str, Feature], source: Source, train: np.ndarray | None = None) -> RequestError:
+def explain_faults(error: RequestError, features: Mapping[str, Feature], source: Source, train: np.ndarray | None = None) -> RequestError:
     """The error with every fault of the number columns in all rows; `train` are the rows to fit on, None when that was done before."""
     looked = {name: NumberFaults(each) for name, each in features.items() if isinstance(each, NumberFeature)}
     fitting = np.zeros(len(source), bool)

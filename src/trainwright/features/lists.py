@@ -87,7 +87,7 @@ def find_delimiter(texts: list[str]) -> str:
     return next((delimiter for delimiter in DELIMITERS if any(delimiter in text for text in texts)), " ")
 
 
-def padded(lists: Lists, flat: np.ndarray, width: int, keep_last: bool, padding: float = 0) -> tuple[np.ndarray, np.ndarray]:
+def pad_rows(lists: Lists, flat: np.ndarray, width: int, keep_last: bool, padding: float = 0) -> tuple[np.ndarray, np.ndarray]:
     """Rows of exactly `width` values, cut at one end and padded at the right, and how many of them are values."""
     lengths = np.minimum(lists.lengths, width)
     first = lists.offsets[1:] - lengths if keep_last else lists.offsets[:-1]

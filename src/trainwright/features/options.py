@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, ValidationInfo, field_v
 from trainwright.config.choice import choice
 from trainwright.config.class_weights import check_class_weights
 from trainwright.config.errors import ConfigError
-from trainwright.config.model import PartConfig, refusal, refused
+from trainwright.config.model import PartConfig, as_refusal, refusal
 from trainwright.config.registry import check_target
 
 
@@ -54,7 +54,7 @@ class TargetConfig(FeatureConfig):
                 if each is not None:
                     check_target(kind, each, str(info.data.get("type")))
             except ConfigError as error:
-                raise refused(error) from error
+                raise as_refusal(error) from error
         return value
 
 

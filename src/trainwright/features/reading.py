@@ -19,7 +19,7 @@ from trainwright.data.source import Source
 from trainwright.data.sources import NULLS
 from trainwright.features.base import Feature, one_array
 from trainwright.features.floats import is_text
-from trainwright.features.words import coded
+from trainwright.features.words import code_words
 
 WHOLE = re.compile(r"[+-]?[0-9]+")
 NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
@@ -190,7 +190,7 @@ def _for_numbers(values: pa.Array, kind: str, given: str, decimal: str) -> pa.Ar
 
 def _by_value(values: pa.Array, kind: str, given: str, feature: Feature, decimal: str) -> pa.Array:
     """The column as text, each value in the one spelling that it has in training."""
-    codes, words = coded(values, feature.name)
+    codes, words = code_words(values, feature.name)
     if kind == "text":
         spelled = _spelled(words, feature) if given in ("integer", "float", "boolean") else words
     else:

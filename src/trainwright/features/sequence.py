@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from trainwright.features.base import Counts, PartLayout
-from trainwright.features.lists import Lists, padded
+from trainwright.features.lists import Lists, pad_rows
 from trainwright.features.options import SequenceOptions
 from trainwright.features.tokens import WordsFeature
 
@@ -44,5 +44,5 @@ class SequenceFeature(WordsFeature):
 
     def encode(self, values: pa.Array, rows: np.ndarray, counts: Counts | None = None) -> dict[str, np.ndarray]:
         lists, flat = self.indices(values, rows, counts, UNKNOWN)
-        tokens, length = padded(lists, flat, self.width, self.config.keep == "last")
+        tokens, length = pad_rows(lists, flat, self.width, self.config.keep == "last")
         return {"tokens": tokens, "length": length}

@@ -12,7 +12,7 @@ from trainwright.features.classes import class_weights
 from trainwright.features.options import SetOptions
 from trainwright.features.spec import TargetSpec
 from trainwright.features.tokens import WordsFeature
-from trainwright.features.words import counted
+from trainwright.features.words import count_words
 
 
 class SetFeature(WordsFeature):
@@ -38,7 +38,7 @@ class SetFeature(WordsFeature):
     def count(self, values: pa.Array) -> None:
         super().count(values)
         if self.config.join:
-            counted(*super().coded(self.lists(values).flat), self.spellings)
+            count_words(*super().coded(self.lists(values).flat), self.spellings)
 
     def finish(self) -> None:
         super().finish()

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from trainwright.features.base import Counts, Feature, PartLayout
-from trainwright.features.lists import Lists, padded
+from trainwright.features.lists import Lists, pad_rows
 from trainwright.features.options import TextOptions
 from trainwright.features.statistics import Reblocked, Sample
 from trainwright.features.words import text_array
@@ -80,7 +80,7 @@ class TextFeature(Feature):
         flat = np.fromiter((token for row in ids for token in row), np.int32, int(offsets[-1]))
         if counts is not None:
             counts.unknown += int((flat == self.unknown).sum())
-        tokens, length = padded(Lists(offsets, pa.nulls(0), None), flat, self.width, keep_last=False)
+        tokens, length = pad_rows(Lists(offsets, pa.nulls(0), None), flat, self.width, keep_last=False)
         return {"tokens": tokens, "length": length}
 
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from trainwright.config.errors import DataError
 from trainwright.features.base import Counts, Feature, PartLayout
-from trainwright.features.lists import Lists, number_lists, padded
+from trainwright.features.lists import Lists, number_lists, pad_rows
 from trainwright.features.options import TimeseriesOptions
 from trainwright.features.statistics import Moments, Reblocked
 
@@ -68,5 +68,5 @@ class TimeseriesFeature(Feature):
         lists, flat = self.series(values, rows)
         self.note_missing(lists.absent, rows, counts)
         scaled = (np.where(np.isnan(flat), self.center, flat) - self.center) / self.spread
-        value, length = padded(lists, scaled.astype(np.float32), self.width, self.config.keep == "last")
+        value, length = pad_rows(lists, scaled.astype(np.float32), self.width, self.config.keep == "last")
         return {"value": value, "length": length}

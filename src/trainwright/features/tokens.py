@@ -11,7 +11,7 @@ from trainwright.features.base import Counts, Feature
 from trainwright.features.floats import is_list
 from trainwright.features.lists import LOOKED_AT, Lists, find_delimiter, word_lists
 from trainwright.features.vocabulary import frequent, prune
-from trainwright.features.words import coded, text_array
+from trainwright.features.words import code_words, text_array
 
 
 class DelimitedOptions(Protocol):
@@ -77,7 +77,7 @@ class WordsFeature(Feature):
 
     def coded(self, flat: pa.Array) -> tuple[np.ndarray, list[str | None]]:
         """A code for each word, and the word of each code."""
-        return coded(flat, self.name)
+        return code_words(flat, self.name)
 
     def lists(self, values: pa.Array) -> Lists:
         """The words of each row."""

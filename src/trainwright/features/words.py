@@ -9,7 +9,7 @@ from trainwright.config.errors import DataError
 from trainwright.features.floats import is_list, is_text
 
 
-def coded(values: pa.Array, name: str) -> tuple[np.ndarray, list[str | None]]:
+def code_words(values: pa.Array, name: str) -> tuple[np.ndarray, list[str | None]]:
     """Codes per row and the text of each code; the code -1 or the text None is a missing value. Numbers are written without `.0`."""
     kind = values.type
     if pa.types.is_null(kind):
@@ -51,7 +51,7 @@ def text_array(values: pa.Array, name: str) -> pa.Array:
     """The column as a string array, null where missing."""
     if is_text(values.type):
         return values.cast(pa.string()) if pa.types.is_string_view(values.type) else values
-    codes, words = coded(values, name)
+    codes, words = code_words(values, name)
     return pa.array(words, pa.string()).take(pa.array(codes, mask=codes < 0))
 
 
@@ -99,7 +99,7 @@ def count_of(marked: np.ndarray, codes: np.ndarray) -> int:
     return int(marked[codes].sum()) if marked.any() else 0
 
 
-def counted(codes: np.ndarray, words: list[str | None], into: dict[str, int]) -> int:
+def count_words(codes: np.ndarray, words: list[str | None], into: dict[str, int]) -> int:
     """Adds how often each word occurs to `into`; returns how many rows are missing."""
     found = np.bincount(codes.astype(np.int64) + 1, minlength=len(words) + 1)
     missing = int(found[0])

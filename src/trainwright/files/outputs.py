@@ -153,7 +153,7 @@ def _ensure_place(real: Path, where: str, make_folders: bool) -> None:
 def _refuse_runs(real: Path, where: str) -> None:
     run = next((each for each in (real, *real.parents) if (each / "run.json").is_file()), None)
     if run is not None:
-        why = f"it would lie in the run {_shown(run)}, which holds what training wrote and nothing else"
+        why = f"it would lie in the run {_show_path(run)}, which holds what training wrote and nothing else"
         raise RequestError("a run is not written into", where=where, why=why, fix=ELSEWHERE)
 
 
@@ -217,6 +217,6 @@ def _holds(folder: str, real: Path) -> bool:
     return real.is_relative_to(place) and not Path.cwd().resolve().is_relative_to(place)
 
 
-def _shown(path: Path) -> str:
+def _show_path(path: Path) -> str:
     here = Path.cwd()
     return str(path.relative_to(here)) if path != here and path.is_relative_to(here) else str(path)

@@ -31,7 +31,7 @@ def whole_file(path: Path, *, sync: bool = False) -> Iterator[Path]:
 
     `sync` waits until the disk has it. Raises OSError when the disk refuses.
     """
-    temporary = _hidden(path, path.suffix)
+    temporary = _hidden_place(path, path.suffix)
     descriptor = _claim_file(temporary)
     try:
         with suppress(FileNotFoundError):  # who may read an earlier one may read this one
@@ -58,7 +58,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
     missing = [each for each in path.absolute().parents if not each.exists()]
     # A mount point cannot be renamed over: what is made lies in it then, and its entries are moved up one by one.
     fixed = path.exists() and (os.path.ismount(path) or path.samefile(Path.cwd()))
-    temporary = _hidden(path / path.resolve().name if fixed else path)
+    temporary = _hidden_place(path / path.resolve().name if fixed else path)
     descriptor = -1
     done = False
     try:
@@ -148,7 +148,7 @@ def _remove_abandoned(path: Path) -> None:
         os.close(descriptor)
 
 
-def _hidden(path: Path, suffix: str = "") -> Path:
+def _hidden_place(path: Path, suffix: str = "") -> Path:
     stem = path.name.removesuffix(suffix) if suffix else path.name
     short = stem.encode("utf-8", "surrogateescape")[:LONGEST_STEM].decode("utf-8", "ignore")
     return path.with_name(f".{short}.{os.getpid()}-{next(_numbers)}.trainwright.tmp{suffix}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field, field_validator
 
 from trainwright.config.errors import ConfigError
-from trainwright.config.model import ConfigModel, refused
+from trainwright.config.model import ConfigModel, as_refusal
 
 
 class ExtensionOptions(ConfigModel):
@@ -30,5 +30,5 @@ class ExtensionOptions(ConfigModel):
     @classmethod
     def _is_importable(cls, name: str) -> str:
         if not name.isidentifier():
-            raise refused(ConfigError(f"'{name}' cannot be imported", fix="a name of letters, digits and _"))
+            raise as_refusal(ConfigError(f"'{name}' cannot be imported", fix="a name of letters, digits and _"))
         return name

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import ConfigDict, model_validator
 
 from trainwright.config.errors import ConfigError
-from trainwright.config.model import ConfigModel, refused
+from trainwright.config.model import ConfigModel, as_refusal
 from trainwright.config.name_patterns import Patterns
 
 
@@ -41,5 +41,5 @@ class InitRule(ConfigModel):
     @model_validator(mode="after")
     def _says_what(self) -> InitRule:
         if self.weight is None and self.bias is None and not self.parameters and self.function is None:
-            raise refused(ConfigError("the rule sets nothing", fix="give one of weight, bias, parameters, function"))
+            raise as_refusal(ConfigError("the rule sets nothing", fix="give one of weight, bias, parameters, function"))
         return self

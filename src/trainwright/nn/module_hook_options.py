@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from trainwright.config.errors import ConfigError, did_you_mean
-from trainwright.config.model import ConfigModel, refused
+from trainwright.config.model import ConfigModel, as_refusal
 from trainwright.config.name_patterns import Patterns
 
 Statistic = Literal["mean", "std", "min", "max", "zeros"]
@@ -38,8 +38,8 @@ class ModuleHookOptions(ConfigModel):
     @model_validator(mode="after")
     def _fits_together(self) -> ModuleHookOptions:
         if self.do not in DOES and ":" not in self.do and "." not in self.do:
-            raise refused(ConfigError(f"a hook cannot '{self.do}'", fix=f"{did_you_mean(self.do, DOES)}, or your own, ./own.py:name"))
+            raise as_refusal(ConfigError(f"a hook cannot '{self.do}'", fix=f"{did_you_mean(self.do, DOES)}, or your own, ./own.py:name"))
         if (self.do == "replace") != (self.function is not None):
             fix = "write do: replace with function: ./own.py:name, called as f(name, value)"
-            raise refused(ConfigError("replace and function go together", fix=fix))
+            raise as_refusal(ConfigError("replace and function go together", fix=fix))
         return self

@@ -147,7 +147,7 @@ def _recording(number: int, options: ModuleHookOptions, hooked: Hooked, record: 
             return
         for place, tensor in floating(value):
             for statistic in options.statistics:
-                record(f"{options.on}/{name}{place}/{statistic}", measured(tensor, statistic))
+                record(f"{options.on}/{name}{place}/{statistic}", measure_tensor(tensor, statistic))
 
     return act
 
@@ -213,7 +213,7 @@ def floating(value: Any, place: str = "") -> Iterator[tuple[str, Tensor]]:
             yield from floating(each, f"{place}/{number}")
 
 
-def measured(tensor: Tensor, statistic: str) -> Tensor:
+def measure_tensor(tensor: Tensor, statistic: str) -> Tensor:
     """One number of a floating tensor of any shape, in float32 or wider, on its device; the deviation is over n, not n − 1."""
     if statistic == "zeros":
         return (tensor == 0).float().mean()

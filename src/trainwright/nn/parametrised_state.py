@@ -10,7 +10,7 @@ from torch.nn.utils.parametrizations import _SpectralNorm
 
 from trainwright.config.errors import ConfigError
 from trainwright.nn.module_names import Weight
-from trainwright.nn.parametrizations import as_evaluated, parametrised
+from trainwright.nn.parametrizations import as_evaluated, parametrised_weights
 
 ITERATIONS = 50
 """Of the power method, when spectral norm is given another weight; it begins from vectors that have nothing to do with it."""
@@ -20,7 +20,7 @@ ITERATIONS = 50
 def plain_state(model: nn.Module) -> dict[str, Tensor]:
     """The state dict that `bake` would leave, without taking anything off: weights as evaluation sees them, under plain names."""
     state = {name: value for name, value in model.state_dict().items() if isinstance(value, Tensor)}
-    for weight in parametrised(model):
+    for weight in parametrised_weights(model):
         with as_evaluated(weight):
             value = weight.value.detach().clone()
         for alias in weight.aliases:
@@ -38,7 +38,7 @@ def load_weights(model: nn.Module, state: Mapping[str, Tensor]) -> dict[str, str
     """
     state, translated = dict(state), {}
     assigned: list[tuple[Weight, Tensor]] = []
-    for weight in parametrised(model):
+    for weight in parametrised_weights(model):
         for alias in weight.aliases:
             if alias in state and not any(name.startswith(_prefix(alias)) for name in state):
                 assigned.append((weight, state.pop(alias)))

@@ -49,7 +49,7 @@ def parametrise(model: nn.Module, options: Sequence[ParametrizationOptions], whe
     return done
 
 
-def parametrised(model: nn.Module) -> list[Weight]:
+def parametrised_weights(model: nn.Module) -> list[Weight]:
     """The weights that parametrizations give, in order of registration."""
     return [weight for weight in weights_of(model) if weight.parametrised]
 
@@ -62,7 +62,7 @@ def bake(model: nn.Module) -> list[str]:
     averages of the weights first.
     """
     done = []
-    for weight in parametrised(model):
+    for weight in parametrised_weights(model):
         _part_class(weight.module)
         with as_evaluated(weight), torch.enable_grad():  # whether the weight is trained is read from its graph
             parametrize.remove_parametrizations(weight.module, weight.name, leave_parametrized=True)

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from trainwright.config.durations import Duration, above_zero
 from trainwright.config.errors import ConfigError
-from trainwright.config.model import ConfigModel, refused
+from trainwright.config.model import ConfigModel, as_refusal
 
 DecayRate = Annotated[float, Field(ge=0, le=1)]
 
@@ -37,7 +37,7 @@ class AverageWarmup(ConfigModel):
     @model_validator(mode="after")
     def _bounds_are_in_order(self) -> AverageWarmup:
         if self.min_value > self.max_value:
-            raise refused(
+            raise as_refusal(
                 ConfigError(f"min_value {self.min_value} is above max_value {self.max_value}", fix="lower min_value, or raise max_value")
             )
         return self
@@ -70,10 +70,10 @@ class EMAOptions(ConfigModel):
     @classmethod
     def _decays_differ(cls, value: list[float]) -> list[float]:
         if not value:
-            raise refused(ConfigError("there is no decay", fix="give one or several, for example 0.999; or leave out `ema`"))
+            raise as_refusal(ConfigError("there is no decay", fix="give one or several, for example 0.999; or leave out `ema`"))
         twice = [each for each in value if value.count(each) > 1]
         if twice:
-            raise refused(ConfigError(f"the decay {twice[0]} is given {value.count(twice[0])} times", fix="give every decay once"))
+            raise as_refusal(ConfigError(f"the decay {twice[0]} is given {value.count(twice[0])} times", fix="give every decay once"))
         return value
 
 
@@ -93,7 +93,7 @@ class SWAOptions(ConfigModel):
     @classmethod
     def _counts_steps(cls, value: Duration) -> Duration:
         if value.kind == "time":
-            raise refused(
+            raise as_refusal(
                 ConfigError(f"'{value}' is a time; steps or epochs are needed here", fix="write for example '500 steps' or '0.75 run'")
             )
         return value

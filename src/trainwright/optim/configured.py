@@ -57,10 +57,10 @@ def _pairs(result: Any) -> tuple[dict[str, Any], list[Any]]:
 def _of_sequence(result: Sequence[Any]) -> tuple[dict[str, Any], list[Any]]:
     if len(result) == 2 and isinstance(result[0], list | tuple):
         optimizers, schedulers = result
-        return _numbered(optimizers), list(schedulers or [])
+        return _number_groups(optimizers), list(schedulers or [])
     if result and all(isinstance(each, Mapping) for each in result):
         return _of_mappings(result)
-    return _numbered(result), []
+    return _number_groups(result), []
 
 
 def _of_mappings(result: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], list[Any]]:
@@ -71,10 +71,10 @@ def _of_mappings(result: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], l
         if "optimizer" not in each:
             raise ConfigError("a description has no `optimizer`", where=WHERE, fix=f"return {FORMS}")
     schedulers = [each["lr_scheduler"] for each in result if each.get("lr_scheduler") is not None]
-    return _numbered([each["optimizer"] for each in result]), schedulers
+    return _number_groups([each["optimizer"] for each in result]), schedulers
 
 
-def _numbered(optimizers: Sequence[Any]) -> dict[str, Any]:
+def _number_groups(optimizers: Sequence[Any]) -> dict[str, Any]:
     return {"optimizer" if len(optimizers) == 1 else f"optimizer{place}": each for place, each in enumerate(optimizers)}
 
 

@@ -8,7 +8,7 @@ from pydantic import Field, field_validator
 
 from trainwright.config.choice import choice
 from trainwright.config.errors import ConfigError
-from trainwright.config.model import PartConfig, refused
+from trainwright.config.model import PartConfig, as_refusal
 
 Decay = Annotated[float, Field(ge=0, lt=1)]
 LearningRate = Annotated[float, Field(ge=0)] | Literal["auto"]
@@ -221,7 +221,7 @@ class LBFGSOptions(OptimizerOptions):
 def _refuse(value: PartConfig, types: tuple[str, ...], outer: str, field: str) -> PartConfig:
     if value.type in types:
         fix = f"put {outer} inside it" if value.type in ("sam", "lookahead") and value.type != outer else "take adamw or sgd"
-        raise refused(ConfigError(f"{outer} cannot have '{value.type}' as its {field}", fix=fix))
+        raise as_refusal(ConfigError(f"{outer} cannot have '{value.type}' as its {field}", fix=fix))
     return value
 
 

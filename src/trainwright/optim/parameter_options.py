@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from trainwright.config.choice import choice
 from trainwright.config.durations import Duration
 from trainwright.config.errors import ConfigError
-from trainwright.config.model import ConfigModel, refused
+from trainwright.config.model import ConfigModel, as_refusal
 from trainwright.config.name_patterns import Pattern, Patterns, as_list
 
 
@@ -38,14 +38,14 @@ class ParameterRule(ConfigModel):
     def _says_whom_and_what(self) -> ParameterRule:
         if not self.match and not self.types:
             fix = "give match (names of parameters or modules) or types (classes of modules)"
-            raise refused(ConfigError("the rule names no parameters", fix=fix))
+            raise as_refusal(ConfigError("the rule names no parameters", fix=fix))
         settings = set(type(self).model_fields) - {"match", "types"}
         if all(getattr(self, name) is None for name in settings):
-            raise refused(ConfigError("the rule sets nothing", fix=f"give one of {', '.join(sorted(settings))}"))
+            raise as_refusal(ConfigError("the rule sets nothing", fix=f"give one of {', '.join(sorted(settings))}"))
         if self.learning_rate is not None and self.learning_rate_scale is not None:
-            raise refused(ConfigError("learning_rate and learning_rate_scale exclude each other", fix="keep one of them"))
+            raise as_refusal(ConfigError("learning_rate and learning_rate_scale exclude each other", fix="keep one of them"))
         if self.freeze is True and self.freeze_from is not None:
-            raise refused(ConfigError("freeze: true and freeze_from exclude each other", fix="leave out freeze to freeze later"))
+            raise as_refusal(ConfigError("freeze: true and freeze_from exclude each other", fix="leave out freeze to freeze later"))
         return self
 
     @property
@@ -105,7 +105,7 @@ class GradientHookOptions(ConfigModel):
     @model_validator(mode="after")
     def _does_something(self) -> GradientHookOptions:
         if self.scale is None and self.clip_norm is None and self.clip_value is None and not self.log and self.function is None:
-            raise refused(ConfigError("the gradient hook does nothing", fix="give one of scale, clip_norm, clip_value, function, log"))
+            raise as_refusal(ConfigError("the gradient hook does nothing", fix="give one of scale, clip_norm, clip_value, function, log"))
         return self
 
     @property

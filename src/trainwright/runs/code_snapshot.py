@@ -173,7 +173,7 @@ def copy_configs(files: Iterable[Path], to: Path) -> list[dict[str, Any]]:
     told: list[dict[str, Any]] = []
     taken: set[str] = set()
     for each in dict.fromkeys(Path(file).resolve() for file in files):
-        name = next(name for number in range(len(taken) + 1) if (name := _numbered(each, number)) not in taken)
+        name = next(name for number in range(len(taken) + 1) if (name := _number_name(each, number)) not in taken)
         taken.add(name)
         content = each.read_bytes()
         to.mkdir(parents=True, exist_ok=True)
@@ -183,7 +183,7 @@ def copy_configs(files: Iterable[Path], to: Path) -> list[dict[str, Any]]:
     return told
 
 
-def _numbered(path: Path, number: int) -> str:
+def _number_name(path: Path, number: int) -> str:
     return f"{path.stem}-{number + 1}{path.suffix}" if number else path.name
 
 

@@ -26,7 +26,7 @@ class Change:
 def changes(first: Any, second: Any, prefix: str = "") -> list[Change]:
     """Everything that differs, by dotted keys in the order of the first; what only one has is one change, however much it holds."""
     if not (isinstance(first, dict) and isinstance(second, dict)):
-        if _nested(first) and _nested(second) and len(first) == len(second):
+        if _is_nested(first) and _is_nested(second) and len(first) == len(second):
             first, second = dict(enumerate(first)), dict(enumerate(second))
         else:
             return [] if _same(first, second) else [Change(prefix, first, second)]
@@ -36,7 +36,7 @@ def changes(first: Any, second: Any, prefix: str = "") -> list[Change]:
     return found
 
 
-def _nested(value: Any) -> bool:
+def _is_nested(value: Any) -> bool:
     return isinstance(value, list) and any(isinstance(each, (dict, list)) for each in value)
 
 

@@ -50,7 +50,7 @@ class RunDirectory:
         """
         if resume:
             place = Path(dir) if dir else latest_run(Path(root) / folder_name(name))
-            if place is not None and _occupied(place):
+            if place is not None and _is_occupied(place):
                 return cls._resume(place)
         created = datetime.now().astimezone()
         path = Path(dir) if dir else _free_place(Path(root) / folder_name(name), created)
@@ -256,7 +256,7 @@ def _no_run(path: Path) -> RunError:
     return RunError("not a run directory", where=str(path), why="it holds no run.json", fix=fix)
 
 
-def _occupied(path: Path) -> bool:
+def _is_occupied(path: Path) -> bool:
     try:
         return path.is_file() or (path.is_dir() and any(path.iterdir()))
     except OSError as error:
@@ -265,7 +265,7 @@ def _occupied(path: Path) -> bool:
 
 def refuse_occupied(path: Path, python: bool = False) -> None:
     """Raises RunError when a run, other files or a file are at `path`; `python` says which words its fix uses."""
-    if not _occupied(path):
+    if not _is_occupied(path):
         return
     elsewhere = f"choose another place with {'run_dir=DIR' if python else 'run.dir=DIR'}"
     if path.is_file():

@@ -63,7 +63,7 @@ def examine() -> list[Finding]:
         torch = pool.submit(ask_torch)
         beside = {name: pool.submit(imports, name) for name in ("torchvision", "torchaudio") if _version(name)}
         smi = pool.submit(
-            _said, ["nvidia-smi", "--query-gpu=name,memory.total,memory.used,driver_version", "--format=csv,noheader,nounits"]
+            _output_of, ["nvidia-smi", "--query-gpu=name,memory.total,memory.used,driver_version", "--format=csv,noheader,nounits"]
         )
         first = [*python_findings(), *torch_findings(torch.result()), *gpu_findings(torch.result(), smi.result())]
         clashes = [_clash(name, each.result()) for name, each in beside.items()]
@@ -171,7 +171,7 @@ def tool_findings() -> list[Finding]:
     }
     made = []
     for name, (command, pattern, fix) in tools.items():
-        match = re.search(pattern, _said(command))
+        match = re.search(pattern, _output_of(command))
         place = shutil.which(name) or ""
         made.append(
             Finding("compilers", name, f"{match[1]}  {place}" if match else "none", "ok" if match else "note", "" if match else fix)
@@ -278,7 +278,7 @@ def _version(name: str) -> str:
         return ""
 
 
-def _said(command: Sequence[str]) -> str:
+def _output_of(command: Sequence[str]) -> str:
     try:
         return subprocess.run(command, capture_output=True, text=True, timeout=20, check=False).stdout
     except (OSError, subprocess.TimeoutExpired):

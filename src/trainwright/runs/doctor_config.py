@@ -12,7 +12,7 @@ from trainwright.config.errors import FOREIGN, ManyErrors, RequestError, Trainwr
 from trainwright.config.foreign import looking_in
 from trainwright.config.located import validate
 from trainwright.config.model import PartConfig
-from trainwright.config.places import KeyPath, spelled
+from trainwright.config.places import KeyPath, spell_key
 from trainwright.config.registry import load
 from trainwright.config.structure import Entries, Items, PartHere, Section, Structure, below, default_at
 from trainwright.config.trust import as_received
@@ -45,7 +45,7 @@ def config_findings(composed: Composed, torch_works: bool = True) -> list[Findin
             if problem is None:
                 good.append(name)
             elif not any(problem[0] in each.value for each in made):  # the check of the configuration may have told it already
-                made.append(Finding(SECTION, f"{spelled(path)} ({composed.place(path)})", problem[0], "missing", problem[1]))
+                made.append(Finding(SECTION, f"{spell_key(path)} ({composed.place(path)})", problem[0], "missing", problem[1]))
     names = ", ".join(dict.fromkeys(good))
     return [*made, Finding(SECTION, "parts", f"{len(good)} can be imported: {names}" if good else "none")]
 

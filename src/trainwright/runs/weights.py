@@ -83,7 +83,7 @@ class WeightsDifference:
             said.append(f"{len(self.changed)} of {self.tensors} tensors differ; the largest difference is {size}, in {name}")
         for what, names in (("missing in the second", self.missing), ("only in the second", self.extra)):
             if names:
-                said.append(f"{what}: {_listed(names)}")
+                said.append(f"{what}: {_list_names(names)}")
         said += [f"{name}: {first} → {second}" for name, (first, second) in list(self.reshaped.items())[:SHOWN]]
         if len(self.reshaped) > SHOWN:
             said.append(f"… {len(self.reshaped) - SHOWN} more tensors have another shape or type")
@@ -156,5 +156,5 @@ def _kind(tensor: Stored) -> str:
     return f"{tensor.dtype} [{', '.join(map(str, tensor.shape))}]"
 
 
-def _listed(names: list[str]) -> str:
+def _list_names(names: list[str]) -> str:
     return ", ".join(names[:SHOWN]) + (f", … ({len(names)} in all)" if len(names) > SHOWN else "")

@@ -15,7 +15,7 @@ import pytest
 
 from trainwright.config.errors import DataError
 from trainwright.data.folder_names import folder_columns, folder_values
-from trainwright.data.sources.folders import typed
+from trainwright.data.sources.folders import type_values
 from trainwright.data.sources.opening import from_object
 from trainwright.data.splits import FilesOptions
 from trainwright.data.splits.dividing import with_files
@@ -105,7 +105,7 @@ def test_any_rows_and_columns_are_the_same_streamed(form: str, tmp_path: Path) -
     ],
 )
 def test_values_have_the_type_that_a_text_table_would_give_them(texts: list[str | None], values: list[object]) -> None:
-    found = typed("v", texts, None)
+    found = type_values("v", texts, None)
     assert [str(each) if pa.types.is_date(found.type) else each for each in found.to_pylist()] == values
 
 

@@ -62,14 +62,14 @@ def permutation_importance(
             if repeat == 0 and time.perf_counter() - start > 3 * seconds:
                 break
             random = np.random.default_rng([seed, repeat, index])
-            shuffled = _values(_shuffled(predict, sample, group, position, random), truth, chosen)
+            shuffled = _values(_shuffle(predict, sample, group, position, random), truth, chosen)
             drops.setdefault(column, []).append({name: _drop(chosen[name], plain[name], shuffled[name]) for name in truth})
         done = repeat + 1
         if (time.perf_counter() - start) * (done + 1) / done > seconds:
             break
     settings = {"metric": {name: label(each) for name, each in chosen.items()}, "rows": len(rows), "repeats": done}
     settings["left_out"] = [column for column, *_ in places if column not in drops]
-    return Importance({name: _ranked(drops, name) for name in truth}, settings)
+    return Importance({name: _rank_columns(drops, name) for name in truth}, settings)
 
 
 def _rows(total: int, limit: int, seed: int) -> np.ndarray:
@@ -84,7 +84,7 @@ def _values(scores: Mapping[str, np.ndarray], truth: Mapping[str, Outcome], metr
     return found
 
 
-def _shuffled(predict: Predict, sample: Blocks, group: InputGroup, position: int, random: np.random.Generator) -> Mapping[str, np.ndarray]:
+def _shuffle(predict: Predict, sample: Blocks, group: InputGroup, position: int, random: np.random.Generator) -> Mapping[str, np.ndarray]:
     """Predictions with one column's parts, all by the same permutation, shuffled between rows; the sample is left as it was."""
     keys = [f"{group.name}.{part}" for part in group.parts if f"{group.name}.{part}" in sample]
     order = random.permutation(len(sample[keys[0]])) if keys else np.arange(0)
@@ -103,7 +103,7 @@ def _drop(metric: PartConfig, before: float, after: float) -> float:
     return before - after if higher else after - before
 
 
-def _ranked(drops: Mapping[str, list[dict[str, float]]], target: str) -> list[dict[str, Any]]:
+def _rank_columns(drops: Mapping[str, list[dict[str, float]]], target: str) -> list[dict[str, Any]]:
     found = []
     for column, each in drops.items():
         values = np.array([drop[target] for drop in each])

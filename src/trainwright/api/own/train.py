@@ -47,7 +47,7 @@ def train_own(composed: Composed, resume: bool = False) -> Run:
     run = RunDirectory.create(config.run.dir, config.run.name, resume=resume and bool(config.run.dir))
     try:
         with run:
-            return _trained(run, config, prepared, engine, resume, composed.files)
+            return _train_in(run, config, prepared, engine, resume, composed.files)
     except RequestError:
         remove_unbegun(run, absent)
         raise
@@ -115,7 +115,7 @@ def continue_own(found: RunDirectory, config: OwnConfig, files: Sequence[Path] =
     check_own(config, prepared, engine)
     with RunDirectory.create(str(found.path), found.name, resume=True) as run:
         log.info("continuing %s", run.path)
-        return _trained(run, config, prepared, engine, True, files)
+        return _train_in(run, config, prepared, engine, True, files)
 
 
 def saved_config(found: RunDirectory) -> OwnConfig:
@@ -124,7 +124,7 @@ def saved_config(found: RunDirectory) -> OwnConfig:
     return validate(OwnConfig, composed)
 
 
-def _trained(run: RunDirectory, config: OwnConfig, prepared: PreparedSystem, engine: Any, resume: bool, files: Sequence[Path]) -> Run:
+def _train_in(run: RunDirectory, config: OwnConfig, prepared: PreparedSystem, engine: Any, resume: bool, files: Sequence[Path]) -> Run:
     again = f"trainwright resume {shlex.quote(str(run.path))}"
     engine.continue_with = again
 

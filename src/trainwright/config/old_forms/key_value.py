@@ -10,7 +10,7 @@ from typing import Any
 
 from trainwright.config.errors import ConfigError, ManyErrors, RequestError
 from trainwright.config.old_forms.objects import nested_keys
-from trainwright.config.places import Node, Place, spelled
+from trainwright.config.places import Node, Place, spell_key
 from trainwright.config.reading import literal
 from trainwright.config.text_files import read_text
 
@@ -93,7 +93,7 @@ def read_key_values(path: Path, problems: list[RequestError] | None = None) -> N
         here, last = _around(root, each), each.keys[-1]
         if last in here.value:
             why = f"it was given before at {here.value[last].key}"
-            what = f"'{spelled(each.keys)}' is given twice"
+            what = f"'{spell_key(each.keys)}' is given twice"
             twice.append(ConfigError(what, where=str(each.key_place), why=why, fix="keep one of them"))
             continue
         here.value[last] = _node(each)
@@ -109,31 +109,31 @@ def _around(root: Node, line: Line) -> Node:
     for depth, key in enumerate(line.keys[:-1]):
         here = here.value.setdefault(key, Node({}, line.key_place, line.key_place))
         if not isinstance(here.value, dict):
-            inside = spelled(line.keys[: depth + 1])
+            inside = spell_key(line.keys[: depth + 1])
             why = f"{inside} has a value at {here.place}"
             raise ConfigError(
-                f"'{spelled(line.keys)}' lies inside a plain value", where=str(line.key_place), why=why, fix="keep one of them"
+                f"'{spell_key(line.keys)}' lies inside a plain value", where=str(line.key_place), why=why, fix="keep one of them"
             )
     return here
 
 
 def _node(line: Line) -> Node:
-    value = [_typed(each, line.place) for each in line.value] if isinstance(line.value, list) else line.value
+    value = [_read_value(each, line.place) for each in line.value] if isinstance(line.value, list) else line.value
     if isinstance(value, list):
         return Node(value, line.place, line.key_place)
-    typed = Node(value, line.place) if line.quoted else _typed(value, line.place)
+    typed = Node(value, line.place) if line.quoted else _read_value(value, line.place)
     return Node(typed.value, line.place, line.key_place)
 
 
-def _typed(value: Any, place: Place) -> Node:
+def _read_value(value: Any, place: Place) -> Node:
     """Text as YAML types it, `True` and `None` as Python writes them; lists inside lists; JSON's own values as they are."""
     if isinstance(value, list):
-        return Node([_typed(each, place) for each in value], place)
+        return Node([_read_value(each, place) for each in value], place)
     if not isinstance(value, str):
         return (
             Node(value, place)
             if not isinstance(value, dict)
-            else Node({str(key): _typed(each, place) for key, each in value.items()}, place)
+            else Node({str(key): _read_value(each, place) for key, each in value.items()}, place)
         )
     if value.lower() in NONE:
         return Node(None, place)

@@ -12,7 +12,7 @@ from trainwright.config.dump import dump_values
 from trainwright.config.errors import ConfigError, ManyErrors, RequestError, did_you_mean
 from trainwright.config.loading import load_values
 from trainwright.config.old_forms.objects import nested_keys, plain
-from trainwright.config.places import Place, spelled
+from trainwright.config.places import Place, spell_key
 from trainwright.config.reading import kind_of, literal
 
 
@@ -142,13 +142,13 @@ class ConfigNode(dict[str, Any]):
         if self.is_frozen():
             self._refuse_frozen(next(iter(values), ""))
         problems: list[RequestError] = []
-        _merged(self, values, (), where, problems)
+        _merge_values(self, values, (), where, problems)
         if problems:
             raise problems[0] if len(problems) == 1 else ManyErrors(problems)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain nested mappings."""
-        return {key: _unwrapped(each) for key, each in self.items()}
+        return {key: _unwrap(each) for key, each in self.items()}
 
     def dump(self) -> str:
         """The configuration as YAML."""
@@ -169,27 +169,27 @@ def _nodes_in(values: Any) -> Iterator[ConfigNode]:
             yield from _nodes_in(each)
 
 
-def _unwrapped(value: Any) -> Any:
+def _unwrap(value: Any) -> Any:
     if isinstance(value, ConfigNode):
         return value.to_dict()
-    return [_unwrapped(each) for each in value] if isinstance(value, list) else value
+    return [_unwrap(each) for each in value] if isinstance(value, list) else value
 
 
-def _merged(node: ConfigNode, values: Mapping[str, Any], path: tuple[str, ...], where: str, problems: list[RequestError]) -> None:
+def _merge_values(node: ConfigNode, values: Mapping[str, Any], path: tuple[str, ...], where: str, problems: list[RequestError]) -> None:
     for key, value in values.items():
         here = (*path, key)
         if key not in node and not node.__dict__["_new_allowed"]:
-            problems.append(ConfigError(f"unknown option '{spelled(here)}'", where=where, fix=did_you_mean(key, node)))
+            problems.append(ConfigError(f"unknown option '{spell_key(here)}'", where=where, fix=did_you_mean(key, node)))
         elif isinstance(node.get(key), ConfigNode) and isinstance(value, Mapping):
-            _merged(node[key], value, here, where, problems)
+            _merge_values(node[key], value, here, where, problems)
         else:
             try:
-                node[key] = _fitted(node.get(key), value, here, where)
+                node[key] = _fit_value(node.get(key), value, here, where)
             except RequestError as error:
                 problems.append(error)
 
 
-def _fitted(old: Any, new: Any, path: tuple[str, ...], where: str) -> Any:
+def _fit_value(old: Any, new: Any, path: tuple[str, ...], where: str) -> Any:
     """The new value where it is of the old one's kind; whole numbers serve for numbers, lists and tuples for each other."""
     if old is None or new is None or type(old) is type(new) or (isinstance(old, Mapping) and isinstance(new, Mapping)):
         return new
@@ -197,5 +197,5 @@ def _fitted(old: Any, new: Any, path: tuple[str, ...], where: str) -> Any:
         return float(new)
     if isinstance(old, list | tuple) and isinstance(new, list | tuple):
         return type(old)(new)
-    what = f"{spelled(path)}: {kind_of(new)} does not fit {kind_of(old)}"
+    what = f"{spell_key(path)}: {kind_of(new)} does not fit {kind_of(old)}"
     raise ConfigError(what, where=where, fix="give a value of the same kind")

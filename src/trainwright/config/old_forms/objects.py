@@ -15,7 +15,7 @@ from typing import Any
 from trainwright.config.errors import ConfigError, ManyErrors, RequestError
 from trainwright.config.limits import refuse_depth
 from trainwright.config.model import PartConfig
-from trainwright.config.places import parse_path, spelled
+from trainwright.config.places import parse_path, spell_key
 
 Path = tuple[str, ...]
 
@@ -116,14 +116,14 @@ def place_at(made: dict[str, Any], keys: Path, value: Any, path: Path, name: str
     for key in keys[:-1]:
         here = here.setdefault(key, {})
         if not isinstance(here, dict):
-            raise ConfigError(f"'{spelled(path)}' lies inside a plain value", where=name, fix=f"give '{key}' a value or keys below it")
+            raise ConfigError(f"'{spell_key(path)}' lies inside a plain value", where=name, fix=f"give '{key}' a value or keys below it")
     last = keys[-1]
     if isinstance(here.get(last), dict) and isinstance(value, dict):
         for key, each in value.items():
             place_at(here[last], (key,), each, (*path, key), name)
         return
     if last in here:
-        raise ConfigError(f"'{spelled(path)}' is given twice", where=name, fix="keep one of them")
+        raise ConfigError(f"'{spell_key(path)}' is given twice", where=name, fix="keep one of them")
     here[last] = value
 
 
@@ -139,7 +139,7 @@ def _value(value: Any, path: Path, name: str, problems: list[RequestError], arou
     if isinstance(value, date):
         return value.isoformat()
     if id(value) in around:
-        raise ConfigError(f"{spelled(path)} holds itself", where=name, fix="remove the circle")
+        raise ConfigError(f"{spell_key(path)} holds itself", where=name, fix="remove the circle")
     around = (*around, id(value))
     refuse_depth(len(around), name)
     found = fields_of_object(value)
@@ -149,7 +149,7 @@ def _value(value: Any, path: Path, name: str, problems: list[RequestError], arou
         return [_value(each, (*path, str(number)), name, problems, around) for number, each in enumerate(value)]
     if type(value).__module__ == "numpy" and getattr(value, "ndim", 1) == 0:
         return _value(value.item(), path, name, problems, around)
-    raise ConfigError(f"{spelled(path)}: {_named(value)} cannot be a value of a config", where=name, fix=_instead(value))
+    raise ConfigError(f"{spell_key(path)}: {_named(value)} cannot be a value of a config", where=name, fix=_instead(value))
 
 
 def _named(value: Any) -> str:

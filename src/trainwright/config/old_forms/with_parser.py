@@ -31,7 +31,7 @@ def read_with_parser(path: Path, parser: argparse.ArgumentParser) -> dict[str, A
                 raise ConfigError(f"unknown option '{key}'", where=str(line.key_place), fix=did_you_mean(key, names))
             added = words_of(action, line, key)
             with refusing(parser, str(line.place)):
-                _tried(parser, action, added)
+                _try_parser(parser, action, added)
             words += added
         except RequestError as error:
             problems.append(error)
@@ -89,7 +89,7 @@ def _yes_or_no(action: argparse.Action, line: Line, key: str) -> str:
     return next(each for each in action.option_strings if each.startswith("--no-") is (text in FALSE))
 
 
-def _tried(parser: argparse.ArgumentParser, action: argparse.Action, words: list[str]) -> None:
+def _try_parser(parser: argparse.ArgumentParser, action: argparse.Action, words: list[str]) -> None:
     """One option alone, so that what is wrong with it is told at its own place, and nothing else is asked for."""
     alone = argparse.ArgumentParser(add_help=False, allow_abbrev=False, prefix_chars=parser.prefix_chars)
     alone._registries = parser._registries

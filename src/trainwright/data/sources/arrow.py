@@ -11,7 +11,7 @@ from trainwright.config.errors import DataError
 from trainwright.data.arrow import plain_schema
 from trainwright.data.files import found_files, shared_name
 from trainwright.data.row_index import index_note, read_schemas
-from trainwright.data.schemas import common_schema, fitted
+from trainwright.data.schemas import common_schema, fit_table
 from trainwright.data.source import FileSource
 from trainwright.data.sources import ArrowOptions
 
@@ -48,7 +48,7 @@ class ArrowSource(FileSource):
         wanted = self.common if columns is None else pa.schema([self.common.field(name) for name in columns])
         for path in self.files:
             for batch in _batches(path):
-                yield fitted(self.plain(pa.Table.from_batches([batch]).select(wanted.names)), wanted)
+                yield fit_table(self.plain(pa.Table.from_batches([batch]).select(wanted.names)), wanted)
 
 
 def _schema(path: Path) -> pa.Schema:

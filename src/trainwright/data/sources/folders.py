@@ -52,7 +52,7 @@ class FolderSource:
         self.boundaries, self.written, self.files = source.boundaries, source.written, source.files
         self.ends = np.cumsum(source.rows_by_file)
         words = source.written.nulls if source.written else None
-        self.values = {name: _kept(given) if as_text else typed(name, given, words) for name, given in texts.items()}
+        self.values = {name: _kept(given) if as_text else type_values(name, given, words) for name, given in texts.items()}
         self.notes.append(f"columns read from the names of folders: {'; '.join(_shown(*each) for each in texts.items())}")
 
     def __len__(self) -> int:
@@ -113,7 +113,7 @@ class FolderSource:
         return pa.table({name: columns[name] if name in columns else table[name] for name in wanted})  # type: ignore[index]
 
 
-def typed(name: str, texts: Sequence[str | None], nulls: Sequence[str] | None) -> pa.Array:
+def type_values(name: str, texts: Sequence[str | None], nulls: Sequence[str] | None) -> pa.Array:
     """The values of a column in the type that a text table would have for them; text where their form says more than their number.
 
     `nulls`: the words of a text table for a missing value; None for other files, in which such a word is a value, except among numbers.

@@ -13,7 +13,7 @@ from trainwright.config.errors import DataError
 from trainwright.data.arrow import plain_schema, take_rows
 from trainwright.data.files import found_files, shared_name
 from trainwright.data.row_index import index_note, read_schemas
-from trainwright.data.schemas import common_schema, fitted
+from trainwright.data.schemas import common_schema, fit_table
 from trainwright.data.source import FileSource, known_columns
 from trainwright.data.sources import ParquetOptions
 
@@ -38,7 +38,7 @@ class ParquetSource(FileSource):
 
     def load(self) -> pa.Table:
         """All rows at once."""
-        return pa.concat_tables(fitted(self.plain(each.read(columns=self.common.names)), self.common) for each in self.opened)
+        return pa.concat_tables(fit_table(self.plain(each.read(columns=self.common.names)), self.common) for each in self.opened)
 
     def survey(self) -> tuple[pa.Schema, int]:
         """Schema and rows, from the files' footers."""
@@ -49,7 +49,7 @@ class ParquetSource(FileSource):
         wanted = self.common if columns is None else pa.schema([self.common.field(name) for name in columns])
         for each in self.opened:
             for batch in each.iter_batches(batch_size=ROWS, columns=wanted.names):
-                yield fitted(self.plain(pa.Table.from_batches([batch])), wanted)
+                yield fit_table(self.plain(pa.Table.from_batches([batch])), wanted)
 
     def read(self, indices: np.ndarray | None = None, columns: list[str] | None = None) -> pa.Table:
         """The rows numbered `indices` (all when None), in that order; streamed, only the row groups that hold them are read."""
@@ -68,7 +68,7 @@ class ParquetSource(FileSource):
                 if np.searchsorted(ordered, first) == np.searchsorted(ordered, first + rows):
                     yield pa.Table.from_arrays([pa.nulls(rows)], names=[""])
                 else:
-                    yield fitted(self.plain(each.read_row_group(group, columns=schema.names)), schema)
+                    yield fit_table(self.plain(each.read_row_group(group, columns=schema.names)), schema)
                 first += rows
 
 

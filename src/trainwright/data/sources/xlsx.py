@@ -14,7 +14,7 @@ from trainwright.config.errors import DataError, did_you_mean
 from trainwright.data.dialect import named_columns
 from trainwright.data.files import found_files, shared_name
 from trainwright.data.python_values import column_of, text_column, written_column
-from trainwright.data.schemas import common_schema, fitted
+from trainwright.data.schemas import common_schema, fit_table
 from trainwright.data.sniffing import sniff_header
 from trainwright.data.source import FileSource, check_names
 from trainwright.data.sources import ExcelOptions
@@ -42,7 +42,7 @@ class ExcelSource(FileSource):
         tables = [_table(path, self.options, self.as_written) for path in self.files]
         self.rows_by_file = [table.num_rows for table in tables]
         schema = common_schema([table.schema for table in tables], [path.name for path in self.files])
-        return pa.concat_tables(fitted(table, schema) for table in tables)
+        return pa.concat_tables(fit_table(table, schema) for table in tables)
 
     def survey(self) -> tuple[pa.Schema, int]:
         """Schema and rows of the sheet."""

@@ -158,7 +158,7 @@ def counts_of(total: int, shares: Sequence[float]) -> list[int]:
     return counts.tolist()
 
 
-def assembled(rows: np.ndarray, part: np.ndarray, method: str, notes: Sequence[str] = ()) -> Split:
+def assemble_split(rows: np.ndarray, part: np.ndarray, method: str, notes: Sequence[str] = ()) -> Split:
     """The split in which row `rows[i]` is in part `part[i]` (0 training, 1 validation, 2 test)."""
     train, validation, test = (np.sort(rows[part == number]).astype(np.int64) for number in range(3))
     return Split(train, validation, test, method, list(notes))

@@ -6,7 +6,7 @@ import numpy as np
 
 from trainwright.config.errors import DataError
 from trainwright.data.splits import ColumnOptions
-from trainwright.data.splits.base import NAMES, Rows, Split, assembled
+from trainwright.data.splits.base import NAMES, Rows, Split, assemble_split
 
 
 class ColumnSplit:
@@ -30,7 +30,7 @@ class ColumnSplit:
                 why=f"{int((part < 0).sum())} rows, the first is {first}",
                 fix="say what they mean: data.split={type: column, column: …, train: [a], validation: [b], test: [c]}",
             )
-        return assembled(rows.numbers, part, f"by column {self.options.column}")
+        return assemble_split(rows.numbers, part, f"by column {self.options.column}")
 
 
 def _folded(value: object) -> str:

@@ -50,6 +50,6 @@ def with_files(options: PartConfig, source: Source, memory_limit: int) -> Source
     """The source followed by the validation and test files of a `files` split; the source itself for any other split."""
     if options.type != "files":
         return source
-    from trainwright.data.splits.files import joined
+    from trainwright.data.splits.files import join_sources
 
-    return joined(options, source, memory_limit)
+    return join_sources(options, source, memory_limit)

@@ -9,13 +9,13 @@ import numpy as np
 import pyarrow as pa
 
 from trainwright.data.arrow import PIECE, in_pieces, int64_array
-from trainwright.data.schemas import common_schema, fitted
+from trainwright.data.schemas import common_schema, fit_table
 from trainwright.data.source import Source, known_columns
 from trainwright.data.sources.csv import CSVSource
 from trainwright.data.sources.folders import FolderSource
 from trainwright.data.sources.opening import open_source
 from trainwright.data.splits import FilesOptions
-from trainwright.data.splits.base import Rows, Split, assembled
+from trainwright.data.splits.base import Rows, Split, assemble_split
 from trainwright.data.splits.stratified import joint_strata, spread
 
 
@@ -45,11 +45,13 @@ class JoinedSource:
         wanted = known_columns(self._schema.names if columns is None else columns, self._schema, self.name)
         schema = pa.schema([self._schema.field(name) for name in wanted])
         if indices is None:
-            return pa.concat_tables(fitted(part.read(columns=wanted), schema) for part in self.parts)
+            return pa.concat_tables(fit_table(part.read(columns=wanted), schema) for part in self.parts)
         rows = np.asarray(indices, np.int64)
         owner = np.searchsorted(self.starts, rows, side="right") - 1
         order = np.argsort(owner, kind="stable")
-        tables = [fitted(part.read(rows[owner == number] - self.starts[number], wanted), schema) for number, part in enumerate(self.parts)]
+        tables = [
+            fit_table(part.read(rows[owner == number] - self.starts[number], wanted), schema) for number, part in enumerate(self.parts)
+        ]
         back = np.empty_like(order)
         back[order] = np.arange(len(order))
         return pa.concat_tables(tables).take(int64_array(back))
@@ -58,7 +60,7 @@ class JoinedSource:
         """All rows in order, `rows` at a time."""
         wanted = known_columns(self._schema.names if columns is None else columns, self._schema, self.name)
         schema = pa.schema([self._schema.field(name) for name in wanted])
-        yield from in_pieces((fitted(piece, schema) for part in self.parts for piece in part.batches(wanted, rows)), rows)
+        yield from in_pieces((fit_table(piece, schema) for part in self.parts for piece in part.batches(wanted, rows)), rows)
 
     def fingerprint(self) -> dict[str, Any]:
         """That of the first part, with those of the others in `parts`."""
@@ -71,7 +73,7 @@ class JoinedSource:
         return f"{self.parts[number].place(row - int(self.starts[number]))} of {self.parts[number].name}"
 
 
-def joined(options: Any, source: Source, memory_limit: int) -> Source:
+def join_sources(options: Any, source: Source, memory_limit: int) -> Source:
     """The source, followed by the validation file and the test file where they are given."""
     given = [open_source(each, memory_limit, source.schema.names) for each in (options.validation, options.test) if each is not None]
     return JoinedSource(texts_alike([source, *given])) if given else source
@@ -109,4 +111,4 @@ class FilesSplit:
             notes.append(
                 f"no file for {' and '.join(('', 'validation', 'test')[number] for number in lacking)}: a share of the training rows"
             )
-        return assembled(rows.numbers, part, "given files", notes)
+        return assemble_split(rows.numbers, part, "given files", notes)

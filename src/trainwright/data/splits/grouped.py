@@ -8,7 +8,7 @@ import numpy as np
 
 from trainwright.config.errors import DataError
 from trainwright.data.splits import GroupedOptions
-from trainwright.data.splits.base import Rows, Split, assembled, ensure_some_values, shown_parts
+from trainwright.data.splits.base import Rows, Split, assemble_split, ensure_some_values, shown_parts
 
 
 class GroupedSplit:
@@ -34,7 +34,7 @@ class GroupedSplit:
         notes = [f"{len(sizes) - alone:,} groups in '{self.options.column}'"]
         if alone:
             notes.append(f"{alone:,} rows have no group in '{self.options.column}': each is one of its own, {shown_parts(part[absent])}")
-        return assembled(rows.numbers, part, f"grouped by {self.options.column}", notes)
+        return assemble_split(rows.numbers, part, f"grouped by {self.options.column}", notes)
 
 
 def groups_of(rows: Rows, column: str) -> tuple[np.ndarray, np.ndarray]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from trainwright.config.errors import DataError
 from trainwright.data.splits import KFoldOptions
-from trainwright.data.splits.base import Rows, Split, assembled, not_empty, shown_parts
+from trainwright.data.splits.base import Rows, Split, assemble_split, not_empty, shown_parts
 from trainwright.data.splits.stratified import joint_strata, spread
 
 
@@ -26,7 +26,7 @@ class KFoldSplit:
         if self.options.column and (absent := rows.column(self.options.column).is_null(nan_is_null=True).to_numpy()).any():
             column = self.options.column
             notes = [*notes, f"{int(absent.sum()):,} rows have no fold in '{column}' and are never tested: {shown_parts(part[absent])}"]
-        split = assembled(rows.numbers, part, method, notes)
+        split = assemble_split(rows.numbers, part, method, notes)
         return not_empty(split, (*shares, 1), f"{int((~tested).sum())} rows outside the test fold")
 
     def _made(self, rows: Rows, strata: np.ndarray) -> tuple[np.ndarray, str]:
@@ -35,7 +35,7 @@ class KFoldSplit:
             raise DataError(f"there is no fold {fold!r}", where="data.split.fold", fix=f"a number from 0 to {count - 1}")
         if count > len(rows.numbers):
             raise DataError(f"{len(rows.numbers)} rows cannot make {count} folds", where="data.split.folds", fix="fewer folds")
-        return dealt(strata, count, rows.generator) == fold, f"fold {fold} of {count}"
+        return deal_folds(strata, count, rows.generator) == fold, f"fold {fold} of {count}"
 
     def _by_column(self, rows: Rows) -> tuple[np.ndarray, str]:
         column = self.options.column or ""
@@ -49,7 +49,7 @@ class KFoldSplit:
         return codes == names.index(wanted), f"fold {wanted} of column {column}"
 
 
-def dealt(strata: np.ndarray, count: int, generator: np.random.Generator) -> np.ndarray:
+def deal_folds(strata: np.ndarray, count: int, generator: np.random.Generator) -> np.ndarray:
     """The fold of each row: rows shuffled within their stratum, strata one after the other, dealt round."""
     shuffled = generator.permutation(len(strata))
     order = shuffled[np.argsort(strata[shuffled], kind="stable")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from trainwright.data.splits import FractionOptions
-from trainwright.data.splits.base import Rows, Split, assembled, counts_of, not_empty
+from trainwright.data.splits.base import Rows, Split, assemble_split, counts_of, not_empty
 
 
 class RandomSplit:
@@ -19,5 +19,5 @@ class RandomSplit:
         order = rows.generator.permutation(len(rows.numbers))
         part = np.empty(len(order), np.int64)
         part[order] = np.repeat(np.arange(3), counts_of(len(order), self.options.shares))
-        split = assembled(rows.numbers, part, "random")
+        split = assemble_split(rows.numbers, part, "random")
         return not_empty(split, self.options.shares, f"a share of {len(order)} rows")

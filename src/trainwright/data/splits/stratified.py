@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from trainwright.data.splits import StratifiedOptions
-from trainwright.data.splits.base import Rows, Split, assembled, counts_of, not_empty
+from trainwright.data.splits.base import Rows, Split, assemble_split, counts_of, not_empty
 from trainwright.data.splits.labels import spread_labels
 
 FEWEST = 3
@@ -29,7 +29,7 @@ class StratifiedSplit:
         else:
             strata, notes = joint_strata(rows, columns)
             part = spread(strata, self.options.shares, rows.generator)
-        split = assembled(rows.numbers, part, f"stratified by {', '.join(columns)}", notes)
+        split = assemble_split(rows.numbers, part, f"stratified by {', '.join(columns)}", notes)
         return not_empty(split, self.options.shares, f"a share of {len(part)} rows")
 
 

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from trainwright.config.errors import DataError
 from trainwright.data.date_order import Order, OrderVotes, order_in_words, order_of_pattern
 from trainwright.data.splits import TimeOptions
-from trainwright.data.splits.base import Rows, Split, assembled, counts_of, ensure_some_values, not_empty
+from trainwright.data.splits.base import Rows, Split, assemble_split, counts_of, ensure_some_values, not_empty
 
 FORMATS = ("%Y/%m/%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%d-%m-%Y", "%d %B %Y", "%d-%b-%Y", "%B %d, %Y")
 TIMES = ("", " %H:%M", " %H:%M:%S")
@@ -37,7 +37,7 @@ class TimeSplit:
         notes = [f"{absent:,} rows have no time in '{name}': they are all in training, the others are divided by it"] if absent else []
         if written:
             notes.append(f"times in '{name}' are read {order_in_words(written)}")
-        split = assembled(rows.numbers, part, f"by time in {name}", notes)
+        split = assemble_split(rows.numbers, part, f"by time in {name}", notes)
         return not_empty(split, self.options.shares, f"a share of the {len(dated)} rows with a time")
 
     def _parts_by_time(self, times: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trainwright.config.errors import ConfigError
-from trainwright.config.places import spelled
+from trainwright.config.places import spell_key
 from trainwright.features.spec import InputGroup
 
 
@@ -20,6 +20,6 @@ def fitting(group: InputGroup) -> list[str]:
 
 def unfit(group: InputGroup, said: str) -> ConfigError:
     """The error for a group whose encoder cannot read it, at the key that names the encoder; `said` tells of the columns."""
-    keys = [spelled(("columns", column, "encoder")) for column in group.columns] if group.encoder else [f"model.encoders.{group.kind}"]
+    keys = [spell_key(("columns", column, "encoder")) for column in group.columns] if group.encoder else [f"model.encoders.{group.kind}"]
     what = f"columns of type '{group.kind}' {said}"
     return ConfigError(what, where=", ".join(keys), fix=f"choose an encoder that fits them: {', '.join(fitting(group))}")

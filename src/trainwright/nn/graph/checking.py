@@ -11,7 +11,7 @@ from pydantic_core import InitErrorDetails
 
 from trainwright.config.errors import RequestError
 from trainwright.config.foreign import folders
-from trainwright.config.model import refused
+from trainwright.config.model import as_refusal
 from trainwright.nn.graph.plan import GraphError
 
 
@@ -24,7 +24,7 @@ def as_validation_error(errors: Sequence[RequestError]) -> ValidationError:
             path = error.here.path
             if error.here.name:
                 error.what = f"node '{error.here.name}': {error.what}"
-        details.append(InitErrorDetails(type=refused(error), loc=path, input=None))
+        details.append(InitErrorDetails(type=as_refusal(error), loc=path, input=None))
     return ValidationError.from_exception_data("graph", details)
 
 

@@ -59,7 +59,7 @@ def dry_run(graph: nn.Module, plan: Plan, inputs: tuple[Any, ...], named: Mappin
         except RequestError:
             raise
         except FOREIGN as error:
-            told = explained(error, graph)
+            told = explain_error(error, graph)
             if told is None:
                 raise
             raise told from error
@@ -74,7 +74,7 @@ def _check_count(plan: Plan, inputs: tuple[Any, ...], named: Mapping[str, Any]) 
         )
 
 
-def explained(error: BaseException, graph: nn.Module) -> ConfigError | None:
+def explain_error(error: BaseException, graph: nn.Module) -> ConfigError | None:
     """The error with the innermost node it happened in, the shapes that node was given and why they do not fit; None outside of nodes."""
     frame = _innermost(error.__traceback__)
     if frame is None:
@@ -86,7 +86,9 @@ def explained(error: BaseException, graph: nn.Module) -> ConfigError | None:
         return None
     if isinstance(error, ValueError | TypeError) and "unpack" in str(error) and node.name in values:
         what = f"the results of {_title(node)} do not fit `outputs`"
-        return node.here.error(what, why=f"it gives {shown(values[node.name])}", fix="write as many names, for example [out, [h, c]]")
+        return node.here.error(
+            what, why=f"it gives {describe_tensor(values[node.name])}", fix="write as many names, for example [out, [h, c]]"
+        )
     given = _given(node, values)
     what = f"{_title(node)} cannot take {_shapes(given)}" if given else f"{_title(node)} fails"
     layer, tensors = _failing(error.__traceback__)
@@ -158,14 +160,14 @@ def _given(node: Node, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _shapes(given: Mapping[str, Any]) -> str:
-    return " and ".join(f"'{name}' {shown(value)}" for name, value in given.items())
+    return " and ".join(f"'{name}' {describe_tensor(value)}" for name, value in given.items())
 
 
-def shown(value: Any) -> str:
+def describe_tensor(value: Any) -> str:
     """A tensor's shape (and type, where it is not float32), or what else it is."""
     if isinstance(value, Tensor):
         kind = "" if value.dtype is torch.float32 else f" {str(value.dtype).removeprefix('torch.')}"
         return f"of shape {tuple(value.shape)}{kind}"
     if isinstance(value, tuple | list):
-        return f"({', '.join(shown(each) for each in value)})"
+        return f"({', '.join(describe_tensor(each) for each in value)})"
     return f"({type(value).__name__})"

@@ -8,7 +8,7 @@ from typing import Any
 from trainwright.config.errors import RequestError
 from trainwright.config.torch_names import LAYERS
 from trainwright.nn.graph.plan import Here
-from trainwright.nn.graph.writing import NESTED, WORDS, Written, written
+from trainwright.nn.graph.writing import NESTED, WORDS, Written, write_long_form
 
 LISTS = ("Sequential", "ModuleList")
 
@@ -40,6 +40,6 @@ def _types(node: Written, here: Here) -> Iterator[tuple[str, Here]]:
 def _layer(value: Any, here: Here) -> Written | None:
     """A layer in a list of them; None for what is written wrongly, which is told when the list is made."""
     try:
-        return written(value, here)
+        return write_long_form(value, here)
     except RequestError:
         return None

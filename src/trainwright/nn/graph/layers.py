@@ -16,7 +16,7 @@ from trainwright.nn.graph.plan import Here, Node, Plan
 from trainwright.nn.graph.pretrained import read_weights
 from trainwright.nn.graph.reading import read_nested
 from trainwright.nn.graph.values import Arguments
-from trainwright.nn.graph.writing import KEYS, written
+from trainwright.nn.graph.writing import KEYS, write_long_form
 
 Made = nn.Module | nn.Parameter | nn.Buffer
 MakeGraph = Callable[[Plan], nn.Module]
@@ -59,13 +59,13 @@ def _made(found: Any, node: Node, make_graph: MakeGraph) -> Made:
     signature = signature_of(found)
     names = list(signature.parameters) if signature else []
     args = [convert.value(each, names[i] if i < len(names) else "") for i, each in enumerate(node.args)]
-    made: Made = called(found, node.type, args, {key: convert.value(each, key) for key, each in node.kwargs.items()}, here)
+    made: Made = call_layer(found, node.type, args, {key: convert.value(each, key) for key, each in node.kwargs.items()}, here)
     return made
 
 
 def layer(value: Any, here: Here, make_graph: MakeGraph) -> nn.Module:
     """A layer written inside another: `ReLU`, `{Linear: [64, 10]}`, `{type: graph, nodes: […]}`; raises ConfigError for anything else."""
-    wrote = written(value, here)
+    wrote = write_long_form(value, here)
     here = replace(here, name=wrote.name or here.name)
     extra = sorted(set(wrote.own) - {"type", "name", "args", "kwargs", "nodes", "inputs", "outputs"})
     if wrote.type == "graph":
@@ -94,7 +94,7 @@ def _container(found: Any, node: Node, make_layer: Callable[[Any, Here], nn.Modu
     made = [make_layer(each, place) for each, place in zip(node.args, places, strict=True)]
     if found is nn.ModuleList:
         return nn.ModuleList(made)
-    names = [written(each, place).name or str(i) for i, (each, place) in enumerate(zip(node.args, places, strict=True))]
+    names = [write_long_form(each, place).name or str(i) for i, (each, place) in enumerate(zip(node.args, places, strict=True))]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise node.here.error(f"the name '{twice}' is used twice", fix="rename one of them")
@@ -114,11 +114,11 @@ def _pretrained(found: Any, node: Node) -> nn.Module:
     matrix = read_weights(weights, node.here)
     if matrix.dim() != 2:
         raise node.here.error(f"the weights have shape {tuple(matrix.shape)}", fix="an embedding is a matrix: (rows, dimension)")
-    made: nn.Module = called(found.from_pretrained, f"{node.type}.from_pretrained", [matrix], options, node.here)
+    made: nn.Module = call_layer(found.from_pretrained, f"{node.type}.from_pretrained", [matrix], options, node.here)
     return made
 
 
-def called(make: Any, shown: str, args: list[Any], kwargs: Mapping[str, Any], here: Here) -> Any:
+def call_layer(make: Any, shown: str, args: list[Any], kwargs: Mapping[str, Any], here: Here) -> Any:
     """`make(*args, **kwargs)`; raises ConfigError with the signature and the nearest argument name where they do not fit."""
     signature = signature_of(make)
     check_arguments(signature, shown, args, kwargs, here)

@@ -8,7 +8,7 @@ from typing import Any
 from trainwright.config.errors import did_you_mean
 from trainwright.nn.graph.plan import Constant, Here, Loop, Reference
 from trainwright.nn.graph.references import is_name, read_value, reference
-from trainwright.nn.graph.writing import default_name, written
+from trainwright.nn.graph.writing import default_name, write_long_form
 
 STEP = "step"
 
@@ -52,7 +52,7 @@ def _last(nodes: Any, here: Here) -> Any:
     """What the last node inside gives."""
     if not isinstance(nodes, list | tuple) or not nodes:
         raise here.under("nodes").error("a loop needs nodes", fix="write what is done at each step")
-    last = written(nodes[-1], here.under("nodes", len(nodes) - 1))
+    last = write_long_form(nodes[-1], here.under("nodes", len(nodes) - 1))
     outputs = last.own.get("outputs")
     while isinstance(outputs, list | tuple) and outputs:
         outputs = outputs[0]

@@ -26,7 +26,7 @@ class Here:
     name: str = ""
 
     def __str__(self) -> str:
-        return self.root + spelled(self.path) + (f" ({self.name})" if self.name else "")
+        return self.root + spell_path(self.path) + (f" ({self.name})" if self.name else "")
 
     def under(self, *keys: str | int, name: str = "") -> Here:
         """The place below this one."""
@@ -37,7 +37,7 @@ class Here:
         return GraphError(what, self, why=why, fix=fix)
 
 
-def spelled(path: tuple[str | int, ...]) -> str:
+def spell_path(path: tuple[str | int, ...]) -> str:
     """`("nodes", 3)` as `.nodes[3]`."""
     return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path)
 

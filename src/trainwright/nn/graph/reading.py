@@ -10,7 +10,7 @@ from trainwright.nn.graph.known import check_types
 from trainwright.nn.graph.loops import read_loop
 from trainwright.nn.graph.plan import Here, Input, Loop, Node, Plan, Reference, names_in, references_in
 from trainwright.nn.graph.references import is_argument, is_member, is_name, read_value, reference
-from trainwright.nn.graph.writing import LOOP_KEYS, NESTED, Written, default_name, written
+from trainwright.nn.graph.writing import LOOP_KEYS, NESTED, Written, default_name, write_long_form
 
 INPUT_KEYS = ("shape", "dtype", "batch")
 DEFAULT_INPUT = "x"
@@ -91,7 +91,9 @@ class Reader:
     def _nodes(self, inputs: tuple[Input, ...], nodes: Sequence[Any]) -> list[Node]:
         found: list[tuple[int, Written]] = []
         for number, each in enumerate(nodes):
-            self._collecting(lambda number=number, each=each: found.append((number, written(each, self.here.under("nodes", number)))))
+            self._collecting(
+                lambda number=number, each=each: found.append((number, write_long_form(each, self.here.under("nodes", number))))
+            )
         taken = {each.name for each in inputs} | {each.name for _, each in found if each.name}
         read: list[Node] = []
         previous = inputs[0].name if inputs else ""

@@ -39,7 +39,7 @@ def is_layer(value: Any) -> bool:
     return isinstance(value, Mapping) and ("type" in value or any(looks_like_type(key) for key in value))
 
 
-def written(value: Any, here: Here) -> Written:
+def write_long_form(value: Any, here: Here) -> Written:
     """The long form of a node; raises ConfigError for what is none."""
     if isinstance(value, str):
         return Written(type=value)
@@ -62,7 +62,7 @@ def _named(name: str, value: Mapping[str, Any], here: Here) -> Written:
     inside = value[name]
     if not isinstance(inside, str | Mapping):
         raise here.error(f"'{name}' is not a node", why=f"its value is {inside!r}", fix=f"write {FORMS}")
-    found = written(inside, here)
+    found = write_long_form(inside, here)
     beside = {key: each for key, each in value.items() if key != name}
     twice = "name" if found.name or "name" in beside else next((key for key in beside if key in found.own), "")
     if twice:

@@ -12,7 +12,7 @@ from torch.nn.parameter import is_lazy
 from trainwright.files.inspection.layers import Buffer, Flow, Node, Row, Totals
 from trainwright.files.inspection.record import Inspection
 from trainwright.nn.inspection.places import Place, buffers_of, inner, kind_of, lazy_names, places, remarks
-from trainwright.nn.inspection.trace import Call, Trace, traced
+from trainwright.nn.inspection.trace import Call, Trace, trace_call
 from trainwright.nn.modes import eval_mode
 from trainwright.nn.untouched import untouched
 
@@ -35,7 +35,7 @@ def look_at(
     trace = None
     if call is not None:
         with untouched(model), eval_mode(model), torch.no_grad():
-            trace = traced(model, call, given)
+            trace = trace_call(model, call, given)
         if only_used:
             given = [(each, tensor) for each, tensor in given if each in used_inputs(trace)]
             trace.inputs = {each: trace.inputs[each] for each, _ in given}

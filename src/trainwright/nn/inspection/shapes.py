@@ -54,7 +54,7 @@ def shape_of(tensor: Tensor) -> str:
     return "×".join(map(str, tensor.shape)) or "()"
 
 
-def described(value: Any, depth: int = 0) -> str:
+def describe_shapes(value: Any, depth: int = 0) -> str:
     """A structure in shapes: `2×10`, `(2×5×8, (1×2×8, 1×2×8))`, `{logits: 2×10}`."""
     if isinstance(value, Tensor):
         return shape_of(value)
@@ -62,7 +62,7 @@ def described(value: Any, depth: int = 0) -> str:
         return f"packed {shape_of(value.data)}"
     if value is None or isinstance(value, str | int | float):
         return str(value)
-    held = [(name, described(each, depth + 1)) for name, each in parts_of(value) if each is not None] if depth < DEEPEST else []
+    held = [(name, describe_shapes(each, depth + 1)) for name, each in parts_of(value) if each is not None] if depth < DEEPEST else []
     if not held:
         return type(value).__name__
     if isinstance(value, list | tuple) and not hasattr(value, "_fields"):

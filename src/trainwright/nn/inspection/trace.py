@@ -16,7 +16,7 @@ from trainwright.config.errors import FOREIGN, ConfigError, RequestError
 from trainwright.nn.graph.arithmetic import arithmetic
 from trainwright.nn.inspection.costs import function_cost, layer_cost, output_bytes
 from trainwright.nn.inspection.places import is_leaf, kind_of, places
-from trainwright.nn.inspection.shapes import described, tensors_in
+from trainwright.nn.inspection.shapes import describe_shapes, tensors_in
 
 NEW = ("zeros_like", "ones_like", "empty_like", "full_like", "rand_like", "randn_like", "randint_like", "new_zeros", "new_ones", "new_full",
        "new_empty", "new_tensor", "size", "dim")  # fmt: skip
@@ -94,7 +94,7 @@ class Trace(TorchFunctionMode):
         """Name the tensors that the model is run on."""
         for name, tensor in tensors:
             if tensor not in self._from:
-                call = self._new("input", name, output=described(tensor))
+                call = self._new("input", name, output=describe_shapes(tensor))
                 self._mark(tensor, call.number)
                 self.inputs[name] = call.output
                 self._last = call.number
@@ -103,13 +103,13 @@ class Trace(TorchFunctionMode):
         """Say what came out in the end."""
         sources = self._sources(tensors_in(result))
         if sources:
-            self._new("output", "output", output=described(result), sources=sources)
+            self._new("output", "output", output=describe_shapes(result), sources=sources)
 
     def enter(self, module: nn.Module, given: tuple[Any, ...], named: Mapping[str, Any]) -> None:
         """A module is called."""
         values = [*given, *named.values()]
         path = self.names.get(id(module), "")
-        known = {"module": module, "path": path, "given": ", ".join(described(each) for each in values)}
+        known = {"module": module, "path": path, "given": ", ".join(describe_shapes(each) for each in values)}
         tensors = list(tensors_in(values))
         sources = self._sources(tensors)
         guessed = not sources and self._last is not None and any(map(self._is_unknown, tensors))
@@ -123,7 +123,7 @@ class Trace(TorchFunctionMode):
         while self._stack[-1].module is not module:  # calls that raised, and whose error was caught
             self._stack.pop()
         call = self._stack.pop()
-        call.output = described(output)
+        call.output = describe_shapes(output)
         call.shapes = [list(each.shape) for each in tensors_in(output)]
         cost = layer_cost(module, given, named, output)
         if cost is not None:
@@ -160,7 +160,7 @@ class Trace(TorchFunctionMode):
         if len(sources) == 1 or inside:
             number = next(iter(sources))
         else:
-            call = self._new("operation", name.strip("_"), output=described(made), sources=sources)
+            call = self._new("operation", name.strip("_"), output=describe_shapes(made), sources=sources)
             number = call.number
         self._mark(results, number)
 
@@ -203,7 +203,7 @@ def _tensors_of(error: BaseException, module: nn.Module) -> list[Tensor]:
 
 
 @contextmanager
-def hooked(trace: Trace) -> Iterator[None]:
+def hook_modules(trace: Trace) -> Iterator[None]:
     """Every module tells the trace of its calls; all hooks are removed afterwards."""
     handles = []
     try:
@@ -218,11 +218,11 @@ def hooked(trace: Trace) -> Iterator[None]:
             each.remove()
 
 
-def traced(model: nn.Module, call: Callable[[nn.Module], Any], inputs: Iterable[tuple[str, Tensor]]) -> Trace:
+def trace_call(model: nn.Module, call: Callable[[nn.Module], Any], inputs: Iterable[tuple[str, Tensor]]) -> Trace:
     """Run `call` once and watch the model; raises ConfigError that names the module and the shapes where it fails."""
     trace = Trace(model)
     trace.give(inputs)
-    with hooked(trace):
+    with hook_modules(trace):
         try:
             with trace:
                 result = call(model)

@@ -10,7 +10,7 @@ from trainwright.config.choice import choice
 from trainwright.config.durations import Duration, above_zero
 from trainwright.config.errors import ConfigError
 from trainwright.config.foreign import found_at
-from trainwright.config.model import ConfigModel, PartConfig, refusal, refused
+from trainwright.config.model import ConfigModel, PartConfig, as_refusal, refusal
 
 NONE = Duration(0, "steps")
 
@@ -38,9 +38,9 @@ class ScheduleOptions(PartConfig):
         starts = self.warmup_from is not None or self.warmup_learning_rate is not None
         if not self.warmup.value and (starts or self.warmup_shape != "linear"):
             given = "where the warm-up starts" if starts else "the shape of the warm-up"
-            raise refused(ConfigError(f"{given} is given, but no warm-up", fix="give its length: warmup: 500 steps"))
+            raise as_refusal(ConfigError(f"{given} is given, but no warm-up", fix="give its length: warmup: 500 steps"))
         if self.warmup_shape == "exponential" and 0 in (self.warmup_from, self.warmup_learning_rate):
-            raise refused(ConfigError("an exponential warm-up cannot start at 0", fix="give a small rate, or warmup_shape: linear"))
+            raise as_refusal(ConfigError("an exponential warm-up cannot start at 0", fix="give a small rate, or warmup_shape: linear"))
         return self
 
 
@@ -224,7 +224,7 @@ class PlateauOptions(FlooredOptions):
     @model_validator(mode="after")
     def _floor_is_reachable(self) -> PlateauOptions:
         if self.floor == 1:
-            raise refused(ConfigError("a floor of 1 leaves nothing to reduce", fix="give a floor below 1, or `constant`"))
+            raise as_refusal(ConfigError("a floor of 1 leaves nothing to reduce", fix="give a floor below 1, or `constant`"))
         return self
 
 
@@ -251,7 +251,7 @@ class ChainedOptions(PartConfig):
         endless = next((index for index, part in enumerate(self.parts[:-1], start=1) if part.lasts is None), None)
         if endless:
             what = f"part {endless} of {len(self.parts)} does not say how long it lasts"
-            raise refused(ConfigError(what, why="only the last may take what is left of the run", fix="add `lasts: 5 epochs` to it"))
+            raise as_refusal(ConfigError(what, why="only the last may take what is left of the run", fix="add `lasts: 5 epochs` to it"))
         return self
 
 

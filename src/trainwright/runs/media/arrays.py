@@ -65,7 +65,7 @@ def image_array(img: Any, what: str, channels: Sequence[int], data_format: str =
     if data_format not in DATA_FORMATS:
         raise ConfigError(f"'{data_format}' is no order of an image's dimensions", where=what, fix="data_format='HWC' or 'CHW'")
     array = to_array(img, what)
-    wanted = " or ".join(f"({', '.join(str(size) for size in _ordered(('H', 'W', count), data_format))})" for count in channels)
+    wanted = " or ".join(f"({', '.join(str(size) for size in _order_axes(('H', 'W', count), data_format))})" for count in channels)
     place = 2 if data_format == "HWC" else 0
     if array.ndim != 3 or array.shape[place] not in channels or 0 in array.shape:
         raise ConfigError(f"{what} wants {wanted}, and got {array.shape}", fix=_shape_fix(array, channels, data_format))
@@ -73,7 +73,7 @@ def image_array(img: Any, what: str, channels: Sequence[int], data_format: str =
     return array if data_format == "HWC" else array.transpose(1, 2, 0)
 
 
-def _ordered(sizes: tuple[Any, Any, Any], data_format: str) -> tuple[Any, Any, Any]:
+def _order_axes(sizes: tuple[Any, Any, Any], data_format: str) -> tuple[Any, Any, Any]:
     return sizes if data_format == "HWC" else (sizes[2], sizes[0], sizes[1])
 
 

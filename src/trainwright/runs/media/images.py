@@ -110,8 +110,8 @@ def image_grid(imgs: Sequence[Any], align: Align = "max", texts: Sequence[Any] |
     for at, row in enumerate(cells):
         for number, pixels in enumerate(row):
             if pixels is not None:
-                grid[at * height : (at + 1) * height, number * width : (number + 1) * width] = _resized(pixels, height, width)
-    return grid if texts is None else _captioned(grid, texts, height, width, len(rows))
+                grid[at * height : (at + 1) * height, number * width : (number + 1) * width] = _resize(pixels, height, width)
+    return grid if texts is None else _add_caption(grid, texts, height, width, len(rows))
 
 
 def _cell(each: Mapping[str, Any], row: int, column: int) -> np.ndarray | None:
@@ -150,14 +150,14 @@ def _size(cells: Sequence[np.ndarray], align: Align) -> tuple[int, int]:
     return int(size[0]), int(size[1])
 
 
-def _resized(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
+def _resize(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
     if pixels.shape[:2] == (height, width):
         return pixels
     library = import_needed("PIL.Image", "resizing images")
     return np.asarray(library.fromarray(pixels).resize((width, height), library.Resampling.BILINEAR))
 
 
-def _captioned(grid: np.ndarray, texts: Sequence[Any], height: int, width: int, rows: int) -> np.ndarray:
+def _add_caption(grid: np.ndarray, texts: Sequence[Any], height: int, width: int, rows: int) -> np.ndarray:
     """The grid with its captions, white with a black edge, in the upper left corner of a row or of each image."""
     if isinstance(texts, str) or len(texts) != rows:
         count = 1 if isinstance(texts, str) else len(texts)

@@ -110,13 +110,13 @@ def _write_mp4(path: Path, frames: Iterator[np.ndarray], fps: float) -> Path:
         stream.height, stream.width = _even(first).shape[:2]
         stream.pix_fmt = "yuv420p"
         stream.options = {"crf": "18"} if codec == "libx264" else {"q": "3"}
-        for pixels in _chained(first, frames):
+        for pixels in _chain_frames(first, frames):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(_even(pixels), format="rgb24")))
         container.mux(stream.encode(None))
     return path
 
 
-def _chained(first: np.ndarray, rest: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+def _chain_frames(first: np.ndarray, rest: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
     yield first
     yield from rest
 

@@ -83,7 +83,7 @@ def gather(run: RunDirectory) -> Material:
         setattr(material, attribute, mapping(content))
     material.config_text = _text(material, "config.yaml")
     material.command = _text(material, "command.txt").strip()
-    material.config = _parsed(material)
+    material.config = _parse_config(material)
     material.history = _history(material)
     material.absent.pop("code.json", None)
     material.own = _own(material)
@@ -126,7 +126,7 @@ def _text(material: Material, name: str) -> str:
     return ""
 
 
-def _parsed(material: Material) -> dict[str, Any]:
+def _parse_config(material: Material) -> dict[str, Any]:
     try:
         content = parse_yaml(material.config_text, "config.yaml").plain()
     except RequestError as error:

@@ -39,12 +39,12 @@ log = logging.getLogger("trainwright.runs")
 def render(run: RunDirectory) -> str:
     """The report of a run as one HTML page that needs nothing else; what is missing or damaged is said on it."""
     material = gather(run)
-    top = _guarded("opening", lambda: opening(material)) or Markup("")
+    top = _guard_section("opening", lambda: opening(material)) or Markup("")
     sections = [_section(make, material) for make in SECTIONS]
     found = [each for each in sections if each]
     links = [tag("li", tag("a", each.heading, href=f"#{each.anchor}")) for each in found]
     nav = tag("nav", tag("ul", links), aria_label="Contents")
-    main = tag("main", top, nav, [_guarded(each.heading, each.render) for each in found], id="report")
+    main = tag("main", top, nav, [_guard_section(each.heading, each.render) for each in found], id="report")
     title = f"{', '.join(material.targets[:3]) or 'Run'} · {material.run.get('name', '')} · Trainwright"
     head = tag(
         "head",
@@ -67,11 +67,11 @@ def asset(name: str) -> str:
 
 
 def _section(make: Callable[[Material], Section | None], material: Material) -> Section | None:
-    drawn = _guarded(make.__name__, lambda: make(material))
+    drawn = _guard_section(make.__name__, lambda: make(material))
     return Section(make.__name__, make.__name__.capitalize(), "", drawn) if isinstance(drawn, Markup) else drawn
 
 
-def _guarded(name: str, draw: Callable[[], T]) -> T | Markup:
+def _guard_section(name: str, draw: Callable[[], T]) -> T | Markup:
     """A drawn part, or a remark in its place: a file edited by hand must not cost the whole report."""
     try:
         return draw()

@@ -44,10 +44,10 @@ def close_below(flow: Flow, depth: int) -> Flow:
         return replace(node, children=[])
 
     nodes = [close(each, 1) for each in flow.nodes]
-    return Flow(nodes, _moved(flow.edges, to))
+    return Flow(nodes, _move_edges(flow.edges, to))
 
 
-def _moved(edges: list[tuple[int, int]], to: dict[int, int]) -> list[tuple[int, int]]:
+def _move_edges(edges: list[tuple[int, int]], to: dict[int, int]) -> list[tuple[int, int]]:
     """Edges between what the ends have become; those that come back to where they were, or before it, are inside of it now."""
     found = ((to.get(a, a), to.get(b, b)) for a, b in edges)
     return list(dict.fromkeys(each for each in found if each[0] < each[1]))
@@ -56,9 +56,9 @@ def _moved(edges: list[tuple[int, int]], to: dict[int, int]) -> list[tuple[int, 
 def fold(flow: Flow) -> Flow:
     """The flow with each run of equal calls, or of equal turns of several calls, drawn once with how often it was made."""
     to: dict[int, int] = {}
-    nodes = _folded(flow.nodes, to)
+    nodes = _fold_nodes(flow.nodes, to)
     ends = {each: _end(each, to) for each in to}
-    return Flow(nodes, _moved(flow.edges, ends))
+    return Flow(nodes, _move_edges(flow.edges, ends))
 
 
 def _end(number: int, to: dict[int, int]) -> int:
@@ -67,8 +67,8 @@ def _end(number: int, to: dict[int, int]) -> int:
     return number
 
 
-def _folded(nodes: list[Node], to: dict[int, int]) -> list[Node]:
-    nodes = [replace(each, children=_folded(each.children, to)) for each in nodes]
+def _fold_nodes(nodes: list[Node], to: dict[int, int]) -> list[Node]:
+    nodes = [replace(each, children=_fold_nodes(each.children, to)) for each in nodes]
     signs = [_sign(each) for each in nodes]
     found: list[Node] = []
     start = 0

@@ -44,11 +44,11 @@ def picture(found: Inspection, depth: int | None = None, alone: bool = False) ->
     attributes = {"xmlns": "http://www.w3.org/2000/svg", "width": f"{WIDTH:g}", "height": f"{made.height:g}"} if alone else {}
     return tag(
         "svg", tag("title", title), style, *drawn,
-        **attributes, viewBox=f"0 0 {WIDTH:g} {made.height:g}", role="img", aria_label=f"{title}: {_said(made)}", class_="flow",
+        **attributes, viewBox=f"0 0 {WIDTH:g} {made.height:g}", role="img", aria_label=f"{title}: {_name_boxes(made)}", class_="flow",
     )  # fmt: skip
 
 
-def _said(made: Layout) -> str:
+def _name_boxes(made: Layout) -> str:
     return ", ".join(each.node.name or each.node.class_name for each in made.boxes)
 
 

@@ -36,8 +36,8 @@ def _entries(material: Material) -> list[list[Content]]:
         ("schedule", _part(trainer.get("schedule")), ""),
         ("combiner", _part(mapping(material.config.get("model")).get("combiner")), ""),
         ("parameters", "", number(realised.get("parameters"))),
-        ("seed", _shown(run.get("seed")), _shown(material.results.get("seed"))),
-        ("device", _shown(run.get("device")), _shown(realised.get("device"))),
+        ("seed", _show_value(run.get("seed")), _show_value(material.results.get("seed"))),
+        ("device", _show_value(run.get("device")), _show_value(realised.get("device"))),
     ]
     kept_entries = [(name, asked, done.replace("–", "")) for name, asked, done in entries]
     return [
@@ -49,7 +49,7 @@ def _auto(value: Any) -> str:
     return "auto" if value in (0, None, "auto") else number(value)
 
 
-def _shown(value: Any) -> str:
+def _show_value(value: Any) -> str:
     return "" if value is None or value == "" else str(value)
 
 
@@ -77,9 +77,9 @@ def _patience(trainer: dict[str, Any]) -> str:
 def _part(value: Any) -> str:
     """A part by its type and its options, as far as they are short."""
     if not isinstance(value, dict):
-        return _shown(value)
+        return _show_value(value)
     options = [
-        f"{key} {_shown(each)}"
+        f"{key} {_show_value(each)}"
         for key, each in value.items()
         if key not in ("type", "learning_rate", "lr") and isinstance(each, (int, float, str))
     ]

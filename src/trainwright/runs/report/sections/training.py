@@ -20,7 +20,7 @@ def training(material: Material) -> Section | None:
     if not steps:
         return None
     names = list(dict.fromkeys(name.partition("/")[2] for name in material.history if name.startswith(("train/", "validation/"))))
-    metrics = [name for name in _ordered(material, names) if name != "loss"]
+    metrics = [name for name in _order_curves(material, names) if name != "loss"]
     charts: list[Content] = [_curve(material, steps, name) for name in (["loss"] if "loss" in names else []) + metrics[:SHOWN_METRICS]]
     others = [over_steps(caption, [Series(caption, "other", steps, material.history.get(name, []))], zero=True) for name, caption in OTHERS]
     drawn = [each for each in charts + others if each]
@@ -35,7 +35,7 @@ def training(material: Material) -> Section | None:
     return Section("training", "Training", lede, [grid(*drawn), rest])
 
 
-def _ordered(material: Material, names: list[str]) -> list[str]:
+def _order_curves(material: Material, names: list[str]) -> list[str]:
     """The monitored metric and the verdicts' metrics first."""
     first = [str(mapping(material.results.get("best")).get("metric"))]
     first += [f"{target}.{mapping(verdict).get('metric')}" for target, verdict in mapping(material.results.get("verdict")).items()]

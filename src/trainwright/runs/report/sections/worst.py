@@ -33,8 +33,8 @@ def _row(each: dict[str, Any], columns: list[str]) -> list[Content]:
     values = mapping(each.get("values"))
     row = number(each["row"] + 1) if is_number(each.get("row")) else "–"
     cells = [quote(values[name], 28) if name in values else "" for name in columns]
-    return [row, _said(each.get("truth")), tag("b", _said(each.get("prediction"))), score(each.get("loss")), *cells]
+    return [row, _show_value(each.get("truth")), tag("b", _show_value(each.get("prediction"))), score(each.get("loss")), *cells]
 
 
-def _said(value: Any) -> Content:
+def _show_value(value: Any) -> Content:
     return number(value) if is_number(value) else quote(value, 40)
