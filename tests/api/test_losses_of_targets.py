@@ -16,7 +16,7 @@ from trainwright.cli.main import main
 from trainwright.config.errors import ConfigError
 from trainwright.config.registry import options_class
 from trainwright.features.spec import TargetSpec
-from trainwright.losses import PARTS, spelled
+from trainwright.losses import PARTS, find_name
 from trainwright.metrics import PARTS as METRICS
 from trainwright.systems.row_losses import make_loss
 
@@ -112,12 +112,12 @@ def target_of(kind: str, weights: list[float] | None = None) -> TargetSpec:
 def test_a_loss_is_taken_for_the_targets_it_is_for_and_refused_for_others(loss: str, kind: str) -> None:
     make = options_class("feature", kind).model_validate
     if kind not in FITTING[loss]:
-        with pytest.raises(ValidationError, match=f"loss '{spelled(loss)}' is not defined for the {kind} target") as error:
+        with pytest.raises(ValidationError, match=f"loss '{find_name(loss)}' is not defined for the {kind} target") as error:
             make({"type": kind, "loss": {"type": loss, **NEEDED.get(loss, {})}})
         fitting = {name for name, part in PARTS.items() if kind in part.kinds}
         assert fitting and all(each in error.value.errors()[0]["ctx"]["fix"] for each in fitting)
         return
-    target = replace(target_of(kind), width=2) if kind == "binary" and PARTS[spelled(loss)].config.one_per_class else target_of(kind)
+    target = replace(target_of(kind), width=2) if kind == "binary" and PARTS[find_name(loss)].config.one_per_class else target_of(kind)
     made = make_loss(make({"type": kind, "loss": loss}).loss, target)
     truth = {"number": torch.randn(4), "vector": torch.randn(4, 3), "set": torch.eye(4, 3)}.get(kind, torch.tensor([0, 1, 1, 0]))
     output = torch.randn(4, target.width)
@@ -127,7 +127,7 @@ def test_a_loss_is_taken_for_the_targets_it_is_for_and_refused_for_others(loss: 
 def test_every_loss_of_torch_is_a_registered_one_that_says_for_which_targets_it_is() -> None:
     assert all(set(part.kinds) == FITTING[name] for name, part in PARTS.items())
     losses = [each for each in torch.nn.modules.loss.__all__ if hasattr(torch.nn, each)]
-    assert all(spelled(f"torch.nn.{each}") in PARTS for each in losses)
+    assert all(find_name(f"torch.nn.{each}") in PARTS for each in losses)
 
 
 @pytest.mark.parametrize("kind", KINDS)

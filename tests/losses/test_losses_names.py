@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from trainwright.cli.main import main
 from trainwright.config.registry import options_class
-from trainwright.losses import ALIASES, PARTS, names, spelled
+from trainwright.losses import ALIASES, PARTS, find_name, names
 from trainwright.losses.build import criterion
 from trainwright.losses.choosing import choose_loss
 from trainwright.systems.plain_options import PlainOptions
@@ -51,13 +51,13 @@ def said(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> p
 
 @pytest.mark.parametrize("name", OTHERS_SAY)
 def test_a_name_of_another_library_means_a_registered_loss(name: str) -> None:
-    assert spelled(name) == OTHERS_SAY[name]
+    assert find_name(name) == OTHERS_SAY[name]
 
 
 def test_every_alias_is_of_a_registered_loss_and_hides_none() -> None:
     assert set(ALIASES.values()) <= set(PARTS)
     assert not set(ALIASES) & set(PARTS)
-    assert all(spelled(name) == name for name in PARTS)
+    assert all(find_name(name) == name for name in PARTS)
 
 
 def test_an_alias_is_said_once_for_a_column_and_a_model_and_the_standard_name_is_written(said: pytest.LogCaptureFixture) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from loss_cases import CASES, WEIGHTS, Case, classes, normal
 from torch import Tensor, nn
 
-from trainwright.losses import PARTS, spelled
+from trainwright.losses import PARTS, find_name
 from trainwright.losses.base import Criterion
 from trainwright.losses.build import criterion, of_torch
 from trainwright.losses.names import TORCH
@@ -64,7 +64,13 @@ def test_every_argument_of_torch_is_an_option(name: str) -> None:
 
 @pytest.mark.parametrize("name", losses_of_torch())
 def test_all_spellings_mean_the_same(name: str) -> None:
-    assert spelled(name) == spelled(f"torch.nn.{name}") == spelled(TORCH[name]) == spelled(TORCH[name].replace("_", "-")) == TORCH[name]
+    assert (
+        find_name(name)
+        == find_name(f"torch.nn.{name}")
+        == find_name(TORCH[name])
+        == find_name(TORCH[name].replace("_", "-"))
+        == TORCH[name]
+    )
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -74,8 +74,8 @@ def known_parts(kind: str) -> dict[str, Part]:
 
 def registered_name(kind: str, name: str) -> str:
     """The name in the table (`-` read as `_`), or an empty text for a path; raises ConfigError when it is neither."""
-    respelled = getattr(importlib.import_module(KINDS[kind]), "spelled", None) if kind in KINDS else None
-    name = name if respelled is None else respelled(name)
+    find_name = getattr(importlib.import_module(KINDS[kind]), "find_name", None) if kind in KINDS else None
+    name = name if find_name is None else find_name(name)
     table = known_parts(kind)
     found = name if name in table else next((each for each in table if each.replace("-", "_") == name.replace("-", "_")), "")
     if found and kind in OWN_KINDS[1:] and found in parts("part") and found in parts(kind):
@@ -92,7 +92,7 @@ def registered_name(kind: str, name: str) -> str:
 
 def tell_alias(kind: str, name: str) -> None:
     """Says once what a part is called here where it was given another name, for kinds whose names differ between libraries."""
-    tell = getattr(importlib.import_module(KINDS[kind]), "told_name", None)
+    tell = getattr(importlib.import_module(KINDS[kind]), "announce_name", None)
     if tell is not None:
         tell(name)
 

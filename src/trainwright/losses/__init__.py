@@ -62,7 +62,7 @@ ALIASES = WORDS
 """Other words → the name in `PARTS`; torch's classes and functions are understood too (`names.py`)."""
 
 
-def spelled(name: str) -> str:
+def find_name(name: str) -> str:
     """The registered name behind any spelling of it; a name that is none comes back as it is."""
     if name in PARTS:
         return name
@@ -70,9 +70,9 @@ def spelled(name: str) -> str:
     return next((each for each in PARTS if fold(each) == folded), "") or find_alias(name) or name
 
 
-def told_name(name: str) -> str:
-    """As `spelled`, and says once where the loss is called something else here."""
-    standard = spelled(name)
+def announce_name(name: str) -> str:
+    """As `find_name`, and says once where the loss is called something else here."""
+    standard = find_name(name)
     if standard in PARTS:
         tell_alias(name, standard, PARTS[standard].summary)
     return standard

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from trainwright.losses.base import Count, Criterion, Reduction, reduced
+from trainwright.losses.base import Count, Criterion, Reduction, reduce_items
 from trainwright.losses.checks import floats, same_shape, within
 from trainwright.losses.options import AsymmetricOptions
 
@@ -28,7 +28,7 @@ class Asymmetric(Criterion):
         with torch.set_grad_enabled(torch.is_grad_enabled() and not options.detach_weight):
             truth = positive * target + negative * (1 - target)
             discount = (1 - truth).pow(options.gamma_pos * target + options.gamma_neg * (1 - target))
-        return reduced(-(discount * log_likelihood), reduction)
+        return reduce_items(-(discount * log_likelihood), reduction)
 
     def count(self, output: Tensor, target: Tensor) -> Count:
         """Elements."""

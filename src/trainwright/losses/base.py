@@ -198,6 +198,6 @@ class Criterion(nn.Module):
         """Refuses values of the outputs that look like a mistake."""
 
 
-def reduced(items: Tensor, reduction: Reduction) -> Tensor:
+def reduce_items(items: Tensor, reduction: Reduction) -> Tensor:
     """The items as they are, or their sum."""
     return items.sum() if reduction == "sum" else items

@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from trainwright.config.errors import DataError
 
 
-def watched(loss: str, output: Any, target: Any) -> BroadcastWatch | None:
+def watch_broadcast(loss: str, output: Any, target: Any) -> BroadcastWatch | None:
     """A watch for the call of a loss; None where both have one shape, or differ by more than dimensions of 1."""
     if not (isinstance(output, Tensor) and isinstance(target, Tensor)) or output.shape == target.shape:
         return None

@@ -17,7 +17,7 @@ from trainwright.config.scheduled import Scheduled
 from trainwright.losses import PARTS, names
 from trainwright.losses.base import Criterion
 from trainwright.losses.choosing import EXAMPLE, Term, check_term_weights, loss_options
-from trainwright.losses.function import FunctionCriterion, made_function
+from trainwright.losses.function import FunctionCriterion, make_function
 from trainwright.losses.heads import AdaptiveLogSoftmax, LinearCrossEntropy
 from trainwright.losses.options import FunctionOptions
 from trainwright.losses.triplets import TripletMarginWithDistance
@@ -35,26 +35,26 @@ def criterion(given: Any, where: str = "loss") -> Criterion:
         return _sum(given, where)
     if isinstance(given, str | Mapping | PartConfig):
         chosen = loss_options(given, where)
-        return _sum(chosen, where) if isinstance(chosen, list) else _made(chosen)
+        return _sum(chosen, where) if isinstance(chosen, list) else _make(chosen)
     if isinstance(given, type):
         raise ConfigError(f"{given.__name__} is a class, not a loss", where=where, fix=f"give an instance: {given.__name__}(…)")
     if isinstance(given, nn.Module) and (known := of_torch(given)) is not None:
         return known
     if callable(given) and (path := next((path for function, path in FUNCTIONS.items() if function is given), "")):
-        return _made(loss_options(path))
+        return _make(loss_options(path))
     if callable(given):
         named = getattr(given, "__name__", type(given).__name__)
         return FunctionCriterion(given, FunctionOptions(type=named))
     raise ConfigError(f"a {type(given).__name__} is no loss", where=where, fix=f"{EXAMPLE}; or give a function of (output, target)")
 
 
-def _made(options: PartConfig) -> Criterion:
+def _make(options: PartConfig) -> Criterion:
     if options.type in PARTS:
         made: Criterion = load("loss", options.type)(options)
         return made
     found = found_at(options.type)[0]
     if isinstance(options, FunctionOptions):
-        function = made_function(found, options)
+        function = make_function(found, options)
         return function if isinstance(function, Criterion) else FunctionCriterion(function, options)
     own = found(options)
     return own if isinstance(own, Criterion) else FunctionCriterion(own, FunctionOptions(type=options.type))
@@ -68,8 +68,8 @@ def _sum(given: list[Any] | tuple[Any, ...], where: str) -> WeightedSum:
     for each in given:
         written = isinstance(each, str | Mapping | PartConfig | Term)
         term = loss_options([each], where)[0] if written and not _holds_object(each) else None
-        made = _made(term.loss) if term else criterion(each["type"] if isinstance(each, Mapping) else each, where)
-        name = _free((term.name if term else _given_name(each)) or made.name, members)
+        made = _make(term.loss) if term else criterion(each["type"] if isinstance(each, Mapping) else each, where)
+        name = _free((term.name if term else _read_name(each)) or made.name, members)
         members[name] = made
         weights[name] = term.weight if term else Scheduled.parse(each.get("weight", 1.0) if isinstance(each, Mapping) else 1.0)
     try:
@@ -84,7 +84,7 @@ def _holds_object(each: Any) -> bool:
     return isinstance(each, Mapping) and not isinstance(each.get("type"), str)
 
 
-def _given_name(each: Any) -> str:
+def _read_name(each: Any) -> str:
     return str(each.get("name", "")) if isinstance(each, Mapping) else ""
 
 
@@ -117,7 +117,7 @@ def of_torch(loss: nn.Module) -> Criterion | None:
     if name == "LinearCrossEntropyLoss":
         options |= {"in_features": loss.linear.in_features, "bias": loss.linear.bias is not None}  # type: ignore[union-attr]
         return LinearCrossEntropy(loss_options(options), loss)
-    return _made(loss_options(options))
+    return _make(loss_options(options))
 
 
 def _plain(value: Any) -> Any:

@@ -17,14 +17,14 @@ def dtype_name(tensor: Tensor) -> str:
     return str(tensor.dtype).removeprefix("torch.")
 
 
-def shown(**tensors: Tensor) -> str:
+def format_tensors(**tensors: Tensor) -> str:
     """Names, shapes and types in words."""
     return ", ".join(f"{name} {tuple(each.shape)} {dtype_name(each)}" for name, each in tensors.items())
 
 
 def misfit(loss: str, why: str, fix: str, **tensors: Tensor) -> DataError:
     """The error for an output and a target that a loss cannot mean."""
-    return DataError("the loss does not take this output and target", where=f"{loss}: {shown(**tensors)}", why=why, fix=fix)
+    return DataError("the loss does not take this output and target", where=f"{loss}: {format_tensors(**tensors)}", why=why, fix=fix)
 
 
 def same_shape(loss: str, output: Tensor, target: Tensor) -> None:

@@ -12,7 +12,7 @@ from trainwright.config.errors import ConfigError, ManyErrors, RequestError, did
 from trainwright.config.foreign import found_at, is_path, own_options
 from trainwright.config.model import ConfigModel, PartConfig, refusal
 from trainwright.config.scheduled import Scheduled
-from trainwright.losses import ALIASES, PARTS, spelled, told_name
+from trainwright.losses import ALIASES, PARTS, announce_name, find_name
 from trainwright.losses.names import is_functional
 from trainwright.losses.options import CriterionOptions, FunctionOptions
 
@@ -30,7 +30,7 @@ class Term(ConfigModel):
     """What it is called in the log; its type where it has none."""
 
     @model_serializer(mode="plain")
-    def _as_written(self) -> dict[str, Any]:
+    def _write(self) -> dict[str, Any]:
         named = {"name": self.name} if self.name else {}
         return {**self.loss.model_dump(), "weight": self.weight.written(), **named}
 
@@ -43,7 +43,7 @@ def criterion_options(given: Any) -> PartConfig:
     if not isinstance(written, Mapping) or not isinstance(written.get("type"), str):
         raise ConfigError(f"{given!r} names no loss", fix=EXAMPLE)
     written = {key.replace("-", "_") if isinstance(key, str) else key: value for key, value in written.items()}
-    name = told_name(written["type"])
+    name = announce_name(written["type"])
     if name in PARTS:
         if is_functional(written["type"]):
             written = _of_function(written, PARTS[name].config)
@@ -93,7 +93,7 @@ def choose_loss(given: Any) -> Any:
 def check_term_weights(terms: Sequence[tuple[str, Scheduled]]) -> None:
     """Raises ConfigError for a named loss that would be maximised, which has no end, and for a sum in which nothing weighs anything."""
     for name, weight in terms:
-        if spelled(name) in PARTS and weight.least < 0:
+        if find_name(name) in PARTS and weight.least < 0:
             why = "a loss of a weight below 0 is maximised, and grows without end"
             fix = "give it a weight of 0 or more; a reward of your own is a function, whose weight may be any number"
             raise ConfigError(f"the loss '{name}' has the weight {weight}", why=why, fix=fix)
@@ -103,7 +103,7 @@ def check_term_weights(terms: Sequence[tuple[str, Scheduled]]) -> None:
 
 def _is_class_weight(written: Mapping[str, Any]) -> bool:
     """Whether `weight` of a loss that stands alone is torch's, one for each class."""
-    known = PARTS.get(spelled(str(written.get("type", ""))))
+    known = PARTS.get(find_name(str(written.get("type", ""))))
     takes = known is None or "class_weight" in known.config.model_fields
     return takes and not isinstance(written["weight"], int | float)
 
@@ -127,10 +127,10 @@ def loss_options(given: Any, where: str = "loss") -> Any:
     except ConfigError as error:
         raise ConfigError(error.what, where=error.where or where, why=error.why, fix=error.fix) from error
     except (ValidationError, PydanticCustomError) as error:
-        raise _worded(error, given, where) from error
+        raise _explain(error, given, where) from error
 
 
-def _worded(error: ValidationError | PydanticCustomError, given: Any, where: str) -> RequestError:
+def _explain(error: ValidationError | PydanticCustomError, given: Any, where: str) -> RequestError:
     if isinstance(error, PydanticCustomError):
         return ConfigError(error.message(), where=where, fix=str((error.context or {}).get("fix", "")))
     allowed = list(_fields(given))
@@ -150,7 +150,7 @@ def _worded(error: ValidationError | PydanticCustomError, given: Any, where: str
 
 def _fields(given: Any) -> list[str]:
     """The options of the loss that was written."""
-    name = spelled(str(given.get("type", ""))) if isinstance(given, Mapping) else spelled(str(given))
+    name = find_name(str(given.get("type", ""))) if isinstance(given, Mapping) else find_name(str(given))
     part = PARTS.get(name)
     fields = part.config.model_fields if part is not None else CriterionOptions.model_fields
     return [each for each in fields if each != "type"]

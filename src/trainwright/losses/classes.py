@@ -33,7 +33,7 @@ class IndexCriterion(WeightedCriterion):
         super().__init__(options)
         self.ignore_index: int | None = getattr(options, "ignore_index", None)
 
-    def ignored(self, target: Tensor) -> int:
+    def find_ignored(self, target: Tensor) -> int:
         """The class that is left out: a row with one class counts unless `ignore_index` is given, pixels and tokens of −100 do not."""
         if self.ignore_index is not None:
             return self.ignore_index
@@ -55,7 +55,7 @@ class IndexCriterion(WeightedCriterion):
 
     def check_range(self, output: Tensor, target: Tensor) -> None:
         """Refuses classes the model does not have."""
-        check_range(self.name, output, target, self.ignored(target))
+        check_range(self.name, output, target, self.find_ignored(target))
 
 
 class CrossEntropy(IndexCriterion):
@@ -79,14 +79,14 @@ class CrossEntropy(IndexCriterion):
             if output.shape != target.shape:
                 same_shape(self.name, output, target)
             return functional.cross_entropy(output, target, weight, reduction=reduction, label_smoothing=smoothing)
-        left_out = self.ignored(target)
+        left_out = self.find_ignored(target)
         return functional.cross_entropy(output, target, weight, ignore_index=left_out, reduction=reduction, label_smoothing=smoothing)
 
     def count(self, output: Tensor, target: Tensor) -> Count:
         """As many items as there are, but for those left out, each with the weight of its class."""
         if target.is_floating_point():
             return output.numel() // output.shape[1]
-        return self.items(target, None if self._plain else self.weight("class_weight", output), self.ignored(target))
+        return self.items(target, None if self._plain else self.weight("class_weight", output), self.find_ignored(target))
 
     def check_arguments(self, output: Tensor, target: Tensor) -> None:
         """Refuses outputs without classes, and targets that are neither an index nor probabilities of each item."""
@@ -153,11 +153,11 @@ class NLL(IndexCriterion):
         if self.options.log_softmax:
             output = output.log_softmax(dim=1)
         weight = self.weight("class_weight", output)
-        return functional.nll_loss(output, target, weight, ignore_index=self.ignored(target), reduction=reduction)
+        return functional.nll_loss(output, target, weight, ignore_index=self.find_ignored(target), reduction=reduction)
 
     def count(self, output: Tensor, target: Tensor) -> Count:
         """As many items as there are, but for those left out, each with the weight of its class."""
-        return self.items(target, self.weight("class_weight", output), self.ignored(target))
+        return self.items(target, self.weight("class_weight", output), self.find_ignored(target))
 
     @property
     def bounded(self) -> bool:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from trainwright.losses.base import Count, Criterion, Reduction, reduced
+from trainwright.losses.base import Count, Criterion, Reduction, reduce_items
 from trainwright.losses.checks import MEANT, misfit, require, span
 from trainwright.losses.options import CTCOptions
 
@@ -35,7 +35,7 @@ class CTC(Criterion):
         )
         if not self.by_row:
             rows = rows / target_lengths.to(rows.device).clamp_min(1)
-        return reduced(rows, reduction)
+        return reduce_items(rows, reduction)
 
     def count(self, *arguments: Any) -> Count:
         """Rows."""

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from trainwright.losses.activations import Takes
-from trainwright.losses.base import Count, Criterion, Reduction, reduced
+from trainwright.losses.base import Count, Criterion, Reduction, reduce_items
 from trainwright.losses.checks import misfit, require, same_shape, span, within
 from trainwright.losses.classes import NONE_IGNORED, check_classes, check_index, check_range
 from trainwright.losses.options import DiceOptions
@@ -31,7 +31,7 @@ class Dice(Criterion):
     def compute(self, reduction: Reduction, output: Tensor, target: Tensor) -> Tensor:
         """The loss of every row, or their sum."""
         indices = not target.is_floating_point()
-        kept = self._kept(target, indices)
+        kept = self._find_kept(target, indices)
         masks = self._masks(output, target, kept) if indices else target
         if output.shape != masks.shape:
             same_shape(self.name, output, masks)
@@ -39,13 +39,13 @@ class Dice(Criterion):
         rows = self._dice(self._probabilities(output, indices), masks, kept)
         if weight:
             rows = rows + weight * self._cross_entropy(output, target, kept)
-        return reduced(rows, reduction)
+        return reduce_items(rows, reduction)
 
     def count(self, output: Tensor, target: Tensor) -> Count:
         """Rows."""
         return len(output)
 
-    def _kept(self, target: Tensor, indices: bool) -> Tensor | None:
+    def _find_kept(self, target: Tensor, indices: bool) -> Tensor | None:
         ignored = self.options.ignore_index
         return target != ignored if indices and ignored is not None else None
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from trainwright.losses.activations import Takes
-from trainwright.losses.base import Count, Reduction, reduced
+from trainwright.losses.base import Count, Reduction, reduce_items
 from trainwright.losses.checks import misfit, same_shape, within
 from trainwright.losses.classes import NONE_IGNORED, IndexCriterion, check_classes, check_index, check_logits
 from trainwright.losses.options import FocalOptions
@@ -31,30 +31,30 @@ class Focal(IndexCriterion):
     def compute(self, reduction: Reduction, output: Tensor, target: Tensor) -> Tensor:
         """The loss of every item (pixel, logit), or their sum; an item left out costs 0."""
         if target.is_floating_point():
-            return reduced(self._binary(output, target), reduction)
-        left_out, weight = self.ignored(target), self.weight("class_weight", output)
+            return reduce_items(self._binary(output, target), reduction)
+        left_out, weight = self.find_ignored(target), self.weight("class_weight", output)
         kept = target != left_out
         index = target.where(kept, 0) if left_out != NONE_IGNORED else target
         log_p = output.log_softmax(dim=1).gather(1, index.unsqueeze(1)).squeeze(1)
-        each = self._discounted(log_p)
+        each = self._discount(log_p)
         each = each if weight is None else each * weight[index]
-        return reduced(each if left_out == NONE_IGNORED else each * kept, reduction)
+        return reduce_items(each if left_out == NONE_IGNORED else each * kept, reduction)
 
     def count(self, output: Tensor, target: Tensor) -> Count:
         """Items without those left out, whatever they weigh."""
-        left_out = NONE_IGNORED if target.is_floating_point() else self.ignored(target)
+        left_out = NONE_IGNORED if target.is_floating_point() else self.find_ignored(target)
         return target.numel() if left_out == NONE_IGNORED else (target != left_out).sum()
 
     def _binary(self, output: Tensor, target: Tensor) -> Tensor:
         if output.shape != target.shape:
             same_shape(self.name, output, target)
-        each = self._discounted(functional.logsigmoid(output)) * target
-        other = self._discounted(functional.logsigmoid(-output)) * (1 - target)
+        each = self._discount(functional.logsigmoid(output)) * target
+        other = self._discount(functional.logsigmoid(-output)) * (1 - target)
         if self.options.alpha is None:
             return each + other
         return self.options.alpha * each + (1 - self.options.alpha) * other
 
-    def _discounted(self, log_p: Tensor) -> Tensor:
+    def _discount(self, log_p: Tensor) -> Tensor:
         return -(1 - log_p.clamp_max(NEAR_ZERO).exp()).pow(self.options.gamma) * log_p
 
     def check_arguments(self, output: Tensor, target: Tensor) -> None:

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from trainwright.config.errors import ConfigError, DataError
 from trainwright.config.model import PartConfig
 from trainwright.losses.base import Count, Criterion
-from trainwright.losses.broadcast import watched
+from trainwright.losses.broadcast import watch_broadcast
 from trainwright.losses.options import FunctionOptions
 from trainwright.losses.rows import LossTarget, RowLoss
-from trainwright.losses.wiring import argument, held
+from trainwright.losses.wiring import argument, look_inside
 
 REQUIRED = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
@@ -56,7 +56,7 @@ class FunctionCriterion(Criterion):
         if self._direct:
             value = self.function(output, target)
         else:
-            value = self.function(*self.arguments(output, target, batch)[:2], **self._found(output, batch))
+            value = self.function(*self.arguments(output, target, batch)[:2], **self._find_extra(output, batch))
         if not isinstance(value, Tensor):
             raise _no_tensor(self.name, value)
         return value
@@ -66,7 +66,7 @@ class FunctionCriterion(Criterion):
         first = argument("output", output, batch, self.names, self.name) if "output" in self.names else output
         return [first, argument("target", output, batch, self.names, self.name) if "target" in self.names else target]
 
-    def _found(self, output: Any, batch: Any) -> dict[str, Any]:
+    def _find_extra(self, output: Any, batch: Any) -> dict[str, Any]:
         return {name: argument(name, output, batch, self.names, self.name) for name in self.extra}
 
     def check_held(self, output: Any, target: Any, batch: Any = None) -> None:
@@ -74,7 +74,7 @@ class FunctionCriterion(Criterion):
 
     def check(self, output: Any, target: Any, batch: Any = None) -> None:
         """Calls the function once; raises DataError when it gives no tensor, or broadcasts output and target against each other."""
-        watch = watched(self.name, *self.arguments(output, target, batch)) if self.options.check_values else None
+        watch = watch_broadcast(self.name, *self.arguments(output, target, batch)) if self.options.check_values else None
         with watch or nullcontext():
             self.total(output, target, batch)
 
@@ -135,7 +135,7 @@ def _refuse_reduction(given: Any, name: str) -> None:
         raise ConfigError(f"reduction '{given}' of '{name}' has no meaning here", why=why, fix="leave reduction out")
 
 
-def made_function(made_from: Any, options: FunctionOptions) -> Callable[..., Any]:
+def make_function(made_from: Any, options: FunctionOptions) -> Callable[..., Any]:
     """The function with its options bound, or an instance of the class; raises ConfigError when they do not fit its signature."""
     given = options.options
     try:
@@ -170,7 +170,7 @@ def row_count(target: Any, batch: Any = None, output: Any = None) -> int:
             if place.dim():
                 return place.shape[0]
             continue
-        inside = place.values() if isinstance(place, Mapping) else held(place).values()
+        inside = place.values() if isinstance(place, Mapping) else look_inside(place).values()
         found = next((each for each in inside if isinstance(each, Tensor) and each.dim()), None)
         if found is not None:
             return found.shape[0]

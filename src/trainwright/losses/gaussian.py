@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from trainwright.losses.base import Count, Criterion, Reduction, reduced
+from trainwright.losses.base import Count, Criterion, Reduction, reduce_items
 from trainwright.losses.checks import require, same_shape, span
 from trainwright.losses.options import GaussianNLLOptions
-from trainwright.losses.wiring import held
+from trainwright.losses.wiring import look_inside
 
 
 class GaussianNLL(Criterion):
@@ -29,7 +29,7 @@ class GaussianNLL(Criterion):
     def arguments(self, output: Any, target: Any, batch: Any = None) -> list[Any]:
         """Mean, variance and target."""
         if not isinstance(output, Tensor):
-            if "var" not in self.names and "var" not in held(output) and "variance" in held(output):
+            if "var" not in self.names and "var" not in look_inside(output) and "variance" in look_inside(output):
                 output = {**output, "var": output["variance"]}
             return super().arguments(output, target, batch)
         if output.dim() < 2 or output.shape[1] % 2:
@@ -46,7 +46,7 @@ class GaussianNLL(Criterion):
         var = self._variance(mean, var)
         target = target if target.is_floating_point() else target.to(mean.dtype)
         each = 0.5 * (var.log() + (mean - target).square() / var)
-        return reduced(each + 0.5 * math.log(2 * math.pi) if self.options.full else each, reduction)
+        return reduce_items(each + 0.5 * math.log(2 * math.pi) if self.options.full else each, reduction)
 
     def count(self, mean: Tensor, var: Tensor, target: Tensor) -> Count:
         """Values."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from trainwright.config.errors import ConfigError
-from trainwright.losses.base import Count, Criterion, Reduction, reduced
+from trainwright.losses.base import Count, Criterion, Reduction, reduce_items
 from trainwright.losses.checks import misfit
 from trainwright.losses.classes import IGNORED, NONE_IGNORED, IndexCriterion, check_probabilities, check_range
 from trainwright.losses.options import AdaptiveLogSoftmaxOptions, LinearCrossEntropyOptions
@@ -22,7 +22,7 @@ class AdaptiveLogSoftmax(Criterion):
 
     def __init__(self, options: AdaptiveLogSoftmaxOptions, head: nn.AdaptiveLogSoftmaxWithLoss | None = None) -> None:
         super().__init__(options)
-        self.head = head or _made(
+        self.head = head or _make(
             lambda: nn.AdaptiveLogSoftmaxWithLoss(
                 options.in_features, options.n_classes, options.cutoffs, options.div_value, options.head_bias
             )
@@ -31,7 +31,7 @@ class AdaptiveLogSoftmax(Criterion):
 
     def compute(self, reduction: Reduction, output: Tensor, target: Tensor) -> Tensor:
         """The loss of every row, or their sum."""
-        return -reduced(self.head(output, target).output, reduction)
+        return -reduce_items(self.head(output, target).output, reduction)
 
     def count(self, output: Tensor, target: Tensor) -> Count:
         """Rows."""
@@ -59,7 +59,7 @@ class LinearCrossEntropy(IndexCriterion):
 
     def __init__(self, options: LinearCrossEntropyOptions, head: nn.Module | None = None) -> None:
         super().__init__(options)
-        self.head: Any = head or _made(lambda: self._head(options))
+        self.head: Any = head or _make(lambda: self._head(options))
         self.simple = False
         if options.class_weight is not None:
             self.head.weight = None if self._buffers["class_weight"] is None else self._buffers["class_weight"].clone()
@@ -80,7 +80,7 @@ class LinearCrossEntropy(IndexCriterion):
             options=chunks,
         )
 
-    def ignored(self, target: Tensor) -> int:
+    def find_ignored(self, target: Tensor) -> int:
         """The class that is left out."""
         return IGNORED if self.ignore_index is None else self.ignore_index
 
@@ -94,7 +94,7 @@ class LinearCrossEntropy(IndexCriterion):
         """As many items as there are, but for those left out, each with the weight of its class."""
         if target.is_floating_point():
             return target.numel() // target.shape[1]
-        return self.items(target, self._buffers["class_weight"], self.ignored(target))
+        return self.items(target, self._buffers["class_weight"], self.find_ignored(target))
 
     def scores(self, output: Any) -> Any:
         """Logits (b, num_classes, …)."""
@@ -117,7 +117,7 @@ class LinearCrossEntropy(IndexCriterion):
         if target.is_floating_point():
             check_probabilities(self.name, output, target)
         else:
-            check_range(self.name, output.new_empty(1, self.options.num_classes), target, self.ignored(target))
+            check_range(self.name, output.new_empty(1, self.options.num_classes), target, self.find_ignored(target))
 
 
 def check_features(loss: str, head: nn.Module, output: Tensor, target: Tensor, features: int) -> None:
@@ -131,7 +131,7 @@ def check_features(loss: str, head: nn.Module, output: Tensor, target: Tensor, f
         raise misfit(loss, f"its layer computes in {own}, and the model gives {output.dtype}", fix, output=output, target=target)
 
 
-def _made(make: Any) -> Any:
+def _make(make: Any) -> Any:
     """The layer; torch's refusal of its arguments as ours."""
     try:
         return make()

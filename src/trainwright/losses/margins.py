@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from trainwright.losses.base import Count, Criterion, Reduction, reduced
+from trainwright.losses.base import Count, Criterion, Reduction, reduce_items
 from trainwright.losses.binary import BCEWithLogits
 from trainwright.losses.checks import misfit, require, same_shape, span
 from trainwright.losses.classes import NONE_IGNORED, check_classes, check_index, check_range
@@ -84,4 +84,4 @@ class MultiLabelSoftMargin(BCEWithLogits):
             same_shape(self.name, output, target)
         weight = self.weight("class_weight", output)
         each = functional.binary_cross_entropy_with_logits(output, target, reduction="none")
-        return reduced(each if weight is None else each * along_channels(weight, output), reduction)
+        return reduce_items(each if weight is None else each * along_channels(weight, output), reduction)

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from trainwright.config.errors import ConfigError
 from trainwright.config.foreign import found_at
-from trainwright.losses.base import Count, Criterion, Reduction, reduced
+from trainwright.losses.base import Count, Criterion, Reduction, reduce_items
 from trainwright.losses.options import TripletMarginOptions, TripletMarginWithDistanceOptions
 from trainwright.losses.pairs import alike
 
@@ -67,7 +67,7 @@ class TripletMarginWithDistance(Criterion):
         if each.dim() == 0 or len(each) != len(anchor):
             why = f"it gives {tuple(each.shape)} for {len(anchor)} triplets"
             raise ConfigError("the distance gives not one number per triplet", where="loss", why=why, fix="reduce over the last dimension")
-        return reduced(each, reduction)
+        return reduce_items(each, reduction)
 
     def check_arguments(self, anchor: Tensor, positive: Tensor, negative: Tensor) -> None:
         """Refuses embeddings of different shapes."""

@@ -37,8 +37,8 @@ class WeightedCriterion(Criterion):
         counts: Tensor | None = None
         items = 0.0
         for piece in [targets] if isinstance(targets, Tensor) else targets:
-            found, seen = self._counted(piece)
-            counts = found if counts is None else _joined(counts, found)
+            found, seen = self._count_classes(piece)
+            counts = found if counts is None else _join_counts(counts, found)
             items += seen
         if counts is None or items == 0:
             raise DataError(f"the loss '{self.name}' cannot balance classes", where="loss", why="there are no training targets")
@@ -46,17 +46,17 @@ class WeightedCriterion(Criterion):
             self._buffers[name] = _class_weights(counts) if name == "class_weight" else _pos_weights(counts, items)
         self._unfitted = False
 
-    def _counted(self, target: Tensor) -> tuple[Tensor, float]:
+    def _count_classes(self, target: Tensor) -> tuple[Tensor, float]:
         """How often each class is there, and in how many items."""
         if target.is_floating_point() and target.dim() < 2:
             return target.sum().double().view(1), float(target.numel())
         if target.is_floating_point():
             per_class = target.double().sum(dim=[each for each in range(target.dim()) if each != 1])
             return per_class, target.numel() / target.shape[1]
-        kept = target[target != self._ignored(target)].flatten()
+        kept = target[target != self._find_ignored(target)].flatten()
         return torch.bincount(kept).double(), float(kept.numel())
 
-    def _ignored(self, target: Tensor) -> int:
+    def _find_ignored(self, target: Tensor) -> int:
         given = getattr(self.options, "ignore_index", None)
         return -100 if given is None else given
 
@@ -97,7 +97,7 @@ def along_channels(weight: Tensor, output: Tensor) -> Tensor:
     return weight.view(-1, *[1] * (output.dim() - 2)) if output.dim() > 2 else weight
 
 
-def _joined(first: Tensor, second: Tensor) -> Tensor:
+def _join_counts(first: Tensor, second: Tensor) -> Tensor:
     longest = max(len(first), len(second))
     padded = [torch.cat([each, each.new_zeros(longest - len(each))]) for each in (first, second)]
     return padded[0] + padded[1]

@@ -13,7 +13,7 @@ OUTPUTS = ("output", "outputs", "logits", "prediction", "predictions", "pred", "
 """Keys that a model's one output goes by in a mapping."""
 
 
-def held(place: Any) -> dict[str | int, Any]:
+def look_inside(place: Any) -> dict[str | int, Any]:
     """What a mapping, a named or plain tuple, or an object holds, by name or by place."""
     if isinstance(place, Mapping):
         return dict(place)
@@ -30,7 +30,7 @@ def model_side(output: Any, batch: Any, takes: tuple[str, ...], names: Mapping[s
     """What the loss takes of the model: by name, else by place; raises DataError naming what is needed and what is there."""
     if len(takes) == 1:
         return [one_output(output, batch, takes[0], names, loss)]
-    inside = held(output)
+    inside = look_inside(output)
     if isinstance(output, Tensor) and output.dim() > 1 and output.shape[1] == len(takes) and not names:
         return list(output.unbind(1))
     by_name = [names.get(name, name) in inside for name in takes]
@@ -46,7 +46,7 @@ def one_output(output: Any, batch: Any, name: str, names: Mapping[str, str | int
         return argument(name, output, batch, {name: wanted}, loss)
     if isinstance(output, Tensor):
         return output
-    inside = held(output)
+    inside = look_inside(output)
     if isinstance(output, tuple | list) and output and isinstance(output[0], Tensor):
         return output[0]
     for key in (name, *OUTPUTS):
@@ -62,7 +62,7 @@ def argument(name: str, output: Any, batch: Any, names: Mapping[str, str | int],
     """An argument by its name, or by what `inputs` calls it, in the model's output and then in the batch; raises DataError."""
     wanted = names.get(name, name)
     for place in (output, batch):
-        inside = held(place)
+        inside = look_inside(place)
         if wanted in inside:
             return inside[wanted]
     raise missing(name, output, batch, loss, str(wanted))
@@ -71,15 +71,15 @@ def argument(name: str, output: Any, batch: Any, names: Mapping[str, str | int],
 def missing(name: str, output: Any, batch: Any, loss: str, wanted: str = "") -> DataError:
     """The error for an argument that is nowhere."""
     called = f" (called '{wanted}')" if wanted and wanted != name else ""
-    why = f"the model gives {described(output)}; the batch holds {described(batch)}"
+    why = f"the model gives {describe(output)}; the batch holds {describe(batch)}"
     fix = f"give it in the batch or from the model, or say where it is: inputs: {{{name}: its key}}"
     return DataError(f"the loss '{loss}' needs '{name}'{called}", where="loss", why=why, fix=fix)
 
 
-def described(place: Any) -> str:
+def describe(place: Any) -> str:
     """What there is, in words: names and shapes."""
     if isinstance(place, Tensor):
         return f"one tensor {tuple(place.shape)}"
-    inside = held(place)
+    inside = look_inside(place)
     listed = [f"{key} {tuple(each.shape)}" if isinstance(each, Tensor) else str(key) for key, each in inside.items()]
     return ", ".join(listed) if listed else "nothing by name"

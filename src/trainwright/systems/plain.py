@@ -18,7 +18,7 @@ from trainwright.losses.base import Count, Criterion
 from trainwright.losses.build import criterion
 from trainwright.losses.classes import NONE_IGNORED, IndexCriterion
 from trainwright.losses.function import FunctionCriterion, row_count
-from trainwright.losses.wiring import held
+from trainwright.losses.wiring import look_inside
 from trainwright.metrics.asked import Asked
 from trainwright.systems.base import seeded
 from trainwright.systems.plain_batch import TARGET, Reading, check_target
@@ -207,7 +207,7 @@ class PlainSystem(nn.Module):
         output = self.output_of(batch)
         if isinstance(output, Tensor):
             return {"output": self.criterion.scores(output)}
-        return {str(name): each for name, each in held(output).items() if isinstance(each, Tensor)}
+        return {str(name): each for name, each in look_inside(output).items() if isinstance(each, Tensor)}
 
     def _kept(self, output: Any, target: Any, batch: Batch, total: Tensor, count: Count) -> dict[str, Tensor]:
         """What the metrics read: the loss and the items of the batch, shared out over its rows, and small outputs with their target."""
@@ -240,7 +240,7 @@ class PlainSystem(nn.Module):
 
     def ignored_class(self, target: Tensor) -> int | None:
         """The class number that counts for nothing, where the loss leaves one out."""
-        found = NONE_IGNORED if self._of_classes is None else self._of_classes.ignored(target)
+        found = NONE_IGNORED if self._of_classes is None else self._of_classes.find_ignored(target)
         return None if found == NONE_IGNORED else found
 
     def metric_names(self) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 from torch import nn
 
 from trainwright.config.errors import ConfigError, DataError, did_you_mean
-from trainwright.losses.wiring import described, held
+from trainwright.losses.wiring import describe, look_inside
 
 TARGET = "target"
 TARGETS = (TARGET, "label", "labels", "y")
@@ -67,7 +67,7 @@ class Reading:
             return self._of_mapping(batch)
         if isinstance(batch, tuple | list):
             return self._of_tuple(batch)
-        names = [name for name in ((self.given,) if self.given is not None else TARGETS) if name in held(batch)]
+        names = [name for name in ((self.given,) if self.given is not None else TARGETS) if name in look_inside(batch)]
         return Plan(None, (), names[0] if names else None, whole_target=not names)
 
     def _of_mapping(self, batch: Mapping[str, Any]) -> Plan:
@@ -90,7 +90,7 @@ class Reading:
         if isinstance(target, str):
             if target not in names:
                 fix = "give its place: target=1" if names and names[0] == 0 else did_you_mean(target, map(str, names))
-                raise DataError(f"the batch has no '{target}'", where="target", why=f"it is a tuple of {described(batch)}", fix=fix)
+                raise DataError(f"the batch has no '{target}'", where="target", why=f"it is a tuple of {describe(batch)}", fix=fix)
             target = names.index(target)
         if target is not None and not -len(batch) <= target < len(batch):
             raise DataError(f"the batch has no place {target}", where="target", why=f"it has {len(batch)} parts, from 0")
@@ -124,10 +124,10 @@ class Reading:
         if not self.uses_target or plan.positional is None or plan.target is not None:
             return
         if self.given is not None:
-            fix = did_you_mean(str(self.given), map(str, held(batch)))
-            raise DataError(f"the batch has no '{self.given}'", where="target", why=f"it holds {described(batch)}", fix=fix)
+            fix = did_you_mean(str(self.given), map(str, look_inside(batch)))
+            raise DataError(f"the batch has no '{self.given}'", where="target", why=f"it holds {describe(batch)}", fix=fix)
         fix = "name it: target=…, a key or a place in the batch"
-        why = f"the batch holds {described(batch)}, and none is called {', '.join(TARGETS)}"
+        why = f"the batch holds {describe(batch)}, and none is called {', '.join(TARGETS)}"
         raise DataError("the target cannot be told from the batch", where="target", why=why, fix=fix)
 
 

@@ -15,7 +15,7 @@ from trainwright.losses.activations import FIXES, LossInputs, find_activation
 from trainwright.losses.base import Criterion
 from trainwright.losses.checks import MEANT, dtype_name
 from trainwright.losses.function import FunctionCriterion
-from trainwright.losses.wiring import held
+from trainwright.losses.wiring import look_inside
 from trainwright.systems.base import seeded
 from trainwright.systems.plain_metrics import pair_of
 
@@ -69,7 +69,7 @@ def _look_wider(system: PlainSystem, rows: TensorRows, output: Any) -> None:
     loss.check_held(output, target, blocks)
     if not loss.bounded:
         return
-    values = [each for each in (output, *held(output).values(), *blocks.values()) if isinstance(each, Tensor) and each.dim()]
+    values = [each for each in (output, *look_inside(output).values(), *blocks.values()) if isinstance(each, Tensor) and each.dim()]
     most = min(ROWS, len(rows), VALUES // max(max(each[:1].numel() for each in values), 1))
     if most < 1:
         return
@@ -181,7 +181,7 @@ def _with_graph(call: Callable[[], Any]) -> Any:
 
 def _check_graph(loss: Criterion, output: Any, summed: Tensor) -> None:
     """Raises ConfigError for a loss that leaves the graph of the outputs."""
-    given = [output, *held(output).values()]
+    given = [output, *look_inside(output).values()]
     if any(isinstance(each, Tensor) and each.requires_grad for each in given) and not summed.requires_grad:
         why = "what the model gives has a graph and the loss has none: nothing would be trained"
         fix = "return what torch computes: without .detach() or .item(), not under torch.no_grad()"
@@ -190,7 +190,7 @@ def _check_graph(loss: Criterion, output: Any, summed: Tensor) -> None:
 
 def shapes(batch: Any) -> str:
     """The parts of a batch with their shapes and types."""
-    inside = held(batch) if not isinstance(batch, Tensor) else {"batch": batch}
+    inside = look_inside(batch) if not isinstance(batch, Tensor) else {"batch": batch}
     found = [(str(name), each) for name, each in inside.items() if isinstance(each, Tensor)]
     return ", ".join(f"{name} {tuple(each.shape)} {dtype_name(each)}" for name, each in found) or type(batch).__name__
 
