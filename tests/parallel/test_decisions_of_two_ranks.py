@@ -19,6 +19,7 @@ from trainwright.config.errors import Interrupted
 from trainwright.data.rows import TensorRows
 from trainwright.engine.callbacks import Callback
 from trainwright.engine.config import TrainerConfig
+from trainwright.engine.recovery import NotFinite
 from trainwright.engine.trainer import Trainer
 from trainwright.parallel.world import World
 from trainwright.systems.plain import PlainSystem
@@ -73,8 +74,8 @@ def run(world: World, folder: Path, watch: Watch | None = None, **options: Any) 
     said, result = "", None
     try:
         result = trainer.fit(system, rows(ROWS, data_seed), rows(20, 1), run=folder, resume=resume)
-    except Interrupted as error:
-        said = error.what
+    except (Interrupted, NotFinite) as error:
+        said = f"{error.what} {error.why}".strip()
     found = {"said": said, "sizes": watch.sizes, "losses": watch.losses, "draws": watch.draws}
     found["weights"] = {name: tensor.clone() for name, tensor in system.state_dict().items()}
     if result is not None:
@@ -172,6 +173,7 @@ def situations(world: World, folder: Path) -> dict[str, Any]:
         "skip": run(world, place / "skip", Broken() if world.rank == 1 else Watch(), recovery={"not_finite": "skip"}),
         "memory in evaluation": run(world, place / "eval", OutOfMemoryInEvaluation() if world.rank == 1 else Watch(), **small),
         "signal in evaluation": run(world, place / "cut", KilledInEvaluation() if world.rank == 1 else Watch(), **small),
+        "not finite": run(world, place / "nan", Broken() if world.rank == 1 else Watch()),
         "still": run(world, place / "still", **still),
         "still, killed": run(world, place / "still-killed", only(world, 1, at(7, killed)), **still),
         "still, continued": run(world, place / "still-killed", resume=True, **still),
@@ -276,6 +278,13 @@ def test_a_loss_of_one_that_is_not_finite_rolls_both_back(ranks: Ranks) -> None:
     assert all(math.isfinite(row["train/loss"]) for row in first["history"])
 
 
+def test_a_loss_of_one_that_is_not_finite_stops_both_in_the_same_words(ranks: Ranks) -> None:
+    first, second = (each["not finite"]["said"] for each in ranks)
+    assert first == second
+    assert first.startswith("the loss is nan at step 9")
+    assert "batch 7" in first
+
+
 def test_a_batch_that_is_not_finite_in_one_is_skipped_in_both(ranks: Ranks) -> None:
     first, second = (each["skip"] for each in ranks)
     assert first["skipped"] == second["skipped"] == 2
@@ -290,3 +299,24 @@ def test_the_logged_loss_is_the_mean_over_the_rows_of_both(ranks: Ranks) -> None
         assert row["train/loss"] == math.fsum(total for total, _ in terms) / sum(count for _, count in terms)
     numbers = [[{k: v for k, v in row.items() if k.startswith("train/")} for row in each["other rows"]["history"]] for each in ranks]
     assert numbers[0] == numbers[1]
+
+
+class Asked(World):
+    """One process that counts the questions."""
+
+    def __init__(self) -> None:
+        self.questions: list[str] = []
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in ("sum", "min", "any", "gather", "broadcast", "first", "barrier", "start_gather"):
+            self.questions.append(name)
+        return super().__getattribute__(name)
+
+
+def test_an_ordinary_step_of_one_process_asks_the_world_nothing(tmp_path: Path) -> None:
+    counts = []
+    for batch_size in (20, 2):
+        world = Asked()
+        run(world, tmp_path / str(batch_size), batch_size=batch_size, max_epochs=1, log_every="1 epoch")
+        counts.append(len(world.questions))
+    assert counts[0] == counts[1] > 0  # two steps, and twenty

@@ -31,7 +31,29 @@ MOST_STEPS = 2000
 
 
 def write_nan_report(session: Session, batch_number: int) -> str:
-    """Finds the first batch and module at fault near batch number `batch_number`, writes nan_report.json, and says it in a clause."""
+    """Finds the first batch and module at fault near batch number `batch_number`, writes nan_report.json, and says it in a clause.
+
+    Of several processes each looks for itself, and the first that finds a fault is believed; rank 0 writes.
+    """
+    world = session.parts.world
+    findings = world.gather(look(session, batch_number))
+    finding = next((each for each in findings if at_fault(each)), findings[0])
+    if "rows" in finding and world.is_main:
+        try:
+            with whole_file(session.folder / FILE) as temporary:
+                temporary.write_text(json.dumps(finding, indent=1) + "\n", encoding="utf-8")
+        except OSError as error:
+            log.warning("%s is not written: %s", FILE, error.strerror or error)
+    return sentence(finding)
+
+
+def at_fault(finding: dict[str, Any]) -> bool:
+    """Whether a process met a number that is not finite."""
+    return bool(finding.get("columns")) or finding.get("fault", "none") != "none"
+
+
+def look(session: Session, batch_number: int) -> dict[str, Any]:
+    """What is at fault near a batch in this process; the session is of no use for training afterwards."""
     finding: dict[str, Any] = {"step": session.step}
     session = replace(session, parts=replace(session.parts, hooks=Hooks([]), measures_norm=True))  # nobody hears of steps made again
     try:
@@ -40,13 +62,10 @@ def write_nan_report(session: Session, batch_number: int) -> str:
         finding |= {"batch": batch_number, "replayed": replayed, "rows": rows, "columns": not_finite_columns(batch)}
         if replayed or bool(weights_finite(session)):
             finding |= first_module(session, batch, batch_number)
-        path = session.saver.store.folder.parent / FILE
-        with whole_file(path) as temporary:
-            temporary.write_text(json.dumps(finding, indent=1) + "\n", encoding="utf-8")
     except FOREIGN as error:  # the system runs once more: what it raises must not hide what this is about
         log.debug("the NaN report ended early", exc_info=True)
         finding["ended"] = str(error)
-    return sentence(finding)
+    return finding
 
 
 def replay(session: Session, batch_number: int) -> tuple[int, bool]:

@@ -19,6 +19,7 @@ from trainwright.engine.save_order import SaveIntervals
 from trainwright.engine.step_result import Weights
 from trainwright.engine.system import Batch, StepContext
 from trainwright.optim.clipping import gradients
+from trainwright.parallel.world import World
 
 
 @dataclass
@@ -40,6 +41,11 @@ class Session(Forwarding):
     def folder(self) -> Path:
         """The run's directory."""
         return self.parts.folder
+
+    @property
+    def world(self) -> World:
+        """The processes that train together; a callback that writes does so where `session.world.is_main`."""
+        return self.parts.world
 
     @property
     def scale(self) -> float:
