@@ -27,7 +27,7 @@ from trainwright.data.rows import TensorRows
 from trainwright.engine.config import TrainerConfig
 from trainwright.engine.interrupt import Interrupts
 from trainwright.engine.loop import train_step
-from trainwright.engine.save_order import tensors_of
+from trainwright.engine.saving.contents import tensors_of
 from trainwright.engine.session import Session
 from trainwright.engine.trainer import Trainer
 from trainwright.systems.plain import PlainSystem

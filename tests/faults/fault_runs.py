@@ -17,8 +17,9 @@ import torch
 from torch import nn
 
 from trainwright.data.rows import TensorRows
-from trainwright.engine import callbacks, progress, saving  # noqa: F401  (so that forked processes need not import them)
+from trainwright.engine import callbacks, progress  # noqa: F401  (so that forked processes need not import them)
 from trainwright.engine.config import TrainerConfig
+from trainwright.engine.saving import writing
 from trainwright.engine.trainer import Trainer
 from trainwright.features.spec import DataSpec, InputGroup, TargetSpec
 from trainwright.files.tensors import save_tensors
@@ -102,7 +103,7 @@ def momentum_in_micro_batches(folder: Path) -> None:
 
 def in_the_background(folder: Path) -> None:
     """As large states are saved: copied while the next gradient is computed, written by a thread; every policy at once."""
-    saving.SMALL = 0
+    writing.SMALL = 0
     kept = {"keep_every": "20 steps", "weights_every": "15 steps", "best_as_weights": True, "name": "at-{step}-{validation/loss:.3f}"}
     train(folder, perceptron(True, 0.2), plain_rows, checkpoint=OPTIONS["checkpoint"] | kept)
 

@@ -115,7 +115,7 @@ def table(folder: Path) -> list[dict[str, float]]:
 def test_failing_syncs_lose_checkpoints_and_nothing_else(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("trainwright.engine.saving.SMALL", 8 << 20)
+    monkeypatch.setattr("trainwright.engine.saving.writing.SMALL", 8 << 20)
     KINDS[kind](tmp_path / "whole")
     calls, sync = itertools.count(), os.fsync
 

@@ -17,10 +17,11 @@ from trainwright.checkpoint.manifest import verify
 from trainwright.checkpoint.pointers import target_of
 from trainwright.checkpoint.store import CheckpointStore
 from trainwright.data.rows import TensorRows
-from trainwright.engine import saving
 from trainwright.engine.callbacks import LambdaCallback
 from trainwright.engine.clock import Phase
 from trainwright.engine.config import TrainerConfig
+from trainwright.engine.saving import writing
+from trainwright.engine.saving.saver import Saver
 from trainwright.engine.trainer import Trainer
 from trainwright.tracking.csv import read_rows
 
@@ -39,7 +40,7 @@ def table(folder: Path) -> list[dict[str, float]]:
 @pytest.fixture
 def large(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every state is treated as a large one."""
-    monkeypatch.setattr(saving, "SMALL", 0)
+    monkeypatch.setattr(writing, "SMALL", 0)
 
 
 class Failing(TensorRows):
@@ -108,19 +109,19 @@ def test_a_save_due_while_one_is_written_comes_after_it(tmp_path: Path, monkeypa
             time.sleep(0.01)
         sync(descriptor)
 
-    close = saving.Saver.close
+    close = Saver.close
 
-    def closing(self: saving.Saver) -> None:
+    def closing(self: Saver) -> None:
         close(self)
         seen.append(self)
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", slow)
-        patch.setattr(saving.Saver, "close", closing)
+        patch.setattr(Saver, "close", closing)
         train(tmp_path / "run", perceptron(True, 0.2), plain_rows)
     assert outcome(tmp_path / "run") == outcome(tmp_path / "whole")
-    assert seen[0].left_out > 0
-    assert seen[0].written_seconds > 0
+    assert seen[0].policy.postponed > 0
+    assert seen[0].writer.written_seconds > 0
     for path in (tmp_path / "run/checkpoints").glob("step-*"):
         verify(path)
 

@@ -15,6 +15,9 @@ from trainwright.config.model import ConfigModel, as_refusal
 class CheckpointConfig(ConfigModel):
     """When a checkpoint is written and which are kept; the best and the last always are."""
 
+    type: Literal["full", "weights", "none"] = "full"
+    """`full` can be continued from; `weights` are weights alone, which a run cannot be continued from; `none` writes nothing, and the best
+    weights are held in memory until the run ends."""
     every: Duration | None = None
     """How often, beside evaluations; without it, at the first logged row that is 10 minutes after the last checkpoint."""
     min_interval: Duration = Duration.parse("10 s")

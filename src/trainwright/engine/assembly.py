@@ -19,7 +19,7 @@ from trainwright.engine.modes import check as check_modes
 from trainwright.engine.monitor import Monitor, higher_is_better, resolve
 from trainwright.engine.plan import Plan, make_plan
 from trainwright.engine.precision import matching
-from trainwright.engine.save_order import SaveIntervals
+from trainwright.engine.saving.when import SaveIntervals
 from trainwright.engine.scaling import learning_rate_of, scaled, with_learning_rate
 from trainwright.engine.system import System
 from trainwright.optim.averages import moments

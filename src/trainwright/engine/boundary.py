@@ -181,7 +181,7 @@ def hear_evaluation(session: Session, metrics: dict[str, float], trained: dict[s
     """Let the best weights, the schedule and callbacks hear of an evaluation; any callback may end the run."""
     parts = session.parts
     value = parts.monitor.value(metrics)
-    parts.saver.best_found(session, value)
+    parts.saver.best_found(session.position.step, value)
     parts.rates.observe(value, trained | {f"validation/{name}": each for name, each in metrics.items()} | metrics)
     for hook in parts.hooks.on_validation_end:
         hook(session, parts.system, metrics)

@@ -25,7 +25,7 @@ from trainwright.engine.randomness import StepSeeds
 from trainwright.engine.recovery import Buffers
 from trainwright.engine.running import RunningLoss, RunningValues
 from trainwright.engine.running_metrics import RunningMetrics
-from trainwright.engine.saving import Saver
+from trainwright.engine.saving.saver import Saver
 from trainwright.engine.spikes import SpikeWatch
 from trainwright.engine.system import System
 from trainwright.engine.timing import Timing

@@ -109,6 +109,11 @@ class Best:
         self.entries = sorted([*others, (step, value)], key=lambda entry: (-self.sign * entry[1], entry[0]))[: self.keep]
         return step in self.steps
 
+    def forget(self, steps: Iterable[int]) -> None:
+        """Take out evaluations whose weights are lost."""
+        lost = set(steps)
+        self.entries = [entry for entry in self.entries if entry[0] not in lost]
+
     def state(self) -> list[Any]:
         """For a checkpoint."""
         return [list(entry) for entry in self.entries]

@@ -35,7 +35,7 @@ from trainwright.engine.randomness import StepSeeds
 from trainwright.engine.recovery import Buffers
 from trainwright.engine.running import RunningLoss
 from trainwright.engine.running_metrics import RunningMetrics
-from trainwright.engine.saving import Saver
+from trainwright.engine.saving.saver import Saver
 from trainwright.engine.session import Session
 from trainwright.engine.spikes import SpikeWatch
 from trainwright.engine.step import Backward
@@ -98,6 +98,7 @@ class Opening:
         optimizer = made.optimizer()
         keep = max(config.checkpoint.keep_best, config.average_best)
         saving = config.checkpoint.model_copy(update={"keep_best": keep})
+        best = Best(made.monitor.higher, keep)
         averaging = config.ema is not None or config.swa is not None
         train = train.to(device)
         feed = Feed(train, config.loader, self.seed, device, interrupts.waits)
@@ -126,10 +127,10 @@ class Opening:
             evaluation_batch_size=config.evaluation_batch_size,
             followers=Followers(system, train),
             monitor=made.monitor,
-            best=Best(made.monitor.higher, keep),
+            best=best,
             hooks=Hooks([]),
             trackers=[],
-            saver=Saver.of(run / CHECKPOINTS, saving, made.plan, rolls_back=config.recovery.rolls_back),
+            saver=Saver.of(run / CHECKPOINTS, saving, made.plan, best, rolls_back=config.recovery.rolls_back),
             interrupts=interrupts,
             seeds=StepSeeds(self.seed, device, self.world.rank),
             precision=precision,

@@ -25,7 +25,7 @@ from trainwright.engine.plan import Plan
 from trainwright.engine.precision import Precision
 from trainwright.engine.randomness import StepSeeds
 from trainwright.engine.recovery import Buffers
-from trainwright.engine.saving import Saver
+from trainwright.engine.saving.saver import Saver
 from trainwright.engine.spikes import SpikeWatch
 from trainwright.engine.step import Backward
 from trainwright.engine.system import Batch, System, to_device

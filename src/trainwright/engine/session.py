@@ -15,7 +15,6 @@ from trainwright.engine.parts import Parts
 from trainwright.engine.plan import Plan
 from trainwright.engine.position import Position
 from trainwright.engine.renamed import ON_SESSION, renamed
-from trainwright.engine.save_order import SaveIntervals
 from trainwright.engine.step_result import Weights
 from trainwright.engine.system import Batch, StepContext
 from trainwright.optim.clipping import gradients
@@ -88,12 +87,12 @@ class Session(Forwarding):
             return
         self.position.plan = plan
         self.clock.replan(self.parts.config, plan)
-        self.parts.saver.intervals = SaveIntervals.of(self.parts.config.checkpoint, plan)
+        self.parts.saver.replan(plan)
 
     def plan_next_boundary(self) -> None:
         """Find what is due first beside training."""
         position, saver = self.position, self.parts.saver
-        self.clock.plan_next_boundary(position, saver.next_step(position.step, position.batches_seen), saver.next_due_at())
+        self.clock.plan_next_boundary(position, saver.policy.next_step(position.step, position.batches_seen), saver.policy.next_due_at())
 
     def limit_reached(self) -> str:
         """What ends the run by its length: `max_epochs`, `max_steps`, `max_time`, or nothing."""

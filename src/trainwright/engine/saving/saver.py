@@ -1,0 +1,325 @@
+"""How a session is saved and continued: asks the policy, gathers what is to be written, hears what came of it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trainwright.checkpoint.manifest import Manifest
+from trainwright.checkpoint.names import second_name
+from trainwright.checkpoint.options import CheckpointConfig
+from trainwright.checkpoint.retention import BeforeRow, BestK, LastK, Permanent, Policy, Retention
+from trainwright.checkpoint.snapshot import Torn
+from trainwright.checkpoint.store import Checkpoint, CheckpointStore
+from trainwright.checkpoint.writer import json_bytes
+from trainwright.config.errors import FOREIGN, Interrupted
+from trainwright.engine.clock import Phase
+from trainwright.engine.monitor import Best
+from trainwright.engine.plan import Plan
+from trainwright.engine.saving.contents import as_evaluated, only_the_step_changes, tensors_of
+from trainwright.engine.saving.held_weights import HeldWeights, Weights
+from trainwright.engine.saving.when import Due, Place, SaveIntervals, SavePolicy
+from trainwright.engine.saving.writing import AsyncWriter, Outcome, SaveRequest
+from trainwright.engine.state import EVALUATED, SYSTEM, evaluated_weights, restore, state_of
+from trainwright.engine.timing import Timing
+from trainwright.parallel.world import World
+
+if TYPE_CHECKING:
+    from trainwright.engine.session import Session
+
+log = logging.getLogger("trainwright.engine")
+
+
+class Saver:
+    """Writes the checkpoints of a session, and holds the best weights in memory while no checkpoint on disk has them.
+
+    When one is due says the policy, what stays the retention, and the writer writes it while training goes on. The end of the run, signals
+    and errors wait until it is on disk. Of several processes rank 0 decides and writes; the others hold the best weights in memory.
+    """
+
+    def __init__(self, store: CheckpointStore, config: CheckpointConfig, policy: SavePolicy, retention: Retention, best: Best) -> None:
+        self.store, self.config, self.policy, self.best = store, config, policy, best
+        self.writer, self.held = AsyncWriter(store, config.background), HeldWeights()
+        self.stalled = 0.0
+        """Seconds that training waited for checkpoints."""
+        self._retention = retention
+        self._saved_step: int | None = None
+        self._due = Due()
+        self._defers = False
+        """Whether only the optimizer's step changes what is trained, so that its copy may be made until then."""
+        self._timing = Timing()
+
+    @classmethod
+    def of(cls, folder: Path, config: CheckpointConfig, plan: Plan, best: Best, *, rolls_back: bool = False) -> Saver:
+        """The saver of a run whose checkpoints are in `folder`. Raises ConfigError for intervals that do not fit the run.
+
+        `rolls_back`: keep what a run may have to be put back to.
+        """
+        policy = SavePolicy(SaveIntervals.of(config, plan), config.min_interval.seconds)
+        return cls(CheckpointStore(folder), config, policy, retention_of(config, rolls_back), best)
+
+    @property
+    def resumable(self) -> bool:
+        """Whether what it writes can be continued from."""
+        return self.config.type == "full"
+
+    def replan(self, plan: Plan) -> None:
+        """Go on by another plan: intervals of epochs are counted from its beginning."""
+        self.policy.intervals = SaveIntervals.of(self.config, plan)
+
+    def begin(self, session: Session) -> None:
+        """Make ready for copies while training goes on: from here `wait_for_snapshot` must be called before every optimizer step."""
+        self._timing = session.clock.timing
+        self._defers = session.parts.followers.before_step is None
+        if self.config.type != "none":
+            self.writer.prepare(tensors_of(session, whole=self.resumable))
+
+    def best_found(self, step: int, value: float) -> None:
+        """Hear of an evaluation; if it is among the best its weights are held until a checkpoint has them."""
+        if self.best.offer(step, value):
+            self.held.expect(step)
+        self.held.keep_only(self.best.steps, reuse=not self.writer.busy)
+
+    def hold(self, session: Session) -> None:
+        """Copy the weights, if this step is one of the best and only they are missing."""
+        if self.held.lacks(session.position.step):
+            self.held.copy(session.position.step, evaluated_weights(session))
+
+    def due(self, session: Session, evaluated: bool) -> bool:
+        """Whether a checkpoint should be written after this step; one due while a large one is being written is due afterwards."""
+        position, ending = session.position, bool(session.position.stopped_because)
+        if self.config.type == "none":
+            return False
+        if ending:
+            self.wait()
+        else:
+            self._take_in(self.writer.poll())
+        saved, step = self._saved_step == position.step, position.step
+        self._due = self.policy.due(Place(step, position.batches_seen, evaluated, ending, saved, self.writer.would_wait))
+        return bool(self._due)
+
+    def save(self, session: Session, *, wait: bool = False) -> bool:
+        """Write what is due now, with the best weights that only memory has; False, and a warning, when the disk refuses.
+
+        In the background, where a later warning says what became of it, unless `wait`, the end of the run or a signal wants it on disk.
+        """
+        position, self._timing = session.position, session.clock.timing
+        wait = wait or bool(position.stopped_because or session.parts.interrupts.requested) or position.step == 0
+        due, self._due = self._due or Due(whole=True), Due()
+        with self._stalling():
+            self._take_in(self.writer.wait())
+            try:
+                tensors = tensors_of(session, whole=self.resumable and due.whole)
+                request = self._request(session, due)
+                deferred = only_the_step_changes(session, tensors) if self._defers and not wait else set()
+                outcome = self.writer.write(request, tensors, deferred, wait=wait)
+            except OSError as error:  # of a tracker whose rows are to be on disk first
+                refused(position.step, error)
+                return False
+            finally:
+                self.policy.tried(due)
+            if outcome is None:
+                self._saved_step = position.step if due.whole else self._saved_step
+            self._take_in(outcome)
+        return outcome is None or outcome.error is None
+
+    def _request(self, session: Session, due: Due) -> SaveRequest:
+        """What is to be written; numbers and documents as they are now, rows logged so far on disk."""
+        position, parts, best = session.position, session.parts, self.best
+        for tracker in parts.trackers:
+            tracker.sync()
+        step, values = position.step, dict(best.entries)
+        manifests, document = [], b""
+        if due.weights and (self.resumable or not due.whole):
+            manifests.append(Manifest("weights", step, value=values.get(step), kept=True))
+        if due.whole:
+            kind, kept = ("full", due.keep) if self.resumable else ("weights", due.stays)
+            manifests.append(Manifest(kind, step, best.steps, values.get(step), kept=kept, name=self._name(session)))  # type: ignore[arg-type]
+        if due.whole and self.resumable:
+            documents = state_of(session)
+            for hook in parts.hooks.on_save_checkpoint:
+                hook(session, parts.system, documents)
+            document = json_bytes(documents)
+        held = self.held.unsaved(besides=step) if due.whole else {}
+        return SaveRequest(due, manifests, self._retention.before_row(position.last_row[0]), document, held, values)
+
+    def _name(self, session: Session) -> str:
+        """The checkpoint's second name, from the latest value of each column."""
+        if self.config.name is None:
+            return ""
+        known = {name: value for row in session.logs.history for name, value in row.items()}
+        return second_name(self.config.name, known | {"step": session.position.step, "epoch": session.position.epoch})
+
+    def wait_for_snapshot(self) -> None:
+        """Return when the optimizer's step may change what a checkpoint under way copies; called just before every step."""
+        if self.writer.holds_changes:
+            with self._stalling():
+                self.writer.hold_changes()
+
+    def wait(self) -> None:
+        """Return when nothing is being written; a warning when the disk refused."""
+        with self._stalling():
+            self._take_in(self.writer.wait())
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is being written in the background."""
+        return self.writer.busy
+
+    def close(self) -> None:
+        """The end of the run: wait for what is being written, and give the memory of the copies back."""
+        self.wait()
+        self.writer.close()
+        self.held.free()
+
+    @contextmanager
+    def _stalling(self) -> Iterator[None]:
+        """Time that training spends waiting for checkpoints."""
+        begun = time.perf_counter()
+        with self._timing.phase("checkpoint"):
+            try:
+                yield
+            finally:
+                self.stalled += time.perf_counter() - begun
+
+    def _take_in(self, outcome: Outcome | None) -> None:
+        """Hear what became of a request: what the disk has is held no longer."""
+        if outcome is None:
+            return
+        request, error, step = outcome.request, outcome.error, outcome.request.step
+        if error is None:
+            self._saved_step = step if request.due.whole else self._saved_step
+            self.held.written(step, request.held)
+            return
+        self._saved_step = None
+        self.policy.owe(request.due, soon=isinstance(error, Torn))
+        if isinstance(error, Torn):
+            self._torn(step)
+        elif isinstance(error, OSError):
+            refused(step, error)
+            if outcome.copies is not None and self.held.lacks(step):
+                self.held.copy(step, as_evaluated(outcome.copies))
+        else:
+            raise error
+
+    def _torn(self, step: int) -> None:
+        """The system changes weights where only the optimizer should: that copy is of no use, later ones are made at once."""
+        log.info("step %d: weights changed between two optimizer steps; checkpoints copy them at once from here on", step)
+        self._defers = False
+        if self.held.lacks(step):
+            log.warning("the weights of step %d, among the best, were changed before they could be saved", step)
+            self.best.forget([step])
+            self.held.keep_only(self.best.steps, reuse=True)
+
+    def resume(self, session: Session, until: int | None = None) -> bool:
+        """Put the session where its newest good checkpoint (no later than step `until`) was; False when none was ever written.
+
+        Raises RunError when none is usable.
+        """
+        self.wait()
+        world = session.parts.world
+        checkpoint = self._newest(world, until)
+        if checkpoint is None:
+            return False
+        restore(session, checkpoint)
+        session.logs.keep_at_rank_0(world)
+        self.best.forget([step for step in self.best.steps if self.store.at(step) is None])
+        self.policy.forget()
+        self.held.keep_only([], reuse=True)
+        self._saved_step = None if session.position.boundary_pending else session.position.step
+        if until is not None and world.is_main:
+            self.store.forget_after(session.position.step)
+            self.store.record(session.position.step)
+            self.store.point()
+        return True
+
+    def _newest(self, world: World, until: int | None) -> Checkpoint | None:
+        """The newest good checkpoint; of several processes rank 0 chooses it for all."""
+        if world.size == 1:
+            return self.store.latest(until)
+        step = world.first(lambda: None if (found := self.store.latest(until)) is None else found.manifest.step)
+        return None if step is None else self.store.at(step)
+
+    def settle(self, session: Session) -> None:
+        """Leave the checkpoints as saving left them: a process may have been killed between writing one and what follows from that."""
+        self.store.forget_after(session.position.step)
+        self.store.record(session.position.step)
+        self.store.prune(self._retention.before_row(session.position.last_row[0]))
+        self.store.point()
+
+    def best_weights(self, session: Session) -> Weights | None:
+        """The weights of the best evaluation, from memory or from disk; None when there is none or it was lost."""
+        found = self.several_best(session, 1)
+        return found[0] if found else None
+
+    def several_best(self, session: Session, count: int) -> list[Weights]:
+        """The weights of the best `count` evaluations, best first, as far as they are not lost."""
+        self.wait()
+        found = (self._weights_at(session, step) for step in self.best.steps[:count])
+        return [weights for weights in found if weights is not None]
+
+    def _weights_at(self, session: Session, step: int) -> Weights | None:
+        held = self.held.get(step)
+        if held is not None:
+            return held
+        if step == session.position.step:
+            return evaluated_weights(session)
+        checkpoint = self.store.at(step)
+        if checkpoint is None:
+            log.warning("the best weights, of step %d, are lost", step)
+            return None
+        return checkpoint.tensors(SYSTEM) | checkpoint.tensors(EVALUATED)
+
+    @contextmanager
+    def guard(self, session: Session) -> Iterator[None]:
+        """Around the run: an error saves what can be saved before it goes on, and at the end nothing is left half-written."""
+        try:
+            yield
+        except BaseException as error:
+            self.rescue(session, error)
+            raise
+        finally:
+            self.close()
+
+    def rescue(self, session: Session, error: BaseException) -> None:
+        """Save before an error ends the run, if the state is that of one step and the loss is finite; never raises."""
+        from trainwright.engine.boundary import check_now
+
+        if session.parts.world.size > 1:
+            return  # the others are not at this place, and would be waited for
+        position, phase = session.position, session.clock.phase
+        left_at_once = isinstance(error, Interrupted) or session.parts.interrupts.requested
+        if left_at_once or not self.config.on_exception or position.step == 0 or not phase.is_of_one_step:
+            return
+        try:
+            self.wait()
+            if self._saved_step == position.step or self.config.type == "none":
+                return
+            check_now(session)
+            position.boundary_pending = position.boundary_pending or phase is Phase.EVALUATING
+            if self.save(session, wait=True):
+                what = "saved" if self.resumable else "weights saved"
+                log.warning("%s at step %d before an error ended the run", what, position.step)
+        except FOREIGN as second:  # hooks of others are asked what they save: what they raise must not hide the error that came first
+            log.warning("not saved at step %d: %s", position.step, second, exc_info=True)
+
+
+def retention_of(config: CheckpointConfig, rolls_back: bool = False) -> Retention:
+    """What of a run's checkpoints stays, as its settings say."""
+    if config.type == "none":
+        return Retention()
+    last = None if config.keep_last == "all" else config.keep_last
+    if config.type == "weights":  # full ones are from before the setting was another: they are all that the run can be continued from
+        return Retention((LastK(last, "weights"), BestK(config.keep_best, "weights"), Permanent(), LastK(None)))
+    policies: list[Policy] = [LastK(last), BestK(config.keep_best), Permanent()]
+    policies += [BeforeRow()] if rolls_back else []
+    return Retention(tuple(policies), (SYSTEM, EVALUATED) if config.best_as_weights else ())
+
+
+def refused(step: int, error: OSError) -> None:
+    """Say that the disk refused a checkpoint."""
+    log.warning("no checkpoint at step %d: %s; the ones before are untouched, training goes on", step, error.strerror or error)

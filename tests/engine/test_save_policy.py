@@ -1,0 +1,131 @@
+"""When a checkpoint is due follows from counts and a clock; no run is needed to ask."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trainwright.config.durations import Duration
+from trainwright.engine.config import TrainerConfig
+from trainwright.engine.interval import Interval
+from trainwright.engine.plan import Plan, make_plan
+from trainwright.engine.saving.when import AT_LEAST_EVERY, NOTHING, Due, Place, SaveIntervals, SavePolicy
+
+
+class Hands:
+    """A clock that is set."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def plan() -> Plan:
+    return make_plan(TrainerConfig.model_validate({"batch_size": 10, "max_epochs": 10}), 100)
+
+
+def policy(clock: Hands, min_interval: float = 1e9, deadline: float = float("inf"), **every: str) -> SavePolicy:
+    intervals = SaveIntervals(**{name: Interval(Duration.parse(text), plan(), name, clock) for name, text in every.items()})
+    return SavePolicy(intervals, min_interval, deadline=deadline, clock=clock)
+
+
+def due_steps(asked: SavePolicy, busy: set[int] = frozenset()) -> dict[int, Due]:  # type: ignore[assignment]
+    """What is due at each step of a run in which all that is due is written."""
+    found = {}
+    for step in range(1, 41):
+        due = asked.due(Place(step, step, busy=step in busy))
+        if due:
+            asked.tried(due)
+            found[step] = due
+    return found
+
+
+def test_intervals_say_what_is_due_and_what_stays() -> None:
+    found = due_steps(policy(Hands(), every="8 steps", keep="2 epochs", weights="12 steps"))
+    assert {step for step, due in found.items() if due.whole} == {8, 16, 20, 24, 32, 40}
+    assert {step for step, due in found.items() if due.keep} == {20, 40}
+    assert {step for step, due in found.items() if due.weights} == {12, 24, 36}
+    assert not found[12].whole
+
+
+@given(busy=st.sets(st.integers(1, 40)))
+def test_what_stays_is_of_its_own_step_however_long_writing_takes_and_the_rest_comes_later(busy: set[int]) -> None:
+    asked = policy(Hands(), every="4 steps", keep="20 steps", weights="15 steps")
+    found = due_steps(asked, busy)
+    assert {step for step, due in found.items() if due.keep} == {20, 40}
+    assert {step for step, due in found.items() if due.weights} == {15, 30}
+    for step in range(4, 41, 4):
+        free = next((later for later in range(step, 41) if later not in busy or found.get(later, NOTHING).whole), None)
+        assert free is None or any(found.get(later, NOTHING).whole for later in range(step, free + 1))
+    assert asked.postponed <= len(busy)
+
+
+def test_an_evaluation_soon_after_a_checkpoint_writes_none() -> None:
+    clock = Hands()
+    asked = policy(clock, min_interval=10.0, every="1000 steps")
+    clock.now = 9.0
+    assert not asked.due(Place(1, 1, evaluated=True))
+    clock.now = 10.0
+    assert not asked.due(Place(2, 2))
+    assert asked.due(Place(2, 2, evaluated=True)) == Due(whole=True)
+    asked.tried(Due(whole=True))
+    assert not asked.due(Place(3, 3, evaluated=True))
+
+
+def test_a_long_time_is_reason_enough_where_no_interval_was_asked_for() -> None:
+    clock = Hands()
+    asked, often = policy(clock), policy(clock, every="1000 steps")
+    clock.now = AT_LEAST_EVERY
+    assert asked.due(Place(5, 5)) == Due(whole=True)
+    assert not often.due(Place(5, 5))
+
+
+def test_the_end_of_the_run_is_saved_once() -> None:
+    asked = policy(Hands(), keep="5 steps")
+    assert asked.due(Place(7, 7, ending=True)) == Due(whole=True)
+    assert asked.due(Place(10, 10, ending=True)) == Due(whole=True, keep=True)
+    assert not asked.due(Place(10, 10, ending=True, saved=True))
+
+
+def test_one_is_due_before_a_deadline_and_none_for_one_that_is_over() -> None:
+    clock = Hands()
+    asked = policy(clock, deadline=100.0, every="1000 steps")
+    assert asked.next_due_at() == 100.0
+    clock.now = 99.0
+    assert not asked.due(Place(5, 5))
+    clock.now = 101.0
+    assert asked.due(Place(6, 6)) == Due(whole=True)
+    asked.tried(Due(whole=True))
+    assert not asked.due(Place(7, 7))
+    assert asked.next_due_at() == float("inf")
+    assert policy(clock, deadline=50.0).next_due_at() == float("inf")
+
+
+def test_what_the_disk_refused_and_was_to_stay_is_made_up_for_by_the_next_one() -> None:
+    asked = policy(Hands(), every="4 steps", keep="20 steps")
+    refused = asked.due(Place(20, 20))
+    asked.tried(refused)
+    asked.owe(refused)
+    assert not asked.due(Place(21, 21))
+    made_up = asked.due(Place(24, 24))
+    assert made_up == Due(whole=True, keep=True)
+    asked.tried(made_up)
+    assert asked.due(Place(28, 28)) == Due(whole=True)
+
+
+def test_what_was_torn_is_due_again_at_once() -> None:
+    asked = policy(Hands(), every="4 steps")
+    torn = asked.due(Place(4, 4))
+    asked.tried(torn)
+    asked.owe(torn, soon=True)
+    assert asked.due(Place(5, 5)) == Due(whole=True)
+
+
+def test_the_first_place_where_something_may_be_due_is_known_before() -> None:
+    clock = Hands()
+    asked = policy(clock, every="8 steps", keep="1 epoch", weights="30 s")
+    assert asked.next_step(3, 3) == 8
+    assert asked.next_step(8, 9) == 10
+    assert asked.next_due_at() == 30.0
+    assert policy(clock).next_step(3, 3) is None
