@@ -10,11 +10,15 @@ from hypothesis import strategies as st
 
 from trainwright.config.errors import ConfigError
 from trainwright.config.model import PartConfig
+from trainwright.config.registry import options_class
 from trainwright.features.spec import TargetSpec
 from trainwright.losses import PARTS
+from trainwright.losses.base import Criterion, Reduction, reduce_items
+from trainwright.losses.build import criterion
 from trainwright.losses.options import (
     AsymmetricOptions,
     BCEWithLogitsOptions,
+    CriterionOptions,
     CrossEntropyOptions,
     FocalOptions,
     HuberOptions,
@@ -25,6 +29,7 @@ from trainwright.losses.options import (
     MultiMarginOptions,
     SmoothL1Options,
 )
+from trainwright.losses.rows import RowLoss
 from trainwright.systems.row_losses import make_loss
 
 ROWS, MEMBERS = 6, 3
@@ -187,3 +192,38 @@ def test_focal_loss_and_its_gradient_are_finite_for_any_logit(logit: float, trut
 def test_binary_cross_entropy_refuses_two_outputs() -> None:
     with pytest.raises(ConfigError, match="one output"):
         make_loss(BCEWithLogitsOptions(), target("binary", 2))
+
+
+class Cubed(Criterion):
+    """|output − truth|³, as a loss of one's own."""
+
+    def __init__(self, options: CriterionOptions) -> None:
+        super().__init__(options)
+
+    def compute(self, reduction: Reduction, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        return reduce_items((output - target).abs().pow(3), reduction)
+
+    def count(self, output: torch.Tensor, target: torch.Tensor) -> int:
+        return output.numel()
+
+
+class Scaled(RowLoss):
+    """A loss of one's own that is made for its target."""
+
+    def __init__(self, options: CriterionOptions, target: TargetSpec) -> None:
+        super().__init__(options, target)
+        self.width = target.width
+
+    def each(self, output: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+        return (output - truth).square().mean(-1) * self.width
+
+
+def test_losses_of_ones_own_are_taken_per_row_whatever_they_are_made_of() -> None:
+    output, truth = torch.randn(ROWS, MEMBERS, 4), torch.randn(ROWS, 4)
+    error = output - truth.unsqueeze(1)
+    for name, expected in (("Cubed", error.abs().pow(3).mean((1, 2))), ("Scaled", 4 * error.square().mean((1, 2)))):
+        path = f"{__file__}:{name}"
+        loss = make_loss(options_class("loss", path).model_validate({"type": path}), target("vector", 4))
+        torch.testing.assert_close(loss(output, truth), expected)
+        torch.testing.assert_close(loss.total(output, truth), expected.sum())
+    torch.testing.assert_close(criterion(f"{__file__}:Cubed")(output[:, 0], truth), error[:, 0].abs().pow(3).mean())

@@ -92,7 +92,7 @@ def test_a_sum_whose_micro_batches_do_not_join_exactly_says_so(tmp_path: Path, c
 class Once:
     """Rows that can be read only once."""
 
-    once = True
+    single_pass = True
 
 
 def test_weights_are_not_balanced_over_data_that_can_be_read_only_once() -> None:

@@ -86,7 +86,8 @@ def registered_name(kind: str, name: str) -> str:
     if found or is_path(name):
         return found
     hint = f"register it with @tw.register('{name}') in a file that `imports` names" if kind in OWN_KINDS else ""
-    fix = hint if kind == "part" and not nearest(name, table) else did_you_mean(name, table) or hint
+    known = [*table, *aliases(kind)]
+    fix = hint if kind == "part" and not nearest(name, known) else did_you_mean(name, known) or hint
     raise ConfigError(f"unknown {kind} type '{name}'", fix=fix)
 
 
