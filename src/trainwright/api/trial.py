@@ -14,7 +14,7 @@ import torch
 
 from trainwright.config.errors import FOREIGN, ConfigError, DataError, RequestError, TrainwrightError
 from trainwright.config.typecheck import readable
-from trainwright.engine.joining import rehearsing
+from trainwright.engine.adapted import as_system
 from trainwright.engine.step_result import as_loss
 from trainwright.engine.system import StepContext, rows_in, to_device
 from trainwright.engine.unsaved import unsaved
@@ -127,10 +127,10 @@ def _run_step(system: Any, batch: Any) -> Any:
     if isinstance(system, System):
         Tree(system).update_step(context)
         system.update_step(context)
-    with rehearsing(system):
-        value = system.training_step(batch, context)
-    weights = getattr(system, "loss_weights", None)
-    return as_loss(value, rows_in(batch), None if weights is None else weights(context))
+    tried = as_system(system)
+    with tried.rehearsing():
+        value = tried.training_step(batch, context)
+    return as_loss(value, rows_in(batch), tried.loss_weights(context))
 
 
 def _try_step(system: Any, batch: Any) -> bool:

@@ -16,7 +16,7 @@ from trainwright.engine.growth import Growth, build_growth
 from trainwright.engine.interval import Interval
 from trainwright.engine.manual import check_manual
 from trainwright.engine.modes import check as check_modes
-from trainwright.engine.monitor import Monitor, higher_is_better, resolve
+from trainwright.engine.monitor import Monitor, resolve
 from trainwright.engine.plan import Plan, make_plan
 from trainwright.engine.precision import matching
 from trainwright.engine.saving.when import SaveIntervals
@@ -79,7 +79,7 @@ class Assembly:
         if self.own is not None:
             return self.own.parameter_groups
         decay = own_weight_decay(self.optimizer_options)
-        return parameter_groups(self.config.parameters, self.system, self.learning_rate, decay)  # type: ignore[arg-type]
+        return parameter_groups(self.config.parameters, self.system, self.learning_rate, decay)
 
     def schedule(self, options: PartConfig | None = None) -> Schedule:
         """The run's schedule, or one of a group's own."""
@@ -92,10 +92,9 @@ class Assembly:
         if metric is None:
             return self.monitor.higher
         bare = metric.partition("/")[2] if metric.startswith(("train/", "validation/")) else metric
-        names = getattr(self.system, "metric_names", None)
-        name = bare if names is None else resolve(bare, names(), where="trainer.schedule.metric")
-        asked: Callable[[str], bool | None] = getattr(self.system, "higher_is_better", higher_is_better)
-        return bool(asked(name))
+        names = self.system.metric_names()
+        name = bare if names is None else resolve(bare, names, where="trainer.schedule.metric")
+        return bool(self.system.higher_is_better(name))
 
     def rates(self, optimizer: Optimizer) -> LearningRates:
         """What sets the learning rates before every update."""
@@ -103,11 +102,11 @@ class Assembly:
 
     def freezing(self) -> Freezing:
         """What is frozen at which step."""
-        return Freezing(self.config.parameters.rules, self.system, self.plan.extent)  # type: ignore[arg-type]
+        return Freezing(self.config.parameters.rules, self.system, self.plan.extent)
 
     def gradient_hooks(self) -> GradientHooks:
         """What is done to gradients by name."""
-        return GradientHooks(self.config.gradient_hooks, self.system)  # type: ignore[arg-type]
+        return GradientHooks(self.config.gradient_hooks, self.system)
 
     def growth(self) -> Growth | None:
         """The batch that grows, where that is asked for."""
@@ -152,7 +151,7 @@ class Assembly:
         parts = (self.gradient_hooks, self.growth, self.intervals, self._saving, self._averages, self._listening, self._sparse, self._ready)
         for part in (*parts, *more):
             tried(errors, part)
-        tried(errors, lambda: check_modes(self.config.modes, self.system, device))  # type: ignore[arg-type]
+        tried(errors, lambda: check_modes(self.config.modes, self.system, device))
         tried(errors, lambda: matching(self.system, self.config.precision.full))
         errors = list({str(error): error for error in errors}.values())
         if len(errors) > 1:
@@ -166,7 +165,7 @@ class Assembly:
         if self.config.parameters != type(self.config.parameters)() and any(not rule.freeze for rule in self.config.parameters.rules):
             why, fix = "configure_optimizers of the system makes the groups", "set rates and decay there"
             raise ConfigError("parameters have no groups here", where="trainer.parameters", why=why, fix=fix)
-        if not getattr(self.system, "automatic_optimization", True):
+        if not self.system.automatic_optimization:
             check_manual(self.config, self.plan)
 
     def _ready(self) -> None:
@@ -228,7 +227,7 @@ class Assembly:
             log.info("optimizers of the system: %s", made)
             return
         if len(groups) > 1 or any(group.frozen_until or group.frozen_from for group in groups) or self.config.parameters.rules:
-            rows = describe_groups(groups, self.system, self.learning_rate, own_weight_decay(self.optimizer_options))  # type: ignore[arg-type]
+            rows = describe_groups(groups, self.system, self.learning_rate, own_weight_decay(self.optimizer_options))
             log.info("%s", describe(rows))
         for caution in cautions(self.optimizer_options, self.setting(groups)):
             log.warning("%s", caution)

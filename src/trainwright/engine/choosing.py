@@ -101,7 +101,7 @@ def refresh(session: Session) -> None:
     session.seeds.evaluation(session.step)
     with here.swapped(name=SWA):
         found = refresh_batch_norm(
-            session.system,  # type: ignore[arg-type]
+            session.system,
             first_batches(session, swa.refresh),
             lambda batch: session.system.evaluation_step(batch, context),
         )
@@ -124,7 +124,7 @@ def measured(session: Session, weights: Weights) -> dict[str, float]:
         return {}
     session.seeds.evaluation(session.step)
     metric = metric_of(session.system)
-    with weights_inside(session.system, weights), session.precision.evaluation():  # type: ignore[arg-type]
+    with weights_inside(session.system, weights), session.precision.evaluation():
         walk(
             session.system,
             session.validation,

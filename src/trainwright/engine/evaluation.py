@@ -118,7 +118,7 @@ def walk_split(session: Session, rows: Rows, split: str, take_in: TakeIn) -> Non
     session.before_split(rows, context)  # what follows the run is at this step for an evaluation too, also without training before
     begin: Callable[[Batch], None] | None = getattr(system, "begin_batch", None)
     begins = [] if begin is None else [lambda batch, _: begin(batch)]
-    with eval_mode(system), session.precision.evaluation():  # type: ignore[arg-type]
+    with eval_mode(system), session.precision.evaluation():
         for hook in getattr(hooks, f"on_{split}_epoch_start"):
             hook(session, system)
         walk(
@@ -217,7 +217,7 @@ def walk(
     start, size, index = 0, 1 if rows.batched else batch_size, 0
     if rows.batched:
         rows.begin_epoch(0, 0)
-    with eval_mode(system):  # type: ignore[arg-type]
+    with eval_mode(system):
         whole, agreed = size, 0
         while start < len(rows):
             if interrupts is not None and start >= agreed:  # a process whose batches became smaller agrees as often as the others

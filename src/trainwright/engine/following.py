@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from copy import copy
 from functools import partial
 from types import FunctionType, MethodType, ModuleType
@@ -16,11 +16,10 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from trainwright.config.errors import FOREIGN
 from trainwright.data.rows import Rows
-from trainwright.engine.system import StepContext
+from trainwright.engine.system import StepContext, System
 
 log = logging.getLogger("trainwright.engine")
 
-Listener = Callable[[StepContext], None]
 INSIDE = "_registered_parts"
 """The attribute in which a part holds those registered with it that are no modules."""
 METHODS = ("update_step", "update_step_end")
@@ -78,12 +77,10 @@ class DataFollowers:
 class Followers:
     """What follows a run: the parts of its system and of the data that it reads, those of the data first."""
 
-    def __init__(self, system: Any, rows: Any) -> None:
+    def __init__(self, system: System, rows: Any) -> None:
         """`rows`: those of the training."""
         self.data = DataFollowers(rows)
-        follows = getattr(system, "follows_the_run", True)
-        self.before_step: Listener | None = getattr(system, "update_step", None) if follows else None
-        self.after_step: Listener | None = getattr(system, "update_step_end", None) if follows else None
+        self.before_step, self.after_step = system.step_listeners(self.data.ids)
         self._of_splits: dict[int, tuple[Any, DataFollowers]] = {}
 
     def reading(self, rows: Any) -> Followers:

@@ -13,7 +13,7 @@ from trainwright.config.errors import ConfigError
 from trainwright.config.model import ConfigModel, PartConfig
 from trainwright.engine.batch import largest_step, steps_in_epoch
 from trainwright.engine.growth_options import BatchGrowthOptions
-from trainwright.engine.monitor import Monitor, higher_is_better, resolve
+from trainwright.engine.monitor import Monitor, resolve
 from trainwright.engine.plan import Plan
 from trainwright.engine.scaling import scale
 from trainwright.optim.schedules.build import build_schedule
@@ -113,7 +113,7 @@ def begin_anew(plan: Plan, batch_size: int, batches_seen: int, epoch: int, *, ba
 
     A step in one piece stays in one piece; pieces smaller than the batch keep their size.
     """
-    steps = steps_in_epoch(plan.rows, batch_size, batch_statistics or getattr(plan, "batch_statistics", False))
+    steps = steps_in_epoch(plan.rows, batch_size, batch_statistics or plan.batch_statistics)
     end = plan.max_steps
     if end is not None and plan.limit == "max_epochs":
         epochs = plan.first_epoch + (end - plan.first_tick) // plan.steps_per_epoch
@@ -148,9 +148,9 @@ def build_growth(
 
 
 def _known(name: str, monitor: Monitor) -> str:
-    names = getattr(monitor.system, "metric_names", None)
+    names = monitor.system.metric_names()
     try:
-        return name if names is None else resolve(name, names())
+        return name if names is None else resolve(name, names)
     except ConfigError as error:
         raise ConfigError(error.what, where=f"{WHERE}.metric", why=error.why, fix=error.fix) from None
 
@@ -158,8 +158,7 @@ def _known(name: str, monitor: Monitor) -> str:
 def _higher(name: str, monitor: Monitor) -> bool:
     if name == monitor.name:
         return monitor.higher
-    asked = getattr(monitor.system, "higher_is_better", higher_is_better)
-    found: bool | None = asked(name)
+    found = monitor.system.higher_is_better(name)
     if found is None:
         fix = "watch the monitored metric, whose trainer.mode can be set"
         raise ConfigError(f"is a higher '{name}' better or worse?", where=f"{WHERE}.metric", why=f"nothing is known of '{name}'", fix=fix)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -44,14 +42,13 @@ def say_inexact_pieces(session: Session) -> None:
         or session.train.single_pass
     ):
         return
-    if getattr(getattr(session.system, "criterion", None), "inexact", ""):
+    if session.parts.system.inexact_pieces:
         return  # it says so itself
     found = differing_ready(session) if plan.ready else differing(session)
     if found is None:
         return
     whole, joined = found
-    name = type(getattr(session.system, "model", session.system)).__name__
-    said = f"the loss of {name} is {whole:.6g} for some rows and {joined:.6g} for their micro-batches joined"
+    said = f"the loss of {session.parts.system.shown_name} is {whole:.6g} for some rows and {joined:.6g} for their micro-batches joined"
     said += ": it is a mean over something else than rows"
     if in_use:
         log.warning("%s, so every step depends on how a batch is cut; %s", said, FIX)
@@ -68,7 +65,7 @@ def differing(session: Session) -> tuple[float, float] | None:
     dtype = next((each.dtype for each in system.parameters() if each.is_floating_point()), torch.float32)
     full = session.config.precision.type == "fp32"
     tolerance = TOLERANCE.get(dtype, COARSE) if full else COARSE
-    with untouched(system), rehearsing(system):
+    with untouched(system), system.rehearsing():
         system.train(False)  # neither dropout nor statistics of the batch
         for start in range(0, min(TRIES * size, plan.rows - 1), size):
             batch = session.placed(session.train.take(order[start : start + size].to(session.order_device)))
@@ -89,7 +86,7 @@ def differing_ready(session: Session) -> tuple[float, float] | None:
     system: Any = session.system
     dtype = next((each.dtype for each in system.parameters() if each.is_floating_point()), torch.float32)
     tolerance = TOLERANCE.get(dtype, COARSE) if session.config.precision.type == "fp32" else COARSE
-    with untouched(system), rehearsing(system):
+    with untouched(system), system.rehearsing():
         system.train(False)
         for place in range(min(TRIES, len(session.train) - 1)):
             pieces = [session.placed(session.train.take(torch.tensor([each]))) for each in (place, place + 1)]
@@ -143,9 +140,3 @@ def _loss(session: Session, pieces: list[Batch], seed: int) -> float | None:
     total = sum(float(each.total.detach()) if each.mean is None else float(each.mean.detach()) * float(each.count) for each in losses)
     items = float(sum(each.count for each in losses))
     return total / items if items else None
-
-
-def rehearsing(system: Any) -> AbstractContextManager[None]:
-    """What a system logs and saves inside is forgotten: it is in no run."""
-    own: Callable[[], AbstractContextManager[None]] = getattr(system, "rehearsing", nullcontext)
-    return own()

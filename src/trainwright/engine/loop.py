@@ -208,5 +208,5 @@ def again(session: Session, batch: Batch, rows: int, context: StepContext) -> Te
     parts = session.parts
     parts.optimizer.zero_grad()
     parts.seeds.step(session.position.batches_seen)
-    with held_norm_statistics(parts.system):  # type: ignore[arg-type]
+    with held_norm_statistics(parts.system):
         return mean_of(gradient(session, batch, rows, context))

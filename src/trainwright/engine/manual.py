@@ -10,7 +10,7 @@ from trainwright.engine.step_result import as_loss
 from trainwright.engine.system import Batch, Loss, StepContext, System, rows_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from trainwright.engine.config import TrainerConfig
     from trainwright.engine.plan import Plan
@@ -61,8 +61,7 @@ def latest(session: Session) -> Mapping[str, float]:
     found: dict[str, float] = {}
     for row in session.history[-2:]:
         found |= row | {name.removeprefix("validation/"): value for name, value in row.items() if name.startswith("validation/")}
-    heard: Callable[[], Mapping[str, Any]] | None = getattr(session.system, "heard", None)
-    return found if heard is None else found | {name: float(value) for name, value in heard().items()}
+    return found | {name: float(value) for name, value in session.parts.system.values_for_schedulers().items()}
 
 
 def check_manual(config: TrainerConfig, plan: Plan) -> None:

@@ -18,16 +18,15 @@ class Monitor:
 
     def __init__(self, config: TrainerConfig, system: System) -> None:
         asked = config.monitor.removeprefix("validation/")
-        self.asked = getattr(system, "monitor", "loss") if asked == "auto" else asked
+        self.asked = system.monitor if asked == "auto" else asked
         self.system, self.by_default = system, asked == "auto"
-        names = getattr(system, "metric_names", None)
-        self.name = self.asked if names is None else resolve(self.asked, names())
+        names = system.metric_names()
+        self.name = self.asked if names is None else resolve(self.asked, names)
         own = mode_of(system) if config.monitor == "auto" else "auto"
         self.mode = next((each for each in (config.mode, own) if each != "auto"), "") or self._mode(self.name)
 
     def _mode(self, name: str) -> str:
-        asked = getattr(self.system, "higher_is_better", None)
-        higher = asked(name) if asked is not None else higher_is_better(name)
+        higher = self.system.higher_is_better(name)
         if higher is None:
             why = f"nothing is known of '{name}'"
             raise ConfigError(
@@ -56,10 +55,10 @@ class Monitor:
 
 def mode_of(system: System) -> str:
     """Which way the system's own monitored metric is better: `min`, `max` or `auto`. Raises ConfigError for another word."""
-    own = getattr(system, "mode", "auto")
+    own: Any = system.mode
     if own not in MODES:
         fix = did_you_mean(str(own), MODES) if isinstance(own, str) else f"one of {', '.join(MODES)}"
-        raise ConfigError(f"mode of the system is {own!r}", where=f"{type(system).__name__}.mode", why="it is min, max or auto", fix=fix)
+        raise ConfigError(f"mode of the system is {own!r}", where=f"{system.shown_name}.mode", why="it is min, max or auto", fix=fix)
     return str(own)
 
 
@@ -74,19 +73,6 @@ def resolve(name: str, available: Iterable[str], where: str = "trainer.monitor")
     if found:
         raise ConfigError(f"'{name}' could be several metrics", where=where, fix=f"say which: {', '.join(found)}")
     raise ConfigError(f"there is no metric '{name}'", where=where, fix=did_you_mean(name, available))
-
-
-def higher_is_better(name: str) -> bool | None:
-    """Which way a metric is better, from its name and the table of metrics; None when it is not known."""
-    from trainwright.metrics import PARTS
-
-    last = name.rsplit(".", 1)[-1].rsplit("/", 1)[-1]
-    if last == "loss":
-        return False
-    for part in sorted(PARTS, key=len, reverse=True):
-        if last == part or last.startswith(f"{part}_"):
-            return PARTS[part].higher_is_better
-    return None
 
 
 class Best:

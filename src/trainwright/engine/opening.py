@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 import torch
 
@@ -117,7 +117,7 @@ class Opening:
             rates=made.rates(optimizer),
             freezing=made.freezing(),
             gradient_hooks=made.gradient_hooks(),
-            averages=Averages(config.ema, config.swa, system, made.plan.extent) if averaging else None,  # type: ignore[arg-type]
+            averages=Averages(config.ema, config.swa, system, made.plan.extent) if averaging else None,
             growth=made.growth(),
             spikes=None if config.recovery.loss_spike is None else SpikeWatch(config.recovery.loss_spike),
             train=train,
@@ -138,7 +138,7 @@ class Opening:
             active=Active(),
             buffers=Buffers(system, needed=redone),
             held_state=HeldState(system),
-            manual=not getattr(system, "automatic_optimization", True),
+            manual=not system.automatic_optimization,
             measures_norm=measures_norm,
             world=self.world,
             agreement=None if self.world.size == 1 else Agreement(self.world),
@@ -150,9 +150,7 @@ class Opening:
         copies = self.device.type == "cuda" and self.config.modes.compile is not None
         logs = Logs(RunningMetrics(parts.system, copies=copies), RunningLoss(self.world))
         session = Session(Position(made.plan), parts, logs, Clock.of(self.config, made.plan))
-        attach = getattr(parts.system, "attach", None)
-        if attach is not None:
-            attach(session)
+        parts.system.attach(session)
         return session
 
     def asked(self) -> list[Callback]:
@@ -179,7 +177,7 @@ class Opening:
         return [] if self.config.early_stopping is None else [EarlyStop(self.config.early_stopping, monitor)]
 
 
-def unsaved_watch(system: Any) -> list[Callback]:
+def unsaved_watch(system: System) -> list[Callback]:
     """Who looks at the first steps for state that no checkpoint holds, where none could be tried before."""
-    tried = getattr(system, "tried_before", True) and getattr(system, "automatic_optimization", True)
+    tried = system.tried_before and system.automatic_optimization
     return [] if tried else [UnsavedState()]

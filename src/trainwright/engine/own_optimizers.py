@@ -24,19 +24,14 @@ class OwnOptimizers:
 
     def of(self, system: System, config: TrainerConfig, rows: int, ready: bool) -> Optimizers | None:
         """Those of a system for so many rows (batches, where they come ready); None where it makes none."""
-        make = getattr(system, "configure_optimizers", None)
-        if make is None:
-            return None
         if self._made is None or self._made[0] is not system:
             from trainwright.optim.configured import read_configured, tried_making
 
-            told = getattr(system, "plan_known", None)
-            if told is not None:
-                told(make_plan(config, rows, ready=ready))
-            made = tried_making(make)
+            system.plan_known(make_plan(config, rows, ready=ready))
+            made = tried_making(system.configure_optimizers)
             if made is None:
                 return None
-            self._made = (system, read_configured(made, system))  # type: ignore[arg-type]
+            self._made = (system, read_configured(made, system))
         return self._made[1]
 
 
@@ -44,7 +39,7 @@ def say_decayed(system: System, optimizer: Optimizer) -> None:
     """Warn of weight decay on what parametrizations compute weights from, where the system itself asked for it."""
     from trainwright.optim.several import Optimizers, own_decayed
 
-    found = own_decayed(system, optimizer) if isinstance(optimizer, Optimizers) else {}  # type: ignore[arg-type]
+    found = own_decayed(system, optimizer) if isinstance(optimizer, Optimizers) else {}
     if found:
         fix = "give them a param_group with weight_decay=0 in configure_optimizers"
         log.warning("weight decay pulls at what parametrizations compute weights from (%s): %s", ", ".join(found), fix)

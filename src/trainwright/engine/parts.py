@@ -119,5 +119,5 @@ class Parts:
         if averaged is None:
             yield
             return
-        with weights_inside(self.system, averaged):  # type: ignore[arg-type]
+        with weights_inside(self.system, averaged):
             yield

@@ -42,7 +42,7 @@ def past(session: Session, extent: Extent, step: int) -> dict[str, Any]:
     for label, options in groups.items():
         schedule = made.schedule(options)
         found[f"the schedule of '{label}'"] = [schedule.factor(each) for each in steps]
-    freezing = Freezing(config.parameters.rules, session.system, extent)  # type: ignore[arg-type]
+    freezing = Freezing(config.parameters.rules, session.system, extent)
     found["what is frozen"] = [(min(each.start, step), min(each.end or math.inf, step)) for each in freezing.windows()]
     if config.swa is not None:
         first, every = moments(config.swa, extent)

@@ -88,10 +88,10 @@ def finish(session: Session, test: Rows | None, path: Path) -> FitResult:
         "parameters": sum(each.numel() for each in session.optimizer.parameters()),
         "kept": chosen.name,
         "batches_left_out": len(session.skipped_batches),
-        "parameter_groups": describe_groups(session.optimizer.parameter_groups, session.system, session.base_learning_rate, decay),  # type: ignore[arg-type]
+        "parameter_groups": describe_groups(session.optimizer.parameter_groups, session.system, session.base_learning_rate, decay),
     }
     timing = timing_of(session)
-    name, because, system = session.monitor.name, session.stopped_because, session.system
+    name, because, system = session.monitor.name, session.stopped_because, session.system.handed_back
     steps, history = session.step, session.history
     return FitResult(steps, epochs, best_step, best_value, name, because, timing, realised, metrics, history, path, system)
 

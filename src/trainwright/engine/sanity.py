@@ -18,7 +18,7 @@ def sanity_check(session: Session) -> None:
     if session.validation is None or not batches or session.step:
         return
     hooks, system, size = session.hooks, session.system, session.evaluation_batch_size
-    measures = getattr(system, "own_metrics", False)
+    measures = system.own_metrics
     for hook in hooks.on_sanity_check_start:
         hook(session, system)
     rows = session.validation.rows if isinstance(session.validation, InOrder) else session.validation

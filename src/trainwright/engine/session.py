@@ -110,9 +110,7 @@ class Session(Forwarding):
 
     def weights_at(self, context: StepContext) -> Weights | None:
         """The weights of the parts of the loss, where the system has any."""
-        given = getattr(self.parts.system, "loss_weights", None)
-        found: Weights | None = None if given is None else given(context)
-        return found
+        return self.parts.system.loss_weights(context)
 
     def before_split(self, rows: Any, context: StepContext) -> None:
         """Tell what follows the run that a split is about to be measured."""

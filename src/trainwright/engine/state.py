@@ -175,7 +175,7 @@ def state_of(session: Session) -> dict[str, Any]:
         "plan": {name: getattr(plan, name) for name in GROWN},
         "extent": [plan.extent.steps_per_epoch, plan.extent.steps],
         "identity": identity(session),
-        "structure": structure_of(parts.system),  # type: ignore[arg-type]
+        "structure": structure_of(parts.system),
         "optimizer": parts.optimizer.numbers(),
         "schedule": parts.rates.state(),
         "averages": {} if parts.averages is None else parts.averages.numbers(),
@@ -219,7 +219,7 @@ def load(session: Session, checkpoint: Checkpoint) -> None:
         return
     position, parts = session.position, session.parts
     check_identity(state["identity"], identity(session), checkpoint, "batches" if position.plan.ready else "rows")
-    say_rebuilt(state.get("structure", {}), parts.system)  # type: ignore[arg-type]
+    say_rebuilt(state.get("structure", {}), parts.system)
     load_weights(parts.system, checkpoint.tensors(SYSTEM), where=str(checkpoint.folder))
     load_parts(parts, checkpoint, state)
     take_position(position, state)

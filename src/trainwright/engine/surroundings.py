@@ -26,7 +26,7 @@ def surroundings(config: TrainerConfig, system: System, device: torch.device) ->
     """The system on its device with the modes asked for, and generators that are put back."""
     system.to(device)
     tf32 = tf32_mode(cudnn=True, matmul=True) if config.precision.type == "tf32" else nullcontext()
-    with generators_restored(device), tf32, modes(config.modes, system, device) as active:  # type: ignore[arg-type]
+    with generators_restored(device), tf32, modes(config.modes, system, device) as active:
         yield active
 
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, fields, is_dataclass, replace
-from typing import Any, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
 
+from trainwright.config.errors import ConfigError
+from trainwright.engine.directions import higher_is_better
 from trainwright.engine.renamed import ON_CONTEXT, renamed
+
+if TYPE_CHECKING:
+    from trainwright.engine.plan import Plan
+    from trainwright.engine.session import Session
 
 Batch = Any
 """Rows of a step: tensors by block name, the first dimension of each the row; or, from a loader of a person's own, whatever it gives."""
@@ -57,53 +64,138 @@ class StepContext:
         return renamed(self, name, ON_CONTEXT)
 
 
-@runtime_checkable
-class System(Protocol):
-    """An `nn.Module` with the three methods the trainer calls; `update_step(context)`, if there is one, is called before every step.
+Listener = Callable[[StepContext], None]
+"""What is told where the run is."""
 
-    `update_step_end(context)`, if there is one, after it. `metric_names()`, if there is one, lists the keys `metrics` will return, so that
-    a wrong `trainer.monitor` is refused before step 1;
-    `monitor`, a string attribute if there is one, is what `trainer.monitor: auto` means (else `loss`);
-    `higher_is_better(name)`, if there is one, answers for a key of `metrics` where `trainer.mode: auto`.
+
+class System(nn.Module):
+    """What is trained: every name that the engine calls or reads of a system is listed here, with what it is by default.
+
+    Derive your own from `trainwright.System`, which adds options, logging and media. A module of another kind with `training_step`,
+    `evaluation_step` and `metrics` is taken as it is, see `trainwright.engine.adapted`.
     """
 
-    training: bool
+    monitor: str = "loss"
+    """The metric of validation that picks the best weights where `trainer.monitor` is `auto`."""
+    mode: str = "auto"
+    """Whether `monitor` is better when smaller (`min`) or larger (`max`), where its name does not tell."""
+    automatic_optimization: bool = True
+    """False where `training_step` goes backwards and steps its optimizers by itself."""
+    own_metrics: bool = False
+    """Whether what it measures is a person's own code, which is tried before the first step."""
+    tried_before: bool = True
+    """Whether a step can be tried before the run; else the first steps are looked at."""
 
-    def training_step(self, batch: Batch, context: StepContext) -> Loss:
-        """The loss of the rows of `batch`, in training mode, with its graph."""
+    # the steps
 
-    def evaluation_step(self, batch: Batch, context: StepContext) -> dict[str, Tensor]:
-        """What the metrics read of the rows of `batch`, rows first, in evaluation mode, without a graph."""
+    def training_step(self, batch: Batch, context: StepContext) -> Any:
+        """The loss of these rows in training mode, with its graph: a scalar, a mapping of parts to weigh and sum, or a `Loss`."""
+        raise _not_written(self, "training_step(self, batch, context)")
 
-    def metrics(self, outputs: dict[str, Tensor]) -> dict[str, float]:
-        """Metrics of whole-split outputs: `loss` and `<target>.<metric>`; NaN where undefined."""
+    def evaluation_step(self, batch: Batch, context: StepContext) -> Any:
+        """What the metrics read of these rows in evaluation mode, rows first, without a graph."""
+        raise _not_written(self, "evaluation_step(self, batch, context)")
 
-    def train(self, mode: bool = True) -> Any:
-        """As `nn.Module.train`."""
+    def validation_step(self, batch: Batch, context: StepContext) -> Any:
+        """As `evaluation_step`, for validation rows."""
+        return self.evaluation_step(batch, context)
 
-    def to(self, device: torch.device) -> Any:
-        """As `nn.Module.to`."""
+    def test_step(self, batch: Batch, context: StepContext) -> Any:
+        """As `evaluation_step`, for test rows."""
+        return self.evaluation_step(batch, context)
 
-    def modules(self) -> Iterator[nn.Module]:
-        """As `nn.Module.modules`."""
+    def predict_step(self, batch: Batch) -> Any:
+        """Predictions for these rows, rows first."""
+        raise _not_written(self, "predict_step(self, batch)")
 
-    def named_modules(self) -> Iterator[tuple[str, nn.Module]]:
-        """As `nn.Module.named_modules`."""
+    def loss_weights(self, context: StepContext) -> Callable[[str], float] | None:
+        """Part of the loss → its weight now, where `training_step` returns parts; None where each counts once."""
+        return None
 
-    def get_submodule(self, target: str) -> nn.Module:
-        """As `nn.Module.get_submodule`."""
+    @property
+    def inexact_pieces(self) -> str:
+        """Why micro-batches do not join exactly with its loss, where it says so itself."""
+        return ""
 
-    def buffers(self) -> Iterator[Tensor]:
-        """As `nn.Module.buffers`."""
+    # what is measured
 
-    def named_parameters(self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True) -> Iterable[tuple[str, nn.Parameter]]:
-        """As `nn.Module.named_parameters`."""
+    def metrics(self, *outputs: Any, **more: Any) -> Any:
+        """`metrics(self)` gives metrics that are summed up; `metrics(self, outputs)` computes numbers of a whole split's outputs."""
+        return None
 
-    def state_dict(self) -> dict[str, Any]:
-        """As `nn.Module.state_dict`."""
+    def training_metrics(self) -> Any:
+        """What sums training rows up as they come; None to measure recent rows by `metrics`."""
+        return None
 
-    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> Any:
-        """As `nn.Module.load_state_dict`."""
+    def metric_names(self) -> Sequence[str] | None:
+        """The names that the metrics will have, so that a wrong `trainer.monitor` is refused before step 1; None where it is not known."""
+        return None
+
+    def higher_is_better(self, name: str) -> bool | None:
+        """Which way a metric is better; None where that is not known."""
+        return higher_is_better(name)
+
+    def begin_batch(self, batch: Batch) -> None:
+        """Called before each batch of an evaluation."""
+
+    def take_logged(self) -> dict[str, float]:
+        """What was logged in an evaluation beside its metrics; forgotten afterwards."""
+        return {}
+
+    def values_for_schedulers(self) -> Mapping[str, Any]:
+        """Numbers that schedulers hear beside those of logged rows."""
+        return {}
+
+    # the run
+
+    def configure_optimizers(self) -> Any:
+        """The optimizers, in any form Lightning knows or as name → options with `parameters`; None leaves it to the trainer's settings."""
+        return None
+
+    def plan_known(self, plan: Plan) -> None:
+        """Called before `configure_optimizers` with the lengths of the run."""
+
+    def attach(self, session: Session) -> None:
+        """Called when a session begins: this system belongs to it now."""
+
+    def update_step(self, context: StepContext) -> None:
+        """Called before every step and evaluation."""
+
+    def update_step_end(self, context: StepContext) -> None:
+        """Called after every step."""
+
+    def step_listeners(self, told: frozenset[int]) -> tuple[Listener | None, Listener | None]:
+        """What is called before and after every step, None where nothing listens; `told`: ids of parts that hear of it with the data."""
+        return overriding(self, "update_step"), overriding(self, "update_step_end")
+
+    def hook_named(self, name: str) -> Callable[..., Any] | None:
+        """The method named as a hook of callbacks, which is called after theirs with the session first; None where there is none."""
+        return getattr(self, name) if hasattr(type(self), name) else None
+
+    def rehearsing(self) -> AbstractContextManager[Any]:
+        """Round steps that are tried: what is logged and saved inside is in no run."""
+        return nullcontext()
+
+    @property
+    def shown_name(self) -> str:
+        """What messages call it."""
+        return type(self).__name__
+
+    @property
+    def handed_back(self) -> nn.Module:
+        """What the person gave, and is given back with the results."""
+        return self
+
+
+def overriding(system: System, name: str) -> Listener | None:
+    """A method that the engine's base leaves empty, where a system has one of its own."""
+    own: Listener = getattr(system, name)
+    return None if getattr(own, "__func__", own) is getattr(System, name) else own
+
+
+def _not_written(system: System, method: str) -> ConfigError:
+    name = method.partition("(")[0]
+    return ConfigError(f"{system.shown_name} has no {name}", where=system.shown_name, fix=f"write def {method}")
 
 
 def to_device(batch: Batch, device: torch.device) -> Batch:

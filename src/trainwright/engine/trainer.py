@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import torch
 from torch import Tensor
@@ -14,6 +14,7 @@ from torch import Tensor
 from trainwright.config.errors import ConfigError
 from trainwright.data.adopted_rows import as_rows
 from trainwright.data.rows import Rows
+from trainwright.engine.adapted import as_system
 from trainwright.engine.beginning import begin, say_untold
 from trainwright.engine.boundary import leave
 from trainwright.engine.callbacks import Callback
@@ -77,6 +78,7 @@ class Trainer:
         self.media_folder: Path | None = None
         """Where media go that are saved meanwhile; without it into a place that is soon gone."""
         self._online: Session | None = None
+        self._given: tuple[Any, System] | None = None
         self._own = OwnOptimizers()
 
     @property
@@ -93,19 +95,25 @@ class Trainer:
             own=self._own,
         )
 
-    def check(self, system: System, train_rows: int, validation_rows: int = 0, ready: bool = False) -> Plan:
+    def _system(self, given: Any) -> System:
+        """The system of what a person gave, the same one for the same. Raises ConfigError for what is none."""
+        if self._given is None or self._given[0] is not given:
+            self._given = given, as_system(given)
+        return self._given[1]
+
+    def check(self, system: Any, train_rows: int, validation_rows: int = 0, ready: bool = False) -> Plan:
         """The plan for so many rows, or, with `ready`, for so many batches that come as they are.
 
         Raises ConfigError, or ManyErrors, when the settings do not fit each other, the rows or the system.
         """
         opening = self.opening
-        assembly = opening.assembly(system, train_rows, bool(validation_rows), ready)
+        assembly = opening.assembly(self._system(system), train_rows, bool(validation_rows), ready)
         assembly.check(self.device, opening.asked)
         return assembly.plan
 
     def fit(
         self,
-        system: System,
+        system: Any,
         train: Rows,
         validation: Rows | None = None,
         test: Rows | None = None,
@@ -124,6 +132,7 @@ class Trainer:
         ensure_together(self.world)
         train = limited(as_rows(train, "Trainer.fit(train)"), self.config)
         validation, test = (None if rows is None else limited(as_rows(rows, "Trainer.fit"), self.config) for rows in (validation, test))
+        system = self._system(system)
         validation = validation if validation is not None and len(validation) else None
         self.check(system, len(train), 0 if validation is None else len(validation), train.batched)
         config = self.config
@@ -163,32 +172,34 @@ class Trainer:
             hook(session, parts.system)
         return result
 
-    def validate(self, system: System, rows: Rows) -> dict[str, float]:
+    def validate(self, system: Any, rows: Rows) -> dict[str, float]:
         """Metrics of `rows` with the weights as they are, through the validation hooks; writes nothing."""
         return self._measured(system, rows, "validation", "validate")
 
-    def test(self, system: System, rows: Rows) -> dict[str, float]:
+    def test(self, system: Any, rows: Rows) -> dict[str, float]:
         """Metrics of `rows` with the weights as they are, through the test hooks; writes nothing."""
         return self._measured(system, rows, "test", "test")
 
-    def _measured(self, system: System, rows: Rows, split: str, stage: str) -> dict[str, float]:
-        rows = limited(as_rows(rows, f"Trainer.{stage}"), self.config)
+    def _measured(self, system: Any, rows: Rows, split: str, stage: str) -> dict[str, float]:
+        rows, system = limited(as_rows(rows, f"Trainer.{stage}"), self.config), self._system(system)
         with surroundings(self.config, system, self.device), Interrupts(world=self.world) as interrupts, told_when_stopped(interrupts):
             return measure(self._alone(system, rows, stage, interrupts), split)
 
-    def predict(self, system: System, rows: Rows) -> dict[str, Tensor]:
+    def predict(self, system: Any, rows: Rows) -> dict[str, Tensor]:
         """What `system.predict_step` gives for `rows`, joined in their order, through the predict hooks; writes nothing."""
         rows = as_rows(rows, "Trainer.predict")
+        system = self._system(system)
         with surroundings(self.config, system, self.device), Interrupts(world=self.world) as interrupts, told_when_stopped(interrupts):
             return predict(self._alone(system, rows, "predict", interrupts))
 
-    def train_online(self, system: System, rows: Rows) -> dict[str, float]:
+    def train_online(self, system: Any, rows: Rows) -> dict[str, float]:
         """One pass over new rows in their order, a step per batch, from the weights as they are; returns the mean loss.
 
         A later call goes on with the optimizer's state and the step count of this one. Writes nothing.
         """
         ensure_together(self.world)
         rows = as_rows(rows, "Trainer.train_online")
+        system = self._system(system)
         with surroundings(self.config, system, self.device), Interrupts(world=self.world) as interrupts:
             if self._online is None or self._online.parts.system is not system:
                 self._online = self._alone(system, rows, "fit", interrupts)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
 from trainwright.config.errors import ConfigError, TrainwrightError
 from trainwright.config.own_parts import configured
@@ -18,7 +18,8 @@ from trainwright.config.scheduled import Scheduled
 from trainwright.data.draws import draws_kept, seed_python_and_numpy
 from trainwright.engine.logs import not_logged
 from trainwright.engine.step_result import Weights, as_loss
-from trainwright.engine.system import Batch, Loss, StepContext, rows_in
+from trainwright.engine.system import Batch, Listener, Loss, StepContext, rows_in
+from trainwright.engine.system import System as EngineSystem
 from trainwright.files.whole import Scratch
 from trainwright.metrics.means import MeansOfNumbers
 from trainwright.systems.configurable import ModuleOptions, load_named_weights, option
@@ -66,7 +67,7 @@ def built(system: Any, spec: Any = None, seed: int = 0) -> Any:
     return system
 
 
-class System(Updateable, nn.Module):
+class System(Updateable, EngineSystem):
     """Modules, losses and metrics, and what a step means; the trainer owns the rest.
 
     A subclass makes its modules in its constructor, or in `build` where it must know the data, and says in `training_step` what the
@@ -75,14 +76,7 @@ class System(Updateable, nn.Module):
 
     Config: ClassVar[type] = SystemOptions
     config: Any
-    monitor: str = "loss"
-    """The metric of validation that picks the best weights where the config says `auto`."""
-    mode: str = "auto"
-    """Whether `monitor` is better when smaller (`min`) or larger (`max`), where its name does not tell."""
-    automatic_optimization: bool = True
-    """False where `training_step` goes backwards and steps its optimizers by itself."""
-    own_metrics: bool = True
-    """Whether what it measures is looked at before the first step, as that of a person's own system is."""
+    own_metrics = True
     follows_the_run: bool = True
     """False for a system of which no part asks to be told of steps."""
 
@@ -98,24 +92,12 @@ class System(Updateable, nn.Module):
     def build(self, spec: Any) -> None:
         """Makes the modules once shapes and classes are known; random numbers come from torch's default generator, which is seeded."""
 
-    def training_step(self, batch: Batch, context: StepContext) -> Any:
-        """The loss of these rows, with its graph: a scalar (the mean over rows), a mapping of parts to weigh and sum, or a `Loss`."""
-        raise NotImplementedError(f"{type(self).__name__} has no training_step(self, batch, context)")
-
     def evaluation_step(self, batch: Batch, context: StepContext) -> Any:
         """What the metrics read, rows first, or numbers to be averaged over rows; by default the loss of `training_step` and its parts."""
         if not self.automatic_optimization:
             return None
         loss = as_loss(self.training_step(batch, context), rows_in(batch), self.loss_weights(context))
         return {"loss": loss.total / loss.count, **{name: part / loss.count for name, part in loss.parts.items()}}
-
-    def validation_step(self, batch: Batch, context: StepContext) -> Any:
-        """As `evaluation_step`, for validation rows."""
-        return self.evaluation_step(batch, context)
-
-    def test_step(self, batch: Batch, context: StepContext) -> Any:
-        """As `evaluation_step`, for test rows."""
-        return self.evaluation_step(batch, context)
 
     def predict_step(self, batch: Batch) -> Any:
         """Predictions, rows first; by default what `evaluation_step` gives, which may need the truth."""
@@ -128,10 +110,6 @@ class System(Updateable, nn.Module):
 
     def update_step_end(self, context: StepContext) -> None:
         """Called after every step, once the parts that follow the run were told."""
-
-    def configure_optimizers(self) -> Any:
-        """The optimizers, in any form Lightning knows or as name → options with `parameters`; None leaves it to the trainer's settings."""
-        return None
 
     def metrics(self, outputs: dict[str, Tensor] | None = None) -> Any:
         """New metrics by name, a `trainwright.Metric` each, that are shown what evaluation steps give; None for the mean of each number.
@@ -223,11 +201,13 @@ class System(Updateable, nn.Module):
     def attach(self, session: Session) -> None:
         """Called by the trainer: this system belongs to a run now."""
         self._run = weakref.ref(session)
-        if self.follows_the_run:
-            followers = session.parts.followers
-            tree = Tree(self, followers.data.ids)
-            followers.before_step = partial(_told, tree.update_step, self.update_step)
-            followers.after_step = partial(_told, tree.update_step_end, self.update_step_end)
+
+    def step_listeners(self, told: frozenset[int]) -> tuple[Listener | None, Listener | None]:
+        """The parts that follow the run, then the system itself; nothing where none asks to be told."""
+        if not self.follows_the_run:
+            return None, None
+        tree = Tree(self, told)
+        return partial(_told, tree.update_step, self.update_step), partial(_told, tree.update_step_end, self.update_step_end)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_run": None}  # a run stays in its process

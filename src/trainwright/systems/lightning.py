@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from trainwright.config.errors import ConfigError, TrainwrightError
-from trainwright.engine.monitor import higher_is_better
+from trainwright.engine.directions import higher_is_better
 from trainwright.engine.plan import Plan
 from trainwright.engine.system import Batch, Loss, NoStep, StepContext, rows_in
 from trainwright.losses.activations import look_once
@@ -63,29 +63,15 @@ class LightningSystem(LightningHooks):
         self.prepare("fit")
 
     @property
-    def automatic_optimization(self) -> bool:
+    def automatic_optimization(self) -> bool:  # type: ignore[override]
         """Whether the engine goes backwards and steps; else the module, or Lightning's order of a step, does."""
         return bool(self.model.automatic_optimization) and not self.plays
 
     # the module's own names: of weights, of modules
 
-    def state_dict(self, *arguments: Any, **named: Any) -> dict[str, Any]:  # type: ignore[override]
-        """The module's."""
-        found: dict[str, Any] = self.model.state_dict(*arguments, **named)
-        return found
-
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
         """As the module does it, and as strictly as it asks for."""
         return self.model.load_state_dict(state_dict, strict=strict and self.model.strict_loading, assign=assign)
-
-    def named_modules(self, *arguments: Any, **named: Any) -> Iterator[tuple[str, nn.Module]]:
-        """The module and those within it, by its names."""
-        yield from self.model.named_modules(*arguments, **named)
-
-    def get_submodule(self, target: str) -> nn.Module:
-        """The module's."""
-        found: nn.Module = self.model.get_submodule(target)
-        return found
 
     @property
     def device(self) -> torch.device:

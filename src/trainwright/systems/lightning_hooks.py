@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
+from trainwright.engine.adapted import Wrapping
 from trainwright.engine.system import Batch, Loss
 from trainwright.systems.lightning_documents import decoded, encoded
 from trainwright.systems.lightning_log import Asked, Entry, Logged
@@ -65,7 +66,7 @@ class Now:
     """The loss of the step."""
 
 
-class LightningHooks(nn.Module):
+class LightningHooks(Wrapping):
     """What the engine calls round its steps, and the place of the run that the module may ask for."""
 
     model: Any
@@ -207,7 +208,7 @@ class LightningHooks(nn.Module):
             self.trainer.tell(name, entry.value(), "_epoch", self.asked[name])
         return found
 
-    def heard(self) -> Mapping[str, Any]:
+    def values_for_schedulers(self) -> Mapping[str, Any]:
         """What schedulers hear: every logged value by Lightning's names."""
         return self.trainer.callback_metrics
 
@@ -366,7 +367,7 @@ class LightningHooks(nn.Module):
             log.warning("on_save_checkpoint changed the state_dict: a checkpoint here holds all weights all the same")
         kept = {"module": added, "steps_made": self.steps_made, "epoch": self.of_epoch.state(self.model)}
         kept["asked"] = {name: list(each) for name, each in self.asked.items()}
-        kept["heard"] = {name: float(value) for name, value in self.heard().items()}
+        kept["heard"] = {name: float(value) for name, value in self.values_for_schedulers().items()}
         if self.datamodule is not None:
             kept["datamodule"] = self.datamodule.state_dict()
         documents[STATE] = encoded(kept)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from trainwright.config.errors import ConfigError
 from trainwright.data.rows import Rows, TensorRows
-from trainwright.engine.system import Batch, Loss, StepContext
+from trainwright.engine.system import Batch, Loss, StepContext, System
 from trainwright.losses.base import Count, Criterion
 from trainwright.losses.build import criterion
 from trainwright.losses.classes import NONE_IGNORED, IndexCriterion
@@ -40,7 +40,7 @@ TARGETS_AT_ONCE = 4096
 """Rows taken at once where a loss looks at all training targets."""
 
 
-class PlainSystem(nn.Module):
+class PlainSystem(System):
     """Trains `model` with a loss on rows of (input…, target), rows by name, or batches of one's own.
 
     `loss`: a name, a mapping of options, a list of them with weights, a function of (output, target) that gives a scalar (the mean over
@@ -48,8 +48,6 @@ class PlainSystem(nn.Module):
     functions of (outputs, targets), or a mapping of name → function. `inputs`: the blocks the model takes, in order; None to see from the
     batch: by name where the names are parameters of `forward`, else in order. Raises ConfigError for what cannot be.
     """
-
-    monitor = "loss"
 
     def __init__(
         self,
@@ -111,6 +109,16 @@ class PlainSystem(nn.Module):
         """Passes over the rows, with the share of the present one inside a run."""
         session = None if self._run is None else self._run()
         return float(context.epoch) if session is None else session.plan.epochs_at(session.batches_seen)
+
+    @property
+    def inexact_pieces(self) -> str:
+        """What the loss says of itself."""
+        return self.criterion.inexact
+
+    @property
+    def shown_name(self) -> str:
+        """The model's class."""
+        return type(self.model).__name__
 
     def fit_targets(self, rows: Rows) -> None:
         """Shows the training targets to a loss that asks for them (`balanced` weights); those held in memory are looked at in `check`.

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from trainwright.config.errors import DataError, TrainwrightError
-from trainwright.engine.monitor import higher_is_better
+from trainwright.engine.adapted import Wrapping
+from trainwright.engine.directions import higher_is_better
 from trainwright.engine.system import Batch, Loss, StepContext, rows_in
 from trainwright.metrics.base import Metric
 from trainwright.nn.modes import eval_mode
@@ -25,14 +26,12 @@ IGNORED = -100
 """The label that transformers leaves out of a loss."""
 
 
-class ReturningLossSystem(nn.Module):
+class ReturningLossSystem(Wrapping):
     """Trains a model that takes the columns of a batch by name and returns an object, mapping or tuple with the mean loss of them.
 
     Items are the labels that count where there is a label per token, so that pieces of a step are joined exactly; else rows. Names of
     weights are the model's own.
     """
-
-    monitor = "loss"
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -40,23 +39,6 @@ class ReturningLossSystem(nn.Module):
         self.taken = columns_taken(model)
         self._shifted: bool | None = None
         self._left_out: frozenset[str] = frozenset()
-
-    def state_dict(self, *arguments: Any, **named: Any) -> dict[str, Any]:  # type: ignore[override]
-        """The model's."""
-        found: dict[str, Any] = self.model.state_dict(*arguments, **named)
-        return found
-
-    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
-        """As the model does it."""
-        return self.model.load_state_dict(state_dict, strict=strict, assign=assign)
-
-    def named_modules(self, *arguments: Any, **named: Any) -> Iterator[tuple[str, nn.Module]]:
-        """The model and the modules within it, by its names."""
-        yield from self.model.named_modules(*arguments, **named)
-
-    def get_submodule(self, target: str) -> nn.Module:
-        """The model's."""
-        return self.model.get_submodule(target)
 
     def inputs_of(self, batch: Batch) -> dict[str, Any]:
         """The columns that the model takes; the others are named once. Raises DataError for a batch without names."""

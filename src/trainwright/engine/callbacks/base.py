@@ -194,7 +194,7 @@ class Hooks:
             overriding = [each for each in self.callbacks if getattr(type(each), name) is not plain]
             before = [getattr(each, name) for each in overriding if name not in each.after_the_system]
             after = [getattr(each, name) for each in overriding if name in each.after_the_system]
-            own = getattr(system, name, None) if hasattr(type(system), name) else None
+            own = None if system is None else system.hook_named(name)
             the_system = [] if own is None else [own if name == "on_log" else _without_system(own)]
             setattr(self, name, (*before, *the_system, *after))
 
