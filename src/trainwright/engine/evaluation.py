@@ -42,11 +42,11 @@ class EvaluationInterrupted(Exception):
 
 def metrics_of(session: Session, rows: Rows, split: str) -> dict[str, float]:
     """Metrics of a split with the weights that are evaluated, and the hooks of `split` called. Raises EvaluationInterrupted on a signal."""
-    hooks, system = session.hooks, session.system
+    parts = session.parts
     with session.evaluated_weights():
-        metrics = session.parts.world.broadcast(measure(session, rows, split))  # all processes measured all rows
-        for hook in getattr(hooks, f"on_{split}_epoch_end"):
-            hook(session, system, metrics)
+        metrics = parts.world.broadcast(measure(session, rows, split))  # all processes measured all rows
+        for hook in parts.hooks.of_split(split).epoch_end:
+            hook(session, parts.system, metrics)
     return metrics
 
 
@@ -89,8 +89,7 @@ class Summing:
 
     def __call__(self, outputs: dict[str, Tensor], batch: Batch) -> None:
         self.metric.update(outputs, batch)
-        if not vars(self.system).get("_said_held"):
-            vars(self.system)["_said_held"] = True
+        if self.system.say_once("memory of metrics"):
             count = len(self.rows) * (rows_in(batch) if self.rows.batched else 1)
             held = self.metric.memory_of(count)
             if held:
@@ -99,39 +98,41 @@ class Summing:
 
 def with_logged(system: System, metrics: dict[str, float]) -> dict[str, float]:
     """The metrics with what the system logged in its evaluation steps; a name that both have keeps the metric, said once."""
-    taken: Callable[[], dict[str, float]] | None = getattr(system, "take_logged", None)
-    logged = {} if taken is None else taken()
+    logged = system.take_logged()
     both = [name for name in logged if name in metrics]
-    if both and not vars(system).get("_said_both"):
-        vars(system)["_said_both"] = True
+    if both and system.say_once("logged and measured"):
         log.warning("'%s' is logged in an evaluation and a metric too: the metric is kept", both[0])
     return {**logged, **metrics}
 
 
 def walk_split(session: Session, rows: Rows, split: str, take_in: TakeIn) -> None:
     """Hand on what `<split>_step` gives for all rows, batch by batch, the hooks of the split's batches called."""
-    hooks, system = session.hooks, session.system
-    session.seeds.evaluation(session.step)
-    context = StepContext(session.step, session.epoch, session.progress, session.seeds.generator)
-    given: Callable[..., dict[str, Tensor]] = getattr(system, f"{split}_step", system.evaluation_step)
-    step: Step = given if split == "predict" else lambda batch: given(batch, context)
-    session.before_split(rows, context)  # what follows the run is at this step for an evaluation too, also without training before
-    begin: Callable[[Batch], None] | None = getattr(system, "begin_batch", None)
-    begins = [] if begin is None else [lambda batch, _: begin(batch)]
-    with eval_mode(system), session.precision.evaluation():
-        for hook in getattr(hooks, f"on_{split}_epoch_start"):
+    parts = session.parts
+    hooks, system = parts.hooks.of_split(split), parts.system
+    context = session.evaluation_context()
+    parts.followers.before_split(rows, context)  # what follows the run is at this step for an evaluation too, also without training before
+    with eval_mode(system), parts.precision.evaluation():
+        for hook in hooks.epoch_start:
             hook(session, system)
         walk(
             system,
             rows,
             take_in,
-            batch_size=session.evaluation_batch_size,
-            device=session.device,
-            step=step,
-            interrupts=session.interrupts,
-            before=[*begins, *(_of(session, hook) for hook in getattr(hooks, f"on_{split}_batch_start"))],
-            after=[_of(session, hook) for hook in getattr(hooks, f"on_{split}_batch_end")],
+            batch_size=parts.evaluation_batch_size,
+            device=parts.device,
+            step=step_of(system, split, context),
+            interrupts=parts.interrupts,
+            before=[lambda batch, _: system.begin_batch(batch), *(_of(session, hook) for hook in hooks.batch_start)],
+            after=[_of(session, hook) for hook in hooks.batch_end],
         )
+
+
+def step_of(system: System, split: str, context: StepContext) -> Step:
+    """What is called for every batch of a split."""
+    if split == "predict":
+        return system.predict_step
+    step = {"validation": system.validation_step, "test": system.test_step}[split]
+    return lambda batch: step(batch, context)
 
 
 def predictions(session: Session, rows: Rows) -> dict[str, Tensor]:
@@ -236,7 +237,7 @@ def walk(
                 continue
             for hook in after:
                 hook(batch, index, outputs)
-            if not index and getattr(system, "own_metrics", False) and not rows.batched:
+            if not index and system.own_metrics and not rows.batched:
                 check_rows(outputs, rows_in(batch))
             take_in(in_float32(outputs), batch)
             index, start = index + 1, start + size

@@ -13,10 +13,10 @@ def measure(session: Session, split: str) -> dict[str, float]:
     """Metrics of the rows of a session as the split `validation` or `test`, whose hooks are called."""
     parts = session.parts
     with hooked(session), parts.precision.fp32_regions(parts.system):
-        for hook in getattr(parts.hooks, f"on_{split}_start"):
+        for hook in parts.hooks.of_split(split).start:
             hook(session, parts.system)
         metrics = metrics_of(session, parts.feed.in_order(parts.train), split)
-        for hook in getattr(parts.hooks, f"on_{split}_end"):
+        for hook in parts.hooks.of_split(split).end:
             hook(session, parts.system, metrics)
     return metrics
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from trainwright.config.errors import RequestError
 from trainwright.engine.config import TrainerConfig
 from trainwright.engine.plan import make_plan
 from trainwright.engine.system import System
@@ -27,7 +28,11 @@ class OwnOptimizers:
         if self._made is None or self._made[0] is not system:
             from trainwright.optim.configured import read_configured, tried_making
 
-            system.plan_known(make_plan(config, rows, ready=ready))
+            try:
+                plan = make_plan(config, rows, ready=ready)
+            except RequestError:
+                return None  # said with everything else that does not fit
+            system.plan_known(plan)
             made = tried_making(system.configure_optimizers)
             if made is None:
                 return None

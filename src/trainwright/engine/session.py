@@ -57,6 +57,12 @@ class Session(Forwarding):
         seeds.step(position.batches_seen)
         return StepContext(position.step, position.epoch, position.progress, seeds.generator)
 
+    def evaluation_context(self) -> StepContext:
+        """Where the run is, with the generators seeded for an evaluation at this step."""
+        position, seeds = self.position, self.parts.seeds
+        seeds.evaluation(position.step)
+        return StepContext(position.step, position.epoch, position.progress, seeds.generator)
+
     def log(self, name: str, value: float | Tensor, reduce: Reduction = "mean") -> None:
         """Put a number into the next logged row: the mean, sum or last of those since the row before; tensors stay on the device."""
         self.logs.log(name, value, reduce)

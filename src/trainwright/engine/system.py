@@ -123,10 +123,6 @@ class System(nn.Module):
         """`metrics(self)` gives metrics that are summed up; `metrics(self, outputs)` computes numbers of a whole split's outputs."""
         return None
 
-    def training_metrics(self) -> Any:
-        """What sums training rows up as they come; None to measure recent rows by `metrics`."""
-        return None
-
     def metric_names(self) -> Sequence[str] | None:
         """The names that the metrics will have, so that a wrong `trainer.monitor` is refused before step 1; None where it is not known."""
         return None
@@ -175,6 +171,13 @@ class System(nn.Module):
     def rehearsing(self) -> AbstractContextManager[Any]:
         """Round steps that are tried: what is logged and saved inside is in no run."""
         return nullcontext()
+
+    def say_once(self, what: str) -> bool:
+        """Whether something is to be said of this system now: the first time it is asked."""
+        said: set[str] = vars(self).setdefault("_said", set())
+        first = what not in said
+        said.add(what)
+        return first
 
     @property
     def shown_name(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from inspect import signature
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from torch import Tensor
 
@@ -156,6 +156,18 @@ class Callback:
 
 Listeners = tuple[Callable[..., Any], ...]
 
+
+class SplitHooks(NamedTuple):
+    """Who listens to the measuring of one split."""
+
+    start: Listeners
+    epoch_start: Listeners
+    batch_start: Listeners
+    batch_end: Listeners
+    epoch_end: Listeners
+    end: Listeners
+
+
 NOT_CALLED = ("state_key", "after_the_system", "state_dict", "load_state_dict")
 HOOKS = tuple(name for name in vars(Callback) if not name.startswith("_") and name not in NOT_CALLED)
 """Every hook, in the order in which a run first calls them."""
@@ -197,6 +209,35 @@ class Hooks:
             own = None if system is None else system.hook_named(name)
             the_system = [] if own is None else [own if name == "on_log" else _without_system(own)]
             setattr(self, name, (*before, *the_system, *after))
+
+    def of_split(self, split: str) -> SplitHooks:
+        """The hooks of `validation`, `test` or `predict`."""
+        return {
+            "validation": SplitHooks(
+                self.on_validation_start,
+                self.on_validation_epoch_start,
+                self.on_validation_batch_start,
+                self.on_validation_batch_end,
+                self.on_validation_epoch_end,
+                self.on_validation_end,
+            ),
+            "test": SplitHooks(
+                self.on_test_start,
+                self.on_test_epoch_start,
+                self.on_test_batch_start,
+                self.on_test_batch_end,
+                self.on_test_epoch_end,
+                self.on_test_end,
+            ),
+            "predict": SplitHooks(
+                self.on_predict_start,
+                self.on_predict_epoch_start,
+                self.on_predict_batch_start,
+                self.on_predict_batch_end,
+                self.on_predict_epoch_end,
+                self.on_predict_end,
+            ),
+        }[split]
 
     def states(self) -> dict[str, Any]:
         """State of every callback that has any, by `state_key`, numbered when a key comes twice."""
