@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 import grimp
 import pytest
 
-TIED = 13
+TIED = 12
 """Files that stand in a circle today, all in `engine/`; lower it with every one that is untied."""
 
 

@@ -21,8 +21,9 @@ from trainwright.losses.function import FunctionCriterion, row_count
 from trainwright.losses.wiring import look_inside
 from trainwright.metrics.asked import Asked
 from trainwright.systems.base import seeded
+from trainwright.systems.loss_refusal import explain_refusal
 from trainwright.systems.plain_batch import TARGET, Reading, check_target
-from trainwright.systems.plain_checks import check, refused
+from trainwright.systems.plain_checks import check
 from trainwright.systems.plain_metrics import MetricFunction, PlainMetrics, wishes
 from trainwright.systems.plain_model import finished_model, hooks_on, made_model
 from trainwright.systems.plain_options import PlainOptions
@@ -174,7 +175,7 @@ class PlainSystem(System):
         try:
             return self._loss_of(output, target, batch, context)
         except (RuntimeError, ValueError, IndexError) as error:
-            found = refused(self.criterion, error, output, target, batch, f"rows of the batch of step {context.step}")
+            found = explain_refusal(self.criterion, error, output, target, batch, f"rows of the batch of step {context.step}")
             if found is None:
                 raise
             raise found from error

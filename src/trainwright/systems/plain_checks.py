@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from trainwright.config.errors import FOREIGN, ConfigError, DataError, TrainwrightError
-from trainwright.engine.recovery import out_of_memory
 from trainwright.engine.system import to_device
 from trainwright.losses.activations import FIXES, LossInputs, find_activation
 from trainwright.losses.base import Criterion
@@ -46,19 +45,6 @@ def check(system: PlainSystem, batch: Any) -> None:
     finally:
         for module, mode in modes:
             module.training = mode
-
-
-def refused(loss: Criterion, error: Exception, output: Any, target: Any, batch: Any, where: str) -> DataError | None:
-    """What a loss that failed on these rows has against them, in our words; None where it has nothing."""
-    if out_of_memory(error):
-        return None
-    try:
-        loss.check(output, target, batch)
-    except DataError as found:
-        return DataError(found.what, where=f"{where}; {found.where}", why=found.why, fix=found.fix)
-    except (RuntimeError, ValueError, IndexError):
-        return None
-    return None
 
 
 def _look_wider(system: PlainSystem, rows: TensorRows, output: Any) -> None:

@@ -10,6 +10,7 @@ from torch import Tensor
 from trainwright.metrics.asked import Asked, Wishes
 from trainwright.metrics.base import Metric
 from trainwright.metrics.group import MetricGroup
+from trainwright.systems.loss_refusal import explain_refusal
 from trainwright.systems.plain_batch import TARGET
 
 if TYPE_CHECKING:
@@ -72,9 +73,7 @@ class PlainMetrics(MetricGroup):
     """The loss, and the metrics asked for; raises DataError for outputs and targets that the loss refuses."""
 
     def __init__(self, system: PlainSystem) -> None:
-        from trainwright.systems.plain_checks import refused
-
-        self._refused, self._criterion = refused, system.criterion
+        self._criterion = system.criterion
         members: Iterable[tuple[str, Metric]] = system.wishes.metric(pair_of, system.ignored_class).members
         super().__init__([("", LossMetric(system.criterion)), *members])
 
@@ -83,7 +82,7 @@ class PlainMetrics(MetricGroup):
         try:
             super().update(outputs, batch)
         except (RuntimeError, ValueError, IndexError) as error:
-            found = self._refused(self._criterion, error, outputs.get("output"), outputs.get(TARGET), outputs, "rows that are measured")
+            found = explain_refusal(self._criterion, error, outputs.get("output"), outputs.get(TARGET), outputs, "rows that are measured")
             if found is None:
                 raise
             raise found from error
