@@ -12,7 +12,7 @@ from trainwright.config.errors import ConfigError, nearest
 from trainwright.config.limits import MOST_SEED, refuse_long_path
 from trainwright.config.model import ConfigModel, as_refusal, refusal
 from trainwright.data.config import DataConfig
-from trainwright.engine.config import TrainerConfig
+from trainwright.engine.config import EvaluationOptions, TrainerConfig
 from trainwright.systems.config import SupervisedConfig
 
 DEVICES = ("auto", "cpu", "cuda", "cuda:1", "mps")
@@ -55,8 +55,8 @@ class RunConfig(ConfigModel):
         return value
 
 
-class EvaluationConfig(ConfigModel):
-    """What is measured after training."""
+class EvaluationConfig(EvaluationOptions):
+    """What is measured after training, and what is kept of evaluations."""
 
     baselines: list[choice("baseline")] = Field(default=["constant", "linear", "boosting"], validate_default=True)  # type: ignore[valid-type]
     """Simple models trained on the same rows; an empty list switches them off."""

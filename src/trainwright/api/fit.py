@@ -40,7 +40,7 @@ def fit(
     validation: Any = None,
     test: Any = None,
     loss: Any = None,
-    metrics: Sequence[str] | Mapping[str, Any] | None = None,
+    metrics: Any = None,
     target: str | int | None = None,
     batched: bool | None = None,
     batch_size: int | None = None,
@@ -54,6 +54,7 @@ def fit(
     device: str = "auto",
     callbacks: Sequence[Callback] = (),
     console: TextIO | bool = True,
+    evaluation: Mapping[str, Any] | None = None,
     **trainer: Any,
 ) -> FitResult:
     """Train `model` on `train_data` and return the result; the model is left with its best weights by validation loss.
@@ -62,16 +63,19 @@ def fit(
     that returns its loss. Data: (x, y) tensors, a Dataset, a DataLoader, an iterable, a Hugging Face dataset or a generator. `monitor=`
     names another metric than the loss; without validation data the last weights are kept. `validation` and `test` are short for
     `validation_data` and `test_data`; `batched` says whether the items of an iterable are batches already; `target` which key of a
-    mapping is the target. Further keywords are options of `trainer:`, such as `schedule`, `clip`, `evaluate_every` or `early_stopping`
-    (off here unless asked for). With `resume` a run already in `run_dir` is continued, bit for bit, from its last checkpoint. Raises
-    ConfigError, DataError or RunError before the first step for a wrong request, and Interrupted once the run was saved after a signal.
+    mapping is the target. `metrics`: names, functions of (outputs, targets), metrics of your own or of torchmetrics, in a list or by name.
+    `evaluation={"history": "none"}` keeps no files of evaluations. Further keywords are options of `trainer:`, such as `schedule`, `clip`,
+    `evaluate_every` or `early_stopping` (off here unless asked for). With `resume` a run already in `run_dir` is continued, bit for bit,
+    from its last checkpoint. Raises ConfigError, DataError or RunError before the first step for a wrong request, and Interrupted once
+    the run was saved after a signal.
     """
     ensure_one_process("train this run")
     place = choose_place(run_dir, resume)
     others = {"validation": one_of(validation_data, validation, "validation"), "test": one_of(test_data, test, "test")}
     options = {"batch_size": batch_size, "max_steps": max_steps, "max_epochs": max_epochs, **trainer}
     check_options(options, keywords_of(fit))
-    config = read_options(model, loss, optimizer, learning_rate, {"run.seed": seed, "run.device": device}, options)
+    run = {"run.seed": seed, "run.device": device} | ({} if evaluation is None else {"evaluation": evaluation})
+    config = read_options(model, loss, optimizer, learning_rate, run, options)
     asked = {"loss": loss, "metrics": metrics, "target": target}
     reading = {"batched": batched, "batch_size": batch_size or DEFAULT_BATCH, "max_steps": max_steps, "limit": config.trainer.limit_batches}
     made = system_for(model, {"train": train_data, **others}, asked, seed=seed, **reading)
@@ -82,8 +86,8 @@ def fit(
     check_whole(made, engine)
     if resume:
         refuse_changed(config, Path(place))
-    with RunDirectory.create(place, type(model).__name__, resume=resume, python=True) as run:
-        return train_in(run, made, engine, config, resume)
+    with RunDirectory.create(place, type(model).__name__, resume=resume, python=True) as directory:
+        return train_in(directory, made, engine, config, resume)
 
 
 def choose_place(run_dir: str | os.PathLike[str] | None, resume: bool) -> str:
@@ -98,7 +102,8 @@ def choose_place(run_dir: str | os.PathLike[str] | None, resume: bool) -> str:
 def make_engine(config: FitConfig, callbacks: Sequence[Callback], console: TextIO | bool, place: str) -> Trainer:
     """The trainer that the configuration describes; it keeps the weights of step 0 too."""
     again = f"tw.fit(…, run_dir={place!r}, resume=True)"
-    kept: dict[str, Any] = {"continue_with": again, "console": console, "initial_checkpoint": True}
+    history = config.evaluation.history
+    kept: dict[str, Any] = {"continue_with": again, "console": console, "initial_checkpoint": True, "history": history}
     return Trainer(config.trainer, seed=config.run.seed, device=config.run.device, callbacks=callbacks, **kept)
 
 

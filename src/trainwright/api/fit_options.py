@@ -13,7 +13,7 @@ from trainwright.config.errors import ConfigError, ManyErrors, RequestError, did
 from trainwright.config.limits import MOST_SEED
 from trainwright.config.located import validate
 from trainwright.config.model import ConfigModel
-from trainwright.engine.config import TrainerConfig
+from trainwright.engine.config import EvaluationOptions, TrainerConfig
 
 OTHER_WORDS = {
     **dict.fromkeys(("lr", "rate"), "learning_rate"),
@@ -50,6 +50,8 @@ class FitConfig(ConfigModel):
     """The loss by name, or the name of the function; empty for a system that has its own."""
     trainer: TrainerConfig = TrainerConfig()
     """How long, how large the steps are, when to evaluate, save and stop."""
+    evaluation: EvaluationOptions = EvaluationOptions()
+    """What is kept of evaluations."""
     run: FitRunConfig = FitRunConfig()
     """Seed and device."""
 

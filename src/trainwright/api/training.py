@@ -36,7 +36,7 @@ class Training:
         self.config, self.prepared = config, prepared
         self.system = SupervisedSystem(config.model)
         built(self.system, prepared.spec, seed=config.run.seed)
-        self.trainer = Trainer(config.trainer, seed=config.run.seed, device=config.run.device)
+        self.trainer = Trainer(config.trainer, seed=config.run.seed, device=config.run.device, history=config.evaluation.history)
         if any(type(each).__module__.partition(".")[0] not in ("trainwright", "torch") for each in self.system.modules()):
             self.trainer.cautions = trial(self.system, {"train": split_rows(prepared, "train")}, torch.device("cpu"))
         self.trainer.check(self.system, len(prepared.table.train), len(prepared.table.validation))

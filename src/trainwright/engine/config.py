@@ -29,6 +29,13 @@ class EarlyStopping(ConfigModel):
     """The least change that counts as an improvement."""
 
 
+class EvaluationOptions(ConfigModel):
+    """What is kept of evaluations."""
+
+    history: Literal["all", "best", "none"] = "all"
+    """Of which evaluations values per class and points of curves are kept, in `evaluations/step-N.npz`."""
+
+
 class TrainerConfig(ConfigModel):
     """How long, how large the steps are, when to evaluate, save and stop."""
 

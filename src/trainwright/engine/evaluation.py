@@ -13,6 +13,7 @@ from torch import Tensor
 from trainwright.config.errors import FOREIGN, ConfigError
 from trainwright.data.rows import Rows
 from trainwright.engine.callbacks.base import Listeners
+from trainwright.engine.evaluation_files import EvaluationFiles
 from trainwright.engine.interrupt import Interrupts, Waited, WaitedTooLong, too_late
 from trainwright.engine.outputs import in_float32
 from trainwright.engine.randomness import device_generator
@@ -54,7 +55,12 @@ def measure(session: Session, rows: Rows, split: str) -> dict[str, float]:
     """Metrics of a split with the weights as they are, summed up batch by batch. Raises EvaluationInterrupted on a signal."""
     metric = metric_of(session.system)
     walk_split(session, rows, split, Summing(session.system, metric, rows))
-    return with_logged(session.system, computed(metric))
+    found = computed(metric)
+    if split == "validation":
+        for tracker in session.parts.trackers:
+            if isinstance(tracker, EvaluationFiles):
+                tracker.take(session.position.step, metric.details)
+    return with_logged(session.system, found)
 
 
 def metric_of(system: System) -> Metric:

@@ -18,6 +18,7 @@ from trainwright.engine.callbacks import Callback, EarlyStop
 from trainwright.engine.callbacks.base import Hooks, check_signatures
 from trainwright.engine.clock import Clock
 from trainwright.engine.config import TrainerConfig
+from trainwright.engine.evaluation_files import EvaluationFiles, History
 from trainwright.engine.feed import Feed
 from trainwright.engine.following import Followers
 from trainwright.engine.held_state import HeldState
@@ -60,6 +61,7 @@ class Opening:
     continue_with: str
     world: World
     own: OwnOptimizers
+    history: History = "all"
 
     def assembly(self, system: System, rows: int, validated: bool, ready: bool) -> Assembly:
         """The parts that the settings make for so many rows. Raises ConfigError when the lengths cannot be."""
@@ -73,6 +75,8 @@ class Opening:
         hooks = Hooks([*self._callbacks(made, validation is not None), *unsaved_watch(system)], system)
         trackers = [registry.build("tracker", options, folder=run) for options in self.config.trackers if self.world.is_main]
         parts = self._parts(made, train, validation, run, interrupts)
+        if self.world.is_main and self.history != "none":
+            trackers.append(EvaluationFiles(run, self.history, parts.best))
         return self._begun(replace(parts, hooks=hooks, trackers=trackers, active=active or Active()), made)
 
     def alone(self, system: System, rows: Rows, stage: str, interrupts: Interrupts, media_folder: Path | None) -> Session:

@@ -12,6 +12,7 @@ from trainwright.config.errors import Interrupted
 from trainwright.data.rows import Rows
 from trainwright.engine.choosing import Kept, kept
 from trainwright.engine.evaluation import EvaluationInterrupted, metrics_of
+from trainwright.engine.evaluation_files import settle_files
 from trainwright.engine.session import Session
 from trainwright.engine.state import load_weights, weights_of
 from trainwright.optim.build import own_weight_decay
@@ -77,6 +78,7 @@ def finish(session: Session, test: Rows | None, path: Path) -> FitResult:
     except EvaluationInterrupted:
         name = session.interrupts.name
         raise Interrupted(f"{name}: trained and saved, not yet evaluated", fix=f"continue with: {session.continue_with}") from None
+    settle_files(session.parts.trackers)
     plan, decay = session.plan, own_weight_decay(session.config.optimizer)
     best_step, best_value = chosen.step, chosen.value
     epochs = session.plan.rows_until(session.batches_seen) / plan.rows

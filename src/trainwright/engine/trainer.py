@@ -21,6 +21,7 @@ from trainwright.engine.callbacks import Callback
 from trainwright.engine.config import TrainerConfig
 from trainwright.engine.device import find_device
 from trainwright.engine.evaluation import EvaluationInterrupted
+from trainwright.engine.evaluation_files import History
 from trainwright.engine.interrupt import Interrupts
 from trainwright.engine.joining import say_inexact_pieces
 from trainwright.engine.loop import train as run_loop
@@ -58,17 +59,19 @@ class Trainer:
         console: TextIO | bool = True,
         initial_checkpoint: bool = False,
         world: World | None = None,
+        history: History = "all",
     ) -> None:
         """`continue_with`: the command told to a person after an interruption. `console`: where progress goes, False for nowhere.
 
         `initial_checkpoint`: save before the first step too, for systems whose first weights do not follow from `seed`. `world`: the
-        processes that train together, this one alone unless given.
+        processes that train together, this one alone unless given. `history`: of which evaluations values per class and curves are
+        kept in files: `all`, `best` or `none`.
         """
         self.config, self.seed, self.device, self.world = config, seed, find_device(device), world or World()
         if isinstance(callbacks, Callback) or not isinstance(callbacks, Sequence):
             raise ConfigError("callbacks are given as a list", where="callbacks", fix="callbacks=[…]")
         self.callbacks, self.continue_with = list(callbacks), continue_with
-        self.console, self.initial_checkpoint = console, initial_checkpoint
+        self.console, self.initial_checkpoint, self.history = console, initial_checkpoint, history
         self.cautions: list[str] = []
         """What was found before the run and may be meant: said when it begins."""
         self.rehearses = False
@@ -93,6 +96,7 @@ class Trainer:
             continue_with=self.continue_with,
             world=self.world,
             own=self._own,
+            history=self.history,
         )
 
     def _system(self, given: Any) -> System:

@@ -36,6 +36,10 @@ class Formula:
         """The metric of a usable outcome."""
         raise NotImplementedError
 
+    def details(self, state: Any) -> dict[str, np.ndarray]:
+        """Values per class or column, and points of curves, by name: of counts, of a summary, or of an outcome that is in order."""
+        return {}
+
 
 class Additive(Formula):
     """A metric that is a function of sums over rows."""

@@ -60,6 +60,10 @@ class LabelCounts(Additive):
 class BalancedAccuracy(LabelCounts):
     """Mean recall of the classes that occur in the truth."""
 
+    def details(self, state: Any) -> dict[str, np.ndarray]:
+        """The recall of each class; NaN where it does not occur."""
+        return {"per_class": state[0] / state[2]}
+
     def from_counts(self, hits: np.ndarray, predicted: np.ndarray, actual: np.ndarray) -> np.ndarray:
         return mean_defined(hits / actual)
 
@@ -128,6 +132,12 @@ class Averaged(LabelCounts):
         # a row whose true and predicted sets are both empty is exactly right
         each = xp.where(truth.any(axis=1) | labels.any(axis=1), xp.nan_to_num(each), 1.0)
         return xp.stack([each, xp.ones_like(each), xp.zeros_like(each)], axis=1)
+
+    def details(self, state: Any) -> dict[str, np.ndarray]:
+        """The ratio of each class or label, from its counts; NaN where it is neither true nor predicted."""
+        hits, predicted, actual = state
+        values = np.nan_to_num(self.ratio(hits, predicted, actual))
+        return {"per_class": np.where(predicted + actual > 0, values, np.nan)}
 
     def value(self, sums: np.ndarray) -> np.ndarray:
         if str(self.options.average) == "samples":

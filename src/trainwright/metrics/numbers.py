@@ -63,6 +63,10 @@ class RMSE(Additive):
     def value(self, sums: np.ndarray) -> np.ndarray:
         return np.sqrt(sums[..., :-1] / sums[..., -1:]).mean(axis=-1)
 
+    def details(self, state: Any) -> dict[str, np.ndarray]:
+        """The value of each column."""
+        return {"per_column": np.sqrt(state[:-1] / state[-1])}
+
 
 class _Moments(Additive):
     """A metric of the first two moments of truth and prediction; elements for which it is undefined are left out of the mean."""
@@ -93,11 +97,17 @@ class _Moments(Additive):
         return joined.reshape(-1)
 
     def value_of(self, summary: np.ndarray) -> float:
+        return float(mean_defined(self._by_column(summary)))
+
+    def details(self, state: Any) -> dict[str, np.ndarray]:
+        """The value of each column."""
+        return {"per_column": self._by_column(state)}
+
+    def _by_column(self, summary: np.ndarray) -> np.ndarray:
         count, truth, scores, tt, pp, tp = summary.reshape(6, -1)
         offset = scores - truth
         with np.errstate(divide="ignore", invalid="ignore"):
-            moments = self.from_moments(truth * 0.0, offset, tt / count, pp / count + offset * offset, tp / count)
-        return float(mean_defined(moments))
+            return self.from_moments(truth * 0.0, offset, tt / count, pp / count + offset * offset, tp / count)
 
     def value(self, sums: np.ndarray) -> np.ndarray:
         *sums_of, count = np.split(sums, 6, axis=-1)

@@ -60,3 +60,21 @@ class ECE(Additive):
 
     def value(self, sums: np.ndarray) -> np.ndarray:
         return np.abs(sums[..., :-1]).sum(axis=-1) / sums[..., -1]
+
+    def summary(self, batch: Any) -> Array:
+        """The sums, and of every bin its rows and those that came true, for the curve of reliability; [3 bins + 1]."""
+        confidence, hit = confidence_and_hit(batch)
+        bins = self.options.bins
+        inside = batch.floats((confidence * bins).floor().clip(None, bins - 1)[:, None] == batch.numbers(bins))
+        if batch.keep is not None:
+            inside = inside.where(batch.keep[:, None], 0.0)
+        return batch.xp.concatenate([super().summary(batch), inside.sum(axis=0), (inside * hit[:, None]).sum(axis=0)])
+
+    def value_of(self, summary: np.ndarray) -> float:
+        return float(self.value(summary[: self.options.bins + 1]))
+
+    def details(self, state: Any) -> dict[str, np.ndarray]:
+        """Of every bin its rows, their mean probability and how often it came true."""
+        bins = self.options.bins
+        gaps, rows, hits = state[:bins], state[bins + 1 : 2 * bins + 1], state[2 * bins + 1 :]
+        return {"rows": rows, "probability": (gaps + hits) / rows, "frequency": hits / rows}

@@ -68,6 +68,21 @@ def weighted_average_precision(positive: np.ndarray, scores: np.ndarray, counts:
     return (hits * precision).sum(axis=1) / hits.sum(axis=1)
 
 
+POINTS = 201
+"""Points of a curve that are kept, at most."""
+MOST_POINTS = 4096
+"""Points of all curves of a target together."""
+
+
+def curve_points(positive: np.ndarray, scores: np.ndarray, points: int) -> dict[str, np.ndarray]:
+    """Thresholds, highest first and evenly spread over the rows, and how many rows are positive, and right, at or above each; [points]."""
+    ordered, right = np.sort(scores), np.sort(scores[positive])
+    places = np.linspace(len(ordered) - 1, 0, points).round().astype(np.int64)
+    thresholds = ordered[places]
+    above = len(ordered) - np.searchsorted(ordered, thresholds, "left")
+    return {"threshold": thresholds, "above": above, "hits": len(right) - np.searchsorted(right, thresholds, "left")}
+
+
 class _OneAgainstRest(Ordered):
     """A ranking metric of the positive class, or averaged over classes or labels; those that are undefined are left out."""
 
@@ -80,6 +95,23 @@ class _OneAgainstRest(Ordered):
     def measure(self, outcome: Any) -> float:
         values, positives = self.by_class(outcome)
         return float(mean_defined(values, positives if self.options.average == "weighted" else None))
+
+    def curve(self, positives: int, rows: int, points: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The two axes of the metric's curve, from the points of one class."""
+        raise NotImplementedError
+
+    def details(self, state: Any) -> dict[str, np.ndarray]:
+        """The value of each class, and its curve: thresholds and two axes, each [k, points]; none where there are very many classes."""
+        values, _ = self.by_class(state)
+        points = min(POINTS, len(state), MOST_POINTS // len(values))
+        found = {"per_class": values}
+        if points < 2:
+            return found
+        curves = []
+        for positive, scores in state.ranked_columns():
+            each = curve_points(positive, scores, points)
+            curves.append({"threshold": each["threshold"], **self.curve(int(positive.sum()), len(positive), each)})
+        return found | {name: np.stack([each[name] for each in curves]) for name in curves[0]}
 
     def by_class(self, outcome: Any) -> tuple[np.ndarray, np.ndarray]:
         """The value of each class or label, and how many rows are of it, each [k]; one column of scores is looked at at a time."""
@@ -98,6 +130,10 @@ class ROCAUC(_OneAgainstRest):
     def one(self, positive: np.ndarray, scores: np.ndarray) -> float:
         return roc_auc(positive, scores)
 
+    def curve(self, positives: int, rows: int, points: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        hits, misses = points["hits"], points["above"] - points["hits"]
+        return {"true_positive_rate": np.divide(hits, positives), "false_positive_rate": np.divide(misses, rows - positives)}
+
     def one_weighted(self, positive: np.ndarray, scores: np.ndarray, counts: np.ndarray) -> np.ndarray:
         return weighted_roc_auc(positive, scores, counts)
 
@@ -107,6 +143,9 @@ class AveragePrecision(_OneAgainstRest):
 
     def one(self, positive: np.ndarray, scores: np.ndarray) -> float:
         return average_precision(positive, scores)
+
+    def curve(self, positives: int, rows: int, points: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return {"precision": points["hits"] / points["above"], "recall": np.divide(points["hits"], positives)}
 
     def one_weighted(self, positive: np.ndarray, scores: np.ndarray, counts: np.ndarray) -> np.ndarray:
         return weighted_average_precision(positive, scores, counts)

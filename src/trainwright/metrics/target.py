@@ -16,8 +16,10 @@ from trainwright.metrics import PARTS, label
 from trainwright.metrics.base import Metric
 from trainwright.metrics.batch_outcome import BatchOutcome
 from trainwright.metrics.evaluate import instance
+from trainwright.metrics.labels import class_counts
 from trainwright.metrics.recent import RecentRows
 from trainwright.metrics.store import AllRows, RowStore
+from trainwright.metrics.table import SET
 
 Read = Callable[[Mapping[str, Tensor]], BatchOutcome | None]
 """Outputs of an evaluation step → what of them is measured; None where they say nothing of it."""
@@ -135,6 +137,25 @@ class TargetMetrics(Metric):
             for name, each in self.ordered.items()
         }
 
+    def details(self) -> dict[str, np.ndarray]:
+        """`confusion` (true × predicted), or `hits`, `predicted` and `actual` of many classes, and `<metric>.<name>` of the formulas."""
+        if not self.state or bool(self.state[FAULTS].any()):
+            return {}
+        found: dict[str, np.ndarray] = {}
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            if self.counted:
+                counts = self.state[COUNTS].cpu().numpy()
+                by_class = class_counts(counts, self.kind)
+                square = self.kind != SET and counts.shape[0] == counts.shape[1]
+                found |= {"confusion": counts} if square else dict(zip(("hits", "predicted", "actual"), counts, strict=True))
+                found |= named(self.counted, lambda name, each: each.details(by_class))
+            found |= named(self.summed, lambda name, each: each.details(self.state[f"sum/{name}"].cpu().double().numpy()))
+            known = {name: each for name, each in self.ordered.items() if name not in self.foreign}
+            if known and isinstance(self.store, AllRows):
+                outcome = self.store.outcome(self.kind, self.classes)
+                found |= named(known, lambda name, each: each.details(outcome))
+        return found | ({"classes": np.array(self.classes)} if self.classes and found else {})
+
     def tensors(self) -> dict[str, Tensor]:
         """The state, for a checkpoint."""
         found = self.state | {f"rows/{name}": each for name, each in self.store.tensors().items()}
@@ -167,3 +188,8 @@ def summed_up(metric: PartConfig) -> bool:
     """Whether a metric of the table is made of counts or sums, whatever the kind of target."""
     made = instance(metric, PARTS[metric.type].kinds[0])
     return hasattr(made, "summary") or hasattr(made, "from_confusion")
+
+
+def named(formulas: Mapping[str, Any], details: Callable[[str, Any], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """`<metric>.<name>` → the details of formulas."""
+    return {f"{name}.{part}": value for name, each in formulas.items() for part, value in details(name, each).items()}

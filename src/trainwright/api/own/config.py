@@ -13,7 +13,7 @@ from trainwright.config.own_parts import import_named
 from trainwright.config.places import Node
 from trainwright.config.reading import read_yaml
 from trainwright.config.trust import reading
-from trainwright.engine.config import TrainerConfig
+from trainwright.engine.config import EvaluationOptions, TrainerConfig
 from trainwright.runs.directory import RunDirectory
 
 SHORT: dict[str, dict[str, Any]] = {
@@ -49,6 +49,8 @@ class OwnConfig(ConfigModel):
     """The data: a registered kind, or a class or function at a path that gives the splits; a LightningModule may bring its own."""
     trainer: TrainerConfig = TrainerConfig()
     """How it is trained."""
+    evaluation: EvaluationOptions = EvaluationOptions()
+    """What is kept of evaluations."""
     run: RunConfig = RunConfig()
     """Which run this is and where it is kept."""
 

@@ -149,7 +149,8 @@ def say_inexact(rows: Rows) -> None:
 
 def trainer_for(config: OwnConfig, again: str) -> Trainer:
     """The trainer of the configuration."""
-    return Trainer(config.trainer, seed=config.run.seed, device=config.run.device, continue_with=again)
+    history = config.evaluation.history
+    return Trainer(config.trainer, seed=config.run.seed, device=config.run.device, continue_with=again, history=history)
 
 
 def check_own(config: OwnConfig, prepared: PreparedSystem, engine: Trainer) -> None:
