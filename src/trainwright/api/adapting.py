@@ -110,7 +110,7 @@ def _with_metrics(system: Any, metrics: Any, given: Mapping[str, Any]) -> None:
 
     Raises ConfigError for names that there are not, and for metrics that no split would show.
     """
-    vars(system).pop("asked_metrics", None)
+    system.asked_metrics = None
     if metrics is None:
         return
     if all(given.get(split) is None for split in ("validation", "test")):

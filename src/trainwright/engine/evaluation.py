@@ -19,7 +19,6 @@ from trainwright.engine.outputs import in_float32
 from trainwright.engine.randomness import device_generator
 from trainwright.engine.recovery import out_of_memory
 from trainwright.engine.system import Batch, Loss, StepContext, System, rows_in, to_device
-from trainwright.metrics.asked import Wishes
 from trainwright.metrics.base import Metric
 from trainwright.metrics.group import MetricGroup, as_metric, numbers
 from trainwright.metrics.means import MeansOfNumbers
@@ -68,7 +67,7 @@ def metric_of(system: System) -> Metric:
     function: Callable[..., Any] = system.metrics
     found = WholeOutputs(function) if must_be_given(function) else function()
     own = MeansOfNumbers() if found is None else as_metric(found)
-    asked: Wishes | None = vars(system).get("asked_metrics")  # beside its own
+    asked = system.asked_metrics  # beside its own
     return own if asked is None else MetricGroup([("", own), ("", asked.of_outputs())], later_wins=True)
 
 

@@ -17,6 +17,7 @@ from trainwright.engine.renamed import ON_CONTEXT, renamed
 if TYPE_CHECKING:
     from trainwright.engine.plan import Plan
     from trainwright.engine.session import Session
+    from trainwright.metrics.asked import Wishes
 
 Batch = Any
 """Rows of a step: tensors by block name, the first dimension of each the row; or, from a loader of a person's own, whatever it gives."""
@@ -79,6 +80,8 @@ class System(nn.Module):
     """The metric of validation that picks the best weights where `trainer.monitor` is `auto`."""
     mode: str = "auto"
     """Whether `monitor` is better when smaller (`min`) or larger (`max`), where its name does not tell."""
+    asked_metrics: Wishes | None = None
+    """Metrics that were asked for beside its own."""
     automatic_optimization: bool = True
     """False where `training_step` goes backwards and steps its optimizers by itself."""
     own_metrics: bool = False

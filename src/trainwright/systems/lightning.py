@@ -279,7 +279,7 @@ class LightningSystem(LightningHooks):
         if isinstance(loss, Tensor) and loss.numel() == 1:
             self._pending.append(("", loss.reshape(()), self.now.rows, "mean"))
         self._take_in()
-        return self._measured_of(returned) if "asked_metrics" in vars(self) else {}
+        return self._measured_of(returned) if self.asked_metrics is not None else {}
 
     def _measured_of(self, returned: Any) -> dict[str, Tensor]:
         """What the step returned with rows, where `metrics=` asks for something to be measured of it."""

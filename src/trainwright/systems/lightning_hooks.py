@@ -254,7 +254,7 @@ class LightningHooks(Wrapping):
 
     def on_sanity_check_end(self, session: Session) -> None:
         """The end of an evaluation; raises ConfigError when it did not measure what is monitored."""
-        asked = vars(self).get("asked_metrics")  # beside what the module logs
+        asked = self.asked_metrics  # beside what the module logs
         metrics = self.end_pass() | dict.fromkeys([] if asked is None else asked.names(), float("nan"))
         self._split_ends("validation")
         self.trainer.sanity_checking = False

@@ -105,7 +105,7 @@ class ReturningLossSystem(Wrapping):
         total = torch.where(items > 0, mean.float() * items, 0.0)
         found = {"total": (total / rows).expand(rows), "items": (items / rows).expand(rows)}
         logits, labels = logits_in(returned), inputs.get(LABELS)
-        if "asked_metrics" in vars(self) and logits is not None and isinstance(labels, Tensor):
+        if self.asked_metrics is not None and logits is not None and isinstance(labels, Tensor):
             found |= {"logits": logits, LABELS: labels}
         if classifies(logits, labels):
             found["right"] = logits.argmax(dim=1) == labels.reshape(-1)  # type: ignore[union-attr]
