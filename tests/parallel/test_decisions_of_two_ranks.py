@@ -174,6 +174,7 @@ def situations(world: World, folder: Path) -> dict[str, Any]:
         "memory in evaluation": run(world, place / "eval", OutOfMemoryInEvaluation() if world.rank == 1 else Watch(), **small),
         "signal in evaluation": run(world, place / "cut", KilledInEvaluation() if world.rank == 1 else Watch(), **small),
         "not finite": run(world, place / "nan", Broken() if world.rank == 1 else Watch()),
+        "tuned": run(world, place / "tuned", batch_size="auto", max_batch_size=16, max_epochs=1, tuning={"max_time": "0.3 s"}),
         "still": run(world, place / "still", **still),
         "still, killed": run(world, place / "still-killed", only(world, 1, at(7, killed)), **still),
         "still, continued": run(world, place / "still-killed", resume=True, **still),
@@ -269,6 +270,11 @@ def test_an_evaluation_is_of_one_mind_too(ranks: Ranks) -> None:
     assert first["best"] == second["best"]
     assert [row.get("validation/loss") for row in first["history"]] == [row.get("validation/loss") for row in second["history"]]
     assert [each["signal in evaluation"]["said"] for each in ranks] == ["SIGTERM: stopped and saved at step 5"] * 2
+
+
+def test_sizes_that_are_measured_are_the_same_for_both(ranks: Ranks) -> None:
+    first, second = (each["tuned"] for each in ranks)
+    assert first["sizes"] == second["sizes"] != []
 
 
 def test_a_loss_of_one_that_is_not_finite_rolls_both_back(ranks: Ranks) -> None:

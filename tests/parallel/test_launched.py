@@ -128,3 +128,14 @@ def test_the_command_line_refuses_before_torch_is_imported(tmp_path: Path) -> No
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "torchrun" in done.stderr
+
+
+def test_two_processes_of_torchrun_are_told_once(tmp_path: Path) -> None:
+    program = tmp_path / "train.py"
+    program.write_text("import sys; from trainwright.cli.main import main; sys.exit(main(['train', 'builtin:iris', 'run.dir=r']))")
+    words = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0", str(program)]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode != 0
+    assert done.stderr.count("works in one process") <= 1  # torchrun ends the others as soon as one has ended
+    assert "WORLD_SIZE=2" in done.stderr
+    assert [each.name for each in tmp_path.iterdir()] == ["train.py"]

@@ -25,7 +25,7 @@ from trainwright.engine.trainer import Trainer
 from trainwright.systems.lightning import LightningSystem, given_by_place, is_datamodule, is_lightning, loaders_of
 from trainwright.systems.lightning_methods import CALLED, NOTED, OWN, PLAYED, REFUSED
 from trainwright.systems.lightning_optimizers import made_of
-from trainwright.systems.lightning_trainer import NotThere
+from trainwright.systems.lightning_strategy import NotThere
 from trainwright.tracking.csv import read_rows
 
 

@@ -9,16 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import torch
-from torch import Tensor
 
-from trainwright.config.errors import ConfigError, TrainwrightError, did_you_mean
+from trainwright.config.errors import ConfigError
 from trainwright.data.rows import Rows
 from trainwright.engine.config import TrainerConfig
 from trainwright.engine.plan import Plan
 from trainwright.engine.session import Session
 from trainwright.optim.clipping import clip_gradients
 from trainwright.optim.parameter_options import Clipping
+from trainwright.parallel.world import World
 from trainwright.systems.lightning_log import Asked
+from trainwright.systems.lightning_strategy import InWorld, Strategy, say_missing
 
 if TYPE_CHECKING:
     from trainwright.systems.lightning import LightningSystem
@@ -27,17 +28,6 @@ log = logging.getLogger("trainwright.systems")
 
 STAGES = {"fit": "training", "validate": "validating", "test": "testing", "predict": "predicting"}
 """Stage of a run → what runs, as Lightning's attributes of a trainer name it."""
-
-
-class NotThere(TrainwrightError, AttributeError):
-    """Something of Lightning's that has no counterpart here; `hasattr` is false of it."""
-
-
-def _missing(thing: object, name: str, where: str, fix: str = "") -> NoReturn:
-    there = [each for each in dir(thing) if not each.startswith("_")]
-    raise NotThere(
-        f"there is no '{where}.{name}' here", why="the module runs in Trainwright's engine", fix=fix or did_you_mean(name, there, 60)
-    )
 
 
 class Stage:
@@ -62,53 +52,6 @@ class Stage:
         )
 
 
-class Strategy:
-    """One process on one device."""
-
-    world_size = 1
-    global_rank = local_rank = node_rank = 0
-    is_global_zero = True
-
-    def __init__(self, trainer: LightningTrainer) -> None:
-        self._trainer = trainer
-
-    def __getattr__(self, name: str) -> NoReturn:
-        _missing(self, name, "trainer.strategy")
-
-    @property
-    def root_device(self) -> torch.device:
-        """The device of the run."""
-        return self._trainer._system.device
-
-    @property
-    def _lightning_optimizers(self) -> list[Any]:
-        return self._trainer._system.steppers()
-
-    def backward(self, loss: Tensor, optimizer: Any = None, *arguments: Any, **named: Any) -> Tensor:
-        """The backward pass of a loss, with the hooks round it."""
-        self._trainer._system.backward_of(loss, *arguments, **named)
-        return loss
-
-    def all_gather(self, tensor: Tensor, group: Any = None, sync_grads: bool = False) -> Tensor:
-        """The tensor itself: there is one process."""
-        return tensor
-
-    def broadcast(self, thing: Any, src: int = 0) -> Any:
-        """The thing itself."""
-        return thing
-
-    def reduce(self, tensor: Any, *arguments: Any, **named: Any) -> Any:
-        """The tensor itself."""
-        return tensor
-
-    def reduce_boolean_decision(self, decision: bool, all: bool = True) -> bool:
-        """The decision itself."""
-        return decision
-
-    def barrier(self, name: str | None = None) -> None:
-        """Nothing to wait for."""
-
-
 class PrecisionPlugin:
     """Clipping as `self.clip_gradients` asks for it."""
 
@@ -129,7 +72,7 @@ class RunLogger:
 
     def __getattr__(self, name: str) -> NoReturn:
         fix = "log numbers with self.log or self.logger.log_metrics; trackers are chosen by trainer.trackers"
-        _missing(self, name, "self.logger", fix)
+        say_missing(self, name, "self.logger", fix)
 
     @property
     def name(self) -> str:
@@ -156,12 +99,10 @@ class RunLogger:
         log.info("hyperparameters: %s", dict(params) if isinstance(params, Mapping) else params)
 
 
-class LightningTrainer:
+class LightningTrainer(InWorld):
     """Stands where a LightningModule looks for its `Trainer`; what has no counterpart raises NotThere, which names what there is."""
 
-    world_size = num_devices = num_nodes = accumulate_grad_batches = 1
-    global_rank = local_rank = node_rank = 0
-    is_global_zero = True
+    num_devices = num_nodes = accumulate_grad_batches = 1
     barebones = fast_dev_run = interrupted = False
     progress_bar_callback = checkpoint_callback = early_stopping_callback = profiler = None
     callbacks: tuple[Any, ...] = ()
@@ -185,7 +126,7 @@ class LightningTrainer:
         self._in_the_bar: dict[str, Any] = {}
 
     def __getattr__(self, name: str) -> NoReturn:
-        _missing(self, name, "trainer")
+        say_missing(self, name, "trainer")
 
     @property
     def loggers(self) -> list[RunLogger]:
@@ -215,6 +156,11 @@ class LightningTrainer:
     @property
     def _session(self) -> Session | None:
         return self._system.session
+
+    @property
+    def world(self) -> World:
+        """The processes of the run."""
+        return World() if self._session is None else self._session.world
 
     @property
     def current_epoch(self) -> int:
