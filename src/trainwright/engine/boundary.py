@@ -9,7 +9,7 @@ from trainwright.config.errors import Interrupted, TrainwrightError
 from trainwright.engine.clock import Phase
 from trainwright.engine.evaluation import EvaluationInterrupted, metrics_of
 from trainwright.engine.interrupt import requeue
-from trainwright.engine.recovery import judge, weights_finite
+from trainwright.engine.recovery import check_now
 from trainwright.engine.session import Session
 
 log = logging.getLogger("trainwright.engine")
@@ -118,16 +118,6 @@ def leave(session: Session) -> NoReturn:
         raise TrainwrightError(f"{name}: stopped at step {step} without saving", why=why, fix=fix)
     requeued = parts.world.first(requeue) if parts.interrupts.requeues else ""
     raise Interrupted(f"{name}: stopped and saved at step {step}{requeued}", fix=f"continue with: {parts.continue_with}")
-
-
-def check_now(session: Session, weights: bool = True) -> None:
-    """Raise NotFinite or Rollback when the loss since the last row or a weight is not finite: such weights are never saved."""
-    losses = session.logs.running_loss
-    if session.position.step > session.position.last_row[0] and losses.steps:
-        judge(session, losses.means()["loss"])
-    judged = weights and session.parts.config.recovery.not_finite != "ignore"
-    if judged and session.parts.world.any(not bool(weights_finite(session))):
-        judge(session, float("nan"))
 
 
 def loss_row(session: Session, evaluating: bool = False) -> dict[str, float]:

@@ -27,6 +27,7 @@ from trainwright.engine.logs import Logs
 from trainwright.engine.manual import SchedulerSteps
 from trainwright.engine.modes import Active
 from trainwright.engine.monitor import Best, Monitor
+from trainwright.engine.nan_report import write_nan_report
 from trainwright.engine.own_optimizers import OwnOptimizers
 from trainwright.engine.parts import Parts
 from trainwright.engine.position import Position
@@ -146,6 +147,7 @@ class Opening:
             measures_norm=measures_norm,
             world=self.world,
             agreement=None if self.world.size == 1 else Agreement(self.world),
+            explain_not_finite=write_nan_report,
             continue_with=self.continue_with or f"trainwright resume {run}",
         )
 

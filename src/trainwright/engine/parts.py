@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -37,6 +38,9 @@ from trainwright.optim.learning_rates import LearningRates
 from trainwright.optim.swap import weights_inside
 from trainwright.parallel.world import World
 from trainwright.tracking.base import Tracker
+
+if TYPE_CHECKING:
+    from trainwright.engine.session import Session
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +93,8 @@ class Parts:
     """The processes that train together."""
     agreement: Agreement | None
     """How they come to act alike; None for one process."""
+    explain_not_finite: Callable[[Session, int], str]
+    """What is asked, with the number of a batch, for the cause of a loss that is not finite; it may make the steps up to there again."""
     continue_with: str
     """The command that continues this run, for a person to copy."""
     media_folder: Path | None = None

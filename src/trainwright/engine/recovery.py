@@ -141,6 +141,16 @@ def smaller(session: Session, rows: int, error: BaseException) -> None:
     )
 
 
+def check_now(session: Session, weights: bool = True) -> None:
+    """Raise NotFinite or Rollback when the loss since the last row or a weight is not finite: such weights are never saved."""
+    losses = session.logs.running_loss
+    if session.position.step > session.position.last_row[0] and losses.steps:
+        judge(session, losses.means()["loss"])
+    judged = weights and session.parts.config.recovery.not_finite != "ignore"
+    if judged and session.parts.world.any(not bool(weights_finite(session))):
+        judge(session, float("nan"))
+
+
 def judge(session: Session, mean: float) -> None:
     """Judge the mean training loss since the last row: raises NotFinite or Rollback, or stays silent. Called before anything is saved."""
     policy = session.config.recovery.not_finite
@@ -151,10 +161,8 @@ def judge(session: Session, mean: float) -> None:
     batch_number = next(used, 0) if found is None else found
     if policy == "rollback":
         roll_back(session, [batch_number], f"the loss is {mean}")
-    from trainwright.engine.nan_report import write_nan_report
-
     at, since, rate = session.step, session.last_row[0], session.optimizer.learning_rate
-    finding = write_nan_report(session, batch_number)
+    finding = session.parts.explain_not_finite(session, batch_number)
     raise NotFinite(
         f"the loss is {mean} at step {at}",
         why=f"it became so in steps {since + 1} to {at}, with learning rate {rate:.3g}; nothing was saved since{finding}",

@@ -20,6 +20,7 @@ from trainwright.config.errors import FOREIGN, Interrupted
 from trainwright.engine.clock import Phase
 from trainwright.engine.monitor import Best
 from trainwright.engine.plan import Plan
+from trainwright.engine.recovery import check_now
 from trainwright.engine.saving.contents import as_evaluated, only_the_step_changes, tensors_of
 from trainwright.engine.saving.held_weights import HeldWeights, Weights
 from trainwright.engine.saving.when import Due, Place, SaveIntervals, SavePolicy
@@ -287,8 +288,6 @@ class Saver:
 
     def rescue(self, session: Session, error: BaseException) -> None:
         """Save before an error ends the run, if the state is that of one step and the loss is finite; never raises."""
-        from trainwright.engine.boundary import check_now
-
         if session.parts.world.size > 1:
             return  # the others are not at this place, and would be waited for
         position, phase = session.position, session.clock.phase
