@@ -315,15 +315,15 @@ def test_a_failure_without_stated_shapes_is_named_when_asked_for() -> None:
     rows = torch.zeros(3, 4)
     with pytest.raises(RuntimeError, match="mat1 and mat2"):
         model(rows)
-    found = model.named_failure((rows,), {})
+    found = model.find_failure((rows,), {})
     assert str(found) == (
         "model.nodes[2] (out): Linear cannot take 'relu' of shape (3, 16)\n"
         "  why: in_features is 15, but the last dimension is 16\n"
         "  fix: set in_features to 16, or use a lazy layer"
     )
     assert model.training and all(each.grad is None for each in model.parameters())
-    assert str(model.named_failure((), {"x": rows})) == str(found)
-    told = str(model.named_failure((rows, rows), {}))
+    assert str(model.find_failure((), {"x": rows})) == str(found)
+    told = str(model.find_failure((rows, rows), {}))
     assert "the inputs are x; given: 2 by position" in told
     good = graph([{"Linear": [4, 16]}])
-    assert good.named_failure((rows,), {}) is None
+    assert good.find_failure((rows,), {}) is None

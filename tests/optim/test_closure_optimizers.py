@@ -14,7 +14,7 @@ from trainwright.config.choice import choose
 from trainwright.config.errors import ConfigError, RunError, TrainwrightError
 from trainwright.optim.build import build_optimizer
 from trainwright.optim.clipping import clip_norm, gradients
-from trainwright.optim.norm_statistics import held_norm_statistics
+from trainwright.optim.norm_statistics import hold_norm_statistics
 from trainwright.optim.parameter_groups import ParameterGroup, one_group
 
 LBFGS = {"type": "lbfgs", "max_iter": 6, "history_size": 4}
@@ -257,7 +257,7 @@ def test_running_statistics_are_held_while_the_outputs_stay_those_of_training(mo
     net[2].eval()
     usual = net(x)
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
-    with held_norm_statistics(net):
+    with hold_norm_statistics(net):
         held = net(x)
     assert torch.equal(usual, held)
     assert all(torch.equal(before[name], tensor) for name, tensor in net.state_dict().items())

@@ -24,7 +24,7 @@ from trainwright.engine.step_result import as_loss
 from trainwright.engine.system import Batch, Loss, NoStep, StepContext, rows_in
 from trainwright.optim.base import RedoingOptimizer
 from trainwright.optim.clipping import clip_gradients
-from trainwright.optim.norm_statistics import held_norm_statistics
+from trainwright.optim.norm_statistics import hold_norm_statistics
 
 log = logging.getLogger("trainwright.engine")
 
@@ -208,5 +208,5 @@ def again(session: Session, batch: Batch, rows: int, context: StepContext) -> Te
     parts = session.parts
     parts.optimizer.zero_grad()
     parts.seeds.step(session.position.batches_seen)
-    with held_norm_statistics(parts.system):
+    with hold_norm_statistics(parts.system):
         return mean_of(gradient(session, batch, rows, context))

@@ -26,14 +26,14 @@ class OwnOptimizers:
     def of(self, system: System, config: TrainerConfig, rows: int, ready: bool) -> Optimizers | None:
         """Those of a system for so many rows (batches, where they come ready); None where it makes none."""
         if self._made is None or self._made[0] is not system:
-            from trainwright.optim.configured import read_configured, tried_making
+            from trainwright.optim.configured import read_configured, try_making
 
             try:
                 plan = make_plan(config, rows, ready=ready)
             except RequestError:
                 return None  # said with everything else that does not fit
             system.plan_known(plan)
-            made = tried_making(system.configure_optimizers)
+            made = try_making(system.configure_optimizers)
             if made is None:
                 return None
             self._made = (system, read_configured(made, system))

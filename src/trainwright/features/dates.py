@@ -87,10 +87,10 @@ def _timestamp(text: str | None, kind: pa.DataType) -> pa.Scalar | None:
 def read_format(texts: pa.Array, pattern: str, timezone: str | None) -> pa.Array:
     """Text read by a strptime pattern, null where it does not fit or names a day that no calendar has."""
     times = to_local(pc.strptime(texts, format=pattern, unit="us", error_is_null=True), timezone)
-    return pc.if_else(pc.or_(pc.less(times, pa.scalar(EARLIEST)), _rolled_over(texts, times, pattern)), pa.scalar(None, MICRO), times)
+    return pc.if_else(pc.or_(pc.less(times, pa.scalar(EARLIEST)), _find_rolled_over(texts, times, pattern)), pa.scalar(None, MICRO), times)
 
 
-def _rolled_over(texts: pa.Array, times: pa.Array, pattern: str) -> pa.Array:
+def _find_rolled_over(texts: pa.Array, times: pa.Array, pattern: str) -> pa.Array:
     """Which days are beyond the end of their month, such as 31 February, which strptime takes for the 2nd or 3rd of March."""
     suspect = pc.and_(pc.less_equal(pc.day(times), 3), pc.match_substring_regex(texts, "29|30|31"))
     if not pc.any(suspect).as_py():

@@ -154,7 +154,7 @@ class TableEncoder:
         """Fits every column in one pass, and makes the groups and the spec."""
         fitted = self.fitting_units()
         with Workers() as workers:
-            for table, rows in self.kept_batches(source, train, list(self.features)):
+            for table, rows in self.keep_batches(source, train, list(self.features)):
                 self.training_rows += len(rows)
                 if self.reading is not None:
                     self.reading.observe(table)
@@ -217,7 +217,7 @@ class TableEncoder:
         kept: list[np.ndarray] = []
         try:
             with Workers() as workers:
-                for table, numbers in self.kept_batches(source, rows, [*self.inputs, *wanted], dropped):
+                for table, numbers in self.keep_batches(source, rows, [*self.inputs, *wanted], dropped):
                     piece = blocks.piece(len(numbers))
                     workers.each(lambda job, t=table, n=numbers, p=piece: job(t, n, p), self.jobs(wanted, counts), len(numbers))  # type: ignore[misc]
                     blocks.commit(piece, len(numbers))
@@ -271,7 +271,7 @@ class TableEncoder:
         inputs = [write_input(group, position, name) for group in self.groups for position, name in enumerate(group.columns)]
         return inputs + [write_target(name) for name in targets]
 
-    def kept_batches(
+    def keep_batches(
         self, source: Source, rows: np.ndarray | None, columns: list[str], dropped: dict[str, list[np.ndarray]] | None = None
     ) -> Iterator[tuple[pa.Table, np.ndarray]]:
         """Batches of the chosen rows less those that a policy drops, with their row numbers; notes what was dropped and why."""

@@ -58,7 +58,7 @@ class TargetConfig(FeatureConfig):
         return value
 
 
-def checked_weights(given: Any) -> Any:
+def parse_weights(given: Any) -> Any:
     """Class weights as they were given; raises ConfigError for any that is no number of 0 or more, and when all are 0."""
     if given in ("none", "auto", "balanced"):
         return "auto" if given == "balanced" else given
@@ -70,7 +70,7 @@ def checked_weights(given: Any) -> Any:
 
 
 Weight = Annotated[float, Field(ge=0)]
-ClassWeights = Annotated[Literal["none", "auto"] | dict[str, Weight] | list[Weight], BeforeValidator(refusal(checked_weights))]
+ClassWeights = Annotated[Literal["none", "auto"] | dict[str, Weight] | list[Weight], BeforeValidator(refusal(parse_weights))]
 
 
 class ClassConfig(TargetConfig):

@@ -192,7 +192,7 @@ def _by_value(values: pa.Array, kind: str, given: str, feature: Feature, decimal
     """The column as text, each value in the one spelling that it has in training."""
     codes, words = code_words(values, feature.name)
     if kind == "text":
-        spelled = _spelled(words, feature) if given in ("integer", "float", "boolean") else words
+        spelled = _spell(words, feature) if given in ("integer", "float", "boolean") else words
     else:
         spelled = [None if word is None else canonical(word, kind, decimal) for word in words]
     return pa.array(spelled, pa.string()).take(pa.array(codes, mask=codes < 0))
@@ -223,7 +223,7 @@ def _time_text(text: str, kind: str) -> str | None:
         return None
 
 
-def _spelled(words: list[str | None], feature: Feature) -> list[str | None]:
+def _spell(words: list[str | None], feature: Feature) -> list[str | None]:
     """Numbers and truth values given for a text column, in the one spelling of training that has this value.
 
     A table read elsewhere turns `00501` into 501; where two spellings have the value (1.1 and 1.10), which was meant cannot be known.

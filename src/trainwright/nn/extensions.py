@@ -56,7 +56,7 @@ def build_extensions(options: Sequence[ExtensionOptions], cache: Path | None = N
     for number, each in enumerate(options):
         if each.name in names[:number]:
             raise ConfigError(f"two extensions are called '{each.name}'", where=f"{where}.{number}.name", fix="give one another name")
-    return [_built(each, (cache or cache_folder()).absolute(), f"{where}.{number}") for number, each in enumerate(options)]
+    return [_build(each, (cache or cache_folder()).absolute(), f"{where}.{number}") for number, each in enumerate(options)]
 
 
 def cache_folder() -> Path:
@@ -67,9 +67,9 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "trainwright" / "extensions"
 
 
-def _built(options: ExtensionOptions, cache: Path, where: str) -> Extension:
-    sources = [_found(each, f"{where}.sources", Path.is_file) for each in options.sources]
-    includes = [_found(each, f"{where}.include_paths", Path.is_dir) for each in options.include_paths]
+def _build(options: ExtensionOptions, cache: Path, where: str) -> Extension:
+    sources = [_find(each, f"{where}.sources", Path.is_file) for each in options.sources]
+    includes = [_find(each, f"{where}.include_paths", Path.is_dir) for each in options.include_paths]
     folder = cache / f"{options.name}-{_content(options, sources, includes)}"
     ask(f"extension {folder}", f"compile {', '.join(map(str, sources))} and load it as {options.name}")
     _check_name(options.name, where)
@@ -90,7 +90,7 @@ def _built(options: ExtensionOptions, cache: Path, where: str) -> Extension:
     return Extension(options.name, folder, compiled)
 
 
-def _found(name: str, where: str, is_there: Any) -> Path:
+def _find(name: str, where: str, is_there: Any) -> Path:
     tried = [place / name for place in (Path.cwd(), *folders.get())]
     for each in tried:
         if is_there(each):

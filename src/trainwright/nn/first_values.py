@@ -32,11 +32,11 @@ def refuse_unfilled(model: nn.Module) -> None:
     )
     if meta:
         raise ConfigError(
-            f"nothing fills these weights: {_shown(meta)}", where="model", why="they are on the meta device, without memory", fix=fix
+            f"nothing fills these weights: {_format(meta)}", where="model", why="they are on the meta device, without memory", fix=fix
         )
     if undrawn:
         why = "their first values were not drawn (init: skip), so they are whatever was in memory"
-        raise ConfigError(f"nothing fills these weights: {_shown(undrawn)}", where="model", why=why, fix=fix)
+        raise ConfigError(f"nothing fills these weights: {_format(undrawn)}", where="model", why=why, fix=fix)
     _refuse_numbers(model)
 
 
@@ -53,7 +53,7 @@ def _refuse_numbers(model: nn.Module) -> None:
     for what, names in wrong.items():
         why = "memory that was never written looks so (skip_init, to_empty), and so do weights of a run that failed"
         fix = "initialise them (reset_parameters, init rules), or load other weights"
-        raise ConfigError(f"these weights are {what} before the first step: {_shown(names)}", where="model", why=why, fix=fix)
+        raise ConfigError(f"these weights are {what} before the first step: {_format(names)}", where="model", why=why, fix=fix)
 
 
 @torch.no_grad()
@@ -69,9 +69,9 @@ def refuse_unseen(model: nn.Module) -> None:
     if lazy:
         why = "a lazy layer takes its size from the first batch, and none came there"
         fix = "call the layer in every forward pass, take it out, or give its size"
-        raise ConfigError(f"these weights have no size yet: {_shown(lazy)}", where="model", why=why, fix=fix)
+        raise ConfigError(f"these weights have no size yet: {_format(lazy)}", where="model", why=why, fix=fix)
 
 
-def _shown(names: list[str]) -> str:
+def _format(names: list[str]) -> str:
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return ", ".join(names[:SHOWN]) + more

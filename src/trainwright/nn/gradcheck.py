@@ -122,11 +122,11 @@ def _complaint(check: Callable[[], bool]) -> str:
         try:
             check()
         except FOREIGN as error:  # whatever backward raises is the verdict
-            return _shortened(error)
+            return _shorten(error)
     return ""
 
 
-def _shortened(error: BaseException) -> str:
+def _shorten(error: BaseException) -> str:
     """The words without the Jacobians that torch prints."""
     text = str(error).partition("numerical:")[0].strip().rstrip(",")
     lines = [line.strip() for line in text.splitlines() if line.strip()] or [type(error).__name__]
@@ -177,16 +177,16 @@ def _numerical(function: Callable[..., Any], given: list[Tensor], value: Tensor,
     for place in range(flat.numel()):
         kept = flat[place].clone()
         flat[place] = kept + eps
-        above = [_summed(each).clone() for each in _outputs(function, given)]
+        above = [_sum_up(each).clone() for each in _outputs(function, given)]
         flat[place] = kept - eps
-        below = [_summed(each).clone() for each in _outputs(function, given)]
+        below = [_sum_up(each).clone() for each in _outputs(function, given)]
         flat[place] = kept
         for column, high, low in zip(columns, above, below, strict=True):
             column.append((high - low) / (2 * eps))
     return [torch.stack(column, dim=1) if column else torch.zeros(0, 0) for column in columns]
 
 
-def _summed(output: Tensor) -> Tensor:
+def _sum_up(output: Tensor) -> Tensor:
     return torch.view_as_real(output).sum(-1).reshape(-1) if output.is_complex() else output.detach().reshape(-1)
 
 
@@ -205,13 +205,13 @@ def callable_of(made_from: Any, arguments: Mapping[str, Any], dtype: torch.dtype
     (called with `arguments` by keyword). Raises ConfigError for arguments that do not fit.
     """
     if isinstance(made_from, type) and issubclass(made_from, torch.autograd.Function):
-        return _applied(made_from, arguments), {}
+        return _apply(made_from, arguments), {}
     module = made_from
     if isinstance(made_from, type):
         _bind(made_from, arguments)
         module = made_from(**arguments)
     if isinstance(module, nn.Module):
-        return _called_with(module.to(dtype))
+        return _call_with(module.to(dtype))
     _known(module, arguments)
     return partial(module, **arguments), {}
 
@@ -234,7 +234,7 @@ def _known(function: Callable[..., Any], arguments: Mapping[str, Any]) -> None:
             raise ConfigError(f"it takes no argument '{name}'", fix=did_you_mean(name, parameters))
 
 
-def _called_with(module: nn.Module) -> tuple[Callable[..., Any], dict[str, Tensor]]:
+def _call_with(module: nn.Module) -> tuple[Callable[..., Any], dict[str, Tensor]]:
     parameters = {name: value for name, value in module.named_parameters() if value.requires_grad and value.dtype in TOLERANCES}
     names = list(parameters)
 
@@ -245,7 +245,7 @@ def _called_with(module: nn.Module) -> tuple[Callable[..., Any], dict[str, Tenso
     return call, {name: value.detach().clone().requires_grad_() for name, value in parameters.items()}
 
 
-def _applied(made_from: type[torch.autograd.Function], arguments: Mapping[str, Any]) -> Callable[..., Any]:
+def _apply(made_from: type[torch.autograd.Function], arguments: Mapping[str, Any]) -> Callable[..., Any]:
     """`apply` with named arguments put where forward has them: it takes none by keyword."""
     names = list(inspect.signature(made_from.forward).parameters)
     if made_from.setup_context is torch.autograd.Function.setup_context:

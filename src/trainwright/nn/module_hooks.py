@@ -79,10 +79,10 @@ def _put_on(
 ) -> None:
     act = _action(number, options, hooked, record, folder, where)
     for name, module in modules_called(model, as_list(options.modules), f"{where}.modules").items():
-        hooked.handles.append(_registered(module, options.on, _guarded(name or type(model).__name__, options, act, where)))
+        hooked.handles.append(_register(module, options.on, _guard(name or type(model).__name__, options, act, where)))
 
 
-def _registered(module: nn.Module, on: str, hook: Callable[..., Any]) -> RemovableHandle:
+def _register(module: nn.Module, on: str, hook: Callable[..., Any]) -> RemovableHandle:
     if on == "forward":
         return module.register_forward_hook(hook)
     if on == "forward_pre":
@@ -96,7 +96,7 @@ Action = Callable[[str, nn.Module, tuple[Any, ...]], Any]
 """act(name of the module, module, the arguments that torch gives) → what goes on in place, or None."""
 
 
-def _guarded(name: str, options: ModuleHookOptions, act: Action, where: str) -> Callable[..., Any]:
+def _guard(name: str, options: ModuleHookOptions, act: Action, where: str) -> Callable[..., Any]:
     """torch's hook: works in the mode that was asked for, and says whose hook fails."""
 
     def hook(module: nn.Module, *values: Any) -> Any:
@@ -142,7 +142,7 @@ def _recording(number: int, options: ModuleHookOptions, hooked: Hooked, record: 
     def act(name: str, module: nn.Module, values: tuple[Any, ...]) -> None:
         value = _passing(options.on, values)
         if options.keep:
-            hooked.kept[f"{options.on}/{name}"] = _detached(value)
+            hooked.kept[f"{options.on}/{name}"] = _detach(value)
         if hooked.due(number, name, options.every) is None:
             return
         for place, tensor in floating(value):
@@ -224,11 +224,11 @@ def measure_tensor(tensor: Tensor, statistic: str) -> Tensor:
     return found
 
 
-def _detached(value: Any) -> Any:
+def _detach(value: Any) -> Any:
     if isinstance(value, Tensor):
         return value.detach()
     if isinstance(value, dict):
-        return {key: _detached(each) for key, each in value.items()}
+        return {key: _detach(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        return tuple(_detached(each) for each in value)
+        return tuple(_detach(each) for each in value)
     return value

@@ -87,13 +87,13 @@ def modules_called(model: nn.Module, patterns: Sequence[str], where: str) -> dic
     if not patterns:
         return modules
     for pattern in patterns:
-        if not any(_called(path, module, pattern) for path, module in modules.items()):
+        if not any(_is_called(path, module, pattern) for path, module in modules.items()):
             classes = {type(module).__name__ for module in modules.values()}
             raise _nothing("no module is called, or is a", pattern, [*filter(None, modules), *sorted(classes)], where)
-    return {path: module for path, module in modules.items() if any(_called(path, module, pattern) for pattern in patterns)}
+    return {path: module for path, module in modules.items() if any(_is_called(path, module, pattern) for pattern in patterns)}
 
 
-def _called(path: str, module: nn.Module, pattern: str) -> bool:
+def _is_called(path: str, module: nn.Module, pattern: str) -> bool:
     if pattern == ROOT:
         return not path
     matches = matcher(pattern)

@@ -38,7 +38,7 @@ def parametrise(model: nn.Module, options: Sequence[ParametrizationOptions], whe
     for number, each in enumerate(options):
         here = f"{where}.{number}"
         put_on = _putter(each, here)
-        for weight in _chosen(model, each, here):
+        for weight in _choose(model, each, here):
             if len(weight.aliases) > 1 and not _only_shared_modules(model, weight):
                 why = f"it is the same tensor as '{weight.aliases[1]}', and a parametrization would part them"
                 raise ConfigError(f"'{weight.path}' is tied", where=here, why=why, fix="leave it out, or untie them")
@@ -70,7 +70,7 @@ def bake(model: nn.Module) -> list[str]:
     return done
 
 
-def _chosen(model: nn.Module, options: ParametrizationOptions, where: str) -> list[Weight]:
+def _choose(model: nn.Module, options: ParametrizationOptions, where: str) -> list[Weight]:
     weights = weights_of(model)
     every = [alias for weight in weights for alias in weight.aliases]
     for pattern in as_list(options.names):

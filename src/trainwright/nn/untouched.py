@@ -67,7 +67,7 @@ class Held:
             return
         self._seen.add(id(module))
         for name, tensor in (*module._parameters.items(), *module._buffers.items()):
-            self._value(_joined(path, name), tensor, 0)
+            self._value(_join(path, name), tensor, 0)
         if isinstance(module, LazyModuleMixin) and any(is_lazy(each) for each in module._parameters.values() if each is not None):
             return
         held = vars(module)
@@ -79,7 +79,7 @@ class Held:
         self.objects.append((path, module, dict(held)))
         for name, each in held.items():
             if name not in structural:
-                self._value(_joined(path, name), each, 0)
+                self._value(_join(path, name), each, 0)
 
     def _value(self, path: str, value: Any, depth: int) -> None:
         if isinstance(value, Iterator) and not hasattr(value, "read"):
@@ -89,7 +89,7 @@ class Held:
             return
         if isinstance(value, nn.Module):  # in a list, or behind an object: no part of the tree
             for inner, module in value.named_modules():
-                self._module(_joined(path, inner), module)
+                self._module(_join(path, inner), module)
             return
         self._seen.add(id(value))
         if isinstance(value, Tensor):
@@ -105,7 +105,7 @@ class Held:
         elif hasattr(value, "__dict__") and type(value).__module__.split(".")[0] not in LIBRARIES:
             self.objects.append((path, value, dict(vars(value))))
             for name, each in vars(value).items():
-                self._value(_joined(path, name), each, depth + 1)
+                self._value(_join(path, name), each, depth + 1)
 
     def _tensor(self, path: str, value: Tensor) -> None:
         if not self.values or is_lazy(value) or value.is_meta or value.grad_fn is not None or value.layout != torch.strided:
@@ -120,7 +120,7 @@ class Held:
             return
         inside = value.items() if isinstance(value, dict) else enumerate(value)
         for key, each in inside:
-            self._value(_joined(path, str(key)), each, depth + 1)
+            self._value(_join(path, str(key)), each, depth + 1)
 
     @torch.no_grad()
     def put_back(self) -> None:
@@ -150,7 +150,7 @@ class Held:
             if _is_library(owner) or list(before) == ["training"]:
                 continue
             found |= {
-                _joined(path, name): None
+                _join(path, name): None
                 for name, each in vars(owner).items()
                 if name != "training" and _differs(before.get(name, each), each)
             }
@@ -195,7 +195,7 @@ def same(tensor: Tensor, before: Tensor) -> bool:
     )
 
 
-def _joined(path: str, name: str) -> str:
+def _join(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
 
 

@@ -26,7 +26,7 @@ class VariableLength(nn.Module):
                 raise ConfigError("a module that is made takes no arguments", why=f"given: {', '.join(arguments)}")
             self.rnn: nn.Module = rnn
         else:
-            self.rnn = _made(rnn, {"batch_first": True, **arguments})
+            self.rnn = _make(rnn, {"batch_first": True, **arguments})
         self.batch_first = bool(getattr(self.rnn, "batch_first", True))
 
     def forward(self, padded: Tensor, lengths: Tensor, state: Any = None) -> tuple[Tensor, Any]:
@@ -40,7 +40,7 @@ class VariableLength(nn.Module):
         return unpack(outputs, self.batch_first, width)[0], state
 
 
-def _made(name: str, arguments: dict[str, Any]) -> nn.Module:
+def _make(name: str, arguments: dict[str, Any]) -> nn.Module:
     if name not in RECURRENT:
         raise ConfigError(f"'{name}' is no recurrent network", fix=did_you_mean(name, RECURRENT))
     if isinstance(arguments.get("dtype"), str):
@@ -56,7 +56,7 @@ def pack(padded: Tensor, lengths: Tensor, batch_first: bool = True) -> PackedSeq
 
     Raises DataError for lengths that are no whole numbers from 1 to t.
     """
-    lengths = checked_lengths(padded, lengths, batch_first, least=1)
+    lengths = check_lengths(padded, lengths, batch_first, least=1)
     return pack_padded_sequence(padded, lengths, batch_first, enforce_sorted=False)
 
 
@@ -70,7 +70,7 @@ def unpad(outputs: Tensor, lengths: Tensor, batch_first: bool = True) -> list[Te
 
     Raises DataError for lengths that are no whole numbers from 0 to t.
     """
-    lengths = checked_lengths(outputs, lengths, batch_first, least=0)
+    lengths = check_lengths(outputs, lengths, batch_first, least=0)
     rows = outputs if batch_first else outputs.transpose(0, 1)
     return [row[:length] for row, length in zip(rows, lengths.tolist(), strict=True)]
 
@@ -90,7 +90,7 @@ def length_mask(lengths: Tensor, width: int | None = None) -> Tensor:
     return torch.arange(width, device=lengths.device) < lengths.unsqueeze(1)
 
 
-def checked_lengths(padded: Tensor, lengths: Tensor, batch_first: bool, least: int) -> Tensor:
+def check_lengths(padded: Tensor, lengths: Tensor, batch_first: bool, least: int) -> Tensor:
     """The lengths on the CPU as int64. Raises DataError, naming the rows, unless there is one from `least` to t for every sequence."""
     if padded.dim() < 2:
         raise DataError(f"a padded batch has two dimensions or more, not the shape {tuple(padded.shape)}")

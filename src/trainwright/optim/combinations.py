@@ -114,16 +114,16 @@ def cannot_combine(options: PartConfig, setting: Setting) -> list[ConfigError]:
     """An error for every impossible combination of the optimizer, or one inside it, with the setting; all at once."""
     return [
         ConfigError(conflict.what.format(each.type), where=conflict.where, why=conflict.why, fix=conflict.fix)
-        for each, conflict in _found(options, setting, IMPOSSIBLE)
+        for each, conflict in _find(options, setting, IMPOSSIBLE)
     ]
 
 
 def cautions(options: PartConfig, setting: Setting) -> list[str]:
     """One sentence for every combination that works and may not do what is hoped for."""
-    return [f"{conflict.what.format(each.type)}: {conflict.why}" for each, conflict in _found(options, setting, DOUBTFUL)]
+    return [f"{conflict.what.format(each.type)}: {conflict.why}" for each, conflict in _find(options, setting, DOUBTFUL)]
 
 
-def _found(options: PartConfig, setting: Setting, conflicts: tuple[Conflict, ...]) -> list[tuple[PartConfig, Conflict]]:
+def _find(options: PartConfig, setting: Setting, conflicts: tuple[Conflict, ...]) -> list[tuple[PartConfig, Conflict]]:
     return [
         (each, conflict)
         for each in chain(options)

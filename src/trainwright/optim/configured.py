@@ -146,7 +146,7 @@ def _refuse_shared(members: Mapping[str, Optimizer]) -> None:
                 owner[id(parameter)] = name
 
 
-def tried_making(make: Callable[[], Any]) -> Any:
+def try_making(make: Callable[[], Any]) -> Any:
     """What `configure_optimizers` returns; raises ConfigError with what it raises."""
     try:
         return make()

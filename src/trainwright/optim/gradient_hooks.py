@@ -53,7 +53,7 @@ class GradientHooks:
         self._hooks: list[Hook] = []
         for place, each in enumerate(options):
             here = f"{where}.{place}"
-            self._hooks.append(Hook(each.label, each, self._named(as_list(each.match), here), _function(each.function, here)))
+            self._hooks.append(Hook(each.label, each, self._find_parameters(as_list(each.match), here), _function(each.function, here)))
 
     def __bool__(self) -> bool:
         """Whether there is any hook."""
@@ -62,7 +62,7 @@ class GradientHooks:
     def add(self, match: str | list[str], function: Function) -> Handle:
         """Call `function(name, gradient)` at every step for the parameters that `match` names; `remove()` of what is returned ends it."""
         patterns = as_list(match)
-        hook = Hook(" ".join(patterns), None, self._named(patterns, "GradientHooks.add"), function)
+        hook = Hook(" ".join(patterns), None, self._find_parameters(patterns, "GradientHooks.add"), function)
         self._hooks.append(hook)
         return Handle(self._hooks, hook)
 
@@ -92,7 +92,7 @@ class GradientHooks:
         for hook in self._hooks:
             hook.norm = logged.get(f"gradient_norm/{hook.label}")
 
-    def _named(self, patterns: list[str], where: str) -> list[tuple[str, nn.Parameter]]:
+    def _find_parameters(self, patterns: list[str], where: str) -> list[tuple[str, nn.Parameter]]:
         found = self._names.parameters(patterns, (), where)
         return [(name, param) for name, param in self._names.params.items() if name in found]
 

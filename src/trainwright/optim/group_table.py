@@ -25,8 +25,8 @@ def describe_groups(groups: Sequence[ParameterGroup], system: nn.Module, learnin
             "learning_rate": learning_rate * group.scale,
             "weight_decay": weight_decay if group.weight_decay is None else group.weight_decay,
             "schedule": None if group.schedule is None else group.schedule.type,
-            "frozen_until": _written(group.frozen_until),
-            "frozen_from": _written(group.frozen_from),
+            "frozen_until": _write(group.frozen_until),
+            "frozen_from": _write(group.frozen_from),
             "parameters": group.names,
         }
         for group in groups
@@ -77,5 +77,5 @@ def where_they_are(names: Sequence[str], most: int = 3) -> str:
     return ", ".join(names[:most]) + (f", … ({len(names) - most} more)" if len(names) > most else "")
 
 
-def _written(duration: Duration | None) -> str | None:
+def _write(duration: Duration | None) -> str | None:
     return None if duration is None else str(duration)

@@ -48,7 +48,7 @@ class LBFGS(TorchOptimizer):
             return found
 
         self.settle()
-        weights, state = [param.detach().clone() for param in self.parameters()], self._kept()
+        weights, state = [param.detach().clone() for param in self.parameters()], self._keep()
         try:
             self.optimizer.step(evaluate)  # type: ignore[arg-type]
         except BaseException:  # also out of memory and a second signal: the step that is tried again begins where this one did
@@ -57,7 +57,7 @@ class LBFGS(TorchOptimizer):
             self.optimizer.state[self._first] = state
             raise
 
-    def _kept(self) -> dict[str, Any]:
+    def _keep(self) -> dict[str, Any]:
         """The state, safe from the next step, which appends to the lists and overwrites the last gradient."""
         return {
             key: list(value) if key in LISTS else value.clone() if key == "prev_flat_grad" else value

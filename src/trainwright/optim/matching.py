@@ -30,13 +30,13 @@ class SystemNames:
         found = {
             name
             for name, aliases in self._aliases.items()
-            if any(self._named(alias, patterns) and self._typed(alias, types) for alias in aliases)
+            if any(self._match_name(alias, patterns) and self._match_type(alias, types) for alias in aliases)
         }
         for pattern in patterns:
             if not any(fits(alias, pattern) for aliases in self._aliases.values() for alias in aliases):
                 raise self._nothing(pattern, "no parameter or module with parameters is called '{}'", [*self.modules, *self.params], where)
         for kind in types:
-            if not any(self._typed(alias, [kind]) for aliases in self._aliases.values() for alias in aliases):
+            if not any(self._match_type(alias, [kind]) for aliases in self._aliases.values() for alias in aliases):
                 classes = sorted({type(module).__name__ for module in self.modules.values() if next(module.parameters(), None) is not None})
                 raise self._nothing(kind, "no module with parameters is a {}", classes, where)
         if not found:
@@ -45,12 +45,12 @@ class SystemNames:
 
     def modules_named(self, patterns: Sequence[str], types: Sequence[str] = ()) -> set[str]:
         """Paths of the modules that the patterns and types name, themselves or by a module they are in; may be none."""
-        return {path for path in self.modules if self._named(path, patterns) and self._typed(path, types, of_module=True)}
+        return {path for path in self.modules if self._match_name(path, patterns) and self._match_type(path, types, of_module=True)}
 
-    def _named(self, path: str, patterns: Sequence[str]) -> bool:
+    def _match_name(self, path: str, patterns: Sequence[str]) -> bool:
         return not patterns or any(fits(path, pattern) for pattern in patterns)
 
-    def _typed(self, path: str, types: Sequence[str], of_module: bool = False) -> bool:
+    def _match_type(self, path: str, types: Sequence[str], of_module: bool = False) -> bool:
         if not types:
             return True
         around = with_ancestors(path) if of_module else with_ancestors(path)[:-1]

@@ -11,7 +11,7 @@ from torch.nn.modules.instancenorm import _InstanceNorm
 
 
 @contextmanager
-def held_norm_statistics(model: nn.Module) -> Iterator[None]:
+def hold_norm_statistics(model: nn.Module) -> Iterator[None]:
     """Batch and instance norms in training mode normalise by the batch inside, and neither move nor count in their running statistics.
 
     Optimizers that evaluate a step's rows several times (SAM, L-BFGS) would otherwise let them count several times, at weights that are

@@ -138,7 +138,7 @@ def _group_of(
 
 def without_decay(config: ParameterOptions, system: nn.Module, names: SystemNames, where: str = WHERE) -> set[str]:
     """Names of the parameters without weight decay: those marked in code, and those that `no_decay` asks for."""
-    found = _marked(system, names)
+    found = _find_marked(system, names)
     if isinstance(config.no_decay, list):
         return found | (names.parameters(config.no_decay, (), f"{where}.no_decay") if config.no_decay else set())
     if config.no_decay:
@@ -152,7 +152,7 @@ def _is_bias(name: str) -> bool:
     return last.startswith("bias") or last.endswith("bias")
 
 
-def _marked(system: nn.Module, names: SystemNames) -> set[str]:
+def _find_marked(system: nn.Module, names: SystemNames) -> set[str]:
     """Parameters with `_no_weight_decay`, and those that a module's `no_weight_decay()` names relative to itself, as timm's models do."""
     found = {name for name, param in names.params.items() if getattr(param, "_no_weight_decay", False)}
     for path, module in system.named_modules():

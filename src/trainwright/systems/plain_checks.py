@@ -150,7 +150,7 @@ def _called(system: PlainSystem, batch: Any, plan: Any) -> Any:
     try:
         return system.reading.call(system.model, batch, plan)
     except (RuntimeError, ValueError, IndexError, TypeError) as error:
-        explain = getattr(system.model, "named_failure", None)
+        explain = getattr(system.model, "find_failure", None)
         if explain is None or plan.positional is None:
             raise
         named = {name: batch[name] for name in plan.named or ()}

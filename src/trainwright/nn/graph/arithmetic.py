@@ -18,7 +18,7 @@ def arithmetic(layer: Any, tensors: list[Tensor], values: Mapping[str, Any]) -> 
     if not tensors:
         return "", ""
     if not isinstance(layer, nn.Module):
-        return _joined(tensors)
+        return _join(tensors)
     for explain in (_dtype, _features, _channels, _norm, _rows, _bilinear):
         why, fix = explain(layer, tensors, values)
         if why:
@@ -26,7 +26,7 @@ def arithmetic(layer: Any, tensors: list[Tensor], values: Mapping[str, Any]) -> 
     return "", ""
 
 
-def _joined(tensors: list[Tensor]) -> tuple[str, str]:
+def _join(tensors: list[Tensor]) -> tuple[str, str]:
     shapes = [tuple(each.shape) for each in tensors]
     if len(shapes) < 2 or len({len(each) for each in shapes}) != 1:
         return "", ""
@@ -54,10 +54,10 @@ def _features(layer: nn.Module, tensors: list[Tensor], values: Mapping[str, Any]
     last = tensors[0].shape[-1]
     if last == size:
         return "", ""
-    return f"{name} is {size}, but the last dimension is {_factored(tensors[0], values)}", f"set {name} to {last}, or use a lazy layer"
+    return f"{name} is {size}, but the last dimension is {_factor(tensors[0], values)}", f"set {name} to {last}, or use a lazy layer"
 
 
-def _factored(tensor: Tensor, values: Mapping[str, Any]) -> str:
+def _factor(tensor: Tensor, values: Mapping[str, Any]) -> str:
     """`128 = 8 × 4 × 4`, when a tensor at hand has these sizes."""
     last = tensor.shape[-1]
     for each in reversed(list(values.values())):

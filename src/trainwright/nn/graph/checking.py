@@ -42,9 +42,9 @@ def absolute_paths(value: Any) -> Any:
 def _absolute(text: str) -> str:
     name, colon, rest = text.rpartition(":")
     if colon and name.endswith((".py", ".safetensors")):
-        return f"{_found(name)}:{rest}"
-    return _found(text) if text.endswith((".npy", ".safetensors")) else text
+        return f"{_find(name)}:{rest}"
+    return _find(text) if text.endswith((".npy", ".safetensors")) else text
 
 
-def _found(name: str) -> str:
+def _find(name: str) -> str:
     return next((str((place / name).resolve()) for place in (Path.cwd(), *folders.get()) if (place / name).is_file()), name)

@@ -25,7 +25,7 @@ def pick(value: Any, key: str) -> Any:
 
 def class_with_forward(base: type, source: Source) -> type:
     """A subclass of `base` whose forward is the source."""
-    return _made(base, source.text, tuple(source.paths.items()))
+    return _make(base, source.text, tuple(source.paths.items()))
 
 
 def forward_function(source: Source) -> Any:
@@ -34,7 +34,7 @@ def forward_function(source: Source) -> Any:
 
 
 @lru_cache(maxsize=4096)
-def _made(base: type, text: str, paths: tuple[tuple[str, str], ...]) -> type:
+def _make(base: type, text: str, paths: tuple[tuple[str, str], ...]) -> type:
     inside = {"forward": _function(text, paths), "__module__": base.__module__, "__qualname__": base.__qualname__, "__doc__": base.__doc__}
     return type(base.__name__, (base,), inside)
 

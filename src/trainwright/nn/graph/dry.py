@@ -14,7 +14,7 @@ from trainwright.config.errors import FOREIGN, ConfigError, RequestError
 from trainwright.nn.graph.arithmetic import arithmetic
 from trainwright.nn.graph.compiled import forward_function, is_source
 from trainwright.nn.graph.plan import Node, Plan
-from trainwright.nn.graph.source import forward_source, written_value
+from trainwright.nn.graph.source import forward_source, write_value
 from trainwright.nn.graph.values import dtype_of
 
 ROWS = 2
@@ -89,7 +89,7 @@ def explain_error(error: BaseException, graph: nn.Module) -> ConfigError | None:
         return node.here.error(
             what, why=f"it gives {describe_tensor(values[node.name])}", fix="write as many names, for example [out, [h, c]]"
         )
-    given = _given(node, values)
+    given = _list_given(node, values)
     what = f"{_title(node)} cannot take {_shapes(given)}" if given else f"{_title(node)} fails"
     layer, tensors = _failing(error.__traceback__)
     why, fix = arithmetic(layer, tensors or [each for each in given.values() if isinstance(each, Tensor)], values)
@@ -144,7 +144,7 @@ def _node_at(graph: Any, line: int) -> Node | None:
     return nodes[line - 1] if 0 < line <= len(nodes) else None
 
 
-def _given(node: Node, values: Mapping[str, Any]) -> dict[str, Any]:
+def _list_given(node: Node, values: Mapping[str, Any]) -> dict[str, Any]:
     """What the node was called with, by what it is called in the graph; only what is a plain name."""
     found: dict[str, Any] = {}
     names = [*node.given, *node.given_by_name.values()]
@@ -153,7 +153,7 @@ def _given(node: Node, values: Mapping[str, Any]) -> dict[str, Any]:
         names = names[1:]
     for each in names:
         for one in each if isinstance(each, list) else [each]:
-            code = written_value(one)
+            code = write_value(one)
             if code in values:
                 found[code] = values[code]
     return found

@@ -16,27 +16,27 @@ OF_PARAMETER = ("shape", "value", "init", "dtype", "requires_grad")
 OF_BUFFER = ("shape", "value", "init", "dtype", "persistent")
 
 
-def made_parameter(given: Mapping[str, Any], here: Here) -> nn.Parameter:
+def make_parameter(given: Mapping[str, Any], here: Here) -> nn.Parameter:
     """A free parameter; raises ConfigError for options that do not fit."""
     _only(given, OF_PARAMETER, "Parameter", here)
     return nn.Parameter(_tensor(given, here), requires_grad=bool(given.get("requires_grad", True)))
 
 
-def made_buffer(given: Mapping[str, Any], here: Here) -> nn.Buffer:
+def make_buffer(given: Mapping[str, Any], here: Here) -> nn.Buffer:
     """A buffer, saved with the weights unless `persistent: false`; raises ConfigError for options that do not fit."""
     _only(given, OF_BUFFER, "Buffer", here)
     return nn.Buffer(_tensor(given, here), persistent=bool(given.get("persistent", True)))
 
 
-def made_parameters(kind: type, args: tuple[Any, ...], kwargs: Mapping[str, Any], here: Here) -> nn.Module:
+def make_parameters(kind: type, args: tuple[Any, ...], kwargs: Mapping[str, Any], here: Here) -> nn.Module:
     """A ParameterDict or ParameterList of parameters given as mappings."""
     if kind is nn.ParameterDict:
         given = dict(kwargs)
-        return nn.ParameterDict({name: made_parameter(_described(each, here), here.under(name)) for name, each in given.items()})
-    return nn.ParameterList([made_parameter(_described(each, here), here.under(number)) for number, each in enumerate(args)])
+        return nn.ParameterDict({name: make_parameter(_describe(each, here), here.under(name)) for name, each in given.items()})
+    return nn.ParameterList([make_parameter(_describe(each, here), here.under(number)) for number, each in enumerate(args)])
 
 
-def _described(value: Any, here: Here) -> Mapping[str, Any]:
+def _describe(value: Any, here: Here) -> Mapping[str, Any]:
     if isinstance(value, Mapping):
         return value
     raise here.error(f"a parameter is described by {value!r}", fix="write {shape: [3, 4]} or {value: [1.0, 2.0]}")
@@ -62,10 +62,10 @@ def _tensor(given: Mapping[str, Any], here: Here) -> Tensor:
     shape = given["shape"]
     if not isinstance(shape, list | tuple) or not all(isinstance(each, int) and each >= 0 for each in shape):
         raise here.error(f"the shape is {shape!r}", fix="write whole numbers, for example [3, 4]")
-    return _started(torch.zeros(tuple(shape), dtype=dtype), given.get("init", "zeros"), here)
+    return _start(torch.zeros(tuple(shape), dtype=dtype), given.get("init", "zeros"), here)
 
 
-def _started(tensor: Tensor, init: Any, here: Here) -> Tensor:
+def _start(tensor: Tensor, init: Any, here: Here) -> Tensor:
     """`zeros`, `normal` or `{normal: {std: 0.02}}`: a function of torch.nn.init."""
     name, options = next(iter(init.items())) if isinstance(init, Mapping) and len(init) == 1 else (init, {})
     functions = {each.removesuffix("_"): function for each, function in vars(nn.init).items() if each.endswith("_") and each[0] != "_"}

@@ -10,7 +10,7 @@ from typing import Any
 from torch import nn
 
 from trainwright.config.errors import FOREIGN, RequestError, nearest
-from trainwright.nn.graph.held import made_buffer, made_parameter, made_parameters
+from trainwright.nn.graph.held import make_buffer, make_parameter, make_parameters
 from trainwright.nn.graph.naming import is_made, thing
 from trainwright.nn.graph.plan import Here, Node, Plan
 from trainwright.nn.graph.pretrained import read_weights
@@ -23,7 +23,7 @@ MakeGraph = Callable[[Plan], nn.Module]
 CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 
 
-def made_by(node: Node, make_graph: MakeGraph) -> Made:
+def make_node(node: Node, make_graph: MakeGraph) -> Made:
     """What the node keeps in the graph, with `repeat` as a ModuleList; raises ConfigError saying what does not fit."""
     if node.repeat > 1 and not node.share:
         made = [_once(node, make_graph) for _ in range(node.repeat)]
@@ -36,10 +36,10 @@ def made_by(node: Node, make_graph: MakeGraph) -> Made:
 def _once(node: Node, make_graph: MakeGraph) -> Made:
     if node.plan is not None:
         return make_graph(node.plan)
-    return _made(thing(node.type, node.here), node, make_graph)
+    return _make(thing(node.type, node.here), node, make_graph)
 
 
-def _made(found: Any, node: Node, make_graph: MakeGraph) -> Made:
+def _make(found: Any, node: Node, make_graph: MakeGraph) -> Made:
     here = node.here
 
     def make_layer(value: Any, place: Here) -> nn.Module:
@@ -48,13 +48,13 @@ def _made(found: Any, node: Node, make_graph: MakeGraph) -> Made:
     if found in (nn.Parameter, nn.Buffer):
         if node.args:
             raise here.error(f"a {node.type} takes no list", fix="write shape: [3, 4] or value: [1.0, 2.0]")
-        return made_parameter(node.kwargs, here) if found is nn.Parameter else made_buffer(node.kwargs, here)
+        return make_parameter(node.kwargs, here) if found is nn.Parameter else make_buffer(node.kwargs, here)
     if found in (nn.ParameterDict, nn.ParameterList):
-        return made_parameters(found, node.args, node.kwargs, here)
+        return make_parameters(found, node.args, node.kwargs, here)
     if found in CONTAINERS:
         return _container(found, node, make_layer)
     if "weights" in node.kwargs and hasattr(found, "from_pretrained"):
-        return _pretrained(found, node)
+        return _make_pretrained(found, node)
     convert = Arguments(found, here, make_layer)
     signature = signature_of(found)
     names = list(signature.parameters) if signature else []
@@ -76,7 +76,7 @@ def layer(value: Any, here: Here, make_graph: MakeGraph) -> nn.Module:
     if not is_made(found) or found in (nn.Parameter, nn.Buffer):
         fix = "put it into a nested graph: {type: graph, nodes: […]}"
         raise here.error(f"'{wrote.type}' is no layer", why="only layers can be inside a layer", fix=fix)
-    made = _made(found, Node(here, wrote.name, wrote.type, wrote.args, wrote.kwargs), make_graph)
+    made = _make(found, Node(here, wrote.name, wrote.type, wrote.args, wrote.kwargs), make_graph)
     if not isinstance(made, nn.Module):
         raise here.error(f"'{wrote.type}' gives {type(made).__name__}, not a layer", fix="name a subclass of torch.nn.Module")
     return made
@@ -104,7 +104,7 @@ def _container(found: Any, node: Node, make_layer: Callable[[Any, Here], nn.Modu
     return sequence
 
 
-def _pretrained(found: Any, node: Node) -> nn.Module:
+def _make_pretrained(found: Any, node: Node) -> nn.Module:
     """`{type: Embedding, weights: vectors.npy, freeze: true, padding_idx: 0}`."""
     weights = node.kwargs["weights"]
     if not isinstance(weights, str) or node.args:

@@ -17,7 +17,7 @@ from trainwright.config.reading import parse_yaml, read_yaml
 from trainwright.nn.first_values import mark_undrawn
 from trainwright.nn.graph.compiled import class_with_forward, is_forward
 from trainwright.nn.graph.dry import dry_run, examples
-from trainwright.nn.graph.layers import made_by
+from trainwright.nn.graph.layers import make_node
 from trainwright.nn.graph.making import cast, making
 from trainwright.nn.graph.naming import is_made, thing
 from trainwright.nn.graph.options import GraphOptions
@@ -65,7 +65,7 @@ class Graph(nn.Module):
         if hasattr(self, node.name):
             why, fix = "a layer is an attribute of the model", f"for example '{node.name}_layer'"
             raise node.here.error(f"the name '{node.name}' is taken by the model itself", why=why, fix=fix)
-        setattr(self, node.name, made_by(node, _graph_of))
+        setattr(self, node.name, make_node(node, _graph_of))
 
     def _check_members(self, plan: Plan) -> None:
         """`use` and `parameter` name something that is there."""
@@ -85,7 +85,7 @@ class Graph(nn.Module):
         """
         return dry_run(self, self._plan, inputs, named)
 
-    def named_failure(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> GraphError | None:
+    def find_failure(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> GraphError | None:
         """The error of the node that cannot take these inputs, as a dry run finds it; None when all can, or it arises in no node."""
         try:
             self.dry_run(*args, **kwargs)

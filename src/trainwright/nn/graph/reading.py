@@ -83,7 +83,7 @@ class Reader:
             self._check(node)
             for name in dict.fromkeys((node.name, *names_in(node.outputs))):
                 self._make(name, node.here)
-        self._known(handed, self.here.under("outputs"))
+        self._check_known(handed, self.here.under("outputs"))
         if not self.errors:
             self._all_used(inputs, read, [handed, loop.after if loop else None, loop.each if loop else None], loop)
         return Plan(self.here, inputs, tuple(read), handed, loop)
@@ -127,7 +127,7 @@ class Reader:
         if use and not is_member(use):  # it becomes a part of the forward's source
             raise here.error(f"`use` names {use!r}, which is no layer", fix="write use: name or use: blocks.0.fc")
         choose = own.get("choose")
-        given, by_name = _given(own.get("inputs"), previous, here, stands_alone(wrote.type))
+        given, by_name = _read_given(own.get("inputs"), previous, here, stands_alone(wrote.type))
         return Node(
             here,
             wrote.name,
@@ -159,7 +159,7 @@ class Reader:
         plan = inside.plan(inputs, own.get("nodes"), own.get("outputs") if loop is None else [], loop)
         if loop is not None:
             for place, each in (("next", loop.after), ("each", loop.each)):
-                inside._known(each, here.under(place))
+                inside._check_known(each, here.under(place))
         self.errors += inside.errors
         repeat, share = _count(own.get("repeat", 1), here), _yes(own.get("share", False), here)
         return Node(here, wrote.name, wrote.type, given=tuple(given), outputs=outputs, repeat=repeat, share=share, plan=plan)
@@ -178,13 +178,13 @@ class Reader:
         self.made[name] = here
 
     def _check(self, node: Node) -> None:
-        self._known([node.given, node.given_by_name, node.choose], node.here, node)
+        self._check_known([node.given, node.given_by_name, node.choose], node.here, node)
         if node.use and node.use.partition(".")[0] not in self.made:
             why = "it is made later" if self.later.get(node.use, node) is not node else ""
             fix = "a layer is used again after the node that makes it" if why else did_you_mean(node.use, self.made)
             self.errors.append(node.here.error(f"`use` names an unknown node '{node.use}'", why=why, fix=fix))
 
-    def _known(self, value: Any, here: Here, node: Node | None = None) -> None:
+    def _check_known(self, value: Any, here: Here, node: Node | None = None) -> None:
         """Every reference in `value` is to something made before."""
         for name in dict.fromkeys(each.base for each in references_in(value) if each.base):
             if name in self.made:
@@ -238,7 +238,7 @@ def stands_alone(kind: str) -> bool:
     return kind.rpartition(".")[2] in ("Parameter", "Buffer", "ParameterDict", "ParameterList")
 
 
-def _given(inputs: Any, previous: str, here: Here, alone: bool) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def _read_given(inputs: Any, previous: str, here: Here, alone: bool) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """The arguments of a call, by position and by name."""
     if inputs is None:
         return ((Reference(previous, previous),) if previous and not alone else ()), {}
@@ -290,10 +290,10 @@ def _yes(value: Any, here: Here) -> bool:
 
 def _free_name(wanted: str, taken: set[str]) -> str:
     wanted = wanted if is_name(wanted) else f"{wanted}_node"
-    return next(name for name in _numbered(wanted) if name not in taken)
+    return next(name for name in _number(wanted) if name not in taken)
 
 
-def _numbered(wanted: str) -> Iterator[str]:
+def _number(wanted: str) -> Iterator[str]:
     yield wanted
     number = 2
     while True:

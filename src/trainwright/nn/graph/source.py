@@ -60,7 +60,7 @@ def forward_source(plan: Plan, freeing: bool = True) -> Source:
         if done:
             source.lines[-1] += f"; {' = '.join(done)} = None"
     if plan.loop is None:
-        source.add(f"return {written_value(plan.outputs)}")
+        source.add(f"return {write_value(plan.outputs)}")
     else:
         _loop_tail(plan, source)
     return source
@@ -98,9 +98,9 @@ def _loop_tail(plan: Plan, source: Source) -> None:
     loop = plan.loop
     if loop is None:
         return
-    source.add(f"_each.append({written_value(loop.each)})")
+    source.add(f"_each.append({write_value(loop.each)})")
     if loop.carry:
-        source.add(f"{', '.join(loop.carry)} = {', '.join(written_value(loop.after[name]) for name in loop.carry)}")
+        source.add(f"{', '.join(loop.carry)} = {', '.join(write_value(loop.after[name]) for name in loop.carry)}")
     source.depth -= 1
     state = "".join(f", {name}" for name in loop.carry) if len(loop.carry) == 1 else f", ({', '.join(loop.carry)})" if loop.carry else ""
     source.add(f"return torch.stack(_each, {loop.dim}){state}")
@@ -109,10 +109,10 @@ def _loop_tail(plan: Plan, source: Source) -> None:
 def _node(node: Node, source: Source) -> None:
     """The line, or the lines of a repeated node."""
     call = callee(node, source)
-    given = [written_value(each) for each in node.given]
-    named = [f"{key}={written_value(each)}" for key, each in node.given_by_name.items()]
+    given = [write_value(each) for each in node.given]
+    named = [f"{key}={write_value(each)}" for key, each in node.given_by_name.items()]
     if call.repeated:
-        _repeated(node, call.text, given, named, source)
+        _repeat(node, call.text, given, named, source)
     elif call.held:
         source.add(f"{node.name} = {call.text}", node)
     elif node.type in WORDS:
@@ -125,7 +125,7 @@ def _node(node: Node, source: Source) -> None:
         source.add(f"{_targets(node.outputs)} = {node.name}", node)
 
 
-def _repeated(node: Node, text: str, given: list[str], named: list[str], source: Source) -> None:
+def _repeat(node: Node, text: str, given: list[str], named: list[str], source: Source) -> None:
     if not given:
         raise node.here.error("a repeated node needs its first input by position", fix="write inputs: [first, …]")
     rest = [*given[1:], *named]
@@ -160,7 +160,7 @@ def callee(node: Node, source: Source) -> Callee:
         if found not in (nn.ModuleDict, nn.ModuleList, nn.ParameterDict, nn.ParameterList) or many:
             fix = "`choose` goes with ModuleDict, ModuleList or ParameterDict"
             raise node.here.error(f"nothing to choose from in '{node.type}'", fix=fix)
-        return Callee(f"self.{node.name}[{written_value(node.choose)}]", held=found in HELD)
+        return Callee(f"self.{node.name}[{write_value(node.choose)}]", held=found in HELD)
     if found is nn.ModuleDict:
         raise node.here.error("a ModuleDict does not say which of its layers runs", fix="write choose: name of an input that holds the key")
     if many or found is nn.ModuleList:
@@ -209,15 +209,15 @@ def _word(node: Node, given: list[str]) -> str:
     return f"torch.{node.type}(({', '.join(given)}), {dim})"
 
 
-def written_value(value: Any) -> str:
+def write_value(value: Any) -> str:
     """A reference, a constant or a structure of them as Python text."""
     if isinstance(value, Reference):
         return value.code
     if isinstance(value, Constant):
         return _constant(value.value)
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{key!r}: {written_value(each)}" for key, each in value.items()) + "}"
-    return "(" + "".join(f"{written_value(each)}, " for each in value) + ")"
+        return "{" + ", ".join(f"{key!r}: {write_value(each)}" for key, each in value.items()) + "}"
+    return "(" + "".join(f"{write_value(each)}, " for each in value) + ")"
 
 
 def _constant(value: Any) -> str:

@@ -52,12 +52,12 @@ def write_long_form(value: Any, here: Here) -> Written:
         return _short(types[0], value, here)
     names = [key for key in value if key not in KEYS]
     if not types and len(names) == 1:
-        return _named(names[0], value, here)
+        return _write_named(names[0], value, here)
     why = f"it names {' and '.join(types)}" if types else ""
     raise here.error("a node without `type`", why=why, fix=f"write {FORMS}")
 
 
-def _named(name: str, value: Mapping[str, Any], here: Here) -> Written:
+def _write_named(name: str, value: Mapping[str, Any], here: Here) -> Written:
     """`fc1: {Linear: [64, 10]}`, also with `inputs` and the like beside the name."""
     inside = value[name]
     if not isinstance(inside, str | Mapping):
