@@ -138,6 +138,12 @@ def test_names_with_dots_are_set_in_quotes():
     assert config.columns["a.b=c"].type == "number"
 
 
+def test_a_section_written_as_its_type_alone_keeps_it_when_a_later_layer_sets_another_option():
+    given = {"data": {"source": "builtin:iris"}, "trainer": {"checkpoint": "weights"}}
+    found = config_of(given, "trainer.checkpoint.keep_last=4").trainer.checkpoint
+    assert (found.type, found.keep_last) == ("weights", 4)
+
+
 def test_an_override_that_is_none_is_refused():
     assert str(problems({"data": {"source": "builtin:iris"}}, "foo", "=3")[0]).startswith("command line: 'foo' is not key=value")
 

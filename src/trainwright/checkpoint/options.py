@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from trainwright.checkpoint.names import check_pattern
 from trainwright.config.durations import Duration, a_time, above_zero
@@ -39,6 +39,16 @@ class CheckpointConfig(ConfigModel):
     name: str | None = None
     """A second name, a link: `{step:08d}-{validation/loss:.3f}`, with `step`, `epoch` and the columns of metrics.csv."""
 
+    @model_validator(mode="after")
+    def _means_something(self) -> Self:
+        """Raise for options that play no part in what is written."""
+        idle = {"full": (), "weights": ("weights_every", "best_as_weights"), "none": tuple(type(self).model_fields)}[self.type]
+        for name in idle:
+            if name != "type" and getattr(self, name) != type(self).model_fields[name].default:
+                why = "its checkpoints are weights alone already" if self.type == "weights" else "no checkpoint is written"
+                raise as_refusal(ConfigError(f"{name} plays no part with type '{self.type}'", why=why, fix="leave it out"))
+        return self
+
     @field_validator("every", "min_interval", "keep_every", "weights_every")
     @classmethod
     def _is_usable(cls, value: Duration | None, info: ValidationInfo) -> Duration | None:
@@ -58,3 +68,12 @@ class CheckpointConfig(ConfigModel):
             return value if value is None else check_pattern(value)
         except ConfigError as error:
             raise as_refusal(error) from error
+
+
+def _by_type(value: Any) -> Any:
+    return {"type": value} if isinstance(value, str) else value
+
+
+Form = Literal["full", "weights", "none"] | CheckpointConfig
+Checkpoints = Annotated[CheckpointConfig, BeforeValidator(_by_type, json_schema_input_type=Form)]
+"""`full`, `weights` or `none`, or a mapping."""

@@ -37,6 +37,8 @@ def merge(earlier: Node, later: Node, here: Structure) -> Node:
         earlier = _as_mapping(earlier) if isinstance(later.value, dict) else earlier
         if _part_name(later, _part_name(earlier, here.default)) != _part_name(earlier, here.default):
             return later
+    elif _has_type(here) and isinstance(later.value, dict):
+        earlier = _as_mapping(earlier)
     if not isinstance(earlier.value, dict) or not isinstance(later.value, dict):
         return later
     merged = dict(earlier.value)
@@ -84,7 +86,7 @@ def _step(node: Node, key: str | int, here: Structure, value: Node, path: KeyPat
             what = f"{spell_key(path)} is not given, so no item of it can be set"
             raise ConfigError(what, where=str(value.place), fix=f"set the whole list: {spell_key(path)}=[…]")
         found = node.value.setdefault(name, Node({}, value.place, value.key, value.layer))
-    if isinstance(inner, PartHere):
+    if isinstance(inner, PartHere) or _has_type(inner):
         upgraded = _as_mapping(found)
         found.value = upgraded.value
     return found, inner
@@ -116,6 +118,11 @@ def _type_of_part(node: Node) -> dict[str, object]:
 def _part_name(node: Node, default: str) -> str:
     name = node.value if isinstance(node.value, str) else _type_of_part(node).get("type", default)
     return str(name).replace("-", "_")
+
+
+def _has_type(here: Structure) -> bool:
+    """Whether a section may be written as its `type` alone."""
+    return isinstance(here, Section) and "type" in here.model.model_fields
 
 
 def _as_mapping(node: Node) -> Node:

@@ -19,6 +19,7 @@ from trainwright.engine.modes import check as check_modes
 from trainwright.engine.monitor import Monitor, resolve
 from trainwright.engine.plan import Plan, make_plan
 from trainwright.engine.precision import matching
+from trainwright.engine.saving.kinds import check_rollback
 from trainwright.engine.saving.when import SaveIntervals
 from trainwright.engine.scaling import learning_rate_of, scaled, with_learning_rate
 from trainwright.engine.system import System
@@ -182,6 +183,7 @@ class Assembly:
 
     def _saving(self) -> None:
         SaveIntervals.of(self.config.checkpoint, self.plan)
+        check_rollback(self.config.checkpoint, self.config.recovery)
 
     def _averages(self) -> None:
         if self.config.swa is not None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from trainwright.config.errors import RunError
 from trainwright.engine.fingerprint import know_data
 from trainwright.engine.past import check_past
+from trainwright.engine.saving.kinds import refuse_going_on, say_kind
 from trainwright.tracking.csv import FILE, read_rows
 
 if TYPE_CHECKING:
@@ -22,7 +23,9 @@ def begin(session: Session, resume: bool, initial_checkpoint: bool) -> None:
     Raises RunError where checkpoints are and `resume` is not asked for, where all are lost, and where the run is longer than it is to be.
     """
     store, forked = session.saver.store, session.fork
-    session.parts.world.first(store.prepare)
+    writes = session.config.checkpoint.type != "none"
+    if writes:
+        session.parts.world.first(store.prepare)
     if not resume and store.found():
         fix = "continue it with resume, or choose another place"
         raise RunError("there are checkpoints of a run here already", where=str(store.folder), fix=fix)
@@ -42,10 +45,11 @@ def begin(session: Session, resume: bool, initial_checkpoint: bool) -> None:
     world.barrier()  # nothing is written before all processes have looked at what is there
     if continued:
         world.first(lambda: session.saver.settle(session))
-    first = (initial_checkpoint or session.config.recovery.rolls_back) and not continued
-    if (forked or first) and not world.first(lambda: session.saver.save(session)):
+    first = (initial_checkpoint or session.config.recovery.rolls_back) and not continued and session.saver.resumable
+    if (forked or first) and writes and not world.first(lambda: session.saver.save(session)):
         raise RunError("the first checkpoint cannot be written", where=str(store.folder), fix="free some space, or choose another place")
     session.saver.begin(session)
+    say_kind(session)
 
 
 def refuse_lost(session: Session, resume: bool, initial_checkpoint: bool) -> None:
@@ -53,6 +57,7 @@ def refuse_lost(session: Session, resume: bool, initial_checkpoint: bool) -> Non
     store, folder = session.saver.store, session.folder
     logged = max((int(row["step"]) for row in read_rows(folder / FILE)), default=0)
     saved = max((store.newest_written(), *(each.step for each in store.found())))
+    refuse_going_on(session, max(saved, logged))
     if saved > 0 or (initial_checkpoint and logged):
         why = f"it has made {max(saved, logged)} steps, and no checkpoint that can be continued is in {store.folder.name}/"
         weights = any(each.kind == "weights" for each in store.found()) or (folder / "model").is_dir()

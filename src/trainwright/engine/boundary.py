@@ -10,6 +10,7 @@ from trainwright.engine.clock import Phase
 from trainwright.engine.evaluation import EvaluationInterrupted, metrics_of
 from trainwright.engine.interrupt import requeue
 from trainwright.engine.recovery import check_now
+from trainwright.engine.saving.kinds import stopped
 from trainwright.engine.session import Session
 
 log = logging.getLogger("trainwright.engine")
@@ -107,12 +108,15 @@ def save_if_due(session: Session, *, evaluated: bool) -> None:
 
 
 def leave(session: Session) -> NoReturn:
-    """Save, and raise Interrupted with the command that continues; TrainwrightError when the disk refuses."""
+    """Save, and raise Interrupted with the command that continues; TrainwrightError when the disk refuses, or the run keeps none."""
     check_now(session)
     parts, step = session.parts, session.position.step
     name = parts.interrupts.name
     session.logs.gather_at_rank_0(parts.world)
-    if not parts.world.first(lambda: parts.saver.save(session)):
+    saved = parts.world.first(lambda: parts.saver.save(session))
+    if not parts.saver.resumable:
+        raise stopped(session, name, saved)
+    if not saved:
         why = "the checkpoint could not be written; an earlier one may be there"
         fix = f"free some space, then: {parts.continue_with}"
         raise TrainwrightError(f"{name}: stopped at step {step} without saving", why=why, fix=fix)

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from trainwright.checkpoint.options import CheckpointConfig
+from trainwright.checkpoint.options import CheckpointConfig, Checkpoints
 from trainwright.config.choice import choice
 from trainwright.config.durations import Duration, a_time, above_zero
 from trainwright.config.model import ConfigModel
@@ -97,8 +97,8 @@ class TrainerConfig(ConfigModel):
     """The number format of the forward pass: `fp32`, `tf32`, `bf16` or `fp16`, or a mapping with `type`."""
     modes: ModeOptions = ModeOptions()
     """Compilation, memory formats, activation checkpointing, determinism and the like, for as long as the run lasts."""
-    checkpoint: CheckpointConfig = CheckpointConfig()
-    """When checkpoints are written and which are kept."""
+    checkpoint: Checkpoints = CheckpointConfig()
+    """When checkpoints are written and which are kept; `weights` keeps weights alone, `none` nothing."""
     callbacks: list[choice("callback")] = []  # type: ignore[valid-type]
     """Optional behaviour: `learning_rate_monitor`, `profiler`, … or a class of your own by its path."""
     trackers: list[choice("tracker")] = Field(default=["csv", "tensorboard"], validate_default=True)  # type: ignore[valid-type]

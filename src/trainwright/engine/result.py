@@ -13,6 +13,7 @@ from trainwright.data.rows import Rows
 from trainwright.engine.choosing import Kept, kept
 from trainwright.engine.evaluation import EvaluationInterrupted, metrics_of
 from trainwright.engine.evaluation_files import settle_files
+from trainwright.engine.saving.kinds import stopped
 from trainwright.engine.session import Session
 from trainwright.engine.state import load_weights, weights_of
 from trainwright.optim.build import own_weight_decay
@@ -77,6 +78,8 @@ def finish(session: Session, test: Rows | None, path: Path) -> FitResult:
             raise EvaluationInterrupted
     except EvaluationInterrupted:
         name = session.interrupts.name
+        if not session.saver.resumable:
+            raise stopped(session, name, saved=session.config.checkpoint.type == "weights") from None
         raise Interrupted(f"{name}: trained and saved, not yet evaluated", fix=f"continue with: {session.continue_with}") from None
     settle_files(session.parts.trackers)
     plan, decay = session.plan, own_weight_decay(session.config.optimizer)

@@ -104,10 +104,13 @@ class Saver:
         return bool(self._due)
 
     def save(self, session: Session, *, wait: bool = False) -> bool:
-        """Write what is due now, with the best weights that only memory has; False, and a warning, when the disk refuses.
+        """Write what is due now, with the best weights that only memory has; False when the disk refuses, with a warning,
+        and for a run that keeps none.
 
         In the background, where a later warning says what became of it, unless `wait`, the end of the run or a signal wants it on disk.
         """
+        if self.config.type == "none":
+            return False
         position, self._timing = session.position, session.clock.timing
         wait = wait or bool(position.stopped_because or session.parts.interrupts.requested) or position.step == 0
         due, self._due = self._due or Due(whole=True), Due()
@@ -292,11 +295,11 @@ class Saver:
             return  # the others are not at this place, and would be waited for
         position, phase = session.position, session.clock.phase
         left_at_once = isinstance(error, Interrupted) or session.parts.interrupts.requested
-        if left_at_once or not self.config.on_exception or position.step == 0 or not phase.is_of_one_step:
+        if left_at_once or not self.config.on_exception or self.config.type == "none" or position.step == 0 or not phase.is_of_one_step:
             return
         try:
             self.wait()
-            if self._saved_step == position.step or self.config.type == "none":
+            if self._saved_step == position.step:
                 return
             check_now(session)
             position.boundary_pending = position.boundary_pending or phase is Phase.EVALUATING
