@@ -15,7 +15,7 @@ import torch
 from forked_ranks import on_ranks
 from torch import Tensor, nn
 
-from trainwright.config.errors import Interrupted
+from trainwright.config.errors import Interrupted, TrainwrightError
 from trainwright.data.rows import TensorRows
 from trainwright.engine.callbacks import Callback
 from trainwright.engine.config import TrainerConfig
@@ -305,6 +305,27 @@ def test_the_logged_loss_is_the_mean_over_the_rows_of_both(ranks: Ranks) -> None
         assert row["train/loss"] == math.fsum(total for total, _ in terms) / sum(count for _, count in terms)
     numbers = [[{k: v for k, v in row.items() if k.startswith("train/")} for row in each["other rows"]["history"]] for each in ranks]
     assert numbers[0] == numbers[1]
+
+
+def fails(session: Any) -> None:
+    raise ZeroDivisionError("in a callback")
+
+
+def one_fails(world: World, folder: Path) -> str:
+    try:
+        run(world, folder / "run", only(world, 1, at(13, fails)), checkpoint={"every": "5 steps"})
+    except (TrainwrightError, ZeroDivisionError) as error:
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
+def test_a_process_that_fails_is_told_to_the_other_and_one_process_continues_the_run(tmp_path: Path) -> None:
+    first, second = on_ranks(tmp_path, one_fails)
+    assert second == "ZeroDivisionError: in a callback"
+    assert first.startswith("TrainwrightError: another process of this run has ended")
+    alone = run(World(), tmp_path / "run", resume=True, checkpoint={"every": "5 steps"})
+    assert alone["steps"] == STEPS
+    assert len(alone["sizes"]) == STEPS - 10  # from the newest checkpoint
 
 
 class Asked(World):

@@ -16,7 +16,7 @@ from trainwright.checkpoint.retention import BeforeRow, BestK, LastK, Permanent,
 from trainwright.checkpoint.snapshot import Torn
 from trainwright.checkpoint.store import Checkpoint, CheckpointStore
 from trainwright.checkpoint.writer import json_bytes
-from trainwright.config.errors import FOREIGN, Interrupted
+from trainwright.config.errors import FOREIGN, Interrupted, RunError
 from trainwright.engine.clock import Phase
 from trainwright.engine.monitor import Best
 from trainwright.engine.plan import Plan
@@ -246,7 +246,12 @@ class Saver:
         if world.size == 1:
             return self.store.latest(until)
         step = world.first(lambda: None if (found := self.store.latest(until)) is None else found.manifest.step)
-        return None if step is None else self.store.at(step)
+        found = None if step is None else self.store.at(step)
+        if step is not None and world.any(found is None):
+            what, where = f"not every process can read the checkpoint of step {step}", str(self.store.folder)
+            why = "its folder is on another disk for one of them, or a file was damaged meanwhile"
+            raise RunError(what, where=where, why=why, fix="put the run on a disk that all share")
+        return found
 
     def settle(self, session: Session) -> None:
         """Leave the checkpoints as saving left them: a process may have been killed between writing one and what follows from that."""
