@@ -7,10 +7,10 @@ from typing import Any
 
 from torch import Tensor
 
-from trainwright.config.errors import FOREIGN, DataError, TrainwrightError
-from trainwright.data.draws import Draws, draws_kept
+from trainwright.config.errors import DataError
+from trainwright.data.reader import SampleReader
 from trainwright.data.rows import Rows
-from trainwright.data.samples import fetches_in_bulk, first_of, joined_samples, unreadable
+from trainwright.data.samples import first_of, joined_samples
 
 
 class DatasetRows(Rows):
@@ -24,19 +24,20 @@ class DatasetRows(Rows):
 
     names: Sequence[str]
 
-    def __init__(self, dataset: Any, names: Sequence[str], collate: Callable[[list[Any]], Any] | None = None) -> None:
+    def __init__(self, dataset: Any, names: Sequence[str], collate: Callable[[list[Any]], Any] | None = None, *, bulk: bool = True) -> None:
+        """`bulk`: samples may be fetched together, with the randomness of the first one."""
         if not hasattr(dataset, "__len__") or not hasattr(dataset, "__getitem__"):
             kind = type(dataset).__name__
             raise DataError(f"{kind} has no length or cannot be indexed", fix="give a map-style Dataset with __len__ and __getitem__")
         self.dataset, self.names, self._collate = dataset, list(names), collate or joined_samples
-        self._in_bulk = fetches_in_bulk(dataset)
-        self._begun, self._draws = (0, 0), Draws(0, 0)
+        self._begun, self._reader = (0, 0), SampleReader(dataset, self._joined, self._collate, bulk=bulk)
 
     def begin_epoch(self, seed: int, epoch: int) -> None:
         """Let what is random within samples come from (seed, epoch, row) from here on; a dataset with `set_epoch` is told the epoch."""
         if self._begun == (seed, epoch):
             return
-        self._begun, self._draws = (seed, epoch), Draws(seed, epoch)
+        self._begun = (seed, epoch)
+        self._reader.begin_epoch(seed, epoch)
         told = self.dataset
         while not hasattr(told, "set_epoch") and hasattr(told, "dataset"):
             told = told.dataset  # within a Subset
@@ -48,11 +49,11 @@ class DatasetRows(Rows):
 
     def take(self, indices: Tensor) -> dict[str, Tensor]:
         """The rows at `indices` (int64, b), joined on the CPU."""
-        with draws_kept():
-            return self._taken(indices.tolist())
+        numbers = indices.tolist()
+        found: dict[str, Tensor] = self._reader.batch(numbers, numbers)
+        return found
 
-    def _taken(self, numbers: list[int]) -> dict[str, Tensor]:
-        samples = self._samples(numbers)
+    def _joined(self, samples: list[Any], numbers: list[int]) -> dict[str, Tensor]:
         try:
             joined = self._collate(samples)
         except (RuntimeError, TypeError) as error:
@@ -67,20 +68,3 @@ class DatasetRows(Rows):
             what = f"a sample should be {len(self.names)} tensors or numbers, but holds: {found}"
             raise DataError(what, where=f"rows {first_of(numbers)}")
         return dict(zip(self.names, parts, strict=True))
-
-    def _samples(self, numbers: list[int]) -> list[Any]:
-        at = numbers
-        try:
-            if self._in_bulk:
-                self._draws.row(numbers[0])
-                return list(self.dataset.__getitems__(numbers))
-            samples = []
-            for number in numbers:
-                at = [number]
-                self._draws.row(number)
-                samples.append(self.dataset[number])
-        except TrainwrightError:
-            raise
-        except FOREIGN as error:
-            raise unreadable(at, error) from error
-        return samples

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -33,9 +34,81 @@ class Draws:
         seed_python_and_numpy(key)
 
 
+class DefaultGenerator(Protocol):
+    """One of the default generators that a dataset may draw from."""
+
+    def seed(self, key: int) -> None:
+        """Seed it from a key of 64 bits."""
+
+    def watch(self, key: int) -> None:
+        """Put it into a state from which `drew` can tell whether it was used."""
+
+    def drew(self) -> bool:
+        """Whether something drew from it since, or seeded it."""
+
+
+class OfTorch:
+    """torch's, on the CPU. Its seed is that of the batch while it is watched, for datasets that read `torch.initial_seed()`; 5 µs."""
+
+    def seed(self, key: int) -> None:
+        """Seed it."""
+        torch.default_generator.manual_seed(key)
+
+    def watch(self, key: int) -> None:
+        """Seed it, and remember its state."""
+        torch.default_generator.manual_seed(key)
+        self._state = torch.default_generator.get_state()
+
+    def drew(self) -> bool:
+        """Whether its state is another one."""
+        return not torch.equal(self._state, torch.default_generator.get_state())
+
+
+class OfPython:
+    """That of `random`. Reading its state costs more than all else, so that the next number tells whether it was used; 3 µs."""
+
+    def __init__(self) -> None:
+        begun = random.Random(0)
+        self._state, self._next = begun.getstate(), begun.getrandbits(64)
+
+    def seed(self, key: int) -> None:
+        """Seed it."""
+        random.seed(key)
+
+    def watch(self, key: int) -> None:
+        """Put it into a state whose next number is known."""
+        random.setstate(self._state)
+
+    def drew(self) -> bool:
+        """Whether its next number is another one."""
+        return random.getrandbits(64) != self._next
+
+
+class OfNumpy:
+    """That of `numpy.random`, as Python's; 2 µs."""
+
+    def __init__(self) -> None:
+        self._next = np.random.RandomState(0).random_sample()
+
+    def seed(self, key: int) -> None:
+        """Seed it."""
+        np.random.seed(key & SMALL_WORD)
+
+    def watch(self, key: int) -> None:
+        """Put it into a state whose next number is known."""
+        np.random.seed(0)
+
+    def drew(self) -> bool:
+        """Whether its next number is another one."""
+        return np.random.random_sample() != self._next
+
+
+GENERATORS: dict[str, DefaultGenerator] = {"torch": OfTorch(), "random": OfPython(), "numpy": OfNumpy()}
+
+
 @contextmanager
 def draws_kept() -> Iterator[None]:
-    """Leave the default generators of torch (CPU), `random` and numpy as they were found."""
+    """Leave the default generators of torch (CPU), `random` and numpy as they were found; 90 µs, most of it numpy's."""
     of_torch, of_python, of_numpy = torch.default_generator.get_state(), random.getstate(), np.random.get_state()
     try:
         yield
@@ -43,3 +116,33 @@ def draws_kept() -> Iterator[None]:
         torch.default_generator.set_state(of_torch)
         random.setstate(of_python)
         np.random.set_state(of_numpy)
+
+
+class Reseeding:
+    """`with RESEEDING: …` where the default generators are seeded anew right after, so that what reads rows need not put them back."""
+
+    def __init__(self) -> None:
+        self.on = False
+
+    def __enter__(self) -> None:
+        self.on = True
+
+    def __exit__(self, *_: object) -> None:
+        self.on = False
+
+
+RESEEDING = Reseeding()
+
+
+@contextmanager
+def draws_kept_unless_reseeded() -> Iterator[None]:
+    """As `draws_kept`, and nothing where all are seeded anew afterwards; what is called within keeps what it says it keeps."""
+    if not RESEEDING.on:
+        with draws_kept():
+            yield
+        return
+    RESEEDING.on = False
+    try:
+        yield
+    finally:
+        RESEEDING.on = True

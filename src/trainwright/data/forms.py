@@ -13,14 +13,14 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
-from trainwright.config.errors import FOREIGN, DataError, did_you_mean
+from trainwright.config.errors import DataError, did_you_mean
 from trainwright.data.adopted_rows import as_rows, is_like_rows
 from trainwright.data.dataset_rows import DatasetRows
 from trainwright.data.datasets.splits import in_splits, is_column
 from trainwright.data.draws import Draws, draws_kept
 from trainwright.data.loader_rows import LoaderRows
 from trainwright.data.rows import Rows, TensorRows, as_blocks, cast, names_of, recast
-from trainwright.data.samples import alike, first_of, other_sample, own_words
+from trainwright.data.samples import alike, first_of, other_sample
 from trainwright.data.streams import StreamRows
 
 log = logging.getLogger("trainwright.data")
@@ -126,8 +126,8 @@ def _are_columns(data: Any) -> bool:
 class CastRows(DatasetRows):
     """Rows of a Dataset, floats in the model's dtype; where a row is another one when it is read again, no run over them can be resumed."""
 
-    def __init__(self, dataset: Any, names: Sequence[str], wanted: torch.dtype) -> None:
-        super().__init__(dataset, names)
+    def __init__(self, dataset: Any, names: Sequence[str], wanted: torch.dtype, *, bulk: bool = True) -> None:
+        super().__init__(dataset, names, bulk=bulk)
         self._wanted = wanted
         self.why_not_resumable = self._why_other_samples() if len(dataset) else ""
 
@@ -136,20 +136,35 @@ class CastRows(DatasetRows):
         return {name: recast(each, self._wanted) for name, each in super().take(indices).items()}
 
     def _why_other_samples(self) -> str:
-        with draws_kept():
-            first, again = (self._samples([0]) for _ in range(2))
+        first, again = (self._reader.samples([0], [0]) for _ in range(2))
         return "" if alike(first, again) else other_sample(self.dataset)
+
+
+class Columns:
+    """A Hugging Face dataset that hands out whole batches of its columns."""
+
+    def __init__(self, dataset: Any) -> None:
+        self.dataset = dataset
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, row: int) -> Any:
+        return self.dataset[row]
+
+    def __getitems__(self, rows: list[int]) -> list[Any]:
+        return [dict(self.dataset[rows])]
 
 
 class ColumnRows(CastRows):
     """Rows of a Hugging Face dataset, whose columns are read for a whole batch at once."""
 
-    def _taken(self, numbers: list[int]) -> dict[str, Any]:
-        try:
-            self._draws.row(numbers[0])
-            batch = dict(self.dataset[numbers])
-        except FOREIGN as error:
-            raise DataError("rows cannot be read", where=f"rows {first_of(numbers)}", why=own_words(error)) from error
+    def __init__(self, dataset: Any, names: Sequence[str], wanted: torch.dtype) -> None:
+        super().__init__(Columns(dataset), names, wanted)
+        self.dataset = dataset
+
+    def _joined(self, samples: list[Any], numbers: list[int]) -> dict[str, Any]:
+        batch: dict[str, Any] = samples[0]
         ragged = [name for name, each in batch.items() if isinstance(each, list) and isinstance(each[0], Tensor)]
         if ragged:
             fix = "pad them, or give a DataLoader with a collate_fn that does"
@@ -278,7 +293,5 @@ def _of_hugging_face(data: Any, wanted: torch.dtype, stream: dict[str, Any], com
         data = data.with_format("torch")
     names = sample_names(data, common["split"], common["where"])
     if kind not in (None, "torch"):
-        rows = CastRows(data, names, wanted)
-        rows._in_bulk = rows._in_bulk and kind != "custom"  # what is random in a transform follows from the row
-        return rows
+        return CastRows(data, names, wanted, bulk=kind != "custom")  # what is random in a transform follows from the row
     return ColumnRows(data, names, wanted)

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Subset, TensorDataset
 
 from trainwright.config.errors import FOREIGN, DataError, TrainwrightError
 from trainwright.data.counters import fold
 from trainwright.data.draws import SMALL_WORD, Draws, draws_kept
 from trainwright.data.loader_order import Order, draw_order, follows_its_seed
+from trainwright.data.reader import SampleReader
 from trainwright.data.rows import Rows, recast
-from trainwright.data.samples import alike, fetches_in_bulk, first_of, other_sample, own_words, unreadable
+from trainwright.data.samples import alike, first_of, other_sample, own_words
 
 log = logging.getLogger("trainwright.data")
 
@@ -46,15 +46,15 @@ class LoaderRows(Rows):
         self._sampler = loader.sampler if self._whole else loader.batch_sampler
         self._generator, self._most = loader.generator, max_steps
         self._wanted, self._split, self._where = wanted, split, where
-        self._in_bulk = not self._whole and fetches_in_bulk(self.dataset)
-        self._draws_each = not draws_nothing(self.dataset)
+        self._reader = SampleReader(self.dataset, self._joined, self._collate, whole=self._whole)
         self._told, self._worker_begun = set[str](), False
         self.order: Order = self._drawn(seed, 0)
         self._length = len(self.order)
         if not self._length:
             why = "the DataLoader gives no batch"
             raise DataError(f"there are no {split} rows", where=where, why=why, fix="see its sampler and drop_last")
-        self._begun, self._draws = (seed, 0), Draws(seed, 0)
+        self._begun = (seed, 0)
+        self._reader.begin_epoch(seed, 0)
         tell_epoch(self.dataset, 0)
         other_order = self._why_another_order(seed)
         self.iterable = bool(other_order)  # worker processes would each draw an order of their own
@@ -75,42 +75,21 @@ class LoaderRows(Rows):
         """Take the order and the randomness of an epoch from (seed, epoch); sampler and dataset are told it by `set_epoch`."""
         if self._begun == (seed, epoch):
             return
-        self._begun, self._draws = (seed, epoch), Draws(seed, epoch)
+        self._begun = (seed, epoch)
+        self._reader.begin_epoch(seed, epoch)
         self.order = self._of_full_length(seed, epoch)
         tell_epoch(self.dataset, epoch)
 
     def take(self, indices: Tensor) -> Any:
-        """Batch `indices[0]` (int64, 1) of the epoch, as `collate_fn` makes it, on the CPU."""
+        """Batch `indices[0]` (int64, 1) of the epoch, as `collate_fn` makes it, on the CPU; numbers in the model's dtype where the loader has a batch size."""
         self._begin_in_worker()
         number = int(indices[0])
-        keys, draws = self.order.batch(number), self.order.draws_of(number)
-        with draws_kept():
-            if self._whole:
-                return self._joined(self._samples(keys, draws)[0], keys)
-            return self._joined(self._samples(keys, draws), keys)
-
-    def _samples(self, keys: list[Any], draws: list[int]) -> list[Any]:
-        at = keys
-        try:
-            if self._in_bulk:
-                self._draws.row(draws[0])
-                return list(self.dataset.__getitems__(keys))
-            samples = []
-            self._draws.row(draws[0])
-            for key, number in zip(keys, draws, strict=True):
-                at = [key]
-                if self._draws_each:
-                    self._draws.row(number)
-                samples.append(self.dataset[key])
-        except TrainwrightError:
-            raise
-        except FOREIGN as error:
-            raise unreadable(at, error) from error
-        return samples
+        item = self._reader.batch(self.order.batch(number), [] if self._reader.still else self.order.draws_of(number))
+        return item if self._whole else recast(item, self._wanted)
 
     def _joined(self, samples: Any, keys: list[Any]) -> Any:
         try:
-            return recast(self._collate(samples), self._wanted)
+            return self._collate(samples)
         except TrainwrightError:
             raise
         except FOREIGN as error:
@@ -170,9 +149,10 @@ class LoaderRows(Rows):
             log.warning(what, *values)
 
     def _why_other_samples(self) -> str:
-        keys, draws = self.order.batch(0)[:1], self.order.draws_of(0)[:1]
-        with draws_kept():
-            first, again = (self._samples(keys, draws) for _ in range(2))
+        if self._reader.still:
+            return ""
+        keys, numbers = self.order.batch(0)[:1], self.order.draws_of(0)[:1]
+        first, again = (self._reader.samples(keys, numbers) for _ in range(2))
         return "" if alike(first, again) else other_sample(self.dataset)
 
     def _why_another_order(self, seed: int) -> str:
@@ -196,13 +176,6 @@ class LoaderRows(Rows):
             self._worker_init(info.id)
         finally:
             worker._worker_info = info
-
-
-def draws_nothing(dataset: Any) -> bool:
-    """Whether a dataset's samples are certainly without randomness: seeding for each would cost more than reading it."""
-    while type(dataset) is Subset:
-        dataset = dataset.dataset
-    return type(dataset) is TensorDataset
 
 
 def chain(owner: Any) -> Iterator[Any]:

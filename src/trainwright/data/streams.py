@@ -17,7 +17,7 @@ from torch import Tensor
 
 from trainwright.config.errors import FOREIGN, DataError, TrainwrightError
 from trainwright.data.counters import fold
-from trainwright.data.draws import Draws, draws_kept
+from trainwright.data.draws import Draws, draws_kept, draws_kept_unless_reseeded
 from trainwright.data.ended import DataEnded
 from trainwright.data.loader_rows import chain, seed_for, tell_epoch
 from trainwright.data.loader_workers import end_workers, see_deaths_when_asked
@@ -222,7 +222,7 @@ class StreamRows(Rows):
     def take(self, indices: Tensor) -> Any:
         """Batch `indices[0]` (int64, 1) of the epoch, on the CPU."""
         number = int(indices[0])
-        with draws_kept():
+        with draws_kept_unless_reseeded():
             if self._last is None or self._last[0] != number or not self._may_be_given_again(number):
                 if number < self._at:
                     self._restart()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from trainwright.data.draws import RESEEDING
 from trainwright.data.rows import Rows, WrappedRows
 from trainwright.engine.interrupt import WaitedTooLong, Waits, too_late
 from trainwright.engine.loader_options import LoaderOptions
@@ -50,7 +51,8 @@ class Feed:
     def take(self, indices: Tensor, plan: Plan, batch_number: int) -> Batch:
         """The rows at `indices` (int64, b), which are this batch of `plan`; with workers, those of the batches after it follow."""
         if not self._ahead:
-            return self.again(indices, plan, batch_number)
+            with RESEEDING:  # the step seeds the default generators
+                return self.again(indices, plan, batch_number)
         shape = (plan.batch_size, plan.steps_per_epoch, plan.first_tick, plan.first_epoch)
         if self._workers is None or shape != self._shape or not self._workers.near(batch_number):
             self._begin(plan, batch_number)

@@ -22,6 +22,7 @@ from torch.utils.data import DataLoader, Dataset
 from torch.utils.data._utils import signal_handling
 
 from trainwright.config.errors import FOREIGN, DataError, TrainwrightError
+from trainwright.data.draws import RESEEDING
 from trainwright.data.rows import Rows
 from trainwright.data.samples import unreadable
 from trainwright.engine.interrupt import LISTENED, UNLESS_TAKEN, WaitedTooLong, Waits, too_late
@@ -95,7 +96,8 @@ def taken(rows: Rows, request: Request, seed: int) -> Batch:
     """The batch of a request, with the randomness of its epoch."""
     if request.epoch is not None:
         rows.begin_epoch(seed, request.epoch)
-    return batch_of(rows, torch.from_numpy(request.rows))
+    with RESEEDING:  # in a worker nothing else is random
+        return batch_of(rows, torch.from_numpy(request.rows))
 
 
 def as_it_is(answer: Any) -> Any:
