@@ -57,7 +57,7 @@ def system_for(model: Any, given: Mapping[str, Any], asked: Mapping[str, Any], *
     for data in given.values():
         tell_beginning(data)
     splits: dict[str, Rows] = {
-        name: rows_from(data, name, dtype, seed=seed, unlabelled=not labelled, **reading)
+        name: rows_from(data, name, dtype, seed=seed, unlabelled=not labelled, keeps_arrays=not labelled, **reading)
         for name, data in given.items()
         if data is not None
     }

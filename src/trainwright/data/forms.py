@@ -43,6 +43,7 @@ def rows_from(
     limit: int | None = None,
     seed: int = 0,
     unlabelled: bool = False,
+    keeps_arrays: bool = False,
 ) -> Rows:
     """The rows of a split from data of any form; float64 becomes `wanted_dtype`, small integers int64.
 
@@ -58,6 +59,7 @@ def rows_from(
         limit: batches of an epoch that are wanted at most; data without a length are not counted beyond.
         seed: of the run.
         unlabelled: whether samples of one part, without a target, are allowed.
+        keeps_arrays: whether arrays in the batches of a loader stay arrays, as a step of one's own takes them.
 
     Raises:
         DataError: there are none, or what is given is none of these, or the first of them cannot be read.
@@ -71,11 +73,11 @@ def rows_from(
     if isinstance(data, Rows) or is_like_rows(data):
         rows = as_rows(data, where)
     elif isinstance(data, Mapping):
-        return _of_mapping(data, split, wanted_dtype, where, {**stream, **common, "unlabelled": unlabelled})
+        return _of_mapping(data, split, wanted_dtype, where, {**stream, **common, "unlabelled": unlabelled, "keeps_arrays": keeps_arrays})
     elif _is_blocks(data, unlabelled):
         rows = _tensor_rows(as_blocks([torch.as_tensor(each) for each in data]), wanted_dtype)
     elif isinstance(data, DataLoader):
-        rows = _of_loader(data, wanted_dtype, stream, common)
+        rows = _of_loader(data, wanted_dtype, stream, {**common, "arrays": not keeps_arrays})
     elif _is_hugging_face(data):
         rows = _of_hugging_face(data, wanted_dtype, stream, common)
     elif _is_indexed(data):
@@ -276,11 +278,12 @@ def _of_loader(loader: Any, wanted: torch.dtype, stream: dict[str, Any], common:
         why = "what a DataLoader gives is what a step sees, with batch_size=None too"
         fix = "give the DataLoader a batch_size, or give its dataset itself"
         raise DataError(what, where=common["where"], why=why, fix=fix)
+    wanted_dtype = None if alone else wanted
     if alone:
         log.info("the DataLoader of the %s data has batch_size=None: each of its items is a batch, as it is", common["split"])
     if isinstance(loader.dataset, IterableDataset) or type(loader).__iter__ is not DataLoader.__iter__:
-        return StreamRows(loader, wanted, **stream, **common)
-    return LoaderRows(loader, wanted, **common)
+        return StreamRows(loader, wanted_dtype, **stream, **common)
+    return LoaderRows(loader, wanted_dtype, **common)
 
 
 def _of_hugging_face(data: Any, wanted: torch.dtype, stream: dict[str, Any], common: dict[str, Any]) -> Rows:

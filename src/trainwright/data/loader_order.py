@@ -43,8 +43,11 @@ class Order:
 
     def batch(self, number: int) -> list[Any]:
         """Keys of a batch."""
-        keys = self.keys[self._place(number)]
-        return keys.tolist() if isinstance(keys, np.ndarray) else keys
+        return _listed(self.batch_keys(number))
+
+    def batch_keys(self, number: int) -> Keys:
+        """Keys of a batch, as they are held."""
+        return self.keys[self._place(number)]
 
     def draws_of(self, number: int) -> list[int]:
         """The numbers from which the randomness of a batch's samples follows."""

@@ -38,14 +38,23 @@ class LoaderRows(Rows):
     batched = True
 
     def __init__(
-        self, loader: Any, wanted: torch.dtype, *, seed: int = 0, max_steps: int | None = None, split: str = "train", where: str = "tw.fit"
+        self,
+        loader: Any,
+        wanted: torch.dtype | None,
+        *,
+        arrays: bool = True,
+        seed: int = 0,
+        max_steps: int | None = None,
+        split: str = "train",
+        where: str = "tw.fit",
     ) -> None:
+        """`wanted`, `arrays`: what becomes of the numbers and arrays of a batch, as `recast` has it."""
         self.dataset, self.asked_workers = loader.dataset, int(loader.num_workers)
         self._collate, self._worker_init = loader.collate_fn, loader.worker_init_fn
         self._whole = loader.batch_sampler is None  # each key names a whole batch
         self._sampler = loader.sampler if self._whole else loader.batch_sampler
         self._generator, self._most = loader.generator, max_steps
-        self._wanted, self._split, self._where = wanted, split, where
+        self._wanted, self._arrays, self._split, self._where = wanted, arrays, split, where
         self._reader = SampleReader(self.dataset, self._joined, self._collate, whole=self._whole)
         self._told, self._worker_begun = set[str](), False
         self.order: Order = self._drawn(seed, 0)
@@ -81,11 +90,13 @@ class LoaderRows(Rows):
         tell_epoch(self.dataset, epoch)
 
     def take(self, indices: Tensor) -> Any:
-        """Batch `indices[0]` (int64, 1) of the epoch, as `collate_fn` makes it, on the CPU; numbers in the model's dtype where the loader has a batch size."""
+        """Batch `indices[0]` (int64, 1) of the epoch, on the CPU, as `collate_fn` makes it, in the dtype that is wanted."""
         self._begin_in_worker()
         number = int(indices[0])
-        item = self._reader.batch(self.order.batch(number), [] if self._reader.still else self.order.draws_of(number))
-        return item if self._whole else recast(item, self._wanted)
+        item: Any = self._reader.selected(self.order.batch_keys(number))
+        if item is None:
+            item = self._reader.batch(self.order.batch(number), [] if self._reader.still else self.order.draws_of(number))
+        return recast(item, self._wanted, self._arrays)
 
     def _joined(self, samples: Any, keys: list[Any]) -> Any:
         try:

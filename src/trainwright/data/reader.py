@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Subset, TensorDataset, default_collate
@@ -40,6 +41,19 @@ class SampleReader:
         """Let what is random follow from (seed, epoch) from here on."""
         self._key = fold(seed, "sample", epoch)
 
+    def selected(self, keys: np.ndarray | list[Any]) -> list[Tensor] | None:
+        """The rows of tensors in memory, just as `default_collate` would stack them; None where they must be read one by one."""
+        held: Any = self._dataset
+        if self._tensors is None:
+            return None
+        try:
+            while type(held) is Subset:
+                keys, held = [held.indices[key] for key in keys], held.dataset
+            rows = torch.from_numpy(keys) if isinstance(keys, np.ndarray) else torch.tensor(keys, dtype=torch.int64)
+            return [each.index_select(0, rows) for each in self._tensors]
+        except FOREIGN:
+            return None  # one of them is not there, or is counted from the end
+
     def batch(self, keys: list[Any], numbers: list[int]) -> Any:
         """The batch of `keys`; what is random in the sample of each follows from its number. Leaves the default generators as they were.
 
@@ -48,8 +62,7 @@ class SampleReader:
         if not self.still:
             with draws_kept_unless_reseeded():
                 return self._seeded(lambda: self._joined(keys, numbers), numbers)
-        found = None if self._tensors is None else self._selected(keys)
-        return self._joined(keys, numbers) if found is None else found
+        return self._joined(keys, numbers)
 
     def samples(self, keys: list[Any], numbers: list[int]) -> list[Any]:
         """The samples themselves, before they are joined; otherwise as `batch`."""
@@ -108,17 +121,6 @@ class SampleReader:
             key = folded(self._key, number)
             for each in generators:
                 each.seed(key)
-
-    def _selected(self, keys: list[Any]) -> list[Tensor] | None:
-        """The rows of tensors in memory as `default_collate` would stack them; None where that must be tried one by one."""
-        held = self._dataset
-        try:
-            while type(held) is Subset:
-                keys, held = [held.indices[key] for key in keys], held.dataset
-            rows = torch.tensor(keys, dtype=torch.int64)
-            return [each.index_select(0, rows) for each in self._tensors or ()]
-        except FOREIGN:
-            return None
 
 
 def draws_nothing(dataset: Any) -> bool:

@@ -268,18 +268,23 @@ def cast(tensor: Tensor, wanted: torch.dtype) -> Tensor:
     return tensor.long() if tensor.dtype in (torch.int32, torch.int16, torch.int8) else tensor
 
 
-def recast(batch: Any, wanted: torch.dtype) -> Any:
-    """`cast` for all tensors and arrays in tuples, lists and dicts; an object of another class is left alone."""
+def recast(batch: Any, wanted: torch.dtype | None, arrays: bool = True) -> Any:
+    """`cast` for all tensors in tuples, lists and dicts, and `arrays` made into tensors; an object of another class is left alone.
+
+    Without a `wanted` dtype the batch is as it was.
+    """
+    if wanted is None:
+        return batch
     if isinstance(batch, Tensor):
         return cast(batch, wanted)
-    if isinstance(batch, np.ndarray) and batch.dtype.kind in "biufc":
+    if arrays and isinstance(batch, np.ndarray) and batch.dtype.kind in "biufc":
         return cast(torch.as_tensor(batch), wanted)
     if type(batch) is dict:
-        return {name: recast(each, wanted) for name, each in batch.items()}
+        return {name: recast(each, wanted, arrays) for name, each in batch.items()}
     if isinstance(batch, tuple) and hasattr(batch, "_fields"):
-        return type(batch)(*(recast(each, wanted) for each in batch))
+        return type(batch)(*(recast(each, wanted, arrays) for each in batch))
     if type(batch) in (tuple, list):
-        return type(batch)(recast(each, wanted) for each in batch)
+        return type(batch)(recast(each, wanted, arrays) for each in batch)
     return batch
 
 

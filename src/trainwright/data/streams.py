@@ -169,8 +169,9 @@ class StreamRows(Rows):
     def __init__(
         self,
         data: Any,
-        wanted: torch.dtype,
+        wanted: torch.dtype | None,
         *,
+        arrays: bool = True,
         batched: bool | None = None,
         batch_size: int = 64,
         max_steps: int | None = None,
@@ -179,9 +180,11 @@ class StreamRows(Rows):
         split: str = "train",
         where: str = "tw.fit",
     ) -> None:
-        """`limit`: batches of an epoch that are wanted at most; data without a length are not counted beyond."""
+        """`wanted`, `arrays`: what becomes of the numbers and arrays of a batch, as `recast` has it.
+
+        `limit`: batches of an epoch that are wanted at most; data without a length are not counted beyond."""
         self.dataset, self._passes, self._wanted = data, Passes(data), wanted
-        self._batch_size, self._split, self._where = batch_size, split, where
+        self._batch_size, self._arrays, self._split, self._where = batch_size, arrays, split, where
         self._begun, self._at, self._again = (seed, 0), 0, 0
         self.single_pass, self.own_workers = self._passes.once, self._passes.workers
         self._running: Pass | None = None
@@ -230,7 +233,7 @@ class StreamRows(Rows):
                     self._items()
                 self._last = (number, self._items())
             items = self._last[1]
-            return recast(self._joined(items) if self.joins_samples else self._own(items[0], number), self._wanted)
+            return recast(self._joined(items) if self.joins_samples else self._own(items[0], number), self._wanted, self._arrays)
 
     def _may_be_given_again(self, number: int) -> bool:
         return self.single_pass or self.joins_samples or number == 0

@@ -19,7 +19,7 @@ from trainwright.engine.pieces import order_of
 from trainwright.engine.plan import Plan
 from trainwright.engine.recovery import Rollback, settled
 from trainwright.engine.session import Session
-from trainwright.engine.step import mean_of, micro_batches
+from trainwright.engine.step import has_own_mean, mean_of, micro_batches
 from trainwright.engine.step_result import as_loss
 from trainwright.engine.system import Batch, Loss, NoStep, StepContext, rows_in
 from trainwright.optim.base import RedoingOptimizer
@@ -164,7 +164,7 @@ def gradient(session: Session, batch: Batch, rows: int, context: StepContext) ->
         backward(loss, rows, precision.scale, whole)
         for hook in hooks.on_after_backward:
             hook(session, system)
-        items = items + (rows if whole and loss.mean is not None else loss.count)
+        items = items + (rows if has_own_mean(loss, whole) else loss.count)
         losses.append(loss)
     if isinstance(items, Tensor) or items != rows:
         backward.finish(session.gradients(), rows, items)

@@ -40,11 +40,16 @@ def _some(column: Any, rows: int, start: int, end: int) -> Any:
     return column
 
 
+def has_own_mean(loss: Loss, whole: bool) -> bool:
+    """Whether a piece that is the `whole` step goes backwards from the mean over its items, whatever their number beside its rows."""
+    return whole and (loss.mean is not None or (type(loss.count) is int and loss.count > 0))
+
+
 class Backward:
     """Gradients of the mean loss of a step from the sums over its micro-batches, whatever their items are.
 
-    Each piece goes backwards with weight 1 / rows of the step; when the items turn out to be others than the rows (tokens, weights),
-    the gradient is corrected once, at the end.
+    A step in one piece goes backwards from its own mean. Else each piece goes with weight 1 / rows of the step; when the items turn out to
+    be others than the rows (tokens, weights), the gradient is corrected once, at the end.
     """
 
     def __init__(self) -> None:
@@ -59,6 +64,8 @@ class Backward:
         root, share = loss.total, scale / rows
         if loss.mean is not None:
             root, share = loss.mean, scale if whole else scale * float(loss.count) / rows
+        elif has_own_mean(loss, whole):
+            share = scale / float(loss.count)
         if root.dim() or not root.requires_grad:
             raise _no_loss(root)
         key = (share, root.dtype, root.device)

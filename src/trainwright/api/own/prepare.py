@@ -137,6 +137,7 @@ def open_rows(config: OwnConfig, split: str, data: Any, made: nn.Module) -> Rows
         limit=config.trainer.limit_batches,
         seed=config.run.seed,
         unlabelled=True,
+        keeps_arrays=not isinstance(made, PlainSystem),
     )
     return rows
 
