@@ -15,6 +15,7 @@ from forked_ranks import on_ranks
 
 from trainwright.config.errors import ConfigError, ManyErrors, RunError, TrainwrightError
 from trainwright.parallel.distributed import DistributedWorld
+from trainwright.parallel.launched import ensure_one_process
 from trainwright.parallel.world import World
 
 
@@ -31,6 +32,14 @@ def errors_of(world: World, make: Any) -> str:
         world.first(make)
     except (TrainwrightError, OSError) as error:
         return f"{type(error).__name__}: {error}"
+    return ""
+
+
+def refusal() -> str:
+    try:
+        ensure_one_process("train this run")
+    except ConfigError as error:
+        return str(error)
     return ""
 
 
@@ -51,6 +60,7 @@ def answers(world: World, folder: Path) -> dict[str, Any]:
         "first": (world.first(lambda: asked.append(r) or "made"), asked),
         "errors": (errors_of(world, refused), errors_of(world, full_disk)),
         "later": [each.read() for each in started],
+        "refused": refusal(),
     }
     world.barrier()
     return found
@@ -59,6 +69,8 @@ def answers(world: World, folder: Path) -> dict[str, Any]:
 def test_two_processes_come_to_one_answer(tmp_path: Path) -> None:
     first, second = on_ranks(tmp_path, answers)
     assert (first.pop("place"), second.pop("place")) == ((0, 2, 0, True), (1, 2, 1, False))
+    assert "each of the 2 processes that init_process_group joined would train this run by itself" in first["refused"]
+    assert second["refused"] == "torch.distributed: rank 1 of 2 ends too; rank 0 says why"
     assert first["first"] == ("made", [0])
     assert second["first"] == ("made", [])  # rank 0 alone was asked
     assert torch.equal(first["gather"][1][1], second["gather"][1][1])

@@ -80,14 +80,14 @@ def ensure_one_process(what: str) -> None:
     Rank 0 tells all of it, the others one line, so that a person reads it once.
     """
     found = launched()
-    where = f"environment: {found.variable}={found.size}"
-    if found.size == 1:
-        found, where = in_process_group(), "torch.distributed"
+    where, came = f"environment: {found.variable}={found.size}", "started"
+    if not found.launcher:  # else WORLD_SIZE=1 says that this process is to work by itself
+        found, where, came = in_process_group(), "torch.distributed", "joined"
     if found.size == 1:
         return
     if found.rank:
         raise ConfigError(f"rank {found.rank} of {found.size} ends too; rank 0 says why", where=where)
-    each = f"each of the {found.size} processes that {found.launcher} started would {what} by itself, in the way of the others"
+    each = f"each of the {found.size} processes that {found.launcher} {came} would {what} by itself, in the way of the others"
     fix = f"start one process, without {found.launcher}; where each is meant to do work of its own, set WORLD_SIZE=1 for it"
     raise ConfigError("this version of Trainwright works in one process", where=where, why=each, fix=fix)
 
@@ -98,7 +98,7 @@ def in_process_group() -> Launched:
     if distributed is None or not (distributed.is_available() and distributed.is_initialized()):
         return Launched(0, 1, 0, "", "")
     rank = distributed.get_rank()
-    return Launched(rank, distributed.get_world_size(), rank, "your program", "")
+    return Launched(rank, distributed.get_world_size(), rank, "init_process_group", "")
 
 
 def ensure_together(world: World) -> None:
