@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import CoreSchema
 
 from trainwright.config.errors import ConfigError, nearest
-from trainwright.config.model import as_refusal, refusal
+from trainwright.config.model import as_refusal, text_schema
 
 SPELLINGS: dict[str, tuple[str, ...]] = {
     "epochs": ("epochs", "epoch"),
@@ -81,8 +81,7 @@ class Duration:
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        text = core_schema.to_string_ser_schema()
-        return core_schema.no_info_plain_validator_function(refusal(cls.parse), serialization=text)
+        return text_schema(cls.parse)
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Self, TypeVar, Union, get_args, get
 
 from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticCustomError
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from trainwright.config.errors import RequestError
 
@@ -114,3 +114,8 @@ def refusal(parse: Callable[[Any], T]) -> Callable[[Any], T]:
             raise as_refusal(error) from error
 
     return validate
+
+
+def text_schema(parse: Callable[[Any], Any]) -> CoreSchema:
+    """How pydantic reads a class that `parse` makes from text, and writes it as its text."""
+    return core_schema.no_info_plain_validator_function(refusal(parse), serialization=core_schema.to_string_ser_schema())

@@ -7,10 +7,10 @@ import re
 from typing import Any
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import CoreSchema
 
 from trainwright.config.errors import ConfigError, nearest
-from trainwright.config.model import refusal
+from trainwright.config.model import text_schema
 
 UNITS: dict[str, int] = {
     "B": 1,
@@ -54,8 +54,7 @@ class Bytes(int):
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        text = core_schema.to_string_ser_schema()
-        return core_schema.no_info_plain_validator_function(refusal(cls.parse), serialization=text)
+        return text_schema(cls.parse)
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:

@@ -8,12 +8,11 @@ import numpy as np
 import pyarrow as pa
 
 from trainwright.config.errors import DataError, did_you_mean
-from trainwright.data.spelling import joined_counts, key_of
-from trainwright.features.base import Counts, Feature, PartLayout
-from trainwright.features.classes import class_weights, probabilities
+from trainwright.features.base import Counts, PartLayout
+from trainwright.features.classes import ClassFeature, class_weights, probabilities
 from trainwright.features.options import BinaryOptions
 from trainwright.features.spec import TargetSpec
-from trainwright.features.words import class_kind, class_values, code_words, count_words, sorted_classes
+from trainwright.features.words import class_values, code_words, sorted_classes
 
 KNOWN: dict[str, int] = {
     **dict.fromkeys(["true", "t", "yes", "y", "on", "1", "positive", "pos", "present"], 1),
@@ -22,8 +21,8 @@ KNOWN: dict[str, int] = {
 """Words whose side is known, compared without case."""
 
 
-class BinaryFeature(Feature):
-    """Two values; part `value` is -1 or 1 (0 where missing or unknown), and `missing` where values may be missing."""
+class BinaryFeature(ClassFeature):
+    """Two values, of `classes` (negative, positive); part `value` is -1, 1 or 0 where missing or unknown, `missing` where values may be."""
 
     kind = "binary"
     grouped = True
@@ -33,19 +32,11 @@ class BinaryFeature(Feature):
 
     def __init__(self, config: BinaryOptions, name: str, target: bool = False) -> None:
         super().__init__(config, name, target)
-        self.seen: dict[str, int] = {}
-        self.classes: list[str] = []
-        """[negative, positive]"""
         self.sides: dict[str, int] = {}
         self.tally = [0, 0]
-        self.returns = "text"
-        self.key = key_of(config.join)
 
     def observe(self, values: pa.Array, rows: np.ndarray) -> None:
-        self.note_missing(self.absent(values, rows), rows)
-        codes, words = code_words(values, self.name)
-        self.missing_in_training += count_words(codes, words, self.seen)
-        self.fitted_rows += len(values)
+        self.count_values(values, rows)
         found = set(map(self.key, self.seen)) if self.config.join else self.seen.keys()
         if len(found) > 2 and not set(map(str.casefold, found)) <= KNOWN.keys():
             shown = ", ".join(repr(word) for word in sorted_classes(list(self.seen))[:5])
@@ -54,12 +45,9 @@ class BinaryFeature(Feature):
                 why="it is of type binary",
                 fix=f"write columns.{self.name}=category",
             )
-        if len(values) and not pa.types.is_null(values.type):
-            self.returns = class_kind(values.type)
 
     def finish(self) -> None:
-        self.seen = joined_counts(self.seen, self.config.join)
-        words = sorted_classes(list(self.seen))
+        words = self.join_seen()
         known = all(word.casefold() in KNOWN for word in words) and len({KNOWN[word.casefold()] for word in words}) == min(len(words), 2)
         self.sides = {word: KNOWN[word.casefold()] if known else side for side, word in enumerate(words)}
         self.choose_positive()

@@ -8,19 +8,19 @@ import numpy as np
 import pyarrow as pa
 
 from trainwright.config.errors import DataError
-from trainwright.data.spelling import groups_alike, joined_counts, joins_needed, key_of
-from trainwright.features.base import Counts, Feature, PartLayout
-from trainwright.features.classes import class_weights, probabilities
+from trainwright.data.spelling import groups_alike, joins_needed
+from trainwright.features.base import Counts, PartLayout
+from trainwright.features.classes import ClassFeature, class_weights, probabilities
 from trainwright.features.options import CategoryOptions
 from trainwright.features.spec import TargetSpec
 from trainwright.features.vocabulary import prune
-from trainwright.features.words import as_text, class_kind, class_values, code_words, count_words, lookup_codes, sorted_classes
+from trainwright.features.words import as_text, class_values, code_words, lookup_codes, sorted_classes
 
 NAMED_RARE = 10_000
 """Rare values are remembered by name up to this many, so that at prediction they are not reported as unknown."""
 
 
-class CategoryFeature(Feature):
+class CategoryFeature(ClassFeature):
     """A limited number of values; part `index`: 0 is unknown or rare, 1 is missing where that is its own class, then the classes."""
 
     kind = "category"
@@ -31,26 +31,16 @@ class CategoryFeature(Feature):
 
     def __init__(self, config: CategoryOptions, name: str, target: bool = False) -> None:
         super().__init__(config, name, target)
-        self.seen: dict[str, int] = {}
-        self.classes: list[str] = []
         self.tally: list[int] = []
         self.rare: list[str] = []
         self.missing_class = False
-        self.returns = "text"
-        self.key = key_of(config.join)
 
     def observe(self, values: pa.Array, rows: np.ndarray) -> None:
-        self.note_missing(self.absent(values, rows), rows)
-        codes, words = code_words(values, self.name)
-        self.missing_in_training += count_words(codes, words, self.seen)
-        self.fitted_rows += len(values)
+        self.count_values(values, rows)
         prune(self.seen)
-        if len(values) and not pa.types.is_null(values.type):
-            self.returns = class_kind(values.type)
 
     def finish(self) -> None:
-        self.seen = joined_counts(self.seen, self.config.join)
-        words = sorted_classes(list(self.seen))
+        words = self.join_seen()
         if self.target:
             kept = words
         else:

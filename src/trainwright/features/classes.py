@@ -1,11 +1,44 @@
-"""What targets with classes share: weights by class and the columns of predicted probabilities."""
+"""What columns with classes share: counting words, weights by class and the columns of predicted probabilities."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from trainwright.config.errors import DataError, did_you_mean
+from trainwright.data.spelling import joined_counts, key_of
+from trainwright.features.base import Feature
+from trainwright.features.words import class_kind, code_words, count_words, sorted_classes
+
+
+class ClassFeature(Feature):
+    """A column whose values are words of a limited number; while it is fitted it counts how often it saw each."""
+
+    config: Any
+    """Options with `join`: which spellings are one value."""
+
+    def __init__(self, config: Any, name: str, target: bool = False) -> None:
+        super().__init__(config, name, target)
+        self.seen: dict[str, int] = {}
+        self.classes: list[str] = []
+        self.returns = "text"
+        self.key = key_of(config.join)
+
+    def count_values(self, values: pa.Array, rows: np.ndarray) -> None:
+        """Count the words of some training rows, and remember what kind of values they are."""
+        self.note_missing(self.absent(values, rows), rows)
+        codes, words = code_words(values, self.name)
+        self.missing_in_training += count_words(codes, words, self.seen)
+        self.fitted_rows += len(values)
+        if len(values) and not pa.types.is_null(values.type):
+            self.returns = class_kind(values.type)
+
+    def join_seen(self) -> list[str]:
+        """Put spellings of one value together, and return all words in the order of classes."""
+        self.seen = joined_counts(self.seen, self.config.join)
+        return sorted_classes(list(self.seen))
 
 
 def class_weights(wanted: str | dict[str, float] | list[float], classes: list[str], tally: list[int], name: str) -> list[float] | None:
