@@ -18,7 +18,6 @@ from trainwright.losses.build import criterion
 from trainwright.losses.options import (
     AsymmetricOptions,
     BCEWithLogitsOptions,
-    CriterionOptions,
     CrossEntropyOptions,
     FocalOptions,
     HuberOptions,
@@ -30,6 +29,7 @@ from trainwright.losses.options import (
     SmoothL1Options,
 )
 from trainwright.losses.rows import RowLoss
+from trainwright.losses.shared_options import CriterionOptions
 from trainwright.systems.row_losses import make_loss
 
 ROWS, MEMBERS = 6, 3
@@ -227,3 +227,17 @@ def test_losses_of_ones_own_are_taken_per_row_whatever_they_are_made_of() -> Non
         torch.testing.assert_close(loss(output, truth), expected)
         torch.testing.assert_close(loss.total(output, truth), expected.sum())
     torch.testing.assert_close(criterion(f"{__file__}:Cubed")(output[:, 0], truth), error[:, 0].abs().pow(3).mean())
+
+
+@pytest.mark.parametrize("kind", ["binary", "angle"])
+def test_a_target_of_a_type_of_ones_own_is_read_as_its_loss_reads(kind: str) -> None:
+    width = 1 if kind == "binary" else 3
+    output, truth = torch.randn(ROWS, MEMBERS, width), torch.randint(0, 2, (ROWS, *(() if kind == "binary" else (width,))))
+    rows = make_loss(BCEWithLogitsOptions(), target(kind, width))(output, truth)
+    facts = truth.view(ROWS, 1, width).expand_as(output).float()
+    torch.testing.assert_close(rows, F.binary_cross_entropy_with_logits(output, facts, reduction="none").mean((1, 2)))
+    classes = make_loss(CrossEntropyOptions(), target("angle", 3))
+    many, index = torch.randn(ROWS, MEMBERS, 3), torch.randint(0, 3, (ROWS,))
+    expected = F.cross_entropy(many.flatten(0, 1), index.repeat_interleave(MEMBERS), reduction="none").view(ROWS, MEMBERS).mean(1)
+    torch.testing.assert_close(classes(many, index), expected)
+    torch.testing.assert_close(classes.total(many, index), expected.sum())

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from trainwright.config.errors import DataError
 from trainwright.losses.activations import FIXES, Takes, find_activation, judge_input
 from trainwright.losses.checks import MEANT, dtype_name, first_row
-from trainwright.losses.options import CriterionOptions
+from trainwright.losses.shared_options import CriterionOptions
 from trainwright.losses.wiring import argument, model_side
 
 Reduction = Literal["sum", "none"]

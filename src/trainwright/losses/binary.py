@@ -7,7 +7,7 @@ from torch.nn import functional
 
 from trainwright.losses.base import Count, Reduction
 from trainwright.losses.checks import MEANT, floats, require, same_shape, span, within
-from trainwright.losses.options import CriterionOptions
+from trainwright.losses.shared_options import CriterionOptions
 from trainwright.losses.weights import WeightedCriterion, along_channels
 
 

@@ -19,7 +19,7 @@ from trainwright.losses.base import Criterion
 from trainwright.losses.choosing import EXAMPLE, Term, check_term_weights, loss_options
 from trainwright.losses.function import FunctionCriterion, make_function
 from trainwright.losses.heads import AdaptiveLogSoftmax, LinearCrossEntropy
-from trainwright.losses.options import FunctionOptions
+from trainwright.losses.shared_options import FunctionOptions
 from trainwright.losses.triplets import TripletMarginWithDistance
 from trainwright.losses.weighted import WeightedSum
 

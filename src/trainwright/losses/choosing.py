@@ -14,7 +14,7 @@ from trainwright.config.model import ConfigModel, PartConfig, refusal
 from trainwright.config.scheduled import Scheduled
 from trainwright.losses import ALIASES, PARTS, announce_name, find_name
 from trainwright.losses.names import is_functional
-from trainwright.losses.options import CriterionOptions, FunctionOptions
+from trainwright.losses.shared_options import CriterionOptions, FunctionOptions
 
 EXAMPLE = "write a name, {type: name, option: value}, or a list [{type: mse, weight: 1.0}, …]"
 

@@ -9,12 +9,8 @@ from torch.nn import functional
 from trainwright.config.errors import DataError
 from trainwright.losses.base import Count, Criterion, Reduction
 from trainwright.losses.checks import MEANT, first_row, is_distribution, misfit, require, same_shape, span
-from trainwright.losses.options import (
-    CriterionOptions,
-    CrossEntropyOptions,
-    LabelSmoothingCrossEntropyOptions,
-    NLLOptions,
-)
+from trainwright.losses.options import CrossEntropyOptions, LabelSmoothingCrossEntropyOptions, NLLOptions
+from trainwright.losses.shared_options import CriterionOptions
 from trainwright.losses.weights import WeightedCriterion
 
 IGNORED = -100

@@ -14,8 +14,8 @@ from trainwright.config.errors import ConfigError, DataError
 from trainwright.config.model import PartConfig
 from trainwright.losses.base import Count, Criterion
 from trainwright.losses.broadcast import watch_broadcast
-from trainwright.losses.options import FunctionOptions
 from trainwright.losses.rows import LossTarget, RowLoss
+from trainwright.losses.shared_options import FunctionOptions
 from trainwright.losses.wiring import argument, look_inside
 
 REQUIRED = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from trainwright.config.errors import ConfigError
 from trainwright.config.model import PartConfig
 from trainwright.losses.base import Criterion
-from trainwright.losses.options import CriterionOptions
+from trainwright.losses.shared_options import CriterionOptions
 
 
 class LossTarget(Protocol):
@@ -70,8 +70,8 @@ class ColumnLoss(RowLoss):
     def __init__(self, options: CriterionOptions, target: LossTarget, make: Callable[[CriterionOptions], Criterion]) -> None:
         super().__init__(options, target)
         _check_outputs(options, target)
-        self.of_classes = target.kind == "category" or (target.kind == "binary" and options.one_per_class)
-        self.of_labels, self.in_floats = target.kind == "set", target.kind in ("binary", "set")
+        self.of_classes = target.kind == "category" or options.one_per_class
+        self.of_labels, self.in_floats = target.kind == "set", target.kind not in ("number", "vector")
         if self.of_classes or self.of_labels:
             options, self.weight = _give_weights(options, target, "pos_weight" if self.of_labels else "class_weight"), None
         self.loss = make(options)

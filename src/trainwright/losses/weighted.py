@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from trainwright.config.scheduled import Scheduled
 from trainwright.losses.base import Count, Criterion, Terms
 from trainwright.losses.function import row_count
-from trainwright.losses.options import CriterionOptions
+from trainwright.losses.shared_options import CriterionOptions
 
 
 class WeightedSum(Criterion):

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from trainwright.config.errors import ConfigError, DataError
 from trainwright.losses.base import Criterion
-from trainwright.losses.options import CriterionOptions
+from trainwright.losses.shared_options import CriterionOptions
 
 NAMES = ("class_weight", "pos_weight")
 

@@ -16,8 +16,8 @@ from trainwright.config.registry import build, load
 from trainwright.features.spec import TargetSpec
 from trainwright.losses.base import Criterion
 from trainwright.losses.function import ForeignLoss
-from trainwright.losses.options import CriterionOptions
 from trainwright.losses.rows import ColumnLoss, RowLoss
+from trainwright.losses.shared_options import CriterionOptions
 from trainwright.nn.untouched import untouched
 
 TRUTHS: dict[str, Callable[[int], Tensor]] = {
