@@ -53,7 +53,7 @@ def browser() -> Iterator[Browser]:
 
 
 def test_the_section_has_the_layers_their_numbers_and_the_picture(run: RunDirectory) -> None:
-    section = model(gather(run))
+    section = model(gather(run, {}))
     assert section is not None
     drawn = section.render()
     assert "2×8×4×4" in drawn and "never called" in drawn and "frozen" in drawn

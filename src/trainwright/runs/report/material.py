@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,8 @@ class Material:
     command: str = ""
     history: dict[str, list[float]] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)
+    higher_is_better: Mapping[str, bool] = field(default_factory=dict)
+    """Metric → whether more of it is better, for those that are known."""
     own: str = ""
     """What was trained, for a run of a system or a model of a person's own, which has no table; empty for a table's run."""
 
@@ -67,9 +70,9 @@ class Material:
         return mapping(mapping(mapping(self.results.get("metrics")).get(split)).get(target))
 
 
-def gather(run: RunDirectory) -> Material:
+def gather(run: RunDirectory, higher_is_better: Mapping[str, bool]) -> Material:
     """Read every file that a report shows."""
-    material = Material(run.path, run.info)
+    material = Material(run.path, run.info, higher_is_better=higher_is_better)
     for attribute, name in NAMES.items():
         try:
             content = read_results(run.path) if name == "results.json" else read_json(run.path / name)

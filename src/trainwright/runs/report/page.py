@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
@@ -36,9 +36,12 @@ T = TypeVar("T")
 log = logging.getLogger("trainwright.runs")
 
 
-def render(run: RunDirectory) -> str:
-    """The report of a run as one HTML page that needs nothing else; what is missing or damaged is said on it."""
-    material = gather(run)
+def render(run: RunDirectory, higher_is_better: Mapping[str, bool]) -> str:
+    """The report of a run as one HTML page that needs nothing else; what is missing or damaged is said on it.
+
+    `higher_is_better` says of a metric whether more of it is better.
+    """
+    material = gather(run, higher_is_better)
     top = _guard_section("opening", lambda: opening(material)) or Markup("")
     sections = [_section(make, material) for make in SECTIONS]
     found = [each for each in sections if each]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from trainwright.metrics import PARTS
 from trainwright.runs.report.charts.rows import Row, dots
 from trainwright.runs.report.figures import interval, is_number, moment, plural, score, seconds, words
 from trainwright.runs.report.markup import Content, Markup, code, quote, tag
@@ -124,10 +123,9 @@ def _models(material: Material, target: str, metric: str, value: Any, bounds: An
         other = mapping(mapping(mapping(baseline).get("test")).get(target)).get(metric)
         if is_number(other):
             found.append(Row(quote(name, 24), other, score(other)))
-    part = PARTS.get(metric)
-    if part is None:
+    if metric not in material.higher_is_better:
         return found
-    return sorted(found, key=lambda row: row.value if row.value is not None else 0.0, reverse=part.higher_is_better)
+    return sorted(found, key=lambda row: row.value if row.value is not None else 0.0, reverse=material.higher_is_better[metric])
 
 
 def _cautions(material: Material) -> Markup | None:
