@@ -65,9 +65,9 @@ def test_the_section_has_the_layers_their_numbers_and_the_picture(run: RunDirect
 def test_a_run_without_the_file_has_no_such_section(tmp_path: Path) -> None:
     other = RunDirectory.create(str(tmp_path / "r"), "r")
     other.close()
-    assert model(gather(other)) is None
+    assert model(gather(other, {})) is None
     (other.path / "model.json").write_text("{")
-    told = model(gather(other))
+    told = model(gather(other, {}))
     assert told is not None and "model.json cannot be read" in told.render()
 
 
