@@ -76,7 +76,7 @@ def test_a_file_of_another_form_costs_only_its_part_of_the_page(run: RunDirector
     other.close()
     (other.path / "model.json").write_text('{"format": 7}')
     monkeypatch.setattr(page, "SECTIONS", (model,))
-    assert "This part (model) could not be drawn: ValueError: the format is 7, not 1." in page.render(other)
+    assert "This part (model) could not be drawn: ValueError: the format is 7, not 1." in page.render(other, {})
 
 
 def test_what_is_kept_is_short_for_a_long_loop(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_the_section_is_readable_in_a_browser(
 ) -> None:
     monkeypatch.setattr(page, "SECTIONS", (model,))
     file = tmp_path / "report.html"
-    file.write_text(page.render(run), encoding="utf-8")
+    file.write_text(page.render(run, {}), encoding="utf-8")
     complaints, requests = browser.open(file, width, 900, scheme)
     assert complaints == [] and requests == []
     assert browser.evaluate("document.documentElement.scrollWidth") <= width
