@@ -26,7 +26,7 @@ def run(tmp_path: Path) -> RunDirectory:
 
 
 def test_it_says_what_was_trained_and_how_well(run: RunDirectory) -> None:
-    page = render(run)
+    page = render(run, {})
     assert "<h1>Training " in page and "MySystem</" in page
     assert "0.500" in page
     assert "The weights of step 7 were kept, by loss." in page
@@ -36,7 +36,7 @@ def test_it_says_what_was_trained_and_how_well(run: RunDirectory) -> None:
 
 
 def test_its_commands_are_those_of_a_system(run: RunDirectory) -> None:
-    page = render(run)
+    page = render(run, {})
     assert f"trainwright test {run.path}" in page
     assert "new.csv" not in page
 
@@ -47,7 +47,7 @@ def test_the_newest_picture_of_each_name_is_shown_and_the_rest_counted(run: RunD
     for step in (1, 2, 3):
         Image.new("RGB", (4, 4), (step, 0, 0)).save(media / f"view-{step:03d}.png")
     Image.effect_noise((1500, 1500), 90).save(media / "large.png")
-    page = render(run)
+    page = render(run, {})
     assert "view-003.png" in page
     assert "view-001.png" not in page
     assert page.count("data:image/png;base64,") == 1
