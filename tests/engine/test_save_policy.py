@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from engine_runs import fit
 from hypothesis import given
 from hypothesis import strategies as st
 
 from trainwright.config.durations import Duration
+from trainwright.engine.callbacks import LambdaCallback
 from trainwright.engine.config import TrainerConfig
 from trainwright.engine.interval import Interval
 from trainwright.engine.plan import Plan, make_plan
-from trainwright.engine.saving.when import AT_LEAST_EVERY, NOTHING, Due, Place, SaveIntervals, SavePolicy
+from trainwright.engine.saving.when import AT_LEAST_EVERY, NOTHING, Due, Place, SaveIntervals, SavePolicy, job_end
 
 
 class Hands:
@@ -129,3 +137,27 @@ def test_the_first_place_where_something_may_be_due_is_known_before() -> None:
     assert asked.next_step(8, 9) == 10
     assert asked.next_due_at() == 30.0
     assert policy(clock).next_step(3, 3) is None
+
+
+def test_slurm_says_when_the_time_of_a_job_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SLURM_JOB_END_TIME", raising=False)
+    assert job_end() == math.inf
+    monkeypatch.setenv("SLURM_JOB_END_TIME", str(int(time.time()) + 3600))
+    assert job_end() == pytest.approx(time.perf_counter() + 3600, abs=60)
+    monkeypatch.setenv("SLURM_JOB_END_TIME", "tomorrow")
+    assert job_end() == math.inf
+
+
+def test_a_run_saves_before_its_job_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLURM_JOB_END_TIME", str(time.time() + 3600))
+    seen = []
+
+    def later(session: Any, *_: Any) -> None:
+        seen.append(sorted(each.name for each in tmp_path.glob("checkpoints/step-*")))
+        session.saver.policy._clock = lambda: time.perf_counter() + 3540 * (session.step >= 10)
+        session.clock.next_due_at = session.saver.policy.next_due_at() - 3540 * (session.step >= 10)
+
+    fit(tmp_path, callbacks=[LambdaCallback(on_train_batch_end=later)], checkpoint={"min_interval": "1 h"}, evaluate_every="100 steps")
+    assert seen[9] == []
+    assert next(found for found in seen if found) in (["step-00000010"], ["step-00000011"])
+    assert seen[-1] == seen[12]

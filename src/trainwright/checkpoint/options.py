@@ -32,6 +32,8 @@ class CheckpointConfig(ConfigModel):
     """How often the weights alone are written, never removed; a run cannot be continued from those."""
     best_as_weights: bool = False
     """Reduce a checkpoint that is kept only for being among the best to its weights."""
+    before_job_end: Duration | None = Duration.parse("2 min")
+    """Under Slurm one more is written so long before the job's time is over (`SLURM_JOB_END_TIME`); `null` writes none for that."""
     background: bool = True
     """Write while training goes on, from a copy in memory (as large as the checkpoint); `false` holds training until it is written."""
     on_exception: bool = True
@@ -49,10 +51,10 @@ class CheckpointConfig(ConfigModel):
                 raise as_refusal(ConfigError(f"{name} plays no part with type '{self.type}'", why=why, fix="leave it out"))
         return self
 
-    @field_validator("every", "min_interval", "keep_every", "weights_every")
+    @field_validator("every", "min_interval", "keep_every", "weights_every", "before_job_end")
     @classmethod
     def _is_usable(cls, value: Duration | None, info: ValidationInfo) -> Duration | None:
-        return a_time(value) if info.field_name == "min_interval" else above_zero(value)
+        return a_time(value) if info.field_name in ("min_interval", "before_job_end") else above_zero(value)
 
     @field_validator("keep_last")
     @classmethod

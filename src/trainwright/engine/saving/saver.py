@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +24,7 @@ from trainwright.engine.plan import Plan
 from trainwright.engine.recovery import check_now
 from trainwright.engine.saving.contents import as_evaluated, only_the_step_changes, tensors_of
 from trainwright.engine.saving.held_weights import HeldWeights, Weights
-from trainwright.engine.saving.when import Due, Place, SaveIntervals, SavePolicy
+from trainwright.engine.saving.when import Due, Place, SaveIntervals, SavePolicy, job_end
 from trainwright.engine.saving.writing import AsyncWriter, Outcome, SaveRequest
 from trainwright.engine.state import EVALUATED, SYSTEM, evaluated_weights, restore, state_of
 from trainwright.engine.timing import Timing
@@ -60,7 +61,8 @@ class Saver:
 
         `rolls_back`: keep what a run may have to be put back to.
         """
-        policy = SavePolicy(SaveIntervals.of(config, plan), config.min_interval.seconds)
+        deadline = math.inf if config.before_job_end is None else job_end() - config.before_job_end.seconds
+        policy = SavePolicy(SaveIntervals.of(config, plan), config.min_interval.seconds, deadline=deadline)
         return cls(CheckpointStore(folder), config, policy, retention_of(config, rolls_back), best)
 
     @property

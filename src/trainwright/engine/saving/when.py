@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -151,3 +152,11 @@ class SavePolicy:
     def next_due_at(self) -> float:
         """When something is due by the clock; infinity if nothing is."""
         return min([self._deadline, *(each.next_due_at() for each in self.intervals.given())])
+
+
+def job_end() -> float:
+    """When the time of this job of Slurm's is over, by `time.perf_counter`; infinity where that is not known."""
+    try:
+        return time.perf_counter() + float(os.environ["SLURM_JOB_END_TIME"]) - time.time()
+    except (KeyError, ValueError):
+        return math.inf
