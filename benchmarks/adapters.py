@@ -78,7 +78,7 @@ def session_of(system: Any, folder: Path) -> Session:
     session = Trainer(TrainerConfig.model_validate(options), device="cpu", console=False).opening.session(
         system, rows(), None, folder, Interrupts()
     )
-    for hook in session.hooks.setup:
+    for hook in session.parts.hooks.setup:
         hook(session, system)
     return session
 
@@ -89,7 +89,7 @@ def backwards(loss: Loss, backward: Backward) -> None:
 
 def adapted(session: Session, batch: dict[str, Tensor]) -> Step:
     """What the loop calls of a system in one step, hooks as it calls them."""
-    system, hooks, backward = session.system, session.hooks, Backward()
+    system, hooks, backward = session.system, session.parts.hooks, Backward()
     context = session.context()
 
     def step() -> None:

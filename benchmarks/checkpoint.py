@@ -51,8 +51,8 @@ def session_of(mib: int, batch: int, folder: Path) -> Session:
     rows = TensorRows({"input": torch.randn(batch, WIDTH), "target": torch.randint(0, 10, (batch,))})
     config = TrainerConfig.model_validate({"batch_size": batch, "max_epochs": 10**6, "log_every": "1000000 steps", "trackers": []})
     session = Trainer(config, device="cpu", console=False).opening.session(system, rows, None, folder, Interrupts())
-    session.saver.store.prepare()
-    session.next_boundary = 10**9
+    session.parts.saver.store.prepare()
+    session.clock.next_boundary = 10**9
     return session
 
 
@@ -72,14 +72,14 @@ class Bench:
         """Seconds of a step."""
         begun = time.perf_counter()
         train_step(self.session, self.rows, 0, rows=self.batch)
-        self.session.batches_seen = self.session.step
+        self.session.position.batches_seen = self.session.step
         return time.perf_counter() - begun
 
     def blocking(self) -> dict[str, float]:
         """Seconds of a save that training waits for, and of processor time in it."""
         os.sync()
         begun, worked = time.perf_counter(), time.process_time()
-        assert self.session.saver.save(self.session, wait=True)
+        assert self.session.parts.saver.save(self.session, wait=True)
         return {"blocking": time.perf_counter() - begun, "processor": time.process_time() - worked}
 
     def copying(self, threads: int) -> float:
@@ -99,7 +99,7 @@ class Bench:
     def background(self) -> dict[str, float]:
         """The wait for a save in the background, and the steps meanwhile, beside those before."""
         os.sync()
-        saver = self.session.saver
+        saver = self.session.parts.saver
         before = [self.step() for _ in range(STEPS_BEFORE)]
         stalled, begun = saver.stalled, time.perf_counter()
         assert saver.save(self.session)
@@ -136,14 +136,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         session = session_of(arguments.mib, arguments.batch, Path(folder))
         bench = Bench(session, session.train.take(torch.arange(arguments.batch)))
-        session.saver.begin(session)
+        session.parts.saver.begin(session)
         for _ in range(3):
             bench.step()
-        session.saver.wait()
+        session.parts.saver.wait()
         bench.blocking()
         bench.copying(arguments.threads)
         rounds = [{**bench.blocking(), "copy": bench.copying(arguments.threads), **bench.background()} for _ in range(arguments.rounds)]
-        session.saver.close()
+        session.parts.saver.close()
         size = size_of(tensors_of(session))
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
     print(f"torch {torch.__version__}, {arguments.threads} of {os.cpu_count()} cores for training, {size / 2**30:.2f} GiB")

@@ -58,7 +58,7 @@ class Metrics(Callback):
 
     def on_train_batch_end(self, session: Any, system: Any, batch: Any, index: int) -> None:
         for number in range(METRICS):
-            session.log(f"metric/{number}", float(number + session.running_loss.steps))
+            session.log(f"metric/{number}", float(number + session.logs.running_loss.steps))
 
 
 def our_loop(net: nn.Module, x: Tensor, y: Tensor, batch: int, folder: Path, callbacks: tuple[Callback, ...] = (), **more: Any) -> Any:
@@ -69,14 +69,14 @@ def our_loop(net: nn.Module, x: Tensor, y: Tensor, batch: int, folder: Path, cal
     console = (folder / "progress.txt").open("w")
     trainer = Trainer(TrainerConfig.model_validate(options), console=console, callbacks=callbacks)
     session = trainer.opening.session(PlainSystem(net, ["input"], "cross_entropy", None), rows, None, folder, Interrupts())
-    session.saver.store.prepare()
-    session.saver.begin(session)
-    for tracker in session.trackers:
+    session.parts.saver.store.prepare()
+    session.parts.saver.begin(session)
+    for tracker in session.parts.trackers:
         tracker.begin(0)
-    for hook in session.hooks.on_train_start:
+    for hook in session.parts.hooks.on_train_start:
         hook(session, session.system)
     session.plan_next_boundary()
-    session.timing.phase("train").__enter__()
+    session.clock.timing.phase("train").__enter__()
 
     def epoch() -> None:
         train_epoch(session)

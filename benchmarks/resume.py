@@ -45,7 +45,7 @@ class StopAt(Callback):
 
     def on_train_batch_end(self, session: Any, system: Any, batch: Any, index: int) -> None:
         if session.step >= self.steps:
-            session.interrupts.request()
+            session.parts.interrupts.request()
 
 
 def stopped_after(steps: int, rows: TensorRows, folder: Path, resume: bool = False) -> float:

@@ -90,9 +90,9 @@ def our_loop(system: Any, rows: TensorRows, folder: Path) -> Callable[[], None]:
     """The loop of the trainer as it is: seeded steps, running loss and metrics, a logged row every 50 steps, metrics.csv."""
     config = TrainerConfig.model_validate({"batch_size": BATCH, "max_epochs": 10**6, "trackers": ["csv"], "optimizer": {"type": "adamw"}})
     session = Trainer(config, console=False).opening.session(system, rows, None, folder, Interrupts())
-    session.saver.store.prepare()
+    session.parts.saver.store.prepare()
     session.plan_next_boundary()
-    clock = session.timing.phase("train")
+    clock = session.clock.timing.phase("train")
     clock.__enter__()
     return lambda: train_epoch(session)
 

@@ -89,7 +89,7 @@ def interrupted(place: Path, **settings: Any) -> None:
     class Stop(Callback):
         def on_train_batch_end(self, session: Any, *_: Any) -> None:
             if session.step == 10:
-                session.interrupts.request()
+                session.parts.interrupts.request()
 
     made = Trainer.__init__
 

@@ -78,4 +78,4 @@ class StopAt(Callback):
 
     def on_train_batch_end(self, session: Any, system: Any, batch: Any, index: int) -> None:
         if session.step == self.step:
-            session.interrupts.request()
+            session.parts.interrupts.request()

@@ -48,10 +48,10 @@ class Slow(Callback):
 
     def on_train_batch_end(self, session: Any, *_: Any) -> None:
         if session.step == 30:
-            Path(session.saver.store.folder, "slow").touch()
+            Path(session.parts.saver.store.folder, "slow").touch()
             for _ in range(100):
                 time.sleep(0.1)
-                if session.interrupts.requested and not self.stubborn:
+                if session.parts.interrupts.requested and not self.stubborn:
                     return
 
     def __init__(self, stubborn: bool) -> None:

@@ -71,7 +71,7 @@ def test_a_run_of_weights_alone_keeps_the_best_the_newest_and_those_that_stay(tm
 def interrupted(step: int) -> LambdaCallback:
     def asks(session: Any, *_: Any) -> None:
         if session.step == step:
-            session.interrupts.request(signal.SIGTERM)
+            session.parts.interrupts.request(signal.SIGTERM)
 
     return LambdaCallback(on_train_batch_end=asks)
 

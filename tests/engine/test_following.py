@@ -190,7 +190,7 @@ def test_the_data_of_an_evaluation_are_told_where_the_run_is(tmp_path: Path) -> 
 class Stop(tw.Callback):
     def on_train_batch_end(self, session: Any, system: Any, batch: Any, index: int) -> None:
         if session.step == 3:
-            session.interrupts.requested = 1
+            session.parts.interrupts.requested = 1
 
 
 @pytest.mark.parametrize("streamed", [False, True])

@@ -43,7 +43,7 @@ class StopAt(Callback):
 
     def on_train_batch_end(self, session: Any, system: Any, batch: Any, index: int) -> None:
         if session.step == self.step:
-            session.interrupts.requested = True
+            session.parts.interrupts.requested = True
 
 
 def fit(place: Path, **more: Any) -> Remembering:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -124,3 +125,31 @@ def test_a_stop_in_the_middle_of_an_epoch_is_where_the_position_says(tmp_path: P
         fit(tmp_path, callbacks=[StopAt(8)])
     document = json.loads(next(tmp_path.glob("checkpoints/step-*/trainer.json")).read_text())
     assert (document["step"], document["tick"], document["left_out"]) == (8, 8, [])
+
+
+def test_a_session_is_four_things_and_the_page_lists_what_callbacks_read() -> None:
+    page = (Path(__file__).parents[2] / "docs/callbacks.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `session.")]
+    listed = {name for row in rows for name in re.findall(r"`(?:session\.)?(\w+)", row)}
+    assert [each.name for each in fields(Session)] == ["position", "parts", "logs", "clock"]
+    readable = {name for name, value in vars(Session).items() if isinstance(value, property)}
+    assert listed == readable | {"log", "stop", "gradients", "context"}
+
+
+def test_what_callbacks_read_cannot_be_set_and_what_moved_says_where_it_is(tmp_path: Path) -> None:
+    tried: list[str] = []
+
+    class Tries(Callback):
+        def on_fit_start(self, session: Session, _system: Any) -> None:
+            with pytest.raises(AttributeError):
+                session.step = 3  # type: ignore[misc]
+            with pytest.raises(AttributeError, match=r"it is session\.parts\.saver"):
+                _ = session.saver
+            with pytest.raises(AttributeError, match=r"it is session\.logs\.running_loss"):
+                _ = session.running_loss
+            with pytest.raises(AttributeError, match="no attribute 'steps'"):
+                _ = session.steps
+            tried.append("all")
+
+    fit(tmp_path, callbacks=[Tries()], max_epochs=1)
+    assert tried == ["all"]

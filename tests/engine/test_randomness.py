@@ -61,7 +61,7 @@ class Listens(tw.Callback):
     def on_train_batch_end(self, session: Any, system: Any, batch: Any, index: int) -> None:
         system.note("batch_end", session.step)
         if session.step == self.at:
-            session.interrupts.requested = 1
+            session.parts.interrupts.requested = 1
 
     def on_validation_end(self, session: Any, system: Any, metrics: Any) -> None:
         system.note("validation_end", session.step)

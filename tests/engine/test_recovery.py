@@ -352,7 +352,7 @@ class Preset(Callback):
         self.ticks = left_out
 
     def on_fit_start(self, session: Any, system: Any) -> None:
-        session.skipped_batches |= self.ticks
+        session.position.skipped_batches |= self.ticks
 
 
 class Remembers(Callback):

@@ -104,7 +104,7 @@ def test_a_signal_during_an_evaluation_leaves_it_to_be_done_first(tmp_path: Path
     class During(Callback):
         def on_validation_start(self, session: Any, system: Any) -> None:
             if session.step == 12:
-                session.interrupts.request()
+                session.parts.interrupts.request()
 
     whole, _ = fit(tmp_path / "whole")
     with pytest.raises(Interrupted):

@@ -154,8 +154,8 @@ def test_a_run_saves_before_its_job_ends(tmp_path: Path, monkeypatch: pytest.Mon
 
     def later(session: Any, *_: Any) -> None:
         seen.append(sorted(each.name for each in tmp_path.glob("checkpoints/step-*")))
-        session.saver.policy._clock = lambda: time.perf_counter() + 3540 * (session.step >= 10)
-        session.clock.next_due_at = session.saver.policy.next_due_at() - 3540 * (session.step >= 10)
+        session.parts.saver.policy._clock = lambda: time.perf_counter() + 3540 * (session.step >= 10)
+        session.clock.next_due_at = session.parts.saver.policy.next_due_at() - 3540 * (session.step >= 10)
 
     fit(tmp_path, callbacks=[LambdaCallback(on_train_batch_end=later)], checkpoint={"min_interval": "1 h"}, evaluate_every="100 steps")
     assert seen[9] == []

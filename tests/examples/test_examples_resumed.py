@@ -24,7 +24,7 @@ class Signal(Callback):
 
     def on_train_batch_end(self, session: Any, system: Any, batch: Any, index: int) -> None:
         if session.step == self.step:
-            session.interrupts.request()
+            session.parts.interrupts.request()
 
 
 def weights(run: Path) -> dict[str, Tensor]:

@@ -39,7 +39,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any]:
 
 
 def worker_pids(session: Any) -> list[int]:
-    workers = session.feed._workers
+    workers = session.parts.feed._workers
     return [] if workers is None or workers._iterator is None else [process.pid for process in workers._iterator._workers]
 
 

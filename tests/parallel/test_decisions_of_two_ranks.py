@@ -98,7 +98,7 @@ def killed(session: Any) -> None:
 
 
 def out_of_time(session: Any) -> None:
-    session.timing.load({"train": 1e6})
+    session.clock.timing.load({"train": 1e6})
 
 
 class OutOfMemory(Watch):

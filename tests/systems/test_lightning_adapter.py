@@ -177,7 +177,7 @@ class Stop(Callback):
 
     def on_train_batch_end(self, session: Any, system: Any, batch: Any, index: int) -> None:
         if session.step == self.step:
-            session.interrupts.request()
+            session.parts.interrupts.request()
 
 
 @functools.cache
@@ -505,7 +505,7 @@ def test_a_torchmetrics_metric_goes_on_where_a_run_was_stopped_within_an_epoch(t
     class Stop(Callback):
         def on_train_batch_end(self, session: Any, system: Any, batch: Any, index: int) -> None:
             if session.step == 9:
-                session.interrupts.request()
+                session.parts.interrupts.request()
 
     with pytest.raises(Interrupted):
         fit(tmp_path, made(Measured), train=Ready(batches()), callbacks=[Stop()], max_epochs=3)
@@ -1021,7 +1021,7 @@ def test_the_value_of_an_epoch_is_the_same_when_the_run_was_cut_within_it(tmp_pa
     class Stops(Callback):
         def on_train_batch_end(self, session: Any, system: Any, batch: Any, index: int) -> None:
             if session.step == 9:
-                session.interrupts.requested = 1
+                session.parts.interrupts.requested = 1
 
     fit(tmp_path / "whole", made(Logs), train=Ready(batches()))
     whole = ends.copy()

@@ -22,7 +22,7 @@ def begin(session: Session, resume: bool, initial_checkpoint: bool) -> None:
 
     Raises RunError where checkpoints are and `resume` is not asked for, where all are lost, and where the run is longer than it is to be.
     """
-    store, forked = session.saver.store, session.fork
+    store, forked = session.parts.saver.store, session.position.fork
     writes = session.config.checkpoint.type != "none"
     if writes:
         session.parts.world.first(store.prepare)
@@ -30,31 +30,31 @@ def begin(session: Session, resume: bool, initial_checkpoint: bool) -> None:
         fix = "continue it with resume, or choose another place"
         raise RunError("there are checkpoints of a run here already", where=str(store.folder), fix=fix)
     know_data(session)
-    continued = resume and session.saver.resume(session)
+    continued = resume and session.parts.saver.resume(session)
     if not continued:
         refuse_lost(session, resume, initial_checkpoint)
     elif not forked and store.newest_written() > session.step:
         what = "%s: a checkpoint of step %d was written and cannot be used; going on from step %d"
         log.warning(what, session.folder, store.newest_written(), session.step)
     refuse_shorter(session)
-    check_past(session, session.saved_extent, str(store.folder))
-    for tracker in session.trackers:
-        session.history = tracker.begin(session.step) or session.history
+    check_past(session, session.position.saved_extent, str(store.folder))
+    for tracker in session.parts.trackers:
+        session.logs.history = tracker.begin(session.step) or session.history
     world = session.parts.world
-    session.history = world.broadcast(session.history)
+    session.logs.history = world.broadcast(session.history)
     world.barrier()  # nothing is written before all processes have looked at what is there
     if continued:
-        world.first(lambda: session.saver.settle(session))
-    first = (initial_checkpoint or session.config.recovery.rolls_back) and not continued and session.saver.resumable
-    if (forked or first) and writes and not world.first(lambda: session.saver.save(session)):
+        world.first(lambda: session.parts.saver.settle(session))
+    first = (initial_checkpoint or session.config.recovery.rolls_back) and not continued and session.parts.saver.resumable
+    if (forked or first) and writes and not world.first(lambda: session.parts.saver.save(session)):
         raise RunError("the first checkpoint cannot be written", where=str(store.folder), fix="free some space, or choose another place")
-    session.saver.begin(session)
+    session.parts.saver.begin(session)
     say_kind(session)
 
 
 def refuse_lost(session: Session, resume: bool, initial_checkpoint: bool) -> None:
     """Raise RunError for a run that has made steps and whose checkpoints are gone; say so where one asked to be continued has none yet."""
-    store, folder = session.saver.store, session.folder
+    store, folder = session.parts.saver.store, session.folder
     logged = max((int(row["step"]) for row in read_rows(folder / FILE)), default=0)
     saved = max((store.newest_written(), *(each.step for each in store.found())))
     refuse_going_on(session, max(saved, logged))
@@ -81,7 +81,7 @@ def refuse_shorter(session: Session) -> None:
 
 def say_untold(session: Session) -> None:
     """Say before the first step which parts of the data follow the run and are read by processes that cannot be told."""
-    workers = session.feed.reading_elsewhere
+    workers = session.parts.feed.reading_elsewhere
     if workers and session.parts.followers.data.ids:
         names = ", ".join(session.parts.followers.data.names)
         fix = "read them in this process (no workers), or keep what they need in shared memory"

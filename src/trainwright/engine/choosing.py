@@ -43,7 +43,7 @@ class Kept:
 
 def kept(session: Session) -> Kept:
     """The best weights, or the average that the settings prefer. Ends with no trace in the system."""
-    best = session.saver.best_weights(session)
+    best = session.parts.saver.best_weights(session)
     step, value = session.best.entries[0] if best is not None else (None, None)
     chosen = Kept(best, "best", step, value) if best is not None else Kept(last(session), "last", None, None)
     for name, weights in averages(session).items():
@@ -63,7 +63,7 @@ def kept(session: Session) -> Kept:
 
 def last(session: Session) -> Weights | None:
     """Without a validation split: what would be evaluated, where that is not what is trained."""
-    return evaluated_weights(session) if session.averaged() is not None else None
+    return evaluated_weights(session) if session.parts.averaged() is not None else None
 
 
 def always(session: Session, name: str) -> bool:
@@ -75,9 +75,9 @@ def always(session: Session, name: str) -> bool:
 def averages(session: Session) -> dict[str, Weights]:
     """The averages that the settings want compared with the best weights, by name."""
     found: dict[str, Weights] = {}
-    config, here = session.config, session.averages
+    config, here = session.config, session.parts.averages
     if config.average_best > 1 and len(session.best.steps) > 1:
-        several = session.saver.several_best(session, config.average_best)
+        several = session.parts.saver.several_best(session, config.average_best)
         if len(several) > 1:
             found[f"average of the best {len(several)}"] = average_weights(several)
     if here is None:
@@ -94,11 +94,11 @@ def averages(session: Session) -> dict[str, Weights]:
 
 def refresh(session: Session) -> None:
     """Batch-norm statistics that belong to the equal average, from some training batches."""
-    swa, here = session.config.swa, session.averages
+    swa, here = session.config.swa, session.parts.averages
     if swa is None or here is None or not swa.refresh or not normalises_over_batch(session.system):
         return
-    context = StepContext(session.step, session.epoch, session.progress, session.seeds.generator)
-    session.seeds.evaluation(session.step)
+    context = StepContext(session.step, session.epoch, session.progress, session.parts.seeds.generator)
+    session.parts.seeds.evaluation(session.step)
     with here.swapped(name=SWA):
         found = refresh_batch_norm(
             session.system,
@@ -111,26 +111,26 @@ def refresh(session: Session) -> None:
 def first_batches(session: Session, count: int) -> Iterator[Batch]:
     """The batches of at most `count` steps in the first epoch's order; ready ones that make a step together come one by one."""
     plan = session.plan
-    order = order_of(session.train, session.seed, 0, plan.rows).to(session.order_device)
+    order = order_of(session.train, session.seed, 0, plan.rows).to(session.parts.order_device)
     for index in range(min(count, plan.steps_per_epoch)):
         start, end = plan.bounds(index)
-        batch = session.feed.again(order[start:end], plan, plan.first_tick + index)
-        yield from map(session.placed, batch if isinstance(batch, Pieces) else [batch])
+        batch = session.parts.feed.again(order[start:end], plan, plan.first_tick + index)
+        yield from map(session.parts.placed, batch if isinstance(batch, Pieces) else [batch])
 
 
 def measured(session: Session, weights: Weights) -> dict[str, float]:
     """Metrics of the validation split with other weights."""
     if session.validation is None:
         return {}
-    session.seeds.evaluation(session.step)
+    session.parts.seeds.evaluation(session.step)
     metric = metric_of(session.system)
-    with weights_inside(session.system, weights), session.precision.evaluation():
+    with weights_inside(session.system, weights), session.parts.precision.evaluation():
         walk(
             session.system,
             session.validation,
             metric.update,
-            batch_size=session.evaluation_batch_size,
+            batch_size=session.parts.evaluation_batch_size,
             device=session.device,
-            interrupts=session.interrupts,
+            interrupts=session.parts.interrupts,
         )
     return session.parts.world.broadcast(computed(metric))

@@ -37,7 +37,7 @@ def know_data(session: Session) -> None:
     """Take the numbers of the data of a run, once, before its first step. Raises Interrupted for a signal while they are read."""
     validation = session.validation.rows if isinstance(session.validation, InOrder) else session.validation
     try:
-        with session.interrupts.waits:
+        with session.parts.interrupts.waits:
             ahead = session.config.loader.workers > 0
             found = {"order": order_number(session.train)}
             for name, rows, seed in (("first_rows", session.train, session.seed), ("validation_rows", validation, 0)):
@@ -45,10 +45,10 @@ def know_data(session: Session) -> None:
                 # under a name of its own: with other workers a continued run takes another number, which is not compared
                 found[f"{name}_of_workers" if by_workers else name] = "" if rows is None else rows_number(rows, seed, by_workers)
     except Waited:
-        requeued = requeue() if session.interrupts.requeues else ""
-        what = f"{session.interrupts.name}: stopped before the first step; there was nothing new to save{requeued}"
-        raise Interrupted(what, fix=f"continue with: {session.continue_with}") from None
-    session.data_numbers = {name: number for name, number in found.items() if number}
+        requeued = requeue() if session.parts.interrupts.requeues else ""
+        what = f"{session.parts.interrupts.name}: stopped before the first step; there was nothing new to save{requeued}"
+        raise Interrupted(what, fix=f"continue with: {session.parts.continue_with}") from None
+    session.position.data_numbers = {name: number for name, number in found.items() if number}
 
 
 def rows_number(rows: Rows, seed: int, by_workers: bool = False) -> str:

@@ -35,7 +35,7 @@ def say_inexact_pieces(session: Session) -> None:
     in_use = plan.micro_batch_size < plan.batch_size
     may_heal = session.device.type != "cpu" and session.config.recovery.out_of_memory == "heal"
     if (
-        session.manual
+        session.parts.manual
         or (plan.ready and session.train.order is None)
         or not (in_use or may_heal)
         or plan.batch_size < 2
@@ -68,7 +68,7 @@ def differing(session: Session) -> tuple[float, float] | None:
     with untouched(system), system.rehearsing():
         system.train(False)  # neither dropout nor statistics of the batch
         for start in range(0, min(TRIES * size, plan.rows - 1), size):
-            batch = session.placed(session.train.take(order[start : start + size].to(session.order_device)))
+            batch = session.parts.placed(session.train.take(order[start : start + size].to(session.parts.order_device)))
             rows = min(size, plan.rows - start)
             if not isinstance(batch, dict) or isinstance(batch, Pieces) or rows < 2:
                 return None
@@ -89,7 +89,7 @@ def differing_ready(session: Session) -> tuple[float, float] | None:
     with untouched(system), system.rehearsing():
         system.train(False)
         for place in range(min(TRIES, len(session.train) - 1)):
-            pieces = [session.placed(session.train.take(torch.tensor([each]))) for each in (place, place + 1)]
+            pieces = [session.parts.placed(session.train.take(torch.tensor([each]))) for each in (place, place + 1)]
             whole = joined_batch(pieces)
             if whole is None:
                 return None
@@ -132,9 +132,9 @@ def _loss(session: Session, pieces: list[Batch], seed: int) -> float | None:
         if session.parts.followers.before_step is not None:
             session.parts.followers.before_step(context)
         for piece in pieces:
-            with session.forward():
+            with session.parts.precision.forward():
                 value = session.system.training_step(piece, context)
-            losses.append(value if isinstance(value, Loss) else as_loss(value, rows_in(piece), session.weights_at(context)))
+            losses.append(value if isinstance(value, Loss) else as_loss(value, rows_in(piece), session.parts.system.loss_weights(context)))
     except (NoStep, *FOREIGN):
         return None
     total = sum(float(each.total.detach()) if each.mean is None else float(each.mean.detach()) * float(each.count) for each in losses)

@@ -158,7 +158,7 @@ def gradient(session: Session, batch: Batch, rows: int, context: StepContext) ->
     for micro_batch in micro_batches(batch, rows, size):
         with precision.forward():
             value = system.training_step(micro_batch, context)
-            loss = value if type(value) is Loss else as_loss(value, rows_in(micro_batch), session.weights_at(context))
+            loss = value if type(value) is Loss else as_loss(value, rows_in(micro_batch), system.loss_weights(context))
         for hook in hooks.on_before_backward:
             hook(session, system, loss)
         backward(loss, rows, precision.scale, whole)

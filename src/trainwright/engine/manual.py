@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 def manual_step(session: Session, batch: Batch, context: StepContext) -> None:
     """One call of `training_step`, in which the system goes backwards and steps its optimizers; counts as one step."""
-    session.saver.wait_for_snapshot()
-    session.rates.apply(session.step)
-    with session.forward():
+    session.parts.saver.wait_for_snapshot()
+    session.parts.rates.apply(session.step)
+    with session.parts.precision.forward():
         value = session.system.training_step(batch, context)
     if value is not None:
-        loss = as_loss(value, rows_in(batch), session.weights_at(context))
-        session.running_loss.add(Loss(loss.total.detach(), loss.count, loss.parts), session.batches_seen)
-        session.running_metrics.add(loss.outputs)
-    if session.averages is not None:
-        session.averages.update(session.step + 1)
-    session.step += 1
+        loss = as_loss(value, rows_in(batch), session.parts.system.loss_weights(context))
+        session.logs.running_loss.add(Loss(loss.total.detach(), loss.count, loss.parts), session.batches_seen)
+        session.logs.running_metrics.add(loss.outputs)
+    if session.parts.averages is not None:
+        session.parts.averages.update(session.step + 1)
+    session.position.step += 1
 
 
 class SchedulerSteps(Callback):
@@ -50,7 +50,7 @@ class SchedulerSteps(Callback):
 
 def schedulers(session: Session) -> list[Any]:
     """The schedulers that came with the system's own optimizers."""
-    return [] if session.manual else getattr(session.optimizer, "schedulers", [])
+    return [] if session.parts.manual else getattr(session.optimizer, "schedulers", [])
 
 
 def latest(session: Session) -> Mapping[str, float]:

@@ -70,8 +70,8 @@ def look(session: Session, batch_number: int) -> dict[str, Any]:
 
 def replay(session: Session, batch_number: int) -> tuple[int, bool]:
     """Make the steps since the last checkpoint again until loss or gradient is not finite: the batch at fault, with the weights it met."""
-    session.saver.wait()  # one may still be on its way
-    checkpoint = session.saver.store.latest()
+    session.parts.saver.wait()  # one may still be on its way
+    checkpoint = session.parts.saver.store.latest()
     if checkpoint is None:
         return batch_number, False
     begun = checkpoint.document("trainer.json").get("tick", checkpoint.manifest.step)
@@ -88,8 +88,8 @@ def replay(session: Session, batch_number: int) -> tuple[int, bool]:
 def finite_step(session: Session, batch_number: int) -> bool:
     """Make one step as the loop does, unless its loss or its gradient is not finite: then weights and buffers are as it met them."""
     batch, rows = batch_at(session, batch_number)
-    session.batches_seen = batch_number
-    session.freezing.apply(session.step)
+    session.position.batches_seen = batch_number
+    session.parts.freezing.apply(session.step)
     context = session.context()
     if session.parts.followers.before_step is not None:
         session.parts.followers.before_step(context)
@@ -110,7 +110,7 @@ def batch_at(session: Session, batch_number: int) -> tuple[Batch, list[int]]:
     order = order_of(session.train, session.seed, plan.epoch_of(batch_number), plan.rows)
     start, end = plan.bounds(plan.index_of(batch_number))
     rows = order[start:end]
-    return session.placed(session.feed.again(rows.to(session.order_device), plan, batch_number)), rows.tolist()
+    return session.parts.placed(session.parts.feed.again(rows.to(session.parts.order_device), plan, batch_number)), rows.tolist()
 
 
 def not_finite_columns(batch: Batch) -> dict[str, int]:
@@ -141,9 +141,9 @@ def first_module(session: Session, batch: Batch, batch_number: int) -> dict[str,
 
     handles = [module.register_forward_hook(watch(name)) for name, module in system.named_modules() if name]
     try:
-        session.batches_seen = batch_number
+        session.position.batches_seen = batch_number
         context = session.context()
-        loss = as_loss(system.training_step(batch, context), rows_in(batch), session.weights_at(context))
+        loss = as_loss(system.training_step(batch, context), rows_in(batch), system.loss_weights(context))
     finally:
         for handle in handles:
             handle.remove()

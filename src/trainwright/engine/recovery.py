@@ -16,6 +16,7 @@ from trainwright.config.errors import TrainwrightError
 from trainwright.engine.system import Batch, Loss, StepContext, System
 
 if TYPE_CHECKING:
+    from trainwright.engine.position import Position
     from trainwright.engine.session import Session
 
 log = logging.getLogger("trainwright.engine")
@@ -97,7 +98,7 @@ def record_losses(session: Session, losses: list[Loss]) -> bool:
 
 def all_finite(session: Session, losses: list[Loss]) -> bool:
     """Whether losses and gradient norm are finite; one wait for the device."""
-    values = [loss.total.detach() for loss in losses] + ([] if session.gradient_norm is None else [session.gradient_norm])
+    values = [loss.total.detach() for loss in losses] + ([] if session.logs.gradient_norm is None else [session.logs.gradient_norm])
     return bool(torch.isfinite(torch.stack([value.to(values[0]) for value in values])).all())
 
 
@@ -128,7 +129,7 @@ def smaller(session: Session, rows: int, error: BaseException) -> None:
         why = str(error).splitlines()[0] if str(error) else type(error).__name__
         fix = "use a smaller model, trainer.precision: bf16, or trainer.modes.activation_checkpointing"
         raise TrainwrightError("memory runs out with a single row", where=f"step {session.step}", why=why, fix=fix) from error
-    session.plan = replace(plan, micro_batch_size=-(-tried // 2))
+    session.position.plan = replace(plan, micro_batch_size=-(-tried // 2))
     if session.parts.agreement is not None:
         session.parts.agreement.fitting = session.plan.micro_batch_size
     if session.device.type == "cuda":
@@ -161,7 +162,7 @@ def judge(session: Session, mean: float) -> None:
     batch_number = next(used, 0) if found is None else found
     if policy == "rollback":
         roll_back(session, [batch_number], f"the loss is {mean}")
-    at, since, rate = session.step, session.last_row[0], session.optimizer.learning_rate
+    at, since, rate = session.step, session.position.last_row[0], session.optimizer.learning_rate
     finding = session.parts.explain_not_finite(session, batch_number)
     raise NotFinite(
         f"the loss is {mean} at step {at}",
@@ -183,33 +184,35 @@ def weights_finite(session: Session) -> Tensor:
     return torch.isfinite(torch.stack([norm.to(norms[0].device, torch.float32) for norm in norms])).all()
 
 
+def last_used(position: Position, before: int) -> list[int]:
+    """The last batch before number `before` that made a step, if there is one."""
+    return [number for number in range(before - 1, -1, -1) if number not in position.skipped_batches][:1]
+
+
 def roll_back(session: Session, batch_numbers: list[int], why: str) -> None:
     """Put the session where its losses were good and leave out the batches at fault; raises Rollback, or NotFinite when it was too often.
 
     That is the newest checkpoint no younger than the last logged row: a later one may hold the fault already, which shows only in the
     losses after it. When no further row comes of that, again and again, the updates just before that row are suspected one by one.
     """
-    at, row, limit, seconds = session.step, session.last_row[0], session.config.recovery.limit, session.timing.read()
-    before = session.last_rollback[1] if session.last_rollback[0] == row else 0
+    position, logs, limit = session.position, session.logs, session.parts.config.recovery.limit
+    at, row, seconds = position.step, position.last_row[0], session.clock.timing.read()
+    before = position.last_rollback[1] if position.last_rollback[0] == row else 0
     suspects = max(before + 1 - TRUSTED, 0)
-    earlier = (
-        [batch_number for batch_number in range(session.last_tick - 1, -1, -1) if batch_number not in session.skipped_batches][:1]
-        if suspects
-        else []
-    )
-    new, times = {*batch_numbers, *earlier} - session.skipped_batches, session.rollbacks + 1
-    left = session.skipped_batches | new
+    earlier = last_used(position, position.batches_at_last_row) if suspects else []
+    new, times = {*batch_numbers, *earlier} - position.skipped_batches, position.rollbacks + 1
+    skipped = position.skipped_batches | new
     if times > limit:
         raise NotFinite(f"{why} at step {at}, after going back {limit} times", fix="see trainer.recovery, or the data")
-    if not session.saver.resume(session, until=row - suspects):
+    if not session.parts.saver.resume(session, until=row - suspects):
         raise NotFinite(f"{why} at step {at}", why="there is no checkpoint to go back to")
-    session.timing.load(seconds)  # the time was spent
-    for tracker in session.trackers:
-        session.history = tracker.begin(session.step) or session.history
-    session.history = [each for each in session.history if each["step"] <= session.step]
-    session.skipped_batches, session.rollbacks, session.last_rollback, session.next_boundary = left, times, (row, before + 1), 0
-    said = ", ".join(map(str, sorted(new)))
-    log.warning("%s at step %d: back to step %d, batch %s left out", why, at, session.step, said)
+    session.clock.timing.load(seconds)  # the time was spent
+    for tracker in session.parts.trackers:
+        logs.history = tracker.begin(position.step) or logs.history
+    logs.history = [each for each in logs.history if each["step"] <= position.step]
+    position.skipped_batches, position.rollbacks, position.last_rollback = skipped, times, (row, before + 1)
+    session.clock.next_boundary = 0
+    log.warning("%s at step %d: back to step %d, batch %s left out", why, at, position.step, ", ".join(map(str, sorted(new))))
     session.plan_next_boundary()
     raise Rollback
 

@@ -72,15 +72,15 @@ def finish(session: Session, test: Rows | None, path: Path) -> FitResult:
         if chosen.weights is not None:
             load_weights(session.system, chosen.weights, where=f"the kept weights ({chosen.name})")
         share_weights(session)
-        session.finished = True
+        session.position.finished = True
         metrics = final_metrics(session, test, chosen)
-        if session.interrupts.requested:
+        if session.parts.interrupts.requested:
             raise EvaluationInterrupted
     except EvaluationInterrupted:
-        name = session.interrupts.name
-        if not session.saver.resumable:
+        name = session.parts.interrupts.name
+        if not session.parts.saver.resumable:
             raise stopped(session, name, saved=session.config.checkpoint.type == "weights") from None
-        raise Interrupted(f"{name}: trained and saved, not yet evaluated", fix=f"continue with: {session.continue_with}") from None
+        raise Interrupted(f"{name}: trained and saved, not yet evaluated", fix=f"continue with: {session.parts.continue_with}") from None
     settle_files(session.parts.trackers)
     plan, decay = session.plan, own_weight_decay(session.config.optimizer)
     best_step, best_value = chosen.step, chosen.value
@@ -93,7 +93,7 @@ def finish(session: Session, test: Rows | None, path: Path) -> FitResult:
         "parameters": sum(each.numel() for each in session.optimizer.parameters()),
         "kept": chosen.name,
         "batches_left_out": len(session.skipped_batches),
-        "parameter_groups": describe_groups(session.optimizer.parameter_groups, session.system, session.base_learning_rate, decay),
+        "parameter_groups": describe_groups(session.optimizer.parameter_groups, session.system, session.parts.base_learning_rate, decay),
     }
     timing = timing_of(session)
     name, because, system = session.monitor.name, session.stopped_because, session.system.handed_back
@@ -117,14 +117,14 @@ def final_metrics(session: Session, test: Rows | None, chosen: Kept) -> dict[str
     metrics = {split: under(known, split) for split in ("train", "validation")}
     if chosen.metrics is not None:
         metrics["validation"] = chosen.metrics
-    with session.timing.phase("evaluate"):
+    with session.clock.timing.phase("evaluate"):
         if session.validation is not None and not metrics["validation"]:
             metrics["validation"] = metrics_of(session, session.validation, "validation")
         if test is not None and len(test):
-            for hook in session.hooks.on_test_start:
+            for hook in session.parts.hooks.on_test_start:
                 hook(session, session.system)
             metrics["test"] = metrics_of(session, test, "test")
-            for hook in session.hooks.on_test_end:
+            for hook in session.parts.hooks.on_test_end:
                 hook(session, session.system, metrics["test"])
     return {split: values for split, values in metrics.items() if values}
 
@@ -136,11 +136,11 @@ def under(row: dict[str, float], split: str) -> dict[str, float]:
 
 def timing_of(session: Session) -> dict[str, float]:
     """Seconds as results.json has them; phases and steps over all processes of the run, start-up of this one."""
-    seconds = session.timing.read()
+    seconds = session.clock.timing.read()
     rows = session.plan.rows_until(session.batches_seen)
     passed = process_seconds()
     return {
-        "startup_seconds": passed if session.first_step_after is None else session.first_step_after,
+        "startup_seconds": passed if session.clock.first_step_after is None else session.clock.first_step_after,
         "train_seconds": seconds["train"],
         "evaluate_seconds": seconds["evaluate"],
         "checkpoint_seconds": seconds["checkpoint"],

@@ -17,13 +17,13 @@ def sanity_check(session: Session) -> None:
     batches = session.config.sanity_check
     if session.validation is None or not batches or session.step:
         return
-    hooks, system, size = session.hooks, session.system, session.evaluation_batch_size
+    hooks, system, size = session.parts.hooks, session.system, session.parts.evaluation_batch_size
     measures = system.own_metrics
     for hook in hooks.on_sanity_check_start:
         hook(session, system)
     rows = session.validation.rows if isinstance(session.validation, InOrder) else session.validation
     head = Head(rows, batches * (1 if rows.batched else size))  # too few for workers
-    with session.timing.phase("evaluate"):
+    with session.clock.timing.phase("evaluate"):
         metric = metric_of(system)
         walk_split(session, head, "validation", Summing(system, metric, rows))
         if measures:  # what a person's own metrics give is looked at before the first step

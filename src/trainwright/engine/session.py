@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
+from trainwright.data.rows import Rows
 from trainwright.engine.clock import Clock
-from trainwright.engine.forwarding import Forwarding
+from trainwright.engine.config import TrainerConfig
 from trainwright.engine.logs import Logs, Reduction
+from trainwright.engine.monitor import Best, Monitor
 from trainwright.engine.parts import Parts
 from trainwright.engine.plan import Plan
 from trainwright.engine.position import Position
 from trainwright.engine.renamed import ON_SESSION, renamed
-from trainwright.engine.step_result import Weights
-from trainwright.engine.system import Batch, StepContext
+from trainwright.engine.system import StepContext, System
+from trainwright.optim.base import Optimizer
 from trainwright.optim.clipping import gradients
+from trainwright.optim.gradient_hooks import GradientHooks
 from trainwright.parallel.world import World
+
+PLACES = {"position": Position, "parts": Parts, "logs": Logs, "clock": Clock}
+"""The four things that a session is."""
 
 
 @dataclass
-class Session(Forwarding):
+class Session:
     """What callbacks and systems are given: they read where the run is and what it is made of, log numbers, and may stop it.
 
     The engine works with the four below, and hands on what is needed of them.
@@ -33,35 +42,7 @@ class Session(Forwarding):
     logs: Logs
     clock: Clock
 
-    def __getattr__(self, name: str) -> Any:
-        return renamed(self, name, ON_SESSION)
-
-    @property
-    def folder(self) -> Path:
-        """The run's directory."""
-        return self.parts.folder
-
-    @property
-    def world(self) -> World:
-        """The processes that train together; a callback that writes does so where `session.world.is_main`."""
-        return self.parts.world
-
-    @property
-    def scale(self) -> float:
-        """What losses are multiplied by before they go backwards: 1, but for float16."""
-        return self.parts.precision.scale
-
-    def context(self) -> StepContext:
-        """Where the run is, with the generators seeded for this batch."""
-        position, seeds = self.position, self.parts.seeds
-        seeds.step(position.batches_seen)
-        return StepContext(position.step, position.epoch, position.progress, seeds.generator)
-
-    def evaluation_context(self) -> StepContext:
-        """Where the run is, with the generators seeded for an evaluation at this step."""
-        position, seeds = self.position, self.parts.seeds
-        seeds.evaluation(position.step)
-        return StepContext(position.step, position.epoch, position.progress, seeds.generator)
+    # what callbacks and systems do
 
     def log(self, name: str, value: float | Tensor, reduce: Reduction = "mean") -> None:
         """Put a number into the next logged row: the mean, sum or last of those since the row before; tensors stay on the device."""
@@ -78,14 +59,155 @@ class Session(Forwarding):
         else:
             agreement.wish = agreement.wish or reason
 
+    def gradients(self) -> list[Tensor]:
+        """The gradients there are now."""
+        return gradients(self.parts.optimizer.parameters())
+
+    def context(self) -> StepContext:
+        """Where the run is, with the generators seeded for this batch."""
+        position, seeds = self.position, self.parts.seeds
+        seeds.step(position.batches_seen)
+        return StepContext(position.step, position.epoch, position.progress, seeds.generator)
+
+    # what they read
+
+    @property
+    def step(self) -> int:
+        """Optimizer updates made."""
+        return self.position.step
+
+    @property
+    def batches_seen(self) -> int:
+        """Batches used: as many as updates, and those that were skipped."""
+        return self.position.batches_seen
+
+    @property
+    def skipped_batches(self) -> set[int]:
+        """Numbers of batches that make no step."""
+        return self.position.skipped_batches
+
+    @property
+    def rollbacks(self) -> int:
+        """How often the run went back to a checkpoint because of its loss."""
+        return self.position.rollbacks
+
+    @property
+    def epoch(self) -> int:
+        """Passes over the training rows already finished."""
+        return self.position.epoch
+
+    @property
+    def progress(self) -> float:
+        """Share of the run already done; 0 while its length is not known."""
+        return self.position.progress
+
+    @property
+    def plan(self) -> Plan:
+        """The realised lengths of the run."""
+        return self.position.plan
+
+    @property
+    def stopped_because(self) -> str:
+        """What ended the run; empty while it goes on."""
+        return self.position.stopped_because
+
+    @property
+    def stage(self) -> str:
+        """What runs: `fit`, `validate`, `test` or `predict`."""
+        return self.parts.stage
+
+    @property
+    def config(self) -> TrainerConfig:
+        """The settings of the trainer."""
+        return self.parts.config
+
+    @property
+    def seed(self) -> int:
+        """Of the run."""
+        return self.parts.seed
+
+    @property
+    def device(self) -> torch.device:
+        """Where the run computes."""
+        return self.parts.device
+
+    @property
+    def folder(self) -> Path:
+        """The run's directory."""
+        return self.parts.folder
+
+    @property
+    def system(self) -> System:
+        """What is trained."""
+        return self.parts.system
+
+    @property
+    def optimizer(self) -> Optimizer:
+        """What updates it."""
+        return self.parts.optimizer
+
+    @property
+    def world(self) -> World:
+        """The processes that train together; a callback that writes does so where `session.world.is_main`."""
+        return self.parts.world
+
+    @property
+    def gradient_hooks(self) -> GradientHooks:
+        """What is done to gradients by name."""
+        return self.parts.gradient_hooks
+
+    @property
+    def train(self) -> Rows:
+        """The training rows."""
+        return self.parts.train
+
+    @property
+    def validation(self) -> Rows | None:
+        """The validation rows."""
+        return self.parts.validation
+
+    @property
+    def monitor(self) -> Monitor:
+        """What picks the best weights."""
+        return self.parts.monitor
+
+    @property
+    def best(self) -> Best:
+        """The best evaluations so far."""
+        return self.parts.best
+
+    @property
+    def history(self) -> list[dict[str, float]]:
+        """Every logged row."""
+        return self.logs.history
+
+    def __getattr__(self, name: str) -> Any:
+        place = next((place for place, of in PLACES.items() if name in {each.name for each in fields(of)}), None)
+        if place is not None:
+            raise AttributeError(f"a session has no '{name}' of its own: it is session.{place}.{name}")
+        return renamed(self, name, ON_SESSION)
+
+    # what the engine does with several of the four
+
+    def evaluation_context(self) -> StepContext:
+        """Where the run is, with the generators seeded for an evaluation at this step."""
+        position, seeds = self.position, self.parts.seeds
+        seeds.evaluation(position.step)
+        return StepContext(position.step, position.epoch, position.progress, seeds.generator)
+
+    @contextmanager
+    def evaluated_weights(self) -> Iterator[None]:
+        """The weights that are evaluated and shipped are in the system, while it is trained: averages, or the trained ones."""
+        if self.parts.stage != "fit" or self.position.finished:
+            yield
+            return
+        with self.parts.evaluated_weights():
+            yield
+
     def end(self, reason: str) -> None:
         """End the run here, which all its processes do at this place."""
         self.position.stopped_because = self.position.stopped_because or reason
         self.clock.next_boundary = self.position.batches_seen
-
-    def gradients(self) -> list[Tensor]:
-        """The gradients there are now."""
-        return gradients(self.parts.optimizer.parameters())
 
     def replan(self, plan: Plan) -> None:
         """Go on by another plan."""
@@ -103,41 +225,3 @@ class Session(Forwarding):
     def limit_reached(self) -> str:
         """What ends the run by its length: `max_epochs`, `max_steps`, `max_time`, or nothing."""
         return self.clock.limit_reached(self.position)
-
-    # as others call it still
-
-    def placed(self, batch: Batch) -> Batch:
-        """A batch on the device."""
-        return self.parts.placed(batch)
-
-    def forward(self) -> Any:
-        """Round `training_step`."""
-        return self.parts.precision.forward()
-
-    def weights_at(self, context: StepContext) -> Weights | None:
-        """The weights of the parts of the loss, where the system has any."""
-        return self.parts.system.loss_weights(context)
-
-    def before_split(self, rows: Any, context: StepContext) -> None:
-        """Tell what follows the run that a split is about to be measured."""
-        self.parts.followers.before_split(rows, context)
-
-    def evaluated_weights(self) -> Any:
-        """The weights that are evaluated and shipped are in the system."""
-        from contextlib import nullcontext
-
-        plain = self.parts.stage != "fit" or self.position.finished
-        return nullcontext() if plain else self.parts.evaluated_weights()
-
-    def averaged(self) -> dict[str, Tensor] | None:
-        """What is evaluated and shipped in place of the trained weights."""
-        return self.parts.averaged()
-
-    def elapsed(self) -> float:
-        """Seconds of this run so far."""
-        return self.clock.elapsed()
-
-    def rows_between(self, before: int, after: int) -> int:
-        """Training rows seen from batch count `before` to batch count `after`."""
-        plan = self.position.plan
-        return plan.rows_until(after) - plan.rows_until(before)

@@ -57,7 +57,7 @@ class SpikeWatch:
         said = "the loss" if name == "loss" else f"the part '{name.removeprefix('loss/')}' of the loss"
         what = f"{said} jumped to {losses[name]:.4g} from {statistics.median(self.losses[name]):.4g}"
         if self.options.policy == "rollback":
-            roll_back(session, list(range(session.last_tick, session.batches_seen)), what)
+            roll_back(session, list(range(session.position.batches_at_last_row, session.batches_seen)), what)
         if self.options.policy == "stop":
             fix = "lower the learning rate, or set trainer.recovery.loss_spike.policy: warn"
             raise NotFinite(f"{what} at step {session.step}", fix=fix)

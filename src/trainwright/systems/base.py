@@ -176,7 +176,7 @@ class System(Updateable, EngineSystem):
         if "trying" in vars(self):
             return Media(vars(self)["trying"])
         session = self.session
-        made = Media(session.media_folder or session.folder / "media", session.trackers)
+        made = Media(session.parts.media_folder or session.folder / "media", session.parts.trackers)
         made.step = session.step
         return made
 
@@ -192,10 +192,10 @@ class System(Updateable, EngineSystem):
             raise ConfigError("manual_backward in a system that does not step by itself", where=type(self).__name__, why=why, fix=fix)
         session = self.session
         told = Loss(loss.detach(), 1)
-        for hook in session.hooks.on_before_backward:
+        for hook in session.parts.hooks.on_before_backward:
             hook(session, self, told)
         loss.backward(**options)  # type: ignore[no-untyped-call]
-        for hook in session.hooks.on_after_backward:
+        for hook in session.parts.hooks.on_after_backward:
             hook(session, self)
 
     def attach(self, session: Session) -> None:

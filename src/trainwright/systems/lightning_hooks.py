@@ -179,7 +179,7 @@ class LightningHooks(Wrapping):
     def on_train_end(self, session: Session) -> None:
         """The module's; what was logged after the last row is told in the log."""
         self.call("on_train_end")
-        late = session.running_values.values()
+        late = session.logs.running_values.values()
         if late:
             log.info("logged after the last row: %s", ", ".join(f"{name} {value:.6g}" for name, value in late.items()))
 

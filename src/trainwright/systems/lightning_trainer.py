@@ -213,7 +213,7 @@ class LightningTrainer(InWorld):
     @property
     def num_val_batches(self) -> list[int]:
         """Batches of the validation split, in a list as Lightning has them."""
-        return [] if self._session is None else [_batches(self._session.validation, self._session.evaluation_batch_size)]
+        return [] if self._session is None else [_batches(self._session.validation, self._session.parts.evaluation_batch_size)]
 
     @property
     def is_last_batch(self) -> bool:
@@ -276,7 +276,7 @@ class LightningTrainer(InWorld):
     @property
     def default_root_dir(self) -> str:
         """The run's directory."""
-        return "" if self._session is None else str(self._session.saver.store.folder.parent)
+        return "" if self._session is None else str(self._session.parts.saver.store.folder.parent)
 
     log_dir = default_root_dir
 

@@ -28,7 +28,7 @@ class ManualOptimizer:
 
     def step(self) -> None:
         """Update its parameters from their gradients, the hook before it called."""
-        for hook in self._session.hooks.on_before_optimizer_step:
+        for hook in self._session.parts.hooks.on_before_optimizer_step:
             hook(self._session, self._session.system)
         self._member.step()
 

@@ -99,7 +99,7 @@ class Pieces:
         """A micro-batch of `count` items goes backwards; without any gradient yet it is the first, perhaps of a step made again."""
         if all(param.grad is None for param in session.optimizer.parameters()):
             self.norms, self.counts, self._before = [], [], {}
-        self._count, self._scale = count, session.scale
+        self._count, self._scale = count, session.parts.precision.scale
 
     @torch.no_grad()
     def take(self, session: Session) -> None:

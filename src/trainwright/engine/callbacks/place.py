@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 def row_follows(session: Session, step: int) -> bool:
     """Whether a row is logged once the batch at hand has made the update number `step` (counted from 1); most calls are one comparison."""
     batches_seen, plan = session.batches_seen + 1, session.plan
-    if batches_seen < session.next_boundary:
+    if batches_seen < session.clock.next_boundary:
         return False
     over = plan.max_steps is not None and (batches_seen if plan.limit == "max_epochs" else step) >= plan.max_steps
-    over = over or (plan.max_seconds is not None and session.elapsed() >= plan.max_seconds)
+    over = over or (plan.max_seconds is not None and session.clock.elapsed() >= plan.max_seconds)
     ending = over or bool(session.stopped_because)
-    return ending or session.log_interval.due(step, batches_seen) or session.evaluation_interval.due(step, batches_seen)
+    return ending or session.clock.log_interval.due(step, batches_seen) or session.clock.evaluation_interval.due(step, batches_seen)
 
 
 def run_folder(session: Session) -> Path:
     """The directory of the run."""
-    return session.saver.store.folder.parent
+    return session.parts.saver.store.folder.parent

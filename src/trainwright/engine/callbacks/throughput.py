@@ -82,9 +82,9 @@ class Throughput(Callback):
     def _log(self, session: Session) -> None:
         if session.device.type == "cuda":
             torch.cuda.synchronize(session.device)  # the host waits here for the row anyway
-        step, trained = session.last_row
-        seconds = max(session.timing.read()["train"] - trained, 1e-9)
-        rows = session.rows_between(session.last_tick, session.batches_seen + 1)
+        step, trained = session.position.last_row
+        seconds = max(session.clock.timing.read()["train"] - trained, 1e-9)
+        rows = session.position.rows_since_last_row(session.batches_seen + 1)
         found = {"steps_per_second": (session.step - step) / seconds, "samples_per_second": rows / seconds}
         if self.per_row:
             found["flops_per_second"] = self.per_row * rows / seconds

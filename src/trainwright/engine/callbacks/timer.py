@@ -25,12 +25,12 @@ class Timer(Callback):
     def on_train_batch_end(self, session: Session, system: System, batch: Batch, index: int) -> None:
         """Log the seconds so far, if a row follows."""
         if row_follows(session, session.step):
-            for phase, seconds in session.timing.read().items():
+            for phase, seconds in session.clock.timing.read().items():
                 session.log(f"timer/{phase}_seconds", seconds, reduce="last")
 
     def on_fit_end(self, session: Session, system: System) -> None:
         """Say where the time went."""
-        seconds = session.timing.read()
+        seconds = session.clock.timing.read()
         whole = max(sum(seconds.values()), 1e-9)
         shares = ", ".join(f"{phase} {each:.1f} s ({100 * each / whole:.0f} %)" for phase, each in seconds.items())
         log.info("time of the run: %s", shares)

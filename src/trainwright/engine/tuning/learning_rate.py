@@ -86,12 +86,12 @@ def range_test(session: Session, *, low: float = 1e-7, high: float = 10.0, steps
     session.optimizer.learning_rate = low
     for rate, indices in zip(rates, _batches(session), strict=False):
         session.optimizer.base_learning_rate = rate
-        batch = session.placed(session.train.take(indices))
+        batch = session.parts.placed(session.train.take(indices))
         train_step(session, batch, 0, rows=len(indices))
-        session.batches_seen += 1
-        losses.append(session.running_loss.means()["loss"])
-        session.running_loss.reset()
-        session.running_metrics.reset()
+        session.position.batches_seen += 1
+        losses.append(session.logs.running_loss.means()["loss"])
+        session.logs.running_loss.reset()
+        session.logs.running_metrics.reset()
         if left_the_ground(losses, neighbours(rates)) or time.perf_counter() - started > max_time:
             break
     if losses and not math.isfinite(losses[-1]):
@@ -104,7 +104,7 @@ def _batches(session: Session) -> Iterator[torch.Tensor]:
     """The rows of each step, epoch after epoch in the order of the run."""
     plan, epoch = session.plan, 0
     while True:
-        order = order_of(session.train, session.seed, epoch, plan.rows).to(session.order_device)
+        order = order_of(session.train, session.seed, epoch, plan.rows).to(session.parts.order_device)
         for index in range(plan.steps_per_epoch):
             start, end = plan.bounds(index)
             yield order[start:end]

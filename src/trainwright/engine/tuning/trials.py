@@ -140,8 +140,8 @@ class Bench:
 
     def _seconds(self, batch_size: int, micro_batch_size: int) -> float:
         session = self.session
-        indices = worst_rows(session.train, batch_size, session.seed).to(session.order_device)
-        session.plan = replace(session.plan, batch_size=batch_size, micro_batch_size=micro_batch_size)
+        indices = worst_rows(session.train, batch_size, session.seed).to(session.parts.order_device)
+        session.position.plan = replace(session.plan, batch_size=batch_size, micro_batch_size=micro_batch_size)
         warm = [self._step(indices) for _ in range(WARM_UP)]
         if warm[-1] > LONG:
             return warm[-1]
@@ -155,19 +155,19 @@ class Bench:
         session = self.session
         synchronise(session.device)
         started = time.perf_counter()
-        batch = session.placed(session.train.take(indices))
+        batch = session.parts.placed(session.train.take(indices))
         train_step(session, batch, 0, rows=len(indices))
-        session.batches_seen += 1
+        session.position.batches_seen += 1
         synchronise(session.device)
         taken = time.perf_counter() - started
-        session.running_loss.reset()
-        session.running_metrics.reset()
+        session.logs.running_loss.reset()
+        session.logs.running_metrics.reset()
         return taken
 
     def _clear(self) -> None:
         self.session.optimizer.zero_grad()
-        self.session.running_metrics.reset()
-        self.session.running_loss.reset()
+        self.session.logs.running_metrics.reset()
+        self.session.logs.running_loss.reset()
         gc.collect()
         if self.session.device.type == "cuda":
             torch.cuda.empty_cache()
