@@ -6,7 +6,20 @@ import argparse
 import importlib
 import sys
 
-ALL = ("startup", "step_overhead", "engine", "graph", "adapters", "averaging", "checkpoint", "resume", "digits", "reading", "quality")
+ALL = (
+    "startup",
+    "step_overhead",
+    "engine",
+    "graph",
+    "adapters",
+    "averaging",
+    "checkpoint",
+    "resume",
+    "metrics_cost",
+    "digits",
+    "reading",
+    "quality",
+)
 
 
 def main() -> None:

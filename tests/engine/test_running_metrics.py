@@ -106,7 +106,7 @@ def test_outputs_lose_their_graph_and_do_not_hold_what_they_are_a_part_of() -> N
     large = torch.zeros(1_000_000, 2)
     running.add({"output": (torch.ones(3, 2, requires_grad=True) * 2), "target": torch.zeros(3, dtype=torch.int64)})
     running.add({"output": large[:3], "target": torch.zeros(3, dtype=torch.int64)})
-    held = [tensor for piece in running._pieces for tensor in piece.values()]
+    held = [tensor for group in running._groups for piece in group for tensor in piece.values()]
     assert not any(tensor.requires_grad for tensor in held)
     assert all(tensor.untyped_storage().nbytes() < 1000 for tensor in held)
 

@@ -156,7 +156,7 @@ def test_what_is_undefined_is_nan_and_a_class_that_is_none_is_refused() -> None:
     assert all(math.isnan(each) for each in metric.compute().values())
     metric = metrics_for("category", [options("log_loss"), options("f1")])
     metric.update({"truth": torch.tensor([0, -100]), "scores": torch.tensor([[0.5, 0.5], [0.1, 0.9]])})
-    with pytest.raises(ValueError, match="1 class indices lie outside"):
+    with pytest.raises(ValueError, match="class indices lie outside"):
         metric.compute()
     with pytest.raises(ValueError, match="cannot have truth"):
         metric.update({"truth": torch.tensor([0, 1, 0]), "scores": torch.tensor([[0.5, 0.5], [0.1, 0.9]])})

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from trainwright.engine.evaluation import computed, metric_of
-from trainwright.engine.outputs import in_float32
+from trainwright.engine.outputs import HALF, in_float32
 from trainwright.metrics.base import Metric
 from trainwright.metrics.recent import KEPT_BYTES
 from trainwright.metrics.whole import joined
@@ -31,9 +31,10 @@ class RunningMetrics:
         self._system = system
         self.metrics = self._new()
         self._copies = copies
-        self._pieces: list[dict[str, Tensor]] = []
-        self._count = self._bytes = 0
-        self._any = False
+        self._form: list[Any] = []
+        self._any = self._changed = False
+        self._form_bytes = 0
+        self._begin_anew()
 
     def _new(self) -> Metric:
         made = metric_of(self._system)
@@ -44,27 +45,48 @@ class RunningMetrics:
         """Take in the outputs of some rows, detached; nothing when a system gives none."""
         if not outputs:
             return
-        if any(tensor.requires_grad for tensor in outputs.values()):  # else every step's graph would stay in memory
-            outputs = {name: tensor.detach() for name, tensor in outputs.items()}
-        outputs = in_float32(outputs)
-        if self._copies:
-            outputs = {name: tensor.clone() for name, tensor in outputs.items()}
-        for name, tensor in outputs.items():
-            size = tensor.nbytes
-            self._bytes += size
-            if (borrowed := tensor.untyped_storage().nbytes()) > BORROWED_BYTES and borrowed > 4 * size:
-                outputs = outputs | {name: tensor.clone()}
-        self._pieces.append(outputs)
+        for tensor in outputs.values():
+            if tensor.requires_grad:  # else every step's graph would stay in memory
+                outputs = {name: each.detach() for name, each in outputs.items()}
+                break
+        form = [(name, tensor.shape, tensor.dtype) for name, tensor in outputs.items()]
+        if form != self._form:
+            self._begin_form(form, outputs)
+        if self._changed or any(map(borrows, outputs.values())):
+            outputs = self._own(outputs)
+        self._groups[-1].append(outputs)
+        self._bytes += self._form_bytes
         self._count += 1
         self._any = True
         if self._count >= PIECES or self._bytes >= GATHERED_BYTES:
             self._sum_up()
 
+    def _begin_form(self, form: list[Any], outputs: dict[str, Tensor]) -> None:
+        """Look at outputs of another form than those of the step before: what is true of these is true of all like them."""
+        self._form = form
+        self._changed = self._copies or any(tensor.dtype in HALF for tensor in outputs.values())
+        if self._changed:
+            outputs = self._own(outputs)
+        self._form_bytes = sum(tensor.nbytes for tensor in outputs.values())
+        if not (self._groups and fit_together(self._groups[-1][0], outputs)):
+            self._groups.append([])
+
+    def _own(self, outputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Outputs in float32, those that are a small part of something larger, or overwritten by the next step, as copies."""
+        outputs = in_float32(outputs)
+        return {name: tensor.clone() if self._copies or borrows(tensor) else tensor for name, tensor in outputs.items()}
+
     @torch.no_grad()
     def _sum_up(self) -> None:
-        for piece in in_few(self._pieces):
-            self.metrics.update(piece)
-        self._pieces, self._count, self._bytes = [], 0, 0
+        for group in self._groups:
+            self.metrics.update(as_one(group))
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self._groups: list[list[dict[str, Tensor]]] = []
+        """Neighbouring outputs that can be joined, in order."""
+        self._form = []
+        self._count = self._bytes = 0
 
     def values(self) -> dict[str, float]:
         """The metrics of the rows since the last evaluation; nothing where no step gave outputs. Waits for the device."""
@@ -92,7 +114,8 @@ class RunningMetrics:
 
     def reset(self) -> None:
         """Begin anew."""
-        self._pieces, self._count, self._bytes, self._any = [], 0, 0, False
+        self._begin_anew()
+        self._any = False
         self.metrics.load({})
 
     def tensors(self) -> dict[str, Tensor]:
@@ -100,8 +123,8 @@ class RunningMetrics:
         if not self._any:
             return {}
         found = {f"sums/{name}": tensor for name, tensor in self.metrics.tensors().items()}
-        pieces = self._pieces = in_few(self._pieces)
-        found |= {f"gathered/{place}/{name}": tensor for place, piece in enumerate(pieces) for name, tensor in piece.items()}
+        self._groups = [[as_one(group)] for group in self._groups]  # the same rows in the same order, however often it is done
+        found |= {f"gathered/{place}/{name}": each for place, group in enumerate(self._groups) for name, each in group[0].items()}
         return found | {"counts": torch.tensor([self._count, self._bytes])}
 
     def load(self, tensors: Mapping[str, Tensor], device: torch.device) -> None:
@@ -117,18 +140,18 @@ class RunningMetrics:
             if name.startswith("gathered/"):
                 _, place, key = name.split("/", 2)
                 pieces.setdefault(int(place), {})[key] = tensor.to(device)
-        self._pieces = [pieces[place] for place in sorted(pieces)]
+        self._groups = [[pieces[place]] for place in sorted(pieces)]
 
 
-def in_few(pieces: list[dict[str, Tensor]]) -> list[dict[str, Tensor]]:
-    """Neighbouring pieces of one shape as one, in order, in memory of their own: the same however often it is done on the way."""
-    groups: list[list[dict[str, Tensor]]] = []
-    for piece in pieces:
-        if groups and fit_together(groups[-1][0], piece):
-            groups[-1].append(piece)
-        else:
-            groups.append([piece])
-    return [{name: each.contiguous() for name, each in joined(group).items()} for group in groups]
+def as_one(group: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """Outputs of several steps as one, in memory of their own."""
+    return {name: each.contiguous() for name, each in joined(group).items()}
+
+
+def borrows(tensor: Tensor) -> bool:
+    """Whether a tensor is a small part of a large one."""
+    whole = tensor.untyped_storage().nbytes()
+    return whole > BORROWED_BYTES and whole > 4 * tensor.nbytes
 
 
 def fit_together(first: dict[str, Tensor], other: dict[str, Tensor]) -> bool:

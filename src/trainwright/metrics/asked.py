@@ -13,6 +13,7 @@ from torch import Tensor
 from trainwright.config.errors import ConfigError, DataError, did_you_mean, nearest
 from trainwright.config.foreign import found_at, is_path
 from trainwright.config.model import PartConfig
+from trainwright.config.registry import check_target
 from trainwright.metrics import PARTS, from_label, label, options
 from trainwright.metrics.base import Metric
 from trainwright.metrics.batch_outcome import BatchOutcome
@@ -142,7 +143,12 @@ class NamedMetrics(TargetMetrics):
             return None
         output, target = found
         predicts = self._wishes.predicts or predicted_by(output, target, self.asked.values())
-        return measured(predicts, output, target, ignored=self._ignored(target), mask=outputs.get("mask"))
+        rows = measured(predicts, output, target, ignored=self._ignored(target), mask=outputs.get("mask"))
+        if not self.state:
+            for each in self.asked.values():
+                if rows.kind in PARTS[each.type].kinds:
+                    check_target("metric", each, rows.kind, width=rows.width)
+        return rows
 
     def update(self, outputs: Mapping[str, Tensor], batch: Any = None) -> None:
         """Take in the rows. Raises DataError for shapes that do not fit, ConfigError for metrics that are not defined for them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from types import ModuleType
@@ -56,14 +57,16 @@ class BatchOutcome:
     @cached_property
     def probabilities(self) -> Tensor:
         """What is stored of the scores: of the positive class alone for a binary target, [b] or [b, k], in the type they came in."""
-        given = self.given
-        found = given.softmax(dim=1) if self.activation == "softmax" else given.sigmoid() if self.activation == "sigmoid" else given
+        if self.activation == "softmax":
+            shares, total = self._shares
+            return shares / total[:, None]
+        found = self.given.sigmoid() if self.activation == "sigmoid" else self.given
         return found[:, 1] if self.kind == BINARY and found.dim() == 2 else found
 
     @cached_property
     def scores(self) -> Tensor:
         """Probabilities or values in float64; [b, 2] for a binary target."""
-        found = self.given if self.kind == BINARY and self.given.dim() == 2 and not self.activation else self.probabilities
+        found = self.given if self.kind == BINARY and self.given.dim() == 2 else self.probabilities
         if self.kind == BINARY and found.dim() == 1:
             found = torch.stack([1.0 - found, found], dim=1)
         return found.to(wide(found.device))
@@ -74,28 +77,57 @@ class BatchOutcome:
         return found.values, found.indices
 
     @cached_property
+    def _shares(self) -> tuple[Tensor, Tensor]:
+        """exp(logit - largest) [b, k] and its sum [b]: of softmax, which is much slower over a few classes, what metrics need."""
+        shares = (self.given - self._largest[0][:, None]).exp()
+        return shares, shares.sum(dim=1)
+
+    @cached_property
     def faults(self) -> Tensor:
-        """Whether scores or true values are not finite, and how many true classes are none; int64 [2]."""
+        """Whether scores or true values are not finite, and whether true classes are none; int64 [2]."""
         precise = wide(self.given.device)
         # of logits a class may be ruled out by -inf, as long as another is not: the largest of a row shows NaN and infinity
-        seen = self._largest[0] if self.kind == CATEGORY else self.given
-        bad = ~seen.sum(dtype=precise).isfinite()
+        total = (self._largest[0] if self.kind == CATEGORY else self.given).sum(dtype=precise)
         if self.kind in VALUES:
-            bad = bad | ~self.truth.sum(dtype=precise).isfinite()
-        if self.kind not in CLASSES:
-            return torch.stack([bad.long(), torch.zeros_like(bad, dtype=torch.int64)])
-        outside = self.truth != self._inside
-        return torch.stack([bad.long(), (outside if self.keep is None else outside & self.keep).sum()])
+            total = total + self.truth.sum(dtype=precise)
+        if self.given.device.type == "cpu":  # the host need not be waited for
+            return torch.tensor([int(not math.isfinite(total.item())), int(self.kind in CLASSES and bool(self._outside))])
+        outside = self._outside if self.kind in CLASSES else torch.zeros_like(total, dtype=torch.bool)
+        return torch.stack([~total.isfinite(), outside]).long()
+
+    @cached_property
+    def _outside(self) -> Tensor:
+        """Whether a true class that counts is none."""
+        if not len(self):
+            return torch.zeros((), dtype=torch.bool, device=self.truth.device)
+        truth = self.truth if self.keep is None else self.truth.where(self.keep, 0)
+        low, high = truth.aminmax()
+        return (low < 0) | (high >= self.width)
 
     @cached_property
     def _inside(self) -> Tensor:
         """The true class, where it is one; the nearest for others, which are counted as faults: an index outside would end the run."""
+        if self.truth.device.type == "cpu" and self.keep is None and not self._outside:  # the host need not be waited for
+            return self.truth
         return self.truth.clamp(0, self.width - 1)
 
-    @property
+    @cached_property
     def own(self) -> Tensor:
         """The score of the true class of every row, [b]."""
-        return self.scores.gather(1, self._inside[:, None])[:, 0]
+        place = self._inside[:, None]
+        if self.kind == CATEGORY:
+            precise = wide(self.given.device)
+            if self.activation != "softmax":
+                return self.given.gather(1, place)[:, 0].to(precise)
+            shares, total = self._shares
+            return shares.gather(1, place)[:, 0].to(precise) / total.to(precise)
+        return self.scores.gather(1, place)[:, 0]
+
+    @cached_property
+    def top(self) -> Tensor:
+        """The score of the likeliest class of every row, [b]."""
+        precise = wide(self.given.device)
+        return 1.0 / self._shares[1].to(precise) if self.activation == "softmax" else self._largest[0].to(precise)
 
     def numbers(self, n: int) -> Tensor:
         """0 to n-1."""
@@ -133,7 +165,7 @@ class BatchOutcome:
             return torch.stack([each.sum(dim=0) for each in (self.truth & self.labels, self.labels, self.truth)])
         truth, labels, width = self._inside, self.labels, self.width
         if width <= MOST_CONFUSED:
-            return self._counted(truth * width + labels, width * width).reshape(width, width)
+            return self._counted(torch.add(labels, truth, alpha=width), width * width).reshape(width, width)
         hits = torch.where(labels == truth, truth, 3 * width)
         found = self._counted(torch.cat([hits, labels + width, truth + 2 * width]), 3 * width)
         return found.reshape(3, width)
@@ -142,8 +174,18 @@ class BatchOutcome:
         """How often each of `number` cells occurs among those that are kept; those outside count for nothing."""
         if self.keep is not None:
             cells = torch.where(self.keep.repeat(len(cells) // len(self.keep)), cells, number)
+        if cells.device.type == "cpu":
+            return cells.bincount(minlength=number + 1)[:number]
         zeros = torch.zeros(number + 1, dtype=torch.int64, device=cells.device)
         return zeros.index_add_(0, cells, torch.ones_like(cells))[:number]
+
+    def binned(self, cells: Tensor, values: Tensor, number: int) -> Tensor:
+        """Sums of values [b, k] over the rows of each cell, [number, k], the same in every run; rows that do not count are left out."""
+        if self.keep is not None:
+            values = values.where(self.keep[:, None], 0.0)
+        if cells.device.type == "cpu":
+            return torch.zeros(number, values.shape[1], dtype=values.dtype).index_add_(0, cells, values)
+        return (cells[:, None] == self.numbers(number)).to(values.dtype).T @ values  # scattered sums have no order on other devices
 
     def columns(self) -> tuple[Tensor, Tensor]:
         """Truth and scores of a number or vector as [b, d]."""

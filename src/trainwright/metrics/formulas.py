@@ -84,6 +84,13 @@ class Mean(Additive):
         each, xp = self.each(outcome), outcome.xp
         return xp.stack([each, xp.ones_like(each)], axis=1)
 
+    def summary(self, batch: Any) -> Array:
+        """The sum, and how many rows it is over."""
+        if batch.keep is not None:
+            return super().summary(batch)
+        each = self.each(batch)
+        return batch.xp.stack([each.sum(), batch.xp.full_like(each[:1], len(each))[0]])
+
     def value(self, sums: np.ndarray) -> np.ndarray:
         return sums[..., 0] / sums[..., 1]
 

@@ -67,6 +67,12 @@ class Outcome:
         found: np.ndarray = self.scores[np.arange(len(self)), self.truth]
         return found
 
+    @property
+    def top(self) -> np.ndarray:
+        """The score of the likeliest class of every row, [n]."""
+        found: np.ndarray = self.scores.max(axis=1)
+        return found
+
     def numbers(self, n: int) -> np.ndarray:
         """0 to n-1."""
         return np.arange(n)

@@ -46,7 +46,7 @@ def confidence_and_hit(outcome: Any) -> tuple[Array, Array]:
     """What a row's forecast said and whether it came true, each [n]: of the positive class (binary) or of the likeliest."""
     if outcome.kind == BINARY:
         return outcome.scores[:, 1], outcome.floats(outcome.truth == 1)
-    return outcome.xp.amax(outcome.scores, axis=1), outcome.floats(outcome.labels == outcome.truth)
+    return outcome.top, outcome.floats(outcome.labels == outcome.truth)
 
 
 class ECE(Additive):
@@ -64,11 +64,10 @@ class ECE(Additive):
     def summary(self, batch: Any) -> Array:
         """The sums, and of every bin its rows and those that came true, for the curve of reliability; [3 bins + 1]."""
         confidence, hit = confidence_and_hit(batch)
-        bins = self.options.bins
-        inside = batch.floats((confidence * bins).floor().clip(None, bins - 1)[:, None] == batch.numbers(bins))
-        if batch.keep is not None:
-            inside = inside.where(batch.keep[:, None], 0.0)
-        return batch.xp.concatenate([super().summary(batch), inside.sum(axis=0), (inside * hit[:, None]).sum(axis=0)])
+        bins, xp = self.options.bins, batch.xp
+        cells = (confidence * bins).floor().clip(0, bins - 1).nan_to_num(0.0).long()
+        gaps, rows, hits = batch.binned(cells, xp.stack([confidence - hit, xp.ones_like(hit), hit], dim=1), bins).T
+        return xp.concatenate([gaps, rows.sum().reshape(1), rows, hits])
 
     def value_of(self, summary: np.ndarray) -> float:
         return float(self.value(summary[: self.options.bins + 1]))

@@ -38,6 +38,13 @@ class RecentRows:
         else:
             self.rows = {name: each.clone() for name, each in kept.items()}
 
+    def merge(self, other: RecentRows) -> None:
+        """Take in the rows another has kept, after its own."""
+        if other.rows:
+            gone = other.seen - len(next(iter(other.rows.values())))
+            self.add(other.rows)
+            self.seen += gone
+
     def limit(self, rows: Mapping[str, Tensor]) -> int:
         """How many rows are kept."""
         a_row = sum(each[:1].numel() * each.element_size() for each in rows.values())

@@ -53,10 +53,16 @@ def _classes(output: Tensor, target: Tensor, ignored: int | None, mask: Tensor |
         output, target = output.reshape(-1, output.shape[-1]), target.reshape(-1)
     elif output.shape[:1] != target.shape:
         raise _misfit(CATEGORY, output, target)
-    keep = None if ignored is None else target != ignored
+    keep = None if ignored is None else kept(target, ignored)
     if mask is not None:
         keep = mask.bool() if keep is None else keep & mask.bool()
     return BatchOutcome(CATEGORY, target, output, activation="" if activated else "softmax", keep=keep)
+
+
+def kept(target: Tensor, ignored: int) -> Tensor | None:
+    """Which items count; None where it is known without waiting for a device that all do."""
+    found = target != ignored
+    return None if target.device.type == "cpu" and bool(found.all()) else found
 
 
 def _labels(output: Tensor, target: Tensor, mask: Tensor | None, activated: bool) -> BatchOutcome:

@@ -25,6 +25,9 @@ class RowStore(Protocol):
     def add(self, rows: Mapping[str, Tensor]) -> None:
         """Take in rows that follow those before. Raises ValueError when they have other shapes."""
 
+    def merge(self, other: Any) -> None:
+        """Take in what another of its kind keeps, after its own."""
+
     def outcome(self, kind: str, classes: list[str] | None) -> Any:
         """What metrics of order are computed from: an `Outcome`, or what gives its columns one by one."""
 

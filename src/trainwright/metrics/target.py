@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from trainwright.config.model import PartConfig
-from trainwright.config.registry import check_target
 from trainwright.metrics import PARTS, label
 from trainwright.metrics.base import Metric
 from trainwright.metrics.batch_outcome import BatchOutcome
@@ -24,6 +23,7 @@ from trainwright.metrics.table import SET
 Read = Callable[[Mapping[str, Tensor]], BatchOutcome | None]
 """Outputs of an evaluation step → what of them is measured; None where they say nothing of it."""
 COUNTS, FAULTS = "counts", "faults"
+NARROW = ((torch.uint8, 2**8 - 1), (torch.int16, 2**15 - 1), (torch.int32, 2**31 - 1), (torch.int64, 2**63 - 1))
 
 
 class TargetMetrics(Metric):
@@ -73,9 +73,6 @@ class TargetMetrics(Metric):
             return
         if not self.kind:
             self._begin(rows.kind)
-        if not self.state:
-            for each in self.asked.values():
-                check_target("metric", each, self.kind, width=rows.width)
         if self.counted:
             self._add(COUNTS, rows.counts)
         for name, formula in self.summed.items():
@@ -100,7 +97,7 @@ class TargetMetrics(Metric):
             for name, new in other.state.items():
                 formula = self.summed.get(name.removeprefix("sum/"))
                 self._add(name, new, torch.add if formula is None else formula.merge)
-            if self.ordered and isinstance(self.store, AllRows) and isinstance(other.store, AllRows):
+            if self.ordered:
                 self.store.merge(other.store)
 
     def compute(self) -> dict[str, float]:
@@ -109,7 +106,7 @@ class TargetMetrics(Metric):
             return dict.fromkeys(self.asked, math.nan)
         bad, outside = self.state[FAULTS].tolist()
         if outside:
-            raise ValueError(f"{outside} class indices lie outside the classes that are predicted")
+            raise ValueError("class indices lie outside the classes that are predicted")
         if bad:
             return dict.fromkeys(self.asked, math.nan)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -158,7 +155,8 @@ class TargetMetrics(Metric):
 
     def tensors(self) -> dict[str, Tensor]:
         """The state, for a checkpoint."""
-        found = self.state | {f"rows/{name}": each for name, each in self.store.tensors().items()}
+        state = self.state | ({COUNTS: narrow(self.state[COUNTS])} if COUNTS in self.state else {})
+        found = state | {f"rows/{name}": each for name, each in self.store.tensors().items()}
         return {f"{self.kind}/{name}": each for name, each in found.items()}
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
@@ -167,7 +165,7 @@ class TargetMetrics(Metric):
         if kind and kind != self.kind:
             self._begin(kind)
         found = {name.partition("/")[2]: each for name, each in tensors.items()}
-        self.state = {name: each for name, each in found.items() if not name.startswith("rows/")}
+        self.state = {name: each.long() if name == COUNTS else each for name, each in found.items() if not name.startswith("rows/")}
         self.store.load({name.removeprefix("rows/"): each for name, each in found.items() if name.startswith("rows/")})
 
     def for_training(self, budget: int) -> None:
@@ -193,3 +191,9 @@ def summed_up(metric: PartConfig) -> bool:
 def named(formulas: Mapping[str, Any], details: Callable[[str, Any], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """`<metric>.<name>` → the details of formulas."""
     return {f"{name}.{part}": value for name, each in formulas.items() for part, value in details(name, each).items()}
+
+
+def narrow(counts: Tensor) -> Tensor:
+    """Counts in the smallest type that holds them: of a thousand classes a checkpoint need not hold 24 kB."""
+    most = int(counts.max())
+    return counts.to(next(each for each, limit in NARROW if most <= limit))

@@ -45,7 +45,9 @@ class WholeOutputs(Metric):
     def merge(self, others: Iterable[Metric]) -> None:
         """Take in what others hold, in their order."""
         for other in others:
-            if isinstance(other, WholeOutputs):
+            if isinstance(other, WholeOutputs) and self.recent is not None and other.recent is not None:
+                self.recent.merge(other.recent)
+            elif isinstance(other, WholeOutputs):
                 self._pieces += other._pieces
 
     def compute(self) -> Any:
