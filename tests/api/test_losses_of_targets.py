@@ -142,17 +142,17 @@ def test_a_metric_is_checked_against_the_type_of_the_column_as_a_loss_is(metric:
 
 
 BOUNDS: dict[str, tuple[str, list[str], str]] = {
-    "a loss for classes, of a number": ("age", ["columns.age.loss=cross_entropy"], "l1, mse, smooth_l1, huber"),
+    "a loss for classes, of a number": ("age", ["columns.age.loss=cross_entropy"], "mse, l1, huber, smooth_l1"),
     "a loss of torch for classes, of a number": (
         "fare",
         ["columns.fare.loss=torch.nn.CrossEntropyLoss"],
-        "l1, mse, smooth_l1, huber",
+        "mse, l1, huber, smooth_l1",
     ),
     "a loss of torch for 0 and 1, of a number": ("fare", ["columns.fare.loss=torch.nn.BCEWithLogitsLoss"], "the number target"),
     "a loss for numbers, of two classes": (
         "sex",
         ["columns.sex.loss=mse"],
-        "bce_with_logits, multi_margin, cross_entropy",
+        "cross_entropy, label_smoothing_cross_entropy, focal",
     ),
     "a metric for classes, of a number": ("fare", ["columns.fare.metrics=[f1]"], "r2, rmse"),
     "an average of another type": ("port", ["columns.port.metrics=[{type: f1, average: samples}]"], "use auto, macro"),
