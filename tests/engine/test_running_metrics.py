@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+import trainwright as tw
 from trainwright.config.errors import ConfigError
 from trainwright.engine.running_metrics import GATHERED_BYTES, RunningMetrics
 from trainwright.metrics.base import Metric
@@ -60,7 +61,7 @@ def test_rows_are_handed_on_together_after_a_restart_whatever_order_a_file_has_t
         def compute(self) -> dict[str, float]:
             return {}
 
-    class Own:
+    class Own(tw.System):
         def metrics(self) -> Summed:
             return Summed()
 
@@ -112,7 +113,7 @@ def test_outputs_lose_their_graph_and_do_not_hold_what_they_are_a_part_of() -> N
 
 
 def test_outputs_of_a_system_of_ones_own_that_do_not_fit_together_are_named() -> None:
-    class Own:
+    class Own(tw.System):
         def metrics(self, outputs: dict[str, Tensor]) -> dict[str, float]:
             return {"rows": float(len(outputs["x"]))}
 
