@@ -251,4 +251,5 @@ def test_an_optimizer_of_ones_own_gets_groups_or_named_parameters_as_it_asks(tmp
     plain = build_optimizer(choose("optimizer", {"type": f"{tmp_path}/own.py:Plain", "rate": 2.0}), params.items())
     assert plain.base_learning_rate == 2.0
     assert plain.parameters() == list(params.values())
+    assert (plain.averaged(), list(plain.schedulers)) == (None, [])
     assert (plain.redoes, [group.names for group in plain.parameter_groups]) == (False, [list(params)])

@@ -10,7 +10,7 @@ from trainwright.engine.step_result import as_loss
 from trainwright.engine.system import Batch, Loss, StepContext, System, rows_in
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from trainwright.engine.config import TrainerConfig
     from trainwright.engine.plan import Plan
@@ -48,9 +48,9 @@ class SchedulerSteps(Callback):
                 scheduler.step(latest(session) if scheduler.monitor is not None else {})
 
 
-def schedulers(session: Session) -> list[Any]:
+def schedulers(session: Session) -> Sequence[Any]:
     """The schedulers that came with the system's own optimizers."""
-    return [] if session.parts.manual else getattr(session.optimizer, "schedulers", [])
+    return [] if session.parts.manual else session.optimizer.schedulers
 
 
 def latest(session: Session) -> Mapping[str, float]:

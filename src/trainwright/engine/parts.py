@@ -114,9 +114,7 @@ class Parts:
         """Parameter → the value that is evaluated and shipped in place of the trained one; None where that is the trained one."""
         if self.averages is not None and self.averages.evaluated is not None:
             return self.averages.weights(self.averages.evaluated)
-        of_the_optimizer = getattr(self.optimizer, "averaged", None)
-        found: dict[str, Tensor] | None = None if of_the_optimizer is None else of_the_optimizer()
-        return found
+        return self.optimizer.averaged()
 
     @contextmanager
     def evaluated_weights(self) -> Iterator[None]:

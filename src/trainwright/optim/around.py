@@ -17,6 +17,7 @@ class Around:
     """Learning rate, groups, parameters and state of the optimizer inside."""
 
     redoes = False
+    schedulers: Sequence[Any] = ()
 
     def __init__(self, inner: PartConfig, groups: Sequence[ParameterGroup]) -> None:
         self.inner: Optimizer = build_optimizer(inner, groups)
@@ -50,9 +51,7 @@ class Around:
 
     def averaged(self) -> dict[str, Tensor] | None:
         """The weights that the inner optimizer has for evaluation, if others than the trained ones."""
-        own = getattr(self.inner, "averaged", None)
-        found: dict[str, Tensor] | None = own() if own is not None else None
-        return found
+        return self.inner.averaged()
 
     def tensors(self) -> dict[str, Tensor]:
         """State as tensors named `<state>/<parameter>`."""

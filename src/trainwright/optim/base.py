@@ -29,6 +29,8 @@ class Optimizer(Protocol):
     """Parameters by the settings they share; each group's learning rate follows `learning_rate` unless it has one of its own."""
     redoes: bool
     """Whether it evaluates the gradient again within a step: `step_with(redo, loss)` is called instead of `step()`."""
+    schedulers: Sequence[Any]
+    """Schedulers that came with it, as a system's own optimizers have them."""
 
     def step(self) -> None:
         """Update every parameter that has a gradient."""
@@ -38,6 +40,9 @@ class Optimizer(Protocol):
 
     def parameters(self) -> list[nn.Parameter]:
         """The parameters that are trained."""
+
+    def averaged(self) -> dict[str, Tensor] | None:
+        """Parameter name → the weights to evaluate and to ship; None where those are the trained ones."""
 
     def tensors(self) -> dict[str, Tensor]:
         """State as tensors named `<state>/<parameter>`."""
@@ -103,6 +108,7 @@ class LeanOptimizer:
 
     STATE: ClassVar[tuple[str, ...]] = ()
     redoes = False
+    schedulers: Sequence[Any] = ()
 
     def __init__(self, learning_rate: float, groups: Sequence[ParameterGroup], weight_decay: float = 0.0) -> None:
         """Groups that say nothing else have this learning rate and decay. Raises RequestError without a parameter to train."""
@@ -160,6 +166,10 @@ class LeanOptimizer:
     def parameters(self) -> list[nn.Parameter]:
         """The parameters that are trained."""
         return self._params
+
+    def averaged(self) -> dict[str, Tensor] | None:
+        """None: the trained weights are evaluated."""
+        return None
 
     def tensors(self) -> dict[str, Tensor]:
         """State as tensors named `<state>/<parameter>`."""

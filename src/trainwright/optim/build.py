@@ -44,7 +44,7 @@ def _own(options: PartConfig, found: type, groups: list[ParameterGroup]) -> Opti
     if own_options(found):
         context = {name: context[name] for name in context_names(found, context)}
     mine: Any = registry.build("optimizer", options, **context)
-    for name, value in (("parameter_groups", groups), ("redoes", False)):
+    for name, value in (("parameter_groups", groups), ("redoes", False), ("schedulers", ()), ("averaged", lambda: None)):
         if not hasattr(mine, name):
             setattr(mine, name, value)
     made: Optimizer = mine

@@ -60,7 +60,8 @@ class Optimizers:
 
     def __init__(self, members: Mapping[str, Optimizer], schedulers: Sequence[Any] = ()) -> None:
         """`schedulers`: what `trainwright.optim.own_schedulers` steps after them. Raises ConfigError for members that redo their steps."""
-        self.members, self.schedulers = dict(members), list(schedulers)
+        self.members = dict(members)
+        self.schedulers: Sequence[Any] = list(schedulers)
         wrong = next((name for name, each in self.members.items() if each.redoes), None)
         if wrong is not None and len(self.members) > 1:
             fix = "use it alone, or another optimizer"
@@ -106,6 +107,11 @@ class Optimizers:
     def parameters(self) -> list[nn.Parameter]:
         """The parameters that are trained, each once."""
         return self._parameters
+
+    def averaged(self) -> dict[str, Tensor] | None:
+        """What the members that have any evaluate in place of the trained weights."""
+        found = [averaged for each in self.members.values() if (averaged := each.averaged()) is not None]
+        return {name: tensor for each in found for name, tensor in each.items()} if found else None
 
     def tensors(self) -> dict[str, Tensor]:
         """State as tensors named `<member>:<state>/<parameter>`."""

@@ -21,6 +21,7 @@ class TorchOptimizer:
     """Wraps a torch optimizer with one param_group per parameter group; its state is kept by parameter name, tensors apart from numbers."""
 
     redoes = False
+    schedulers: Sequence[Any] = ()
 
     def __init__(self, optimizer: torch.optim.Optimizer, groups: Sequence[ParameterGroup]) -> None:
         """`groups` in the order of `optimizer.param_groups`."""
@@ -51,6 +52,10 @@ class TorchOptimizer:
     def parameters(self) -> list[nn.Parameter]:
         """The parameters that are trained."""
         return list(self._named.values())
+
+    def averaged(self) -> dict[str, Tensor] | None:
+        """None: the trained weights are evaluated."""
+        return None
 
     def tensors(self) -> dict[str, Tensor]:
         """State as tensors named `<state>/<parameter>`."""
