@@ -128,7 +128,7 @@ def test_a_moving_average_of_parametrised_weights_keeps_their_property(kind: str
         expected = {name: decay * expected[name] + (1 - decay) * param.detach() for name, param in model.named_parameters()}
     model.eval()
     trained = model(X)
-    with averages.swapped():
+    with averages.swap_in():
         assert not torch.equal(model(X), trained)
         for name, param in model.named_parameters():
             assert torch.allclose(param, expected[name], atol=1e-6)

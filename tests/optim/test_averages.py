@@ -220,7 +220,7 @@ def test_half_precision_is_averaged_in_float32_and_given_in_its_own(dtype: torch
     found = averages.weights()
     assert found is not None
     assert torch.equal(found["body.0.weight"], kept.to(dtype))
-    with averages.swapped():
+    with averages.swap_in():
         assert model.body[0].weight.dtype == dtype
 
 
@@ -282,14 +282,14 @@ def test_swapping_gives_the_average_and_the_trained_weights_back_to_the_bit() ->
     assert weights is not None
     reference = net(seed=3).eval()
     reference.load_state_dict(weights)
-    with averages.swapped(model) as there:
+    with averages.swap_in(model) as there:
         assert there
         assert torch.equal(model(x), reference(x))
         assert model.tied.weight is model.body[0].weight
     assert same(before, floating(model))
     assert addresses == [param.data_ptr() for param in model.parameters()]
     assert torch.equal(model(x), raw)
-    with pytest.raises(KeyError), averages.swapped(model):
+    with pytest.raises(KeyError), averages.swap_in(model):
         raise KeyError
     assert same(before, floating(model))
     assert same(averages.tensors(), kept)
@@ -338,7 +338,7 @@ def test_swapping_never_writes_the_trained_weights_that_another_thread_reads() -
     reader = threading.Thread(target=read)
     reader.start()
     for _ in range(50):
-        with averages.swapped():
+        with averages.swap_in():
             pass
     done.set()
     reader.join()
@@ -353,7 +353,7 @@ def test_autocast_uses_the_weights_that_are_there_after_a_swap() -> None:
     x = torch.randn(5, 6)
     with torch.autocast("cpu", torch.bfloat16):
         raw = model(x)  # caches the weights in bfloat16
-        with averages.swapped():
+        with averages.swap_in():
             averaged = model(x)
         again = model(x)
     assert not torch.equal(raw, averaged)
@@ -377,7 +377,7 @@ def test_a_fused_optimizer_and_a_compiled_model_go_on_after_a_swap() -> None:
                 assert weights is not None
                 reference = net(seed=2).eval()
                 reference.load_state_dict(weights)
-                with averages.swapped(), torch.no_grad():
+                with averages.swap_in(), torch.no_grad():
                     model.eval()
                     torch.testing.assert_close(compiled(x), reference.body(x))
                     model.train()
@@ -415,7 +415,7 @@ def test_batch_norms_are_estimated_anew_as_torch_does_and_belong_to_the_average(
     batches = [torch.randn(9, 6, generator=torch.Generator().manual_seed(seed)) for seed in range(5)]
     model.body[1].running_mean.fill_(7.0)  # type: ignore[union-attr, operator]
     before, modes = {name: buffer.clone() for name, buffer in model.named_buffers()}, [each.training for each in model.modules()]
-    with averages.swapped(name="swa"):
+    with averages.swap_in(name="swa"):
         found = refresh_batch_norm(model, batches, model)
     assert same(before, dict(model.named_buffers()))
     assert modes == [each.training for each in model.modules()]
@@ -428,7 +428,7 @@ def test_batch_norms_are_estimated_anew_as_torch_does_and_belong_to_the_average(
         assert torch.equal(weights[name], buffer), name
     model.eval()
     reference.eval()
-    with averages.swapped(name="swa"):
+    with averages.swap_in(name="swa"):
         assert torch.equal(model(batches[0]), reference(batches[0]))
     assert same(before, dict(model.named_buffers()))
     loaded = Averages(None, averages.swa, net(), EXTENT)

@@ -45,17 +45,17 @@ def test_scaling_and_clipping_touch_only_what_is_named() -> None:
 def test_the_norm_is_kept_on_the_device_after_what_else_the_hook_does() -> None:
     net, before = network(), grads(network())
     made = hooks(net, {"match": ["0", "1.bias"], "log": True, "scale": 2.0}, {"match": "*", "log": True})
-    assert made.logged() == {}
+    assert made.collect_norms() == {}
     made.apply(measure=False)
-    assert made.logged() == {}
+    assert made.collect_norms() == {}
     made.apply()
     expected = 4 * (norm(before, "0") ** 2 + norm(before, "1.bias") ** 2) ** 0.5
-    logged = made.logged()
+    logged = made.collect_norms()
     assert list(logged) == ["gradient_norm/0 1.bias", "gradient_norm/*"]
     assert float(logged["gradient_norm/0 1.bias"]) == pytest.approx(expected, rel=1e-5)
     again = hooks(net, {"match": ["0", "1.bias"], "log": True}, {"match": "*", "log": True})
     again.load(logged)
-    assert again.logged() == logged
+    assert again.collect_norms() == logged
 
 
 def test_a_function_of_ones_own_replaces_or_changes_the_gradient(tmp_path: Path) -> None:

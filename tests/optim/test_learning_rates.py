@@ -35,7 +35,7 @@ def test_one_group_follows_the_schedule_and_nothing_more_is_logged() -> None:
     made, optimizer = rates("linear")
     made.apply(25)
     assert optimizer.learning_rate == pytest.approx(0.075)
-    assert made.applied() == {}
+    assert made.list_rates() == {}
 
 
 @pytest.mark.parametrize("name", ["adamw", "torch.optim.RMSprop"])
@@ -44,10 +44,10 @@ def test_groups_keep_their_share_or_follow_a_schedule_of_their_own(name: str) ->
     made, _ = rates("constant", name, rules=rules)
     for step in (0, 50, 100):
         made.apply(step)
-        assert made.applied() == pytest.approx({"0": 0.05, "1": 0.4 * (1 - step / 100), "default": 0.1})
+        assert made.list_rates() == pytest.approx({"0": 0.05, "1": 0.4 * (1 - step / 100), "default": 0.1})
     made, _ = rates("linear", name, rules=[{"match": "1", "schedule": "constant"}])
     made.apply(100)  # the run's schedule is at 0, and the group's own is not
-    assert made.applied() == pytest.approx({"default": 0.0, "1": 0.1})
+    assert made.list_rates() == pytest.approx({"default": 0.0, "1": 0.1})
 
 
 def test_groups_of_one_rule_share_one_schedule_and_its_state_comes_back() -> None:
@@ -59,11 +59,11 @@ def test_groups_of_one_rule_share_one_schedule_and_its_state_comes_back() -> Non
         made.observe(value, {})
     made.apply(7)
     expected = {"0 1": 0.025, "0 1 (no decay)": 0.025, "default": 0.1, "default (no decay)": 0.1}
-    assert made.applied() == pytest.approx(expected)
+    assert made.list_rates() == pytest.approx(expected)
     again, _ = rates("constant", **options)
     again.load(made.state())
     again.apply(7)
-    assert again.applied() == made.applied()
+    assert again.list_rates() == made.list_rates()
     again.observe(0.5, {})
     made.observe(0.5, {})
     assert again.state() == made.state()

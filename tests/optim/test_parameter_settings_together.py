@@ -91,5 +91,5 @@ def test_a_run_saved_at_any_step_continues_to_the_same_bits(optimizer: str, stop
     ours, wanted = second.net.state_dict(), whole.net.state_dict()
     assert all(torch.equal(ours[name], wanted[name]) for name in wanted)
     if stop < STEPS:
-        assert second.rates.applied() == whole.rates.applied()
-        assert all(torch.equal(second.hooks.logged()[name], norm) for name, norm in whole.hooks.logged().items())
+        assert second.rates.list_rates() == whole.rates.list_rates()
+        assert all(torch.equal(second.hooks.collect_norms()[name], norm) for name, norm in whole.hooks.collect_norms().items())

@@ -143,10 +143,10 @@ def loss_row(session: Session, evaluating: bool = False) -> dict[str, float]:
         means = logs.running_loss.means_since_evaluation()
     row |= {f"train/{name}": value for name, value in means.items()}
     row["learning_rate"], *_ = [*parts.rates.own().values(), parts.optimizer.learning_rate]
-    row |= {f"learning_rate/{name}": rate for name, rate in parts.rates.applied().items()}
+    row |= {f"learning_rate/{name}": rate for name, rate in parts.rates.list_rates().items()}
     if logs.gradient_norm is not None:
         row["gradient_norm"] = float(logs.gradient_norm)
-    row |= {name: float(norm) for name, norm in parts.gradient_hooks.logged().items()}
+    row |= {name: float(norm) for name, norm in parts.gradient_hooks.collect_norms().items()}
     row |= logs.running_values.values()
     row["samples_per_second"] = round(position.rows_since_last_row(position.batches_seen) / max(seconds["train"] - trained, 1e-9), 1)
     return row

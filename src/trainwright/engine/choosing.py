@@ -99,7 +99,7 @@ def refresh(session: Session) -> None:
         return
     context = StepContext(session.step, session.epoch, session.progress, session.parts.seeds.generator)
     session.parts.seeds.evaluation(session.step)
-    with here.swapped(name=SWA):
+    with here.swap_in(name=SWA):
         found = refresh_batch_norm(
             session.system,
             first_batches(session, swa.refresh),

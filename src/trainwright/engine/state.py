@@ -139,7 +139,7 @@ def running_tensors(session: Session) -> Weights:
     """Losses, logged values and training metrics since the last row and evaluation, as sums; what a system changes beside them."""
     parts, logs = session.parts, session.logs
     found = {f"loss/{name}": tensor for name, tensor in logs.running_loss.tensors().items()}
-    found |= {f"hooks/{name}": norm for name, norm in parts.gradient_hooks.logged().items()}
+    found |= {f"hooks/{name}": norm for name, norm in parts.gradient_hooks.collect_norms().items()}
     found |= {f"values/{name}": tensor for name, tensor in logs.running_values.tensors().items()}
     found |= {f"metrics/{name}": tensor for name, tensor in logs.running_metrics.tensors().items()}
     found |= {f"modules/{name}": tensor for name, tensor in metric_states(parts.system).items()}

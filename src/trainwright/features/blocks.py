@@ -62,9 +62,9 @@ class FileBlocks:
         """The blocks, mapped to be read only."""
         for file in self.files.values():
             file.close()
-        return {key: self.mapped(key, part) for key, part in self.layout.items()}
+        return {key: self.map_block(key, part) for key, part in self.layout.items()}
 
-    def mapped(self, key: str, part: PartLayout) -> np.ndarray:
+    def map_block(self, key: str, part: PartLayout) -> np.ndarray:
         """One block as a mapped array; an empty file cannot be mapped."""
         shape = (self.filled, *part.shape)
         if not self.filled or 0 in shape:

@@ -58,7 +58,7 @@ class CategoryFeature(ClassFeature):
         index = {self.key(word): position for position, word in enumerate(self.classes, start=first)}
         self.known = index if self.target else {**{self.key(word): 0 for word in self.rare}, **index}
 
-    def coded(self, values: pa.Array) -> tuple[np.ndarray, list[str | None]]:
+    def encode_words(self, values: pa.Array) -> tuple[np.ndarray, list[str | None]]:
         """Codes per row, and what the spellings of each code have in common."""
         codes, words = code_words(values, self.name)
         return codes, [None if word is None else self.key(word) for word in words] if self.config.join else words
@@ -85,7 +85,7 @@ class CategoryFeature(ClassFeature):
         return as_text(pa.array([fill]))[0] or ""
 
     def encode(self, values: pa.Array, rows: np.ndarray, counts: Counts | None = None) -> dict[str, np.ndarray]:
-        codes, words = self.coded(values)
+        codes, words = self.encode_words(values)
         indices, unknown, missing = lookup_codes(codes, words, self.known, 0, self.missing_index())
         if missing:
             self.note_missing(self.absent(values, rows), rows, counts)
@@ -102,7 +102,7 @@ class CategoryFeature(ClassFeature):
         absent = super().dropped(values, rows)
         if not (self.target and self.classes and self.config.unseen == "drop"):
             return absent
-        codes, words = self.coded(values)
+        codes, words = self.encode_words(values)
         strange = lookup_codes(codes, words, self.known, -1, -2)[0] == -1
         if not strange.any():
             return absent
@@ -118,7 +118,7 @@ class CategoryFeature(ClassFeature):
         return TargetSpec(self.name, self.kind, len(self.classes), list(self.classes), *shared, weights)
 
     def encode_target(self, values: pa.Array, rows: np.ndarray, counts: Counts | None = None) -> np.ndarray:
-        codes, words = self.coded(values)
+        codes, words = self.encode_words(values)
         indices, unknown, missing = lookup_codes(codes, words, self.known, -1, -1)
         if missing:
             self.note_missing(self.absent(values, rows), rows, counts)

@@ -59,7 +59,7 @@ class NumberFeature(Feature):
         if not np.isfinite(self.moments.squares):
             largest = max(abs(float(self.moments.low)), abs(float(self.moments.high)))
             raise too_large(self.name, largest, self.target)
-        ordered = self.sample.sorted()
+        ordered = self.sample.sort_kept()
         mean = float(self.moments.mean)
         fills = {"mean": lambda: mean, "mode": lambda: mode(ordered), "constant": lambda: float(self.config.fill or 0.0)}
         self.filling = fills.get(self.policy, lambda: float(quantiles(ordered, np.array([0.5]))[0]))()

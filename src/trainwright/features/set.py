@@ -27,8 +27,8 @@ class SetFeature(WordsFeature):
         self.key = key_of(config.join)
         self.spellings: dict[str, int] = {}
 
-    def coded(self, flat: pa.Array) -> tuple[np.ndarray, list[str | None]]:
-        codes, words = super().coded(flat)
+    def encode_words(self, flat: pa.Array) -> tuple[np.ndarray, list[str | None]]:
+        codes, words = super().encode_words(flat)
         if not self.config.join:
             return codes, words
         keys = [None if word is None else self.key(word) for word in words]
@@ -38,7 +38,7 @@ class SetFeature(WordsFeature):
     def count(self, values: pa.Array) -> None:
         super().count(values)
         if self.config.join:
-            count_words(*super().coded(self.lists(values).flat), self.spellings)
+            count_words(*super().encode_words(self.lists(values).flat), self.spellings)
 
     def finish(self) -> None:
         super().finish()

@@ -102,7 +102,7 @@ class Sample:
         kept = hashes < self.threshold
         self.values, self.hashes = [values[kept]], [hashes[kept]]
 
-    def sorted(self) -> np.ndarray:
+    def sort_kept(self) -> np.ndarray:
         """The values kept, in ascending order."""
         return np.sort(np.concatenate(self.values)) if self.values else np.empty(0)
 

@@ -67,7 +67,7 @@ class WordsFeature(Feature):
 
     def count_lists(self, lists: Lists) -> None:
         """Counts in how many rows each word occurs."""
-        codes, words = self.coded(lists.flat)
+        codes, words = self.encode_words(lists.flat)
         if len(codes):
             pairs = np.unique(lists.owners * max(len(words), 1) + codes)
             for word, count in zip(words, np.bincount(pairs % len(words), minlength=len(words)).tolist(), strict=True):
@@ -75,7 +75,7 @@ class WordsFeature(Feature):
                     self.seen[word] = self.seen.get(word, 0) + count
         prune(self.seen)
 
-    def coded(self, flat: pa.Array) -> tuple[np.ndarray, list[str | None]]:
+    def encode_words(self, flat: pa.Array) -> tuple[np.ndarray, list[str | None]]:
         """A code for each word, and the word of each code."""
         return code_words(flat, self.name)
 
@@ -97,7 +97,7 @@ class WordsFeature(Feature):
     def sizes(self) -> list[int]:
         return [self.reserved + len(self.vocabulary)]
 
-    def filled(self, values: pa.Array) -> pa.Array:
+    def fill_missing(self, values: pa.Array) -> pa.Array:
         """Missing values replaced by `fill` under `missing: constant`."""
         if self.policy != "constant" or is_list(values.type):
             return values
@@ -106,8 +106,8 @@ class WordsFeature(Feature):
     def indices(self, values: pa.Array, rows: np.ndarray, counts: Counts | None, unknown: int) -> tuple[Lists, np.ndarray]:
         """The words of each row and their indices, flat; counts missing rows and unknown words."""
         self.note_missing(self.absent(values, rows), rows, counts)
-        lists = self.lists(self.filled(values))
-        codes, words = self.coded(lists.flat)
+        lists = self.lists(self.fill_missing(values))
+        codes, words = self.encode_words(lists.flat)
         table = np.array([self.index.get(word, unknown) if word is not None else unknown for word in words] + [unknown], np.int64)
         flat = table[codes]
         if counts is not None:

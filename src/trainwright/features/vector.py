@@ -87,7 +87,7 @@ class VectorFeature(Feature):
         parts = {"value": PartLayout((self.width,), np.float32)}
         return parts | ({"missing": PartLayout((), np.float32)} if self.has_indicator else {})
 
-    def scaled(self, values: pa.Array, rows: np.ndarray, counts: Counts | None) -> tuple[np.ndarray, np.ndarray | None]:
+    def scale_vectors(self, values: pa.Array, rows: np.ndarray, counts: Counts | None) -> tuple[np.ndarray, np.ndarray | None]:
         """The scaled vectors, filled, and which rows were missing or had missing components."""
         vectors, absent = self.vectors(values, rows)
         self.note_missing(absent, rows, counts)
@@ -97,7 +97,7 @@ class VectorFeature(Feature):
         return ((vectors - self.center) / self.spread).astype(np.float32), absent
 
     def encode(self, values: pa.Array, rows: np.ndarray, counts: Counts | None = None) -> dict[str, np.ndarray]:
-        scaled, absent = self.scaled(values, rows, counts)
+        scaled, absent = self.scale_vectors(values, rows, counts)
         parts = {"value": scaled}
         if self.has_indicator:
             parts["missing"] = np.zeros(len(values), np.float32) if absent is None else absent.astype(np.float32)
@@ -119,7 +119,7 @@ class VectorFeature(Feature):
         )
 
     def encode_target(self, values: pa.Array, rows: np.ndarray, counts: Counts | None = None) -> np.ndarray:
-        return self.scaled(values, rows, counts)[0]
+        return self.scale_vectors(values, rows, counts)[0]
 
     def decode(self, outputs: dict[str, np.ndarray]) -> dict[str, pa.Array]:
         scores = np.asarray(outputs["scores"], np.float64).reshape(-1)

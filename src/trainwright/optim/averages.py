@@ -90,7 +90,7 @@ class Averages:
         return self._shadows[name] if name in names else None
 
     @contextmanager
-    def swapped(self, system: nn.Module | None = None, name: str | None = None) -> Iterator[bool]:
+    def swap_in(self, system: nn.Module | None = None, name: str | None = None) -> Iterator[bool]:
         """The system with the weights of an average inside (`weights_inside`); False, and its own, where there is no average yet.
 
         No `update` and no optimizer step inside.
@@ -108,7 +108,7 @@ class Averages:
         if self.evaluated is None:
             yield False
             return
-        with self.swapped(name=self.evaluated) as there:
+        with self.swap_in(name=self.evaluated) as there:
             yield there
 
     def keep_buffers(self, name: str, buffers: Mapping[str, Tensor]) -> None:

@@ -23,7 +23,7 @@ class Window:
     start: int = 0
     end: int | None = None
 
-    def trained(self, step: int) -> bool:
+    def trains_at(self, step: int) -> bool:
         """Whether the update after `step` updates is made."""
         return step >= self.start and (self.end is None or step < self.end)
 
@@ -65,10 +65,10 @@ class Freezing:
         if self._from <= step < self._until and not (self._still and self._still[0].training):
             return
         for param, each in self._params:
-            param.requires_grad_(each.trained(step))
+            param.requires_grad_(each.trains_at(step))
             if not param.requires_grad:
                 param.grad = None
-        still = [module for module, each in self._norms if not each.trained(step)]
+        still = [module for module, each in self._norms if not each.trains_at(step)]
         for module in self._still:
             if not any(module is other for other in still):
                 module.train()
@@ -112,5 +112,5 @@ def _something_is_trained(windows: Iterable[Window], changes: Sequence[int], ext
     for start in changes:
         if extent.steps is not None and start >= extent.steps:
             continue
-        if not any(each.trained(start) for each in distinct):
+        if not any(each.trains_at(start) for each in distinct):
             raise ConfigError(f"every parameter is frozen at step {start}", where=f"{where}.rules", fix="leave some trained at every step")

@@ -83,7 +83,7 @@ class GradientHooks:
             if measure and options is not None and options.log:
                 hook.norm = gradient_norm(gradients(params))
 
-    def logged(self) -> dict[str, Tensor]:
+    def collect_norms(self) -> dict[str, Tensor]:
         """`gradient_norm/<match>` → the last norm measured, on the device."""
         return {f"gradient_norm/{hook.label}": hook.norm for hook in self._hooks if hook.norm is not None}
 

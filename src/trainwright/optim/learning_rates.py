@@ -60,7 +60,7 @@ class LearningRates:
             metric = getattr(schedule, "metric", None)
             schedule.observe(value if metric is None else find_metric(metric, metrics))
 
-    def applied(self) -> dict[str, float]:
+    def list_rates(self) -> dict[str, float]:
         """Group label → learning rate of the last update; empty when all have the optimizer's."""
         groups: Sequence[ParameterGroup] = self.optimizer.parameter_groups
         if own := self.own():
