@@ -9,6 +9,8 @@ import sys
 ALL = (
     "startup",
     "step_overhead",
+    "own_loader",
+    "first_step_of_loader",
     "engine",
     "graph",
     "adapters",

@@ -49,10 +49,10 @@ class Order:
         """Keys of a batch, as they are held."""
         return self.keys[self._place(number)]
 
-    def draws_of(self, number: int) -> list[int]:
-        """The numbers from which the randomness of a batch's samples follows."""
-        drawn: list[int] = self.draws[self._place(number)].tolist()
-        return drawn
+    def batch_and_draws(self, number: int) -> tuple[list[Any], list[int]]:
+        """Keys of a batch, and the numbers from which the randomness of its samples follows."""
+        keys = self.batch(number)
+        return keys, keys if self.draws is self.keys else self.draws[self._place(number)].tolist()
 
     def _place(self, number: int) -> slice:
         return slice(int(self.ends[number - 1]) if number else 0, int(self.ends[number]))

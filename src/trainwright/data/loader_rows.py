@@ -95,7 +95,7 @@ class LoaderRows(Rows):
         number = int(indices[0])
         item: Any = self._reader.selected(self.order.batch_keys(number))
         if item is None:
-            item = self._reader.batch(self.order.batch(number), [] if self._reader.still else self.order.draws_of(number))
+            item = self._reader.batch(*self.order.batch_and_draws(number))
         return recast(item, self._wanted, self._arrays)
 
     def _joined(self, samples: Any, keys: list[Any]) -> Any:
@@ -162,7 +162,7 @@ class LoaderRows(Rows):
     def _why_other_samples(self) -> str:
         if self._reader.still:
             return ""
-        keys, numbers = self.order.batch(0)[:1], self.order.draws_of(0)[:1]
+        keys, numbers = (each[:1] for each in self.order.batch_and_draws(0))
         first, again = (self._reader.samples(keys, numbers) for _ in range(2))
         return "" if alike(first, again) else other_sample(self.dataset)
 

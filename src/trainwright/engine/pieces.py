@@ -33,7 +33,6 @@ def order_of(rows: Rows, seed: int, epoch: int, n: int) -> Tensor:
 
 def batch_of(rows: Rows, indices: Tensor) -> Batch:
     """The rows at `indices` (int64, b) as one batch; several ready batches as pieces of one step."""
-    if not rows.batched:
+    if not rows.batched or len(indices) == 1:
         return rows.take(indices)
-    found = [rows.take(indices[place : place + 1]) for place in range(len(indices))]
-    return found[0] if len(found) == 1 else Pieces(found)
+    return Pieces(rows.take(indices[place : place + 1]) for place in range(len(indices)))
