@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -53,6 +54,10 @@ class Logs:
         if reduce not in REDUCTIONS or not (isinstance(value, int | float) or (isinstance(value, Tensor) and value.numel() == 1)):
             raise not_logged(name, value, reduce)
         self.running_values.add(self._free_name(name), value, reduce)
+
+    def follow(self, name: str, value: Callable[[], float | Tensor]) -> None:
+        """Let the next row have what `value` gives when it is logged, if no step says otherwise before."""
+        self.running_values.follow(self._free_name(name), value)
 
     def _free_name(self, name: str) -> str:
         """The column of a logged value: its name, or one under `logged/` where the run itself has such a column, which is said once."""

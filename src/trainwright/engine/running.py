@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import torch
 from torch import Tensor
@@ -217,6 +217,19 @@ def exact_sum(values: list[float]) -> float:
     return math.fsum(values) if all(map(math.isfinite, values)) else sum(values)
 
 
+class Followed:
+    """A number that is asked for when a row is logged, in place of being logged at every step."""
+
+    def __init__(self, value: Callable[[], float | Tensor]) -> None:
+        self.value = value
+
+    def read(self) -> Sum:
+        """What it is now, as a sum. Waits for the device."""
+        found = Sum()
+        found.add([float(self.value())])
+        return found
+
+
 class RunningValues:
     """Values that systems and callbacks log, kept until a row is logged."""
 
@@ -225,18 +238,22 @@ class RunningValues:
 
     def reset(self) -> None:
         """Begin anew."""
-        self._terms: dict[str, Term] = {}
+        self._terms: dict[str, Term | Followed] = {}
         self._counts: dict[str, int] = {}
         self._reduce: dict[str, str] = {}
 
     def add(self, name: str, value: float | Tensor, reduce: str = "mean") -> None:
         """Take in a value: the row will have the mean, the sum or the last of those since the row before. Never waits for the device."""
         term = self._terms.get(name)
-        if term is None or reduce == "last":
+        if not isinstance(term, Term) or reduce == "last":
             self._terms[name] = term = Term()
             self._reduce[name], self._counts[name] = reduce, 0
         term.recent.append(value)
         self._counts[name] += 1
+
+    def follow(self, name: str, value: Callable[[], float | Tensor]) -> None:
+        """Let the row have what `value` gives when it is logged: as adding it at every step as the last, without computing it."""
+        self._terms[name], self._reduce[name], self._counts[name] = Followed(value), "last", 1
 
     def values(self) -> dict[str, float]:
         """The values of the row. Waits for the device."""
@@ -257,5 +274,6 @@ class RunningValues:
         for key, kept in tensors.items():
             reduce, _, name = key.partition("/")
             count, *parts = kept.tolist()
-            self._terms[name], self._reduce[name], self._counts[name] = Term(), reduce, int(count)
-            self._terms[name].before = Sum(parts)
+            self._terms[name] = term = Term()
+            self._reduce[name], self._counts[name] = reduce, int(count)
+            term.before = Sum(parts)

@@ -178,12 +178,13 @@ class LightningSystem(LightningHooks):
 
     def training_step(self, batch: Batch, context: StepContext) -> Loss | None:
         """The mean loss of these rows; None where a step by hand gave none. Raises NoStep where the module returned None otherwise."""
-        batch = self._as_given(batch)
         now = self.now
+        now.index, now.epoch = self._index(context), context.epoch
+        batch = self._as_given(batch)
         now.batch, now.rows = batch, rows_in(batch)
         if not self.automatic:
             return self._own_step(batch)
-        mean = self.loss_of(self._step(batch, self.now.index))
+        mean = self.loss_of(self._step(batch, now.index))
         if mean is None:
             raise NoStep
         return Loss.of_mean(mean, now.rows)
@@ -386,4 +387,4 @@ class LightningSystem(LightningHooks):
         if at_epoch:
             entry = self.of_epoch.add(name, value, weight, reduce)
             if not metric:
-                session.log(asked.named(name, "_epoch"), entry.value(), "last")
+                session.logs.follow(asked.named(name, "_epoch"), entry.value)

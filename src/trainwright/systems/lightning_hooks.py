@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from trainwright.engine.adapted import Wrapping
-from trainwright.engine.system import Batch, Loss
+from trainwright.engine.system import Batch, Loss, StepContext
 from trainwright.systems.lightning_documents import decoded, encoded
 from trainwright.systems.lightning_log import Asked, Entry, Logged
 from trainwright.systems.lightning_methods import CALLED, fitted, overridden
@@ -33,6 +33,11 @@ WIDTHS = {
 WIDTHS |= {f"on_{split}_batch_start": 2 for split in ("validation", "test", "predict")}
 WIDTHS |= {f"on_{split}_batch_end": 3 for split in ("validation", "test", "predict")}
 """Hook → how many arguments Lightning gives it, where there is one loader; none where it is not named."""
+OF_STEPS = (
+    *("on_train_batch_start", "on_train_batch_end", "on_before_backward", "on_after_backward"),
+    *("on_before_optimizer_step", "on_before_zero_grad"),
+)
+"""Hooks that do nothing here but call the module's own."""
 RUNNING = {"validation": "validating", "test": "testing", "predict": "predicting"}
 STATE = "lightning"
 """The document of a checkpoint that holds what the module keeps beside weights."""
@@ -97,6 +102,15 @@ class LightningHooks(Wrapping):
         """Find the hooks that the module overrides."""
         hooks = [name for name in CALLED if name.startswith("on_") and "transfer" not in name and overridden(module, name)]
         self._own = {name: fitted(getattr(module, name), WIDTHS.get(name, 0)) for name in hooks if not name.endswith("checkpoint")}
+
+    def hook_named(self, name: str) -> Callable[..., Any] | None:
+        """As every system's; of those round a step only what the module has, for each costs its share of every step."""
+        return None if name in OF_STEPS and name not in self._own else super().hook_named(name)
+
+    def _index(self, context: StepContext) -> int:
+        """The place in its epoch of the batch that is stepped on."""
+        session = self.session
+        return self.now.index if session is None else session.position.plan.index_of(session.position.batches_seen)
 
     def call(self, name: str, *arguments: Any) -> Any:
         """The module's own hook, where it has one."""
