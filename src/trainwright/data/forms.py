@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
@@ -84,14 +84,19 @@ def rows_from(
         rows = CastRows(data, sample_names(data, split, where, unlabelled), wanted_dtype)
     elif _is_stream(data):
         rows = StreamRows(data, wanted_dtype, **stream, **common)
-    elif hasattr(data, "__getitem__") and not hasattr(data, "__len__"):
-        why, fix = "without it the rows cannot be counted nor put in order", f"give {type(data).__name__} a __len__(self)"
-        raise DataError(f"the {split} data have no length", where=where, why=why, fix=fix)
     else:
-        raise DataError(f"{split} data cannot be a {type(data).__name__}", where=where, fix=f"give {FORMS}")
+        _refuse_form(data, split, where)
     if not len(rows):
         raise DataError(f"there are no {split} rows", where=where)
     return rows
+
+
+def _refuse_form(data: Any, split: str, where: str) -> NoReturn:
+    """Raise DataError for what is none of the forms of data."""
+    if hasattr(data, "__getitem__") and not hasattr(data, "__len__"):
+        why, fix = "without it the rows cannot be counted nor put in order", f"give {type(data).__name__} a __len__(self)"
+        raise DataError(f"the {split} data have no length", where=where, why=why, fix=fix)
+    raise DataError(f"{split} data cannot be a {type(data).__name__}", where=where, fix=f"give {FORMS}")
 
 
 def tuple_of_splits(data: Any) -> dict[str, Any] | None:
