@@ -9,6 +9,8 @@ from trainwright.config.errors import RunError
 from trainwright.engine.fingerprint import know_data
 from trainwright.engine.past import check_past
 from trainwright.engine.saving.kinds import refuse_going_on, say_kind
+from trainwright.engine.saving.resuming import resume as go_on
+from trainwright.engine.saving.resuming import settle
 from trainwright.tracking.csv import FILE, read_rows
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ def begin(session: Session, resume: bool, initial_checkpoint: bool) -> None:
         fix = "continue it with resume, or choose another place"
         raise RunError("there are checkpoints of a run here already", where=str(store.folder), fix=fix)
     know_data(session)
-    continued = resume and session.parts.saver.resume(session)
+    continued = resume and go_on(session)
     if not continued:
         refuse_lost(session, resume, initial_checkpoint)
     elif not forked and store.newest_written() > session.step:
@@ -44,7 +46,7 @@ def begin(session: Session, resume: bool, initial_checkpoint: bool) -> None:
     session.logs.history = world.broadcast(session.history)
     world.barrier()  # nothing is written before all processes have looked at what is there
     if continued:
-        world.first(lambda: session.parts.saver.settle(session))
+        world.first(lambda: settle(session))
     first = (initial_checkpoint or session.config.recovery.rolls_back) and not continued and session.parts.saver.resumable
     if (forked or first) and writes and not world.first(lambda: session.parts.saver.save(session)):
         raise RunError("the first checkpoint cannot be written", where=str(store.folder), fix="free some space, or choose another place")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from trainwright.engine.assembly import normalises_over_batch
 from trainwright.engine.evaluation import computed, metric_of, walk
 from trainwright.engine.pieces import Pieces, order_of
+from trainwright.engine.saving.best_weights import best_weights
 from trainwright.engine.state import Weights, evaluated_weights
 from trainwright.engine.system import Batch, StepContext
 from trainwright.optim.averages import RAW, best_of
@@ -43,7 +44,7 @@ class Kept:
 
 def kept(session: Session) -> Kept:
     """The best weights, or the average that the settings prefer. Ends with no trace in the system."""
-    best = session.parts.saver.best_weights(session)
+    best = next(iter(best_weights(session, 1)), None)
     step, value = session.best.entries[0] if best is not None else (None, None)
     chosen = Kept(best, "best", step, value) if best is not None else Kept(last(session), "last", None, None)
     for name, weights in averages(session).items():
@@ -77,7 +78,7 @@ def averages(session: Session) -> dict[str, Weights]:
     found: dict[str, Weights] = {}
     config, here = session.config, session.parts.averages
     if config.average_best > 1 and len(session.best.steps) > 1:
-        several = session.parts.saver.several_best(session, config.average_best)
+        several = best_weights(session, config.average_best)
         if len(several) > 1:
             found[f"average of the best {len(several)}"] = average_weights(several)
     if here is None:

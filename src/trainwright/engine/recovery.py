@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from trainwright.config.errors import TrainwrightError
+from trainwright.engine.saving.resuming import resume
 from trainwright.engine.system import Batch, Loss, StepContext, System
 
 if TYPE_CHECKING:
@@ -204,7 +205,7 @@ def roll_back(session: Session, batch_numbers: list[int], why: str) -> None:
     skipped = position.skipped_batches | new
     if times > limit:
         raise NotFinite(f"{why} at step {at}, after going back {limit} times", fix="see trainer.recovery, or the data")
-    if not session.parts.saver.resume(session, until=row - suspects):
+    if not resume(session, until=row - suspects):
         raise NotFinite(f"{why} at step {at}", why="there is no checkpoint to go back to")
     session.clock.timing.load(seconds)  # the time was spent
     for tracker in session.parts.trackers:

@@ -33,6 +33,7 @@ from trainwright.engine.pieces import limited
 from trainwright.engine.plan import Plan
 from trainwright.engine.result import FitResult, finish
 from trainwright.engine.sanity import sanity_check
+from trainwright.engine.saving.rescue import saved_on_error
 from trainwright.engine.session import Session
 from trainwright.engine.surroundings import hooked, rank_0_speaks, surroundings, told_when_stopped, watched
 from trainwright.engine.system import System
@@ -149,7 +150,7 @@ class Trainer:
                 session = self.opening.session(system, train, validation, run, interrupts, active)
                 session.clock.on_first_step, session.position.fork = on_first_step, fork
                 parts = session.parts
-                with hooked(session), parts.saver.guard(session), parts.precision.fp32_regions(system), watched(session):
+                with hooked(session), saved_on_error(session), parts.precision.fp32_regions(system), watched(session):
                     return self._run(session, test, resume or fork, run)
         finally:
             self.config = config

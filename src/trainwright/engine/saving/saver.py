@@ -1,4 +1,4 @@
-"""How a session is saved and continued: asks the policy, gathers what is to be written, hears what came of it."""
+"""How a session is saved: asks the policy, gathers what is to be written, hears what came of it."""
 
 from __future__ import annotations
 
@@ -15,20 +15,16 @@ from trainwright.checkpoint.names import second_name
 from trainwright.checkpoint.options import CheckpointConfig
 from trainwright.checkpoint.retention import BeforeRow, BestK, LastK, Permanent, Policy, Retention
 from trainwright.checkpoint.snapshot import Torn
-from trainwright.checkpoint.store import Checkpoint, CheckpointStore
+from trainwright.checkpoint.store import CheckpointStore
 from trainwright.checkpoint.writer import json_bytes
-from trainwright.config.errors import FOREIGN, Interrupted, RunError
-from trainwright.engine.clock import Phase
 from trainwright.engine.monitor import Best
 from trainwright.engine.plan import Plan
-from trainwright.engine.recovery import check_now
 from trainwright.engine.saving.contents import as_evaluated, only_the_step_changes, tensors_of
-from trainwright.engine.saving.held_weights import HeldWeights, Weights
+from trainwright.engine.saving.held_weights import HeldWeights
 from trainwright.engine.saving.when import Due, Place, SaveIntervals, SavePolicy, job_end
 from trainwright.engine.saving.writing import AsyncWriter, Outcome, SaveRequest
-from trainwright.engine.state import EVALUATED, SYSTEM, evaluated_weights, restore, state_of
+from trainwright.engine.state import EVALUATED, SYSTEM, evaluated_weights, state_of
 from trainwright.engine.timing import Timing
-from trainwright.parallel.world import World
 
 if TYPE_CHECKING:
     from trainwright.engine.session import Session
@@ -48,8 +44,9 @@ class Saver:
         self.writer, self.held = AsyncWriter(store, config.background), HeldWeights()
         self.stalled = 0.0
         """Seconds that training waited for checkpoints."""
-        self._retention = retention
-        self._saved_step: int | None = None
+        self.retention = retention
+        self.saved_step: int | None = None
+        """The step whose checkpoint is there, or on its way."""
         self._due = Due()
         self._defers = False
         """Whether only the optimizer's step changes what is trained, so that its copy may be made until then."""
@@ -101,7 +98,7 @@ class Saver:
             self.wait()
         else:
             self._take_in(self.writer.poll())
-        saved, step = self._saved_step == position.step, position.step
+        saved, step = self.saved_step == position.step, position.step
         self._due = self.policy.due(Place(step, position.batches_seen, evaluated, ending, saved, self.writer.would_wait))
         return bool(self._due)
 
@@ -129,7 +126,7 @@ class Saver:
             finally:
                 self.policy.tried(due)
             if outcome is None:
-                self._saved_step = position.step if due.whole else self._saved_step
+                self.saved_step = position.step if due.whole else self.saved_step
             self._take_in(outcome)
         return outcome is None or outcome.error is None
 
@@ -151,7 +148,7 @@ class Saver:
                 hook(session, parts.system, documents)
             document = json_bytes(documents)
         held = self.held.unsaved(besides=step) if due.whole else {}
-        return SaveRequest(due, manifests, self._retention.before_row(position.last_row[0]), document, held, values)
+        return SaveRequest(due, manifests, self.retention.before_row(position.last_row[0]), document, held, values)
 
     def _name(self, session: Session) -> str:
         """The checkpoint's second name, from the latest value of each column."""
@@ -198,10 +195,10 @@ class Saver:
             return
         request, error, step = outcome.request, outcome.error, outcome.request.step
         if error is None:
-            self._saved_step = step if request.due.whole else self._saved_step
+            self.saved_step = step if request.due.whole else self.saved_step
             self.held.written(step, request.held)
             return
-        self._saved_step = None
+        self.saved_step = None
         self.policy.owe(request.due, soon=isinstance(error, Torn))
         if isinstance(error, Torn):
             self._torn(step)
@@ -221,100 +218,12 @@ class Saver:
             self.best.forget([step])
             self.held.keep_only(self.best.steps, reuse=True)
 
-    def resume(self, session: Session, until: int | None = None) -> bool:
-        """Put the session where its newest good checkpoint (no later than step `until`) was; False when none was ever written.
-
-        Raises RunError when none is usable.
-        """
-        self.wait()
-        world = session.parts.world
-        checkpoint = self._newest(world, until)
-        if checkpoint is None:
-            return False
-        restore(session, checkpoint)
-        session.logs.keep_at_rank_0(world)
-        self.best.forget([step for step in self.best.steps if self.store.at(step) is None])
+    def continue_at(self, step: int | None) -> None:
+        """Hear that the run goes on from the checkpoint of `step`; None where that is still to be evaluated, and saved again."""
+        self.best.forget([each for each in self.best.steps if self.store.at(each) is None])
         self.policy.forget()
         self.held.keep_only([], reuse=True)
-        self._saved_step = None if session.position.boundary_pending else session.position.step
-        if until is not None and world.is_main:
-            self.store.forget_after(session.position.step)
-            self.store.record(session.position.step)
-            self.store.point()
-        return True
-
-    def _newest(self, world: World, until: int | None) -> Checkpoint | None:
-        """The newest good checkpoint; of several processes rank 0 chooses it for all."""
-        if world.size == 1:
-            return self.store.latest(until)
-        step = world.first(lambda: None if (found := self.store.latest(until)) is None else found.manifest.step)
-        found = None if step is None else self.store.at(step)
-        if step is not None and world.any(found is None):
-            what, where = f"not every process can read the checkpoint of step {step}", str(self.store.folder)
-            why = "its folder is on another disk for one of them, or a file was damaged meanwhile"
-            raise RunError(what, where=where, why=why, fix="put the run on a disk that all share")
-        return found
-
-    def settle(self, session: Session) -> None:
-        """Leave the checkpoints as saving left them: a process may have been killed between writing one and what follows from that."""
-        self.store.forget_after(session.position.step)
-        self.store.record(session.position.step)
-        self.store.prune(self._retention.before_row(session.position.last_row[0]))
-        self.store.point()
-
-    def best_weights(self, session: Session) -> Weights | None:
-        """The weights of the best evaluation, from memory or from disk; None when there is none or it was lost."""
-        found = self.several_best(session, 1)
-        return found[0] if found else None
-
-    def several_best(self, session: Session, count: int) -> list[Weights]:
-        """The weights of the best `count` evaluations, best first, as far as they are not lost."""
-        self.wait()
-        found = (self._weights_at(session, step) for step in self.best.steps[:count])
-        return [weights for weights in found if weights is not None]
-
-    def _weights_at(self, session: Session, step: int) -> Weights | None:
-        held = self.held.get(step)
-        if held is not None:
-            return held
-        if step == session.position.step:
-            return evaluated_weights(session)
-        checkpoint = self.store.at(step)
-        if checkpoint is None:
-            log.warning("the best weights, of step %d, are lost", step)
-            return None
-        return checkpoint.tensors(SYSTEM) | checkpoint.tensors(EVALUATED)
-
-    @contextmanager
-    def guard(self, session: Session) -> Iterator[None]:
-        """Around the run: an error saves what can be saved before it goes on, and at the end nothing is left half-written."""
-        try:
-            yield
-        except BaseException as error:
-            self.rescue(session, error)
-            raise
-        finally:
-            self.close()
-
-    def rescue(self, session: Session, error: BaseException) -> None:
-        """Save before an error ends the run, if the state is that of one step and the loss is finite; never raises."""
-        if session.parts.world.size > 1:
-            return  # the others are not at this place, and would be waited for
-        position, phase = session.position, session.clock.phase
-        left_at_once = isinstance(error, Interrupted) or session.parts.interrupts.requested
-        if left_at_once or not self.config.on_exception or self.config.type == "none" or position.step == 0 or not phase.is_of_one_step:
-            return
-        try:
-            self.wait()
-            if self._saved_step == position.step:
-                return
-            check_now(session)
-            position.boundary_pending = position.boundary_pending or phase is Phase.EVALUATING
-            if self.save(session, wait=True):
-                what = "saved" if self.resumable else "weights saved"
-                log.warning("%s at step %d before an error ended the run", what, position.step)
-        except FOREIGN as second:  # hooks of others are asked what they save: what they raise must not hide the error that came first
-            log.warning("not saved at step %d: %s", position.step, second, exc_info=True)
+        self.saved_step = step
 
 
 def retention_of(config: CheckpointConfig, rolls_back: bool = False) -> Retention:
