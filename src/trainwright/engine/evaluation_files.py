@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from trainwright.engine.monitor import Best
-from trainwright.files.whole import whole_file
+from trainwright.files.whole import sweep, whole_file
 
 FOLDER = "evaluations"
 History = str
@@ -31,6 +31,8 @@ class EvaluationFiles:
 
     def begin(self, step: int) -> list[dict[str, float]]:
         """Continue after `step` updates: files of later steps are removed, and written anew when they are reached again."""
+        if self.folder.is_dir():
+            sweep(self.folder)  # what a process that was killed left half written
         for place, path in self._files():
             if place > step:
                 path.unlink()
