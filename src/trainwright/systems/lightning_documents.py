@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,8 @@ import torch
 from torch import Tensor
 
 from trainwright.config.errors import TrainwrightError
+
+log = logging.getLogger("trainwright.systems")
 
 
 def encoded(value: Any) -> Any:
@@ -35,3 +38,18 @@ def decoded(value: Any) -> Any:
             return torch.tensor(value["tensor"], dtype=getattr(torch, value["dtype"]))
         return {name: decoded(each) for name, each in value.items()}
     return [decoded(each) for each in value] if isinstance(value, list) else value
+
+
+def lightning_checkpoint(module: Any, epoch: int, step: int, state: Mapping[str, Any]) -> dict[str, Any]:
+    """A checkpoint as Lightning lays it out, for hooks that put something in or look for something there."""
+    hparams = dict(module.hparams) if getattr(module, "_hparams", None) else {}
+    return {"epoch": epoch, "global_step": step, "state_dict": dict(state), "hyper_parameters": hparams, "callbacks": {}, "loops": {}}
+
+
+def saved_by(module: Any, checkpoint: dict[str, Any]) -> dict[str, Any]:
+    """What the module's own on_save_checkpoint puts into a checkpoint; a change of the weights in it is warned of, and not kept."""
+    before, weights = set(checkpoint), set(checkpoint["state_dict"])
+    module.on_save_checkpoint(checkpoint)
+    if set(checkpoint["state_dict"]) != weights:
+        log.warning("on_save_checkpoint changed the state_dict: a checkpoint here holds all weights all the same")
+    return {name: value for name, value in checkpoint.items() if name not in before}

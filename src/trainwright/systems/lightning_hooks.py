@@ -12,7 +12,7 @@ from torch import Tensor
 
 from trainwright.engine.adapted import Wrapping
 from trainwright.engine.system import Batch, Loss, StepContext
-from trainwright.systems.lightning_documents import decoded, encoded
+from trainwright.systems.lightning_documents import decoded, encoded, lightning_checkpoint, saved_by
 from trainwright.systems.lightning_log import Asked, Entry, Logged
 from trainwright.systems.lightning_methods import CALLED, fitted, overridden
 from trainwright.systems.lightning_optimizers import Made, step_schedulers
@@ -373,12 +373,7 @@ class LightningHooks(Wrapping):
 
     def on_save_checkpoint(self, session: Session, documents: dict[str, Any]) -> None:
         """Keep what the module and the data module put into the checkpoint."""
-        checkpoint = self._checkpoint(session)
-        before = set(checkpoint)
-        self.model.on_save_checkpoint(checkpoint)
-        added = {name: value for name, value in checkpoint.items() if name not in before}
-        if set(checkpoint["state_dict"]) != set(self.state_dict()):
-            log.warning("on_save_checkpoint changed the state_dict: a checkpoint here holds all weights all the same")
+        added = saved_by(self.model, lightning_checkpoint(self.model, self.now.epoch, self.updates, self.state_dict()))
         kept = {"module": added, "steps_made": self.steps_made, "epoch": self.of_epoch.state(self.model)}
         kept["asked"] = {name: list(each) for name, each in self.asked.items()}
         kept["heard"] = {name: float(value) for name, value in self.values_for_schedulers().items()}
@@ -394,11 +389,8 @@ class LightningHooks(Wrapping):
         self.asked = {name: Asked(*each) for name, each in kept.get("asked", {}).items()}
         self.trainer.callback_metrics |= kept.get("heard", {})
         self.now.epoch = session.epoch
-        self.model.on_load_checkpoint(self._checkpoint(session) | kept.get("module", {}))
+        self.model.on_load_checkpoint(
+            lightning_checkpoint(self.model, self.now.epoch, self.updates, self.state_dict()) | kept.get("module", {})
+        )
         if self.datamodule is not None and "datamodule" in kept:
             self.datamodule.load_state_dict(kept["datamodule"])
-
-    def _checkpoint(self, session: Session) -> dict[str, Any]:
-        hparams = dict(self.model.hparams) if getattr(self.model, "_hparams", None) else {}
-        place = {"epoch": self.now.epoch, "global_step": self.updates, "state_dict": dict(self.state_dict())}
-        return {**place, "hyper_parameters": hparams, "callbacks": {}, "loops": {}}
