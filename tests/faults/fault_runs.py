@@ -105,7 +105,7 @@ def in_the_background(folder: Path) -> None:
     """As large states are saved: copied while the next gradient is computed, written by a thread; every policy at once."""
     writing.SMALL = 0
     kept = {"keep_every": "20 steps", "weights_every": "15 steps", "best_as_weights": True, "name": "at-{step}-{validation/loss:.3f}"}
-    train(folder, perceptron(True, 0.2), plain_rows, checkpoint=OPTIONS["checkpoint"] | kept)
+    train(folder, perceptron(True, 0.2), plain_rows, checkpoint=OPTIONS["checkpoint"] | kept, ema=0.5)
 
 
 def averages(folder: Path) -> None:
