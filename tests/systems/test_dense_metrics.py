@@ -186,6 +186,20 @@ def test_objects_of_torchmetrics_are_given_outputs_and_targets(tmp_path: Path) -
         tw.fit(nn.Linear(4, 2), rows, metrics=wrong, max_steps=1, run_dir=tmp_path / "run", console=False)
 
 
+@pytest.mark.parametrize("loss", ["focal", "dice"])
+def test_a_loss_of_classes_or_labels_is_measured_by_what_its_target_is(loss: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    inputs = torch.randn(16, 3, 4, 4)
+    labels = (inputs.sum(1, keepdim=True) > 0).float()
+    options: dict[str, Any] = {"loss": loss, "metrics": ["accuracy", "iou"], "batch_size": 8, "max_steps": 2, "console": False}
+    result = tw.fit(nn.Conv2d(3, 1, 1), (inputs, labels), (inputs, labels), run_dir=tmp_path / "labels", **options)
+    right = (result.system(inputs) >= 0) == labels.bool()
+    assert result.metrics["validation"]["accuracy"] == float(right.double().mean())
+    classes = labels[:, 0].long()
+    result = tw.fit(nn.Conv2d(3, 2, 1), (inputs, classes), (inputs, classes), run_dir=tmp_path / "classes", **options)
+    assert result.metrics["validation"]["accuracy"] == float((result.system(inputs).argmax(1) == classes).double().mean())
+
+
 def test_names_are_refused_with_the_nearest() -> None:
     with pytest.raises(ConfigError, match="there is no metric 'acuracy'") as error:
         Wishes(["acuracy"])

@@ -28,6 +28,8 @@ Asked = str | Sequence[Any] | Mapping[str, Any] | Metric | Callable[..., Any] | 
 FITTING = {CATEGORY: (CATEGORY,), BINARY: (BINARY, SET), NUMBER: (NUMBER, VECTOR), "": (CATEGORY, BINARY, SET, NUMBER, VECTOR)}
 """What a loss predicts → kinds of target whose metrics may be asked for; the shapes of the outputs decide between them."""
 
+Predicts = Callable[[Tensor, Tensor], str]
+"""Output and target → `category`, `binary` or `number`; empty where they do not say it."""
 OUTPUT_NAMES = ("output", "outputs", "logits")
 TARGET_NAMES = ("target", "targets", "labels", "label", "y")
 """What evaluation steps call the model's output (logits, or numbers) and the truth."""
@@ -107,8 +109,11 @@ class Wishes:
         """New metrics of what evaluation steps give under the usual names; see `find_pair`."""
         return self.metric(partial(find_pair, self.where), lambda target: IGNORED)
 
-    def metric(self, pair: Pair, ignored: Callable[[Tensor], int | None] = lambda target: None) -> MetricGroup:
-        """New metrics of what was asked for. `pair` finds outputs and targets, `ignored` the class that counts for nothing."""
+    def metric(
+        self, pair: Pair, ignored: Callable[[Tensor], int | None] = lambda target: None, predicts: Predicts | None = None
+    ) -> MetricGroup:
+        """New metrics of what was asked for. `pair` finds outputs and targets, `ignored` the class that counts for nothing, `predicts` what
+        an output predicts where that follows from the rows."""
         whole = {name: each for name, each in self.functions.items() if takes_one(each)}
         members: list[tuple[str, Metric]] = [(name, WholeOutputs(each, where=name)) for name, each in whole.items()]
         pairs = {name: each for name, each in self.functions.items() if name not in whole}
@@ -117,7 +122,7 @@ class Wishes:
         for name, each in self.others:
             members.append((name, fresh(each)) if isinstance(each, Metric) else ("", ObjectMetric(name, each, pair)))
         if self.named:
-            members.append(("", NamedMetrics(self, pair, ignored)))
+            members.append(("", NamedMetrics(self, pair, ignored, predicts)))
         return MetricGroup(members)
 
     def higher_is_better(self, name: str) -> bool | None:
@@ -132,17 +137,18 @@ class Wishes:
 class NamedMetrics(TargetMetrics):
     """Metrics by name of outputs and targets of any number of dimensions; see `shapes.measured`."""
 
-    def __init__(self, wishes: Wishes, pair: Pair, ignored: Callable[[Tensor], int | None]) -> None:
+    def __init__(self, wishes: Wishes, pair: Pair, ignored: Callable[[Tensor], int | None], predicts: Predicts | None = None) -> None:
         super().__init__(wishes.named.values(), self._measured)
         self.asked = dict(wishes.named)
-        self._wishes, self._pair, self._ignored = wishes, pair, ignored
+        self._wishes, self._pair, self._ignored, self._predicts = wishes, pair, ignored, predicts
 
     def _measured(self, outputs: Mapping[str, Tensor]) -> BatchOutcome | None:
         found = self._pair(outputs)
         if found is None:
             return None
         output, target = found
-        predicts = self._wishes.predicts or predicted_by(output, target, self.asked.values())
+        predicts = "" if self._predicts is None else self._predicts(output, target)
+        predicts = predicts or self._wishes.predicts or predicted_by(output, target, self.asked.values())
         rows = measured(predicts, output, target, ignored=self._ignored(target), mask=outputs.get("mask"))
         if not self.state:
             for each in self.asked.values():

@@ -67,7 +67,7 @@ class PlainSystem(System):
         made = criterion(loss, "tw.fit(loss)")
         self.model, self.inputs, self.criterion = model, inputs, made
         self.kind = made.kind
-        self.wishes = wishes(metrics, made.kind)
+        self.wishes = wishes(metrics, made)
         self.reading = Reading(model, inputs, target, made.claimed, made.uses_target)
         self._of_classes = next((each for each in made.modules() if isinstance(each, IndexCriterion)), None)
         self.held_rows: TensorRows | None = None
@@ -249,8 +249,17 @@ class PlainSystem(System):
 
     def ignored_class(self, target: Tensor) -> int | None:
         """The class number that counts for nothing, where the loss leaves one out."""
-        found = NONE_IGNORED if self._of_classes is None else self._of_classes.find_ignored(target)
+        if self._of_classes is None:
+            return getattr(self.criterion.options, "ignore_index", None)
+        found = self._of_classes.find_ignored(target)
         return None if found == NONE_IGNORED else found
+
+    def predicted(self, output: Tensor, target: Tensor) -> str:
+        """What an output predicts where the loss takes logits of classes or of labels: labels, for a target of floats."""
+        loss = self.criterion
+        if loss.kind not in ("category", "") or not loss.simple or loss.read_expected(output, target) != "logits":
+            return ""
+        return "binary" if target.is_floating_point() else "category"
 
     def metric_names(self) -> list[str]:
         """The keys that `metrics` may return."""

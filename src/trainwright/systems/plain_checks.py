@@ -128,7 +128,7 @@ def _try_metrics(system: PlainSystem, batch: Any, output: Any) -> None:
         raise ConfigError(f"{', '.join(wishes.names())} cannot be computed", where=f"{wishes.where}: {given}", why=why, fix=fix)
     if not found:
         return
-    for name, metric in wishes.metric(pair_of, system.ignored_class).members:
+    for name, metric in wishes.metric(pair_of, system.ignored_class, system.predicted).members:
         try:
             metric.update(found)
         except TrainwrightError:

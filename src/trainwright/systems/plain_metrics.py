@@ -23,10 +23,11 @@ USUAL = {"category": ["accuracy"], "binary": ["accuracy"], "number": ["r2", "rms
 WHERE = "tw.fit(metrics)"
 
 
-def wishes(asked: Asked, kind: str) -> Wishes:
-    """What was asked for, or what is usual for a loss of this kind; raises ConfigError for names that do not fit the loss."""
+def wishes(asked: Asked, loss: Criterion) -> Wishes:
+    """What was asked for, or what is usual for the loss; raises ConfigError for names that do not fit it."""
     usual = asked is None
-    return Wishes(USUAL.get(kind) if usual else asked, kind, WHERE, knows=bool(kind), usual=usual)
+    knows = bool(loss.kind) or (loss.simple and loss.read_expected() == "logits")
+    return Wishes(USUAL.get(loss.kind) if usual else asked, loss.kind, WHERE, knows=knows, usual=usual)
 
 
 def pair_of(outputs: Mapping[str, Tensor]) -> tuple[Tensor, Tensor] | None:
@@ -74,7 +75,7 @@ class PlainMetrics(MetricGroup):
 
     def __init__(self, system: PlainSystem) -> None:
         self._criterion = system.criterion
-        members: Iterable[tuple[str, Metric]] = system.wishes.metric(pair_of, system.ignored_class).members
+        members: Iterable[tuple[str, Metric]] = system.wishes.metric(pair_of, system.ignored_class, system.predicted).members
         super().__init__([("", LossMetric(system.criterion)), *members])
 
     def update(self, outputs: Mapping[str, Tensor], batch: Any = None) -> None:
