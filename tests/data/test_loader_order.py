@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -25,6 +26,7 @@ from torch.utils.data import (
 from trainwright.config.errors import DataError
 from trainwright.data.forms import rows_from
 from trainwright.data.loader_order import Order, draw_order, drawn_keys, follows_its_seed, integers, order_of
+from trainwright.engine.fingerprint import digest_of
 
 N = 77
 ROWS = range(N)
@@ -181,3 +183,11 @@ def test_a_sampler_that_fails_is_named() -> None:
 
     with pytest.raises(DataError, match=r"the sampler of the train data fails\n.*the index file is gone"):
         rows_from(DataLoader(TensorDataset(torch.arange(N)), batch_size=4, sampler=Broken()), "train", torch.float32)
+
+
+def test_names_as_keys_have_the_number_of_their_texts_one_after_the_other() -> None:
+    keys = ["a", "file \ud800.png", b"x", 3, 2.5, None]
+    expected = hashlib.sha256(b"list;")
+    for place, key in enumerate(keys):
+        expected.update(f"{place}={type(key).__name__};{key!r}".encode("utf-8", "backslashreplace"))
+    assert digest_of(keys) == expected.hexdigest()[:16] != digest_of(list(map(str, keys)))

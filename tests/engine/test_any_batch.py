@@ -21,7 +21,7 @@ from trainwright.data.dataset_rows import DatasetRows
 from trainwright.data.rows import Head, Rows
 from trainwright.engine.evaluation import as_outputs
 from trainwright.engine.pieces import Pieces, batch_of, order_of
-from trainwright.engine.step import Backward, micro_batches
+from trainwright.engine.step import Backward, has_own_mean, micro_batches
 from trainwright.engine.step_result import as_loss
 from trainwright.engine.system import Loss, changed_in, rows_in, tensors_in, to_device
 
@@ -132,6 +132,19 @@ def test_a_mean_in_one_piece_has_the_very_gradient_of_its_own_backward_pass() ->
         (x * v).exp().mean().backward()
         Backward()(as_loss((x * w).exp().mean(), rows), rows, whole=True)
         assert w.grad is not None and torch.equal(w.grad, v.grad)
+
+
+def test_a_sum_in_one_piece_has_the_very_gradient_of_its_mean_whatever_its_items_are_beside_the_rows() -> None:
+    for items in (3, 7, 49):
+        x = torch.randn(items)
+        w, v = (torch.tensor(0.3, requires_grad=True) for _ in range(2))
+        (x * v).exp().mean().backward()
+        loss = Loss((x * w).exp().sum(), items)
+        assert has_own_mean(loss, whole=True) and not has_own_mean(loss, whole=False)
+        Backward()(loss, 1, whole=True)  # one ready batch
+        assert w.grad is not None and torch.equal(w.grad, v.grad)
+    assert not has_own_mean(Loss(torch.tensor(0.0), 0), whole=True)
+    assert not has_own_mean(Loss(torch.tensor(1.0), torch.tensor(3)), whole=True)
 
 
 def test_every_form_of_a_loss_is_taken() -> None:
