@@ -239,9 +239,13 @@ def check_rows(rows: Rows, where: str) -> None:
             why, fix = f"a class below trainwright.Rows gives its rows by `{name}`", f"write `{written}: …` in {kind.__name__}"
             raise DataError(f"{kind.__name__} has no {name}", where=where, why=why, fix=fix)
     try:
-        inspect.signature(rows.take).bind(None)
+        taken = inspect.signature(rows.take)
+    except ValueError:
+        return  # written in another language: it does not say what it takes
+    try:
+        taken.bind(None)
     except TypeError:
-        what = f"{kind.__name__}.take{inspect.signature(rows.take)} takes no single argument"
+        what = f"{kind.__name__}.take{taken} takes no single argument"
         raise DataError(what, where=where, fix="write `def take(self, indices): …`; indices is an int64 tensor") from None
 
 
