@@ -137,3 +137,14 @@ def test_a_run_cannot_end_before_where_it_is(tmp_path: Path) -> None:
         resume(tmp_path / "a", ["trainer.max_epochs=1"])
     assert error.value.where == "trainer.max_epochs"
     resume(tmp_path / "a", ["trainer.loader.workers=0", "run.device=cpu"])
+
+
+@pytest.mark.parametrize("kind", ["none", "weights"])
+def test_a_run_that_keeps_no_full_checkpoints_has_no_children_and_its_end_is_as_any(kind: str, tmp_path: Path) -> None:
+    place = tmp_path / "parent"
+    tw.train("builtin:iris", run_dir=place, trainer={"max_epochs": 1, "checkpoint": kind}, evaluation=QUICK)
+    assert resume(place).path == place
+    with pytest.raises(RunError, match="no child can begin") as error:
+        fork(place, [f"run.dir={tmp_path / 'child'}"])
+    assert f"weights={place}" in error.value.fix
+    assert not (tmp_path / "child").exists()

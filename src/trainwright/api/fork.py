@@ -44,7 +44,7 @@ def _fork(parent: RunDirectory, overrides: list[str]) -> Run:
     refuse_alive(parent)
     checkpoint = CheckpointStore(parent.checkpoints).latest()
     if checkpoint is None:
-        raise RunError("this run has no checkpoint yet", where=str(parent.path), fix="continue it first, or start a new run")
+        raise without_checkpoint(parent)
     prepared = prepare(config, None)
     config = resolve_config(config, prepared)
     training = Training(config, prepared)
@@ -64,6 +64,16 @@ def _fork(parent: RunDirectory, overrides: list[str]) -> Run:
         shutil.rmtree(run.path, ignore_errors=True)
         raise
     return Run(RunDirectory.open(run.path))
+
+
+def without_checkpoint(parent: RunDirectory) -> RunError:
+    """The error for a parent that no child can begin from: with what can be done instead."""
+    kind = validate(Config, compose(Config, parent.config)).trainer.checkpoint.type
+    if kind == "full":
+        return RunError("this run has no checkpoint yet", where=str(parent.path), fix="continue it first, or start a new run")
+    weights = (parent.path / "model").is_dir() or any(parent.checkpoints.glob("weights-*"))
+    fix = f"start a new run{f' from its weights: weights={parent.path}' if weights else ''}"
+    return RunError("no child can begin from this run", where=str(parent.path), why=f"its trainer.checkpoint is '{kind}'", fix=fix)
 
 
 def refuse_alive(parent: RunDirectory) -> None:

@@ -91,8 +91,11 @@ class Interrupts:
     the main thread a signal, whose handler raises Waited in it.
     """
 
-    def __init__(self, limit: float | None = None, world: World | None = None) -> None:
-        """`limit`: seconds that a wait for data may take. `world`: the processes that act on a signal together."""
+    def __init__(self, limit: float | None = None, world: World | None = None, *, saves: bool = True) -> None:
+        """`limit`: seconds that a wait for data may take. `world`: the processes that act on a signal together. `saves`: whether the run
+        is saved then, as is told whoever sent it.
+        """
+        self.what = "saving" if saves else "stopping"
         self.requested = 0
         """The signal that the run acts on: the one heard, or, of several processes, the one that they agreed on."""
         self.heard = 0
@@ -162,7 +165,7 @@ class Interrupts:
                 self._asked = time.monotonic()
             again = "" if number in UNLESS_TAKEN else "; once more leaves at once"
             with suppress(OSError):  # the terminal may be gone; os.write, since a signal may come while a print is under way
-                os.write(2, f"\n{signal.Signals(number).name}: saving at the end of this step{again}\n".encode())
+                os.write(2, f"\n{signal.Signals(number).name}: {self.what} at the end of this step{again}\n".encode())
             self._watch()
         elif number not in UNLESS_TAKEN:  # the shell and the system both send HUP, and XCPU comes every second
             self._leave_at_once(number)

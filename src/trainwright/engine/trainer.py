@@ -145,7 +145,8 @@ class Trainer:
             limit = None if train.iterable else config.loader.timeout  # to pass over batches may take long
             seconds = None if limit is None else limit.seconds
             speaking = rank_0_speaks(self.world)
-            with speaking, surroundings(config, system, self.device) as active, Interrupts(seconds, self.world) as interrupts:
+            listening = Interrupts(seconds, self.world, saves=config.checkpoint.type != "none")
+            with speaking, surroundings(config, system, self.device) as active, listening as interrupts:
                 self.config = without_auto(self, system, train, run=run, resume=resume, active=active)
                 session = self.opening.session(system, train, validation, run, interrupts, active)
                 session.clock.on_first_step, session.position.fork = on_first_step, fork
