@@ -24,7 +24,7 @@ from trainwright.systems.base import seeded
 from trainwright.systems.loss_refusal import explain_refusal
 from trainwright.systems.plain_batch import TARGET, Reading, check_target
 from trainwright.systems.plain_checks import check
-from trainwright.systems.plain_metrics import MetricFunction, PlainMetrics, wishes
+from trainwright.systems.plain_metrics import MetricFunction, PlainMetrics, pair_of, wishes
 from trainwright.systems.plain_model import finished_model, hooks_on, made_model
 from trainwright.systems.plain_options import PlainOptions
 
@@ -240,7 +240,7 @@ class PlainSystem(System):
 
     def metrics(self, outputs: dict[str, Tensor] | None = None) -> Any:
         """New metrics of the loss and of what was asked for; with `outputs` of whole rows their numbers."""
-        made = PlainMetrics(self)
+        made = PlainMetrics(self.criterion, self.wishes.metric(pair_of, self.ignored_class, self.predicted))
         if outputs is None:
             return made
         with torch.no_grad():

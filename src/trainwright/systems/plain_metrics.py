@@ -15,7 +15,6 @@ from trainwright.systems.plain_batch import TARGET
 
 if TYPE_CHECKING:
     from trainwright.losses.base import Criterion
-    from trainwright.systems.plain import PlainSystem
 
 MetricFunction = Callable[[Tensor, Tensor], Any]
 
@@ -73,10 +72,10 @@ class LossMetric(Metric):
 class PlainMetrics(MetricGroup):
     """The loss, and the metrics asked for; raises DataError for outputs and targets that the loss refuses."""
 
-    def __init__(self, system: PlainSystem) -> None:
-        self._criterion = system.criterion
-        members: Iterable[tuple[str, Metric]] = system.wishes.metric(pair_of, system.ignored_class, system.predicted).members
-        super().__init__([("", LossMetric(system.criterion)), *members])
+    def __init__(self, criterion: Criterion, wished: MetricGroup) -> None:
+        self._criterion = criterion
+        members: Iterable[tuple[str, Metric]] = wished.members
+        super().__init__([("", LossMetric(criterion)), *members])
 
     def update(self, outputs: Mapping[str, Tensor], batch: Any = None) -> None:
         """Show the rows to every metric. Raises DataError in words for rows that the loss does not take."""

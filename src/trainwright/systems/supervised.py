@@ -163,7 +163,8 @@ class SupervisedSystem(System):
 
     def metrics(self, outputs: dict[str, Tensor] | None = None) -> Any:
         """New metrics: `loss` (weighted sum over targets of the mean over rows) and `<target>.<metric>`; of `outputs` their numbers."""
-        made = SupervisedMetrics(self)
+        joint = getattr(self.combiner, "members", 1) > 1 or getattr(self.combiner, "penalises", False)
+        made = SupervisedMetrics([head.target for head in self.heads], self.finish, joint)
         if outputs is None:
             return made
         with torch.no_grad():

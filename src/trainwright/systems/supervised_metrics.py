@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import Tensor
 
 from trainwright import metrics as measures
+from trainwright.features.spec import TargetSpec
 from trainwright.metrics.base import Metric, exact
 from trainwright.metrics.batch_outcome import BatchOutcome
 from trainwright.metrics.group import MetricGroup
 from trainwright.metrics.target import TargetMetrics
 
-if TYPE_CHECKING:
-    from trainwright.systems.supervised import SupervisedSystem
+Finish = Callable[..., dict[str, Tensor]]
+"""`finish(outputs, losses=…)`: scores, truth and losses of rows from what a step gave for them."""
 
 
 def outcome_of(name: str, kind: str, outputs: Mapping[str, Tensor]) -> BatchOutcome | None:
@@ -49,24 +50,21 @@ class RowLosses(Metric):
 class SupervisedMetrics(MetricGroup):
     """`loss` and `<target>.<metric>`; of training rows the loss only where it is another than that of the steps."""
 
-    def __init__(self, system: SupervisedSystem) -> None:
-        self.system = system
-        joint = getattr(system.combiner, "members", 1) > 1 or getattr(system.combiner, "penalises", False)
+    def __init__(self, wanted: Sequence[TargetSpec], finish: Finish, joint: bool) -> None:
+        """`finish` makes scores and losses of what a step gave; `joint`: several members answer together, or losses have a penalty."""
+        self._finish = finish
         self._differs, self._wants_losses = joint, True
         targets = {
-            head.name: TargetMetrics(
-                head.target.metrics or measures.default_metrics(head.target.kind),
-                partial(outcome_of, head.name, head.target.kind),
-                head.target.classes,
-                head.target.kind,
+            each.name: TargetMetrics(
+                each.metrics or measures.default_metrics(each.kind), partial(outcome_of, each.name, each.kind), each.classes, each.kind
             )
-            for head in system.heads
+            for each in wanted
         }
-        super().__init__([("", RowLosses({head.name: head.weight for head in system.heads})), *targets.items()])
+        super().__init__([("", RowLosses({each.name: each.weight for each in wanted})), *targets.items()])
 
     def update(self, outputs: Mapping[str, Tensor], batch: Any = None) -> None:
         """Take in what either kind of step gave for some rows."""
-        finished = self.system.finish(dict(outputs), losses=self._wants_losses)
+        finished = self._finish(dict(outputs), losses=self._wants_losses)
         for _, each in self.members:
             each.update(finished, batch)
 
