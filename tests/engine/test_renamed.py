@@ -16,6 +16,12 @@ def test_the_old_name_of_the_class_is_the_new_class_and_says_so() -> None:
         assert tw.Moment is tw.StepContext
 
 
+def test_the_old_name_is_found_where_it_was_too() -> None:
+    with pytest.warns(DeprecationWarning, match="StepContext"):
+        from trainwright.engine.system import Moment
+    assert Moment is StepContext
+
+
 def test_old_attributes_of_a_context_say_the_new_name() -> None:
     context = StepContext(3, 1, 0.25, torch.default_generator)
     with pytest.warns(DeprecationWarning, match="now called progress"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, fields, is_dataclass, replace
@@ -273,3 +274,10 @@ def _first_tensor(batch: Batch) -> Tensor | None:
     elif hasattr(batch, "__dict__"):
         inside = vars(batch).values()
     return next((found for each in inside if (found := _first_tensor(each)) is not None), None)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Moment":
+        warnings.warn("trainwright.engine.system.Moment is StepContext now", DeprecationWarning, stacklevel=2)
+        return StepContext
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
