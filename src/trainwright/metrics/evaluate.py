@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterable
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
+from trainwright.config.errors import ConfigError
 from trainwright.config.model import PartConfig
 from trainwright.config.registry import build, check_target
 from trainwright.metrics import PARTS, from_label, label
@@ -27,8 +30,26 @@ def instance(metric: PartConfig | str, kind: str) -> Formula:
     """The metric made from its options or its name; raises ConfigError when it is not defined for this kind of target."""
     chosen = from_label(metric) if isinstance(metric, str) else metric
     check_target("metric", chosen, kind)
-    made: Formula = _registered(chosen) if chosen.type in PARTS else build("metric", chosen)
-    return made
+    if chosen.type in PARTS:
+        return _registered(chosen)
+    made: Any = build("metric", chosen)
+    return made if callable(made) else AsFormula(made)
+
+
+class AsFormula(Formula):
+    """A metric class of a person's own that was written when the base of such was called `Metric`."""
+
+    def __init__(self, given: Any) -> None:
+        super().__init__(getattr(given, "options", None))
+        if not callable(getattr(given, "measure", None)):
+            fix = "derive it from trainwright.metrics.formulas.Formula and write measure(self, outcome)"
+            raise ConfigError(f"{type(given).__name__} is no metric of truth and scores", where="metrics", fix=fix)
+        warnings.warn(f"{type(given).__name__}: derive it from trainwright.metrics.formulas.Formula", DeprecationWarning, stacklevel=2)
+        self._given = given
+        self.has_interval = bool(getattr(given, "has_interval", True))
+
+    def measure(self, outcome: Outcome) -> float:
+        return float(self._given.measure(outcome))
 
 
 def compute(outcome: Outcome, metrics: Iterable[PartConfig | str]) -> dict[str, float]:

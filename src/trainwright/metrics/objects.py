@@ -105,7 +105,7 @@ class ObjectMetric(Metric):
     def higher_is_better(self, name: str) -> bool | None:
         """What the object says of itself."""
         found = getattr(self.metric, "higher_is_better", None)
-        return bool(found) if isinstance(found, bool) else None
+        return found if isinstance(found, bool) and name.partition(".")[0] == self.name else None
 
 
 class PairFunctions(Metric):
