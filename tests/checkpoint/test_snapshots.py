@@ -132,3 +132,24 @@ def test_work_that_is_stopped_ends_after_its_piece() -> None:
     task.wait()
     assert task.done
     assert task.error is None
+
+
+def test_work_that_rests_is_done_at_once_by_who_waits_for_it() -> None:
+    done = []
+
+    def pieces() -> object:
+        for number in range(5):
+            done.append(sum(range(200_000)) and number)
+            yield
+
+    task = Background(pieces(), rest=1e6)  # type: ignore[arg-type]
+    task.wait()
+    assert task.done
+    assert done == list(range(5))
+
+
+def test_work_that_rests_ends_by_itself_too() -> None:
+    task = Background(iter([None] * 5), rest=2.0)
+    while not task.done:
+        threading.Event().wait(0.001)
+    assert task.error is None

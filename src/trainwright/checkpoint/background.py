@@ -18,11 +18,13 @@ class Background:
     Only one thread is at a piece at a time, so a low priority holds up who waits for one piece at most.
     """
 
-    def __init__(self, pieces: Iterator[None], *, hurry: bool = False) -> None:
-        """With `hurry` the first piece is done at the priority of training, which will wait for it."""
+    def __init__(self, pieces: Iterator[None], *, hurry: bool = False, rest: float = 0.0) -> None:
+        """With `hurry` the first piece is done at the priority of training, which will wait for it. `rest`: seconds of pause after each of
+        the others per second of processor time that it took, until somebody waits for the work.
+        """
         self.error: BaseException | None = None
         self.done = False
-        self._hurry = hurry
+        self._hurry, self._rest, self._awaited = hurry, rest, threading.Event()
         self._pieces, self._lock, self._begun = pieces, threading.Lock(), time.perf_counter()
         self.seconds = 0.0
         threading.Thread(target=self._run, name="trainwright-checkpoint", daemon=True).start()
@@ -32,7 +34,10 @@ class Background:
             self._advance()
         yield_to_others()
         while not self.done:
+            worked = time.thread_time()
             self._advance()
+            if self._rest:
+                self._awaited.wait((time.thread_time() - worked) * self._rest)
 
     def _advance(self) -> None:
         with self._lock:
@@ -50,11 +55,13 @@ class Background:
 
     def wait(self) -> None:
         """Do what is left of it, and return when it has ended."""
+        self._awaited.set()
         while not self.done:
             self._advance()
 
     def stop(self) -> None:
         """End it after the piece it is at."""
+        self._awaited.set()
         with self._lock:
             self.done = True
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+import torch
 
 from trainwright.checkpoint.background import Background
 from trainwright.checkpoint.manifest import Manifest
@@ -27,6 +30,9 @@ SMALL = 8 << 20
 takes more from training than it gives back (10 ms instead of 6 for a net of 100 weights)."""
 SLOW = 0.1
 """Seconds of writing a small state from which on that, too, goes on in the background."""
+
+REST = 6.0
+"""Seconds of rest per second of work in the background where training uses every core: the work takes a seventh of one core at most."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +104,7 @@ class AsyncWriter:
         self._small = size_of(tensors) < SMALL
         if self.background and not self._small:
             pinned = any(tensor.is_cuda for each in tensors.values() for tensor in each.values())
-            self._task = Background(self._memory.touching(size_of(tensors), pinned))
+            self._task = Background(self._memory.touching(size_of(tensors), pinned), rest=rest_beside(tensors))
 
     @property
     def busy(self) -> bool:
@@ -122,7 +128,7 @@ class AsyncWriter:
         if snapshot is None:
             return self._write_now(request, tensors)
         self._request, self._snapshot = request, snapshot
-        self._task = Background(_from_copy(snapshot, request, self.store), hurry=True)
+        self._task = Background(_from_copy(snapshot, request, self.store), hurry=True, rest=rest_beside(tensors))
         return None
 
     def _write_now(self, request: SaveRequest, tensors: TensorFiles) -> Outcome:
@@ -182,6 +188,13 @@ class AsyncWriter:
     def close(self) -> None:
         """Give the memory of the copies back, when nothing is under way."""
         self._memory.free()
+
+
+def rest_beside(tensors: TensorFiles) -> float:
+    """How long to rest beside the training of these tensors: not at all beside a device, or where a core is free."""
+    on_device = any(tensor.device.type != "cpu" for each in tensors.values() for tensor in each.values())
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return 0.0 if on_device or torch.get_num_threads() < cores else REST
 
 
 def _from_copy(snapshot: Snapshot, request: SaveRequest, store: CheckpointStore) -> Iterator[None]:
