@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from pydantic import ValidationError
 from torch import Tensor
 
 from trainwright.config.errors import ConfigError, DataError, did_you_mean, nearest
@@ -50,6 +51,7 @@ class Wishes:
         self.named: dict[str, PartConfig] = {}
         self.functions: dict[str, Callable[..., Any]] = {}
         self.others: list[tuple[str, Any]] = []
+        self.given_names: set[str] = set()
         for name, each in listed(asked):
             self._take(name, each)
 
@@ -63,7 +65,9 @@ class Wishes:
             return
         if isinstance(each, type) and (issubclass(each, Metric) or is_metric_object_class(each)):
             each = each()
-        if not name:
+        if name:
+            self.given_names.add(name)
+        else:
             own = isinstance(each, Metric)
             name = "" if own else str(getattr(each, "__name__", type(each).__name__)).strip("<>")
         if name:
@@ -96,7 +100,19 @@ class Wishes:
             raise ConfigError(f"there is no metric '{text}'" + (" for this loss" if self.predicts else ""), where=self.where, fix=fix)
         if isinstance(each, str):
             return from_label(each)
-        return options(known, **{str(name): value for name, value in each.items() if name != "type"})
+        try:
+            return options(known, **{str(name): value for name, value in each.items() if name != "type"})
+        except ValidationError as error:
+            raise self._refused_options(known, error) from error
+
+    def _refused_options(self, name: str, error: ValidationError) -> ConfigError:
+        first = error.errors(include_url=False)[0]
+        option = ".".join(str(part) for part in first["loc"])
+        allowed = [each for each in PARTS[name].config.model_fields if each != "type"]
+        if first["type"] == "extra_forbidden":
+            fix = did_you_mean(option, allowed) if allowed else "leave it out"
+            return ConfigError(f"metric '{name}' has no option '{option}'", where=self.where, fix=fix)
+        return ConfigError(f"{option} of metric '{name}' is {first['input']!r}", where=self.where, why=first["msg"])
 
     def __bool__(self) -> bool:
         return bool(self.named or self.functions or self.others)
@@ -104,6 +120,11 @@ class Wishes:
     def names(self) -> list[str]:
         """What will be measured, as far as it is known."""
         return [*self.functions, *(name for name, _ in self.others if name), *self.named]
+
+    @property
+    def certain(self) -> bool:
+        """Whether `names` are those of all numbers: functions of whole outputs and objects give what they give."""
+        return not self.others and not any(takes_one(each) for each in self.functions.values())
 
     def of_outputs(self) -> MetricGroup:
         """New metrics of what evaluation steps give under the usual names; see `find_pair`."""
@@ -120,18 +141,24 @@ class Wishes:
         if pairs:
             members.append(("", PairFunctions(pairs, pair)))
         for name, each in self.others:
-            members.append((name, fresh(each)) if isinstance(each, Metric) else ("", ObjectMetric(name, each, pair)))
+            found = fresh(each) if isinstance(each, Metric) else ObjectMetric(name, each, pair, named=name in self.given_names)
+            members.append((name if isinstance(each, Metric) else "", found))
         if self.named:
             members.append(("", NamedMetrics(self, pair, ignored, predicts)))
         return MetricGroup(members)
 
     def higher_is_better(self, name: str) -> bool | None:
-        """Which way a metric is better; None for a function of one's own."""
+        """Which way a metric is better; None where that is not known, as for a function of one's own."""
         if name in self.named:
             return PARTS[self.named[name].type].higher_is_better
-        found = dict(self.others).get(name)
-        given = getattr(found, "higher_is_better", None)
-        return given if isinstance(given, bool) else None
+        for prefix, each in self.others:
+            if isinstance(each, Metric):
+                found = MetricGroup([(prefix, each)]).higher_is_better(name)
+            else:
+                found = getattr(each, "higher_is_better", None) if name == prefix or name.startswith(f"{prefix}.") else None
+            if isinstance(found, bool):
+                return found
+        return None
 
 
 class NamedMetrics(TargetMetrics):

@@ -135,7 +135,10 @@ def as_metric(given: Any) -> Metric:
         members = [("", given)]
     wrong = next((each for _, each in members if not isinstance(each, Metric)), None)
     if wrong is not None:
-        why, fix = "metrics() gives a mapping of name → trainwright.Metric", "tw.metrics(['accuracy', …]) makes them of names and functions"
+        why, fix = (
+            "metrics() gives a mapping of name → trainwright.Metric",
+            "tw.named_metrics(['accuracy', …]) makes them of names and functions",
+        )
         raise ConfigError(f"a {type(wrong).__name__} is no metric", where="metrics()", why=why, fix=fix)
     return MetricGroup((name, adopted(each)) for name, each in members)
 

@@ -134,7 +134,9 @@ class Averaged(LabelCounts):
         return xp.stack([each, xp.ones_like(each), xp.zeros_like(each)], axis=1)
 
     def details(self, state: Any) -> dict[str, np.ndarray]:
-        """The ratio of each class or label, from its counts; NaN where it is neither true nor predicted."""
+        """The ratio of each class or label, from its counts; NaN where it is neither. A mean over rows has none."""
+        if self.by_row:
+            return {}
         hits, predicted, actual = state
         values = np.nan_to_num(self.ratio(hits, predicted, actual))
         return {"per_class": np.where(predicted + actual > 0, values, np.nan)}

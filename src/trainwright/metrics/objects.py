@@ -12,6 +12,7 @@ from torch import Tensor
 
 from trainwright.config.errors import ConfigError
 from trainwright.metrics.base import Metric
+from trainwright.metrics.group import is_number
 from trainwright.metrics.whole import WholeOutputs
 
 log = logging.getLogger("trainwright.metrics")
@@ -31,9 +32,10 @@ class ObjectMetric(Metric):
 
     holds = "what the metric itself keeps"
 
-    def __init__(self, name: str, given: Any, pair: Pair) -> None:
+    def __init__(self, name: str, given: Any, pair: Pair, named: bool = False) -> None:
+        """`named`: a person gave the name, which then stands before those that the object gives itself."""
         super().__init__()
-        self.name, self.pair = name, pair
+        self.name, self.pair, self.named = name, pair, named
         self.metric = copy.deepcopy(given)
         self.metric.reset()
         self._updates = 0
@@ -52,7 +54,8 @@ class ObjectMetric(Metric):
         """What it computes: a number, several by name, or one for each class by its place."""
         given = self.metric.compute()
         if isinstance(given, Mapping):
-            return {str(name): float(value) for name, value in given.items()}
+            before = f"{self.name}." if self.named else ""
+            return {f"{before}{name}": float(value) for name, value in given.items()}
         if isinstance(given, Tensor) and given.numel() > 1:
             return {f"{self.name}.{place}": value for place, value in enumerate(given.reshape(-1).tolist())}
         return {self.name: float(given)}
@@ -124,7 +127,17 @@ class PairFunctions(Metric):
         return self.whole.holds
 
     def _values(self, outputs: dict[str, Tensor]) -> dict[str, float]:
-        return {name: float(function(outputs["output"], outputs["target"])) for name, function in self.functions.items()} if outputs else {}
+        return {name: self._value(name, function, outputs) for name, function in self.functions.items()} if outputs else {}
+
+    def _value(self, name: str, function: Callable[[Tensor, Tensor], Any], outputs: Mapping[str, Tensor]) -> float:
+        value = function(outputs["output"], outputs["target"])
+        if is_number(value):
+            return float(value)
+        given = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
+        why = f"it gives {'None' if value is None else given}"
+        raise ConfigError(
+            f"metric '{name}' is no number", where="metrics", why=why, fix="let the function of (outputs, targets) return one number"
+        )
 
     def update(self, outputs: Mapping[str, Tensor], batch: Any = None) -> None:
         """Hold outputs and targets of the rows."""

@@ -22,6 +22,9 @@ class RecentRows:
         self.seen = 0
         """How many rows went by."""
 
+    def __len__(self) -> int:
+        return len(next(iter(self.rows.values()))) if self.rows else 0
+
     def add(self, rows: Mapping[str, Tensor]) -> None:
         """Take in rows that follow those before. Raises ValueError when they have other names or shapes."""
         before = self.rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Iterator, Mapping
 from typing import IO, Any, NamedTuple, Protocol
@@ -21,6 +22,9 @@ BLOCK_BYTES = 4 * 1024 * 1024
 
 class RowStore(Protocol):
     """Keeps rows of `truth` and `scores`, all of them or the most recent."""
+
+    def __len__(self) -> int:
+        """How many rows are kept."""
 
     def add(self, rows: Mapping[str, Tensor]) -> None:
         """Take in rows that follow those before. Raises ValueError when they have other shapes."""
@@ -94,7 +98,7 @@ class AllRows:
             return
         joined = {name: torch.cat([each[name] for each in self._gathered]).numpy() for name in self._gathered[0]}
         self._gathered, self._gathered_bytes = [], 0
-        block = {name: np.ascontiguousarray(each.reshape(len(each), -1).T) for name, each in joined.items()}
+        block = {name: np.ascontiguousarray(each.reshape(len(each), math.prod(each.shape[1:])).T) for name, each in joined.items()}
         self._ends.append((self._ends[-1] if self._ends else 0) + block["truth"].shape[1])
         self._blocks.append(block)  # type: ignore[arg-type]
         self._bytes += sum(each.nbytes for each in block.values())

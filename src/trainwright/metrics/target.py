@@ -124,8 +124,8 @@ class TargetMetrics(Metric):
         return {name: float(self.summed[name].value_of(each)) for name, each in kept.items()}
 
     def _of_order(self) -> dict[str, float]:
-        if not self.ordered:
-            return {}
+        if not len(self.store):  # none of the items counts
+            return dict.fromkeys(self.ordered, math.nan)
         outcome = self.store.outcome(self.kind, self.classes)
         if isinstance(self.store, RecentRows) or self.foreign:
             whole = outcome.whole()
@@ -148,7 +148,7 @@ class TargetMetrics(Metric):
                 found |= named(self.counted, lambda name, each: each.details(by_class))
             found |= named(self.summed, lambda name, each: each.details(self.state[f"sum/{name}"].cpu().double().numpy()))
             known = {name: each for name, each in self.ordered.items() if name not in self.foreign}
-            if known and isinstance(self.store, AllRows):
+            if known and isinstance(self.store, AllRows) and len(self.store):
                 outcome = self.store.outcome(self.kind, self.classes)
                 found |= named(known, lambda name, each: each.details(outcome))
         return found | ({"classes": np.array(self.classes)} if self.classes and found else {})

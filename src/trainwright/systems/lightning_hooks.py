@@ -270,10 +270,12 @@ class LightningHooks(Wrapping):
         """The end of an evaluation; raises ConfigError when it did not measure what is monitored."""
         asked = self.asked_metrics  # beside what the module logs
         metrics = self.end_pass() | dict.fromkeys([] if asked is None else asked.names(), float("nan"))
+        certain = asked is None or asked.certain
         self._split_ends("validation")
         self.trainer.sanity_checking = False
         self.trainer.forget()
-        session.monitor.value(metrics)
+        if certain:
+            session.monitor.value(metrics)
 
     def on_validation_start(self, session: Session) -> None:
         """The module's, where there is a split to be measured."""

@@ -261,13 +261,21 @@ class PlainSystem(System):
             return ""
         return "binary" if target.is_floating_point() else "category"
 
-    def metric_names(self) -> list[str]:
-        """The keys that `metrics` may return."""
-        return ["loss", *self.wishes.names()]
+    @property
+    def own_metrics(self) -> bool:  # type: ignore[override]
+        """Whether some are a person's functions or objects."""
+        return bool(self.wishes.functions or self.wishes.others)
+
+    def metric_names(self) -> list[str] | None:
+        """The keys that `metrics` may return; None where an object or a function of whole outputs is asked what it gives."""
+        return ["loss", *self.wishes.names()] if self.wishes.certain else None
 
     def higher_is_better(self, name: str) -> bool | None:
         """Which way a key of `metrics` is better; None for a function of one's own."""
-        return False if name == "loss" else self.wishes.higher_is_better(name)
+        if name == "loss":
+            return False
+        known = self.wishes.higher_is_better(name)
+        return known if known is not None or self.wishes.certain else super().higher_is_better(name)
 
     def check(self, batch: Batch) -> list[str]:
         """Try a forward pass and the loss on some rows before the run begins; doubts. Raises DataError that says what does not fit."""
