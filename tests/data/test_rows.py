@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch.utils.data import Dataset
+from torch.utils.data import ConcatDataset, Dataset, StackDataset, Subset
 
 from trainwright.config.errors import DataError
 from trainwright.data.dataset_rows import DatasetRows
@@ -74,3 +74,34 @@ def test_samples_with_other_parts_than_named_are_refused() -> None:
 def test_a_stream_is_refused() -> None:
     with pytest.raises(DataError, match="no length"):
         DatasetRows(iter([1]), ["a", "target"])
+
+
+class Told(Dataset[Any]):
+    """Gives the epoch that it was told."""
+
+    epoch = 0
+
+    def __len__(self) -> int:
+        return 2
+
+    def __getitem__(self, row: int) -> tuple[int, int]:
+        return self.epoch, row
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+
+@pytest.mark.parametrize(
+    "around", [lambda one: one, lambda one: Subset(one, [0, 1]), lambda one: ConcatDataset([Subset(one, [1]), Told()])]
+)
+def test_the_epoch_is_told_to_datasets_in_others(around: Any) -> None:
+    rows = DatasetRows(around(Told()), ["input", "target"])
+    rows.begin_epoch(0, 3)
+    assert rows.take(torch.tensor([0, 1]))["input"].tolist() == [3, 3]
+
+
+def test_the_epoch_is_told_to_named_parts_of_a_stack() -> None:
+    rows = DatasetRows(StackDataset(a=Told(), b=Told()), [])
+    rows.begin_epoch(0, 3)
+    taken = rows.take(torch.tensor([1]))
+    assert taken["a"][0].tolist() == [3] and taken["b"][0].tolist() == [3]

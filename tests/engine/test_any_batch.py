@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import namedtuple
+from collections import OrderedDict, UserDict, defaultdict, namedtuple
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -51,6 +52,39 @@ def test_every_structure_is_moved_whole() -> None:
     assert moved["a"].device == moved["b"][0].device == moved["b"][1].x.device == moved["c"].x.device == moved["d"].x.device == META
     assert (moved["b"][1].y, moved["c"].name, moved["e"], type(moved["b"][1])) == ("text", "s", None, Pair)
     assert to_device(pack_sequence([torch.zeros(3), torch.zeros(2)]), META).data.device == META
+
+
+class Keys(dict[str, Any]):
+    """A mapping whose keys are attributes; a name that is no key is a KeyError, as people write it."""
+
+    __getattr__ = dict.__getitem__
+
+
+class KeysOrNone(dict[str, Any]):
+    __getattr__ = dict.get
+
+
+class ItsOwnAttributes(dict[str, Any]):
+    def __init__(self, *args: Any, **rest: Any) -> None:
+        super().__init__(*args, **rest)
+        self.__dict__ = self
+
+
+@pytest.mark.parametrize("kind", [Keys, KeysOrNone, ItsOwnAttributes, OrderedDict, UserDict])
+def test_mappings_of_any_class_keep_it(kind: Any) -> None:
+    batch = kind({"x": torch.ones(3, 2), "name": "text"})
+    assert rows_in(batch) == 3
+    assert to_device(batch, torch.device("cpu")) is batch
+    moved = to_device(batch, META)
+    assert type(moved) is kind and moved["x"].device == META and moved["name"] == "text"
+    if kind not in (OrderedDict, UserDict):
+        assert moved.x.device == META
+    assert batch["x"].device != META
+
+
+def test_mappings_that_cannot_be_filled_become_plain_ones() -> None:
+    assert type(to_device(defaultdict(list, x=torch.ones(2)), META)) is defaultdict
+    assert type(to_device(MappingProxyType({"x": torch.ones(2)}), META)) is dict
 
 
 def test_a_batch_on_its_device_is_the_same_object() -> None:

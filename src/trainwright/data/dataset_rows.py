@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from trainwright.config.errors import DataError
+from trainwright.data.loader_rows import tell_epoch
 from trainwright.data.reader import SampleReader
 from trainwright.data.rows import Rows
 from trainwright.data.samples import first_of, joined_samples
@@ -33,16 +34,12 @@ class DatasetRows(Rows):
         self._begun, self._reader = (0, 0), SampleReader(dataset, self._joined, self._collate, bulk=bulk)
 
     def begin_epoch(self, seed: int, epoch: int) -> None:
-        """Let what is random within samples come from (seed, epoch, row) from here on; a dataset with `set_epoch` is told the epoch."""
+        """Let what is random within samples come from (seed, epoch, row) from here on; datasets with `set_epoch` are told the epoch."""
         if self._begun == (seed, epoch):
             return
         self._begun = (seed, epoch)
         self._reader.begin_epoch(seed, epoch)
-        told = self.dataset
-        while not hasattr(told, "set_epoch") and hasattr(told, "dataset"):
-            told = told.dataset  # within a Subset
-        if hasattr(told, "set_epoch"):
-            told.set_epoch(epoch)
+        tell_epoch(self.dataset, epoch)
 
     def __len__(self) -> int:
         return len(self.dataset)

@@ -203,6 +203,7 @@ def chain(owner: Any) -> Iterator[Any]:
         inner = [held.get(name) for name in ("batch_sampler", "sampler", "base_sampler", "dataset")]
         several = [held.get(name) for name in ("samplers", "datasets")]
         waiting += inner + [one for some in several if isinstance(some, list | tuple) for one in some]
+        waiting += [one for some in several if isinstance(some, dict) for one in some.values()]
 
 
 def tell_epoch(owner: Any, epoch: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import Tensor, nn
 
-from trainwright.config.errors import ConfigError
+from trainwright.config.errors import FOREIGN, ConfigError
 from trainwright.engine.directions import higher_is_better
 from trainwright.engine.renamed import ON_CONTEXT, renamed
 
@@ -208,7 +209,8 @@ def _not_written(system: System, method: str) -> ConfigError:
 def to_device(batch: Batch, device: torch.device) -> Batch:
     """The batch on the device; itself when it is there already.
 
-    Mappings, lists, tuples and dataclasses are gone through; an object of one's own is moved by its own `to(device)`, if it has one.
+    Mappings, lists, tuples and dataclasses are gone through, and keep their class; an object of one's own is moved by its own `to(device)`,
+    if it has one.
     """
     if type(batch) is dict:
         if all(isinstance(each, Tensor) and each.device == device for each in batch.values()):
@@ -219,14 +221,28 @@ def to_device(batch: Batch, device: torch.device) -> Batch:
     if isinstance(batch, list | tuple) and not hasattr(batch, "to"):
         moved = [to_device(each, device) for each in batch]
         return type(batch)(*moved) if hasattr(batch, "_fields") else type(batch)(moved)
+    if isinstance(batch, Mapping) and not hasattr(type(batch), "to"):  # of the instance, a mapping with attributes would take it for a key
+        return _with_values(batch, {name: to_device(each, device) for name, each in batch.items()})
     if hasattr(batch, "to"):
         moved = batch.to(device)
         return batch if moved is None else moved  # some move themselves and return nothing
-    if isinstance(batch, Mapping):
-        return {name: to_device(each, device) for name, each in batch.items()}
     if is_dataclass(batch) and not isinstance(batch, type):
         return replace(batch, **{each.name: to_device(getattr(batch, each.name), device) for each in fields(batch) if each.init})
     return batch
+
+
+def _with_values(batch: Mapping[Any, Any], values: dict[Any, Any]) -> Mapping[Any, Any]:
+    """A mapping of the same class with other values; a dict where that cannot be made, itself where no value is another one."""
+    if all(values[name] is each for name, each in batch.items()):
+        return batch
+    try:
+        if getattr(batch, "__dict__", None) is batch:  # one that is its own attributes, which a copy would keep as they were
+            return cast("Mapping[Any, Any]", type(batch)(values))
+        again: Any = copy.copy(batch)
+        again.update(values)
+    except FOREIGN:  # one that does not let itself be copied or changed
+        return values
+    return cast("Mapping[Any, Any]", again)
 
 
 def rows_in(batch: Batch) -> int:
@@ -254,7 +270,7 @@ def changed_in(batch: Batch, change: Callable[[Tensor], Any]) -> Batch:
     if isinstance(batch, Tensor):
         return change(batch)
     if isinstance(batch, Mapping):
-        return {name: changed_in(each, change) for name, each in batch.items()}
+        return _with_values(batch, {name: changed_in(each, change) for name, each in batch.items()})
     if isinstance(batch, list | tuple) and not hasattr(batch, "to"):
         changed = [changed_in(each, change) for each in batch]
         return type(batch)(*changed) if hasattr(batch, "_fields") else type(batch)(changed)
@@ -264,7 +280,9 @@ def changed_in(batch: Batch, change: Callable[[Tensor], Any]) -> Batch:
 def _first_tensor(batch: Batch) -> Tensor | None:
     if isinstance(batch, Tensor):
         return batch
-    if hasattr(batch, "batch_sizes") and hasattr(batch, "data"):  # a PackedSequence: its first step holds every row
+    if (
+        not isinstance(batch, Mapping) and hasattr(batch, "batch_sizes") and hasattr(batch, "data")
+    ):  # a PackedSequence: its first step holds every row
         return cast(Tensor, batch.data[: int(batch.batch_sizes[0])])
     inside: Iterable[Any] = ()
     if isinstance(batch, Mapping):
