@@ -241,3 +241,27 @@ def test_workers_that_a_loader_asks_for_are_named_where_none_begin(tmp_path: Pat
     loader = DataLoader(TensorDataset(X, Y), batch_size=8, num_workers=2)
     tw.fit(nn.Linear(3, 2), loader, max_epochs=1, run_dir=tmp_path / "run", console=False)
     assert "num_workers=2 of the DataLoader starts none: trainer.loader.workers=2 reads its batches ahead" in caplog.text
+
+
+class Drawing(Rows):
+    def __len__(self) -> int:
+        return 5
+
+    def take(self, indices: Tensor) -> dict[str, Tensor]:
+        return {"input": torch.rand(len(indices), 2), "target": indices}
+
+
+class DrawingFromItsOwn(Drawing):
+    def begin_epoch(self, seed: int, epoch: int) -> None:
+        self.key = seed + epoch
+
+    def take(self, indices: Tensor) -> dict[str, Tensor]:
+        return {"input": torch.rand(len(indices), 2, generator=torch.Generator().manual_seed(self.key)), "target": indices}
+
+
+def test_rows_that_draw_from_a_default_generator_say_that_they_cannot_be_continued() -> None:
+    before = torch.get_rng_state()
+    why = rows_from(Drawing(), "train", torch.float32).why_not_resumable
+    assert "Drawing.take draws from the default generator of torch," in why and "begin_epoch(seed, epoch)" in why
+    assert torch.equal(before, torch.get_rng_state())
+    assert rows_from(DrawingFromItsOwn(), "train", torch.float32).resumable

@@ -143,6 +143,12 @@ def test_a_seek_gives_what_a_replay_gives(name: str) -> None:
     sought.close()
 
 
+def test_a_pass_of_workers_that_came_to_its_end_is_closed_in_peace() -> None:
+    counted = rows(DataLoader(Samples(), batch_size=4, num_workers=1))
+    assert counted._running is not None and len(counted) == 6
+    counted.close()
+
+
 @pytest.mark.parametrize("data", [pairs, Batches()])
 def test_a_batch_is_given_again_as_it_was_whatever_was_done_to_it(data: Any) -> None:
     given = rows(data)

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from trainwright.config.errors import DataError
+from trainwright.config.errors import FOREIGN, DataError
+from trainwright.data.draws import GENERATORS, draws_kept
 from trainwright.data.rows import FACTS, RENAMED, Rows, check_rows
 
 
@@ -31,6 +32,27 @@ def as_rows(given: Any, where: str) -> Rows:
     fix = "give an object of a class below trainwright.Rows, with `__len__` and `take(self, indices)`; "
     fix += "tw.fit takes tensors, a Dataset or a DataLoader too, and makes rows of them"
     raise DataError(f"a {kind} is no Rows", where=where, why="rows are taken by their numbers", fix=fix)
+
+
+def tell_draws(rows: Rows) -> None:
+    """Let rows of a class of one's own say that no run over them can be continued exactly, where their `take` is seen to draw by chance.
+
+    The default generators stand elsewhere in a worker and after a restart; what an epoch draws is to follow from `begin_epoch`.
+    """
+    if rows.why_not_resumable or rows.single_pass or type(rows).__module__.startswith("trainwright.") or not len(rows):
+        return
+    with draws_kept():
+        for each in GENERATORS.values():
+            each.watch(0)
+        try:
+            rows.example()
+        except FOREIGN:
+            return  # told where a step is tried
+        drawn = [name for name, each in GENERATORS.items() if each.drew()]
+    if drawn:
+        kind = type(rows).__name__
+        why = f"{kind}.take draws from the default generator of {' and '.join(drawn)}, which differs in workers and after a restart"
+        rows.why_not_resumable = f"{why}; seed one of its own in {kind}.begin_epoch(seed, epoch)"
 
 
 class AdoptedRows(Rows):

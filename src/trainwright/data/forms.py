@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 from trainwright.config.errors import DataError, did_you_mean
-from trainwright.data.adopted_rows import as_rows, is_like_rows
+from trainwright.data.adopted_rows import as_rows, is_like_rows, tell_draws
 from trainwright.data.dataset_rows import DatasetRows
 from trainwright.data.datasets.splits import in_splits, is_column
 from trainwright.data.draws import Draws, draws_kept
@@ -72,6 +72,8 @@ def rows_from(
     rows: Rows
     if isinstance(data, Rows) or is_like_rows(data):
         rows = as_rows(data, where)
+        if split == "train":
+            tell_draws(rows)
     elif isinstance(data, Mapping):
         return _of_mapping(data, split, wanted_dtype, where, {**stream, **common, "unlabelled": unlabelled, "keeps_arrays": keeps_arrays})
     elif _is_blocks(data, unlabelled):

@@ -26,7 +26,7 @@ def end_workers(iterator: Any) -> None:
     """End the workers of an iterator, and kill those that hang: torch would wait five seconds for each, and for some at exit for ever."""
     workers = getattr(iterator, "_workers", None)
     done = getattr(iterator, "_workers_done_event", None)
-    if not workers or done is None:
+    if not workers or done is None or getattr(iterator, "_shutdown", False):  # a pass that came to its end has ended them, and their queues
         return
     done.set()
     for queue in iterator._index_queues:
