@@ -3,7 +3,8 @@
     python -m benchmarks.own_loader [--rounds 40] [--threads 1]
 
 Each loop has a loader of its own over the same rows; they take turns epoch by epoch, and the ratio is the median over neighbouring epochs.
-`tensors` is a TensorDataset, `samples` a Dataset with a `__getitem__` in Python, `drawn` one whose samples are random.
+`tensors` is a TensorDataset, `samples` a Dataset with a `__getitem__` in Python, `drawn` one whose samples are random; `lightning` is a
+LightningModule over a TensorDataset that logs its loss in every step, beside the same loop by hand without a log.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from trainwright.engine.trainer import Trainer
 from trainwright.systems.plain import PlainSystem
 
 ADAMW = {"type": "torch.optim.AdamW", "lr": 1e-3}
-BARS = {"tensors": "1.10", "samples": "1.10", "drawn": "–"}
+BARS = {"tensors": "1.10", "samples": "1.10", "drawn": "–", "lightning": "1.15"}
 
 
 class Samples(Dataset[Any]):
@@ -53,7 +54,12 @@ class Drawn(Samples):
         return self.x[row] + 0.1 * torch.randn(64), self.y[row]
 
 
-DATASETS: dict[str, Callable[[Tensor, Tensor], Any]] = {"tensors": TensorDataset, "samples": Samples, "drawn": Drawn}
+DATASETS: dict[str, Callable[[Tensor, Tensor], Any]] = {
+    "tensors": TensorDataset,
+    "samples": Samples,
+    "drawn": Drawn,
+    "lightning": TensorDataset,
+}
 
 
 def by_hand(loader: Any) -> Callable[[], None]:
@@ -70,13 +76,40 @@ def by_hand(loader: Any) -> Callable[[], None]:
     return epoch
 
 
+def lightning_system() -> Any:
+    """A LightningModule with torch's AdamW of its own, which logs its loss in every step."""
+    import lightning.pytorch as L
+
+    from trainwright.systems.lightning import LightningSystem
+
+    class Classifier(L.LightningModule):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = model()
+
+        def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+            inputs, target = batch
+            loss = functional.cross_entropy(self.net(inputs), target)
+            self.log("train_loss", loss)
+            return loss
+
+        def configure_optimizers(self) -> Any:
+            return torch.optim.AdamW(self.parameters(), lr=1e-3)
+
+    system = LightningSystem(Classifier())
+    system.positional = True
+    return system
+
+
 def ours(loader: Any, folder: Path) -> Callable[[], None]:
     """The trainer's own loop over the loader as `tw.fit` takes it: a row every 50 steps in metrics.csv, a checkpoint every 10 seconds."""
     folder.mkdir()
-    options = {"max_epochs": 10**6, "trackers": ["csv"], "optimizer": ADAMW, "checkpoint": {"every": "10 s"}}
+    options: dict[str, Any] = {"max_epochs": 10**6, "trackers": ["csv"], "checkpoint": {"every": "10 s"}}
+    lightning = folder.name == "lightning"
     rows = rows_from(loader, "train", torch.float32)
-    trainer = Trainer(TrainerConfig.model_validate(options), console=False)
-    session = trainer.opening.session(PlainSystem(model(), None, "cross_entropy", None), rows, None, folder, Interrupts(), None)
+    trainer = Trainer(TrainerConfig.model_validate(options | ({} if lightning else {"optimizer": ADAMW})), console=False)
+    system = lightning_system() if lightning else PlainSystem(model(), None, "cross_entropy", None)
+    session = trainer.opening.session(system, rows, None, folder, Interrupts(), None)
     session.parts.saver.store.prepare()
     session.parts.saver.begin(session)
     session.plan_next_boundary()
