@@ -79,7 +79,7 @@ def interrupted(step: int) -> LambdaCallback:
 @pytest.mark.parametrize(
     ("kind", "says", "fix"),
     [
-        ("weights", "stopped at step 7; its weights are saved", "weights="),
+        ("weights", "stopped at step 7; its weights are saved", "tw.load_weights(model, "),
         ("none", "stopped at step 7; nothing is saved", "begin it again"),
     ],
 )

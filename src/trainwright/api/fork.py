@@ -71,8 +71,7 @@ def without_checkpoint(parent: RunDirectory) -> RunError:
     kind = validate(Config, compose(Config, parent.config)).trainer.checkpoint.type
     if kind == "full":
         return RunError("this run has no checkpoint yet", where=str(parent.path), fix="continue it first, or start a new run")
-    weights = (parent.path / "model").is_dir() or any(parent.checkpoints.glob("weights-*"))
-    fix = f"start a new run{f' from its weights: weights={parent.path}' if weights else ''}"
+    fix = "start a new run; one with trainer.checkpoint: full can have children"
     return RunError("no child can begin from this run", where=str(parent.path), why=f"its trainer.checkpoint is '{kind}'", fix=fix)
 
 

@@ -24,6 +24,7 @@ from trainwright.files.tensors import load_tensors, save_tensors
 from trainwright.files.text import read_json, write_json
 from trainwright.files.whole import whole_file
 from trainwright.metrics.outcome import Outcome
+from trainwright.runs.ways_on import to_its_end
 from trainwright.systems.base import built
 from trainwright.systems.config import SupervisedConfig
 from trainwright.systems.supervised import SupervisedSystem
@@ -73,8 +74,8 @@ class Model:
             fix = f"trainwright predict {run} --split NAME, or tw.load_weights(system, {str(folder.parent)!r}) into a system made by you"
             raise RunError("this is the model of a system of your own", where=str(folder), why="it predicts what its data give", fix=fix)
         if about is None:
-            why, fix = "training did not reach its end", f"continue it: trainwright resume {shlex.quote(str(folder.parent))}"
-            raise RunError("this run has no model yet", where=str(folder), why=why, fix=fix)
+            why = "training did not reach its end"
+            raise RunError("this run has no model yet", where=str(folder), why=why, fix=to_its_end(folder.parent))
         if not isinstance(about, dict):
             raise damage(folder / "model.json", f"it holds a {type(about).__name__} where a mapping should be")
         if about.get("format") != FORMAT:

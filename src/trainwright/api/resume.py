@@ -105,6 +105,8 @@ def refuse_changes(saved: Config, config: Config, found: RunDirectory) -> None:
     fix = "leave them as they were (`trainwright resume RUN` does), or begin a child run with them: trainwright resume RUN --fork key=value"
     if finished and all(key.startswith(LENGTHS) for key in changed):
         fix = "begin a child run of another length from here: trainwright resume RUN --fork key=value"
+    if saved.trainer.checkpoint.type != "full":
+        fix = "leave them as they were, or start a new run in another place; one with trainer.checkpoint: full can have children"
     raise ConfigError(
         "this run is finished, with other settings" if finished else "this run cannot be continued with other settings",
         where=str(found.path),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from trainwright.config.errors import RunError
 from trainwright.config.trust import trusting
 from trainwright.runs.directory import RunDirectory
 from trainwright.runs.results import read_results
+from trainwright.runs.ways_on import to_its_end
 
 
 class Run:
@@ -35,8 +35,8 @@ class Run:
         """The content of results.json; raises RunError when training has not reached its end."""
         found = read_results(self.path)
         if found is None:
-            why, fix = "training did not reach its end", f"continue it: trainwright resume {shlex.quote(str(self.path))}"
-            raise RunError("this run has no results yet", where=str(self.path), why=why, fix=fix)
+            why = "training did not reach its end"
+            raise RunError("this run has no results yet", where=str(self.path), why=why, fix=to_its_end(self.path))
         return found
 
     @property

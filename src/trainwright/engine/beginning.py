@@ -11,6 +11,7 @@ from trainwright.engine.past import check_past
 from trainwright.engine.saving.kinds import refuse_going_on, say_kind
 from trainwright.engine.saving.resuming import resume as go_on
 from trainwright.engine.saving.resuming import settle
+from trainwright.runs.ways_on import from_its_weights
 from trainwright.tracking.csv import FILE, read_rows
 
 if TYPE_CHECKING:
@@ -63,7 +64,8 @@ def refuse_lost(session: Session, resume: bool, initial_checkpoint: bool) -> Non
     if saved > 0 or (initial_checkpoint and logged):
         why = f"it has made {max(saved, logged)} steps, and no checkpoint that can be continued is in {store.folder.name}/"
         weights = any(each.kind == "weights" for each in store.found()) or (folder / "model").is_dir()
-        rest = f" from its weights: weights={folder}" if weights else ""
+        begin = from_its_weights(folder) if weights else ""
+        rest = f" from its weights: {begin}" if begin else ""
         fix = f"put its checkpoints back from a copy, or begin another run in another place{rest}"
         raise RunError("the checkpoints of this run are gone", where=str(folder), why=why, fix=fix)
     if logged:

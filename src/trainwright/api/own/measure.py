@@ -30,6 +30,7 @@ from trainwright.files.text import read_json
 from trainwright.runs.directory import RunDirectory
 from trainwright.runs.media.files import write_npz
 from trainwright.runs.signing import sign
+from trainwright.runs.ways_on import to_its_end
 
 log = logging.getLogger("trainwright.fit")
 
@@ -139,8 +140,8 @@ def export_model(found: RunDirectory, place: Path, own: bool) -> list[Path]:
     """
     # The last file of a model that is written: one whose writer was killed has weights and cannot be used.
     if not any((found.model / last).is_file() for last in (POSITION, "model.json")):
-        fix = f"continue it: trainwright resume {found.path}"
-        raise RunError("this run has no model yet", where=str(found.path), why="training did not reach its end", fix=fix)
+        why = "training did not reach its end"
+        raise RunError("this run has no model yet", where=str(found.path), why=why, fix=to_its_end(found.path))
     ensure_output_folder(place, found.path)
     with write_output_folder(place) as folder:
         _copy_model(found, folder)

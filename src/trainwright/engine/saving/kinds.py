@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from trainwright.checkpoint.options import CheckpointConfig
 from trainwright.config.errors import ConfigError, RunError, TrainwrightError
 from trainwright.engine.recovery_options import RecoveryOptions
+from trainwright.runs.ways_on import from_its_weights
 
 if TYPE_CHECKING:
     from trainwright.engine.session import Session
@@ -41,7 +42,9 @@ def stopped(session: Session, name: str, saved: bool) -> TrainwrightError:
     why = f"trainer.checkpoint is '{kind}'"
     if kind == "weights" and saved:
         what = f"{name}: stopped at step {step}; its weights are saved, and it cannot be continued"
-        return TrainwrightError(what, where=str(place), why=why, fix=f"begin another run from them: weights={parts.folder}")
+        begin = from_its_weights(parts.folder)
+        fix = f"begin another run from them: {begin}" if begin else "begin it again; with trainer.checkpoint: full it could be continued"
+        return TrainwrightError(what, where=str(place), why=why, fix=fix)
     fix = "begin it again; with trainer.checkpoint: full it would have been saved"
     return TrainwrightError(f"{name}: stopped at step {step}; nothing is saved, and it cannot be continued", why=why, fix=fix)
 
@@ -53,7 +56,8 @@ def refuse_going_on(session: Session, steps: int) -> None:
     if kind == "full" or steps <= 0:
         return
     found = any(each.kind == "weights" for each in parts.saver.store.found())
-    begin = f"begin another run in another place from its weights: weights={parts.folder}" if found else "begin it again in another place"
+    begin = from_its_weights(parts.folder) if found else ""
+    begin = f"begin another run in another place from its weights: {begin}" if begin else "begin it again in another place"
     why = f"it {KEEPS[kind]} (trainer.checkpoint: {kind}), and has made {steps} steps"
     fix = f"{begin}; one with trainer.checkpoint: full could be continued"
     raise RunError("this run cannot be continued", where=str(parts.folder), why=why, fix=fix)

@@ -1,0 +1,32 @@
+"""What can be done with a run that did not reach its end, for the messages that name a fix."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import yaml
+
+
+def from_its_weights(folder: Path) -> str:
+    """How another run begins from the weights of the run in `folder`; empty for one of a table, whose settings take none."""
+    if (folder / "data.json").is_file():
+        return ""
+    return f"`weights: {folder}` beside `model:`, or below `system:`; from Python tw.load_weights(model, {str(folder)!r})"
+
+
+def to_its_end(folder: Path) -> str:
+    """How the run in `folder` comes to its end: continued, or begun again where it keeps nothing that can be."""
+    kind = _kept(folder / "config.yaml")
+    if kind in ("weights", "none"):
+        return f"begin it again in another place: it cannot be continued (trainer.checkpoint: {kind})"
+    return f"continue it: trainwright resume {shlex.quote(str(folder))}"
+
+
+def _kept(config: Path) -> str:
+    """The kind of checkpoints that a saved configuration asks for; empty where it says nothing or cannot be read."""
+    try:
+        found = yaml.safe_load(config.read_text("utf-8"))["trainer"]["checkpoint"]["type"]
+    except (OSError, ValueError, LookupError, TypeError, yaml.YAMLError):
+        return ""
+    return str(found)
