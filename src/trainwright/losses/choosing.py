@@ -133,12 +133,11 @@ def loss_options(given: Any, where: str = "loss") -> Any:
 def _explain(error: ValidationError | PydanticCustomError, given: Any, where: str) -> RequestError:
     if isinstance(error, PydanticCustomError):
         return ConfigError(error.message(), where=where, fix=str((error.context or {}).get("fix", "")))
-    allowed = list(_fields(given))
     found: list[RequestError] = []
     for each in error.errors(include_url=False):
         key, context = ".".join(str(part) for part in each["loc"]), each.get("ctx", {})
         if each["type"] == "extra_forbidden":
-            found.append(ConfigError(f"the loss has no option '{key}'", where=where, fix=did_you_mean(key, allowed)))
+            found.append(_no_option(key, given, where))
         elif each["type"] == "missing":
             found.append(ConfigError(f"the loss needs '{key}'", where=where, fix=f"give {key}"))
         elif each["type"] == "refused":
@@ -146,6 +145,25 @@ def _explain(error: ValidationError | PydanticCustomError, given: Any, where: st
         else:
             found.append(ConfigError(f"{key} of the loss is {each['input']!r}", where=where, why=each["msg"]))
     return found[0] if len(found) == 1 else ManyErrors(found)
+
+
+def _no_option(key: str, given: Any, where: str = "") -> ConfigError:
+    """For a key that none of the losses written has: the options of the one it stands in."""
+    name = key.rpartition(".")[2]
+    terms = given if isinstance(given, list | tuple) else [given]
+    term = next((each for each in terms if isinstance(each, Mapping) and name in each), given)
+    return ConfigError(f"the loss has no option '{name}'", where=where, fix=did_you_mean(name, _fields(term)))
+
+
+def _choose_in_words(given: Any) -> Any:
+    """`choose_loss`; raises ConfigError for an option that the loss has not, since what it has follows from its name."""
+    try:
+        return choose_loss(given)
+    except ValidationError as error:
+        unknown = [str(each["loc"][-1]) for each in error.errors(include_url=False) if each["type"] == "extra_forbidden"]
+        if not unknown:
+            raise
+        raise _no_option(unknown[0], given) from None
 
 
 def _fields(given: Any) -> list[str]:
@@ -158,7 +176,7 @@ def _fields(given: Any) -> list[str]:
 
 LossChoice = Annotated[
     Any,
-    BeforeValidator(refusal(choose_loss)),
+    BeforeValidator(refusal(_choose_in_words)),
     WithJsonSchema(
         {"anyOf": [{"type": "string"}, {"type": "object"}, {"type": "array", "items": {"anyOf": [{"type": "string"}, {"type": "object"}]}}]}
     ),

@@ -7,11 +7,13 @@ loaded on first use.
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from trainwright.config.errors import ConfigError, did_you_mean
+from trainwright.config.foreign import is_path
 from trainwright.config.model import PartConfig
 from trainwright.metrics.table import (
     BINARY,
@@ -57,6 +59,8 @@ __all__ = [
     "label",
     "mode",
     "options",
+    "refused_options",
+    "written_metric",
 ]
 
 _LAZY = {
@@ -134,6 +138,31 @@ def from_label(key: str) -> PartConfig:
                 except ValidationError:
                     continue
     return options(key)
+
+
+def written_metric(given: Any) -> Any:
+    """The key of a metric as a configuration has it: a key, a path, or a type with options. Raises ConfigError for none of the table."""
+    if isinstance(given, str):
+        if not is_path(given):
+            from_label(given)
+        return given
+    if not isinstance(given, Mapping) or not isinstance(given.get("type"), str) or is_path(given["type"]):
+        return given
+    try:
+        return label(options(given["type"], **{str(name): value for name, value in given.items() if name != "type"}))
+    except ValidationError as error:
+        raise refused_options(given["type"], error) from error
+
+
+def refused_options(name: str, error: ValidationError, where: str = "") -> ConfigError:
+    """The first of the options that a metric does not take, in words."""
+    first = error.errors(include_url=False)[0]
+    option = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        allowed = [each for each in PARTS[name].config.model_fields if each != "type"]
+        fix = did_you_mean(option, allowed) if allowed else "leave it out"
+        return ConfigError(f"metric '{name}' has no option '{option}'", where=where, fix=fix)
+    return ConfigError(f"{option} of metric '{name}' is {first['input']!r}", where=where, why=first["msg"])
 
 
 def mode(monitor: str) -> str:

@@ -15,7 +15,7 @@ from trainwright.config.errors import ConfigError, DataError, did_you_mean, near
 from trainwright.config.foreign import found_at, is_path
 from trainwright.config.model import PartConfig
 from trainwright.config.registry import check_target
-from trainwright.metrics import PARTS, from_label, label, options
+from trainwright.metrics import PARTS, from_label, label, options, refused_options
 from trainwright.metrics.base import Metric
 from trainwright.metrics.batch_outcome import BatchOutcome
 from trainwright.metrics.group import MetricGroup
@@ -103,16 +103,7 @@ class Wishes:
         try:
             return options(known, **{str(name): value for name, value in each.items() if name != "type"})
         except ValidationError as error:
-            raise self._refused_options(known, error) from error
-
-    def _refused_options(self, name: str, error: ValidationError) -> ConfigError:
-        first = error.errors(include_url=False)[0]
-        option = ".".join(str(part) for part in first["loc"])
-        allowed = [each for each in PARTS[name].config.model_fields if each != "type"]
-        if first["type"] == "extra_forbidden":
-            fix = did_you_mean(option, allowed) if allowed else "leave it out"
-            return ConfigError(f"metric '{name}' has no option '{option}'", where=self.where, fix=fix)
-        return ConfigError(f"{option} of metric '{name}' is {first['input']!r}", where=self.where, why=first["msg"])
+            raise refused_options(known, error, self.where) from error
 
     def __bool__(self) -> bool:
         return bool(self.named or self.functions or self.others)

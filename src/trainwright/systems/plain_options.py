@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import BeforeValidator
+
 from trainwright.config.choice import choice
-from trainwright.config.model import PartConfig
+from trainwright.config.model import PartConfig, refusal
 from trainwright.losses.choosing import LossChoice
+from trainwright.metrics import written_metric
 from trainwright.nn.extension_options import ExtensionOptions
 from trainwright.nn.init_options import InitRule
 from trainwright.nn.module_hook_options import ModuleHookOptions
@@ -19,7 +24,7 @@ class PlainOptions(PartConfig):
     """The model: `{type: graph, …}`, `./net.py:Net` or a dotted path, with its options."""
     loss: LossChoice = "cross_entropy"
     """A loss by name with its options, a function at a path, or a list of them with weights."""
-    metrics: list[str] | None = None
+    metrics: list[Annotated[str, BeforeValidator(refusal(written_metric))]] | None = None
     """Metrics by name, or functions of (outputs, targets) at a path; those usual for the loss when none are named."""
     target: str | int | None = None
     """The target's key in the batch, or its place; otherwise target, label, labels or y, or the last of a tuple."""
