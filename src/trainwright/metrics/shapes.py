@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from trainwright.metrics.batch_outcome import BatchOutcome
@@ -21,8 +22,9 @@ def measured(
     """Outputs of what a loss predicts (`category`, `binary`, `number`), with the truth beside them, as items.
 
     Category: logits (probabilities where `activated`) (b, c, *d) or (b, *d, c) with class numbers (b, *d), or with the probability of each
-    class; class `ignored` counts for nothing. Binary: logits and labels of one shape; several columns, or channels before pixels, are
-    labels of a set. Number: any shape; with more than two dimensions every element is a number. `mask` (b, *d) says which items count.
+    class; class `ignored` counts for nothing. Binary: logits and labels of one shape, of which a probability from 0.5 on is one; several
+    columns, or channels before pixels, are labels of a set. Number: any shape; with more than two dimensions every element is a number.
+    `mask` (b, *d) says which items count.
     Raises ValueError with both shapes where they do not fit.
     """
     if predicts == CATEGORY:
@@ -70,12 +72,15 @@ def _labels(output: Tensor, target: Tensor, mask: Tensor | None, activated: bool
     several = (output.dim() == 2 or output.dim() > 3) and output.shape[1] > 1
     if not several:
         keep = _flat(mask, target.shape)
+        if target.is_floating_point():  # a probability is the label it is nearer to; what is no label at all stays and is refused
+            target = torch.where((target > 0) & (target < 1), (target >= 0.5).to(target.dtype), target)
         return BatchOutcome(BINARY, target.reshape(-1), output.reshape(-1), activation=activation, keep=keep)  # type: ignore[arg-type]
     if output.dim() > 2:
         mask = _flat(mask, output.shape[:1] + output.shape[2:])
         output, target = (each.movedim(1, -1).reshape(-1, each.shape[1]) for each in (output, target))
     if mask is not None:
         output, target = output[mask.bool()], target[mask.bool()]
+    target = target >= 0.5 if target.is_floating_point() else target > 0
     return BatchOutcome(SET, target, output, activation=activation)  # type: ignore[arg-type]
 
 

@@ -263,8 +263,8 @@ class PlainSystem(System):
 
     @property
     def own_metrics(self) -> bool:  # type: ignore[override]
-        """Whether some are a person's functions or objects."""
-        return bool(self.wishes.functions or self.wishes.others)
+        """Whether there are any beside the loss: some targets are refused only when numbers are computed."""
+        return bool(self.wishes)
 
     def metric_names(self) -> list[str] | None:
         """The keys that `metrics` may return; None where an object or a function of whole outputs is asked what it gives."""
