@@ -34,7 +34,7 @@ from trainwright.optim.learning_rates import LearningRates
 from trainwright.optim.options import chain
 from trainwright.optim.parameter_groups import ParameterGroup, parameter_groups
 from trainwright.optim.schedules.base import Extent, Schedule
-from trainwright.optim.schedules.build import build_schedule, listens, metric_of
+from trainwright.optim.schedules.build import build_schedule, listens, metric_of, takes_direction
 from trainwright.optim.several import Optimizers
 
 log = logging.getLogger("trainwright.engine")
@@ -95,7 +95,12 @@ class Assembly:
         bare = metric.partition("/")[2] if metric.startswith(("train/", "validation/")) else metric
         names = self.system.metric_names()
         name = bare if names is None else resolve(bare, names, where="trainer.schedule.metric")
-        return bool(self.system.higher_is_better(name))
+        if name == self.monitor.name:
+            return self.monitor.higher
+        higher = self.system.higher_is_better(name)
+        if higher is None and takes_direction(options) and self.system.say_once("direction of a schedule"):
+            log.warning("nothing is known of '%s': the schedule takes a smaller one as better; set its mode to max or min", name)
+        return bool(higher)
 
     def rates(self, optimizer: Optimizer) -> LearningRates:
         """What sets the learning rates before every update."""

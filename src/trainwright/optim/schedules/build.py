@@ -54,6 +54,11 @@ def metric_of(options: PartConfig, where: str = "trainer.schedule") -> str | Non
     return named[0] if named else None
 
 
+def takes_direction(options: PartConfig) -> bool:
+    """Whether a part of the schedule does not say itself which way its metric is better."""
+    return any(each.mode == "auto" for each in _plateaus(options))
+
+
 def _plateaus(options: PartConfig) -> Iterator[PlateauOptions]:
     if isinstance(options, PlateauOptions):
         yield options
