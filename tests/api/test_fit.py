@@ -258,3 +258,15 @@ def test_a_class_of_torchs_and_no_data_are_refused_with_what_to_write(tmp_path: 
     with pytest.raises(DataError, match="no training data"):
         tw.fit(torch.nn.Linear(3, 2), None, run_dir=tmp_path / "run")  # type: ignore[arg-type]
     assert not (tmp_path / "run").exists()
+
+
+class StepOfItsOwn(nn.Linear):
+    def training_step(self, batch: Any, context: Any) -> Tensor:
+        raise AssertionError
+
+
+def test_a_step_of_a_plain_module_is_not_left_out_in_silence(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"StepOfItsOwn\.training_step would not be called") as error:
+        fit(StepOfItsOwn(4, 3), (X, CLASSES), tmp_path / "refused")
+    assert "derive StepOfItsOwn from trainwright.System" in error.value.fix
+    fit(StepOfItsOwn(4, 3), (X, CLASSES), tmp_path / "asked", loss="cross_entropy", max_epochs=1)

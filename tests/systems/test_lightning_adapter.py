@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+import trainwright as tw
 from trainwright.config.errors import ConfigError, Interrupted, TrainwrightError
 from trainwright.data.forms import rows_from
 from trainwright.data.order import epoch_order
@@ -667,6 +668,19 @@ def test_the_trainer_says_where_the_run_is(tmp_path: Path) -> None:
     assert seen["validated"] == [(True, 0), (False, 0), (False, 1)] and seen["ended"] == [0, 1]
     assert "there is no 'trainer.tuner' here" in seen["tuner"] and "available: " in seen["tuner"] and "current_epoch" in seen["tuner"]
     assert result.stopped_because == "trainer.should_stop" and result.history[6]["by_logger"] == 3.0
+
+
+def test_the_trainer_has_the_loaders_that_were_given_and_the_last_training_batch_after_a_validation(tmp_path: Path) -> None:
+    seen: list[Any] = []
+    sets = [torch.utils.data.TensorDataset(*rows(24, seed).blocks.values()) for seed in (0, 1)]
+    train, validation = (torch.utils.data.DataLoader(each, batch_size=size) for each, size in zip(sets, (4, 8), strict=True))
+
+    class Asks(classifier()):
+        def on_train_epoch_end(self) -> None:
+            seen.append((self.trainer.is_last_batch, self.trainer.train_dataloader, self.trainer.val_dataloaders))
+
+    tw.fit(made(Asks), train, validation=validation, monitor="val_loss", mode="min", max_epochs=2, run_dir=tmp_path, console=False)
+    assert seen == [(True, train, validation)] * 2
 
 
 def test_the_length_of_the_run_is_not_known_in_setup() -> None:

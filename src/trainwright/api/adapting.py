@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.utils.data import DataLoader
 
 from trainwright.api.trial import call_own_code
 from trainwright.config.errors import ConfigError, DataError
@@ -52,6 +53,8 @@ def system_for(model: Any, given: Mapping[str, Any], asked: Mapping[str, Any], *
         fix = "give (x, y) tensors, a Dataset, a DataLoader or anything else that gives rows"
         raise DataError("there are no training data", where="tw.fit(train_data)", fix=fix)
     given = apart(given)
+    if system is not None:
+        system.given_loaders |= {name: data for name, data in given.items() if isinstance(data, DataLoader)}
     labelled = not (isinstance(model, System) or system is not None)
     dtype = wanted_dtype(model)
     for data in given.values():
@@ -98,6 +101,11 @@ def _choose_system(model: nn.Module, splits: Mapping[str, Rows], asked: Mapping[
         _refuse_asked(model, asked)
         facts = Facts(len(splits["train"]), example)
         return call_own_code("the system cannot be built", lambda: built(model, facts, seed=seed), f"{type(model).__name__}.build")
+    if asked["loss"] is None and callable(getattr(model, "training_step", None)):
+        kind = type(model).__name__
+        why = f"{kind} is neither a trainwright.System nor a LightningModule, so only its forward would be trained"
+        fix = f"derive {kind} from trainwright.System, and write training_step(self, batch, context); or give loss= to train its forward"
+        raise ConfigError(f"{kind}.training_step would not be called", where="tw.fit(model)", why=why, fix=fix)
     if asked["loss"] is None and isinstance(example, Mapping) and returns_loss(model, example):
         _refuse_asked(model, asked)
         return ReturningLossSystem(model)

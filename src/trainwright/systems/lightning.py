@@ -180,6 +180,7 @@ class LightningSystem(LightningHooks):
         """The mean loss of these rows; None where a step by hand gave none. Raises NoStep where the module returned None otherwise."""
         now = self.now
         now.index, now.epoch = self._index(context), context.epoch
+        now.trained = now.index
         batch = self._as_given(batch)
         now.batch, now.rows = batch, rows_in(batch)
         if not self.automatic:

@@ -61,6 +61,8 @@ class Now:
     """Passes over the training rows that were over when it began."""
     index: int = 0
     """Its place in the epoch, or in the split that is measured."""
+    trained: int = -1
+    """The place in the epoch of the batch that was trained on last, which an evaluation leaves as it is."""
     batch: Batch = None
     """As the step saw it."""
     rows: int = 0
@@ -234,7 +236,7 @@ class LightningHooks(Wrapping):
     def on_train_batch_start(self, session: Session, batch: Batch, index: int) -> int | None:
         """The module's; -1 leaves out the rest of the epoch."""
         now = self.now
-        now.index, now.epoch, now.batch = index, session.epoch, batch
+        now.index, now.trained, now.epoch, now.batch = index, index, session.epoch, batch
         found: int | None = self.call("on_train_batch_start", batch, index)
         return found
 

@@ -217,8 +217,8 @@ class LightningTrainer(InWorld):
 
     @property
     def is_last_batch(self) -> bool:
-        """Whether the batch of now is the last of its epoch."""
-        return self._system.now.index == self.plan.steps_per_epoch - 1
+        """Whether the training batch of now is the last of its epoch; an evaluation after it changes nothing."""
+        return self._system.now.trained == self.plan.steps_per_epoch - 1
 
     @property
     def gradient_clip_val(self) -> float | None:
@@ -260,17 +260,17 @@ class LightningTrainer(InWorld):
 
     @property
     def train_dataloader(self) -> Any:
-        """The loader that the module or data module gave, where it gave one."""
+        """The loader that was given, by hand or by the module or data module; None for other data."""
         return self._system.given_loaders.get("train")
 
     @property
     def val_dataloaders(self) -> Any:
-        """The loader that the module or data module gave, where it gave one."""
+        """The loader that was given, by hand or by the module or data module; None for other data."""
         return self._system.given_loaders.get("validation")
 
     @property
     def test_dataloaders(self) -> Any:
-        """The loader that the module or data module gave, where it gave one."""
+        """The loader that was given, by hand or by the module or data module; None for other data."""
         return self._system.given_loaders.get("test")
 
     @property
