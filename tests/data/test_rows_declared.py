@@ -265,3 +265,18 @@ def test_rows_that_draw_from_a_default_generator_say_that_they_cannot_be_continu
     assert "Drawing.take draws from the default generator of torch," in why and "begin_epoch(seed, epoch)" in why
     assert torch.equal(before, torch.get_rng_state())
     assert rows_from(DrawingFromItsOwn(), "train", torch.float32).resumable
+
+
+class Always(Drawing):
+    def take(self, indices: Tensor) -> dict[str, Tensor]:
+        return {"input": torch.ones(7, 2), "target": torch.ones(7)}
+
+
+class AlwaysBatches(Always):
+    batched = True
+
+
+def test_another_number_of_rows_than_was_asked_for_is_refused() -> None:
+    with pytest.raises(DataError, match=r"Always\.take gives 7 rows where 2 are asked for"):
+        rows_from(Always(), "train", torch.float32)
+    assert rows_from(AlwaysBatches(), "train", torch.float32).batched

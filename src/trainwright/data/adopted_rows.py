@@ -11,7 +11,7 @@ from torch import Tensor
 
 from trainwright.config.errors import FOREIGN, DataError
 from trainwright.data.draws import GENERATORS, draws_kept
-from trainwright.data.rows import FACTS, RENAMED, Rows, check_rows
+from trainwright.data.rows import FACTS, FEW, RENAMED, Rows, as_blocks, check_rows
 
 
 def is_like_rows(given: Any) -> bool:
@@ -37,6 +37,8 @@ def as_rows(given: Any, where: str) -> Rows:
 def tell_draws(rows: Rows) -> None:
     """Let rows of a class of one's own say that no run over them can be continued exactly, where their `take` is seen to draw by chance.
 
+    Raises DataError where it gives another number of rows than it was asked for.
+
     The default generators stand elsewhere in a worker and after a restart; what an epoch draws is to follow from `begin_epoch`.
     """
     if rows.why_not_resumable or rows.single_pass or type(rows).__module__.startswith("trainwright.") or not len(rows):
@@ -45,14 +47,26 @@ def tell_draws(rows: Rows) -> None:
         for each in GENERATORS.values():
             each.watch(0)
         try:
-            rows.example()
+            found = rows.example()
         except FOREIGN:
             return  # told where a step is tried
         drawn = [name for name, each in GENERATORS.items() if each.drew()]
+    _check_count(rows, found)
     if drawn:
         kind = type(rows).__name__
         why = f"{kind}.take draws from the default generator of {' and '.join(drawn)}, which differs in workers and after a restart"
         rows.why_not_resumable = f"{why}; seed one of its own in {kind}.begin_epoch(seed, epoch)"
+
+
+def _check_count(rows: Rows, found: Any) -> None:
+    """Raise DataError where the example, as every class has it, does not hold as many rows as it asks `take` for."""
+    first = next((each for each in as_blocks(found).values() if isinstance(each, Tensor) and each.dim()), None)
+    asked = min(FEW, len(rows))
+    if rows.batched or type(rows).example is not Rows.example or first is None or len(first) == asked:
+        return
+    what = f"{type(rows).__name__}.take gives {len(first)} rows where {asked} are asked for"
+    fix = "give the rows at `indices`, in that order, rows first; where each index is a whole batch, set `batched = True`"
+    raise DataError(what, where="tw.fit", why=f"a tensor of shape {tuple(first.shape)}", fix=fix)
 
 
 class AdoptedRows(Rows):
