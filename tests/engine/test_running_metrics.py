@@ -136,3 +136,25 @@ def test_the_loss_of_an_evaluation_row_is_over_the_rows_since_the_last_evaluatio
     assert loss[4] == pytest.approx(sum(by_step[step] for step in range(1, 5)) / 4, rel=1e-6)
     assert loss[6] == pytest.approx(sum(by_step[step] for step in range(1, 7)) / 6, rel=1e-6)
     assert loss[8] == pytest.approx((by_step[7] + by_step[8]) / 2, rel=1e-6)
+
+
+class InAttributes(tw.Metric):
+    """Counts in an attribute of its own, where nothing else can begin it anew."""
+
+    def __init__(self):
+        super().__init__()
+        self.rows = 0
+
+    def update(self, outputs, batch=None):
+        self.rows += len(outputs["target"])
+
+    def compute(self):
+        return {"rows": self.rows}
+
+
+def test_training_rows_are_counted_anew_after_every_evaluation_wherever_they_are_counted(tmp_path):
+    x = torch.randn(24, 3)
+    y = (x[:, 0] > 0).long()
+    options = {"loss": "cross_entropy", "metrics": [InAttributes()], "max_epochs": 3, "console": False}
+    result = tw.fit(torch.nn.Linear(3, 2), (x, y), (x, y), batch_size=8, run_dir=tmp_path / "run", **options)
+    assert [row["train/rows"] for row in result.history] == [24, 24, 24]

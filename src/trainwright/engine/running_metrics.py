@@ -115,8 +115,9 @@ class RunningMetrics:
     def reset(self) -> None:
         """Begin anew."""
         self._begin_anew()
+        if self._any:
+            self.metrics = self._new()  # not emptied: a person's metric may count in attributes of its own
         self._any = False
-        self.metrics.load({})
 
     def tensors(self) -> dict[str, Tensor]:
         """The state, for a checkpoint: some hundred kB at most."""
