@@ -60,7 +60,7 @@ class Answers(BaseHTTPRequestHandler):
         self.begin()
         self.wfile.write(BODY[:5000])
         self.wfile.flush()
-        time.sleep(1.5)
+        time.sleep(10.0)  # longer than any machine needs to press ctrl-c
 
     def answer_moved(self) -> None:
         self.send_response(302)

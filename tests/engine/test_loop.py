@@ -87,7 +87,7 @@ def test_the_best_weights_are_in_the_system_at_the_end(tmp_path: Path) -> None:
 
 def test_early_stopping_counts_evaluations_without_improvement(tmp_path: Path) -> None:
     trained: Any = system()
-    values = iter([1.0, 0.9, 0.95, math.nan, 0.9, 0.5, 0.4])
+    values = iter([7.0, 1.0, 0.9, 0.95, math.nan, 0.9, 0.5, 0.4])  # 7.0 is given to the look before the first step
     trained.metrics = lambda outputs: {"loss": next(values) if len(outputs["output"]) == 20 else 0.0, "accuracy": 0.0}
     _, result = fit(tmp_path, trained=trained, max_epochs=50, early_stopping={"patience": 3})
     assert (result.stopped_because, result.best_value, result.steps) == ("early_stopping", 0.9, 5 * 6)

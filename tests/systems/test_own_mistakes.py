@@ -137,7 +137,7 @@ def test_a_signature_of_another_library_is_told_what_it_should_be(tmp_path: Path
 
 MEASURES: dict[str, tuple[dict[str, Any], str]] = {
     "rows that are not the batch's": ({"evaluation_step": lambda self, batch, context: {"p": torch.zeros(5)}}, "output 'p' has 5 rows"),
-    "metrics that are none": ({"metrics": lambda self, outputs: 3}, "metrics returned a int"),
+    "metrics that are none": ({"metrics": lambda self, outputs: 3}, "metrics returned a number without a name"),
     "metrics without the loss": ({"metrics": lambda self, outputs: {"acc": 1.0}}, "no metric 'loss' to judge by"),
     "nothing": ({"evaluation_step": lambda self, batch, context: None}, "nothing was measured"),
 }
