@@ -116,7 +116,10 @@ class RunningMetrics:
         """Begin anew."""
         self._begin_anew()
         if self._any:
-            self.metrics = self._new()  # not emptied: a person's metric may count in attributes of its own
+            if self.metrics.emptied_by_load:
+                self.metrics.load({})
+            else:
+                self.metrics = self._new()  # a person's metric may count in attributes of its own
         self._any = False
 
     def tensors(self) -> dict[str, Tensor]:

@@ -65,11 +65,15 @@ class CrossEntropy(IndexCriterion):
         self.smoothing = options.smoothing if isinstance(options, LabelSmoothingCrossEntropyOptions) else options.label_smoothing
         self._plain = self.ignore_index is None and getattr(options, "class_weight", None) is None
 
+    def sum(self, output: Tensor, target: Tensor) -> tuple[Tensor, Count]:
+        """The sum over items, and how many."""
+        if self._plain and target.dim() == 1 and not target.is_floating_point():  # nearly every step there is: nothing is looked up
+            return functional.cross_entropy(output, target, None, None, NONE_IGNORED, None, "sum", self.smoothing), target.shape[0]
+        return super().sum(output, target)
+
     def compute(self, reduction: Reduction, output: Tensor, target: Tensor) -> Tensor:
         """The loss of every item, or their sum; an item left out costs 0."""
         smoothing = self.smoothing
-        if self._plain and target.dim() == 1 and not target.is_floating_point():
-            return functional.cross_entropy(output, target, ignore_index=NONE_IGNORED, reduction=reduction, label_smoothing=smoothing)
         weight = self.weight("class_weight", output)
         if target.is_floating_point():
             if output.shape != target.shape:

@@ -159,6 +159,7 @@ class NamedMetrics(TargetMetrics):
         super().__init__(wishes.named.values(), self._measured)
         self.asked = dict(wishes.named)
         self._wishes, self._pair, self._ignored, self._predicts = wishes, pair, ignored, predicts
+        self._checked = ("", 0)
 
     def _measured(self, outputs: Mapping[str, Tensor]) -> BatchOutcome | None:
         found = self._pair(outputs)
@@ -168,7 +169,8 @@ class NamedMetrics(TargetMetrics):
         predicts = "" if self._predicts is None else self._predicts(output, target)
         predicts = predicts or self._wishes.predicts or predicted_by(output, target, self.asked.values())
         rows = measured(predicts, output, target, ignored=self._ignored(target), mask=outputs.get("mask"))
-        if not self.state:
+        if (rows.kind, rows.width) != self._checked:
+            self._checked = (rows.kind, rows.width)
             for each in self.asked.values():
                 if rows.kind in PARTS[each.type].kinds:
                     check_target("metric", each, rows.kind, width=rows.width)

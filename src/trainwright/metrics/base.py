@@ -37,6 +37,8 @@ class Metric:
     """What is kept of the rows, for a reader."""
     holds_rows = False
     """Whether rows themselves are kept, so that a limit on their bytes means something."""
+    emptied_by_load = False
+    """Whether `tensors` is all that it counts in, so that `load({})` makes it like a new one. One that says nothing is made anew."""
 
     def __init__(self, options: Any = None) -> None:
         self.options = options

@@ -27,6 +27,11 @@ class MetricGroup(Metric):
         """What its metrics keep of the rows, the words of all of them."""
         return "; ".join(dict.fromkeys(each.holds for _, each in self.members))
 
+    @property
+    def emptied_by_load(self) -> bool:  # type: ignore[override]
+        """Whether all its metrics are."""
+        return all(each.emptied_by_load for _, each in self.members)
+
     def update(self, outputs: Mapping[str, Tensor], batch: Any = None) -> None:
         """Show the rows to every metric."""
         for _, each in self.members:

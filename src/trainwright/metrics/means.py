@@ -13,6 +13,8 @@ from trainwright.metrics.base import Metric
 class MeansOfNumbers(Metric):
     """Means of outputs of one floating-point number per row, and of `loss` whatever it is."""
 
+    emptied_by_load = True
+
     def update(self, outputs: Mapping[str, Tensor], batch: Any = None) -> None:
         """Take in the numbers of the rows."""
         for name, value in outputs.items():

@@ -32,6 +32,8 @@ class TargetMetrics(Metric):
     `check`: scores that are not finite make every metric NaN, and true classes that are none are refused.
     """
 
+    emptied_by_load = True
+
     def __init__(self, metrics: Iterable[PartConfig], read: Read, classes: list[str] | None = None, kind: str = "") -> None:
         super().__init__()
         self.asked = {label(each): each for each in metrics}

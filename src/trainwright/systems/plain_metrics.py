@@ -37,6 +37,8 @@ def pair_of(outputs: Mapping[str, Tensor]) -> tuple[Tensor, Tensor] | None:
 class LossMetric(Metric):
     """`loss`: the sum over all items by their number, as the loss itself counts them; the engine has its own of training rows."""
 
+    emptied_by_load = True
+
     def __init__(self, criterion: Criterion) -> None:
         super().__init__()
         self.criterion, self._counts = criterion, True

@@ -140,6 +140,8 @@ class ReturningLossSystem(Wrapping):
 class LossPerItem(Metric):
     """`loss` over items, and the share of rows that are `right`."""
 
+    emptied_by_load = True
+
     def update(self, outputs: Mapping[str, Tensor], batch: Any = None) -> None:
         """Take in sums of the loss and of items, and whether rows are right."""
         self.add(total=outputs["total"].double().sum(), items=outputs["items"].double().sum())

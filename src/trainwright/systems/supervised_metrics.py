@@ -28,6 +28,8 @@ def outcome_of(name: str, kind: str, outputs: Mapping[str, Tensor]) -> BatchOutc
 class RowLosses(Metric):
     """`loss`: the weighted sum over targets of the mean over rows of the loss of each row."""
 
+    emptied_by_load = True
+
     def __init__(self, weights: Mapping[str, float]) -> None:
         super().__init__()
         self.weights = dict(weights)
