@@ -93,12 +93,13 @@ def test_early_stopping_counts_evaluations_without_improvement(tmp_path: Path) -
     assert (result.stopped_because, result.best_value, result.steps) == ("early_stopping", 0.9, 5 * 6)
 
 
-def test_a_metric_that_is_nan_is_never_best(tmp_path: Path) -> None:
+def test_a_metric_that_is_nan_is_never_best_which_is_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     trained: Any = system()
     trained.metrics = lambda outputs: {"loss": math.nan, "accuracy": math.nan}
     _, result = fit(tmp_path, trained=trained, max_epochs=2)
     assert result.best_step is None
     assert result.steps == 12
+    assert caplog.text.count("loss is not a number at step 6: such an evaluation is never the best") == 1
 
 
 def test_metrics_are_logged_where_the_cadences_say_and_the_end_is_always_evaluated(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from typing import NoReturn
 
 from trainwright.config.errors import Interrupted, TrainwrightError
@@ -175,6 +176,9 @@ def hear_evaluation(session: Session, metrics: dict[str, float], trained: dict[s
     """Let the best weights, the schedule and callbacks hear of an evaluation; any callback may end the run."""
     parts = session.parts
     value = parts.monitor.value(metrics)
+    if math.isnan(value) and parts.system.say_once("monitored metric is NaN"):
+        what = "%s is not a number at step %d: such an evaluation is never the best, and early stopping takes it for no improvement"
+        log.warning(what, parts.monitor.name, session.position.step)
     parts.saver.best_found(session.position.step, value)
     parts.rates.observe(value, trained | {f"validation/{name}": each for name, each in metrics.items()} | metrics)
     for hook in parts.hooks.on_validation_end:
