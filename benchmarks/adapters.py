@@ -21,6 +21,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from trainwright.adapters.lightning.system import LightningSystem
+from trainwright.adapters.returning_loss import ReturningLossSystem
 from trainwright.data.rows import TensorRows
 from trainwright.engine.config import TrainerConfig
 from trainwright.engine.interrupt import Interrupts
@@ -28,8 +30,6 @@ from trainwright.engine.session import Session
 from trainwright.engine.step import Backward
 from trainwright.engine.system import Loss
 from trainwright.engine.trainer import Trainer
-from trainwright.systems.lightning import LightningSystem
-from trainwright.systems.returning_loss import ReturningLossSystem
 
 BATCH = 32
 BAR = 10.0

@@ -18,7 +18,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from trainwright.nn.graph import graph
+from trainwright.tools.graph import graph
 
 LAYERS, CALLS = 20, 50
 
@@ -116,7 +116,7 @@ def main() -> None:
         best = min(a) / min(b)
         where = f"{rows} rows of {width}" + (" with gradients" if gradients else "")
         print(f"  {where:28} {min(b) * 1e6:6.1f} µs by hand; graph / by hand {ratio:.3f}, of the fastest {best:.3f}   (bar: at most 1.03)")
-    names = ("torch", "torch, pydantic.main", "trainwright.nn", "trainwright.nn.graph.model")
+    names = ("torch", "torch, pydantic.main", "trainwright.nn", "trainwright.tools.graph.model")
     times = {name: min(imported(name) for _ in range(arguments.imports)) for name in names}
     for name, each in times.items():
         bar = "   (bar: at most +0.1)" if name == "trainwright.nn" else ""

@@ -80,7 +80,7 @@ def lightning_system() -> Any:
     """A LightningModule with torch's AdamW of its own, which logs its loss in every step."""
     import lightning.pytorch as L
 
-    from trainwright.systems.lightning import LightningSystem
+    from trainwright.adapters.lightning.system import LightningSystem
 
     class Classifier(L.LightningModule):
         def __init__(self) -> None:

@@ -14,7 +14,7 @@ import yaml
 from torch import Tensor, nn
 
 import trainwright as tw
-from trainwright.nn.graph import graph
+from trainwright.tools.graph import graph
 
 CONFIG = Path(__file__).with_suffix(".yaml")
 

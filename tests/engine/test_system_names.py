@@ -12,14 +12,14 @@ from engine_runs import config, rows
 from torch import Tensor, nn
 from torch.nn import functional
 
+from trainwright.adapters.lightning.system import LightningSystem
+from trainwright.adapters.returning_loss import ReturningLossSystem
 from trainwright.config.errors import ConfigError
 from trainwright.engine import adapted
 from trainwright.engine.adapted import Adapted, as_system
 from trainwright.engine.system import Loss, System
 from trainwright.engine.trainer import Trainer
-from trainwright.systems.lightning import LightningSystem
 from trainwright.systems.plain import PlainSystem
-from trainwright.systems.returning_loss import ReturningLossSystem
 from trainwright.systems.supervised import SupervisedSystem
 
 ROOT = Path(__file__).parents[2]

@@ -13,7 +13,7 @@ import trainwright as tw
 from trainwright.config.errors import ConfigError
 from trainwright.files.tensors import save_tensors
 from trainwright.nn.first_values import refuse_unfilled
-from trainwright.nn.graph.model import Graph
+from trainwright.tools.graph.model import Graph
 
 NODES = "init: {how}\nnodes: [{{Linear: [8, 16]}}, ReLU, {{Linear: [16, 3]}}]"
 ROWS = torch.randn(32, 8), torch.randint(0, 3, (32,))

@@ -10,6 +10,8 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
+from trainwright.adapters.lightning.system import LightningSystem, given_by_place, is_datamodule, is_lightning
+from trainwright.adapters.returning_loss import ReturningLossSystem, returns_loss
 from trainwright.api.trial import call_own_code
 from trainwright.config.errors import ConfigError, DataError
 from trainwright.data.datasets.splits import in_splits, say_unused
@@ -19,9 +21,7 @@ from trainwright.engine.following import tell_beginning
 from trainwright.metrics.asked import Wishes
 from trainwright.systems.base import System, built
 from trainwright.systems.facts import Facts
-from trainwright.systems.lightning import LightningSystem, given_by_place, is_datamodule, is_lightning
 from trainwright.systems.plain import PlainSystem
-from trainwright.systems.returning_loss import ReturningLossSystem, returns_loss
 
 OWN_LOSS = ("loss", "target")
 

@@ -13,22 +13,22 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from trainwright.adapters.lightning.methods import overridden
+from trainwright.adapters.lightning.system import LightningSystem
 from trainwright.api.adapting import check_model, plain_module
 from trainwright.config.errors import RequestError
 from trainwright.engine.system import StepContext, to_device
 from trainwright.files.inspection.record import Inspection
-from trainwright.nn.graph.dry import examples
-from trainwright.nn.graph.model import Graph
-from trainwright.nn.inspection.look import look_at
-from trainwright.nn.inspection.places import lazy_names
-from trainwright.nn.inspection.shapes import named_tensors
 from trainwright.runs.directory import RunDirectory
 from trainwright.runs.report.network.folding import fold
 from trainwright.systems.base import System, seeded
-from trainwright.systems.lightning import LightningSystem
-from trainwright.systems.lightning_methods import overridden
 from trainwright.systems.plain import PlainSystem
 from trainwright.systems.updating import Tree
+from trainwright.tools.graph.dry import examples
+from trainwright.tools.graph.model import Graph
+from trainwright.tools.inspection.look import look_at
+from trainwright.tools.inspection.places import lazy_names
+from trainwright.tools.inspection.shapes import named_tensors
 
 log = logging.getLogger("trainwright.fit")
 FILE = "model.json"

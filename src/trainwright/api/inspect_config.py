@@ -17,8 +17,8 @@ from trainwright.config.errors import FOREIGN, ConfigError, RequestError
 from trainwright.config.located import validate
 from trainwright.config.trust import as_received, reading, received_folder
 from trainwright.files.inspection.record import Inspection
-from trainwright.nn.graph.model import Graph
 from trainwright.runs.directory import RunDirectory
+from trainwright.tools.graph.model import Graph
 
 log = logging.getLogger("trainwright.fit")
 

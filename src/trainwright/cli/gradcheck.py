@@ -14,7 +14,7 @@ from trainwright.config.errors import RequestError, did_you_mean
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from trainwright.nn.gradcheck import Verdict
+    from trainwright.tools.gradcheck import Verdict
 
 INPUT = re.compile(r"(?P<shape>\(\)|[0-9]+(?:x[0-9]+)*)(?::(?P<dtype>[a-z0-9]+))?")
 DTYPES = ("float64", "float32", "complex128", "complex64")
@@ -40,7 +40,7 @@ def run(words: Sequence[str]) -> int:
     made_from = found_at(arguments.words[0])[0]
     import torch
 
-    from trainwright.nn.gradcheck import callable_of, check_gradients
+    from trainwright.tools.gradcheck import callable_of, check_gradients
 
     torch.manual_seed(arguments.seed)
     function, parameters = callable_of(made_from, given, getattr(torch, arguments.dtype))

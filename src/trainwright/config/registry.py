@@ -29,7 +29,7 @@ KINDS: dict[str, str] = {
     "callback": "trainwright.engine.callbacks",
     "baseline": "trainwright.baselines",
     "system": "trainwright.systems",
-    "model": "trainwright.nn.graph",
+    "model": "trainwright.tools.graph",
     "dataset": "trainwright.data.datasets",
     "part": "trainwright.config.own_parts",
 }

@@ -186,7 +186,7 @@ def _full_names(tables: dict[str, str]) -> frozenset[str]:
 
 
 LAYERS = frozenset(COMPUTING["torch.nn"].split())
-"""The classes of torch.nn that can be nodes: `sorted(trainwright.nn.graph.naming.layer_names())`."""
+"""The classes of torch.nn that can be nodes: `sorted(trainwright.tools.graph.naming.layer_names())`."""
 NODES = _full_names(COMPUTING)
 """What a node of a graph may name by its whole path."""
 LISTED = NODES | _full_names(OF_TRAINING)

@@ -62,7 +62,7 @@ def is_lazy(model: nn.Module) -> bool:
 @contextmanager
 def hooks_on(model: nn.Module, options: PlainOptions, session: Session) -> Iterator[None]:
     """The module hooks of the options, for as long as a run trains."""
-    from trainwright.nn.module_hooks import module_hooks
+    from trainwright.tools.module_hooks import module_hooks
 
     folder = session.folder / "media" / "hooks"
     with module_hooks(model, options.hooks, session.log, folder, step=lambda: session.step, where="system.hooks"):

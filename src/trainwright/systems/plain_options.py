@@ -12,8 +12,8 @@ from trainwright.losses.choosing import LossChoice
 from trainwright.metrics import written_metric
 from trainwright.nn.extension_options import ExtensionOptions
 from trainwright.nn.init_options import InitRule
-from trainwright.nn.module_hook_options import ModuleHookOptions
 from trainwright.nn.parametrization_options import ParametrizationOptions
+from trainwright.tools.module_hook_options import ModuleHookOptions
 
 
 class PlainOptions(PartConfig):

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from trainwright.adapters.lightning.system import LightningSystem, given_by_place, is_lightning, loaders_of
 from trainwright.api.adapting import adapt_module, wanted_dtype
 from trainwright.api.own.config import OwnConfig
 from trainwright.api.trial import call_own_code, trial
@@ -25,7 +26,6 @@ from trainwright.engine.following import tell_beginning
 from trainwright.engine.trainer import Trainer
 from trainwright.systems.base import built, seeded
 from trainwright.systems.facts import Facts
-from trainwright.systems.lightning import LightningSystem, given_by_place, is_lightning, loaders_of
 from trainwright.systems.plain import PlainSystem
 
 log = logging.getLogger("trainwright.fit")

@@ -1,0 +1,1 @@
+"""Modules of other libraries as systems. None of those libraries is imported here."""

@@ -1,0 +1,1 @@
+"""A LightningModule, and its LightningDataModule, trained as they are."""

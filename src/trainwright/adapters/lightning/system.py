@@ -1,0 +1,391 @@
+"""A LightningModule, unchanged, as the engine takes it; Lightning is not imported here."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from trainwright.adapters.lightning.data import by_place, given_by_place, loaders_of, transfer_of
+from trainwright.adapters.lightning.hooks import LightningHooks
+from trainwright.adapters.lightning.log import Asked, Logged, LoggedPass, is_metric, number, reduction_of
+from trainwright.adapters.lightning.methods import PLAYED, check_module, fitted, is_datamodule, is_lightning, overridden
+from trainwright.adapters.lightning.optimizers import Made, Stepper, made_of, step_schedulers
+from trainwright.adapters.lightning.trainer import LightningTrainer
+from trainwright.config.errors import ConfigError, TrainwrightError
+from trainwright.engine.directions import higher_is_better
+from trainwright.engine.plan import Plan
+from trainwright.engine.system import Batch, Loss, NoStep, StepContext, rows_in
+from trainwright.losses.activations import look_once
+
+if TYPE_CHECKING:
+    from trainwright.engine.session import Session
+
+__all__ = ["LightningSystem", "given_by_place", "is_datamodule", "is_lightning", "loaders_of"]
+
+log = logging.getLogger("trainwright.systems")
+
+LOSSES = ("loss", "val_loss", "valid_loss", "validation_loss", "test_loss", "eval_loss")
+"""Names, with `/` read as `_`, under which modules log the loss of a split: the first there is what `monitor: auto` means."""
+SPLITS = ("val", "valid", "validation", "test", "eval")
+
+
+class LightningSystem(LightningHooks):
+    """Trains a LightningModule: its steps, optimizers, hooks and logged values; names of weights are the module's own.
+
+    Where the module overrides what Lightning's loop does within a step (`optimizer_step`, `backward` and the like) the step is made here in
+    Lightning's own order. Raises ConfigError, or ManyErrors, for what cannot be honoured.
+    """
+
+    monitor = "loss"
+    tried_before = False
+
+    def __init__(self, module: nn.Module, datamodule: Any = None) -> None:
+        super().__init__()
+        before = vars(module).get("_trainer")
+        if isinstance(before, LightningTrainer):
+            before._system.detach()
+        check_module(module)
+        self.model, self.datamodule = module, datamodule
+        self.trainer = LightningTrainer(self)
+        self.plays = bool(module.automatic_optimization) and any(overridden(module, name) for name in PLAYED)
+        self.made, self.given_loaders = Made(), dict[str, Any]()
+        self._steppers: list[Any] = []
+        self._transfer = transfer_of(module, datamodule)
+        self.positional = False
+        """Whether rows were given by place, (x, y), and are named by the engine only; see `given_by_place`."""
+        self._logged: Logged | None = None
+        self._pending: list[tuple[str, Any, float, str]] = []
+        self._listen()
+        self.prepare("fit")
+
+    @property
+    def automatic_optimization(self) -> bool:  # type: ignore[override]
+        """Whether the engine goes backwards and steps; else the module, or Lightning's order of a step, does."""
+        return bool(self.model.automatic_optimization) and not self.plays
+
+    # the module's own names: of weights, of modules
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+        """As the module does it, and as strictly as it asks for."""
+        return self.model.load_state_dict(state_dict, strict=strict and self.model.strict_loading, assign=assign)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next((each.device for each in self.model.parameters()), torch.device("cpu"))
+
+    # what is made
+
+    def prepare(self, stage: str) -> None:
+        """Attach the module, and call what Lightning calls before a stage: `prepare_data`, `setup`, `configure_model`; once each."""
+        self._attach()
+        if stage in self.prepared:
+            return
+        sources = [each for each in (self.datamodule, self.model) if each is not None]
+        if not self.prepared:
+            for each in sources:
+                each.prepare_data()
+        self.prepared.append(stage)
+        if self.datamodule is not None:
+            self.datamodule.setup(stage)
+        self.model.setup(stage)
+        self.model.configure_model()
+        self._listen()
+        self._attach()  # modules that setup made
+
+    def _attach(self) -> None:
+        """Let the module, and modules of Lightning's within it, find the trainer and `self.log` here."""
+        for each in self.model.modules():
+            if is_lightning(each):
+                each._trainer = self.trainer
+                each.__dict__["log"] = self._log
+        if self.datamodule is not None:
+            self.datamodule.trainer = self.trainer
+
+    def detach(self) -> None:
+        """Leave the module as it was given, but for its weights."""
+        for each in self.model.modules():
+            if is_lightning(each):
+                each._trainer = None
+                each.__dict__.pop("log", None)
+        if self.datamodule is not None:
+            self.datamodule.trainer = None
+
+    def _listen(self) -> None:
+        """Find the steps and hooks that the module has."""
+        self.find_hooks(self.model)
+        self._step = look_once(fitted(self.model.training_step, 2), f"{type(self.model).__name__}.training_step")
+        self._evaluate = {split: self._step_of(split) for split in ("validation", "test")}
+        self._predict = fitted(self.model.predict_step, 2)
+
+    def _step_of(self, split: str) -> Callable[..., Any] | None:
+        names = (f"{split}_step", "validation_step")
+        name = next((each for each in names if overridden(self.model, each)), None)
+        return None if name is None else fitted(getattr(self.model, name), 2)
+
+    def loaders(self) -> dict[str, Any]:
+        """Split → the loader of the data module, or of the module itself, each made after the `setup` of its stage."""
+        self.given_loaders = loaders_of(self.model if self.datamodule is None else self.datamodule, prepare=self.prepare)
+        return self.given_loaders
+
+    def check_splits(self, splits: Iterable[str]) -> None:
+        """Raises ConfigError for a split that the module has no step for."""
+        wrong = next((split for split in splits if split in self._evaluate and self._evaluate[split] is None), None)
+        if wrong is not None:
+            name = type(self.model).__name__
+            fix = f"write validation_step, or give no {wrong} data"
+            raise ConfigError(f"{name} has no {wrong}_step", where=name, why=f"there are {wrong} data", fix=fix)
+
+    def check(self, batch: Batch) -> list[str]:
+        """Nothing is tried before the run: a step of Lightning's may count, log, and ask for the run. The sanity check tries validation."""
+        return []
+
+    def plan_known(self, plan: Plan) -> None:
+        """Let the module read the lengths of the run before it begins, as `configure_optimizers` often does."""
+        self.trainer._plan = plan
+
+    def configure_optimizers(self) -> Any:
+        """The module's optimizers and schedulers, in the engine's form; None, for the run's own optimizer, where it makes none.
+
+        Raises ConfigError for what Lightning refuses too.
+        """
+        self._attach()
+        if not overridden(self.model, "configure_optimizers"):
+            return None
+        self.made = made_of(self.model.configure_optimizers(), bool(self.model.automatic_optimization))
+        self._steppers = [Stepper(each, self.model, self._before_step, self._count_step) for each in self.made.optimizers]
+        return self.made.for_engine()
+
+    def steppers(self) -> list[Any]:
+        """What `self.optimizers()` gives: the optimizers, their steps counted and heard."""
+        return self._steppers
+
+    def _before_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Between the gradient and the update: the module's hook, and its clipping where the step is played."""
+        self.call("on_before_optimizer_step", optimizer)
+        if self.plays:
+            trainer = self.trainer
+            self.model.configure_gradient_clipping(optimizer, trainer.gradient_clip_val, trainer.gradient_clip_algorithm)
+
+    def _count_step(self) -> None:
+        self.steps_made += 1
+
+    # the steps
+
+    def training_step(self, batch: Batch, context: StepContext) -> Loss | None:
+        """The mean loss of these rows; None where a step by hand gave none. Raises NoStep where the module returned None otherwise."""
+        now = self.now
+        now.index, now.epoch = self._index(context), context.epoch
+        now.trained = now.index
+        batch = self._as_given(batch)
+        now.batch, now.rows = batch, rows_in(batch)
+        if not self.automatic:
+            return self._own_step(batch)
+        mean = self.loss_of(self._step(batch, now.index))
+        if mean is None:
+            raise NoStep
+        return Loss.of_mean(mean, now.rows)
+
+    def loss_of(self, returned: Any) -> Tensor | None:
+        """The loss in what a step returned; what hooks are told of it is kept. Raises TrainwrightError for a mapping without one."""
+        now = self.now
+        if isinstance(returned, Tensor):
+            now.mean, now.returned = returned, {"loss": returned.detach()}
+            return returned
+        if returned is None:
+            now.mean = now.returned = None
+            return None
+        if isinstance(returned, Mapping) and isinstance(returned.get("loss"), Tensor):
+            loss: Tensor = returned["loss"]
+            now.mean, now.returned = loss, {**returned, "loss": loss.detach()}
+            return loss
+        what = "a mapping without 'loss'" if isinstance(returned, Mapping) else f"a {type(returned).__name__}"
+        fix = "return the loss, {'loss': loss, …}, or None for no step"
+        raise TrainwrightError(f"training_step returned {what}", where=type(self.model).__name__, fix=fix)
+
+    def _own_step(self, batch: Batch) -> Loss | None:
+        """A step that the module makes, or that is played in Lightning's order."""
+        if not self.plays:
+            self.now.returned = returned = self._step(batch, self.now.index)
+            loss = returned.get("loss") if isinstance(returned, Mapping) else returned
+            return Loss(loss.detach() * self.now.rows, self.now.rows) if isinstance(loss, Tensor) else None
+        mean = self._played_step(batch)
+        if mean is None:
+            raise NoStep
+        return Loss(mean.detach() * self.now.rows, self.now.rows)
+
+    def _played_step(self, batch: Batch) -> Tensor | None:
+        """`optimizer_step` round a closure of forward pass, zero_grad and backward pass; then the schedulers of steps."""
+        module, stepper, done = self.model, self._steppers[0], list[Tensor | None]()
+
+        def closure() -> Tensor | None:
+            mean = self.loss_of(self._step(batch, self.now.index))
+            self.call("on_before_zero_grad", stepper.optimizer)
+            module.optimizer_zero_grad(self.now.epoch, self.now.index, stepper.optimizer)
+            if mean is not None:
+                self.backward_of(mean)
+            done.append(mean)
+            return mean
+
+        module.optimizer_step(self.now.epoch, self.now.index, stepper, closure)
+        if not done:
+            fix = "call optimizer.step(closure=optimizer_closure), or optimizer_closure() itself"
+            raise TrainwrightError("optimizer_step did not call its closure", where=type(module).__name__, fix=fix)
+        step_schedulers(module, self.made.schedulers, "step", self.updates + 1, self.trainer.callback_metrics)
+        return done[0]
+
+    def backward_of(self, loss: Tensor, *arguments: Any, **named: Any) -> None:
+        """The module's backward pass with the hooks round it."""
+        self.call("on_before_backward", loss)
+        self.model.backward(loss, *arguments, **named)
+        self.call("on_after_backward")
+
+    def _as_given(self, batch: Batch) -> Any:
+        """The batch as the module wants it: parts by place where they were given so, its own hooks for moving it called."""
+        if self.positional:
+            batch = by_place(batch)
+        return batch if self._transfer is None else self._transfer(batch, self.device)
+
+    def evaluation_step(self, batch: Batch, context: StepContext) -> dict[str, Tensor]:
+        """As `validation_step`."""
+        return self._evaluated("validation", batch)
+
+    def validation_step(self, batch: Batch, context: StepContext) -> dict[str, Tensor]:
+        """The module's; what it logs is kept for the end of the pass."""
+        return self._evaluated("validation", batch)
+
+    def test_step(self, batch: Batch, context: StepContext) -> dict[str, Tensor]:
+        """The module's, or its `validation_step` where it has no other."""
+        return self._evaluated("test", batch)
+
+    def _evaluated(self, split: str, batch: Batch) -> dict[str, Tensor]:
+        step = self._evaluate[split]
+        if step is None:
+            self.check_splits([split])
+            return {}
+        batch = self._as_given(batch)
+        if self._logged is None:
+            self.begin_pass()
+        self._take_in()  # what hooks logged since the batch before
+        self.now.batch, self.now.rows = batch, rows_in(batch)
+        try:
+            self.now.returned = returned = step(batch, self.now.index)
+        except BaseException:
+            self._pending = []  # the batch may be measured again, in smaller pieces
+            raise
+        loss = returned.get("loss") if isinstance(returned, Mapping) else returned
+        if isinstance(loss, Tensor) and loss.numel() == 1:
+            self._pending.append(("", loss.reshape(()), self.now.rows, "mean"))
+        self._take_in()
+        return self._measured_of(returned) if self.asked_metrics is not None else {}
+
+    def _measured_of(self, returned: Any) -> dict[str, Tensor]:
+        """What the step returned with rows, where `metrics=` asks for something to be measured of it."""
+        named = returned.items() if isinstance(returned, Mapping) else ()
+        return {str(name): each.detach() for name, each in named if isinstance(each, Tensor) and each.dim()}
+
+    def predict_step(self, batch: Batch) -> dict[str, Tensor]:
+        """What the module predicts: a tensor as `output`, a mapping by its names, several by number; rows first."""
+        batch = self._as_given(batch)
+        self.now.batch = batch
+        self.now.returned = returned = self._predict(batch, self.now.index)
+        if isinstance(returned, Tensor):
+            return {"output": returned}
+        if isinstance(returned, list | tuple):
+            returned = {f"output.{place}": each for place, each in enumerate(returned)}
+        found = {name: each for name, each in returned.items() if isinstance(each, Tensor)} if isinstance(returned, Mapping) else {}
+        if not found:
+            fix = "return a tensor, a mapping of tensors, or several"
+            raise TrainwrightError(f"predict_step returned a {type(returned).__name__}", where=type(self.model).__name__, fix=fix)
+        return found
+
+    # what is logged
+
+    def begin_pass(self) -> None:
+        """Begin to collect what is logged over a split."""
+        self._logged = Logged()
+
+    def metrics(self, outputs: Mapping[str, Tensor] | None = None) -> Any:
+        """A metric of what is logged over a split; with `outputs`, which say nothing here, the numbers themselves."""
+        return LoggedPass(self.end_pass) if outputs is None else self.end_pass()
+
+    def end_pass(self) -> dict[str, float]:
+        """What was logged over the split, `on_<split>_epoch_end` included; `loss` is the loss among it."""
+        logged = self._logged if self._logged is not None else Logged()
+        self._logged = logged
+        self.end_of_split()
+        self._take_in()
+        found = logged.values()
+        logged.reset_metrics()
+        self._logged = None
+        returned = found.pop("", None)
+        loss = next((found[name] for wanted in LOSSES for name in found if name.replace("/", "_") == wanted), returned)
+        for name in self.asked.keys() & found.keys():
+            self.trainer.tell(name, torch.tensor(found[name]), "_epoch", self.asked[name])
+        return found if loss is None else {"loss": loss, **found}
+
+    def _take_in(self) -> None:
+        """Take in what one batch logged, once all of it went well."""
+        if self._logged is not None:
+            for name, value, weight, reduce in self._pending:
+                self._logged.add(name, value, weight, reduce)
+        self._pending = []
+
+    def higher_is_better(self, name: str) -> bool | None:
+        """Which way a logged value is better, from its name; None where that says nothing."""
+        words = name.replace("/", "_").lower().split("_")
+        bare = "_".join(word for word in words if word not in (*SPLITS, "epoch", "step"))
+        return True if bare == "acc" else False if words[-1] == "loss" or bare.endswith("loss") else higher_is_better(bare)
+
+    def _log(
+        self,
+        name: str,
+        value: Any,
+        prog_bar: bool = False,
+        logger: bool | None = None,
+        on_step: bool | None = None,
+        on_epoch: bool | None = None,
+        reduce_fx: Any = "mean",
+        enable_graph: bool = False,
+        sync_dist: bool = False,
+        sync_dist_group: Any = None,
+        add_dataloader_idx: bool = True,
+        batch_size: int | None = None,
+        metric_attribute: str | None = None,
+        rank_zero_only: bool = False,
+    ) -> None:
+        """`self.log` of the module: into the rows of the run while training, into the metrics of a split while it is measured."""
+        value = value if is_metric(value) else number(name, value)
+        reduce, weight = reduction_of(reduce_fx, name), self.now.rows if batch_size is None else batch_size
+        if self._logged is not None:
+            self.asked[name] = Asked(bool(on_step) and on_epoch is not False, prog_bar, logger is not False)
+            self._pending.append((name, value, weight, reduce))
+            now = value._forward_cache if is_metric(value) else value
+            if on_step and now is not None:
+                self.trainer.tell(name, now, "_step", self.asked[name])
+            if self.asked[name].both:
+                self._pending.append((f"{name}_epoch", value, weight, reduce))
+            return
+        if self.session is None or self.trainer.predicting:
+            fix = "log in a training, validation or test step, or a hook round one"
+            raise TrainwrightError(f"'{name}' cannot be logged now", where="self.log", why="no step is being made or measured", fix=fix)
+        at_epoch = self.at_epoch if on_epoch is None else on_epoch
+        at_step = (not self.at_epoch if on_step is None else on_step) or not at_epoch
+        self.asked[name] = Asked(at_step and at_epoch, prog_bar, logger is not False)
+        self._log_training(self.session, name, value, weight or 1, reduce, at_step, at_epoch)
+
+    def _log_training(self, session: Session, name: str, value: Any, weight: float, reduce: str, at_step: bool, at_epoch: bool) -> None:
+        """Steps: the mean (or sum) since the row before. Epochs: the value of the epoch so far, `<name>_epoch` where both are asked for."""
+        metric, asked = is_metric(value), self.asked[name]
+        now = value._forward_cache if metric else value
+        if at_step and now is not None:
+            session.log(name, now, "sum" if reduce == "sum" else "mean")
+            self.trainer.tell(name, now.detach() if isinstance(now, Tensor) else now, "_step", asked)
+        if at_epoch:
+            entry = self.of_epoch.add(name, value, weight, reduce)
+            if not metric:
+                session.logs.follow(asked.named(name, "_epoch"), entry.value)

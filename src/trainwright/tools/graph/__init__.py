@@ -1,0 +1,25 @@
+"""Any model from a config: `type: graph` with inputs, nodes and outputs. This table imports no torch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from trainwright.config.registry import Part
+from trainwright.tools.graph.options import GraphOptions as GraphOptions
+
+if TYPE_CHECKING:
+    from trainwright.tools.graph.model import Graph as Graph
+    from trainwright.tools.graph.model import graph as graph
+
+
+PARTS: dict[str, Part] = {
+    "graph": Part("trainwright.tools.graph.model:Graph", GraphOptions, "Any network, as nodes in order"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("Graph", "graph"):
+        from trainwright.tools.graph import model
+
+        return getattr(model, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,310 @@
+"""A graph as it is written → a plan: every name resolved, every structural mistake found with its place. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from trainwright.config.errors import ManyErrors, RequestError, did_you_mean
+from trainwright.tools.graph.known import check_types
+from trainwright.tools.graph.loops import read_loop
+from trainwright.tools.graph.plan import Here, Input, Loop, Node, Plan, Reference, names_in, references_in
+from trainwright.tools.graph.references import is_argument, is_member, is_name, read_value, reference
+from trainwright.tools.graph.writing import LOOP_KEYS, NESTED, Written, default_name, write_long_form
+
+INPUT_KEYS = ("shape", "dtype", "batch")
+DEFAULT_INPUT = "x"
+
+
+def read(inputs: Any, nodes: Any, outputs: Any = None, root: str = "model") -> Plan:
+    """The plan of a graph; raises ConfigError (or ManyErrors) with the place of every structural mistake."""
+    here = Here(root)
+    reader = Reader(here)
+    plan = reader.plan(read_inputs(inputs, here.under("inputs")), nodes, outputs)
+    if reader.errors:
+        raise reader.errors[0] if len(reader.errors) == 1 else ManyErrors(reader.errors)
+    return plan
+
+
+def read_inputs(inputs: Any, here: Here) -> tuple[Input, ...]:
+    """`x`, `[x, y]` or `{x: {shape: [3, 32, 32], dtype: float32, batch: 0}}`; raises ConfigError for anything else."""
+    if inputs is None:
+        return (Input(DEFAULT_INPUT),)
+    if isinstance(inputs, str):
+        inputs = [inputs]
+    if isinstance(inputs, Mapping):
+        return tuple(_example(name, each, here) for name, each in inputs.items())
+    if not isinstance(inputs, list | tuple) or not inputs:
+        fix = "write inputs: x, inputs: [x, y] or inputs: {x: {shape: [3, 32, 32]}}"
+        raise here.error(f"inputs must be names, not {inputs!r}", fix=fix)
+    return tuple(_example(name, None, here) for name in inputs)
+
+
+def _example(name: Any, value: Any, here: Here) -> Input:
+    if not is_name(name):
+        raise here.error(f"{name!r} cannot be the name of an input", fix="use letters, digits and `_`, and no word of Python")
+    if value is None:
+        return Input(name)
+    if isinstance(value, list | tuple):
+        value = {"shape": value}
+    if not isinstance(value, Mapping):
+        raise here.error(f"input '{name}' is described by {value!r}", fix=f"write {name}: {{shape: [3, 32, 32], dtype: float32}}")
+    unknown = next((key for key in value if key not in INPUT_KEYS), None)
+    if unknown is not None:
+        raise here.error(f"unknown option '{unknown}' of input '{name}'", fix=did_you_mean(str(unknown), INPUT_KEYS))
+    shape, batch = value.get("shape"), value.get("batch", 0)
+    if not isinstance(shape, list | tuple) or not all(isinstance(each, int) and each >= 0 for each in shape):
+        raise here.error(f"the shape of input '{name}' is {shape!r}", fix="write whole numbers without the batch, for example [3, 32, 32]")
+    if batch is not None and not (isinstance(batch, int) and 0 <= batch <= len(shape)):
+        raise here.error(f"`batch` of input '{name}' is {batch!r}", fix=f"a position from 0 to {len(shape)}, or null for none")
+    return Input(name, tuple(shape), str(value.get("dtype", "float32")), batch)
+
+
+class Reader:
+    """Reads one graph: the names it has, and the mistakes met so far."""
+
+    def __init__(self, here: Here) -> None:
+        self.here = here
+        self.errors: list[RequestError] = []
+        self.made: dict[str, Here] = {}
+        self.later: dict[str, Node] = {}
+
+    def plan(self, inputs: tuple[Input, ...], nodes: Any, outputs: Any, loop: Loop | None = None) -> Plan:
+        """The graph, with the mistakes in `errors`; those of which nothing can be read are raised."""
+        if not isinstance(nodes, list | tuple) or not nodes:
+            fix = "write a list of layers, for example nodes: [{Linear: [64, 10]}]"
+            raise self.here.under("nodes").error("a graph needs nodes", fix=fix)
+        read = self._nodes(inputs, nodes)
+        handed = self._outputs(read, outputs)
+        for each in inputs:
+            self._make(each.name, self.here.under("inputs"))
+        self.later = {name: node for node in reversed(read) for name in (node.name, *names_in(node.outputs))}
+        for node in read:
+            self._check(node)
+            for name in dict.fromkeys((node.name, *names_in(node.outputs))):
+                self._make(name, node.here)
+        self._check_known(handed, self.here.under("outputs"))
+        if not self.errors:
+            self._all_used(inputs, read, [handed, loop.after if loop else None, loop.each if loop else None], loop)
+        return Plan(self.here, inputs, tuple(read), handed, loop)
+
+    def _nodes(self, inputs: tuple[Input, ...], nodes: Sequence[Any]) -> list[Node]:
+        found: list[tuple[int, Written]] = []
+        for number, each in enumerate(nodes):
+            self._collecting(
+                lambda number=number, each=each: found.append((number, write_long_form(each, self.here.under("nodes", number))))
+            )
+        taken = {each.name for each in inputs} | {each.name for _, each in found if each.name}
+        read: list[Node] = []
+        previous = inputs[0].name if inputs else ""
+        for number, each in found:
+            each.name = each.name or _free_name(default_name(each.type or f"{each.own.get('use')}"), taken)
+            taken.add(each.name)
+            before = previous
+            self._collecting(lambda n=number, e=each, b=before: read.append(self._node(n, e, b)))
+            previous = read[-1].result if read and not stands_alone(read[-1].type) else previous
+        return read
+
+    def _collecting(self, call: Any) -> None:
+        try:
+            call()
+        except ManyErrors as error:
+            self.errors += error.errors
+        except RequestError as error:
+            self.errors.append(error)
+
+    def _node(self, number: int, wrote: Written, previous: str) -> Node:
+        here = self.here.under("nodes", number, name=wrote.name)
+        self._collecting(lambda: check_types(wrote, here))
+        if not is_name(wrote.name):
+            raise here.error(f"'{wrote.name}' cannot be the name of a node", fix="use letters, digits and `_`, and no word of Python")
+        own = wrote.own
+        if wrote.type in NESTED:
+            return self._nested(here, wrote, previous)
+        use = own.get("use", "")
+        if use and (wrote.type or wrote.args or wrote.kwargs):
+            raise here.error("a node that uses another's layer makes none of its own", fix="keep `use` with inputs and outputs only")
+        if use and not is_member(use):  # it becomes a part of the forward's source
+            raise here.error(f"`use` names {use!r}, which is no layer", fix="write use: name or use: blocks.0.fc")
+        choose = own.get("choose")
+        given, by_name = _read_given(own.get("inputs"), previous, here, stands_alone(wrote.type))
+        return Node(
+            here,
+            wrote.name,
+            wrote.type,
+            wrote.args,
+            wrote.kwargs,
+            given,
+            by_name,
+            _output_names(own.get("outputs"), here),
+            _count(own.get("repeat", 1), here),
+            _yes(own.get("share", False), here),
+            use if isinstance(use, str) else "",
+            read_value(choose, here) if choose is not None else None,
+        )
+
+    def _nested(self, here: Here, wrote: Written, previous: str) -> Node:
+        if wrote.args or wrote.kwargs:
+            known = ["inputs", "nodes", "outputs", "repeat", "share", *(LOOP_KEYS[1:] if wrote.type == "loop" else ())]
+            unknown = next(iter(wrote.kwargs), "args")
+            raise here.error(f"unknown option '{unknown}' of a {wrote.type}", fix=did_you_mean(unknown, known))
+        own = wrote.own
+        names, given = _inner_inputs(own.get("inputs"), previous, here, optional=wrote.type == "loop")
+        inside = Reader(Here(here.root, here.path))
+        loop = outputs = None
+        if wrote.type == "loop":
+            loop, more, first = read_loop(own, here, previous)
+            names, given, outputs = [*more, *names], [*first, *given], _output_names(own.get("outputs"), here)
+        inputs = tuple(Input(name) for name in names)
+        plan = inside.plan(inputs, own.get("nodes"), own.get("outputs") if loop is None else [], loop)
+        if loop is not None:
+            for place, each in (("next", loop.after), ("each", loop.each)):
+                inside._check_known(each, here.under(place))
+        self.errors += inside.errors
+        repeat, share = _count(own.get("repeat", 1), here), _yes(own.get("share", False), here)
+        return Node(here, wrote.name, wrote.type, given=tuple(given), outputs=outputs, repeat=repeat, share=share, plan=plan)
+
+    def _outputs(self, nodes: list[Node], outputs: Any) -> Any:
+        if outputs is None:
+            last = next((each.result for each in reversed(nodes) if not stands_alone(each.type)), "")
+            return Reference(last, last)
+        return read_value(outputs, self.here.under("outputs"))
+
+    def _make(self, name: str, here: Here) -> None:
+        before = self.made.get(name)
+        if before is not None:
+            why = f"it was given before at {before}"
+            self.errors.append(here.error(f"the name '{name}' is used twice", why=why, fix="rename one of them"))
+        self.made[name] = here
+
+    def _check(self, node: Node) -> None:
+        self._check_known([node.given, node.given_by_name, node.choose], node.here, node)
+        if node.use and node.use.partition(".")[0] not in self.made:
+            why = "it is made later" if self.later.get(node.use, node) is not node else ""
+            fix = "a layer is used again after the node that makes it" if why else did_you_mean(node.use, self.made)
+            self.errors.append(node.here.error(f"`use` names an unknown node '{node.use}'", why=why, fix=fix))
+
+    def _check_known(self, value: Any, here: Here, node: Node | None = None) -> None:
+        """Every reference in `value` is to something made before."""
+        for name in dict.fromkeys(each.base for each in references_in(value) if each.base):
+            if name in self.made:
+                continue
+            later = self.later.get(name)
+            if later is None:
+                what = f"unknown input '{name}'" if node else f"unknown name '{name}'"
+                self.errors.append(here.error(what, fix=did_you_mean(name, self.made)))
+            elif node is not None:
+                self.errors.append(self._too_early(name, node, later))
+
+    def _too_early(self, name: str, node: Node, later: Node) -> RequestError:
+        way = self._way(later, node)
+        if way:
+            shown = " → ".join([*(each.name for each in reversed(way)), node.name])
+            fix = "a state carried from step to step is a `loop`"
+            return node.here.error(f"a cycle: {shown}", why="each needs the one before", fix=fix)
+        return node.here.error(f"'{name}' is used before it is made", why=f"it is made at {later.here}", fix="move that node up")
+
+    def _way(self, start: Node, end: Node) -> list[Node]:
+        """The nodes from `start` to `end` along what each reads; empty when there is no such way."""
+        waiting = [[start]]
+        seen: set[str] = set()
+        while waiting:
+            way = waiting.pop()
+            if way[-1].name == end.name:
+                return way
+            if way[-1].name in seen:
+                continue
+            seen.add(way[-1].name)
+            waiting += [[*way, self.later[each.base]] for each in way[-1].references() if each.base in self.later]
+        return []
+
+    def _all_used(self, inputs: tuple[Input, ...], nodes: list[Node], handed: Any, loop: Loop | None) -> None:
+        used = {each.base for each in references_in(handed)} | {each.use.partition(".")[0] for each in nodes}
+        used |= {each.base for node in nodes for each in node.references()}
+        parameters = [each.parameter for each in references_in([handed, *([n.given, n.given_by_name] for n in nodes)])]
+        used |= {each.partition(".")[0] for each in parameters}
+        here = self.here.under("inputs")
+        for each in inputs:
+            if each.name not in used and not (loop and each.name in loop.carry):
+                self.errors.append(here.error(f"the input '{each.name}' is not used", fix="give it to a node, or leave it out"))
+        for node in nodes:
+            if not used & {node.name, *names_in(node.outputs)}:
+                fix = "give it to a node, name it in outputs, or leave it out"
+                self.errors.append(node.here.error(f"the result of '{node.name}' is not used", fix=fix))
+
+
+def stands_alone(kind: str) -> bool:
+    """Whether a node reads nothing, and is passed over by the nodes after it: it is a parameter or a buffer."""
+    return kind.rpartition(".")[2] in ("Parameter", "Buffer", "ParameterDict", "ParameterList")
+
+
+def _read_given(inputs: Any, previous: str, here: Here, alone: bool) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments of a call, by position and by name."""
+    if inputs is None:
+        return ((Reference(previous, previous),) if previous and not alone else ()), {}
+    if isinstance(inputs, Mapping) and not (len(inputs) == 1 and next(iter(inputs)) in ("size", "parameter", "value")):
+        wrong = next((key for key in inputs if not is_argument(key)), None)
+        if wrong is not None:
+            raise here.error(f"'{wrong}' cannot be the name of an argument", fix="write inputs: {argument: name}")
+        return (), {str(key): read_value(each, here) for key, each in inputs.items()}
+    if isinstance(inputs, list | tuple):
+        return tuple(read_value(each, here) for each in inputs), {}
+    return (read_value(inputs, here),), {}
+
+
+def _inner_inputs(inputs: Any, previous: str, here: Here, optional: bool = False) -> tuple[list[str], list[Any]]:
+    """What a nested graph calls its inputs, and what each is outside."""
+    if inputs is None:
+        return ([], []) if optional else ([DEFAULT_INPUT], [Reference(previous, previous)])
+    if isinstance(inputs, Mapping):
+        wrong = next((key for key in inputs if not is_name(key)), None)
+        if wrong is not None:
+            raise here.error(f"{wrong!r} cannot be the name of an input", fix="use letters, digits and `_`, and no word of Python")
+        return list(inputs), [read_value(each, here) for each in inputs.values()]
+    names = [inputs] if isinstance(inputs, str) else inputs
+    if not isinstance(names, list | tuple) or not all(is_name(each) for each in names):
+        raise here.error(f"the inputs of a nested graph are {inputs!r}", fix="name each: inputs: {inside: outside}")
+    return list(names), [reference(each, here) for each in names]
+
+
+def _output_names(outputs: Any, here: Here) -> Any:
+    """`out` or `[out, [h, c]]`; raises ConfigError for anything else."""
+    if outputs is None or is_name(outputs) or outputs == "_":
+        return outputs
+    if isinstance(outputs, list | tuple) and outputs:
+        return tuple(_output_names(each, here) for each in outputs)
+    raise here.error(f"{outputs!r} cannot name results", fix="write outputs: out or outputs: [out, [h, c]]; `_` leaves one out")
+
+
+def _count(value: Any, here: Here) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise here.error(f"`repeat` is {value!r}", fix="a whole number of at least 1")
+    return value
+
+
+def _yes(value: Any, here: Here) -> bool:
+    if not isinstance(value, bool):
+        raise here.error(f"`share` is {value!r}", fix="true or false")
+    return value
+
+
+def _free_name(wanted: str, taken: set[str]) -> str:
+    wanted = wanted if is_name(wanted) else f"{wanted}_node"
+    return next(name for name in _number(wanted) if name not in taken)
+
+
+def _number(wanted: str) -> Iterator[str]:
+    yield wanted
+    number = 2
+    while True:
+        yield f"{wanted}_{number}"
+        number += 1
+
+
+def read_nested(own: Mapping[str, Any], here: Here) -> Plan:
+    """A graph written inside a layer; its inputs are names only. Raises ConfigError (or ManyErrors) for what is wrong in it."""
+    reader = Reader(Here(here.root, here.path))
+    plan = reader.plan(read_inputs(own.get("inputs"), here.under("inputs")), own.get("nodes"), own.get("outputs"))
+    if reader.errors:
+        raise reader.errors[0] if len(reader.errors) == 1 else ManyErrors(reader.errors)
+    return plan

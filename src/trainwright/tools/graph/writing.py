@@ -1,0 +1,114 @@
+"""A node as it is written (`ReLU`, `{Linear: [64, 10]}`, `fc1: {type: Linear, …}`), in its long form. Imports no torch."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from trainwright.tools.graph.plan import Here
+
+KEYS = ("type", "name", "inputs", "outputs", "args", "kwargs", "repeat", "share", "use", "choose")
+GRAPH_KEYS = ("nodes",)
+LOOP_KEYS = ("nodes", "over", "dim", "carry", "next", "each")
+NESTED = ("graph", "loop")
+WORDS = ("add", "mul", "cat", "stack")
+"""Nodes of ours that take any number of inputs."""
+FORMS = "ReLU, {Linear: [64, 10]}, {name: {type: Linear, in_features: 64, …}} or {use: name}"
+
+
+@dataclass
+class Written:
+    """A node in its long form: `own` are the keys of the node, `args` and `kwargs` the arguments of what it makes."""
+
+    type: str = ""
+    name: str = ""
+    args: tuple[Any, ...] = ()
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    own: dict[str, Any] = field(default_factory=dict)
+
+
+def looks_like_type(key: Any) -> bool:
+    """Whether a key names a type rather than a node: a class (`Linear`), or a path (`torch.cat`, `./net.py:Net`)."""
+    return isinstance(key, str) and (key[:1].isupper() or "." in key or ":" in key)
+
+
+def is_layer(value: Any) -> bool:
+    """Whether an argument is written as a layer: a mapping with `type`, or with a key that names one."""
+    return isinstance(value, Mapping) and ("type" in value or any(looks_like_type(key) for key in value))
+
+
+def write_long_form(value: Any, here: Here) -> Written:
+    """The long form of a node; raises ConfigError for what is none."""
+    if isinstance(value, str):
+        return Written(type=value)
+    if not isinstance(value, Mapping) or not value or not all(isinstance(key, str) for key in value):
+        raise here.error(f"{'an empty mapping' if value == {} else repr(value)} is not a node", fix=f"write {FORMS}")
+    if "type" in value or "use" in value:
+        return _long(value, here)
+    types = [key for key in value if looks_like_type(key)]
+    if len(types) == 1:
+        return _short(types[0], value, here)
+    names = [key for key in value if key not in KEYS]
+    if not types and len(names) == 1:
+        return _write_named(names[0], value, here)
+    why = f"it names {' and '.join(types)}" if types else ""
+    raise here.error("a node without `type`", why=why, fix=f"write {FORMS}")
+
+
+def _write_named(name: str, value: Mapping[str, Any], here: Here) -> Written:
+    """`fc1: {Linear: [64, 10]}`, also with `inputs` and the like beside the name."""
+    inside = value[name]
+    if not isinstance(inside, str | Mapping):
+        raise here.error(f"'{name}' is not a node", why=f"its value is {inside!r}", fix=f"write {FORMS}")
+    found = write_long_form(inside, here)
+    beside = {key: each for key, each in value.items() if key != name}
+    twice = "name" if found.name or "name" in beside else next((key for key in beside if key in found.own), "")
+    if twice:
+        raise here.error(f"`{twice}` of '{name}' is given twice", fix="keep one")
+    if "args" in beside or "kwargs" in beside:
+        raise here.error(f"the arguments of '{name}' stand beside it", fix=f"write them under {name}")
+    found.name = name
+    found.own |= beside
+    return found
+
+
+def _short(key: str, value: Mapping[str, Any], here: Here) -> Written:
+    """`{Conv2d: [3, 8, 3], padding: 1, inputs: x}`."""
+    found = _long({"type": key, **{name: each for name, each in value.items() if name != key}}, here)
+    given = value[key]
+    if isinstance(given, Mapping) and not is_layer(given):
+        twice = sorted(set(given) & set(found.kwargs))
+        if twice:
+            raise here.error(f"the argument '{twice[0]}' is given twice", fix="keep one")
+        found.kwargs = {**given, **found.kwargs}
+    elif isinstance(given, list | tuple):
+        found.args = (*given, *found.args)
+    elif given is not None:
+        found.args = (given, *found.args)
+    return found
+
+
+def _long(value: Mapping[str, Any], here: Here) -> Written:
+    kind = value.get("type", "")
+    if not isinstance(kind, str) or ("type" in value and not kind):
+        raise here.error(f"`type` must be a name, not {kind!r}", fix="for example `type: Linear`")
+    allowed = KEYS + (LOOP_KEYS if kind == "loop" else GRAPH_KEYS if kind == "graph" else ())
+    args, kwargs, name = value.get("args") or (), value.get("kwargs") or {}, value.get("name") or ""
+    if not isinstance(args, list | tuple):
+        raise here.error(f"`args` must be a list, not {args!r}", fix="write args: [64, 10]")
+    if not isinstance(kwargs, Mapping):
+        raise here.error(f"`kwargs` must be a mapping, not {kwargs!r}", fix="write kwargs: {bias: false}")
+    if not isinstance(name, str):
+        raise here.error(f"`name` must be text, not {name!r}")
+    own = {key: each for key, each in value.items() if key in allowed}
+    rest = {key: each for key, each in value.items() if key not in allowed}
+    return Written(kind, name, tuple(args), {**rest, **kwargs}, own)
+
+
+def default_name(kind: str) -> str:
+    """`BatchNorm2d` → `batch_norm2d`, `torch.nn.functional.relu` → `relu`."""
+    last = re.split(r"[.:/]", kind)[-1]
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z][a-z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", last)
+    return re.sub(r"\W", "_", spaced).lower().strip("_") or "node"
