@@ -1,6 +1,6 @@
 """An mkdocs hook: replaces `<!-- parts: KIND -->`, `<!-- options: SECTION -->`, `<!-- own options -->` and `<!-- node names -->` by tables.
 
-`<!-- decisions -->` becomes a list of them. Tables are made from the registry and the schema, as `trainwright list` and `--help` are: no
+`<!-- expression functions -->` too. `<!-- decisions -->` becomes a list of them. Tables are made from the registry and the schema, as `trainwright list` and `--help` are: no
 name or default on a page is written by hand. No torch is imported.
 """
 
@@ -18,7 +18,7 @@ from trainwright.config.registry import Part, parts
 from trainwright.config.torch_names import COMPUTING
 
 DECISIONS = Path(__file__).parent / "decisions"
-MARKER = re.compile(r"^<!-- (?:(?P<what>parts|options): (?P<name>\w+)|(?P<alone>own options|node names|decisions)) -->$", re.MULTILINE)
+MARKER = re.compile(r"^<!-- (?:(?P<what>parts|options): (?P<name>\w+)|(?P<alone>own options|node names|decisions|expression functions)) -->$", re.MULTILINE)
 NONE = 'None comes with Trainwright: they are the classes that `@tw.register("name")` names in a file under `imports`.\n'
 
 
@@ -34,7 +34,22 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
     """The page with every marker replaced; called by mkdocs for each page."""
     named = {"parts": parts_of, "options": section}
     alone = {"own options": own_options, "node names": node_names, "decisions": decision_list}
+    alone["expression functions"] = expression_functions
     return MARKER.sub(lambda match: named[match["what"]](match["name"]) if match["what"] else alone[match["alone"]](), markdown)
+
+
+def expression_functions() -> str:
+    """The functions of expressions over columns, as a table."""
+    from trainwright.data.expressions.functions import FUNCTIONS
+
+    def written(name: str) -> str:
+        function = FUNCTIONS[name]
+        takes = [each.replace("|", " or ") for each in function.takes]
+        optional = takes[len(takes) - function.optional :]
+        return f"`{name}({', '.join([*takes[: len(takes) - len(optional)], *(f'[{each}]' for each in optional)])}{', …' * function.more})`"
+
+    lines = [f"| {written(name)} | {each.gives} | {each.meaning} |" for name, each in FUNCTIONS.items()]
+    return "\n".join(["| function | gives | what |", "|---|---|---|", *lines]) + "\n"
 
 
 def decisions() -> list[Path]:

@@ -7,7 +7,10 @@ from typing import Any
 from trainwright.api.model import Model, say_counts
 from trainwright.baselines.run import original_truth
 from trainwright.config.errors import DataError
+from trainwright.data.expressions.selected import given_rows
 from trainwright.metrics import compute, default_metrics
+
+NONE_LEFT = "every row lacks a target or a value whose policy is `drop`, or is left out by `data.where`"
 
 
 def evaluate_with(model: Model, data: Any) -> dict[str, Any]:
@@ -16,14 +19,14 @@ def evaluate_with(model: Model, data: Any) -> dict[str, Any]:
     encoded = model.encode(source, targets=True)
     say_counts(source, encoded)
     if not len(encoded.rows):
-        raise DataError("no row can be evaluated", where=source.name, why="every row lacks a target or a value whose policy is `drop`")
+        raise DataError("no row can be evaluated", where=source.name, why=NONE_LEFT)
     scores = model.scores(encoded.blocks)
     metrics = {}
     for spec in model.encoder.spec.targets:
         truth = original_truth(spec, encoded.blocks[f"target.{spec.name}"])
         outcome = model.outcome(spec.name, truth, scores[spec.name])
         metrics[spec.name] = compute(outcome, spec.metrics or default_metrics(spec.kind))
-    return {"rows": len(encoded.rows), "left_out": len(source) - len(encoded.rows), "metrics": metrics}
+    return {"rows": len(encoded.rows), "left_out": given_rows(source)[0] - len(encoded.rows), "metrics": metrics}
 
 
 def predict_with(model: Model, data: Any) -> Any:

@@ -142,7 +142,7 @@ def save_outcomes(run: RunDirectory, prepared: Prepared, outcomes: dict[str, Out
         with whole_file(run.outcomes / f"{file_name(name)}.npz") as temporary:
             np.savez(
                 temporary,
-                rows=prepared.rows("test"),
+                rows=prepared.in_source(prepared.rows("test")),
                 truth=outcome.truth,
                 scores=outcome.scores,
                 target=np.array(name),
@@ -205,8 +205,8 @@ def explain(
     with torch.no_grad():
         return analyse(
             outcomes,
-            prepared.rows(split),
-            lambda rows: prepared.source.read(rows, shown),
+            prepared.in_source(prepared.rows(split)),
+            lambda rows: prepared.source.read(prepared.of_source(rows), shown),
             losses=losses,
             threshold_metrics=tuned,
             importance=importance,

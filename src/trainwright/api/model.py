@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from trainwright.config.errors import RunError
 from trainwright.config.received import damage
 from trainwright.config.trust import reading
+from trainwright.data.expressions.selected import given_rows
 from trainwright.data.rows import TensorRows
 from trainwright.data.source import Source
 from trainwright.features.encoding import EncodedTable, TableEncoder
@@ -114,7 +115,7 @@ class Model:
         return {target: np.concatenate(pieces) for target, pieces in found.items()}
 
     def predict(self, source: Source) -> pa.Table:
-        """One row of predictions per row of the source, in its order; rows that a `drop` policy leaves out are null."""
+        """One row of predictions per row of the source, in its order; rows that a `drop` policy or `data.where` leaves out are null."""
         encoded = self.encode(source)
         say_counts(source, encoded)
         scores = self.scores(encoded.blocks) if len(encoded.rows) else {}
@@ -125,10 +126,11 @@ class Model:
                 outputs["threshold"] = np.asarray(self.thresholds[target])
             columns |= self.encoder.features[target].decode(outputs)
         table = pa.table(columns)
-        if len(encoded.rows) == len(source):
+        total, kept = given_rows(source)
+        if len(encoded.rows) == total:
             return table
-        at = np.full(len(source), -1, np.int64)
-        at[encoded.rows] = np.arange(len(encoded.rows))
+        at = np.full(total, -1, np.int64)
+        at[encoded.rows if kept is None else kept[encoded.rows]] = np.arange(len(encoded.rows))
         return table.take(pa.array(at, mask=at < 0))
 
     def _nothing(self, target: str) -> np.ndarray:

@@ -12,9 +12,12 @@ import pyarrow as pa
 
 from trainwright.api.columns import Column, plan_columns, targets_of
 from trainwright.api.config import Config
+from trainwright.api.derivations import leave_out_derivations
 from trainwright.api.targets import check_columns, check_encoded
 from trainwright.config.errors import DataError
 from trainwright.data.checks import Duplicates, Leak, check_targets, duplicates_across, leaks, missing_target_rows
+from trainwright.data.expressions.selected import SelectedSource
+from trainwright.data.expressions.syntax import expression_columns
 from trainwright.data.hashing import row_hashes
 from trainwright.data.inference import infer, join_spellings
 from trainwright.data.profile import profile
@@ -72,10 +75,19 @@ class Prepared:
         """Source row numbers of a split, in the order of its encoded rows."""
         return self.table.rows[getattr(self.table, split)]
 
+    def in_source(self, rows: np.ndarray) -> np.ndarray:
+        """The numbers that rows of the prepared source have in the data as given, of which `data.where` may leave some out."""
+        return self.source.kept[rows] if isinstance(self.source, SelectedSource) else rows
+
+    def of_source(self, rows: np.ndarray) -> np.ndarray:
+        """What `in_source` was given."""
+        return np.searchsorted(self.source.kept, rows) if isinstance(self.source, SelectedSource) else rows
+
     def describe(self) -> dict[str, Any]:
         """The content of data.json."""
         return {
             "source": {"name": self.source.name, "rows": len(self.source), "fingerprint": self.source.fingerprint()},
+            **({"selection": self.source.describe()} if isinstance(self.source, SelectedSource) else {}),
             "columns": [self._describe_column(column) for column in self.columns],
             "dropped_rows": self._describe_dropped(),
             "leaks": [
@@ -101,9 +113,12 @@ class Prepared:
         }
 
     def _describe_dropped(self) -> list[dict[str, Any]]:
-        dropped = [each.summary() for each in self.table.dropped]
+        dropped = [{**each.summary(), "rows": self.in_source(each.rows[:10]).tolist()} for each in self.table.dropped]
         if len(self.unlabelled):
-            dropped.insert(0, {"reason": "no target", "count": len(self.unlabelled), "rows": self.unlabelled[:10].tolist()})
+            rows = self.in_source(self.unlabelled[:10]).tolist()
+            dropped.insert(0, {"reason": "no target", "count": len(self.unlabelled), "rows": rows})
+        if isinstance(self.source, SelectedSource) and len(left := self.source.left_out):
+            dropped.insert(0, {"reason": "data.where", "count": len(left), "rows": left[:10].tolist()})
         return dropped
 
     def _policy(self, name: str) -> str:
@@ -135,11 +150,13 @@ def prepare(config: Config, source: Source | None = None, directory: Path | None
     """
     source = open_named(config, source)
     source = with_files(config.data.split, source, int(config.data.memory_limit))
+    source = SelectedSource.of(source, config.data.where, config.data.derive)
     targets = targets_of(config, source.default_targets, source.schema.names, source.name)
     joins = _joins(config)
     profiles = [join_spellings(each, joins.get(each.name, ())) for each in profile(source)]
     inferred = infer(profiles, targets, given_types(config))
     columns = plan_columns(config, profiles, inferred, targets, source.name)
+    columns = leave_out_derivations(config, columns, targets, source)
     check_columns(columns)
     kinds = {column.name: column.type for column in columns}
     check_targets(source, {name: kinds[name] for name in targets}, profiles)
@@ -170,6 +187,7 @@ def prepare(config: Config, source: Source | None = None, directory: Path | None
 def open_named(config: Config, source: Source | None = None) -> Source:
     """The source of a configuration, or the one that was given; a row index that the configuration names is among its columns."""
     named = {*config.targets, *config.ignore, *config.columns, *(config.inputs if isinstance(config.inputs, list) else [])}
+    named |= expression_columns(config.data.where, config.data.derive)
     named |= {*getattr(config.data.split, "columns", []), getattr(config.data.split, "column", None) or ""}
     if source is None:
         return open_source(config.data.source, int(config.data.memory_limit), sorted(named))

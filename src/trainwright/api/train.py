@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from trainwright.api.config import Config
 from trainwright.api.own.config import OwnConfig, finish_composed, is_own
 from trainwright.api.prepare import Prepared, prepare
@@ -20,6 +22,7 @@ from trainwright.config.dump import dump
 from trainwright.config.errors import RequestError
 from trainwright.config.located import validate
 from trainwright.config.trust import as_received, trusting
+from trainwright.data.expressions.selected import SelectedSource
 from trainwright.data.source import Source
 from trainwright.files.text import refusal
 from trainwright.files.whole import whole_file
@@ -159,11 +162,12 @@ def keep_data(run: RunDirectory, config: Config, prepared: Prepared) -> Config:
     """Write data that were only in memory beside the run, so that it can be continued and repeated."""
     import pyarrow.parquet as pq
 
-    path = run.path / "data.parquet"
+    path, source = run.path / "data.parquet", prepared.source
+    given = source.source if isinstance(source, SelectedSource) else source
     with whole_file(path) as temporary:
-        pq.write_table(prepared.source.read(), temporary)
-    source = config.data.source.model_copy(update={"path": str(path.absolute())})
-    return config.model_copy(update={"data": config.data.model_copy(update={"source": source})})
+        pq.write_table(given.read(), temporary)
+    options = config.data.source.model_copy(update={"path": str(path.absolute())})
+    return config.model_copy(update={"data": config.data.model_copy(update={"source": options})})
 
 
 def record_start(run: RunDirectory, config: Config, prepared: Prepared) -> None:
@@ -176,7 +180,7 @@ def record_start(run: RunDirectory, config: Config, prepared: Prepared) -> None:
     import pyarrow.parquet as pq
 
     with whole_file(run.splits) as temporary:
-        pq.write_table(prepared.split.record(), temporary)
+        pq.write_table(prepared.split.record(prepared.in_source(np.arange(len(prepared.source)))), temporary)
     prepared.split.hashes = None  # recorded now, and of no further use
     run.update(targets=prepared.targets, source=prepared.source.name)
     # last: a run that has it is continued, and one without it is begun, with all these files

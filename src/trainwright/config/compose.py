@@ -123,6 +123,10 @@ def _itself(each: Assignment) -> Assignment:
     return each
 
 
+EXPRESSIONS: dict[KeyPath, int] = {("data", "where"): 2, ("data", "derive"): 3}
+"""Options that are expressions, by their first keys, with how many keys they have: text as it stands, with quotes and colons of its own."""
+
+
 def override(text: str) -> Assignment:
     """`trainer.max_epochs=40` as an assignment; raises ConfigError when it is not `key.sub=value`."""
     key, equals, value = _split(text)
@@ -133,6 +137,8 @@ def override(text: str) -> Assignment:
         path = parse_path(key.strip())
     except ConfigError as error:
         raise ConfigError(error.what, where=str(place), fix=error.fix) from error
+    if path[:2] in EXPRESSIONS and len(path) == EXPRESSIONS[path[:2]]:
+        return Assignment(path, Node(value.strip(), place))
     found = literal(value, place)
     name_own(node.value for node in found.walk() if isinstance(node.value, str))
     return Assignment(path, found)

@@ -12,6 +12,7 @@ from trainwright.config.choice import choice
 from trainwright.config.model import ConfigModel, refusal
 from trainwright.config.registry import parts
 from trainwright.config.sizes import Bytes
+from trainwright.data.expressions.syntax import ensure_condition, ensure_derivations
 
 
 class DataConfig(ConfigModel):
@@ -23,6 +24,10 @@ class DataConfig(ConfigModel):
     """How rows are divided into training, validation and test."""
     memory_limit: Bytes = Bytes.parse("4 GiB")
     """Above this, encoded rows are kept in a memory-mapped file instead of memory, and the file is read in pieces."""
+    where: str = ""
+    """Which rows count: `age >= 18 and class in ['a', 'b'] and not missing(fare)`; in training, evaluation and prediction alike."""
+    derive: dict[str, str] = {}
+    """Columns made of others: `bmi: weight / height ** 2`; kept with the model, and made again of the rows it predicts."""
     duplicates: Literal["report", "drop", "error"] = "report"
     """Exact duplicates across splits: `report` them, `drop` them from training, or stop with an `error`."""
     leaks: Literal["drop", "report", "error"] = "drop"
@@ -41,6 +46,17 @@ class DataConfig(ConfigModel):
         if isinstance(value, dict) and "path" not in value and _is_text_of_data(value.get("type")):
             rest = {key: each for key, each in value.items() if key != "type"}
             return {**refusal(from_text)(value["type"]), **rest}
+        return value
+
+    @field_validator("where")
+    @classmethod
+    def _is_an_expression(cls, value: str) -> str:
+        return refusal(ensure_condition)(value)
+
+    @field_validator("derive")
+    @classmethod
+    def _are_expressions(cls, value: dict[str, str]) -> dict[str, str]:
+        refusal(ensure_derivations)(value)
         return value
 
 

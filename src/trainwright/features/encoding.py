@@ -15,6 +15,8 @@ import pyarrow.compute as pc
 from trainwright.config.choice import choose
 from trainwright.config.errors import DataError, RequestError, RunError, nearest
 from trainwright.config.registry import build, load
+from trainwright.data.expressions.selected import SelectedSource
+from trainwright.data.expressions.selection import Selection
 from trainwright.data.source import Source
 from trainwright.features.base import Counts, Feature, PartLayout, one_array
 from trainwright.features.blocks import FileBlocks, MemoryBlocks, block_bytes
@@ -22,6 +24,7 @@ from trainwright.features.faults import explain_faults
 from trainwright.features.groups import group_layout, make_groups, tie_of
 from trainwright.features.options import FeatureConfig
 from trainwright.features.reading import AsTrained, Reading
+from trainwright.features.selecting import select_again
 from trainwright.features.spec import DataSpec, InputGroup
 from trainwright.features.workers import Workers
 
@@ -29,6 +32,8 @@ log = logging.getLogger(__name__)
 
 FORMAT = 1
 """The version of the state that `TableEncoder.state` writes."""
+SELECTING = 2
+"""The version where rows are selected or columns derived, which earlier releases would leave undone."""
 
 
 class Divided(Protocol):
@@ -133,6 +138,8 @@ class TableEncoder:
         self.known: list[str] = []
         self.reading: Reading | None = None
         """How the training table was read; None in models written before it was kept."""
+        self.selection: Selection | None = None
+        """Which rows of a table count, and which of its columns are made of others; as in training."""
         self.training_rows = 0
         if not self.inputs:
             raise DataError("no input columns are left", fix="name some with `inputs`, or give the columns you need a type")
@@ -143,7 +150,8 @@ class TableEncoder:
         """Fits every column on the rows numbered `train`, less those that a policy drops; raises all that is wrong with the columns."""
         self.check_columns(source, self.features)
         self.known = list(source.schema.names)
-        self.reading = Reading.of(source, self.features)
+        self.selection = source.selection if isinstance(source, SelectedSource) else None
+        self.reading = Reading.of(source, [name for name in self.features if name not in self.derived])
         self.messages_from(source)
         try:
             return self.fit_rows(source, train)
@@ -243,8 +251,16 @@ class TableEncoder:
         from trainwright.data.sources.later import later_rows
 
         form = self.reading.form if self.reading else None
-        source: Source = data if hasattr(data, "batches") else later_rows(data, form, self.inputs)
+        inputs = self.selection.columns_under(self.inputs) if self.selection else self.inputs
+        source: Source = data if hasattr(data, "batches") else later_rows(data, form, inputs)
+        if self.selection:
+            source = select_again(self, source, self.selection)
         return AsTrained(source, self.reading, self.features) if self.reading else source
+
+    @property
+    def derived(self) -> list[str]:
+        """Names of the columns that are derived from others."""
+        return list(self.selection.derived) if self.selection else []
 
     def layout(self, targets: Iterable[str]) -> dict[str, PartLayout]:
         """Every block: its row shape and dtype."""
@@ -311,6 +327,8 @@ class TableEncoder:
     def check_columns(self, source: Source, needed: Iterable[str]) -> None:
         """Raises DataError naming the columns that the source lacks, with near names that training did not know, or what is needed."""
         there, needed = source.schema.names, list(needed)
+        if self.selection:  # what a person can give are the columns under a derived one
+            needed = [each for name in needed for each in ([name] if name in there else self.selection.columns_under([name]))]
         lacking = [name for name in needed if name not in there]
         if lacking:
             unknown = [name for name in there if name not in self.known]
@@ -330,13 +348,14 @@ class TableEncoder:
     def state(self) -> dict[str, Any]:
         """Everything fitted, as plain JSON."""
         return {
-            "format": FORMAT,
+            "format": SELECTING if self.selection else FORMAT,
             "inputs": self.inputs,
             "targets": self.targets,
             "tied": self.tied,
             "known": self.known,
             "reading": self.reading.state() if self.reading else None,
             "training_rows": self.training_rows,
+            **({"selection": self.selection.state()} if self.selection else {}),
             "columns": {
                 name: {"config": feature.config.model_dump(mode="json"), "state": feature.state()}
                 for name, feature in self.features.items()
@@ -348,15 +367,16 @@ class TableEncoder:
         """The encoder that `state` describes; raises RunError when a newer version wrote it, TypeError for what no version wrote."""
         if not isinstance(state, dict) or not isinstance(state.get("tied"), dict):
             raise TypeError("features.json holds no fitted columns")
-        if state.get("format") != FORMAT:
+        if state.get("format") not in (FORMAT, SELECTING):
             raise RunError(
-                f"the fitted columns have format {state.get('format')}, this version reads {FORMAT}",
+                f"the fitted columns have format {state.get('format')}, this version reads {SELECTING}",
                 fix="install the trainwright that wrote them",
             )
         configs = {name: choose("feature", column["config"]) for name, column in state["columns"].items()}
         encoder = cls(configs, state["inputs"], state["targets"], state["tied"])
         encoder.known, encoder.training_rows = state["known"], state["training_rows"]
         encoder.reading = Reading.restore(state["reading"]) if state.get("reading") else None
+        encoder.selection = Selection.restore(state["selection"]) if state.get("selection") else None
         for name, column in state["columns"].items():
             kind = load("feature", configs[name].type)
             encoder.features[name] = kind.restore(configs[name], name, column["state"], name in encoder.targets)

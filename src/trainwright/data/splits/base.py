@@ -43,12 +43,15 @@ class Split:
         """The same split, without some of the training rows."""
         return replace(self, train=self.train[~np.isin(self.train, rows)])
 
-    def record(self) -> pa.Table:
-        """A table `row`, `split`, `hash` (uint64), in the order of rows, as kept with a run."""
+    def record(self, numbers: np.ndarray | None = None) -> pa.Table:
+        """A table `row`, `split`, `hash` (uint64), in the order of rows, as kept with a run. `numbers`: of the source's rows, if others."""
         rows = np.concatenate(list(self.parts().values()))
         names = np.repeat(np.arange(3), [len(part) for part in self.parts().values()])
         order = np.argsort(rows, kind="stable")
-        columns = {"row": int64_array(rows[order]), "split": pa.array(NAMES).take(int64_array(names[order]))}
+        columns = {
+            "row": int64_array(rows[order] if numbers is None else numbers[rows[order]]),
+            "split": pa.array(NAMES).take(int64_array(names[order])),
+        }
         if self.hashes is not None:
             columns["hash"] = pa.array(self.hashes[rows[order]])
         return pa.table(columns)
