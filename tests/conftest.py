@@ -6,6 +6,11 @@ import os
 import sys
 from collections.abc import Iterator
 
+# Before torch is imported: as many test processes as cores, each with as many threads that spin while they wait, take ten times as long.
+# Processes that tests start inherit both.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 import pytest
 from jaxtyping import install_import_hook
 

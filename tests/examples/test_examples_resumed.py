@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,16 @@ def lstm(run: Path, **more: Any) -> None:
     example("lstm").main(str(run), epochs=2, **more)
 
 
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    """Sums are shared between two threads, as they are on the machines that train; elsewhere in the tests one thread makes them."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("two_threads")
 @pytest.mark.parametrize(("trained", "step"), [(gan, 41), (lstm, 29)])
 def test_a_run_that_was_interrupted_ends_with_the_same_weights(trained: Callable[..., None], step: int, tmp_path: Path) -> None:
     trained(tmp_path / "whole")
