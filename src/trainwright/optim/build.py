@@ -4,51 +4,24 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable
-from typing import Any
 
-import torch
 from torch import nn
 
 from trainwright.config import registry
-from trainwright.config.errors import ConfigError
-from trainwright.config.foreign import context_names, own_options
 from trainwright.config.model import PartConfig
+from trainwright.optim.adapter import make_optimizer
 from trainwright.optim.base import Optimizer
 from trainwright.optim.options import chain
 from trainwright.optim.parameter_groups import ParameterGroup, as_groups
-from trainwright.optim.torch_optimizer import DECAYS, wrap
+from trainwright.optim.torch_optimizer import DECAYS
 
 
 def build_optimizer(options: PartConfig, parameters: Iterable[ParameterGroup | tuple[str, nn.Parameter]]) -> Optimizer:
-    """Our optimizer of that name, or the torch optimizer at that path, for groups or for named parameters that share its settings.
+    """The optimizer of that name or path, for groups or for named parameters that share its settings.
 
-    A class of your own is given `groups` (or `parameters`: pairs of a name and a parameter), by the names its constructor takes.
     Raises ConfigError when the name is no optimizer.
     """
-    groups = as_groups(parameters)
-    if options.type in registry.parts("optimizer"):
-        made: Optimizer = registry.build("optimizer", options, groups=groups)
-        return made
-    found = registry.load("optimizer", options.type)
-    if isinstance(found, type) and issubclass(found, torch.optim.Optimizer):
-        return wrap(found, options.model_dump(exclude={"type"}, exclude_unset=True), groups)
-    if isinstance(found, type) and all(hasattr(found, each) for each in ("step", "zero_grad", "tensors", "load")):
-        return _own(options, found, groups)
-    raise ConfigError(f"'{options.type}' is not an optimizer", where="trainer.optimizer", fix="name a subclass of torch.optim.Optimizer")
-
-
-def _own(options: PartConfig, found: type, groups: list[ParameterGroup]) -> Optimizer:
-    """An optimizer of one's own; what it leaves out of the protocol's groups is filled in."""
-    named = [pair for group in groups for pair in zip(group.names, group.params, strict=True)]
-    context: dict[str, Any] = {"groups": groups, "parameters": named}
-    if own_options(found):
-        context = {name: context[name] for name in context_names(found, context)}
-    mine: Any = registry.build("optimizer", options, **context)
-    for name, value in (("parameter_groups", groups), ("redoes", False), ("schedulers", ()), ("averaged", lambda: None)):
-        if not hasattr(mine, name):
-            setattr(mine, name, value)
-    made: Optimizer = mine
-    return made
+    return make_optimizer(options, as_groups(parameters))
 
 
 def base_learning_rate(options: PartConfig) -> float:

@@ -14,12 +14,13 @@ from torch import nn
 from trainwright.config.choice import choose
 from trainwright.config.errors import ConfigError, RequestError, did_you_mean
 from trainwright.config.name_patterns import fits
+from trainwright.optim.adapter import adapt_optimizer
 from trainwright.optim.base import Optimizer
 from trainwright.optim.build import build_optimizer
 from trainwright.optim.own_schedulers import own_scheduler
-from trainwright.optim.parameter_groups import ParameterGroup, one_group
+from trainwright.optim.parameter_groups import one_group
 from trainwright.optim.parametrized import parametrized_ids, refuse_decayed_signs
-from trainwright.optim.several import Optimizers, OwnTorch, own_decayed
+from trainwright.optim.several import Optimizers, own_decayed
 
 WHERE = "configure_optimizers"
 KEYS = ("optimizer", "lr_scheduler", "monitor", "frequency", "interval")
@@ -79,22 +80,12 @@ def _number_groups(optimizers: Sequence[Any]) -> dict[str, Any]:
 
 
 def _member(name: str, made: Any, system: nn.Module, names: Mapping[int, str]) -> Optimizer:
-    if isinstance(made, torch.optim.Optimizer):
-        return OwnTorch(made, [_group(f"{name}.{place}", group, names) for place, group in enumerate(made.param_groups)])
     if isinstance(made, Mapping):
         return _from_options(name, dict(made), system)
-    if all(hasattr(made, each) for each in ("step", "zero_grad", "tensors", "load", "parameters")):
-        return made
-    raise ConfigError(f"'{name}' is a {type(made).__name__}, no optimizer", where=WHERE, fix=f"return {FORMS}")
-
-
-def _group(label: str, group: Mapping[str, Any], names: Mapping[int, str]) -> ParameterGroup:
-    strange = next((param for param in group["params"] if id(param) not in names), None)
-    if strange is not None:
-        why = f"one of shape {tuple(strange.shape)} is not, so no checkpoint would hold it"
-        fix = "make it a parameter of the system (an attribute, nn.ModuleList, nn.ParameterList), or take it out of the optimizer"
-        raise ConfigError("an optimizer holds parameters that are not the system's", where=WHERE, why=why, fix=fix)
-    return ParameterGroup(label, [names[id(param)] for param in group["params"]], list(group["params"]))
+    found = adapt_optimizer(name, made, names)
+    if found is None:
+        raise ConfigError(f"'{name}' is a {type(made).__name__}, no optimizer", where=WHERE, fix=f"return {FORMS}")
+    return found
 
 
 def _from_options(name: str, options: dict[str, Any], system: nn.Module) -> Optimizer:

@@ -5,52 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from trainwright.config.errors import ConfigError, RunError
 from trainwright.optim.base import Optimizer
-from trainwright.optim.parameter_groups import ParameterGroup
 from trainwright.optim.parametrized import parametrized_ids
-from trainwright.optim.torch_optimizer import DECAYS, TorchOptimizer
-
-FOLLOWED = (bool, int, float, str, type(None), tuple)
-"""What of a param_group is kept: everything but parameters; tuples such as `betas`, which some schedulers move, come back as tuples."""
-
-
-class OwnTorch(TorchOptimizer):
-    """A torch optimizer as a system made it: its param_groups keep the rates they have, unless the run's schedule moves them."""
-
-    def __init__(self, optimizer: torch.optim.Optimizer, groups: Sequence[ParameterGroup]) -> None:
-        super().__init__(optimizer, groups)
-        self.base_learning_rate = self.learning_rate = float(optimizer.param_groups[0].get("lr", 1.0))
-        self._first = [group.get("lr") for group in optimizer.param_groups]
-        self._moved = False
-
-    def settle(self) -> None:
-        """Move the rates by the run's schedule, where it is not constant."""
-        if self.learning_rate == self.base_learning_rate and not self._moved:
-            return
-        self._moved = True
-        factor = self.learning_rate / self.base_learning_rate if self.base_learning_rate else 1.0
-        for first, group in zip(self._first, self.optimizer.param_groups, strict=True):
-            if isinstance(first, int | float):
-                group["lr"] = first * factor
-
-    def numbers(self) -> dict[str, Any]:
-        """State that is no tensor, and what the param_groups hold now."""
-        groups = [{key: value for key, value in group.items() if isinstance(value, FOLLOWED)} for group in self.optimizer.param_groups]
-        return {**super().numbers(), "param_groups": groups, "moved": self._moved}
-
-    def load(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
-        """Take the state back. Raises RunError when it belongs to other parameters."""
-        numbers = dict(numbers)
-        groups, self._moved = numbers.pop("param_groups"), bool(numbers.pop("moved"))
-        if len(groups) != len(self.optimizer.param_groups):
-            raise RunError("the optimizer's saved state belongs to another optimizer", fix="continue with the same configure_optimizers")
-        for mine, saved in zip(self.optimizer.param_groups, groups, strict=True):
-            mine.update({key: tuple(value) if isinstance(value, list) else value for key, value in saved.items()})
-        super().load(tensors, numbers)
+from trainwright.optim.torch_optimizer import DECAYS, OwnTorch, TorchOptimizer
 
 
 class Optimizers:

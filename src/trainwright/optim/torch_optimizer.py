@@ -1,4 +1,4 @@
-"""Any `torch.optim.Optimizer`, named by its dotted path, behind the protocol of ours."""
+"""Any `torch.optim.Optimizer` behind the protocol of ours: made here from options, or by a system."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from trainwright.config.errors import ConfigError
+from trainwright.config.errors import ConfigError, RunError
 from trainwright.optim.base import check_names, nothing_to_train
 from trainwright.optim.parameter_groups import ParameterGroup
 
 COUNTS = ("step", "mu_product")
 DECAYS = ("weight_decay", "lambd")
 """What torch's optimizers call the decay of a group; ASGD's is `lambd`."""
+FOLLOWED = (bool, int, float, str, type(None), tuple)
+"""What of a param_group is kept: everything but parameters; tuples such as `betas`, which some schedulers move, come back as tuples."""
 
 
 class TorchOptimizer:
@@ -86,6 +88,41 @@ class TorchOptimizer:
         """Beside the parameter; counts stay on the host as torch has them, unless a CUDA graph or a fused kernel reads them."""
         read_by_kernel = any(group.get("capturable") or group.get("fused") for group in self.optimizer.param_groups)
         return value.device if key in COUNTS and not read_by_kernel else param.device
+
+
+class OwnTorch(TorchOptimizer):
+    """A torch optimizer as a system made it: its param_groups keep the rates they have, unless the run's schedule moves them."""
+
+    def __init__(self, optimizer: torch.optim.Optimizer, groups: Sequence[ParameterGroup]) -> None:
+        super().__init__(optimizer, groups)
+        self.base_learning_rate = self.learning_rate = float(optimizer.param_groups[0].get("lr", 1.0))
+        self._first = [group.get("lr") for group in optimizer.param_groups]
+        self._moved = False
+
+    def settle(self) -> None:
+        """Move the rates by the run's schedule, where it is not constant."""
+        if self.learning_rate == self.base_learning_rate and not self._moved:
+            return
+        self._moved = True
+        factor = self.learning_rate / self.base_learning_rate if self.base_learning_rate else 1.0
+        for first, group in zip(self._first, self.optimizer.param_groups, strict=True):
+            if isinstance(first, int | float):
+                group["lr"] = first * factor
+
+    def numbers(self) -> dict[str, Any]:
+        """State that is no tensor, and what the param_groups hold now."""
+        groups = [{key: value for key, value in group.items() if isinstance(value, FOLLOWED)} for group in self.optimizer.param_groups]
+        return {**super().numbers(), "param_groups": groups, "moved": self._moved}
+
+    def load(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
+        """Take the state back. Raises RunError when it belongs to other parameters."""
+        numbers = dict(numbers)
+        groups, self._moved = numbers.pop("param_groups"), bool(numbers.pop("moved"))
+        if len(groups) != len(self.optimizer.param_groups):
+            raise RunError("the optimizer's saved state belongs to another optimizer", fix="continue with the same configure_optimizers")
+        for mine, saved in zip(self.optimizer.param_groups, groups, strict=True):
+            mine.update({key: tuple(value) if isinstance(value, list) else value for key, value in saved.items()})
+        super().load(tensors, numbers)
 
 
 def wrap(made_from: type[torch.optim.Optimizer], options: Mapping[str, Any], groups: Sequence[ParameterGroup]) -> TorchOptimizer:
