@@ -150,7 +150,7 @@ def _kind(config: type) -> str:
 
 def _merged_dataclass(configs: list[type]) -> type:
     """Fields by keyword only, so that one without a default may follow one that has it."""
-    from trainwright.config.nested import hints_of
+    from trainwright.config.config_classes import hints_of
 
     fields: dict[str, tuple[str, Any, Any]] = {}
     for config in reversed(configs):

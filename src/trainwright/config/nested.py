@@ -1,64 +1,34 @@
-"""Options read from a class's nested `Config` (a ConfigModel, a dataclass or a plain class with annotations), and made into it again."""
+"""Options from a class's nested `Config`, and from validated options the Config again.
+
+A Config is Python: enums, paths, sets, dataclasses in dataclasses. A configuration is YAML: text, numbers, lists, mappings. So each
+field is translated twice, and both ways stand side by side below:
+
+    field of the Config          option, checked by pydantic          field of the Config's instance
+    mode: Mode = Mode.FAST   →   Literal["FAST", "SLOW"] = "FAST"   →   Mode.FAST
+    place: Path = Path("a")  →   str = "a"                          →   Path("a")
+    inner: Inner             →   a section with Inner's fields      →   Inner(...)
+    made: Callable = sum     →   Any, unset and not written         →   left to the Config's own default
+
+`options_from_config` goes to the middle column, `config_object` from there to the right.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import inspect
-import sys
 import types
-import typing
 from collections.abc import Callable, Mapping
 from enum import Enum
-from functools import lru_cache, reduce
+from functools import reduce
 from operator import or_
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator, Field, TypeAdapter, ValidationError, create_model, model_validator
 
+from trainwright.config.config_classes import PLAIN, Default, config_class, defaults_of, hints_of, remember
 from trainwright.config.errors import FOREIGN, ConfigError
 from trainwright.config.model import ConfigModel, PartConfig, as_refusal
-
-NAMES = ("config", "cfg", "conf", "options", "opts", "opt", "settings", "hparams")
-"""What the parameter that takes the Config is called, where the signature of a subclass leaves it open."""
-PLAIN = (bool, int, float, str, type(None))
-MISSING = "???"
-"""How OmegaConf's structured configs mark a value that must be given."""
-
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def _remember(function: F) -> F:
-    kept: Any = lru_cache(maxsize=512)(function)
-    return kept
-
-
-def config_class(made_from: Any) -> type | None:
-    """The nested `Config` of a class; None where there is none that says what the options are."""
-    found = getattr(made_from, "Config", None) if isinstance(made_from, type) else None
-    if not isinstance(found, type):
-        return None
-    if issubclass(found, BaseModel) or dataclasses.is_dataclass(found):
-        return found
-    return found if hints_of(found) else None
-
-
-def takes_config(made_from: Any) -> bool:
-    """Whether a class has a nested `Config` and a constructor whose first parameter takes it."""
-    if config_class(made_from) is None:
-        return False
-    try:
-        first = next(iter(inspect.signature(made_from).parameters.values()), None)
-    except (TypeError, ValueError):
-        return False
-    if first is None or first.kind in (first.KEYWORD_ONLY, first.VAR_KEYWORD):
-        return False
-    if first.kind is first.VAR_POSITIONAL or first.name in NAMES:
-        return True
-    # A constructor written below the class that brought the Config has options of its own in its signature.
-    owners = {name: next((each for each in made_from.__mro__ if name in vars(each)), object) for name in ("Config", "__init__")}
-    return owners["__init__"] is owners["Config"] or not issubclass(owners["__init__"], owners["Config"])
 
 
 class MadeOptions:
@@ -75,7 +45,7 @@ def _empty_options(make: Callable[..., type[PartConfig]], *arguments: Any) -> Pa
     return options.__new__(options)
 
 
-@_remember
+@remember
 def options_from_config(made_from: Any, path: str) -> type[PartConfig]:
     """Options with the fields of the nested `Config`, and `type`, which is `path` by default."""
     config = config_class(made_from)
@@ -94,10 +64,10 @@ def options_from_config(made_from: Any, path: str) -> type[PartConfig]:
     return made
 
 
-@_remember
+@remember
 def section_of(config: type) -> type[ConfigModel]:
     """A Config class as a section of a configuration; a ConfigModel is one already."""
-    return _section(config, ())
+    return _section_within(config, ())
 
 
 def config_object(made_from: Any, options: ConfigModel) -> Any:
@@ -105,12 +75,15 @@ def config_object(made_from: Any, options: ConfigModel) -> Any:
     config = config_class(made_from)
     if config is None or type(options) is config:
         return options
-    if isinstance(options, config) and isinstance(options, ConfigModel):  # a class made at run time cannot be pickled
-        kept: Any = config
-        names = kept.model_fields
-        given = options.model_fields_set & set(names)
-        return kept.model_construct(_fields_set=given, **{name: getattr(options, name) for name in names}, **(options.model_extra or {}))
-    return options if isinstance(options, config) else _instance(config, options)
+    if not isinstance(options, config):
+        return _make_instance(config, options)
+    # The options are a subclass of the Config, made at run time. Of a ConfigModel, code of one's own is given the class it wrote itself,
+    # which can be pickled; values are taken over as they are, for they were checked.
+    if not issubclass(config, ConfigModel):
+        return options
+    names = config.model_fields
+    given = {name: getattr(options, name) for name in names}
+    return config.model_construct(_fields_set=options.model_fields_set & set(names), **given, **(options.model_extra or {}))
 
 
 def with_default_parts(config: Any, options: type[PartConfig]) -> Any:
@@ -124,79 +97,53 @@ def with_default_parts(config: Any, options: type[PartConfig]) -> Any:
     return config.model_copy(update={name: getattr(checked, name) for name in left if hasattr(config, name)})
 
 
-def _section(config: type, around: tuple[type, ...]) -> type[ConfigModel]:
+# From a Config to options: classes.
+
+
+def _section_within(config: type, around: tuple[type, ...]) -> type[ConfigModel]:
+    """The section of a Config that lies in those `around`; one that contains itself would have no end, and is a mapping there."""
     if issubclass(config, ConfigModel):
         return config
-    hints, defaults = hints_of(config), _defaults(config)
-    fields = {name: _field(hints.get(name, Any), default, (*around, config)) for name, default in defaults.items()}
-    validators: dict[str, Any] = {}
-    if hasattr(config, "__post_init__"):
-
-        def is_accepted(self: ConfigModel) -> ConfigModel:
-            try:
-                _instance(config, self)
-            except ConfigError as error:
-                raise as_refusal(error) from error
-            return self
-
-        validators["is_accepted"] = model_validator(mode="after")(is_accepted)
+    hints = hints_of(config)
+    fields = {name: _field(hints.get(name, Any), default, (*around, config)) for name, default in defaults_of(config).items()}
+    # What `__post_init__` refuses is told at once with the place in the file, so the instance is made on trial.
+    checks = {"is_accepted": model_validator(mode="after")(_acceptance(config))} if hasattr(config, "__post_init__") else {}
     summary = (config.__doc__ or "").partition("\n\n")[0]
     make: Any = create_model
     made: type[ConfigModel] = make(
-        config.__name__, __base__=ConfigModel, __doc__=summary, __module__=config.__module__, __validators__=validators, **fields
+        config.__name__, __base__=ConfigModel, __doc__=summary, __module__=config.__module__, __validators__=checks, **fields
     )
     return made
 
 
-@dataclasses.dataclass(frozen=True)
-class Default:
-    """How a field gets its value when none is given; `required` when it has none."""
+def _acceptance(config: type) -> Callable[[ConfigModel], ConfigModel]:
+    def is_accepted(self: ConfigModel) -> ConfigModel:
+        try:
+            _make_instance(config, self)
+        except ConfigError as error:
+            raise as_refusal(error) from error
+        return self
 
-    required: bool = False
-    make: Callable[[], Any] = lambda: None
-    meaning: str | None = None
-
-
-def _defaults(config: type) -> dict[str, Default]:
-    """Field → default, in order, of a dataclass, a pydantic model or a plain class with annotations."""
-    if issubclass(config, BaseModel):
-        return {
-            name: Default(field.is_required(), lambda field=field: field.get_default(call_default_factory=True), field.description)  # type: ignore[misc]
-            for name, field in config.model_fields.items()
-        }
-    if dataclasses.is_dataclass(config):
-        return {each.name: _of_dataclass_field(each) for each in dataclasses.fields(config) if each.init}
-    given = {name: value for each in reversed(config.__mro__) for name, value in vars(each).items()}
-    hidden = {name for name, hint in hints_of(config).items() if get_origin(hint) is typing.ClassVar or hint is typing.ClassVar}
-    plain = [name for name, value in given.items() if not name.startswith("_") and isinstance(value, PLAIN)]
-    names = [name for name in dict.fromkeys([*hints_of(config), *plain]) if name not in hidden]
-    return {name: Default(False, lambda value=given[name]: value) if name in given else Default(True) for name in names}  # type: ignore[misc]
-
-
-def _of_dataclass_field(field: dataclasses.Field[Any]) -> Default:
-    meaning = field.metadata.get("help") or field.metadata.get("description")
-    if field.default_factory is not dataclasses.MISSING:
-        return Default(False, field.default_factory, meaning)
-    if field.default is dataclasses.MISSING or field.default == MISSING:
-        return Default(True, meaning=meaning)
-    return Default(False, lambda: field.default, meaning)
+    return is_accepted
 
 
 def _field(annotation: Any, default: Default, around: tuple[type, ...]) -> tuple[Any, Any]:
     """A pydantic field: the annotation as it can be written in YAML, and the default as it would be written there."""
-    allowed = _writable(annotation, around)
+    allowed = _written_annotation(annotation, around)
     if default.required:
         return allowed, Field(description=default.meaning)
-    value = plain_default(default.make())
-    if not _is_plain(value):  # the class's own default stands, and cannot be shown
+    value = _written_value(default.make())
+    if not _is_plain(value):
+        # The default is an object that YAML has no word for. The option stays unset, is not dumped, and the Config fills it in itself.
         unset = allowed if allowed is Any else allowed | None
         return Annotated[unset, Field(exclude_if=_is_none)], Field(default=None, description=default.meaning)
     if value is None and allowed is not Any:
         allowed = allowed | None
-    if _has_structure(allowed):
-        return allowed, Field(default_factory=lambda: plain_default(default.make()), validate_default=True, description=default.meaning)
-    if isinstance(value, list | dict):
-        return allowed, Field(default_factory=lambda: plain_default(default.make()), description=default.meaning)
+    structured = _has_structure(allowed)  # a mapping must become the section or part that it describes
+    if structured or isinstance(value, list | dict):
+        # Made anew each time: a default that is changed in one configuration must not change in the next.
+        make = lambda: _written_value(default.make())  # noqa: E731
+        return allowed, Field(default_factory=make, validate_default=structured or None, description=default.meaning)
     return allowed, Field(default=value, description=default.meaning)
 
 
@@ -204,71 +151,31 @@ def _is_none(value: Any) -> bool:
     return value is None
 
 
-def plain_default(value: Any) -> Any:
-    """A default as it would be written in YAML: dataclasses and models as mappings, paths as text, enum members by name, sets as lists."""
-    if _is_spelled(type(value)):
-        return TypeAdapter(type(value)).dump_python(value)
-    if isinstance(value, BaseModel):
-        return {name: plain_default(getattr(value, name)) for name in type(value).model_fields}
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {each.name: plain_default(getattr(value, each.name)) for each in dataclasses.fields(value) if each.init}
-    if isinstance(value, Enum):
-        return value.name
-    if isinstance(value, Path):
-        return str(value)
-    if isinstance(value, Mapping):
-        return {key: plain_default(each) for key, each in value.items()}
-    if isinstance(value, tuple):
-        return tuple(plain_default(each) for each in value)
-    return [plain_default(each) for each in value] if isinstance(value, list | set | frozenset) else value
+# From a Config to options: annotations and values.
 
 
-def _is_plain(value: Any) -> bool:
-    if isinstance(value, list | tuple):
-        return all(_is_plain(each) for each in value)
-    if isinstance(value, dict):
-        return all(_is_plain(each) for each in value.values())
-    return isinstance(value, PLAIN)
-
-
-def _has_structure(annotation: Any) -> bool:
-    """Whether a section, a part or a value with a spelling of its own lies anywhere in an annotation."""
-    if isinstance(annotation, type) and not get_args(annotation):
-        return issubclass(annotation, ConfigModel) or _is_spelled(annotation)
-    return any(_has_structure(each) for each in get_args(annotation) if each is not Ellipsis and not isinstance(each, str))
-
-
-def _is_spelled(kind: type) -> bool:
-    """Whether a class says itself how it is written and checked, as `tw.Scheduled` does."""
-    return hasattr(kind, "__get_pydantic_core_schema__") and not issubclass(kind, BaseModel)
-
-
-def _writable(annotation: Any, around: tuple[type, ...]) -> Any:
+def _written_annotation(annotation: Any, around: tuple[type, ...]) -> Any:
     """An annotation as it can be written in YAML; Any when nothing of it can."""
-    origin, inside = get_origin(annotation), get_args(annotation)
+    origin, inside = get_origin(annotation) or annotation, get_args(annotation)
     if annotation in PLAIN or annotation is None or origin is Literal:
         return annotation
     if origin is Annotated:
-        kept = _writable(inside[0], around)
+        kept = _written_annotation(inside[0], around)
         return Annotated[(kept, *inside[1:])] if kept is not Any else Any
     if origin in (Union, types.UnionType):
-        members = [each for each in (_writable(part, around) for part in inside) if each is not Any]
+        members = [each for each in _written_annotations(inside, around) if each is not Any]
         return reduce(or_, members) if any(each is not type(None) for each in members) else Any
-    if origin is tuple or annotation is tuple:
-        items = tuple(item if item is Ellipsis else _writable(item, around) for item in inside)
-        kind: Any = _of(tuple, *items)
-        return Annotated[kind, BeforeValidator(_as_tuple)]
-    if origin in (list, set, frozenset) or annotation in (list, set, frozenset):
-        kept = _of(list, *(_writable(each, around) for each in inside))
-        return Annotated[kept, BeforeValidator(_as_list)]
-    if origin in (dict, Mapping) or annotation in (dict, Mapping):
-        return _of(dict, *inside[:1], *(_writable(each, around) for each in inside[1:]))
+    if origin is tuple:
+        return Annotated[_of(tuple, *_written_annotations(inside, around)), BeforeValidator(_as_tuple)]
+    if origin in (list, set, frozenset):
+        return Annotated[_of(list, *_written_annotations(inside, around)), BeforeValidator(_as_list)]
+    if origin in (dict, Mapping):
+        return _of(dict, *inside[:1], *_written_annotations(inside[1:], around))
     return _written_class(annotation, around) if isinstance(annotation, type) else Any
 
 
-def _of(container: Any, *inside: Any) -> Any:
-    """`list`, or `list[int]` where it is said of what."""
-    return container[inside] if inside else container
+def _written_annotations(inside: tuple[Any, ...], around: tuple[type, ...]) -> list[Any]:
+    return [each if each is Ellipsis else _written_annotation(each, around) for each in inside]
 
 
 def _written_class(annotation: type, around: tuple[type, ...]) -> Any:
@@ -276,11 +183,16 @@ def _written_class(annotation: type, around: tuple[type, ...]) -> Any:
         return Literal[tuple(annotation.__members__)]
     if issubclass(annotation, Path):
         return str
-    if _is_spelled(annotation):
+    if _spells_itself(annotation):
         return annotation
-    if issubclass(annotation, BaseModel) or dataclasses.is_dataclass(annotation):
-        return dict if annotation in around else _section(annotation, around)
+    if _is_config(annotation):
+        return dict if annotation in around else _section_within(annotation, around)
     return Any
+
+
+def _of(container: Any, *inside: Any) -> Any:
+    """`list`, or `list[int]` where it is said of what."""
+    return container[inside] if inside else container
 
 
 def _as_list(value: Any) -> Any:
@@ -291,18 +203,67 @@ def _as_tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _instance(config: type, options: ConfigModel) -> Any:
+def _written_value(value: Any) -> Any:
+    """A default as it would be written in YAML: dataclasses and models as mappings, paths as text, enum members by name, sets as lists."""
+    if _spells_itself(type(value)):
+        return TypeAdapter(type(value)).dump_python(value)
+    if _is_config(type(value)):
+        return {name: _written_value(getattr(value, name)) for name in _field_names(type(value))}
+    if isinstance(value, Enum):
+        return value.name
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {key: _written_value(each) for key, each in value.items()}
+    if isinstance(value, tuple):
+        return tuple(_written_value(each) for each in value)
+    return [_written_value(each) for each in value] if isinstance(value, list | set | frozenset) else value
+
+
+def _field_names(config: Any) -> list[str]:
+    return list(config.model_fields) if issubclass(config, BaseModel) else [each.name for each in dataclasses.fields(config) if each.init]
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether YAML has a word for a value and all in it."""
+    if isinstance(value, list | tuple):
+        return all(_is_plain(each) for each in value)
+    if isinstance(value, dict):
+        return all(_is_plain(each) for each in value.values())
+    return isinstance(value, PLAIN)
+
+
+def _has_structure(annotation: Any) -> bool:
+    """Whether a section, a part or a value with a spelling of its own lies anywhere in an annotation."""
+    if isinstance(annotation, type) and not get_args(annotation):
+        return issubclass(annotation, ConfigModel) or _spells_itself(annotation)
+    return any(_has_structure(each) for each in get_args(annotation) if each is not Ellipsis and not isinstance(each, str))
+
+
+def _spells_itself(kind: type) -> bool:
+    """Whether a class says itself how it is written and checked, as `tw.Scheduled` does."""
+    return hasattr(kind, "__get_pydantic_core_schema__") and not issubclass(kind, BaseModel)
+
+
+def _is_config(kind: type) -> bool:
+    """Whether a class has fields that are options: a pydantic model or a dataclass. A plain class is a Config only where it is named so."""
+    return issubclass(kind, BaseModel) or dataclasses.is_dataclass(kind)
+
+
+# From options back to the Config.
+
+
+def _make_instance(config: type, options: ConfigModel) -> Any:
     """An instance of a Config class from validated options, nested ones included."""
     hints = hints_of(config)
-    given = {name: _back(hints.get(name, Any), getattr(options, name)) for name in _defaults(config) if _is_given(options, name)}
-    plain = (
-        not dataclasses.is_dataclass(config)
-        and not issubclass(config, BaseModel)
-        and inspect.getattr_static(config, "__init__") is object.__init__
-    )
+    given = {name: _restore(hints.get(name, Any), getattr(options, name)) for name in defaults_of(config) if _is_given(options, name)}
+    # A plain class without a constructor takes nothing: its fields are set on an instance.
+    takes_fields = _is_config(config) or inspect.getattr_static(config, "__init__") is not object.__init__
     try:
-        made = config() if plain else config(**given)
-        for name, value in given.items() if plain else ():
+        if takes_fields:
+            return config(**given)
+        made = config()
+        for name, value in given.items():
             setattr(made, name, value)
     except FOREIGN as error:
         raise ConfigError(f"{config.__qualname__} refuses its values", why=f"{type(error).__name__}: {error}") from error
@@ -314,39 +275,39 @@ def _is_given(options: ConfigModel, name: str) -> bool:
     return name in options.model_fields_set or type(options).model_fields[name].exclude_if is None
 
 
-def _back(annotation: Any, value: Any) -> Any:
+def _restore(annotation: Any, value: Any) -> Any:
     """A validated value as the annotation of a Config has it: sections as dataclasses, text as paths and enum members."""
     origin, inside = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
-        return _back(inside[0], value)
+        return _restore(inside[0], value)
     if value is None or isinstance(value, PartConfig):
         return value
-    if origin in (Union, types.UnionType):
-        return next((back for each in inside if (back := _back(each, value)) is not value), value)
+    if origin in (Union, types.UnionType):  # the first member that the value is not already of
+        return next((found for each in inside if (found := _restore(each, value)) is not value), value)
     if isinstance(annotation, type):
-        return _back_to_class(annotation, value)
+        return _restore_class(annotation, value)
     if origin in (list, set, frozenset) and isinstance(value, list):
-        return origin(_back(inside[0], each) for each in value) if inside else value
+        return origin(_restore(inside[0], each) for each in value) if inside else value
     if origin is tuple and isinstance(value, tuple):
         kinds = (inside[0],) * len(value) if inside[-1:] == (Ellipsis,) else inside
-        return tuple(_back(kind, each) for kind, each in zip(kinds, value, strict=True))
+        return tuple(_restore(kind, each) for kind, each in zip(kinds, value, strict=True))
     if origin in (dict, Mapping) and isinstance(value, dict):
-        return {key: _back(inside[1], each) for key, each in value.items()}
+        return {key: _restore(inside[1], each) for key, each in value.items()}
     return value
 
 
-def _back_to_class(annotation: type, value: Any) -> Any:
+def _restore_class(annotation: type, value: Any) -> Any:
     if issubclass(annotation, Enum) and isinstance(value, str) and value in annotation.__members__:
         return annotation[value]
     if issubclass(annotation, Path) and isinstance(value, str):
         return annotation(value)
     if annotation in (set, frozenset) and isinstance(value, list):
         return annotation(value)
-    if not (dataclasses.is_dataclass(annotation) or issubclass(annotation, BaseModel)) or isinstance(value, annotation):
+    if not _is_config(annotation) or isinstance(value, annotation):
         return value
-    if isinstance(value, dict):  # a Config inside itself, which no section can hold
+    if isinstance(value, dict):  # a Config inside itself, which no section can hold, is checked only here
         value = _check_values(annotation, value)
-    return _instance(annotation, value) if isinstance(value, ConfigModel) else value
+    return _make_instance(annotation, value) if isinstance(value, ConfigModel) else value
 
 
 def _check_values(config: type, values: dict[str, Any]) -> ConfigModel:
@@ -357,26 +318,3 @@ def _check_values(config: type, values: dict[str, Any]) -> ConfigModel:
         why = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
         fix = f"its options: {', '.join(section_of(config).model_fields)}"
         raise ConfigError(f"{config.__qualname__} refuses its values", why=why, fix=fix) from error
-
-
-@_remember
-def hints_of(config: type) -> dict[str, Any]:
-    """Annotations of a class and its bases; one whose names do not exist at run time is Any."""
-    try:
-        return typing.get_type_hints(config, include_extras=True)
-    except (NameError, TypeError, AttributeError):
-        pass
-    found: dict[str, Any] = {}
-    for each in reversed(config.__mro__):
-        space = vars(sys.modules[each.__module__]) if each.__module__ in sys.modules else {}
-        for name, annotation in vars(each).get("__annotations__", {}).items():
-            found[name] = _hint(name, annotation, dict(space), dict(vars(config)))
-    return found
-
-
-def _hint(name: str, annotation: Any, globals_: dict[str, Any], locals_: dict[str, Any]) -> Any:
-    carrier = types.SimpleNamespace(__annotations__={name: annotation})
-    try:
-        return typing.get_type_hints(carrier, globals_, locals_, include_extras=True)[name]
-    except (NameError, TypeError, AttributeError):
-        return Any

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from trainwright.config import registry
 from trainwright.config.choice import choice
+from trainwright.config.config_classes import config_class
 from trainwright.config.errors import ConfigError, ManyErrors, RequestError
 from trainwright.config.foreign import absolute, import_code, looking_in
 from trainwright.config.model import PartConfig
-from trainwright.config.nested import config_class, config_object, options_from_config, with_default_parts
+from trainwright.config.nested import config_object, options_from_config, with_default_parts
 from trainwright.config.places import Node
 
 C = TypeVar("C", bound=Callable[..., Any])

@@ -9,10 +9,11 @@ from functools import partial
 from typing import Any
 
 from trainwright.config.composition import Composition, compose_class, parse_composition
+from trainwright.config.config_classes import takes_config
 from trainwright.config.errors import ConfigError, did_you_mean, nearest
 from trainwright.config.foreign import context_names, found_at, is_path, options_from_signature, own_options
 from trainwright.config.model import PartConfig
-from trainwright.config.nested import config_object, options_from_config, takes_config
+from trainwright.config.nested import config_object, options_from_config
 
 KINDS: dict[str, str] = {
     "source": "trainwright.data.sources",
