@@ -152,12 +152,11 @@ class PlainSystem(System):
         for start in range(0, len(rows), size):
             batch = rows.take(torch.arange(start, min(start + size, len(rows))))
             plan = self.reading.plan_of(batch)
-            yield self.reading.target_of(batch, plan)
+            yield plan.target_of(batch)
 
     def output_of(self, batch: Batch) -> Any:
         """The model's output for the rows of a batch."""
-        reading = self.reading
-        return reading.call(self.model, batch, reading.plan_of(batch))
+        return self.reading.plan_of(batch).call(self.model, batch)
 
     def _called(self, batch: Batch) -> tuple[Any, Any]:
         """Output and target."""
@@ -167,7 +166,7 @@ class PlainSystem(System):
         reading = self.reading
         plan = reading.plan_of(batch)
         self._usual = reading.usual(batch, plan)
-        return reading.call(self.model, batch, plan), reading.target_of(batch, plan)
+        return plan.call(self.model, batch), plan.target_of(batch)
 
     def training_step(self, batch: Batch, context: StepContext) -> Loss:
         """The loss of the rows; raises DataError where the loss refuses them."""

@@ -51,7 +51,7 @@ def _look_wider(system: PlainSystem, rows: TensorRows, output: Any) -> None:
     """All targets held, and for a loss that takes outputs of some range alone the outputs of more rows; raises DataError."""
     reading, loss = system.reading, system.criterion
     blocks = rows.blocks
-    target = reading.target_of(blocks, reading.plan_of(blocks))
+    target = reading.plan_of(blocks).target_of(blocks)
     loss.check_held(output, target, blocks)
     if not loss.bounded:
         return
@@ -62,7 +62,7 @@ def _look_wider(system: PlainSystem, rows: TensorRows, output: Any) -> None:
     device = next((each.device for each in values), rows.device)
     batch = to_device(rows.take(torch.linspace(0, len(rows) - 1, most).long()), device)
     plan = reading.plan_of(batch)
-    loss.check(reading.call(system.model, batch, plan), reading.target_of(batch, plan), batch)
+    loss.check(plan.call(system.model, batch), plan.target_of(batch), batch)
 
 
 def _look_again(system: PlainSystem, batch: Any, output: Any) -> None:
@@ -73,7 +73,7 @@ def _look_again(system: PlainSystem, batch: Any, output: Any) -> None:
     floats = [name for name in takes if isinstance(batch[name], Tensor) and batch[name].is_floating_point()]
     if not floats or not isinstance(output, Tensor) or not loss.options.check_values or find_activation(output)[0]:
         return
-    expects = loss.read_expected(output, reading.target_of(batch, plan)) if loss.simple else ""
+    expects = loss.read_expected(output, plan.target_of(batch)) if loss.simple else ""
     if not expects.endswith("logits") or not _within(output):
         return
     changed: Any = dict(batch) if isinstance(batch, Mapping) else list(batch)
@@ -82,7 +82,7 @@ def _look_again(system: PlainSystem, batch: Any, output: Any) -> None:
     for name in takes:
         if name not in floats and isinstance(batch[name], Tensor):
             changed[name] = torch.cat([batch[name]] * 2)
-    values = reading.call(system.model, changed, plan)
+    values = plan.call(system.model, changed)
     if isinstance(values, Tensor) and _within(values) and float(values.max() - values.min()) > REACH:
         why = "the loss takes logits, and the model gives values from 0 to 1 whatever it is given: a sigmoid would be taken twice"
         loss.doubts.append(f"loss '{loss.name}': {why}; {FIXES[expects]}; {MEANT}")
@@ -101,7 +101,7 @@ def _tried_once(system: PlainSystem, batch: Any) -> Any:
     takes = plan.named or plan.positional or ()
     fix = _input_fix(system.model, [batch[name] for name in takes] if plan.positional is not None else [batch], plan.named)
     output = _tried("the model does not take these rows", seen, lambda: _with_graph(lambda: _called(system, batch, plan)), fix)
-    target = reading.target_of(batch, plan)
+    target = plan.target_of(batch)
     seen = f"{seen}; output {tuple(output.shape)}" if isinstance(output, Tensor) else seen
     what, fix = "the loss does not take this output and target", _loss_fix(loss)
     _tried(what, seen, lambda: loss.check(output, target, batch), fix)
@@ -117,7 +117,7 @@ def _tried_once(system: PlainSystem, batch: Any) -> Any:
 
 def _try_metrics(system: PlainSystem, batch: Any, output: Any) -> None:
     """Show the rows to what was asked for; raises ConfigError or DataError for a metric that could not be computed of such outputs."""
-    wishes, target = system.wishes, system.reading.target_of(batch, system.reading.plan_of(batch))
+    wishes, target = system.wishes, system.reading.plan_of(batch).target_of(batch)
     if not wishes or system.criterion.wants_targets:
         return
     found = system.measured_outputs(output, target, batch)
@@ -148,7 +148,7 @@ def first_line(error: BaseException) -> str:
 def _called(system: PlainSystem, batch: Any, plan: Any) -> Any:
     """The model's output; a model from nodes that fails names the node, which is raised in place of torch's words."""
     try:
-        return system.reading.call(system.model, batch, plan)
+        return plan.call(system.model, batch)
     except (RuntimeError, ValueError, IndexError, TypeError) as error:
         explain = getattr(system.model, "find_failure", None)
         if explain is None or plan.positional is None:
