@@ -115,7 +115,8 @@ def learning_rate_curves(config: Config | OwnConfig, source: Source | None = Non
     prepared = prepare(config, source)
     system = SupervisedSystem(config.model)
     built(system, prepared.spec, seed=config.run.seed)
-    plan = make_plan(config.trainer, len(prepared.table.train), batch_statistics=normalises_over_batch(system))
+    drawn = len(prepared.table.train) if prepared.sampling is None else prepared.sampling.samples
+    plan = make_plan(config.trainer, drawn, batch_statistics=normalises_over_batch(system))
     return curves_of(config.trainer, plan, system)
 
 

@@ -99,6 +99,12 @@ def split_rows(prepared: Prepared, split: str) -> Rows:
     return block_rows(prepared.table.blocks, getattr(prepared.table, split))
 
 
+def training_rows(prepared: Prepared) -> Rows:
+    """The encoded training rows as an epoch draws them."""
+    rows = split_rows(prepared, "train")
+    return rows if prepared.sampling is None else prepared.sampling.of(rows)
+
+
 def metrics_of(prepared: Prepared, target: str) -> list[Any]:
     """The metrics of a target: those configured, or the usual ones."""
     spec = next(each for each in prepared.spec.targets if each.name == target)

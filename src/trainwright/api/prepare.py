@@ -13,6 +13,7 @@ import pyarrow as pa
 from trainwright.api.columns import Column, plan_columns, targets_of
 from trainwright.api.config import Config
 from trainwright.api.derivations import leave_out_derivations
+from trainwright.api.sampling import Sampling, sampling_of
 from trainwright.api.targets import check_columns, check_encoded
 from trainwright.config.errors import DataError
 from trainwright.data.checks import Duplicates, Leak, check_targets, duplicates_across, leaks, missing_target_rows
@@ -60,6 +61,8 @@ class Prepared:
     unlabelled: np.ndarray
     """Source row numbers of rows without a target, which are in no split."""
     notes: list[str] = field(default_factory=list)
+    sampling: Sampling | None = None
+    """How training rows are drawn; None where each comes once in an epoch."""
 
     @property
     def spec(self) -> DataSpec:
@@ -101,6 +104,7 @@ class Prepared:
                 }
                 for leak in self.leaks
             ],
+            **({"sampling": self.sampling.describe()} if self.sampling else {}),
             "duplicates": self.duplicates.summary(),
             "split": {
                 "method": self.split.method,
@@ -180,8 +184,9 @@ def prepare(config: Config, source: Source | None = None, directory: Path | None
     )
     check_encoded(table)
     notes += [note for feature in table.encoder.features.values() for note in feature.notes()]
+    sampling = sampling_of(config.data.sampling, table, source, config.run.seed)
     pa.default_memory_pool().release_unused()  # what reading in pieces took is of no use to training
-    return Prepared(source, columns, targets, split, duplicates, found, table, missing_target_rows(source, targets), notes)
+    return Prepared(source, columns, targets, split, duplicates, found, table, missing_target_rows(source, targets), notes, sampling)
 
 
 def open_named(config: Config, source: Source | None = None) -> Source:

@@ -55,6 +55,7 @@ def data_lines(prepared: Prepared) -> list[str]:
     lines = [f"{prepared.source.name}: {len(prepared.source):,} rows, {len(prepared.columns)} columns", "", column_table(prepared), ""]
     sizes = f"{len(table.train):,} training, {len(table.validation):,} validation, {len(table.test):,} test rows"
     lines.append(f"split: {split.method}, {sizes}")
+    lines += prepared.sampling.lines() if prepared.sampling else []
     warnings = [*prepared.notes, *split.notes, *_leak_lines(prepared), *_duplicate_lines(prepared), *_dropped_lines(prepared)]
     warnings += [warning for column in prepared.columns for warning in column.warnings]
     warnings = list(dict.fromkeys(warnings))

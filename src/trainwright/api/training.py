@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from trainwright.api.config import Config
-from trainwright.api.finish import finish, headline_of, say_result, split_rows
+from trainwright.api.finish import finish, headline_of, say_result, split_rows, training_rows
 from trainwright.api.prepare import Prepared
 from trainwright.api.trial import trial
 from trainwright.api.unwritten import explain_unwritten
@@ -39,12 +39,13 @@ class Training:
         self.trainer = Trainer(config.trainer, seed=config.run.seed, device=config.run.device, history=config.evaluation.history)
         if any(type(each).__module__.partition(".")[0] not in ("trainwright", "torch") for each in self.system.modules()):
             self.trainer.cautions = trial(self.system, {"train": split_rows(prepared, "train")}, torch.device("cpu"))
-        self.trainer.check(self.system, len(prepared.table.train), len(prepared.table.validation))
+        drawn = len(prepared.table.train) if prepared.sampling is None else prepared.sampling.samples
+        self.trainer.check(self.system, drawn, len(prepared.table.validation))
 
     def tune(self, run: RunDirectory) -> None:
         """Put numbers where the configuration says `auto`, measured on real steps, before it is written to the run."""
         with log_to_file(run.log), warnings_as(self.config.run.warnings):
-            section = without_auto(self.trainer, self.system, split_rows(self.prepared, "train"), run=run.path)
+            section = without_auto(self.trainer, self.system, training_rows(self.prepared), run=run.path)
         self.trainer.config = section
         self.config = self.config.model_copy(update={"trainer": section})
 
@@ -72,7 +73,7 @@ class Training:
         return results
 
     def _train(self, run: RunDirectory, resume: bool, fork: bool, surroundings: Surroundings) -> dict[str, Any]:
-        train, validation = (split_rows(self.prepared, name) for name in ("train", "validation"))
+        train, validation = training_rows(self.prepared), split_rows(self.prepared, "validation")
         trainer, start = self.trainer, surroundings.start
         fitted = trainer.fit(self.system, train, validation, run=run.path, resume=resume, fork=fork, on_first_step=start)
         with explain_unwritten(run, "its results", f"trainwright resume {shlex.quote(str(run.path))}, which makes what is missing"):

@@ -64,7 +64,7 @@ def tune_composed(
     """
     import torch
 
-    from trainwright.api.finish import split_rows
+    from trainwright.api.finish import training_rows
     from trainwright.api.own.config import OwnConfig
     from trainwright.api.own.prepare import prepare_own
     from trainwright.api.trial import trial
@@ -80,7 +80,7 @@ def tune_composed(
             logging.getLogger("trainwright.fit").warning("%s", caution)
     else:
         prepared = prepare(config, source)
-        system, rows = built(SupervisedSystem(config.model), prepared.spec, seed=config.run.seed), split_rows(prepared, "train")
+        system, rows = built(SupervisedSystem(config.model), prepared.spec, seed=config.run.seed), training_rows(prepared)
     if rows.batched:
         why = "the data come in batches already"
         raise ConfigError("the batch size cannot be tuned", where="data", why=why, fix="give a dataset instead of a DataLoader")

@@ -9,10 +9,30 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from trainwright.config.choice import choice
+from trainwright.config.foreign import found_at
 from trainwright.config.model import ConfigModel, refusal
 from trainwright.config.registry import parts
 from trainwright.config.sizes import Bytes
 from trainwright.data.expressions.syntax import ensure_condition, ensure_derivations
+
+
+class SamplingConfig(ConfigModel):
+    """How training rows are drawn; validation and test rows never are."""
+
+    by: str = Field(min_length=1)
+    """What weighs a row: `class` (one over the size of its class), `label_rarity` (of its rarest label), a column, `./f.py:function`."""
+    target: str = ""
+    """The target whose classes or labels weigh; default: the first that has any."""
+    replacement: bool = True
+    """Whether a row can be drawn again in an epoch."""
+    samples: int | None = Field(default=None, ge=1)
+    """Rows of an epoch; default: as many as there are training rows."""
+
+    @field_validator("by")
+    @classmethod
+    def _is_found_from_anywhere(cls, value: str) -> str:
+        """A function's file by its whole path, so that a run is continued from any folder."""
+        return str(refusal(found_at)(value)[1]) if ".py:" in value else value
 
 
 class DataConfig(ConfigModel):
@@ -28,6 +48,8 @@ class DataConfig(ConfigModel):
     """Which rows count: `age >= 18 and class in ['a', 'b'] and not missing(fare)`; in training, evaluation and prediction alike."""
     derive: dict[str, str] = {}
     """Columns made of others: `bmi: weight / height ** 2`; kept with the model, and made again of the rows it predicts."""
+    sampling: SamplingConfig | None = None
+    """How training rows are drawn: `{by: class}`; without it every row comes once in an epoch."""
     duplicates: Literal["report", "drop", "error"] = "report"
     """Exact duplicates across splits: `report` them, `drop` them from training, or stop with an `error`."""
     leaks: Literal["drop", "report", "error"] = "drop"

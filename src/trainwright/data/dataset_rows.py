@@ -46,8 +46,11 @@ class DatasetRows(Rows):
 
     def take(self, indices: Tensor) -> dict[str, Tensor]:
         """The rows at `indices` (int64, b), joined on the CPU."""
-        numbers = indices.tolist()
-        found: dict[str, Tensor] = self._reader.batch(numbers, numbers)
+        return self.take_draws(indices, indices)
+
+    def take_draws(self, indices: Tensor, draws: Tensor) -> dict[str, Tensor]:
+        """As `take`, with the randomness of each sample from its number in `draws` (int64, b)."""
+        found: dict[str, Tensor] = self._reader.batch(indices.tolist(), draws.tolist())
         return found
 
     def _joined(self, samples: list[Any], numbers: list[int]) -> dict[str, Tensor]:

@@ -39,7 +39,7 @@ class Order:
         """For each key the number from which its sample's randomness follows (int64); a row that comes again is drawn for anew."""
         if not isinstance(self.keys, np.ndarray):
             return np.arange(len(self.keys))
-        return self.keys if _all_differ(self.keys) else self.keys + (_times_before(self.keys) << REPEAT)
+        return self.keys if _all_differ(self.keys) else self.keys + (times_before(self.keys) << REPEAT)
 
     def batch(self, number: int) -> list[Any]:
         """Keys of a batch."""
@@ -194,7 +194,7 @@ def _all_differ(keys: np.ndarray) -> bool:
     return int(np.bincount(keys).max()) == 1
 
 
-def _times_before(keys: np.ndarray) -> np.ndarray:
+def times_before(keys: np.ndarray) -> np.ndarray:
     """How often each key came before, for every place of `keys` (int64, n)."""
     sorting = np.argsort(keys, kind="stable")
     ordered = keys[sorting]

@@ -87,6 +87,10 @@ class Rows:
         """The rows at `indices` (int64, b), in that order: blocks by name, rows first; of batched rows the one batch at `indices[0]`."""
         raise NotImplementedError
 
+    def take_draws(self, indices: Tensor, draws: Tensor) -> Any:
+        """As `take`, what is random in each sample following from its number in `draws` (int64, b); rows without randomness ignore them."""
+        return self.take(indices)
+
     def begin_epoch(self, seed: int, epoch: int) -> None:
         """Take what is random in samples and order from (seed, epoch) from here on; called before every `take`, mostly for nothing."""
 
@@ -137,6 +141,10 @@ class WrappedRows(Rows):
     def take(self, indices: Tensor) -> Any:
         """As the rows inside."""
         return self.rows.take(indices)
+
+    def take_draws(self, indices: Tensor, draws: Tensor) -> Any:
+        """As the rows inside."""
+        return self.rows.take_draws(indices, draws)
 
     def begin_epoch(self, seed: int, epoch: int) -> None:
         """As the rows inside."""
