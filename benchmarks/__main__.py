@@ -20,6 +20,7 @@ ALL = (
     "metrics_cost",
     "digits",
     "reading",
+    "wide",
     "quality",
 )
 

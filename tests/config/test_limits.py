@@ -7,7 +7,9 @@ from itertools import pairwise
 import pytest
 
 from trainwright.api.config import Config
+from trainwright.config.choice import choose
 from trainwright.config.compose import compose
+from trainwright.config.dump import dump_values
 from trainwright.config.errors import ConfigError, ManyErrors, RequestError
 from trainwright.config.limits import MOST_DEPTH, MOST_VALUES
 from trainwright.config.located import validate
@@ -201,6 +203,12 @@ def test_json_is_refused_as_yaml_is(written):
     assert "not a whole number" in refused(written('{"data": {"source": "builtin:iris"}, "run": {"seed": NaN}}', "c.json"))
     many = '{"targets": [' + ", ".join(['"x"'] * (MOST_VALUES + 1)) + "]}"
     assert "too many values" in refused(written(many, "c.json"))
+
+
+def test_what_a_run_writes_of_a_wide_table_can_be_read():
+    """A run that could not be predicted, resumed or reported because it has many columns would be lost."""
+    one = parse_yaml(dump_values({"c": choose("feature", "number").model_dump(mode="json")}), "config.yaml")
+    assert 15_000 * 2 * sum(1 for _ in one.walk()) < MOST_VALUES  # a key counts as well as its value
 
 
 def test_what_a_base_file_holds_is_refused_alike(written):

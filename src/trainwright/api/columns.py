@@ -89,11 +89,12 @@ def raise_all(errors: list[RequestError]) -> None:
 def _check_names(config: Config, known: list[str], where: str) -> None:
     listed = config.inputs if isinstance(config.inputs, list) else []
     sections: dict[str, list[str]] = {"columns": list(config.columns), "ignore": config.ignore, "inputs": listed}
+    there = set(known)
     errors: list[RequestError] = [
         DataError(f"`{section}` names '{name}', which is not a column of the data", where=where, fix=_fix_of_name(name, section, known))
         for section, names in sections.items()
         for name in names
-        if name not in known
+        if name not in there
     ]
     if isinstance(config.inputs, str) and config.inputs != "auto":
         errors.append(

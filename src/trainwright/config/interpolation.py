@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from trainwright.config.errors import ConfigError, RequestError, nearest
-from trainwright.config.limits import MOST_DEPTH, MOST_TEXT, MOST_VALUES, refuse_count
+from trainwright.config.limits import MOST_DEPTH, MOST_REPEATED, MOST_TEXT, refuse_repeated
 from trainwright.config.model import ConfigModel
 from trainwright.config.places import KeyPath, Node, node_of, parse_path
 from trainwright.config.reading import literal
@@ -35,7 +35,7 @@ class _Resolver:
 
     def resolve(self, node: Node) -> None:
         """Replace the references in one text; nodes it refers to are resolved first."""
-        if id(node) in self.done or not isinstance(node.value, str) or "${" not in node.value or self.copied > MOST_VALUES:
+        if id(node) in self.done or not isinstance(node.value, str) or "${" not in node.value or self.copied > MOST_REPEATED:
             return
         self.done.add(id(node))
         if len(self.open) > MOST_DEPTH:
@@ -54,7 +54,7 @@ class _Resolver:
         if whole and whole["name"] is not None:
             named = self.named(whole["name"], node)
             self.copied += sum(1 for _ in named.walk())  # references to references multiply what they name
-            refuse_count(self.copied, str(node.place))
+            refuse_repeated(self.copied, str(node.place))
             return named.copy().value
         parts, end = [], 0
         for found in REFERENCE.finditer(text):

@@ -9,8 +9,10 @@ from trainwright.config.errors import ConfigError
 
 MOST_DEPTH = 100
 """Mappings and lists inside each other."""
-MOST_VALUES = 100_000
-"""Values of a file, those that aliases repeat counted each time."""
+MOST_VALUES = 500_000
+"""Keys and values of a file. A run writes down some thirty for every column of its table, and has to be read again."""
+MOST_REPEATED = 100_000
+"""Values that aliases and references repeat."""
 MOST_TEXT = 1_000_000
 """Characters of a text that is put together from references."""
 MOST_SEED = 2**64 - 1
@@ -32,8 +34,15 @@ def refuse_depth(depth: int, where: str = "") -> None:
 def refuse_count(count: int, where: str = "") -> None:
     """Raise ConfigError for so many values in one configuration."""
     if count > MOST_VALUES:
-        why = f"there are more than {MOST_VALUES:,}, those that aliases repeat counted each time"
+        why = f"there are more than {MOST_VALUES:,}"
         raise ConfigError("too many values for a configuration", where=where, why=why, fix="keep lists as long as this in a file of data")
+
+
+def refuse_repeated(count: int, where: str = "") -> None:
+    """Raise ConfigError for so many values that aliases or references repeat: a few lines can make any number of them."""
+    if count > MOST_REPEATED:
+        why = f"aliases and references repeat more than {MOST_REPEATED:,}"
+        raise ConfigError("too many values for a configuration", where=where, why=why, fix="repeat less")
 
 
 def refuse_digits(text: str, where: str = "") -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from trainwright.config.errors import ConfigError, ManyErrors, RequestError, nearest
-from trainwright.config.limits import refuse_count, refuse_depth, refuse_digits
+from trainwright.config.limits import refuse_count, refuse_depth, refuse_digits, refuse_repeated
 from trainwright.config.places import Node, Place
 from trainwright.config.text_files import read_text
 
@@ -153,15 +153,17 @@ class _Builder:
         self.name = name
         self.errors: list[RequestError] = []
         self.open: set[int] = set()
-        self.count = 0
+        self.seen: set[int] = set()
+        self.repeated = 0
 
     def place(self, mark: Any) -> Place:
         return Place(self.name, mark.line + 1, mark.column + 1)
 
     def build(self, node: yaml.Node) -> Node:
         place = self.place(node.start_mark)
-        self.count += 1
-        refuse_count(self.count, str(place))
+        self.repeated += id(node) in self.seen
+        self.seen.add(id(node))
+        refuse_repeated(self.repeated, str(place))
         if id(node) in self.open:
             raise ConfigError("an alias refers to the mapping or list it is in", where=str(place), fix="remove the alias")
         if isinstance(node, yaml.ScalarNode):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,16 +69,10 @@ def leaks(
     table = _joined(source.read(looked, [*usable, *goals]), joins)
     found: list[Leak] = []
     for target in goals:
-        classes = kinds[target] != "number"
+        judge = _judge_of_numbers(target, table[target]) if kinds[target] == "number" else _judge_of_classes(target, table[target])
         for column in usable:
-            judge = _foretells_classes if classes else _foretells_numbers
-            leak = judge(
-                column,
-                target,
-                table.column(column),
-                table.column(target),
-                kinds.get(column) == "number" and is_numeric(table.column(column)),
-            )
+            values = table[column]
+            leak = judge(column, values, kinds.get(column) == "number" and is_numeric(values))
             if leak is not None:
                 found.append(leak)
     suspects = [leak for leak in found if leak.exact]
@@ -111,11 +105,30 @@ def _codes(values: pa.ChunkedArray) -> tuple[np.ndarray, list]:
     return pc.fill_null(coded.indices, len(names)).to_numpy(zero_copy_only=False).astype(np.int64), names
 
 
-def _foretells_classes(column: str, target: str, values: pa.ChunkedArray, truth: pa.ChunkedArray, number: bool) -> Leak | None:
-    wanted, classes = _codes(truth)
+Judge = Callable[[str, pa.ChunkedArray, bool], Leak | None]
+"""Whether a column of this name, with these values, which are numbers or not, gives the target away."""
+
+
+def _judge_of_classes(target: str, truth: pa.ChunkedArray) -> Judge:
+    """What judges columns by a target of classes, which is coded once however many columns there are."""
+    goal = _codes(truth)
+    present = len(np.unique(goal[0]))
+    return lambda column, values, number: _foretells_classes(column, target, values, goal, present, number)
+
+
+def _judge_of_numbers(target: str, truth: pa.ChunkedArray) -> Judge:
+    if not is_numeric(truth):
+        return lambda column, values, number: None  # numbers written as text are left to the feature
+    goal = pc.fill_null(truth.cast(pa.float64(), safe=False), np.nan).to_numpy()
+    return lambda column, values, number: _foretells_numbers(column, target, values, truth, goal, number)
+
+
+def _foretells_classes(
+    column: str, target: str, values: pa.ChunkedArray, goal: tuple[np.ndarray, list], present: int, number: bool
+) -> Leak | None:
+    wanted, classes = goal
     given, names = _codes(values)
     count = int(given.max(initial=0)) + 1
-    present = len(np.unique(wanted))
     if present < 2 or (count > 0.5 * len(given) and not number):
         return None  # a different value in almost every row foretells nothing about other rows
     if count == present and _one_to_one(given, wanted):
@@ -166,10 +179,9 @@ def _accuracy(given: np.ndarray, wanted: np.ndarray) -> tuple[float, float]:
     return right / len(given), float(base)
 
 
-def _foretells_numbers(column: str, target: str, values: pa.ChunkedArray, truth: pa.ChunkedArray, number: bool) -> Leak | None:
-    if not is_numeric(truth):
-        return None  # numbers written as text are left to the feature
-    goal = pc.fill_null(truth.cast(pa.float64(), safe=False), np.nan).to_numpy()
+def _foretells_numbers(
+    column: str, target: str, values: pa.ChunkedArray, truth: pa.ChunkedArray, goal: np.ndarray, number: bool
+) -> Leak | None:
     if number:
         return _numbers_by_numbers(column, target, pc.fill_null(values.cast(pa.float64(), safe=False), np.nan).to_numpy(), goal)
     given, _ = _codes(values)

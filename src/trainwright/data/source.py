@@ -72,10 +72,11 @@ def check_names(names: Sequence[str], where: str) -> None:
 
 def known_columns(columns: Iterable[str], schema: pa.Schema, where: str) -> list[str]:
     """`columns` as a list; raises DataError for one that `schema` does not have."""
-    wanted = list(columns)
+    wanted, names = list(columns), schema.names  # a new list at every look, and a set finds at once what a list walks through
+    known = set(names)
     for column in wanted:
-        if column not in schema.names:
-            raise DataError(f"no column '{column}'", where=where, fix=did_you_mean(column, schema.names))
+        if column not in known:
+            raise DataError(f"no column '{column}'", where=where, fix=did_you_mean(column, names))
     return wanted
 
 

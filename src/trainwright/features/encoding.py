@@ -212,7 +212,7 @@ class TableEncoder:
         in `directory` (a temporary one when None), with the same values. `train`: the rows of this source that the columns were just
         fitted on, so that errors can say what to ask for instead. Raises DataError or ManyErrors.
         """
-        there = set(source.schema.names)
+        there, known = set(source.schema.names), set(self.known)
         wanted = [name for name in self.targets if targets or (targets is None and name in there)]
         self.check_columns(source, [*self.inputs, *wanted])
         self.messages_from(source)
@@ -238,7 +238,7 @@ class TableEncoder:
             rows=np.concatenate(kept) if kept else np.empty(0, np.int64),
             dropped=[self.describe_dropped(name, numbers) for name, numbers in dropped.items()],
             counts=counts,
-            extra_columns=[name for name in source.schema.names if name not in self.known],
+            extra_columns=[name for name in source.schema.names if name not in known],
             storage=blocks,
         )
 
@@ -326,7 +326,7 @@ class TableEncoder:
 
     def check_columns(self, source: Source, needed: Iterable[str]) -> None:
         """Raises DataError naming the columns that the source lacks, with near names that training did not know, or what is needed."""
-        there, needed = source.schema.names, list(needed)
+        there, needed = dict.fromkeys(source.schema.names), list(needed)  # in their order, and found at once
         if self.selection:  # what a person can give are the columns under a derived one
             needed = [each for name in needed for each in ([name] if name in there else self.selection.columns_under([name]))]
         lacking = [name for name in needed if name not in there]

@@ -135,11 +135,12 @@ class AsTrained:
         return self.source.place(row)
 
     def _read(self, table: pa.Table) -> pa.Table:
-        for position, name in enumerate(table.column_names):
+        columns = []  # and one table of them: a table made anew for each column would cost columns × columns
+        for name, column in zip(table.column_names, table.columns, strict=True):
             if name in self.features and name in self.reading.kinds:
-                values = self._column(name, one_array(table[name]))
-                table = table.set_column(position, name, pa.chunked_array([values]))
-        return table
+                column = pa.chunked_array([self._column(name, one_array(column))])
+            columns.append(column)
+        return pa.Table.from_arrays(columns, names=table.column_names)
 
     def _column(self, name: str, values: pa.Array) -> pa.Array:
         if pa.types.is_dictionary(values.type):

@@ -207,7 +207,8 @@ class CSVSource(FileSource):
         text = self.texts[0]
         rows = text.head.rows[int(text.head.dialect.header) :]
         nulls = set(self.options.nulls)
-        heads = {name: [row[place] for row in rows if len(row) > place] for place, name in enumerate(text.names) if name in floats}
+        looked = set(floats)
+        heads = {name: [row[place] for row in rows if len(row) > place] for place, name in enumerate(text.names) if name in looked}
         return [name for name, values in heads.items() if could_be_versions([value for value in values if value.strip() not in nulls])]
 
     def _as_written(self, columns: list[str]) -> Iterator[pa.Table]:
