@@ -27,7 +27,7 @@ from trainwright.engine.interrupt import Interrupts
 from trainwright.engine.loop import train_epoch
 from trainwright.engine.trainer import Trainer
 from trainwright.features.spec import DataSpec, InputGroup, TargetSpec
-from trainwright.systems.base import built
+from trainwright.systems.base import build_system
 from trainwright.systems.config import SupervisedConfig
 from trainwright.systems.plain import PlainSystem
 from trainwright.systems.supervised import SupervisedSystem
@@ -82,7 +82,7 @@ def supervised(x: Tensor, y: Tensor) -> tuple[Any, TensorRows]:
     config = {"combiner": {"type": "concat", "depth": 1, "width": 128}, "encoders": {"vector": "passthrough"}}
     system = SupervisedSystem(SupervisedConfig.model_validate(config))
     inputs = [InputGroup("pixels", "vector", ["pixels"], None, {"value": (1, 64)})]
-    built(system, DataSpec(inputs, [TargetSpec("digit", "category", 10, [str(digit) for digit in range(10)])], ROWS))
+    build_system(system, DataSpec(inputs, [TargetSpec("digit", "category", 10, [str(digit) for digit in range(10)])], ROWS))
     return system, TensorRows({"pixels.value": x.unsqueeze(1).contiguous(), "target.digit": y})
 
 

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 import trainwright as tw
 from trainwright.adapters.lightning.methods import CALLED, NOTED, OWN, PLAYED, REFUSED
-from trainwright.adapters.lightning.optimizers import made_of
+from trainwright.adapters.lightning.optimizers import read_optimizers
 from trainwright.adapters.lightning.strategy import NotThere
 from trainwright.adapters.lightning.system import LightningSystem, given_by_place, is_datamodule, is_lightning, loaders_of
 from trainwright.config.errors import ConfigError, Interrupted, TrainwrightError
@@ -383,7 +383,7 @@ def forms() -> dict[str, Any]:
 @pytest.mark.parametrize("form", list(forms()))
 def test_every_form_of_configure_optimizers_is_understood(form: str) -> None:
     given, schedulers = forms()[form]
-    found = made_of(given, automatic=True)
+    found = read_optimizers(given, automatic=True)
     assert len(found.optimizers) == 1
     assert [(each.interval, each.frequency, each.monitor) for each in found.schedulers] == schedulers
 
@@ -403,7 +403,7 @@ def test_wrong_forms_of_configure_optimizers_say_what_to_return() -> None:
     }
     for what, given in wrong.items():
         with pytest.raises(ConfigError) as raised:
-            made_of(given, automatic=True)
+            read_optimizers(given, automatic=True)
         assert what in str(raised.value) and "fix:" in str(raised.value)
 
 

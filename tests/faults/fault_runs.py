@@ -23,7 +23,7 @@ from trainwright.engine.saving import writing
 from trainwright.engine.trainer import Trainer
 from trainwright.features.spec import DataSpec, InputGroup, TargetSpec
 from trainwright.files.tensors import save_tensors
-from trainwright.systems.base import built
+from trainwright.systems.base import build_system
 from trainwright.systems.config import SupervisedConfig
 from trainwright.systems.plain import PlainSystem
 from trainwright.systems.supervised import SupervisedSystem
@@ -68,7 +68,7 @@ def supervised() -> Any:
     torch.manual_seed(1)
     system = SupervisedSystem(SupervisedConfig.model_validate({"combiner": {"type": "concat", "depth": 1, "width": 16}}))
     inputs = [InputGroup("numbers", "vector", ["numbers"], None, {"value": (1, FEATURES)})]
-    built(system, DataSpec(inputs, [TargetSpec("answer", "category", 2, ["no", "yes"])], 200))
+    build_system(system, DataSpec(inputs, [TargetSpec("answer", "category", 2, ["no", "yes"])], 200))
     return system
 
 

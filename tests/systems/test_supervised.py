@@ -20,7 +20,7 @@ from trainwright.engine.system import StepContext
 from trainwright.engine.system import System as TrainerSystem
 from trainwright.features.spec import DataSpec, InputGroup, TargetSpec
 from trainwright.nn.combiners import PARTS as COMBINERS
-from trainwright.systems.base import System, built, seeded
+from trainwright.systems.base import System, build_system, seeded
 from trainwright.systems.config import SupervisedConfig
 from trainwright.systems.readout import join_members, original_units
 from trainwright.systems.supervised import SupervisedSystem
@@ -32,7 +32,7 @@ SPEC = DataSpec([numbers(missing=True), categories()], ALL_TARGETS[1:2], 200)
 
 def system(spec: DataSpec, seed: int = 0, **config: Any) -> SupervisedSystem:
     made = SupervisedSystem(SupervisedConfig.model_validate(config))
-    built(made, spec, seed)
+    build_system(made, spec, seed)
     return made
 
 
@@ -232,7 +232,7 @@ def test_modules_that_follow_the_run_are_told_the_moment() -> None:
             self.inner = torch.nn.Sequential(Fading())
 
     made = Small()
-    built(made, None)
+    build_system(made, None)
     Tree(made).update_step(StepContext(7, 0, 0.5, torch.default_generator))
     assert made.inner[0].seen == 7
 

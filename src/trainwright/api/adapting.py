@@ -19,7 +19,7 @@ from trainwright.data.forms import rows_from, tuple_of_splits
 from trainwright.data.rows import Rows
 from trainwright.engine.following import tell_beginning
 from trainwright.metrics.asked import Wishes
-from trainwright.systems.base import System, built
+from trainwright.systems.base import System, build_system
 from trainwright.systems.facts import Facts
 from trainwright.systems.plain import PlainSystem
 
@@ -100,7 +100,7 @@ def _choose_system(model: nn.Module, splits: Mapping[str, Rows], asked: Mapping[
     if isinstance(model, System):
         _refuse_asked(model, asked)
         facts = Facts(len(splits["train"]), example)
-        return call_own_code("the system cannot be built", lambda: built(model, facts, seed=seed), f"{type(model).__name__}.build")
+        return call_own_code("the system cannot be built", lambda: build_system(model, facts, seed=seed), f"{type(model).__name__}.build")
     if asked["loss"] is None and callable(getattr(model, "training_step", None)):
         kind = type(model).__name__
         why = f"{kind} is neither a trainwright.System nor a LightningModule, so only its forward would be trained"

@@ -21,7 +21,7 @@ from trainwright.optim.build import base_learning_rate, own_weight_decay
 from trainwright.optim.parameter_groups import ParameterGroup, parameter_groups
 from trainwright.optim.schedules.base import Extent, Schedule
 from trainwright.optim.schedules.build import build_schedule, listens
-from trainwright.systems.base import built
+from trainwright.systems.base import build_system
 from trainwright.systems.supervised import SupervisedSystem
 
 SHOWN_EPOCHS = 10
@@ -114,7 +114,7 @@ def learning_rate_curves(config: Config | OwnConfig, source: Source | None = Non
         return curves_of(config.trainer, whole, own.system)
     prepared = prepare(config, source)
     system = SupervisedSystem(config.model)
-    built(system, prepared.spec, seed=config.run.seed)
+    build_system(system, prepared.spec, seed=config.run.seed)
     drawn = len(prepared.table.train) if prepared.sampling is None else prepared.sampling.samples
     plan = make_plan(config.trainer, drawn, batch_statistics=normalises_over_batch(system))
     return curves_of(config.trainer, plan, system)

@@ -26,7 +26,7 @@ from trainwright.files.text import read_json, write_json
 from trainwright.files.whole import whole_file
 from trainwright.metrics.outcome import Outcome
 from trainwright.runs.ways_on import to_its_end
-from trainwright.systems.base import built
+from trainwright.systems.base import build_system
 from trainwright.systems.config import SupervisedConfig
 from trainwright.systems.supervised import SupervisedSystem
 
@@ -88,7 +88,7 @@ class Model:
         try:
             encoder = TableEncoder.restore(read_json(folder / "features.json"))
             system = SupervisedSystem(SupervisedConfig.model_validate(about["model"]))
-            built(system, encoder.spec)
+            build_system(system, encoder.spec)
             system.load_state_dict(load_tensors(folder / "model.safetensors"))
         except (OSError, KeyError, TypeError, RuntimeError, ValueError, SafetensorError) as error:
             why = " ".join(str(error).split())[:300] or type(error).__name__

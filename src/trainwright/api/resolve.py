@@ -10,7 +10,7 @@ from trainwright.api.prepare import Prepared
 
 def resolve_config(config: Config, prepared: Prepared) -> Config:
     """The configuration with the types, targets, left-out columns and network that were found, so that it repeats the run as it stands."""
-    from trainwright.systems.supervised import resolved as resolved_model
+    from trainwright.systems.supervised import resolve_options as resolved_model
 
     ignored = [column.name for column in prepared.columns if column.role == "ignored"]
     columns = {column.name: column.options for column in prepared.columns if column.role != "ignored"}

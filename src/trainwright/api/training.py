@@ -23,7 +23,7 @@ from trainwright.runs.code import write_code
 from trainwright.runs.directory import RunDirectory
 from trainwright.runs.environment import environment
 from trainwright.runs.log import log_to_file, warnings_as
-from trainwright.systems.base import built
+from trainwright.systems.base import build_system
 from trainwright.systems.supervised import SupervisedSystem
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ class Training:
     def __init__(self, config: Config, prepared: Prepared) -> None:
         self.config, self.prepared = config, prepared
         self.system = SupervisedSystem(config.model)
-        built(self.system, prepared.spec, seed=config.run.seed)
+        build_system(self.system, prepared.spec, seed=config.run.seed)
         self.trainer = Trainer(config.trainer, seed=config.run.seed, device=config.run.device, history=config.evaluation.history)
         if any(type(each).__module__.partition(".")[0] not in ("trainwright", "torch") for each in self.system.modules()):
             self.trainer.cautions = trial(self.system, {"train": split_rows(prepared, "train")}, torch.device("cpu"))

@@ -68,7 +68,7 @@ def tune_composed(
     from trainwright.api.own.config import OwnConfig
     from trainwright.api.own.prepare import prepare_own
     from trainwright.api.trial import trial
-    from trainwright.systems.base import built
+    from trainwright.systems.base import build_system
     from trainwright.systems.supervised import SupervisedSystem
 
     config: Any = validate(composed.model, composed)
@@ -80,7 +80,7 @@ def tune_composed(
             logging.getLogger("trainwright.fit").warning("%s", caution)
     else:
         prepared = prepare(config, source)
-        system, rows = built(SupervisedSystem(config.model), prepared.spec, seed=config.run.seed), training_rows(prepared)
+        system, rows = build_system(SupervisedSystem(config.model), prepared.spec, seed=config.run.seed), training_rows(prepared)
     if rows.batched:
         why = "the data come in batches already"
         raise ConfigError("the batch size cannot be tuned", where="data", why=why, fix="give a dataset instead of a DataLoader")

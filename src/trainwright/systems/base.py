@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from trainwright.engine.session import Session
     from trainwright.runs.media import Media
 
-__all__ = ["Loss", "System", "SystemOptions", "as_loss", "built", "seeded"]
+__all__ = ["Loss", "System", "SystemOptions", "as_loss", "build_system", "seeded"]
 
 
 class SystemOptions(ModuleOptions):
@@ -56,7 +56,7 @@ def seeded(seed: int) -> Iterator[None]:
         yield
 
 
-def built(system: Any, spec: Any = None, seed: int = 0) -> Any:
+def build_system(system: Any, spec: Any = None, seed: int = 0) -> Any:
     """The system with its modules made, once, for what is known of the data; equal seeds give equal weights, whatever was drawn before."""
     if vars(system).get("_built"):
         return system

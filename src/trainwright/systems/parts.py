@@ -33,7 +33,7 @@ class Announced(nn.Module):
         return y.unsqueeze(1) if self.as_token else y
 
 
-def tried(part: nn.Module, trial: Any, options: PartConfig, where: str) -> torch.Size:
+def try_part(part: nn.Module, trial: Any, options: PartConfig, where: str) -> torch.Size:
     """The shape of the part's output for trial rows; raises ConfigError when it fails or gives anything but `[b, w]` or `[b, n, w]`."""
     if not isinstance(part, nn.Module):
         fix = "name a subclass of torch.nn.Module, or a function that gives one"
@@ -71,7 +71,7 @@ def make_encoder(options: PartConfig, group: InputGroup) -> nn.Module:
         part: torch.zeros(TRIAL_ROWS, *shape, dtype=torch.int64 if part in INDICES else torch.float32)
         for part, shape in group.parts.items()
     }
-    return Announced(encoder, tried(encoder, trial, options, ", ".join(group.columns)), tokens=True)
+    return Announced(encoder, try_part(encoder, trial, options, ", ".join(group.columns)), tokens=True)
 
 
 def make_combiner(options: PartConfig, shapes: list[tuple[int, int]], rows: int) -> nn.Module:
@@ -80,4 +80,4 @@ def make_combiner(options: PartConfig, shapes: list[tuple[int, int]], rows: int)
     if hasattr(combiner, "width"):
         return combiner
     trial = [torch.zeros(TRIAL_ROWS, *shape) for shape in shapes]
-    return Announced(combiner, tried(combiner, trial, options, "model.combiner"), tokens=False)
+    return Announced(combiner, try_part(combiner, trial, options, "model.combiner"), tokens=False)

@@ -25,7 +25,7 @@ from trainwright.systems.loss_refusal import explain_refusal
 from trainwright.systems.plain_batch import TARGET, Reading, check_target
 from trainwright.systems.plain_checks import check
 from trainwright.systems.plain_metrics import MetricFunction, PlainMetrics, pair_of, wishes
-from trainwright.systems.plain_model import finished_model, hooks_on, made_model
+from trainwright.systems.plain_model import finish_model, hooks_on, make_model
 from trainwright.systems.plain_options import PlainOptions
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class PlainSystem(System):
         self.options = model if isinstance(model, PlainOptions) else None
         if isinstance(model, PlainOptions):
             loss, metrics, target = model.loss, model.metrics, model.target
-            model = made_model(model)
+            model = make_model(model)
         check_target(target)
         made = criterion(loss, "tw.fit(loss)")
         self.model, self.inputs, self.criterion = model, inputs, made
@@ -85,7 +85,7 @@ class PlainSystem(System):
     def build(self, spec: Any) -> None:
         """What options ask for beside the layers themselves: first values, parametrizations, weights."""
         if self.options is not None:
-            finished_model(self.model, self.options, lambda: self.output_of(spec.example))
+            finish_model(self.model, self.options, lambda: self.output_of(spec.example))
 
     def setup(self, session: Session) -> None:
         """Puts the hooks of the options on the model, for a run that trains."""

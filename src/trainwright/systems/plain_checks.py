@@ -36,7 +36,7 @@ def check(system: PlainSystem, batch: Any) -> None:
     system.train(False)
     try:
         with torch.no_grad(), seeded(0):
-            output = _tried_once(system, batch)
+            output = _try_rows(system, batch)
             _try_metrics(system, batch, output)
             rows, system.held_rows = system.held_rows, None
             if rows is not None:
@@ -92,7 +92,7 @@ def _within(values: Tensor) -> bool:
     return values.numel() > 0 and bool(((values >= 0) & (values <= 1)).all())
 
 
-def _tried_once(system: PlainSystem, batch: Any) -> Any:
+def _try_rows(system: PlainSystem, batch: Any) -> Any:
     """The output, when both the model and the loss take the rows."""
     reading, loss = system.reading, system.criterion
     plan = reading.plan_of(batch)
@@ -100,14 +100,14 @@ def _tried_once(system: PlainSystem, batch: Any) -> Any:
     seen = shapes(batch)
     takes = plan.named or plan.positional or ()
     fix = _input_fix(system.model, [batch[name] for name in takes] if plan.positional is not None else [batch], plan.named)
-    output = _tried("the model does not take these rows", seen, lambda: _with_graph(lambda: _called(system, batch, plan)), fix)
+    output = _try("the model does not take these rows", seen, lambda: _with_graph(lambda: _call_model(system, batch, plan)), fix)
     target = plan.target_of(batch)
     seen = f"{seen}; output {tuple(output.shape)}" if isinstance(output, Tensor) else seen
     what, fix = "the loss does not take this output and target", _loss_fix(loss)
-    _tried(what, seen, lambda: loss.check(output, target, batch), fix)
+    _try(what, seen, lambda: loss.check(output, target, batch), fix)
     if not loss.wants_targets:
         with LossInputs() as inputs:
-            summed, _ = _tried(what, seen, lambda: _with_graph(lambda: loss.total(output, target, batch)), fix)
+            summed, _ = _try(what, seen, lambda: _with_graph(lambda: loss.total(output, target, batch)), fix)
         _check_graph(loss, output, summed)
         if isinstance(loss, FunctionCriterion):  # the others have looked, as far as they were asked to
             inputs.refuse_certain("loss")
@@ -145,7 +145,7 @@ def first_line(error: BaseException) -> str:
     return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
-def _called(system: PlainSystem, batch: Any, plan: Any) -> Any:
+def _call_model(system: PlainSystem, batch: Any, plan: Any) -> Any:
     """The model's output; a model from nodes that fails names the node, which is raised in place of torch's words."""
     try:
         return plan.call(system.model, batch)
@@ -181,7 +181,7 @@ def shapes(batch: Any) -> str:
     return ", ".join(f"{name} {tuple(each.shape)} {dtype_name(each)}" for name, each in found) or type(batch).__name__
 
 
-def _tried(what: str, where: str, call: Callable[[], Any], fix: str) -> Any:
+def _try(what: str, where: str, call: Callable[[], Any], fix: str) -> Any:
     try:
         return call()
     except (RuntimeError, ValueError, IndexError, TypeError, AttributeError, KeyError) as error:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("trainwright.systems")
 
 
-def made_model(options: PlainOptions) -> nn.Module:
+def make_model(options: PlainOptions) -> nn.Module:
     """The model with the values its layers begin with; raises ConfigError when what is named is no module."""
     if options.extensions:
         from trainwright.nn.extensions import build_extensions
@@ -35,7 +35,7 @@ def made_model(options: PlainOptions) -> nn.Module:
     raise ConfigError(f"'{options.model.type}' gives a {type(made).__name__}, not a model", where="model", fix=fix)
 
 
-def finished_model(model: nn.Module, options: PlainOptions, call: Callable[[], Any]) -> None:
+def finish_model(model: nn.Module, options: PlainOptions, call: Callable[[], Any]) -> None:
     """Lazy layers settled by `call`, a forward pass of some rows; then init rules, parametrizations and weights, as the options say."""
     if is_lazy(model):
         with torch.no_grad(), eval_mode(model):

@@ -183,7 +183,7 @@ class SupervisedSystem(System):
         return measures.mode(name) == "max"
 
 
-def resolved(config: SupervisedConfig, spec: DataSpec) -> SupervisedConfig:
+def resolve_options(config: SupervisedConfig, spec: DataSpec) -> SupervisedConfig:
     """The configuration with what `auto` means for these data: the network stays the same when a later version chooses otherwise."""
     combiner = choose_combiner(spec.rows) if config.combiner.type == "auto" else config.combiner
     encoders = {kind: options for kind, options in config.encoders.items() if options.type != "auto"}

@@ -15,14 +15,14 @@ from trainwright.config.errors import TrainwrightError
 log = logging.getLogger("trainwright.systems")
 
 
-def encoded(value: Any) -> Any:
+def encode_value(value: Any) -> Any:
     """A value as JSON holds it, tensors with their type. Raises TrainwrightError naming what it cannot hold."""
     if isinstance(value, Tensor):
         return {"tensor": value.tolist(), "dtype": str(value.dtype).removeprefix("torch.")}
     if isinstance(value, Mapping):
-        return {str(name): encoded(each) for name, each in value.items()}
+        return {str(name): encode_value(each) for name, each in value.items()}
     if isinstance(value, list | tuple):
-        return [encoded(each) for each in value]
+        return [encode_value(each) for each in value]
     try:
         json.dumps(value)
     except (TypeError, ValueError) as error:
@@ -31,13 +31,13 @@ def encoded(value: Any) -> Any:
     return value
 
 
-def decoded(value: Any) -> Any:
-    """What `encoded` was given, tuples as lists."""
+def decode_value(value: Any) -> Any:
+    """What `encode_value` was given, tuples as lists."""
     if isinstance(value, Mapping):
         if set(value) == {"tensor", "dtype"}:
             return torch.tensor(value["tensor"], dtype=getattr(torch, value["dtype"]))
-        return {name: decoded(each) for name, each in value.items()}
-    return [decoded(each) for each in value] if isinstance(value, list) else value
+        return {name: decode_value(each) for name, each in value.items()}
+    return [decode_value(each) for each in value] if isinstance(value, list) else value
 
 
 def lightning_checkpoint(module: Any, epoch: int, step: int, state: Mapping[str, Any]) -> dict[str, Any]:

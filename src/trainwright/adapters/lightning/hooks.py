@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from trainwright.adapters.lightning.documents import decoded, encoded, lightning_checkpoint, saved_by
+from trainwright.adapters.lightning.documents import decode_value, encode_value, lightning_checkpoint, saved_by
 from trainwright.adapters.lightning.log import Asked, Entry, Logged
-from trainwright.adapters.lightning.methods import CALLED, fitted, overridden
+from trainwright.adapters.lightning.methods import CALLED, fit_arguments, overridden
 from trainwright.adapters.lightning.optimizers import Made, step_schedulers
 from trainwright.adapters.lightning.trainer import STAGES, LightningTrainer
 from trainwright.engine.adapted import Wrapping
@@ -43,7 +43,7 @@ STATE = "lightning"
 """The document of a checkpoint that holds what the module keeps beside weights."""
 
 
-def passed_on(name: str) -> Callable[..., None]:
+def pass_on(name: str) -> Callable[..., None]:
     """A hook of the engine that is the module's own of the same name, which takes no arguments."""
 
     def hook(self: LightningHooks, session: Session, *_: Any) -> None:
@@ -103,7 +103,7 @@ class LightningHooks(Wrapping):
     def find_hooks(self, module: Any) -> None:
         """Find the hooks that the module overrides."""
         hooks = [name for name in CALLED if name.startswith("on_") and "transfer" not in name and overridden(module, name)]
-        self._own = {name: fitted(getattr(module, name), WIDTHS.get(name, 0)) for name in hooks if not name.endswith("checkpoint")}
+        self._own = {name: fit_arguments(getattr(module, name), WIDTHS.get(name, 0)) for name in hooks if not name.endswith("checkpoint")}
 
     def hook_named(self, name: str) -> Callable[..., Any] | None:
         """As every system's; of those round a step only what the module has, for each costs its share of every step."""
@@ -189,8 +189,8 @@ class LightningHooks(Wrapping):
         self.now.epoch = session.epoch
         self.call("on_fit_start")
 
-    on_fit_end = passed_on("on_fit_end")
-    on_train_start = passed_on("on_train_start")
+    on_fit_end = pass_on("on_fit_end")
+    on_train_start = pass_on("on_train_start")
 
     def on_train_end(self, session: Session) -> None:
         """The module's; what was logged after the last row is told in the log."""
@@ -248,7 +248,7 @@ class LightningHooks(Wrapping):
         """The module's, with the mean loss."""
         self.call("on_before_backward", self.now.mean)
 
-    on_after_backward = passed_on("on_after_backward")
+    on_after_backward = pass_on("on_after_backward")
 
     def on_before_optimizer_step(self, session: Session) -> None:
         """The module's, with its optimizer."""
@@ -341,7 +341,7 @@ class LightningHooks(Wrapping):
         """The module's."""
         self._epoch_starts("predict")
 
-    on_predict_epoch_end = passed_on("on_predict_epoch_end")
+    on_predict_epoch_end = pass_on("on_predict_epoch_end")
 
     def _batch_starts(self, split: str, batch: Batch, index: int) -> None:
         self.now.index = index
@@ -383,11 +383,11 @@ class LightningHooks(Wrapping):
         kept["heard"] = {name: float(value) for name, value in self.values_for_schedulers().items()}
         if self.datamodule is not None:
             kept["datamodule"] = self.datamodule.state_dict()
-        documents[STATE] = encoded(kept)
+        documents[STATE] = encode_value(kept)
 
     def on_load_checkpoint(self, session: Session, documents: Mapping[str, Any]) -> None:
         """Give the module and the data module back what they put in."""
-        kept = decoded(documents.get(STATE, {}))
+        kept = decode_value(documents.get(STATE, {}))
         self.steps_made = kept.get("steps_made", 0)
         self.of_epoch.load(kept.get("epoch", {}), self.model)
         self.asked = {name: Asked(*each) for name, each in kept.get("asked", {}).items()}

@@ -78,7 +78,7 @@ def overridden(thing: Any, name: str) -> bool:
     return getattr(type(thing), name, None) is not getattr(base, name, None)
 
 
-def fitted(method: Callable[..., Any], usual: int) -> Callable[..., Any]:
+def fit_arguments(method: Callable[..., Any], usual: int) -> Callable[..., Any]:
     """`method`, called with as many arguments as it takes: `usual` many, fewer where it has fewer, and 0 (the loader's number) for more."""
     least, most = _width(method)
     if least > usual:

@@ -51,7 +51,7 @@ class Made:
         return described if each.monitor is None or not each.reduce_on_plateau else {**described, "monitor": each.monitor}
 
 
-def made_of(result: Any, automatic: bool) -> Made:
+def read_optimizers(result: Any, automatic: bool) -> Made:
     """The optimizers and schedulers in what `configure_optimizers` returned. Raises ConfigError for what Lightning refuses too."""
     optimizers, schedulers, monitor = _parts(result)
     wrong = [each for each in optimizers if not isinstance(each, torch.optim.Optimizer)]

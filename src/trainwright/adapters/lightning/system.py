@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from trainwright.adapters.lightning.data import by_place, given_by_place, loaders_of, transfer_of
 from trainwright.adapters.lightning.hooks import LightningHooks
 from trainwright.adapters.lightning.log import Asked, Logged, LoggedPass, is_metric, number, reduction_of
-from trainwright.adapters.lightning.methods import PLAYED, check_module, fitted, is_datamodule, is_lightning, overridden
-from trainwright.adapters.lightning.optimizers import Made, Stepper, made_of, step_schedulers
+from trainwright.adapters.lightning.methods import PLAYED, check_module, fit_arguments, is_datamodule, is_lightning, overridden
+from trainwright.adapters.lightning.optimizers import Made, Stepper, read_optimizers, step_schedulers
 from trainwright.adapters.lightning.trainer import LightningTrainer
 from trainwright.config.errors import ConfigError, TrainwrightError
 from trainwright.engine.directions import higher_is_better
@@ -118,14 +118,14 @@ class LightningSystem(LightningHooks):
     def _listen(self) -> None:
         """Find the steps and hooks that the module has."""
         self.find_hooks(self.model)
-        self._step = look_once(fitted(self.model.training_step, 2), f"{type(self.model).__name__}.training_step")
+        self._step = look_once(fit_arguments(self.model.training_step, 2), f"{type(self.model).__name__}.training_step")
         self._evaluate = {split: self._step_of(split) for split in ("validation", "test")}
-        self._predict = fitted(self.model.predict_step, 2)
+        self._predict = fit_arguments(self.model.predict_step, 2)
 
     def _step_of(self, split: str) -> Callable[..., Any] | None:
         names = (f"{split}_step", "validation_step")
         name = next((each for each in names if overridden(self.model, each)), None)
-        return None if name is None else fitted(getattr(self.model, name), 2)
+        return None if name is None else fit_arguments(getattr(self.model, name), 2)
 
     def loaders(self) -> dict[str, Any]:
         """Split → the loader of the data module, or of the module itself, each made after the `setup` of its stage."""
@@ -156,7 +156,7 @@ class LightningSystem(LightningHooks):
         self._attach()
         if not overridden(self.model, "configure_optimizers"):
             return None
-        self.made = made_of(self.model.configure_optimizers(), bool(self.model.automatic_optimization))
+        self.made = read_optimizers(self.model.configure_optimizers(), bool(self.model.automatic_optimization))
         self._steppers = [Stepper(each, self.model, self._before_step, self._count_step) for each in self.made.optimizers]
         return self.made.for_engine()
 

@@ -24,7 +24,7 @@ from trainwright.data.forms import rows_from
 from trainwright.data.rows import Rows
 from trainwright.engine.following import tell_beginning
 from trainwright.engine.trainer import Trainer
-from trainwright.systems.base import built, seeded
+from trainwright.systems.base import build_system, seeded
 from trainwright.systems.facts import Facts
 from trainwright.systems.plain import PlainSystem
 
@@ -66,7 +66,7 @@ def prepare_own(config: OwnConfig, only: str | None = None) -> PreparedSystem:
     facts = Facts(len(splits["train"]) if "train" in splits else 0, example, spec)
     if hasattr(system, "build"):
         where = f"{type(system).__name__}.build"
-        call_own_code("the system cannot be built", lambda: built(system, facts, seed=config.run.seed), where)
+        call_own_code("the system cannot be built", lambda: build_system(system, facts, seed=config.run.seed), where)
     if isinstance(system, PlainSystem) and "train" in splits:
         system.fit_targets(splits["train"])
     for rows in splits.values() if only is None else ():
