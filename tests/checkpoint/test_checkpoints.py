@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from trainwright.checkpoint.manifest import FORMAT, Damaged, Manifest, read_manifest, verify
-from trainwright.checkpoint.retention import BestK, LastK, Permanent, holders, kept
+from trainwright.checkpoint.retention import BestK, LastK, Permanent, choose_kept, holders
 from trainwright.checkpoint.store import CheckpointStore
 from trainwright.config.errors import RunError
 from trainwright.files.tensors import NAMES, load_tensors, save_tensors
@@ -174,7 +174,7 @@ def test_a_full_disk_leaves_the_others_untouched_and_nothing_half_made(tmp_path:
 )
 def test_the_newest_and_what_it_refers_to_are_always_kept(steps: list[int], best: list[int], last: int, count: int) -> None:
     found = [Manifest("full", step, best) for step in sorted(steps)] + [Manifest("weights", step) for step in best if step not in steps]
-    wanted = kept(found, [LastK(last), BestK(count)])
+    wanted = choose_kept(found, [LastK(last), BestK(count)])
     full = sorted(step for step in steps)
     assert {f"step-{step:08d}" for step in full[-last:]} <= wanted
     assert holders(found, best) <= wanted
@@ -183,5 +183,5 @@ def test_the_newest_and_what_it_refers_to_are_always_kept(steps: list[int], best
 
 def test_permanent_ones_stay_and_all_stay_where_that_is_asked_for() -> None:
     found = [Manifest("full", step, kept=step % 10 == 0) for step in (5, 10, 12, 20, 21)] + [Manifest("weights", 22, kept=True)]
-    assert kept(found, [Permanent(), LastK(1)]) == {"step-00000010", "step-00000020", "step-00000021", "weights-00000022"}
-    assert len(kept(found, [LastK(None)])) == 5
+    assert choose_kept(found, [Permanent(), LastK(1)]) == {"step-00000010", "step-00000020", "step-00000021", "weights-00000022"}
+    assert len(choose_kept(found, [LastK(None)])) == 5

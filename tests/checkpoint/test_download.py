@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from trainwright.checkpoint import download
-from trainwright.checkpoint.download import cached, download_file
+from trainwright.checkpoint.download import download_file, fetch_cached
 from trainwright.config.errors import ConfigError
 from trainwright.files.whole import whole_file
 
@@ -174,6 +174,6 @@ def test_progress_is_told(server: str, tmp_path: Path, caplog: pytest.LogCapture
 
 def test_the_cache_names_files_by_their_sha256(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRAINWRIGHT_CACHE", str(tmp_path))
-    assert cached(f"{server}/good.bin?x=1", DIGEST) == tmp_path / "weights" / f"{DIGEST[:16]}-good.bin"
-    cached(f"{server}/good.bin?x=1", DIGEST)
+    assert fetch_cached(f"{server}/good.bin?x=1", DIGEST) == tmp_path / "weights" / f"{DIGEST[:16]}-good.bin"
+    fetch_cached(f"{server}/good.bin?x=1", DIGEST)
     assert Answers.asked == ["/good.bin?x=1"]

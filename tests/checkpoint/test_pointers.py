@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from trainwright.checkpoint.manifest import Manifest, read_manifest
 from trainwright.checkpoint.names import check_pattern, second_name
 from trainwright.checkpoint.options import CheckpointConfig
-from trainwright.checkpoint.pointers import followed, target_of
+from trainwright.checkpoint.pointers import follow_pointer, target_of
 from trainwright.checkpoint.retention import BestK, LastK, Permanent, Retention
 from trainwright.checkpoint.store import CheckpointStore
 from trainwright.config.errors import ConfigError
@@ -40,7 +40,7 @@ def test_last_best_and_names_follow_what_is_kept(tmp_path: Path) -> None:
         save(store, ONE, step, best, f"at-{step}")
     assert links(tmp_path) == {"last": "step-00000004", "best": "step-00000003", "at-3": "step-00000003", "at-4": "step-00000004"}
     assert [each.step for each in store.found()] == [3, 4]
-    assert followed(tmp_path / "best") == tmp_path / "step-00000003"
+    assert follow_pointer(tmp_path / "best") == tmp_path / "step-00000003"
     latest = store.latest()
     assert latest is not None
     assert latest.folder.name == "step-00000004"

@@ -40,7 +40,7 @@ def download_file(path: str | os.PathLike[str], url: str, digest: str | None = N
     path, wanted = Path(path), normal_digest(digest)
     check_url(url)
     if path.exists():
-        return _kept(path, wanted)
+        return _keep(path, wanted)
     missing = [each for each in path.absolute().parents if not each.exists()]
     path.parent.mkdir(parents=True, exist_ok=True)
     sweep(path.parent)
@@ -71,7 +71,7 @@ def check_url(url: str) -> None:
         raise ConfigError(f"'{url}' cannot be downloaded", fix="give a URL that begins with https://, http:// or file://")
 
 
-def _kept(path: Path, wanted: str) -> Path:
+def _keep(path: Path, wanted: str) -> Path:
     if not path.is_file():
         raise IsADirectoryError(f"{path} is there already, and is no file")
     if wanted:
@@ -135,7 +135,7 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "trainwright"
 
 
-def cached(url: str, digest: str | None = None) -> Path:
+def fetch_cached(url: str, digest: str | None = None) -> Path:
     """The file at `url` in the cache, downloaded when it is not there. Raises as `download_file`."""
     wanted = normal_digest(digest)
     path = urllib.parse.unquote(urllib.parse.urlsplit(url).path)

@@ -42,7 +42,7 @@ def target_of(path: Path) -> str | None:
     return target if FOLDER.fullmatch(target) else None
 
 
-def followed(path: Path) -> Path:
+def follow_pointer(path: Path) -> Path:
     """The checkpoint's directory that `path` names: itself, or what the pointer leads to."""
     target = target_of(path)
     return path if target is None else path.with_name(target)

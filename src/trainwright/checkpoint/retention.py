@@ -93,7 +93,7 @@ class Retention:
         names = {each.folder for each in found}
         if not self.policies:
             return Decision(frozenset(names), frozenset(), frozenset())
-        wanted = kept(found, self.policies)
+        wanted = choose_kept(found, self.policies)
         whole = set().union(*(policy.keeps(found) for policy in self.policies if not isinstance(policy, BestK)))
         only_best = {each.folder for each in found if each.kind == "full" and each.folder in wanted - whole}
         if not self.weights_files:
@@ -113,7 +113,7 @@ def holders(found: Iterable[Manifest], steps: Iterable[int]) -> set[str]:
     return {by_step[step].folder for step in steps if step in by_step}
 
 
-def kept(found: Sequence[Manifest], policies: Iterable[Policy]) -> set[str]:
+def choose_kept(found: Sequence[Manifest], policies: Iterable[Policy]) -> set[str]:
     """Folder names that any policy keeps, with the best weights that each kept checkpoint refers to, which finishing it needs."""
     wanted: set[str] = set().union(*(policy.keeps(found) for policy in policies))
     for each in found:

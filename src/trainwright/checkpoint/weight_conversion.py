@@ -59,7 +59,7 @@ def convert_weights(old: Path, new: Path, key: str = "", force: bool = False) ->
     if new.exists() and not force:
         raise ConfigError("this file is there already", where=str(new), fix="choose another name, or add --force to replace it")
     content = read_pickle(old)
-    at, state = chosen(content, key, old)
+    at, state = choose_state_dict(content, key, old)
     found = Conversion(at, {name: value for name, value in flat(state) if isinstance(value, Tensor)}, metadata=_position(content))
     found.left = _left(content, at) | {name: _kind(value) for name, value in flat(state) if not isinstance(value, Tensor)}
     _refuse_strange(found.tensors, old)
@@ -98,7 +98,7 @@ def _refused(path: Path, text: str) -> ConfigError:
     return ConfigError("this file holds more than weights", where=str(path), why=why, fix=PROGRAM)
 
 
-def chosen(content: Any, key: str, where: Path) -> tuple[str, Mapping[str, Any]]:
+def choose_state_dict(content: Any, key: str, where: Path) -> tuple[str, Mapping[str, Any]]:
     """The state dict in a file's content and its key; raises ConfigError when there is none, or several and no key says which."""
     if isinstance(content, Tensor):
         content = {"tensor": content}

@@ -76,12 +76,12 @@ def read_weights_file(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise RunError("this file cannot be read", where=str(error.filename or path), why=why) from error
     except (SafetensorError, EOFError, ValueError, zipfile.BadZipFile) as error:
         if isinstance(error, ValueError) and "allow_pickle" in str(error):
-            raise pickled(path, "it holds Python objects, which are pickled") from error
+            raise refuse_pickle(path, "it holds Python objects, which are pickled") from error
         raise _damaged(path, " ".join(str(error).split())[:300]) from error
     raise _unreadable(path, kind)
 
 
-def pickled(path: Path, why: str = "") -> ConfigError:
+def refuse_pickle(path: Path, why: str = "") -> ConfigError:
     """The refusal of a pickle, with the way to convert it."""
     fix = f"convert it once, and load that: trainwright convert {path} {_free_beside(path)}"
     if why:
@@ -99,7 +99,7 @@ def _free_beside(path: Path) -> Path:
 def _unreadable(path: Path, kind: str) -> ConfigError | RunError:
     suffix = path.suffix.lower()
     if kind == "pickle" or (not kind and suffix in PICKLED):
-        return pickled(path)
+        return refuse_pickle(path)
     if kind == "torchscript":
         fix = "in a program that trusts it: safetensors.torch.save_file(torch.jit.load(FILE).state_dict(), 'new.safetensors')"
         return ConfigError("this file is a TorchScript program, which is not loaded", where=str(path), why="it is code", fix=fix)

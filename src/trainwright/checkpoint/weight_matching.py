@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 from torch.nn.utils.parametrize import ParametrizationList
 
-from trainwright.checkpoint.weight_names import matches, paired, renamed_by, under
-from trainwright.checkpoint.weight_report import Misfit, WeightReport, listed
+from trainwright.checkpoint.weight_names import matches, pair_names, rename_prefixes, under
+from trainwright.checkpoint.weight_report import Misfit, WeightReport, list_names
 from trainwright.checkpoint.weight_sources import Weights
 from trainwright.config.errors import ConfigError, did_you_mean
 
@@ -43,14 +43,16 @@ def match(
     report = WeightReport(weights.where, step=weights.step, epoch=weights.epoch, notes=list(weights.notes))
     tensors = _named(weights, own)
     inside = under(tensors, submodule, weights.where)
-    names, unused = renamed_by(inside, renames or {})
+    names, unused = rename_prefixes(inside, renames or {})
     report.notes += [f"no name begins with '{each}', which was to be renamed" for each in unused]
     held = {names[name]: tensors[name] for name in inside}
     _refuse_doubles(names, weights.where)
     unbaked = _unbaked(module, held, own)
-    report.notes += [f"carried back through the parametrisation: {listed(list(unbaked))}"] if unbaked else []
+    report.notes += [f"carried back through the parametrisation: {list_names(list(unbaked))}"] if unbaked else []
     held |= unbaked
-    places, said = paired({name: (name, tuple(value.shape)) for name, value in held.items()}, {k: tuple(v.shape) for k, v in own.items()})
+    places, said = pair_names(
+        {name: (name, tuple(value.shape)) for name, value in held.items()}, {k: tuple(v.shape) for k, v in own.items()}
+    )
     report.notes += [said] if said else []
     found = Match(report, {}, own, {})
     origin = {new: old for old, new in names.items()}
@@ -66,7 +68,7 @@ def own_tensors(module: nn.Module) -> dict[str, Tensor]:
     own = {name: value for name, value in module.state_dict(keep_vars=True).items() if isinstance(value, Tensor)}
     lazy = [name for name, value in own.items() if is_lazy(value)]
     if lazy:
-        why = f"{listed(lazy)} of lazy layers have no shapes yet"
+        why = f"{list_names(lazy)} of lazy layers have no shapes yet"
         raise ConfigError("weights cannot be loaded yet", why=why, fix="run the module once on a batch first, then load")
     if not own:
         raise ConfigError(f"{type(module).__name__} has no weights to load", why="it has no parameters and no buffers that are saved")
@@ -100,14 +102,14 @@ def _unbaked(module: nn.Module, held: Mapping[str, Tensor], own: Mapping[str, Te
         plain = f"{before}{name}"
         if not isinstance(part, ParametrizationList) or not mark or plain not in held:
             continue
-        value = _inverted(part, plain, held[plain])
+        value = _invert(part, plain, held[plain])
         parts = [value] if isinstance(value, Tensor) else list(value)
         ends = ["original"] if part.is_tensor else [f"original{number}" for number in range(len(parts))]
         found |= {f"{path}.{end}": each for end, each in zip(ends, parts, strict=True) if f"{path}.{end}" in own}
     return found
 
 
-def _inverted(part: ParametrizationList, name: str, value: Tensor) -> Any:
+def _invert(part: ParametrizationList, name: str, value: Tensor) -> Any:
     """The weight carried back through every parametrisation, the last one first."""
     with torch.no_grad():
         original = next(part.parameters(recurse=False), value)
@@ -197,10 +199,10 @@ def _close(found: Match, ignore: Sequence[str], used: set[str]) -> None:
                 f"no name matches '{each}', which was to be ignored; {did_you_mean(each, sorted({n.partition('.')[0] for n in names}))}"
             )
     report.numbers = sum({id(found.own[name]): found.own[name].numel() for name in report.loaded}.values())
-    report.notes += _rounded(found)
+    report.notes += _note_rounding(found)
 
 
-def _rounded(found: Match) -> list[str]:
+def _note_rounding(found: Match) -> list[str]:
     """Notes on casts that changed values."""
     kinds: dict[tuple[str, str], list[str]] = {}
     lost: list[str] = []
@@ -213,8 +215,8 @@ def _rounded(found: Match) -> list[str]:
             kinds.setdefault((_name(value), _name(ours)), []).append(name)
         if value.is_floating_point() and bool((cast.isinf() & value.isfinite()).any()):
             lost.append(name)
-    notes = [f"{len(names)} tensors were rounded from {old} to {new}: {listed(names)}" for (old, new), names in kinds.items()]
-    return notes + ([f"values too large for the model's type became infinite in {listed(lost)}"] if lost else [])
+    notes = [f"{len(names)} tensors were rounded from {old} to {new}: {list_names(names)}" for (old, new), names in kinds.items()]
+    return notes + ([f"values too large for the model's type became infinite in {list_names(lost)}"] if lost else [])
 
 
 def _same(first: Tensor, second: Tensor) -> bool:

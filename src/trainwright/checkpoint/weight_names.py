@@ -18,7 +18,7 @@ NORMED = re.compile(r"(?P<before>.*?)parametrizations\.(?P<name>\w+)\.original(?
 Shapes = Mapping[str, tuple[int, ...]]
 
 
-def unwrapped(name: str) -> str:
+def unwrap_name(name: str) -> str:
     """A name without what wrappers put into it."""
     return ".".join(part for part in name.split(".") if part not in WRAPPING)
 
@@ -30,25 +30,27 @@ def under(names: Iterable[str], submodule: str, where: str) -> dict[str, str]:
         return {name: name for name in names}
     for prefix in ("", *USUAL):
         start = f"{prefix}{submodule}."
-        found = {name: unwrapped(name)[len(start) :] for name in names if unwrapped(name).startswith(start)}
+        found = {name: unwrap_name(name)[len(start) :] for name in names if unwrap_name(name).startswith(start)}
         found |= {name: name[len(start) :] for name in names if name.startswith(start)}
         if found:
             return found
-    parts = sorted({unwrapped(name).rpartition(".")[0] for name in names} | {unwrapped(name).partition(".")[0] for name in names} - {""})
+    parts = sorted(
+        {unwrap_name(name).rpartition(".")[0] for name in names} | {unwrap_name(name).partition(".")[0] for name in names} - {""}
+    )
     raise ConfigError(
         f"these weights have no part '{submodule}'", where=where, fix=did_you_mean(submodule, [each for each in parts if each])
     )
 
 
-def renamed_by(names: Mapping[str, str], renames: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+def rename_prefixes(names: Mapping[str, str], renames: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
     """The names with prefixes replaced (old → new, the longest first), and the prefixes that no name has."""
     ordered = sorted(renames, key=len, reverse=True)
     found, used = {}, set()
     for source, name in names.items():
-        old = next((each for each in ordered for form in (name, unwrapped(name)) if starts(form, each)), None)
+        old = next((each for each in ordered for form in (name, unwrap_name(name)) if starts(form, each)), None)
         if old is not None:
             used.add(old)
-            form = name if starts(name, old) else unwrapped(name)
+            form = name if starts(name, old) else unwrap_name(name)
             name = f"{renames[old].rstrip('.')}.{form[len(old.rstrip('.')) :].lstrip('.')}".strip(".")
         found[source] = name
     return found, [each for each in renames if each not in used]
@@ -62,20 +64,20 @@ def starts(name: str, prefix: str) -> bool:
 
 def matches(name: str, patterns: Sequence[str]) -> str:
     """The first pattern that leaves `name` out: a name, a module's name, or one with `*`, `?` and `[…]`; or nothing."""
-    plain = unwrapped(name)
+    plain = unwrap_name(name)
     return next((each for each in patterns if starts(name, each) or starts(plain, each) or fnmatchcase(name, each)), "")
 
 
-def paired(theirs: Mapping[str, tuple[str, tuple[int, ...]]], ours: Shapes) -> tuple[dict[str, str], str]:
+def pair_names(theirs: Mapping[str, tuple[str, tuple[int, ...]]], ours: Shapes) -> tuple[dict[str, str], str]:
     """Name in the source → name in the model (its own where the model lacks it), and what prefix was put on or taken off, in words.
 
     `theirs` gives for each name in the source the name to look for and the shape. The variant under which most tensors fit is taken;
     of equals, the one that changes least.
     """
     known = _forms(ours)
-    best, fitting, said = _looked_up(theirs, known, "", ""), -1, ""
+    best, fitting, said = _look_up(theirs, known, "", ""), -1, ""
     for cut, put, words in _variants(theirs, ours):
-        found = _looked_up(theirs, known, cut, put)
+        found = _look_up(theirs, known, cut, put)
         count = sum(ours.get(name) == theirs[source][1] for source, name in found.items())
         if count > fitting:
             best, fitting, said = found, count, words
@@ -84,10 +86,10 @@ def paired(theirs: Mapping[str, tuple[str, tuple[int, ...]]], ours: Shapes) -> t
 
 def _variants(theirs: Mapping[str, tuple[str, tuple[int, ...]]], ours: Shapes) -> list[tuple[str, str, str]]:
     variants = [("", "", "")]
-    firsts = {unwrapped(name).partition(".")[0] + "." for name, _ in theirs.values()}
+    firsts = {unwrap_name(name).partition(".")[0] + "." for name, _ in theirs.values()}
     for cut in [*firsts, *USUAL] if len(firsts) == 1 else USUAL:
         variants.append((cut, "", f"'{cut}' was taken off the names in the source"))
-    own = {unwrapped(name).partition(".")[0] + "." for name in ours}
+    own = {unwrap_name(name).partition(".")[0] + "." for name in ours}
     for put in [*own, *USUAL] if len(own) == 1 else USUAL:
         variants.append(("", put, f"'{put}' was put before the names in the source"))
     return variants
@@ -97,17 +99,17 @@ def _forms(ours: Shapes) -> dict[str, str]:
     """Every form under which a name of the model may be looked for → that name."""
     forms: dict[str, list[str]] = {}
     for name in ours:
-        forms.setdefault(unwrapped(name), []).append(name)
-        norm = NORMED.fullmatch(unwrapped(name))
+        forms.setdefault(unwrap_name(name), []).append(name)
+        norm = NORMED.fullmatch(unwrap_name(name))
         if norm:
             forms.setdefault(f"{norm['before']}{norm['name']}_{'gv'[int(norm['part'])]}", []).append(name)
     return {form: names[0] for form, names in forms.items() if len(names) == 1} | {name: name for name in ours}
 
 
-def _looked_up(theirs: Mapping[str, tuple[str, tuple[int, ...]]], known: Mapping[str, str], cut: str, put: str) -> dict[str, str]:
+def _look_up(theirs: Mapping[str, tuple[str, tuple[int, ...]]], known: Mapping[str, str], cut: str, put: str) -> dict[str, str]:
     found = {}
     for source, (name, _) in theirs.items():
-        plain = unwrapped(name)
+        plain = unwrap_name(name)
         changed = put + (plain.removeprefix(cut) if cut else plain)
         exact = name if name in known and not cut and not put else changed
         found[source] = known.get(exact, exact)

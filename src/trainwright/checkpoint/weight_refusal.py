@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from trainwright.checkpoint.weight_matching import Match
-from trainwright.checkpoint.weight_names import unwrapped
+from trainwright.checkpoint.weight_names import unwrap_name
 from trainwright.checkpoint.weight_report import SHOWN, shape
 from trainwright.config.errors import ConfigError, nearest
 
@@ -57,7 +57,7 @@ def _some(names: list[str]) -> str:
 
 def _part(found: Match) -> str:
     """The fix when one side is a part of the other."""
-    theirs = {unwrapped(name): value for name, value in found.theirs.items()}
+    theirs = {unwrap_name(name): value for name, value in found.theirs.items()}
     inside = _prefix(theirs, found.own)
     if inside:
         return f"the model is their part '{inside}': name it with submodule='{inside}', or as SOURCE:{inside}"

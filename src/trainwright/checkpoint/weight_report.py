@@ -65,7 +65,7 @@ class WeightReport:
         total = len(self.loaded) + len(self.missing) + len(self.dropped)
         place = "".join(f", {word} {value}" for word, value in (("step", self.step), ("epoch", self.epoch)) if value is not None)
         lines = [f"weights from {self.source}: {len(self.loaded)} of {total} tensors loaded ({self.numbers:,} numbers){place}"]
-        lines += [f"  {what} ({len(names)}): {listed(names)}" for what, names in self._groups() if names]
+        lines += [f"  {what} ({len(names)}): {list_names(names)}" for what, names in self._groups() if names]
         return "\n".join([*lines, *(f"  note: {each}" for each in self.notes)])
 
     def details(self) -> str:
@@ -88,7 +88,7 @@ class WeightReport:
         ]
 
 
-def listed(names: Sequence[str]) -> str:
+def list_names(names: Sequence[str]) -> str:
     """The first few names, and how many more there are."""
     more = len(names) - SHOWN
     return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")

@@ -11,10 +11,10 @@ from typing import Any
 
 from torch import Tensor
 
-from trainwright.checkpoint.download import cached, normal_digest
+from trainwright.checkpoint.download import fetch_cached, normal_digest
 from trainwright.checkpoint.manifest import MANIFEST, Damaged, read_manifest, sha256_of, verify
 from trainwright.checkpoint.names import FOLDER
-from trainwright.checkpoint.pointers import followed
+from trainwright.checkpoint.pointers import follow_pointer
 from trainwright.checkpoint.weight_files import READ, read_weights_file
 from trainwright.config.errors import ConfigError, RunError
 from trainwright.config.received import read_mapping, refuse_links
@@ -70,7 +70,7 @@ def read_weights(source: WeightSource, digest: str | None = None, averaged: bool
     if "://" in text:
         return _from_url(text, digest)
     place, submodule = split_source(text)
-    path = followed(Path(place).expanduser())
+    path = follow_pointer(Path(place).expanduser())
     if path.is_file():
         _check_digest(path, digest)
         return _from_file(path), submodule
@@ -96,7 +96,7 @@ def _from_url(text: str, digest: str | None) -> tuple[Weights, str]:
     if not submodule:
         url, submodule = split_source(url)
     ask(url, f"fetch {url}")
-    path = _downloaded(url, digest)
+    path = _download(url, digest)
     tensors, metadata = read_weights_file(path)
     notes = []
     if not digest:
@@ -104,9 +104,9 @@ def _from_url(text: str, digest: str | None) -> tuple[Weights, str]:
     return Weights(url, tensors, _number(metadata, "step"), _number(metadata, "epoch"), notes), submodule
 
 
-def _downloaded(url: str, digest: str | None) -> Path:
+def _download(url: str, digest: str | None) -> Path:
     try:
-        return cached(url, digest)
+        return fetch_cached(url, digest)
     except OSError as error:
         why = str(error).removeprefix(f"{url} ").removeprefix("cannot be downloaded: ")
         fix = "check the address, the sha256 and the connection, or fetch the file in another way and name it here"
@@ -169,7 +169,7 @@ def _from_run(path: Path, averaged: bool) -> Weights:
         tensors, _ = read_weights_file(file)
         return Weights(str(path), tensors, *_shipped(path), [f"of the run, {file.relative_to(path)} was taken"])
     checkpoints = path / "checkpoints"
-    named = [followed(checkpoints / name) for name in ("best", "last")]
+    named = [follow_pointer(checkpoints / name) for name in ("best", "last")]
     chosen = next((each for each in named if (each / MANIFEST).is_file()), None) or _newest(checkpoints)
     if chosen is None:
         raise RunError("this run has no weights yet", where=str(path), why="it has no model and no checkpoint", fix="continue it first")

@@ -10,7 +10,7 @@ from torch import nn
 
 from trainwright.checkpoint.weight_matching import match
 from trainwright.checkpoint.weight_refusal import refusal
-from trainwright.checkpoint.weight_report import WeightReport, listed
+from trainwright.checkpoint.weight_report import WeightReport, list_names
 from trainwright.checkpoint.weight_sources import WeightSource, read_weights
 from trainwright.checkpoint.weight_transfer import transfer
 from trainwright.config.errors import ConfigError
@@ -52,7 +52,7 @@ def load_weights(
     report = found.report
     empty = transfer(module, found.values, found.own, device)
     if empty:
-        report.notes.append(f"{listed(empty)} have no memory yet (meta device): give them values before the module is used")
+        report.notes.append(f"{list_names(empty)} have no memory yet (meta device): give them values before the module is used")
     log.info(report.summary())
     log.debug("%s", report.details())
     return report

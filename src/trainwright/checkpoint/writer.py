@@ -130,7 +130,7 @@ def _link_weights(folder: Path, full: Manifest, reduced: Manifest) -> None:
     try:
         hidden.mkdir()
         for each in reduced.files:
-            _linked(folder / full.folder / each.name, hidden / each.name)
+            _link(folder / full.folder / each.name, hidden / each.name)
         all_of(_writing(hidden / MANIFEST, [reduced.text().encode()]))
         sync_place(hidden)
         _rename(hidden, folder / reduced.folder)
@@ -139,7 +139,7 @@ def _link_weights(folder: Path, full: Manifest, reduced: Manifest) -> None:
         raise
 
 
-def _linked(path: Path, link: Path) -> None:
+def _link(path: Path, link: Path) -> None:
     """The same file under a second name, or a copy where the disk has no links."""
     try:
         os.link(path, link)
