@@ -24,7 +24,7 @@ from trainwright.engine.evaluation import as_outputs
 from trainwright.engine.pieces import Pieces, batch_of, order_of
 from trainwright.engine.step import Backward, has_own_mean, micro_batches
 from trainwright.engine.step_result import as_loss
-from trainwright.engine.system import Loss, changed_in, rows_in, tensors_in, to_device
+from trainwright.engine.system import Loss, change_tensors, rows_in, tensors_in, to_device
 
 META = torch.device("meta")
 Pair = namedtuple("Pair", ["x", "y"])
@@ -112,7 +112,7 @@ def test_tensors_are_named_by_their_way() -> None:
     batch = {"a": torch.zeros(1), "b": [torch.zeros(2), Pair(torch.zeros(3), "t")], "c": Sample(torch.zeros(4), "s")}
     assert {name: len(each) for name, each in tensors_in(batch).items()} == {"a": 1, "b.0": 2, "b.1.x": 3, "c.x": 4}
     assert tensors_in(torch.zeros(2)).keys() == {"batch"}
-    assert changed_in(batch, len)["b"][1].x == 3
+    assert change_tensors(batch, len)["b"][1].x == 3
 
 
 def test_pieces_of_a_mapping_hold_texts_and_tensors_of_the_same_rows() -> None:

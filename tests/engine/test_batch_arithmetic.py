@@ -15,7 +15,7 @@ from trainwright.engine.assembly import normalises_over_batch
 from trainwright.engine.batch import Sizes, largest_step, nearest_exact, realised, steps_in_epoch
 from trainwright.engine.batch_options import LearningRateScaling
 from trainwright.engine.plan import make_plan
-from trainwright.engine.scaling import learning_rate_of, scale, scaled, with_learning_rate
+from trainwright.engine.scaling import learning_rate_of, scale, scale_learning_rate, with_learning_rate
 from trainwright.engine.step import micro_batches
 from trainwright.optim.options import AdamWOptions, SAMOptions
 
@@ -128,6 +128,6 @@ def test_the_rate_is_found_and_set_in_the_optimizer_inside() -> None:
     outer = SAMOptions.model_validate({"inner": {"type": "sgd", "learning_rate": 0.5}})
     assert learning_rate_of(outer) == 0.5
     assert learning_rate_of(with_learning_rate(outer, 0.25)) == 0.25
-    doubled = scaled(AdamWOptions(learning_rate=1e-3), LearningRateScaling(rule="linear", reference=32), 64)
+    doubled = scale_learning_rate(AdamWOptions(learning_rate=1e-3), LearningRateScaling(rule="linear", reference=32), 64)
     assert learning_rate_of(doubled) == pytest.approx(2e-3)
-    assert learning_rate_of(scaled(AdamWOptions(), LearningRateScaling(), 64)) == learning_rate_of(AdamWOptions())
+    assert learning_rate_of(scale_learning_rate(AdamWOptions(), LearningRateScaling(), 64)) == learning_rate_of(AdamWOptions())

@@ -21,7 +21,7 @@ from trainwright.engine.batch_options import TuningOptions
 from trainwright.engine.scaling import with_learning_rate
 from trainwright.engine.trainer import Trainer
 from trainwright.engine.tuning import tuned
-from trainwright.engine.tuning.learning_rate import left_the_ground, neighbours, rates_between, smooth, suggested
+from trainwright.engine.tuning.learning_rate import left_the_ground, neighbours, rates_between, smooth, suggest_rate
 from trainwright.systems.plain import PlainSystem
 
 
@@ -131,8 +131,8 @@ def test_rates_rise_by_equal_ratios() -> None:
 def test_a_curve_of_noise_or_of_few_points_chooses_nothing() -> None:
     rates = rates_between(1e-7, 10.0, 60)
     noise = torch.randn(60, generator=torch.Generator().manual_seed(0)) * 0.01
-    assert suggested(rates, (1 + noise).tolist()) is None
-    assert suggested(rates[:5], [5.0, 4.0, 3.0, 2.0, 1.0]) is None
+    assert suggest_rate(rates, (1 + noise).tolist()) is None
+    assert suggest_rate(rates[:5], [5.0, 4.0, 3.0, 2.0, 1.0]) is None
 
 
 def test_a_loss_below_zero_can_leave_the_ground_too() -> None:

@@ -22,7 +22,7 @@ from trainwright.data.source import Source
 from trainwright.engine.batch_options import TuningOptions
 from trainwright.engine.scaling import with_learning_rate
 from trainwright.engine.trainer import Trainer
-from trainwright.engine.tuning import BatchTuning, RangeTest, Tuning, taken, tuned
+from trainwright.engine.tuning import BatchTuning, RangeTest, Tuning, fill_chosen, tuned
 from trainwright.files.outputs import write_output
 from trainwright.parallel.launched import ensure_one_process
 
@@ -88,7 +88,7 @@ def tune_composed(
     trainer = Trainer(asked, seed=config.run.seed, device=config.run.device, console=False)
     tuning = tuned(trainer, system, rows)
     chosen = dict(tuning.chosen)
-    return Tuned(tuning, config.model_copy(update={"trainer": taken(asked, chosen)}))
+    return Tuned(tuning, config.model_copy(update={"trainer": fill_chosen(asked, chosen)}))
 
 
 def asking(section: Any, *, batch_size: bool, learning_rate: bool, **changes: Any) -> Any:

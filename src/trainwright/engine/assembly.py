@@ -21,7 +21,7 @@ from trainwright.engine.plan import Plan, make_plan
 from trainwright.engine.precision import matching
 from trainwright.engine.saving.kinds import check_rollback
 from trainwright.engine.saving.when import SaveIntervals
-from trainwright.engine.scaling import learning_rate_of, scaled, with_learning_rate
+from trainwright.engine.scaling import learning_rate_of, scale_learning_rate, with_learning_rate
 from trainwright.engine.system import System
 from trainwright.optim.averages import moments
 from trainwright.optim.base import Optimizer
@@ -55,13 +55,13 @@ class Assembly:
         self._wrong: list[RequestError] = []
         plain = config.model_copy(update={"batch_size": None, "micro_batch_size": None, "accumulation": None, "max_batch_size": None})
         asked = config if not ready else plain.model_copy(update={"accumulation": config.accumulation})
-        made: Plan | None = tried(self._wrong, lambda: make_plan(asked, rows, batch_statistics=self.batch_statistics, ready=ready))
+        made: Plan | None = keep_error(self._wrong, lambda: make_plan(asked, rows, batch_statistics=self.batch_statistics, ready=ready))
         self.plan = made or make_plan(plain, rows, batch_statistics=self.batch_statistics, ready=ready)  # to see what else is wrong
-        self.monitor = tried(self._wrong, lambda: Monitor(config, system)) or Monitor(
+        self.monitor = keep_error(self._wrong, lambda: Monitor(config, system)) or Monitor(
             config.model_copy(update={"monitor": "auto", "mode": "min"}), system
         )
         known = with_learning_rate(config.optimizer, UNKNOWN_RATE) if learning_rate_of(config.optimizer) == "auto" else config.optimizer
-        self.optimizer_options: PartConfig = scaled(known, config.learning_rate_scaling, self.plan.batch_size)
+        self.optimizer_options: PartConfig = scale_learning_rate(known, config.learning_rate_scaling, self.plan.batch_size)
         self.learning_rate = base_learning_rate(self.optimizer_options)
         self.length: Extent | None = None
         """Another length of the run than the plan's, to see what would have been."""
@@ -144,21 +144,21 @@ class Assembly:
     def check(self, device: Any, *more: Callable[[], Any]) -> list[ParameterGroup]:
         """Try every part, and `more`, and raise all that does not fit at once: ConfigError, or ManyErrors."""
         errors = list(self._wrong)
-        groups: list[ParameterGroup] = tried(errors, self.groups) or []
+        groups: list[ParameterGroup] = keep_error(errors, self.groups) or []
         errors += [] if self.own is not None else cannot_combine(self.optimizer_options, self.setting(groups))
         if self.own is not None:
-            tried(errors, self._own)
+            keep_error(errors, self._own)
         elif groups and not errors:
-            tried(errors, lambda: self.rates(build_optimizer(self.optimizer_options, groups)))
+            keep_error(errors, lambda: self.rates(build_optimizer(self.optimizer_options, groups)))
         else:
-            tried(errors, self.schedule)
+            keep_error(errors, self.schedule)
         if groups:  # else the same rules would be refused twice
-            tried(errors, self.freezing)
+            keep_error(errors, self.freezing)
         parts = (self.gradient_hooks, self.growth, self.intervals, self._saving, self._averages, self._listening, self._sparse, self._ready)
         for part in (*parts, *more):
-            tried(errors, part)
-        tried(errors, lambda: check_modes(self.config.modes, self.system, device))
-        tried(errors, lambda: matching(self.system, self.config.precision.full))
+            keep_error(errors, part)
+        keep_error(errors, lambda: check_modes(self.config.modes, self.system, device))
+        keep_error(errors, lambda: matching(self.system, self.config.precision.full))
         errors = list({str(error): error for error in errors}.values())
         if len(errors) > 1:
             raise ManyErrors(errors)
@@ -240,7 +240,7 @@ class Assembly:
             log.warning("%s", caution)
 
 
-def tried(errors: list[RequestError], part: Callable[[], Any]) -> Any:
+def keep_error(errors: list[RequestError], part: Callable[[], Any]) -> Any:
     """What `part` gives; its error, if any, is kept."""
     try:
         return part()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainwright.engine.assembly import normalises_over_batch
-from trainwright.engine.evaluation import computed, metric_of, walk
+from trainwright.engine.evaluation import compute_numbers, metric_of, walk
 from trainwright.engine.pieces import Pieces, order_of
 from trainwright.engine.saving.best_weights import best_weights
 from trainwright.engine.state import Weights, evaluated_weights
@@ -42,7 +42,7 @@ class Kept:
     """Of the validation split, where they were measured for the choice."""
 
 
-def kept(session: Session) -> Kept:
+def choose_weights(session: Session) -> Kept:
     """The best weights, or the average that the settings prefer. Ends with no trace in the system."""
     best = next(iter(best_weights(session, 1)), None)
     step, value = session.best.entries[0] if best is not None else (None, None)
@@ -50,7 +50,7 @@ def kept(session: Session) -> Kept:
     for name, weights in averages(session).items():
         if session.validation is None:
             return Kept(weights, name, None, None)
-        metrics = measured(session, weights)
+        metrics = measure_weights(session, weights)
         found = session.monitor.value(metrics)
         log.info("%s: %s %.6g on the validation split", name, session.monitor.name, found)
         if always(session, name):
@@ -119,7 +119,7 @@ def first_batches(session: Session, count: int) -> Iterator[Batch]:
         yield from map(session.parts.placed, batch if isinstance(batch, Pieces) else [batch])
 
 
-def measured(session: Session, weights: Weights) -> dict[str, float]:
+def measure_weights(session: Session, weights: Weights) -> dict[str, float]:
     """Metrics of the validation split with other weights."""
     if session.validation is None:
         return {}
@@ -134,4 +134,4 @@ def measured(session: Session, weights: Weights) -> dict[str, float]:
             device=session.device,
             interrupts=session.parts.interrupts,
         )
-    return session.parts.world.broadcast(computed(metric))
+    return session.parts.world.broadcast(compute_numbers(metric))

@@ -54,7 +54,7 @@ def measure(session: Session, rows: Rows, split: str) -> dict[str, float]:
     """Metrics of a split with the weights as they are, summed up batch by batch. Raises EvaluationInterrupted on a signal."""
     metric = metric_of(session.system)
     walk_split(session, rows, split, Summing(session.system, metric, rows))
-    found = computed(metric)
+    found = compute_numbers(metric)
     if split == "validation":
         for tracker in session.parts.trackers:
             if isinstance(tracker, EvaluationFiles):
@@ -77,7 +77,7 @@ def must_be_given(function: Callable[..., Any]) -> bool:
 
 
 @torch.no_grad()
-def computed(metric: Metric) -> dict[str, float]:
+def compute_numbers(metric: Metric) -> dict[str, float]:
     """The numbers of a metric by name. Raises ConfigError for what is no mapping of numbers."""
     found = numbers(metric.compute())
     if "" in found:
@@ -151,7 +151,7 @@ def _of(session: Session, hook: Callable[..., None]) -> Callable[..., None]:
     return lambda *arguments: hook(session, session.system, *arguments)
 
 
-def taken_in_order(rows: Rows, start: int, end: int, interrupts: Interrupts | None) -> Batch:
+def take_in_order(rows: Rows, start: int, end: int, interrupts: Interrupts | None) -> Batch:
     """Rows `start` to `end`. Raises EvaluationInterrupted for a signal, DataError when they do not come in time."""
     if interrupts is None:
         return rows.take(torch.arange(start, end))
@@ -229,7 +229,7 @@ def walk(
             if interrupts is not None and start >= agreed:  # a process whose batches became smaller agrees as often as the others
                 interrupts.agree_now()
                 agreed = start - start % whole + whole
-            batch = to_device(taken_in_order(rows, start, min(start + size, len(rows)), interrupts), device)
+            batch = to_device(take_in_order(rows, start, min(start + size, len(rows)), interrupts), device)
             for hook in before:
                 hook(batch, index)
             try:

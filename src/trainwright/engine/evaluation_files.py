@@ -27,7 +27,7 @@ class EvaluationFiles:
 
     def take(self, step: int, details: Callable[[], Mapping[str, np.ndarray]]) -> None:
         """Hear of an evaluation; what there is to keep is found now, and written with its row."""
-        self._taken = None if self.history == "none" else (step, bounded(details()))
+        self._taken = None if self.history == "none" else (step, bound_arrays(details()))
 
     def begin(self, step: int) -> list[dict[str, float]]:
         """Continue after `step` updates: files of later steps are removed, and written anew when they are reached again."""
@@ -74,7 +74,7 @@ class EvaluationFiles:
         return [(int(path.stem.removeprefix("step-")), path) for path in self.folder.glob("step-*.npz") if path.stem[5:].isdecimal()]
 
 
-def bounded(details: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def bound_arrays(details: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The arrays, smallest first, as far as they fit into a file."""
     kept, used = set[str](), 0
     for name, each in sorted(details.items(), key=lambda item: item[1].nbytes):

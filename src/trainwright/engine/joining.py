@@ -90,7 +90,7 @@ def differing_ready(session: Session) -> tuple[float, float] | None:
         system.train(False)
         for place in range(min(TRIES, len(session.train) - 1)):
             pieces = [session.parts.placed(session.train.take(torch.tensor([each]))) for each in (place, place + 1)]
-            whole = joined_batch(pieces)
+            whole = join_batches(pieces)
             if whole is None:
                 return None
             values = [_loss(session, [whole], seed) for seed in (0, 1)]
@@ -102,7 +102,7 @@ def differing_ready(session: Session) -> tuple[float, float] | None:
     return None
 
 
-def joined_batch(batches: list[Any]) -> Any:
+def join_batches(batches: list[Any]) -> Any:
     """Two batches of tensors as one; None for others, or where the sizes of their rows differ."""
     first, second = batches if len(batches) == 2 else (None, None)
     if isinstance(first, torch.Tensor) and isinstance(second, torch.Tensor):
@@ -113,7 +113,7 @@ def joined_batch(batches: list[Any]) -> Any:
     keys = list(first) if isinstance(first, dict) else list(range(len(first)))  # type: ignore[arg-type]
     if isinstance(first, dict) and keys != list(second):  # type: ignore[arg-type]
         return None
-    parts = [joined_batch([first[key], second[key]]) for key in keys]  # type: ignore[index]
+    parts = [join_batches([first[key], second[key]]) for key in keys]  # type: ignore[index]
     if any(part is None for part in parts):
         return None
     return dict(zip(keys, parts, strict=True)) if isinstance(first, dict) else type(first)(parts)  # type: ignore[misc]

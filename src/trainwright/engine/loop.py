@@ -17,7 +17,7 @@ from trainwright.engine.interrupt import Waited
 from trainwright.engine.manual import manual_step
 from trainwright.engine.pieces import order_of
 from trainwright.engine.plan import Plan
-from trainwright.engine.recovery import Rollback, settled
+from trainwright.engine.recovery import Rollback, settle_gradient
 from trainwright.engine.session import Session
 from trainwright.engine.step import has_own_mean, mean_of, micro_batches
 from trainwright.engine.step_result import as_loss
@@ -134,7 +134,7 @@ def train_step(session: Session, batch: Batch, index: int, rows: int) -> None:
         if parts.manual:
             manual_step(session, batch, context)
         else:
-            losses = settled(session, gradient, batch, rows, context)
+            losses = settle_gradient(session, gradient, batch, rows, context)
             if losses is None:
                 return None  # not finite, and skipped by request
             update(session, batch, rows, context, losses)

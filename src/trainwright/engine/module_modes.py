@@ -14,7 +14,7 @@ from torch.nn.modules.batchnorm import _NormBase
 
 from trainwright.config.errors import ConfigError, did_you_mean
 from trainwright.engine.mode_options import CompileOptions
-from trainwright.engine.system import Batch, changed_in
+from trainwright.engine.system import Batch, change_tensors
 
 FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}
 """Number of dimensions → the memory format with the channels innermost."""
@@ -22,7 +22,7 @@ FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}
 
 def in_channels_last(batch: Batch) -> Batch:
     """The batch with its images (b c h w) and volumes (b c d h w) in channels-last memory format; the same values."""
-    return changed_in(batch, lambda tensor: _innermost(tensor) if tensor.dim() in FORMATS else tensor)
+    return change_tensors(batch, lambda tensor: _innermost(tensor) if tensor.dim() in FORMATS else tensor)
 
 
 def _innermost(tensor: Tensor) -> Tensor:

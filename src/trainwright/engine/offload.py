@@ -23,7 +23,7 @@ class Offload(saved_tensors_hooks):
         stays = tensor.device.type == "cpu" or tensor.is_sparse or (tensor.is_leaf and tensor.requires_grad)
         if stays or tensor.numel() * tensor.element_size() <= self.above:
             return tensor
-        return tensor.device, moved(tensor, self.pinned), self.pinned
+        return tensor.device, move_to_host(tensor, self.pinned), self.pinned
 
     def _unpack(self, packed: Packed) -> Tensor:
         if isinstance(packed, Tensor):
@@ -32,7 +32,7 @@ class Offload(saved_tensors_hooks):
         return tensor.to(device, non_blocking=pinned)
 
 
-def moved(tensor: Tensor, pinned: bool) -> Tensor:
+def move_to_host(tensor: Tensor, pinned: bool) -> Tensor:
     """A copy in main memory with the same strides; waits for the device."""
     if not pinned:
         return tensor.to("cpu")

@@ -18,7 +18,7 @@ class Pieces(list[Any]):
     """Whole batches that make one step, each a micro-batch."""
 
 
-def limited(rows: Rows, config: TrainerConfig) -> Rows:
+def limit_rows(rows: Rows, config: TrainerConfig) -> Rows:
     """The rows of the first `limit_batches` batches; all of them without a limit."""
     if config.limit_batches is None:
         return rows

@@ -45,7 +45,7 @@ class Rollback(Exception):
     """The session was put back to its last checkpoint; the loop begins again from there."""
 
 
-def settled(session: Session, gradient: Gradient, batch: Batch, rows: int, context: StepContext) -> list[Loss] | None:
+def settle_gradient(session: Session, gradient: Gradient, batch: Batch, rows: int, context: StepContext) -> list[Loss] | None:
     """The gradient of the step, made again in smaller pieces when memory ran out and at a smaller scale when it overflowed; its losses.
 
     None when it is not finite and the policy is to skip such a batch. A redone step has the randomness and the buffers of the first.

@@ -10,7 +10,7 @@ from typing import Any
 from trainwright.config.clock import process_seconds
 from trainwright.config.errors import Interrupted
 from trainwright.data.rows import Rows
-from trainwright.engine.choosing import Kept, kept
+from trainwright.engine.choosing import Kept, choose_weights
 from trainwright.engine.evaluation import EvaluationInterrupted, metrics_of
 from trainwright.engine.evaluation_files import settle_files
 from trainwright.engine.saving.kinds import stopped
@@ -68,7 +68,7 @@ class FitResult:
 def finish(session: Session, test: Rows | None, path: Path) -> FitResult:
     """Load the best weights, evaluate the test split once, and sum the run up."""
     try:
-        chosen = kept(session)
+        chosen = choose_weights(session)
         if chosen.weights is not None:
             load_weights(session.system, chosen.weights, where=f"the kept weights ({chosen.name})")
         share_weights(session)

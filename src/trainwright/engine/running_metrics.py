@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from trainwright.engine.evaluation import computed, metric_of
+from trainwright.engine.evaluation import compute_numbers, metric_of
 from trainwright.engine.outputs import HALF, in_float32
 from trainwright.metrics.base import Metric
 from trainwright.metrics.recent import KEPT_BYTES
@@ -94,7 +94,7 @@ class RunningMetrics:
             return {}
         self._sum_up()
         with torch.no_grad():
-            return computed(self.metrics)
+            return compute_numbers(self.metrics)
 
     def gather_at_rank_0(self, world: World) -> None:
         """Bring what all processes summed up to rank 0, which writes and measures it; the others go on from nothing."""

@@ -37,7 +37,7 @@ def with_learning_rate(options: PartConfig, rate: Any) -> PartConfig:
     return options.model_copy(update={"inner": with_learning_rate(inner, rate)}) if isinstance(inner, PartConfig) else options
 
 
-def scaled(options: PartConfig, scaling: Any, batch_size: int) -> PartConfig:
+def scale_learning_rate(options: PartConfig, scaling: Any, batch_size: int) -> PartConfig:
     """The options of an optimizer with the learning rate that belongs to this batch; `scaling` has `rule` and `reference`, or is None."""
     rate = learning_rate_of(options)
     if scaling is None or scaling.rule == "none" or not isinstance(rate, int | float):

@@ -224,7 +224,7 @@ def load(session: Session, checkpoint: Checkpoint) -> None:
     load_parts(parts, checkpoint, state)
     take_position(position, state)
     position.saved_extent = state.get("extent")
-    session.replan(continued(parts.first_plan, state.get("plan", {})))
+    session.replan(continue_plan(parts.first_plan, state.get("plan", {})))
     session.logs.history = session.logs.history or state.get("rows", [])  # a tracker that keeps them gives them all
     session.clock.timing.load(state["seconds"])
     parts.rates.apply(max(position.step - 1, 0))
@@ -288,7 +288,7 @@ def fork(session: Session, checkpoint: Checkpoint, state: Mapping[str, Any]) -> 
     position.fork = False
 
 
-def continued(plan: Plan, saved: Mapping[str, int]) -> Plan:
+def continue_plan(plan: Plan, saved: Mapping[str, int]) -> Plan:
     """The plan of this configuration, where a run was that had changed its own: another batch from some epoch on, smaller pieces."""
     if saved.get("first_tick", 0) > 0:
         plan = begin_anew(plan, saved["batch_size"], saved["first_tick"], saved["first_epoch"])

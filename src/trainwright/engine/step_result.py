@@ -25,13 +25,13 @@ def as_loss(value: Any, rows: int, weight_of: Weights | None = None) -> Loss:
     if isinstance(value, Tensor) and not value.is_complex():
         return Loss.of_mean(scalar(value, "the loss"), rows)
     if isinstance(value, Mapping) and value:
-        return _joined(value, rows, weight_of)
+        return _join(value, rows, weight_of)
     if isinstance(getattr(value, "loss", None), Tensor):
         return Loss.of_mean(scalar(value.loss, "the loss"), rows)
     raise _no_loss(value)
 
 
-def _joined(value: Mapping[str, Any], rows: int, weight_of: Weights | None) -> Loss:
+def _join(value: Mapping[str, Any], rows: int, weight_of: Weights | None) -> Loss:
     """The sum of the parts by their weights; with `loss` among them that is the loss, and the other scalars are only logged."""
     found = {str(name): each for name, each in value.items() if isinstance(each, Tensor) and each.numel() == 1 and not each.is_complex()}
     value = {str(name): each for name, each in value.items()}
@@ -43,7 +43,7 @@ def _joined(value: Mapping[str, Any], rows: int, weight_of: Weights | None) -> L
     other = next((name for name in value if name not in found), None)
     if other is not None:
         raise TrainwrightError(
-            f"part '{other}' of the loss is {described(value[other])}",
+            f"part '{other}' of the loss is {describe_value(value[other])}",
             where="training_step",
             why="a mapping without `loss` holds the parts of the loss, each a scalar tensor",
             fix="take its mean, or return the loss under the name 'loss'",
@@ -66,11 +66,11 @@ def scalar(value: Tensor, name: str) -> Tensor:
         return value
     if value.numel() == 1:
         return value.reshape(())
-    what, why = f"{name} is {described(value)}", "a step goes backwards from one number"
+    what, why = f"{name} is {describe_value(value)}", "a step goes backwards from one number"
     raise TrainwrightError(what, where="training_step", why=why, fix="return its mean: loss.mean()")
 
 
-def described(value: Any) -> str:
+def describe_value(value: Any) -> str:
     """A value in words: its type, and the shape of a tensor."""
     if isinstance(value, Tensor) and value.is_complex():
         return "a complex tensor"
@@ -78,7 +78,7 @@ def described(value: Any) -> str:
 
 
 def _no_loss(value: Any) -> TrainwrightError:
-    what = "training_step returned None" if value is None else f"training_step returned {described(value)}"
+    what = "training_step returned None" if value is None else f"training_step returned {describe_value(value)}"
     why = "it must return the loss: a scalar tensor, a mapping of parts of it, or trainwright.Loss"
     fix = "end it with `return loss`" if value is None else "return the loss as a scalar tensor"
     return TrainwrightError(what, why=why, fix=fix)

@@ -265,14 +265,14 @@ def tensors_in(batch: Batch, name: str = "") -> dict[str, Tensor]:
     return {found: tensor for key, each in inside for found, tensor in tensors_in(each, f"{name}.{key}" if name else str(key)).items()}
 
 
-def changed_in(batch: Batch, change: Callable[[Tensor], Any]) -> Batch:
+def change_tensors(batch: Batch, change: Callable[[Tensor], Any]) -> Batch:
     """The batch with `change` done to every tensor in its mappings, lists and tuples; objects of one's own stay as they are."""
     if isinstance(batch, Tensor):
         return change(batch)
     if isinstance(batch, Mapping):
-        return _with_values(batch, {name: changed_in(each, change) for name, each in batch.items()})
+        return _with_values(batch, {name: change_tensors(each, change) for name, each in batch.items()})
     if isinstance(batch, list | tuple) and not hasattr(batch, "to"):
-        changed = [changed_in(each, change) for each in batch]
+        changed = [change_tensors(each, change) for each in batch]
         return type(batch)(*changed) if hasattr(batch, "_fields") else type(batch)(changed)
     return batch
 

@@ -29,7 +29,7 @@ from trainwright.engine.measuring import measure, predict
 from trainwright.engine.online import one_pass
 from trainwright.engine.opening import Opening
 from trainwright.engine.own_optimizers import OwnOptimizers, say_decayed
-from trainwright.engine.pieces import limited
+from trainwright.engine.pieces import limit_rows
 from trainwright.engine.plan import Plan
 from trainwright.engine.result import FitResult, finish
 from trainwright.engine.sanity import sanity_check
@@ -135,8 +135,8 @@ class Trainer:
         before the first step, NotFinite while training, Interrupted after a signal once the run was saved.
         """
         ensure_together(self.world)
-        train = limited(as_rows(train, "Trainer.fit(train)"), self.config)
-        validation, test = (None if rows is None else limited(as_rows(rows, "Trainer.fit"), self.config) for rows in (validation, test))
+        train = limit_rows(as_rows(train, "Trainer.fit(train)"), self.config)
+        validation, test = (None if rows is None else limit_rows(as_rows(rows, "Trainer.fit"), self.config) for rows in (validation, test))
         system = self._system(system)
         validation = validation if validation is not None and len(validation) else None
         self.check(system, len(train), 0 if validation is None else len(validation), train.batched)
@@ -187,7 +187,7 @@ class Trainer:
         return self._measured(system, rows, "test", "test")
 
     def _measured(self, system: Any, rows: Rows, split: str, stage: str) -> dict[str, float]:
-        rows, system = limited(as_rows(rows, f"Trainer.{stage}"), self.config), self._system(system)
+        rows, system = limit_rows(as_rows(rows, f"Trainer.{stage}"), self.config), self._system(system)
         with surroundings(self.config, system, self.device), Interrupts(world=self.world) as interrupts, told_when_stopped(interrupts):
             return measure(self._alone(system, rows, stage, interrupts), split)
 

@@ -26,7 +26,7 @@ class HeldWeights:
 
     def copy(self, step: int, weights: Mapping[str, Tensor]) -> None:
         """Hold a copy of the weights of this step, in memory that is free where it fits."""
-        self._held[step], self._spare = copied(weights, self._spare), {}
+        self._held[step], self._spare = copy_weights(weights, self._spare), {}
 
     def get(self, step: int) -> Weights | None:
         """The weights of this step, if they are here."""
@@ -55,7 +55,7 @@ class HeldWeights:
                 self._spare = weights
 
 
-def copied(tensors: Mapping[str, Tensor], room: Weights) -> Weights:
+def copy_weights(tensors: Mapping[str, Tensor], room: Weights) -> Weights:
     """Copies on the CPU, in the memory of `room` where it fits: memory never touched before takes ten times as long."""
     made = {}
     for name, tensor in tensors.items():

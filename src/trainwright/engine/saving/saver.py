@@ -121,7 +121,7 @@ class Saver:
                 deferred = only_the_step_changes(session, tensors) if self._defers and not wait else set()
                 outcome = self.writer.write(request, tensors, deferred, wait=wait)
             except OSError as error:  # of a tracker whose rows are to be on disk first
-                refused(position.step, error)
+                say_refused(position.step, error)
                 return False
             finally:
                 self.policy.tried(due)
@@ -203,7 +203,7 @@ class Saver:
         if isinstance(error, Torn):
             self._torn(step)
         elif isinstance(error, OSError):
-            refused(step, error)
+            say_refused(step, error)
             if outcome.copies is not None and self.held.lacks(step):
                 self.held.copy(step, as_evaluated(outcome.copies))
         else:
@@ -238,6 +238,6 @@ def retention_of(config: CheckpointConfig, rolls_back: bool = False) -> Retentio
     return Retention(tuple(policies), (SYSTEM, EVALUATED) if config.best_as_weights else ())
 
 
-def refused(step: int, error: OSError) -> None:
+def say_refused(step: int, error: OSError) -> None:
     """Say that the disk refused a checkpoint."""
     log.warning("no checkpoint at step %d: %s; the ones before are untouched, training goes on", step, error.strerror or error)

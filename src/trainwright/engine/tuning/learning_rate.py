@@ -97,7 +97,7 @@ def range_test(session: Session, *, low: float = 1e-7, high: float = 10.0, steps
     if losses and not math.isfinite(losses[-1]):
         losses.pop()
     rates = rates[: len(losses)]
-    return RangeTest(rates, losses, suggested(rates, losses), time.perf_counter() - started)
+    return RangeTest(rates, losses, suggest_rate(rates, losses), time.perf_counter() - started)
 
 
 def _batches(session: Session) -> Iterator[torch.Tensor]:
@@ -122,7 +122,7 @@ def left_the_ground(losses: list[float], each_side: int) -> bool:
     return smoothed[-1] > best + (RISE - 1) * max(abs(best), 0.1 * abs(smoothed[0]))
 
 
-def suggested(rates: list[float], losses: list[float]) -> float | None:
+def suggest_rate(rates: list[float], losses: list[float]) -> float | None:
     """The rate `BELOW` the one where the averaged loss is least, to two digits; None when the loss was never worth it."""
     if len(losses) < FEWEST:
         return None

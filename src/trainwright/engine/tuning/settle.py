@@ -59,14 +59,14 @@ def without_auto(
     if not asks(config):
         return config
     if resume and run is not None:
-        config = taken(config, chosen_before(run))
+        config = fill_chosen(config, chosen_before(run))
     if not asks(config):
         return config
     tuning = tuned(with_config(trainer, config), system, rows, trainer.world, active)
     log.info("%s", tuning.text())
     if run is not None and trainer.world.is_main:
         tuning.write(run)
-    return taken(config, tuning.chosen)
+    return fill_chosen(config, tuning.chosen)
 
 
 def asks(config: Any) -> list[str]:
@@ -75,7 +75,7 @@ def asks(config: Any) -> list[str]:
     return [*found, *([RATE] if learning_rate_of(config.optimizer) == AUTO else [])]
 
 
-def taken(config: Any, chosen: Mapping[str, int | float]) -> Any:
+def fill_chosen(config: Any, chosen: Mapping[str, int | float]) -> Any:
     """The section with the numbers that `chosen` has for options that say `auto`."""
     sizes = {name: int(chosen[name]) for name in SIZES[:2] if getattr(config, name, None) == AUTO and name in chosen}
     changed = config.model_copy(update=sizes)
@@ -88,7 +88,7 @@ def as_before(config: Any, saved: Any) -> Any:
     """The section with the numbers of `saved`, the section that a run was begun with, wherever it says `auto`."""
     sizes = {name: getattr(saved, name) for name in SIZES[:2] if isinstance(getattr(saved, name), int)}
     rate = learning_rate_of(saved.optimizer)
-    return taken(config, sizes | ({RATE: rate} if isinstance(rate, int | float) else {}))
+    return fill_chosen(config, sizes | ({RATE: rate} if isinstance(rate, int | float) else {}))
 
 
 def with_config(trainer: Trainer, config: Any) -> Trainer:
@@ -106,15 +106,15 @@ def tuned(trainer: Trainer, system: System, rows: Rows, world: World | None = No
     check(config)
     request = Request(config, len(rows), system)
     if request.option:
-        tuning.batch = tuned_batch(trainer, system, rows, request, world.min, active)
+        tuning.batch = tune_batch(trainer, system, rows, request, world.min, active)
         tuning.chosen[request.option] = tuning.batch.chosen
         if request.option == "batch_size" and "micro_batch_size" in request.asked:
             tuning.chosen["micro_batch_size"] = tuning.batch.chosen // request.multiple
     else:
         tuning.chosen |= request.follows()
-    config = taken(config, tuning.chosen)
+    config = fill_chosen(config, tuning.chosen)
     if learning_rate_of(config.optimizer) == AUTO:
-        tuning.rate = world.broadcast(tuned_rate(with_config(trainer, config), system, rows, active))
+        tuning.rate = world.broadcast(tune_rate(with_config(trainer, config), system, rows, active))
         tuning.chosen[RATE] = tuning.rate.chosen if tuning.rate.chosen is not None else default_rate(config.optimizer)
     return tuning
 
@@ -169,7 +169,7 @@ class Request:
         return size * self.multiple, min(size, self.micro or size)
 
 
-def tuned_batch(
+def tune_batch(
     trainer: Trainer, system: System, rows: Rows, request: Request, agree: Agree = int, active: Active | None = None
 ) -> BatchTuning:
     """Try sizes on real steps."""
@@ -187,7 +187,7 @@ def tuned_batch(
         return replace(found, chosen=found.chosen * request.multiple)
 
 
-def tuned_rate(trainer: Trainer, system: System, rows: Rows, active: Active | None = None) -> RangeTest:
+def tune_rate(trainer: Trainer, system: System, rows: Rows, active: Active | None = None) -> RangeTest:
     """The range test, with the sizes that the section has."""
     options = options_of(trainer.config)
     limits: dict[str, Any] = {"low": options.range_from, "high": options.range_to, "steps": options.range_steps}
