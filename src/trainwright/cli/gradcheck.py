@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from trainwright.cli.parser import Parser
-from trainwright.cli.style import bold, red, table, wrap
+from trainwright.cli.style import bold, count_things, red, table, wrap
 from trainwright.config.errors import RequestError, did_you_mean
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def describe_check(name: str, verdict: Verdict, dtype: str) -> str:
     ]
     header = ["by", "shape", "largest difference", "at element", "of output", "backward", "differences"]
     blocks = [
-        f"{bold(head)}: {_counted(len(rows), 'input')}, {_counted(elements, 'element')}, {dtype}",
+        f"{bold(head)}: {count_things(len(rows), 'input')}, {count_things(elements, 'element')}, {dtype}",
         table(header, rows, right=(2, 5, 6)),
     ]
     if not verdict.right:
@@ -79,10 +79,6 @@ def describe_check(name: str, verdict: Verdict, dtype: str) -> str:
         blocks.append(f"furthest: {place}: backward gives {worst.analytical:.6g}, differences {worst.numerical:.6g}")
         blocks.append(wrap(f"torch says: {verdict.complaint}", 0))
     return "\n\n".join(blocks)
-
-
-def _counted(count: int, thing: str) -> str:
-    return f"{count:,} {thing}{'' if count == 1 else 's'}"
 
 
 def _shape(shape: tuple[int, ...]) -> str:

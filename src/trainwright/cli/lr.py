@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from trainwright.cli.parser import ConfiguredParser, add_trust_flag
-from trainwright.cli.style import bold, dim, table, width, wrap
+from trainwright.cli.style import bold, count_things, dim, table, width, wrap
 from trainwright.config.errors import RequestError
 
 if TYPE_CHECKING:
@@ -89,20 +89,16 @@ def describe_schedules(curves: Curves) -> str:
 
 def _lengths(curves: Curves) -> str:
     plan, epoch = curves.plan, curves.plan.steps_per_epoch
-    lines = [f"{_counted(plan.rows, 'row')}, {plan.batch_size:,} a step: {_counted(epoch, 'step')} an epoch"]
+    lines = [f"{count_things(plan.rows, 'row')}, {plan.batch_size:,} a step: {count_things(epoch, 'step')} an epoch"]
     if plan.max_steps is not None:
-        lines.append(f"{_counted(plan.max_steps, 'step')} in all: {_epochs(plan.max_steps / epoch)}")
+        lines.append(f"{count_things(plan.max_steps, 'step')} in all: {_epochs(plan.max_steps / epoch)}")
     if curves.warmup:
-        lines.append(f"{_counted(curves.warmup, 'step')} of warm-up: {_epochs(curves.warmup / epoch)}")
+        lines.append(f"{count_things(curves.warmup, 'step')} of warm-up: {_epochs(curves.warmup / epoch)}")
     return "\n".join(wrap(line, 0) for line in lines)
 
 
 def _epochs(count: float) -> str:
     return f"{count:,.4g} epoch{'' if count == 1 else 's'}"
-
-
-def _counted(count: int, thing: str) -> str:
-    return f"{count:,} {thing}{'' if count == 1 else 's'}"
 
 
 def _drawing(curves: Curves, line: Curve, values: list[list[float]]) -> str:

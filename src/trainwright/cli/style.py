@@ -80,3 +80,8 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[
         return "  ".join(parts).rstrip()
 
     return "\n".join([bold(line(header)), *(line(row) for row in rows)])
+
+
+def count_things(count: int, thing: str) -> str:
+    """`1 row`, `1,200 rows`."""
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"

@@ -76,11 +76,6 @@ def mean_words(values: Sequence[str]) -> float:
     return sum(len(value.split()) for value in values) / max(len(values), 1)
 
 
-def mean_length(values: Sequence[str]) -> float:
-    """Mean number of characters."""
-    return sum(map(len, values)) / max(len(values), 1)
-
-
 def is_language(values: Sequence[str]) -> bool:
     """Whether values are phrases or sentences: four words or more on average, mostly letters."""
     if mean_words(values) < 4:

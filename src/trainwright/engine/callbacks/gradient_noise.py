@@ -13,6 +13,7 @@ from trainwright.engine.callbacks.base import Callback
 from trainwright.engine.callbacks.options import GradientNoiseOptions
 from trainwright.engine.callbacks.place import row_follows
 from trainwright.engine.system import Batch, Loss, System, rows_in
+from trainwright.metrics.base import wide
 
 if TYPE_CHECKING:
     from trainwright.engine.session import Session
@@ -132,8 +133,3 @@ def squared_norm(tensors: list[Tensor]) -> Tensor:
     norms = torch._foreach_norm(tensors)
     device = norms[0].device
     return torch.stack([norm.to(device, wide(device)) for norm in norms]).square().sum()
-
-
-def wide(device: torch.device) -> torch.dtype:
-    """float64 where the device has it."""
-    return torch.float32 if device.type == "mps" else torch.float64

@@ -29,9 +29,6 @@ def _follows(rows: Sequence[Row], number: int, depth: int) -> list[bool]:
     return []
 
 
-Cell = Callable[[Row], str]
-
-
 def layer_lines(rows: Sequence[Row], names: list[str], top: str, ran: bool, width: int) -> list[str]:
     """The fullest form of the table that fits: with shares and notes, without shares, with short numbers and the notes below."""
     forms = [(True, True, whole), (False, True, whole), (True, False, whole), (False, False, whole), (False, False, short)]

@@ -16,7 +16,6 @@ Range = tuple[float, float]
 RGB: dict[str, Any] = {"data_format": "HWC", "data_range": (0, 1)}
 UV: dict[str, Any] = {"data_format": "HWC", "data_range": (0, 1), "cmap": "checkerboard"}
 GRAYSCALE: dict[str, Any] = {"data_range": None, "cmap": "jet"}
-GRID: dict[str, Any] = {"align": "max"}
 SQUARES = 64
 """Squares of the checkerboard along each side of the UV plane."""
 MAGENTA, WHITE = (255, 0, 255), (255, 255, 255)
