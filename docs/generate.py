@@ -1,4 +1,4 @@
-"""An mkdocs hook: replaces `<!-- parts: KIND -->`, `<!-- options: SECTION -->`, `<!-- own options -->` and `<!-- node names -->` by tables.
+"""An mkdocs hook: replaces `<!-- parts: KIND -->`, `<!-- options: SECTION -->` and `<!-- node names -->` by tables.
 
 `<!-- expression functions -->` too. `<!-- decisions -->` becomes a list of them. Tables are made from the registry and the schema, as `trainwright list` and `--help` are: no
 name or default on a page is written by hand. No torch is imported.
@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from trainwright.api.config import Config
-from trainwright.api.own.config import OwnConfig
 from trainwright.config.options import Option, by_section, options_of
 from trainwright.config.registry import Part, parts
 from trainwright.config.torch_names import COMPUTING
 
 DECISIONS = Path(__file__).parent / "decisions"
-MARKER = re.compile(r"^<!-- (?:(?P<what>parts|options): (?P<name>\w+)|(?P<alone>own options|node names|decisions|expression functions)) -->$", re.MULTILINE)
+MARKER = re.compile(
+    r"^<!-- (?:(?P<what>parts|options): (?P<name>\w+)|(?P<alone>node names|decisions|expression functions)) -->$", re.MULTILINE
+)
 NONE = 'None comes with Trainwright: they are the classes that `@tw.register("name")` names in a file under `imports`.\n'
 
 
@@ -33,7 +34,7 @@ def on_config(config: Any, **_: Any) -> Any:
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """The page with every marker replaced; called by mkdocs for each page."""
     named = {"parts": parts_of, "options": section}
-    alone = {"own options": own_options, "node names": node_names, "decisions": decision_list}
+    alone = {"node names": node_names, "decisions": decision_list}
     alone["expression functions"] = expression_functions
     return MARKER.sub(lambda match: named[match["what"]](match["name"]) if match["what"] else alone[match["alone"]](), markdown)
 
@@ -79,11 +80,6 @@ def part_section(kind: str, name: str, part: Part) -> str:
 def section(name: str) -> str:
     """The options of a section of the configuration; those that are in no section under `top`."""
     return table(by_section(Config)["" if name == "top" else name])
-
-
-def own_options() -> str:
-    """The options at the top of a configuration with a system of one's own."""
-    return table(by_section(OwnConfig)[""])
 
 
 def node_names() -> str:

@@ -228,7 +228,8 @@ def test_list_shows_every_part(kind):
     shown = one_kind(kind)
     for name, part in parts(kind).items():
         assert f"  {name}" in shown
-        assert all(f"  {key}  " in one_part(kind, name) for key in part.config.model_fields if key != "type")
+        options = one_part(kind, name)
+        assert all(f"  {key}  " in options or f"  {key}." in options for key in part.config.model_fields if key != "type")
 
 
 def test_list_takes_plurals_dashes_and_json():

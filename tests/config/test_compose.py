@@ -116,8 +116,8 @@ def test_dashes_and_underscores_are_the_same_in_options_but_not_in_names_of_colu
         "trainer.max-epochs=3",
     )
     assert config.data.memory_limit == 1 << 30
-    assert set(config.columns) == {"my-col", "my_col"}
-    assert config.columns["my_col"].min_count == 3
+    assert set(config.system.columns) == {"my-col", "my_col"}
+    assert config.system.columns["my_col"].min_count == 3
 
 
 def test_one_option_spelled_both_ways_is_given_twice(folder):
@@ -135,7 +135,7 @@ def test_items_of_a_list_are_set_by_their_number():
 
 def test_names_with_dots_are_set_in_quotes():
     config = config_of({"data": {"source": "builtin:iris"}}, 'columns."a.b=c".type=number')
-    assert config.columns["a.b=c"].type == "number"
+    assert config.system.columns["a.b=c"].type == "number"
 
 
 def test_a_section_written_as_its_type_alone_keeps_it_when_a_later_layer_sets_another_option():

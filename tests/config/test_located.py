@@ -151,7 +151,7 @@ def test_an_encoder_for_no_type_of_column_is_told_at_its_key(tmp_path, monkeypat
 
 def test_an_encoder_for_a_type_of_column_is_taken():
     config = validate(Config, compose(Config, {"data": {"source": "builtin:iris"}, "model": {"encoders": {"number": "periodic"}}}, (), {}))
-    assert config.model.encoders["number"].type == "periodic"
+    assert config.system.model.encoders["number"].type == "periodic"
 
 
 def test_one_column_cannot_be_tied(tmp_path, monkeypatch):

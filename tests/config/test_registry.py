@@ -88,7 +88,7 @@ def test_a_name_is_accepted_with_dashes():
     config = validate(
         Config, compose(Config, {"data": {"source": "builtin:iris"}, "model": {"encoders": {"number": "piecewise-linear"}}}, (), {})
     )
-    assert config.model.encoders["number"].type == "piecewise_linear"
+    assert config.system.model.encoders["number"].type == "piecewise_linear"
 
 
 def test_an_unknown_name_is_answered_with_the_nearest():
@@ -150,7 +150,7 @@ class TestClassesNamedByPath:
         (folder / "c.yaml").write_text("data: {source: 'builtin:iris'}\nmodel: {encoders: {number: './net.py:Net'}}\n")
         monkeypatch.chdir("/")
         config = validate(Config, compose(Config, folder / "c.yaml", (), {}))
-        assert config.model.encoders["number"].type == f"{folder / 'net.py'}:Net"
+        assert config.system.model.encoders["number"].type == f"{folder / 'net.py'}:Net"
 
     @pytest.mark.parametrize(
         ("name", "why", "fix"),

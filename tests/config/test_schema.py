@@ -46,7 +46,7 @@ def test_every_option_is_described():
 def test_defaults_are_written_as_in_a_file():
     properties = SCHEMA["$defs"]["TrainerConfig"]["properties"]
     assert properties["evaluate_every"]["default"] == "1 epoch"
-    assert SCHEMA["$defs"]["DataConfig"]["properties"]["memory_limit"]["default"] == "4 GiB"
+    assert SCHEMA["$defs"]["data-of-supervised"]["properties"]["memory_limit"]["default"] == "4 GiB"
 
 
 def test_it_is_the_same_each_time_and_plain_json():
@@ -65,7 +65,7 @@ def test_options_are_listed_with_path_type_default_and_meaning():
 def test_options_are_grouped_by_section():
     sections = by_section(Config)
     assert list(sections) == ["", "data", "model", "trainer", "evaluation", "run"]
-    assert [each.path for each in sections[""]] == ["targets", "inputs", "ignore", "columns"]
+    assert [each.path for each in sections[""]] == ["targets", "inputs", "ignore", "columns", "imports", "parser", "arguments", "system"]
 
 
 def test_the_options_of_a_part_leave_its_type_out():

@@ -7,7 +7,7 @@ import re
 import pytest
 from pages import ROOT
 
-from trainwright.api.own.config import OwnConfig
+from trainwright.api.config import Config
 from trainwright.config.options import options_of
 from trainwright.config.registry import parts
 
@@ -64,7 +64,7 @@ def test_every_row_says_what_is_here(section: str, sections: dict[str, str]) -> 
 
 
 def test_every_option_of_ours_that_is_named_is_there(sections: dict[str, str]) -> None:
-    there = {option.path for option in options_of(OwnConfig)}
+    there = {option.path for option in options_of(Config)}
     there |= {path.rpartition(".")[0] for path in there}
     named = re.findall(r"`((?:trainer|run)\.[a-z_.]+)", "".join(" ".join(cells(text, 2)) for text in sections.values()))
     assert named

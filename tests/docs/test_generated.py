@@ -59,14 +59,13 @@ def test_every_part_has_a_summary_and_every_option_a_meaning() -> None:
 
 def test_every_option_of_both_kinds_of_configuration_has_a_meaning() -> None:
     from trainwright.api.config import Config
-    from trainwright.api.own.config import OwnConfig
 
-    assert not [option.path for kind in (Config, OwnConfig) for option in options_of(kind) if not option.meaning]
+    assert not [option.path for option in options_of(Config) if not option.meaning]
 
 
 def test_the_options_of_a_system_of_ones_own_are_listed(generate) -> None:
     page = generate.on_page_markdown((ROOT / "docs/reference/options.md").read_text())
-    assert all(f"| `{name}` |" in page for name in ("imports", "parser", "arguments", "system", "data"))
+    assert all(f"| `{name}` |" in page for name in ("imports", "parser", "arguments", "system", "targets"))
 
 
 def test_no_marker_of_a_table_is_left_on_a_page(generate) -> None:

@@ -44,7 +44,7 @@ class Column:
 
 def targets_of(config: Config, default: list[str], names: list[str], where: str) -> list[str]:
     """The targets asked for, or the ones the source knows of itself; raises DataError when there are none or one is not in the data."""
-    targets = config.targets or default
+    targets = config.system.targets or default
     if not targets:
         raise DataError(
             "no target named: which column is to be predicted?",
@@ -56,7 +56,7 @@ def targets_of(config: Config, default: list[str], names: list[str], where: str)
         for name in targets
         if name not in names
     ]
-    errors += [ConfigError(f"'{name}' is both a target and in `ignore`") for name in targets if name in config.ignore]
+    errors += [ConfigError(f"'{name}' is both a target and in `ignore`") for name in targets if name in config.system.ignore]
     raise_all(errors)
     return list(dict.fromkeys(targets))
 
@@ -67,7 +67,7 @@ def plan_columns(config: Config, profiles: list[ColumnProfile], inferred: list[I
     _check_names(config, known, where)
     planned = []
     for profile, found in zip(profiles, inferred, strict=True):
-        options, chosen = _options(config.columns.get(profile.name), found, known)
+        options, chosen = _options(config.system.columns.get(profile.name), found, known)
         role, why = _role(config, found, options, targets, chosen)
         warnings = [f"'{profile.name}': {warning}" for warning in found.warnings] if role != "ignored" or options.type == "ignore" else []
         planned.append(Column(profile.name, options, role, why, profile, warnings))
@@ -87,8 +87,9 @@ def raise_all(errors: list[RequestError]) -> None:
 
 
 def _check_names(config: Config, known: list[str], where: str) -> None:
-    listed = config.inputs if isinstance(config.inputs, list) else []
-    sections: dict[str, list[str]] = {"columns": list(config.columns), "ignore": config.ignore, "inputs": listed}
+    inputs = config.system.inputs
+    listed = inputs if isinstance(inputs, list) else []
+    sections: dict[str, list[str]] = {"columns": list(config.system.columns), "ignore": config.system.ignore, "inputs": listed}
     there = set(known)
     errors: list[RequestError] = [
         DataError(f"`{section}` names '{name}', which is not a column of the data", where=where, fix=_fix_of_name(name, section, known))
@@ -96,10 +97,8 @@ def _check_names(config: Config, known: list[str], where: str) -> None:
         for name in names
         if name not in there
     ]
-    if isinstance(config.inputs, str) and config.inputs != "auto":
-        errors.append(
-            ConfigError(f"`inputs` is a list of columns or `auto`, not '{config.inputs}'", fix=f"write inputs: [{config.inputs}]")
-        )
+    if isinstance(inputs, str) and inputs != "auto":
+        errors.append(ConfigError(f"`inputs` is a list of columns or `auto`, not '{inputs}'", fix=f"write inputs: [{inputs}]"))
     raise_all(errors)
 
 
@@ -157,12 +156,12 @@ def _role(config: Config, found: Inferred, options: FeatureConfig, targets: list
     why = "given in the configuration" if chosen else found.why
     if found.name in targets:
         return "target", why
-    if found.name in config.ignore:
+    if found.name in config.system.ignore:
         return "ignored", "in `ignore`"
     if found.name in split_columns(config.data.split):
         return "ignored", "says how the rows are split"
     if options.type == "ignore":
         return "ignored", why
-    if isinstance(config.inputs, list) and found.name not in config.inputs:
+    if isinstance(config.system.inputs, list) and found.name not in config.system.inputs:
         return "ignored", "not in `inputs`"
     return "input", why

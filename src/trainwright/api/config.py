@@ -1,20 +1,34 @@
-"""The whole configuration of a supervised run."""
+"""The whole configuration of a run. Imports no torch."""
 
 from __future__ import annotations
 
 import re
-from typing import Literal
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypeAlias
 
-from pydantic import Field, field_validator
+from pydantic import (
+    Field,
+    SerializeAsAny,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from trainwright.config.choice import choice
+from trainwright.config.compose import Assignment, Composed, compose
 from trainwright.config.errors import ConfigError, nearest
+from trainwright.config.foreign import found_at, looking_in
 from trainwright.config.limits import MOST_SEED, refuse_long_path
+from trainwright.config.located import validate
 from trainwright.config.model import ConfigModel, as_refusal, refusal
-from trainwright.data.config import DataConfig
+from trainwright.config.own_parts import absolute_imports, import_named
+from trainwright.config.trust import reading
 from trainwright.engine.config import EvaluationOptions, TrainerConfig
-from trainwright.systems.config import SupervisedConfig
 
+DEFAULT_SYSTEM = "supervised"
 DEVICES = ("auto", "cpu", "cuda", "cuda:1", "mps")
 """Devices as they are written; `cuda:1` stands for any number."""
 
@@ -68,24 +82,133 @@ class EvaluationConfig(EvaluationOptions):
     """Write report.html."""
 
 
-class Config(ConfigModel):
-    """The whole configuration of a supervised run."""
+COLUMNS = "columns"
+"""The data of a supervised system: rows of a source, with columns that have types."""
 
-    data: DataConfig
-    """Where the rows are."""
-    targets: list[str] = []
-    """Columns to predict; `--target a,b` on the command line. Built-in sets know their own."""
-    inputs: list[str] | str = "auto"
-    """Columns to predict from; `auto` takes every usable column that is not a target."""
-    ignore: list[str] = []
-    """Columns to leave out."""
-    columns: dict[str, choice("feature")] = {}  # type: ignore[valid-type]
-    """What is known of single columns: `age: number`, or `age: {type: number, missing: median, scale: quantile}`."""
-    model: SupervisedConfig = SupervisedConfig()
-    """What is trained."""
+
+def is_supervised(system: Any) -> bool:
+    """Whether a system, as options or as it is written, is the default one, which is trained on columns."""
+    name = system.get("type", DEFAULT_SYSTEM) if isinstance(system, Mapping) else getattr(system, "type", system)
+    return name in (None, DEFAULT_SYSTEM)
+
+
+if TYPE_CHECKING:
+    Data: TypeAlias = Any
+    Evaluation: TypeAlias = EvaluationConfig
+else:
+    Data = choice("dataset", COLUMNS) | None
+    Evaluation = SerializeAsAny[EvaluationOptions]
+
+
+class _OfColumns(NamedTuple):
+    """What is written as the data of a supervised system."""
+
+    written: Any
+
+
+class Config(ConfigModel):
+    """The whole configuration of a run, with whatever system."""
+
+    short: ClassVar[dict[str, tuple[str, ...]]] = {
+        "supervised": ("targets", "inputs", "ignore", "columns", "model"),
+        "plain": (*("model", "loss", "metrics", "target", "extensions", "init", "parametrizations", "hooks", "weights", "weights_ignore"),),
+    }
+
+    imports: list[str] = []
+    """Files and packages that are run first, so that what they register by `@tw.register` has a name: `[./my_parts.py]`."""
+    parser: str = ""
+    """A function that makes an argparse parser for arguments of your own (`./my_args.py:make_parser`); `tw.arguments()` has them."""
+    arguments: list[str] = []
+    """The words that the parser reads; unknown flags of the command line come here by themselves."""
+    system: choice("system") = Field(default="supervised", validate_default=True)  # type: ignore[valid-type]
+    """What is trained: `supervised` (columns), `plain` (a model and a loss), `./my_system.py:MySystem`, or `base:mixin1,mixin2`."""
+    data: Data = Field(default=None, validate_default=True)
+    """The data: a source of columns, or a registered kind, or a class or function at a path that gives the splits."""
     trainer: TrainerConfig = TrainerConfig()
     """How it is trained."""
-    evaluation: EvaluationConfig = EvaluationConfig()
+    evaluation: Evaluation = Field(default={}, validate_default=True)
     """What is measured after training."""
     run: RunConfig = RunConfig()
     """Which run this is and where it is kept."""
+
+    @classmethod
+    def section_at(cls, name: str, values: Any) -> type[ConfigModel] | None:
+        """What is measured after training follows from the system."""
+        if name != "evaluation":
+            return None
+        return EvaluationConfig if is_supervised(values.get("system") if isinstance(values, Mapping) else None) else EvaluationOptions
+
+    @model_validator(mode="before")
+    @classmethod
+    def _data_follow_from_the_system(cls, values: Any) -> Any:
+        """Marked here, so that they are checked whatever else is wrong with the system."""
+        if isinstance(values, dict) and is_supervised(values.get("system")):
+            return {**values, "data": _OfColumns(values.get("data"))}
+        return values
+
+    @field_validator("data", mode="before")
+    @classmethod
+    def _fits_the_system(cls, value: Any, info: ValidationInfo) -> Any:
+        """Columns for a supervised system, and splits for every other."""
+        if isinstance(value, _OfColumns):
+            return _as_columns(value.written)
+        if (value.get("type") if isinstance(value, dict) else value) == COLUMNS and "system" in info.data:
+            why = f"the system is {info.data['system'].type}"
+            fix = "name other data: `trainwright list dataset`; or leave `system` out"
+            raise as_refusal(ConfigError(f"'{COLUMNS}' are the data of a supervised system", why=why, fix=fix))
+        return value
+
+    @field_validator("evaluation", mode="before")
+    @classmethod
+    def _measures_what_the_system_has(cls, value: Any, info: ValidationInfo) -> Any:
+        kind = EvaluationConfig if is_supervised(info.data.get("system")) else EvaluationOptions  # what cannot be told apart passes
+        return kind.model_validate(value) if isinstance(value, dict) else value
+
+    @model_serializer(mode="wrap")
+    def _as_it_is_written(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """With the options of a supervised system at the top, where people write them."""
+        written = handler(self)
+        if not is_supervised(self.system):
+            return written
+        options = {name: each for name, each in written.pop("system").items() if name != "type"}
+        data = {name: each for name, each in written.pop("data").items() if name != "type"}
+        named = {name: written.pop(name) for name in ("imports", "parser", "arguments")}
+        return {**{name: each for name, each in named.items() if each}, "data": data, **options, **written}
+
+
+def _as_columns(value: Any) -> Any:
+    """The data of a supervised system with their type; refuses what gives no columns."""
+    if value is None:
+        raise PydanticCustomError("missing", "{what}", {"what": "data is missing"})
+    if isinstance(value, dict) and "type" not in value:
+        return {"type": COLUMNS, **value}
+    name = value.get("type") if isinstance(value, dict) else value
+    if not isinstance(name, str) or name == COLUMNS:
+        return value
+    what = f"'{name}' does not give columns with types, which a supervised system is trained on"
+    fix = f"name the rows: `data: {{source: {name if isinstance(value, str) else 'titanic.csv'}}}`; or the system that these data are for"
+    raise as_refusal(ConfigError(what, fix=fix))
+
+
+def compose_config(config: Any = None, overrides: Iterable[str | Assignment] = ()) -> Composed:
+    """Compose the configuration of a run, and run its imports, so that what they register has a name."""
+    composed = compose(Config, config, overrides)
+    imports = composed.root.under("imports")
+    if imports is not None:
+        with reading(composed.received):
+            composed.problems += import_named(imports, composed.folders)
+    return composed
+
+
+def read_config(config: Any = None, overrides: Iterable[str | Assignment] = ()) -> Config:
+    """The configuration of a run, composed and checked; raises ManyErrors holding every mistake with its place."""
+    return checked(compose_config(config, overrides))
+
+
+def checked(composed: Composed) -> Config:
+    """A composed configuration checked, its imports and parser named so that they mean the same from any folder; raises ManyErrors."""
+    config = validate(Config, composed)
+    with reading(composed.received), looking_in(composed.folders):
+        imports = absolute_imports(list(config.imports))
+        parser = found_at(config.parser)[1] if config.parser else ""
+    return config.model_copy(update={"imports": imports, "parser": parser})

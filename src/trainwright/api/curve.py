@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from trainwright.api.config import Config
-from trainwright.api.own.config import OwnConfig
+from trainwright.api.config import Config, is_supervised
 from trainwright.api.own.prepare import prepare_own
 from trainwright.api.prepare import prepare
 from trainwright.config.model import PartConfig
@@ -101,19 +100,19 @@ class Curves:
                 rows.writerow([step, step // self.plan.steps_per_epoch, *(repr(line.at(step)) for line in self.lines)])
 
 
-def learning_rate_curves(config: Config | OwnConfig, source: Source | None = None) -> Curves:
+def learning_rate_curves(config: Config, source: Source | None = None) -> Curves:
     """The learning rates that training with `config` would use; reads the data for the number of its rows, and writes nothing.
 
     Raises ConfigError or DataError for what training would refuse.
     """
-    if isinstance(config, OwnConfig):
+    if not is_supervised(config.system):
         own = prepare_own(config)
         rows = own.splits["train"]
         ready = rows.batched
         whole = make_plan(config.trainer, len(rows), normalises_over_batch(own.system) and not ready, ready)
         return curves_of(config.trainer, whole, own.system)
     prepared = prepare(config, source)
-    system = SupervisedSystem(config.model)
+    system = SupervisedSystem(config.system.model)
     build_system(system, prepared.spec, seed=config.run.seed)
     drawn = len(prepared.table.train) if prepared.sampling is None else prepared.sampling.samples
     plan = make_plan(config.trainer, drawn, batch_statistics=normalises_over_batch(system))

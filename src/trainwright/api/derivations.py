@@ -12,7 +12,7 @@ def leave_out_derivations(config: Config, columns: list[Column], targets: list[s
     """Leaves out, unless named as inputs, what a target is derived from and what is derived from one: it would give the target away."""
     if not isinstance(source, SelectedSource):
         return columns
-    named = config.inputs if isinstance(config.inputs, list) else []
+    named = config.system.inputs if isinstance(config.system.inputs, list) else []
     under = {name: set(source.selection.columns_under([name])) for name in [*targets, *(column.name for column in columns)]}
     kept = []
     for column in columns:

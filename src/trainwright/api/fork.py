@@ -8,14 +8,12 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from trainwright.api.config import Config
+from trainwright.api.config import read_config
 from trainwright.api.prepare import prepare
 from trainwright.api.resume import with_config
 from trainwright.api.run import Run
 from trainwright.checkpoint.store import CheckpointStore
-from trainwright.config.compose import compose
 from trainwright.config.errors import RequestError, RunError
-from trainwright.config.located import validate
 from trainwright.config.trust import as_received
 from trainwright.files.text import refusal
 from trainwright.files.whole import whole_file, whole_folder
@@ -39,8 +37,7 @@ def _fork(parent: RunDirectory, overrides: list[str]) -> Run:
     from trainwright.api.train import record_start
     from trainwright.api.training import Training
 
-    composed = compose(Config, parent.config, overrides)
-    config = validate(Config, composed)
+    config = read_config(parent.config, overrides)
     refuse_alive(parent)
     checkpoint = CheckpointStore(parent.checkpoints).latest()
     if checkpoint is None:
@@ -68,7 +65,7 @@ def _fork(parent: RunDirectory, overrides: list[str]) -> Run:
 
 def without_checkpoint(parent: RunDirectory) -> RunError:
     """The error for a parent that no child can begin from: with what can be done instead."""
-    kind = validate(Config, compose(Config, parent.config)).trainer.checkpoint.type
+    kind = read_config(parent.config).trainer.checkpoint.type
     if kind == "full":
         return RunError("this run has no checkpoint yet", where=str(parent.path), fix="continue it first, or start a new run")
     fix = "start a new run; one with trainer.checkpoint: full can have children"

@@ -14,7 +14,6 @@ from trainwright.api.adapting import check_model, plain_module
 from trainwright.api.inspect import FILE, Given, inspect, inspect_rows, own_example
 from trainwright.config.compose import Composed
 from trainwright.config.errors import FOREIGN, ConfigError, RequestError
-from trainwright.config.located import validate
 from trainwright.config.trust import as_received, reading, received_folder
 from trainwright.files.inspection.record import Inspection
 from trainwright.runs.directory import RunDirectory
@@ -26,18 +25,17 @@ log = logging.getLogger("trainwright.fit")
 @as_received
 def inspect_composed(composed: Composed, batch_size: int = 1, given: Given = ()) -> Inspection:
     """The inspection of the model that a configuration describes, on its data or on the tensors `given`; nothing is trained or written."""
-    from trainwright.api.own.config import OwnConfig
+    from trainwright.api.config import checked, is_supervised
 
-    if composed.model is OwnConfig:
-        return _of_own(validate(OwnConfig, composed), batch_size, given)
-    from trainwright.api.config import Config
+    config = checked(composed)
+    if not is_supervised(config.system):
+        return _of_own(config, batch_size, given)
     from trainwright.api.finish import split_rows
     from trainwright.api.prepare import prepare
     from trainwright.api.training import Training
 
     if given:
         raise ConfigError("a table's model takes the columns of the table", where="--input", fix="leave it out; --batch-size sets the rows")
-    config = validate(Config, composed)
     prepared = prepare(config)
     return inspect_rows(Training(config, prepared).system, split_rows(prepared, "train"), batch_size)
 
@@ -69,12 +67,9 @@ def inspect_run(found: RunDirectory, batch_size: int | None = None) -> Inspectio
             return Inspection.from_dict(kept)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             log.warning("%s of the run cannot be read (%s): it is made again", FILE, error)
-    from trainwright.api.config import Config
-    from trainwright.api.own.config import compose_own, is_own_run
-    from trainwright.config.compose import compose
+    from trainwright.api.config import compose_config
 
-    composed = compose_own(found.config) if is_own_run(found) else compose(Config, found.config, [])
-    return inspect_composed(composed, batch_size or 1)
+    return inspect_composed(compose_config(found.config), batch_size or 1)
 
 
 def made_model(name: str, arguments: Mapping[str, Any]) -> nn.Module:

@@ -16,6 +16,7 @@ from trainwright.api.derivations import leave_out_derivations
 from trainwright.api.sampling import Sampling, sampling_of
 from trainwright.api.targets import check_columns, check_encoded
 from trainwright.config.errors import DataError
+from trainwright.config.own_arguments import read_arguments
 from trainwright.data.checks import Duplicates, Leak, check_targets, duplicates_across, leaks, missing_target_rows
 from trainwright.data.expressions.selected import SelectedSource
 from trainwright.data.expressions.syntax import expression_columns
@@ -152,6 +153,8 @@ def prepare(config: Config, source: Source | None = None, directory: Path | None
 
     Raises DataError or ManyErrors for anything in the data or the names of columns that cannot be used.
     """
+    if config.parser:
+        read_arguments(config.parser, config.arguments)
     source = open_named(config, source)
     source = with_files(config.data.split, source, int(config.data.memory_limit))
     source = SelectedSource.of(source, config.data.where, config.data.derive)
@@ -178,7 +181,7 @@ def prepare(config: Config, source: Source | None = None, directory: Path | None
         {column.name: column.options for column in columns},
         [column.name for column in columns if column.role == "input"],
         targets,
-        tied=config.model.tied,
+        tied=config.system.model.tied,
         memory_limit=int(config.data.memory_limit),
         directory=directory,
     )
@@ -191,7 +194,8 @@ def prepare(config: Config, source: Source | None = None, directory: Path | None
 
 def open_named(config: Config, source: Source | None = None) -> Source:
     """The source of a configuration, or the one that was given; a row index that the configuration names is among its columns."""
-    named = {*config.targets, *config.ignore, *config.columns, *(config.inputs if isinstance(config.inputs, list) else [])}
+    asked = config.system
+    named = {*asked.targets, *asked.ignore, *asked.columns, *(asked.inputs if isinstance(asked.inputs, list) else [])}
     named |= expression_columns(config.data.where, config.data.derive)
     named |= {*getattr(config.data.split, "columns", []), getattr(config.data.split, "column", None) or ""}
     if source is None:
@@ -201,7 +205,7 @@ def open_named(config: Config, source: Source | None = None) -> Source:
 
 def _joins(config: Config) -> dict[str, list[str]]:
     """Which spellings of a column's values are one, by column."""
-    given = {name: options.model_dump(include={"join"}).get("join") for name, options in config.columns.items()}
+    given = {name: options.model_dump(include={"join"}).get("join") for name, options in config.system.columns.items()}
     return {name: join for name, join in given.items() if isinstance(join, list) and join}
 
 
@@ -212,7 +216,7 @@ def _orders(columns: list[Column]) -> dict[str, str]:
 
 def given_types(config: Config) -> dict[str, str]:
     """The types that the configuration sets, by column."""
-    return {name: options.type for name, options in config.columns.items() if options.type != "auto"}
+    return {name: options.type for name, options in config.system.columns.items() if options.type != "auto"}
 
 
 def _apply_duplicates(policy: str, duplicates: Duplicates, split: Split, notes: list[str], where: str) -> Split:
@@ -240,7 +244,7 @@ def _apply_leaks(config: Config, columns: list[Column], found: list[Leak], where
         raise DataError(
             f"column '{leak.column}' gives the target '{leak.target}' away", where=where, why=leak.why, fix=f"ignore: [{leak.column}]"
         )
-    named = config.inputs if isinstance(config.inputs, list) else []
+    named = config.system.inputs if isinstance(config.system.inputs, list) else []
     kept = [
         column.without(f"it is '{exact[column.name].target}' in other words: {exact[column.name].why}")
         if column.name in exact and column.name not in named and column.role == "input"

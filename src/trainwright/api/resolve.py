@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from trainwright.api.config import Config
 from trainwright.api.prepare import Prepared
@@ -15,13 +16,11 @@ def resolve_config(config: Config, prepared: Prepared) -> Config:
     ignored = [column.name for column in prepared.columns if column.role == "ignored"]
     columns = {column.name: column.options for column in prepared.columns if column.role != "ignored"}
     name = config.run.name or default_name(prepared)
+    found: dict[str, Any] = {"targets": prepared.targets, "inputs": prepared.inputs, "ignore": ignored, "columns": columns}
+    found |= {"model": resolved_model(config.system.model, prepared.spec)}
     return config.model_copy(
         update={
-            "targets": prepared.targets,
-            "inputs": prepared.inputs,
-            "ignore": ignored,
-            "columns": columns,
-            "model": resolved_model(config.model, prepared.spec),
+            "system": config.system.model_copy(update=found),
             "run": config.run.model_copy(update={"name": name}),
         }
     )

@@ -8,13 +8,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from trainwright.api.config import Config
+from trainwright.api.config import Config, read_config
 from trainwright.api.prepare import prepare
 from trainwright.api.resolve import resolve_config
 from trainwright.api.run import Run
-from trainwright.config.compose import compose
 from trainwright.config.errors import ConfigError, RunError
-from trainwright.config.located import validate
 from trainwright.config.trust import as_received
 from trainwright.data.source import Source
 from trainwright.engine.tuning import as_before
@@ -59,7 +57,7 @@ def _resume(found: RunDirectory, overrides: list[str]) -> Run:
     if found.status == "finished" and not overrides:
         log.info("this run is finished: %s", found.path)
         return Run(found)
-    return resume_run(found, validate(Config, compose(Config, found.config, overrides)))
+    return resume_run(found, read_config(found.config, overrides))
 
 
 def with_config(path: str | os.PathLike[str]) -> RunDirectory:
@@ -76,7 +74,7 @@ def resume_run(found: RunDirectory, config: Config, source: Source | None = None
     """Continue `found`, whose configuration may differ from `config` only where the past is not touched."""
     from trainwright.api.training import Training
 
-    saved = validate(Config, compose(Config, found.config))
+    saved = read_config(found.config)
     if source is not None:
         config = config.model_copy(update={"data": config.data.model_copy(update={"source": saved.data.source})})
     prepared = prepare(config, source)

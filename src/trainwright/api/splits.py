@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from trainwright.api.config import Config
+from trainwright.api.config import read_config
 from trainwright.api.finish import split_rows
 from trainwright.api.model import Model
 from trainwright.api.prepare import prepare
 from trainwright.api.resume import check_data
-from trainwright.config.compose import compose
 from trainwright.config.errors import RunError
-from trainwright.config.located import validate
 from trainwright.config.trust import as_received
 from trainwright.engine.evaluation import outputs_of
 from trainwright.metrics import compute, default_metrics
@@ -21,7 +19,7 @@ from trainwright.runs.directory import RunDirectory
 @as_received
 def measured_split(found: RunDirectory, split: str) -> dict[str, Any]:
     """`{"run", "split", "rows", "metrics": {target: {metric: value}}}`; raises RunError when the data changed or the split is empty."""
-    config = validate(Config, compose(Config, found.config))
+    config = read_config(found.config)
     prepared = prepare(config)
     check_data(found, prepared)
     rows = split_rows(prepared, split)

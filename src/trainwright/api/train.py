@@ -10,17 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from trainwright.api.config import Config
-from trainwright.api.own.config import OwnConfig, finish_composed, is_own
+from trainwright.api.config import Config, checked, compose_config, is_supervised
 from trainwright.api.prepare import Prepared, prepare
 from trainwright.api.resolve import resolve_config
 from trainwright.api.run import Run
 from trainwright.api.run_place import refuse_taken, remove_unbegun
 from trainwright.api.show import data_lines
-from trainwright.config.compose import Composed, assign_option, compose
+from trainwright.config.compose import Composed, assign_option
 from trainwright.config.dump import dump
 from trainwright.config.errors import RequestError
-from trainwright.config.located import validate
 from trainwright.config.trust import as_received, trusting
 from trainwright.data.expressions.selected import SelectedSource
 from trainwright.data.source import Source
@@ -67,15 +65,8 @@ def train(
     if run_dir is not None:
         overrides.append(assign_option("run.dir", named_place(run_dir), "tw.train(run_dir)"))
     overrides += [assign_option(name, value, f"tw.train({name})") for name, value in sections.items()]
-    if source is None and data is None:
-        with trusting(trust_code):
-            own = compose(OwnConfig, config, overrides)
-            if is_own(own):
-                from trainwright.api.own.train import train_own
-
-                return train_own(finish_composed(own), resume=resume)
     with trusting(trust_code):
-        return train_composed(compose(Config, config, overrides), resume=resume, source=source, python=True)
+        return train_composed(compose_config(config, overrides), resume=resume, source=source, python=True)
 
 
 def _source_of(data: Any) -> Source | None:
@@ -93,7 +84,11 @@ def train_composed(composed: Composed, resume: bool = False, source: Source | No
 
     With `python`, a fix names the arguments of `tw.train` instead of the command's.
     """
-    config = validate(Config, composed)
+    config = checked(composed)
+    if not is_supervised(config.system):
+        from trainwright.api.own.train import train_own
+
+        return train_own(composed, resume=resume)
     if resume:
         from trainwright.api.resume import existing, resume_run
 
@@ -111,14 +106,19 @@ def dry_run(composed: Composed, resume: bool = False) -> None:
     """Check the place, read, check and show the data and build the model, as `train_composed` would, and write nothing."""
     from trainwright.api.training import Training
 
-    config = validate(Config, composed)
+    config = checked(composed)
+    if not is_supervised(config.system):
+        from trainwright.api.own.train import dry_run_own
+
+        dry_run_own(composed, resume)
+        return
     if not resume:
         refuse_taken(config)
     prepared, config = read_and_show(config, None)
     training = Training(config, prepared)
     training.trainer.say_cautions()
     parameters = sum(each.numel() for each in training.system.parameters())
-    log.info("model: %s, %s parameters", config.model.combiner.type, f"{parameters:,}")
+    log.info("model: %s, %s parameters", config.system.model.combiner.type, f"{parameters:,}")
     log.info("nothing was written")
 
 

@@ -34,7 +34,7 @@ class Training:
 
     def __init__(self, config: Config, prepared: Prepared) -> None:
         self.config, self.prepared = config, prepared
-        self.system = SupervisedSystem(config.model)
+        self.system = SupervisedSystem(config.system.model)
         build_system(self.system, prepared.spec, seed=config.run.seed)
         self.trainer = Trainer(config.trainer, seed=config.run.seed, device=config.run.device, history=config.evaluation.history)
         if any(type(each).__module__.partition(".")[0] not in ("trainwright", "torch") for each in self.system.modules()):

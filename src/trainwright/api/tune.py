@@ -10,13 +10,12 @@ from typing import Any
 
 from torch import nn
 
-from trainwright.api.config import Config
+from trainwright.api.config import checked, compose_config, is_supervised
 from trainwright.api.prepare import prepare
-from trainwright.config.compose import Assignment, Composed, assign_option, compose
+from trainwright.config.compose import Assignment, Composed, assign_option
 from trainwright.config.dump import dump
 from trainwright.config.durations import Duration
 from trainwright.config.errors import ConfigError
-from trainwright.config.located import validate
 from trainwright.config.trust import as_received, trusting
 from trainwright.data.source import Source
 from trainwright.engine.batch_options import TuningOptions
@@ -65,22 +64,21 @@ def tune_composed(
     import torch
 
     from trainwright.api.finish import training_rows
-    from trainwright.api.own.config import OwnConfig
     from trainwright.api.own.prepare import prepare_own
     from trainwright.api.trial import trial
     from trainwright.systems.base import build_system
     from trainwright.systems.supervised import SupervisedSystem
 
-    config: Any = validate(composed.model, composed)
+    config: Any = checked(composed)
     system: Any
-    if isinstance(config, OwnConfig):
+    if not is_supervised(config.system):
         own = prepare_own(config)
         system, rows = own.system, own.splits["train"]
         for caution in trial(system, own.splits, torch.device("cpu")):
             logging.getLogger("trainwright.fit").warning("%s", caution)
     else:
         prepared = prepare(config, source)
-        system, rows = build_system(SupervisedSystem(config.model), prepared.spec, seed=config.run.seed), training_rows(prepared)
+        system, rows = build_system(SupervisedSystem(config.system.model), prepared.spec, seed=config.run.seed), training_rows(prepared)
     if rows.batched:
         why = "the data come in batches already"
         raise ConfigError("the batch size cannot be tuned", where="data", why=why, fix="give a dataset instead of a DataLoader")
@@ -167,7 +165,7 @@ def _tune(
         fix = "give (model, dataset), or a table alone with target=…"
         raise ConfigError("the first of two arguments is no torch.nn.Module", where="tw.tune_batch_size", fix=fix)
     source, words = _table(data, target, options)
-    return tune_composed(compose(Config, config, words), source=source, **asked).tuning
+    return tune_composed(compose_config(config, words), source=source, **asked).tuning
 
 
 def _plain(model: nn.Module, dataset: Any, options: dict[str, Any], asked: dict[str, Any]) -> Tuning:

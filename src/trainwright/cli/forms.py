@@ -66,12 +66,11 @@ def _is_below(path: str, root: str) -> bool:
 
 
 def _unknown(path: str) -> str | None:
-    """The nearest known option (or nothing) for one that neither the configuration of a table nor of a system has; None for known ones."""
+    """The nearest known option (or nothing) for one that no configuration has; None for known ones."""
     from trainwright.api.config import Config
-    from trainwright.api.own.config import SHORT, OwnConfig
     from trainwright.config.located import option_paths
 
-    known = [*option_paths(Config), *option_paths(OwnConfig), *SHORT]
+    known = [*option_paths(Config), *(name for names in Config.short.values() for name in names)]
     section, _, last = path.rpartition(".")
     beside = [each.rpartition(".")[2] for each in known if each.rpartition(".")[0] == section]
     deep = section.count(".") > 0 or section in ("columns", "system", "model", "data", "loss")  # what parts and columns may hold

@@ -62,7 +62,8 @@ def predict_own(arguments: Any, launch: Launch) -> int:
     """Predict the rows that a system's own data give for the split `predict`, or another."""
     from pathlib import Path
 
-    from trainwright.api.own.config import compose_own, is_own_run
+    from trainwright.api.config import compose_config
+    from trainwright.api.own.config import is_own_run
     from trainwright.api.own.measure import ensure_predictions, from_config, from_run, predict_split, write_predictions
     from trainwright.api.own.train import saved_config
     from trainwright.api.resume import with_config
@@ -76,7 +77,7 @@ def predict_own(arguments: Any, launch: Launch) -> int:
         arguments.use("config")
         if not arguments.weights:
             raise RequestError("there is nothing to predict with", where=where, fix="name a run, or add --weights RUN|FILE")
-        composed = compose_own(arguments.run, launch.settings)
+        composed = compose_config(arguments.run, launch.settings)
         ensure_predictions(output, [arguments.weights, composed.files, composed.values], composed.folders)
         trained = from_config(composed, arguments.split, arguments.weights)
     else:

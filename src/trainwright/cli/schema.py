@@ -18,10 +18,9 @@ def run(words: Sequence[str]) -> int:
 def text() -> str:
     """The schema as it is printed and kept in trainwright.schema.json."""
     from trainwright.api.config import Config
-    from trainwright.api.own.config import SHORT, OwnConfig
     from trainwright.config.schema import json_schema
 
-    return json.dumps(json_schema(Config, OwnConfig, SHORT), indent=2, ensure_ascii=False)
+    return json.dumps(json_schema(Config), indent=2, ensure_ascii=False)
 
 
 def parser() -> Parser:

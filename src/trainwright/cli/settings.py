@@ -6,10 +6,9 @@ import os
 from collections.abc import Sequence
 from glob import glob
 
-from trainwright.api.config import Config
-from trainwright.api.own.config import OwnConfig, finish_composed, is_own
+from trainwright.api.config import Config, compose_config
 from trainwright.cli.style import bold, dim, heading, wrap
-from trainwright.config.compose import Assignment, Composed, assign_option, compose
+from trainwright.config.compose import Assignment, Composed, assign_option
 from trainwright.config.errors import RequestError
 from trainwright.config.options import Option, by_section
 
@@ -29,16 +28,10 @@ def composed_from(words: Sequence[str], targets: Sequence[str] = (), before: Seq
     if named:
         settings.insert(0, assign_option("targets", named, f"command line: --target {','.join(targets)}"))
     if is_config(first):
-        return composed_config(first, settings)
+        return compose_config(first, settings)
     if first:
         settings.insert(0, assign_option("data.source.path", first, f"command line: {first}"))
-    return compose(Config, None, settings)
-
-
-def composed_config(config: str, settings: Sequence[str | Assignment]) -> Composed:
-    """A configuration file with settings: of a system of one's own where it has `system:` or a model with a `type`, else of a table."""
-    own = compose(OwnConfig, config, settings)
-    return finish_composed(own) if is_own(own) else compose(Config, config, settings)
+    return compose_config(None, settings)
 
 
 def is_config(word: str) -> bool:

@@ -43,10 +43,10 @@ def metrics_of(arguments: Any, settings: list[Any], split: str) -> dict[str, Any
             why = "a configuration has no weights of its own"
             fix = f"name a run (trainwright {split} RUN), or add --weights RUN|FILE"
             raise RequestError("there is nothing to measure", where=named, why=why, fix=fix)
-        from trainwright.api.own.config import compose_own
+        from trainwright.api.config import compose_config
         from trainwright.api.own.measure import from_config, measure_split
 
-        trained = from_config(compose_own(named, settings), split, weights)
+        trained = from_config(compose_config(named, settings), split, weights)
     else:
         from trainwright.api.own.config import is_own_run
         from trainwright.api.own.measure import from_run, measure_split

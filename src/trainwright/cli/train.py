@@ -14,7 +14,6 @@ def run(words: Sequence[str]) -> int:
     mine, own = divide_words(made, words)
     arguments = made.parse(mine)
     launch = prepare(arguments, own)
-    from trainwright.api.own.config import OwnConfig
     from trainwright.cli.settings import composed_from
     from trainwright.config.errors import RequestError
     from trainwright.config.located import validate
@@ -30,14 +29,7 @@ def run(words: Sequence[str]) -> int:
 
     launch.start_console()
     launch.check_gpus()
-    if composed.model is OwnConfig:
-        from trainwright.api.own.train import dry_run_own, train_own
-
-        (dry_run_own if arguments.dry_run else train_own)(composed, resume=arguments.resume)
-    elif arguments.dry_run:
-        dry_run(composed, resume=arguments.resume)
-    else:
-        train_composed(composed, resume=arguments.resume)
+    (dry_run if arguments.dry_run else train_composed)(composed, resume=arguments.resume)
     return 0
 
 

@@ -19,6 +19,8 @@ class PartOf:
     """Marks a field as picking a part of `kind`; help, schema and docs read it."""
 
     kind: str
+    default: str = ""
+    """The part that options without a `type` are of."""
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         return {"x-part": self.kind}  # becomes a `$ref` once every kind has its definition (schema.py)
@@ -49,6 +51,6 @@ def _as_option(key: Any) -> Any:
     return key.replace("-", "_") if isinstance(key, str) else key
 
 
-def choice(kind: str) -> Any:
-    """The annotation of a field that picks a part of `kind`."""
-    return Annotated[SerializeAsAny[PartConfig], BeforeValidator(partial(choose, kind)), PartOf(kind)]
+def choice(kind: str, default: str = "") -> Any:
+    """The annotation of a field that picks a part of `kind`; options without a `type` are shown and merged as those of `default`."""
+    return Annotated[SerializeAsAny[PartConfig], BeforeValidator(partial(choose, kind)), PartOf(kind, default)]

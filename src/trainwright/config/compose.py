@@ -15,8 +15,9 @@ from trainwright.config.layers import assign, canonical_keys, merge
 from trainwright.config.limits import refuse_count, refuse_value
 from trainwright.config.loading import is_old_form, load_values, read_file
 from trainwright.config.model import ConfigModel
-from trainwright.config.places import KeyPath, Node, Place, node_of, parse_path
+from trainwright.config.places import KeyPath, Node, Place, node_of, parse_path, spell_key
 from trainwright.config.reading import literal
+from trainwright.config.short_forms import write_out
 from trainwright.config.structure import Section, field_structure
 from trainwright.config.trust import name_own, reading, received_folder
 
@@ -41,6 +42,8 @@ class Composed:
     """Files read, the first base first."""
     problems: list[RequestError] = field(default_factory=list)
     """Keys given twice, and overrides, variables and references that could not be used; `validate` reports them with its own findings."""
+    short: tuple[str, ...] = ()
+    """Options of `system` that were written at the top; messages name them as they were written."""
 
     @property
     def received(self) -> Path | None:
@@ -60,6 +63,10 @@ class Composed:
     def place(self, path: KeyPath) -> Place:
         """Where the value at `path` was written, or the nearest thing around it."""
         return self.root.nearest(path)[0].place
+
+    def spell(self, path: KeyPath) -> str:
+        """The option at `path` as the person wrote it: without `system.` where it stood at the top."""
+        return spell_key(path[1:] if len(path) > 1 and path[0] == "system" and path[1] in self.short else path)
 
 
 def compose(
@@ -96,6 +103,7 @@ def compose(
                     composed.problems.append(error)
         composed.problems += interpolate(root, model, environment)
     composed.problems += _unusable_values(root)
+    composed.short = write_out(root, model, composed.problems)
     return composed
 
 

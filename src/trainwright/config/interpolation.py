@@ -11,7 +11,7 @@ from trainwright.config.limits import MOST_DEPTH, MOST_REPEATED, MOST_TEXT, refu
 from trainwright.config.model import ConfigModel
 from trainwright.config.places import KeyPath, Node, node_of, parse_path
 from trainwright.config.reading import literal
-from trainwright.config.structure import default_at
+from trainwright.config.structure import Section, default_at, field_structure, short_fields
 from trainwright.config.trust import ask
 
 REFERENCE = re.compile(r"(?P<escaped>\$\$\{)|\$\{(?P<name>[^{}]*)\}|(?P<open>\$\{)")
@@ -141,8 +141,8 @@ def _known(root: Node, model: type[ConfigModel]) -> list[str]:
                 collect(each, f"{prefix}{key}.")
 
     collect(root.plain(), "")
-    for key, field in model.model_fields.items():
-        inner = field.annotation
-        if isinstance(inner, type) and issubclass(inner, ConfigModel):
-            names += [f"{key}.{name}" for name in inner.model_fields]
+    for key, field in {**model.model_fields, **short_fields(model)}.items():
+        inner = field_structure(field)
+        if isinstance(inner, Section):
+            names += [f"{key}.{name}" for name in inner.model.model_fields]
     return list(dict.fromkeys(names))

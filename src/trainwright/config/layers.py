@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from trainwright.config.errors import ConfigError, RequestError
 from trainwright.config.places import KeyPath, Node, spell_key
-from trainwright.config.structure import Entries, Items, PartHere, Section, Structure, below, canonical
+from trainwright.config.structure import Entries, Items, PartHere, Section, ShortForm, Structure, below, canonical
 
 
 def canonical_keys(node: Node, here: Structure, problems: list[RequestError] | None = None) -> Node:
@@ -12,6 +12,7 @@ def canonical_keys(node: Node, here: Structure, problems: list[RequestError] | N
 
     Of an option spelled both ways the first is taken; the other is added to `problems`, or raised where there are none.
     """
+    here = _settle(here, node)
     if isinstance(node.value, dict):
         keys: dict[str, Node] = {}
         for key, each in node.value.items():
@@ -33,6 +34,7 @@ def canonical_keys(node: Node, here: Structure, problems: list[RequestError] | N
 
 def merge(earlier: Node, later: Node, here: Structure) -> Node:
     """`later` on top of `earlier`: another `type` replaces a part whole, and one alternative option replaces another."""
+    here = _settle(here, earlier, later)
     if isinstance(here, PartHere):
         earlier = _as_mapping(earlier) if isinstance(later.value, dict) else earlier
         if _part_name(later, _part_name(earlier, here.default)) != _part_name(earlier, here.default):
@@ -86,6 +88,7 @@ def _step(node: Node, key: str | int, here: Structure, value: Node, path: KeyPat
             what = f"{spell_key(path)} is not given, so no item of it can be set"
             raise ConfigError(what, where=str(value.place), fix=f"set the whole list: {spell_key(path)}=[…]")
         found = node.value.setdefault(name, Node({}, value.place, value.key, value.layer))
+    inner = _settle(inner, found)
     if isinstance(inner, PartHere) or _has_type(inner):
         upgraded = _as_mapping(found)
         found.value = upgraded.value
@@ -101,6 +104,11 @@ def _index(node: Node, key: str | int, value: Node, path: KeyPath) -> int:
     raise ConfigError(
         what, where=str(value.place), fix=f"items are counted from 0: {where}.0" if count else f"set the whole list: {where}=[…]"
     )
+
+
+def _settle(here: Structure, *nodes: Node) -> Structure:
+    """What a short form holds, seen from its values: a name or a `type` makes it a part."""
+    return here.settle(any(isinstance(each.value, str) or _type_of_part(each) for each in nodes)) if isinstance(here, ShortForm) else here
 
 
 def _below(here: Structure, key: str | int, node: Node) -> Structure:

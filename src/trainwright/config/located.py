@@ -12,7 +12,7 @@ from trainwright.config.errors import ConfigError, ManyErrors, RequestError, did
 from trainwright.config.foreign import looking_in
 from trainwright.config.model import ConfigModel
 from trainwright.config.places import KeyPath, Node, Place, spell_key
-from trainwright.config.structure import Items, Leaf, PartHere, Section, Structure, below, fields_of
+from trainwright.config.structure import Items, Leaf, PartHere, Section, Structure, below, field_structure, fields_of, short_fields
 from trainwright.config.trust import reading
 from trainwright.config.wording import Refusal, join_refusals
 
@@ -101,7 +101,7 @@ def _place(root: Node, path: KeyPath, refusal: Refusal) -> Place:
 def _report(model: type[ConfigModel], composed: Composed, path: KeyPath, refusals: list[Refusal]) -> ConfigError:
     first = refusals[0]
     place = str(_place(composed.root, path, first))
-    name = spell_key(path) or "the configuration"
+    name = composed.spell(path) or "the configuration"
     if first.kind == "extra_forbidden":
         return _unknown_option(model, composed, path, place)
     if place.startswith(f"command line: {name}="):  # the place names the option already
@@ -109,11 +109,8 @@ def _report(model: type[ConfigModel], composed: Composed, path: KeyPath, refusal
     field = _field(model, composed.values, path)
     meaning = _phrase(getattr(field, "description", None) or "")
     if first.kind == "missing":
-        example = (
-            f"add `{path[-1]}: …`" + (f" under `{spell_key(path[:-1])}`" if len(path) > 1 else "")
-            if place.partition(":")[2]
-            else f"add {name}=…"
-        )
+        around = composed.spell(path[:-1]) if composed.spell(path) == spell_key(path) else ""
+        example = f"add `{path[-1]}: …`" + (f" under `{around}`" if around else "") if place.partition(":")[2] else f"add {name}=…"
         return ConfigError(f"{name} is missing", where=place, fix=f"{example} ({meaning})" if meaning else example)
     if first.kind in ("refused", "unknown_part"):
         context = first.context
@@ -141,9 +138,9 @@ def _unknown_option(model: type[ConfigModel], composed: Composed, path: KeyPath,
     here, value = _structure(model, composed.values, path[:-1])
     known = [name for name in (fields_of(here, value) or {}) if not (isinstance(here, PartHere) and name == "type")]
     key = str(path[-1])
-    around = spell_key(path[:-1])
+    around = composed.spell(path[:-1])
     what = f"unknown option '{key}'" + (f" in {around}" if around else "")
-    if isinstance(here, PartHere) and isinstance(value, dict):
+    if isinstance(here, PartHere) and isinstance(value, dict) and (len(path) > 2 or "type" in value):
         what = f"unknown option '{key}' of {here.kind} '{value.get('type', here.default)}' in {around}"
     elsewhere = [each for each in option_paths(model) if each.rpartition(".")[2] == key.replace("-", "_")]
     elsewhere = [each for each in elsewhere if each != spell_key(path)]
@@ -154,7 +151,7 @@ def _unknown_option(model: type[ConfigModel], composed: Composed, path: KeyPath,
 
 def _alternatives(composed: Composed, path: KeyPath, names: list[str]) -> tuple[Place, ConfigError]:
     nodes = [composed.root.nearest((*path, name))[0] for name in names]
-    dotted = [spell_key((*path, name)) for name in names]
+    dotted = [composed.spell((*path, name)) for name in names]
     places = [node.key or node.place for node in nodes]
     said = [f"{name} = {node.plain()} ({place})" for name, node, place in zip(dotted, nodes, places, strict=True)]
     what = f"{' and '.join(dotted)} exclude each other"
@@ -178,11 +175,12 @@ def _field(model: type[ConfigModel], values: Any, path: KeyPath) -> Any:
 def option_paths(model: type[ConfigModel], prefix: str = "") -> list[str]:
     """The path of every option of the sections, and of the parts used by default."""
     found: list[str] = []
-    for name in model.model_fields:
+    for name, field in {**short_fields(model), **model.model_fields}.items():
         found.append(prefix + name)
-        inner = below(Section(model), name)
+        inner = field_structure(field)
         if isinstance(inner, Section):
             found += option_paths(inner.model, f"{prefix}{name}.")
         elif isinstance(inner, PartHere) and inner.default:
-            found += [f"{prefix}{name}.{key}" for key in fields_of(inner) or {} if key != "type"]
+            short = model.short.get(inner.default, ())
+            found += [f"{prefix}{name}.{key}" for key in fields_of(inner) or {} if key != "type" and key not in short]
     return found

@@ -31,6 +31,13 @@ class ConfigModel(BaseModel):
 
     alternatives: ClassVar[tuple[tuple[str, ...], ...]] = ()
     """Groups of options of which only one may be given; in a later layer one replaces another."""
+    short: ClassVar[dict[str, tuple[str, ...]]] = {}
+    """System → those of its options that may stand at the top of a configuration, in place of `system:`; the first is the default."""
+
+    @classmethod
+    def section_at(cls, name: str, values: Any) -> type[ConfigModel] | None:
+        """The section under a key whose shape follows from the other values here; None where its annotation says it."""
+        return None
 
     @model_validator(mode="before")
     @classmethod

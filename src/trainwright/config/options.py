@@ -17,7 +17,7 @@ from trainwright.config.model import ConfigModel
 from trainwright.config.registry import options_class
 from trainwright.config.scheduled import Scheduled
 from trainwright.config.sizes import Bytes
-from trainwright.config.structure import Section, field_structure
+from trainwright.config.structure import PartHere, Section, Structure, field_structure, short_fields
 
 WORDS: dict[Any, str] = {
     int: "integer",
@@ -68,16 +68,33 @@ def by_section(model: type[ConfigModel]) -> dict[str, list[Option]]:
 
 
 def _walk(model: type[ConfigModel], prefix: str) -> Iterator[Option]:
-    for name, field in model.model_fields.items():
-        if name == "type" and "type" in getattr(model, "model_fields", {}) and _is_part(model):
+    for name, field in _written_fields(model).items():
+        if name == "type" and _is_part(model):
             continue
-        inner = field_structure(field)
+        inner = _opened(model, name, field)
         if isinstance(inner, Section):
-            if _optional(field.annotation):
+            if _optional(field.annotation) and not model.short:
                 yield _option(f"{prefix}{name}", field, "mapping or null")
             yield from _walk(inner.model, f"{prefix}{name}.")
         else:
             yield _option(f"{prefix}{name}", field, in_words(field.annotation, field.metadata))
+
+
+def _written_fields(model: type[ConfigModel]) -> dict[str, FieldInfo]:
+    """The fields in the order in which people write them: the options of the default system after its data."""
+    fields = dict(model.model_fields)
+    return {"data": fields["data"], **short_fields(model), **fields} if model.short else fields
+
+
+def _opened(model: type[ConfigModel], name: str, field: FieldInfo) -> Structure:
+    """What a field holds; at the top of a configuration, the section that the default system makes of it."""
+    inner = field_structure(field)
+    if not model.short:
+        return inner
+    if found := model.section_at(name, None):
+        return Section(found)
+    opened = isinstance(inner, PartHere) and inner.default and inner.default not in model.short
+    return Section(options_class(inner.kind, inner.default)) if isinstance(inner, PartHere) and opened else inner
 
 
 def _is_part(model: type[ConfigModel]) -> bool:

@@ -6,7 +6,7 @@ import importlib
 import inspect
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from trainwright.config.composition import Composition, compose_class, parse_composition
 from trainwright.config.config_classes import takes_config
@@ -57,6 +57,23 @@ class Part:
         """The class."""
         module, _, attribute = self.path.partition(":")
         return getattr(importlib.import_module(module), attribute)
+
+
+class LatePart(Part):
+    """A part whose options (`module:Class`) are imported when they are first asked for."""
+
+    def __init__(self, path: str, options: str, summary: str) -> None:
+        for key, value in {"path": path, "options": options, "summary": summary}.items():
+            object.__setattr__(self, key, value)
+
+    options: ClassVar[str]
+
+    @property
+    def config(self) -> type[PartConfig]:
+        """The options."""
+        module, _, attribute = self.options.partition(":")
+        found: type[PartConfig] = getattr(importlib.import_module(module), attribute)
+        return found
 
 
 def parts(kind: str) -> dict[str, Part]:

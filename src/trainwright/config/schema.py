@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any, get_args, get_origin
 
 from pydantic.json_schema import GenerateJsonSchema
 
+from trainwright.config.choice import PartOf
 from trainwright.config.model import ConfigModel, PartConfig
 from trainwright.config.registry import KINDS, OWN_KINDS, aliases, parts
 
@@ -19,42 +20,26 @@ BASE = {
     "description": "Another configuration file (or several), relative to this one, that this one is merged onto.",
 }
 
-TABLE, OWN = "of-a-table", "of-a-system"
-"""The definitions of the two kinds of files."""
-
 TYPED = {"anyOf": [{"type": "string"}, {"type": "object", "required": ["type"]}]}
-EITHER = {
-    "type": "object",
-    "if": {"anyOf": [{"required": ["system"]}, {"required": ["model"], "properties": {"model": TYPED}}]},
-    "then": {"$ref": f"#/$defs/{OWN}"},
-    "else": {
-        "if": {"required": ["base"]},
-        "then": {"anyOf": [{"$ref": f"#/$defs/{TABLE}"}, {"$ref": f"#/$defs/{OWN}"}]},
-        "else": {"$ref": f"#/$defs/{TABLE}"},
-    },
-}
-"""A file is of a system where it has `system`, or a model that is a text or has a `type`; one on a base may be either."""
 
 
-def json_schema(model: type[ConfigModel], own: type[ConfigModel] | None = None, short: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def json_schema(model: type[ConfigModel]) -> dict[str, Any]:
     """The schema (draft 2020-12) of a configuration file: sections, and each kind of part as a choice by `type`.
 
-    `own`: the model of a file that has `system`, or the keys `short` (name → schema) in place of it, `model` with a `type` among them.
+    A model with short forms has one shape for each of its systems, so that an editor completes what fits the file.
     """
     definitions: dict[str, Any] = {"reference": REFERENCE}
     root = _schema_of(model, definitions)
-    other = None if own is None else _schema_of(own, definitions)
-    for section in definitions.values():
-        section.pop("required", None)  # the rest may stand in a base file or on the command line; `validate` checks the composed whole
     for kind in KINDS:
         definitions[kind] = _kind(kind, definitions)
     definitions["source"]["anyOf"].insert(0, {"type": "string", "description": "A path, a glob, or builtin:NAME."})
-    required = root.pop("required", [])
-    root["properties"] = {"base": BASE, **root["properties"]}
-    root["anyOf"] = [{"required": ["base"]}, {"required": required}]
-    if other is not None:
-        definitions |= {TABLE: root, OWN: _own_root(other, short or {})}
-        root = EITHER
+    if model.short:
+        shapes = {f"of-{system}": _shape(model, root, system, definitions) for system in model.short}
+        definitions |= shapes
+        root = _either(*shapes)
+    for name, section in definitions.items():
+        if "." not in name:
+            section.pop("required", None)  # the rest may stand in a base file or on the command line; `validate` checks the whole
     return {
         "$schema": DIALECT,
         "$id": "trainwright.schema.json",
@@ -63,11 +48,44 @@ def json_schema(model: type[ConfigModel], own: type[ConfigModel] | None = None, 
     }
 
 
-def _own_root(own: dict[str, Any], short: Mapping[str, Any]) -> dict[str, Any]:
-    """The schema of a file with `system`, or with `short` in its place; not with both."""
-    root = {key: each for key, each in own.items() if key != "required"}
-    root["properties"] = {"base": BASE, **own["properties"], **short}
-    return {**root, "if": {"required": ["system"]}, "then": {"properties": dict.fromkeys(short, False)}}
+def _shape(model: type[ConfigModel], root: dict[str, Any], system: str, definitions: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a file of one system, or with its options at the top in place of `system:`; not with both."""
+    short = {name: definitions[f"system.{system}"]["properties"][name] for name in model.short[system]}
+    properties = dict(root["properties"])
+    first = system == next(iter(model.short))
+    for name, field in model.model_fields.items():
+        properties[name] = {"description": field.description, **properties[name]}
+        if section := model.section_at(name, {"system": system}):
+            definitions[section.__name__] = _schema_of(section, definitions)
+            properties[name] = {"$ref": f"#/$defs/{section.__name__}", "description": field.description}
+        kind, default = next(((each.kind, each.default) for each in _choices(field.annotation)), ("", ""))
+        if default and first:  # its options may stand without a `type`
+            untyped = {key: each for key, each in definitions[f"{kind}.{default}"].items() if key != "required"}
+            definitions[f"{name}-of-{system}"] = untyped
+            properties[name] = {"$ref": f"#/$defs/{name}-of-{system}", "description": field.description}
+    shape = {**root, "properties": {"base": BASE, **properties, **short}}
+    needs = {"anyOf": [{"required": ["base"]}, {"required": ["data"]}]} if first else {}
+    return {**shape, **needs, "if": {"required": ["system"]}, "then": {"properties": dict.fromkeys(short, False)}}
+
+
+def _choices(annotation: Any) -> list[PartOf]:
+    """The choices of parts in an annotation and the members of its union."""
+    found = [each for each in getattr(annotation, "__metadata__", ()) if isinstance(each, PartOf)]
+    return found + [each for member in get_args(annotation) for each in _choices(member) if get_origin(annotation) is not Annotated]
+
+
+def _either(first: str, other: str) -> dict[str, Any]:
+    """The other shape where there is another `system`, or a model that is a text or has a `type`; on a base it may be either."""
+    known = first.removeprefix("of-")
+    default = {"properties": {"system": {"anyOf": [{"const": known}, {"properties": {"type": {"const": known}}, "type": "object"}]}}}
+    named = {"required": ["system"], "not": default}
+    there = [{"$ref": f"#/$defs/{each}"} for each in (first, other)]
+    return {
+        "type": "object",
+        "if": {"anyOf": [named, {"required": ["model"], "properties": {"model": TYPED}, "not": {"required": ["system"]}}]},
+        "then": there[1],
+        "else": {"if": {"required": ["base"]}, "then": {"anyOf": there}, "else": there[0]},
+    }
 
 
 class _Generator(GenerateJsonSchema):

@@ -51,14 +51,27 @@ class Leaf:
     """A plain value."""
 
 
-Structure = Section | PartHere | Entries | Items | Leaf
+@dataclass(frozen=True)
+class ShortForm:
+    """An option of the system at the top of a configuration; what it holds is that of the first system, or by its `type` of another."""
+
+    model: type[ConfigModel]
+    name: str
+
+    def settle(self, typed: bool) -> Structure:
+        """What it holds where the value is (not) written as a name or with a `type`."""
+        systems = [system for system, names in self.model.short.items() if self.name in names]
+        return field_structure(options_class("system", systems[-1 if typed else 0]).model_fields[self.name])
+
+
+Structure = Section | PartHere | Entries | Items | Leaf | ShortForm
 
 
 def structure_of(annotation: Any, metadata: Iterable[Any] = (), default: Any = None) -> Structure:
     """What a field with this annotation holds; of a union, the member with the most structure."""
     for mark in metadata:
         if isinstance(mark, PartOf):
-            return PartHere(mark.kind, default if isinstance(default, str) else "")
+            return PartHere(mark.kind, default if isinstance(default, str) else mark.default)
     origin, inside = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return structure_of(inside[0], inside[1:], default)
@@ -82,7 +95,7 @@ def field_structure(field: FieldInfo) -> Structure:
 def fields_of(here: Structure, value: Any = None) -> dict[str, FieldInfo] | None:
     """The fields that a section or a part may have; None where keys are free or the part cannot be had."""
     if isinstance(here, Section):
-        return dict(here.model.model_fields)
+        return {**short_fields(here.model, value), **here.model.model_fields}
     if isinstance(here, PartHere):
         name = value.get("type", here.default) if isinstance(value, Mapping) else value if isinstance(value, str) else here.default
         try:
@@ -92,19 +105,47 @@ def fields_of(here: Structure, value: Any = None) -> dict[str, FieldInfo] | None
     return None
 
 
+def short_fields(model: type[ConfigModel], value: Any = None) -> dict[str, FieldInfo]:
+    """The options that may stand at the top in place of `system:`, for the system that `value` names or the default one."""
+    if not model.short:
+        return {}
+    system = value.get("system") if isinstance(value, Mapping) else None
+    name = system.get("type") if isinstance(system, Mapping) else system
+    name = name if name in model.short else next(iter(model.short))
+    known = options_class("system", name).model_fields
+    return {each: known[each] for each in model.short[name]}
+
+
 def below(here: Structure, key: str | int, value: Any = None) -> Structure:
     """What lies under `key`; `value` is the plain value here, which names the part where there is one."""
     if isinstance(here, Entries | Items):
         return here.of
+    if isinstance(here, ShortForm):
+        return below(here.settle(isinstance(value, Mapping) and "type" in value), key, value)
+    if isinstance(here, Section) and here.model.short:
+        return _below_top(here.model, str(key), value)
     fields = fields_of(here, value) or {}
     return field_structure(fields[str(key)]) if str(key) in fields else Leaf()
+
+
+def _below_top(model: type[ConfigModel], key: str, value: Any) -> Structure:
+    found = model.section_at(key, value)
+    if found is not None:
+        return Section(found)
+    if key in model.model_fields:
+        return field_structure(model.model_fields[key])
+    return ShortForm(model, key) if any(key in names for names in model.short.values()) else Leaf()
 
 
 def canonical(here: Structure, key: str) -> str:
     """`key` with `-` read as `_` where keys are options rather than the user's own names."""
     folded = key.replace("-", "_")
-    known = isinstance(here, PartHere) or (isinstance(here, Section) and folded in here.model.model_fields)
+    known = isinstance(here, PartHere) or (isinstance(here, Section) and folded in _names(here.model))
     return folded if known else key
+
+
+def _names(model: type[ConfigModel]) -> set[str]:
+    return {*model.model_fields, *(name for names in model.short.values() for name in names)}
 
 
 def default_at(model: type[ConfigModel], path: KeyPath) -> Any:
@@ -120,9 +161,11 @@ def default_at(model: type[ConfigModel], path: KeyPath) -> Any:
 def _default_under(here: Any, key: str | int) -> Any:
     """One key further into a model class, or into the default found so far."""
     if isinstance(here, type) and issubclass(here, ConfigModel):
-        field = here.model_fields[str(key)]
+        field = {**here.model_fields, **short_fields(here)}[str(key)]
         default = field.get_default(call_default_factory=True)
         inner = field_structure(field)
+        if default is None and isinstance(inner, PartHere) and inner.default:
+            return options_class(inner.kind, inner.default)
         if default is not PydanticUndefined:
             return default
         if isinstance(inner, Section):

@@ -10,7 +10,7 @@ from pydantic import Field, field_validator
 
 from trainwright.config.choice import choice
 from trainwright.config.foreign import found_at
-from trainwright.config.model import ConfigModel, refusal
+from trainwright.config.model import ConfigModel, PartConfig, refusal
 from trainwright.config.registry import parts
 from trainwright.config.sizes import Bytes
 from trainwright.data.expressions.syntax import ensure_condition, ensure_derivations
@@ -35,9 +35,10 @@ class SamplingConfig(ConfigModel):
         return str(refusal(found_at)(value)[1]) if ".py:" in value else value
 
 
-class DataConfig(ConfigModel):
+class DataConfig(PartConfig):
     """Where the rows are, how they are split, and what may be held in memory."""
 
+    type: str = "columns"
     source: choice("source")  # type: ignore[valid-type]
     """A path, a glob, `builtin:NAME`, or a source with its `type` and options."""
     split: choice("split") = Field(default="auto", validate_default=True)  # type: ignore[valid-type]

@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from trainwright.config.registry import LatePart, Part
+from trainwright.systems.config import SupervisedOptions
 
-if TYPE_CHECKING:
-    from trainwright.config.registry import Part
+_HERE = "trainwright.systems"
 
-    PARTS: dict[str, Part]
-
-
-def __getattr__(name: str) -> Any:
-    if name == "PARTS":
-        return _parts()
-    raise AttributeError(f"module 'trainwright.systems' has no attribute '{name}'")
-
-
-@cache
-def _parts() -> dict[str, Part]:
-    """The table, made when it is first asked for: a table's run, whose system is in none, pays nothing for the options of others."""
-    from trainwright.config.registry import Part
-    from trainwright.systems.plain_options import PlainOptions
-
-    return {"plain": Part("trainwright.systems.plain:PlainSystem", PlainOptions, "one model, a loss or several, and metrics")}
+PARTS: dict[str, Part] = {
+    "supervised": Part(f"{_HERE}.supervised:SupervisedSystem", SupervisedOptions, "columns predicted from columns"),
+    "plain": LatePart(f"{_HERE}.plain:PlainSystem", f"{_HERE}.plain_options:PlainOptions", "one model, a loss or several, and metrics"),
+}
+"""Registry name → system; a table's run pays nothing for the options of the others."""

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 from trainwright.config.choice import choice
 from trainwright.config.errors import ConfigError, did_you_mean
 from trainwright.config.foreign import is_path
-from trainwright.config.model import ConfigModel, refusal
+from trainwright.config.model import ConfigModel, PartConfig, refusal
 from trainwright.config.registry import parts
 
 
@@ -36,3 +36,19 @@ class SupervisedConfig(ConfigModel):
     """Two or more columns that share one encoder, by a name of your own: `{who: [sender, receiver]}`."""
 
     model_config = {"validate_default": True}
+
+
+class SupervisedOptions(PartConfig):
+    """Columns predicted from columns: one encoder for each input, a combiner, one decoder for each target."""
+
+    type: str = "supervised"
+    targets: list[str] = []
+    """Columns to predict; `--target a,b` on the command line. Built-in sets know their own."""
+    inputs: list[str] | str = "auto"
+    """Columns to predict from; `auto` takes every usable column that is not a target."""
+    ignore: list[str] = []
+    """Columns to leave out."""
+    columns: dict[str, choice("feature")] = {}  # type: ignore[valid-type]
+    """What is known of single columns: `age: number`, or `age: {type: number, missing: median, scale: quantile}`."""
+    model: SupervisedConfig = SupervisedConfig()
+    """Encoders, a combiner and decoders."""

@@ -13,14 +13,13 @@ from typing import Any
 from torch import Tensor
 
 from trainwright.api.adapting import plain_module
-from trainwright.api.own.config import OwnConfig, compose_own
+from trainwright.api.config import Config, checked, is_supervised, read_config
 from trainwright.api.own.prepare import PreparedSystem, prepare_own, trainer_for
 from trainwright.api.own.train import saved_config
 from trainwright.api.system_run import POSITION, WEIGHTS
 from trainwright.checkpoint.weights import load_weights
 from trainwright.config.compose import Composed
-from trainwright.config.errors import ConfigError, RunError
-from trainwright.config.located import validate
+from trainwright.config.errors import ConfigError, RequestError, RunError
 from trainwright.config.received import damage
 from trainwright.config.trust import as_received
 from trainwright.engine.trainer import Trainer
@@ -39,7 +38,7 @@ log = logging.getLogger("trainwright.fit")
 class Trained:
     """A system with weights, and the step and epoch they are from."""
 
-    config: OwnConfig
+    config: Config
     prepared: PreparedSystem
     engine: Trainer
     source: str
@@ -53,7 +52,7 @@ class Trained:
 @as_received
 def from_run(found: RunDirectory, split: str, overrides: Any = ()) -> Trained:
     """The system of a run with its kept weights, or those of its last checkpoint, and the data of one split."""
-    config = validate(OwnConfig, compose_own(found.config, list(overrides)))
+    config = read_config(found.config, list(overrides))
     weights = found.model / WEIGHTS
     source = weights if weights.is_file() else found.path
     made = _with_weights(config, split, str(source), found.path, _position_in(found) if weights.is_file() else None)
@@ -63,10 +62,14 @@ def from_run(found: RunDirectory, split: str, overrides: Any = ()) -> Trained:
 @as_received
 def from_config(composed: Composed, split: str, weights: str) -> Trained:
     """The system of a configuration with weights of a file, run, checkpoint or URL."""
-    return replace(_with_weights(validate(OwnConfig, composed), split, weights, None, None), received=composed.received)
+    config = checked(composed)
+    if is_supervised(config.system):
+        fix = f"name its run: trainwright {split} RUN, or trainwright evaluate RUN DATA"
+        raise RequestError("a table's configuration does not say how its columns were fitted", where="system", fix=fix)
+    return replace(_with_weights(config, split, weights, None, None), received=composed.received)
 
 
-def _with_weights(config: OwnConfig, split: str, source: str, folder: Path | None, position: dict[str, int] | None) -> Trained:
+def _with_weights(config: Config, split: str, source: str, folder: Path | None, position: dict[str, int] | None) -> Trained:
     prepared = prepare_own(config, only=split)
     report = load_weights(plain_module(prepared.system), source)
     engine = trainer_for(config, "")

@@ -13,7 +13,7 @@ from torch import nn
 
 from trainwright.adapters.lightning.system import LightningSystem, given_by_place, is_lightning, loaders_of
 from trainwright.api.adapting import adapt_module, wanted_dtype
-from trainwright.api.own.config import OwnConfig
+from trainwright.api.config import Config
 from trainwright.api.trial import call_own_code, trial
 from trainwright.config.errors import FOREIGN, ConfigError, RequestError
 from trainwright.config.own_arguments import read_arguments
@@ -44,7 +44,7 @@ class PreparedSystem:
     """What the data say of themselves."""
 
 
-def prepare_own(config: OwnConfig, only: str | None = None) -> PreparedSystem:
+def prepare_own(config: Config, only: str | None = None) -> PreparedSystem:
     """The system made and its data opened; `only` one split, for a measurement. Raises ConfigError or DataError for what does not fit."""
     if config.parser:
         read_arguments(config.parser, config.arguments)
@@ -74,7 +74,7 @@ def prepare_own(config: OwnConfig, only: str | None = None) -> PreparedSystem:
     return PreparedSystem(system, splits, spec)
 
 
-def made_system(config: OwnConfig) -> nn.Module:
+def made_system(config: Config) -> nn.Module:
     """The system that the configuration names. Raises ConfigError for a class that is none, or cannot be made."""
     where = f"system ({config.system.type})"
     try:
@@ -109,7 +109,7 @@ def check_made(made: Any, where: str) -> None:
         raise ConfigError(f"{type(made).__name__} has no training_step", where=where, fix=fix)
 
 
-def given_splits(config: OwnConfig, made: nn.Module) -> tuple[dict[str, Any], Mapping[str, Any]]:
+def given_splits(config: Config, made: nn.Module) -> tuple[dict[str, Any], Mapping[str, Any]]:
     """The data by split, as the configuration or the LightningModule gives them, and what they say of themselves."""
     if config.data is None:
         found = loaders_of(made) if is_lightning(made) else {}
@@ -123,7 +123,7 @@ def given_splits(config: OwnConfig, made: nn.Module) -> tuple[dict[str, Any], Ma
     return dict(data.splits), data.spec
 
 
-def open_rows(config: OwnConfig, split: str, data: Any, made: nn.Module) -> Rows:
+def open_rows(config: Config, split: str, data: Any, made: nn.Module) -> Rows:
     """Rows of a split, in the dtype of the system's parameters."""
     tell_beginning(data)
     size = config.trainer.batch_size if isinstance(config.trainer.batch_size, int) else DEFAULT_BATCH
@@ -148,13 +148,13 @@ def say_inexact(rows: Rows) -> None:
         log.warning("this run cannot be continued exactly: %s", rows.why_not_resumable)
 
 
-def trainer_for(config: OwnConfig, again: str) -> Trainer:
+def trainer_for(config: Config, again: str) -> Trainer:
     """The trainer of the configuration."""
     history = config.evaluation.history
     return Trainer(config.trainer, seed=config.run.seed, device=config.run.device, continue_with=again, history=history)
 
 
-def check_own(config: OwnConfig, prepared: PreparedSystem, engine: Trainer) -> None:
+def check_own(config: Config, prepared: PreparedSystem, engine: Trainer) -> None:
     """Try a step on a few rows and every setting, so that what does not fit is refused before anything is written."""
     train, validation = prepared.splits["train"], prepared.splits.get("validation")
     engine.cautions = trial(prepared.system, prepared.splits, torch.device("cpu"))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from trainwright.api.own.config import OwnConfig, compose_own
+from trainwright.api.config import Config, checked, read_config
 from trainwright.api.own.prepare import PreparedSystem, check_own, prepare_own, trainer_for
 from trainwright.api.report import write_report
 from trainwright.api.resume import existing, refuse_changes, say_finished
@@ -19,9 +19,6 @@ from trainwright.api.unwritten import explain_unwritten
 from trainwright.config.compose import Composed
 from trainwright.config.dump import dump
 from trainwright.config.errors import RequestError, RunError
-from trainwright.config.foreign import found_at, looking_in
-from trainwright.config.located import validate
-from trainwright.config.own_parts import absolute_imports
 from trainwright.config.trust import as_received
 from trainwright.engine.tuning import as_before
 from trainwright.runs.directory import RunDirectory, folder_name
@@ -33,13 +30,13 @@ log = logging.getLogger("trainwright.fit")
 @as_received
 def train_own(composed: Composed, resume: bool = False) -> Run:
     """Train what a composed configuration with `system:` says; with `resume` continue the run that is there, if there is one."""
-    config = settle_names(validate(OwnConfig, composed), composed)
+    config = with_name(checked(composed))
     if resume:
-        found = existing(config)  # type: ignore[arg-type]
+        found = existing(config)
         if found is not None and found.config.is_file():
             return continue_own(found, config, composed.files)
     else:
-        refuse_taken(config)  # type: ignore[arg-type]
+        refuse_taken(config)
     prepared = prepare_own(config)
     engine = trainer_for(config, "")
     check_own(config, prepared, engine)
@@ -56,9 +53,9 @@ def train_own(composed: Composed, resume: bool = False) -> Run:
 @as_received
 def dry_run_own(composed: Composed, resume: bool = False) -> None:
     """Check the place, open the data, make the system and try a step on a few rows, as `train_own` would, and write nothing."""
-    config = settle_names(validate(OwnConfig, composed), composed)
+    config = with_name(checked(composed))
     if not resume:
-        refuse_taken(config)  # type: ignore[arg-type]
+        refuse_taken(config)
     prepared = prepare_own(config)
     engine = trainer_for(config, "")
     check_own(config, prepared, engine)
@@ -76,17 +73,13 @@ def refuse_fork(found: RunDirectory) -> NoReturn:
     raise RunError("a run of a system of one's own cannot be forked yet", where=str(found.path), fix=fix)
 
 
-def settle_names(config: OwnConfig, composed: Composed) -> OwnConfig:
-    """The configuration with its name, and with imports that mean the same from any folder."""
+def with_name(config: Config) -> Config:
+    """The configuration with the name of its run."""
     name = config.run.name or default_name(config)
-    with looking_in(composed.folders):
-        imports = absolute_imports(list(config.imports))
-        parser = found_at(config.parser)[1] if config.parser else ""
-    run = config.run.model_copy(update={"name": name})
-    return config.model_copy(update={"run": run, "imports": imports, "parser": parser})
+    return config.model_copy(update={"run": config.run.model_copy(update={"name": name})})
 
 
-def default_name(config: OwnConfig) -> str:
+def default_name(config: Config) -> str:
     """The last word of what is trained: `MySystem`, `Net`, `graph`."""
     model = getattr(config.system, "model", None)
     written = config.system.type if config.system.type != "plain" or model is None else model.type
@@ -96,17 +89,16 @@ def default_name(config: OwnConfig) -> str:
 @as_received
 def resume_own(found: RunDirectory, overrides: Any = ()) -> Run:
     """Continue a run from its own configuration."""
-    composed = compose_own(found.config, list(overrides))
-    return continue_own(found, settle_names(validate(OwnConfig, composed), composed))
+    return continue_own(found, with_name(read_config(found.config, list(overrides))))
 
 
-def continue_own(found: RunDirectory, config: OwnConfig, files: Sequence[Path] = ()) -> Run:
+def continue_own(found: RunDirectory, config: Config, files: Sequence[Path] = ()) -> Run:
     """Continue `found`, whose configuration may differ only where the past is not touched."""
     saved = saved_config(found)
     config = config.model_copy(
         update={"trainer": as_before(config.trainer, saved.trainer), "run": config.run.model_copy(update={"name": saved.run.name})}
     )
-    refuse_changes(saved, config, found)  # type: ignore[arg-type]
+    refuse_changes(saved, config, found)
     if found.status == "finished":
         say_finished(saved, config, found)
         return Run(found)
@@ -118,13 +110,12 @@ def continue_own(found: RunDirectory, config: OwnConfig, files: Sequence[Path] =
         return _train_in(run, config, prepared, engine, True, files)
 
 
-def saved_config(found: RunDirectory) -> OwnConfig:
+def saved_config(found: RunDirectory) -> Config:
     """The configuration a run was trained with."""
-    composed = compose_own(found.config)
-    return validate(OwnConfig, composed)
+    return read_config(found.config)
 
 
-def _train_in(run: RunDirectory, config: OwnConfig, prepared: PreparedSystem, engine: Any, resume: bool, files: Sequence[Path]) -> Run:
+def _train_in(run: RunDirectory, config: Config, prepared: PreparedSystem, engine: Any, resume: bool, files: Sequence[Path]) -> Run:
     again = f"trainwright resume {shlex.quote(str(run.path))}"
     engine.continue_with = again
 

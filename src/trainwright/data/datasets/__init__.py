@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from trainwright.config.choice import choice
 from trainwright.config.model import PartConfig
 from trainwright.config.registry import Part, build
+from trainwright.data.config import DataConfig
 from trainwright.data.datasets.splits import in_splits, spec_of, splits_of
 
 MEMORY_LIMIT = 4 << 30
@@ -85,6 +86,7 @@ PARTS: dict[str, Part] = {
     "tensors": Part("trainwright.data.datasets.tensors:TensorsDataset", TensorsOptions, "tensors in .safetensors or .npz files"),
     "table": Part("trainwright.data.datasets.table:TableDataset", TableOptions, "a table as one standardised matrix and a target"),
     "text": Part("trainwright.data.datasets.text:TextDataset", TextOptions, "windows of a text, and the character after each position"),
+    "columns": Part("trainwright.data.config:DataConfig", DataConfig, "rows of a source as columns with types, for the supervised system"),
 }
 """Registry name → dataset."""
 
