@@ -70,6 +70,11 @@ class Run:
 
         return write_report(self.path)
 
+    def _repr_html_(self) -> str:
+        from trainwright.api.run_html import run_html
+
+        return run_html(self.directory)
+
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r}, {self.status})"
 

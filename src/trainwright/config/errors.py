@@ -31,6 +31,10 @@ class TrainwrightError(Exception):
             lines.append(f"  fix: {self.fix}")
         return "\n".join(lines)
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows in place of a traceback: where, what, why and fix, as the command line does."""
+        return f"error: {self}".splitlines()
+
 
 class RequestError(TrainwrightError):
     """The request was wrong (config, data or arguments); nothing was written. Exit code 2."""
