@@ -58,6 +58,7 @@ class Passes:
             tell_epoch(self.data, epoch)
             if self.workers and getattr(self.data, "persistent_workers", False):
                 self.data._iterator = None  # workers that live on keep their generators, and are not told the epoch
+        # Before `iter`, which already draws: a loader the seeds of its workers, and many datasets their order.
         seed_for(seed, number, None if self.once else self.data)
         return iter(self.data)
 
@@ -109,7 +110,7 @@ class Pass:
         try:
             return next(self.iterator)
         except (StopIteration, TrainwrightError):
-            self.items -= 1
+            self.items -= 1  # nothing came, so that the next item still has this number, and its randomness
             raise
         except FOREIGN as error:
             where = f"item {self.items - 1} of the {self._split} data"
@@ -117,8 +118,8 @@ class Pass:
             raise DataError("the next item cannot be read", where=where, why=own_words(error), fix=fix) from error
 
     def again(self, items: list[Any]) -> None:
-        """Give these items, and nothing after them: all that the pass had, seen before they are wanted."""
-        self._iterator, self._ahead, self.items = iter(()), items[::-1], 0
+        """Give these items, which were seen before they were wanted, once more: the first of the pass, in their order."""
+        self._ahead, self.items = items[::-1], 0
 
     def first(self) -> Any:
         """The first item, which the pass will give too. Raises StopIteration when there is none."""
@@ -216,7 +217,7 @@ class StreamRows(Rows):
 
     def begin_epoch(self, seed: int, epoch: int) -> None:
         """Take what is random from (seed, epoch) from here on, from the first batch again; the data are told the epoch."""
-        if self._begun == (seed, epoch) or self._passes.once:
+        if self._begun == (seed, epoch) or self._passes.once:  # a generator has one pass, which goes on over all epochs
             return
         self._look_for_more()
         self._begun = (seed, epoch)
@@ -236,6 +237,8 @@ class StreamRows(Rows):
             return recast(self._joined(items) if self.joins_samples else self._own(items[0], number), self._wanted, self._arrays)
 
     def _may_be_given_again(self, number: int) -> bool:
+        # A batch of the data's own may have been changed by the step that had it, so it is read anew, unless it cannot be (a generator),
+        # is joined anew from its samples, or was given as a copy (the first).
         return self.single_pass or self.joins_samples or number == 0
 
     def _own(self, batch: Any, number: int) -> Any:
@@ -283,6 +286,7 @@ class StreamRows(Rows):
 
     def _begin_pass(self) -> Pass:
         seed, epoch = self._begun
+        # Data without a length make one epoch of the whole run, so they would be told 0 each time they are begun: they are told which time.
         told = self._again if self._again and self._continuous else epoch
         self._running = None  # a loader's workers end before new ones begin
         self._running = Pass(self._passes, fold(seed, "stream"), epoch + (self._again << ANOTHER), told, self._split)

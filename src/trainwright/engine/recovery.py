@@ -53,6 +53,8 @@ def settle_gradient(session: Session, gradient: Gradient, batch: Batch, rows: in
     parts = session.parts
     precision, buffers = parts.precision, parts.buffers
     while True:
+        # A step that is made again must not see that it was tried: gradients, buffers (running means) and random numbers start over, so
+        # that a run which met a full memory or an overflow gives the numbers of one that was given the smaller size or scale at once.
         before = buffers.kept()
         try:
             losses = gradient(session, batch, rows, context)
@@ -61,6 +63,7 @@ def settle_gradient(session: Session, gradient: Gradient, batch: Batch, rows: in
                 raise
             smaller(session, rows, error)
         else:
+            # One process that overflowed makes all of them redo: their gradients are summed, and a process alone would wait for ever.
             if precision.scaler is None or not parts.world.any(precision.overflowed):
                 if precision.scaler is not None:
                     precision.scaler.stepped()
@@ -125,7 +128,7 @@ def out_of_memory(error: BaseException) -> bool:
 
 def smaller(session: Session, rows: int, error: BaseException) -> None:
     """Halve the micro-batch for the rest of the run; raises TrainwrightError when a single row does not fit."""
-    plan, tried = session.plan, min(session.plan.micro_batch_size, rows)
+    plan, tried = session.plan, min(session.plan.micro_batch_size, rows)  # the last batch of an epoch may have fewer rows than a piece
     if tried == 1:
         why = str(error).splitlines()[0] if str(error) else type(error).__name__
         fix = "use a smaller model, trainer.precision: bf16, or trainer.modes.activation_checkpointing"
@@ -148,6 +151,7 @@ def check_now(session: Session, weights: bool = True) -> None:
     losses = session.logs.running_loss
     if session.position.step > session.position.last_row[0] and losses.steps:
         judge(session, losses.means()["loss"])
+    # A loss tells of the weights before its step. What the last step did to them shows in the next loss, after they would be saved.
     judged = weights and session.parts.config.recovery.not_finite != "ignore"
     if judged and session.parts.world.any(not bool(weights_finite(session))):
         judge(session, float("nan"))
@@ -159,6 +163,7 @@ def judge(session: Session, mean: float) -> None:
     if math.isfinite(mean) or policy == "ignore":
         return
     found = first_not_finite(session)
+    # Where no batch had a loss that is not finite, it was an update that went wrong: the last one made.
     used = (batch_number for batch_number in range(session.batches_seen - 1, -1, -1) if batch_number not in session.skipped_batches)
     batch_number = next(used, 0) if found is None else found
     if policy == "rollback":
@@ -202,7 +207,7 @@ def roll_back(session: Session, batch_numbers: list[int], why: str) -> None:
     suspects = max(before + 1 - TRUSTED, 0)
     earlier = last_used(position, position.batches_at_last_row) if suspects else []
     new, times = {*batch_numbers, *earlier} - position.skipped_batches, position.rollbacks + 1
-    skipped = position.skipped_batches | new
+    skipped = position.skipped_batches | new  # kept here: the checkpoint's own position, which `resume` puts back, does not know them
     if times > limit:
         raise NotFinite(f"{why} at step {at}, after going back {limit} times", fix="see trainer.recovery, or the data")
     if not resume(session, until=row - suspects):
