@@ -140,6 +140,19 @@ def test_a_function_that_fails_or_gives_too_few_weights_is_refused(table: Path, 
             trained(table, tmp_path / "r", sampling={"by": f"{tmp_path}/bad.py:{name}"})
 
 
+@pytest.mark.parametrize("name", ["sampling", "where", "derive"])
+def test_data_of_a_system_of_ones_own_say_what_to_do_instead(name: str, tmp_path: Path, capsys: Any) -> None:
+    data = {"type": "table", "path": "builtin:iris", "target": "target", name: {"by": "class"}}
+    model = {"type": "torch.nn.Linear", "in_features": 4, "out_features": 3}
+    config = {"model": model, "loss": "cross_entropy", "data": data, "run": {"dir": str(tmp_path / "r")}}
+    (tmp_path / "own.yaml").write_text(json.dumps(config))
+    assert main(["train", str(tmp_path / "own.yaml")]) == 2
+    error = capsys.readouterr().err
+    assert f"unknown option '{name}' of dataset 'table'" in error
+    assert "runs of a table have it" in error
+    assert not (tmp_path / "r").exists()
+
+
 def command(table: Path, run: Path, workers: int) -> list[str]:
     words = ["train", str(table), "--target", "kind", f"run.dir={run}", "--resume", "data.sampling={by: class, samples: 300}"]
     words += ["data.memory_limit=1 kB", f"trainer.loader.workers={workers}", "trainer.batch_size=16", "trainer.max_epochs=12"]

@@ -12,7 +12,18 @@ from trainwright.config.errors import ConfigError, ManyErrors, RequestError, did
 from trainwright.config.foreign import looking_in
 from trainwright.config.model import ConfigModel
 from trainwright.config.places import KeyPath, Node, Place, spell_key
-from trainwright.config.structure import Items, Leaf, PartHere, Section, Structure, below, field_structure, fields_of, short_fields
+from trainwright.config.structure import (
+    Items,
+    Leaf,
+    PartHere,
+    Section,
+    Structure,
+    below,
+    field_structure,
+    fields_of,
+    instead_of,
+    short_fields,
+)
 from trainwright.config.trust import reading
 from trainwright.config.wording import Refusal, join_refusals
 
@@ -142,6 +153,8 @@ def _unknown_option(model: type[ConfigModel], composed: Composed, path: KeyPath,
     what = f"unknown option '{key}'" + (f" in {around}" if around else "")
     if isinstance(here, PartHere) and isinstance(value, dict) and (len(path) > 2 or "type" in value):
         what = f"unknown option '{key}' of {here.kind} '{value.get('type', here.default)}' in {around}"
+    if instead := instead_of(here, key.replace("-", "_"), value):
+        return ConfigError(what, where=place, fix=instead)
     elsewhere = [each for each in option_paths(model) if each.rpartition(".")[2] == key.replace("-", "_")]
     elsewhere = [each for each in elsewhere if each != spell_key(path)]
     if elsewhere and not nearest(key, known):

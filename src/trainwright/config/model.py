@@ -62,6 +62,8 @@ class PartConfig(ConfigModel):
 
     other_words: ClassVar[dict[str, str]] = {}
     """What an option is called elsewhere → the option."""
+    of_others: ClassVar[dict[str, str]] = {}
+    """Options that parts of this kind do not have, while others do → what to do instead."""
 
     type: str
 

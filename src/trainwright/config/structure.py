@@ -116,6 +116,16 @@ def short_fields(model: type[ConfigModel], value: Any = None) -> dict[str, Field
     return {each: known[each] for each in model.short[name]}
 
 
+def instead_of(here: Structure, key: str, value: Any = None) -> str:
+    """What to do instead of an option that the part here does not have, where its kind says so; else empty."""
+    if not isinstance(here, PartHere) or not isinstance(value, Mapping):
+        return ""
+    try:
+        return options_class(here.kind, value.get("type", here.default)).of_others.get(key, "")
+    except ConfigError:
+        return ""
+
+
 def below(here: Structure, key: str | int, value: Any = None) -> Structure:
     """What lies under `key`; `value` is the plain value here, which names the part where there is one."""
     if isinstance(here, Entries | Items):

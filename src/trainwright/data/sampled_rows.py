@@ -37,7 +37,8 @@ class SampledRows(WrappedRows):
         if self._begun == (seed, epoch):
             return
         drawn = draw_rows(self._weights, self._samples, self._replacement, seed, epoch)
-        draws = drawn + (times_before(drawn) << REPEAT) if self._replacement else drawn
+        again = self._replacement and not self.in_memory  # rows in memory have no randomness
+        draws = drawn + (times_before(drawn) << REPEAT) if again else drawn
         self._drawn, self._draws = torch.from_numpy(drawn).to(self.device), torch.from_numpy(draws)
         self._begun = (seed, epoch)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
@@ -16,7 +16,22 @@ MEMORY_LIMIT = 4 << 30
 """Bytes above which a table is read in pieces."""
 
 
-class TensorsOptions(PartConfig):
+OF_TABLES = "runs of a table have it: trainwright train DATA --target NAME; here"
+INSTEAD = {
+    "sampling": f"{OF_TABLES}, give a DataLoader of your own with a sampler such as torch's WeightedRandomSampler",
+    "where": f"{OF_TABLES}, leave rows out in a data class of your own",
+    "derive": f"{OF_TABLES}, make columns in a data class of your own",
+}
+"""What a table's `data` has and data for a system of one's own do not → what to do instead."""
+
+
+class DatasetOptions(PartConfig):
+    """What the data for systems of one's own have in common."""
+
+    of_others: ClassVar[dict[str, str]] = INSTEAD
+
+
+class TensorsOptions(DatasetOptions):
     """Tensors in a file: `.safetensors` or `.npz`, the first dimension of each the row."""
 
     type: str = "tensors"
@@ -42,7 +57,7 @@ class TensorsOptions(PartConfig):
         return self
 
 
-class TableOptions(PartConfig):
+class TableOptions(DatasetOptions):
     """A table as one matrix: numbers standardised, categories one-hot, both fitted on the training rows only."""
 
     type: str = "table"
@@ -58,7 +73,7 @@ class TableOptions(PartConfig):
     """How the rows are divided."""
 
 
-class TextOptions(PartConfig):
+class TextOptions(DatasetOptions):
     """Text as windows: `input` (int64, t) and as `target` the symbol after each (int64, t); the vocabulary is that of the training part."""
 
     type: str = "text"
