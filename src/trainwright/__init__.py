@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from trainwright.api.train import train as train
     from trainwright.api.tune import tune_batch_size as tune_batch_size
     from trainwright.api.tune import tune_learning_rate as tune_learning_rate
-    from trainwright.checkpoint.download import download_file as download_file
     from trainwright.checkpoint.weights import load_weights as load_weights
     from trainwright.config.errors import TrainwrightError as TrainwrightError
     from trainwright.config.model import ConfigModel as ConfigModel
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from trainwright.engine.callbacks.base import Callback as Callback
     from trainwright.engine.system import Loss as Loss
     from trainwright.engine.system import StepContext as StepContext
+    from trainwright.files.download import download_file as download_file
     from trainwright.metrics.asked import named_metrics as named_metrics
     from trainwright.metrics.base import Metric as Metric
     from trainwright.nn.counting import n_params as n_params
@@ -83,7 +83,7 @@ _WHERE = {
     "make": "trainwright.config.own_parts",
     "arguments": "trainwright.config.own_arguments",
     "load_weights": "trainwright.checkpoint.weights",
-    "download_file": "trainwright.checkpoint.download",
+    "download_file": "trainwright.files.download",
     "Metric": "trainwright.metrics.base",
     "named_metrics": "trainwright.metrics.asked",
     "inspect": "trainwright.api.inspect",

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from trainwright.checkpoint import download
-from trainwright.checkpoint.download import download_file, fetch_cached
 from trainwright.config.errors import ConfigError
+from trainwright.files import download
+from trainwright.files.download import download_file, fetch_cached
 from trainwright.files.whole import whole_file
 
 BODY = bytes(range(256)) * 9000

@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 import torch
 
-from trainwright.checkpoint.manifest import digest, sha256_of
+from trainwright.checkpoint.manifest import digest
 from trainwright.cli.main import main
+from trainwright.files.download import sha256_of
 
 QUICK = ["trainer.max_steps=6", "evaluation.baselines=[]", "evaluation.report=false", "evaluation.importance=false"]
 ODD: list[Any] = [None, [], {}, "x", -1, 10**30, [1, "a"], {"a": 1}, "\x1b[31mred", True, 1.5]

@@ -14,13 +14,13 @@ import yaml
 from trainwright.api.adapting import plain_module
 from trainwright.api.inspect import record_model
 from trainwright.api.unwritten import explain_unwritten
-from trainwright.checkpoint.manifest import sha256_of
 from trainwright.config.clock import process_seconds
 from trainwright.config.errors import Interrupted, RequestError, RunError
 from trainwright.data.rows import Rows
 from trainwright.engine.result import FitResult
 from trainwright.engine.trainer import Trainer
 from trainwright.engine.tuning import without_auto
+from trainwright.files.download import sha256_of
 from trainwright.files.tensors import save_tensors
 from trainwright.files.text import write_text
 from trainwright.files.whole import whole_file

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
@@ -13,7 +12,8 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from trainwright.config.errors import RunError
-from trainwright.config.received import open_regular, read_text
+from trainwright.config.received import read_text
+from trainwright.files.download import sha256_of
 
 FORMAT = 3
 """2 has `kept`, 3 `name`; one that has neither is written as 1, which older programs read."""
@@ -114,12 +114,6 @@ def read_manifest(folder: Path) -> Manifest:
 def _fields() -> TypeAdapter[Manifest]:
     """What a manifest must hold. A digest says that nothing was damaged on the way, not who wrote it: each field is checked."""
     return TypeAdapter(Manifest)
-
-
-def sha256_of(path: Path) -> str:
-    """sha256 of a regular file's bytes. Raises FileNotFoundError when there is none, RunError when it may not be read."""
-    with os.fdopen(open_regular(path), "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def verify(folder: Path) -> Manifest:

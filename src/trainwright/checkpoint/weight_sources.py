@@ -11,14 +11,14 @@ from typing import Any
 
 from torch import Tensor
 
-from trainwright.checkpoint.download import fetch_cached, normal_digest
-from trainwright.checkpoint.manifest import MANIFEST, Damaged, read_manifest, sha256_of, verify
+from trainwright.checkpoint.manifest import MANIFEST, Damaged, read_manifest, verify
 from trainwright.checkpoint.names import FOLDER
 from trainwright.checkpoint.pointers import follow_pointer
 from trainwright.checkpoint.weight_files import READ, read_weights_file
 from trainwright.config.errors import ConfigError, RunError
 from trainwright.config.received import read_mapping, refuse_links
 from trainwright.config.trust import ask
+from trainwright.files.download import fetch_cached, normal_digest, sha256_of
 from trainwright.files.tensors import load_tensors
 from trainwright.runs.directory import FOLDERS, resolve
 from trainwright.runs.results import read_results

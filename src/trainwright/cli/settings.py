@@ -36,7 +36,7 @@ def composed_from(words: Sequence[str], targets: Sequence[str] = (), before: Seq
 
 def is_config(word: str) -> bool:
     """Whether the first argument names a configuration rather than data."""
-    return word.lower().endswith((".yaml", ".yml", ".ini", ".json", ".txt", ".cfg", ".conf")) and not is_table(word)
+    return "://" not in word and word.lower().endswith((".yaml", ".yml", ".ini", ".json", ".txt", ".cfg", ".conf")) and not is_table(word)
 
 
 def is_table(word: str) -> bool:
@@ -55,9 +55,9 @@ def is_table(word: str) -> bool:
 
 
 def is_setting(word: str) -> bool:
-    """Whether a word is `key=value` (and not a path with an equals sign, as in `year=2024/part.csv`)."""
+    """Whether a word is `key=value` (and not data with an equals sign, as `year=2024/part.csv` or `a.zip#sha256=…`)."""
     key, equals, _ = word.partition("=")
-    return bool(equals) and "/" not in key and not os.path.exists(word) and not glob(word)
+    return bool(equals) and "/" not in key and not key.endswith("#sha256") and not os.path.exists(word) and not glob(word)
 
 
 def every_setting() -> str:

@@ -32,7 +32,7 @@ def json_schema(model: type[ConfigModel]) -> dict[str, Any]:
     root = _schema_of(model, definitions)
     for kind in KINDS:
         definitions[kind] = _kind(kind, definitions)
-    definitions["source"]["anyOf"].insert(0, {"type": "string", "description": "A path, a glob, or builtin:NAME."})
+    definitions["source"]["anyOf"].insert(0, {"type": "string", "description": "A path, a glob, an address, an archive, or builtin:NAME."})
     if model.short:
         shapes = {f"of-{system}": _shape(model, root, system, definitions) for system in model.short}
         definitions |= shapes

@@ -40,7 +40,7 @@ class DataConfig(PartConfig):
 
     type: str = "columns"
     source: choice("source")  # type: ignore[valid-type]
-    """A path, a glob, `builtin:NAME`, or a source with its `type` and options."""
+    """A path, a glob, an address (https), a .zip or .tar, `builtin:NAME`, or a source with its `type` and options."""
     split: choice("split") = Field(default="auto", validate_default=True)  # type: ignore[valid-type]
     """How rows are divided into training, validation and test."""
     memory_limit: Bytes = Bytes.parse("4 GiB")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import glob
 import hashlib
 import os
-import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from trainwright.config.errors import DataError, nearest
+from trainwright.config.errors import DataError
+from trainwright.data.fetched import fetched_file, is_fetched
 from trainwright.data.folder_names import is_marker, partitioned_files
+from trainwright.data.readable import check_readable
 
 MAGIC: dict[bytes, str] = {
     b"\x89PNG\r\n\x1a\n": "a PNG image",
@@ -42,10 +43,12 @@ GLOB = frozenset("*?[")
 
 
 def found_files(text: str, *, where: str = "data.source") -> list[Path]:
-    """The files that a path, a glob or a folder of `name=value` folders names, sorted.
+    """The files that a path, a glob, a folder of `name=value` folders, an address or an archive (see `fetched_file`) names, sorted.
 
     Raises DataError when there are none, or one cannot be read.
     """
+    if is_fetched(text) and not os.path.isdir(os.path.expanduser(text)):
+        return [fetched_file(text)]
     path = Path(os.path.expanduser(text))
     files = [path]
     if text.endswith(os.sep) and os.path.isfile(path):
@@ -65,49 +68,6 @@ def found_files(text: str, *, where: str = "data.source") -> list[Path]:
 def is_glob(text: str) -> bool:
     """Whether `text` is a pattern rather than the name of a file that exists."""
     return bool(GLOB & set(text)) and not os.path.exists(os.path.expanduser(text))
-
-
-def check_readable(path: Path, where: str = "data.source") -> None:
-    """Raises DataError when `path` is missing (nearest name offered), a directory, no regular file, empty or not to be read."""
-    try:
-        mode = path.stat().st_mode
-    except (FileNotFoundError, NotADirectoryError):
-        raise DataError(f"no file '{path}'", where=where, fix=_beside(path)) from None
-    except (OSError, ValueError) as error:  # a name too long, or with a NUL; a folder that may not be looked into
-        why = getattr(error, "strerror", None) or str(error)
-        raise DataError(f"'{str(path)[:200]}' cannot be read", where=where, why=why, fix="check the name and its permissions") from error
-    if stat.S_ISDIR(mode):
-        raise DataError(f"'{path}' is a directory", where=where, why="a table is a file", fix=_inside(path))
-    if not stat.S_ISREG(mode):
-        why = "a pipe or device can be read once only, or never ends"
-        raise DataError(f"'{path}' is no regular file", where=where, why=why, fix="write what it gives to a file, and name that")
-    try:
-        with path.open("rb") as opened:
-            first = opened.read(1)
-    except OSError as error:
-        raise DataError(f"'{path}' cannot be read", where=where, why=error.strerror or str(error), fix="check its permissions") from error
-    if not first:
-        raise DataError(f"'{path}' is empty", where=where, why="it has 0 bytes", fix="give a file with column names and rows")
-
-
-def _inside(folder: Path) -> str:
-    known = sorted(each.suffix for each in folder.iterdir() if each.is_file() and each.suffix) if os.access(folder, os.R_OK) else []
-    common = max(set(known), key=known.count) if known else ".csv"
-    return f"name a file in it, or all of one kind: '{folder}/*{common}'"
-
-
-def _beside(path: Path) -> str:
-    folder = path.parent
-    while not folder.is_dir() and folder != folder.parent:
-        folder = folder.parent
-    if folder != path.parent:
-        return f"the folder '{path.parent}' does not exist either; '{folder}' does"
-    names = sorted(each.name for each in folder.iterdir() if not each.name.startswith(".")) if os.access(folder, os.R_OK) else []
-    stems = {name.split(".")[0]: name for name in names}  # endings are alike whatever the names, so they do not count
-    full = stems.get(nearest(path.name.split(".")[0], stems), "")
-    if full:
-        return f"did you mean '{folder / full if str(folder) != '.' else full}'?"
-    return f"there are: {', '.join(names[:12])}{', …' if len(names) > 12 else ''}" if names else f"the folder '{folder.resolve()}' is empty"
 
 
 def content_kind(head: bytes) -> str:

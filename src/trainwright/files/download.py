@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from trainwright._version import __version__
-from trainwright.checkpoint.manifest import sha256_of
 from trainwright.config.errors import ConfigError
+from trainwright.config.received import open_regular
 from trainwright.files.whole import remove_empty, sweep, whole_file
 
 SCHEMES = ("http", "https", "file")
@@ -81,6 +81,12 @@ def _keep(path: Path, wanted: str) -> Path:
     return path
 
 
+def sha256_of(path: Path) -> str:
+    """sha256 of a regular file's bytes. Raises FileNotFoundError when there is none, RunError when it may not be read."""
+    with os.fdopen(open_regular(path), "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _fetch(url: str, partial: Path, timeout: float) -> str:
     """Write the body to `partial` and return its sha256."""
     request = urllib.request.Request(url, headers={"User-Agent": f"trainwright/{__version__}", "Accept-Encoding": "identity"})
@@ -128,17 +134,17 @@ def _size(count: float) -> str:
 
 
 def cache_folder() -> Path:
-    """Where downloaded weights are kept: `$TRAINWRIGHT_CACHE`, else `trainwright` in the user's cache folder."""
+    """Where downloaded files are kept: `$TRAINWRIGHT_CACHE`, else `trainwright` in the user's cache folder."""
     named = os.environ.get("TRAINWRIGHT_CACHE")
     if named:
         return Path(named)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "trainwright"
 
 
-def fetch_cached(url: str, digest: str | None = None) -> Path:
+def fetch_cached(url: str, digest: str | None = None, kind: str = "weights") -> Path:
     """The file at `url` in the cache, downloaded when it is not there. Raises as `download_file`."""
     wanted = normal_digest(digest)
     path = urllib.parse.unquote(urllib.parse.urlsplit(url).path)
-    name = re.sub(r"[^\w.+=-]+", "-", Path(path).name) or "weights"
+    name = re.sub(r"[^\w.+=-]+", "-", Path(path).name) or kind
     key = wanted or hashlib.sha256(url.encode()).hexdigest()
-    return download_file(cache_folder() / "weights" / f"{key[:16]}-{name}", url, wanted or None)
+    return download_file(cache_folder() / kind / f"{key[:16]}-{name}", url, wanted or None)
