@@ -15,8 +15,9 @@ from torch import nn
 
 import trainwright as tw
 from trainwright.config.errors import ConfigError, RequestError
-from trainwright.runs.report.material import Material
-from trainwright.runs.report.sections.tuning import tuning
+from trainwright.report.blocks.base import Sheet
+from trainwright.report.every_run.tuning import tuning
+from trainwright.report.material import Material
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = [sys.executable, "-m", "trainwright"]
@@ -156,7 +157,7 @@ def test_the_report_shows_trials_and_curve(tmp_path: Path) -> None:
     (tmp_path / "tuning.json").write_text(json.dumps(content))
     section = tuning(Material(tmp_path, {}))
     assert section is not None
-    html = str(section.render())
+    html = str(section.render(Sheet(tmp_path)))
     assert html.count("<tr>") == 4 and html.count("chosen") == 2
     assert "larger ones do not fit the memory" in html and "chosen: 0.01" in html
     assert 'class="best-line"' in html and "nan" not in html.lower()
@@ -166,4 +167,4 @@ def test_a_run_without_tuning_has_no_such_section_and_a_damaged_file_is_told(tmp
     assert tuning(Material(tmp_path, {})) is None
     (tmp_path / "tuning.json").write_text("{")
     section = tuning(Material(tmp_path, {}))
-    assert section is not None and "cannot be read" in str(section.render())
+    assert section is not None and "cannot be read" in str(section.render(Sheet(tmp_path)))

@@ -72,7 +72,7 @@ def serve() -> None:
     import trainwright.api.resume
     import trainwright.checkpoint.weight_conversion
     import trainwright.cli.main
-    import trainwright.runs.report.page  # noqa: F401
+    import trainwright.report.page  # noqa: F401
 
     for line in sys.stdin:
         print(forked(**json.loads(line)), flush=True)

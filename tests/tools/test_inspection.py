@@ -22,10 +22,10 @@ from trainwright.config.errors import ConfigError
 from trainwright.files.inspection.layers import Flow, Node, Row
 from trainwright.files.inspection.record import Inspection, find_rows, table
 from trainwright.nn.untouched import untouched
-from trainwright.runs.report.network.folding import close_below, fold
-from trainwright.runs.report.network.layout import laid_out
-from trainwright.runs.report.network.picture import picture
-from trainwright.runs.report.network.repeats import fold_blocks
+from trainwright.report.network.folding import close_below, fold
+from trainwright.report.network.layout import laid_out
+from trainwright.report.network.picture import picture
+from trainwright.report.network.repeats import fold_blocks
 from trainwright.tools.graph import Graph
 
 

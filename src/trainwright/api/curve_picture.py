@@ -6,9 +6,9 @@ from pathlib import Path
 
 from trainwright.api.curve import Curves
 from trainwright.files.outputs import write_output
-from trainwright.runs.report.charts.axes import across, frame, up
-from trainwright.runs.report.charts.lines import Series, line
-from trainwright.runs.report.markup import Markup, tag
+from trainwright.report.charts.axes import across, frame, up
+from trainwright.report.charts.lines import Series, line
+from trainwright.report.markup import Markup, tag
 
 POINTS = 600
 COLOURS = ("#1f6392", "#a8541c", "#2b6b49", "#7a3f86")

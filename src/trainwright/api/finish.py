@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from trainwright.api.analysis import Importance, analyse, permutation_importance
+from trainwright.api.blocks import write_table
 from trainwright.api.config import Config
 from trainwright.api.model import Model
 from trainwright.api.prepare import Prepared
@@ -66,7 +67,7 @@ def finish(run: RunDirectory, config: Config, prepared: Prepared, system: Superv
         seed=config.run.seed,
         weights_sha256=sha256,
     )
-    run.write_json("analysis.json", explain(config, prepared, model, decided, losses.get(split, {}), split))
+    write_table(run, explain(config, prepared, model, decided, losses.get(split, {}), split), prepared.targets, system)
     run.write_json("results.json", results)
     return results
 
@@ -191,9 +192,9 @@ def compare_with_baselines(config: Config, prepared: Prepared) -> dict[str, Base
 def explain(
     config: Config, prepared: Prepared, model: Model, outcomes: dict[str, Outcome], losses: dict[str, np.ndarray], split: str
 ) -> dict[str, Any]:
-    """The content of analysis.json, of the test rows (validation rows where there are none)."""
+    """What the test rows (validation rows where there are none) tell, as `analyse` gives it."""
     if not outcomes:
-        return {"format": 1, "targets": {}, "importance": {}, "importance_settings": {}, "worst": {}}
+        return {}
     positions = getattr(prepared.table, split)
     specs = {spec.name: spec for spec in prepared.spec.targets}
     importance: Importance | None = None

@@ -19,8 +19,8 @@ from trainwright.api.adapting import check_model, plain_module
 from trainwright.config.errors import RequestError
 from trainwright.engine.system import StepContext, to_device
 from trainwright.files.inspection.record import Inspection
+from trainwright.report.network.folding import fold
 from trainwright.runs.directory import RunDirectory
-from trainwright.runs.report.network.folding import fold
 from trainwright.systems.base import System, seeded
 from trainwright.systems.plain import PlainSystem
 from trainwright.systems.updating import Tree

@@ -15,11 +15,12 @@ def write_report(run_path: str | os.PathLike[str]) -> Path:
 
     Raises RunError when there is no run or the page cannot be written.
     """
+    from trainwright.api.blocks.before import convert
     from trainwright.metrics import PARTS
-    from trainwright.runs.report.page import render
+    from trainwright.report.page import render
 
     run = RunDirectory.open(run_path)
-    page = render(run, {name: part.higher_is_better for name, part in PARTS.items()})
+    page = render(run, {name: part.higher_is_better for name, part in PARTS.items()}, convert)
     sweep(run.path)
     write_text(run.report, page)
     return run.report

@@ -12,11 +12,13 @@ from typing import Any
 import yaml
 
 from trainwright.api.adapting import plain_module
+from trainwright.api.blocks import write_own
 from trainwright.api.inspect import record_model
 from trainwright.api.unwritten import explain_unwritten
 from trainwright.config.clock import process_seconds
 from trainwright.config.errors import Interrupted, RequestError, RunError
 from trainwright.data.rows import Rows
+from trainwright.engine.adapted import as_system
 from trainwright.engine.result import FitResult
 from trainwright.engine.trainer import Trainer
 from trainwright.engine.tuning import without_auto
@@ -95,6 +97,7 @@ class SystemRun:
         def surroundings() -> None:
             before.over = self.begun = True
             run.write_json("environment.json", environment())
+            write_own(run)
             threads.append(write_code_in_background(run, config=yaml.safe_load(text)))
 
         with log_to_file(run.log):
@@ -139,6 +142,7 @@ class SystemRun:
             seed=self.seed,
             weights_sha256=sha256_of(weights),
         )
+        write_own(run, as_system(self.system))
         run.write_json("results.json", results)
 
     def _headline(self, result: FitResult) -> dict[str, Any]:

@@ -172,6 +172,7 @@ def keep_data(run: RunDirectory, config: Config, prepared: Prepared) -> Config:
 
 def record_start(run: RunDirectory, config: Config, prepared: Prepared) -> None:
     """Write what was asked for and what the data are: config.yaml, command.txt, data.json, splits.parquet."""
+    from trainwright.api.blocks import write_table
     from trainwright.files.text import write_text
     from trainwright.runs.environment import command_line
 
@@ -183,6 +184,7 @@ def record_start(run: RunDirectory, config: Config, prepared: Prepared) -> None:
         pq.write_table(prepared.split.record(prepared.in_source(np.arange(len(prepared.source)))), temporary)
     prepared.split.hashes = None  # recorded now, and of no further use
     run.update(targets=prepared.targets, source=prepared.source.name)
+    write_table(run, {}, prepared.targets)
     # last: a run that has it is continued, and one without it is begun, with all these files
     write_text(run.config, dump(config.model_copy(update={"run": config.run.model_copy(update={"dir": ""})})))
     sign(run.path)

@@ -175,7 +175,7 @@ def draw_inputs(shapes: Shapes, size: int | None) -> list[Tensor] | dict[str, Te
 def write(found: Inspection, path: str, depth: int | None) -> None:
     """Write the picture; raises RequestError when there is none, or the file cannot be written."""
     from trainwright.files.outputs import write_output
-    from trainwright.runs.report.network.picture import picture
+    from trainwright.report.network.picture import picture
 
     drawing = picture(found, depth, alone=True)
     if drawing is None:

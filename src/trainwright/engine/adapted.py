@@ -14,7 +14,7 @@ TAKEN = (
     *("monitor", "mode", "automatic_optimization", "own_metrics", "asked_metrics", "tried_before"),
     *("training_step", "evaluation_step", "validation_step", "test_step", "predict_step", "loss_weights"),
     *("metrics", "metric_names", "higher_is_better", "begin_batch", "take_logged"),
-    *("configure_optimizers", "plan_known", "attach", "update_step", "update_step_end", "rehearsing"),
+    *("configure_optimizers", "plan_known", "attach", "update_step", "update_step_end", "rehearsing", "report_blocks"),
 )
 """Names of `System` that a module may have in its own way; what it has not is the engine's default."""
 

@@ -149,6 +149,10 @@ class System(nn.Module):
 
     # the run
 
+    def report_blocks(self) -> Sequence[Mapping[str, Any]]:
+        """What it adds to the report of a finished run: blocks as mappings, each with a `type`; called once, with the kept weights."""
+        return []
+
     def configure_optimizers(self) -> Any:
         """The optimizers, in any form Lightning knows or as name → options with `parameters`; None leaves it to the trainer's settings."""
         return None

@@ -1,4 +1,4 @@
-"""analysis.json: where the predictions of the test rows err, and which columns they rest on."""
+"""Where the predictions of the test rows err, and which columns they rest on."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def analyse(
     threshold_metrics: Mapping[str, str] | None = None,
     importance: Importance | None = None,
 ) -> dict[str, Any]:
-    """The content of analysis.json, JSON-able with NaN as null.
+    """What blocks are made of, JSON-able with NaN as null.
 
     `outcomes`: by target, over the test rows whose numbers in the source (from 0) are `rows`; `read` gives the raw columns of such
     rows, for the worst ones. `losses`: per-row loss by target, computed from the outcome where absent. `threshold_metrics`: for binary
@@ -35,7 +35,6 @@ def analyse(
     chosen_for = threshold_metrics or {}
     worst = {name: worst_rows(outcome, rows, (losses or {}).get(name), read) for name, outcome in outcomes.items()}
     content: dict[str, Any] = {
-        "format": 1,
         "targets": {name: describe(outcome, chosen_for.get(name)) for name, outcome in outcomes.items()},
         "importance": importance.columns if importance else {},
         "importance_settings": importance.settings if importance else {},

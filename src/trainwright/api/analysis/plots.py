@@ -19,7 +19,7 @@ HISTOGRAM_BINS = 40
 
 
 def describe(outcome: Outcome, threshold_metric: str | None = None) -> dict[str, Any]:
-    """The entry of one target in analysis.json; plots that do not apply, or whose scores are not finite, are null or empty."""
+    """What is known of one target's predictions; plots that do not apply, or whose scores are not finite, are null or empty."""
     found: dict[str, Any] = {"kind": outcome.kind, "rows": len(outcome), "classes": _names(outcome), "confusion": None, "roc": [], "pr": []}
     found |= {"calibration": None, "per_class": [], "predicted_vs_true": None, "residuals": None, "elements": [], "threshold": None}
     if not outcome.usable:

@@ -1,0 +1,34 @@
+"""Sounds of the run: in the page where they are small, else linked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from trainwright.report.blocks.base import Block, Sheet, cell
+from trainwright.report.blocks.media import MediaFile, embedded, link
+from trainwright.report.markup import Content, Markup, note, quote, tag
+
+TYPES = {".wav": "audio/wav", ".mp3": "audio/mpeg", ".ogg": "audio/ogg", ".flac": "audio/flac", ".m4a": "audio/mp4"}
+MOST = 24
+
+
+class Audio(Block):
+    """Sounds, each with a player."""
+
+    files: Sequence[str | MediaFile]
+    """Paths in the run, such as `media/step-10.wav`."""
+    wide: bool = True
+
+    def draw(self, sheet: Sheet) -> Content:
+        """The first sounds, each under its name or caption."""
+        files = [MediaFile(file=each) if isinstance(each, str) else each for each in self.files]
+        rest = note(f"{len(files) - MOST} more are not shown.") if len(files) > MOST else None
+        return [tag("div", [_player(each, sheet) for each in files[:MOST]], class_="charts"), rest]
+
+
+def _player(each: MediaFile, sheet: Sheet) -> Markup:
+    said = cell(each.caption, limit=200) if each.caption else quote(each.file.removeprefix("media/"), 80)
+    source = embedded(sheet, each.file, TYPES)
+    if source is None:
+        return tag("figure", tag("figcaption", link(each.file, said), " (too large to be played here)"))
+    return tag("figure", tag("figcaption", said), tag("audio", src=source, controls=True, preload="none", aria_label=each.file))
