@@ -61,6 +61,8 @@ def describe_own(config: Mapping[str, Any], command: str) -> dict[str, Any]:
 def own_name(config: Mapping[str, Any]) -> str:
     """What is trained by the configuration of a run; empty for a table's."""
     system, model = mapping(config.get("system")), config.get("model")
+    if system.get("type") == "supervised":
+        return ""
     inside = mapping(system.get("model")).get("type") if system.get("type") == "plain" else None
     name = str(inside or system.get("type") or (model if isinstance(model, str) else ""))
     return name.rpartition(":")[2].rpartition(".")[2]
