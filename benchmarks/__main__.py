@@ -17,6 +17,7 @@ ALL = (
     "averaging",
     "checkpoint",
     "resume",
+    "lazy_column",
     "metrics_cost",
     "digits",
     "reading",

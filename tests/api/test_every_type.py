@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,15 @@ import trainwright as tw
 from trainwright.config.registry import parts
 
 ROWS = 120
+FOLDER = tempfile.TemporaryDirectory()
+"""Where the arrays of the column of files are."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def files() -> None:
+    """The arrays."""
+    for row in range(ROWS):
+        np.save(Path(FOLDER.name) / f"{row}.npy", np.random.default_rng(row).normal(size=(2, 3)))
 
 
 def table() -> dict[str, Any]:
@@ -36,6 +46,7 @@ def table() -> dict[str, Any]:
         "text": [f"the {' '.join(some(3, 6))} thing, number {k}" for k in range(ROWS)],
         "date": [f"2024-{1 + k % 12:02d}-{1 + k % 28:02d}" for k in range(ROWS)],
         "timeseries": [" ".join(map(str, random.normal(size=random.integers(4, 9)).round(2))) for _ in range(ROWS)],
+        "file": [str(Path(FOLDER.name) / f"{row}.npy") for row in range(ROWS)],
         "answer": np.where(number + random.normal(0, 0.3, ROWS) > 0, "up", "down"),
     }
 

@@ -77,6 +77,7 @@ def put(path: str, value: Any) -> Change:
 
 
 SHELL = {"type": "os.system", "command": "touch MARK"}
+FILES = {"type": "file", "transform": [{"type": "function", "call": "HERE/evil.py:evil"}]}
 OF_MODEL = {
     "a function of Python as combiner": ("model/model.json", put("model/combiner", SHELL)),
     "a file of the run as combiner": ("model/model.json", put("model/combiner", {"type": "./evil.py:Evil"})),
@@ -84,6 +85,7 @@ OF_MODEL = {
     "a package as encoder of a column": ("model/features.json", put("columns/a/config/encoder", "evil.Evil")),
     "a shell as type of a column": ("model/features.json", put("columns/a/config/type", "os.system")),
     "a file as decoder": ("model/features.json", put("columns/y/config/decoder", "HERE/evil.py:evil")),
+    "a file as transform of a column": ("model/features.json", put("columns/a/config", FILES)),
     "a pickle's loader as loss": ("model/features.json", put("columns/y/config/loss", {"type": "torch.load", "f": "x"})),
 }
 OF_CONFIG = {
@@ -97,6 +99,7 @@ OF_CONFIG = {
     "a shell as split": put("data/split", SHELL),
     "a shell as source": put("data/source", {"type": "subprocess.call", "args": "touch MARK"}),
     "a file as type of a column": put("columns/a", {"type": "HERE/evil.py:Evil"}),
+    "a file as transform of a column": put("columns/a", FILES),
     "a shell as baseline": put("evaluation/baselines", [SHELL]),
     "a secret of the environment": put("run/name", "${env:HOSTILE_SECRET}"),
 }

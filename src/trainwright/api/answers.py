@@ -20,7 +20,7 @@ def evaluate_with(model: Model, data: Any) -> dict[str, Any]:
     say_counts(source, encoded)
     if not len(encoded.rows):
         raise DataError("no row can be evaluated", where=source.name, why=NONE_LEFT)
-    scores = model.scores(encoded.blocks)
+    scores = model.scores_of(encoded)
     metrics = {}
     for spec in model.encoder.spec.targets:
         truth = original_truth(spec, encoded.blocks[f"target.{spec.name}"])

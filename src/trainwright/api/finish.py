@@ -18,9 +18,11 @@ from trainwright.baselines.base import drawn_rows
 from trainwright.baselines.comparison import verdict
 from trainwright.baselines.run import BaselineResult, BaselineTarget, original_truth, run_baselines
 from trainwright.config.clock import process_seconds
-from trainwright.data.rows import Rows, block_rows
+from trainwright.data.rows import Rows
 from trainwright.engine.evaluation import outputs_of
 from trainwright.engine.trainer import FitResult
+from trainwright.features.spec import InputGroup
+from trainwright.features.table_rows import table_rows
 from trainwright.files.whole import whole_file
 from trainwright.metrics import best_threshold, compute, default_metrics, headline, intervals
 from trainwright.metrics.outcome import Outcome
@@ -31,6 +33,8 @@ from trainwright.systems.supervised import SupervisedSystem
 
 log = logging.getLogger(__name__)
 
+IMPORTANCE_BYTES = 256 << 20
+"""Bytes of decoded rows that permutation importance holds, at most."""
 IMPORTANCE_ROWS = 2_000
 """Rows that permutation importance looks at, at most."""
 
@@ -97,7 +101,7 @@ def measure(
 
 def split_rows(prepared: Prepared, split: str) -> Rows:
     """The encoded rows of a split, as the trainer takes them."""
-    return block_rows(prepared.table.blocks, getattr(prepared.table, split))
+    return table_rows(prepared.table, getattr(prepared.table, split), training=split == "train")
 
 
 def training_rows(prepared: Prepared) -> Rows:
@@ -169,6 +173,9 @@ def compare_with_baselines(config: Config, prepared: Prepared) -> dict[str, Base
     if not config.evaluation.baselines:
         return {}
     columns = {column.name: column.options for column in prepared.columns if column.role == "input"}
+    for name in (each for each in list(columns) if prepared.table.encoder.features[each].lazy):
+        del columns[name]
+        log.info("baselines do not read the files of column '%s'", name)
     names = ["train", *(name for name in ("validation", "test") if len(getattr(prepared.table, name)))]
     rows = {name: prepared.rows(name) for name in names}
     targets = [
@@ -199,14 +206,15 @@ def explain(
     specs = {spec.name: spec for spec in prepared.spec.targets}
     importance: Importance | None = None
     if config.evaluation.importance:
-        drawn = drawn_rows(len(positions), IMPORTANCE_ROWS, config.run.seed)
+        drawn = drawn_rows(len(positions), importance_rows(prepared, positions), config.run.seed)
         chosen = np.arange(len(positions)) if drawn is None else drawn
-        rows = block_rows(prepared.table.blocks, positions[chosen])
-        # in pieces, so that the pages of mapped files are given back between them
-        pieces = [rows.take(torch.arange(start, min(start + 256, len(chosen)))) for start in range(0, len(chosen), 256)]
+        rows = table_rows(prepared.table, positions[chosen])
+        # in pieces, so that the pages of mapped files are given back between them; padded ones can only be joined in one
+        size = len(chosen) if prepared.table.references else 256
+        pieces = [rows.take(torch.arange(start, min(start + size, len(chosen)))) for start in range(0, len(chosen), max(size, 1))]
         arrays = {key: torch.cat([piece[key] for piece in pieces]).numpy() for key in pieces[0]}
         some = {name: outcome.take(chosen) for name, outcome in outcomes.items()}
-        importance = permutation_importance(model.scores, arrays, prepared.spec.inputs, some, seed=config.run.seed)
+        importance = permutation_importance(model.scores, arrays, shuffled_groups(prepared), some, seed=config.run.seed)
     shown = [*prepared.targets, *prepared.inputs]
     tuned = {name: "f1" for name, spec in specs.items() if spec.threshold == "tuned"}
     with torch.no_grad():
@@ -218,6 +226,22 @@ def explain(
             threshold_metrics=tuned,
             importance=importance,
         )
+
+
+def importance_rows(prepared: Prepared, positions: np.ndarray) -> int:
+    """Rows that permutation importance looks at: fewer where what is decoded of each is large."""
+    if not prepared.table.references or not len(positions):
+        return IMPORTANCE_ROWS
+    example = table_rows(prepared.table, positions[:1]).example()
+    size = sum(each.numel() * each.element_size() for each in example.values())
+    return max(min(IMPORTANCE_ROWS, IMPORTANCE_BYTES // max(size, 1)), 1)
+
+
+def shuffled_groups(prepared: Prepared) -> list[InputGroup]:
+    """The groups whose columns permutation importance shuffles: all but the lazy ones, which is said."""
+    for name in prepared.table.references:
+        log.info("importance: the files of '%s' stay with their rows; how much they matter is not measured", name)
+    return [group for group in prepared.spec.inputs if group.name not in prepared.table.references]
 
 
 def say_result(results: dict[str, Any], targets: list[str]) -> None:

@@ -21,6 +21,7 @@ from trainwright.data.expressions.selected import given_rows
 from trainwright.data.rows import TensorRows
 from trainwright.data.source import Source
 from trainwright.features.encoding import EncodedTable, TableEncoder
+from trainwright.features.table_rows import table_rows
 from trainwright.files.tensors import load_tensors, save_tensors
 from trainwright.files.text import read_json, write_json
 from trainwright.files.whole import whole_file
@@ -33,6 +34,8 @@ from trainwright.systems.supervised import SupervisedSystem
 FORMAT = 1
 ROWS = 8192
 """Rows per forward pass when predicting."""
+DECODED = 256
+"""Rows that are decoded at a time when predicting."""
 log = logging.getLogger(__name__)
 
 
@@ -114,11 +117,22 @@ class Model:
                     found.setdefault(key.removesuffix(".scores"), []).append(value.cpu().numpy())
         return {target: np.concatenate(pieces) for target, pieces in found.items()}
 
+    def scores_of(self, encoded: EncodedTable) -> dict[str, np.ndarray]:
+        """The same for the rows of an encoded table; of lazy columns a few rows are decoded at a time."""
+        if not encoded.references:
+            return self.scores(encoded.blocks)
+        rows, found = table_rows(encoded, np.arange(len(encoded.rows))), dict[str, list[np.ndarray]]()
+        for start in range(0, len(rows), DECODED):
+            piece = rows.take(torch.arange(start, min(start + DECODED, len(rows))))
+            for name, value in self.scores({key: each.numpy() for key, each in piece.items()}).items():
+                found.setdefault(name, []).append(value)
+        return {target: np.concatenate(pieces) for target, pieces in found.items()}
+
     def predict(self, source: Source) -> pa.Table:
         """One row of predictions per row of the source, in its order; rows that a `drop` policy or `data.where` leaves out are null."""
         encoded = self.encode(source)
         say_counts(source, encoded)
-        scores = self.scores(encoded.blocks) if len(encoded.rows) else {}
+        scores = self.scores_of(encoded) if len(encoded.rows) else {}
         columns: dict[str, pa.Array] = {}
         for target in self.encoder.targets:
             outputs: dict[str, Any] = {"scores": scores.get(target, self._nothing(target))}

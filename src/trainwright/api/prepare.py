@@ -17,6 +17,7 @@ from trainwright.api.sampling import Sampling, sampling_of
 from trainwright.api.targets import check_columns, check_encoded
 from trainwright.config.errors import DataError
 from trainwright.config.own_arguments import read_arguments
+from trainwright.config.registry import load
 from trainwright.data.checks import Duplicates, Leak, check_targets, duplicates_across, leaks, missing_target_rows
 from trainwright.data.expressions.selected import SelectedSource
 from trainwright.data.expressions.syntax import expression_columns
@@ -44,6 +45,7 @@ AUTOMATIC = {
     "text": "empty text",
     "date": "zero",
     "timeseries": "empty series",
+    "file": "the mean array, or an empty sequence",
 }
 """What `missing: auto` does, by column type."""
 
@@ -172,7 +174,7 @@ def prepare(config: Config, source: Source | None = None, directory: Path | None
     notes = list(source.notes)
     duplicates = duplicates_across(source, hashes, split, targets)
     split = _apply_duplicates(config.data.duplicates, duplicates, split, notes, source.name)
-    inputs = [column.name for column in columns if column.role == "input"]
+    inputs = [column.name for column in columns if column.role == "input" and not _is_lazy(column)]
     found = leaks(source, inputs, targets, kinds, split.train, joins)
     columns = _apply_leaks(config, columns, found, source.name)
     table = EncodedTable.fit(
@@ -201,6 +203,11 @@ def open_named(config: Config, source: Source | None = None) -> Source:
     if source is None:
         return open_source(config.data.source, int(config.data.memory_limit), sorted(named))
     return source.keeping(named) if isinstance(source, TableSource) else source
+
+
+def _is_lazy(column: Column) -> bool:
+    """Whether what stands in a column is not its value but where that is; paths are not looked at for leaks."""
+    return bool(getattr(load("feature", column.type), "lazy", False))
 
 
 def _joins(config: Config) -> dict[str, list[str]]:

@@ -32,6 +32,7 @@ KINDS: dict[str, str] = {
     "system": "trainwright.systems",
     "model": "trainwright.tools.graph",
     "dataset": "trainwright.data.datasets",
+    "transform": "trainwright.data.transforms",
     "part": "trainwright.config.own_parts",
 }
 """Kind → the module that holds its table `PARTS: dict[str, Part]`; that module imports no torch."""

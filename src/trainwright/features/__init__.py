@@ -11,6 +11,7 @@ from trainwright.features.options import (
     ClassConfig,
     DateOptions,
     FeatureConfig,
+    FileOptions,
     IgnoreOptions,
     NumberOptions,
     SequenceOptions,
@@ -33,6 +34,7 @@ PARTS: dict[str, Part] = {
     "text": Part("trainwright.features.text:TextFeature", TextOptions, "free text, tokenizer fitted here"),
     "date": Part("trainwright.features.date:DateFeature", DateOptions, "dates and times, in cyclic parts"),
     "timeseries": Part("trainwright.features.timeseries:TimeseriesFeature", TimeseriesOptions, "a list of numbers of any length"),
+    "file": Part("trainwright.features.file:FileFeature", FileOptions, "an array in a file for each row, read when it is needed"),
     "ignore": Part("trainwright.features.ignore:IgnoreFeature", IgnoreOptions, "left out"),
 }
 
@@ -45,6 +47,7 @@ __all__ = [
     "ClassConfig",
     "DateOptions",
     "FeatureConfig",
+    "FileOptions",
     "IgnoreOptions",
     "NumberOptions",
     "SequenceOptions",

@@ -50,6 +50,8 @@ class Feature:
     kind: ClassVar[str]
     grouped: ClassVar[bool] = False
     """Whether input columns of this type are read together by one encoder."""
+    lazy: ClassVar[bool] = False
+    """Whether its rows are decoded batch by batch rather than encoded up front."""
     predictable: ClassVar[bool] = False
     """Whether a column of this type can be a target."""
     counts_as: ClassVar[str] = "are not numbers"
@@ -66,6 +68,9 @@ class Feature:
             )
         if config.missing == "constant" and config.fill is None:
             raise DataError(f"column '{name}': `missing: constant` needs a value", fix=f"give it: columns.{name}.fill=VALUE")
+
+    def read_from(self, source: Any) -> None:
+        """Told of the source whose values come next."""
 
     # fitting
 
@@ -142,6 +147,11 @@ class Feature:
     def listed(self, rows: np.ndarray, values: Iterable[Any] | None = None) -> str:
         """Rows for a message, as the source names them."""
         return row_list(rows, self.place, values)
+
+    @property
+    def drops(self) -> bool:
+        """Whether rows may be left out for what this column lacks."""
+        return self.policy == "drop"
 
     # encoding
 

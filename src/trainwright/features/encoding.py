@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -20,6 +20,7 @@ from trainwright.data.expressions.selection import Selection
 from trainwright.data.source import Source
 from trainwright.features.base import Counts, Feature, PartLayout, one_array
 from trainwright.features.blocks import FileBlocks, MemoryBlocks, block_bytes
+from trainwright.features.encoding_jobs import column_jobs
 from trainwright.features.faults import explain_faults
 from trainwright.features.groups import group_layout, make_groups, tie_of
 from trainwright.features.options import FeatureConfig
@@ -70,6 +71,8 @@ class EncodedTable:
     rows: np.ndarray
     """The source row number of each encoded row, ascending."""
     dropped: list[Dropped]
+    references: dict[str, pa.Array]
+    """What the rows of lazy columns are decoded from, by group: text, null where there is none."""
     counts: dict[str, Counts]
     """Missing and unknown values of each column, over the encoded rows."""
     extra_columns: list[str]
@@ -221,13 +224,15 @@ class TableEncoder:
         in_files = memory_limit is not None and block_bytes(layout, count) > memory_limit
         blocks = FileBlocks(layout, directory) if in_files else MemoryBlocks(layout, count)
         counts = {name: Counts() for name in [*self.inputs, *wanted]}
+        references: dict[str, list[pa.Array]] = {group.name: [] for group in self.lazy_groups()}
         dropped: dict[str, list[np.ndarray]] = {}
         kept: list[np.ndarray] = []
+        jobs = column_jobs(self.features, self.groups, wanted, counts, references)
         try:
             with Workers() as workers:
                 for table, numbers in self.keep_batches(source, rows, [*self.inputs, *wanted], dropped):
                     piece = blocks.piece(len(numbers))
-                    workers.each(lambda job, t=table, n=numbers, p=piece: job(t, n, p), self.jobs(wanted, counts), len(numbers))  # type: ignore[misc]
+                    workers.each(lambda job, t=table, n=numbers, p=piece: job(t, n, p), jobs, len(numbers))  # type: ignore[misc]
                     blocks.commit(piece, len(numbers))
                     kept.append(numbers)
         except RequestError as error:
@@ -237,6 +242,7 @@ class TableEncoder:
             blocks=blocks.finish(),
             rows=np.concatenate(kept) if kept else np.empty(0, np.int64),
             dropped=[self.describe_dropped(name, numbers) for name, numbers in dropped.items()],
+            references={name: pa.concat_arrays(pieces or [pa.array([], pa.string())]) for name, pieces in references.items()},
             counts=counts,
             extra_columns=[name for name in source.schema.names if name not in known],
             storage=blocks,
@@ -263,29 +269,18 @@ class TableEncoder:
         return list(self.selection.derived) if self.selection else []
 
     def layout(self, targets: Iterable[str]) -> dict[str, PartLayout]:
-        """Every block: its row shape and dtype."""
-        blocks = {key: part for group in self.groups for key, part in group_layout(group, self.features).items()}
+        """Every block: its row shape and dtype; lazy columns have none."""
+        blocks = {
+            key: part
+            for group in self.groups
+            if group not in self.lazy_groups()
+            for key, part in group_layout(group, self.features).items()
+        }
         return blocks | {f"target.{name}": self.features[name].target_layout() for name in targets}
 
-    def jobs(self, targets: list[str], counts: dict[str, Counts]) -> list[Callable[[pa.Table, np.ndarray, dict[str, np.ndarray]], None]]:
-        """One job per column: encode it and write it to its place in the blocks."""
-
-        def write_input(group: InputGroup, position: int, name: str) -> Callable[[pa.Table, np.ndarray, dict[str, np.ndarray]], None]:
-            def write(table: pa.Table, rows: np.ndarray, piece: dict[str, np.ndarray]) -> None:
-                parts = self.features[name].encode(one_array(table[name]), rows, counts[name])
-                for part in group.parts:
-                    piece[f"{group.name}.{part}"][:, position] = parts.get(part, 0)
-
-            return write
-
-        def write_target(name: str) -> Callable[[pa.Table, np.ndarray, dict[str, np.ndarray]], None]:
-            def write(table: pa.Table, rows: np.ndarray, piece: dict[str, np.ndarray]) -> None:
-                piece[f"target.{name}"][:] = self.features[name].encode_target(one_array(table[name]), rows, counts[name])
-
-            return write
-
-        inputs = [write_input(group, position, name) for group in self.groups for position, name in enumerate(group.columns)]
-        return inputs + [write_target(name) for name in targets]
+    def lazy_groups(self) -> list[InputGroup]:
+        """The groups of columns that are decoded batch by batch."""
+        return [group for group in self.groups if self.features[group.columns[0]].lazy]
 
     def keep_batches(
         self, source: Source, rows: np.ndarray | None, columns: list[str], dropped: dict[str, list[np.ndarray]] | None = None
@@ -295,7 +290,7 @@ class TableEncoder:
         if rows is not None:
             chosen = np.zeros(len(source), bool)
             chosen[rows] = True
-        droppers = [name for name in columns if self.features[name].policy == "drop"]
+        droppers = [name for name in columns if self.features[name].drops]
         start = 0
         for batch in source.batches(columns):
             numbers = np.arange(start, start + batch.num_rows)
@@ -320,9 +315,9 @@ class TableEncoder:
     def messages_from(self, source: Source) -> None:
         """Makes columns name rows as the source does (with the line in the file, where known)."""
         place = getattr(source, "place", None)
-        if place is not None:
-            for feature in self.features.values():
-                feature.place = place
+        for feature in self.features.values():
+            feature.place = feature.place if place is None else place
+            feature.read_from(source)
 
     def check_columns(self, source: Source, needed: Iterable[str]) -> None:
         """Raises DataError naming the columns that the source lacks, with near names that training did not know, or what is needed."""

@@ -20,6 +20,10 @@ def tie_of(inputs: Sequence[str], tied: Mapping[str, Sequence[str]], kinds: Mapp
             if column in ties:
                 raise ConfigError(f"column '{column}' is tied twice: as '{ties[column]}' and as '{name}'")
             ties[column] = name
+        if any(kinds.get(column) == "file" for column in columns):
+            raise ConfigError(
+                f"`model.tied.{name}` joins columns of files", why="each is read by an encoder of its own", fix="leave them out of it"
+            )
         found = sorted({kinds[column] for column in columns})
         if len(found) > 1:
             raise ConfigError(f"`model.tied.{name}` joins columns of different types: {', '.join(found)}", fix="tie columns of one type")

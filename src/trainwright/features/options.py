@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from trainwright.config.choice import choice
 from trainwright.config.class_weights import check_class_weights
 from trainwright.config.errors import ConfigError
 from trainwright.config.model import PartConfig, as_refusal, refusal
 from trainwright.config.registry import check_target
+from trainwright.data.transforms import Transforms
 
 
 class FeatureConfig(PartConfig):
@@ -244,6 +245,34 @@ class TimeseriesOptions(FeatureConfig):
     """`auto` is `standard`: mean and deviation over all values of the training rows."""
     infinity: Literal["error", "missing"] = "error"
     """Whether an infinite value stops with an error or counts as missing."""
+
+
+class FileOptions(FeatureConfig):
+    """Paths of `.npy` files, relative to the table; each is read when its row is needed."""
+
+    type: str = "file"
+    missing: Literal["auto", "error", "drop", "indicator"] = "auto"
+    """`auto` takes a missing path as the mean, or as an empty sequence, and tells the model where training rows have missing values."""
+    unreadable: Literal["error", "skip", "repair"] = "error"
+    """Files that cannot be read: stop with an `error`, `skip` their rows, or `repair` them as if the path were missing."""
+    shape: list[Annotated[int, Field(ge=0)] | None] | None = None
+    """Shape of each array; null for what differs. Default: found in a sample of the training rows."""
+    transform: Transforms = []
+    """What is done with each array, in order, where it is read."""
+    scale: Literal["auto", "standard", "none"] = "auto"
+    """`auto` is `standard`: mean and deviation over all numbers of a sample of the training rows, after the transforms."""
+    mean: float | None = None
+    """What is taken away instead of the mean that was found; needs `std`."""
+    std: Annotated[float, Field(gt=0)] | None = None
+    """What is divided by instead of the deviation that was found; needs `mean`."""
+    pad: Literal["batch"] | Annotated[int, Field(ge=1)] = "batch"
+    """Where arrays differ in length: filled with zeros up to the longest of the batch, or up to this length."""
+
+    @model_validator(mode="after")
+    def _mean_and_std_go_together(self) -> Self:
+        if (self.mean is None) != (self.std is None) or (self.mean is not None and self.scale == "none"):
+            raise ValueError("mean and std are given together, and scale is then not none")
+        return self
 
 
 class IgnoreOptions(FeatureConfig):

@@ -188,6 +188,6 @@ def resolve_options(config: SupervisedConfig, spec: DataSpec) -> SupervisedConfi
     combiner = choose_combiner(spec.rows) if config.combiner.type == "auto" else config.combiner
     encoders = {kind: options for kind, options in config.encoders.items() if options.type != "auto"}
     for group in spec.inputs:
-        if group.kind not in encoders and group.kind not in ("set", "bag"):  # these two are chosen by the size of each column
+        if group.kind not in encoders and group.kind not in ("set", "bag", "file"):  # these are chosen by the size of each column
             encoders[group.kind] = choose_encoder(group, combiner.type, spec.rows)
     return config.model_copy(update={"combiner": combiner, "encoders": encoders})

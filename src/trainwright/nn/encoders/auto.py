@@ -11,6 +11,7 @@ from trainwright.nn.encoders import (
     AutoOptions,
     BagOptions,
     ConvolutionOptions,
+    DenseOptions,
     EmbeddingOptions,
     PassthroughOptions,
     PiecewiseLinearOptions,
@@ -22,6 +23,8 @@ ONE_HOT_UP_TO = 32
 """Categories with more values than this get learned vectors, also in networks that read one-hot columns well."""
 FEW_ROWS = 1_000
 """With fewer training rows than this, numbers get shorter vectors and fewer pieces."""
+SHORT_ARRAY = 256
+"""Arrays of at most so many numbers are taken as they are."""
 WIDE_SET = 256
 """Sets and bags over more values than this get learned vectors."""
 BENDING = ("auto", "tabm", "mlp", "concat", "resnet", "project_aggregate")
@@ -35,6 +38,14 @@ def numeric(group: InputGroup, combiner: str, rows: int) -> PartConfig:
     return PiecewiseLinearOptions(bins=8, width=4) if rows < FEW_ROWS else PiecewiseLinearOptions()
 
 
+def of_arrays(group: InputGroup) -> PartConfig:
+    """Convolutions along sequences; short arrays as they are, and fully connected layers over long ones and those of more dimensions."""
+    if "length" in group.parts:
+        return ConvolutionOptions()
+    shape = group.parts["value"][1:]
+    return PassthroughOptions() if len(shape) == 1 and shape[0] <= SHORT_ARRAY else DenseOptions()
+
+
 def choose(group: InputGroup, combiner: str = "auto", rows: int = FEW_ROWS) -> PartConfig:
     """The options of the encoder that suits the kind of the columns, the combiner and the number of training rows."""
     wide = max(group.sizes, default=0) > WIDE_SET
@@ -46,6 +57,8 @@ def choose(group: InputGroup, combiner: str = "auto", rows: int = FEW_ROWS) -> P
         "text": PooledOptions(),
         "timeseries": ConvolutionOptions(),
     }
+    if group.kind == "file":
+        return of_arrays(group)
     return numeric(group, combiner, rows) if group.kind == "number" else choices.get(group.kind, PassthroughOptions())
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -12,7 +14,7 @@ from trainwright.nn.encoders.fitting import unfit
 
 
 class Passthrough(nn.Module):
-    """`value` `[b, f]` or `[b, f, v]` → `[b, f, v]`, with the missing indicator as one more number per column where there is one."""
+    """`value` `[b, f]` or `[b, f, …]`, whose last dimensions become one → `[b, f, v]`; the missing indicator is one more number of each."""
 
     def __init__(self, options: PassthroughOptions, group: InputGroup) -> None:
         super().__init__()
@@ -21,7 +23,7 @@ class Passthrough(nn.Module):
         shape = group.parts["value"]
         self.flat, self.missing = len(shape) == 1, "missing" in group.parts
         self.tokens = shape[0]
-        self.width = (1 if self.flat else shape[1]) + self.missing
+        self.width = math.prod(shape[1:]) + self.missing
 
     def forward(self, parts: dict[str, Tensor]) -> Float[Tensor, "b f v"]:
         value = parts["value"]
@@ -29,4 +31,6 @@ class Passthrough(nn.Module):
             value = value.float()
         if self.flat:
             value = value.unsqueeze(-1)
+        elif value.dim() > 3:
+            value = value.flatten(2)
         return torch.cat([value, parts["missing"].unsqueeze(-1)], dim=2) if self.missing else value

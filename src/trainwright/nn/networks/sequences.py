@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
@@ -37,14 +39,16 @@ class SequenceInput(nn.Module):
             raise unfit(group, "are not sequences")
         self.part = "tokens" if "tokens" in group.parts else "value"
         self.steps = group.parts[self.part][1]
-        self.table: nn.Module = nn.Embedding(group.sizes[0], width) if self.part == "tokens" else nn.Linear(1, width)
+        self.table: nn.Module = (
+            nn.Embedding(group.sizes[0], width) if self.part == "tokens" else nn.Linear(math.prod(group.parts["value"][2:]), width)
+        )
 
     def forward(self, parts: dict[str, Tensor]) -> tuple[Float[Tensor, "b l w"], Int[Tensor, " b"]]:
         length, x = parts["length"][:, 0], parts[self.part][:, 0]
         if x.device.type == "cpu" and len(length):
             # looking at the longest length costs nothing here; on an accelerator it would wait for the device
             x = x[:, : max(int(length.max()), 1)]
-        return self.table(x if self.part == "tokens" else x.unsqueeze(-1)), length
+        return self.table(x if self.part == "tokens" or x.dim() == 3 else x.unsqueeze(-1)), length
 
 
 def reverse(x: Float[Tensor, "b l w"], length: Int[Tensor, " b"]) -> Float[Tensor, "b l w"]:

@@ -1,0 +1,153 @@
+"""Transforms of samples: their options, the table of parts, and the short forms in which they are written. Imports no torch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, PositiveInt, field_validator
+from pydantic_core import CoreSchema
+
+from trainwright.config.choice import choice
+from trainwright.config.errors import ConfigError
+from trainwright.config.foreign import found_at
+from trainwright.config.model import PartConfig, refusal
+from trainwright.config.registry import Part
+from trainwright.config.torch_names import NODES
+
+
+class TransformConfig(PartConfig):
+    """What is set for one transform, whatever it does."""
+
+    applies_in: Literal["train", "always"] = "always"
+    """`train`: training rows alone; `always`: also where rows are evaluated and predicted."""
+
+
+class RandomCropOptions(TransformConfig):
+    """A piece at a random place, another one in every epoch."""
+
+    type: str = "random_crop"
+    size: PositiveInt | list[PositiveInt]
+    """How long the piece is, along the last dimension; of several sizes, along as many last dimensions."""
+    dims: list[int] | None = None
+    """The dimensions that are cut, one per size; default: the last ones."""
+    applies_in: Literal["train", "always"] = "train"
+    """`train`: training rows alone, so that a `center_crop` after it gives other rows the same shape; `always`: every row."""
+
+
+class CenterCropOptions(TransformConfig):
+    """The piece in the middle; where a number is left over, it is cut at the end."""
+
+    type: str = "center_crop"
+    size: PositiveInt | list[PositiveInt]
+    """How long the piece is, along the last dimension; of several sizes, along as many last dimensions."""
+    dims: list[int] | None = None
+    """The dimensions that are cut, one per size; default: the last ones."""
+
+
+class NormalizeOptions(TransformConfig):
+    """(x - mean) / std, by given numbers."""
+
+    type: str = "normalize"
+    mean: float | list[float] = 0.0
+    """What is taken away: one number, or one per entry of `dim`."""
+    std: float | list[float] = 1.0
+    """What is divided by: one number above 0, or one per entry of `dim`."""
+    dim: int = 0
+    """The dimension of lists of numbers, such as the channels."""
+
+
+class PermuteOptions(TransformConfig):
+    """The dimensions in another order."""
+
+    type: str = "permute"
+    dims: list[int]
+    """Which dimension comes first, second, …: `[2, 0, 1]` puts the last one first."""
+
+
+class CastOptions(TransformConfig):
+    """The numbers in another type."""
+
+    type: str = "cast"
+    dtype: Literal["float16", "bfloat16", "float32", "float64", "uint8", "int16", "int32", "int64", "bool"] = "float32"
+    """Type of number of torch."""
+
+
+class FunctionOptions(TransformConfig):
+    """A function or class of one's own by path, or a function of torch by its dotted name."""
+
+    type: str = "function"
+    call: str
+    """`./my.py:jitter`, `package.module:Class` or `torch.permute`; called with the sample, and with `generator` where it takes that."""
+    arguments: dict[str, Any] = Field(default={})
+    """What a function is given beside the sample, and what a class is made with."""
+
+    @field_validator("call")
+    @classmethod
+    def _is_there(cls, name: str) -> str:
+        """The path with a file made absolute; refuses what cannot be had, and what a received file may not name."""
+        return str(refusal(_found_call)(name))
+
+
+def _found_call(name: str) -> str:
+    if not name.startswith("torch.") or ":" in name:
+        return found_at(name)[1]
+    if name not in NODES:
+        fix = "name a function of torch that only computes (torch.permute), or your own: ./my.py:function"
+        raise ConfigError(f"'{name}' is not a function of torch that transforms a tensor", fix=fix)
+    return name
+
+
+PARTS: dict[str, Part] = {
+    "random_crop": Part("trainwright.data.transforms.crops:RandomCrop", RandomCropOptions, "a piece at a random place"),
+    "center_crop": Part("trainwright.data.transforms.crops:CenterCrop", CenterCropOptions, "the piece in the middle"),
+    "normalize": Part("trainwright.data.transforms.values:Normalize", NormalizeOptions, "(x - mean) / std, by given numbers"),
+    "permute": Part("trainwright.data.transforms.values:Permute", PermuteOptions, "the dimensions in another order"),
+    "cast": Part("trainwright.data.transforms.values:Cast", CastOptions, "the numbers in another type"),
+    "function": Part("trainwright.data.transforms.function:Function", FunctionOptions, "a function of one's own by path, or of torch"),
+}
+
+MAIN = {"random_crop": "size", "center_crop": "size", "permute": "dims", "cast": "dtype"}
+"""The option that `{name: value}` means."""
+
+
+def write_out(given: Any) -> Any:
+    """A list of transforms, each with its `type`: one alone, names, `{name: options}`, paths and torch's names written out."""
+    return [_write_one(each) for each in (given if isinstance(given, list | tuple) else [given])]
+
+
+def _write_one(given: Any) -> Any:
+    if isinstance(given, str):
+        given = {"type": given}
+    if not isinstance(given, dict):
+        return given
+    if "type" not in given and len(given) == 1:
+        ((name, options),) = given.items()
+        given = {"type": name, **_named(str(name), options)}
+    name = given.get("type")
+    if isinstance(name, str) and (":" in name or "." in name):
+        arguments = {key: value for key, value in given.items() if key not in ("type", "applies_in")}
+        return {"type": "function", "call": name, "arguments": arguments, **{key: given[key] for key in given if key == "applies_in"}}
+    return given
+
+
+def _named(name: str, options: Any) -> dict[str, Any]:
+    """The options of a transform that were written below its name."""
+    if isinstance(options, dict):
+        return options
+    return {} if options is None else {MAIN.get(name.replace("-", "_"), "value"): options}
+
+
+class ShortForms:
+    """Tells editors of the short forms: one transform without a list, and a name with its options below it."""
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        below = {"type": "object", "minProperties": 1, "maxProperties": 1, "not": {"required": ["type"]}}
+        one = {"anyOf": [{"x-part": "transform"}, below]}
+        return {"anyOf": [{"type": "array", "items": one}, one]}
+
+
+if TYPE_CHECKING:
+    Transforms = list[PartConfig]
+else:
+    Transforms = Annotated[list[choice("transform")], BeforeValidator(write_out), ShortForms()]
+    """The annotation of a field that takes one transform or a chain of them."""

@@ -1,0 +1,134 @@
+"""What is known of the arrays of a column before the first step: shape, mean and deviation, found in a sample of the training rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from trainwright.config.errors import ConfigError, DataError
+from trainwright.data.counters import fold
+from trainwright.data.draws import GENERATORS, draws_kept
+from trainwright.data.samples import alike
+from trainwright.data.transforms.chain import Chain
+from trainwright.features.arrays import transformed
+from trainwright.features.base import Place
+from trainwright.features.npy import Unreadable, read_array
+from trainwright.features.options import FileOptions
+
+TRIED = 2
+"""Rows whose transforms are applied twice, to see that they give the same."""
+
+
+@dataclass
+class Facts:
+    """Shape of the files and of what the model is given, and the scale."""
+
+    raw_shape: list[Any]
+    shape: list[int]
+    ragged: bool
+    center: float
+    spread: float
+    sampled: int
+
+
+def find_facts(name: str, options: FileOptions, rows: list[tuple[int, str]], place: Place) -> Facts:
+    """The facts of the arrays of some (row, path). Raises DataError or ConfigError for files and transforms that do not go together."""
+    arrays = _readable(name, options, rows, place)
+    if not arrays:
+        raise DataError(f"column '{name}' has no readable file in the training rows", fix="check the paths, or leave the column out")
+    raw = list(options.shape) if options.shape is not None else common_shape(name, [array.shape for _, _, array in arrays])
+    always, training = Chain(options.transform, training=False), Chain(options.transform, training=True)
+    with draws_kept():
+        _ensure_repeatable(name, training, arrays[:TRIED])
+        found = [(row, _keyed(always, each, name, row, path)) for row, path, each in arrays]
+        augmented = (
+            [_keyed(training, each, name, row, path) for row, path, each in arrays] if len(always.steps) != len(training.steps) else []
+        )
+    shapes = {tuple(each.shape) for _, each in found} | {tuple(each.shape) for each in augmented}
+    shape, ragged = _joint_shape(name, shapes, {tuple(each.shape) for each in augmented})
+    center, spread = _scale(options, [each for _, each in found])
+    if ragged and options.pad != "batch":
+        shape = [int(options.pad), *shape[1:]]
+    return Facts(raw, shape, ragged, center, spread, len(arrays))
+
+
+def common_shape(name: str, shapes: list[tuple[int, ...]]) -> list[Any]:
+    """What is common to some shapes, None where they differ; raises DataError for different numbers of dimensions."""
+    if len({len(shape) for shape in shapes}) > 1:
+        one, other = sorted({len(shape): shape for shape in shapes}.values(), key=len)[:2]
+        what = f"column '{name}' has arrays of different numbers of dimensions: {one} and {other}"
+        raise DataError(what, fix=f"say which are right: columns.{name}.shape=[…], with columns.{name}.unreadable=skip for the others")
+    return [sizes[0] if len(set(sizes)) == 1 else None for sizes in zip(*shapes, strict=True)]
+
+
+def _readable(name: str, options: FileOptions, rows: list[tuple[int, str]], place: Place) -> list[tuple[int, str, Tensor]]:
+    found = []
+    for row, path in rows:
+        try:
+            found.append((row, path, torch.from_numpy(read_array(path))))
+        except Unreadable as error:
+            if options.unreadable == "error":
+                fix = f"mend it, or columns.{name}.unreadable=skip (such rows are left out) or repair (they count as missing)"
+                raise DataError(
+                    f"a file of column '{name}' cannot be read", where=f"{place(row)}: {path}", why=str(error), fix=fix
+                ) from error
+    wanted = options.shape
+    if wanted is None:
+        return found
+    return [
+        each
+        for each in found
+        if len(each[2].shape) == len(wanted) and all(w in (None, n) for w, n in zip(wanted, each[2].shape, strict=True))
+    ]
+
+
+def _keyed(chain: Chain, array: Tensor, name: str, row: int, path: str) -> Tensor:
+    """An array after its transforms, with all default generators seeded from its row."""
+    for each in GENERATORS.values():
+        each.seed(fold(0, f"look at column {name}", row))
+    return transformed(chain, array.clone(), name, row, path)
+
+
+def _ensure_repeatable(name: str, chain: Chain, arrays: list[tuple[int, str, Tensor]]) -> None:
+    """Raises ConfigError for transforms that give other numbers for the same array and seed."""
+    for row, path, array in arrays:
+        one, other = (_keyed(chain, array, name, row, path) for _ in range(2))
+        if not alike(one, other):
+            why = f"{path} gave two results with one seed: a transform keeps randomness of its own"
+            fix = "draw from torch's, numpy's or random's default generator, or take `generator`; all are seeded for every sample"
+            raise ConfigError("a transform does not give the same for the same seed", where=f"columns.{name}.transform", why=why, fix=fix)
+
+
+def _joint_shape(name: str, shapes: set[tuple[int, ...]], augmented: set[tuple[int, ...]]) -> tuple[list[int], bool]:
+    """The shape of what the model is given, and whether its first dimension differs; raises ConfigError where others do."""
+    if len(shapes) == 1:
+        return list(next(iter(shapes))), False
+    where = f"columns.{name}.transform"
+    others = shapes - augmented
+    if augmented and len(augmented) == 1 and others:
+        (trained,) = augmented
+        what = f"training rows have shape {trained} after the transforms, other rows {sorted(others)[0]}"
+        fix = f"end with one that applies always, such as {{center_crop: {list(trained) if len(trained) > 1 else trained[0]}}}"
+        raise ConfigError(what, where=where, why="what applies in training alone gives another shape", fix=fix)
+    if len({shape[1:] for shape in shapes}) > 1 or not all(shapes):
+        listed = ", ".join(str(shape) for shape in sorted(shapes)[:3])
+        what = f"the arrays of column '{name}' have different shapes: {listed}"
+        raise ConfigError(
+            what, where=where, why="only the first dimension may differ", fix="add a transform that makes them alike: center_crop"
+        )
+    return [max(shape[0] for shape in shapes), *next(iter(shapes))[1:]], True
+
+
+def _scale(options: FileOptions, found: list[Tensor]) -> tuple[float, float]:
+    """Mean and deviation of all numbers; 0 and 1 where they are not wanted."""
+    if options.mean is not None and options.std is not None:
+        return options.mean, options.std
+    if options.scale == "none":
+        return 0.0, 1.0
+    count = sum(each.numel() for each in found)
+    mean = sum(float(each.double().sum()) for each in found) / max(count, 1)
+    variance = sum(float((each.double() - mean).square().sum()) for each in found) / max(count, 1)
+    return mean, variance**0.5 or 1.0

@@ -1,0 +1,93 @@
+"""Reading the arrays of a column: from a path to a tensor, and from tensors to a batch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from trainwright.config.errors import DataError, TrainwrightError
+from trainwright.data.transforms.chain import Chain
+from trainwright.features.lazy import Decoder
+from trainwright.features.npy import Unreadable, read_array, shape_fault
+
+if TYPE_CHECKING:
+    from trainwright.features.file import FileFeature
+
+
+class ArrayDecoder(Decoder):
+    """Path → array, transformed and scaled; arrays of one shape are stacked, sequences padded with their lengths beside them."""
+
+    def __init__(self, feature: FileFeature, training: bool) -> None:
+        self.name, self.repairs = feature.name, feature.config.unreadable == "repair"
+        self.raw_shape, self.shape = feature.raw_shape, tuple(feature.shape)
+        self.sequence, self.indicator = feature.is_sequence, feature.has_indicator
+        self.pad = None if feature.config.pad == "batch" else int(feature.config.pad)
+        self.ragged = feature.ragged
+        self.center, self.spread = feature.center, feature.spread
+        self.chain = Chain(feature.config.transform, training)
+        self.draws = bool(self.chain.steps)
+
+    def sample(self, reference: str | None, row: int) -> Tensor | None:
+        """The array of a path in float32, or None without one; raises DataError naming row and path."""
+        if reference is None:
+            return None
+        try:
+            array = read_array(reference)
+        except Unreadable as error:
+            if self.repairs:
+                return None
+            raise self._wrong("a file cannot be read", row, reference, f"{error}; it could be before the first step") from error
+        fault = shape_fault(array.shape, self.raw_shape)
+        if fault:
+            raise self._wrong("a file holds another array than before", row, reference, fault)
+        found = transformed(self.chain, torch.from_numpy(array), self.name, row, reference).float()
+        self._check_shape(found, row, reference)
+        return (found - self.center) / self.spread
+
+    def join(self, samples: list[Tensor | None], rows: list[int]) -> dict[str, Tensor]:
+        """`value` (b, 1, …) with `length` (b, 1) or `missing` (b, 1)."""
+        if self.sequence:
+            return self._padded(samples)
+        nothing = torch.zeros(self.shape)
+        parts = {
+            "value": torch.stack([nothing if each is None else each for each in samples]).reshape(len(samples), 1, *self.shape or (1,))
+        }
+        if self.indicator:
+            parts["missing"] = torch.tensor([[float(each is None)] for each in samples])
+        return parts
+
+    def _padded(self, samples: list[Tensor | None]) -> dict[str, Tensor]:
+        there = [torch.zeros(0, *self.shape[1:]) if each is None else each for each in samples]
+        longest = self.pad or (max(max(map(len, there)), 1) if self.ragged else self.shape[0])
+        value = torch.zeros(len(there), 1, longest, *self.shape[1:])
+        for place, each in enumerate(there):
+            value[place, 0, : len(each)] = each
+        return {"value": value, "length": torch.tensor([[len(each)] for each in there])}
+
+    def _check_shape(self, found: Tensor, row: int, path: str) -> None:
+        shape = tuple(found.shape)
+        if not self.ragged and shape != self.shape:
+            raise self._wrong(f"an array has shape {shape} after its transforms", row, path, f"the others have {self.shape}")
+        if self.ragged and (len(shape) != len(self.shape) or shape[1:] != self.shape[1:]):
+            raise self._wrong(f"an array has shape {shape} after its transforms", row, path, f"the others have (any, {self.shape[1:]})")
+        if self.ragged and self.pad is not None and shape[0] > self.pad:
+            what = f"an array has length {shape[0]}, which is more than columns.{self.name}.pad: {self.pad}"
+            raise self._wrong(what, row, path, "it is not cut in silence", f"a larger pad, or transform: {{center_crop: {self.pad}}}")
+
+    def _wrong(self, what: str, row: int, path: str, why: str, fix: str = "") -> DataError:
+        return DataError(what, where=f"column '{self.name}', row {row + 1}: {path}", why=why, fix=fix or "mend the file, or its row")
+
+
+def transformed(chain: Chain, array: Tensor, name: str, row: int, path: str) -> Tensor:
+    """An array after its transforms; raises DataError naming row and path for what goes wrong in them."""
+    try:
+        found = chain(array)
+    except TrainwrightError as error:
+        where = f"column '{name}', row {row + 1}: {path}"
+        raise DataError(error.what, where=where, why=error.why, fix=error.fix) from error
+    if found.is_complex():
+        what = "the transforms give complex numbers"
+        raise DataError(what, where=f"columns.{name}.transform", fix="add torch.abs, torch.angle or torch.view_as_real")
+    return found

@@ -1,0 +1,147 @@
+"""A column of paths to arrays, which are read batch by batch."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+
+from trainwright.config.errors import DataError
+from trainwright.data.counters import fold, fold_each
+from trainwright.features.base import Counts, PartLayout
+from trainwright.features.lazy import LazyFeature
+from trainwright.features.npy import Unreadable, read_header, shape_fault
+from trainwright.features.options import FileOptions
+from trainwright.features.places import Folders
+from trainwright.features.words import text_array
+
+SAMPLE = 256
+"""Training rows whose files are read to find shape, mean and deviation."""
+SEQUENCE_ENCODERS = ("conv", "rnn", "transformer")
+"""Encoders that read an array along its first dimension and need its length."""
+
+
+class FileFeature(LazyFeature):
+    """Arrays in files; part `value` is scaled, with `missing` where rows may be missing, or with `length` where it is a sequence."""
+
+    kind = "file"
+    config: FileOptions
+    remembers: ClassVar[tuple[str, ...]] = ("raw_shape", "shape", "ragged", "center", "spread", "sampled")
+    counts_as = "are paths of files that cannot be read"
+
+    def __init__(self, config: FileOptions, name: str, target: bool = False) -> None:
+        super().__init__(config, name, target)
+        self.raw_shape: list[Any] = []
+        """Shape of the arrays in the files; None for what differs."""
+        self.shape: list[int] = []
+        """Shape of what the model is given; of sequences the longest that was seen."""
+        self.ragged = False
+        """Whether arrays differ in their first dimension after the transforms."""
+        self.center, self.spread, self.sampled = 0.0, 1.0, 0
+        self.folders = Folders(None)
+        self.found: list[tuple[int, int, str]] = []
+        """(key, row, path) of the sampled rows: those with the smallest keys."""
+
+    def observe(self, values: pa.Array, rows: np.ndarray) -> None:
+        absent = self.absent(values, rows)
+        self.note_missing(absent, rows)
+        self.fitted_rows += len(values)
+        self.missing_in_training += 0 if absent is None else int(absent.sum())
+        there = np.ones(len(values), bool) if absent is None else ~absent
+        keys = fold_each(fold(0, "sampled files"), rows)
+        limit = self.found[-1][0] if len(self.found) == SAMPLE else 1 << 64
+        chosen = np.flatnonzero(there & (keys < np.uint64(min(limit, (1 << 64) - 1))))
+        chosen = chosen[np.argsort(keys[chosen], kind="stable")][:SAMPLE]
+        texts = text_array(values, self.name).take(pa.array(chosen)).to_pylist()
+        more = [(int(keys[at]), int(rows[at]), self.path(int(rows[at]), text)) for at, text in zip(chosen, texts, strict=True)]
+        self.found = sorted([*self.found, *more])[:SAMPLE]
+
+    def finish(self) -> None:
+        from trainwright.features.array_facts import find_facts
+
+        facts = find_facts(self.name, self.config, [(row, path) for _, row, path in self.found], self.place)
+        self.raw_shape, self.shape, self.ragged, self.sampled = facts.raw_shape, facts.shape, facts.ragged, facts.sampled
+        self.center, self.spread = facts.center, facts.spread
+        self.found = []
+        self.prepare()
+
+    def read_from(self, source: Any) -> None:
+        """Paths are relative to the files of this source from here on."""
+        self.folders = Folders(source)
+
+    def path(self, row: int, written: str) -> str:
+        """The path of a row, as it is from here."""
+        return self.folders.path(row, written)
+
+    @property
+    def is_sequence(self) -> bool:
+        """Whether a model reads the array along its first dimension, up to a length."""
+        encoder = self.config.encoder.type if self.config.encoder else ""
+        return self.ragged or (encoder in SEQUENCE_ENCODERS and 0 < len(self.shape) <= 2)
+
+    def layout(self) -> dict[str, PartLayout]:
+        """The parts of a batch; sequences may be shorter or longer than what `value` says, unless they are padded to a length."""
+        if self.is_sequence:
+            return {"value": PartLayout(tuple(self.shape), np.float32), "length": PartLayout((), np.int64)}
+        parts = {"value": PartLayout(tuple(self.shape) or (1,), np.float32)}
+        return {**parts, "missing": PartLayout((), np.float32)} if self.has_indicator else parts
+
+    def notes(self) -> list[str]:
+        """What was found in which rows, and what was not looked for."""
+        shape = "×".join("?" if each is None else str(each) for each in self.raw_shape) or "one number"
+        found = f"column '{self.name}': arrays of {shape}, as in {self.sampled:,} training rows"
+        scaled = "" if self.config.scale == "none" else f"; scaled by mean {self.center:.6g} and deviation {self.spread:.6g}"
+        return [
+            f"{found}{scaled}",
+            f"column '{self.name}': files are not compared to find leaks and duplicates; baselines do not read them",
+        ]
+
+    @property
+    def drops(self) -> bool:
+        return super().drops or self.config.unreadable == "skip"
+
+    def dropped(self, values: pa.Array, rows: np.ndarray) -> np.ndarray | None:
+        """Rows without a path, and with `unreadable: skip` those whose file cannot be read."""
+        absent = super().dropped(values, rows)
+        if self.config.unreadable != "skip":
+            return absent
+        bad = np.zeros(len(values), bool) if absent is None else absent.copy()
+        for at, text in enumerate(text_array(values, self.name).to_pylist()):
+            bad[at] |= text is not None and self.fault(self.path(int(rows[at]), text)) != ""
+        return bad if bad.any() else None
+
+    def fault(self, path: str) -> str:
+        """Why a file cannot be used, from its header and its length alone; empty where nothing is wrong."""
+        try:
+            shape = read_header(path).shape
+        except Unreadable as error:
+            return str(error)
+        wanted = self.raw_shape if self.sampled else self.config.shape
+        return "" if wanted is None else shape_fault(shape, wanted)
+
+    def refer(self, values: pa.Array, rows: np.ndarray, counts: Counts | None = None) -> pa.Array:
+        """The path of each row; raises DataError naming rows whose file cannot be read, unless they are repaired."""
+        self.note_missing(self.absent(values, rows), rows, counts)
+        paths = [
+            None if text is None else self.path(int(row), text)
+            for row, text in zip(rows, text_array(values, self.name).to_pylist(), strict=True)
+        ]
+        faults = {at: self.fault(path) for at, path in enumerate(paths) if path is not None}
+        faults = {at: fault for at, fault in faults.items() if fault}
+        if faults and self.config.unreadable == "error":
+            at = np.array(list(faults))
+            said = [f"{paths[place]} ({faults[place]})" for place in faults]
+            raise DataError(
+                f"column '{self.name}' names files that cannot be read: {self.listed(rows[at], said)}",
+                fix=f"mend them, or columns.{self.name}.unreadable=skip (their rows are left out) or repair (they count as missing)",
+            )
+        if counts is not None:
+            counts.invalid += len(faults)
+        return pa.array([None if at in faults else path for at, path in enumerate(paths)], pa.string())
+
+    def decoder(self, training: bool) -> Any:
+        """What reads the arrays, here or in a worker."""
+        from trainwright.features.arrays import ArrayDecoder
+
+        return ArrayDecoder(self, training)

@@ -1,0 +1,119 @@
+"""Arrays in `.npy` files: what the header says, and the numbers; nothing is unpickled."""
+
+from __future__ import annotations
+
+import math
+import os
+from functools import lru_cache
+from io import BytesIO
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+MAPPED = 1 << 20
+"""Bytes from which a file is mapped, so that a piece that is cut from it is all that is read."""
+MAGIC = b"\x93NUMPY"
+FIRST = 1 << 8
+"""Bytes that are read of a header at first; nearly all are shorter."""
+LONGEST_HEADER = 1 << 16
+"""Bytes of a header above which it is taken for damaged."""
+KINDS = "biuf"
+"""Kinds of numbers that can be read: truth, whole, whole without a sign, floating."""
+
+
+class Unreadable(Exception):
+    """Why a file gives no array, in words."""
+
+
+class Header(NamedTuple):
+    """What stands before the numbers: their shape and type, whether columns come first, and where they begin."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[np.generic]
+    fortran: bool
+    start: int
+
+
+def read_header(path: str) -> Header:
+    """The header of a file whose length fits it; raises Unreadable."""
+    try:
+        with open(path, "rb", buffering=0) as file:
+            head = file.read(FIRST)
+            head += file.read(max(_end_of(head) - FIRST, 0))
+            header = _parsed(head[: _end_of(head)])
+            _check_length(header, os.fstat(file.fileno()).st_size)
+    except OSError as error:
+        raise Unreadable(_words(error)) from error
+    return header
+
+
+def read_array(path: str) -> np.ndarray:
+    """The array of a file, which may be written to; a large one is mapped. Raises Unreadable."""
+    try:
+        with open(path, "rb", buffering=0) as file:
+            size = os.fstat(file.fileno()).st_size
+            content = bytearray(min(size, LONGEST_HEADER) if size >= MAPPED else size)
+            del content[file.readinto(content) or 0 :]
+    except OSError as error:
+        raise Unreadable(_words(error)) from error
+    header = _parsed(bytes(content[: _end_of(content)]))
+    _check_length(header, size if size >= MAPPED else len(content))
+    order: Literal["C", "F"] = "F" if header.fortran else "C"
+    if size >= MAPPED:
+        array: np.ndarray = np.memmap(path, header.dtype, "c", header.start, header.shape, order)
+    else:
+        array = np.frombuffer(content, header.dtype, math.prod(header.shape), header.start).reshape(header.shape, order=order)
+    return array if header.dtype.isnative else array.astype(header.dtype.newbyteorder("="))
+
+
+def _end_of(head: bytes | bytearray) -> int:
+    """Where the header ends that begins with `head`."""
+    if not head:
+        raise Unreadable("it is empty")
+    if head[:6] != MAGIC:
+        raise Unreadable("it is not an .npy file")
+    if len(head) < 12:
+        raise Unreadable("it is cut off in its header")
+    wide = 2 if head[6] == 1 else 4
+    end = 8 + wide + int.from_bytes(head[8 : 8 + wide], "little")
+    if end > LONGEST_HEADER:
+        raise Unreadable("its header is damaged")
+    return end
+
+
+@lru_cache(maxsize=1024)
+def _parsed(head: bytes) -> Header:
+    """The header in words of numpy; the files of a column mostly have the same one."""
+    if len(head) < _end_of(head):
+        raise Unreadable("it is cut off in its header")
+    file, form = BytesIO(head), np.lib.format
+    try:
+        version = form.read_magic(file)
+        if version not in ((1, 0), (2, 0)):
+            raise Unreadable("it holds fields with names, not numbers")
+        shape, fortran, dtype = (form.read_array_header_1_0 if version == (1, 0) else form.read_array_header_2_0)(file)
+    except (ValueError, SyntaxError, TypeError) as error:
+        raise Unreadable("its header is damaged") from error
+    if dtype.kind not in KINDS:
+        what = "objects, which are not unpickled" if dtype.hasobject else f"{dtype}, not numbers"
+        raise Unreadable(f"it holds {what}")
+    return Header(tuple(shape), dtype, fortran, len(head))
+
+
+def _check_length(header: Header, size: int) -> None:
+    needed = header.start + math.prod(header.shape) * header.dtype.itemsize
+    if size < needed:
+        raise Unreadable(f"it is cut off: {size:,} of {needed:,} bytes are there")
+
+
+def _words(error: OSError) -> str:
+    known = {FileNotFoundError: "it is not there", PermissionError: "it may not be read", IsADirectoryError: "it is a folder"}
+    return known.get(type(error), error.strerror or str(error))
+
+
+def shape_fault(shape: tuple[int, ...], wanted: list[Any]) -> str:
+    """How a shape differs from what is wanted; empty where it fits."""
+    if len(shape) == len(wanted) and all(each is None or each == there for there, each in zip(shape, wanted, strict=True)):
+        return ""
+    shown = ", ".join("any" if each is None else str(each) for each in wanted)
+    return f"its shape is {shape}, the others have ({shown})"

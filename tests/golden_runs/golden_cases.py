@@ -1,0 +1,75 @@
+"""The golden runs: a row for each kind of data, with how its files are written and its configuration."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ROWS = 240
+
+
+@dataclass(frozen=True)
+class GoldenCase:
+    """A run that is compared whole; `write` makes its files, of which `table` is trained on and predicted."""
+
+    name: str
+    write: Callable[[Path], None]
+    settings: dict[str, Any] = field(default_factory=dict)
+    table: str = "table.csv"
+
+    def config(self, folder: Path, workers: int) -> dict[str, Any]:
+        """The configuration of a short run that is often saved."""
+        trainer = {
+            "max_epochs": 12,
+            "batch_size": 16,
+            "checkpoint": {"every": "5 steps", "min_interval": "0 s"},
+            "trackers": ["csv"],
+            "loader": {"workers": workers},
+        }
+        rest = {"evaluation": {"baselines": [], "report": False, "importance": False}, "run": {"device": "cpu"}}
+        model = {"combiner": {"type": "concat", "depth": 1, "width": 16}}
+        return {"data": {"source": str(folder / self.table)}, "targets": ["y"], "trainer": trainer, "model": model, **rest, **self.settings}
+
+
+def write_rows(folder: Path, signal: Callable[[np.random.Generator, int, int], np.ndarray] | None) -> None:
+    """`table.csv` with two numbers and the target `y`; with `signal` (generator, row, class) a file for each row beside them."""
+    rng = np.random.default_rng(5)
+    (folder / "arrays").mkdir()
+    with (folder / "table.csv").open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow([*(["signal"] if signal else []), "a", "b", "y"])
+        for row in range(ROWS):
+            y = int(rng.integers(2))
+            numbers = [f"{rng.normal() + y:.4f}", f"{rng.normal():.4f}", "yes" if y else "no"]
+            if signal:
+                np.save(folder / "arrays" / f"{row}.npy", signal(rng, row, y))
+                numbers.insert(0, f"arrays/{row}.npy")
+            table.writerow(numbers)
+
+
+def waves(rng: np.random.Generator, row: int, y: int) -> np.ndarray:
+    """64 samples of noise on a wave whose frequency is the class."""
+    found: np.ndarray = (np.sin(np.arange(64) * (0.3 + 0.2 * y)) + rng.normal(size=64)).astype(np.float32)
+    return found
+
+
+def waves_of_any_length(rng: np.random.Generator, row: int, y: int) -> np.ndarray:
+    """30 to 63 of them."""
+    return waves(rng, row, y)[: 30 + row % 34]
+
+
+CROP = {"signal": {"type": "file", "transform": [{"random_crop": 48}, {"center_crop": 48}]}}
+DROPOUT = {"type": "torch.nn.functional.dropout", "p": 0.2, "applies_in": "train"}
+RAGGED = {"signal": {"type": "file", "encoder": {"type": "conv", "width": 8, "depth": 1}, "transform": DROPOUT}}
+
+CASES = [
+    GoldenCase("table", lambda folder: write_rows(folder, None)),
+    GoldenCase("files with a random crop", lambda folder: write_rows(folder, waves), {"columns": CROP}),
+    GoldenCase("files of any length", lambda folder: write_rows(folder, waves_of_any_length), {"columns": RAGGED}),
+]
+"""Every kind of data brings its row."""
