@@ -153,7 +153,8 @@ class _Column:
         cap = FLOAT_CAP if self.fractions else CAP
         start, step = 0, 4096
         while start < len(values) and not profile.unique_capped:
-            new = pc.drop_null(values.slice(start, step)).unique()
+            new = pc.drop_null(values.slice(start, step))
+            new = (pc.add(new, 0.0) if pa.types.is_floating(new.type) else new).unique()  # -0.0 and 0.0 are one number
             self.distinct = new if self.distinct is None else pa.concat_arrays([self.distinct, new]).unique()
             profile.unique_capped = len(self.distinct) > cap
             profile.unique = min(len(self.distinct), cap)

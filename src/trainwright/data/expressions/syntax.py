@@ -198,7 +198,9 @@ def expression_columns(where: str, derive: Mapping[str, str]) -> set[str]:
 def ensure_condition(where: str) -> str:
     """The text of a condition; raises ConfigError where it cannot be read, before any data are."""
     if where:
-        parse_expression(where, "")
+        read = parse_expression(where, "")
+        if isinstance(read.body, ast.Constant | ast.List | ast.Tuple):
+            raise read.refusal("this is no condition", read.body, fix="compare a column with it: age >= 18, class in ['a', 'b']")
     return where
 
 
