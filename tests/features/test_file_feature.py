@@ -13,6 +13,7 @@ import torch
 
 from trainwright.config.choice import choose
 from trainwright.config.errors import ConfigError, DataError, RequestError
+from trainwright.data.sampled_rows import SampledRows
 from trainwright.data.sources.opening import from_object
 from trainwright.features.encoding import EncodedTable, TableEncoder
 from trainwright.features.npy import Unreadable, read_array, read_header
@@ -103,6 +104,16 @@ def test_draws_follow_from_seed_epoch_and_row_whatever_the_batch(tmp_path: Path)
     assert len(pickle.dumps(rows)) < 20_000  # no table goes along
     sent.begin_epoch(3, 2)
     assert not torch.equal(sent.take(torch.tensor([2, 5, 7]))["signal.value"], first)
+
+
+def test_a_row_that_is_drawn_twice_in_an_epoch_is_cut_at_two_places(tmp_path: Path) -> None:
+    options = {"transform": [{"random_crop": 8}, {"center_crop": 8}], "scale": "none"}
+    rows = table_rows(fitted(write(tmp_path, numbered((4096,))), options), np.arange(ROWS), training=True)
+    sampled = SampledRows(rows, np.eye(ROWS)[3], samples=4)  # row 3, four times
+    sampled.begin_epoch(1, 2)
+    whole = sampled.take(torch.arange(4))["signal.value"]
+    assert len(whole.flatten(1).unique(dim=0)) == 4
+    assert torch.equal(whole[2], sampled.take(torch.tensor([2]))["signal.value"][0])
 
 
 def test_rows_that_do_not_train_are_cut_in_the_middle(tmp_path: Path) -> None:

@@ -33,7 +33,8 @@ class GoldenCase:
         }
         rest = {"evaluation": {"baselines": [], "report": False, "importance": False}, "run": {"device": "cpu"}}
         model = {"combiner": {"type": "concat", "depth": 1, "width": 16}}
-        return {"data": {"source": str(folder / self.table)}, "targets": ["y"], "trainer": trainer, "model": model, **rest, **self.settings}
+        data = {"source": str(folder / self.table), **self.settings.get("data", {})}
+        return {"targets": ["y"], "trainer": trainer, "model": model, **rest, **self.settings, "data": data}
 
 
 def write_rows(folder: Path, signal: Callable[[np.random.Generator, int, int], np.ndarray] | None) -> None:
@@ -71,5 +72,6 @@ CASES = [
     GoldenCase("table", lambda folder: write_rows(folder, None)),
     GoldenCase("files with a random crop", lambda folder: write_rows(folder, waves), {"columns": CROP}),
     GoldenCase("files of any length", lambda folder: write_rows(folder, waves_of_any_length), {"columns": RAGGED}),
+    GoldenCase("files drawn by class", lambda folder: write_rows(folder, waves), {"columns": CROP, "data": {"sampling": {"by": "class"}}}),
 ]
 """Every kind of data brings its row."""

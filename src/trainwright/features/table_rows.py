@@ -48,11 +48,11 @@ class LazyColumn:
         parts = self.decoder.join(samples, self.numbers[positions].tolist())
         return {f"{self.name}.{part}": value for part, value in parts.items()}
 
-    def take(self, positions: list[int]) -> dict[str, Tensor]:
-        """The parts of the rows at some positions."""
+    def take(self, positions: list[int], again: np.ndarray) -> dict[str, Tensor]:
+        """The parts of the rows at some positions; `again` (int64, b) sets a row apart that an epoch draws more than once."""
         if not self.decoder.draws:
             return self.join([self[position] for position in positions], positions)
-        found: dict[str, Tensor] = self.reader.batch(positions, self.numbers[positions].tolist())
+        found: dict[str, Tensor] = self.reader.batch(positions, (self.numbers[positions] + again).tolist())
         return found
 
     def begin_epoch(self, seed: int, epoch: int) -> None:
@@ -80,10 +80,14 @@ class LazyRows(Rows):
 
     def take(self, indices: Tensor) -> dict[str, Tensor]:
         """The rows at `indices` (int64, b), on the CPU."""
+        return self.take_draws(indices, indices)
+
+    def take_draws(self, indices: Tensor, draws: Tensor) -> dict[str, Tensor]:
+        """As `take`, with the randomness of each sample from its number in `draws` (int64, b)."""
         batch: dict[str, Tensor] = {} if self.dense is None else self.dense.take(indices)
-        positions = indices.tolist()
+        positions, again = indices.tolist(), (draws - indices).numpy()
         for column in self.columns:
-            batch |= column.take(positions)
+            batch |= column.take(positions, again)
         return batch
 
     def describe(self) -> str:
