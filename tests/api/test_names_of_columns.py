@@ -48,7 +48,7 @@ def test_the_loss_of_all_targets_and_the_metrics_of_a_target_called_loss_are_bot
     assert {"rmse", "loss"} <= set(found["loss"])
     assert "rmse" in found["penalty"]
     page = run.report().read_text()
-    assert "Metrics of loss" in page
+    assert '"Metrics, loss"' in page and '"Metrics, penalty"' in page
     assert "Loss: train" in page
     header = (run.path / "metrics.csv").read_text().splitlines()[0].split(",")
     assert {"train/loss/penalty", "train/loss/combiner penalty"} <= set(header)

@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -135,7 +136,8 @@ def test_a_server_that_is_not_there_is_an_oserror(tmp_path: Path) -> None:
         download_file(tmp_path / "w.bin", "http://127.0.0.1:9/x")
 
 
-def test_ctrl_c_leaves_nothing_behind(server: str, tmp_path: Path) -> None:
+def test_ctrl_c_leaves_nothing_behind(server: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    request.addfinalizer(partial(signal.signal, signal.SIGINT, signal.signal(signal.SIGINT, signal.default_int_handler)))
     main = threading.main_thread().ident or 0
     press = threading.Timer(0.4, signal.pthread_kill, (main, signal.SIGINT))
     press.start()

@@ -292,5 +292,5 @@ def test_a_class_and_a_function_by_path_are_made_with_their_options_and_the_seed
 
 
 def test_the_table_of_parts_imports_no_torch() -> None:
-    code = "import sys; from trainwright.config.registry import parts; assert len(parts('dataset')) == 3; assert 'torch' not in sys.modules"
+    code = "import sys; from trainwright.config.registry import parts; assert len(parts('dataset')) == 4; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

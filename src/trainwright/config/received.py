@@ -18,8 +18,8 @@ LARGEST = 256 << 20
 DEEPEST = 200
 """Folders within folders that are looked into."""
 
-CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-"""Control characters of ASCII and Latin-1, and those that turn the direction of writing."""
+CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters of ASCII and Latin-1, those that turn the direction of writing, and lone halves of pairs, which no terminal takes."""
 COPY = "restore it from a copy, or train again"
 
 

@@ -47,7 +47,8 @@ class Table(Block):
         look = {"pairs": "pairs bare" if not any(head) else "pairs", "roomy": "columns"}.get(self.look, "")
         left = [(len(self.rows) - MOST_ROWS, "rows"), (len(self.columns) - MOST_COLUMNS, "columns")]
         rest = [note(f"{count:,} more {what} are not shown.") for count, what in left if count > 0]
-        return [table(head, body, label=self.title or self.group or self.section, numeric=numeric, class_=look), rest]
+        label = self.title or ", ".join(each for each in (self.section, self.group) if each)
+        return [table(head, body, label=label, numeric=numeric, class_=look), rest]
 
 
 def _cell(value: Cell, column: Column) -> Content:

@@ -6,8 +6,10 @@ import logging
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from traceback import format_exception
 from typing import Any, TypeVar
 
+from trainwright.config.received import visible
 from trainwright.report.blocks import Block, CannotDraw, read
 from trainwright.report.blocks.base import Sheet
 from trainwright.report.markup import Content, Markup, code, join, note, tag
@@ -61,11 +63,11 @@ def guard(name: str, draw: Callable[[], T]) -> T | Markup:
     try:
         return draw()
     except CannotDraw as error:
-        log.warning("'%s' of the report cannot be drawn: %s", name, error)
+        log.warning("'%s' of the report cannot be drawn: %s", visible(name), visible(str(error)))
         return note(f"This part ({name}) cannot be drawn: {error}.")
     except (TypeError, ValueError, KeyError, IndexError, AttributeError, ArithmeticError, OSError, RecursionError) as error:
-        log.warning("'%s' of the report cannot be drawn: %s: %s", name, type(error).__name__, error)
-        log.debug("where it arose", exc_info=error)
+        log.warning("'%s' of the report cannot be drawn: %s: %s", visible(name), type(error).__name__, visible(str(error)))
+        log.debug("where it arose: %s", visible("".join(format_exception(error))))
         return note(f"This part ({name}) cannot be drawn: {type(error).__name__}: {error}.")
 
 

@@ -43,7 +43,7 @@ def _target(material: Material, target: str) -> Table:
         span: list[Cell] = [interval(bounds.get(name)) or None] if bounds else []
         rows.append([words(name), *values, *span, *[_value(each.get(name), False) for each in baselines.values()]])
     group = target if len(material.targets) > 1 else ""
-    return Table(group=group, columns=["metric", *[Column(name=each, format="score") for each in head]], rows=rows)
+    return Table(section="Metrics", group=group, columns=["metric", *[Column(name=each, format="score") for each in head]], rows=rows)
 
 
 def _value(value: object, strong: bool) -> Cell:
