@@ -235,7 +235,8 @@ def test_what_is_written_in_eight_bits_is_read_back_to_the_nearest_level(seed: i
     nearest = (share[:, None] - levels(signed)[None].double()).abs().min(dim=1).values
     error = (back.double() - values.double()).abs() / largest
     smallest = float(levels(signed)[levels(signed) > 0].min())
-    rounding = share.abs() / 2**9 + 2.0**-22  # of the scale's half of a type, and of the float32 that levels are computed in
+    product = back.double().abs() / largest / 2**24  # what is read is level × scale, rounded to float32
+    rounding = share.abs() / 2**9 + product
     assert bool((error <= nearest + rounding + (0 if signed else smallest)).all())
     assert signed or bool(((back > 0) == (values > 0)).all())
 
