@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
-from trainwright.report.blocks.base import Block, Sheet, cell
-from trainwright.report.blocks.media import MediaFile, embedded, link
-from trainwright.report.markup import Content, Markup, note, quote, tag
+from trainwright.report.blocks.base import Block, Sheet
+from trainwright.report.blocks.media import MediaFile, draw_files, embedded, link
+from trainwright.report.markup import Content, Markup, tag
 
 TYPES = {".wav": "audio/wav", ".mp3": "audio/mpeg", ".ogg": "audio/ogg", ".flac": "audio/flac", ".m4a": "audio/mp4"}
-MOST = 24
 
 
 class Audio(Block):
@@ -21,13 +21,10 @@ class Audio(Block):
 
     def draw(self, sheet: Sheet) -> Content:
         """The first sounds, each under its name or caption."""
-        files = [MediaFile(file=each) if isinstance(each, str) else each for each in self.files]
-        rest = note(f"{len(files) - MOST} more are not shown.") if len(files) > MOST else None
-        return [tag("div", [_player(each, sheet) for each in files[:MOST]], class_="charts"), rest]
+        return draw_files(self.files, partial(_player, sheet))
 
 
-def _player(each: MediaFile, sheet: Sheet) -> Markup:
-    said = cell(each.caption, limit=200) if each.caption else quote(each.file.removeprefix("media/"), 80)
+def _player(sheet: Sheet, each: MediaFile, said: Content) -> Markup:
     source = embedded(sheet, each.file, TYPES)
     if source is None:
         return tag("figure", tag("figcaption", link(each.file, said), " (too large to be played here)"))

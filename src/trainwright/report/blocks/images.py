@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
-from trainwright.report.blocks.base import Block, Sheet, cell
-from trainwright.report.blocks.media import MediaFile, embedded, link
-from trainwright.report.markup import Content, Markup, note, quote, tag
+from trainwright.report.blocks.base import Block, Sheet
+from trainwright.report.blocks.media import MediaFile, draw_files, embedded, link
+from trainwright.report.markup import Content, Markup, tag
 
 TYPES = {
     ".png": "image/png",
@@ -16,7 +17,6 @@ TYPES = {
     ".svg": "image/svg+xml",
     ".webp": "image/webp",
 }
-MOST = 24
 
 
 class Images(Block):
@@ -28,13 +28,10 @@ class Images(Block):
 
     def draw(self, sheet: Sheet) -> Content:
         """The first pictures, each over its name or caption."""
-        files = [MediaFile(file=each) if isinstance(each, str) else each for each in self.files]
-        rest = note(f"{len(files) - MOST} more are not shown.") if len(files) > MOST else None
-        return [tag("div", [_picture(each, sheet) for each in files[:MOST]], class_="charts"), rest]
+        return draw_files(self.files, partial(_picture, sheet))
 
 
-def _picture(each: MediaFile, sheet: Sheet) -> Markup:
-    said = cell(each.caption, limit=200) if each.caption else quote(each.file.removeprefix("media/"), 80)
+def _picture(sheet: Sheet, each: MediaFile, said: Content) -> Markup:
     source = embedded(sheet, each.file, TYPES)
     if source is None:
         return tag("figure", tag("figcaption", link(each.file, said), " (too large to be shown here)"))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote as quote_url
 
 from trainwright.config.errors import RunError
 from trainwright.config.received import read_bytes
-from trainwright.report.blocks.base import CannotDraw, Cell, Fields, Sheet
-from trainwright.report.markup import Content, Markup, tag
+from trainwright.report.blocks.base import CannotDraw, Cell, Fields, Sheet, cell
+from trainwright.report.markup import Content, Markup, note, quote, tag
 
+MOST = 24
+"""Files of a block that are shown."""
 LARGEST = 1 << 20
 """Bytes of a file in the page; larger ones lie beside it and are linked."""
 ROOM_FOR_TEXT = 3_000_000
@@ -23,6 +25,17 @@ class MediaFile(Fields):
 
     file: str
     caption: Cell = ""
+
+
+def draw_files(files: Sequence[str | MediaFile], draw: Callable[[MediaFile, Content], Markup]) -> Content:
+    """The first files, each drawn with its caption or name, and how many more there are."""
+    found = [MediaFile(file=each) if isinstance(each, str) else each for each in files]
+    rest = note(f"{len(found) - MOST} more are not shown.") if len(found) > MOST else None
+    return [tag("div", [draw(each, _said(each)) for each in found[:MOST]], class_="charts"), rest]
+
+
+def _said(each: MediaFile) -> Content:
+    return cell(each.caption, limit=200) if each.caption else quote(each.file.removeprefix("media/"), 80)
 
 
 def find_inside(run: Path, name: str) -> Path:
