@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainwright.data.counters import GAMMA, MASK, fold, fold_each, folded, mix
+from trainwright.data.counters import GAMMA, MASK, fold, fold_each, fold_in, mix
 from trainwright.data.order import epoch_order
 
 SEEDS = st.integers(0, 2**63)
@@ -17,7 +17,7 @@ SEEDS = st.integers(0, 2**63)
 def test_folding_an_array_is_folding_each_of_its_values(seed: int, epoch: int, rows: list[int]) -> None:
     key = fold(seed, "augment", epoch)
     each = [fold(seed, "augment", epoch, row) for row in rows]
-    assert fold_each(key, np.array(rows, dtype=np.int64)).tolist() == each == [folded(key, row) for row in rows]
+    assert fold_each(key, np.array(rows, dtype=np.int64)).tolist() == each == [fold_in(key, row) for row in rows]
 
 
 def test_seeds_purposes_and_counters_give_keys_of_their_own() -> None:

@@ -15,8 +15,8 @@ from torch import Tensor
 from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, SequentialSampler, Subset, TensorDataset
 
 from trainwright.config.errors import DataError
-from trainwright.data.counters import fold, folded
-from trainwright.data.draws import GENERATORS, RESEEDING, Draws, draws_kept
+from trainwright.data.counters import fold, fold_in
+from trainwright.data.draws import GENERATORS, RESEEDING, Draws, keep_draws
 from trainwright.data.forms import rows_from
 from trainwright.data.reader import SampleReader
 from trainwright.engine.feed import Feed
@@ -159,7 +159,7 @@ def stacked(samples: list[Tensor], keys: list[Any]) -> Tensor:
 def by_the_letter(dataset: Any, seed: int, epoch: int, rows: list[int]) -> Tensor:
     """Every generator seeded for every row: what the reader gives without doing so."""
     draws, found = Draws(seed, epoch), []
-    with draws_kept():
+    with keep_draws():
         for row in rows:
             draws.row(row)
             found.append(dataset[row])
@@ -210,7 +210,7 @@ def test_what_a_dataset_keeps_is_kept_where_the_rest_is_seeded_anew() -> None:
     class Keeping(Dataset[Any]):
         def __getitem__(self, row: int) -> Tensor:
             first = torch.rand(())
-            with draws_kept():
+            with keep_draws():
                 torch.rand(5)
             return torch.stack([first, torch.rand(())])
 
@@ -218,7 +218,7 @@ def test_what_a_dataset_keeps_is_kept_where_the_rest_is_seeded_anew() -> None:
     plain = reader.batch([1, 2], [1, 2])
     with RESEEDING:
         assert torch.equal(reader.batch([1, 2], [1, 2]), plain)
-    torch.manual_seed(folded(fold(0, "sample", 0), 1))
+    torch.manual_seed(fold_in(fold(0, "sample", 0), 1))
     assert torch.equal(plain[0], torch.rand(2))
 
 
@@ -259,7 +259,7 @@ def test_each_generator_tells_that_it_was_drawn_from_or_seeded() -> None:
         "random": [random.random, lambda: random.seed(3), lambda: random.gauss(0, 1)],
         "numpy": [np.random.rand, lambda: np.random.seed(3), np.random.normal],
     }
-    with draws_kept():
+    with keep_draws():
         for name, each in GENERATORS.items():
             each.watch(17)
             assert not each.drew()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from trainwright.data.inference import infer, join_spellings
 from trainwright.data.profile import profile
 from trainwright.data.sources.opening import from_object
-from trainwright.data.spelling import JOINS, groups_alike, in_words, join_column, joined_counts, joins_needed, key_of
+from trainwright.data.spelling import JOINS, choose_joins, groups_alike, in_words, join_column, joined_counts, key_of
 
 NFC, NFD = "caf\u00e9", "cafe\u0301"
 
@@ -34,7 +34,7 @@ NFC, NFD = "caf\u00e9", "cafe\u0301"
     ],
 )
 def test_the_fewest_joins_are_named(words: list[str], needed: list[str]) -> None:
-    assert joins_needed(words) == needed
+    assert choose_joins(words) == needed
 
 
 def test_the_most_frequent_spelling_names_a_value() -> None:

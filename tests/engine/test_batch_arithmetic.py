@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from trainwright.config.errors import ConfigError
 from trainwright.engine.assembly import normalises_over_batch
-from trainwright.engine.batch import Sizes, largest_step, nearest_exact, realised, steps_in_epoch
+from trainwright.engine.batch import Sizes, largest_step, nearest_exact, realise_sizes, steps_in_epoch
 from trainwright.engine.batch_options import LearningRateScaling
 from trainwright.engine.plan import make_plan
 from trainwright.engine.scaling import learning_rate_of, scale, scale_learning_rate, with_learning_rate
@@ -31,7 +31,7 @@ def pieces_of(sizes: Sizes) -> list[int]:
 @given(maybe, maybe, maybe, maybe, numbers)
 def test_what_is_realised_is_what_the_step_does_or_the_request_is_refused(batch, micro, accumulation, rows, default):
     try:
-        found = realised(batch, micro, accumulation, rows, default)
+        found = realise_sizes(batch, micro, accumulation, rows, default)
     except ConfigError as error:
         assert "batch_size: " in error.fix
         return
@@ -51,20 +51,20 @@ def test_what_is_realised_is_what_the_step_does_or_the_request_is_refused(batch,
 def test_two_of_three_numbers_give_the_third(micro, accumulation):
     batch = micro * accumulation
     wanted = Sizes(batch, micro, accumulation)
-    assert realised(None, micro, accumulation, None, 64) == wanted
-    assert realised(batch, micro, None, None, 64) == wanted
-    assert realised(batch, None, accumulation, None, 64) == wanted
-    assert realised(batch, micro, accumulation, None, 64) == wanted
+    assert realise_sizes(None, micro, accumulation, None, 64) == wanted
+    assert realise_sizes(batch, micro, None, None, 64) == wanted
+    assert realise_sizes(batch, None, accumulation, None, 64) == wanted
+    assert realise_sizes(batch, micro, accumulation, None, 64) == wanted
 
 
 @given(numbers, numbers, numbers)
 def test_a_request_that_does_not_fit_is_refused_with_ones_that_do(batch, micro, accumulation):
     for each in nearest_exact(Sizes(batch, micro, accumulation)):
         assert each.batch_size == each.micro_batch_size * each.accumulation
-        assert realised(*each, None, 64) == each
+        assert realise_sizes(*each, None, 64) == each
     if batch != micro * accumulation:
         with pytest.raises(ConfigError, match="do not fit each other") as caught:
-            realised(batch, micro, accumulation, None, 64)
+            realise_sizes(batch, micro, accumulation, None, 64)
         assert nearest_exact(Sizes(batch, micro, accumulation))[0].written() in caught.value.fix
 
 
@@ -72,16 +72,16 @@ def test_the_nearest_request_changes_least() -> None:
     assert nearest_exact(Sizes(100, 32, 3))[0] == Sizes(96, 32, 3)
     assert nearest_exact(Sizes(64, 10, 4))[0] == Sizes(64, 16, 4)
     with pytest.raises(ConfigError) as caught:
-        realised(100, 32, 3, None, 64)
+        realise_sizes(100, 32, 3, None, 64)
     assert "batch_size: 96, micro_batch_size: 32, accumulation: 3" in caught.value.fix
     assert "4 pieces, the last one smaller" in caught.value.fix
     assert "3 pieces of 32 are 96 rows, not 100" in caught.value.why
 
 
 def test_a_ragged_last_piece_is_allowed_when_the_accumulation_is_left_open() -> None:
-    assert realised(100, 32, None, None, 64) == Sizes(100, 32, 4)
+    assert realise_sizes(100, 32, None, None, 64) == Sizes(100, 32, 4)
     assert pieces_of(Sizes(100, 32, 4)) == [32, 32, 32, 4]
-    assert realised(10, None, 4, None, 64) == Sizes(10, 3, 4)
+    assert realise_sizes(10, None, 4, None, 64) == Sizes(10, 3, 4)
 
 
 @pytest.mark.parametrize(
@@ -89,18 +89,18 @@ def test_a_ragged_last_piece_is_allowed_when_the_accumulation_is_left_open() -> 
 )
 def test_what_cannot_be_met_is_refused(asked, says) -> None:
     with pytest.raises(ConfigError, match=says):
-        realised(*asked, None, 64)
+        realise_sizes(*asked, None, 64)
 
 
 def test_what_is_left_open_follows_from_the_rows_and_stays_below_the_limit() -> None:
-    assert realised(None, None, None, 150, 32) == Sizes(32, 32, 1)
-    assert realised(0, None, None, 150, 32) == Sizes(32, 32, 1)
-    assert realised(None, None, None, 10, 32) == Sizes(10, 10, 1)
-    assert realised(None, None, 3, 150, 32) == Sizes(33, 11, 3)
-    assert realised(None, 8, None, 150, 32) == Sizes(32, 8, 4)
-    assert realised(None, None, None, 150, 32, limit=20) == Sizes(20, 20, 1)
+    assert realise_sizes(None, None, None, 150, 32) == Sizes(32, 32, 1)
+    assert realise_sizes(0, None, None, 150, 32) == Sizes(32, 32, 1)
+    assert realise_sizes(None, None, None, 10, 32) == Sizes(10, 10, 1)
+    assert realise_sizes(None, None, 3, 150, 32) == Sizes(33, 11, 3)
+    assert realise_sizes(None, 8, None, 150, 32) == Sizes(32, 8, 4)
+    assert realise_sizes(None, None, None, 150, 32, limit=20) == Sizes(20, 20, 1)
     with pytest.raises(ConfigError, match="above max_batch_size"):
-        realised(64, None, None, 150, 32, limit=20)
+        realise_sizes(64, None, None, 150, 32, limit=20)
 
 
 @given(st.integers(1, 400), st.integers(1, 128), st.booleans())

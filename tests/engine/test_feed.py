@@ -26,7 +26,7 @@ from trainwright.engine.callbacks import Callback
 from trainwright.engine.feed import Feed, batches_from
 from trainwright.engine.loader_options import LoaderOptions
 from trainwright.engine.plan import Plan
-from trainwright.engine.worker_checks import unguarded
+from trainwright.engine.worker_checks import is_unguarded
 
 CPU = torch.device("cpu")
 
@@ -199,7 +199,7 @@ def script(folder: Path, guarded: bool) -> Path:
 
 def test_a_script_that_workers_would_run_again_is_refused(tmp_path: Path) -> None:
     file = script(tmp_path, guarded=False)
-    assert unguarded(file) and not unguarded(script(tmp_path, guarded=True))
+    assert is_unguarded(file) and not is_unguarded(script(tmp_path, guarded=True))
     file = script(tmp_path, guarded=False)
     done = subprocess.run([sys.executable, str(file), str(tmp_path / "run"), "1"], capture_output=True, text=True, check=False)
     assert done.returncode == 1

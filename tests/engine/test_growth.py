@@ -134,7 +134,7 @@ def test_it_goes_on_after_a_restart_as_if_there_had_been_none(values: list[float
                 kept = json.loads(json.dumps(watched.state()))
                 watched = growth(first, patience=patience, cooldown=cooldown, times=4)
                 watched.load(kept)
-                plan = watched.replanned(first)
+                plan = watched.replan(first)
             found.append((watched.batch_size, watched.factor, plan))
         return found
 

@@ -23,8 +23,8 @@ def test_weights_are_copied_once_and_given_back() -> None:
     assert found is not None
     assert found["w"].tolist() == [1.0] * 4
     assert not held.lacks(3)
-    assert held.unsaved(besides=3) == {}
-    assert list(held.unsaved(besides=4)) == [3]
+    assert held.list_unsaved(besides=3) == {}
+    assert list(held.list_unsaved(besides=4)) == [3]
 
 
 def test_what_is_on_disk_or_no_longer_among_the_best_is_let_go() -> None:
@@ -35,19 +35,19 @@ def test_what_is_on_disk_or_no_longer_among_the_best_is_let_go() -> None:
     held.expect(4)
     held.keep_only([2, 3, 4], reuse=True)
     assert held.get(1) is None
-    held.written(4, {2: held.get(2) or {}})
+    held.forget_written(4, {2: held.get(2) or {}})
     assert not held.lacks(4)
-    assert list(held.unsaved(besides=0)) == [3]
+    assert list(held.list_unsaved(besides=0)) == [3]
 
 
 def test_weights_found_again_while_older_ones_of_the_step_were_written_stay() -> None:
     held = HeldWeights()
     held.expect(1)
     held.copy(1, weights(1.0))
-    written = dict(held.unsaved(besides=9))
+    written = dict(held.list_unsaved(besides=9))
     held.expect(1)
     held.copy(1, weights(2.0))
-    held.written(9, written)
+    held.forget_written(9, written)
     assert (held.get(1) or {})["w"].tolist() == [2.0] * 4
 
 

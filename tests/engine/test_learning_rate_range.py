@@ -20,7 +20,7 @@ from trainwright.data.rows import TensorRows
 from trainwright.engine.batch_options import TuningOptions
 from trainwright.engine.scaling import with_learning_rate
 from trainwright.engine.trainer import Trainer
-from trainwright.engine.tuning import tuned
+from trainwright.engine.tuning import settle_auto
 from trainwright.engine.tuning.learning_rate import left_the_ground, neighbours, rates_between, smooth, suggest_rate
 from trainwright.systems.plain import PlainSystem
 
@@ -42,13 +42,13 @@ def bowl(curvature: float) -> tuple[PlainSystem, TensorRows]:
 
 @pytest.mark.parametrize("curvature", [0.5, 4.0, 100.0, 1000.0])
 def test_the_rate_chosen_descends_a_bowl_fast_and_does_not_leave_it(curvature: float) -> None:
-    found = tuned(trainer(), *bowl(curvature)).rate
+    found = settle_auto(trainer(), *bowl(curvature)).rate
     assert found is not None and found.chosen is not None
     assert 0.1 / curvature < found.chosen < 2 / curvature
 
 
 def test_the_curve_is_what_gradient_descent_does() -> None:
-    found = tuned(trainer(), *bowl(4.0)).rate
+    found = settle_auto(trainer(), *bowl(4.0)).rate
     assert found is not None
     error, wanted = 1.0, []
     for rate in found.rates:
@@ -58,7 +58,7 @@ def test_the_curve_is_what_gradient_descent_does() -> None:
 
 
 def test_the_test_ends_when_the_loss_leaves_the_ground() -> None:
-    found = tuned(trainer(), *bowl(100.0)).rate
+    found = settle_auto(trainer(), *bowl(100.0)).rate
     assert found is not None
     assert found.rates[-1] < 1.0 and len(found.rates) < 100
     assert all(math.isfinite(each) for each in found.losses)
@@ -67,14 +67,14 @@ def test_the_test_ends_when_the_loss_leaves_the_ground() -> None:
 def test_nothing_of_the_test_is_left() -> None:
     trained = system(norm=True)
     before, state = weights(trained), torch.get_rng_state()
-    tuned(trainer("adamw", range_steps=30), trained, rows(60))
+    settle_auto(trainer("adamw", range_steps=30), trained, rows(60))
     assert same(before, weights(trained))
     assert torch.equal(state, torch.get_rng_state())
     assert all(each.grad is None for each in trained.parameters())
 
 
 def test_the_same_rows_give_the_same_rate() -> None:
-    first, second = (tuned(trainer("adamw"), system(), rows(60)).rate for _ in range(2))
+    first, second = (settle_auto(trainer("adamw"), system(), rows(60)).rate for _ in range(2))
     assert first is not None and second is not None
     assert (first.losses, first.chosen) == (second.losses, second.chosen)
 
@@ -85,7 +85,7 @@ def test_where_no_rate_lowers_the_loss_the_default_stays() -> None:
     data = TensorRows({"input": torch.zeros(64, 1), "target": torch.randn(64, 1, generator=noise).sign()})
     nn.init.zeros_(model.bias)
     model.bias.requires_grad_(False)
-    found = tuned(trainer("adamw"), PlainSystem(model, ["input"], "mse", None), data)
+    found = settle_auto(trainer("adamw"), PlainSystem(model, ["input"], "mse", None), data)
     assert found.rate is not None and found.rate.chosen is None
     assert found.chosen == {"optimizer.learning_rate": 1e-3}
     assert "not found" in found.lines()[0]
@@ -93,7 +93,7 @@ def test_where_no_rate_lowers_the_loss_the_default_stays() -> None:
 
 @pytest.mark.parametrize("kind", ["adamw", "sgd", "lion", {"type": "sam", "inner": "sgd"}])
 def test_the_rate_found_trains_better_than_rates_far_from_it(kind: Any) -> None:
-    found = tuned(trainer(kind), system(dropout=0.0, width=32), rows(256)).chosen["optimizer.learning_rate"]
+    found = settle_auto(trainer(kind), system(dropout=0.0, width=32), rows(256)).chosen["optimizer.learning_rate"]
 
     def loss_with(rate: float) -> float:
         section = trainer(kind).config

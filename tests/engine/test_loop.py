@@ -13,7 +13,7 @@ from engine_runs import config, fit, rows, same, system, table, weights
 
 from trainwright.engine.callbacks import Callback
 from trainwright.engine.callbacks.base import HOOKS
-from trainwright.engine.progress_text import counted
+from trainwright.engine.progress_text import in_words
 from trainwright.engine.trainer import Trainer
 
 
@@ -151,7 +151,7 @@ def test_submodules_that_were_frozen_in_evaluation_mode_stay_so(tmp_path: Path) 
 
 
 def test_one_of_a_thing_is_said_as_one() -> None:
-    assert [counted(1, "step"), counted(2000, "step"), counted(1.0, "epoch"), counted(0.5, "epoch")] == [
+    assert [in_words(1, "step"), in_words(2000, "step"), in_words(1.0, "epoch"), in_words(0.5, "epoch")] == [
         "1 step",
         "2,000 steps",
         "1 epoch",

@@ -158,13 +158,13 @@ def test_the_running_loss_is_the_same_to_the_bit_whenever_it_was_saved_or_logged
         for running in (whole, cut):
             running.add(Loss(torch.tensor(loss), 3, {"a": torch.tensor(loss / 7)}), batch_number)
         if batch_number in rows:
-            cut.row_logged(evaluated=False)
+            cut.begin_row(evaluated=False)
         if batch_number in saves:
             saved, cut = cut.tensors(), RunningLoss()
             cut.load(saved)
     assert cut.means_since_evaluation() == whole.means_since_evaluation() == whole.means()
     if rows:
-        whole.row_logged(evaluated=True)
+        whole.begin_row(evaluated=True)
         assert whole.means_since_evaluation() == {}
 
 

@@ -142,13 +142,13 @@ def test_the_scale_doubles_after_its_interval_and_comes_back_from_a_checkpoint()
     assert scaler.unscale(grads)
     assert (float(grads[0][0]), float(grads[1][0])) == (2.0, 1.0)
     assert not scaler.unscale([torch.tensor([1.0, torch.nan])])
-    scaler.stepped()
+    scaler.count_step()
     other = Scaler(scaler_options, CPU)
     other.load(scaler.state())
     for each in (scaler, other):
-        each.stepped()
+        each.count_step()
         assert each.scale == 16.0
-        assert each.overflowed()
+        assert each.halve_scale()
         assert each.scale == 8.0
 
 

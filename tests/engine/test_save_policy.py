@@ -44,7 +44,7 @@ def due_steps(asked: SavePolicy, busy: set[int] = frozenset()) -> dict[int, Due]
     for step in range(1, 41):
         due = asked.due(Place(step, step, busy=step in busy))
         if due:
-            asked.tried(due)
+            asked.count_attempt(due)
             found[step] = due
     return found
 
@@ -77,7 +77,7 @@ def test_an_evaluation_soon_after_a_checkpoint_writes_none() -> None:
     clock.now = 10.0
     assert not asked.due(Place(2, 2))
     assert asked.due(Place(2, 2, evaluated=True)) == Due(whole=True)
-    asked.tried(Due(whole=True))
+    asked.count_attempt(Due(whole=True))
     assert not asked.due(Place(3, 3, evaluated=True))
 
 
@@ -104,7 +104,7 @@ def test_one_is_due_before_a_deadline_and_none_for_one_that_is_over() -> None:
     assert not asked.due(Place(5, 5))
     clock.now = 101.0
     assert asked.due(Place(6, 6)) == Due(whole=True)
-    asked.tried(Due(whole=True))
+    asked.count_attempt(Due(whole=True))
     assert not asked.due(Place(7, 7))
     assert asked.next_due_at() == float("inf")
     assert policy(clock, deadline=50.0).next_due_at() == float("inf")
@@ -113,19 +113,19 @@ def test_one_is_due_before_a_deadline_and_none_for_one_that_is_over() -> None:
 def test_what_the_disk_refused_and_was_to_stay_is_made_up_for_by_the_next_one() -> None:
     asked = policy(Hands(), every="4 steps", keep="20 steps")
     refused = asked.due(Place(20, 20))
-    asked.tried(refused)
+    asked.count_attempt(refused)
     asked.owe(refused)
     assert not asked.due(Place(21, 21))
     made_up = asked.due(Place(24, 24))
     assert made_up == Due(whole=True, keep=True)
-    asked.tried(made_up)
+    asked.count_attempt(made_up)
     assert asked.due(Place(28, 28)) == Due(whole=True)
 
 
 def test_what_was_torn_is_due_again_at_once() -> None:
     asked = policy(Hands(), every="4 steps")
     torn = asked.due(Place(4, 4))
-    asked.tried(torn)
+    asked.count_attempt(torn)
     asked.owe(torn, soon=True)
     assert asked.due(Place(5, 5)) == Due(whole=True)
 

@@ -23,9 +23,9 @@ from trainwright.config.errors import ConfigError, TrainwrightError
 from trainwright.data.dataset_rows import DatasetRows
 from trainwright.engine.batch_options import LearningRateScaling, TuningOptions
 from trainwright.engine.trainer import Trainer
-from trainwright.engine.tuning import TUNING, Trial, tuned, without_auto
+from trainwright.engine.tuning import TUNING, Trial, settle_auto, without_auto
 from trainwright.engine.tuning.batch_size import Search, between, tune
-from trainwright.engine.tuning.kept import nothing_changed
+from trainwright.engine.tuning.kept import change_nothing
 from trainwright.engine.tuning.memory import HostMeter, available_bytes
 from trainwright.engine.tuning.trials import Bench, trial_session
 from trainwright.systems.plain import PlainSystem
@@ -109,7 +109,7 @@ def test_ranks_agree_on_the_smallest() -> None:
 
 def test_the_batch_that_fits_is_found_on_real_steps_down_to_the_grain() -> None:
     limited = Limited(most=43)
-    found = tuned(trainer(batch_size="auto", max_batch_size=200), limited, rows(300)).batch
+    found = settle_auto(trainer(batch_size="auto", max_batch_size=200), limited, rows(300)).batch
     assert found is not None
     assert (found.largest, found.limited_by) == (40, "memory"), found.table()
     assert found.chosen in (32, 40)  # by time, which other processes may take
@@ -119,7 +119,7 @@ def test_the_batch_that_fits_is_found_on_real_steps_down_to_the_grain() -> None:
 
 def test_the_micro_batch_is_tuned_with_the_batch_left_alone() -> None:
     limited = Limited(most=11, seconds=0.01)
-    found = tuned(trainer(batch_size=32, micro_batch_size="auto"), limited, rows(300))
+    found = settle_auto(trainer(batch_size=32, micro_batch_size="auto"), limited, rows(300))
     assert found.batch is not None
     assert found.batch.largest == 11
     assert found.chosen == {"micro_batch_size": found.batch.chosen}
@@ -138,13 +138,13 @@ def test_the_micro_batch_is_tuned_with_the_batch_left_alone() -> None:
 )
 def test_what_follows_from_the_other_sizes_is_not_tried(asked: dict[str, Any], chosen: dict[str, int]) -> None:
     untried = Limited(most=18)
-    found = tuned(trainer(**{"batch_size": None} | asked), untried, rows(300))
+    found = settle_auto(trainer(**{"batch_size": None} | asked), untried, rows(300))
     assert (found.chosen, found.batch, untried.seen) == (chosen, None, [])
 
 
 @pytest.mark.parametrize("micro", [None, "auto"])
 def test_with_the_accumulation_given_pieces_are_tried_and_the_batch_is_so_many_of_them(micro: Any) -> None:
-    found = tuned(trainer(batch_size="auto", micro_batch_size=micro, accumulation=2, max_batch_size=60), Limited(most=18), rows(300))
+    found = settle_auto(trainer(batch_size="auto", micro_batch_size=micro, accumulation=2, max_batch_size=60), Limited(most=18), rows(300))
     assert found.batch is not None
     assert {each.batch_size for each in found.batch.trials} == {16, 32, 34, 36, 38, 46, 60}
     assert all(each.batch_size == 2 * each.micro_batch_size for each in found.batch.trials)
@@ -154,7 +154,7 @@ def test_with_the_accumulation_given_pieces_are_tried_and_the_batch_is_so_many_o
 
 
 def test_with_the_micro_batch_given_batches_of_such_pieces_are_tried() -> None:
-    found = tuned(trainer(batch_size="auto", micro_batch_size=4, max_batch_size=32), Limited(most=4, seconds=0.0005), rows(300))
+    found = settle_auto(trainer(batch_size="auto", micro_batch_size=4, max_batch_size=32), Limited(most=4, seconds=0.0005), rows(300))
     assert found.batch is not None
     assert {each.micro_batch_size for each in found.batch.trials} == {4}
     assert {each.verdict for each in found.batch.trials} == {"fits"}
@@ -162,13 +162,13 @@ def test_with_the_micro_batch_given_batches_of_such_pieces_are_tried() -> None:
 
 def test_an_epoch_keeps_five_steps_unless_a_larger_batch_is_asked_for() -> None:
     for limit, largest in ((None, 40), (500, 200)):
-        found = tuned(trainer(batch_size="auto", max_batch_size=limit), Limited(most=999), rows(200)).batch
+        found = settle_auto(trainer(batch_size="auto", max_batch_size=limit), Limited(most=999), rows(200)).batch
         assert found is not None
         assert (found.largest, found.limited_by) == (largest, "rows"), found.table()
 
 
 def test_a_batch_norm_is_never_tried_with_one_row() -> None:
-    found = tuned(trainer(batch_size="auto", max_batch_size=16), system(norm=True), rows(60)).batch
+    found = settle_auto(trainer(batch_size="auto", max_batch_size=16), system(norm=True), rows(60)).batch
     assert found is not None and min(each.batch_size for each in found.trials) >= 2
 
 
@@ -180,7 +180,7 @@ def test_other_errors_are_the_systems_own() -> None:
     broken = Broken(most=8)
     before = weights(broken)
     with pytest.raises(ValueError, match="the model is broken"):
-        tuned(trainer(batch_size="auto"), broken, rows(60))
+        settle_auto(trainer(batch_size="auto"), broken, rows(60))
     assert same(before, weights(broken))
 
 
@@ -218,7 +218,7 @@ def test_trials_leave_weights_buffers_modes_and_generators_as_they_were() -> Non
     stateful.model[1].train(False)
     stateful.model[0].weight.requires_grad_(False)
     before = found_state(stateful)
-    chosen = tuned(trainer(batch_size="auto", max_batch_size=16, optimizer=automatic(1.0).optimizer), stateful, rows(60)).chosen
+    chosen = settle_auto(trainer(batch_size="auto", max_batch_size=16, optimizer=automatic(1.0).optimizer), stateful, rows(60)).chosen
     assert set(chosen) == {"batch_size", "optimizer.learning_rate"}
     assert found_state(stateful) == before
 
@@ -226,7 +226,7 @@ def test_trials_leave_weights_buffers_modes_and_generators_as_they_were() -> Non
 def test_what_is_kept_comes_back_after_an_error_too() -> None:
     stateful = Stateful()
     before = found_state(stateful)
-    with pytest.raises(KeyboardInterrupt), nothing_changed(stateful, torch.device("cpu")):
+    with pytest.raises(KeyboardInterrupt), change_nothing(stateful, torch.device("cpu")):
         nn.init.ones_(stateful.model[0].weight)
         stateful.calls = 7
         torch.rand(3)
@@ -276,7 +276,7 @@ def test_without_auto_nothing_is_tried(tmp_path: Path) -> None:
 def test_a_found_rate_is_not_scaled_again() -> None:
     scaling = LearningRateScaling(rule="linear", reference=64)
     with pytest.raises(ConfigError, match="cannot be scaled"):
-        tuned(trainer(optimizer=automatic(1.0).optimizer, learning_rate_scaling=scaling), system(), rows(43))
+        settle_auto(trainer(optimizer=automatic(1.0).optimizer, learning_rate_scaling=scaling), system(), rows(43))
 
 
 def test_trials_see_the_longest_rows_there_are() -> None:
@@ -302,7 +302,7 @@ def test_trials_see_the_longest_rows_there_are() -> None:
             return PlainSystem.training_step(self, batch, context)
 
     seeing = Seeing(most=99)
-    tuned(trainer(batch_size="auto", max_batch_size=16), seeing, DatasetRows(Sequences(), ["input", "target", "lengths"], padded))
+    settle_auto(trainer(batch_size="auto", max_batch_size=16), seeing, DatasetRows(Sequences(), ["input", "target", "lengths"], padded))
     for lengths in seeing.seen:
         assert lengths == sorted(Sequences.lengths)[-len(lengths) :]
 
@@ -317,7 +317,7 @@ def test_trials_are_recorded_and_can_be_read(tmp_path: Path) -> None:
         if each["verdict"] == "fits":
             assert each["seconds"] >= 0.02 * 32 / each["batch_size"] * 0.99
             assert each["samples_per_second"] == pytest.approx(each["batch_size"] / each["seconds"])
-    found = tuned(trainer(batch_size="auto", max_batch_size=60), Limited(most=43), rows(200))
+    found = settle_auto(trainer(batch_size="auto", max_batch_size=60), Limited(most=43), rows(200))
     assert found.batch is not None
     lines = found.batch.table().splitlines()
     assert len(lines) == 1 + len(found.batch.trials)
@@ -344,7 +344,7 @@ def test_a_size_that_would_not_fit_the_hosts_memory_is_not_tried() -> None:
         assert bench(8, 8).fits
         bench._measured, bench.meter.before = [(8, 100 << 20)], 20 << 20
         bench.meter.limit = 500 << 20
-        assert bench.predicted(16) == 180 << 20
+        assert bench.predict_bytes(16) == 180 << 20
         seen = len(limited.seen)
         assert bench(64, 64).verdict == "not tried"
         assert len(limited.seen) == seen
@@ -353,7 +353,7 @@ def test_a_size_that_would_not_fit_the_hosts_memory_is_not_tried() -> None:
 
 
 def test_pieces_of_the_tuned_size_give_the_gradient_of_the_whole() -> None:
-    found = tuned(trainer(batch_size=60, micro_batch_size="auto"), Limited(17, 0.005), rows(60))
+    found = settle_auto(trainer(batch_size=60, micro_batch_size="auto"), Limited(17, 0.005), rows(60))
     size = int(found.chosen["micro_batch_size"])
     assert size <= 17
     x, y = (rows(60).take(torch.arange(60))[name] for name in ("input", "target"))
@@ -375,7 +375,7 @@ torch.set_num_threads(1)
 from torch import nn
 from trainwright.data.rows import TensorRows
 from trainwright.engine.trainer import Trainer
-from trainwright.engine.tuning import tuned
+from trainwright.engine.tuning import settle_auto
 from trainwright.systems.plain import PlainSystem
 from test_tuning import trainer
 from engine_runs import system
@@ -392,10 +392,10 @@ class Wide(nn.Module):
 made = PlainSystem(Wide(), ["input"], "cross_entropy", None)
 x = torch.randn(4000, 5)
 rows = TensorRows({{"input": x, "target": (x[:, 0] > 0).long()}})
-tuned(trainer(batch_size="auto", max_batch_size=8), made, rows)
+settle_auto(trainer(batch_size="auto", max_batch_size=8), made, rows)
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + (600 << 20), used + (600 << 20)))
-found = tuned(trainer(batch_size="auto", max_batch_size=4000), made, rows).batch
+found = settle_auto(trainer(batch_size="auto", max_batch_size=4000), made, rows).batch
 print(found.table())
 assert found.limited_by == "memory", found.limited_by
 assert any(each.verdict == "out of memory" for each in found.trials)

@@ -90,7 +90,7 @@ def test_what_changed_is_told_by_path_without_tensors() -> None:
     model = nn.Sequential(Busy())
     with untouched(model) as held:
         model(torch.randn(4, 3))
-        found = held.changed()
+        found = held.list_changed()
     assert {"0.count", "0.history", "0.table", "0.recent", "0.names", "0.memory.count", "0.memory.seen", "0.memory.inner.deep"} <= set(
         found
     )
@@ -118,10 +118,10 @@ def test_generators_iterators_and_tensors_within_containers_are_told_where_they_
     model.held = held
     with untouched(model) as before:
         step(model.held)
-        assert [path.partition(".")[0] for path in before.changed()] == ["held"]
+        assert [path.partition(".")[0] for path in before.list_changed()] == ["held"]
     if not isinstance(held, itertools.cycle):  # which does not tell where it is
         with untouched(model) as before:
-            assert before.changed() == []
+            assert before.list_changed() == []
 
 
 def test_weights_and_what_a_step_computed_are_not_told_where_a_list_holds_them() -> None:
@@ -131,14 +131,14 @@ def test_weights_and_what_a_step_computed_are_not_told_where_a_list_holds_them()
         model.weight.add_(1)
         with torch.enable_grad():
             model.cache["out"] = model(torch.ones(1, 2))
-        assert before.changed() == []
+        assert before.list_changed() == []
 
 
 def test_a_model_that_changes_nothing_is_said_to_change_nothing() -> None:
     model = nn.Sequential(nn.Linear(3, 3), nn.LSTM(3, 3))
     with untouched(model) as held:
         model(torch.randn(4, 3))
-        assert held.changed() == []
+        assert held.list_changed() == []
 
 
 def test_inspecting_a_model_leaves_its_attributes_alone() -> None:

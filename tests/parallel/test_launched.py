@@ -14,7 +14,7 @@ from torch import nn
 import trainwright as tw
 from trainwright.cli.main import main
 from trainwright.config.errors import ConfigError
-from trainwright.parallel.launched import launched
+from trainwright.parallel.launched import read_launch
 
 LAUNCHERS = {
     "torchrun": {"WORLD_SIZE": "2", "RANK": "1", "LOCAL_RANK": "0", "MASTER_ADDR": "localhost"},
@@ -26,7 +26,7 @@ LAUNCHERS = {
 
 @pytest.mark.parametrize("launcher", LAUNCHERS)
 def test_each_launcher_is_understood(launcher: str) -> None:
-    found = launched(LAUNCHERS[launcher])
+    found = read_launch(LAUNCHERS[launcher])
     assert (found.rank, found.size, found.local_rank, found.launcher) == (1, 2, 0, launcher)
 
 
@@ -44,8 +44,8 @@ def test_each_launcher_is_understood(launcher: str) -> None:
     ],
 )
 def test_one_process_is_one_process(environment: dict[str, str]) -> None:
-    assert launched(environment).size == 1
-    assert launched(environment).rank == 0
+    assert read_launch(environment).size == 1
+    assert read_launch(environment).rank == 0
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_one_process_is_one_process(environment: dict[str, str]) -> None:
 )
 def test_a_broken_environment_is_told_by_the_variable_at_fault(environment: dict[str, str], said: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        launched(environment)
+        read_launch(environment)
     assert said in str(caught.value)
     assert caught.value.fix
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 import trainwright as tw
 from trainwright.config.errors import ConfigError, DataError
 from trainwright.metrics.asked import Wishes, named_metrics
-from trainwright.metrics.shapes import measured
+from trainwright.metrics.shapes import measure_outcome
 
 NAMES = ["accuracy", "f1", "iou", "mcc", "log_loss", "roc_auc", "precision_micro"]
 
@@ -93,11 +93,11 @@ def test_fields_of_numbers_and_of_labels_are_measured_element_by_element() -> No
 
 def test_shapes_that_do_not_fit_are_told_with_what_would() -> None:
     with pytest.raises(ValueError, match=r"outputs \(2, 3, 4, 5\) with targets \(2, 9\) are not class scores \(b, c, …\) or \(b, …, c\)"):
-        measured("category", torch.zeros(2, 3, 4, 5), torch.zeros(2, 9, dtype=torch.int64))
+        measure_outcome("category", torch.zeros(2, 3, 4, 5), torch.zeros(2, 9, dtype=torch.int64))
     with pytest.raises(ValueError, match="in the shape of the target"):
-        measured("number", torch.zeros(2, 3), torch.zeros(2, 4))
+        measure_outcome("number", torch.zeros(2, 3), torch.zeros(2, 4))
     with pytest.raises(ValueError, match="is not of items"):
-        measured("category", torch.zeros(2, 3, 4), torch.zeros(2, 4, dtype=torch.int64), mask=torch.ones(2, 3))
+        measure_outcome("category", torch.zeros(2, 3, 4), torch.zeros(2, 4, dtype=torch.int64), mask=torch.ones(2, 3))
 
 
 def share(output: Tensor, target: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from torch.nn.functional import cross_entropy, softplus
 
 import trainwright as tw
 from trainwright.config.errors import ConfigError, DataError, TrainwrightError
-from trainwright.data.counters import fold, folded
+from trainwright.data.counters import fold, fold_in
 from trainwright.data.order import epoch_order
 from trainwright.engine.callbacks import Callback
 from trainwright.engine.result import FitResult
@@ -201,7 +201,7 @@ def by_hand(steps: int) -> dict[str, Tensor]:
     x, _ = rows()
     key = fold(0, "step")
     for step in range(steps):
-        torch.manual_seed(folded(key, step))
+        torch.manual_seed(fold_in(key, step))
         real = x[epoch_order(0, step // 3, 48)[step % 3 * 16 : step % 3 * 16 + 16]]
         fake = gan.generator(torch.randn(16, 3))
         two.zero_grad()

@@ -20,7 +20,7 @@ from trainwright.engine.system import StepContext
 from trainwright.engine.system import System as TrainerSystem
 from trainwright.features.spec import DataSpec, InputGroup, TargetSpec
 from trainwright.nn.combiners import PARTS as COMBINERS
-from trainwright.systems.base import System, build_system, seeded
+from trainwright.systems.base import System, build_system, seed_generators
 from trainwright.systems.config import SupervisedConfig
 from trainwright.systems.readout import join_members, original_units
 from trainwright.systems.supervised import SupervisedSystem
@@ -90,7 +90,7 @@ def test_equal_seeds_give_equal_weights_and_leave_the_generator_alone() -> None:
 
 def test_a_seeded_block_restores_the_generator_after_an_error() -> None:
     before = torch.default_generator.get_state()
-    with pytest.raises(ZeroDivisionError), seeded(1):
+    with pytest.raises(ZeroDivisionError), seed_generators(1):
         torch.rand(3)
         _ = 1 / 0
     assert torch.equal(torch.default_generator.get_state(), before)

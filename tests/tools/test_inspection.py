@@ -23,7 +23,7 @@ from trainwright.files.inspection.layers import Flow, Node, Row
 from trainwright.files.inspection.record import Inspection, find_rows, table
 from trainwright.nn.untouched import untouched
 from trainwright.report.network.folding import close_below, fold
-from trainwright.report.network.layout import laid_out
+from trainwright.report.network.layout import lay_out
 from trainwright.report.network.picture import picture
 from trainwright.report.network.repeats import fold_blocks
 from trainwright.tools.graph import Graph
@@ -423,7 +423,7 @@ def test_a_cross_attention_is_drawn_with_the_memory_it_reads() -> None:
 
 def test_every_line_of_the_picture_runs_between_boxes_and_lanes_do_not_cross_each_other() -> None:
     flow = fold(inspect(ResNet(3), torch.randn(1, 3, 16, 16)).flow)
-    made = laid_out(flow)
+    made = lay_out(flow)
     assert len(made.straight) + len(made.sides) == len(flow.edges)
     tops = [each.top for each in made.boxes]
     assert tops == sorted(tops) and made.boxes[-1].bottom < made.height

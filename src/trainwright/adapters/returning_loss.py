@@ -17,7 +17,7 @@ from trainwright.engine.directions import higher_is_better
 from trainwright.engine.system import Batch, Loss, StepContext, rows_in
 from trainwright.metrics.base import Metric
 from trainwright.nn.modes import eval_mode
-from trainwright.systems.base import seeded
+from trainwright.systems.base import seed_generators
 
 log = logging.getLogger("trainwright.systems")
 
@@ -36,7 +36,7 @@ class ReturningLossSystem(Wrapping):
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.model = model
-        self.taken = columns_taken(model)
+        self.taken = find_columns(model)
         self._shifted: bool | None = None
         self._left_out: frozenset[str] = frozenset()
 
@@ -72,7 +72,7 @@ class ReturningLossSystem(Wrapping):
             for first in (0, IGNORED):
                 changed = labels.clone()
                 changed[:, 0], changed[:, 1] = first, 0
-                with tried(self.model):
+                with try_forward(self.model):
                     losses.append(self._loss(self.model(**{**inputs, LABELS: changed}), inputs))
             self._shifted = bool(torch.equal(losses[0], losses[1]))
         return self._shifted
@@ -118,7 +118,7 @@ class ReturningLossSystem(Wrapping):
         if logits is not None:
             return {"logits": logits}
         rows = rows_in(batch)
-        found = {name: each for name, each in named(returned) if name != "loss" and each.dim() and len(each) == rows}
+        found = {name: each for name, each in name_tensors(returned) if name != "loss" and each.dim() and len(each) == rows}
         if not found:
             fix = "let forward return 'logits'"
             raise TrainwrightError(f"{type(self.model).__name__} returned nothing to predict", where="predict_step", fix=fix)
@@ -156,7 +156,7 @@ class LossPerItem(Metric):
         return values | ({"accuracy": found["right"] / found["rows"]} if "rows" in found else {})
 
 
-def columns_taken(model: nn.Module) -> frozenset[str] | None:
+def find_columns(model: nn.Module) -> frozenset[str] | None:
     """Names of the arguments of `forward`; None where it takes any."""
     parameters = inspect.signature(model.forward).parameters.values()
     found = frozenset(each.name for each in parameters if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY))
@@ -167,9 +167,9 @@ def columns_taken(model: nn.Module) -> frozenset[str] | None:
 
 
 @contextmanager
-def tried(model: nn.Module) -> Iterator[None]:
+def try_forward(model: nn.Module) -> Iterator[None]:
     """Inside, a forward pass leaves no trace: evaluation mode, no graph, generators as they were afterwards."""
-    with eval_mode(model), torch.no_grad(), seeded(0):
+    with eval_mode(model), torch.no_grad(), seed_generators(0):
         yield
 
 
@@ -196,7 +196,7 @@ def logits_in(returned: Any) -> Tensor | None:
     return found if isinstance(found, Tensor) else None
 
 
-def named(returned: Any) -> Iterable[tuple[str, Tensor]]:
+def name_tensors(returned: Any) -> Iterable[tuple[str, Tensor]]:
     """The tensors in what a model returned, by name."""
     if isinstance(returned, Mapping):
         pairs: Iterable[tuple[Any, Any]] = returned.items()
@@ -218,10 +218,10 @@ def returns_loss(model: nn.Module, batch: Batch) -> bool:
     """Whether `model(**batch)` gives a loss, found by trying it on a batch in evaluation mode; false when the model does not take it."""
     if not isinstance(batch, Mapping):
         return False
-    taken = columns_taken(model)
+    taken = find_columns(model)
     inputs = {name: each for name, each in batch.items() if taken is None or name in taken}
     try:
-        with tried(model):
+        with try_forward(model):
             return loss_in(model(**inputs)) is not None
     except (RuntimeError, ValueError, TypeError, IndexError, KeyError, AttributeError, NotImplementedError):
         return False

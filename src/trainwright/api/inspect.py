@@ -21,7 +21,7 @@ from trainwright.engine.system import StepContext, to_device
 from trainwright.files.inspection.record import Inspection
 from trainwright.report.network.folding import fold
 from trainwright.runs.directory import RunDirectory
-from trainwright.systems.base import System, seeded
+from trainwright.systems.base import System, seed_generators
 from trainwright.systems.plain import PlainSystem
 from trainwright.systems.updating import Tree
 from trainwright.tools.graph.dry import examples
@@ -122,7 +122,7 @@ def inspect_step(system: Any, batch: Any) -> Inspection:
     device = next((each.device for each in model.parameters()), torch.device("cpu"))
     batch = to_device(batch, device)
     step = _step(system, batch)
-    with seeded(0):  # looking at a model leaves a person's own generators alone
+    with seed_generators(0):  # looking at a model leaves a person's own generators alone
         found = look_at(model, step, list(named_tensors(batch)), only_used=True)
     if step is None:
         why = "it has neither predict_step nor forward" if isinstance(system, LightningSystem) else "it steps its optimizers by itself"
@@ -149,7 +149,7 @@ def _lightning_step(system: LightningSystem, batch: Any) -> Callable[[nn.Module]
         return lambda _: system.predict_step(batch)
     if type(module).forward is nn.Module.forward or not overridden(module, "forward"):
         return None
-    given = system._as_given(batch)
+    given = system._prepare_batch(batch)
     first = given[0] if isinstance(given, list | tuple) and not hasattr(given, "_fields") and given else given
     return lambda _: module(first)
 

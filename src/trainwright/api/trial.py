@@ -17,11 +17,11 @@ from trainwright.config.typecheck import readable
 from trainwright.engine.adapted import as_system
 from trainwright.engine.step_result import as_loss
 from trainwright.engine.system import StepContext, rows_in, to_device
-from trainwright.engine.unsaved import unsaved
+from trainwright.engine.unsaved import describe_unsaved
 from trainwright.losses.activations import LossInputs
 from trainwright.nn.first_values import refuse_unfilled, refuse_unseen
 from trainwright.nn.untouched import untouched
-from trainwright.systems.base import System, seeded
+from trainwright.systems.base import System, seed_generators
 from trainwright.systems.plain import PlainSystem
 from trainwright.systems.plain_model import is_lazy
 from trainwright.systems.updating import Tree
@@ -83,7 +83,7 @@ def _try_training(system: Any, splits: Mapping[str, Any], device: torch.device) 
     inputs, where = LossInputs(), f"{type(system).__name__}.training_step"
     with untouched(system):
         system.train()
-        with seeded(0), inputs:
+        with seed_generators(0), inputs:
             goes_on = _try_step(system, batch)
         inputs.refuse_certain(where)
         changes = _changing(system, partial(_run_step, system, batch)) if goes_on else []
@@ -92,10 +92,10 @@ def _try_training(system: Any, splits: Mapping[str, Any], device: torch.device) 
 
 def _changing(system: Any, step: Callable[[], Any]) -> list[str]:
     """What is to be said of state that one more step changes and no checkpoint holds."""
-    with untouched(system) as held, seeded(0):
+    with untouched(system) as held, seed_generators(0):
         step()
-        found = held.changed()
-    words = unsaved(system, found)
+        found = held.list_changed()
+    words = describe_unsaved(system, found)
     return [words] if words else []
 
 
@@ -116,7 +116,7 @@ def _settle_shapes(system: Any, batch: Any) -> None:
     was = system.training
     system.eval()
     try:
-        with seeded(0), torch.no_grad():
+        with seed_generators(0), torch.no_grad():
             _run_step(system, batch)
     finally:
         system.train(was)

@@ -21,7 +21,7 @@ from trainwright.data.source import Source
 from trainwright.engine.batch_options import TuningOptions
 from trainwright.engine.scaling import with_learning_rate
 from trainwright.engine.trainer import Trainer
-from trainwright.engine.tuning import BatchTuning, RangeTest, Tuning, fill_chosen, tuned
+from trainwright.engine.tuning import BatchTuning, RangeTest, Tuning, fill_chosen, settle_auto
 from trainwright.files.outputs import write_output
 from trainwright.parallel.launched import ensure_one_process
 
@@ -84,7 +84,7 @@ def tune_composed(
         raise ConfigError("the batch size cannot be tuned", where="data", why=why, fix="give a dataset instead of a DataLoader")
     asked = asking(config.trainer, batch_size=batch_size, learning_rate=learning_rate, **changes)
     trainer = Trainer(asked, seed=config.run.seed, device=config.run.device, console=False)
-    tuning = tuned(trainer, system, rows)
+    tuning = settle_auto(trainer, system, rows)
     chosen = dict(tuning.chosen)
     return Tuned(tuning, config.model_copy(update={"trainer": fill_chosen(asked, chosen)}))
 
@@ -183,7 +183,7 @@ def _plain(model: nn.Module, dataset: Any, options: dict[str, Any], asked: dict[
     made = system_for(model, given, {"loss": named["loss"], "metrics": None, "target": None}, seed=named["seed"])
     config = with_batch_size(config, made.splits["train"])
     trainer = Trainer(asking(config.trainer, **asked), seed=named["seed"], device=named["device"], console=False)
-    return tuned(trainer, made.system, made.splits["train"])
+    return settle_auto(trainer, made.system, made.splits["train"])
 
 
 def _table(data: Any, target: Any, options: Mapping[str, Any]) -> tuple[Source | None, list[Assignment]]:

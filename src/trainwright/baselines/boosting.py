@@ -44,12 +44,12 @@ class Table:
         """The rows as float64 [n, columns]."""
         numbers = inputs.numbers.copy()
         numbers[:, self.sparse] = ~np.isnan(numbers[:, self.sparse])
-        codes = [_ranked(each, chosen) for each, chosen in zip(inputs.codes, self.categories, strict=True)]
+        codes = [_rank_codes(each, chosen) for each, chosen in zip(inputs.codes, self.categories, strict=True)]
         counts = [code_counts(each, chosen).toarray() for each, chosen in zip(inputs.tokens, self.words, strict=True)]
         return np.concatenate([numbers, *codes, *counts], axis=1)
 
 
-def _ranked(codes: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+def _rank_codes(codes: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     """Positions among the chosen codes, all others sharing the position after them, [n, 1]."""
     place = np.searchsorted(chosen, codes)
     known = chosen[np.minimum(place, len(chosen) - 1)] == codes
@@ -83,9 +83,9 @@ class Boosting:
         design, truth = self._affordable(truth, forests)
         # one thread: trees wait for each other many times, which on busy cores costs thirty times what a second one brings
         with threadpool_limits(1, user_api="openmp"):
-            return self._grown(kind, width, design, truth)
+            return self._grow(kind, width, design, truth)
 
-    def _grown(self, kind: str, width: int, design: np.ndarray, truth: np.ndarray) -> list[np.ndarray]:
+    def _grow(self, kind: str, width: int, design: np.ndarray, truth: np.ndarray) -> list[np.ndarray]:
         outputs = outputs_of(kind, width, truth)
         if kind in CLASSES:
             return class_scores(partial(self._classifier, truth), design, truth, self.others, width)

@@ -117,7 +117,7 @@ def _run_one(
         for target in targets:
             try:
                 if baseline is None:
-                    baseline = _prepared(options, inputs, splits, seed)
+                    baseline = _prepare(options, inputs, splits, seed)
                 truth = np.asarray(target.truth["train"])[positions["train"]]
                 scores = baseline.scores(target.kind, target.width, truth)
             except (TrainwrightError, ValueError, MemoryError) as error:
@@ -130,7 +130,7 @@ def _run_one(
     return result
 
 
-def _prepared(options: PartConfig, inputs: dict[str, Inputs], splits: list[str], seed: int) -> Baseline:
+def _prepare(options: PartConfig, inputs: dict[str, Inputs], splits: list[str], seed: int) -> Baseline:
     baseline: Baseline = build("baseline", options, seed=seed)
     baseline.prepare(inputs["train"], [inputs[name] for name in splits])
     return baseline

@@ -148,22 +148,22 @@ class CheckpointStore:
         lost: list[str] = []
         incomplete: Checkpoint | None = None
         for name in names:
-            checkpoint = self._verified(self.folder / name)
+            checkpoint = self._verify(self.folder / name)
             if checkpoint is None:
                 lost.append(name)
                 continue
             if all(self.at(step) is not None for step in checkpoint.manifest.best):
-                return self._chosen(checkpoint, lost)
+                return self._choose(checkpoint, lost)
             incomplete = incomplete or checkpoint
         if incomplete is not None:
             log.warning("%s: the best weights it refers to are lost; the best starts anew", incomplete.folder)
-            return self._chosen(incomplete, lost)
+            return self._choose(incomplete, lost)
         if lost:
             fix = "restore one from a copy, or train again in another place"
             raise RunError("no checkpoint of this run can be used", where=str(self.folder), why=f"damaged: {', '.join(lost)}", fix=fix)
         return None
 
-    def _chosen(self, checkpoint: Checkpoint, lost: list[str]) -> Checkpoint:
+    def _choose(self, checkpoint: Checkpoint, lost: list[str]) -> Checkpoint:
         if lost:
             log.warning("continuing from the one before: step %d", checkpoint.manifest.step)
         return checkpoint
@@ -171,10 +171,10 @@ class CheckpointStore:
     def at(self, step: int) -> Checkpoint | None:
         """The checkpoint that holds the weights of `step`, verified; None when there is none that is whole."""
         for name in sorted(holders(self.found(), [step])):
-            return self._verified(self.folder / name)
+            return self._verify(self.folder / name)
         return None
 
-    def _verified(self, path: Path) -> Checkpoint | None:
+    def _verify(self, path: Path) -> Checkpoint | None:
         try:
             return Checkpoint(path, verify(path))
         except Damaged as damage:

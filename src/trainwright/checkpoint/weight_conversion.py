@@ -61,7 +61,7 @@ def convert_weights(old: Path, new: Path, key: str = "", force: bool = False) ->
     content = read_pickle(old)
     at, state = choose_state_dict(content, key, old)
     found = Conversion(at, {name: value for name, value in flat(state) if isinstance(value, Tensor)}, metadata=_position(content))
-    found.left = _left(content, at) | {name: _kind(value) for name, value in flat(state) if not isinstance(value, Tensor)}
+    found.left = _list_rest(content, at) | {name: _kind(value) for name, value in flat(state) if not isinstance(value, Tensor)}
     _refuse_strange(found.tensors, old)
     _write(new, found)
     return found
@@ -83,13 +83,13 @@ def read_pickle(path: Path) -> Any:
             with open(path, "rb") as file:  # by its name torch.load would take `w.safetensors` for what it is called
                 return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        raise _refused(path, str(error)) from error
+        raise _refusal(path, str(error)) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError, IndexError, TypeError) as error:
         why = " ".join(str(error).split())[:200] or type(error).__name__
         raise RunError("this file cannot be read", where=str(path), why=why, fix="copy or download it again") from error
 
 
-def _refused(path: Path, text: str) -> ConfigError:
+def _refusal(path: Path, text: str) -> ConfigError:
     named = REFUSED.search(text)
     if named is None:
         why = "it is no file that torch.save wrote, or it holds objects that are no data"
@@ -144,13 +144,13 @@ def flat(state: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]
             yield f"{before}{name}", value
 
 
-def _left(content: Any, at: str) -> dict[str, str]:
+def _list_rest(content: Any, at: str) -> dict[str, str]:
     """What beside the state dict is in the file."""
     if not at or not isinstance(content, Mapping):
         return {}
     first, _, rest = at.partition(".")
     left = {str(name): _kind(value) for name, value in content.items() if str(name) != first}
-    inner = _left(content[first], rest) if rest else {}
+    inner = _list_rest(content[first], rest) if rest else {}
     return left | {f"{first}.{name}": kind for name, kind in inner.items()}
 
 

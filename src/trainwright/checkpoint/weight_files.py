@@ -77,7 +77,7 @@ def read_weights_file(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     except (SafetensorError, EOFError, ValueError, zipfile.BadZipFile) as error:
         if isinstance(error, ValueError) and "allow_pickle" in str(error):
             raise refuse_pickle(path, "it holds Python objects, which are pickled") from error
-        raise _damaged(path, " ".join(str(error).split())[:300]) from error
+        raise _damage(path, " ".join(str(error).split())[:300]) from error
     raise _unreadable(path, kind)
 
 
@@ -108,11 +108,11 @@ def _unreadable(path: Path, kind: str) -> ConfigError | RunError:
     if kind == "page":
         return RunError("this file is a web page, not weights", where=str(path), fix="download the file itself, not the page about it")
     if suffix in (".safetensors", ".npz", ".npy"):
-        return _damaged(path, "it is cut short, or something else under that name")
+        return _damage(path, "it is cut short, or something else under that name")
     return ConfigError("this file holds no weights that can be read", where=str(path), fix=f"what can be read: {READ}")
 
 
-def _damaged(path: Path, why: str) -> RunError:
+def _damage(path: Path, why: str) -> RunError:
     return RunError("this file of weights is damaged", where=str(path), why=why, fix="copy or download it again")
 
 

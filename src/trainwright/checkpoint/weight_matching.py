@@ -41,13 +41,13 @@ def match(
     """Find the place of every tensor. Raises ConfigError while lazy layers have no shapes, or for two tensors in one place."""
     own = own_tensors(module)
     report = WeightReport(weights.where, step=weights.step, epoch=weights.epoch, notes=list(weights.notes))
-    tensors = _named(weights, own)
+    tensors = _name_tensors(weights, own)
     inside = under(tensors, submodule, weights.where)
     names, unused = rename_prefixes(inside, renames or {})
     report.notes += [f"no name begins with '{each}', which was to be renamed" for each in unused]
     held = {names[name]: tensors[name] for name in inside}
     _refuse_doubles(names, weights.where)
-    unbaked = _unbaked(module, held, own)
+    unbaked = _unbake(module, held, own)
     report.notes += [f"carried back through the parametrisation: {list_names(list(unbaked))}"] if unbaked else []
     held |= unbaked
     places, said = pair_names(
@@ -75,7 +75,7 @@ def own_tensors(module: nn.Module) -> dict[str, Tensor]:
     return own
 
 
-def _named(weights: Weights, own: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _name_tensors(weights: Weights, own: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The source's tensors; the one of an .npy file, which has no name, gets that of the model's one tensor."""
     if set(weights.tensors) != {""}:
         return weights.tensors
@@ -94,7 +94,7 @@ def _refuse_doubles(names: Mapping[str, str], where: str) -> None:
         seen[name] = source
 
 
-def _unbaked(module: nn.Module, held: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _unbake(module: nn.Module, held: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """For weights that the model parametrises and the source holds plain: what the parametrisation needs to give them."""
     found: dict[str, Tensor] = {}
     for path, part in module.named_modules():
@@ -132,7 +132,7 @@ def _place(found: Match, source: str, name: str, value: Tensor, ignore: Sequence
         report.ignored.append(name)
         return
     if name not in found.own:
-        if not any(each.startswith(f"{_parametrised(name)}.") for each in found.own):
+        if not any(each.startswith(f"{_parametrised_name(name)}.") for each in found.own):
             report.unexpected.append(source)
             found.theirs[source] = value
         return
@@ -151,7 +151,7 @@ def _place(found: Match, source: str, name: str, value: Tensor, ignore: Sequence
     found.values[name] = value.reshape(ours.shape)
 
 
-def _parametrised(name: str) -> str:
+def _parametrised_name(name: str) -> str:
     before, _, last = name.rpartition(".")
     return f"{before}.parametrizations.{last}" if before else f"parametrizations.{last}"
 

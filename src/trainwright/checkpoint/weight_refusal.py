@@ -26,14 +26,14 @@ def refusal(found: Match, partial: bool) -> ConfigError | None:
     if not found.values or len(report.loaded) / total < SHARE:
         return _another(found, total, partial)
     lines = [f"missing: {name} {shape(found.own[name].shape)}" for name in report.missing]
-    lines += [_unexpected(name, found) for name in report.unexpected]
+    lines += [_describe_unexpected(name, found) for name in report.unexpected]
     lines += [str(each) for each in report.dropped]
     more = f"; and {len(lines) - SHOWN} more" if len(lines) > SHOWN else ""
     fix = "take what fits with partial=True, leave names out with ignore=[…], or rename with renames={'old': 'new'}"
     return ConfigError("these weights do not fit the model", where=report.source, why="; ".join(lines[:SHOWN]) + more, fix=fix)
 
 
-def _unexpected(name: str, found: Match) -> str:
+def _describe_unexpected(name: str, found: Match) -> str:
     close = nearest(name, (found.report.missing or list(found.own))[:COMPARED])
     return f"not in the model: {name} {shape(found.theirs[name].shape)}" + (
         f" (nearest: {close} {shape(found.own[close].shape)})" if close else ""

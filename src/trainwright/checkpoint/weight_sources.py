@@ -167,7 +167,7 @@ def _from_run(path: Path, averaged: bool) -> Weights:
     file = _file_in(path / "model")
     if file is not None:
         tensors, _ = read_weights_file(file)
-        return Weights(str(path), tensors, *_shipped(path), [f"of the run, {file.relative_to(path)} was taken"])
+        return Weights(str(path), tensors, *_find_shipped(path), [f"of the run, {file.relative_to(path)} was taken"])
     checkpoints = path / "checkpoints"
     named = [follow_pointer(checkpoints / name) for name in ("best", "last")]
     chosen = next((each for each in named if (each / MANIFEST).is_file()), None) or _newest(checkpoints)
@@ -213,7 +213,7 @@ def _epoch(state: Mapping[str, Any]) -> int | None:
         return None
 
 
-def _shipped(run: Path) -> tuple[int | None, int | None]:
+def _find_shipped(run: Path) -> tuple[int | None, int | None]:
     """The step of the weights that a run shipped, and its epoch when a checkpoint of that step is there."""
     results = read_results(run) or {}
     best = (results.get("best") or {}).get("step")

@@ -54,9 +54,9 @@ class Duration:
             close = nearest(unit, UNITS)
             hint = f"did you mean '{cls(_number(number), UNITS[close])}'? " if close else ""
             raise ConfigError(f"unknown unit '{unit}' in '{text}'", fix=f"{hint}units: {', '.join(SPELLINGS)}")
-        return cls(_number(number), UNITS[unit.lower()])._checked()
+        return cls(_number(number), UNITS[unit.lower()])._check()
 
-    def _checked(self) -> Duration:
+    def _check(self) -> Duration:
         if self.unit == "steps" and not isinstance(self.value, int):
             raise ConfigError(f"'{self}' is not a whole number of steps", fix="steps are counted whole, for example '500 steps'")
         if self.unit == "run" and self.value > 1:

@@ -81,7 +81,7 @@ def found_at(name: str) -> tuple[Any, str]:
         return _attribute(_module(module_name, name), attribute, name), name
     if name.endswith(".py"):
         raise ConfigError(f"'{name}' names a file but no class", fix=f"write {name}:ClassName")
-    return _dotted(name), name
+    return _import_dotted(name), name
 
 
 def module_exists(name: str) -> bool:
@@ -263,7 +263,7 @@ def _hints(made_from: Any) -> dict[str, Any]:
         return {}
 
 
-def _dotted(name: str) -> Any:
+def _import_dotted(name: str) -> Any:
     """`a.b.Class`: the longest prefix that is a module, then attributes."""
     keys = name.split(".")
     if not all(each.isidentifier() for each in keys):

@@ -43,16 +43,16 @@ class _Resolver:
             raise ConfigError(what, where=str(node.place), fix="name what is meant at once")
         self.open.append((id(node), node.value))
         try:
-            node.value = self.replaced(node)
+            node.value = self.replace(node)
         except ConfigError as error:
             self.errors.append(error)
         self.open.pop()
 
-    def replaced(self, node: Node) -> Any:
+    def replace(self, node: Node) -> Any:
         text: str = node.value
         whole = REFERENCE.fullmatch(text)
         if whole and whole["name"] is not None:
-            named = self.named(whole["name"], node)
+            named = self.resolve_name(whole["name"], node)
             self.copied += sum(1 for _ in named.walk())  # references to references multiply what they name
             refuse_repeated(self.copied, str(node.place))
             return named.copy().value
@@ -73,14 +73,14 @@ class _Resolver:
         return "".join([*parts, text[end:]])
 
     def as_text(self, name: str, node: Node) -> str:
-        value = self.named(name, node).plain()
+        value = self.resolve_name(name, node).plain()
         if isinstance(value, dict | list):
             raise ConfigError(
                 f"${{{name}}} is not a single value, and cannot be put inside a text", where=str(node.place), fix=f"write ${{{name}}} alone"
             )
         return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
-    def named(self, name: str, node: Node) -> Node:
+    def resolve_name(self, name: str, node: Node) -> Node:
         """What a reference names, itself resolved."""
         if name.startswith("env:"):
             return self.variable(name.removeprefix("env:"), node)
@@ -112,7 +112,7 @@ class _Resolver:
         try:
             value = default_at(self.model, folded)
         except (KeyError, IndexError):
-            close = nearest(name, _known(self.root, self.model))
+            close = nearest(name, _list_names(self.root, self.model))
             fix = f"did you mean ${{{close}}}?" if close else "name an option by its keys from the top, for example ${run.seed}"
             raise ConfigError(f"${{{name}}} names no option", where=str(node.place), fix=fix) from None
         if isinstance(value, ConfigModel):
@@ -130,7 +130,7 @@ class _Resolver:
         raise ConfigError(what, where=str(node.place), fix=f"set it, or give a default: ${{env:{name.strip()},default}}")
 
 
-def _known(root: Node, model: type[ConfigModel]) -> list[str]:
+def _list_names(root: Node, model: type[ConfigModel]) -> list[str]:
     """Names that a reference may have meant: what is given, and the options of the sections."""
     names: list[str] = []
 

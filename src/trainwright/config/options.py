@@ -71,7 +71,7 @@ def _walk(model: type[ConfigModel], prefix: str) -> Iterator[Option]:
     for name, field in _written_fields(model).items():
         if name == "type" and _is_part(model):
             continue
-        inner = _opened(model, name, field)
+        inner = _open_field(model, name, field)
         if isinstance(inner, Section):
             if _optional(field.annotation) and not model.short:
                 yield _option(f"{prefix}{name}", field, "mapping or null")
@@ -86,7 +86,7 @@ def _written_fields(model: type[ConfigModel]) -> dict[str, FieldInfo]:
     return {"data": fields["data"], **short_fields(model), **fields} if model.short else fields
 
 
-def _opened(model: type[ConfigModel], name: str, field: FieldInfo) -> Structure:
+def _open_field(model: type[ConfigModel], name: str, field: FieldInfo) -> Structure:
     """What a field holds; at the top of a configuration, the section that the default system makes of it."""
     inner = field_structure(field)
     if not model.short:

@@ -58,7 +58,7 @@ def register(name: str) -> Callable[[C], C]:
     if not isinstance(name, str) or not name or any(each in name for each in ":,./ \t\n"):
         raise ConfigError(f"{name!r} cannot be the name of a part", fix='write @tw.register("name"): letters, digits, - and _')
 
-    def named(made_from: C) -> C:
+    def register_class(made_from: C) -> C:
         if not callable(made_from):
             raise ConfigError(f"'{name}' is {type(made_from).__name__}, not a class or a function", fix="put @tw.register above a class")
         old = next((each for each in PARTS if each.replace("-", "_") == name.replace("-", "_")), "")
@@ -69,7 +69,7 @@ def register(name: str) -> Callable[[C], C]:
         PARTS[name] = OwnPart(name, made_from)
         return made_from
 
-    return named
+    return register_class
 
 
 def find(name: str) -> Any:

@@ -187,7 +187,7 @@ class _Builder:
             if key.tag == CORE + "merge" and key.value == "<<":
                 if merged is not None:
                     self.errors.append(ConfigError("'<<' is given twice", where=str(at), fix="write both in one: `<<: [*first, *second]`"))
-                merged = self.merged(value, at) if merged is None else merged
+                merged = self.merge(value, at) if merged is None else merged
                 continue
             if key.value in own:
                 first = own[key.value].key
@@ -203,7 +203,7 @@ class _Builder:
             fix = "write plain values; nothing in a config is run as code"
             raise ConfigError(f"the tag '{node.tag.replace(CORE, '!!')}' is not allowed", where=str(place), fix=fix)
 
-    def merged(self, node: yaml.Node, place: Place) -> dict[str, Node]:
+    def merge(self, node: yaml.Node, place: Place) -> dict[str, Node]:
         built = self.build(node)
         several = built.value[::-1] if isinstance(built.value, list) else [built]
         if not all(isinstance(each.value, dict) for each in several):

@@ -22,7 +22,7 @@ def write_out(root: Node, model: type[ConfigModel], problems: list[RequestError]
     kind = _system_of(root, model)
     given = {name: root.value[name] for name in model.short.get(kind, _every_name(model)) if name in root.value}
     if system is not None and _has_name(system):
-        return _onto_named(root, system, given, model, problems)
+        return _set_named(root, system, given, model, problems)
     if not given:
         return ()
     place = next(iter(given.values())).place
@@ -48,9 +48,7 @@ def _every_name(model: type[ConfigModel]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for names in model.short.values() for name in names))
 
 
-def _onto_named(
-    root: Node, system: Node, given: dict[str, Node], model: type[ConfigModel], problems: list[RequestError]
-) -> tuple[str, ...]:
+def _set_named(root: Node, system: Node, given: dict[str, Node], model: type[ConfigModel], problems: list[RequestError]) -> tuple[str, ...]:
     fix = "put it under `system:`, or leave `system:` out and keep `model:`, `loss:` and their like at the top"
     for name, each in given.items():
         del root.value[name]

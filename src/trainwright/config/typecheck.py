@@ -171,11 +171,11 @@ def _plain_type(text: str) -> str:
 def _plain_value(text: str) -> str:
     """`f32[4,2](torch)` → `(4, 2) float32`."""
 
-    def spelled(found: re.Match[str]) -> str:
+    def spell(found: re.Match[str]) -> str:
         sizes = found[3].split(",") if found[3] else []
         return f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''}) {KINDS[found[1]]}{found[2]}"
 
-    plain = " ".join(ARRAY.sub(spelled, text).split())
+    plain = " ".join(ARRAY.sub(spell, text).split())
     return plain if len(plain) <= LONGEST else f"{plain[:LONGEST]}…"
 
 

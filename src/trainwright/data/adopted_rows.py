@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from trainwright.config.errors import FOREIGN, DataError
-from trainwright.data.draws import GENERATORS, draws_kept
+from trainwright.data.draws import GENERATORS, keep_draws
 from trainwright.data.rows import FACTS, FEW, RENAMED, Rows, as_blocks, check_rows
 
 
@@ -25,7 +25,7 @@ def as_rows(given: Any, where: str) -> Rows:
     kind = type(given).__name__
     if isinstance(given, Rows):
         check_rows(given, where)
-        return _renamed(given)
+        return _rename_traits(given)
     if is_like_rows(given):
         warnings.warn(f"{kind} has the methods of rows: derive it from trainwright.Rows", DeprecationWarning, stacklevel=2)
         return AdoptedRows(given)
@@ -43,7 +43,7 @@ def tell_draws(rows: Rows) -> None:
     """
     if rows.why_not_resumable or rows.single_pass or type(rows).__module__.startswith("trainwright.") or not len(rows):
         return
-    with draws_kept():
+    with keep_draws():
         for each in GENERATORS.values():
             each.watch(0)
         try:
@@ -105,7 +105,7 @@ class AdoptedRows(Rows):
         yield "given", self._given
 
 
-def _renamed(rows: Rows) -> Rows:
+def _rename_traits(rows: Rows) -> Rows:
     """The rows, with what they say of themselves by names of before said by those of today."""
     for old, new in RENAMED.items():
         if old in vars(rows) or any(old in vars(kind) for kind in type(rows).__mro__):

@@ -64,7 +64,7 @@ def duplicates_across(source: Source, hashes: np.ndarray, split: Split, targets:
         targets: the columns to be predicted; rows that differ in these alone are counted apart.
     """
     alike = without_columns(hashes, source, list(targets)) if targets else hashes
-    repeated = _repeated(alike)
+    repeated = _find_repeated(alike)
     # Rows that are like no other row are most of them; only the others are compared.
     parts = {name: rows[repeated[rows]] for name, rows in split.parts().items()}
     report = Duplicates()
@@ -80,7 +80,7 @@ def duplicates_across(source: Source, hashes: np.ndarray, split: Split, targets:
     return report
 
 
-def _repeated(hashes: np.ndarray) -> np.ndarray:
+def _find_repeated(hashes: np.ndarray) -> np.ndarray:
     """bool per row: whether another row has the same hash."""
     order = np.argsort(hashes, kind="stable")
     same = hashes[order[1:]] == hashes[order[:-1]]

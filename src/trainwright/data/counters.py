@@ -31,11 +31,11 @@ def fold(seed: int, purpose: str, *counters: int) -> int:
     """
     key = mix((mix((seed + GAMMA) & MASK) ^ _word_of(purpose)) & MASK)
     for counter in counters:
-        key = folded(key, counter)
+        key = fold_in(key, counter)
     return key
 
 
-def folded(key: int, counter: int) -> int:
+def fold_in(key: int, counter: int) -> int:
     """One more counter folded into a key; distinct counters give distinct keys."""
     return mix((key + GAMMA * (counter + 1)) & MASK)
 

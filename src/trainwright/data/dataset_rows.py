@@ -31,7 +31,7 @@ class DatasetRows(Rows):
             kind = type(dataset).__name__
             raise DataError(f"{kind} has no length or cannot be indexed", fix="give a map-style Dataset with __len__ and __getitem__")
         self.dataset, self.names, self._collate = dataset, list(names), collate or joined_samples
-        self._begun, self._reader = (0, 0), SampleReader(dataset, self._joined, self._collate, bulk=bulk)
+        self._begun, self._reader = (0, 0), SampleReader(dataset, self._join, self._collate, bulk=bulk)
 
     def begin_epoch(self, seed: int, epoch: int) -> None:
         """Let what is random within samples come from (seed, epoch, row) from here on; datasets with `set_epoch` are told the epoch."""
@@ -53,7 +53,7 @@ class DatasetRows(Rows):
         found: dict[str, Tensor] = self._reader.batch(indices.tolist(), draws.tolist())
         return found
 
-    def _joined(self, samples: list[Any], numbers: list[int]) -> dict[str, Tensor]:
+    def _join(self, samples: list[Any], numbers: list[int]) -> dict[str, Tensor]:
         try:
             joined = self._collate(samples)
         except (RuntimeError, TypeError) as error:

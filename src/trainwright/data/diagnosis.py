@@ -76,7 +76,7 @@ def other_columns(first: str, names: Sequence[str], other: str, others: Sequence
     )
 
 
-def misread(error: Exception, path: Path, dialect: Dialect, width: int, skipped: int) -> DataError:
+def diagnose(error: Exception, path: Path, dialect: Dialect, width: int, skipped: int) -> DataError:
     """The error for text that Arrow could not split into rows: ragged rows by line, an open quote, or Arrow's own words."""
     ragged, count = ragged_rows(path, dialect, width, skipped)
     if count:
@@ -105,7 +105,7 @@ def ragged_rows(path: Path, dialect: Dialect, width: int, skipped: int) -> tuple
     found: list[tuple[int, int]] = []
     count = 0
     with opened_bytes(path) as opened, io.TextIOWrapper(opened, encoding=dialect.encoding, errors="replace", newline="") as text:
-        for line, values in _counted(text, dialect):
+        for line, values in _count_values(text, dialect):
             if line <= skipped or values in (0, width):
                 continue
             count += 1
@@ -114,7 +114,7 @@ def ragged_rows(path: Path, dialect: Dialect, width: int, skipped: int) -> tuple
     return found, count
 
 
-def _counted(text: io.TextIOWrapper, dialect: Dialect) -> Iterator[tuple[int, int]]:
+def _count_values(text: io.TextIOWrapper, dialect: Dialect) -> Iterator[tuple[int, int]]:
     """Line number of the row's first line, and number of its values."""
     if len(dialect.delimiter) > 1:
         for line, content in enumerate(text, start=1):

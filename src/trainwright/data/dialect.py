@@ -83,7 +83,7 @@ def dialect_of(path: Path, options: CSVOptions) -> Head:
     """How the file is written, `options` first; raises DataError for a file that is no text, or a delimiter that splits nothing."""
     head, whole = _first_bytes(path)
     encoding = _encoding(path, head, whole, options.encoding)
-    text, skipped = _table_text(_decoded(path, head, encoding), whole, options.skip_rows)
+    text, skipped = _table_text(_decode(path, head, encoding), whole, options.skip_rows)
     if not text.strip():
         raise DataError(f"'{path.name}' holds no rows", where="data.source", why="it has only blank lines", fix="give a file with data")
     quote = sniff_quote(text) if options.quote == "auto" else "" if options.quote == "none" else options.quote
@@ -140,7 +140,7 @@ def _encoding(path: Path, head: bytes, whole: bool, told: str) -> str:
     return encoding
 
 
-def _decoded(path: Path, head: bytes, encoding: str) -> str:
+def _decode(path: Path, head: bytes, encoding: str) -> str:
     try:
         return codecs.getincrementaldecoder(encoding)().decode(head).lstrip("\ufeff")
     except UnicodeDecodeError:

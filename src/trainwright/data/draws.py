@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from trainwright.data.counters import fold, folded
+from trainwright.data.counters import fold, fold_in
 
 SMALL_WORD = 0xFFFF_FFFF
 
@@ -29,7 +29,7 @@ class Draws:
 
     def row(self, number: int) -> None:
         """Seed for row `number`."""
-        key = folded(self._key, number)
+        key = fold_in(self._key, number)
         torch.default_generator.manual_seed(key)
         seed_python_and_numpy(key)
 
@@ -106,7 +106,7 @@ GENERATORS: dict[str, DefaultGenerator] = {"torch": OfTorch(), "random": OfPytho
 
 
 @contextmanager
-def draws_kept() -> Iterator[None]:
+def keep_draws() -> Iterator[None]:
     """Leave the default generators of torch (CPU), `random` and numpy as they were found; 90 µs, most of it numpy's."""
     of_torch, of_python, of_numpy = torch.default_generator.get_state(), random.getstate(), np.random.get_state()
     try:
@@ -134,10 +134,10 @@ RESEEDING = Reseeding()
 
 
 @contextmanager
-def draws_kept_unless_reseeded() -> Iterator[None]:
-    """As `draws_kept`, and nothing where all are seeded anew afterwards; what is called within keeps what it says it keeps."""
+def keep_draws_unless_reseeded() -> Iterator[None]:
+    """As `keep_draws`, and nothing where all are seeded anew afterwards; what is called within keeps what it says it keeps."""
     if not RESEEDING.on:
-        with draws_kept():
+        with keep_draws():
             yield
         return
     RESEEDING.on = False

@@ -58,7 +58,7 @@ def fetched_file(text: str) -> Path:
     except ConfigError as error:
         raise DataError(f"'#sha256={digest}' is no sha256", where=WHERE, why=error.why, fix=error.fix) from error
     name = Path(urllib.parse.unquote(urllib.parse.urlsplit(place).path)).name if _is_url(place) else Path(place).name
-    path = _downloaded(place, wanted) if _is_url(place) else _local(place, wanted)
+    path = _download(place, wanted) if _is_url(place) else _local(place, wanted)
     if is_archive(name):
         return _in_archive(path, name, inner, place)
     if inner:
@@ -72,7 +72,7 @@ def _is_url(text: str) -> bool:
     return bool(colon) and scheme.lower() in ("http", "https")
 
 
-def _downloaded(url: str, wanted: str) -> Path:
+def _download(url: str, wanted: str) -> Path:
     from trainwright.files.download import fetch_cached, sha256_of
 
     ask(url, f"fetch {url}")
@@ -134,10 +134,10 @@ def _in_archive(path: Path, name: str, inner: str, place: str) -> Path:
                 path.unlink()
             raise
     found = sorted(each.relative_to(folder).as_posix() for each in folder.rglob("*") if each.is_file())
-    return folder / _chosen(found, inner, name, place)
+    return folder / _choose_table(found, inner, name, place)
 
 
-def _chosen(found: list[str], inner: str, name: str, place: str) -> str:
+def _choose_table(found: list[str], inner: str, name: str, place: str) -> str:
     if inner:
         if inner in found:
             return inner

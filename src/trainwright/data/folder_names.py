@@ -30,7 +30,7 @@ def folder_values(file: Path, where: str = "data.source") -> dict[str, str | Non
         if not (equals and key.strip()):
             continue
         _ensure_text(folder, where)
-        name, text = _decoded(key), _decoded(written)
+        name, text = _decode_name(key), _decode_name(written)
         value = None if text in MISSING else text
         if name in found and found[name] != value:
             why = f"one folder says {found[name]}, another {value}"
@@ -44,7 +44,7 @@ def folder_columns(files: Sequence[Path], where: str = "data.source") -> dict[st
     each = [folder_values(file, where) for file in files]
     for file, values in zip(files, each, strict=True):
         if set(values) != set(each[0]):
-            why = f"'{files[0]}' has {_listed(each[0])}, '{file}' has {_listed(values)}"
+            why = f"'{files[0]}' has {_list_names(each[0])}, '{file}' has {_list_names(values)}"
             fix = "name only files whose folders have the same names before the '='"
             raise DataError("the folders of these files make different columns", where=where, why=why, fix=fix)
     return {name: [values[name] for values in each] for name in each[0]} if each else {}
@@ -62,7 +62,7 @@ def partitioned_files(folder: Path, where: str = "data.source") -> list[Path]:
     if logged:
         why = f"which of its files count stands in '{logged}', which is not read: rows that were deleted would come back"
         raise DataError(f"'{folder}' is {LOGGED[logged]}", where=where, why=why, fix="write its rows as Parquet, and give that folder")
-    return sorted(_walked(folder, {os.path.realpath(folder)}), key=str)
+    return sorted(_walk(folder, {os.path.realpath(folder)}), key=str)
 
 
 def is_marker(name: str) -> bool:
@@ -70,7 +70,7 @@ def is_marker(name: str) -> bool:
     return name.startswith(MARKERS) or name.endswith(".crc")
 
 
-def _walked(folder: Path, seen: set[str]) -> Iterator[Path]:
+def _walk(folder: Path, seen: set[str]) -> Iterator[Path]:
     """The files below a folder, links followed, but no folder twice."""
     for each in _listing(folder):
         if not os.path.isdir(each):
@@ -78,7 +78,7 @@ def _walked(folder: Path, seen: set[str]) -> Iterator[Path]:
                 yield each
         elif not each.name.startswith("_") and os.path.realpath(each) not in seen:
             seen.add(os.path.realpath(each))
-            yield from _walked(each, seen)
+            yield from _walk(each, seen)
 
 
 def _listing(folder: Path) -> list[Path]:
@@ -90,7 +90,7 @@ def _listing(folder: Path) -> list[Path]:
         raise DataError(f"'{folder}' cannot be read", where="data.source", why=why, fix="check its permissions") from error
 
 
-def _decoded(written: str) -> str:
+def _decode_name(written: str) -> str:
     """The text that an escaped name of a folder stands for; as it is written where the escapes are no UTF-8."""
     try:
         return unquote(written, errors="strict")
@@ -106,5 +106,5 @@ def _ensure_text(folder: str, where: str) -> None:
         raise DataError(f"the name of the folder {shown} is no UTF-8", where=where, why="it is read as a column", fix="rename it") from None
 
 
-def _listed(values: dict[str, str | None]) -> str:
+def _list_names(values: dict[str, str | None]) -> str:
     return ", ".join(f"'{name}'" for name in values) or "none"

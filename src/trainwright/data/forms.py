@@ -17,7 +17,7 @@ from trainwright.config.errors import DataError, did_you_mean
 from trainwright.data.adopted_rows import as_rows, is_like_rows, tell_draws
 from trainwright.data.dataset_rows import DatasetRows
 from trainwright.data.datasets.splits import in_splits, is_column
-from trainwright.data.draws import Draws, draws_kept
+from trainwright.data.draws import Draws, keep_draws
 from trainwright.data.loader_rows import LoaderRows
 from trainwright.data.rows import Rows, TensorRows, as_blocks, cast, names_of, recast
 from trainwright.data.samples import alike, first_of, other_sample
@@ -172,7 +172,7 @@ class ColumnRows(CastRows):
         super().__init__(Columns(dataset), names, wanted)
         self.dataset = dataset
 
-    def _joined(self, samples: list[Any], numbers: list[int]) -> dict[str, Any]:
+    def _join(self, samples: list[Any], numbers: list[int]) -> dict[str, Any]:
         batch: dict[str, Any] = samples[0]
         ragged = [name for name, each in batch.items() if isinstance(each, list) and isinstance(each[0], Tensor)]
         if ragged:
@@ -189,7 +189,7 @@ def sample_names(data: Any, split: str, where: str, unlabelled: bool = False) ->
     """
     if not len(data):
         raise DataError(f"there are no {split} rows", where=where)
-    with draws_kept():
+    with keep_draws():
         Draws(0, 0).row(0)
         sample = data[0]
     if isinstance(sample, Mapping) or (is_dataclass(sample) and not isinstance(sample, type)):

@@ -122,15 +122,15 @@ def _text_hashes(texts: pa.Array) -> Hashes:
     ends = np.frombuffer(offsets, np.int32)[texts.offset : texts.offset + len(texts) + 1].astype(np.int64)
     if content is None or not len(texts):
         return mix(np.zeros(len(texts), np.uint64))
-    return _folded(BYTES[np.frombuffer(content, np.uint8)[ends[0] : ends[-1]]], ends - ends[0])
+    return _fold_runs(BYTES[np.frombuffer(content, np.uint8)[ends[0] : ends[-1]]], ends - ends[0])
 
 
 def _list_hashes(values: pa.Array) -> Hashes:
     lengths = pc.fill_null(pc.list_value_length(values), 0).to_numpy(zero_copy_only=False).astype(np.int64)
-    return _folded(value_hashes(values.flatten()), np.concatenate([[0], np.cumsum(lengths)]))
+    return _fold_runs(value_hashes(values.flatten()), np.concatenate([[0], np.cumsum(lengths)]))
 
 
-def _folded(parts: Hashes, ends: np.ndarray) -> Hashes:
+def _fold_runs(parts: Hashes, ends: np.ndarray) -> Hashes:
     """One hash for each run `parts[ends[i]:ends[i + 1]]`, depending on the order within it."""
     lengths = np.diff(ends)
     result = lengths.astype(np.uint64) * MISSING

@@ -12,7 +12,7 @@ from trainwright.config.errors import DataError, did_you_mean
 from trainwright.data import wording
 from trainwright.data.profile import ColumnProfile
 from trainwright.data.row_index import is_index_name
-from trainwright.data.spelling import in_words, joined_counts, joins_needed
+from trainwright.data.spelling import choose_joins, in_words, joined_counts
 
 ID_NAME = re.compile(
     r"(^|[_\s.-])(id|ids|uid|uuid|guid|idx|index|key|rowid|row|rownum|row_number|no|nr|number|hash)$|^(id|unnamed: 0|index)([_\s.-]|$)",
@@ -106,7 +106,7 @@ def _spelling_warnings(profile: ColumnProfile, kind: str) -> list[str]:
     words = wording.labels_of(profile.values) if kind == "set" else profile.values
     if not all(isinstance(word, str) for word in words):
         return []
-    needed = joins_needed(words)
+    needed = choose_joins(words)
     if not needed:
         return []
     left = len({*joined_counts(dict.fromkeys(words, 1), needed)})

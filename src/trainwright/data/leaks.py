@@ -60,13 +60,13 @@ def leaks(
         rows: int64 source row numbers to judge by, usually those of training.
         joins: column name → which spellings of its values are one (see `spelling.key_of`).
     """
-    looked = rows if len(rows) <= LOOKED_AT else np.sort(_sampled(rows))
+    looked = rows if len(rows) <= LOOKED_AT else np.sort(_sample(rows))
     usable = [name for name in inputs if name not in targets and not pa.types.is_nested(source.schema.field(name).type)]
     goals = [name for name in targets if kinds.get(name) in ("binary", "category", "number")]
     if not usable or not goals or not len(looked):
         return []
     joins = joins or {}
-    table = _joined(source.read(looked, [*usable, *goals]), joins)
+    table = _join_spellings(source.read(looked, [*usable, *goals]), joins)
     found: list[Leak] = []
     for target in goals:
         judge = _judge_of_numbers(target, table[target]) if kinds[target] == "number" else _judge_of_classes(target, table[target])
@@ -77,11 +77,11 @@ def leaks(
                 found.append(leak)
     suspects = [leak for leak in found if leak.exact]
     if suspects and len(looked) < len(source):
-        found = [leak for leak in found if not leak.exact] + _confirmed(source, suspects, kinds, joins)
+        found = [leak for leak in found if not leak.exact] + _confirm(source, suspects, kinds, joins)
     return sorted(found, key=lambda leak: (-leak.exact, -leak.strength))
 
 
-def _joined(table: pa.Table, joins: Mapping[str, Sequence[str]]) -> pa.Table:
+def _join_spellings(table: pa.Table, joins: Mapping[str, Sequence[str]]) -> pa.Table:
     """The table with all spellings of a value as one."""
     for name in joins:
         if name in table.column_names:
@@ -94,7 +94,7 @@ def is_numeric(values: pa.ChunkedArray) -> bool:
     return bool(pa.types.is_integer(values.type) or pa.types.is_floating(values.type))
 
 
-def _sampled(rows: np.ndarray) -> np.ndarray:
+def _sample(rows: np.ndarray) -> np.ndarray:
     return rows[np.linspace(0, len(rows) - 1, LOOKED_AT).astype(np.int64)]
 
 
@@ -136,7 +136,7 @@ def _foretells_classes(
         shown = ", ".join(f"{_name(names, code)} = {_name(classes, goal)}" for code, goal in list(pairs.items())[:3])
         return Leak(column, target, 1.0, True, f"each of its values stands for one value of '{target}' ({shown})")
     if number and count > BINS:
-        given = _binned(values)
+        given = _bin(values)
     strength, base = _accuracy(given, wanted)
     if strength < STRONG or strength < base + LEAST_GAIN * (1 - base):
         return None
@@ -153,7 +153,7 @@ def _one_to_one(given: np.ndarray, wanted: np.ndarray) -> bool:
 
 
 @np.errstate(over="ignore", invalid="ignore")
-def _binned(values: pa.ChunkedArray) -> np.ndarray:
+def _bin(values: pa.ChunkedArray) -> np.ndarray:
     """The part of equally many rows each number falls into; missing ones are a part of their own."""
     numbers = pc.fill_null(values.cast(pa.float64(), safe=False), np.nan).to_numpy()
     absent = np.isnan(numbers)
@@ -187,7 +187,7 @@ def _foretells_numbers(
     given, _ = _codes(values)
     if given.max(initial=0) + 1 > 0.5 * len(given):
         return None
-    strength = _explained(given, goal)
+    strength = _measure_explained(given, goal)
     if strength >= STRONG and _one_to_one(given, _codes(truth)[0]):
         return Leak(column, target, 1.0, True, f"each of its values stands for one value of '{target}'")
     return None if strength < STRONG else Leak(column, target, strength, False, f"alone it explains {strength:.1%} of the variance")
@@ -238,7 +238,7 @@ def _monotone(given: np.ndarray, goal: np.ndarray) -> float:
     return float(strict and (steps > 0).sum() >= 9)
 
 
-def _explained(given: np.ndarray, goal: np.ndarray) -> float:
+def _measure_explained(given: np.ndarray, goal: np.ndarray) -> float:
     """The share of variance explained by the mean of other rows with the same value (R², each half judged by the other)."""
     there = np.isfinite(goal)
     given, goal = given[there], scale_finite(goal[there])
@@ -253,13 +253,13 @@ def _explained(given: np.ndarray, goal: np.ndarray) -> float:
     return 1 - missed / total if total else 0.0
 
 
-def _confirmed(source: Source, suspects: list[Leak], kinds: dict[str, str], joins: Mapping[str, Sequence[str]]) -> list[Leak]:
+def _confirm(source: Source, suspects: list[Leak], kinds: dict[str, str], joins: Mapping[str, Sequence[str]]) -> list[Leak]:
     """The suspects, `exact` only where every row with a target says so."""
     names = list(dict.fromkeys(name for leak in suspects for name in (leak.column, leak.target)))
     seen: list[dict] = [{} for _ in suspects]
     back: list[dict] = [{} for _ in suspects]
     exact = [True] * len(suspects)
-    for piece in (_joined(each, joins) for each in source.batches(names)):
+    for piece in (_join_spellings(each, joins) for each in source.batches(names)):
         for place, leak in enumerate(suspects):
             rows = piece.filter(piece.column(leak.target).is_valid())
             values, truth = rows.column(leak.column), rows.column(leak.target)

@@ -43,7 +43,7 @@ class Order:
 
     def batch(self, number: int) -> list[Any]:
         """Keys of a batch."""
-        return _listed(self.batch_keys(number))
+        return _as_list(self.batch_keys(number))
 
     def batch_keys(self, number: int) -> Keys:
         """Keys of a batch, as they are held."""
@@ -66,7 +66,7 @@ class Order:
         """This order, and another one after it."""
         both = [self.keys, other.keys]
         arrays = [each for each in both if isinstance(each, np.ndarray)]
-        keys: Keys = np.concatenate(arrays) if len(arrays) == len(both) else list(chain.from_iterable(map(_listed, both)))
+        keys: Keys = np.concatenate(arrays) if len(arrays) == len(both) else list(chain.from_iterable(map(_as_list, both)))
         return Order(keys, np.concatenate([self.ends, other.ends + len(self.keys)]))
 
     def same(self, other: Order) -> bool:
@@ -75,7 +75,7 @@ class Order:
             return False
         if isinstance(self.keys, np.ndarray) and isinstance(other.keys, np.ndarray):
             return np.array_equal(self.keys, other.keys)
-        return _listed(self.keys) == _listed(other.keys)
+        return _as_list(self.keys) == _as_list(other.keys)
 
 
 def draw_order(sampler: Any, whole: bool, most: int) -> Order:
@@ -170,7 +170,7 @@ def _subset(sampler: Any) -> np.ndarray | None:
     return indices.astype(np.int64)[torch.randperm(len(indices), generator=sampler.generator).numpy()]
 
 
-def _weighted(sampler: Any) -> np.ndarray | None:
+def _draw_weighted(sampler: Any) -> np.ndarray | None:
     return torch.multinomial(sampler.weights, sampler.num_samples, sampler.replacement, generator=sampler.generator).numpy()
 
 
@@ -178,12 +178,12 @@ AT_ONCE: dict[type, Callable[[Any], np.ndarray | None]] = {
     SequentialSampler: _sequential,
     RandomSampler: _random,
     SubsetRandomSampler: _subset,
-    WeightedRandomSampler: _weighted,
+    WeightedRandomSampler: _draw_weighted,
 }
 """torch's samplers, of exactly these classes → all their keys (int64), drawn as going through them would."""
 
 
-def _listed(keys: Keys) -> list[Any]:
+def _as_list(keys: Keys) -> list[Any]:
     return keys.tolist() if isinstance(keys, np.ndarray) else keys
 
 

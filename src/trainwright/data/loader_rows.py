@@ -15,7 +15,7 @@ from torch import Tensor
 
 from trainwright.config.errors import FOREIGN, DataError, TrainwrightError
 from trainwright.data.counters import fold
-from trainwright.data.draws import SMALL_WORD, Draws, draws_kept
+from trainwright.data.draws import SMALL_WORD, Draws, keep_draws
 from trainwright.data.loader_order import Order, draw_order, follows_its_seed
 from trainwright.data.reader import SampleReader
 from trainwright.data.rows import Rows, recast
@@ -55,9 +55,9 @@ class LoaderRows(Rows):
         self._sampler = loader.sampler if self._whole else loader.batch_sampler
         self._generator, self._most = loader.generator, max_steps
         self._wanted, self._arrays, self._split, self._where = wanted, arrays, split, where
-        self._reader = SampleReader(self.dataset, self._joined, self._collate, whole=self._whole)
+        self._reader = SampleReader(self.dataset, self._join, self._collate, whole=self._whole)
         self._told, self._worker_begun = set[str](), False
-        self.order: Order = self._drawn(seed, 0)
+        self.order: Order = self._draw(seed, 0)
         self._length = len(self.order)
         if not self._length:
             why = "the DataLoader gives no batch"
@@ -93,12 +93,12 @@ class LoaderRows(Rows):
         """Batch `indices[0]` (int64, 1) of the epoch, on the CPU, as `collate_fn` makes it, in the dtype that is wanted."""
         self._begin_in_worker()
         number = int(indices[0])
-        item: Any = self._reader.selected(self.order.batch_keys(number))
+        item: Any = self._reader.select(self.order.batch_keys(number))
         if item is None:
             item = self._reader.batch(*self.order.batch_and_draws(number))
         return recast(item, self._wanted, self._arrays)
 
-    def _joined(self, samples: Any, keys: list[Any]) -> Any:
+    def _join(self, samples: Any, keys: list[Any]) -> Any:
         try:
             return self._collate(samples)
         except TrainwrightError:
@@ -109,9 +109,9 @@ class LoaderRows(Rows):
                 "the samples of a batch cannot be joined", where=f"rows {first_of(keys)}", why=own_words(error), fix=fix
             ) from error
 
-    def _drawn(self, seed: int, epoch: int, again: int = 0) -> Order:
+    def _draw(self, seed: int, epoch: int, again: int = 0) -> Order:
         """The order of an epoch, as the sampler gives it under generators seeded for that."""
-        with draws_kept():
+        with keep_draws():
             tell_epoch(self._sampler, epoch)
             seed_for(fold(seed, "sampler", again), epoch, self._sampler, self._generator)
             try:
@@ -140,16 +140,16 @@ class LoaderRows(Rows):
 
     def _of_full_length(self, seed: int, epoch: int) -> Order:
         """The order of an epoch, of as many batches as the first one had."""
-        order, again = self._drawn(seed, epoch), 0
+        order, again = self._draw(seed, epoch), 0
         if len(order) != self._length:
             what = "the %s sampler gave %d batches in epoch %d and %d in the first: epochs are kept that long, by drawing on or leaving out"
             self._tell_once(what, self._split, len(order), epoch, self._length)
         while 0 < len(order) < self._length:
             again += 1
-            order = order.followed_by(self._checked(self._drawn(seed, epoch, again), epoch))
-        return self._checked(order, epoch).first(self._length)
+            order = order.followed_by(self._check(self._draw(seed, epoch, again), epoch))
+        return self._check(order, epoch).first(self._length)
 
-    def _checked(self, order: Order, epoch: int) -> Order:
+    def _check(self, order: Order, epoch: int) -> Order:
         if not len(order):
             raise DataError(f"the sampler of the {self._split} data gives nothing", where=f"epoch {epoch}", fix="see its __iter__")
         return order
@@ -167,7 +167,7 @@ class LoaderRows(Rows):
         return "" if alike(first, again) else other_sample(self.dataset)
 
     def _why_another_order(self, seed: int) -> str:
-        if follows_its_seed(self._sampler) or self._drawn(seed, 0).same(self.order):
+        if follows_its_seed(self._sampler) or self._draw(seed, 0).same(self.order):
             return ""
         inner = getattr(self._sampler, "sampler", self._sampler)
         return f"{type(inner).__name__} gives another order when it is asked twice with the same seed, so an epoch cannot be entered midway"
@@ -214,7 +214,7 @@ def tell_epoch(owner: Any, epoch: int) -> None:
 
 
 def seed_for(seed: int, epoch: int, owner: Any, *generators: Any) -> None:
-    """Seed the default generators, and those that a sampler or dataset holds, for an epoch; to be called within `draws_kept`."""
+    """Seed the default generators, and those that a sampler or dataset holds, for an epoch; to be called within `keep_draws`."""
     key = fold(seed, "pass", epoch)
     Draws(seed, epoch).row(-1)
     held: Iterable[Any] = (value for each in chain(owner) for value in list(getattr(each, "__dict__", {}).values()))

@@ -47,7 +47,7 @@ class Padded:
         """The batch. Raises DataError naming field and sample for samples that do not go together."""
         if not samples:
             raise DataError("there are no samples to make a batch of")
-        rows = [self._named(sample) for sample in samples]
+        rows = [self._name_parts(sample) for sample in samples]
         self._check_fields(rows)
         batch: dict[str, Any] = {}
         for name in rows[0]:
@@ -59,13 +59,13 @@ class Padded:
             if not all(isinstance(value, Tensor) for value in values):
                 batch[name] = given
             elif self._is_sequence(name, values):
-                batch[name] = self._padded(name, values)
+                batch[name] = self._pad(name, values)
                 batch[name + LENGTHS] = torch.tensor([value.size(0) for value in values])
             else:
-                batch[name] = _stacked(name, values)
+                batch[name] = _stack(name, values)
         return batch
 
-    def _named(self, sample: Any) -> dict[str, Any]:
+    def _name_parts(self, sample: Any) -> dict[str, Any]:
         if isinstance(sample, Mapping):
             return dict(sample)
         values = list(sample) if isinstance(sample, tuple | list) else [sample]
@@ -93,7 +93,7 @@ class Padded:
             return name in self.fields
         return all(value.dim() for value in values)
 
-    def _padded(self, name: str, values: list[Tensor]) -> Tensor:
+    def _pad(self, name: str, values: list[Tensor]) -> Tensor:
         _check_alike(name, values, from_dim=1)
         fill = self.value.get(name, 0) if isinstance(self.value, Mapping) else self.value
         fill = _fitting(name, values[0].dtype, fill)
@@ -136,7 +136,7 @@ def _check_alike(name: str, values: list[Tensor], from_dim: int) -> None:
             raise DataError(f"'{name}' does not fit into one batch", why=why, fix=fix)
 
 
-def _stacked(name: str, values: list[Tensor]) -> Tensor:
+def _stack(name: str, values: list[Tensor]) -> Tensor:
     _check_alike(name, values, from_dim=0)
     return torch.stack(values)
 

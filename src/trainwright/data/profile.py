@@ -168,10 +168,10 @@ class _Column:
         if len(self.profile.values) < SAMPLE:
             self.profile.values += pc.drop_null(values).slice(0, SAMPLE - len(self.profile.values)).to_pylist()
 
-    def finished(self) -> ColumnProfile:
+    def finish(self) -> ColumnProfile:
         """The profile, once every piece was added."""
         profile = self.profile
-        profile.examples = [_shown(value) for value in profile.values[:EXAMPLES]]
+        profile.examples = [_shorten(value) for value in profile.values[:EXAMPLES]]
         profile.counts_up = profile.counts_up and profile.count > 1
         if pa.types.is_floating(profile.type):
             profile.all_integer = not self.fractions and profile.present > 0
@@ -185,7 +185,7 @@ def _whole(values: pa.Array) -> bool:
     return bool(pc.all(pc.equal(values, pc.floor(values)), skip_nulls=True).as_py() is not False)
 
 
-def _shown(value: Any) -> str:
+def _shorten(value: Any) -> str:
     text = f"{value:g}" if isinstance(value, float) else str(value)
     return text if len(text) <= 40 else text[:39] + "…"
 
@@ -196,4 +196,4 @@ def profile(source: Source) -> list[ColumnProfile]:
     with ThreadPoolExecutor() as workers:
         for piece in source.batches():
             list(workers.map(lambda column, values: column.add(values.chunk(0)), columns, piece.columns))
-    return [column.finished() for column in columns]
+    return [column.finish() for column in columns]

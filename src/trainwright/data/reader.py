@@ -15,8 +15,8 @@ from torch import Tensor
 from torch.utils.data import Subset, TensorDataset, default_collate
 
 from trainwright.config.errors import FOREIGN, TrainwrightError
-from trainwright.data.counters import fold, folded
-from trainwright.data.draws import GENERATORS, draws_kept_unless_reseeded
+from trainwright.data.counters import fold, fold_in
+from trainwright.data.draws import GENERATORS, keep_draws_unless_reseeded
 from trainwright.data.samples import fetches_in_bulk, joined_samples, unreadable
 
 Join = Callable[[Any, list[Any]], Any]
@@ -41,7 +41,7 @@ class SampleReader:
         """Let what is random follow from (seed, epoch) from here on."""
         self._key = fold(seed, "sample", epoch)
 
-    def selected(self, keys: np.ndarray | list[Any]) -> list[Tensor] | None:
+    def select(self, keys: np.ndarray | list[Any]) -> list[Tensor] | None:
         """The rows of tensors in memory, just as `default_collate` would stack them; None where they must be read one by one."""
         held: Any = self._dataset
         if self._tensors is None:
@@ -60,21 +60,21 @@ class SampleReader:
         Raises DataError where one cannot be read or joined.
         """
         if not self.still:
-            with draws_kept_unless_reseeded():
-                return self._seeded(lambda: self._joined(keys, numbers), numbers)
-        return self._joined(keys, numbers)
+            with keep_draws_unless_reseeded():
+                return self._read_seeded(lambda: self._join_samples(keys, numbers), numbers)
+        return self._join_samples(keys, numbers)
 
     def samples(self, keys: list[Any], numbers: list[int]) -> list[Any]:
         """The samples themselves, before they are joined; otherwise as `batch`."""
-        with draws_kept_unless_reseeded():
-            found: list[Any] = self._seeded(lambda: self._read(keys, numbers), numbers)
+        with keep_draws_unless_reseeded():
+            found: list[Any] = self._read_seeded(lambda: self._read(keys, numbers), numbers)
             return found
 
-    def _seeded(self, read: Callable[[], Any], numbers: list[int]) -> Any:
+    def _read_seeded(self, read: Callable[[], Any], numbers: list[int]) -> Any:
         """What `read` gives, called again until every generator that it draws from was seeded for each sample."""
         while True:
             watched = {name: each for name, each in GENERATORS.items() if name not in self._drawn}
-            key = folded(self._key, numbers[0] if numbers else -1)
+            key = fold_in(self._key, numbers[0] if numbers else -1)
             for each in watched.values():
                 each.watch(key)
             wrong: TrainwrightError | None = None
@@ -90,7 +90,7 @@ class SampleReader:
             else:
                 return found
 
-    def _joined(self, keys: list[Any], numbers: list[int]) -> Any:
+    def _join_samples(self, keys: list[Any], numbers: list[int]) -> Any:
         samples = self._read(keys, numbers)
         return self._join(samples[0] if self._whole else samples, keys)
 
@@ -118,7 +118,7 @@ class SampleReader:
 
     def _seed(self, generators: list[Any], numbers: list[int]) -> None:
         for number in numbers:
-            key = folded(self._key, number)
+            key = fold_in(self._key, number)
             for each in generators:
                 each.seed(key)
 

@@ -345,13 +345,13 @@ def _place(block: np.ndarray) -> np.ndarray | tuple[Any, ...]:
 
 
 def _mapped_again(places: Mapping[str, np.ndarray | tuple[Any, ...]], positions: np.ndarray) -> MappedRows:
-    def mapped(place: np.ndarray | tuple[Any, ...]) -> np.ndarray:
+    def map_file(place: np.ndarray | tuple[Any, ...]) -> np.ndarray:
         if isinstance(place, np.ndarray):
             return place
         file, dtype, offset, shape = place
         return np.memmap(file, dtype, mode="r", offset=offset, shape=shape)
 
-    return MappedRows({name: mapped(place) for name, place in places.items()}, positions)
+    return MappedRows({name: map_file(place) for name, place in places.items()}, positions)
 
 
 def give_back(block: np.ndarray) -> None:

@@ -55,7 +55,7 @@ def groups_alike(words: Iterable[str], join: Sequence[str] = JOINS) -> list[list
     return [group for group in groups.values() if len(group) > 1]
 
 
-def joins_needed(words: Sequence[str]) -> list[str]:
+def choose_joins(words: Sequence[str]) -> list[str]:
     """The fewest of `JOINS` that join all words which any of them joins; empty where none are alike."""
     wanted = groups_alike(words)
     if not wanted:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from trainwright.config.errors import FOREIGN, DataError, TrainwrightError
 from trainwright.data.counters import fold
-from trainwright.data.draws import Draws, draws_kept, draws_kept_unless_reseeded
+from trainwright.data.draws import Draws, keep_draws, keep_draws_unless_reseeded
 from trainwright.data.ended import DataEnded
 from trainwright.data.loader_rows import chain, seed_for, tell_epoch
 from trainwright.data.loader_workers import end_workers, see_deaths_when_asked
@@ -86,7 +86,7 @@ def _parameters(function: Callable[..., Any]) -> Iterable[str]:
 
 
 class Pass:
-    """One pass, item by item, each drawn under generators seeded from (seed, number of the pass, item); within `draws_kept`."""
+    """One pass, item by item, each drawn under generators seeded from (seed, number of the pass, item); within `keep_draws`."""
 
     def __init__(self, passes: Passes, seed: int, number: int, epoch: int, split: str) -> None:
         self._draws, self._split, self.items = Draws(seed, number), split, 0
@@ -197,12 +197,12 @@ class StreamRows(Rows):
             raise self._read_once()
         self._first_items: dict[tuple[int, int], Any] = {}
         first = self._first()
-        self.joins_samples = not self._decided(first, batched)
+        self.joins_samples = not self._decide_batched(first, batched)
         why = "a generator is read once: a run over it continues exactly only when the same one is made again, and passed over"
         self.why_not_resumable = why if self.single_pass else ""
         known = self._said_batches()
         self._continuous = known is None and max_steps is not None and split == "train"
-        self._length = int(max_steps or 0) if self._continuous else known if known is not None else self._counted()
+        self._length = int(max_steps or 0) if self._continuous else known if known is not None else self._count_batches()
 
     def __len__(self) -> int:
         return self._length
@@ -226,7 +226,7 @@ class StreamRows(Rows):
     def take(self, indices: Tensor) -> Any:
         """Batch `indices[0]` (int64, 1) of the epoch, on the CPU."""
         number = int(indices[0])
-        with draws_kept_unless_reseeded():
+        with keep_draws_unless_reseeded():
             if self._last is None or self._last[0] != number or not self._may_be_given_again(number):
                 if number < self._at:
                     self._restart()
@@ -234,7 +234,7 @@ class StreamRows(Rows):
                     self._items()
                 self._last = (number, self._items())
             items = self._last[1]
-            return recast(self._joined(items) if self.joins_samples else self._own(items[0], number), self._wanted, self._arrays)
+            return recast(self._join(items) if self.joins_samples else self._own(items[0], number), self._wanted, self._arrays)
 
     def _may_be_given_again(self, number: int) -> bool:
         # A batch of the data's own may have been changed by the step that had it, so it is read anew, unless it cannot be (a generator),
@@ -314,7 +314,7 @@ class StreamRows(Rows):
             raise DataError("a generator cannot go back", where=self._where, why=f"batch {self._at} was given", fix=fix)
         self._running, self._last, self._at, self._again = None, None, 0, 0
 
-    def _joined(self, samples: list[Any]) -> Any:
+    def _join(self, samples: list[Any]) -> Any:
         try:
             joined = joined_samples(samples)
         except (RuntimeError, TypeError) as error:
@@ -324,7 +324,7 @@ class StreamRows(Rows):
         return as_blocks(joined)
 
     def _first(self) -> Any:
-        with draws_kept():
+        with keep_draws():
             try:
                 return self._begin_pass().first()
             except StopIteration:
@@ -332,7 +332,7 @@ class StreamRows(Rows):
                 fix = "see what it reads"
                 raise DataError(f"there are no {self._split} rows", where=self._where, why=why, fix=fix) from None
 
-    def _decided(self, first: Any, batched: bool | None) -> bool:
+    def _decide_batched(self, first: Any, batched: bool | None) -> bool:
         if self._passes.is_loader:
             return True  # with batch_size=None too: an item of a loader is what a step sees
         if batched is not None:
@@ -346,13 +346,13 @@ class StreamRows(Rows):
         said = self._passes.said_length()
         return -(-said // self._batch_size) if said is not None and self.joins_samples else said
 
-    def _counted(self) -> int:
+    def _count_batches(self) -> int:
         """How many batches the pass that was begun gives; its items are the first epoch's where they are few enough to be kept."""
         began = said = time.monotonic()
         log.info("the %s data have no length: they are counted by one pass", self._split)
         counting, kept, room, items = self._running or self._begin_pass(), list[Any](), KEPT, 0
         wanted = None if self._limit is None else self._limit * (self._batch_size if self.joins_samples else 1)
-        with draws_kept():
+        with keep_draws():
             for item in islice(counting, wanted):
                 items, room = items + 1, room - size_of(item)
                 if room >= 0:
@@ -373,7 +373,7 @@ class StreamRows(Rows):
         """Say so, once, when items are left at the end of an epoch."""
         if self._continuous or self._told or self._again or self._running is None or self._at < self._length:
             return
-        with draws_kept():
+        with keep_draws():
             if next(self._running, None) is not None:
                 self._told = True
                 what = "the %s data go on after the %d batches that their length says: the rest is not seen"

@@ -30,7 +30,7 @@ class Member:
 def unpack(archive: Path, folder: Path, shown: str) -> None:
     """Write the plain files of `archive` below `folder`; raises DataError for what is unsafe, encrypted, damaged, too large or none."""
     try:
-        with _opened(archive, shown) as opened:
+        with _open_archive(archive, shown) as opened:
             _unpack(opened, archive.stat().st_size, folder, shown)
     except (zipfile.BadZipFile, tarfile.TarError, EOFError, NotImplementedError, RuntimeError, ValueError, OSError) as error:
         why = " ".join(str(error).split()) or type(error).__name__
@@ -39,7 +39,7 @@ def unpack(archive: Path, folder: Path, shown: str) -> None:
         ) from error
 
 
-def _opened(archive: Path, shown: str) -> zipfile.ZipFile | tarfile.TarFile:
+def _open_archive(archive: Path, shown: str) -> zipfile.ZipFile | tarfile.TarFile:
     if zipfile.is_zipfile(archive):
         return zipfile.ZipFile(archive)
     if tarfile.is_tarfile(archive):

@@ -104,10 +104,10 @@ def may_hold_codes(path: Path, delimiter: str, quote: str) -> bool:
     if compression_of(path):
         return any(_matches(block, pattern) for block in _blocks(path))
     with path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        return _found(content, pattern)
+        return _search(content, pattern)
 
 
-def _found(content: mmap.mmap, pattern: str) -> bool:
+def _search(content: mmap.mmap, pattern: str) -> bool:
     with memoryview(content) as held, ThreadPoolExecutor() as workers:
         return any(workers.map(lambda piece: _matches(held[slice(*piece)], pattern), _pieces(content)))
 

@@ -22,7 +22,7 @@ class Sizes(NamedTuple):
         return f"batch_size: {self.batch_size}, micro_batch_size: {self.micro_batch_size}, accumulation: {self.accumulation}"
 
 
-def realised(
+def realise_sizes(
     batch_size: int | None, micro_batch_size: int | None, accumulation: int | None, rows: int | None, default: int, limit: int | None = None
 ) -> Sizes:
     """The sizes that meet the request; `default` rows per step, or `limit`, where the batch is left open; never more than `rows`.
@@ -56,15 +56,15 @@ def _check(asked: Sizes, exact: bool) -> None:
     batch, micro, accumulation = asked
     if exact and batch != micro * accumulation:
         why = f"{accumulation} pieces of {micro} are {micro * accumulation} rows, not {batch}"
-        fix = f"{_listed(nearest_exact(asked))}; or leave accumulation out: {math.ceil(batch / micro)} pieces, the last one smaller"
-        fix = _listed(nearest_exact(asked)) if micro > batch else fix
+        fix = f"{_list_sizes(nearest_exact(asked))}; or leave accumulation out: {math.ceil(batch / micro)} pieces, the last one smaller"
+        fix = _list_sizes(nearest_exact(asked)) if micro > batch else fix
         raise ConfigError("batch, micro-batch and accumulation do not fit each other", where=WHERE, why=why, fix=fix)
     if micro > batch:
-        fix = _listed([Sizes(batch, batch, 1), Sizes(micro, micro, 1)])
+        fix = _list_sizes([Sizes(batch, batch, 1), Sizes(micro, micro, 1)])
         raise ConfigError(f"a piece of {micro} rows is more than a batch of {batch}", where=WHERE, fix=fix)
     if math.ceil(batch / micro) != accumulation:
         why = f"pieces of {micro} make {math.ceil(batch / micro)}" if accumulation <= batch else "a piece has at least one row"
-        fix = _listed([*nearest_exact(asked), Sizes(batch, micro, math.ceil(batch / micro))])
+        fix = _list_sizes([*nearest_exact(asked), Sizes(batch, micro, math.ceil(batch / micro))])
         raise ConfigError(f"{batch} rows cannot be parted into {accumulation} pieces of one size", where=WHERE, why=why, fix=fix)
 
 
@@ -90,7 +90,7 @@ def nearest_exact(asked: Sizes) -> list[Sizes]:
     return sorted(found, key=change)
 
 
-def _listed(sizes: list[Sizes]) -> str:
+def _list_sizes(sizes: list[Sizes]) -> str:
     return "; or ".join(each.written() for each in list(dict.fromkeys(sizes))[:3])
 
 

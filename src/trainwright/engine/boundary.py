@@ -11,7 +11,7 @@ from trainwright.engine.clock import Phase
 from trainwright.engine.evaluation import EvaluationInterrupted, metrics_of
 from trainwright.engine.interrupt import requeue
 from trainwright.engine.recovery import check_now
-from trainwright.engine.saving.kinds import stopped
+from trainwright.engine.saving.kinds import stop_error
 from trainwright.engine.session import Session
 
 log = logging.getLogger("trainwright.engine")
@@ -116,7 +116,7 @@ def leave(session: Session) -> NoReturn:
     session.logs.gather_at_rank_0(parts.world)
     saved = parts.world.first(lambda: parts.saver.save(session))
     if not parts.saver.resumable:
-        raise stopped(session, name, saved)
+        raise stop_error(session, name, saved)
     if not saved:
         why = "the checkpoint could not be written; an earlier one may be there"
         fix = f"free some space, then: {parts.continue_with}"
@@ -179,7 +179,7 @@ def hear_evaluation(session: Session, metrics: dict[str, float], trained: dict[s
     if math.isnan(value) and parts.system.say_once("monitored metric is NaN"):
         what = "%s is not a number at step %d: such an evaluation is never the best, and early stopping takes it for no improvement"
         log.warning(what, parts.monitor.name, session.position.step)
-    parts.saver.best_found(session.position.step, value)
+    parts.saver.hold_best(session.position.step, value)
     parts.rates.observe(value, trained | {f"validation/{name}": each for name, each in metrics.items()} | metrics)
     for hook in parts.hooks.on_validation_end:
         hook(session, parts.system, metrics)
@@ -191,7 +191,7 @@ def hear_evaluation(session: Session, metrics: dict[str, float], trained: dict[s
 def log_row(session: Session, row: dict[str, float], evaluated: bool) -> None:
     """Hand a row to the history, the trackers and the callbacks, and begin the next."""
     position, parts, logs, clock = session.position, session.parts, session.logs, session.clock
-    logs.running_loss.row_logged(evaluated)
+    logs.running_loss.begin_row(evaluated)
     logs.running_values.reset()
     position.last_row, position.batches_at_last_row = (position.step, clock.timing.read()["train"]), position.batches_seen
     clock.log_interval.done()

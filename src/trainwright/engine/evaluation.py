@@ -22,7 +22,7 @@ from trainwright.engine.system import Batch, Loss, StepContext, System, rows_in,
 from trainwright.metrics.base import Metric
 from trainwright.metrics.group import MetricGroup, as_metric, numbers
 from trainwright.metrics.means import MeansOfNumbers
-from trainwright.metrics.whole import WholeOutputs, joined
+from trainwright.metrics.whole import WholeOutputs, join_outputs
 from trainwright.nn.modes import eval_mode
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def measure(session: Session, rows: Rows, split: str) -> dict[str, float]:
         for tracker in session.parts.trackers:
             if isinstance(tracker, EvaluationFiles):
                 tracker.take(session.position.step, metric.details)
-    return with_logged(session.system, found)
+    return add_logged(session.system, found)
 
 
 def metric_of(system: System) -> Metric:
@@ -101,7 +101,7 @@ class Summing:
                 log.info("%s", held)
 
 
-def with_logged(system: System, metrics: dict[str, float]) -> dict[str, float]:
+def add_logged(system: System, metrics: dict[str, float]) -> dict[str, float]:
     """The metrics with what the system logged in its evaluation steps; a name that both have keeps the metric, said once."""
     logged = system.take_logged()
     both = [name for name in logged if name in metrics]
@@ -144,7 +144,7 @@ def predictions(session: Session, rows: Rows) -> dict[str, Tensor]:
     """What `predict_step` gives for all rows, joined in their order."""
     pieces: list[dict[str, Tensor]] = []
     walk_split(session, rows, "predict", lambda outputs, batch: pieces.append(outputs))
-    return joined(pieces)
+    return join_outputs(pieces)
 
 
 def _of(session: Session, hook: Callable[..., None]) -> Callable[..., None]:
@@ -252,4 +252,4 @@ def outputs_of(system: System, rows: Rows, *, batch_size: int, device: torch.dev
     """What `evaluation_step` gives for all rows in their order, joined, on the device: for a report, which shows single rows."""
     pieces: list[dict[str, Tensor]] = []
     walk(system, rows, lambda outputs, batch: pieces.append(outputs), batch_size=batch_size, device=device)
-    return joined(pieces)
+    return join_outputs(pieces)

@@ -97,7 +97,7 @@ class Followers:
             self._of_splits[id(rows)] = (rows, DataFollowers(rows))  # held, so that no other rows come to have this id
         self._of_splits[id(rows)][1].update_step(context)
 
-    def step_made(self, context: StepContext) -> None:
+    def tell_step(self, context: StepContext) -> None:
         """Tell what follows the run that a step was made, with the context it began with."""
         if self.after_step is not None:
             self.after_step(context)
@@ -121,14 +121,14 @@ def _in_data(part: Any, path: str, seen: set[int]) -> Iterator[tuple[str, Any]]:
         yield from _below_in_data(part, path, seen)
         return
     seen.add(id(part))
-    for name, each in _held(part):
+    for name, each in _list_held(part):
         yield from _in_data(each, f"{path}.{name}", seen)
 
 
 def _below_in_data(part: Any, path: str, seen: set[int]) -> Iterator[tuple[str, Any]]:
     """What lies in a part that follows the run, and is registered with it, before itself."""
     seen.add(id(part))
-    for name, each in _held(part):
+    for name, each in _list_held(part):
         yield from _in_data(each, f"{path}.{name}", seen)
     for name, each in followers(part, path):
         if each is part or id(each) not in seen:
@@ -136,7 +136,7 @@ def _below_in_data(part: Any, path: str, seen: set[int]) -> Iterator[tuple[str, 
             yield name, each
 
 
-def _held(part: Any) -> Iterator[tuple[str, Any]]:
+def _list_held(part: Any) -> Iterator[tuple[str, Any]]:
     """What a loader, dataset, sampler, function or wrapper holds that data may be in."""
     if isinstance(part, Rows):
         yield from part.parts()
@@ -146,7 +146,7 @@ def _held(part: Any) -> Iterator[tuple[str, Any]]:
         yield from (("function", part.func), *((str(place), each) for place, each in enumerate(part.args)), *part.keywords.items())
     elif isinstance(part, FunctionType):
         cells = zip(part.__code__.co_freevars, part.__closure__ or (), strict=False)
-        yield from ((name, cell.cell_contents) for name, cell in cells if _filled(cell) and _may_follow(cell.cell_contents))
+        yield from ((name, cell.cell_contents) for name, cell in cells if _is_filled(cell) and _may_follow(cell.cell_contents))
     elif isinstance(part, list | tuple):
         yield from ((str(place), each) for place, each in enumerate(part[:FEW]) if _may_follow(each))
     else:
@@ -155,7 +155,7 @@ def _held(part: Any) -> Iterator[tuple[str, Any]]:
                 yield name, each
 
 
-def _filled(cell: Any) -> bool:
+def _is_filled(cell: Any) -> bool:
     try:
         return cell.cell_contents is not None
     except ValueError:

@@ -77,9 +77,9 @@ class Growth:
             before,
             "" if self.options.scaling == "none" else f", learning rate × {self.factor:.4g} of what it was at first",
         )
-        return self.replanned(plan)
+        return self.replan(plan)
 
-    def replanned(self, plan: Plan) -> Plan:
+    def replan(self, plan: Plan) -> Plan:
         """`plan` with the batch grown where it did; the plan itself while it has not."""
         if self.began is None:
             return plan
@@ -143,11 +143,11 @@ def build_growth(
         why = f"the run begins with {plan.batch_size} samples per step"
         raise ConfigError(f"a batch of at most {options.maximum} cannot grow", where=f"{WHERE}.maximum", why=why, fix="raise it")
     check_schedule(schedule, plan, monitor.higher)
-    name = monitor.name if options.metric == "monitor" else _known(options.metric.removeprefix("validation/"), monitor)
+    name = monitor.name if options.metric == "monitor" else _find_name(options.metric.removeprefix("validation/"), monitor)
     return Growth(options, f"{options.split}/{name}", _higher(name, monitor), plan, batch_statistics)
 
 
-def _known(name: str, monitor: Monitor) -> str:
+def _find_name(name: str, monitor: Monitor) -> str:
     names = monitor.system.metric_names()
     try:
         return name if names is None else resolve(name, names)

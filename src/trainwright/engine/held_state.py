@@ -38,7 +38,7 @@ class HeldState:
         """Name → tensor of those that changed; the name begins with `host` for one that is not on the device of its module."""
         found = {}
         for name, module, tensor in left_out(self.system):
-            if tensor.dtype in NAMES and self._changed(name, tensor):
+            if tensor.dtype in NAMES and self._has_changed(name, tensor):
                 found[f"{'device' if tensor.device == _device(module) else 'host'}/{name}"] = tensor.detach()
         return found
 
@@ -47,7 +47,7 @@ class HeldState:
         here = {name: tensor for name, _, tensor in left_out(self.system)}
         saved = {key.partition("/")[2]: (key.partition("/")[0] == "host", tensor) for key, tensor in tensors.items()}
         for name, first in self._first.items():
-            if name not in saved and name in here and first.copy is not None and self._changed(name, here[name]):
+            if name not in saved and name in here and first.copy is not None and self._has_changed(name, here[name]):
                 saved[name] = (first.tensor.device.type == "cpu", first.copy)
         modules = dict(self.system.named_modules())
         for name, (on_host, tensor) in saved.items():
@@ -57,7 +57,7 @@ class HeldState:
             else:
                 log.warning("the checkpoint holds '%s', and the system has no such part: it is left out", name)
 
-    def _changed(self, name: str, tensor: Tensor) -> bool:
+    def _has_changed(self, name: str, tensor: Tensor) -> bool:
         first = self._first.get(name)
         return first is None or first.tensor is not tensor or first.version != _version(tensor)
 

@@ -37,10 +37,10 @@ class Interval:
     def due(self, step: int, batches_seen: int | None = None) -> bool:
         """Whether it is due after `step` updates and `batches_seen` batches (as many as updates, unless some were left out)."""
         if self.steps is not None:
-            return self._counted(step, batches_seen) % self.steps == 0
+            return self._count(step, batches_seen) % self.steps == 0
         return self.seconds is not None and self._clock() - self._last >= self.seconds
 
-    def _counted(self, step: int, batches_seen: int | None) -> int:
+    def _count(self, step: int, batches_seen: int | None) -> int:
         return step if batches_seen is None or not self.in_batches else batches_seen - self._first
 
     def done(self) -> None:
@@ -52,7 +52,7 @@ class Interval:
         batches_seen = step if batches_seen is None else batches_seen
         if self.steps is None:
             return NEVER
-        return batches_seen + self.steps - self._counted(step, batches_seen) % self.steps
+        return batches_seen + self.steps - self._count(step, batches_seen) % self.steps
 
     def next_due_at(self) -> float:
         """When it is due by the clock (seconds of `time.perf_counter`); infinity for one that counts steps or batches."""

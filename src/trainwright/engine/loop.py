@@ -95,7 +95,7 @@ def next_batch(session: Session, indices: Tensor, plan: Plan) -> Batch:
     if parts.followers.data.ids:
         parts.followers.data.update_step(session.context())
     try:
-        return parts.placed(parts.feed.take(indices, plan, session.position.batches_seen))
+        return parts.place(parts.feed.take(indices, plan, session.position.batches_seen))
     except DataEnded:
         raise
     except (Waited, *FOREIGN) as error:
@@ -141,7 +141,7 @@ def train_step(session: Session, batch: Batch, index: int, rows: int) -> None:
     except NoStep:
         position.skipped_batches.add(position.batches_seen)
         return parts.optimizer.zero_grad()
-    parts.followers.step_made(context)
+    parts.followers.tell_step(context)
     for hook in hooks.on_train_batch_end:
         hook(session, system, batch, index)
     return None

@@ -6,13 +6,13 @@ from torch import Tensor
 
 from trainwright.engine.evaluation import metrics_of, predictions
 from trainwright.engine.session import Session
-from trainwright.engine.surroundings import hooked
+from trainwright.engine.surroundings import call_hooks
 
 
 def measure(session: Session, split: str) -> dict[str, float]:
     """Metrics of the rows of a session as the split `validation` or `test`, whose hooks are called."""
     parts = session.parts
-    with hooked(session), parts.precision.fp32_regions(parts.system):
+    with call_hooks(session), parts.precision.fp32_regions(parts.system):
         for hook in parts.hooks.of_split(split).start:
             hook(session, parts.system)
         metrics = metrics_of(session, parts.feed.in_order(parts.train), split)
@@ -24,7 +24,7 @@ def measure(session: Session, split: str) -> dict[str, float]:
 def predict(session: Session) -> dict[str, Tensor]:
     """What `predict_step` gives for the rows of a session, joined in their order; the hooks of predicting are called."""
     parts = session.parts
-    with hooked(session), parts.precision.fp32_regions(parts.system):
+    with call_hooks(session), parts.precision.fp32_regions(parts.system):
         for hook in parts.hooks.on_predict_start:
             hook(session, parts.system)
         outputs = predictions(session, parts.feed.in_order(parts.train))

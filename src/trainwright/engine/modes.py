@@ -20,7 +20,7 @@ from trainwright.engine.module_modes import (
     activation_checkpointing,
     channels_last,
     checkpointed_modules,
-    compiled,
+    compile_modules,
     compiled_modules,
     in_channels_last,
 )
@@ -57,7 +57,7 @@ def modes(options: ModeOptions, system: nn.Module, device: torch.device) -> Iter
         if options.activation_checkpointing is not False:
             stack.enter_context(activation_checkpointing(system, options.activation_checkpointing))
         if options.compile is not None:
-            stack.enter_context(compiled(system, options.compile))
+            stack.enter_context(compile_modules(system, options.compile))
         if options.offload_saved_tensors:
             stack.enter_context(Offload(options.offload_above, pinned=options.offload_saved_tensors == "pinned" and device.type == "cuda"))
         yield Active(in_channels_last if options.channels_last else None)

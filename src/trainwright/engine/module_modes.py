@@ -45,7 +45,7 @@ def channels_last(system: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def compiled(system: nn.Module, options: CompileOptions) -> Iterator[None]:
+def compile_modules(system: nn.Module, options: CompileOptions) -> Iterator[None]:
     """Modules of the system compiled in place; afterwards they run as written again. The first use of each takes seconds to minutes."""
     found = compiled_modules(system, options.target)
     before = [(module, module._compiled_call_impl) for module in found.values()]
@@ -99,7 +99,7 @@ def activation_checkpointing(system: nn.Module, which: bool | Sequence[str]) -> 
     before = [(module, module.__dict__.get("forward")) for module in found.values()]
     try:
         for module, own in before:
-            module.__dict__["forward"] = MethodType(_recomputed(own), module)
+            module.__dict__["forward"] = MethodType(_recompute(own), module)
         yield
     finally:
         for module, own in before:
@@ -109,7 +109,7 @@ def activation_checkpointing(system: nn.Module, which: bool | Sequence[str]) -> 
                 module.__dict__["forward"] = own
 
 
-def _recomputed(own: Callable[..., Any] | None) -> Callable[..., Any]:
+def _recompute(own: Callable[..., Any] | None) -> Callable[..., Any]:
     """A forward method that keeps its inputs only; a method of the class, so that a copy of the module calls its own weights."""
 
     def forward(self: nn.Module, *inputs: Any, **named: Any) -> Any:
@@ -120,14 +120,14 @@ def _recomputed(own: Callable[..., Any] | None) -> Callable[..., Any]:
 
         norms = [each for each in self.modules() if isinstance(each, _NormBase) and each.running_mean is not None]
         if norms:
-            named["context_fn"] = lambda: (nullcontext(), statistics_kept(norms))
+            named["context_fn"] = lambda: (nullcontext(), keep_statistics(norms))
         return checkpoint(run, *inputs, use_reentrant=False, preserve_rng_state=True, **named)
 
     return forward
 
 
 @contextmanager
-def statistics_kept(norms: Sequence[nn.Module]) -> Iterator[None]:
+def keep_statistics(norms: Sequence[nn.Module]) -> Iterator[None]:
     """Running statistics as they are: the second forward pass over the same rows must not count them twice."""
     before = [(norm, dict(norm._buffers)) for norm in norms]
     try:

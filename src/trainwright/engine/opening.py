@@ -72,7 +72,7 @@ class Opening:
         self, system: System, train: Rows, validation: Rows | None, run: Path, interrupts: Interrupts, active: Active | None = None
     ) -> Session:
         """A session that trains in the directory `run`, with the system on its device."""
-        made = self._assembled(system, train, validation is not None)
+        made = self._assemble(system, train, validation is not None)
         hooks = Hooks([*self._callbacks(made, validation is not None), *unsaved_watch(system)], system)
         trackers = [registry.build("tracker", options, folder=run) for options in self.config.trackers if self.world.is_main]
         parts = self._parts(made, train, validation, run, interrupts)
@@ -82,13 +82,13 @@ class Opening:
 
     def alone(self, system: System, rows: Rows, stage: str, interrupts: Interrupts, media_folder: Path | None) -> Session:
         """A session without a run: no files, no progress, and of the callbacks those alone that the trainer was given."""
-        made = self._assembled(system, rows, validated=False)
+        made = self._assemble(system, rows, validated=False)
         with Scratch() as nowhere:
             parts = self._parts(made, rows, None, nowhere, interrupts)
         hooks = Hooks(self.callbacks, system)
         return self._begun(replace(parts, stage=stage, hooks=hooks, media_folder=media_folder), made)
 
-    def _assembled(self, system: System, train: Rows, validated: bool) -> Assembly:
+    def _assemble(self, system: System, train: Rows, validated: bool) -> Assembly:
         system.to(self.device)
         if not system.training:
             system.train()
@@ -159,7 +159,7 @@ class Opening:
         parts.system.attach(session)
         return session
 
-    def asked(self) -> list[Callback]:
+    def make_callbacks(self) -> list[Callback]:
         """The callbacks of the configuration, made. Raises ConfigError for one, there or given, that is none."""
         made = [registry.build("callback", options) for options in self.config.callbacks]
         places = [*(f"trainer.callbacks.{place}" for place in range(len(made))), *("callbacks" for _ in self.callbacks)]
@@ -173,7 +173,7 @@ class Opening:
 
     def _callbacks(self, made: Assembly, validated: bool) -> list[Callback]:
         """Those of the configuration, those given, early stopping, and progress, which tells what the others did."""
-        asked, early = self.asked(), self._early_stop(made.monitor) if validated else []
+        asked, early = self.make_callbacks(), self._early_stop(made.monitor) if validated else []
         silent = self.console is False or self.config.progress == "none" or not self.world.is_main
         shown = [] if silent else [progress(None if self.console is True else self.console, self.config.progress)]  # type: ignore[arg-type]
         steps = [SchedulerSteps()] if made.own is not None and made.own.schedulers else []

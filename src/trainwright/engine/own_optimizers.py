@@ -42,9 +42,9 @@ class OwnOptimizers:
 
 def say_decayed(system: System, optimizer: Optimizer) -> None:
     """Warn of weight decay on what parametrizations compute weights from, where the system itself asked for it."""
-    from trainwright.optim.several import Optimizers, own_decayed
+    from trainwright.optim.several import Optimizers, find_decayed
 
-    found = own_decayed(system, optimizer) if isinstance(optimizer, Optimizers) else {}
+    found = find_decayed(system, optimizer) if isinstance(optimizer, Optimizers) else {}
     if found:
         fix = "give them a param_group with weight_decay=0 in configure_optimizers"
         log.warning("weight decay pulls at what parametrizations compute weights from (%s): %s", ", ".join(found), fix)

@@ -105,7 +105,7 @@ class Parts:
         """The run's directory."""
         return self.saver.store.folder.parent
 
-    def placed(self, batch: Batch) -> Batch:
+    def place(self, batch: Batch) -> Batch:
         """A batch on the device, in the memory format of the run."""
         batch = to_device(batch, self.device)
         return batch if self.active.batch is None else self.active.batch(batch)

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from trainwright.config.errors import ConfigError
-from trainwright.engine.batch import largest_step, realised, steps_in_epoch
+from trainwright.engine.batch import largest_step, realise_sizes, steps_in_epoch
 from trainwright.engine.config import TrainerConfig
 from trainwright.optim.schedules.base import Extent
 
@@ -83,7 +83,7 @@ def make_plan(config: TrainerConfig, rows: int, batch_statistics: bool = False, 
     if ready:
         batch, micro = min(pieces or 1, rows), 1
     else:
-        batch, micro, _ = realised(batch, micro, pieces, rows, automatic_batch_size(rows), config.max_batch_size)
+        batch, micro, _ = realise_sizes(batch, micro, pieces, rows, automatic_batch_size(rows), config.max_batch_size)
     steps_per_epoch = steps_in_epoch(rows, batch, batch_statistics)
     max_steps, limit = _end(config, steps_per_epoch)
     seconds = None if config.max_time is None else config.max_time.seconds

@@ -87,7 +87,7 @@ class Scaler:
         self.finite = not bool(self._found)
         return self.finite
 
-    def overflowed(self) -> bool:
+    def halve_scale(self) -> bool:
         """Halve the scale; false when it is as small as it may be."""
         self.since = 0
         if self.scale <= SMALLEST_SCALE:
@@ -95,7 +95,7 @@ class Scaler:
         self.scale = max(self.scale / 2, SMALLEST_SCALE)
         return True
 
-    def stepped(self) -> None:
+    def count_step(self) -> None:
         """A step was made without overflow."""
         self.since += 1
         if self.since >= self.interval:

@@ -29,16 +29,16 @@ class PrecisionOptions(ConfigModel):
     @model_validator(mode="after")
     def _settings_fit_the_type(self) -> PrecisionOptions:
         for name in ("initial_scale", "growth_interval"):
-            if self._changed(name) and self.type != "fp16":
+            if self._differs(name) and self.type != "fp16":
                 why = f"{self.type} has the range of float32 and needs no loss scaling"
                 raise as_refusal(ConfigError(f"{name} belongs to fp16", why=why, fix=f"leave it out, or set type: fp16, not {self.type}"))
         for name in ("full", "evaluate"):
-            if self._changed(name) and self.type not in ("bf16", "fp16"):
+            if self._differs(name) and self.type not in ("bf16", "fp16"):
                 why = f"with {self.type} everything is float32 already"
                 raise as_refusal(ConfigError(f"{name} belongs to bf16 and fp16", why=why, fix="leave it out"))
         return self
 
-    def _changed(self, name: str) -> bool:
+    def _differs(self, name: str) -> bool:
         return bool(getattr(self, name) != type(self).model_fields[name].default)
 
 

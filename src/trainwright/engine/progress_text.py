@@ -16,15 +16,15 @@ def headline(session: Session) -> str:
     pieces = f" in pieces of {plan.micro_batch_size}" if plan.micro_batch_size < plan.batch_size else ""
     ends = []
     if plan.max_steps is not None:
-        ends.append(f"{counted(plan.max_steps, 'step')} ({counted(plan.epochs_at(plan.max_steps), 'epoch')})")
+        ends.append(f"{in_words(plan.max_steps, 'step')} ({in_words(plan.epochs_at(plan.max_steps), 'epoch')})")
     ends += [] if plan.max_seconds is None else [span(plan.max_seconds)]
     begun = f"; continues after step {session.step:,}" if session.step else ""
     joined = "" if plan.ready and plan.batch_size == 1 else f", {plan.batch_size:,} per step{'' if plan.ready else pieces}"
-    shape = f"{counted(plan.rows, 'ready batch' if plan.ready else 'row')}{joined}, {counted(plan.steps_per_epoch, 'step')} per epoch"
+    shape = f"{in_words(plan.rows, 'ready batch' if plan.ready else 'row')}{joined}, {in_words(plan.steps_per_epoch, 'step')} per epoch"
     return f"{shape}, at most {' or '.join(ends)}, on {session.device}{begun}"
 
 
-def counted(number: float, unit: str) -> str:
+def in_words(number: float, unit: str) -> str:
     """A number and its unit, which has an `s` unless the number is one."""
     shown = f"{number:,}" if isinstance(number, int) else f"{number:.4g}"
     return f"{shown} {unit}{'' if number == 1 else 'es' if unit.endswith('ch') and unit != 'epoch' else 's'}"
@@ -42,7 +42,7 @@ def mark(session: Session, row: Mapping[str, float]) -> str:
     return "  *" if session.best.steps[:1] == [row["step"]] else ""
 
 
-def shown(session: Session, row: Mapping[str, float]) -> list[str]:
+def choose_columns(session: Session, row: Mapping[str, float]) -> list[str]:
     """The columns of the table: losses, the monitored metric, then others while there is room."""
     first = ["train/loss", "validation/loss", f"validation/{session.monitor.name}"]
     others = [name for name in row if name.startswith("validation/")]

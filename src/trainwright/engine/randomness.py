@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 import torch
 
-from trainwright.data.counters import fold, folded
-from trainwright.data.draws import draws_kept, seed_python_and_numpy
+from trainwright.data.counters import fold, fold_in
+from trainwright.data.draws import keep_draws, seed_python_and_numpy
 
 
 def device_generator(device: torch.device) -> torch.Generator:
@@ -36,15 +36,15 @@ class StepSeeds:
 
     def step(self, batch_number: int) -> None:
         """Seed for the training step on batch number `batch_number`."""
-        self._seed(folded(self._steps, batch_number))
+        self._seed(fold_in(self._steps, batch_number))
 
     def evaluation(self, step: int) -> None:
         """Seed for an evaluation after `step` updates."""
-        self._seed(folded(self._keys["evaluation"], step))
+        self._seed(fold_in(self._keys["evaluation"], step))
 
     def hooks(self, place: str, batch_number: int) -> None:
         """Seed for the hooks at a `boundary`, `epoch_start` or `batch_start`, after `batch_number` batches."""
-        self._seed(folded(self._keys[place], batch_number))
+        self._seed(fold_in(self._keys[place], batch_number))
 
     def _seed(self, key: int) -> None:
         self.generator.manual_seed(key)
@@ -54,11 +54,11 @@ class StepSeeds:
 
 
 @contextmanager
-def generators_restored(device: torch.device) -> Iterator[None]:
+def restore_generators(device: torch.device) -> Iterator[None]:
     """Leave the default generators of torch (CPU and device), `random` and numpy as they were found."""
     generator = device_generator(device)
     state = generator.get_state()
-    with draws_kept():
+    with keep_draws():
         try:
             yield
         finally:

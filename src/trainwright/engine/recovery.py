@@ -55,7 +55,7 @@ def settle_gradient(session: Session, gradient: Gradient, batch: Batch, rows: in
     while True:
         # A step that is made again must not see that it was tried: gradients, buffers (running means) and random numbers start over, so
         # that a run which met a full memory or an overflow gives the numbers of one that was given the smaller size or scale at once.
-        before = buffers.kept()
+        before = buffers.copy()
         try:
             losses = gradient(session, batch, rows, context)
         except (RuntimeError, MemoryError) as error:
@@ -66,12 +66,12 @@ def settle_gradient(session: Session, gradient: Gradient, batch: Batch, rows: in
             # One process that overflowed makes all of them redo: their gradients are summed, and a process alone would wait for ever.
             if precision.scaler is None or not parts.world.any(precision.overflowed):
                 if precision.scaler is not None:
-                    precision.scaler.stepped()
+                    precision.scaler.count_step()
                 if record_losses(session, losses):
                     return losses
                 undo_step(session, before)
                 return None
-            if not precision.scaler.overflowed():
+            if not precision.scaler.halve_scale():
                 skip_batch(session, "the gradient is not finite at the smallest loss scale")
                 undo_step(session, before)
                 return None
@@ -190,7 +190,7 @@ def weights_finite(session: Session) -> Tensor:
     return torch.isfinite(torch.stack([norm.to(norms[0].device, torch.float32) for norm in norms])).all()
 
 
-def last_used(position: Position, before: int) -> list[int]:
+def find_last_used(position: Position, before: int) -> list[int]:
     """The last batch before number `before` that made a step, if there is one."""
     return [number for number in range(before - 1, -1, -1) if number not in position.skipped_batches][:1]
 
@@ -205,7 +205,7 @@ def roll_back(session: Session, batch_numbers: list[int], why: str) -> None:
     at, row, seconds = position.step, position.last_row[0], session.clock.timing.read()
     before = position.last_rollback[1] if position.last_rollback[0] == row else 0
     suspects = max(before + 1 - TRUSTED, 0)
-    earlier = last_used(position, position.batches_at_last_row) if suspects else []
+    earlier = find_last_used(position, position.batches_at_last_row) if suspects else []
     new, times = {*batch_numbers, *earlier} - position.skipped_batches, position.rollbacks + 1
     skipped = position.skipped_batches | new  # kept here: the checkpoint's own position, which `resume` puts back, does not know them
     if times > limit:
@@ -229,7 +229,7 @@ class Buffers:
     def __init__(self, system: System, needed: bool) -> None:
         self._tensors = list(system.buffers()) if needed else []
 
-    def kept(self) -> list[Tensor]:
+    def copy(self) -> list[Tensor]:
         """Copies of them; none where a step is never redone or there are no buffers."""
         return [each.clone() for each in self._tensors]
 

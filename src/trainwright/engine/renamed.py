@@ -9,7 +9,7 @@ ON_SESSION = {"tick": "batches_seen", "left_out": "skipped_batches", "fraction":
 ON_CONTEXT = {"fraction": "progress"}
 
 
-def renamed(of: Any, name: str, names: dict[str, str]) -> Any:
+def find_renamed(of: Any, name: str, names: dict[str, str]) -> Any:
     """The attribute that `name` is called today, with a DeprecationWarning. Raises AttributeError for a name that never was."""
     if name not in names:
         raise AttributeError(f"'{type(of).__name__}' object has no attribute '{name}'")

@@ -13,7 +13,7 @@ from trainwright.data.rows import Rows
 from trainwright.engine.choosing import Kept, choose_weights
 from trainwright.engine.evaluation import EvaluationInterrupted, metrics_of
 from trainwright.engine.evaluation_files import settle_files
-from trainwright.engine.saving.kinds import stopped
+from trainwright.engine.saving.kinds import stop_error
 from trainwright.engine.session import Session
 from trainwright.engine.state import load_weights, weights_of
 from trainwright.optim.build import own_weight_decay
@@ -79,7 +79,7 @@ def finish(session: Session, test: Rows | None, path: Path) -> FitResult:
     except EvaluationInterrupted:
         name = session.parts.interrupts.name
         if not session.parts.saver.resumable:
-            raise stopped(session, name, saved=session.config.checkpoint.type == "weights") from None
+            raise stop_error(session, name, saved=session.config.checkpoint.type == "weights") from None
         raise Interrupted(f"{name}: trained and saved, not yet evaluated", fix=f"continue with: {session.parts.continue_with}") from None
     settle_files(session.parts.trackers)
     plan, decay = session.plan, own_weight_decay(session.config.optimizer)

@@ -171,7 +171,7 @@ class RunningLoss:
                 whole.setdefault(name, Sum()).add(parts)
         return whole
 
-    def row_logged(self, evaluated: bool) -> None:
+    def begin_row(self, evaluated: bool) -> None:
         """Begin the next row, and with an evaluation the time until the next one."""
         kept = {} if evaluated else self._evaluation
         for name, each in {} if evaluated else self._read().items():

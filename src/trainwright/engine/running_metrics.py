@@ -12,7 +12,7 @@ from trainwright.engine.evaluation import compute_numbers, metric_of
 from trainwright.engine.outputs import HALF, in_float32
 from trainwright.metrics.base import Metric
 from trainwright.metrics.recent import KEPT_BYTES
-from trainwright.metrics.whole import joined
+from trainwright.metrics.whole import join_outputs
 from trainwright.parallel.world import World
 
 PIECES = 256
@@ -149,7 +149,7 @@ class RunningMetrics:
 
 def as_one(group: list[dict[str, Tensor]]) -> dict[str, Tensor]:
     """Outputs of several steps as one, in memory of their own."""
-    return {name: each.contiguous() for name, each in joined(group).items()}
+    return {name: each.contiguous() for name, each in join_outputs(group).items()}
 
 
 def borrows(tensor: Tensor) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from trainwright.data.rows import Head
-from trainwright.engine.evaluation import Summing, compute_numbers, metric_of, walk_split, with_logged
+from trainwright.engine.evaluation import Summing, add_logged, compute_numbers, metric_of, walk_split
 from trainwright.engine.feed import InOrder
 
 if TYPE_CHECKING:
@@ -27,6 +27,6 @@ def sanity_check(session: Session) -> None:
         metric = metric_of(system)
         walk_split(session, head, "validation", Summing(system, metric, rows))
         if measures:  # what a person's own metrics give is looked at before the first step
-            session.monitor.value(with_logged(system, compute_numbers(metric)))
+            session.monitor.value(add_logged(system, compute_numbers(metric)))
     for hook in hooks.on_sanity_check_end:
         hook(session, system)

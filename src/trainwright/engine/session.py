@@ -19,7 +19,7 @@ from trainwright.engine.monitor import Best, Monitor
 from trainwright.engine.parts import Parts
 from trainwright.engine.plan import Plan
 from trainwright.engine.position import Position
-from trainwright.engine.renamed import ON_SESSION, renamed
+from trainwright.engine.renamed import ON_SESSION, find_renamed
 from trainwright.engine.system import StepContext, System
 from trainwright.optim.base import Optimizer
 from trainwright.optim.clipping import gradients
@@ -185,7 +185,7 @@ class Session:
         place = next((place for place, of in PLACES.items() if name in {each.name for each in fields(of)}), None)
         if place is not None:
             raise AttributeError(f"a session has no '{name}' of its own: it is session.{place}.{name}")
-        return renamed(self, name, ON_SESSION)
+        return find_renamed(self, name, ON_SESSION)
 
     # what the engine does with several of the four
 

@@ -156,11 +156,11 @@ def identity(session: Session) -> dict[str, Any]:
         "seed": parts.seed,
         "optimizer": parts.config.optimizer.type,
         **position.data_numbers,
-        **{name: changed(parts.config, name) for name in SHAPING},
+        **{name: changed_section(parts.config, name) for name in SHAPING},
     }
 
 
-def changed(config: TrainerConfig, name: str) -> Any:
+def changed_section(config: TrainerConfig, name: str) -> Any:
     """A section as far as it differs from its default; nothing for one left alone, so that older checkpoints go on."""
     value = getattr(config, name)
     return None if value == type(config).model_fields[name].get_default() else TrainerConfig.model_dump(config, mode="json")[name]

@@ -13,7 +13,7 @@ from trainwright.engine.config import TrainerConfig
 from trainwright.engine.evaluation import EvaluationInterrupted
 from trainwright.engine.interrupt import Interrupts
 from trainwright.engine.modes import Active, modes
-from trainwright.engine.randomness import generators_restored
+from trainwright.engine.randomness import restore_generators
 from trainwright.engine.session import Session
 from trainwright.engine.system import System
 from trainwright.engine.watchdog import Watchdog
@@ -26,7 +26,7 @@ def surroundings(config: TrainerConfig, system: System, device: torch.device) ->
     """The system on its device with the modes asked for, and generators that are put back."""
     system.to(device)
     tf32 = tf32_mode(cudnn=True, matmul=True) if config.precision.type == "tf32" else nullcontext()
-    with generators_restored(device), tf32, modes(config.modes, system, device) as active:
+    with restore_generators(device), tf32, modes(config.modes, system, device) as active:
         yield active
 
 
@@ -46,7 +46,7 @@ def rank_0_speaks(world: World) -> Iterator[None]:
 
 
 @contextmanager
-def hooked(session: Session) -> Iterator[None]:
+def call_hooks(session: Session) -> Iterator[None]:
     """`setup` before, `teardown` after whatever happens, and `on_exception` when it does."""
     parts = session.parts
     try:
@@ -69,7 +69,7 @@ def hooked(session: Session) -> Iterator[None]:
 
 
 @contextmanager
-def told_when_stopped(interrupts: Interrupts) -> Iterator[None]:
+def tell_when_stopped(interrupts: Interrupts) -> Iterator[None]:
     """Say that a signal ended a measurement, which leaves nothing. Raises Interrupted for it."""
     try:
         yield
@@ -77,7 +77,7 @@ def told_when_stopped(interrupts: Interrupts) -> Iterator[None]:
         raise Interrupted(f"{interrupts.name}: stopped; nothing was written", fix="begin it again") from None
 
 
-def watched(session: Session) -> AbstractContextManager[None]:
+def watch_steps(session: Session) -> AbstractContextManager[None]:
     """A watchdog looks after the steps, when one was asked for."""
     limit, position = session.parts.config.recovery.watchdog, session.position
     return nullcontext() if limit is None else Watchdog(limit.seconds, lambda: (position.batches_seen, position.evaluated_at)).watching()

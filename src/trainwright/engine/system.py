@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from trainwright.config.errors import FOREIGN, ConfigError
 from trainwright.engine.directions import higher_is_better
-from trainwright.engine.renamed import ON_CONTEXT, renamed
+from trainwright.engine.renamed import ON_CONTEXT, find_renamed
 
 if TYPE_CHECKING:
     from trainwright.engine.plan import Plan
@@ -64,7 +64,7 @@ class StepContext:
     """The device's default generator, seeded from (seed, step): drawing from it needs no state to be saved."""
 
     def __getattr__(self, name: str) -> Any:
-        return renamed(self, name, ON_CONTEXT)
+        return find_renamed(self, name, ON_CONTEXT)
 
 
 Listener = Callable[[StepContext], None]

@@ -35,7 +35,7 @@ from trainwright.engine.result import FitResult, finish
 from trainwright.engine.sanity import sanity_check
 from trainwright.engine.saving.rescue import saved_on_error
 from trainwright.engine.session import Session
-from trainwright.engine.surroundings import hooked, rank_0_speaks, surroundings, told_when_stopped, watched
+from trainwright.engine.surroundings import call_hooks, rank_0_speaks, surroundings, tell_when_stopped, watch_steps
 from trainwright.engine.system import System
 from trainwright.engine.tuning.settle import without_auto
 from trainwright.parallel.launched import ensure_together
@@ -113,7 +113,7 @@ class Trainer:
         """
         opening = self.opening
         assembly = opening.assembly(self._system(system), train_rows, bool(validation_rows), ready)
-        assembly.check(self.device, opening.asked)
+        assembly.check(self.device, opening.make_callbacks)
         return assembly.plan
 
     def fit(
@@ -151,7 +151,7 @@ class Trainer:
                 session = self.opening.session(system, train, validation, run, interrupts, active)
                 session.clock.on_first_step, session.position.fork = on_first_step, fork
                 parts = session.parts
-                with hooked(session), saved_on_error(session), parts.precision.fp32_regions(system), watched(session):
+                with call_hooks(session), saved_on_error(session), parts.precision.fp32_regions(system), watch_steps(session):
                     return self._run(session, test, resume or fork, run)
         finally:
             self.config = config
@@ -180,22 +180,22 @@ class Trainer:
 
     def validate(self, system: Any, rows: Rows) -> dict[str, float]:
         """Metrics of `rows` with the weights as they are, through the validation hooks; writes nothing."""
-        return self._measured(system, rows, "validation", "validate")
+        return self._measure(system, rows, "validation", "validate")
 
     def test(self, system: Any, rows: Rows) -> dict[str, float]:
         """Metrics of `rows` with the weights as they are, through the test hooks; writes nothing."""
-        return self._measured(system, rows, "test", "test")
+        return self._measure(system, rows, "test", "test")
 
-    def _measured(self, system: Any, rows: Rows, split: str, stage: str) -> dict[str, float]:
+    def _measure(self, system: Any, rows: Rows, split: str, stage: str) -> dict[str, float]:
         rows, system = limit_rows(as_rows(rows, f"Trainer.{stage}"), self.config), self._system(system)
-        with surroundings(self.config, system, self.device), Interrupts(world=self.world) as interrupts, told_when_stopped(interrupts):
+        with surroundings(self.config, system, self.device), Interrupts(world=self.world) as interrupts, tell_when_stopped(interrupts):
             return measure(self._alone(system, rows, stage, interrupts), split)
 
     def predict(self, system: Any, rows: Rows) -> dict[str, Tensor]:
         """What `system.predict_step` gives for `rows`, joined in their order, through the predict hooks; writes nothing."""
         rows = as_rows(rows, "Trainer.predict")
         system = self._system(system)
-        with surroundings(self.config, system, self.device), Interrupts(world=self.world) as interrupts, told_when_stopped(interrupts):
+        with surroundings(self.config, system, self.device), Interrupts(world=self.world) as interrupts, tell_when_stopped(interrupts):
             return predict(self._alone(system, rows, "predict", interrupts))
 
     def train_online(self, system: Any, rows: Rows) -> dict[str, float]:

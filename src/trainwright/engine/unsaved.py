@@ -18,7 +18,7 @@ SAVING = ("get_extra_state", "on_save_checkpoint", "state_dict")
 """Methods by which a module says itself what is saved."""
 
 
-def unsaved(system: nn.Module, paths: Iterable[str]) -> str:
+def describe_unsaved(system: nn.Module, paths: Iterable[str]) -> str:
     """What is to be said of attributes, by path, that changed from one step to the next; "" where each has been seen to."""
     modules = dict(system.named_modules())
     found: dict[str, None] = {}
@@ -56,6 +56,6 @@ class UnsavedState(Callback):
         if self._held is None:
             self._held = Held(system, values=False)
             return
-        words, self._held, self._said = unsaved(system, self._held.changed()), None, True
+        words, self._held, self._said = describe_unsaved(system, self._held.list_changed()), None, True
         if words:
             log.warning("%s", words)

@@ -36,7 +36,7 @@ def check_beginning(rows: Rows, options: LoaderOptions) -> None:
         return
     file, spec = getattr(main, "__file__", None), getattr(main, "__spec__", None)
     other = "set trainer.loader.start_method: fork, or trainer.loader.workers: 0"
-    if file and not (spec is not None and spec.name.endswith(".__main__")) and unguarded(Path(file)):
+    if file and not (spec is not None and spec.name.endswith(".__main__")) and is_unguarded(Path(file)):
         why = f"each imports it ({method}) and would run all of it again"
         fix = f'put what it does under `if __name__ == "__main__":`, or {other}'
         raise ConfigError("workers cannot begin from this script", where=str(file), why=why, fix=fix)
@@ -51,7 +51,7 @@ def check_beginning(rows: Rows, options: LoaderOptions) -> None:
             raise ConfigError("the dataset cannot be sent to workers", where="trainer.loader.workers", why=why, fix=fix)
 
 
-def unguarded(script: Path) -> bool:
+def is_unguarded(script: Path) -> bool:
     """Whether a script does the same when it is imported as when it is run."""
     return script.suffix == ".py" and script.is_file() and "__name__" not in script.read_text(encoding="utf-8", errors="replace")
 

@@ -86,13 +86,13 @@ class Asked(Dataset[Any]):
 
     def __getitem__(self, request: Request) -> tuple[int, Batch] | Failure:
         try:
-            return request.number, taken(self._rows, request, self._seed)
+            return request.number, take_rows(self._rows, request, self._seed)
         except FOREIGN as error:  # whatever a person's dataset raises
             found = error if isinstance(error, TrainwrightError) else unreadable(request.rows.tolist(), error)
             return Failure(request.number, found.what, found.where, found.why, found.fix)
 
 
-def taken(rows: Rows, request: Request, seed: int) -> Batch:
+def take_rows(rows: Rows, request: Request, seed: int) -> Batch:
     """The batch of a request, with the randomness of its epoch."""
     if request.epoch is not None:
         rows.begin_epoch(seed, request.epoch)
@@ -150,9 +150,9 @@ class Workers:
     def take(self, number: int) -> Batch:
         """Batch `number`. Raises DataError when it cannot be read or time is over, TrainwrightError when workers die over and over."""
         with self._waits.held():  # but for the wait itself: a signal must not tear what begins and ends processes
-            return self._taken(number)
+            return self._take(number)
 
-    def _taken(self, number: int) -> Batch:
+    def _take(self, number: int) -> Batch:
         for died in range(AGAIN + 1):
             try:
                 if self._iterator is None:
@@ -230,11 +230,11 @@ class Workers:
         """The answer with this number; those before it were asked for and are not wanted."""
         try:
             with self._waits:
-                return self._awaited(number)
+                return self._await_batch(number)
         except WaitedTooLong:  # also where a worker stops in the midst of giving a batch, so that what it gives never ends to come
             raise self._late(number) from None
 
-    def _awaited(self, number: int) -> tuple[int, Batch] | Failure:
+    def _await_batch(self, number: int) -> tuple[int, Batch] | Failure:
         begun, limit = time.monotonic(), self._options.timeout
         while True:
             try:

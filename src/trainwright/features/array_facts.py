@@ -10,7 +10,7 @@ from torch import Tensor
 
 from trainwright.config.errors import ConfigError, DataError
 from trainwright.data.counters import fold
-from trainwright.data.draws import GENERATORS, draws_kept
+from trainwright.data.draws import GENERATORS, keep_draws
 from trainwright.data.samples import alike
 from trainwright.data.transforms.chain import Chain
 from trainwright.features.arrays import transformed
@@ -41,7 +41,7 @@ def find_facts(name: str, options: FileOptions, rows: list[tuple[int, str]], pla
         raise DataError(f"column '{name}' has no readable file in the training rows", fix="check the paths, or leave the column out")
     raw = list(options.shape) if options.shape is not None else common_shape(name, [array.shape for _, _, array in arrays])
     always, training = Chain(options.transform, training=False), Chain(options.transform, training=True)
-    with draws_kept():
+    with keep_draws():
         _ensure_repeatable(name, training, arrays[:TRIED])
         found = [(row, _keyed(always, each, name, row, path)) for row, path, each in arrays]
         augmented = (

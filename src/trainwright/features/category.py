@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from trainwright.config.errors import DataError
-from trainwright.data.spelling import groups_alike, joins_needed
+from trainwright.data.spelling import choose_joins, groups_alike
 from trainwright.features.base import Counts, PartLayout
 from trainwright.features.classes import ClassFeature, class_weights, probabilities
 from trainwright.features.options import CategoryOptions
@@ -143,7 +143,7 @@ class CategoryFeature(ClassFeature):
         """What can be done about classes that training did not have; joining, where they are known ones in another spelling."""
         words = [word for word in shown if word is not None]
         other = any(each in group for group in groups_alike([*words, *self.classes]) for each in words)
-        joining = f"join spellings: columns.{self.name}.join=[{', '.join(joins_needed([*words, *self.classes]))}]; or " if other else ""
+        joining = f"join spellings: columns.{self.name}.join=[{', '.join(choose_joins([*words, *self.classes]))}]; or " if other else ""
         return f"{joining}use a stratified split, leave such rows out, or write columns.{self.name}.unseen=drop"
 
     def decode(self, outputs: dict[str, np.ndarray]) -> dict[str, pa.Array]:

@@ -27,7 +27,7 @@ def select_again(encoder: TableEncoder, source: Source, selection: Selection) ->
         lacking = set(selection.columns_under(each.expression.columns)) - there
         if lacking and lacking <= of_targets:
             notes.append(
-                f"{WHERE}: '{each.expression.shown(each.expression.body)}' is of a target, which these rows lack; it leaves none out"
+                f"{WHERE}: '{each.expression.show(each.expression.body)}' is of a target, which these rows lack; it leaves none out"
             )
         else:
             conditions.append(each)

@@ -149,7 +149,7 @@ def look_once(step: Callable[..., Any], where: str) -> Callable[..., Any]:
     """A step that cannot be tried before the run: at its first call what is wrong with the inputs of its losses is warned of."""
     looked = False
 
-    def called(*arguments: Any) -> Any:
+    def call(*arguments: Any) -> Any:
         nonlocal looked
         if looked:
             return step(*arguments)
@@ -160,4 +160,4 @@ def look_once(step: Callable[..., Any], where: str) -> Callable[..., Any]:
             log.warning("%s: %s; %s", where, what, fix)
         return found
 
-    return called
+    return call

@@ -20,7 +20,7 @@ from trainwright.metrics.base import Metric
 from trainwright.metrics.batch_outcome import BatchOutcome
 from trainwright.metrics.group import MetricGroup
 from trainwright.metrics.objects import ObjectMetric, Pair, PairFunctions, is_metric_object
-from trainwright.metrics.shapes import measured
+from trainwright.metrics.shapes import measure_outcome
 from trainwright.metrics.table import BINARY, CATEGORY, NUMBER, SET, VECTOR
 from trainwright.metrics.target import TargetMetrics
 from trainwright.metrics.whole import WholeOutputs
@@ -52,7 +52,7 @@ class Wishes:
         self.functions: dict[str, Callable[..., Any]] = {}
         self.others: list[tuple[str, Any]] = []
         self.given_names: set[str] = set()
-        for name, each in listed(asked):
+        for name, each in list_metrics(asked):
             self._take(name, each)
 
     def _take(self, name: str, each: Any) -> None:
@@ -156,19 +156,19 @@ class NamedMetrics(TargetMetrics):
     """Metrics by name of outputs and targets of any number of dimensions; see `shapes.measured`."""
 
     def __init__(self, wishes: Wishes, pair: Pair, ignored: Callable[[Tensor], int | None], predicts: Predicts | None = None) -> None:
-        super().__init__(wishes.named.values(), self._measured)
+        super().__init__(wishes.named.values(), self._measure)
         self.asked = dict(wishes.named)
         self._wishes, self._pair, self._ignored, self._predicts = wishes, pair, ignored, predicts
         self._checked = ("", 0)
 
-    def _measured(self, outputs: Mapping[str, Tensor]) -> BatchOutcome | None:
+    def _measure(self, outputs: Mapping[str, Tensor]) -> BatchOutcome | None:
         found = self._pair(outputs)
         if found is None:
             return None
         output, target = found
         predicts = "" if self._predicts is None else self._predicts(output, target)
         predicts = predicts or self._wishes.predicts or predicted_by(output, target, self.asked.values())
-        rows = measured(predicts, output, target, ignored=self._ignored(target), mask=outputs.get("mask"))
+        rows = measure_outcome(predicts, output, target, ignored=self._ignored(target), mask=outputs.get("mask"))
         if (rows.kind, rows.width) != self._checked:
             self._checked = (rows.kind, rows.width)
             for each in self.asked.values():
@@ -257,7 +257,7 @@ def named_metrics(
     return Wishes(asked, predicts, "named_metrics").metric(pair, lambda truth: ignore_index)
 
 
-def listed(asked: Asked) -> Iterator[tuple[str, Any]]:
+def list_metrics(asked: Asked) -> Iterator[tuple[str, Any]]:
     """(name, metric) of everything asked for, in order; the name is empty where it has none of its own."""
     if asked is None:
         return

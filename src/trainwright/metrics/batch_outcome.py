@@ -165,12 +165,12 @@ class BatchOutcome:
             return torch.stack([each.sum(dim=0) for each in (self.truth & self.labels, self.labels, self.truth)])
         truth, labels, width = self._inside, self.labels, self.width
         if width <= MOST_CONFUSED:
-            return self._counted(torch.add(labels, truth, alpha=width), width * width).reshape(width, width)
+            return self._count_cells(torch.add(labels, truth, alpha=width), width * width).reshape(width, width)
         hits = torch.where(labels == truth, truth, 3 * width)
-        found = self._counted(torch.cat([hits, labels + width, truth + 2 * width]), 3 * width)
+        found = self._count_cells(torch.cat([hits, labels + width, truth + 2 * width]), 3 * width)
         return found.reshape(3, width)
 
-    def _counted(self, cells: Tensor, number: int) -> Tensor:
+    def _count_cells(self, cells: Tensor, number: int) -> Tensor:
         """How often each of `number` cells occurs among those that are kept; those outside count for nothing."""
         if self.keep is not None:
             cells = torch.where(self.keep.repeat(len(cells) // len(self.keep)), cells, number)
@@ -179,7 +179,7 @@ class BatchOutcome:
         zeros = torch.zeros(number + 1, dtype=torch.int64, device=cells.device)
         return zeros.index_add_(0, cells, torch.ones_like(cells))[:number]
 
-    def binned(self, cells: Tensor, values: Tensor, number: int) -> Tensor:
+    def sum_bins(self, cells: Tensor, values: Tensor, number: int) -> Tensor:
         """Sums of values [b, k] over the rows of each cell, [number, k], the same in every run; rows that do not count are left out."""
         if self.keep is not None:
             values = values.where(self.keep[:, None], 0.0)

@@ -21,7 +21,7 @@ from trainwright.metrics.table import BINARY
 
 
 @lru_cache(maxsize=256)
-def _registered(metric: PartConfig) -> Formula:
+def _build_formula(metric: PartConfig) -> Formula:
     built: Formula = build("metric", metric)
     return built
 
@@ -31,7 +31,7 @@ def instance(metric: PartConfig | str, kind: str) -> Formula:
     chosen = from_label(metric) if isinstance(metric, str) else metric
     check_target("metric", chosen, kind)
     if chosen.type in PARTS:
-        return _registered(chosen)
+        return _build_formula(chosen)
     made: Any = build("metric", chosen)
     return made if callable(made) else AsFormula(made)
 

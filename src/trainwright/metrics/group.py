@@ -131,7 +131,7 @@ def is_number(value: Any) -> bool:
 def as_metric(given: Any) -> Metric:
     """A metric, a mapping of name → metric or a list of metrics as one. Raises ConfigError for anything else."""
     if isinstance(given, Metric):
-        return adopted(given)
+        return adopt(given)
     if isinstance(given, Mapping):
         members = [(str(name), each) for name, each in given.items()]
     elif isinstance(given, Sequence) and not isinstance(given, str):
@@ -145,10 +145,10 @@ def as_metric(given: Any) -> Metric:
             "tw.named_metrics(['accuracy', …]) makes them of names and functions",
         )
         raise ConfigError(f"a {type(wrong).__name__} is no metric", where="metrics()", why=why, fix=fix)
-    return MetricGroup((name, adopted(each)) for name, each in members)
+    return MetricGroup((name, adopt(each)) for name, each in members)
 
 
-def adopted(given: Metric) -> Metric:
+def adopt(given: Metric) -> Metric:
     """The metric, or a copy that has seen nothing where it is in use already: training rows and each evaluation have their own."""
     if "_in_use" in vars(given):
         given = copy.deepcopy(given)

@@ -66,7 +66,7 @@ class ECE(Additive):
         confidence, hit = confidence_and_hit(batch)
         bins, xp = self.options.bins, batch.xp
         cells = (confidence * bins).floor().clip(0, bins - 1).nan_to_num(0.0).long()
-        gaps, rows, hits = batch.binned(cells, xp.stack([confidence - hit, xp.ones_like(hit), hit], dim=1), bins).T
+        gaps, rows, hits = batch.sum_bins(cells, xp.stack([confidence - hit, xp.ones_like(hit), hit], dim=1), bins).T
         return xp.concatenate([gaps, rows.sum().reshape(1), rows, hits])
 
     def value_of(self, summary: np.ndarray) -> float:

@@ -43,7 +43,7 @@ def average_precision(positive: np.ndarray, scores: np.ndarray) -> float:
     return float((np.diff(hits, prepend=0.0) * hits / (hits + misses)).sum() / hits[-1])
 
 
-def _grouped(counts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+def _sum_ties(counts: np.ndarray, ends: np.ndarray) -> np.ndarray:
     """Counts [b, n] summed over runs of ties that end at `ends`."""
     if len(ends) == counts.shape[1]:
         return counts
@@ -54,7 +54,7 @@ def weighted_roc_auc(positive: np.ndarray, scores: np.ndarray, counts: np.ndarra
     """`roc_auc` [b] when rows count `counts` [b, n] times."""
     order = np.argsort(scores, kind="stable")
     ends, ordered = tie_ends(scores[order]), counts[:, order]
-    above, below = (_grouped(ordered * side[order], ends) for side in (positive, ~positive))
+    above, below = (_sum_ties(ordered * side[order], ends) for side in (positive, ~positive))
     wins = (above * (np.cumsum(below, axis=1) - below / 2.0)).sum(axis=1)
     return wins / (above.sum(axis=1) * below.sum(axis=1))
 
@@ -63,7 +63,7 @@ def weighted_average_precision(positive: np.ndarray, scores: np.ndarray, counts:
     """`average_precision` [b] when rows count `counts` [b, n] times."""
     order = np.argsort(-scores, kind="stable")
     ends, ordered = tie_ends(scores[order]), counts[:, order]
-    hits, total = _grouped(ordered * positive[order], ends), np.cumsum(_grouped(ordered, ends), axis=1)
+    hits, total = _sum_ties(ordered * positive[order], ends), np.cumsum(_sum_ties(ordered, ends), axis=1)
     precision = np.cumsum(hits, axis=1) / np.maximum(total, 1e-300)
     return (hits * precision).sum(axis=1) / hits.sum(axis=1)
 

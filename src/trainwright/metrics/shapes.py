@@ -16,7 +16,7 @@ OUTPUTS = {
 """What a loss predicts → outputs and targets that are measured."""
 
 
-def measured(
+def measure_outcome(
     predicts: str, output: Tensor, target: Tensor, *, ignored: int | None = None, mask: Tensor | None = None, activated: bool = False
 ) -> BatchOutcome:
     """Outputs of what a loss predicts (`category`, `binary`, `number`), with the truth beside them, as items.
@@ -55,13 +55,13 @@ def _classes(output: Tensor, target: Tensor, ignored: int | None, mask: Tensor |
         output, target = output.reshape(-1, output.shape[-1]), target.reshape(-1)
     elif output.shape[:1] != target.shape:
         raise _misfit(CATEGORY, output, target)
-    keep = None if ignored is None else kept(target, ignored)
+    keep = None if ignored is None else find_kept(target, ignored)
     if mask is not None:
         keep = mask.bool() if keep is None else keep & mask.bool()
     return BatchOutcome(CATEGORY, target, output, activation="" if activated else "softmax", keep=keep)
 
 
-def kept(target: Tensor, ignored: int) -> Tensor | None:
+def find_kept(target: Tensor, ignored: int) -> Tensor | None:
     """Which items count; None where it is known without waiting for a device that all do."""
     found = target != ignored
     return None if target.device.type == "cpu" and bool(found.all()) else found

@@ -147,12 +147,12 @@ class TargetMetrics(Metric):
                 by_class = class_counts(counts, self.kind)
                 square = self.kind != SET and counts.shape[0] == counts.shape[1]
                 found |= {"confusion": counts} if square else dict(zip(("hits", "predicted", "actual"), counts, strict=True))
-                found |= named(self.counted, lambda name, each: each.details(by_class))
-            found |= named(self.summed, lambda name, each: each.details(self.state[f"sum/{name}"].cpu().double().numpy()))
+                found |= name_details(self.counted, lambda name, each: each.details(by_class))
+            found |= name_details(self.summed, lambda name, each: each.details(self.state[f"sum/{name}"].cpu().double().numpy()))
             known = {name: each for name, each in self.ordered.items() if name not in self.foreign}
             if known and isinstance(self.store, AllRows) and len(self.store):
                 outcome = self.store.outcome(self.kind, self.classes)
-                found |= named(known, lambda name, each: each.details(outcome))
+                found |= name_details(known, lambda name, each: each.details(outcome))
         return found | ({"classes": np.array(self.classes)} if self.classes and found else {})
 
     def tensors(self) -> dict[str, Tensor]:
@@ -190,7 +190,7 @@ def summed_up(metric: PartConfig) -> bool:
     return hasattr(made, "summary") or hasattr(made, "from_confusion")
 
 
-def named(formulas: Mapping[str, Any], details: Callable[[str, Any], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+def name_details(formulas: Mapping[str, Any], details: Callable[[str, Any], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """`<metric>.<name>` → the details of formulas."""
     return {f"{name}.{part}": value for name, each in formulas.items() for part, value in details(name, each).items()}
 

@@ -54,13 +54,13 @@ class WholeOutputs(Metric):
         """What the function gives."""
         if self.recent is not None:
             return self.function(dict(self.recent.rows)) if self.recent.rows else {}
-        outputs = joined(self._pieces)
+        outputs = join_outputs(self._pieces)
         self._pieces = [outputs] if outputs else []
         return self.function(outputs)
 
     def tensors(self) -> dict[str, Tensor]:
         """The rows that are held."""
-        return joined(self._pieces) if self.recent is None else self.recent.tensors()
+        return join_outputs(self._pieces) if self.recent is None else self.recent.tensors()
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
         """Take rows back; begin anew from nothing."""
@@ -82,7 +82,7 @@ class WholeOutputs(Metric):
         return f"{self.where} reads all rows at once and holds {size_text(a_row * rows)} of outputs for {rows} rows"
 
 
-def joined(pieces: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+def join_outputs(pieces: list[dict[str, Tensor]]) -> dict[str, Tensor]:
     """Outputs of several batches as one, in order (rows first)."""
     if not pieces:
         return {}

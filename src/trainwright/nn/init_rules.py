@@ -18,7 +18,7 @@ from trainwright.config.errors import FOREIGN, ConfigError, TrainwrightError, di
 from trainwright.config.foreign import found_at, is_path
 from trainwright.config.name_patterns import as_list, fits
 from trainwright.nn.init_options import Init, InitFunction, InitRule
-from trainwright.nn.module_names import Weight, modules_called, weights_called, weights_of
+from trainwright.nn.module_names import Weight, find_modules, find_weights, weights_of
 
 log = logging.getLogger("trainwright.nn")
 
@@ -95,9 +95,9 @@ def report(applied: Sequence[Applied]) -> str:
 
 
 def _jobs(model: nn.Module, weights: list[Weight], number: int, rule: InitRule, where: str) -> list[Callable[[], Applied]]:
-    modules = modules_called(model, as_list(rule.modules), f"{where}.modules")
+    modules = find_modules(model, as_list(rule.modules), f"{where}.modules")
     names = as_list(rule.names)
-    chosen = weights_called(weights, names, f"{where}.names")
+    chosen = find_weights(weights, names, f"{where}.names")
     if rule.modules:
         owners = {id(module) for module in modules.values()}
         chosen = [weight for weight in chosen if id(weight.module) in owners]

@@ -36,7 +36,7 @@ def tf32_mode(cudnn: bool | None = None, matmul: bool | None = None) -> Iterator
     # torch keeps each setting twice, as a truth value and as a precision per operation, and refuses to read them where they disagree:
     # writing the truth value writes both, and restoring the precisions afterwards brings back what a truth value cannot say
     fine = [(place, place.fp32_precision) for place in (backends.cuda.matmul, backends.cudnn.conv, backends.cudnn.rnn)]
-    coarse = [(place, _allowed(place)) for place in (backends.cuda.matmul, backends.cudnn)]
+    coarse = [(place, _read_allowed(place)) for place in (backends.cuda.matmul, backends.cudnn)]
     try:
         if cudnn is not None:
             backends.cudnn.allow_tf32 = cudnn
@@ -53,7 +53,7 @@ def tf32_mode(cudnn: bool | None = None, matmul: bool | None = None) -> Iterator
             place.fp32_precision = precision
 
 
-def _allowed(place: Any) -> bool | None:
+def _read_allowed(place: Any) -> bool | None:
     """The truth value; None where the precisions set one by one have no common one."""
     try:
         return bool(place.allow_tf32)

@@ -65,7 +65,7 @@ def _parametrizations(module: nn.Module) -> nn.ModuleDict:
     return found
 
 
-def weights_called(weights: Sequence[Weight], patterns: Sequence[str], where: str) -> list[Weight]:
+def find_weights(weights: Sequence[Weight], patterns: Sequence[str], where: str) -> list[Weight]:
     """The weights that a pattern names, by full name or by a module they are in; without patterns all.
 
     Raises ConfigError, with the nearest name, for a pattern that names none.
@@ -78,7 +78,7 @@ def weights_called(weights: Sequence[Weight], patterns: Sequence[str], where: st
     return [weight for weight in weights if not patterns or any(fits(alias, each) for alias in weight.aliases for each in patterns)]
 
 
-def modules_called(model: nn.Module, patterns: Sequence[str], where: str) -> dict[str, nn.Module]:
+def find_modules(model: nn.Module, patterns: Sequence[str], where: str) -> dict[str, nn.Module]:
     """Modules whose class (or one it is derived from) or whose dotted name a pattern fits, by name; `.` is the model, named ``.
 
     Without patterns all of them. Raises ConfigError, with the nearest name or class, for a pattern that names none.

@@ -10,7 +10,7 @@ from torch.nn.utils.parametrizations import _SpectralNorm
 
 from trainwright.config.errors import ConfigError
 from trainwright.nn.module_names import Weight
-from trainwright.nn.parametrizations import as_evaluated, parametrised_weights
+from trainwright.nn.parametrizations import evaluate_weight, parametrised_weights
 
 ITERATIONS = 50
 """Of the power method, when spectral norm is given another weight; it begins from vectors that have nothing to do with it."""
@@ -21,7 +21,7 @@ def plain_state(model: nn.Module) -> dict[str, Tensor]:
     """The state dict that `bake` would leave, without taking anything off: weights as evaluation sees them, under plain names."""
     state = {name: value for name, value in model.state_dict().items() if isinstance(value, Tensor)}
     for weight in parametrised_weights(model):
-        with as_evaluated(weight):
+        with evaluate_weight(weight):
             value = weight.value.detach().clone()
         for alias in weight.aliases:
             state = {name: each for name, each in state.items() if not name.startswith(_prefix(alias))}
@@ -46,7 +46,7 @@ def load_weights(model: nn.Module, state: Mapping[str, Tensor]) -> dict[str, str
     there = set(model.state_dict())
     for name in _parametrised_names(state):
         if not any(key.startswith(_prefix(name)) for key in there):
-            state[name] = _weight_normed(state, name)
+            state[name] = _join_weight_norm(state, name)
             translated[name] = "computed from weight norm's two tensors"
     given = {_owner(name) for name in there - set(state)} - {weight.path for weight, _ in assigned}
     _check(model, state, {alias for weight, _ in assigned for alias in weight.aliases}, given)
@@ -73,7 +73,7 @@ def _parametrised_names(state: Mapping[str, Tensor]) -> list[str]:
     return list(dict.fromkeys(_owner(name) for name in state if _owner(name) != name))
 
 
-def _weight_normed(state: dict[str, Tensor], name: str) -> Tensor:
+def _join_weight_norm(state: dict[str, Tensor], name: str) -> Tensor:
     """The plain weight of weight norm's magnitude and direction, which are taken out of `state`."""
     inside = {key.removeprefix(_prefix(name)): key for key in state if key.startswith(_prefix(name))}
     if set(inside) != {"original0", "original1"}:

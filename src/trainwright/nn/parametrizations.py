@@ -17,7 +17,7 @@ from torch.nn.utils.parametrize import cached as cached
 from trainwright.config.errors import FOREIGN, ConfigError, did_you_mean
 from trainwright.config.foreign import found_at, is_path
 from trainwright.config.name_patterns import as_list, matcher
-from trainwright.nn.module_names import Weight, modules_called, weights_of
+from trainwright.nn.module_names import Weight, find_modules, weights_of
 from trainwright.nn.parametrization_options import ParametrizationOptions
 
 NAMED: dict[str, Callable[..., Any]] = {
@@ -64,7 +64,7 @@ def bake(model: nn.Module) -> list[str]:
     done = []
     for weight in parametrised_weights(model):
         _part_class(weight.module)
-        with as_evaluated(weight), torch.enable_grad():  # whether the weight is trained is read from its graph
+        with evaluate_weight(weight), torch.enable_grad():  # whether the weight is trained is read from its graph
             parametrize.remove_parametrizations(weight.module, weight.name, leave_parametrized=True)
         done.append(weight.path)
     return done
@@ -78,7 +78,7 @@ def _choose(model: nn.Module, options: ParametrizationOptions, where: str) -> li
             raise ConfigError(f"no weight is called '{pattern}'", where=f"{where}.names", fix=did_you_mean(pattern.strip("*."), every))
     chosen = [each for each in weights if any(matcher(pattern)(alias) for pattern in as_list(options.names) for alias in each.aliases)]
     if options.modules:
-        owners = {id(each) for each in modules_called(model, as_list(options.modules), f"{where}.modules").values()}
+        owners = {id(each) for each in find_modules(model, as_list(options.modules), f"{where}.modules").values()}
         chosen = [weight for weight in chosen if id(weight.module) in owners]
     if not chosen:
         raise ConfigError("names and modules together name no weight", where=where, fix="drop one of them")
@@ -152,7 +152,7 @@ def _let_copy(module: nn.RNNBase) -> None:
     if getattr(copy_all, "leaves_flat_weights", False):
         return
 
-    def copied(self: Any, memo: dict[int, Any]) -> Any:
+    def copy(self: Any, memo: dict[int, Any]) -> Any:
         if id(self) in memo:
             return memo[id(self)]
         held, self._flat_weights = self._flat_weights, []
@@ -163,12 +163,12 @@ def _let_copy(module: nn.RNNBase) -> None:
         replica._init_flat_weights()
         return replica
 
-    copied.leaves_flat_weights = True  # type: ignore[attr-defined]
-    made.__deepcopy__ = copied
+    copy.leaves_flat_weights = True  # type: ignore[attr-defined]
+    made.__deepcopy__ = copy
 
 
 @contextmanager
-def as_evaluated(weight: Weight) -> Iterator[None]:
+def evaluate_weight(weight: Weight) -> Iterator[None]:
     """A weight's parametrizations in evaluation mode, in which spectral norm iterates no further."""
     modes = {part: part.training for part in weight.module.parametrizations[weight.name].modules()}  # type: ignore[index, union-attr]
     for part in modes:

@@ -143,7 +143,7 @@ class Held:
         for _, generator, state in self.generators:
             _set_state(generator, state)
 
-    def changed(self) -> list[str]:
+    def list_changed(self) -> list[str]:
         """Attributes in Python, by path, that are not what they were; of tensors only those within lists, mappings and objects."""
         found: dict[str, None] = {}
         for path, owner, before in self.objects:

@@ -20,7 +20,7 @@ from trainwright.optim.build import build_optimizer
 from trainwright.optim.own_schedulers import own_scheduler
 from trainwright.optim.parameter_groups import one_group
 from trainwright.optim.parametrized import parametrized_ids, refuse_decayed_signs
-from trainwright.optim.several import Optimizers, own_decayed
+from trainwright.optim.several import Optimizers, find_decayed
 
 WHERE = "configure_optimizers"
 KEYS = ("optimizer", "lr_scheduler", "monitor", "frequency", "interval")
@@ -37,7 +37,7 @@ def read_configured(result: Any, system: nn.Module, steps: int | None = None) ->
         raise ConfigError("configure_optimizers made no optimizer", where=WHERE, fix=f"return {FORMS}")
     _refuse_shared(made)
     found = Optimizers(made, [own_scheduler(each, WHERE) for each in schedulers])
-    refuse_decayed_signs(system, own_decayed(system, found), WHERE)
+    refuse_decayed_signs(system, find_decayed(system, found), WHERE)
     return found
 
 

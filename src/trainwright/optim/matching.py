@@ -43,7 +43,7 @@ class SystemNames:
             raise ConfigError("match and types together name no parameter", where=where, fix="drop one of them")
         return found
 
-    def modules_named(self, patterns: Sequence[str], types: Sequence[str] = ()) -> set[str]:
+    def find_modules(self, patterns: Sequence[str], types: Sequence[str] = ()) -> set[str]:
         """Paths of the modules that the patterns and types name, themselves or by a module they are in; may be none."""
         return {path for path in self.modules if self._match_name(path, patterns) and self._match_type(path, types, of_module=True)}
 

@@ -61,6 +61,6 @@ def of_modules(rules: Sequence[ParameterRule], names: SystemNames) -> dict[str, 
     """Module path → settings, for what is done to modules as such."""
     found = {path: Settings() for path in names.modules}
     for rule in rules:
-        for path in names.modules_named(as_list(rule.match), rule.types):
+        for path in names.find_modules(as_list(rule.match), rule.types):
             found[path].override(rule)
     return found

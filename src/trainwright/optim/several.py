@@ -98,7 +98,7 @@ class Optimizers:
             scheduler.load(state)
 
 
-def own_decayed(system: nn.Module, optimizers: Optimizers) -> dict[str, nn.Parameter]:
+def find_decayed(system: nn.Module, optimizers: Optimizers) -> dict[str, nn.Parameter]:
     """Parametrized parameters that a torch optimizer which the system made decays, by name."""
     computing = parametrized_ids(system)
     return {

@@ -44,11 +44,11 @@ class DistributedWorld(World):
 
     def sum(self, value: N) -> N:
         """As in `World`; a tensor is summed in its own type, a number as int64 or float64."""
-        return self._reduced(value, torch.add)
+        return self._reduce(value, torch.add)
 
     def min(self, value: N) -> N:
         """As in `World`."""
-        return self._reduced(value, torch.minimum)
+        return self._reduce(value, torch.minimum)
 
     def any(self, value: bool) -> bool:
         """As in `World`."""
@@ -99,7 +99,7 @@ class DistributedWorld(World):
         if self._own:
             dist.destroy_process_group()
 
-    def _reduced(self, value: N, combined: Callable[[Tensor, Tensor], Tensor]) -> N:
+    def _reduce(self, value: N, combined: Callable[[Tensor, Tensor], Tensor]) -> N:
         if isinstance(value, Tensor):
             mine = value.detach().to("cpu")
             return reduce(combined, self._alike(mine)).to(value.device)

@@ -32,7 +32,7 @@ class Launched:
     """The variable that tells the number of processes."""
 
 
-def launched(environment: Mapping[str, str] | None = None) -> Launched:
+def read_launch(environment: Mapping[str, str] | None = None) -> Launched:
     """The place of this process as `environment` (else that of the process) has it: rank 0 of 1 where it says nothing.
 
     Raises ConfigError for a number of processes that is none, and for a rank that is missing or is none of them.
@@ -79,7 +79,7 @@ def ensure_one_process(what: str) -> None:
 
     Rank 0 tells all of it, the others one line, so that a person reads it once.
     """
-    found = launched()
+    found = read_launch()
     where, came = f"environment: {found.variable}={found.size}", "started"
     if not found.launcher:  # else WORLD_SIZE=1 says that this process is to work by itself
         found, where, came = in_process_group(), "torch.distributed", "joined"

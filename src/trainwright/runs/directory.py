@@ -124,7 +124,7 @@ class RunDirectory:
     @property
     def alive(self) -> bool:
         """Whether a process is writing this run now."""
-        return self.lock.taken()
+        return self.lock.is_taken()
 
     def update(self, **fields: Any) -> None:
         """Set fields of run.json (`status`, `targets`, …) and the time of the change."""
@@ -223,14 +223,14 @@ def resolve(path: Path, root: Path = Path("runs")) -> tuple[Path, str]:
     for folder in [path, root / path] if named else [path]:
         runs = _runs_in(folder)
         if runs:
-            chosen = max(runs, key=_started)
+            chosen = max(runs, key=_start_order)
             return chosen, f"{path}: using its latest run of {len(runs)}, {chosen}" if len(runs) > 1 else f"{path}: using its run {chosen}"
     raise _no_run(path)
 
 
 def latest_run(folder: Path) -> Path | None:
     """The run in `folder` that started last, or None."""
-    return max(_runs_in(folder), key=_started, default=None)
+    return max(_runs_in(folder), key=_start_order, default=None)
 
 
 def _runs_in(folder: Path) -> list[Path]:
@@ -240,7 +240,7 @@ def _runs_in(folder: Path) -> list[Path]:
         return []
 
 
-def _started(path: Path) -> tuple[str, str]:
+def _start_order(path: Path) -> tuple[str, str]:
     try:
         created = _info(path).get("created", "")
         moment = datetime.fromisoformat(created)

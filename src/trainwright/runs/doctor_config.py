@@ -93,15 +93,15 @@ def _default(here: Structure, path: KeyPath, model: Any) -> Iterator[tuple[KeyPa
     except KeyError:
         default = None
     if isinstance(here, Section) or default is not None:
-        yield from _walk(here, _as_written(default), path, model)
+        yield from _walk(here, _write_default(default), path, model)
 
 
-def _as_written(value: Any) -> Any:
+def _write_default(value: Any) -> Any:
     """A default as it would be written: parts by their name."""
     if isinstance(value, PartConfig):
         return value.type
     if isinstance(value, list):
-        return [_as_written(each) for each in value]
+        return [_write_default(each) for each in value]
     return value if isinstance(value, str | dict) else None
 
 

@@ -56,7 +56,7 @@ class RunLock:
             os.close(self._descriptor)
             self._descriptor = None
 
-    def taken(self) -> bool:
+    def is_taken(self) -> bool:
         """Whether any process holds the lock now."""
         if self.held:
             return True

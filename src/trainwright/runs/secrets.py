@@ -101,7 +101,7 @@ def mask_text(text: str) -> str:
         return text if EMPTY.fullmatch(whole["value"]) else f"{whole['before']}{MASK}"
     text = USER_IN_URL.sub(lambda found: f"{found['scheme']}{found['user']}:{MASK}@", text)
     text = TOKEN_IN_URL.sub(lambda found: f"{found['scheme']}{MASK}@", BEARER.sub(lambda found: f"{found['kind']}{MASK}", text))
-    return KNOWN.sub(MASK, PAIR.sub(_masked_pair, SECRET_FLOW.sub(_masked_flow, text)))
+    return KNOWN.sub(MASK, PAIR.sub(_mask_pair, SECRET_FLOW.sub(_mask_flow, text)))
 
 
 def mask_lines(lines: Iterable[str]) -> list[str]:
@@ -115,31 +115,31 @@ def mask_lines(lines: Iterable[str]) -> list[str]:
         if inside and not within:
             opened = OPENED.fullmatch(line)
             depth = at if opened is not None and is_secret(opened["name"]) else None
-        masked.append(_masked_below(line) if within else mask_text(line))
+        masked.append(_mask_below(line) if within else mask_text(line))
     return masked
 
 
-def _masked_below(line: str) -> str:
+def _mask_below(line: str) -> str:
     found = BELOW.fullmatch(line)
     return line if found is None or not found["value"] else f"{found['before']}{MASK}"
 
 
-def _masked_flow(found: re.Match[str]) -> str:
+def _mask_flow(found: re.Match[str]) -> str:
     """The whole value of an option that looks secret; of another what it was, with the options inside it masked."""
     name = found["name"].strip("\"'")
     if EMPTY.fullmatch(found["value"].strip()):
         return found[0]
     if is_secret(name):
         return f"{found['name']}{found['sign']}{MASK}"
-    return f"{found['name']}{found['sign']}{SECRET_FLOW.sub(_masked_flow, found['value'])}"
+    return f"{found['name']}{found['sign']}{SECRET_FLOW.sub(_mask_flow, found['value'])}"
 
 
-def _masked_pair(found: re.Match[str]) -> str:
+def _mask_pair(found: re.Match[str]) -> str:
     name = found["name"].strip("\"'")
     if is_secret(name):
         return f"{found['name']}{found['sign']}{MASK}"
     # A value may hold pairs itself: `source={password: x}`, `url=https://host/?token=x`.
-    return f"{found['name']}{found['sign']}{PAIR.sub(_masked_pair, found['value'])}"
+    return f"{found['name']}{found['sign']}{PAIR.sub(_mask_pair, found['value'])}"
 
 
 def _is_number(word: str) -> bool:

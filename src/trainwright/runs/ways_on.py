@@ -17,13 +17,13 @@ def from_its_weights(folder: Path) -> str:
 
 def to_its_end(folder: Path) -> str:
     """How the run in `folder` comes to its end: continued, or begun again where it keeps nothing that can be."""
-    kind = _kept(folder / "config.yaml")
+    kind = _read_kept(folder / "config.yaml")
     if kind in ("weights", "none"):
         return f"begin it again in another place: it cannot be continued (trainer.checkpoint: {kind})"
     return f"continue it: trainwright resume {shlex.quote(str(folder))}"
 
 
-def _kept(config: Path) -> str:
+def _read_kept(config: Path) -> str:
     """The kind of checkpoints that a saved configuration asks for; empty where it says nothing or cannot be read."""
     try:
         found = yaml.safe_load(config.read_text("utf-8"))["trainer"]["checkpoint"]["type"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -15,7 +15,7 @@ from torch import Tensor
 from trainwright.config.errors import ConfigError, TrainwrightError
 from trainwright.config.own_parts import configured
 from trainwright.config.scheduled import Scheduled
-from trainwright.data.draws import draws_kept, seed_python_and_numpy
+from trainwright.data.draws import keep_draws, seed_python_and_numpy
 from trainwright.engine.logs import not_logged
 from trainwright.engine.step_result import Weights, as_loss
 from trainwright.engine.system import Batch, Listener, Loss, StepContext, rows_in
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from trainwright.engine.session import Session
     from trainwright.runs.media import Media
 
-__all__ = ["Loss", "System", "SystemOptions", "as_loss", "build_system", "seeded"]
+__all__ = ["Loss", "System", "SystemOptions", "as_loss", "build_system", "seed_generators"]
 
 
 class SystemOptions(ModuleOptions):
@@ -42,15 +42,15 @@ class SystemOptions(ModuleOptions):
     """Weights of the parts of the loss, each a number or a schedule: `{lambda_sparsity: [0, 1.0, 0.1, 5000]}`."""
 
 
-def _told(parts: Callable[[StepContext], None], own: Callable[[StepContext], None], context: StepContext) -> None:
+def _tell(parts: Callable[[StepContext], None], own: Callable[[StepContext], None], context: StepContext) -> None:
     parts(context)
     own(context)
 
 
 @contextmanager
-def seeded(seed: int) -> Iterator[None]:
+def seed_generators(seed: int) -> Iterator[None]:
     """Torch's default CPU generator, `random` and numpy start from `seed` inside, and outside go on as if nothing had happened."""
-    with draws_kept():
+    with keep_draws():
         torch.default_generator.manual_seed(seed)
         seed_python_and_numpy(seed)
         yield
@@ -61,7 +61,7 @@ def build_system(system: Any, spec: Any = None, seed: int = 0) -> Any:
     if vars(system).get("_built"):
         return system
     vars(system)["_built"] = True
-    with seeded(seed):
+    with seed_generators(seed):
         system.build(spec)
     load_named_weights(system, getattr(system, "config", None))
     return system
@@ -207,7 +207,7 @@ class System(Updateable, EngineSystem):
         if not self.follows_the_run:
             return None, None
         tree = Tree(self, told)
-        return partial(_told, tree.update_step, self.update_step), partial(_told, tree.update_step_end, self.update_step_end)
+        return partial(_tell, tree.update_step, self.update_step), partial(_tell, tree.update_step_end, self.update_step_end)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_run": None}  # a run stays in its process
@@ -229,7 +229,3 @@ class System(Updateable, EngineSystem):
     def plan_known(self, plan: Plan) -> None:
         """Called before `configure_optimizers` with the lengths of the run."""
         self.plan = plan
-
-    def loss_parts(self) -> Mapping[str, Scheduled]:
-        """The weights of the options, by part."""
-        return self._weights.scheduled

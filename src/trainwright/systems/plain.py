@@ -20,7 +20,7 @@ from trainwright.losses.classes import NONE_IGNORED, IndexCriterion
 from trainwright.losses.function import FunctionCriterion, row_count
 from trainwright.losses.wiring import look_inside
 from trainwright.metrics.asked import Asked
-from trainwright.systems.base import seeded
+from trainwright.systems.base import seed_generators
 from trainwright.systems.loss_refusal import explain_refusal
 from trainwright.systems.plain_batch import TARGET, Reading, check_target
 from trainwright.systems.plain_checks import check
@@ -79,7 +79,7 @@ class PlainSystem(System):
     @classmethod
     def from_options(cls, options: PlainOptions, spec: Any = None, seed: int = 0) -> PlainSystem:
         """The system that options describe; equal seeds give equal weights, whatever else was drawn before."""
-        with seeded(seed):
+        with seed_generators(seed):
             return cls(options)
 
     def build(self, spec: Any) -> None:
@@ -158,7 +158,7 @@ class PlainSystem(System):
         """The model's output for the rows of a batch."""
         return self.reading.plan_of(batch).call(self.model, batch)
 
-    def _called(self, batch: Batch) -> tuple[Any, Any]:
+    def _call_model(self, batch: Batch) -> tuple[Any, Any]:
         """Output and target."""
         usual = self._usual
         if usual is not None and type(batch) is dict and len(batch) == 2 and usual[0] in batch and usual[1] in batch:
@@ -170,7 +170,7 @@ class PlainSystem(System):
 
     def training_step(self, batch: Batch, context: StepContext) -> Loss:
         """The loss of the rows; raises DataError where the loss refuses them."""
-        output, target = self._called(batch)
+        output, target = self._call_model(batch)
         try:
             return self._loss_of(output, target, batch, context)
         except (RuntimeError, ValueError, IndexError) as error:
@@ -203,12 +203,12 @@ class PlainSystem(System):
 
     def evaluation_step(self, batch: Batch, context: StepContext) -> dict[str, Tensor]:
         """Output and target of each row, as far as they are measured, and the loss where it cannot be computed from both."""
-        output, target = self._called(batch)
+        output, target = self._call_model(batch)
         loss = self.criterion
         if loss.simple and isinstance(output, Tensor):
             return {"output": output.detach(), TARGET: target}
         terms = loss.terms(output, target, batch, context.step, self._epochs(context))
-        return self._kept(output, target, batch, terms.total, terms.count)
+        return self._keep_outputs(output, target, batch, terms.total, terms.count)
 
     def predict_step(self, batch: Batch) -> dict[str, Tensor]:
         """What the model gives, rows first: `output`, or the tensors of a mapping or a tuple by name or number."""
@@ -217,7 +217,7 @@ class PlainSystem(System):
             return {"output": self.criterion.scores(output)}
         return {str(name): each for name, each in look_inside(output).items() if isinstance(each, Tensor)}
 
-    def _kept(self, output: Any, target: Any, batch: Batch, total: Tensor, count: Count) -> dict[str, Tensor]:
+    def _keep_outputs(self, output: Any, target: Any, batch: Batch, total: Tensor, count: Count) -> dict[str, Tensor]:
         """What the metrics read: the loss and the items of the batch, shared out over its rows, and small outputs with their target."""
         rows = row_count(target, batch, output)
         kept = {"loss": (total.detach() / rows).expand(rows)}
@@ -239,7 +239,7 @@ class PlainSystem(System):
 
     def metrics(self, outputs: dict[str, Tensor] | None = None) -> Any:
         """New metrics of the loss and of what was asked for; with `outputs` of whole rows their numbers."""
-        made = PlainMetrics(self.criterion, self.wishes.metric(pair_of, self.ignored_class, self.predicted))
+        made = PlainMetrics(self.criterion, self.wishes.metric(pair_of, self.ignored_class, self.find_predicted))
         if outputs is None:
             return made
         with torch.no_grad():
@@ -253,7 +253,7 @@ class PlainSystem(System):
         found = self._of_classes.find_ignored(target)
         return None if found == NONE_IGNORED else found
 
-    def predicted(self, output: Tensor, target: Tensor) -> str:
+    def find_predicted(self, output: Tensor, target: Tensor) -> str:
         """What an output predicts where the loss takes logits of classes or of labels: labels, for a target of floats."""
         loss = self.criterion
         if loss.kind not in ("category", "") or not loss.simple or loss.read_expected(output, target) != "logits":

@@ -85,11 +85,11 @@ class Reading:
 
     def _plan_object(self, batch: Any) -> Plan:
         """An object of one's own goes whole into the model; the loss is given its target, or it whole where none is seen."""
-        name = next((name for name in self._called() if name in look_inside(batch)), None)
+        name = next((name for name in self._name_target() if name in look_inside(batch)), None)
         return Plan(None, (), name, whole_target=name is None)
 
     def _plan_mapping(self, batch: Mapping[str, Any]) -> Plan:
-        called = self._called() if self.uses_target or self.given is not None else ()
+        called = self._name_target() if self.uses_target or self.given is not None else ()
         target = next((name for name in called if name in batch), None)
         names = [name for name in batch if name != target]
         # Rows of Trainwright's own call their blocks `input` and `input.NAME`: they have an order, and no model's parameter is called so.
@@ -125,7 +125,7 @@ class Reading:
             raise DataError(f"the batch has no place {target}", where="target", why=f"it has {len(batch)} parts, from 0")
         return int(target) % len(batch)
 
-    def _called(self) -> tuple[str | int, ...]:
+    def _name_target(self) -> tuple[str | int, ...]:
         """What the target may be called."""
         return TARGETS if self.given is None else (self.given,)
 

@@ -15,7 +15,7 @@ from trainwright.losses.base import Criterion
 from trainwright.losses.checks import MEANT, dtype_name
 from trainwright.losses.function import FunctionCriterion
 from trainwright.losses.wiring import look_inside
-from trainwright.systems.base import seeded
+from trainwright.systems.base import seed_generators
 from trainwright.systems.plain_metrics import pair_of
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def check(system: PlainSystem, batch: Any) -> None:
     modes = [(module, module.training) for module in system.modules()]
     system.train(False)
     try:
-        with torch.no_grad(), seeded(0):
+        with torch.no_grad(), seed_generators(0):
             output = _try_rows(system, batch)
             _try_metrics(system, batch, output)
             rows, system.held_rows = system.held_rows, None
@@ -128,7 +128,7 @@ def _try_metrics(system: PlainSystem, batch: Any, output: Any) -> None:
         raise ConfigError(f"{', '.join(wishes.names())} cannot be computed", where=f"{wishes.where}: {given}", why=why, fix=fix)
     if not found:
         return
-    for name, metric in wishes.metric(pair_of, system.ignored_class, system.predicted).members:
+    for name, metric in wishes.metric(pair_of, system.ignored_class, system.find_predicted).members:
         try:
             metric.update(found)
         except TrainwrightError:

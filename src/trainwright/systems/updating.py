@@ -32,13 +32,13 @@ class Updateable:
         if not isinstance(part, Updateable | nn.Module):
             what = f"part '{name}' is a {type(part).__name__}, which does not follow the run"
             raise ConfigError(what, where=type(self).__name__, fix="derive its class from trainwright.Updateable")
-        registered(self)[name] = part
+        list_registered(self)[name] = part
         Updateable.registrations += 1
 
     def __setattr__(self, name: str, value: Any) -> None:
         inside = self.__dict__.get(INSIDE)
         if isinstance(value, Updateable) and not isinstance(value, nn.Module):
-            registered(self)[name] = value
+            list_registered(self)[name] = value
             Updateable.registrations += 1
         elif inside is not None:
             inside.pop(name, None)
@@ -52,7 +52,7 @@ class Updateable:
         super().__delattr__(name)
 
 
-def registered(part: Any) -> dict[str, Any]:
+def list_registered(part: Any) -> dict[str, Any]:
     """The parts registered with one that are no modules of torch's tree."""
     found: dict[str, Any] = part.__dict__.setdefault(INSIDE, {})
     return found

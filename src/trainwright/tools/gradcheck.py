@@ -212,7 +212,7 @@ def callable_of(made_from: Any, arguments: Mapping[str, Any], dtype: torch.dtype
         module = made_from(**arguments)
     if isinstance(module, nn.Module):
         return _call_with(module.to(dtype))
-    _known(module, arguments)
+    _ensure_known(module, arguments)
     return partial(module, **arguments), {}
 
 
@@ -220,12 +220,12 @@ def _bind(made_from: Callable[..., Any], arguments: Mapping[str, Any]) -> None:
     try:
         inspect.signature(made_from).bind(**arguments)
     except TypeError as error:
-        _known(made_from, arguments)
+        _ensure_known(made_from, arguments)
         name = getattr(made_from, "__name__", str(made_from))
         raise ConfigError(f"{name} cannot be made so", why=str(error), fix="give its arguments as name=value") from error
 
 
-def _known(function: Callable[..., Any], arguments: Mapping[str, Any]) -> None:
+def _ensure_known(function: Callable[..., Any], arguments: Mapping[str, Any]) -> None:
     parameters = inspect.signature(function).parameters
     if any(each.kind is each.VAR_KEYWORD for each in parameters.values()):
         return

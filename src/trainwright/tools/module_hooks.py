@@ -16,7 +16,7 @@ from trainwright.config.errors import FOREIGN, ConfigError, TrainwrightError
 from trainwright.config.foreign import found_at
 from trainwright.config.name_patterns import as_list
 from trainwright.files.text import write_text
-from trainwright.nn.module_names import modules_called
+from trainwright.nn.module_names import find_modules
 from trainwright.tools.histogram import histogram_svg
 from trainwright.tools.module_hook_options import ModuleHookOptions
 
@@ -78,7 +78,7 @@ def _put_on(
     model: nn.Module, number: int, options: ModuleHookOptions, hooked: Hooked, record: Sink, folder: Path | None, where: str
 ) -> None:
     act = _action(number, options, hooked, record, folder, where)
-    for name, module in modules_called(model, as_list(options.modules), f"{where}.modules").items():
+    for name, module in find_modules(model, as_list(options.modules), f"{where}.modules").items():
         hooked.handles.append(_register(module, options.on, _guard(name or type(model).__name__, options, act, where)))
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 Row = Mapping[str, float]
 """The values of one logged point by column name (`train/loss`); `step` is among them."""
 
 
 class Tracker(Protocol):
-    """Takes the logged rows of a run."""
+    """Takes the logged rows of a run; one with `image(name, array, step)`, uint8 (h w 3) or (h w 4), is given its pictures too."""
 
     def begin(self, step: int) -> list[dict[str, float]]:
         """Continue after `step` updates (0: a new run), forgetting rows of later steps; returns the rows it still has, if it can."""
@@ -23,10 +23,3 @@ class Tracker(Protocol):
 
     def close(self) -> None:
         """Finish; nothing is logged after this."""
-
-
-class ImageTracker(Tracker, Protocol):
-    """A tracker that also shows pictures; `Media` gives them to those that have this method."""
-
-    def image(self, name: str, array: Any, step: int) -> None:
-        """Show a picture, uint8 (h w 3) or (h w 4), under `name`. Raises OSError when the disk refuses."""

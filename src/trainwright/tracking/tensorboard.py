@@ -32,7 +32,7 @@ class TensorBoardTracker:
         from tensorboard.compat.proto.summary_pb2 import Summary
 
         if self._writer is None:
-            self._writer = self._opened()
+            self._writer = self._open()
         values = [Summary.Value(tag=name, simple_value=float(value)) for name, value in row.items() if name not in NOT_TAGS]
         self._writer.add_event(Event(wall_time=time.time(), step=int(row["step"]), summary=Summary(value=values)))
 
@@ -49,10 +49,10 @@ class TensorBoardTracker:
         height, width, channels = array.shape
         picture = Summary.Image(height=height, width=width, colorspace=channels, encoded_image_string=encoded.getvalue())
         if self._writer is None:
-            self._writer = self._opened()
+            self._writer = self._open()
         self._writer.add_event(Event(wall_time=time.time(), step=step, summary=Summary(value=[Summary.Value(tag=name, image=picture)])))
 
-    def _opened(self) -> Any:
+    def _open(self) -> Any:
         from tensorboard.compat.proto.event_pb2 import Event, SessionLog
         from tensorboard.summary.writer.event_file_writer import EventFileWriter
 

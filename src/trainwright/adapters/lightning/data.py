@@ -81,9 +81,9 @@ def transfer_of(module: Any, datamodule: Any) -> Callable[[Any, torch.device], A
         return None
     before, move, after = (None if owners[name] is None else getattr(owners[name], name) for name in TRANSFERS)
 
-    def moved(batch: Any, device: torch.device) -> Any:
+    def move_batch(batch: Any, device: torch.device) -> Any:
         batch = batch if before is None else before(batch, 0)
         batch = to_device(batch, device) if move is None else move(batch, device, 0)
         return batch if after is None else after(batch, 0)
 
-    return moved
+    return move_batch

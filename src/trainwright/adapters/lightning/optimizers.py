@@ -44,9 +44,9 @@ class Made:
 
     def for_engine(self) -> tuple[list[torch.optim.Optimizer], list[dict[str, Any]]]:
         """The form in which the engine takes them."""
-        return self.optimizers, [self._described(each) for each in self.schedulers]
+        return self.optimizers, [self._describe(each) for each in self.schedulers]
 
-    def _described(self, each: SchedulerConfig) -> dict[str, Any]:
+    def _describe(self, each: SchedulerConfig) -> dict[str, Any]:
         described = {"scheduler": each.scheduler, "interval": each.interval, "frequency": each.frequency}
         return described if each.monitor is None or not each.reduce_on_plateau else {**described, "monitor": each.monitor}
 

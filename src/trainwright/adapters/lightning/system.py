@@ -181,7 +181,7 @@ class LightningSystem(LightningHooks):
         now = self.now
         now.index, now.epoch = self._index(context), context.epoch
         now.trained = now.index
-        batch = self._as_given(batch)
+        batch = self._prepare_batch(batch)
         now.batch, now.rows = batch, rows_in(batch)
         if not self.automatic:
             return self._own_step(batch)
@@ -244,7 +244,7 @@ class LightningSystem(LightningHooks):
         self.model.backward(loss, *arguments, **named)
         self.call("on_after_backward")
 
-    def _as_given(self, batch: Batch) -> Any:
+    def _prepare_batch(self, batch: Batch) -> Any:
         """The batch as the module wants it: parts by place where they were given so, its own hooks for moving it called."""
         if self.positional:
             batch = by_place(batch)
@@ -252,22 +252,22 @@ class LightningSystem(LightningHooks):
 
     def evaluation_step(self, batch: Batch, context: StepContext) -> dict[str, Tensor]:
         """As `validation_step`."""
-        return self._evaluated("validation", batch)
+        return self._evaluate_batch("validation", batch)
 
     def validation_step(self, batch: Batch, context: StepContext) -> dict[str, Tensor]:
         """The module's; what it logs is kept for the end of the pass."""
-        return self._evaluated("validation", batch)
+        return self._evaluate_batch("validation", batch)
 
     def test_step(self, batch: Batch, context: StepContext) -> dict[str, Tensor]:
         """The module's, or its `validation_step` where it has no other."""
-        return self._evaluated("test", batch)
+        return self._evaluate_batch("test", batch)
 
-    def _evaluated(self, split: str, batch: Batch) -> dict[str, Tensor]:
+    def _evaluate_batch(self, split: str, batch: Batch) -> dict[str, Tensor]:
         step = self._evaluate[split]
         if step is None:
             self.check_splits([split])
             return {}
-        batch = self._as_given(batch)
+        batch = self._prepare_batch(batch)
         if self._logged is None:
             self.begin_pass()
         self._take_in()  # what hooks logged since the batch before
@@ -290,7 +290,7 @@ class LightningSystem(LightningHooks):
 
     def predict_step(self, batch: Batch) -> dict[str, Tensor]:
         """What the module predicts: a tensor as `output`, a mapping by its names, several by number; rows first."""
-        batch = self._as_given(batch)
+        batch = self._prepare_batch(batch)
         self.now.batch = batch
         self.now.returned = returned = self._predict(batch, self.now.index)
         if isinstance(returned, Tensor):

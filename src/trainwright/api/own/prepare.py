@@ -24,7 +24,7 @@ from trainwright.data.forms import rows_from
 from trainwright.data.rows import Rows
 from trainwright.engine.following import tell_beginning
 from trainwright.engine.trainer import Trainer
-from trainwright.systems.base import build_system, seeded
+from trainwright.systems.base import build_system, seed_generators
 from trainwright.systems.facts import Facts
 from trainwright.systems.plain import PlainSystem
 
@@ -78,7 +78,7 @@ def made_system(config: Config) -> nn.Module:
     """The system that the configuration names. Raises ConfigError for a class that is none, or cannot be made."""
     where = f"system ({config.system.type})"
     try:
-        with seeded(config.run.seed):
+        with seed_generators(config.run.seed):
             made = build("system", config.system)
     except RequestError:
         raise

@@ -23,15 +23,15 @@ class ConfigNode(dict[str, Any]):
     """
 
     def __init__(self, values: Mapping[str, Any] | None = None, new_allowed: bool = False) -> None:
-        super().__init__({key: self._wrapped(each) for key, each in (values or {}).items()})
+        super().__init__({key: self._wrap(each) for key, each in (values or {}).items()})
         object.__setattr__(self, "_frozen", False)
         object.__setattr__(self, "_new_allowed", new_allowed)
 
     @classmethod
-    def _wrapped(cls, value: Any) -> Any:
+    def _wrap(cls, value: Any) -> Any:
         if isinstance(value, Mapping) and not isinstance(value, ConfigNode):
             return cls(value)
-        return [cls._wrapped(each) for each in value] if isinstance(value, list) else value
+        return [cls._wrap(each) for each in value] if isinstance(value, list) else value
 
     def __getattr__(self, name: str) -> Any:
         if name in self:
@@ -46,7 +46,7 @@ class ConfigNode(dict[str, Any]):
 
     def __setitem__(self, key: str, value: Any) -> None:
         self._refuse_frozen(key)
-        super().__setitem__(key, self._wrapped(value))
+        super().__setitem__(key, self._wrap(value))
 
     def __delitem__(self, key: str) -> None:
         self._refuse_frozen(key)

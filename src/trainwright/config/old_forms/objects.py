@@ -149,10 +149,10 @@ def _value(value: Any, path: Path, name: str, problems: list[RequestError], arou
         return [_value(each, (*path, str(number)), name, problems, around) for number, each in enumerate(value)]
     if type(value).__module__ == "numpy" and getattr(value, "ndim", 1) == 0:
         return _value(value.item(), path, name, problems, around)
-    raise ConfigError(f"{spell_key(path)}: {_named(value)} cannot be a value of a config", where=name, fix=_instead(value))
+    raise ConfigError(f"{spell_key(path)}: {_type_name(value)} cannot be a value of a config", where=name, fix=_instead(value))
 
 
-def _named(value: Any) -> str:
+def _type_name(value: Any) -> str:
     kind = type(value)
     if isinstance(value, type):
         return f"the class {value.__name__}"

@@ -24,7 +24,7 @@ def read_with_parser(path: Path, parser: argparse.ArgumentParser) -> dict[str, A
     words: list[str] = []
     for line in read_lines(path, sections=False):
         key = ".".join(line.keys)
-        action = option_named(parser, key)
+        action = find_option(parser, key)
         try:
             if action is None:
                 names = [each.lstrip("-") for each in parser._option_string_actions if each.startswith("--") and each != "--help"]
@@ -43,7 +43,7 @@ def read_with_parser(path: Path, parser: argparse.ArgumentParser) -> dict[str, A
     return vars(found)
 
 
-def option_named(parser: argparse.ArgumentParser, key: str) -> argparse.Action | None:
+def find_option(parser: argparse.ArgumentParser, key: str) -> argparse.Action | None:
     """The option that a key of a file means: its long name (`-` equal to `_`), or where it is kept."""
     folded = key.replace("-", "_")
     for each in parser._actions:

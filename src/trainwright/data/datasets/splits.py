@@ -35,7 +35,7 @@ def splits_of(made: Any, where: str = "data") -> dict[str, Any]:
     Takes a mapping split → data, `(train, validation[, test])`, an object with `splits()`, with attributes or methods named as splits,
     or with Lightning's loaders; other data are the training rows. Raises DataError when nothing is found.
     """
-    found = {split: data for split, data in _found(made, where).items() if data is not None}
+    found = {split: data for split, data in _find_splits(made, where).items() if data is not None}
     if not found:
         fix = "return a mapping such as {'train': …, 'validation': …}, a tuple (train, validation), or give it a method train()"
         raise DataError("no data were given", where=where, why=f"{type(made).__name__} holds no split", fix=fix)
@@ -84,7 +84,7 @@ def is_column(each: Any) -> bool:
     return hasattr(each, "dtype") and hasattr(each, "ndim")
 
 
-def _found(made: Any, where: str) -> dict[str, Any]:
+def _find_splits(made: Any, where: str) -> dict[str, Any]:
     if made is None:
         return {}
     if callable(getattr(made, "splits", None)):
@@ -97,11 +97,11 @@ def _found(made: Any, where: str) -> dict[str, Any]:
         return _of_module(made, where)
     if any(hasattr(made, name) for name in ("__getitem__", "__iter__", "__next__", "tensors")):
         return {"train": made}
-    named = _named(made)
+    named = _read_named(made)
     return named or ({"train": made} if callable(made) else {})
 
 
-def _named(made: Any) -> dict[str, Any]:
+def _read_named(made: Any) -> dict[str, Any]:
     """Attributes named as splits; methods are called."""
     found: dict[str, Any] = {}
     for split, names in SPLIT_NAMES.items():

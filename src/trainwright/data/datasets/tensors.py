@@ -23,16 +23,16 @@ class TensorsDataset:
     def __init__(self, options: TensorsOptions, *, seed: int = 0, memory_limit: int = MEMORY_LIMIT) -> None:
         self.options = options
         files = {"train": options.train, "validation": options.validation, "test": options.test, "predict": options.predict}
-        self._splits = {split: self._named(read_tensors(path), path, split) for split, path in files.items() if path is not None}
+        self._splits = {split: self._choose_tensors(read_tensors(path), path, split) for split, path in files.items() if path is not None}
         if options.validation is None and options.test is None:
-            self._splits = {**self._divided(self._splits["train"], seed), **{k: v for k, v in self._splits.items() if k == "predict"}}
+            self._splits = {**self._divide(self._splits["train"], seed), **{k: v for k, v in self._splits.items() if k == "predict"}}
         self.spec = self._spec()
 
     def splits(self) -> dict[str, dict[str, Tensor]]:
         """Blocks by name for each split."""
         return self._splits
 
-    def _named(self, tensors: dict[str, Tensor], path: str, split: str) -> dict[str, Tensor]:
+    def _choose_tensors(self, tensors: dict[str, Tensor], path: str, split: str) -> dict[str, Tensor]:
         target = self.options.target
         inputs = self.options.inputs or ([name for name in tensors if name != target] if target else [])
         for name in (*inputs, *([target] if target and split != "predict" else [])):
@@ -46,7 +46,7 @@ class TensorsDataset:
             raise DataError("the tensors have different numbers of rows", where=path, why=why, fix=fix)
         return chosen
 
-    def _divided(self, blocks: dict[str, Tensor], seed: int) -> dict[str, dict[str, Tensor]]:
+    def _divide(self, blocks: dict[str, Tensor], seed: int) -> dict[str, dict[str, Tensor]]:
         import pyarrow as pa
 
         from trainwright.data.source import TableSource

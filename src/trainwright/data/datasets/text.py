@@ -26,7 +26,7 @@ class TextDataset:
         second = len(text) - round(len(text) * options.test)
         parts = {"train": text[:first], "validation": text[first:second], "test": text[second:]}
         self.vocabulary = [UNKNOWN, *sorted(set(parts["train"]) - {UNKNOWN})]
-        codes = {split: encoded(part, self.vocabulary) for split, part in parts.items() if part}
+        codes = {split: encode_text(part, self.vocabulary) for split, part in parts.items() if part}
         self._splits = {split: self._windows(each, split) for split, each in codes.items()}
         self.spec: dict[str, Any] = {
             "vocabulary": self.vocabulary,
@@ -49,7 +49,7 @@ class TextDataset:
         return {"input": windows[:, :-1], "target": windows[:, 1:]}
 
 
-def encoded(text: str, vocabulary: list[str]) -> Tensor:
+def encode_text(text: str, vocabulary: list[str]) -> Tensor:
     """The number of each character in a sorted vocabulary after its first, 0 for those it does not have (int64, n)."""
     known = np.array([ord(each) for each in vocabulary[1:]], np.uint32)
     points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)

@@ -99,7 +99,7 @@ def _of_floats(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return lambda values: function(values.cast(pa.float64()))
 
 
-def _counted(function: Callable[..., Any], **options: Any) -> Callable[[Any], Any]:
+def _as_count(function: Callable[..., Any], **options: Any) -> Callable[[Any], Any]:
     return lambda values: function(values, **options).cast(pa.int64())
 
 
@@ -108,7 +108,7 @@ FUNCTIONS: dict[str, Function] = {
     "lower": Function((TEXT,), TEXT, pc.utf8_lower, "the text in small letters"),
     "upper": Function((TEXT,), TEXT, pc.utf8_upper, "the text in capitals"),
     "strip": Function((TEXT,), TEXT, pc.utf8_trim_whitespace, "the text without blanks at its ends"),
-    "length": Function((TEXT,), NUMBER, _counted(pc.utf8_length), "how many characters the text has", whole="always"),
+    "length": Function((TEXT,), NUMBER, _as_count(pc.utf8_length), "how many characters the text has", whole="always"),
     "contains": Function((TEXT, TEXT), TRUTH, pc.match_substring, "whether the text has this part", fixed=1),
     "startswith": Function((TEXT, TEXT), TRUTH, pc.starts_with, "whether the text begins so", fixed=1),
     "endswith": Function((TEXT, TEXT), TRUTH, pc.ends_with, "whether the text ends so", fixed=1),
@@ -126,11 +126,11 @@ FUNCTIONS: dict[str, Function] = {
     "min": Function((NUMBER, NUMBER), NUMBER, _least, "the least", more=True, whole="kept"),
     "max": Function((NUMBER, NUMBER), NUMBER, _greatest, "the greatest", more=True, whole="kept"),
     "date": Function((f"{TEXT}|{TIME}", TEXT), TIME, _date, "a text as a date: 2024-05-31, or in a form: '%d/%m/%Y'", fixed=1, optional=1),
-    "year": Function((TIME,), NUMBER, _counted(pc.year), "the year", whole="always"),
-    "month": Function((TIME,), NUMBER, _counted(pc.month), "the month, 1 to 12", whole="always"),
-    "day": Function((TIME,), NUMBER, _counted(pc.day), "the day of the month", whole="always"),
-    "weekday": Function((TIME,), NUMBER, _counted(pc.day_of_week, count_from_zero=True, week_start=1), "0 (Monday) to 6", whole="always"),
-    "hour": Function((TIME,), NUMBER, _counted(pc.hour), "the hour, 0 to 23", whole="always"),
+    "year": Function((TIME,), NUMBER, _as_count(pc.year), "the year", whole="always"),
+    "month": Function((TIME,), NUMBER, _as_count(pc.month), "the month, 1 to 12", whole="always"),
+    "day": Function((TIME,), NUMBER, _as_count(pc.day), "the day of the month", whole="always"),
+    "weekday": Function((TIME,), NUMBER, _as_count(pc.day_of_week, count_from_zero=True, week_start=1), "0 (Monday) to 6", whole="always"),
+    "hour": Function((TIME,), NUMBER, _as_count(pc.hour), "the hour, 0 to 23", whole="always"),
 }
 """Name → function."""
 

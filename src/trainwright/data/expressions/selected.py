@@ -78,13 +78,13 @@ class SelectedSource:
 
     def read(self, indices: np.ndarray | None = None, columns: list[str] | None = None) -> pa.Table:
         """The rows numbered `indices` (all when None), in that order."""
-        wanted, inside = self._divided(columns)
+        wanted, inside = self._divide(columns)
         rows = self.kept if indices is None else self.kept[np.asarray(indices, np.int64)]
-        return self._derived(self.source.read(rows if self.conditions or indices is not None else None, inside), wanted, rows)
+        return self._derive(self.source.read(rows if self.conditions or indices is not None else None, inside), wanted, rows)
 
     def batches(self, columns: list[str] | None = None, rows: int = PIECE) -> Iterator[pa.Table]:
         """All rows in order, `rows` at a time, one chunk per column."""
-        wanted, inside = self._divided(columns)
+        wanted, inside = self._divide(columns)
         yield from in_pieces(self._pieces(wanted, inside), rows)
 
     def _pieces(self, wanted: list[str], inside: list[str]) -> Iterator[pa.Table]:
@@ -96,7 +96,7 @@ class SelectedSource:
                 mask = self.mask[numbers]
                 piece, numbers = (piece, numbers) if mask.all() else (piece.filter(pa.array(mask)), numbers[mask])
             if piece.num_rows:
-                yield self._derived(piece, wanted, numbers)
+                yield self._derive(piece, wanted, numbers)
 
     def fingerprint(self) -> dict[str, Any]:
         """That of the source, whose rows they are."""
@@ -106,12 +106,12 @@ class SelectedSource:
         """Where a row is in the source."""
         return self.source.place(int(self.kept[row]))
 
-    def _divided(self, columns: list[str] | None) -> tuple[list[str], list[str]]:
+    def _divide(self, columns: list[str] | None) -> tuple[list[str], list[str]]:
         """The columns that are wanted, and those of the source that they are made of."""
         wanted = known_columns(self.schema.names if columns is None else columns, self.schema, self.name)
         return wanted, self.selection.columns_under(wanted) if self.derived else wanted
 
-    def _derived(self, table: pa.Table, wanted: list[str], rows: np.ndarray) -> pa.Table:
+    def _derive(self, table: pa.Table, wanted: list[str], rows: np.ndarray) -> pa.Table:
         """The wanted columns of some rows of the source (numbers `rows`)."""
         if not any(name in self.derived for name in wanted):
             return table.select(wanted)
@@ -160,7 +160,7 @@ class SelectedSource:
 
     def _none_left(self) -> DataError:
         told = [
-            f"{each.expression.shown(each.expression.body)}: {count:,}" for each, count in zip(self.conditions, self.holding, strict=True)
+            f"{each.expression.show(each.expression.body)}: {count:,}" for each, count in zip(self.conditions, self.holding, strict=True)
         ]
         why = f"of {len(self.source):,} rows, so many are left by each condition alone: {'; '.join(told)}"
         return DataError("data.where leaves no rows", where=WHERE, why=why, fix="ask for less, or correct a value it compares with")

@@ -79,7 +79,7 @@ class Selection:
 def _condition(term: Expression, known: Mapping[str, str], example: Callable[[str, str], str]) -> Calculation:
     found = calculate(term, known, example)
     if found.kind != TRUTH:
-        what = f"'{term.shown(term.body)}' is no condition"
+        what = f"'{term.show(term.body)}' is no condition"
         raise term.refusal(what, term.body, fix="compare it with something: age >= 18, not missing(age)")
     return found
 

@@ -67,10 +67,10 @@ class Expression:
     def refusal(self, what: str, node: ast.AST | None = None, why: str = "", fix: str = "") -> ConfigError:
         """An error that shows the expression, with a caret under `node`."""
         at = self.places.get(getattr(node, "col_offset", -1), -1) if node is not None else -1
-        shown = pointed(self.text, at) if at >= 0 else self.text[:SHOWN]
+        shown = point_at(self.text, at) if at >= 0 else self.text[:SHOWN]
         return ConfigError(what, where=self.where, why=f"{why}\n       {shown}" if why else shown, fix=fix)
 
-    def shown(self, node: ast.AST) -> str:
+    def show(self, node: ast.AST) -> str:
         """A part of the expression as it was written."""
         first, last = (self.places.get(getattr(node, name, -1), -1) for name in ("col_offset", "end_col_offset"))
         return self.text[first:last] if 0 <= first < last else self.text
@@ -92,7 +92,7 @@ def parse_expression(text: str, where: str) -> Expression:
         why = f"it has {len(text):,} characters, and {MOST_CHARACTERS:,} are allowed"
         raise ConfigError("the expression is too long", where=where, why=why, fix="make columns of its parts with data.derive")
     code, names = _as_python(text, where)
-    tree, places = _parsed(code, text, where), _places(code)
+    tree, places = _parse(code, text, where), _places(code)
     expression = Expression(text, where, tree.body, places)
     _ensure_depth(tree, expression)
     for node in ast.walk(tree):
@@ -103,7 +103,7 @@ def parse_expression(text: str, where: str) -> Expression:
     return expression
 
 
-def pointed(text: str, at: int) -> str:
+def point_at(text: str, at: int) -> str:
     """A text, or what is round the place `at` of a long one, with a caret in a second line."""
     first = max(0, min(at - SHOWN // 2, len(text) - SHOWN))
     shown = text[first : first + SHOWN]
@@ -114,7 +114,7 @@ def _as_python(text: str, where: str) -> tuple[str, dict[tuple[int, int], str]]:
     """The text with every quoted name and every reserved word made an ordinary name of the same length, and which column each is."""
     names: dict[tuple[int, int], str] = {}
 
-    def replaced(found: re.Match[str]) -> str:
+    def replace(found: re.Match[str]) -> str:
         word = found[0]
         if found.lastgroup == "comment":
             raise _at(text, found.start(), "'#' stands outside a text", where, "put texts in quotes: '#'")
@@ -128,10 +128,10 @@ def _as_python(text: str, where: str) -> tuple[str, dict[tuple[int, int], str]]:
             return "_" * len(word)
         return word
 
-    return TOKEN.sub(replaced, text), names
+    return TOKEN.sub(replace, text), names
 
 
-def _parsed(code: str, text: str, where: str) -> ast.Expression:
+def _parse(code: str, text: str, where: str) -> ast.Expression:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of escapes such as \d, which patterns have and Python's texts do not
@@ -145,7 +145,7 @@ def _parsed(code: str, text: str, where: str) -> ast.Expression:
 
 
 def _at(text: str, at: int, what: str, where: str, fix: str) -> ConfigError:
-    return ConfigError(what, where=where, why=pointed(text, at), fix=fix)
+    return ConfigError(what, where=where, why=point_at(text, at), fix=fix)
 
 
 def _places(code: str) -> dict[int, int]:

@@ -119,7 +119,7 @@ class _Typing:
             scalar = pa.scalar(value, pa.int64())
             return Typed(NUMBER, True, lambda _: scalar, node, value)
         if type(value) not in kinds:
-            what = "a number is too large" if type(value) is int else f"{self.expression.shown(node)} has no meaning here"
+            what = "a number is too large" if type(value) is int else f"{self.expression.show(node)} has no meaning here"
             raise self.expression.refusal(what, node, fix="write a number or a text in quotes")
         kind, arrow = kinds[type(value)]
         held = pa.scalar(value, arrow)
@@ -155,7 +155,7 @@ class _Typing:
         left, right = self.typed(node.left), self.typed(node.right)
         if isinstance(node.op, ast.Add) and left.kind == right.kind == TEXT:
             return Typed(TEXT, False, lambda columns: pc.binary_join_element_wise(left.values(columns), right.values(columns), ""), node)
-        why = f"'{self.expression.shown(node)}' is arithmetic"
+        why = f"'{self.expression.show(node)}' is arithmetic"
         left, right = self.needed(left, NUMBER, why), self.needed(right, NUMBER, why)
         whole = left.whole and right.whole and not isinstance(node.op, ast.Div | ast.Pow)
         operate = ARITHMETIC[type(node.op)]
@@ -298,7 +298,7 @@ class _Typing:
         """The part, which must be of a kind; raises ConfigError with a value of a column that is not."""
         if part.kind == kind:
             return part
-        shown = self.expression.shown(part.node)
+        shown = self.expression.show(part.node)
         told = f"{why}; {self.found(part, kind)}" if self.found(part, kind) else why
         raise self.expression.refusal(
             f"'{shown}' is {IN_WORDS[part.kind]}, not {IN_WORDS[kind]}", part.node, told, _way_to(kind, part, shown)
@@ -306,10 +306,10 @@ class _Typing:
 
     def unfit(self, node: ast.AST, left: Typed, right: Typed) -> Exception:
         """What to say of two sides of different kinds."""
-        a, b = (self.expression.shown(each.node) for each in (left, right))
+        a, b = (self.expression.show(each.node) for each in (left, right))
         what = f"'{a}' is {IN_WORDS[left.kind]} and {b} is {IN_WORDS[right.kind]}"
         odd, wanted = (left, right.kind) if right.constant is not None else (right, left.kind)
-        return self.expression.refusal(what, node, self.found(odd, wanted), _way_to(wanted, odd, self.expression.shown(odd.node)))
+        return self.expression.refusal(what, node, self.found(odd, wanted), _way_to(wanted, odd, self.expression.show(odd.node)))
 
     def found(self, part: Typed, wanted: str) -> str:
         """A value of a column that is not what is wanted, in words; empty for other parts."""

@@ -43,7 +43,7 @@ class BuiltinSource(TableSource):
     def __init__(self, options: BuiltinOptions, memory_limit: int) -> None:
         name = options.name
         readers = {"digits": _digits, "diabetes": _diabetes, "linnerud": _linnerud}
-        columns, targets, files = readers[name]() if name in readers else _labelled(name)
+        columns, targets, files = readers[name]() if name in readers else _read_labelled(name)
         arrays = [values if isinstance(values, pa.Array) else pa.array(values) for values in columns.values()]
         super().__init__(pa.Table.from_arrays(arrays, names=list(columns)), f"builtin:{name}", default_targets=targets, files=files)
 
@@ -61,7 +61,7 @@ def _file(name: str) -> Path:
     return path
 
 
-def _labelled(name: str) -> Read:
+def _read_labelled(name: str) -> Read:
     """Iris, wine and breast cancer: a first line `rows,columns,class names…`, then values with the class number last."""
     path = _file("wine_data.csv" if name == "wine" else f"{name}.csv")
     with path.open(newline="", encoding="utf-8") as opened:

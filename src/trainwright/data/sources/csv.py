@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 
 from trainwright.data.arrow import plain_table
-from trainwright.data.diagnosis import misread, other_columns, undecodable
+from trainwright.data.diagnosis import diagnose, other_columns, undecodable
 from trainwright.data.dialect import Head, dialect_of
 from trainwright.data.files import found_files, shared_name
 from trainwright.data.sniffing import TextForm
@@ -98,11 +98,11 @@ class CSVSource(FileSource):
 
     def load(self) -> pa.Table:
         """All rows; columns whose types differ between files are read again with the first type that fits all."""
-        return self._decoded(self._load)
+        return self._decode(self._load)
 
     def survey(self) -> tuple[pa.Schema, int]:
         """Types and rows in one pass, begun again with a wider type when a later block does not fit."""
-        return self._decoded(self._survey)
+        return self._decode(self._survey)
 
     def pieces(self, columns: list[str] | None) -> Iterator[pa.Table]:
         """The rows in order, one block at a time."""
@@ -115,7 +115,7 @@ class CSVSource(FileSource):
             return super().place(row)
         return f"row {row + 1} (line {row + 1 + self.texts[0].head.lines_before})"
 
-    def _decoded(self, read: Callable[[], Any]) -> Any:
+    def _decode(self, read: Callable[[], Any]) -> Any:
         """What `read` returns; when a later part of the text proves to be no UTF-8, again as latin-1."""
         try:
             return read()
@@ -168,7 +168,7 @@ class CSVSource(FileSource):
         """Reads some columns again as the text they are written in."""
         self.types |= dict.fromkeys(columns, pa.string())
         if self.table is not None:
-            written = self.plain(pa.concat_tables(self._as_written(columns)).combine_chunks())
+            written = self.plain(pa.concat_tables(self._read_texts(columns)).combine_chunks())
             for name in columns:
                 self.table = self.table.set_column(self.table.schema.get_field_index(name), name, written[name])
         self._schema = pa.schema([field.with_type(pa.string()) if field.name in columns else field for field in self._schema])
@@ -183,7 +183,7 @@ class CSVSource(FileSource):
             suspects = [name for name, kind in types.items() if pa.types.is_integer(kind)] + floats
         forms: dict[str, set[str]] = {name: set() for name in suspects}
         distinct: dict[str, list[str]] = {name: [] for name in suspects}
-        for piece in self._as_written(suspects):
+        for piece in self._read_texts(suspects):
             for name in suspects:
                 if forms[name].isdisjoint(DECIDING):
                     forms[name] |= forms_in(piece[name])
@@ -211,12 +211,12 @@ class CSVSource(FileSource):
         heads = {name: [row[place] for row in rows if len(row) > place] for place, name in enumerate(text.names) if name in looked}
         return [name for name, values in heads.items() if could_be_versions([value for value in values if value.strip() not in nulls])]
 
-    def _as_written(self, columns: list[str]) -> Iterator[pa.Table]:
+    def _read_texts(self, columns: list[str]) -> Iterator[pa.Table]:
         """The texts of some columns, block by block."""
         for text in self.texts if columns else ():
-            yield from self._typed(text, dict.fromkeys(columns, pa.string()), columns)
+            yield from self._read_typed(text, dict.fromkeys(columns, pa.string()), columns)
 
-    def _typed(self, text: TextFile, types: dict[str, pa.DataType], columns: list[str]) -> Iterator[pa.Table]:
+    def _read_typed(self, text: TextFile, types: dict[str, pa.DataType], columns: list[str]) -> Iterator[pa.Table]:
         with self._reader(text, types, columns) as reader:
             for batch in reader:
                 yield pa.Table.from_batches([batch])
@@ -235,7 +235,7 @@ class CSVSource(FileSource):
                     if self.as_text:
                         raise NotUTF8 from error
                     raise
-                raise misread(error, text.path, text.head.dialect, len(text.names), self.options.skip_rows) from error
+                raise diagnose(error, text.path, text.head.dialect, len(text.names), self.options.skip_rows) from error
         if any(pa.types.is_binary(kind) for kind in table.schema.types):
             raise NotUTF8
         if columns is not None:
@@ -272,7 +272,7 @@ class CSVSource(FileSource):
         except pa.ArrowInvalid as error:
             conversion = CONVERSION.search(str(error))
             if conversion is None:
-                raise misread(error, text.path, text.head.dialect, len(text.names), self.options.skip_rows) from error
+                raise diagnose(error, text.path, text.head.dialect, len(text.names), self.options.skip_rows) from error
             name = text.names[int(conversion[1])]
             if self.types[name] == pa.string():
                 raise NotUTF8 from error
@@ -287,10 +287,10 @@ class CSVSource(FileSource):
         except pa.ArrowInvalid as error:
             if CONVERSION.search(str(error)):
                 raise
-            raise misread(error, text.path, text.head.dialect, len(text.names), self.options.skip_rows) from error
+            raise diagnose(error, text.path, text.head.dialect, len(text.names), self.options.skip_rows) from error
 
     def _blocks(self, text: TextFile, columns: list[str] | None) -> Iterator[pa.Table]:
-        yield from self._typed(text, self.types, self.texts[0].names if columns is None else columns)
+        yield from self._read_typed(text, self.types, self.texts[0].names if columns is None else columns)
 
     def _input(self, text: TextFile) -> Any:
         dialect = text.head.dialect

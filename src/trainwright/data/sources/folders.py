@@ -52,8 +52,8 @@ class FolderSource:
         self.boundaries, self.written, self.files = source.boundaries, source.written, source.files
         self.ends = np.cumsum(source.rows_by_file)
         words = source.written.nulls if source.written else None
-        self.values = {name: _kept(given) if as_text else type_values(name, given, words) for name, given in texts.items()}
-        self.notes.append(f"columns read from the names of folders: {'; '.join(_shown(*each) for each in texts.items())}")
+        self.values = {name: _as_text(given) if as_text else type_values(name, given, words) for name, given in texts.items()}
+        self.notes.append(f"columns read from the names of folders: {'; '.join(_show(*each) for each in texts.items())}")
 
     def __len__(self) -> int:
         return len(self.source)
@@ -65,27 +65,27 @@ class FolderSource:
 
     def keep_text(self, columns: Sequence[str]) -> None:
         """Reads some columns again as the text they are written in."""
-        self.values |= {name: _kept(self.texts[name]) for name in columns if name in self.texts}
+        self.values |= {name: _as_text(self.texts[name]) for name in columns if name in self.texts}
         inside = [name for name in columns if name not in self.texts]
         if inside and isinstance(self.source, CSVSource):
             self.source.keep_text(inside)
 
     def read(self, indices: np.ndarray | None = None, columns: list[str] | None = None) -> pa.Table:
         """The rows numbered `indices` (all when None), in that order."""
-        wanted, inside = self._divided(columns)
+        wanted, inside = self._divide(columns)
         table = self.source.read(indices, inside) if inside else None
-        return self._joined(table, np.arange(len(self)) if indices is None else np.asarray(indices, np.int64), wanted)
+        return self._join(table, np.arange(len(self)) if indices is None else np.asarray(indices, np.int64), wanted)
 
     def batches(self, columns: list[str] | None = None, rows: int = PIECE) -> Iterator[pa.Table]:
         """All rows in order, `rows` at a time, one chunk per column."""
-        wanted, inside = self._divided(columns)
+        wanted, inside = self._divide(columns)
         if not inside:
             for start in range(0, len(self), rows):
-                yield self._joined(None, np.arange(start, min(start + rows, len(self))), wanted)
+                yield self._join(None, np.arange(start, min(start + rows, len(self))), wanted)
             return
         start = 0
         for table in self.source.batches(inside, rows):
-            yield self._joined(table, np.arange(start, start + table.num_rows), wanted)
+            yield self._join(table, np.arange(start, start + table.num_rows), wanted)
             start += table.num_rows
 
     def fingerprint(self) -> dict[str, Any]:
@@ -101,12 +101,12 @@ class FolderSource:
         """That of the files."""
         return self.source.place(row)
 
-    def _divided(self, columns: list[str] | None) -> tuple[list[str], list[str]]:
+    def _divide(self, columns: list[str] | None) -> tuple[list[str], list[str]]:
         """The columns that are wanted, and those of them that the files hold."""
         wanted = known_columns(self.schema.names if columns is None else columns, self.schema, self.name)
         return wanted, [name for name in wanted if name not in self.values]
 
-    def _joined(self, table: pa.Table | None, rows: np.ndarray, wanted: list[str]) -> pa.Table:
+    def _join(self, table: pa.Table | None, rows: np.ndarray, wanted: list[str]) -> pa.Table:
         """What the files hold of some rows, with what their folders say."""
         file_of = int64_array(np.searchsorted(self.ends, rows, side="right"))
         columns = {name: self.values[name].take(file_of) for name in wanted if name in self.values}
@@ -118,18 +118,20 @@ def type_values(name: str, texts: Sequence[str | None], nulls: Sequence[str] | N
 
     `nulls`: the words of a text table for a missing value; None for other files, in which such a word is a value, except among numbers.
     """
-    found = _parsed(texts, nulls or ())
+    found = _parse(texts, nulls or ())
     if nulls is None and pa.types.is_string(found.type):
-        numbers = _parsed(texts, NULLS)
+        numbers = _parse(texts, NULLS)
         found = found if pa.types.is_string(numbers.type) or pa.types.is_null(numbers.type) else numbers
     written = pa.array([text for text in texts if text is not None], pa.string())
     numbers_lose = (pa.types.is_integer(found.type) or pa.types.is_floating(found.type)) and reason_to_keep(
         name, forms_in(written), written.unique().to_pylist()
     )
-    return _kept(texts, nulls or ()) if numbers_lose or pa.types.is_time(found.type) else plain_column(pa.chunked_array([found])).chunk(0)
+    return (
+        _as_text(texts, nulls or ()) if numbers_lose or pa.types.is_time(found.type) else plain_column(pa.chunked_array([found])).chunk(0)
+    )
 
 
-def _parsed(texts: Sequence[str | None], nulls: Sequence[str]) -> pa.Array:
+def _parse(texts: Sequence[str | None], nulls: Sequence[str]) -> pa.Array:
     """The values as the reader of text tables types them."""
     written = io.StringIO()
     writer = csv.writer(written, quoting=csv.QUOTE_ALL)
@@ -143,11 +145,11 @@ def _parsed(texts: Sequence[str | None], nulls: Sequence[str]) -> pa.Array:
     )["value"].combine_chunks()
 
 
-def _kept(texts: Sequence[str | None], nulls: Sequence[str] = ()) -> pa.Array:
+def _as_text(texts: Sequence[str | None], nulls: Sequence[str] = ()) -> pa.Array:
     return pa.array([None if text in nulls else text for text in texts], pa.string())
 
 
-def _shown(name: str, texts: Sequence[str | None]) -> str:
+def _show(name: str, texts: Sequence[str | None]) -> str:
     """`'year' (2020, 2021, 2022, 2023, … 12 values)`."""
     distinct = list(dict.fromkeys("missing" if text is None else text for text in texts))
     more = f", … {len(distinct)} values" if len(distinct) > SHOWN else ""
@@ -164,7 +166,7 @@ def _ensure_alike(source: FileSource, texts: dict[str, list[str | None]]) -> Non
             for name, values in texts.items():
                 other = next((value for value in _distinct(piece[name]) if not _alike(value, values[number])), source)
                 if other is not source:
-                    what = f"'{name}' is {_said(other)} in '{source.files[number]}', whose folder says {_said(values[number])}"
+                    what = f"'{name}' is {_say(other)} in '{source.files[number]}', whose folder says {_say(values[number])}"
                     why = "one of them is wrong, and which cannot be known"
                     raise DataError(what, where="data.source", why=why, fix="correct the file, or rename its column or its folder")
         start += table.num_rows
@@ -193,5 +195,5 @@ def _alike(value: Any, text: str | None) -> bool:
         return False
 
 
-def _said(value: Any) -> str:
+def _say(value: Any) -> str:
     return "missing" if value is None else str(value)

@@ -72,10 +72,10 @@ def _text_table(path: str, form: TextForm | None, columns: Collection[str], memo
 def _as_in_training(path: str, form: TextForm) -> list[CSVOptions]:
     """How the file would be read by the form of training; one that then had no names may have got them since, or lost the lines before."""
     headers = [True] if form.dialect.header else [True, False]
-    return [_held(path, form, skip, header) for skip in dict.fromkeys((form.skip_rows, 0)) for header in headers]
+    return [_hold_form(path, form, skip, header) for skip in dict.fromkeys((form.skip_rows, 0)) for header in headers]
 
 
-def _held(path: str, form: TextForm, skip_rows: int, header: bool) -> CSVOptions:
+def _hold_form(path: str, form: TextForm, skip_rows: int, header: bool) -> CSVOptions:
     """The options that read a file as the training file was read."""
     dialect = form.dialect
     return CSVOptions(

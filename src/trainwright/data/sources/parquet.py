@@ -25,7 +25,7 @@ class ParquetSource(FileSource):
 
     def __init__(self, options: ParquetOptions, memory_limit: int) -> None:
         files = found_files(options.path)
-        self.opened = [_opened(path) for path in files]
+        self.opened = [_open(path) for path in files]
         schemas, left_out = read_schemas([each.schema_arrow for each in self.opened], options.keep_index)
         self.common = common_schema([plain_schema(each) for each in schemas], [path.name for path in files])
         super().__init__(files, shared_name(files, options.path), memory_limit)
@@ -34,7 +34,7 @@ class ParquetSource(FileSource):
 
     def memory_needed(self) -> int:
         """Half as much again as the uncompressed row groups and eight bytes for each value."""
-        return int(1.5 * sum(_uncompressed(each.metadata) for each in self.opened))
+        return int(1.5 * sum(_count_uncompressed(each.metadata) for each in self.opened))
 
     def load(self) -> pa.Table:
         """All rows at once."""
@@ -72,7 +72,7 @@ class ParquetSource(FileSource):
                 first += rows
 
 
-def _opened(path: Path) -> arrow_parquet.ParquetFile:
+def _open(path: Path) -> arrow_parquet.ParquetFile:
     try:
         # Without pre_buffer=False the reader keeps every column chunk it has read, so the whole file ends up in memory.
         return arrow_parquet.ParquetFile(path, pre_buffer=False)
@@ -83,7 +83,7 @@ def _opened(path: Path) -> arrow_parquet.ParquetFile:
         ) from error
 
 
-def _uncompressed(metadata: arrow_parquet.FileMetaData) -> int:
+def _count_uncompressed(metadata: arrow_parquet.FileMetaData) -> int:
     return (
         sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
         + 8 * metadata.num_rows * metadata.num_columns

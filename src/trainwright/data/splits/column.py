@@ -18,8 +18,8 @@ class ColumnSplit:
     def divide(self, rows: Rows) -> Split:
         """Divides the rows."""
         codes, names = rows.codes(self.options.column)
-        meaning = {_folded(value): part for part, name in enumerate(NAMES) for value in getattr(self.options, name)}
-        parts = np.array([meaning.get(_folded(name), -1) for name in names], np.int64)
+        meaning = {_fold(value): part for part, name in enumerate(NAMES) for value in getattr(self.options, name)}
+        parts = np.array([meaning.get(_fold(name), -1) for name in names], np.int64)
         part = parts[codes]
         if (part < 0).any():
             strange = [name for name, number in zip(names, parts, strict=True) if number < 0]
@@ -33,6 +33,6 @@ class ColumnSplit:
         return assemble_split(rows.numbers, part, f"by column {self.options.column}")
 
 
-def _folded(value: object) -> str:
+def _fold(value: object) -> str:
     text = str(value).strip().lower()
     return text[:-2] if text.endswith(".0") else text

@@ -72,7 +72,7 @@ def as_times(values: pa.ChunkedArray, name: str, order: Order = "") -> np.ndarra
     """float64 that ascends with time, minus infinity where there is none; raises DataError for text that is no date."""
     kind = values.type
     if pa.types.is_string(kind):
-        values = _parsed(values, name, order)
+        values = _parse_times(values, name, order)
     elif pa.types.is_date(kind):
         values = values.cast(pa.timestamp("us"))
     if pa.types.is_timestamp(values.type):
@@ -87,7 +87,7 @@ def as_times(values: pa.ChunkedArray, name: str, order: Order = "") -> np.ndarra
     return pc.fill_null(values.cast(pa.float64(), safe=False), -np.inf).to_numpy()
 
 
-def _parsed(values: pa.ChunkedArray, name: str, order: Order) -> pa.ChunkedArray:
+def _parse_times(values: pa.ChunkedArray, name: str, order: Order) -> pa.ChunkedArray:
     try:
         return values.cast(pa.timestamp("us"))
     except pa.ArrowInvalid:

@@ -241,15 +241,15 @@ class Hooks:
 
     def states(self) -> dict[str, Any]:
         """State of every callback that has any, by `state_key`, numbered when a key comes twice."""
-        return {key: as_json(key, state) for key, each in self._keyed() if (state := each.state_dict())}
+        return {key: as_json(key, state) for key, each in self._key_callbacks() if (state := each.state_dict())}
 
     def load_states(self, states: Mapping[str, Any]) -> None:
         """Give each callback its state back; one that was not there when it was saved begins anew."""
-        for key, each in self._keyed():
+        for key, each in self._key_callbacks():
             if key in states:
                 each.load_state_dict(states[key])
 
-    def _keyed(self) -> list[tuple[str, Callback]]:
+    def _key_callbacks(self) -> list[tuple[str, Callback]]:
         seen: dict[str, int] = {}
         keyed = []
         for each in self.callbacks:

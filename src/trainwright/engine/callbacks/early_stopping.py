@@ -76,11 +76,11 @@ class StopEarly(EarlyStop):
     def on_validation_end(self, session: Session, system: System, metrics: Mapping[str, float]) -> None:
         """Hear of an evaluation, and stop the run when patience is at its end or a limit is reached."""
         value = self.monitor.value(metrics)
-        if self._decided(value) or (self.config.stop_when_not_finite and not math.isfinite(value)):
+        if self._has_decided(value) or (self.config.stop_when_not_finite and not math.isfinite(value)):
             session.stop("early_stopping")
         super().on_validation_end(session, system, metrics)
 
-    def _decided(self, value: float) -> bool:
+    def _has_decided(self, value: float) -> bool:
         sign = 1.0 if self.monitor.higher else -1.0
         good, bad = self.config.good_enough, self.config.hopeless
         return (good is not None and sign * value >= sign * good) or (bad is not None and sign * value <= sign * bad)

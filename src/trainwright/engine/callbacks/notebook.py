@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, TextIO
 
 from trainwright.engine.callbacks.terminal import PlainProgress
-from trainwright.engine.progress_text import ending, headline, mark, position, shown
+from trainwright.engine.progress_text import choose_columns, ending, headline, mark, position
 from trainwright.engine.system import Batch, System
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class NotebookProgress(PlainProgress):
             return super().on_log(session, row)
         self._loss = row.get("train/loss", self._loss)
         if any(name.startswith("validation/") for name in row):
-            self._columns = self._columns or shown(session, row)
+            self._columns = self._columns or choose_columns(session, row)
             cells = [f"{row['step']}", *(f"{row[name]:.4g}" if name in row else "" for name in self._columns), mark(session, row).strip()]
             self._rows = [*self._rows, cells][-KEPT:]
             self.draw(position(session))

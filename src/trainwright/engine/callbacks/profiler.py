@@ -34,9 +34,9 @@ class Profiler(Callback):
     def on_train_batch_start(self, session: Session, system: System, batch: Batch, index: int) -> None:
         """Begin with the first step of the window that this process makes."""
         if self._profile is None and self.options.first <= session.step + 1 <= self.options.last:
-            self._profile, self._began_at = self._started(session), session.step + 1
+            self._profile, self._began_at = self._start(session), session.step + 1
 
-    def _started(self, session: Session) -> Any:
+    def _start(self, session: Session) -> Any:
         from torch.profiler import ProfilerActivity, profile
 
         activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if session.device.type == "cuda" else [])]

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import TextIO
 
 from trainwright.engine.callbacks.base import Callback
-from trainwright.engine.progress_text import ending, headline, mark, position, shown, span, width
+from trainwright.engine.progress_text import choose_columns, ending, headline, mark, position, span, width
 from trainwright.engine.session import Session
 from trainwright.engine.system import Batch, System
 
@@ -36,7 +36,7 @@ class PlainProgress(Callback):
         evaluated = any(name.startswith("validation/") for name in row)
         if evaluated or time.monotonic() - self._last >= QUIET:
             self._last = time.monotonic()
-            names = shown(session, row)
+            names = choose_columns(session, row)
             values = "  ".join(f"{name} {row[name]:.4g}" for name in names)
             self.say(f"{position(session)}  {values}{mark(session, row)}")
 
@@ -85,7 +85,7 @@ class LiveProgress(PlainProgress):
         if not any(name.startswith("validation/") for name in row):
             return
         if not self._columns:
-            self._columns = shown(session, row)
+            self._columns = choose_columns(session, row)
             self.say("  ".join(f"{name:>{width(name)}}" for name in ("step", *self._columns)))
         cells = [f"{row['step']:>{width('step')}}", *(f"{row.get(name, float('nan')):>{width(name)}.4g}" for name in self._columns)]
         self.say("  ".join(cells) + mark(session, row))

@@ -40,7 +40,7 @@ def tensors_of(session: Session, *, whole: bool = True) -> dict[str, Mapping[str
     return {**found, RUNNING: running_tensors(session)}
 
 
-def as_evaluated(tensors: TensorFiles) -> dict[str, Tensor]:
+def join_evaluated(tensors: TensorFiles) -> dict[str, Tensor]:
     """The weights of a full checkpoint as they are evaluated and shipped."""
     return {**tensors[SYSTEM], **tensors.get(EVALUATED, {})}
 

@@ -32,7 +32,7 @@ class HeldWeights:
         """The weights of this step, if they are here."""
         return self._held.get(step)
 
-    def unsaved(self, besides: int) -> dict[int, Weights]:
+    def list_unsaved(self, besides: int) -> dict[int, Weights]:
         """All that are here, but those of step `besides`."""
         return {step: weights for step, weights in sorted(self._held.items()) if weights is not None and step != besides}
 
@@ -40,7 +40,7 @@ class HeldWeights:
         """Let go of the weights of all other steps; with `reuse` their memory is for the next copy, since nothing is written from it."""
         self._let_go([step for step in self._held if step not in steps], reuse)
 
-    def written(self, step: int, held: Mapping[int, Weights]) -> None:
+    def forget_written(self, step: int, held: Mapping[int, Weights]) -> None:
         """Hear that the disk has the weights of `step`, and those `held` that were written with them."""
         self._let_go([each for each, weights in self._held.items() if each == step or weights is held.get(each, self)], reuse=True)
 

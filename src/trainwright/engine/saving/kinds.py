@@ -35,7 +35,7 @@ def say_kind(session: Session) -> None:
         log.info("trainer.checkpoint: %s: this run cannot be continued after an interruption, nor put back%s", kind, held)
 
 
-def stopped(session: Session, name: str, saved: bool) -> TrainwrightError:
+def stop_error(session: Session, name: str, saved: bool) -> TrainwrightError:
     """The error of such a run that a signal ended: what is there, and what is not. Its exit code says that it cannot be continued."""
     parts, step = session.parts, session.position.step
     kind, place = parts.config.checkpoint.type, parts.saver.store.folder

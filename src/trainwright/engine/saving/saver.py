@@ -19,7 +19,7 @@ from trainwright.checkpoint.store import CheckpointStore
 from trainwright.checkpoint.writer import json_bytes
 from trainwright.engine.monitor import Best
 from trainwright.engine.plan import Plan
-from trainwright.engine.saving.contents import as_evaluated, only_the_step_changes, tensors_of
+from trainwright.engine.saving.contents import join_evaluated, only_the_step_changes, tensors_of
 from trainwright.engine.saving.held_weights import HeldWeights
 from trainwright.engine.saving.when import Due, Place, SaveIntervals, SavePolicy, job_end
 from trainwright.engine.saving.writing import AsyncWriter, Outcome, SaveRequest
@@ -78,7 +78,7 @@ class Saver:
         if self.config.type != "none":
             self.writer.prepare(tensors_of(session, whole=self.resumable))
 
-    def best_found(self, step: int, value: float) -> None:
+    def hold_best(self, step: int, value: float) -> None:
         """Hear of an evaluation; if it is among the best its weights are held until a checkpoint has them."""
         if self.best.offer(step, value):
             self.held.expect(step)
@@ -124,7 +124,7 @@ class Saver:
                 say_refused(position.step, error)
                 return False
             finally:
-                self.policy.tried(due)
+                self.policy.count_attempt(due)
             if outcome is None:
                 self.saved_step = position.step if due.whole else self.saved_step
             self._take_in(outcome)
@@ -147,7 +147,7 @@ class Saver:
             for hook in parts.hooks.on_save_checkpoint:
                 hook(session, parts.system, documents)
             document = json_bytes(documents)
-        held = self.held.unsaved(besides=step) if due.whole else {}
+        held = self.held.list_unsaved(besides=step) if due.whole else {}
         return SaveRequest(due, manifests, self.retention.before_row(position.last_row[0]), document, held, values)
 
     def _name(self, session: Session) -> str:
@@ -196,7 +196,7 @@ class Saver:
         request, error, step = outcome.request, outcome.error, outcome.request.step
         if error is None:
             self.saved_step = step if request.due.whole else self.saved_step
-            self.held.written(step, request.held)
+            self.held.forget_written(step, request.held)
             return
         self.saved_step = None
         self.policy.owe(request.due, soon=isinstance(error, Torn))
@@ -205,7 +205,7 @@ class Saver:
         elif isinstance(error, OSError):
             say_refused(step, error)
             if outcome.copies is not None and self.held.lacks(step):
-                self.held.copy(step, as_evaluated(outcome.copies))
+                self.held.copy(step, join_evaluated(outcome.copies))
         else:
             raise error
 

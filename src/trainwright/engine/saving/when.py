@@ -71,7 +71,7 @@ class SaveIntervals:
         given = {"every": config.every, "keep_every": config.keep_every, "weights_every": config.weights_every}
         return cls(*(None if each is None else Interval(each, plan, f"trainer.checkpoint.{name}") for name, each in given.items()))
 
-    def given(self) -> list[Interval]:
+    def list_given(self) -> list[Interval]:
         """Those there are."""
         return [each for each in (self.every, self.keep, self.weights) if each is not None]
 
@@ -108,7 +108,7 @@ class SavePolicy:
         """What is to be written after this step."""
         found = self.intervals.due(at.step, at.batches_seen)
         if at.ending:
-            return NOTHING if at.saved else self._with_owed(found | Due(whole=True))
+            return NOTHING if at.saved else self._add_owed(found | Due(whole=True))
         if self._waited_enough(at.evaluated) or self._clock() >= self._deadline:
             found |= Due(whole=True)
         found |= self._postponed
@@ -116,21 +116,21 @@ class SavePolicy:
             self.postponed += not self._postponed
             self._postponed = found
             return NOTHING
-        return self._with_owed(found)
+        return self._add_owed(found)
 
-    def _with_owed(self, found: Due) -> Due:
+    def _add_owed(self, found: Due) -> Due:
         return found | self._owed if found.whole else found
 
     def _waited_enough(self, evaluated: bool) -> bool:
         limit = self._min_interval if evaluated else AT_LEAST_EVERY if self.intervals.every is None else math.inf
         return self._clock() - self._last >= limit
 
-    def tried(self, due: Due) -> None:
+    def count_attempt(self, due: Due) -> None:
         """Hear that what was due is written, or on its way, or was refused."""
         self._last = self._clock()
         if self._last >= self._deadline:
             self._deadline = math.inf
-        for each in self.intervals.given():
+        for each in self.intervals.list_given():
             each.done()
         if due.whole:
             self._postponed = self._owed = NOTHING
@@ -147,11 +147,11 @@ class SavePolicy:
 
     def next_step(self, step: int, batches_seen: int | None = None) -> int | None:
         """The first count of batches at which one of the intervals may be due."""
-        return min((each.next_step(step, batches_seen) for each in self.intervals.given()), default=None)
+        return min((each.next_step(step, batches_seen) for each in self.intervals.list_given()), default=None)
 
     def next_due_at(self) -> float:
         """When something is due by the clock; infinity if nothing is."""
-        return min([self._deadline, *(each.next_due_at() for each in self.intervals.given())])
+        return min([self._deadline, *(each.next_due_at() for each in self.intervals.list_given())])
 
 
 def job_end() -> float:

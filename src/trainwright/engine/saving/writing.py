@@ -18,7 +18,7 @@ from trainwright.checkpoint.snapshot import Snapshot, SnapshotMemory, TensorFile
 from trainwright.checkpoint.store import CheckpointStore
 from trainwright.checkpoint.writer import all_of
 from trainwright.engine.recovery import out_of_memory
-from trainwright.engine.saving.contents import as_evaluated
+from trainwright.engine.saving.contents import join_evaluated
 from trainwright.engine.saving.held_weights import Weights
 from trainwright.engine.saving.when import Due
 from trainwright.engine.state import STATE, SYSTEM
@@ -65,7 +65,7 @@ class SaveRequest:
                 yield from store.writing(manifest, tensors, {STATE: self.document})
                 store.record(manifest.step)
             else:
-                yield from store.writing(manifest, {SYSTEM: as_evaluated(tensors)}, {})
+                yield from store.writing(manifest, {SYSTEM: join_evaluated(tensors)}, {})
         store.prune(self.retention)
         store.point()
 

@@ -3,7 +3,7 @@
 from trainwright.engine.tuning.batch_size import BatchTuning
 from trainwright.engine.tuning.learning_rate import RangeTest
 from trainwright.engine.tuning.record import TUNING, Tuning, chosen_before
-from trainwright.engine.tuning.settle import as_before, asks, fill_chosen, tuned, without_auto
+from trainwright.engine.tuning.settle import as_before, asks, fill_chosen, settle_auto, without_auto
 from trainwright.engine.tuning.trials import Trial
 
 __all__ = [
@@ -16,6 +16,6 @@ __all__ = [
     "asks",
     "chosen_before",
     "fill_chosen",
-    "tuned",
+    "settle_auto",
     "without_auto",
 ]

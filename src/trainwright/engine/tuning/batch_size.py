@@ -58,10 +58,10 @@ class BatchTuning:
             peak = f"{each.peak_bytes / 2**20:,.0f}" if each.peak_bytes else "–"
             word = "chosen" if each.fits and self._size(each) == self.chosen else "" if each.fits else each.verdict
             rows.append((str(each.batch_size), str(each.micro_batch_size), milliseconds, speed, peak, word))
-        return aligned(rows)
+        return align(rows)
 
 
-def aligned(rows: Sequence[Sequence[str]]) -> str:
+def align(rows: Sequence[Sequence[str]]) -> str:
     """Columns of numbers, to the right; the last column is words."""
     widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
     lines = ("  ".join([*(cell.rjust(size) for cell, size in zip(row[:-1], widths, strict=False)), row[-1]]) for row in rows)

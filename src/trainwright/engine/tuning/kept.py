@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from trainwright.engine.randomness import generators_restored
+from trainwright.engine.randomness import restore_generators
 from trainwright.engine.system import System
 
 PLAIN = (bool, int, float, str, tuple, type(None))
@@ -60,13 +60,13 @@ def tensors_of(modules: list[nn.Module]) -> list[Tensor]:
 
 
 @contextmanager
-def nothing_changed(system: System, device: torch.device) -> Iterator[Kept]:
+def change_nothing(system: System, device: torch.device) -> Iterator[Kept]:
     """Put back, whatever happens, what steps on `system` change: the system, and the generators of torch, Python and numpy."""
     kept = Kept(system)
     others: list[Any] = [random.getstate(), np.random.get_state()]
     with ExitStack() as stack:
         for each in [device, *_cuda_devices()]:
-            stack.enter_context(generators_restored(each))
+            stack.enter_context(restore_generators(each))
         try:
             yield kept
         finally:

@@ -55,12 +55,12 @@ class RangeTest:
 
     def table(self, lines: int = 12) -> str:
         """Some points of the curve as aligned text."""
-        from trainwright.engine.tuning.batch_size import aligned
+        from trainwright.engine.tuning.batch_size import align
 
         last = len(self.rates) - 1
         places = sorted({round(place * last / max(lines - 1, 1)) for place in range(lines)})
         smoothed = self.smoothed
-        return aligned([("learning rate", "loss", ""), *((f"{self.rates[i]:.2e}", f"{smoothed[i]:.4g}", "") for i in places)])
+        return align([("learning rate", "loss", ""), *((f"{self.rates[i]:.2e}", f"{smoothed[i]:.4g}", "") for i in places)])
 
 
 def smooth(losses: list[float], each_side: int) -> list[float]:
@@ -86,7 +86,7 @@ def range_test(session: Session, *, low: float = 1e-7, high: float = 10.0, steps
     session.optimizer.learning_rate = low
     for rate, indices in zip(rates, _batches(session), strict=False):
         session.optimizer.base_learning_rate = rate
-        batch = session.parts.placed(session.train.take(indices))
+        batch = session.parts.place(session.train.take(indices))
         train_step(session, batch, 0, rows=len(indices))
         session.position.batches_seen += 1
         losses.append(session.logs.running_loss.means()["loss"])

@@ -76,7 +76,7 @@ def meter_of(device: torch.device, margin: float) -> Meter:
 
 def available_bytes() -> int | None:
     """Memory that this process may still take: what the system has, or what its control group leaves; None when neither tells."""
-    found = [each for each in (_meminfo(), _group_left()) if each is not None]
+    found = [each for each in (_meminfo(), _read_group_limit()) if each is not None]
     if not found:
         with contextlib.suppress(ValueError, OSError, AttributeError):
             found = [os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
@@ -100,7 +100,7 @@ def _kilobytes(path: Path, name: str) -> int | None:
     return None
 
 
-def _group_left() -> int | None:
+def _read_group_limit() -> int | None:
     """What the control group (a container, a Slurm job) leaves; None without a limit."""
     for limit, used in (("memory.max", "memory.current"), ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes")):
         folder = Path("/sys/fs/cgroup")

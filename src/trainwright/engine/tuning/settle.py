@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from trainwright.config.errors import ConfigError
 from trainwright.data.rows import Rows
-from trainwright.engine.batch import realised
+from trainwright.engine.batch import realise_sizes
 from trainwright.engine.batch_options import TuningOptions
 from trainwright.engine.modes import Active
 from trainwright.engine.plan import automatic_batch_size
@@ -62,7 +62,7 @@ def without_auto(
         config = fill_chosen(config, chosen_before(run))
     if not asks(config):
         return config
-    tuning = tuned(with_config(trainer, config), system, rows, trainer.world, active)
+    tuning = settle_auto(with_config(trainer, config), system, rows, trainer.world, active)
     log.info("%s", tuning.text())
     if run is not None and trainer.world.is_main:
         tuning.write(run)
@@ -96,7 +96,7 @@ def with_config(trainer: Trainer, config: Any) -> Trainer:
     return type(trainer)(config, seed=trainer.seed, device=trainer.device, console=False)
 
 
-def tuned(trainer: Trainer, system: System, rows: Rows, world: World | None = None, active: Active | None = None) -> Tuning:
+def settle_auto(trainer: Trainer, system: System, rows: Rows, world: World | None = None, active: Active | None = None) -> Tuning:
     """Measure what the section leaves to be measured: the sizes first, then the learning rate with them.
 
     Each process of `world` measures for itself; then they take the smallest size that any of them chose, and the rate of rank 0.
@@ -146,7 +146,7 @@ class Request:
         self.multiple = self.pieces or 1 if self.option == "batch_size" else 1
         """Pieces per step where their number is given: the trials are of a piece."""
         self.smallest = 2 if normalises_over_batch(system) else 1
-        self.sizes = realised(self.batch, self.micro, self.pieces, rows, automatic_batch_size(rows), self.limit)
+        self.sizes = realise_sizes(self.batch, self.micro, self.pieces, rows, automatic_batch_size(rows), self.limit)
 
     def follows(self) -> dict[str, int | float]:
         """The sizes that say `auto` and follow from the others."""

@@ -20,9 +20,9 @@ from trainwright.engine.loop import train_step
 from trainwright.engine.modes import Active
 from trainwright.engine.recovery import out_of_memory
 from trainwright.engine.session import Session
-from trainwright.engine.surroundings import hooked, surroundings
+from trainwright.engine.surroundings import call_hooks, surroundings
 from trainwright.engine.system import System
-from trainwright.engine.tuning.kept import nothing_changed
+from trainwright.engine.tuning.kept import change_nothing
 from trainwright.engine.tuning.memory import Meter, meter_of
 from trainwright.engine.tuning.worst import worst_rows
 from trainwright.optim.schedules.options import ConstantOptions
@@ -94,10 +94,10 @@ def trial_session(trainer: Trainer, system: System, rows: Rows, active: Active |
     """
     made = type(trainer)(quiet(trainer.config, **changes), seed=trainer.seed, device=trainer.device, console=False)
     around = surroundings(made.config, system, made.device) if active is None else nullcontext(active)
-    with nothing_changed(system, trainer.device), around as found:
+    with change_nothing(system, trainer.device), around as found:
         session = made.opening.session(system, rows, None, Path("trials"), Interrupts(), found)
         session.clock.next_boundary = int(NEVER.value)
-        with hooked(session), session.parts.precision.fp32_regions(system):
+        with call_hooks(session), session.parts.precision.fp32_regions(system):
             yield session
     del session, made
 
@@ -112,7 +112,7 @@ class Bench:
 
     def __call__(self, batch_size: int, micro_batch_size: int) -> Trial:
         """Try a size: warmed up, synchronised, judged by memory. Errors other than of memory are the system's and are raised."""
-        if self.predicted(micro_batch_size) > (self.meter.limit or float("inf")) and self.session.device.type != "cuda":
+        if self.predict_bytes(micro_batch_size) > (self.meter.limit or float("inf")) and self.session.device.type != "cuda":
             return Trial(batch_size, micro_batch_size, "not tried")
         failed = False
         self.meter.begin()
@@ -131,7 +131,7 @@ class Bench:
         over = peak is not None and self.meter.limit is not None and peak > self.meter.limit
         return Trial(batch_size, micro_batch_size, "over the margin" if over else "fits", seconds, peak)
 
-    def predicted(self, micro_batch_size: int) -> float:
+    def predict_bytes(self, micro_batch_size: int) -> float:
         """Bytes that a size will take, from the largest measured one: what it took beside the start grows with its rows."""
         if not self._measured:
             return 0.0
@@ -155,7 +155,7 @@ class Bench:
         session = self.session
         synchronise(session.device)
         started = time.perf_counter()
-        batch = session.parts.placed(session.train.take(indices))
+        batch = session.parts.place(session.train.take(indices))
         train_step(session, batch, 0, rows=len(indices))
         session.position.batches_seen += 1
         synchronise(session.device)

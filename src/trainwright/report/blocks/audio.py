@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from trainwright.report.blocks.base import Block, Sheet
-from trainwright.report.blocks.media import MediaFile, draw_files, embedded, link
+from trainwright.report.blocks.media import MediaFile, draw_files, embed, link
 from trainwright.report.markup import Content, Markup, tag
 
 TYPES = {".wav": "audio/wav", ".mp3": "audio/mpeg", ".ogg": "audio/ogg", ".flac": "audio/flac", ".m4a": "audio/mp4"}
@@ -25,7 +25,7 @@ class Audio(Block):
 
 
 def _player(sheet: Sheet, each: MediaFile, said: Content) -> Markup:
-    source = embedded(sheet, each.file, TYPES)
+    source = embed(sheet, each.file, TYPES)
     if source is None:
         return tag("figure", tag("figcaption", link(each.file, said), " (too large to be played here)"))
     return tag("figure", tag("figcaption", said), tag("audio", src=source, controls=True, preload="none", aria_label=each.file))

@@ -56,7 +56,7 @@ def cell(value: Cell, form: Format = "text", limit: int = 60) -> Content:
     if isinstance(value, list):
         return [cell(each, form, limit) for each in value]
     if isinstance(value, Piece):
-        return _styled(value, form)
+        return _style(value, form)
     if value is None:
         return "" if form == "text" else "–"
     if value == "":
@@ -68,7 +68,7 @@ def _number(value: int | float, form: Format) -> str:
     return FORMATS.get(form, number)(value) if is_number(value) else "–"
 
 
-def _styled(piece: Piece, form: Format) -> Markup:
+def _style(piece: Piece, form: Format) -> Markup:
     if piece.style == "code":
         return code(piece.text, piece.limit)
     shown = cell(piece.text, form, piece.limit)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from trainwright.report.blocks.base import Block, Sheet
-from trainwright.report.blocks.media import MediaFile, draw_files, embedded, link
+from trainwright.report.blocks.media import MediaFile, draw_files, embed, link
 from trainwright.report.markup import Content, Markup, tag
 
 TYPES = {
@@ -32,7 +32,7 @@ class Images(Block):
 
 
 def _picture(sheet: Sheet, each: MediaFile, said: Content) -> Markup:
-    source = embedded(sheet, each.file, TYPES)
+    source = embed(sheet, each.file, TYPES)
     if source is None:
         return tag("figure", tag("figcaption", link(each.file, said), " (too large to be shown here)"))
     return tag("figure", tag("img", src=source, alt=each.file.rpartition("/")[2], loading="lazy"), tag("figcaption", said))

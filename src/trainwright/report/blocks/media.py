@@ -31,10 +31,10 @@ def draw_files(files: Sequence[str | MediaFile], draw: Callable[[MediaFile, Cont
     """The first files, each drawn with its caption or name, and how many more there are."""
     found = [MediaFile(file=each) if isinstance(each, str) else each for each in files]
     rest = note(f"{len(found) - MOST} more are not shown.") if len(found) > MOST else None
-    return [tag("div", [draw(each, _said(each)) for each in found[:MOST]], class_="charts"), rest]
+    return [tag("div", [draw(each, _caption(each)) for each in found[:MOST]], class_="charts"), rest]
 
 
-def _said(each: MediaFile) -> Content:
+def _caption(each: MediaFile) -> Content:
     return cell(each.caption, limit=200) if each.caption else quote(each.file.removeprefix("media/"), 80)
 
 
@@ -53,7 +53,7 @@ def find_inside(run: Path, name: str) -> Path:
     return found
 
 
-def embedded(sheet: Sheet, name: str, types: Mapping[str, str]) -> str | None:
+def embed(sheet: Sheet, name: str, types: Mapping[str, str]) -> str | None:
     """The file as a `data:` address, None where it is too large for the page. Raises CannotDraw for a file that is not of `types`."""
     kind = types.get(Path(name).suffix.lower())
     if kind is None:

@@ -25,11 +25,11 @@ class Axis:
 
     def place(self, value: float) -> float:
         """The pixel of a value, kept within the axis."""
-        low, high = self._shown(self.low), self._shown(self.high)
-        share = (self._shown(value) - low) / (high - low) if high > low else 0.5
+        low, high = self._scale(self.low), self._scale(self.high)
+        share = (self._scale(value) - low) / (high - low) if high > low else 0.5
         return self.start + min(max(share, 0.0), 1.0) * (self.end - self.start)
 
-    def _shown(self, value: float) -> float:
+    def _scale(self, value: float) -> float:
         return math.log10(max(value, 1e-300)) if self.log else value
 
     def ticks(self, about: int = 5) -> list[float]:

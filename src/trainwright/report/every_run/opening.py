@@ -40,7 +40,7 @@ def opening(material: Material) -> Markup:
 
 
 def _title(material: Material) -> Markup:
-    about = cell(received(material.analysis.get("about")), limit=40) or "A training run"
+    about = cell(read_cell(material.analysis.get("about")), limit=40) or "A training run"
     status = STATUS.get(str(material.run.get("status")), "")
     total = mapping(material.results.get("timing")).get("total_seconds")
     more = material.analysis.get("facts")
@@ -51,12 +51,12 @@ def _title(material: Material) -> Markup:
 
 def title(material: Material) -> str:
     """What the page is about, as text."""
-    about = received(material.analysis.get("about"))
+    about = read_cell(material.analysis.get("about"))
     pieces = about if isinstance(about, list) else [about]
     return "".join([str(each.text if isinstance(each, Piece) else each or "") for each in pieces]) or "A training run"
 
 
-def received(value: Any) -> Cell:
+def read_cell(value: Any) -> Cell:
     """A cell as a file has it; empty for anything else."""
     from pydantic import TypeAdapter, ValidationError
 
@@ -139,15 +139,15 @@ def _cautions(material: Material) -> Markup | None:
     """What a reader must know before trusting the number."""
     found: list[Content] = []
     if material.run.get("status") in ("interrupted", "failed", "running", "created"):
-        found.append(_unfinished(material))
+        found.append(_warn_unfinished(material))
     given = material.analysis.get("cautions")
-    found += [cell(received(each), limit=200) for each in (given if isinstance(given, list) else [])[:20]]
+    found += [cell(read_cell(each), limit=200) for each in (given if isinstance(given, list) else [])[:20]]
     found += _absent(material)
     entries = [tag("li", each) for each in found if each]
     return tag("div", tag("h2", "Before you trust it"), tag("ul", entries), class_="cautions") if entries else None
 
 
-def _unfinished(material: Material) -> Content:
+def _warn_unfinished(material: Material) -> Content:
     status = str(material.run.get("status"))
     return [
         f"{STATUS[status]}: the numbers below, where there are any, are not final. Continue with ",

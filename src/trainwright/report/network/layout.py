@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from trainwright.files.inspection.layers import Flow, Node
 
 WIDTH = 380.0
-STEM = 26.0
-"""Left edge of the boxes at depth zero; the line between neighbours runs a little to the right of it."""
 INDENT = 7.0
 BOX, JOIN, GAP = 26.0, 20.0, 24.0
 HEAD, FOOT, LABEL = 22.0, 6.0, 20.0
@@ -56,7 +54,7 @@ class Layout:
     """Where the line between neighbours runs."""
 
 
-def laid_out(flow: Flow) -> Layout:
+def lay_out(flow: Flow) -> Layout:
     """The layout of a flow."""
     nodes = _without_single_root(flow.nodes)
     made = Layout()

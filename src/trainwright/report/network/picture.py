@@ -6,7 +6,7 @@ from trainwright.files.inspection.lines import short
 from trainwright.files.inspection.record import Inspection
 from trainwright.report.markup import Content, Markup, tag
 from trainwright.report.network.folding import readable
-from trainwright.report.network.layout import WIDTH, Layout, Placed, Side, laid_out
+from trainwright.report.network.layout import WIDTH, Layout, Placed, Side, lay_out
 
 LETTER = 6.1
 """Width of a letter of the picture's type, about."""
@@ -35,7 +35,7 @@ def picture(found: Inspection, depth: int | None = None, alone: bool = False) ->
     """
     if not any(each.kind == "module" for each in found.flow.nodes):
         return None
-    made = laid_out(readable(found.flow, depth=depth))
+    made = lay_out(readable(found.flow, depth=depth))
     title = f"How data flow through {found.name}"
     drawn: list[Content] = [_frame(each, made.line + 8.0) for each in made.frames]
     drawn += [_straight(made, start, end) for start, end in made.straight] + [_side(each) for each in made.sides]

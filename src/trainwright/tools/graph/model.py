@@ -107,7 +107,7 @@ class Graph(nn.Module):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickled and copied by the plan, from which the forward is written again."""
-        return _restored, (_written_base(type(self)), self._plan), self.__dict__
+        return _restore, (_written_base(type(self)), self._plan), self.__dict__
 
 
 def graph(nodes: list[Any], inputs: Any = None, outputs: Any = None, **options: Any) -> Graph:
@@ -134,7 +134,7 @@ def _written_base(kind: type) -> type:
     return kind.__bases__[0] if is_forward(kind.__dict__.get("forward")) else kind
 
 
-def _restored(base: type, plan: Plan) -> nn.Module:
+def _restore(base: type, plan: Plan) -> nn.Module:
     kind: Any = class_with_forward(base, forward_source(plan))
     made: nn.Module = kind.__new__(kind)
     return made

@@ -85,7 +85,7 @@ class Reader:
                 self._make(name, node.here)
         self._check_known(handed, self.here.under("outputs"))
         if not self.errors:
-            self._all_used(inputs, read, [handed, loop.after if loop else None, loop.each if loop else None], loop)
+            self._ensure_used(inputs, read, [handed, loop.after if loop else None, loop.each if loop else None], loop)
         return Plan(self.here, inputs, tuple(read), handed, loop)
 
     def _nodes(self, inputs: tuple[Input, ...], nodes: Sequence[Any]) -> list[Node]:
@@ -120,7 +120,7 @@ class Reader:
             raise here.error(f"'{wrote.name}' cannot be the name of a node", fix="use letters, digits and `_`, and no word of Python")
         own = wrote.own
         if wrote.type in NESTED:
-            return self._nested(here, wrote, previous)
+            return self._nest(here, wrote, previous)
         use = own.get("use", "")
         if use and (wrote.type or wrote.args or wrote.kwargs):
             raise here.error("a node that uses another's layer makes none of its own", fix="keep `use` with inputs and outputs only")
@@ -143,7 +143,7 @@ class Reader:
             read_value(choose, here) if choose is not None else None,
         )
 
-    def _nested(self, here: Here, wrote: Written, previous: str) -> Node:
+    def _nest(self, here: Here, wrote: Written, previous: str) -> Node:
         if wrote.args or wrote.kwargs:
             known = ["inputs", "nodes", "outputs", "repeat", "share", *(LOOP_KEYS[1:] if wrote.type == "loop" else ())]
             unknown = next(iter(wrote.kwargs), "args")
@@ -218,7 +218,7 @@ class Reader:
             waiting += [[*way, self.later[each.base]] for each in way[-1].references() if each.base in self.later]
         return []
 
-    def _all_used(self, inputs: tuple[Input, ...], nodes: list[Node], handed: Any, loop: Loop | None) -> None:
+    def _ensure_used(self, inputs: tuple[Input, ...], nodes: list[Node], handed: Any, loop: Loop | None) -> None:
         used = {each.base for each in references_in(handed)} | {each.use.partition(".")[0] for each in nodes}
         used |= {each.base for node in nodes for each in node.references()}
         parameters = [each.parameter for each in references_in([handed, *([n.given, n.given_by_name] for n in nodes)])]

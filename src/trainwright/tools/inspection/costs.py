@@ -33,11 +33,11 @@ def layer_cost(module: nn.Module, given: tuple[Any, ...], named: Mapping[str, An
         taken = first_tensor(given) if given else first_tensor(dict(named))
         return _positions(taken, module.in_channels, _channel(module)) * module.weight.numel() + _bias(module, first)
     if isinstance(module, _ConvNd):
-        return _positions(first, module.out_channels, _channel(module)) * _learnt(module)
+        return _positions(first, module.out_channels, _channel(module)) * _count_learnt(module)
     if isinstance(module, nn.Linear | nn.Bilinear):
-        return _positions(first, module.out_features, -1) * _learnt(module)
+        return _positions(first, module.out_features, -1) * _count_learnt(module)
     if isinstance(module, NORMS):
-        return (first.shape[0] if first.dim() else 1) * _learnt(module)
+        return (first.shape[0] if first.dim() else 1) * _count_learnt(module)
     if isinstance(module, nn.RNNBase):
         held = output[0]
         steps = held.data.shape[0] if isinstance(held, PackedSequence) else math.prod(held.shape[:-1])
@@ -72,7 +72,7 @@ def _positions(tensor: Tensor | None, channels: int, dim: int) -> int:
     return tensor.numel() // max(tensor.shape[dim], 1) if tensor.shape[dim] == channels else tensor.numel() // max(channels, 1)
 
 
-def _learnt(module: nn.Module) -> int:
+def _count_learnt(module: nn.Module) -> int:
     """Elements of weight and bias as the layer uses them, whatever makes them."""
     held = (getattr(module, name, None) for name in ("weight", "bias"))
     return sum(each.numel() for each in held if isinstance(each, Tensor))
@@ -107,11 +107,11 @@ def _addmm(given: tuple[Any, ...], found: list[Tensor], output: Tensor) -> int:
     return output.numel() * (found[1].shape[-1] + 1)
 
 
-def _convolved(given: tuple[Any, ...], found: list[Tensor], output: Tensor) -> int:
+def _count_convolution(given: tuple[Any, ...], found: list[Tensor], output: Tensor) -> int:
     return output.numel() * found[1][0].numel() + (output.numel() if len(found) > 2 else 0)
 
 
-def _attended(given: tuple[Any, ...], found: list[Tensor], output: Tensor) -> int:
+def _count_attention(given: tuple[Any, ...], found: list[Tensor], output: Tensor) -> int:
     query, key, value = found[:3]
     return math.prod(query.shape[:-1]) * key.shape[-2] * (query.shape[-1] + value.shape[-1])
 
@@ -127,8 +127,8 @@ def _einsum(given: tuple[Any, ...], found: list[Tensor], output: Tensor) -> int:
 
 RULES: dict[str, Callable[[tuple[Any, ...], list[Tensor], Tensor], int]] = {
     "linear": _linear, "matmul": _matmul, "mm": _matmul, "bmm": _matmul, "mv": _matmul, "dot": _matmul, "rmatmul": _rmatmul,
-    "addmm": _addmm, "baddbmm": _addmm, "conv1d": _convolved, "conv2d": _convolved, "conv3d": _convolved,
-    "scaled_dot_product_attention": _attended, "einsum": _einsum,
+    "addmm": _addmm, "baddbmm": _addmm, "conv1d": _count_convolution, "conv2d": _count_convolution, "conv3d": _count_convolution,
+    "scaled_dot_product_attention": _count_attention, "einsum": _einsum,
 }  # fmt: skip
 
 

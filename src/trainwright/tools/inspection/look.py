@@ -59,7 +59,7 @@ class _Numbers:
                 self.calls.setdefault(id(each.module), []).append(each)
         self.loose = sum(each.mult_adds for each in trace.calls if each.module is None) if trace else 0
         self.used = trace.used if trace else set[int]()
-        self.tied = _tied(model)
+        self.tied = _find_tied(model)
 
     def mult_adds(self, module: nn.Module, known: set[int] | None = None) -> int:
         """Of a module and all in it, each once."""
@@ -87,7 +87,7 @@ def _every(calls: Iterable[Call]) -> Iterator[Call]:
         yield from _every(each.children)
 
 
-def _tied(model: nn.Module) -> dict[int, list[str]]:
+def _find_tied(model: nn.Module) -> dict[int, list[str]]:
     """Parameters that several different modules hold: identity → their names."""
     found: dict[int, list[str]] = {}
     for path, module in model.named_modules():
@@ -97,12 +97,12 @@ def _tied(model: nn.Module) -> dict[int, list[str]]:
     return {key: names for key, names in found.items() if len(names) > 1}
 
 
-def _sized(parameters: Iterable[nn.Parameter]) -> list[nn.Parameter]:
+def _drop_lazy(parameters: Iterable[nn.Parameter]) -> list[nn.Parameter]:
     return [each for each in parameters if not is_lazy(each)]
 
 
 def _totals(model: nn.Module, found: _Numbers, buffers: list[Buffer], inputs: list[Tensor]) -> Totals:
-    params = _sized(model.parameters())
+    params = _drop_lazy(model.parameters())
     elements = sum(each.numel() for each in model.buffers() if not is_lazy(each))
     different = {id(each): each for each in inputs}.values()
     return Totals(
@@ -122,7 +122,7 @@ def _row(place: Place, found: _Numbers, totals: Totals, lazy: set[str], ran: boo
     if place.first is not None:
         row.notes.append(f"shared with {place.first or 'the model itself'}")
         return row
-    params = _sized(place.module.parameters())
+    params = _drop_lazy(place.module.parameters())
     row.parameters = sum(each.numel() for each in params)
     row.trainable = sum(each.numel() for each in params if each.requires_grad)
     row.parameter_share = row.parameters / totals.parameters if totals.parameters else 0.0
@@ -172,7 +172,7 @@ def flow_of(trace: Trace) -> Flow:
 def _node(call: Call) -> Node:
     module = call.module
     kind = kind_of(module) if module is not None else ""
-    parameters = sum(each.numel() for each in _sized(module.parameters())) if module is not None else 0
+    parameters = sum(each.numel() for each in _drop_lazy(module.parameters())) if module is not None else 0
     return Node(
         call.number, call.kind, call.name, kind, call.output, parameters, [_node(each) for each in call.children], guessed=call.guessed
     )

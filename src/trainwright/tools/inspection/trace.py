@@ -138,10 +138,10 @@ class Trace(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Any:
         named = kwargs or {}
         output = func(*args, **named)
-        self._seen(getattr(func, "__name__", ""), args, named, output)
+        self._record(getattr(func, "__name__", ""), args, named, output)
         return output
 
-    def _seen(self, name: str, args: tuple[Any, ...], named: dict[str, Any], output: Any) -> None:
+    def _record(self, name: str, args: tuple[Any, ...], named: dict[str, Any], output: Any) -> None:
         made = args[0] if name == "__setitem__" else output
         results = list(tensors_in(made))
         if not results:
@@ -164,7 +164,7 @@ class Trace(TorchFunctionMode):
             number = call.number
         self._mark(results, number)
 
-    def failed(self, error: BaseException) -> ConfigError:
+    def explain(self, error: BaseException) -> ConfigError:
         """The error of a forward, with the innermost module that was running and what it was given."""
         call = self._stack[-1] if self._stack else None
         model = type(self.model).__name__
@@ -229,6 +229,6 @@ def trace_call(model: nn.Module, call: Callable[[nn.Module], Any], inputs: Itera
         except RequestError:
             raise
         except FOREIGN as error:  # whatever a person's forward raises is the answer
-            raise trace.failed(error) from error
+            raise trace.explain(error) from error
     trace.end(result)
     return trace
