@@ -131,14 +131,14 @@ def test_the_documentation_builds_without_a_warning(tmp_path: Path) -> None:
 
 
 def test_the_table_of_targets_states_the_defaults() -> None:
+    from trainwright.domains.tables import COLUMNS
     from trainwright.metrics import default_metrics
-    from trainwright.systems.supervised import DEFAULT_LOSSES
 
     stated = [line for line in (ROOT / "docs/features.md").read_text().splitlines() if line.count("|") == 4 and line.startswith("| `")]
     true = []
-    for kind, loss in DEFAULT_LOSSES.items():
+    for kind, usual in ((name, each) for name, each in COLUMNS.items() if each.loss):
         metrics = ", ".join(f"`{metric.type}`" for metric in default_metrics(kind))
-        true.append(f"| `{kind}` | `{loss().type}` | {metrics} |")
+        true.append(f"| `{kind}` | `{usual.loss}` | {metrics} |")
     assert sorted(stated) == sorted(true)
 
 

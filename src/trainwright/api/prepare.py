@@ -15,6 +15,7 @@ from trainwright.api.config import Config
 from trainwright.api.derivations import leave_out_derivations
 from trainwright.api.sampling import Sampling, sampling_of
 from trainwright.api.targets import check_columns, check_encoded
+from trainwright.config.domains import column_kind
 from trainwright.config.errors import DataError
 from trainwright.config.own_arguments import read_arguments
 from trainwright.config.registry import load
@@ -32,22 +33,6 @@ from trainwright.features.encoding import EncodedTable
 from trainwright.features.spec import DataSpec
 
 log = logging.getLogger(__name__)
-
-
-AUTOMATIC = {
-    "number": "median",
-    "binary": "halfway",
-    "category": "a category of their own, where training rows have them",
-    "set": "empty set",
-    "bag": "empty bag",
-    "vector": "mean",
-    "sequence": "empty sequence",
-    "text": "empty text",
-    "date": "zero",
-    "timeseries": "empty series",
-    "file": "the mean array, or an empty sequence",
-}
-"""What `missing: auto` does, by column type."""
 
 
 @dataclass
@@ -133,7 +118,7 @@ class Prepared:
         feature = self.table.encoder.features.get(name)
         if feature is None:
             return ""
-        done = AUTOMATIC.get(feature.kind, feature.policy) if feature.policy == "auto" else feature.policy
+        done = (column_kind(feature.kind).missing or feature.policy) if feature.policy == "auto" else feature.policy
         return f"{done}, and told to the model" if feature.has_indicator and feature.policy != "indicator" else done
 
     def _describe_column(self, column: Column) -> dict[str, Any]:

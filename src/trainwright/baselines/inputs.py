@@ -50,11 +50,12 @@ class InputColumns:
                 self.features[name] = build("feature", options, name=name)
                 self.features[name].fit([one_array(table[name])])
 
-    def read(self, table: pa.Table) -> Inputs:
-        """The rows of a table with the same columns."""
-        rows = np.arange(len(table))
+    def read(self, table: pa.Table, count: int | None = None) -> Inputs:
+        """The rows of a table with the same columns; `count` is how many, which a table without columns does not say."""
+        count = len(table) if count is None else count
+        rows = np.arange(count)
         numbers: list[np.ndarray] = []
-        inputs = Inputs(np.empty((len(table), 0)))
+        inputs = Inputs(np.empty((count, 0)))
         for name in self.kinds:
             values = one_array(table[name])
             lenient = getattr(self.kinds[name], "invalid", "error") == "missing"

@@ -98,7 +98,7 @@ def run_baselines(
 def _read(read: Read, columns: InputColumns, rows: dict[str, np.ndarray]) -> dict[str, Inputs]:
     tables = {name: read(each, columns.names) for name, each in rows.items()}
     columns.fit(tables["train"])
-    return {name: columns.read(table) for name, table in tables.items()}
+    return {name: columns.read(table, len(rows[name])) for name, table in tables.items()}
 
 
 def _run_one(

@@ -5,12 +5,20 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from trainwright.cli.parser import Parser
 from trainwright.cli.style import bold, two_columns, wrap
+from trainwright.config.domains import OURS, owner, package_of, register
 from trainwright.config.errors import RequestError, did_you_mean
 from trainwright.config.options import options_of
 from trainwright.config.registry import KINDS, RENAMED_KINDS, aliases, options_class, parts, registered_name
+
+if TYPE_CHECKING:
+    from trainwright.config.domain import Domain
+    from trainwright.config.domains import Installed
+
+DOMAIN = "domain"
 
 
 def run(words: Sequence[str]) -> int:
@@ -18,8 +26,12 @@ def run(words: Sequence[str]) -> int:
     arguments = parser().parse(words)
     kind, dot, name = (arguments.what or "").partition(".")
     kind = _singular(kind)
+    for each in register().warnings():
+        print(f"warning: {each}", file=sys.stderr)
     if arguments.json:
         print(json.dumps(as_data(kind, name), indent=2, ensure_ascii=False))
+    elif kind == DOMAIN:
+        print(one_domain(name) if dot else all_domains())
     else:
         print(one_part(kind, name) if dot else one_kind(kind) if kind else all_kinds())
     return 0
@@ -28,12 +40,13 @@ def run(words: Sequence[str]) -> int:
 def all_kinds() -> str:
     """The kinds, and the names of their parts."""
     rows = [(kind, ", ".join(parts(kind))) for kind in KINDS]
+    rows.append((DOMAIN, ", ".join(register().domains)))
     return f"{two_columns(rows)}\n\n`trainwright list KIND` tells what they are; `trainwright list KIND.NAME` shows the options of one."
 
 
 def one_kind(kind: str) -> str:
     """The parts of a kind and what they are."""
-    rows = [(name, f"{part.summary}{_other_names(kind, name)}") for name, part in parts(kind).items()]
+    rows = [(name, f"{part.summary}{_other_names(kind, name)}{_origin(kind, name)}") for name, part in parts(kind).items()]
     more = "Or a class of your own: `type: package.module.Class` or `./file.py:Class`."
     if not rows:
         return f'None of Trainwright\'s; those that @tw.register("name") names in files under `imports`. {more}'
@@ -46,6 +59,40 @@ def _other_names(kind: str, name: str) -> str:
     return f"; also {', '.join(words)}" if words else ""
 
 
+def _origin(kind: str, name: str) -> str:
+    """`(domain sounds)` for a part of an installed package."""
+    found = owner(kind, name)
+    return f" (domain {found})" if found and package_of(found) != OURS else ""
+
+
+def all_domains() -> str:
+    """The domains and what they are."""
+    rows = [(name, f"{each.domain.about} ({each.package})") for name, each in register().domains.items()]
+    return f"{two_columns(rows)}\n\nWhat one brings: `trainwright list {DOMAIN}.{rows[0][0]}`. Others come with packages that you install."
+
+
+def one_domain(name: str) -> str:
+    """What a domain brings, by kind."""
+    found = _domain(name)
+    rows = [(kind, ", ".join(names)) for kind, names in brings(found.domain).items()]
+    head = [bold(f"{DOMAIN}.{found.domain.name}"), wrap(f"{found.domain.about} Package: {found.package}.", 2)]
+    return "\n".join([*head, "", two_columns(rows)])
+
+
+def brings(domain: Domain) -> dict[str, list[str]]:
+    """What a domain brings, by kind: its parts, and the types of column that it gives defaults for."""
+    found = {kind: list(table) for kind, table in domain.parts.items() if table}
+    return {**found, **({"columns": list(domain.columns)} if domain.columns else {})}
+
+
+def _domain(name: str) -> Installed:
+    """The domain of a name; raises RequestError when there is none."""
+    if name not in register().domains:
+        failed = "; ".join(str(each) for each in register().broken)
+        raise RequestError(f"unknown domain '{name}'", why=failed, fix=did_you_mean(name, register().domains))
+    return register().domains[name]
+
+
 def one_part(kind: str, name: str) -> str:
     """What a part is, and its options with type, default and meaning."""
     from trainwright.cli.settings import describe_option
@@ -53,21 +100,26 @@ def one_part(kind: str, name: str) -> str:
     options = options_class(kind, name)
     known = registered_name(kind, name)
     summary = options.__doc__ or (parts(kind)[known].summary if known else "")
-    lines = [f"{bold(f'{kind}.{known or name}')}", wrap(summary, 2), ""]
+    lines = [f"{bold(f'{kind}.{known or name}')}{_origin(kind, known)}", wrap(summary, 2), ""]
     return "\n".join([*lines, *([describe_option(each) for each in options_of(options)] or ["  no options"])])
 
 
 def as_data(kind: str, name: str) -> object:
     """What is shown, as plain values."""
+    if kind == DOMAIN:
+        shown = {name: _domain(name)} if name else register().domains
+        found = {each: {"about": one.domain.about, "package": one.package, "brings": brings(one.domain)} for each, one in shown.items()}
+        return found[name] if name else found
     if name:
         return {
             "kind": kind,
             "name": registered_name(kind, name) or name,
+            "domain": owner(kind, registered_name(kind, name)),
             "options": [each.to_dict() for each in options_of(options_class(kind, name))],
         }
     if kind:
         return {each: part.summary for each, part in parts(kind).items()}
-    return {each: list(parts(each)) for each in KINDS}
+    return {**{each: list(parts(each)) for each in KINDS}, DOMAIN: list(register().domains)}
 
 
 def _singular(kind: str) -> str:
@@ -76,10 +128,10 @@ def _singular(kind: str) -> str:
     if folded in RENAMED_KINDS:
         folded = RENAMED_KINDS[folded]
         print(f"the kind '{kind}' is now called '{folded}'", file=sys.stderr)
-    found = next((each for each in (folded, folded.removesuffix("s"), folded.removesuffix("es")) if each in KINDS), "")
+    found = next((each for each in (folded, folded.removesuffix("s"), folded.removesuffix("es")) if each in (*KINDS, DOMAIN)), "")
     if kind and not found:
         owners = [each for each in KINDS if folded in parts(each)]
-        fix = "did you mean " + " or ".join(f"{each}.{folded}" for each in owners) + "?" if owners else did_you_mean(kind, KINDS)
+        fix = "did you mean " + " or ".join(f"{each}.{folded}" for each in owners) + "?" if owners else did_you_mean(kind, [*KINDS, DOMAIN])
         raise RequestError(f"unknown kind '{kind}'", fix=fix)
     return found
 
@@ -94,6 +146,7 @@ def parser() -> Parser:
             "trainwright list",
             "trainwright list encoder",
             "trainwright list encoder.piecewise_linear",
+            "trainwright list domain",
             "trainwright list optimizer.torch.optim.RMSprop",
         ],
     )

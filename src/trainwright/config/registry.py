@@ -4,91 +4,40 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from dataclasses import dataclass
+from collections import ChainMap
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, cast
 
 from trainwright.config.composition import Composition, compose_class, parse_composition
 from trainwright.config.config_classes import takes_config
-from trainwright.config.errors import ConfigError, did_you_mean, nearest
+from trainwright.config.domains import PartTable, blame_package, why_lacking
+from trainwright.config.errors import FOREIGN, ConfigError, did_you_mean, nearest
 from trainwright.config.foreign import context_names, found_at, is_path, options_from_signature, own_options
 from trainwright.config.model import PartConfig
 from trainwright.config.nested import config_object, options_from_config
+from trainwright.config.part import KINDS, OWN_KINDS, RENAMED_KINDS, Part
 
-KINDS: dict[str, str] = {
-    "source": "trainwright.data.sources",
-    "split": "trainwright.data.splits",
-    "feature": "trainwright.features",
-    "encoder": "trainwright.nn.encoders",
-    "combiner": "trainwright.nn.combiners",
-    "decoder": "trainwright.nn.decoders",
-    "loss": "trainwright.losses",
-    "metric": "trainwright.metrics",
-    "optimizer": "trainwright.optim",
-    "schedule": "trainwright.optim.schedules",
-    "tracker": "trainwright.tracking",
-    "callback": "trainwright.engine.callbacks",
-    "baseline": "trainwright.baselines",
-    "system": "trainwright.systems",
-    "model": "trainwright.tools.graph",
-    "dataset": "trainwright.data.datasets",
-    "transform": "trainwright.data.transforms",
-    "part": "trainwright.config.own_parts",
-}
-"""Kind → the module that holds its table `PARTS: dict[str, Part]`; that module imports no torch."""
-
-RENAMED_KINDS = {"criterion": "loss", "criterions": "loss", "criteria": "loss"}
-"""What kinds were called before, understood for one release."""
-
-OWN_KINDS = ("part", "system", "dataset", "model")
-"""Kinds that also take what `tw.register` named, and compositions `base:mixin1,mixin2`."""
+__all__ = [
+    "KINDS", "OWN_KINDS", "RENAMED_KINDS", "Part", "aliases", "build", "canonical_name", "check_target", "known_parts", "load",
+    "options_class", "options_of_class", "parts", "registered_name", "tell_alias",
+]  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Part:
-    """A registered part: where its class is (`module:Class`), its options, and one line on what it is."""
-
-    path: str
-    config: type[PartConfig]
-    summary: str = ""
-    kinds: tuple[str, ...] = ()
-    """The kinds of target it is for (losses and metrics); empty where that is not a matter of the target."""
-
-    def load(self) -> Any:
-        """The class."""
-        module, _, attribute = self.path.partition(":")
-        return getattr(importlib.import_module(module), attribute)
-
-
-class LatePart(Part):
-    """A part whose options (`module:Class`) are imported when they are first asked for."""
-
-    def __init__(self, path: str, options: str, summary: str) -> None:
-        for key, value in {"path": path, "options": options, "summary": summary}.items():
-            object.__setattr__(self, key, value)
-
-    options: ClassVar[str]
-
-    @property
-    def config(self) -> type[PartConfig]:
-        """The options."""
-        module, _, attribute = self.options.partition(":")
-        found: type[PartConfig] = getattr(importlib.import_module(module), attribute)
-        return found
-
-
-def parts(kind: str) -> dict[str, Part]:
-    """The table of a kind; raises ConfigError for an unknown kind."""
+def parts(kind: str) -> Mapping[str, Part]:
+    """The parts of a kind, of all domains; raises ConfigError for an unknown kind."""
     if kind not in KINDS:
         raise ConfigError(f"unknown kind '{kind}'", fix=did_you_mean(kind, KINDS))
-    return importlib.import_module(KINDS[kind]).PARTS
+    table: Mapping[str, Part] = importlib.import_module(KINDS[kind]).PARTS
+    return table if kind == "part" or isinstance(table, PartTable) else PartTable(kind, table)
 
 
-def known_parts(kind: str) -> dict[str, Part]:
-    """The table of a kind with what `tw.register` added to it; raises ConfigError for an unknown kind."""
-    if kind == "part":
-        return {**parts("model"), **parts("part")}  # a part may be a model from nodes
-    return {**parts("part"), **parts(kind)} if kind in OWN_KINDS else parts(kind)
+def known_parts(kind: str) -> Mapping[str, Part]:
+    """The parts of a kind with what `tw.register` named; raises ConfigError for an unknown kind."""
+    if kind not in OWN_KINDS:
+        return parts(kind)
+    other = parts("model" if kind == "part" else kind)  # a part may be a model from nodes
+    return ChainMap(cast(Any, parts("part")), cast(Any, other))  # not one new mapping: that would look for packages
 
 
 def registered_name(kind: str, name: str) -> str:
@@ -96,7 +45,9 @@ def registered_name(kind: str, name: str) -> str:
     find_name = getattr(importlib.import_module(KINDS[kind]), "find_name", None) if kind in KINDS else None
     name = name if find_name is None else find_name(name)
     table = known_parts(kind)
-    found = name if name in table else next((each for each in table if each.replace("-", "_") == name.replace("-", "_")), "")
+    found = name if name in table else ""
+    if not found and name.replace("-", "_").isidentifier():
+        found = next((each for each in table if each.replace("-", "_") == name.replace("-", "_")), "")
     if found and kind in OWN_KINDS[1:] and found in parts("part") and found in parts(kind):
         why = f"yours is at {parts('part')[found].path}"
         raise ConfigError(
@@ -104,6 +55,8 @@ def registered_name(kind: str, name: str) -> str:
         )
     if found or is_path(name):
         return found
+    if lacking := why_lacking(kind, name):
+        raise lacking
     hint = f"register it with @tw.register('{name}') in a file that `imports` names" if kind in OWN_KINDS else ""
     known = [*table, *aliases(kind)]
     fix = hint if kind == "part" and not nearest(name, known) else did_you_mean(name, known) or hint
@@ -138,7 +91,7 @@ def options_class(kind: str, name: str) -> type[PartConfig]:
     """The options of a registered part, or those read from the nested Config or the signature of a class named by path."""
     known = registered_name(kind, name)
     if known:
-        return known_parts(kind)[known].config
+        return _of_part(kind, known, lambda part: part.config)
     if _composition(kind, name) is not None:
         return options_of_class(load(kind, name), canonical_name(kind, name), kind)
     made_from, path = found_at(name)
@@ -156,11 +109,22 @@ def load(kind: str, name: str) -> Any:
     """The class behind a registry name, a dotted path, `file.py:Class` or a composition; raises ConfigError saying why it cannot be had."""
     known = registered_name(kind, name)
     if known:
-        return known_parts(kind)[known].load()
+        return _of_part(kind, known, lambda part: part.load())
     composition = _composition(kind, name)
     if composition is None:
         return found_at(name)[0]
     return compose_class(composition, partial(load, kind), known_parts(kind))
+
+
+def _of_part(kind: str, name: str, take: Callable[[Part], Any]) -> Any:
+    """What `take` finds at a registered part; raises ConfigError where it cannot be imported from an installed package."""
+    try:
+        return take(known_parts(kind)[name])
+    except FOREIGN as error:
+        blamed = blame_package(kind, name, error)
+        if blamed is error:
+            raise
+        raise blamed from error
 
 
 def check_target(kind: str, options: PartConfig, target_kind: str, target: str = "", width: int | None = None) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,7 +17,7 @@ from trainwright.data.samples import alike
 from trainwright.data.transforms.chain import Chain
 from trainwright.features.arrays import transformed
 from trainwright.features.base import Place
-from trainwright.features.npy import Unreadable, read_array
+from trainwright.features.npy import Unreadable
 from trainwright.features.options import FileOptions
 
 TRIED = 2
@@ -34,9 +36,9 @@ class Facts:
     sampled: int
 
 
-def find_facts(name: str, options: FileOptions, rows: list[tuple[int, str]], place: Place) -> Facts:
-    """The facts of the arrays of some (row, path). Raises DataError or ConfigError for files and transforms that do not go together."""
-    arrays = _readable(name, options, rows, place)
+def find_facts(name: str, options: FileOptions, rows: list[tuple[int, str]], place: Place, read: Callable[[str], np.ndarray]) -> Facts:
+    """The facts of the arrays that `read` reads at some (row, path). Raises DataError or ConfigError for what does not go together."""
+    arrays = _readable(name, options, rows, place, read)
     if not arrays:
         raise DataError(f"column '{name}' has no readable file in the training rows", fix="check the paths, or leave the column out")
     raw = list(options.shape) if options.shape is not None else common_shape(name, [array.shape for _, _, array in arrays])
@@ -64,11 +66,13 @@ def common_shape(name: str, shapes: list[tuple[int, ...]]) -> list[Any]:
     return [sizes[0] if len(set(sizes)) == 1 else None for sizes in zip(*shapes, strict=True)]
 
 
-def _readable(name: str, options: FileOptions, rows: list[tuple[int, str]], place: Place) -> list[tuple[int, str, Tensor]]:
+def _readable(
+    name: str, options: FileOptions, rows: list[tuple[int, str]], place: Place, read: Callable[[str], np.ndarray]
+) -> list[tuple[int, str, Tensor]]:
     found = []
     for row, path in rows:
         try:
-            found.append((row, path, torch.from_numpy(read_array(path))))
+            found.append((row, path, torch.from_numpy(read(path))))
         except Unreadable as error:
             if options.unreadable == "error":
                 fix = f"mend it, or columns.{name}.unreadable=skip (such rows are left out) or repair (they count as missing)"

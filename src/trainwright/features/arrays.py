@@ -10,7 +10,7 @@ from torch import Tensor
 from trainwright.config.errors import DataError, TrainwrightError
 from trainwright.data.transforms.chain import Chain
 from trainwright.features.lazy import Decoder
-from trainwright.features.npy import Unreadable, read_array, shape_fault
+from trainwright.features.npy import Unreadable, shape_fault
 
 if TYPE_CHECKING:
     from trainwright.features.file import FileFeature
@@ -26,6 +26,7 @@ class ArrayDecoder(Decoder):
         self.pad = None if feature.config.pad == "batch" else int(feature.config.pad)
         self.ragged = feature.ragged
         self.center, self.spread = feature.center, feature.spread
+        self.read_array = feature.read_array
         self.chain = Chain(feature.config.transform, training)
         self.draws = bool(self.chain.steps)
 
@@ -34,7 +35,7 @@ class ArrayDecoder(Decoder):
         if reference is None:
             return None
         try:
-            array = read_array(reference)
+            array = self.read_array(reference)
         except Unreadable as error:
             if self.repairs:
                 return None

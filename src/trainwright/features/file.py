@@ -1,4 +1,4 @@
-"""A column of paths to arrays, which are read batch by batch."""
+"""A column of paths to arrays, which are read batch by batch; a subclass that reads them otherwise is a column of other files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from trainwright.config.errors import DataError
 from trainwright.data.counters import fold, fold_each
 from trainwright.features.base import Counts, PartLayout
 from trainwright.features.lazy import LazyFeature
-from trainwright.features.npy import Unreadable, read_header, shape_fault
+from trainwright.features.npy import Unreadable, read_array, read_header, shape_fault
 from trainwright.features.options import FileOptions
 from trainwright.features.places import Folders
 from trainwright.features.words import text_array
@@ -43,6 +43,16 @@ class FileFeature(LazyFeature):
         self.found: list[tuple[int, int, str]] = []
         """(key, row, path) of the sampled rows: those with the smallest keys."""
 
+    @staticmethod
+    def read_array(path: str) -> np.ndarray:
+        """The array in a file, here or in a worker; raises Unreadable."""
+        return read_array(path)
+
+    @staticmethod
+    def read_shape(path: str) -> tuple[int, ...]:
+        """Its shape, asked for every row before the first step and therefore read from the head of the file; raises Unreadable."""
+        return read_header(path).shape
+
     def observe(self, values: pa.Array, rows: np.ndarray) -> None:
         absent = self.absent(values, rows)
         self.note_missing(absent, rows)
@@ -60,7 +70,7 @@ class FileFeature(LazyFeature):
     def finish(self) -> None:
         from trainwright.features.array_facts import find_facts
 
-        facts = find_facts(self.name, self.config, [(row, path) for _, row, path in self.found], self.place)
+        facts = find_facts(self.name, self.config, [(row, path) for _, row, path in self.found], self.place, self.read_array)
         self.raw_shape, self.shape, self.ragged, self.sampled = facts.raw_shape, facts.shape, facts.ragged, facts.sampled
         self.center, self.spread = facts.center, facts.spread
         self.found = []
@@ -114,7 +124,7 @@ class FileFeature(LazyFeature):
     def fault(self, path: str) -> str:
         """Why a file cannot be used, from its header and its length alone; empty where nothing is wrong."""
         try:
-            shape = read_header(path).shape
+            shape = self.read_shape(path)
         except Unreadable as error:
             return str(error)
         wanted = self.raw_shape if self.sampled else self.config.shape

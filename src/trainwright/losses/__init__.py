@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from trainwright.config.domains import PartTable
 from trainwright.config.registry import Part
 from trainwright.losses import options as of
 from trainwright.losses.names import WORDS, find_alias, fold, tell_alias
@@ -13,7 +14,7 @@ _CLASSES = ("binary", "category")
 _YES_OR_NO = ("binary", "set")
 _ALL_CLASSES = ("binary", "category", "set")
 
-PARTS: dict[str, Part] = {
+_PARTS: dict[str, Part] = {
     "cross_entropy": Part(
         f"{_HERE}.classes:CrossEntropy", of.CrossEntropyOptions, "logits against class indices or probabilities", _CLASSES
     ),
@@ -57,6 +58,9 @@ PARTS: dict[str, Part] = {
     ),
     "ctc": Part(f"{_HERE}.ctc:CTC", of.CTCOptions, "sequences without alignment"),
 }
+
+PARTS = PartTable("loss", _PARTS)
+"""Registry name → loss."""
 
 ALIASES = WORDS
 """Other words → the name in `PARTS`; torch's classes and functions are understood too (`names.py`)."""

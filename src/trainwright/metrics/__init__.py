@@ -12,16 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from trainwright.config.domains import column_kind, house
 from trainwright.config.errors import ConfigError, did_you_mean
 from trainwright.config.foreign import is_path
 from trainwright.config.model import PartConfig
 from trainwright.metrics.table import (
-    BINARY,
-    CATEGORY,
-    NUMBER,
     PARTS,
-    SET,
-    VECTOR,
     AveragingOptions,
     CalibrationOptions,
     MetricPart,
@@ -32,6 +28,7 @@ from trainwright.metrics.table import (
 )
 
 if TYPE_CHECKING:
+    from trainwright.config.domain import ColumnKind
     from trainwright.metrics.bootstrap import Difference, difference_interval, intervals
     from trainwright.metrics.evaluate import best_threshold, compute, compute_one
     from trainwright.metrics.outcome import Outcome
@@ -73,15 +70,6 @@ _LAZY = {
     "Difference": "trainwright.metrics.bootstrap",
 }
 
-_DEFAULTS: dict[str, tuple[str, ...]] = {
-    BINARY: ("accuracy", "balanced_accuracy", "f1", "roc_auc", "average_precision", "log_loss"),
-    CATEGORY: ("accuracy", "balanced_accuracy", "f1", "roc_auc", "log_loss"),
-    NUMBER: ("r2", "rmse", "mae"),
-    VECTOR: ("r2", "rmse", "mae", "cosine"),
-    SET: ("jaccard", "f1", "hamming", "subset_accuracy", "log_loss"),
-}
-_MONITORS = {BINARY: "roc_auc", CATEGORY: "accuracy", NUMBER: "rmse", VECTOR: "rmse", SET: "jaccard"}
-
 
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
@@ -98,9 +86,16 @@ def options(name: str, **values: Any) -> PartConfig:
 
 def default_metrics(kind: str) -> list[PartConfig]:
     """The metrics computed for a target of this kind when the config names none; the first is the headline."""
-    if kind not in _DEFAULTS:
-        raise ConfigError(f"there are no metrics for targets of kind '{kind}'", fix=did_you_mean(kind, _DEFAULTS))
-    return [options(name) for name in _DEFAULTS[kind]]
+    return [options(name) for name in _measured(kind).metrics]
+
+
+def _measured(kind: str) -> ColumnKind:
+    """What a column of a type is measured by; raises ConfigError for one that cannot be predicted."""
+    found = column_kind(kind)
+    if not found.metrics:
+        known = [name for domain in house().values() for name, each in domain.columns.items() if each.metrics]
+        raise ConfigError(f"there are no metrics for targets of kind '{kind}'", fix=did_you_mean(kind, known))
+    return found
 
 
 def headline(kind: str) -> PartConfig:
@@ -110,9 +105,8 @@ def headline(kind: str) -> PartConfig:
 
 def default_monitor(kind: str) -> str:
     """The metric that picks the best checkpoint of a target of this kind when the config names none."""
-    if kind not in _MONITORS:
-        raise ConfigError(f"there are no metrics for targets of kind '{kind}'", fix=did_you_mean(kind, _MONITORS))
-    return _MONITORS[kind]
+    found = _measured(kind)
+    return found.monitor or found.metrics[0]
 
 
 def label(metric: PartConfig) -> str:

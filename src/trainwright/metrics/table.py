@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from trainwright.config.domains import PartTable
 from trainwright.config.errors import ConfigError
 from trainwright.config.model import PartConfig
 from trainwright.config.registry import Part
@@ -88,7 +89,7 @@ def _part(
 _INF = math.inf
 _ALL_LABELS = (*CLASSES, SET)
 
-PARTS: dict[str, MetricPart] = {
+_PARTS: dict[str, MetricPart] = {
     "accuracy": _part("labels:Accuracy", PlainOptions, "share of rows with the right class", CLASSES),
     "balanced_accuracy": _part("labels:BalancedAccuracy", PlainOptions, "mean recall of the classes that occur", CLASSES),
     "f1": _part("labels:F1", AveragingOptions, "harmonic mean of precision and recall", _ALL_LABELS),
@@ -121,3 +122,6 @@ PARTS: dict[str, MetricPart] = {
     "hamming": _part("sets:Hamming", PlainOptions, "share of label decisions that are wrong", (SET,), up=False),
     "subset_accuracy": _part("sets:SubsetAccuracy", PlainOptions, "share of rows with exactly the right set", (SET,)),
 }
+
+PARTS = PartTable("metric", _PARTS)
+"""Registry name → metric."""

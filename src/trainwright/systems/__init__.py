@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from trainwright.config.registry import LatePart, Part
+from trainwright.config.registry import Part
 from trainwright.systems.config import SupervisedOptions
 
 _HERE = "trainwright.systems"
 
 PARTS: dict[str, Part] = {
     "supervised": Part(f"{_HERE}.supervised:SupervisedSystem", SupervisedOptions, "columns predicted from columns"),
-    "plain": LatePart(f"{_HERE}.plain:PlainSystem", f"{_HERE}.plain_options:PlainOptions", "one model, a loss or several, and metrics"),
+    "plain": Part(f"{_HERE}.plain:PlainSystem", f"{_HERE}.plain_options:PlainOptions", "one model, a loss or several, and metrics"),
 }
 """Registry name → system; a table's run pays nothing for the options of the others."""

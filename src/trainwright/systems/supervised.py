@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -10,15 +9,15 @@ import torch
 from torch import Tensor, nn
 
 from trainwright import metrics as measures
-from trainwright.config.model import ConfigModel, PartConfig
+from trainwright.config.choice import choose as chosen
+from trainwright.config.domains import column_kind
+from trainwright.config.model import ConfigModel
 from trainwright.config.registry import build
 from trainwright.engine.following import followers
 from trainwright.engine.system import Batch, Loss, StepContext
 from trainwright.features.spec import DataSpec, InputGroup, TargetSpec
-from trainwright.losses.options import BCEWithLogitsOptions, CrossEntropyOptions, MSEOptions
 from trainwright.losses.rows import RowLoss
 from trainwright.nn.combiners.auto import choose as choose_combiner
-from trainwright.nn.decoders import LinearDecoderOptions
 from trainwright.nn.encoders.auto import choose as choose_encoder
 from trainwright.nn.encoders.tied import Tied, one_column
 from trainwright.systems.base import System
@@ -27,15 +26,6 @@ from trainwright.systems.parts import announced_shape, make_combiner, make_encod
 from trainwright.systems.readout import join_members, original_units, scores
 from trainwright.systems.row_losses import make_loss
 from trainwright.systems.supervised_metrics import SupervisedMetrics
-
-DEFAULT_LOSSES: dict[str, Callable[[], PartConfig]] = {
-    "binary": BCEWithLogitsOptions,
-    "category": CrossEntropyOptions,
-    "number": MSEOptions,
-    "vector": MSEOptions,
-    "set": BCEWithLogitsOptions,
-}
-
 
 Reading = tuple[nn.Module, list[tuple[str, str]]]
 """An encoder, and the parts it reads with their names in a batch."""
@@ -94,12 +84,13 @@ class SupervisedSystem(System):
         return make_encoder(options, group)
 
     def _head(self, target: TargetSpec) -> Head:
-        loss = target.loss or DEFAULT_LOSSES[target.kind]()
+        usual = column_kind(target.kind)
+        loss = target.loss or chosen("loss", usual.loss)
         # one logit says all there is to say of two classes, unless the loss wants one per class
         shaped = replace(target, width=1) if target.kind == "binary" and not getattr(loss, "one_per_class", False) else target
         decoder = build(
             "decoder",
-            target.decoder or LinearDecoderOptions(),
+            target.decoder or chosen("decoder", usual.decoder),
             width=self.combiner.width,
             members=getattr(self.combiner, "members", 1),
             target=shaped,
@@ -188,6 +179,6 @@ def resolve_options(config: SupervisedConfig, spec: DataSpec) -> SupervisedConfi
     combiner = choose_combiner(spec.rows) if config.combiner.type == "auto" else config.combiner
     encoders = {kind: options for kind, options in config.encoders.items() if options.type != "auto"}
     for group in spec.inputs:
-        if group.kind not in encoders and group.kind not in ("set", "bag", "file"):  # these are chosen by the size of each column
+        if group.kind not in encoders and not column_kind(group.kind).by_column:
             encoders[group.kind] = choose_encoder(group, combiner.type, spec.rows)
     return config.model_copy(update={"combiner": combiner, "encoders": encoders})

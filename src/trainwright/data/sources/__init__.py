@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from trainwright.config.domains import PartTable
 from trainwright.config.errors import DataError, did_you_mean
 from trainwright.config.model import PartConfig
 from trainwright.config.registry import Part
@@ -107,7 +108,7 @@ class BuiltinOptions(PartConfig):
     """Which one."""
 
 
-PARTS: dict[str, Part] = {
+_PARTS: dict[str, Part] = {
     "csv": Part("trainwright.data.sources.csv:CSVSource", CSVOptions, "text in rows and columns, any delimiter, quoting and encoding"),
     "parquet": Part("trainwright.data.sources.parquet:ParquetSource", ParquetOptions, "Parquet files"),
     "arrow": Part("trainwright.data.sources.arrow:ArrowSource", ArrowOptions, "Arrow IPC and Feather files"),
@@ -117,6 +118,8 @@ PARTS: dict[str, Part] = {
         "trainwright.data.sources.builtin:BuiltinSource", BuiltinOptions, "iris, wine, breast_cancer, digits, diabetes, linnerud"
     ),
 }
+
+PARTS = PartTable("source", _PARTS)
 """Registry name → source."""
 
 

@@ -1,10 +1,13 @@
-"""The encoder that a group gets when none is named."""
+"""The encoder that a group gets when none is named: what its domain says of the type of its columns."""
 
 from __future__ import annotations
 
 from torch import nn
 
+from trainwright.config.choice import choose as chosen
+from trainwright.config.domains import column_kind
 from trainwright.config.model import PartConfig
+from trainwright.config.part import named
 from trainwright.config.registry import build
 from trainwright.features.spec import InputGroup
 from trainwright.nn.encoders import (
@@ -15,8 +18,6 @@ from trainwright.nn.encoders import (
     EmbeddingOptions,
     PassthroughOptions,
     PiecewiseLinearOptions,
-    PooledOptions,
-    RecurrentOptions,
 )
 
 ONE_HOT_UP_TO = 32
@@ -31,14 +32,24 @@ BENDING = ("auto", "tabm", "mlp", "concat", "resnet", "project_aggregate")
 """Combiners of plain layers, which gain from piecewise-linear numbers and read one-hot categories."""
 
 
-def numeric(group: InputGroup, combiner: str, rows: int) -> PartConfig:
+def for_numbers(group: InputGroup, combiner: str, rows: int) -> PartConfig:
     """Piecewise-linear for networks of plain layers; the others (and numbers without quantiles) take numbers as they are."""
     if combiner not in BENDING or "quantiles" not in group.extras:
         return PassthroughOptions()
     return PiecewiseLinearOptions(bins=8, width=4) if rows < FEW_ROWS else PiecewiseLinearOptions()
 
 
-def of_arrays(group: InputGroup) -> PartConfig:
+def for_categories(group: InputGroup, combiner: str, rows: int) -> PartConfig:
+    """Learned vectors; one number per value for few values in networks of plain layers."""
+    return EmbeddingOptions(one_hot_up_to=ONE_HOT_UP_TO if combiner in BENDING else 0)
+
+
+def for_sets(group: InputGroup, combiner: str, rows: int) -> PartConfig:
+    """Sets and bags as they are, or learned vectors over many values."""
+    return BagOptions() if max(group.sizes, default=0) > WIDE_SET else PassthroughOptions()
+
+
+def for_arrays(group: InputGroup, combiner: str, rows: int) -> PartConfig:
     """Convolutions along sequences; short arrays as they are, and fully connected layers over long ones and those of more dimensions."""
     if "length" in group.parts:
         return ConvolutionOptions()
@@ -48,18 +59,12 @@ def of_arrays(group: InputGroup) -> PartConfig:
 
 def choose(group: InputGroup, combiner: str = "auto", rows: int = FEW_ROWS) -> PartConfig:
     """The options of the encoder that suits the kind of the columns, the combiner and the number of training rows."""
-    wide = max(group.sizes, default=0) > WIDE_SET
-    choices: dict[str, PartConfig] = {
-        "category": EmbeddingOptions(one_hot_up_to=ONE_HOT_UP_TO if combiner in BENDING else 0),
-        "set": BagOptions() if wide else PassthroughOptions(),
-        "bag": BagOptions() if wide else PassthroughOptions(),
-        "sequence": RecurrentOptions(),
-        "text": PooledOptions(),
-        "timeseries": ConvolutionOptions(),
-    }
-    if group.kind == "file":
-        return of_arrays(group)
-    return numeric(group, combiner, rows) if group.kind == "number" else choices.get(group.kind, PassthroughOptions())
+    usual = column_kind(group.kind).encoder
+    if isinstance(usual, str) and ":" in usual:
+        found: PartConfig = named(usual)(group, combiner, rows)
+        return found
+    made: PartConfig = chosen("encoder", usual)
+    return made
 
 
 def automatic(options: AutoOptions, group: InputGroup) -> nn.Module:

@@ -1,0 +1,97 @@
+"""What a domain declares: one table of the parts it brings, by kind, and of what goes with them. Imports nothing that a part needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, NamedTuple
+
+from trainwright.config.errors import ConfigError, did_you_mean
+from trainwright.config.part import KINDS, Part
+
+OPEN = tuple(each for each in KINDS if each != "part")
+"""Kinds of which a domain brings parts; `part` holds those that a person registers."""
+
+Chosen = str | Mapping[str, Any]
+"""A part by name or with options, as a configuration writes it."""
+
+
+@dataclass(frozen=True)
+class ColumnKind:
+    """What a column of one type gets where the configuration names nothing else."""
+
+    encoder: Chosen = "passthrough"
+    """As an input; or `module:function` of (group, combiner, training rows) that gives options."""
+    by_column: bool = False
+    """Whether that function looks at each column, so that its answer is not written down for the whole type."""
+    missing: str = ""
+    """What `missing: auto` does, in words, where it does anything."""
+    decoder: Chosen = "linear"
+    """As a target."""
+    loss: Chosen = ""
+    """As a target; empty where a column of this type cannot be predicted."""
+    metrics: tuple[str, ...] = ()
+    """What is measured of it as a target; the first sums it up."""
+    monitor: str = ""
+    """The metric that picks the best checkpoint; the first one unless given."""
+
+
+class Claim(NamedTuple):
+    """That data are a domain's: how sure (1 to 100), why in a few words, and the source that reads them."""
+
+    strength: int
+    why: str
+    type: str = ""
+    """A source of the domain; its only one unless given."""
+
+
+@dataclass(frozen=True)
+class Domain:
+    """A domain by name, in one sentence, with what it brings; everything that needs code is named as `module:Name` and imported when used.
+
+    Raises ConfigError for a table that cannot be one.
+    """
+
+    name: str
+    about: str
+    parts: Mapping[str, Mapping[str, Part]] = field(default_factory=dict)
+    """Kind of part → name → part."""
+    columns: Mapping[str, ColumnKind] = field(default_factory=dict)
+    """Type of column → what it gets by default."""
+
+    def __post_init__(self) -> None:
+        where = f"domain {self.name!r}"
+        if not isinstance(self.name, str) or not self.name.isidentifier():
+            raise ConfigError(f"{self.name!r} cannot be the name of a domain", fix="letters, digits and _, as `sounds`")
+        if not isinstance(self.about, str) or not self.about:
+            raise ConfigError(
+                "it does not say what it is", where=where, fix='give one sentence: Domain("sounds", "Recordings in WAV files.")'
+            )
+        wrong = [each.name for each in fields(self)[2:] if not isinstance(getattr(self, each.name), Mapping)]
+        if wrong:
+            raise ConfigError(f"`{wrong[0]}` is no mapping", where=where, fix=f"write {wrong[0]}={{name: …}}")
+        self._check_parts(where)
+        for name, each in self.columns.items():
+            if not isinstance(each, ColumnKind):
+                fix = f"write {name!r}: ColumnKind(encoder=…)"
+                raise ConfigError(f"columns[{name!r}] is a {type(each).__name__}", where=where, fix=fix)
+            if name not in self.parts.get("feature", {}):
+                fix = did_you_mean(name, self.parts.get("feature", {})) or "add it to parts['feature']"
+                raise ConfigError(f"columns[{name!r}] is no type of column that it brings", where=where, fix=fix)
+
+    def _check_parts(self, where: str) -> None:
+        for kind, table in self.parts.items():
+            if kind not in OPEN:
+                raise ConfigError(f"there is no kind '{kind}' of parts", where=where, fix=did_you_mean(str(kind), OPEN))
+            if not isinstance(table, Mapping):
+                raise ConfigError(f"parts[{kind!r}] is no mapping", where=where, fix=f"write {kind!r}: {{name: Part(…)}}")
+            for name, part in table.items():
+                if not isinstance(part, Part):
+                    raise ConfigError(f"{kind} '{name}' is a {type(part).__name__}, not a Part", where=where, fix=EXAMPLE)
+                if not isinstance(name, str) or not name.replace("-", "_").isidentifier():
+                    raise ConfigError(f"{name!r} cannot be the name of a {kind}", where=where, fix="letters, digits, - and _")
+                if not part.path.partition(":")[2]:
+                    raise ConfigError(f"{kind} '{name}' is at '{part.path}', which names no class", where=where, fix=EXAMPLE)
+
+
+EXAMPLE = 'write Part("package.module:Class", "package.options:Options", "what it is")'
