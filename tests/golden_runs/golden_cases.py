@@ -30,11 +30,12 @@ class GoldenCase:
             "checkpoint": {"every": "5 steps", "min_interval": "0 s"},
             "trackers": ["csv"],
             "loader": {"workers": workers},
+            **self.settings.get("trainer", {}),
         }
         rest = {"evaluation": {"baselines": [], "report": False, "importance": False}, "run": {"device": "cpu"}}
         model = {"combiner": {"type": "concat", "depth": 1, "width": 16}}
         data = {"source": str(folder / self.table), **self.settings.get("data", {})}
-        return {"targets": ["y"], "trainer": trainer, "model": model, **rest, **self.settings, "data": data}
+        return {"targets": ["y"], "model": model, **rest, **self.settings, "trainer": trainer, "data": data}
 
 
 def write_rows(folder: Path, signal: Callable[[np.random.Generator, int, int], np.ndarray] | None) -> None:
@@ -68,10 +69,18 @@ CROP = {"signal": {"type": "file", "transform": [{"random_crop": 48}, {"center_c
 DROPOUT = {"type": "torch.nn.functional.dropout", "p": 0.2, "applies_in": "train"}
 RAGGED = {"signal": {"type": "file", "encoder": {"type": "conv", "width": 8, "depth": 1}, "transform": DROPOUT}}
 
+NOISE = {**DROPOUT, "runs_on": "device"}
+MIXED = {
+    "columns": {"signal": {"type": "file", "transform": [{"type": "torch.abs", "runs_on": "device"}, NOISE]}},
+    "data": {"transform": "mixup"},
+    "trainer": {"micro_batch_size": 6},
+}
+
 CASES = [
     GoldenCase("table", lambda folder: write_rows(folder, None)),
     GoldenCase("files with a random crop", lambda folder: write_rows(folder, waves), {"columns": CROP}),
     GoldenCase("files of any length", lambda folder: write_rows(folder, waves_of_any_length), {"columns": RAGGED}),
+    GoldenCase("files transformed and mixed in batches", lambda folder: write_rows(folder, waves), MIXED),
     GoldenCase("files drawn by class", lambda folder: write_rows(folder, waves), {"columns": CROP, "data": {"sampling": {"by": "class"}}}),
 ]
 """Every kind of data brings its row."""

@@ -44,6 +44,7 @@ Outcomes = dict[str, dict[str, Outcome]]
 
 def finish(run: RunDirectory, config: Config, prepared: Prepared, system: SupervisedSystem, fitted: FitResult) -> dict[str, Any]:
     """Measure the trained network, compare it, explain it, and write everything into the run; returns the content of results.json."""
+    system.eval()  # training left it in its own mode, in which dropout would be on in what follows
     model = Model(prepared.table.encoder, system)
     outcomes, losses, metrics = measure(prepared, model, fitted, config.trainer.evaluation_batch_size)
     sha256 = model.save(run.model)

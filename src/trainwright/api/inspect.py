@@ -17,6 +17,7 @@ from trainwright.adapters.lightning.methods import overridden
 from trainwright.adapters.lightning.system import LightningSystem
 from trainwright.api.adapting import check_model, plain_module
 from trainwright.config.errors import RequestError
+from trainwright.engine.adapted import as_system
 from trainwright.engine.system import StepContext, to_device
 from trainwright.files.inspection.record import Inspection
 from trainwright.report.network.folding import fold
@@ -120,7 +121,7 @@ def inspect_step(system: Any, batch: Any) -> Inspection:
     """
     model = plain_module(system)
     device = next((each.device for each in model.parameters()), torch.device("cpu"))
-    batch = to_device(batch, device)
+    batch = as_system(system).as_evaluated(to_device(batch, device))
     step = _step(system, batch)
     with seed_generators(0):  # looking at a model leaves a person's own generators alone
         found = look_at(model, step, list(named_tensors(batch)), only_used=True)

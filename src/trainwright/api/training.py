@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from trainwright.api.batch_trial import try_supervised_batches
 from trainwright.api.config import Config
 from trainwright.api.finish import finish, headline_of, say_result, split_rows, training_rows
 from trainwright.api.prepare import Prepared
@@ -36,6 +37,9 @@ class Training:
         self.config, self.prepared = config, prepared
         self.system = SupervisedSystem(config.system.model)
         build_system(self.system, prepared.spec, seed=config.run.seed)
+        self.system.transform_batches(config.data.transform)
+        if self.system.batch_transforms is not None:
+            try_supervised_batches(self.system, split_rows(prepared, "train"))
         self.trainer = Trainer(config.trainer, seed=config.run.seed, device=config.run.device, history=config.evaluation.history)
         if any(type(each).__module__.partition(".")[0] not in ("trainwright", "torch") for each in self.system.modules()):
             self.trainer.cautions = trial(self.system, {"train": split_rows(prepared, "train")}, torch.device("cpu"))

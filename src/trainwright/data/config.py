@@ -14,6 +14,7 @@ from trainwright.config.model import ConfigModel, PartConfig, refusal
 from trainwright.config.registry import parts
 from trainwright.config.sizes import Bytes
 from trainwright.data.expressions.syntax import ensure_condition, ensure_derivations
+from trainwright.data.transforms import Transforms, ensure_table_chain
 
 
 class SamplingConfig(ConfigModel):
@@ -51,6 +52,8 @@ class DataConfig(PartConfig):
     """Columns made of others: `bmi: weight / height ** 2`; kept with the model, and made again of the rows it predicts."""
     sampling: SamplingConfig | None = None
     """How training rows are drawn: `{by: class}`; without it every row comes once in an epoch."""
+    transform: Transforms = []
+    """What is done to whole batches of training rows, where the model is: `mixup`, or functions with `runs_on: device`."""
     duplicates: Literal["report", "drop", "error"] = "report"
     """Exact duplicates across splits: `report` them, `drop` them from training, or stop with an `error`."""
     leaks: Literal["drop", "report", "error"] = "drop"
@@ -69,6 +72,12 @@ class DataConfig(PartConfig):
         if isinstance(value, dict) and "path" not in value and _is_text_of_data(value.get("type")):
             rest = {key: each for key, each in value.items() if key != "type"}
             return {**refusal(from_text)(value["type"]), **rest}
+        return value
+
+    @field_validator("transform")
+    @classmethod
+    def _fit_a_table(cls, value: Any) -> Any:
+        refusal(ensure_table_chain)(value)
         return value
 
     @field_validator("where")

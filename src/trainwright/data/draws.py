@@ -15,6 +15,16 @@ from trainwright.data.counters import fold, fold_in
 SMALL_WORD = 0xFFFF_FFFF
 
 
+def device_generator(device: torch.device) -> torch.Generator:
+    """The default generator of a device: what dropout and `torch.rand` without a generator draw from."""
+    if device.type == "cuda":
+        torch.cuda.init()  # type: ignore[no-untyped-call]
+        return torch.cuda.default_generators[device.index or 0]
+    if device.type == "mps":
+        return torch.mps._get_default_mps_generator()
+    return torch.default_generator
+
+
 def seed_python_and_numpy(key: int) -> None:
     """Seed the default generators of `random` and numpy from a key of 64 bits; about 6 µs, most of it Python's."""
     random.seed(key)

@@ -116,7 +116,8 @@ def first_batches(session: Session, count: int) -> Iterator[Batch]:
     for index in range(min(count, plan.steps_per_epoch)):
         start, end = plan.bounds(index)
         batch = session.parts.feed.again(order[start:end], plan, plan.first_tick + index)
-        yield from map(session.parts.place, batch if isinstance(batch, Pieces) else [batch])
+        for piece in batch if isinstance(batch, Pieces) else [batch]:
+            yield session.system.as_evaluated(session.parts.place(piece))
 
 
 def measure_weights(session: Session, weights: Weights) -> dict[str, float]:

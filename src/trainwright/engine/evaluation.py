@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from trainwright.config.errors import FOREIGN, ConfigError
+from trainwright.data.draws import device_generator
 from trainwright.data.rows import Rows
 from trainwright.engine.callbacks.base import Listeners
 from trainwright.engine.evaluation_files import EvaluationFiles
 from trainwright.engine.interrupt import Interrupts, Waited, WaitedTooLong, too_late
 from trainwright.engine.outputs import in_float32
-from trainwright.engine.randomness import device_generator
 from trainwright.engine.recovery import out_of_memory
 from trainwright.engine.system import Batch, Loss, StepContext, System, rows_in, to_device
 from trainwright.metrics.base import Metric
@@ -229,7 +229,7 @@ def walk(
             if interrupts is not None and start >= agreed:  # a process whose batches became smaller agrees as often as the others
                 interrupts.agree_now()
                 agreed = start - start % whole + whole
-            batch = to_device(take_in_order(rows, start, min(start + size, len(rows)), interrupts), device)
+            batch = system.as_evaluated(to_device(take_in_order(rows, start, min(start + size, len(rows)), interrupts), device))
             for hook in before:
                 hook(batch, index)
             try:

@@ -68,7 +68,7 @@ def differing(session: Session) -> tuple[float, float] | None:
     with untouched(system), system.rehearsing():
         system.train(False)  # neither dropout nor statistics of the batch
         for start in range(0, min(TRIES * size, plan.rows - 1), size):
-            batch = session.parts.place(session.train.take(order[start : start + size].to(session.parts.order_device)))
+            batch = system.as_evaluated(session.parts.place(session.train.take(order[start : start + size].to(session.parts.order_device))))
             rows = min(size, plan.rows - start)
             if not isinstance(batch, dict) or isinstance(batch, Pieces) or rows < 2:
                 return None
@@ -89,7 +89,7 @@ def differing_ready(session: Session) -> tuple[float, float] | None:
     with untouched(system), system.rehearsing():
         system.train(False)
         for place in range(min(TRIES, len(session.train) - 1)):
-            pieces = [session.parts.place(session.train.take(torch.tensor([each]))) for each in (place, place + 1)]
+            pieces = [system.as_evaluated(session.parts.place(session.train.take(torch.tensor([each])))) for each in (place, place + 1)]
             whole = join_batches(pieces)
             if whole is None:
                 return None

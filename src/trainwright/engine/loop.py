@@ -95,11 +95,12 @@ def next_batch(session: Session, indices: Tensor, plan: Plan) -> Batch:
     if parts.followers.data.ids:
         parts.followers.data.update_step(session.context())
     try:
-        return parts.place(parts.feed.take(indices, plan, session.position.batches_seen))
+        batch = parts.feed.take(indices, plan, session.position.batches_seen)
     except DataEnded:
         raise
     except (Waited, *FOREIGN) as error:
         leave_without_data(session, error)
+    return parts.for_step(batch, session.position.epoch, session.position.batches_seen)
 
 
 def leave_without_data(session: Session, error: BaseException) -> NoReturn:

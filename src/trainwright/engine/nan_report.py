@@ -110,7 +110,8 @@ def batch_at(session: Session, batch_number: int) -> tuple[Batch, list[int]]:
     order = order_of(session.train, session.seed, plan.epoch_of(batch_number), plan.rows)
     start, end = plan.bounds(plan.index_of(batch_number))
     rows = order[start:end]
-    return session.parts.place(session.parts.feed.again(rows.to(session.parts.order_device), plan, batch_number)), rows.tolist()
+    batch = session.parts.feed.again(rows.to(session.parts.order_device), plan, batch_number)
+    return session.parts.for_step(batch, plan.epoch_of(batch_number), batch_number), rows.tolist()
 
 
 def not_finite_columns(batch: Batch) -> dict[str, int]:

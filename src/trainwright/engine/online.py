@@ -30,7 +30,7 @@ def one_pass(session: Session, rows: Rows, config: TrainerConfig) -> dict[str, f
             parts.agreement.exchange(session)
         if parts.followers.data.ids:
             parts.followers.data.update_step(session.context())
-        batch = parts.place(rows.take(torch.arange(start, end)))
+        batch = parts.for_step(rows.take(torch.arange(start, end)), position.epoch, position.batches_seen)
         train_step(session, batch, index, rows=end - start)
         position.batches_seen += 1
         logs.running_metrics.reset()

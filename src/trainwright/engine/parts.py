@@ -22,6 +22,7 @@ from trainwright.engine.held_state import HeldState
 from trainwright.engine.interrupt import Interrupts
 from trainwright.engine.modes import Active
 from trainwright.engine.monitor import Best, Monitor
+from trainwright.engine.pieces import Pieces
 from trainwright.engine.plan import Plan
 from trainwright.engine.precision import Precision
 from trainwright.engine.randomness import StepSeeds
@@ -109,6 +110,15 @@ class Parts:
         """A batch on the device, in the memory format of the run."""
         batch = to_device(batch, self.device)
         return batch if self.active.batch is None else self.active.batch(batch)
+
+    def for_step(self, batch: Batch, epoch: int, batch_number: int) -> Batch:
+        """The batch of a whole step as training takes it: placed, and under the transforms of batches, keyed by its number."""
+        batch, transforms = self.place(batch), self.system.batch_transforms
+        if transforms is None:
+            return batch
+        if not isinstance(batch, Pieces):
+            return transforms.in_training(batch, self.seeds.transforms(epoch, batch_number))
+        return Pieces(transforms.in_training(each, self.seeds.transforms(epoch, batch_number, n)) for n, each in enumerate(batch))
 
     def averaged(self) -> dict[str, Tensor] | None:
         """Parameter → the value that is evaluated and shipped in place of the trained one; None where that is the trained one."""

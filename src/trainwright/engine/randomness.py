@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
 
 from trainwright.data.counters import fold, fold_in
-from trainwright.data.draws import keep_draws, seed_python_and_numpy
-
-
-def device_generator(device: torch.device) -> torch.Generator:
-    """The default generator of a device: what dropout and `torch.rand` without a generator draw from."""
-    if device.type == "cuda":
-        torch.cuda.init()  # type: ignore[no-untyped-call]
-        return torch.cuda.default_generators[device.index or 0]
-    if device.type == "mps":
-        return torch.mps._get_default_mps_generator()
-    return torch.default_generator
+from trainwright.data.draws import device_generator, keep_draws, seed_python_and_numpy
 
 
 class StepSeeds:
@@ -32,11 +22,17 @@ class StepSeeds:
         self.generator = device_generator(device)
         self._keys = {purpose: fold(seed, purpose) for purpose in ("step", "evaluation", "batch_start", "boundary", "epoch_start")}
         self._steps = self._keys["step"] if rank == 0 else fold(seed, "step of a rank", rank)
+        self._transforms = seed if rank == 0 else fold(seed, "transforms of a rank", rank)
         self._others = [] if self.generator is torch.default_generator else [torch.default_generator]
 
     def step(self, batch_number: int) -> None:
         """Seed for the training step on batch number `batch_number`."""
         self._seed(fold_in(self._steps, batch_number))
+
+    def transforms(self, epoch: int, batch_number: int, piece: int = 0) -> Callable[[str], None]:
+        """Seeds for the transform at a place, on a whole batch, or on a piece of a step that came as a batch of its own."""
+        counters = (epoch, batch_number, piece) if piece else (epoch, batch_number)
+        return lambda place: self._seed(fold(self._transforms, f"transform {place}", *counters))
 
     def evaluation(self, step: int) -> None:
         """Seed for an evaluation after `step` updates."""

@@ -17,6 +17,7 @@ from trainwright.engine.directions import higher_is_better
 from trainwright.engine.renamed import ON_CONTEXT, find_renamed
 
 if TYPE_CHECKING:
+    from trainwright.data.transforms.batches import BatchTransforms
     from trainwright.engine.plan import Plan
     from trainwright.engine.session import Session
     from trainwright.metrics.asked import Wishes
@@ -90,6 +91,8 @@ class System(nn.Module):
     """Whether what it measures is a person's own code, which is tried before the first step."""
     tried_before: bool = True
     """Whether a step can be tried before the run; else the first steps are looked at."""
+    batch_transforms: BatchTransforms | None = None
+    """What is done to batches on the device before they are given to a step; None for nothing."""
 
     # the steps
 
@@ -112,6 +115,12 @@ class System(nn.Module):
     def predict_step(self, batch: Batch) -> Any:
         """Predictions for these rows, rows first."""
         raise _not_written(self, "predict_step(self, batch)")
+
+    def as_evaluated(self, batch: Batch) -> Batch:
+        """A batch under the transforms that always apply, where its network does not do them by itself."""
+        if self.batch_transforms is None or self.batch_transforms.in_network:
+            return batch
+        return self.batch_transforms.always(batch)
 
     def loss_weights(self, context: StepContext) -> Callable[[str], float] | None:
         """Part of the loss → its weight now, where `training_step` returns parts; None where each counts once."""

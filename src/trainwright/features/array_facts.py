@@ -14,6 +14,7 @@ from trainwright.config.errors import ConfigError, DataError
 from trainwright.data.counters import fold
 from trainwright.data.draws import GENERATORS, keep_draws
 from trainwright.data.samples import alike
+from trainwright.data.transforms import on_device
 from trainwright.data.transforms.chain import Chain
 from trainwright.features.arrays import transformed
 from trainwright.features.base import Place
@@ -42,7 +43,8 @@ def find_facts(name: str, options: FileOptions, rows: list[tuple[int, str]], pla
     if not arrays:
         raise DataError(f"column '{name}' has no readable file in the training rows", fix="check the paths, or leave the column out")
     raw = list(options.shape) if options.shape is not None else common_shape(name, [array.shape for _, _, array in arrays])
-    always, training = Chain(options.transform, training=False), Chain(options.transform, training=True)
+    chain = [each for each in options.transform if not on_device(each)]
+    always, training = Chain(chain, training=False), Chain(chain, training=True)
     with keep_draws():
         _ensure_repeatable(name, training, arrays[:TRIED])
         found = [(row, _keyed(always, each, name, row, path)) for row, path, each in arrays]

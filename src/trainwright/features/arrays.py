@@ -27,7 +27,7 @@ class ArrayDecoder(Decoder):
         self.ragged = feature.ragged
         self.center, self.spread = feature.center, feature.spread
         self.read_array = feature.read_array
-        self.chain = Chain(feature.config.transform, training)
+        self.chain = Chain(feature.in_workers, training)
         self.draws = bool(self.chain.steps)
 
     def sample(self, reference: str | None, row: int) -> Tensor | None:

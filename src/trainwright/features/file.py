@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from trainwright.config.errors import DataError
 from trainwright.data.counters import fold, fold_each
+from trainwright.data.transforms import on_device
 from trainwright.features.base import Counts, PartLayout
 from trainwright.features.lazy import LazyFeature
 from trainwright.features.npy import Unreadable, read_array, read_header, shape_fault
@@ -35,11 +36,15 @@ class FileFeature(LazyFeature):
         self.raw_shape: list[Any] = []
         """Shape of the arrays in the files; None for what differs."""
         self.shape: list[int] = []
-        """Shape of what the model is given; of sequences the longest that was seen."""
+        """Shape of what batches are made of; of sequences the longest that was seen."""
+        self.given_shape: list[int] = []
+        """Shape of what the model is given, after what is done to batches."""
         self.ragged = False
         """Whether arrays differ in their first dimension after the transforms."""
         self.center, self.spread, self.sampled = 0.0, 1.0, 0
         self.folders = Folders(None)
+        self.in_workers = [each for each in config.transform if not on_device(each)]
+        self.on_batches = [each for each in config.transform if on_device(each)]
         self.found: list[tuple[int, int, str]] = []
         """(key, row, path) of the sampled rows: those with the smallest keys."""
 
@@ -76,6 +81,17 @@ class FileFeature(LazyFeature):
         self.found = []
         self.prepare()
 
+    def prepare(self) -> None:
+        self.given_shape = list(self.shape)
+        if self.on_batches:
+            from trainwright.features.array_batches import shape_in_batches
+
+            self.given_shape = shape_in_batches(self.name, self.on_batches, self.shape, self.is_sequence)
+
+    def extras(self) -> dict[str, Any]:
+        """`transform`: what is done to batches of it, where anything is."""
+        return {"transform": self.on_batches} if self.on_batches else {}
+
     def read_from(self, source: Any) -> None:
         """Paths are relative to the files of this source from here on."""
         self.folders = Folders(source)
@@ -93,8 +109,8 @@ class FileFeature(LazyFeature):
     def layout(self) -> dict[str, PartLayout]:
         """The parts of a batch; sequences may be shorter or longer than what `value` says, unless they are padded to a length."""
         if self.is_sequence:
-            return {"value": PartLayout(tuple(self.shape), np.float32), "length": PartLayout((), np.int64)}
-        parts = {"value": PartLayout(tuple(self.shape) or (1,), np.float32)}
+            return {"value": PartLayout(tuple(self.given_shape), np.float32), "length": PartLayout((), np.int64)}
+        parts = {"value": PartLayout(tuple(self.given_shape) or (1,), np.float32)}
         return {**parts, "missing": PartLayout((), np.float32)} if self.has_indicator else parts
 
     def notes(self) -> list[str]:

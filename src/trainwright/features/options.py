@@ -11,7 +11,7 @@ from trainwright.config.class_weights import check_class_weights
 from trainwright.config.errors import ConfigError
 from trainwright.config.model import PartConfig, as_refusal, refusal
 from trainwright.config.registry import check_target
-from trainwright.data.transforms import Transforms
+from trainwright.data.transforms import Transforms, ensure_column_chain
 
 
 class FeatureConfig(PartConfig):
@@ -258,7 +258,7 @@ class FileOptions(FeatureConfig):
     shape: list[Annotated[int, Field(ge=0)] | None] | None = None
     """Shape of each array; null for what differs. Default: found in a sample of the training rows."""
     transform: Transforms = []
-    """What is done with each array, in order, where it is read."""
+    """What is done with each array, in order: where it is read, and then, with `runs_on: device`, with whole batches of them."""
     scale: Literal["auto", "standard", "none"] = "auto"
     """`auto` is `standard`: mean and deviation over all numbers of a sample of the training rows, after the transforms."""
     mean: float | None = None
@@ -267,6 +267,12 @@ class FileOptions(FeatureConfig):
     """What is divided by instead of the deviation that was found; needs `mean`."""
     pad: Literal["batch"] | Annotated[int, Field(ge=1)] = "batch"
     """Where arrays differ in length: filled with zeros up to the longest of the batch, or up to this length."""
+
+    @field_validator("transform")
+    @classmethod
+    def _follow_each_other(cls, value: Any) -> Any:
+        refusal(ensure_column_chain)(value)
+        return value
 
     @model_validator(mode="after")
     def _mean_and_std_go_together(self) -> Self:

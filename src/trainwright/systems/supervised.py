@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -11,8 +12,9 @@ from torch import Tensor, nn
 from trainwright import metrics as measures
 from trainwright.config.choice import choose as chosen
 from trainwright.config.domains import column_kind
-from trainwright.config.model import ConfigModel
+from trainwright.config.model import ConfigModel, PartConfig
 from trainwright.config.registry import build
+from trainwright.data.transforms.mixup import PARTNER, SHARE
 from trainwright.engine.following import followers
 from trainwright.engine.system import Batch, Loss, StepContext
 from trainwright.features.spec import DataSpec, InputGroup, TargetSpec
@@ -21,6 +23,7 @@ from trainwright.nn.combiners.auto import choose as choose_combiner
 from trainwright.nn.encoders.auto import choose as choose_encoder
 from trainwright.nn.encoders.tied import Tied, one_column
 from trainwright.systems.base import System
+from trainwright.systems.batch_transforms import SupervisedTransforms
 from trainwright.systems.config import SupervisedConfig
 from trainwright.systems.parts import announced_shape, make_combiner, make_encoder
 from trainwright.systems.readout import join_members, original_units, scores
@@ -38,6 +41,15 @@ class Head:
         self.target, self.decoder, self.loss = target, decoder, loss
         self.name, self.weight = target.name, target.weight
         self.truth, self.output, self.encoded = f"target.{target.name}", f"{target.name}.output", f"{target.name}.encoded"
+        self.partner = f"{PARTNER}{self.truth}"
+
+    def total(self, output: Tensor, batch: Batch) -> Tensor:
+        """The sum of the loss over rows; of rows that were mixed, of both their truths in their shares."""
+        truth = batch[self.truth]
+        if self.partner not in batch:
+            return self.loss.total(output, truth)
+        share = batch[SHARE]
+        return (share * self.loss(output, truth) + (1 - share) * self.loss(output, batch[self.partner])).sum()
 
 
 class SupervisedSystem(System):
@@ -59,8 +71,14 @@ class SupervisedSystem(System):
         self.decoders = nn.ModuleList(head.decoder for head in self.heads)
         self.losses = nn.ModuleList(head.loss for head in self.heads)
         self.reads = reads
+        self.transform_batches([])
         self.follows_the_run = any(part is not self for _, part in followers(self))
         self.simple = not penalised and len(self.heads) == 1 and self.heads[0].weight == 1.0
+
+    def transform_batches(self, whole: Sequence[PartConfig]) -> None:
+        """Do this to whole batches of training rows, after what columns ask for."""
+        made = SupervisedTransforms(self.spec, whole)
+        self.batch_transforms = made if made.any else None
 
     def _encoders(self, spec: DataSpec) -> tuple[list[nn.Module], list[Reading]]:
         """The encoders, each once, and for every group which one reads which blocks of a batch."""
@@ -99,6 +117,8 @@ class SupervisedSystem(System):
 
     def encode(self, batch: Batch) -> Tensor:
         """One vector per row `[b, h]`, or per row and member `[b, k, h]`."""
+        if self.batch_transforms is not None and not self.training:
+            batch = self.batch_transforms.always(batch)
         return self.combiner([encoder({part: batch[key] for part, key in keys}) for encoder, keys in self.reads])
 
     def training_step(self, batch: Batch, context: StepContext) -> Loss:
@@ -110,7 +130,7 @@ class SupervisedSystem(System):
         for head in self.heads:
             truth = batch[head.truth]
             output = head.decoder(hidden)
-            total = head.loss.total(output, truth)
+            total = head.total(output, batch)
             totals.append(total if head.weight == 1.0 else total * head.weight)
             outputs[head.output], outputs[head.encoded] = output.detach(), truth
         parts = {head.name: total.detach() for head, total in zip(self.heads, totals, strict=True)} if len(totals) > 1 else {}
@@ -124,7 +144,7 @@ class SupervisedSystem(System):
         """What `training_step` does for one target of weight 1 and no penalty: the usual case, in as few operations as there are."""
         head = self.heads[0]
         truth, output = batch[head.truth], head.decoder(hidden)
-        return Loss(head.loss.total(output, truth), len(truth), {}, {head.output: output.detach(), head.encoded: truth})
+        return Loss(head.total(output, batch), len(truth), {}, {head.output: output.detach(), head.encoded: truth})
 
     def evaluation_step(self, batch: Batch, context: StepContext) -> dict[str, Tensor]:
         """For every target `<t>.scores`, `<t>.truth` and `<t>.loss`, rows first; see `finish`."""

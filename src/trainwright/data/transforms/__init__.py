@@ -1,8 +1,10 @@
-"""Transforms of samples: their options, the table of parts, and the short forms in which they are written. Imports no torch."""
+"""Transforms of samples and batches: their options, the table of parts, and the short forms in which they are written. Imports no torch."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, PositiveInt, field_validator
 from pydantic_core import CoreSchema
@@ -20,6 +22,10 @@ class TransformConfig(PartConfig):
 
     applies_in: Literal["train", "always"] = "always"
     """`train`: training rows alone; `always`: also where rows are evaluated and predicted."""
+    runs_on: Literal["worker", "device"] = "worker"
+    """`worker`: on each sample, where it is read; `device`: on whole batches, where the model is, after those of workers."""
+    joins_rows: ClassVar[bool] = False
+    """Whether it makes one row of several, inputs and targets together."""
 
 
 class RandomCropOptions(TransformConfig):
@@ -32,6 +38,8 @@ class RandomCropOptions(TransformConfig):
     """The dimensions that are cut, one per size; default: the last ones."""
     applies_in: Literal["train", "always"] = "train"
     """`train`: training rows alone, so that a `center_crop` after it gives other rows the same shape; `always`: every row."""
+    runs_on: Literal["worker"] = "worker"
+    """Each sample is cut where it is read."""
 
 
 class CenterCropOptions(TransformConfig):
@@ -42,6 +50,8 @@ class CenterCropOptions(TransformConfig):
     """How long the piece is, along the last dimension; of several sizes, along as many last dimensions."""
     dims: list[int] | None = None
     """The dimensions that are cut, one per size; default: the last ones."""
+    runs_on: Literal["worker"] = "worker"
+    """Each sample is cut where it is read."""
 
 
 class NormalizeOptions(TransformConfig):
@@ -72,12 +82,25 @@ class CastOptions(TransformConfig):
     """Type of number of torch."""
 
 
+class MixupOptions(TransformConfig):
+    """Each training row mixed with another one of its step, inputs and targets in the same shares (Zhang et al. 2018)."""
+
+    type: str = "mixup"
+    alpha: float = Field(default=0.2, gt=0)
+    """The share of a row is drawn once a step from Beta(alpha, alpha), the larger one its own: small values mix little."""
+    applies_in: Literal["train"] = "train"
+    """Training rows alone."""
+    runs_on: Literal["device"] = "device"
+    """The whole batch of a step, before it is cut into micro-batches."""
+    joins_rows: ClassVar[bool] = True
+
+
 class FunctionOptions(TransformConfig):
     """A function or class of one's own by path, or a function of torch by its dotted name."""
 
     type: str = "function"
     call: str
-    """`./my.py:jitter`, `package.module:Class` or `torch.permute`; called with the sample, and with `generator` where it takes that."""
+    """`./my.py:jitter`, `package.module:Class`, `torch.permute`; called with the sample or batch, and `generator` where it takes that."""
     arguments: dict[str, Any] = Field(default={})
     """What a function is given beside the sample, and what a class is made with."""
 
@@ -103,11 +126,63 @@ PARTS: dict[str, Part] = {
     "normalize": Part("trainwright.data.transforms.values:Normalize", NormalizeOptions, "(x - mean) / std, by given numbers"),
     "permute": Part("trainwright.data.transforms.values:Permute", PermuteOptions, "the dimensions in another order"),
     "cast": Part("trainwright.data.transforms.values:Cast", CastOptions, "the numbers in another type"),
+    "mixup": Part("trainwright.data.transforms.mixup:Mixup", MixupOptions, "each row mixed with another one of its step"),
     "function": Part("trainwright.data.transforms.function:Function", FunctionOptions, "a function of one's own by path, or of torch"),
 }
 
-MAIN = {"random_crop": "size", "center_crop": "size", "permute": "dims", "cast": "dtype"}
+MAIN = {"random_crop": "size", "center_crop": "size", "permute": "dims", "cast": "dtype", "mixup": "alpha"}
 """The option that `{name: value}` means."""
+OURS = ("applies_in", "runs_on")
+"""What is set beside the arguments of anybody's function."""
+
+
+def applies_always(options: PartConfig) -> bool:
+    """Whether a transform also applies where rows are evaluated and predicted."""
+    return getattr(options, "applies_in", "always") == "always"
+
+
+def on_device(options: PartConfig) -> bool:
+    """Whether a transform is given whole batches."""
+    return getattr(options, "runs_on", "worker") == "device"
+
+
+def joins_rows(options: PartConfig) -> bool:
+    """Whether a transform makes one row of several."""
+    return getattr(options, "joins_rows", False)
+
+
+def shown(options: PartConfig) -> str:
+    """What messages call a transform."""
+    return str(getattr(options, "call", options.type))
+
+
+def ensure_column_chain(chain: Sequence[PartConfig]) -> None:
+    """Raise ConfigError for transforms that cannot follow each other on the values of one column."""
+    for before, after in pairwise(chain):
+        if on_device(before) and not on_device(after):
+            what = f"{shown(after)} runs in workers, but stands after {shown(before)}, which runs on the device"
+            fix = f"put it before {shown(before)}, or set runs_on: device for it too"
+            raise ConfigError(what, why="samples are read and transformed in workers before they are a batch", fix=fix)
+    mixing = next((each for each in chain if joins_rows(each)), None)
+    if mixing is not None:
+        what = f"{shown(mixing)} mixes whole rows, inputs and targets together"
+        raise ConfigError(what, fix=f"set it for the data: `data: {{transform: {shown(mixing)}}}`")
+
+
+def ensure_table_chain(chain: Sequence[PartConfig]) -> None:
+    """Raise ConfigError for transforms that cannot be applied to the batches of a table."""
+    for each in chain:
+        name = shown(each)
+        if not on_device(each):
+            why = "a row of a table is encoded before it is trained on"
+            fix = f"set it for a column of files: columns.NAME.transform; or add runs_on: device to give {name} whole batches"
+            raise ConfigError(f"{name} runs in workers, on one sample", why=why, fix=fix)
+        if applies_always(each):
+            why = "what is done to rows that are predicted belongs to a column, with which it is kept"
+            fix = f"add applies_in: train to {name}, or set it for a column: columns.NAME.transform"
+            raise ConfigError(f"{name} always applies", why=why, fix=fix)
+    if sum(map(joins_rows, chain)) > 1:
+        raise ConfigError("rows are mixed twice", why="a mixed row has two targets, not four", fix="keep one of the transforms that mix")
 
 
 def write_out(given: Any) -> Any:
@@ -125,8 +200,8 @@ def _write_one(given: Any) -> Any:
         given = {"type": name, **_named(str(name), options)}
     name = given.get("type")
     if isinstance(name, str) and (":" in name or "." in name):
-        arguments = {key: value for key, value in given.items() if key not in ("type", "applies_in")}
-        return {"type": "function", "call": name, "arguments": arguments, **{key: given[key] for key in given if key == "applies_in"}}
+        arguments = {key: value for key, value in given.items() if key not in ("type", *OURS)}
+        return {"type": "function", "call": name, "arguments": arguments, **{key: given[key] for key in OURS if key in given}}
     return given
 
 

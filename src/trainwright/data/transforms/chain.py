@@ -13,6 +13,7 @@ from trainwright.config.errors import FOREIGN, DataError, TrainwrightError
 from trainwright.config.model import PartConfig
 from trainwright.config.registry import build
 from trainwright.data.samples import own_words
+from trainwright.data.transforms import applies_always, shown
 
 
 class Chain:
@@ -23,7 +24,7 @@ class Chain:
 
     def __init__(self, options: Sequence[PartConfig], training: bool) -> None:
         self.options, self.training = list(options), training
-        self.steps = [(_name(each), build("transform", each)) for each in options if training or applies_always(each)]
+        self.steps = [(shown(each), build("transform", each)) for each in options if training or applies_always(each)]
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.options, self.training)
@@ -49,12 +50,3 @@ def as_sample(found: Any, name: str) -> Tensor:
         return found
     given = "nothing" if found is None else f"a {type(found).__name__}"
     raise DataError(f"transform {name} gives {given}", why="a transform gives the sample that goes on", fix="let it return a tensor")
-
-
-def applies_always(options: PartConfig) -> bool:
-    """Whether a transform also applies where rows are evaluated and predicted."""
-    return getattr(options, "applies_in", "always") == "always"
-
-
-def _name(options: PartConfig) -> str:
-    return str(getattr(options, "call", options.type))

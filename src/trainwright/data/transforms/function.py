@@ -6,26 +6,33 @@ import inspect
 from functools import partial
 from typing import Any
 
-import torch
+from torch import nn
 
 from trainwright.config.errors import FOREIGN, ConfigError, RequestError
 from trainwright.config.foreign import found_at
+from trainwright.data.draws import device_generator
 from trainwright.data.transforms import FunctionOptions
+from trainwright.data.transforms.parts import device_of
 
 
 class Function:
-    """Calls it with the sample and its arguments; raises ConfigError for one that cannot be had or does not take them."""
+    """Calls it with the sample or batch and its arguments; raises ConfigError for one that cannot be had or does not take them."""
 
     def __init__(self, options: FunctionOptions) -> None:
         self.options = options
-        self.call = _found(options)
+        self.call, self.draws = _found(options)
 
-    def __call__(self, sample: Any) -> Any:
-        return self.call(sample)
+    def __call__(self, given: Any) -> Any:
+        device = device_of(given)
+        if isinstance(self.call, nn.Module):
+            self.call.to(device)  # its buffers: a filter, a window
+        if self.draws:  # the default generator of the device, which is seeded for every sample or batch
+            return self.call(given, generator=device_generator(device))
+        return self.call(given)
 
 
-def _found(options: FunctionOptions) -> Any:
-    """What is called with a sample."""
+def _found(options: FunctionOptions) -> tuple[Any, bool]:
+    """What is called, and whether it takes a generator; checks that a sample can be given."""
     name = options.call
     made_from = found_at(name)[0]
     try:
@@ -36,21 +43,14 @@ def _found(options: FunctionOptions) -> Any:
         raise ConfigError(f"'{name}' cannot be made", why=str(error), fix="give it the arguments that it takes") from error
     if not callable(call):
         raise ConfigError(f"'{name}' is no function", fix="name a function, or a class with __call__(self, sample)")
-    return _with_generator(call, name)
-
-
-def _with_generator(call: Any, name: str) -> Any:
-    """The call with torch's default generator, which is seeded for every sample, where it takes one; checks that a sample can be given."""
     try:
         taken = inspect.signature(call)
     except (TypeError, ValueError):
-        return call  # written in C: it says what it lacks when it is called
-    if "generator" in taken.parameters and not name.startswith("torch."):
-        call = partial(call, generator=torch.default_generator)
-        taken = inspect.signature(call)
+        return call, False  # written in C: it says what it lacks when it is called
+    draws = "generator" in taken.parameters and not name.startswith("torch.")
     try:
-        taken.bind(None)
+        taken.bind(None, **({"generator": None} if draws else {}))
     except TypeError as error:
         what = f"'{name}' cannot be called with a sample"
         raise ConfigError(what, why=f"{error}; it is {name.rpartition(':')[2]}{taken}", fix="let it take the sample first") from error
-    return call
+    return call, draws

@@ -1,0 +1,93 @@
+"""Transforms of whole batches, on the device: what each draws follows from (seed, its place, epoch, batch number)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+
+from trainwright.config.errors import FOREIGN, DataError, TrainwrightError
+from trainwright.config.model import PartConfig
+from trainwright.config.registry import build
+from trainwright.data.samples import own_words
+from trainwright.data.transforms import applies_always, shown
+from trainwright.data.transforms.parts import rows_of
+
+Seed = Callable[[str], None]
+"""Seeds the default generators for the transform at a place."""
+
+
+class BatchTransforms:
+    """What is done to batches before a step is given them; a system holds it, and the engine calls it."""
+
+    in_network: bool = False
+    """Whether the system itself does what always applies, as a part of its network."""
+
+    def in_training(self, batch: Any, seed: Seed) -> Any:
+        """The batch of a whole step, before it is cut into micro-batches."""
+        raise NotImplementedError
+
+    def always(self, batch: Any) -> Any:
+        """Rows that are evaluated or predicted, under what always applies: the same for each row whatever rows are beside it."""
+        raise NotImplementedError
+
+
+class BatchChain:
+    """Transforms of a tensor of rows, or of a whole batch, in order; copies and other processes make them again from their options."""
+
+    def __init__(self, options: Sequence[PartConfig], where: str) -> None:
+        self.options, self.where = list(options), where
+        self.steps = [
+            (f"{where}.{place}", shown(each), applies_always(each), build("transform", each)) for place, each in enumerate(options)
+        ]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.options, self.where)
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    @property
+    def draws(self) -> bool:
+        """Whether any of it applies in training alone, and may draw."""
+        return not all(always for _, _, always, _ in self.steps)
+
+    @torch.no_grad()
+    def __call__(self, batch: Any, seed: Seed | None) -> Any:
+        """The batch transformed, without `seed` by what always applies alone. Raises DataError naming the transform that fails."""
+        for place, name, always, call in self.steps:
+            if seed is not None:
+                seed(place)
+            elif not always:
+                continue
+            batch = self._checked(call, batch, name)
+        return batch
+
+    def _checked(self, call: Any, batch: Any, name: str) -> Any:
+        try:
+            found = call(batch)
+        except TrainwrightError:
+            raise
+        except FOREIGN as error:
+            what = f"transform {name} failed on a batch"
+            raise DataError(what, where=self.where, why=own_words(error), fix="mend it, or leave it out") from error
+        refuse_other_kind(batch, found, name, self.where)
+        rows, given = rows_of(found), rows_of(batch)
+        if rows != given:
+            why = "targets, weights and other columns belong to the rows as they are"
+            what = f"transform {name} gives {rows} rows of {given}"
+            raise DataError(what, where=self.where, why=why, fix="give as many rows as it is given, in the same order")
+        return found
+
+
+def refuse_other_kind(given: Any, found: Any, name: str, where: str) -> None:
+    """Raise DataError where a transform gives nothing, another kind of thing, or other parts than it was given."""
+    if found is None or not isinstance(found, type(given) if not isinstance(given, Mapping) else Mapping):
+        told = "nothing" if found is None else f"a {type(found).__name__}"
+        wanted = f"a {type(given).__name__}, as it is given"
+        raise DataError(f"transform {name} gives {told}", where=where, why="a transform gives what goes on", fix=f"let it return {wanted}")
+    lacking = [str(key) for key in given if key not in found] if isinstance(given, Mapping) else []
+    if lacking:
+        what = f"transform {name} gives a batch without '{lacking[0]}'"
+        raise DataError(what, where=where, why=f"it was given {', '.join(map(str, given))}", fix="return all parts: {**batch, …}")
