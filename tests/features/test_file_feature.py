@@ -18,6 +18,8 @@ from trainwright.data.sources.opening import from_object
 from trainwright.features.encoding import EncodedTable, TableEncoder
 from trainwright.features.npy import Unreadable, read_array, read_header
 from trainwright.features.table_rows import table_rows
+from trainwright.systems.base import build_system
+from trainwright.systems.supervised import SupervisedSystem
 
 ROWS = 12
 
@@ -251,3 +253,20 @@ def test_large_arrays_are_mapped_and_read_as_numpy_reads_them(tmp_path: Path) ->
     (tmp_path / "a.npy").write_bytes((tmp_path / "a.npy").read_bytes()[:-1])
     with pytest.raises(Unreadable, match="cut off"):
         read_array(str(tmp_path / "a.npy"))
+
+
+def test_the_rows_that_are_looked_at_follow_from_the_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trainwright.features.file.SAMPLE", 4)
+    table = write(tmp_path, numbered())
+    centers = [fitted(table, seed=seed).encoder.features["signal"].center for seed in (0, 0, 1, 2, 3, 4)]  # type: ignore[attr-defined]
+    assert centers[0] == centers[1] and len(set(centers)) > 2
+
+
+@pytest.mark.parametrize("encoder", ["transformer", "rnn", "conv"])
+def test_arrays_longer_than_those_that_were_looked_at_are_read(encoder: str, tmp_path: Path) -> None:
+    table = fitted(write(tmp_path, [np.ones(3 + row % 3, np.float32) for row in range(ROWS - 1)] + [np.ones(40)]), {"encoder": encoder})
+    system = SupervisedSystem({"combiner": {"type": "concat", "depth": 1, "width": 8}})
+    build_system(system, table.spec)
+    batch = table_rows(table, np.arange(ROWS)).take(torch.tensor([0, ROWS - 1]))
+    assert batch["signal.value"].shape[2] == 40 and table.spec.inputs[0].parts["value"] == (1, 5)
+    assert system.eval().predict_step(batch)["y.scores"].isfinite().all()

@@ -171,6 +171,7 @@ def prepare(config: Config, source: Source | None = None, directory: Path | None
         tied=config.system.model.tied,
         memory_limit=int(config.data.memory_limit),
         directory=directory,
+        seed=config.run.seed,
     )
     check_encoded(table)
     notes += [note for feature in table.encoder.features.values() for note in feature.notes()]

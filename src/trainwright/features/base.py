@@ -62,6 +62,8 @@ class Feature:
         self.fitted_rows = 0
         self.missing_in_training = 0
         self.place: Place = plain_place
+        self.seed = 0
+        """Of the run: what is drawn in fitting follows from it."""
         if target and not self.predictable:
             raise DataError(
                 f"target '{name}' is of type '{self.kind}', which cannot be predicted", fix="use number, binary, category, set or vector"

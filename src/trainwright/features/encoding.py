@@ -96,9 +96,13 @@ class EncodedTable:
         tied: Mapping[str, Sequence[str]] | None = None,
         memory_limit: int | None = None,
         directory: Path | None = None,
+        seed: int = 0,
     ) -> EncodedTable:
-        """Fits every column on the training rows, then encodes the rows of all splits. Raises DataError, ManyErrors or ConfigError."""
-        encoder = TableEncoder(columns, inputs, targets, tied or {}).fit(source, split.train)
+        """Fits every column on the training rows, then encodes the rows of all splits; `seed` is the run's.
+
+        Raises DataError, ManyErrors or ConfigError.
+        """
+        encoder = TableEncoder(columns, inputs, targets, tied or {}, seed).fit(source, split.train)
         chosen = np.concatenate([split.train, split.validation, split.test])
         encoded = encoder.encode(source, chosen, targets=True, memory_limit=memory_limit, directory=directory, train=split.train)
         encoded.say_invalid()
@@ -129,7 +133,12 @@ class TableEncoder:
     """The columns of a table, fitted: encodes any table with the same columns, and is kept as plain JSON."""
 
     def __init__(
-        self, columns: Mapping[str, FeatureConfig], inputs: Sequence[str], targets: Sequence[str], tied: Mapping[str, Sequence[str]]
+        self,
+        columns: Mapping[str, FeatureConfig],
+        inputs: Sequence[str],
+        targets: Sequence[str],
+        tied: Mapping[str, Sequence[str]],
+        seed: int = 0,
     ) -> None:
         self.targets = list(targets)
         self.inputs = [name for name in inputs if columns[name].type != "ignore" and name not in self.targets]
@@ -138,6 +147,7 @@ class TableEncoder:
         self.features: dict[str, Feature] = {}
         for name in [*self.inputs, *self.targets]:
             self.features[name] = build("feature", columns[name], name=name, target=name in self.targets)
+            self.features[name].seed = seed
         self.known: list[str] = []
         self.reading: Reading | None = None
         """How the training table was read; None in models written before it was kept."""

@@ -64,7 +64,7 @@ class FileFeature(LazyFeature):
         self.fitted_rows += len(values)
         self.missing_in_training += 0 if absent is None else int(absent.sum())
         there = np.ones(len(values), bool) if absent is None else ~absent
-        keys = fold_each(fold(0, "sampled files"), rows)
+        keys = fold_each(fold(self.seed, "sampled files"), rows)
         limit = self.found[-1][0] if len(self.found) == SAMPLE else 1 << 64
         chosen = np.flatnonzero(there & (keys < np.uint64(min(limit, (1 << 64) - 1))))
         chosen = chosen[np.argsort(keys[chosen], kind="stable")][:SAMPLE]

@@ -36,6 +36,8 @@ class TransformerEncoder(nn.Module):
 
     def forward(self, parts: dict[str, Tensor]) -> Float[Tensor, "b 1 w"]:
         x, length = self.input(parts)
+        if x.shape[1] > len(self.position):  # files may be longer than those that were looked at
+            self.position = sinusoids(x.shape[1], self.width).to(self.position)
         x = self.dropout(x + self.position[: x.shape[1]])
         # an empty sequence attends to its first position, since attention to nothing is not a number; pooling then leaves it out
         keep = present(length.clamp_min(1), x.shape[1])
