@@ -70,3 +70,25 @@ def test_an_optimizer_of_ours_that_a_system_made_keeps_its_groups() -> None:
     model = nn.Linear(2, 1)
     made = AdamW(AdamWOptions(), one_group(model.named_parameters(), label="all"))
     assert read_configured({"mine": made}, model).parameter_groups == made.parameter_groups
+
+
+def test_what_stands_beside_a_scheduler_is_said_of_it() -> None:
+    model = nn.Linear(2, 1)
+    made = torch.optim.SGD(model.parameters(), lr=0.1)
+    plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(made)
+    given = {"optimizer": made, "lr_scheduler": plateau, "monitor": "error", "interval": "step", "frequency": 5}
+    found = read_configured(given, model).schedulers[0]
+    assert (found.monitor, found.interval, found.frequency) == ("error", "step", 5)
+    inside = read_configured({**given, "lr_scheduler": {"scheduler": plateau, "monitor": "loss"}}, model).schedulers[0]
+    assert (inside.monitor, inside.interval) == ("loss", "step")
+
+
+def test_a_scheduler_that_is_not_strict_waits_for_its_metric() -> None:
+    model = nn.Linear(2, 1)
+    made = torch.optim.SGD(model.parameters(), lr=0.1)
+    described = {"scheduler": torch.optim.lr_scheduler.ReduceLROnPlateau(made), "monitor": "error"}
+    [waiting] = read_configured({"optimizer": made, "lr_scheduler": {**described, "strict": False}}, model).schedulers
+    waiting.step({"loss": 1.0})
+    [strict] = read_configured({"optimizer": made, "lr_scheduler": described}, model).schedulers
+    with pytest.raises(ConfigError, match="'error' was not measured"):
+        strict.step({"loss": 1.0})

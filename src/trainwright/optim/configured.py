@@ -17,13 +17,15 @@ from trainwright.config.name_patterns import fits
 from trainwright.optim.adapter import adapt_optimizer
 from trainwright.optim.base import Optimizer
 from trainwright.optim.build import build_optimizer
-from trainwright.optim.own_schedulers import own_scheduler
+from trainwright.optim.own_schedulers import OwnScheduler, own_scheduler
 from trainwright.optim.parameter_groups import one_group
 from trainwright.optim.parametrized import parametrized_ids, refuse_decayed_signs
 from trainwright.optim.several import Optimizers, find_decayed
 
 WHERE = "configure_optimizers"
 KEYS = ("optimizer", "lr_scheduler", "monitor", "frequency", "interval")
+OF_SCHEDULER = ("monitor", "frequency", "interval")
+"""What may stand beside `lr_scheduler` instead of inside it."""
 FORMS = "an optimizer, a list of them, (optimizers, schedulers), {'optimizer': …, 'lr_scheduler': …}, or name → options with `parameters`"
 
 
@@ -45,34 +47,45 @@ def _pairs(result: Any) -> tuple[dict[str, Any], list[Any]]:
     """Name → optimizer, and the schedulers, of any form."""
     if isinstance(result, torch.optim.Optimizer):
         return {"optimizer": result}, []
-    if isinstance(result, Mapping) and "optimizer" in result:
-        return _of_mappings([result])
-    if isinstance(result, Mapping):
+    if isinstance(result, Mapping) and "optimizer" not in result:
         return dict(result), []
-    if isinstance(result, list | tuple):
-        return _of_sequence(result)
-    what = "configure_optimizers returned None" if result is None else f"configure_optimizers returned a {type(result).__name__}"
-    raise ConfigError(what, where=WHERE, fix=f"return {FORMS}")
+    if not isinstance(result, Mapping | list | tuple):
+        what = "configure_optimizers returned None" if result is None else f"configure_optimizers returned a {type(result).__name__}"
+        raise ConfigError(what, where=WHERE, fix=f"return {FORMS}")
+    optimizers, schedulers = split_optimizers(result, KEYS, FORMS)
+    return _number_groups(optimizers), schedulers
 
 
-def _of_sequence(result: Sequence[Any]) -> tuple[dict[str, Any], list[Any]]:
+def split_optimizers(result: Any, keys: Sequence[str], forms: str) -> tuple[list[Any], list[Any]]:
+    """The optimizers and the schedulers, each with what is said beside it, of the forms that Lightning's users know.
+
+    `keys`: those that may stand beside `optimizer`; `forms`: what to return, for a reader. Raises ConfigError for others.
+    """
+    if isinstance(result, Mapping):
+        return _of_mappings([result], keys, forms)
     if len(result) == 2 and isinstance(result[0], list | tuple):
         optimizers, schedulers = result
-        return _number_groups(optimizers), list(schedulers or [])
+        return list(optimizers), list(schedulers) if isinstance(schedulers, list | tuple) else [schedulers] * (schedulers is not None)
     if result and all(isinstance(each, Mapping) for each in result):
-        return _of_mappings(result)
-    return _number_groups(result), []
+        return _of_mappings(result, keys, forms)
+    return list(result), []
 
 
-def _of_mappings(result: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], list[Any]]:
+def _of_mappings(result: Sequence[Mapping[str, Any]], keys: Sequence[str], forms: str) -> tuple[list[Any], list[Any]]:
     for each in result:
-        unknown = next((key for key in each if key not in KEYS), None)
+        unknown = next((key for key in each if key not in keys), None)
         if unknown is not None:
-            raise ConfigError(f"unknown key '{unknown}' beside `optimizer`", where=WHERE, fix=did_you_mean(str(unknown), KEYS))
+            raise ConfigError(f"unknown key '{unknown}' beside `optimizer`", where=WHERE, fix=did_you_mean(str(unknown), keys))
         if "optimizer" not in each:
-            raise ConfigError("a description has no `optimizer`", where=WHERE, fix=f"return {FORMS}")
-    schedulers = [each["lr_scheduler"] for each in result if each.get("lr_scheduler") is not None]
-    return _number_groups([each["optimizer"] for each in result]), schedulers
+            raise ConfigError("a description has no `optimizer`", where=WHERE, fix=f"return {forms}")
+    return [each["optimizer"] for each in result], [_with_beside(each) for each in result if each.get("lr_scheduler") is not None]
+
+
+def _with_beside(each: Mapping[str, Any]) -> Any:
+    """The scheduler, with what stands beside it and not inside it."""
+    scheduler = each["lr_scheduler"]
+    beside = {key: each[key] for key in OF_SCHEDULER if each.get(key) is not None}
+    return {**beside, **(scheduler if isinstance(scheduler, Mapping) else {"scheduler": scheduler})} if beside else scheduler
 
 
 def _number_groups(optimizers: Sequence[Any]) -> dict[str, Any]:
@@ -117,7 +130,7 @@ def _refuse_strangers(schedulers: Sequence[Any], optimizers: Mapping[str, Any]) 
     """Raise ConfigError for a scheduler that moves the rates of an optimizer which is not among those that are stepped."""
     known = {id(each) for each in optimizers.values()}
     for each in schedulers:
-        scheduler = each.get("scheduler") if isinstance(each, Mapping) else each
+        scheduler = each.get("scheduler") if isinstance(each, Mapping) else each.scheduler if isinstance(each, OwnScheduler) else each
         moved = getattr(scheduler, "optimizer", None)
         if moved is not None and id(moved) not in known:
             why, fix = "the optimizer it was made for was not returned", "make it for one of the optimizers that are returned"

@@ -10,29 +10,12 @@ from typing import Any
 import torch
 
 from trainwright.config.errors import ConfigError, TrainwrightError, did_you_mean
+from trainwright.optim.configured import split_optimizers
+from trainwright.optim.own_schedulers import OwnScheduler, describe_scheduler
 
 WHERE = "configure_optimizers"
 FORMS = "an optimizer, a list of them, (optimizers, schedulers), {'optimizer': …, 'lr_scheduler': …}, or a list of these"
 KEYS = ("optimizer", "lr_scheduler", "monitor")
-SCHEDULER_KEYS = ("scheduler", "name", "interval", "frequency", "reduce_on_plateau", "monitor", "strict")
-
-
-@dataclass
-class SchedulerConfig:
-    """A scheduler and when it steps, as `trainer.lr_scheduler_configs` lists it."""
-
-    scheduler: Any
-    interval: str = "epoch"
-    """`step` or `epoch`."""
-    frequency: int = 1
-    """Steps or epochs between two of its steps."""
-    monitor: str | None = None
-    """The metric it hears, where it is told one."""
-    reduce_on_plateau: bool = False
-    """Whether its step takes the metric."""
-    strict: bool = True
-    """Whether a metric that was not measured is an error."""
-    name: str | None = None
 
 
 @dataclass
@@ -40,20 +23,13 @@ class Made:
     """What `configure_optimizers` made."""
 
     optimizers: list[torch.optim.Optimizer] = field(default_factory=list)
-    schedulers: list[SchedulerConfig] = field(default_factory=list)
-
-    def for_engine(self) -> tuple[list[torch.optim.Optimizer], list[dict[str, Any]]]:
-        """The form in which the engine takes them."""
-        return self.optimizers, [self._describe(each) for each in self.schedulers]
-
-    def _describe(self, each: SchedulerConfig) -> dict[str, Any]:
-        described = {"scheduler": each.scheduler, "interval": each.interval, "frequency": each.frequency}
-        return described if each.monitor is None or not each.reduce_on_plateau else {**described, "monitor": each.monitor}
+    schedulers: list[OwnScheduler] = field(default_factory=list)
 
 
 def read_optimizers(result: Any, automatic: bool) -> Made:
     """The optimizers and schedulers in what `configure_optimizers` returned. Raises ConfigError for what Lightning refuses too."""
-    optimizers, schedulers, monitor = _parts(result)
+    form = result if isinstance(result, Mapping | list | tuple) else [result]
+    optimizers, schedulers = split_optimizers(form, KEYS, FORMS)
     wrong = [each for each in optimizers if not isinstance(each, torch.optim.Optimizer)]
     if wrong or not optimizers:
         what = f"a {type(wrong[0]).__name__} is no torch optimizer" if wrong else "configure_optimizers made no optimizer"
@@ -62,56 +38,17 @@ def read_optimizers(result: Any, automatic: bool) -> Made:
         why = "with several optimizers it cannot be known which loss is whose"
         fix = "set self.automatic_optimization = False, and step self.optimizers() in training_step"
         raise ConfigError(f"{len(optimizers)} optimizers need manual optimization", where=WHERE, why=why, fix=fix)
-    found = [_scheduler(each, monitor, automatic) for each in schedulers]
+    found = [_read_scheduler(each, automatic) for each in schedulers]
     strange = next((each.scheduler for each in found if getattr(each.scheduler, "optimizer", optimizers[0]) not in optimizers), None)
     if strange is not None:
         fix = "return that optimizer too"
         raise ConfigError(f"{type(strange).__name__} moves an optimizer that was not returned", where=WHERE, fix=fix)
-    return Made(list(optimizers), found)
+    return Made(optimizers, found)
 
 
-def _parts(result: Any) -> tuple[Sequence[Any], list[Any], str | None]:
-    """Optimizers, schedulers as they were given, and the metric named beside them."""
-    if isinstance(result, Mapping):
-        return [_optimizer(result)], _schedulers(result), result.get("monitor")
-    if isinstance(result, list | tuple) and len(result) == 2 and isinstance(result[0], list):
-        schedulers = result[1]
-        return result[0], list(schedulers) if isinstance(schedulers, list | tuple) else [schedulers], None
-    if isinstance(result, list | tuple) and result and all(isinstance(each, Mapping) for each in result):
-        described = [_with_monitor(each, part.get("monitor")) for part in result for each in _schedulers(part)]
-        return [_optimizer(each) for each in result], described, None
-    if isinstance(result, list | tuple):
-        return result, [], None
-    return [result], [], None
-
-
-def _optimizer(described: Mapping[str, Any]) -> Any:
-    unknown = next((key for key in described if key not in KEYS), None)
-    if unknown is not None or "optimizer" not in described:
-        what = f"unknown key '{unknown}'" if unknown is not None else "there is no key 'optimizer'"
-        raise ConfigError(what, where=WHERE, fix=did_you_mean(str(unknown or "optimizer"), KEYS))
-    return described["optimizer"]
-
-
-def _schedulers(described: Mapping[str, Any]) -> list[Any]:
-    return [described["lr_scheduler"]] if described.get("lr_scheduler") is not None else []
-
-
-def _with_monitor(scheduler: Any, monitor: str | None) -> Any:
-    described = dict(scheduler) if isinstance(scheduler, Mapping) else {"scheduler": scheduler}
-    return described if monitor is None else {"monitor": monitor, **described}
-
-
-def _scheduler(given: Any, monitor: str | None, automatic: bool) -> SchedulerConfig:
-    described = dict(given) if isinstance(given, Mapping) else {"scheduler": given}
-    unknown = next((key for key in described if key not in SCHEDULER_KEYS), None)
-    if unknown is not None or "scheduler" not in described:
-        what = f"unknown key '{unknown}' of lr_scheduler" if unknown is not None else "lr_scheduler has no key 'scheduler'"
-        raise ConfigError(what, where=WHERE, fix=did_you_mean(str(unknown or "scheduler"), SCHEDULER_KEYS))
-    plateau = isinstance(described["scheduler"], torch.optim.lr_scheduler.ReduceLROnPlateau)
-    found = SchedulerConfig(**{"reduce_on_plateau": plateau, "monitor": monitor, **described})
-    if found.interval not in ("step", "epoch"):
-        raise ConfigError(f"interval '{found.interval}' is unknown", where=WHERE, fix="write 'step' or 'epoch'")
+def _read_scheduler(given: Any, automatic: bool) -> OwnScheduler:
+    # Only torch's own is told a metric unasked: the `step` of others may want an epoch, which the module's `lr_scheduler_step` gives it.
+    found = describe_scheduler(given, WHERE, lambda each: isinstance(each, torch.optim.lr_scheduler.ReduceLROnPlateau))
     if automatic and found.reduce_on_plateau and found.monitor is None:
         fix = "{'scheduler': scheduler, 'monitor': 'val_loss'}"
         raise ConfigError("ReduceLROnPlateau is not told which metric to hear", where=WHERE, fix=fix)
@@ -153,13 +90,13 @@ class Stepper:
             self._module.untoggle_optimizer(self.optimizer)
 
 
-def step_schedulers(module: Any, schedulers: Sequence[SchedulerConfig], interval: str, count: int, metrics: Mapping[str, Any]) -> None:
+def step_schedulers(module: Any, schedulers: Sequence[OwnScheduler], interval: str, count: int, metrics: Mapping[str, Any]) -> None:
     """Step those that are due after so many steps or epochs, by the module's `lr_scheduler_step`.
 
     Raises TrainwrightError when a metric that one waits for was not measured.
     """
     for each in schedulers:
-        if each.interval != interval or count % each.frequency:
+        if not each.due(interval, count):
             continue
         value = metrics.get(each.monitor) if each.reduce_on_plateau and each.monitor is not None else None
         if each.reduce_on_plateau and value is None:

@@ -158,7 +158,7 @@ class LightningSystem(LightningHooks):
             return None
         self.made = read_optimizers(self.model.configure_optimizers(), bool(self.model.automatic_optimization))
         self._steppers = [Stepper(each, self.model, self._before_step, self._count_step) for each in self.made.optimizers]
-        return self.made.for_engine()
+        return self.made.optimizers, self.made.schedulers
 
     def steppers(self) -> list[Any]:
         """What `self.optimizers()` gives: the optimizers, their steps counted and heard."""
