@@ -1,4 +1,4 @@
-"""A function or a module of one's own as a loss: its sum and count, or a number per row of a column."""
+"""A function or a module of one's own as a loss: its sum and count, or the loss of every row of a column."""
 
 from __future__ import annotations
 
@@ -11,10 +11,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from trainwright.config.errors import ConfigError, DataError
-from trainwright.config.model import PartConfig
 from trainwright.losses.base import Count, Criterion
 from trainwright.losses.broadcast import watch_broadcast
-from trainwright.losses.rows import LossTarget, RowLoss
 from trainwright.losses.shared_options import FunctionOptions
 from trainwright.losses.wiring import argument, look_inside
 
@@ -69,6 +67,16 @@ class FunctionCriterion(Criterion):
     def _find_extra(self, output: Any, batch: Any) -> dict[str, Any]:
         return {name: argument(name, output, batch, self.names, self.name) for name in self.extra}
 
+    def each(self, output: Tensor, target: Tensor) -> Tensor:
+        """The loss of every row of a column, `[n]` or `[n, v]`; raises ConfigError when the function gives one number for all of them."""
+        rows = self.function(output, target)
+        if not isinstance(rows, Tensor):
+            raise ConfigError(f"'{self.name}' gives a {type(rows).__name__}, not a tensor", why="a loss here gives one number per row")
+        if rows.shape[:1] != output.shape[:1]:
+            what = f"'{self.name}' gives {tuple(rows.shape)} for {len(output)} rows"
+            raise ConfigError(what, why="a loss here gives one number per row", fix="leave out its mean over the rows")
+        return rows
+
     def check_held(self, output: Any, target: Any, batch: Any = None) -> None:
         """A function of one's own may leave out values that are missing: no target is refused."""
 
@@ -77,42 +85,6 @@ class FunctionCriterion(Criterion):
         watch = watch_broadcast(self.name, *self.arguments(output, target, batch)) if self.options.check_values else None
         with watch or nullcontext():
             self.total(output, target, batch)
-
-
-class ForeignLoss(RowLoss):
-    """Calls a loss of torch's convention: outputs `[n]`, `[n, v]` or `[n, classes]`, and truth as values, multi-hot or class index.
-
-    Class weights of the target multiply the rows of their class. Raises ConfigError when it gives one number for all rows and has no
-    `reduction` to switch off, and for class weights of a set, which no row of this convention can take.
-    """
-
-    def __init__(self, loss: Callable[..., Any], options: PartConfig, target: LossTarget) -> None:
-        super().__init__(options, target)
-        if target.class_weights is not None and target.kind == "set":
-            fix = "leave class_weights out, or use loss: bce_with_logits"
-            raise ConfigError(f"'{options.type}' is not given the class_weights of a set", where=target.name, fix=fix)
-        _refuse_reduction(getattr(options, "reduction", "mean"), options.type)
-        self.loss, self.kind, self.name = without_reduction(loss), target.kind, options.type
-
-    def each(self, output: Tensor, truth: Tensor) -> Tensor:
-        leading = output.shape[:-1]
-        flat = output.flatten(0, -2)
-        facts = truth.reshape(len(flat), *truth.shape[len(leading) :])
-        if self.kind == "number" or (flat.shape[1] == 1 and facts.dim() == 1):
-            flat = flat.squeeze(1)
-        if self.kind in ("binary", "set") and flat.dim() == facts.dim():
-            facts = facts.to(flat.dtype)
-        rows = self.loss(flat, facts)
-        if not isinstance(rows, Tensor):
-            raise ConfigError(f"'{self.name}' gives a {type(rows).__name__}, not a tensor", why="a loss here gives one number per row")
-        if rows.shape[:1] != flat.shape[:1]:
-            raise ConfigError(
-                f"'{self.name}' gives {tuple(rows.shape)} for {len(flat)} rows",
-                why="a loss here gives one number per row",
-                fix="leave out its mean over the rows",
-            )
-        rows = rows.reshape(len(flat), -1).mean(dim=1).view(leading)
-        return rows if self.weight is None else rows * self.weight[truth.long()]
 
 
 def without_reduction(loss: Callable[..., Any]) -> Callable[..., Any]:
@@ -128,7 +100,7 @@ def without_reduction(loss: Callable[..., Any]) -> Callable[..., Any]:
     return partial(loss, reduction="none") if reduces else loss
 
 
-def _refuse_reduction(given: Any, name: str) -> None:
+def refuse_reduction(given: Any, name: str) -> None:
     """Raises ConfigError for any reduction but torch's default: the step takes the mean over rows, whatever is written."""
     if given not in ("mean", "none", None):
         why = "a step is the mean over the rows of its batch, and a loss here gives one number per row"

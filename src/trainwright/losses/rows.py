@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from trainwright.config.errors import ConfigError
 from trainwright.config.model import PartConfig
 from trainwright.losses.base import Criterion
-from trainwright.losses.shared_options import CriterionOptions
+from trainwright.losses.shared_options import CriterionOptions, FunctionOptions
 
 
 class LossTarget(Protocol):
@@ -47,48 +47,52 @@ class RowLoss(nn.Module):
 
     def forward(self, output: Float[Tensor, "b *k o"], truth: Shaped[Tensor, "b ..."]) -> Float[Tensor, " b"]:
         """The loss of every row."""
-        if output.dim() == 3:
-            return self.each(output, truth.unsqueeze(1).expand(truth.shape[0], output.shape[1], *truth.shape[1:])).mean(dim=1)
-        return self.each(output, truth)
+        if output.dim() == 2:
+            return self.each(output, truth)
+        rows, members = output.shape[:2]
+        return self.each(output.flatten(0, 1), truth.repeat_interleave(members, dim=0)).view(rows, members).mean(dim=1)
 
     def total(self, output: Float[Tensor, "b *k o"], truth: Shaped[Tensor, "b ..."]) -> Float[Tensor, ""]:
         """The sum over rows, in as few operations as the loss allows."""
         return self(output, truth).sum()
 
     def each(self, output: Tensor, truth: Tensor) -> Tensor:
-        """The loss of every row and member: `output` `[…, o]`, `truth` `[…]` or `[…, v]` → `[…]`."""
+        """The loss of every row, and of every member of it: `output` `[n, o]`, `truth` `[n]` or `[n, v]` → `[n]`."""
         raise NotImplementedError
 
 
 class ColumnLoss(RowLoss):
-    """A registered loss, of class numbers where there is one output per class, else of values, averaged over the values of a row.
+    """A loss of class numbers where there is one output per class, else of values, averaged over the values of a row.
 
-    Class weights are the loss's own where it has them; they multiply the rows of their class where one output stands for two classes,
-    and the labels that are present (`pos_weight`) in a set. Raises ConfigError where a set's cannot be given.
+    Class weights are the loss's own where it has them; they multiply the rows of their class where one output stands for two classes or
+    the loss is a function of one's own, and the labels that are present (`pos_weight`) in a set. Raises ConfigError where a set's cannot
+    be given.
     """
 
     def __init__(self, options: CriterionOptions, target: LossTarget, make: Callable[[CriterionOptions], Criterion]) -> None:
         super().__init__(options, target)
-        _check_outputs(options, target)
-        self.of_classes = target.kind == "category" or options.one_per_class
-        self.of_labels, self.in_floats = target.kind == "set", target.kind not in ("number", "vector")
-        if self.of_classes or self.of_labels:
-            options, self.weight = _give_weights(options, target, "pos_weight" if self.of_labels else "class_weight"), None
+        foreign = isinstance(options, FunctionOptions)
+        if not foreign:
+            _check_outputs(options, target)
+        self.of_classes = target.kind == "category" or options.one_per_class or (target.kind == "binary" and target.width > 1)
+        self.in_floats = target.kind in ("binary", "set") if foreign else target.kind not in ("number", "vector")
+        if target.kind == "set" or (self.of_classes and not foreign):
+            options, self.weight = _give_weights(options, target, "pos_weight" if target.kind == "set" else "class_weight"), None
         self.loss = make(options)
 
     def each(self, output: Tensor, truth: Tensor) -> Tensor:
-        if self.of_classes:
-            return self.loss.each(output.flatten(0, -2), truth.flatten()).view(truth.shape)
-        wanted = truth.to(output.dtype) if self.in_floats else truth
-        if self.of_labels and output.dim() == 3:  # labels are dimension 1, where their weights are
-            return self._join(self.loss.each(output.flatten(0, 1), wanted.flatten(0, 1))).view(output.shape[:2])
-        items = self.loss.each(output.squeeze(-1) if truth.dim() < output.dim() else output, wanted)
-        rows = self._join(items) if truth.dim() == output.dim() else items
+        wanted = truth
+        if not self.of_classes:
+            output = output.squeeze(-1) if truth.dim() < output.dim() else output
+            wanted = truth.to(output.dtype) if self.in_floats and truth.dim() == output.dim() else truth
+        rows = self._join(self.loss.each(output, wanted))
         return rows if self.weight is None else rows * self.weight[truth.long()]
 
     def _join(self, values: Tensor) -> Tensor:
         """The mean over the values of a row; with `batchmean` their sum."""
-        return values.sum(dim=-1) if self.loss.by_row else values.mean(dim=-1)
+        if values.dim() == 1:
+            return values
+        return values.flatten(1).sum(dim=1) if self.loss.by_row else values.flatten(1).mean(dim=1)
 
     def total(self, output: Float[Tensor, "b *k o"], truth: Shaped[Tensor, "b ..."]) -> Float[Tensor, ""]:
         if not (self.of_classes and self.loss.sums_at_once):

@@ -15,9 +15,9 @@ from trainwright.config.model import PartConfig
 from trainwright.config.registry import build, load
 from trainwright.features.spec import TargetSpec
 from trainwright.losses.base import Criterion
-from trainwright.losses.function import ForeignLoss
+from trainwright.losses.function import FunctionCriterion, refuse_reduction, without_reduction
 from trainwright.losses.rows import ColumnLoss, RowLoss
-from trainwright.losses.shared_options import CriterionOptions
+from trainwright.losses.shared_options import CriterionOptions, FunctionOptions
 from trainwright.nn.untouched import untouched
 
 TRUTHS: dict[str, Callable[[int], Tensor]] = {
@@ -42,7 +42,9 @@ def make_loss(options: PartConfig, target: TargetSpec) -> RowLoss:
     if not callable(loss):
         fix = "name a class or function of (output, target)"
         raise ConfigError(f"'{options.type}' gives a {type(loss).__name__}, which is no loss", where=where, fix=fix)
-    foreign = ForeignLoss(loss, options, target)
+    refuse_reduction(getattr(options, "reduction", "mean"), options.type)
+    function = FunctionOptions(type=options.type)
+    foreign = ColumnLoss(function, target, lambda _: FunctionCriterion(without_reduction(loss), function))
     try_loss(foreign, target)
     return foreign
 
@@ -61,7 +63,7 @@ def _loss_at_path(found: Any, options: PartConfig, target: TargetSpec, where: st
         raise ConfigError(f"the loss '{options.type}' cannot be made", where=where, why=why, fix="check its options") from error
 
 
-def try_loss(loss: ForeignLoss, target: TargetSpec) -> None:
+def try_loss(loss: ColumnLoss, target: TargetSpec) -> None:
     """Calls a loss with two rows that are made up for the target; raises ConfigError when it fails or cannot be trained on."""
     if target.kind not in TRUTHS:
         return
@@ -72,7 +74,7 @@ def try_loss(loss: ForeignLoss, target: TargetSpec) -> None:
     except TrainwrightError as error:
         raise ConfigError(error.what, where=f"the loss of '{target.name}'", why=error.why, fix=error.fix) from error
     except FOREIGN as error:  # code of others may raise anything
-        what = f"the loss '{loss.name}' does not take the outputs and truth of a {target.kind} target"
+        what = f"the loss '{loss.loss.name}' does not take the outputs and truth of a {target.kind} target"
         why = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
         truth = TRUTHS[target.kind](target.width)
         seen = f"outputs {tuple(output.shape)} and truth {tuple(truth.shape)} {str(truth.dtype).removeprefix('torch.')} for 2 rows"
@@ -81,4 +83,4 @@ def try_loss(loss: ForeignLoss, target: TargetSpec) -> None:
         ) from error
     if not rows.requires_grad:
         fix = "compute it with torch from the outputs, without .detach(), .item() or rounding"
-        raise ConfigError(f"the loss '{loss.name}' does not depend on the outputs", where=f"the loss of '{target.name}'", fix=fix)
+        raise ConfigError(f"the loss '{loss.loss.name}' does not depend on the outputs", where=f"the loss of '{target.name}'", fix=fix)
