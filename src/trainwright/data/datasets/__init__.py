@@ -99,7 +99,7 @@ class TextOptions(DatasetOptions):
 
 PARTS: dict[str, Part] = {
     "tensors": Part("trainwright.data.datasets.tensors:TensorsDataset", TensorsOptions, "tensors in .safetensors or .npz files"),
-    "table": Part("trainwright.data.datasets.table:TableDataset", TableOptions, "a table as one standardised matrix and a target"),
+    "table": Part("trainwright.domains.tables.matrix:TableDataset", TableOptions, "a table as one standardised matrix and a target"),
     "text": Part("trainwright.data.datasets.text:TextDataset", TextOptions, "windows of a text, and the character after each position"),
     "columns": Part("trainwright.data.config:DataConfig", DataConfig, "rows of a source as columns with types, for the supervised system"),
 }

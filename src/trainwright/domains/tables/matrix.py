@@ -15,6 +15,11 @@ from trainwright.config.errors import DataError
 from trainwright.data.datasets import MEMORY_LIMIT, TableOptions
 from trainwright.data.rows import TARGET
 from trainwright.data.source import Source, known_columns
+from trainwright.features.base import one_array
+from trainwright.features.category import CategoryFeature
+from trainwright.features.floats import is_text
+from trainwright.features.number import NumberFeature
+from trainwright.features.options import CategoryOptions, NumberOptions
 
 log = logging.getLogger("trainwright.data")
 
@@ -34,7 +39,7 @@ class TableDataset:
         from trainwright.data.splits.dividing import make_split, with_files
 
         self.options = options
-        source = with_files(options.split, from_object(options.path, memory_limit, keep=_named(options)), memory_limit)
+        source = with_files(options.split, from_object(options.path, memory_limit, keep=_list_columns(options)), memory_limit)
         left_out = {options.target, *split_columns(options.split)}
         features = known_columns(
             options.features or [name for name in source.schema.names if name not in left_out], source.schema, source.name
@@ -46,9 +51,9 @@ class TableDataset:
         for note in (*source.notes, *split.notes):
             log.warning("%s: %s", source.name, note)
         table = source.read(columns=[*features, *targets])
-        inputs = [Column(table[name], parts["train"], name, source) for name in features]
-        blocks = {"input": torch.from_numpy(np.concatenate([each.values for each in inputs], 1))}
-        self.spec: dict[str, Any] = {"features": [each.spec for each in inputs], "width": blocks["input"].shape[1]}
+        inputs = [encode_column(table[name], parts["train"], name, source) for name in features]
+        blocks = {"input": torch.from_numpy(np.concatenate([values for values, _ in inputs], 1))}
+        self.spec: dict[str, Any] = {"features": [spec for _, spec in inputs], "width": blocks["input"].shape[1]}
         if targets:
             blocks[TARGET] = self._target(table[targets[0]], kinds[targets[0]], parts, source)
         self.spec["rows"] = {split: len(rows) for split, rows in parts.items() if len(rows)}
@@ -84,43 +89,35 @@ class TableDataset:
         return torch.tensor([numbers.get(value, -1) for value in values])
 
 
-def _named(options: TableOptions) -> list[str]:
+def _list_columns(options: TableOptions) -> list[str]:
     """The columns that the options name, which are read even if they are a row index."""
     split = [*getattr(options.split, "columns", []), getattr(options.split, "column", None)]
     return [name for name in (options.target, *options.features, *split) if name]
 
 
-class Column:
-    """One column as floats (n × width): a number standardised, 0 where it is missing; a category one-hot, all 0 where unknown."""
+def encode_column(column: pa.ChunkedArray, train: np.ndarray, name: str, source: Source) -> tuple[np.ndarray, dict[str, Any]]:
+    """A column as float32 (n × width), and what was fitted: a number standardised, 0 where missing; a category one-hot, 0 where unknown.
 
-    def __init__(self, column: pa.ChunkedArray, train: np.ndarray, name: str, source: Source) -> None:
-        self.spec: dict[str, Any] = {"name": name}
-        if _is_number(column.type):
-            self.values = self._standardised(_floats(column), train)
-        elif pa.types.is_string(column.type) or pa.types.is_large_string(column.type) or pa.types.is_dictionary(column.type):
-            self.values = self._one_hot(np.array(column.to_pylist(), object), train, source)
-        else:
-            why = f"it holds {column.type}"
-            fix = "name the columns to use in features:, or turn it into numbers; tw.train takes dates and lists as they are"
-            raise DataError(f"column '{name}' is neither a number nor a category", where=source.name, why=why, fix=fix)
-
-    def _standardised(self, values: np.ndarray, train: np.ndarray) -> np.ndarray:
-        seen = values[train][np.isfinite(values[train])]
-        mean = float(seen.mean()) if len(seen) else 0.0
-        spread = float(seen.std()) if len(seen) else 0.0
-        self.spec |= {"mean": mean, "std": spread or 1.0}
-        return np.where(np.isfinite(values), (values - mean) / (spread or 1.0), 0.0).astype(np.float32)[:, None]
-
-    def _one_hot(self, values: np.ndarray, train: np.ndarray, source: Source) -> np.ndarray:
-        categories = sorted({value for value in values[train] if value is not None})
-        if len(categories) > MOST_CATEGORIES:
-            why = f"it has {len(categories)} different values"
-            fix = "leave it out by naming the others in features:"
-            raise DataError(f"column '{self.spec['name']}' is no category", where=source.name, why=why, fix=fix)
-        self.spec["categories"] = categories
-        numbers = {value: number for number, value in enumerate(categories)}
-        coded = np.array([numbers.get(value, -1) for value in values])
-        return np.asarray(coded[:, None] == np.arange(len(categories)), np.float32)
+    Raises DataError for a column that is neither, and for a category of too many values.
+    """
+    values, rows = one_array(column), np.arange(len(column))
+    if _is_number(column.type):
+        number = NumberFeature(NumberOptions(missing="mean", infinity="missing", scale="standard"), name)
+        number.fit([values.take(pa.array(train))])
+        spec = {"name": name, "mean": number.scaling["center"], "std": number.scaling["spread"]}
+        return number.encode(values, rows)["value"][:, None], spec
+    if not (is_text(column.type) or pa.types.is_dictionary(column.type)):
+        why = f"it holds {column.type}"
+        fix = "name the columns to use in features:, or turn it into numbers; tw.train takes dates and lists as they are"
+        raise DataError(f"column '{name}' is neither a number nor a category", where=source.name, why=why, fix=fix)
+    category = CategoryFeature(CategoryOptions(missing="drop", min_count=1, max_categories=len(column) + 1), name)
+    category.fit([values.take(pa.array(train))])
+    if len(category.classes) > MOST_CATEGORIES:
+        why = f"it has {len(category.classes)} different values"
+        fix = "leave it out by naming the others in features:"
+        raise DataError(f"column '{name}' is no category", where=source.name, why=why, fix=fix)
+    coded = category.encode(values, rows)["index"]  # 0 is a value that no training row has, and a missing one
+    return (coded[:, None] == np.arange(1, len(category.classes) + 1)).astype(np.float32), {"name": name, "categories": category.classes}
 
 
 def _is_number(kind: pa.DataType) -> bool:
