@@ -217,7 +217,7 @@ def test_results_a_full_disk_refuses_are_made_by_the_same_call_with_resume(tmp_p
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr("trainwright.api.system_run.save_tensors", full)
+        patched.setattr("trainwright.api.own.prepared.save_tensors", full)
         with pytest.raises(Unwritten, match="the training is complete") as error:
             fit(net(), (X, CLASSES), tmp_path / "run")
     assert error.value.exit_code == 1 and "resume=True" in error.value.fix and "checkpoint step-" in error.value.why

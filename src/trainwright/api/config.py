@@ -25,6 +25,7 @@ from trainwright.config.limits import MOST_SEED, refuse_long_path
 from trainwright.config.located import validate
 from trainwright.config.model import ConfigModel, as_refusal, refusal
 from trainwright.config.own_parts import absolute_imports, import_named
+from trainwright.config.places import Node
 from trainwright.config.trust import reading
 from trainwright.engine.config import EvaluationOptions, TrainerConfig
 
@@ -78,8 +79,6 @@ class EvaluationConfig(EvaluationOptions):
     """Bootstrap intervals of the test metrics."""
     importance: bool = True
     """Permutation importance of the columns."""
-    report: bool = True
-    """Write report.html."""
 
 
 COLUMNS = "columns"
@@ -193,11 +192,22 @@ def _as_columns(value: Any) -> Any:
 def compose_config(config: Any = None, overrides: Iterable[str | Assignment] = ()) -> Composed:
     """Compose the configuration of a run, and run its imports, so that what they register has a name."""
     composed = compose(Config, config, overrides)
+    name_given(composed)
     imports = composed.root.under("imports")
     if imports is not None:
         with reading(composed.received):
             composed.problems += import_named(imports, composed.folders)
     return composed
+
+
+def name_given(composed: Composed) -> None:
+    """Write out the system of a run that `tw.fit` made before its configuration had one: its `model` is the name of a class."""
+    system = composed.root.under("system")
+    model = None if system is None else system.under("model")
+    if composed.received is None or model is None or system is None or not isinstance(model.value, str):
+        return
+    if set(composed.root.value) <= {"system", "trainer", "evaluation", "run"} and set(system.value) == {"type", "model", "loss"}:
+        system.value["type"] = Node("given", model.place)
 
 
 def read_config(config: Any = None, overrides: Iterable[str | Assignment] = ()) -> Config:

@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from trainwright.api.config import Config, is_supervised
-from trainwright.api.own.prepare import prepare_own
-from trainwright.api.prepare import prepare
+from trainwright.api.config import Config
+from trainwright.api.kinds import prepare_run
 from trainwright.config.model import PartConfig
 from trainwright.data.source import Source
 from trainwright.engine.assembly import normalises_over_batch
@@ -20,8 +19,6 @@ from trainwright.optim.build import base_learning_rate, own_weight_decay
 from trainwright.optim.parameter_groups import ParameterGroup, parameter_groups
 from trainwright.optim.schedules.base import Extent, Schedule
 from trainwright.optim.schedules.build import build_schedule, listens
-from trainwright.systems.base import build_system
-from trainwright.systems.supervised import SupervisedSystem
 
 SHOWN_EPOCHS = 10
 """How much is drawn of a run that only a time limits."""
@@ -105,17 +102,9 @@ def learning_rate_curves(config: Config, source: Source | None = None) -> Curves
 
     Raises ConfigError or DataError for what training would refuse.
     """
-    if not is_supervised(config.system):
-        own = prepare_own(config)
-        rows = own.splits["train"]
-        ready = rows.batched
-        whole = make_plan(config.trainer, len(rows), normalises_over_batch(own.system) and not ready, ready)
-        return curves_of(config.trainer, whole, own.system)
-    prepared = prepare(config, source)
-    system = SupervisedSystem(config.system.model)
-    build_system(system, prepared.spec, seed=config.run.seed)
-    drawn = len(prepared.table.train) if prepared.sampling is None else prepared.sampling.samples
-    plan = make_plan(config.trainer, drawn, batch_statistics=normalises_over_batch(system))
+    prepared = prepare_run(config, source)
+    system, rows = prepared.system, prepared.splits["train"]
+    plan = make_plan(config.trainer, len(rows), normalises_over_batch(system) and not rows.batched, rows.batched)
     return curves_of(config.trainer, plan, system)
 
 

@@ -12,7 +12,7 @@ from trainwright.api.analysis import Importance, analyse, permutation_importance
 from trainwright.api.blocks import write_table
 from trainwright.api.config import Config
 from trainwright.api.model import Model
-from trainwright.api.prepare import Prepared
+from trainwright.api.prepare import PreparedData
 from trainwright.api.show import result_lines
 from trainwright.baselines.base import drawn_rows
 from trainwright.baselines.comparison import verdict
@@ -42,7 +42,7 @@ Outcomes = dict[str, dict[str, Outcome]]
 """Split → target → outcome."""
 
 
-def finish(run: RunDirectory, config: Config, prepared: Prepared, system: SupervisedSystem, fitted: FitResult) -> dict[str, Any]:
+def finish(run: RunDirectory, config: Config, prepared: PreparedData, system: SupervisedSystem, fitted: FitResult) -> dict[str, Any]:
     """Measure the trained network, compare it, explain it, and write everything into the run; returns the content of results.json."""
     system.eval()  # training left it in its own mode, in which dropout would be on in what follows
     model = Model(prepared.table.encoder, system)
@@ -78,7 +78,7 @@ def finish(run: RunDirectory, config: Config, prepared: Prepared, system: Superv
 
 
 def measure(
-    prepared: Prepared, model: Model, fitted: FitResult, batch_size: int
+    prepared: PreparedData, model: Model, fitted: FitResult, batch_size: int
 ) -> tuple[Outcomes, dict[str, dict[str, np.ndarray]], dict[str, Any]]:
     """Outcomes, losses by row and metrics of validation and test rows with the best weights; training metrics are the running ones."""
     system, device = model.system, next(model.system.parameters()).device
@@ -100,24 +100,24 @@ def measure(
     return outcomes, losses, metrics
 
 
-def split_rows(prepared: Prepared, split: str) -> Rows:
+def split_rows(prepared: PreparedData, split: str) -> Rows:
     """The encoded rows of a split, as the trainer takes them."""
     return table_rows(prepared.table, getattr(prepared.table, split), training=split == "train")
 
 
-def training_rows(prepared: Prepared) -> Rows:
+def training_rows(prepared: PreparedData) -> Rows:
     """The encoded training rows as an epoch draws them."""
     rows = split_rows(prepared, "train")
     return rows if prepared.sampling is None else prepared.sampling.of(rows)
 
 
-def metrics_of(prepared: Prepared, target: str) -> list[Any]:
+def metrics_of(prepared: PreparedData, target: str) -> list[Any]:
     """The metrics of a target: those configured, or the usual ones."""
     spec = next(each for each in prepared.spec.targets if each.name == target)
     return spec.metrics or default_metrics(spec.kind)
 
 
-def choose_thresholds(prepared: Prepared, model: Model, found: dict[str, np.ndarray]) -> dict[str, float]:
+def choose_thresholds(prepared: PreparedData, model: Model, found: dict[str, np.ndarray]) -> dict[str, float]:
     """For binary targets: the given threshold, or with `tuned` the one with the best F1 on the validation rows."""
     chosen = {}
     for spec in prepared.spec.targets:
@@ -147,7 +147,7 @@ def by_target(flat: dict[str, float], targets: list[str]) -> dict[str, Any]:
     return nested
 
 
-def save_outcomes(run: RunDirectory, prepared: Prepared, outcomes: dict[str, Outcome]) -> None:
+def save_outcomes(run: RunDirectory, prepared: PreparedData, outcomes: dict[str, Outcome]) -> None:
     """Rows, truth and scores of the test rows, so that two runs can be compared pair by pair."""
     run.outcomes.mkdir(exist_ok=True)
     for name, outcome in outcomes.items():
@@ -169,7 +169,7 @@ def file_name(target: str) -> str:
     return "".join(letter if letter.isalnum() or letter in "._- " else f"%{ord(letter):x}" for letter in target)
 
 
-def compare_with_baselines(config: Config, prepared: Prepared) -> dict[str, BaselineResult]:
+def compare_with_baselines(config: Config, prepared: PreparedData) -> dict[str, BaselineResult]:
     """Fit the simple models on the same training rows and measure them on the same others."""
     if not config.evaluation.baselines:
         return {}
@@ -198,7 +198,7 @@ def compare_with_baselines(config: Config, prepared: Prepared) -> dict[str, Base
 
 
 def explain(
-    config: Config, prepared: Prepared, model: Model, outcomes: dict[str, Outcome], losses: dict[str, np.ndarray], split: str
+    config: Config, prepared: PreparedData, model: Model, outcomes: dict[str, Outcome], losses: dict[str, np.ndarray], split: str
 ) -> dict[str, Any]:
     """What the test rows (validation rows where there are none) tell, as `analyse` gives it."""
     if not outcomes:
@@ -229,7 +229,7 @@ def explain(
         )
 
 
-def importance_rows(prepared: Prepared, positions: np.ndarray) -> int:
+def importance_rows(prepared: PreparedData, positions: np.ndarray) -> int:
     """Rows that permutation importance looks at: fewer where what is decoded of each is large."""
     if not prepared.table.references or not len(positions):
         return IMPORTANCE_ROWS
@@ -238,7 +238,7 @@ def importance_rows(prepared: Prepared, positions: np.ndarray) -> int:
     return max(min(IMPORTANCE_ROWS, IMPORTANCE_BYTES // max(size, 1)), 1)
 
 
-def shuffled_groups(prepared: Prepared) -> list[InputGroup]:
+def shuffled_groups(prepared: PreparedData) -> list[InputGroup]:
     """The groups whose columns permutation importance shuffles: all but the lazy ones, which is said."""
     for name in prepared.table.references:
         log.info("importance: the files of '%s' stay with their rows; how much they matter is not measured", name)
@@ -251,7 +251,7 @@ def say_result(results: dict[str, Any], targets: list[str]) -> None:
         log.info(line)
 
 
-def headline_of(results: dict[str, Any], prepared: Prepared) -> dict[str, Any]:
+def headline_of(results: dict[str, Any], prepared: PreparedData) -> dict[str, Any]:
     """The one number of a run's listing: target, metric, value, split."""
     spec = prepared.spec.targets[0]
     metric = headline(spec.kind).type

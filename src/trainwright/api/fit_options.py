@@ -6,14 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from inspect import signature
 from typing import Any
 
-from pydantic import Field
-
+from trainwright.api.config import Config
 from trainwright.config.compose import assign_option, compose
 from trainwright.config.errors import ConfigError, ManyErrors, RequestError, did_you_mean
-from trainwright.config.limits import MOST_SEED
 from trainwright.config.located import validate
-from trainwright.config.model import ConfigModel
-from trainwright.engine.config import EvaluationOptions, TrainerConfig
+from trainwright.engine.config import TrainerConfig
 
 OTHER_WORDS = {
     **dict.fromkeys(("lr", "rate"), "learning_rate"),
@@ -30,30 +27,6 @@ OTHER_WORDS = {
     "patience": "early_stopping",
 }
 """What other libraries call the options of `tw.fit` → its own word."""
-
-
-class FitRunConfig(ConfigModel):
-    """Seed and device of a run."""
-
-    seed: int = Field(default=0, ge=0, le=MOST_SEED)
-    """Fixes the order of rows and dropout; the first weights are those of the model given."""
-    device: str = "auto"
-    """`auto`, `cpu`, `cuda`, `cuda:1`, `mps`."""
-
-
-class FitConfig(ConfigModel):
-    """What `tw.fit` was asked, as config.yaml keeps it."""
-
-    model: str = ""
-    """The class of the model."""
-    loss: str = "cross_entropy"
-    """The loss by name, or the name of the function; empty for a system that has its own."""
-    trainer: TrainerConfig = TrainerConfig()
-    """How long, how large the steps are, when to evaluate, save and stop."""
-    evaluation: EvaluationOptions = EvaluationOptions()
-    """What is kept of evaluations."""
-    run: FitRunConfig = FitRunConfig()
-    """Seed and device."""
 
 
 def named_optimizer(optimizer: Any) -> dict[str, Any]:
@@ -94,11 +67,12 @@ def check_options(options: Mapping[str, Any], own: Sequence[str]) -> None:
 
 def read_options(
     model: Any, loss: Any, optimizer: str | Mapping[str, Any], learning_rate: float, run: dict[str, Any], options: dict[str, Any]
-) -> FitConfig:
+) -> Config:
     """Everything asked for, validated as a whole, once `check_options` knows every word; raises ManyErrors naming each wrong argument."""
     chosen = with_rate(named_optimizer(optimizer), learning_rate)
     options = {"early_stopping": None, **options}
-    asked = [assign_option("model", type(model).__name__, "tw.fit(model)"), assign_option("loss", name_of(loss), "tw.fit(loss)")]
+    given = {"type": "given", "model": type(model).__name__, "loss": name_of(loss)}
+    asked = [assign_option("system", given, "tw.fit(model)")]
     asked += [assign_option("trainer.optimizer", chosen, "tw.fit(optimizer)")]
     asked += [
         assign_option(f"trainer.{name}", value, f"tw.fit({name})")
@@ -106,7 +80,7 @@ def read_options(
         if value is not None or name == "early_stopping"
     ]
     asked += [assign_option(name, value, f"tw.fit({name.removeprefix('run.')})") for name, value in run.items()]
-    return validate(FitConfig, compose(FitConfig, None, asked, environment={}))
+    return validate(Config, compose(Config, None, asked, environment={}))
 
 
 def name_of(loss: Any) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import nn
 
-from trainwright.api.adapting import check_model, plain_module
+from trainwright.api.adapting import check_model
 from trainwright.api.inspect import FILE, Given, inspect, inspect_rows, own_example
 from trainwright.config.compose import Composed
 from trainwright.config.errors import FOREIGN, ConfigError, RequestError
@@ -25,29 +25,15 @@ log = logging.getLogger("trainwright.fit")
 @as_received
 def inspect_composed(composed: Composed, batch_size: int = 1, given: Given = ()) -> Inspection:
     """The inspection of the model that a configuration describes, on its data or on the tensors `given`; nothing is trained or written."""
-    from trainwright.api.config import checked, is_supervised
+    from trainwright.api.config import checked
+    from trainwright.api.kinds import prepare_run
 
     config = checked(composed)
-    if not is_supervised(config.system):
-        return _of_own(config, batch_size, given)
-    from trainwright.api.finish import split_rows
-    from trainwright.api.prepare import prepare
-    from trainwright.api.training import Training
-
-    if given:
-        raise ConfigError("a table's model takes the columns of the table", where="--input", fix="leave it out; --batch-size sets the rows")
-    prepared = prepare(config)
-    return inspect_rows(Training(config, prepared).system, split_rows(prepared, "train"), batch_size)
-
-
-def _of_own(config: Any, batch_size: int, given: Given) -> Inspection:
-    from trainwright.api.own.prepare import made_system, prepare_own
-
+    prepared = prepare_run(config)
     if given or config.data is None:
-        model = plain_module(made_system(config))
+        model = prepared.model()
         if given or own_example(model) is not None:
             return inspect_given(model, given, batch_size)
-    prepared = prepare_own(config)
     rows = prepared.splits.get("train") or next(iter(prepared.splits.values()))
     return inspect_rows(prepared.system, rows, batch_size)
 

@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass
-class Prepared:
+class PreparedData:
     """Everything that is known of the data before training."""
 
     source: Source
@@ -135,7 +135,7 @@ class Prepared:
         }
 
 
-def prepare(config: Config, source: Source | None = None, directory: Path | None = None) -> Prepared:
+def prepare(config: Config, source: Source | None = None, directory: Path | None = None) -> PreparedData:
     """Reads, checks, splits and encodes the data; large tables are encoded to files in `directory`. Writes nothing else.
 
     Raises DataError or ManyErrors for anything in the data or the names of columns that cannot be used.
@@ -177,7 +177,7 @@ def prepare(config: Config, source: Source | None = None, directory: Path | None
     notes += [note for feature in table.encoder.features.values() for note in feature.notes()]
     sampling = sampling_of(config.data.sampling, table, source, config.run.seed)
     pa.default_memory_pool().release_unused()  # what reading in pieces took is of no use to training
-    return Prepared(source, columns, targets, split, duplicates, found, table, missing_target_rows(source, targets), notes, sampling)
+    return PreparedData(source, columns, targets, split, duplicates, found, table, missing_target_rows(source, targets), notes, sampling)
 
 
 def open_named(config: Config, source: Source | None = None) -> Source:

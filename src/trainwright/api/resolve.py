@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from trainwright.api.config import Config
-from trainwright.api.prepare import Prepared
+from trainwright.api.prepare import PreparedData
 
 
-def resolve_config(config: Config, prepared: Prepared) -> Config:
+def resolve_config(config: Config, prepared: PreparedData) -> Config:
     """The configuration with the types, targets, left-out columns and network that were found, so that it repeats the run as it stands."""
     from trainwright.systems.supervised import resolve_options as resolved_model
 
@@ -26,7 +26,7 @@ def resolve_config(config: Config, prepared: Prepared) -> Config:
     )
 
 
-def default_name(prepared: Prepared) -> str:
+def default_name(prepared: PreparedData) -> str:
     """`titanic-survived`: the data's name and the targets."""
     stem = Path(prepared.source.name.removeprefix("builtin:")).name.split(".")[0] or "data"
     stem = "table" if " " in stem else stem

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from trainwright.api.config import Config, read_config
-from trainwright.api.prepare import prepare
-from trainwright.api.resolve import resolve_config
+from trainwright.api.kinds import prepare_run, with_name
 from trainwright.api.run import Run
+from trainwright.api.training import Start, train_prepared
 from trainwright.config.errors import ConfigError, RunError
 from trainwright.config.trust import as_received
 from trainwright.data.source import Source
@@ -57,7 +57,7 @@ def _resume(found: RunDirectory, overrides: list[str]) -> Run:
     if found.status == "finished" and not overrides:
         log.info("this run is finished: %s", found.path)
         return Run(found)
-    return resume_run(found, read_config(found.config, overrides))
+    return continue_run(found, with_name(read_config(found.config, overrides)))
 
 
 def with_config(path: str | os.PathLike[str]) -> RunDirectory:
@@ -70,38 +70,33 @@ def with_config(path: str | os.PathLike[str]) -> RunDirectory:
     return found
 
 
-def resume_run(found: RunDirectory, config: Config, source: Source | None = None) -> Run:
+def continue_run(found: RunDirectory, config: Config, source: Source | None = None, files: Sequence[Path] = ()) -> Run:
     """Continue `found`, whose configuration may differ from `config` only where the past is not touched."""
-    from trainwright.api.training import Training
-
     saved = read_config(found.config)
+    place = config.run.model_copy(update={"dir": str(found.path), "name": saved.run.name})
+    config = config.model_copy(update={"trainer": as_before(config.trainer, saved.trainer), "run": place})
     if source is not None:
         config = config.model_copy(update={"data": config.data.model_copy(update={"source": saved.data.source})})
-    prepared = prepare(config, source)
-    config = resolve_config(config, prepared)
-    config = config.model_copy(update={"trainer": as_before(config.trainer, saved.trainer)})
-    refuse_changes(saved, config, found)
-    check_data(found, prepared)
+    prepared = prepare_run(config, source)
+    refuse_changes(saved, prepared.config, found)
+    prepared.refuse_other_data(found)
     if found.status == "finished":
-        say_finished(saved, config, found)
+        say_finished(saved, prepared.config, found)
         return Run(found)
-    with RunDirectory.create(str(found.path), found.name, resume=True) as run:
-        log.info("continuing %s", run.path)
-        Training(config, prepared).train(run, resume=True)
+    log.info("continuing %s", found.path)
+    train_prepared(prepared, Start(resume=True, files=files))
     return Run(RunDirectory.open(found.path))
 
 
 def refuse_changes(saved: Config, config: Config, found: RunDirectory) -> None:
     """Raises ConfigError naming every setting that would change what was already trained."""
-    before, now = flat(saved.model_dump(mode="json")), flat(config.model_dump(mode="json"))
     finished = found.status == "finished"
-    free = tuple(key for key in FREE if not (finished and key in LENGTHS))
-    changed = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key) and not key.startswith(free)]
+    changed = changed_settings(saved, config, free=tuple(key for key in FREE if not (finished and key in LENGTHS)))
     if not changed:
         return
-    said = "; ".join(f"{key}: {before.get(key)!r} → {now.get(key)!r}" for key in changed[:8])
+    said = "; ".join(f"{key}: {old!r} → {new!r}" for key, old, new in changed[:8])
     fix = "leave them as they were (`trainwright resume RUN` does), or begin a child run with them: trainwright resume RUN --fork key=value"
-    if finished and all(key.startswith(LENGTHS) for key in changed):
+    if finished and all(key.startswith(LENGTHS) for key, _, _ in changed):
         fix = "begin a child run of another length from here: trainwright resume RUN --fork key=value"
     if saved.trainer.checkpoint.type != "full":
         fix = "leave them as they were, or start a new run in another place; one with trainer.checkpoint: full can have children"
@@ -111,6 +106,13 @@ def refuse_changes(saved: Config, config: Config, found: RunDirectory) -> None:
         why=said + (f" and {len(changed) - 8} more" if len(changed) > 8 else ""),
         fix=fix,
     )
+
+
+def changed_settings(saved: Any, config: Any, free: tuple[str, ...] = FREE) -> list[tuple[str, Any, Any]]:
+    """Key, value before and value now of every setting that differs, but those that are `free` to."""
+    before, now = flat(saved.model_dump(mode="json")), flat(config.model_dump(mode="json"))
+    keys = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key) and not key.startswith(free)]
+    return [(key, before.get(key), now.get(key)) for key in keys]
 
 
 def say_finished(saved: Any, config: Any, found: RunDirectory) -> None:
@@ -127,17 +129,3 @@ def flat(values: Any, prefix: str = "") -> dict[str, Any]:
     if not isinstance(values, dict) or not values:
         return {prefix: values}
     return {key: value for name, each in values.items() for key, value in flat(each, f"{prefix}.{name}" if prefix else str(name)).items()}
-
-
-def check_data(found: RunDirectory, prepared: Any) -> None:
-    """Raises RunError when the rows are not those the run was started with."""
-    saved = found.read_json("data.json") or {}
-    before = saved.get("source", {}).get("fingerprint", {}).get("sha256")
-    now = prepared.source.fingerprint().get("sha256")
-    if before is not None and before != now:
-        raise RunError(
-            "the data have changed since this run was started",
-            where=str(found.path),
-            why=f"sha256 of {prepared.source.name} was {str(before)[:12]}…, is {str(now)[:12]}…",
-            fix="put the data back as they were, or start a new run",
-        )

@@ -28,9 +28,14 @@ def refuse_taken(config: Config, python: bool = False) -> None:
         raise RunError("this place cannot be written", where=str(there), why=f"no permission in '{there_is}'", fix=other)
 
 
+def absent_folders(name: str) -> list[Path]:
+    """The folders around a run of that name that are not there yet, so that they can be removed again; the innermost first."""
+    return [folder for folder in (Path("runs") / folder_name(name), Path("runs")) if not folder.exists()]
+
+
 def remove_unbegun(run: RunDirectory, absent: Sequence[Path]) -> None:
     """Remove the directory of a run that was refused before its first step, and the folders above it that were made for it."""
-    if run.resumed or any(run.checkpoints.glob("*")):
+    if run.resumed:
         return
     shutil.rmtree(run.path, ignore_errors=True)
     for folder in absent:

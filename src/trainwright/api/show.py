@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from trainwright.api.columns import Column
-from trainwright.api.prepare import Prepared
+from trainwright.api.prepare import PreparedData
 
 SHOWN_COLUMNS = 40
 SHOWN_WARNINGS = 8
@@ -32,7 +32,7 @@ def _cut(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def column_table(prepared: Prepared) -> str:
+def column_table(prepared: PreparedData) -> str:
     """The columns with their type, why, missing and unique values and examples; targets first, what is left out last."""
     order = {"target": 0, "input": 1, "ignored": 2}
     columns = sorted(prepared.columns, key=lambda column: order[column.role])
@@ -49,7 +49,7 @@ def _column_row(column: Column) -> list[str]:
     return [column.name, kind, column.why, missing, f"{profile.unique:,}", ", ".join(map(str, profile.examples))]
 
 
-def data_lines(prepared: Prepared) -> list[str]:
+def data_lines(prepared: PreparedData) -> list[str]:
     """The source, the columns, the split, and everything a reader should be warned of."""
     split, table = prepared.split, prepared.table
     lines = [f"{prepared.source.name}: {len(prepared.source):,} rows, {len(prepared.columns)} columns", "", column_table(prepared), ""]
@@ -65,7 +65,7 @@ def data_lines(prepared: Prepared) -> list[str]:
     return lines
 
 
-def _leak_lines(prepared: Prepared) -> list[str]:
+def _leak_lines(prepared: PreparedData) -> list[str]:
     lines = []
     for leak in prepared.leaks:
         if leak.column not in prepared.inputs:
@@ -77,11 +77,11 @@ def _leak_lines(prepared: Prepared) -> list[str]:
     return lines
 
 
-def _duplicate_lines(prepared: Prepared) -> list[str]:
+def _duplicate_lines(prepared: PreparedData) -> list[str]:
     return [prepared.duplicates.text] if prepared.duplicates.text else []
 
 
-def _dropped_lines(prepared: Prepared) -> list[str]:
+def _dropped_lines(prepared: PreparedData) -> list[str]:
     lines = [f"{len(each.rows):,} rows were left out: {each.reason}" for each in prepared.table.dropped]
     if len(prepared.unlabelled):
         lines.insert(0, f"{len(prepared.unlabelled):,} rows were left out: they have no target")

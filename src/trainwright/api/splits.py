@@ -7,8 +7,7 @@ from typing import Any
 from trainwright.api.config import read_config
 from trainwright.api.finish import split_rows
 from trainwright.api.model import Model
-from trainwright.api.prepare import prepare
-from trainwright.api.resume import check_data
+from trainwright.api.prepared_table import PreparedTable
 from trainwright.config.errors import RunError
 from trainwright.config.trust import as_received
 from trainwright.engine.evaluation import outputs_of
@@ -20,8 +19,9 @@ from trainwright.runs.directory import RunDirectory
 def measured_split(found: RunDirectory, split: str) -> dict[str, Any]:
     """`{"run", "split", "rows", "metrics": {target: {metric: value}}}`; raises RunError when the data changed or the split is empty."""
     config = read_config(found.config)
-    prepared = prepare(config)
-    check_data(found, prepared)
+    table = PreparedTable(config)
+    table.refuse_other_data(found)
+    prepared = table.data
     rows = split_rows(prepared, split)
     if not len(rows):
         raise RunError(f"this run has no {split} rows", where=str(found.path), fix="see data.split of its config.yaml")

@@ -1,4 +1,4 @@
-"""The network of a run, trained in its directory and measured: the part that a new run and a continued one share."""
+"""One run from its first step, or its last checkpoint, to its report: the same for whatever is trained."""
 
 from __future__ import annotations
 
@@ -6,115 +6,206 @@ import contextlib
 import logging
 import shlex
 import threading
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-import torch
-
-from trainwright.api.batch_trial import try_supervised_batches
-from trainwright.api.config import Config
-from trainwright.api.finish import finish, headline_of, say_result, split_rows, training_rows
-from trainwright.api.prepare import Prepared
-from trainwright.api.trial import trial
+from trainwright.api.inspect import record_model
+from trainwright.api.parent import Parent
+from trainwright.api.prepared import Prepared
+from trainwright.api.run_place import absent_folders, remove_unbegun
 from trainwright.api.unwritten import explain_unwritten
 from trainwright.config.clock import process_seconds
+from trainwright.config.dump import dump
 from trainwright.config.errors import Interrupted, RequestError, RunError, TrainwrightError
-from trainwright.engine.trainer import Trainer
+from trainwright.engine.modes import num_threads
+from trainwright.engine.trainer import FitResult, Trainer
 from trainwright.engine.tuning import without_auto
-from trainwright.runs.code import write_code
+from trainwright.files.text import refusal, write_text
+from trainwright.runs.code import write_code, write_configs
 from trainwright.runs.directory import RunDirectory
-from trainwright.runs.environment import environment
+from trainwright.runs.environment import command_line, environment
 from trainwright.runs.log import log_to_file, warnings_as
-from trainwright.systems.base import build_system
-from trainwright.systems.supervised import SupervisedSystem
+from trainwright.runs.signing import sign
 
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class Start:
+    """How a run begins."""
+
+    resume: bool = False
+    """From its last checkpoint, where there is one."""
+    parent: Parent | None = None
+    """The run whose checkpoint it begins from."""
+    files: Sequence[Path] = ()
+    """The configuration files as a person wrote them, to be kept with the run."""
+    python: bool = False
+    """Whether a fix names arguments of Python instead of the command's."""
+    quiet: bool = False
+    """Whether Python's warnings are left as they are: `tw.fit` is called within a program of a person's own."""
+
+
+def train_prepared(prepared: Prepared, start: Start | None = None) -> tuple[RunDirectory, FitResult]:
+    """Train what was prepared in a run directory of its own, measure and report it.
+
+    A request refused before the first step leaves no directory behind. Raises ConfigError, DataError or RunError then, and later whatever
+    ends a run: NotFinite, Interrupted, Unwritten.
+    """
+    start = start or Start()
+    trainer = prepared.trainer()
+    prepared.check(trainer)
+    place = prepared.config.run
+    absent = absent_folders(place.name)
+    run = RunDirectory.create(place.dir, place.name, resume=start.resume and bool(place.dir), python=start.python)
+    training = Training(run, prepared, trainer, start)
+    try:
+        with run:
+            return run, training.train()
+    except RequestError:
+        if not training.begun:
+            remove_unbegun(run, absent)
+        raise
+
+
+@dataclass
+class Before:
+    """What a run was before it was asked to continue, so that a request that is refused leaves it so."""
+
+    status: Any
+    config: str | None
+    """Its config.yaml; None for a run that is new."""
+
+    @classmethod
+    def of(cls, run: RunDirectory) -> Before:
+        """As it is now."""
+        return cls(run.status, run.config.read_text(encoding="utf-8") if run.config.is_file() else None)
+
+    def restore(self, run: RunDirectory) -> None:
+        """Put it back."""
+        write_text(run.config, self.config or "")
+        sign(run.path)
+        run.status = self.status
+
+
 class Training:
-    """The system built for the prepared data, checked against the trainer's settings before any run directory is made."""
+    """What happens in the directory of a run while its lock is held."""
 
-    def __init__(self, config: Config, prepared: Prepared) -> None:
-        self.config, self.prepared = config, prepared
-        self.system = SupervisedSystem(config.system.model)
-        build_system(self.system, prepared.spec, seed=config.run.seed)
-        self.system.transform_batches(config.data.transform)
-        if self.system.batch_transforms is not None:
-            try_supervised_batches(self.system, split_rows(prepared, "train"))
-        self.trainer = Trainer(config.trainer, seed=config.run.seed, device=config.run.device, history=config.evaluation.history)
-        if any(type(each).__module__.partition(".")[0] not in ("trainwright", "torch") for each in self.system.modules()):
-            self.trainer.cautions = trial(self.system, {"train": split_rows(prepared, "train")}, torch.device("cpu"))
-        drawn = len(prepared.table.train) if prepared.sampling is None else prepared.sampling.samples
-        self.trainer.check(self.system, drawn, len(prepared.table.validation))
+    def __init__(self, run: RunDirectory, prepared: Prepared, trainer: Trainer, start: Start) -> None:
+        self.run, self.prepared, self.trainer, self.start = run, prepared, trainer, start
+        self.begun = False
+        """Whether a step was made."""
+        self.before = Before.of(run)
+        self.surroundings = threading.Thread(target=self._record_surroundings, name="surroundings", daemon=True)
 
-    def tune(self, run: RunDirectory) -> None:
-        """Put numbers where the configuration says `auto`, measured on real steps, before it is written to the run."""
-        with log_to_file(run.log), warnings_as(self.config.run.warnings):
-            section = without_auto(self.trainer, self.system, training_rows(self.prepared), run=run.path)
-        self.trainer.config = section
-        self.config = self.config.model_copy(update={"trainer": section})
-
-    def train(self, run: RunDirectory, resume: bool = False, fork: bool = False) -> dict[str, Any]:
-        """Train in `run` (from its last checkpoint with `resume`, its parent's with `fork`), measure and write it; returns the results."""
-        before = run.status
-        run.status = "running"
-        surroundings = Surroundings(run, self.config)
-        with log_to_file(run.log), warnings_as(self.config.run.warnings):
+    def train(self) -> FitResult:
+        """Train, measure and report; what ends the run early is written down and raised."""
+        config = self.prepared.config
+        with log_to_file(self.run.log), self._modes():
             try:
-                results = self._train(run, resume, fork, surroundings)
+                self._record()
+                fitted = self._fit()
             except BaseException as error:
-                with contextlib.suppress(RunError):  # a full disk must not hide what happened
-                    refused = resume and isinstance(error, RequestError) and surroundings.thread.ident is None
-                    run.status = before if refused else "interrupted" if isinstance(error, Interrupted) else "failed"
-                log.debug("the run ended early", exc_info=True)
-                if not isinstance(error, TrainwrightError | KeyboardInterrupt):
-                    error.add_note(f"traceback: {run.log}")
+                self._end_early(error)
                 raise
             finally:
-                surroundings.join()
-            if self.config.evaluation.report:
-                self._report(run)
-            log.info("run:    %s (%.1f s)", run.path, process_seconds())
-        return results
+                for rows in self.prepared.splits.values():
+                    rows.close()  # a loader's workers hold open what another thread waits to see closed
+                if self.surroundings.ident is not None:
+                    self.surroundings.join()
+            if config.evaluation.report:
+                self._report()
+            log.info("run:    %s (%.1f s)", self.run.path, process_seconds())
+        return fitted
 
-    def _train(self, run: RunDirectory, resume: bool, fork: bool, surroundings: Surroundings) -> dict[str, Any]:
-        train, validation = training_rows(self.prepared), split_rows(self.prepared, "validation")
-        trainer, start = self.trainer, surroundings.start
-        fitted = trainer.fit(self.system, train, validation, run=run.path, resume=resume, fork=fork, on_first_step=start)
-        with explain_unwritten(run, "its results", f"trainwright resume {shlex.quote(str(run.path))}, which makes what is missing"):
-            from trainwright.api.inspect import record_model  # of no use before the first step
+    @contextlib.contextmanager
+    def _modes(self) -> Any:
+        """Warnings and processor cores as the configuration says."""
+        options = self.prepared.config.run
+        warned: AbstractContextManager[None] = nullcontext() if self.start.quiet else warnings_as(options.warnings)
+        with warned, num_threads(options.threads) if options.threads else nullcontext():
+            yield
 
-            results = finish(run, self.config, self.prepared, self.system, fitted)
-            record_model(run, self.system, train)
-            say_result(results, self.prepared.targets)
-            run.update(status="finished", headline=headline_of(results, self.prepared))
-        log.info("")
-        return results
+    def _record(self) -> None:
+        """Put numbers where the configuration says `auto`, and write what was asked for and what the data are."""
+        run, prepared, trainer = self.run, self.prepared, self.trainer
+        trainer.continue_with = prepared.continue_with(run)
+        rows = prepared.splits["train"]
+        trainer.config = without_auto(trainer, prepared.system, rows, run=run.path, resume=self.start.resume)
+        prepared.config = prepared.config.model_copy(update={"trainer": trainer.config})
+        try:
+            if self.before.config is None:
+                self._record_data()
+            # last: a run that has it is continued, and one without it is begun, with all these files
+            write_text(run.config, dump(_without_place(prepared.config)))
+            sign(run.path)
+            write_configs(run, self.start.files)
+        except OSError as error:
+            raise refusal(error, run.path) from error
+        run.status = "running"
 
-    def _report(self, run: RunDirectory) -> None:
-        """The report of a run that is finished whether or not its report can be written."""
-        from trainwright.api.report import write_report
+    def _record_data(self) -> None:
+        write_text(self.run.command, command_line() + "\n")
+        for line in self.prepared.lines():
+            log.debug(line)  # they were shown before there was a log
+        self.prepared.record(self.run)
+        if self.start.parent is not None:
+            self.start.parent.hand_on(self.run)
 
-        with explain_unwritten(run, "its report", f"trainwright report {shlex.quote(str(run.path))}"):
-            log.info("report: %s", write_report(run.path))
+    def _fit(self) -> FitResult:
+        prepared, run, start = self.prepared, self.run, self.start
+        rows = [prepared.splits.get(name) for name in ("validation", "test")]
+        fitted = self.trainer.fit(
+            prepared.system,
+            prepared.splits["train"],
+            *rows,
+            run=run.path,
+            resume=start.resume,
+            fork=start.parent is not None,
+            on_first_step=self._on_first_step,
+        )
+        with explain_unwritten(run, "its results", f"{self.trainer.continue_with}, which makes what is missing"):
+            finished = prepared.finish(run, fitted)
+            record_model(run, prepared.system, prepared.splits["train"])
+            run.update(status="finished", headline=finished.headline)
+        for line in finished.lines:
+            log.info(line)
+        return fitted
 
+    def _on_first_step(self) -> None:
+        self.begun = True
+        self.surroundings.start()
 
-class Surroundings:
-    """Writes environment.json and code.json beside the first steps, so that neither git nor package metadata delay them."""
-
-    def __init__(self, run: RunDirectory, config: Config) -> None:
-        self.run, self.config = run, config
-        self.thread = threading.Thread(target=self.record, daemon=True)
-        self.start = self.thread.start
-
-    def record(self) -> None:
-        """Write both files; a disk that refuses them does no harm to the run."""
+    def _record_surroundings(self) -> None:
+        """Write environment.json and code.json beside the first steps, so that neither git nor package metadata delay them."""
         try:
             self.run.write_json("environment.json", environment())
         except RunError as error:
             log.warning("the environment was not saved: %s", error.what)
-        write_code(self.run, config=self.config.model_dump(mode="json"))
+        write_code(self.run, config=self.prepared.config.model_dump(mode="json"))
 
-    def join(self) -> None:
-        """Wait for the files."""
-        if self.thread.ident is not None:
-            self.thread.join()
+    def _end_early(self, error: BaseException) -> None:
+        """Say in the run how it ended; one that was refused before it went on is left as it was."""
+        with contextlib.suppress(RunError):  # a full disk must not hide what happened
+            if isinstance(error, RequestError) and not self.begun and self.before.config is not None:
+                self.before.restore(self.run)
+            else:
+                self.run.status = "interrupted" if isinstance(error, Interrupted) else "failed"
+        log.debug("the run ended early", exc_info=not isinstance(error, RequestError))
+        if not isinstance(error, TrainwrightError | KeyboardInterrupt):
+            error.add_note(f"traceback: {self.run.log}")
+
+    def _report(self) -> None:
+        """The report of a run that is finished whether or not its report can be written."""
+        from trainwright.api.report import write_report
+
+        with explain_unwritten(self.run, "its report", f"trainwright report {shlex.quote(str(self.run.path))}"):
+            log.info("report: %s", write_report(self.run.path))
+
+
+def _without_place(config: Any) -> Any:
+    """The configuration as it may be used again elsewhere."""
+    return config.model_copy(update={"run": config.run.model_copy(update={"dir": ""})})

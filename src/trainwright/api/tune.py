@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,8 +9,8 @@ from typing import Any
 
 from torch import nn
 
-from trainwright.api.config import checked, compose_config, is_supervised
-from trainwright.api.prepare import prepare
+from trainwright.api.config import checked, compose_config
+from trainwright.api.kinds import prepare_run
 from trainwright.config.compose import Assignment, Composed, assign_option
 from trainwright.config.dump import dump
 from trainwright.config.durations import Duration
@@ -61,24 +60,12 @@ def tune_composed(
 
     Raises ConfigError or DataError for what training would refuse.
     """
-    import torch
-
-    from trainwright.api.finish import training_rows
-    from trainwright.api.own.prepare import prepare_own
-    from trainwright.api.trial import trial
-    from trainwright.systems.base import build_system
-    from trainwright.systems.supervised import SupervisedSystem
-
-    config: Any = checked(composed)
-    system: Any
-    if not is_supervised(config.system):
-        own = prepare_own(config)
-        system, rows = own.system, own.splits["train"]
-        for caution in trial(system, own.splits, torch.device("cpu")):
-            logging.getLogger("trainwright.fit").warning("%s", caution)
-    else:
-        prepared = prepare(config, source)
-        system, rows = build_system(SupervisedSystem(config.system.model), prepared.spec, seed=config.run.seed), training_rows(prepared)
+    config = checked(composed)
+    prepared = prepare_run(config, source)
+    system, rows = prepared.system, prepared.splits["train"]
+    trainer = prepared.trainer()
+    prepared.check(trainer)
+    trainer.say_cautions()
     if rows.batched:
         why = "the data come in batches already"
         raise ConfigError("the batch size cannot be tuned", where="data", why=why, fix="give a dataset instead of a DataLoader")

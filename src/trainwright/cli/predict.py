@@ -62,10 +62,9 @@ def predict_own(arguments: Any, launch: Launch) -> int:
     """Predict the rows that a system's own data give for the split `predict`, or another."""
     from pathlib import Path
 
-    from trainwright.api.config import compose_config
+    from trainwright.api.config import compose_config, read_config
     from trainwright.api.own.config import is_own_run
     from trainwright.api.own.measure import ensure_predictions, from_config, from_run, predict_split, write_predictions
-    from trainwright.api.own.train import saved_config
     from trainwright.api.resume import with_config
     from trainwright.cli.test import is_configuration, refuse_fitted
 
@@ -88,7 +87,7 @@ def predict_own(arguments: Any, launch: Launch) -> int:
         if arguments.data is not None:
             why = "its data come from its configuration"
             raise RequestError("this run's system reads no files here", where=arguments.data, why=why, fix=f"{where} --split test")
-        ensure_predictions(output, saved_config(found).model_dump(mode="json"))
+        ensure_predictions(output, read_config(found.config).model_dump(mode="json"))
         arguments.use("own run")
         trained = from_run(found, arguments.split, launch.settings)
     outputs = predict_split(trained, arguments.split)

@@ -23,17 +23,12 @@ def run(words: Sequence[str]) -> int:
     from trainwright.runs.log import console_logging
 
     console_logging()
-    from trainwright.api.own.config import is_own_run
-    from trainwright.api.own.train import refuse_fork, resume_own
     from trainwright.api.resume import with_config
 
     found = with_config(arguments.run)
     if not arguments.fork:
         refuse_another_place(arguments.settings, found.path)
-    if is_own_run(found):
-        refuse_fork(found) if arguments.fork else resume_own(found, arguments.settings)
-    else:
-        (fork if arguments.fork else resume)(arguments.run, arguments.settings)
+    (fork if arguments.fork else resume)(arguments.run, arguments.settings)
     return 0
 
 

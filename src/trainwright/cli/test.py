@@ -70,9 +70,10 @@ def refuse_fitted(directory: RunDirectory) -> None:
     from trainwright.config.reading import read_yaml
 
     read = read_yaml(directory.config).plain() if directory.config.is_file() else None
-    if not isinstance(read, dict) or "system" in read or not isinstance(read.get("model"), str):
+    given = read.get("system") if isinstance(read, dict) else None
+    if not isinstance(given, dict) or given.get("type") != "given":
         return
-    why = f"its model ({read['model']}) and its data are objects of the program that called it"
+    why = f"its model ({given.get('model')}) and its data are objects of the program that called it"
     fix = f"measure it there: tw.load_weights(model, {str(directory.path)!r}) for the weights; tw.fit(…, test_data=…) measures as it trains"
     raise RunError("this run was made by tw.fit in Python", where=str(directory.path), why=why, fix=fix)
 

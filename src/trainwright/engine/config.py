@@ -30,10 +30,12 @@ class EarlyStopping(ConfigModel):
 
 
 class EvaluationOptions(ConfigModel):
-    """What is kept of evaluations."""
+    """What is kept of evaluations, and written at the end."""
 
     history: Literal["all", "best", "none"] = "all"
     """Of which evaluations values per class and points of curves are kept, in `evaluations/step-N.npz`."""
+    report: bool = True
+    """Write report.html."""
 
 
 class TrainerConfig(ConfigModel):

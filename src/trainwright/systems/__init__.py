@@ -10,5 +10,6 @@ _HERE = "trainwright.systems"
 PARTS: dict[str, Part] = {
     "supervised": Part(f"{_HERE}.supervised:SupervisedSystem", SupervisedOptions, "columns predicted from columns"),
     "plain": Part(f"{_HERE}.plain:PlainSystem", f"{_HERE}.plain_options:PlainOptions", "one model, a loss or several, and metrics"),
+    "given": Part(f"{_HERE}.given:refuse_given", f"{_HERE}.given:GivenOptions", "an object that was given to `tw.fit`"),
 }
 """Registry name → system; a table's run pays nothing for the options of the others."""

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
-import yaml
 
 from trainwright.api.blocks.data import cautions, data_blocks
 from trainwright.api.blocks.importance import importance
@@ -63,7 +62,8 @@ def own_name(config: Mapping[str, Any]) -> str:
     system, model = mapping(config.get("system")), config.get("model")
     if system.get("type") == "supervised":
         return ""
-    inside = mapping(system.get("model")).get("type") if system.get("type") == "plain" else None
+    inside = system.get("model")
+    inside = mapping(inside).get("type") if system.get("type") == "plain" else inside if system.get("type") == "given" else None
     name = str(inside or system.get("type") or (model if isinstance(model, str) else ""))
     return name.rpartition(":")[2].rpartition(".")[2]
 
@@ -94,13 +94,9 @@ def write_table(run: RunDirectory, found: Mapping[str, Any], targets: Sequence[s
     _write(run, describe_table(data, targets) | {"blocks": [block for make in parts.values() for block in make()]}, system)
 
 
-def write_own(run: RunDirectory, system: Any = None) -> None:
+def write_own(run: RunDirectory, config: Mapping[str, Any], system: Any = None) -> None:
     """Write analysis.json of a run of a person's own system: at its start its commands, at its end the system's own blocks too."""
-    _write(
-        run,
-        describe_own(mapping(yaml.safe_load(run.config.read_text(encoding="utf-8"))), run.command.read_text(encoding="utf-8").strip()),
-        system,
-    )
+    _write(run, describe_own(config, run.command.read_text(encoding="utf-8").strip()), system)
 
 
 def _write(run: RunDirectory, content: dict[str, Any], system: Any) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from trainwright.report.material import mapping
+
 SECTION = "Use it, repeat it"
 AGAIN = "The configuration holds every default, so running it again on the same data, code and machine repeats the run."
 
@@ -24,7 +26,7 @@ def use_table(targets: Sequence[str], command: str) -> list[dict[str, Any]]:
 def use_own(config: Mapping[str, Any], command: str) -> list[dict[str, Any]]:
     """The same for a system of one's own, whose data its configuration names; `tw.fit` was called from Python."""
     python = _code("From Python", "import trainwright as tw\n\ntw.load_weights(model, {run})", "python")
-    if "system" not in config:
+    if mapping(config.get("system")).get("type", "given") == "given":
         return [python]
     measure = "trainwright test {run}\ntrainwright predict {run} --split test -o predictions.npz"
     return [

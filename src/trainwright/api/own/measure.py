@@ -14,9 +14,8 @@ from torch import Tensor
 
 from trainwright.api.adapting import plain_module
 from trainwright.api.config import Config, checked, is_supervised, read_config
-from trainwright.api.own.prepare import PreparedSystem, prepare_own, trainer_for
-from trainwright.api.own.train import saved_config
-from trainwright.api.system_run import POSITION, WEIGHTS
+from trainwright.api.own.prepare import OpenedSystem, prepare_own, trainer_for
+from trainwright.api.own.prepared import POSITION, WEIGHTS
 from trainwright.checkpoint.weights import load_weights
 from trainwright.config.compose import Composed
 from trainwright.config.errors import ConfigError, RequestError, RunError
@@ -39,7 +38,7 @@ class Trained:
     """A system with weights, and the step and epoch they are from."""
 
     config: Config
-    prepared: PreparedSystem
+    prepared: OpenedSystem
     engine: Trainer
     source: str
     """Where the weights are from, for a person to read."""
@@ -169,7 +168,7 @@ def _copy_model(found: RunDirectory, folder: Path) -> None:
 
 def _export_own(found: RunDirectory, folder: Path) -> None:
     """What the system's own `export(folder)` writes, if it has one."""
-    prepared = prepare_own(saved_config(found))
+    prepared = prepare_own(read_config(found.config))
     export = getattr(prepared.system, "export", None)
     if export is not None:
         load_weights(plain_module(prepared.system), str(found.model / WEIGHTS))

@@ -8,13 +8,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-import torch
 from torch import nn
 
 from trainwright.adapters.lightning.system import LightningSystem, given_by_place, is_lightning, loaders_of
 from trainwright.api.adapting import adapt_module, wanted_dtype
 from trainwright.api.config import Config
-from trainwright.api.trial import call_own_code, trial
+from trainwright.api.trial import call_own_code
 from trainwright.config.errors import FOREIGN, ConfigError, RequestError
 from trainwright.config.own_arguments import read_arguments
 from trainwright.config.registry import build
@@ -35,7 +34,7 @@ DEFAULT_BATCH = 64
 
 
 @dataclass
-class PreparedSystem:
+class OpenedSystem:
     """A system with the rows of its splits."""
 
     system: Any
@@ -44,7 +43,7 @@ class PreparedSystem:
     """What the data say of themselves."""
 
 
-def prepare_own(config: Config, only: str | None = None) -> PreparedSystem:
+def prepare_own(config: Config, only: str | None = None) -> OpenedSystem:
     """The system made and its data opened; `only` one split, for a measurement. Raises ConfigError or DataError for what does not fit."""
     if config.parser:
         read_arguments(config.parser, config.arguments)
@@ -71,7 +70,7 @@ def prepare_own(config: Config, only: str | None = None) -> PreparedSystem:
         system.fit_targets(splits["train"])
     for rows in splits.values() if only is None else ():
         say_inexact(rows)
-    return PreparedSystem(system, splits, spec)
+    return OpenedSystem(system, splits, spec)
 
 
 def made_system(config: Config) -> nn.Module:
@@ -152,11 +151,3 @@ def trainer_for(config: Config, again: str) -> Trainer:
     """The trainer of the configuration."""
     history = config.evaluation.history
     return Trainer(config.trainer, seed=config.run.seed, device=config.run.device, continue_with=again, history=history)
-
-
-def check_own(config: Config, prepared: PreparedSystem, engine: Trainer) -> None:
-    """Try a step on a few rows and every setting, so that what does not fit is refused before anything is written."""
-    train, validation = prepared.splits["train"], prepared.splits.get("validation")
-    engine.cautions = trial(prepared.system, prepared.splits, torch.device("cpu"))
-    engine.rehearses = True
-    engine.check(prepared.system, len(train), 0 if validation is None else len(validation), train.batched)

@@ -1,0 +1,79 @@
+"""What every kind of run has in common before it is trained: its configuration, system and rows, and what is written of them."""
+
+from __future__ import annotations
+
+import shlex
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from torch import nn
+
+from trainwright.api.config import Config
+from trainwright.data.rows import Rows
+from trainwright.engine.trainer import FitResult, Trainer
+from trainwright.runs.directory import RunDirectory
+
+
+class Finished(NamedTuple):
+    """What is said of a run that was measured and written."""
+
+    headline: dict[str, Any]
+    """The one number of a run's listing: target, metric, value, split."""
+    lines: list[str]
+    """The result as a person reads it."""
+
+
+class Prepared(ABC):
+    """A configuration with its data, ready to be trained. Each kind of run has one; what trains it knows no kind."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        """With everything that was found in the data, so that it repeats the run as it stands."""
+
+    @property
+    @abstractmethod
+    def system(self) -> Any:
+        """What is trained, made when it is first asked for."""
+
+    @property
+    @abstractmethod
+    def splits(self) -> Mapping[str, Rows]:
+        """The rows that are trained on (`train`) and measured while training (`validation`), or at its end too (`test`)."""
+
+    def lines(self) -> list[str]:
+        """The data as a person reads them before training."""
+        return []
+
+    @abstractmethod
+    def describe_system(self) -> str:
+        """What is trained, in a few words."""
+
+    def model(self) -> nn.Module:
+        """The model without its data. Raises ConfigError where it is made for them."""
+        made: nn.Module = self.system
+        return made
+
+    def trainer(self) -> Trainer:
+        """The trainer that the configuration describes."""
+        config = self.config
+        return Trainer(config.trainer, seed=config.run.seed, device=config.run.device, history=config.evaluation.history)
+
+    @abstractmethod
+    def check(self, trainer: Trainer) -> None:
+        """Find what does not fit before anything is written. Raises ConfigError, DataError or ManyErrors."""
+
+    def refuse_other_data(self, found: RunDirectory) -> None:  # noqa: B027  # not every kind of data can be told from others
+        """Raise RunError when the rows are not those that the run `found` was started with, where that can be known."""
+
+    @abstractmethod
+    def record(self, run: RunDirectory) -> None:
+        """Write what the data are into a run that begins; may set `config`, which is written after it."""
+
+    @abstractmethod
+    def finish(self, run: RunDirectory, fitted: FitResult) -> Finished:
+        """Measure what was trained, and write the model, results.json and the blocks of the report."""
+
+    def continue_with(self, run: RunDirectory) -> str:
+        """The command or the call that continues the run."""
+        return f"trainwright resume {shlex.quote(str(run.path))}"

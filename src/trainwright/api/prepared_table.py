@@ -1,0 +1,117 @@
+"""A run of the supervised system: columns read, checked and encoded, one network, and all that is measured on rows held out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import nn
+
+from trainwright.api.batch_trial import try_supervised_batches
+from trainwright.api.blocks import write_table
+from trainwright.api.config import Config
+from trainwright.api.finish import finish, headline_of, split_rows, training_rows
+from trainwright.api.prepare import prepare
+from trainwright.api.prepared import Finished, Prepared
+from trainwright.api.resolve import resolve_config
+from trainwright.api.show import data_lines, result_lines
+from trainwright.api.trial import trial
+from trainwright.config.errors import ConfigError, RunError
+from trainwright.data.expressions.selected import SelectedSource
+from trainwright.data.rows import Rows
+from trainwright.data.source import Source
+from trainwright.engine.trainer import FitResult, Trainer
+from trainwright.files.whole import whole_file
+from trainwright.runs.directory import RunDirectory
+from trainwright.systems.base import build_system
+from trainwright.systems.supervised import SupervisedSystem
+
+log = logging.getLogger(__name__)
+
+
+class PreparedTable(Prepared):
+    """A table, or columns of files, with the network for it."""
+
+    def __init__(self, config: Config, source: Source | None = None) -> None:
+        self.data = prepare(config, source)
+        self.in_memory = source is not None
+        super().__init__(resolve_config(config, self.data))
+
+    @cached_property
+    def system(self) -> SupervisedSystem:
+        """Encoders, combiner and decoders of the columns."""
+        made = SupervisedSystem(self.config.system.model)
+        build_system(made, self.data.spec, seed=self.config.run.seed)
+        made.transform_batches(self.config.data.transform)
+        return made
+
+    @cached_property
+    def splits(self) -> Mapping[str, Rows]:
+        """Rows to train on and to validate; those to test are measured by `finish` alone."""
+        return {"train": training_rows(self.data), "validation": split_rows(self.data, "validation")}
+
+    def lines(self) -> list[str]:
+        """The source, the columns, the split, and everything a reader should be warned of."""
+        return data_lines(self.data)
+
+    def describe_system(self) -> str:
+        """The combiner, which joins the columns."""
+        return f"model: {self.config.system.model.combiner.type}"
+
+    def model(self) -> nn.Module:
+        """Raises ConfigError: its encoders are made for the columns."""
+        raise ConfigError("a table's model takes the columns of the table", where="--input", fix="leave it out; --batch-size sets the rows")
+
+    def check(self, trainer: Trainer) -> None:
+        """Try transforms of batches, a step where parts are a person's own, and every setting."""
+        if self.system.batch_transforms is not None:
+            try_supervised_batches(self.system, split_rows(self.data, "train"))
+        if any(type(each).__module__.partition(".")[0] not in ("trainwright", "torch") for each in self.system.modules()):
+            trainer.cautions = trial(self.system, {"train": split_rows(self.data, "train")}, torch.device("cpu"))
+        trainer.check(self.system, len(self.splits["train"]), len(self.splits["validation"]))
+
+    def refuse_other_data(self, found: RunDirectory) -> None:
+        """Raise RunError when the table has another sha256 than when the run was started."""
+        saved = found.read_json("data.json") or {}
+        before = saved.get("source", {}).get("fingerprint", {}).get("sha256")
+        now = self.data.source.fingerprint().get("sha256")
+        if before is not None and before != now:
+            raise RunError(
+                "the data have changed since this run was started",
+                where=str(found.path),
+                why=f"sha256 of {self.data.source.name} was {str(before)[:12]}…, is {str(now)[:12]}…",
+                fix="put the data back as they were, or start a new run",
+            )
+
+    def record(self, run: RunDirectory) -> None:
+        """Write data.json, splits.parquet, the head of the report, and data that were only in memory."""
+        import pyarrow.parquet as pq
+
+        data = self.data
+        if self.in_memory:
+            self._keep_data(run)
+        run.write_json("data.json", data.describe())
+        with whole_file(run.splits) as temporary:
+            pq.write_table(data.split.record(data.in_source(np.arange(len(data.source)))), temporary)
+        data.split.hashes = None  # recorded now, and of no further use
+        run.update(targets=data.targets, source=data.source.name)
+        write_table(run, {}, data.targets)
+
+    def _keep_data(self, run: RunDirectory) -> None:
+        """Write data that were only in memory beside the run, so that it can be continued and repeated."""
+        import pyarrow.parquet as pq
+
+        path, source = run.path / "data.parquet", self.data.source
+        given = source.source if isinstance(source, SelectedSource) else source
+        with whole_file(path) as temporary:
+            pq.write_table(given.read(), temporary)
+        options = self.config.data.source.model_copy(update={"path": str(path.absolute())})
+        self.config = self.config.model_copy(update={"data": self.config.data.model_copy(update={"source": options})})
+
+    def finish(self, run: RunDirectory, fitted: FitResult) -> Finished:
+        """Measure validation and test rows, compare, explain, and write it all."""
+        results = finish(run, self.config, self.data, self.system, fitted)
+        return Finished(headline_of(results, self.data), [*result_lines(results, self.data.targets), ""])

@@ -1,0 +1,28 @@
+"""A model or system that a Python program gave to `tw.fit` as an object, as the configuration of its run writes it down."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+from trainwright.config.errors import RunError
+from trainwright.config.model import PartConfig
+
+
+class GivenOptions(PartConfig):
+    """A model that was given as an object: no file describes it, so its run is continued and measured where the object is."""
+
+    type: str = "given"
+    model: str
+    """Its class."""
+    loss: str = ""
+    """The loss by name, or the name of the function; empty for a system that has its own."""
+
+
+def refuse_given(asked: Any, source: Any = None) -> NoReturn:
+    """Raise RunError: the model of this configuration, or of these options, is an object of the program that called `tw.fit`."""
+    options: GivenOptions = getattr(asked, "system", asked)
+    raise RunError(
+        "this run was made by tw.fit in Python",
+        why=f"its model ({options.model}) and its data are objects of the program that called it",
+        fix="continue it there: tw.fit(…, run_dir=RUN, resume=True); its weights: tw.load_weights(model, RUN)",
+    )
