@@ -39,7 +39,7 @@ def test_last_best_and_names_follow_what_is_kept(tmp_path: Path) -> None:
     for step, best in ((1, [1]), (2, [1]), (3, [3]), (4, [3])):
         save(store, ONE, step, best, f"at-{step}")
     assert links(tmp_path) == {"last": "step-00000004", "best": "step-00000003", "at-3": "step-00000003", "at-4": "step-00000004"}
-    assert [each.step for each in store.found()] == [3, 4]
+    assert [each.step for each in store.list_manifests()] == [3, 4]
     assert follow_pointer(tmp_path / "best") == tmp_path / "step-00000003"
     latest = store.latest()
     assert latest is not None
@@ -56,7 +56,7 @@ def test_where_links_cannot_be_made_a_text_file_leads(tmp_path: Path, monkeypatc
     save(store, ONE, 2, [2], "at-2")
     assert (tmp_path / "last").read_text() == "step-00000002\n"
     assert links(tmp_path) == {"last": "step-00000002", "best": "step-00000002", "at-2": "step-00000002"}
-    assert [each.step for each in store.found()] == [2]
+    assert [each.step for each in store.list_manifests()] == [2]
 
 
 def test_what_is_not_a_pointer_is_left_alone(tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_those_kept_only_as_the_best_are_reduced_to_their_weights(tmp_path: Path
     save(store, REDUCING, 2, [1], kept=True)
     save(store, REDUCING, 3, [1])
     save(store, REDUCING, 4, [1])
-    assert sorted(each.folder for each in store.found()) == ["step-00000002", "step-00000004", "weights-00000001"]
+    assert sorted(each.folder for each in store.list_manifests()) == ["step-00000002", "step-00000004", "weights-00000001"]
     best = store.at(1)
     assert best is not None
     assert best.tensors("system.safetensors")["w"].tolist() == [1.0] * 3
@@ -101,7 +101,7 @@ def test_weights_written_to_stay_are_not_taken_for_those_of_a_checkpoint_reduced
     store.write(Manifest("weights", 1, kept=True), {"system.safetensors": FILES["system.safetensors"]}, {})
     for step, best in ((1, [1]), (2, [1]), (3, [3]), (4, [4])):
         save(store, REDUCING, step, best)
-    assert sorted(each.folder for each in store.found()) == ["step-00000004", "weights-00000001"]
+    assert sorted(each.folder for each in store.list_manifests()) == ["step-00000004", "weights-00000001"]
     assert read_manifest(tmp_path / "weights-00000001").kept
 
 

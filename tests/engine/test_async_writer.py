@@ -88,7 +88,7 @@ def test_best_weights_of_before_are_written_first_and_what_is_not_kept_goes(tmp_
     outcome = made.wait()
     assert outcome is not None
     assert outcome.request.held == held
-    assert [each.folder for each in made.store.found()] == ["weights-00000003", "step-00000004"]
+    assert [each.folder for each in made.store.list_manifests()] == ["weights-00000003", "step-00000004"]
     assert verify(tmp_path / "weights-00000003").value == 0.5
 
 
@@ -135,7 +135,7 @@ def test_tensors_changed_before_they_were_copied_make_no_checkpoint(tmp_path: Pa
     outcome = made.wait()
     assert outcome is not None
     assert isinstance(outcome.error, Torn)
-    assert made.store.found() == []
+    assert made.store.list_manifests() == []
 
 
 @pytest.mark.usefixtures("large")

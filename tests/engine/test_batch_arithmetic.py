@@ -65,7 +65,7 @@ def test_a_request_that_does_not_fit_is_refused_with_ones_that_do(batch, micro, 
     if batch != micro * accumulation:
         with pytest.raises(ConfigError, match="do not fit each other") as caught:
             realise_sizes(batch, micro, accumulation, None, 64)
-        assert nearest_exact(Sizes(batch, micro, accumulation))[0].written() in caught.value.fix
+        assert nearest_exact(Sizes(batch, micro, accumulation))[0].as_options() in caught.value.fix
 
 
 def test_the_nearest_request_changes_least() -> None:

@@ -55,7 +55,7 @@ def test_a_run_of_weights_alone_keeps_the_best_the_newest_and_those_that_stay(tm
     kind = {"type": "weights", **OFTEN, "keep_last": 1, "keep_every": "10 steps", "name": "at-{step}"}
     trained, result = fit(tmp_path, kind)
     store = CheckpointStore(tmp_path / "checkpoints")
-    found = store.found()
+    found = store.list_manifests()
     assert {each.kind for each in found} == {"weights"}
     assert {each.step for each in found} == {10, 20, result.steps, result.best_step}
     assert all(path.name in ("manifest.json", "system.safetensors") for each in found for path in (store.folder / each.folder).iterdir())
@@ -111,7 +111,7 @@ def test_a_run_that_has_checkpoints_goes_on_from_them_as_one_that_keeps_fewer_an
     found, result = fit(tmp_path / "run", kind, resume=True)
     assert result.steps == 24
     assert all(torch.equal(found.state_dict()[name], each) for name, each in expected.state_dict().items())
-    full = [each.step for each in CheckpointStore(tmp_path / "run/checkpoints").found() if each.kind == "full"]
+    full = [each.step for each in CheckpointStore(tmp_path / "run/checkpoints").list_manifests() if each.kind == "full"]
     assert max(full) == 13
 
 

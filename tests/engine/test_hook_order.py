@@ -131,7 +131,7 @@ def test_a_run_stopped_from_any_hook_ends_evaluated_and_saved(hook: str, tmp_pat
     assert {"validation", "test"} <= result.metrics.keys()
     assert trace[-2:] == ["on_fit_end", "teardown"]
     assert [row["step"] for row in result.history if "validation/loss" in row][-1] == result.steps
-    assert max(each.step for each in CheckpointStore(tmp_path / "checkpoints").found()) == result.steps
+    assert max(each.step for each in CheckpointStore(tmp_path / "checkpoints").list_manifests()) == result.steps
 
 
 def fit_with_test(folder: Path, callbacks: list[Callback], **options: Any) -> Any:

@@ -24,7 +24,7 @@ def step_saved(folder: Path, step: int, value: float) -> CheckpointStore:
 def is_whole(store: CheckpointStore) -> dict[int, float]:
     """Step → value of every checkpoint there; raises when one of them is not whole or mixes two."""
     found = {}
-    for manifest in store.found():
+    for manifest in store.list_manifests():
         checkpoint = store.at(manifest.step)
         assert checkpoint is not None, manifest.folder
         values = {checkpoint.document("trainer.json")["value"]}

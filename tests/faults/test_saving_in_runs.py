@@ -174,8 +174,8 @@ def test_every_policy_keeps_what_it_promises(tmp_path: Path) -> None:
     policies = {"keep_every": "20 steps", "weights_every": "2 epochs", "name": "e{epoch}-s{step}-{validation/loss:.2f}", "keep_last": 1}
     train(tmp_path, perceptron(True, 0.2), plain_rows, checkpoint=OFTEN | policies | {"best_as_weights": True})
     store = CheckpointStore(tmp_path / "checkpoints")
-    full = {each.step for each in store.found() if each.kind == "full"}
-    weights = {each.step for each in store.found() if each.kind == "weights"}
+    full = {each.step for each in store.list_manifests() if each.kind == "full"}
+    weights = {each.step for each in store.list_manifests() if each.kind == "weights"}
     last = 8 * 13
     assert full == {20, 40, 60, 80, 100, last}
     assert {26, 52, 78, 104} <= weights

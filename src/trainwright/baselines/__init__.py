@@ -5,11 +5,11 @@ The table and the options import nothing heavy; scikit-learn is loaded when a ba
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
+from trainwright.config.elsewhere import found_later
 from trainwright.config.model import PartConfig
 from trainwright.config.registry import Part
 
@@ -64,16 +64,11 @@ PARTS: dict[str, Part] = {
     "boosting": Part("trainwright.baselines.boosting:Boosting", BoostingOptions, "histogram gradient boosting of trees"),
 }
 
-_LAZY = {
+_LATER = {
     "BaselineResult": "trainwright.baselines.run",
     "BaselineTarget": "trainwright.baselines.run",
     "original_truth": "trainwright.baselines.run",
     "run_baselines": "trainwright.baselines.run",
     "verdict": "trainwright.baselines.comparison",
 }
-
-
-def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        return getattr(importlib.import_module(_LAZY[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = found_later(__name__, _LATER)

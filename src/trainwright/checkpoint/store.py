@@ -68,7 +68,7 @@ class CheckpointStore:
             raise refusal(error, self.folder) from error
         sweep(self.folder)
 
-    def found(self) -> list[Manifest]:
+    def list_manifests(self) -> list[Manifest]:
         """Manifests of the checkpoints there are, oldest first; those without a readable one are left out. Hashes are not checked."""
         manifests = []
         for path in self._folders():
@@ -93,7 +93,7 @@ class CheckpointStore:
 
     def prune(self, retention: Retention) -> None:
         """Remove what is not to be kept, and reduce to its weights what is kept for those alone."""
-        found = self.found()
+        found = self.list_manifests()
         decided = retention.decide(found)
         for name in decided.remove:
             remove_checkpoint(self.folder / name)
@@ -103,7 +103,7 @@ class CheckpointStore:
 
     def point(self) -> None:
         """Lead `last`, `best` and the second names to what they say, as the manifests have it; remove what leads nowhere."""
-        found = self.found()
+        found = self.list_manifests()
         newest = ([each for each in found if each.kind == "full"] or found)[-1:]
         try:
             for each in found:
@@ -170,7 +170,7 @@ class CheckpointStore:
 
     def at(self, step: int) -> Checkpoint | None:
         """The checkpoint that holds the weights of `step`, verified; None when there is none that is whole."""
-        for name in sorted(holders(self.found(), [step])):
+        for name in sorted(holders(self.list_manifests(), [step])):
             return self._verify(self.folder / name)
         return None
 
@@ -184,7 +184,7 @@ class CheckpointStore:
 
     def forget_after(self, step: int) -> None:
         """Remove checkpoints of steps after `step`: what is continued from `step` will make them again."""
-        for each in self.found():
+        for each in self.list_manifests():
             if each.step > step:
                 remove_checkpoint(self.folder / each.folder)
 

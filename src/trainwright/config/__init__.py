@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from trainwright.config.elsewhere import found_later
 
 if TYPE_CHECKING:
     from trainwright.config.old_forms.load import load as load
 
-
-def __getattr__(name: str) -> Any:
-    if name == "load":
-        from trainwright.config.old_forms.load import load
-
-        return load
-    raise AttributeError(f"module 'trainwright.config' has no attribute '{name}'")
+__getattr__ = found_later(__name__, {"load": "trainwright.config.old_forms.load"})

@@ -11,7 +11,7 @@ from trainwright.config.errors import DataError
 from trainwright.data.loader_rows import tell_epoch
 from trainwright.data.reader import SampleReader
 from trainwright.data.rows import Rows
-from trainwright.data.samples import first_of, joined_samples
+from trainwright.data.samples import first_of, joined_samples, not_joined
 
 
 class DatasetRows(Rows):
@@ -57,9 +57,7 @@ class DatasetRows(Rows):
         try:
             joined = self._collate(samples)
         except (RuntimeError, TypeError) as error:
-            fix = "give samples of one shape, or a collate function that pads them"
-            where = f"rows {first_of(numbers)}"
-            raise DataError("the samples of a batch cannot be joined", where=where, why=str(error), fix=fix) from error
+            raise not_joined(error, f"rows {first_of(numbers)}", "a collate function that pads them") from error
         if isinstance(joined, Mapping):
             return dict(joined)
         parts = list(joined) if isinstance(joined, tuple | list) else [joined]

@@ -19,7 +19,7 @@ from trainwright.data.draws import SMALL_WORD, Draws, keep_draws
 from trainwright.data.loader_order import Order, draw_order, follows_its_seed
 from trainwright.data.reader import SampleReader
 from trainwright.data.rows import Rows, recast
-from trainwright.data.samples import alike, first_of, other_sample, own_words
+from trainwright.data.samples import alike, first_of, not_joined, other_sample, own_words
 
 log = logging.getLogger("trainwright.data")
 
@@ -104,10 +104,7 @@ class LoaderRows(Rows):
         except TrainwrightError:
             raise
         except FOREIGN as error:
-            fix = "give samples of one shape, or a collate_fn that pads them"
-            raise DataError(
-                "the samples of a batch cannot be joined", where=f"rows {first_of(keys)}", why=own_words(error), fix=fix
-            ) from error
+            raise not_joined(error, f"rows {first_of(keys)}", "a collate_fn that pads them") from error
 
     def _draw(self, seed: int, epoch: int, again: int = 0) -> Order:
         """The order of an epoch, as the sampler gives it under generators seeded for that."""
@@ -123,6 +120,7 @@ class LoaderRows(Rows):
         if self._said_length() is None and self._most is None and len(found) == ENDLESS:
             what, fix = f"the sampler of the {self._split} data does not end", "give max_steps, or the sampler a __len__"
             raise DataError(what, where=self._where, why=f"{ENDLESS} batches came", fix=fix)
+        # One more batch than the sampler says was asked for, to see whether there are more.
         if self._said_length() is not None and len(found) > self._said_length():  # type: ignore[operator]
             found = found.first(len(found) - 1)
             self._tell_once("the sampler of the %s data gives more than its __len__ says: an epoch is %d batches", self._split, len(found))
@@ -140,6 +138,7 @@ class LoaderRows(Rows):
 
     def _of_full_length(self, seed: int, epoch: int) -> Order:
         """The order of an epoch, of as many batches as the first one had."""
+        # Schedules, `max_steps` and the place in a checkpoint were counted by the first epoch's length: another one would shift them all.
         order, again = self._draw(seed, epoch), 0
         if len(order) != self._length:
             what = "the %s sampler gave %d batches in epoch %d and %d in the first: epochs are kept that long, by drawing on or leaving out"
@@ -163,6 +162,7 @@ class LoaderRows(Rows):
         if self._reader.still:
             return ""
         keys, numbers = (each[:1] for each in self.order.batch_and_draws(0))
+        # What was drawn is put back between the two, so a dataset that differs keeps randomness where no seed of ours comes.
         first, again = (self._reader.samples(keys, numbers) for _ in range(2))
         return "" if alike(first, again) else other_sample(self.dataset)
 

@@ -45,6 +45,12 @@ def _equal(one: Any, other: Any) -> bool:
     return np.array_equal(one, other, equal_nan=one.dtype.kind in "fc")
 
 
+def not_joined(error: BaseException, where: str, fix: str) -> DataError:
+    """What a person is told when samples make no batch; `fix` completes `give samples of one shape, or`."""
+    fix = f"give samples of one shape, or {fix}"
+    return DataError("the samples of a batch cannot be joined", where=where, why=own_words(error), fix=fix)
+
+
 def other_sample(dataset: Any) -> str:
     """Why a run cannot be resumed exactly when a dataset gives another sample for the same row and seed."""
     return f"{type(dataset).__name__} gives another sample when a row is read twice with the same seed: it keeps randomness of its own"

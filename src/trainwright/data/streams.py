@@ -22,7 +22,7 @@ from trainwright.data.ended import DataEnded
 from trainwright.data.loader_rows import chain, seed_for, tell_epoch
 from trainwright.data.loader_workers import end_workers, see_deaths_when_asked
 from trainwright.data.rows import Rows, as_blocks, recast
-from trainwright.data.samples import alike, joined_samples, own_words
+from trainwright.data.samples import alike, joined_samples, not_joined, own_words
 
 log = logging.getLogger("trainwright.data")
 
@@ -228,6 +228,8 @@ class StreamRows(Rows):
         number = int(indices[0])
         with keep_draws_unless_reseeded():
             if self._last is None or self._last[0] != number or not self._may_be_given_again(number):
+                # Nothing here can be indexed. A place further on is reached by reading all before it, and one before by beginning anew:
+                # dear, but the only way in which a run that is continued sees what the unbroken one saw.
                 if number < self._at:
                     self._restart()
                 while self._at < number:
@@ -276,7 +278,7 @@ class StreamRows(Rows):
             self._told = True
             what = "the %s data ended after %d batches of epoch %d, which has %d by their length: they are begun again to fill it"
             log.warning(what, self._split, self._at, self._begun[1], self._length)
-        self._again += 1
+        self._again += 1  # numbers the pass, so that its randomness is neither the first one's nor that of the epoch after it
         items = list(islice(self._begin_pass(), self._batch_size if self.joins_samples else 1))
         if not items:
             fix = "give an object whose __iter__ begins anew, or a function that makes the iterator"
@@ -318,9 +320,7 @@ class StreamRows(Rows):
         try:
             joined = joined_samples(samples)
         except (RuntimeError, TypeError) as error:
-            place = f"batch {self._at - 1} of the {self._split} data"
-            fix = "give samples of one shape, or ready batches (batched=True)"
-            raise DataError("the samples of a batch cannot be joined", where=place, why=str(error), fix=fix) from error
+            raise not_joined(error, f"batch {self._at - 1} of the {self._split} data", "ready batches (batched=True)") from error
         return as_blocks(joined)
 
     def _first(self) -> Any:
@@ -360,6 +360,7 @@ class StreamRows(Rows):
                 if time.monotonic() - said > PATIENCE:
                     said = time.monotonic()
                     log.warning("still counting the %s data: %d items; if they have no end, give max_steps", self._split, items)
+        # To begin data anew may take minutes (a download, an archive), so the items that were counted are the first epoch's if they fit.
         batches = -(-items // self._batch_size) if self.joins_samples else items
         log.info("the %s data: %d items, %d batches, counted in %.1f s", self._split, items, batches, time.monotonic() - began)
         self._told = self._told or items == wanted  # that more may follow is as it was asked for

@@ -17,7 +17,7 @@ class Sizes(NamedTuple):
     micro_batch_size: int
     accumulation: int
 
-    def written(self) -> str:
+    def as_options(self) -> str:
         """The three as options of the configuration."""
         return f"batch_size: {self.batch_size}, micro_batch_size: {self.micro_batch_size}, accumulation: {self.accumulation}"
 
@@ -91,7 +91,7 @@ def nearest_exact(asked: Sizes) -> list[Sizes]:
 
 
 def _list_sizes(sizes: list[Sizes]) -> str:
-    return "; or ".join(each.written() for each in list(dict.fromkeys(sizes))[:3])
+    return "; or ".join(each.as_options() for each in list(dict.fromkeys(sizes))[:3])
 
 
 def steps_in_epoch(rows: int, batch_size: int, batch_statistics: bool = False) -> int:

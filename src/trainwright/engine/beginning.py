@@ -29,7 +29,7 @@ def begin(session: Session, resume: bool, initial_checkpoint: bool) -> None:
     writes = session.config.checkpoint.type != "none"
     if writes:
         session.parts.world.first(store.prepare)
-    if not resume and store.found():
+    if not resume and store.list_manifests():
         fix = "continue it with resume, or choose another place"
         raise RunError("there are checkpoints of a run here already", where=str(store.folder), fix=fix)
     know_data(session)
@@ -59,11 +59,11 @@ def refuse_lost(session: Session, resume: bool, initial_checkpoint: bool) -> Non
     """Raise RunError for a run that has made steps and whose checkpoints are gone; say so where one asked to be continued has none yet."""
     store, folder = session.parts.saver.store, session.folder
     logged = max((int(row["step"]) for row in read_rows(folder / FILE)), default=0)
-    saved = max((store.newest_written(), *(each.step for each in store.found())))
+    saved = max((store.newest_written(), *(each.step for each in store.list_manifests())))
     refuse_going_on(session, max(saved, logged))
     if saved > 0 or (initial_checkpoint and logged):
         why = f"it has made {max(saved, logged)} steps, and no checkpoint that can be continued is in {store.folder.name}/"
-        weights = any(each.kind == "weights" for each in store.found()) or (folder / "model").is_dir()
+        weights = any(each.kind == "weights" for each in store.list_manifests()) or (folder / "model").is_dir()
         begin = from_its_weights(folder) if weights else ""
         rest = f" from its weights: {begin}" if begin else ""
         fix = f"put its checkpoints back from a copy, or begin another run in another place{rest}"

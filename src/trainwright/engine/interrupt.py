@@ -66,7 +66,7 @@ class Waits:
         self.depth = max(self.depth - 1, 0)
 
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def hold(self) -> Iterator[None]:
         """In a wait, do something that is not to be torn."""
         depth, self.depth = self.depth, 0
         try:

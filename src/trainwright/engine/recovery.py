@@ -134,10 +134,10 @@ def smaller(session: Session, rows: int, error: BaseException) -> None:
         fix = "use a smaller model, trainer.precision: bf16, or trainer.modes.activation_checkpointing"
         raise TrainwrightError("memory runs out with a single row", where=f"step {session.step}", why=why, fix=fix) from error
     session.position.plan = replace(plan, micro_batch_size=-(-tried // 2))
-    if session.parts.agreement is not None:
+    if session.parts.agreement is not None:  # the other processes hear of it a batch later
         session.parts.agreement.fitting = session.plan.micro_batch_size
     if session.device.type == "cuda":
-        torch.cuda.empty_cache()
+        torch.cuda.empty_cache()  # what the failed attempt left there is in pieces that the smaller ones may not fit into
     log.warning(
         "memory ran out with %d rows at once (step %d); from here in pieces of %d, the same step again",
         tried,
@@ -186,6 +186,7 @@ def first_not_finite(session: Session) -> int | None:
 
 def weights_finite(session: Session) -> Tensor:
     """Whether all trained weights are finite, as a scalar on the device."""
+    # A norm is not finite where one element is not, and costs one launch for all tensors rather than one for each.
     norms = torch._foreach_norm([each.detach() for each in session.optimizer.parameters()])
     return torch.isfinite(torch.stack([norm.to(norms[0].device, torch.float32) for norm in norms])).all()
 
@@ -206,6 +207,7 @@ def roll_back(session: Session, batch_numbers: list[int], why: str) -> None:
     before = position.last_rollback[1] if position.last_rollback[0] == row else 0
     suspects = max(before + 1 - TRUSTED, 0)
     earlier = find_last_used(position, position.batches_at_last_row) if suspects else []
+    # A batch that is only suspected is left out with those at fault: to see which of the two it was would take another time back.
     new, times = {*batch_numbers, *earlier} - position.skipped_batches, position.rollbacks + 1
     skipped = position.skipped_batches | new  # kept here: the checkpoint's own position, which `resume` puts back, does not know them
     if times > limit:
@@ -213,6 +215,7 @@ def roll_back(session: Session, batch_numbers: list[int], why: str) -> None:
     if not resume(session, until=row - suspects):
         raise NotFinite(f"{why} at step {at}", why="there is no checkpoint to go back to")
     session.clock.timing.load(seconds)  # the time was spent
+    # Rows after the checkpoint are of a run that did not happen: trackers forget them, or the same steps would stand there twice.
     for tracker in session.parts.trackers:
         logs.history = tracker.begin(position.step) or logs.history
     logs.history = [each for each in logs.history if each["step"] <= position.step]

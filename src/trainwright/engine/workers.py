@@ -107,6 +107,7 @@ def as_it_is(answer: Any) -> Any:
 
 def prepare(dtype: torch.dtype, number: int) -> None:
     """Make a worker deaf to signals, which the main process hears, and let it end when that one has ended."""
+    # Ctrl-C goes to all processes of a terminal. A worker that ended by it would be taken for one that died, and be replaced.
     for each in [*LISTENED, *UNLESS_TAKEN]:
         signal.signal(each, signal.SIG_IGN)
     torch.set_default_dtype(dtype)
@@ -149,7 +150,7 @@ class Workers:
 
     def take(self, number: int) -> Batch:
         """Batch `number`. Raises DataError when it cannot be read or time is over, TrainwrightError when workers die over and over."""
-        with self._waits.held():  # but for the wait itself: a signal must not tear what begins and ends processes
+        with self._waits.hold():  # but for the wait itself: a signal must not tear what begins and ends processes
             return self._take(number)
 
     def _take(self, number: int) -> Batch:
@@ -176,6 +177,7 @@ class Workers:
     def begin_again(self, number: int) -> None:
         """Take the line from `number` on once more, with the processes that gave all of it before."""
         self._last = number - 1
+        # To start processes takes seconds, more than many an evaluation: those of the last one wait, and are given the line again.
         if self._iterator is not None:
             self._requests.requests = self._line(number)
             for _ in range(self._options.workers * self._options.prefetch):
@@ -188,6 +190,7 @@ class Workers:
             return
         if now:
             _kill(iterator)
+        # torch waits for its workers without end, and one that hangs in a read (a network disk) would keep a finished run from ending.
         killer = threading.Timer(GRACE, _kill, [iterator])
         killer.start()
         try:
@@ -236,6 +239,7 @@ class Workers:
 
     def _await_batch(self, number: int) -> tuple[int, Batch] | Failure:
         begun, limit = time.monotonic(), self._options.timeout
+        # The loader's own time limit is a look at its workers, after which it can be asked again: it ends no wait of ours.
         while True:
             try:
                 answer: tuple[int, Batch] | Failure = next(self._iterator)

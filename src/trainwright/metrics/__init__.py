@@ -6,13 +6,13 @@ loaded on first use.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from trainwright.config.domains import column_kind, house
+from trainwright.config.elsewhere import found_later
 from trainwright.config.errors import ConfigError, did_you_mean
 from trainwright.config.foreign import is_path
 from trainwright.config.model import PartConfig
@@ -60,7 +60,7 @@ __all__ = [
     "written_metric",
 ]
 
-_LAZY = {
+_LATER = {
     "Outcome": "trainwright.metrics.outcome",
     "compute": "trainwright.metrics.evaluate",
     "compute_one": "trainwright.metrics.evaluate",
@@ -69,12 +69,7 @@ _LAZY = {
     "difference_interval": "trainwright.metrics.bootstrap",
     "Difference": "trainwright.metrics.bootstrap",
 }
-
-
-def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        return getattr(importlib.import_module(_LAZY[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = found_later(__name__, _LATER)
 
 
 def options(name: str, **values: Any) -> PartConfig:

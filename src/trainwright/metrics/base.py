@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Mapping
-from importlib import import_module
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-_MOVED = ("Additive", "Array", "Mean", "Ordered", "mean_defined")
-"""What was here before, and is `trainwright.metrics.formulas` now; known for one more release."""
+from trainwright.config.elsewhere import found_in
+
+__getattr__ = found_in("trainwright.metrics.formulas", __name__, ("Additive", "Array", "Mean", "Ordered", "mean_defined"))
 
 
 def wide(device: torch.device) -> torch.dtype:
@@ -98,10 +97,3 @@ class Metric:
     def higher_is_better(self, name: str) -> bool | None:
         """Which way one of the numbers is better; None where that is not known."""
         return None
-
-
-def __getattr__(name: str) -> Any:
-    if name in _MOVED:
-        warnings.warn(f"trainwright.metrics.base.{name} is trainwright.metrics.formulas.{name} now", DeprecationWarning, stacklevel=2)
-        return getattr(import_module("trainwright.metrics.formulas"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

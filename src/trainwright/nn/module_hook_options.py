@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from trainwright.nn.moved import found_in
+from trainwright.config.elsewhere import found_in
 
 __getattr__ = found_in("trainwright.tools.module_hook_options", __name__)

@@ -80,7 +80,7 @@ def calculate(expression: Expression, operands: Mapping[str, str], example: Call
     Raises:
         ConfigError: a column or function is unknown, or kinds do not fit.
     """
-    typed = _Typing(expression, operands, example).typed(expression.body)
+    typed = _Typing(expression, operands, example).type_part(expression.body)
     if typed.kind == NOTHING or not expression.columns:
         raise expression.refusal("the expression names no column", expression.body, fix="name one: age >= 18; texts stand in quotes")
     arrow = ARROW["integer" if typed.whole else "float"] if typed.kind == NUMBER else ARROW[typed.kind]
@@ -93,7 +93,7 @@ class _Typing:
     operands: Mapping[str, str]
     example: Callable[[str, str], str]
 
-    def typed(self, node: ast.AST) -> Typed:
+    def type_part(self, node: ast.AST) -> Typed:
         """A part with its kind."""
         found: Typed = getattr(self, f"of_{type(node).__name__.lower()}")(node)
         return found
@@ -128,7 +128,7 @@ class _Typing:
     def of_boolop(self, node: ast.BoolOp) -> Typed:
         """`and`, `or`."""
         word, join = ("and", pc.and_kleene) if isinstance(node.op, ast.And) else ("or", pc.or_kleene)
-        parts = [self.needed(self.typed(each), TRUTH, f"`{word}` joins conditions") for each in node.values]
+        parts = [self.require(self.type_part(each), TRUTH, f"`{word}` joins conditions") for each in node.values]
 
         def values(columns: Columns) -> Any:
             found = parts[0].values(columns)
@@ -140,11 +140,11 @@ class _Typing:
 
     def of_unaryop(self, node: ast.UnaryOp) -> Typed:
         """`not`, and signs."""
-        inner = self.typed(node.operand)
+        inner = self.type_part(node.operand)
         if isinstance(node.op, ast.Not):
-            inner = self.needed(inner, TRUTH, "`not` turns a condition round")
+            inner = self.require(inner, TRUTH, "`not` turns a condition round")
             return Typed(TRUTH, False, lambda columns: pc.invert(inner.values(columns)), node)
-        inner = self.needed(inner, NUMBER, "a sign stands before a number")
+        inner = self.require(inner, NUMBER, "a sign stands before a number")
         if isinstance(node.op, ast.UAdd):
             return inner
         constant = None if inner.constant is None else -inner.constant
@@ -152,11 +152,11 @@ class _Typing:
 
     def of_binop(self, node: ast.BinOp) -> Typed:
         """Arithmetic, and texts joined by +."""
-        left, right = self.typed(node.left), self.typed(node.right)
+        left, right = self.type_part(node.left), self.type_part(node.right)
         if isinstance(node.op, ast.Add) and left.kind == right.kind == TEXT:
             return Typed(TEXT, False, lambda columns: pc.binary_join_element_wise(left.values(columns), right.values(columns), ""), node)
         why = f"'{self.expression.show(node)}' is arithmetic"
-        left, right = self.needed(left, NUMBER, why), self.needed(right, NUMBER, why)
+        left, right = self.require(left, NUMBER, why), self.require(right, NUMBER, why)
         whole = left.whole and right.whole and not isinstance(node.op, ast.Div | ast.Pow)
         operate = ARITHMETIC[type(node.op)]
 
@@ -171,7 +171,7 @@ class _Typing:
     def of_compare(self, node: ast.Compare) -> Typed:
         """One comparison, or several in a row, all of which must hold."""
         sides = [node.left, *node.comparators]
-        parts = [self.compared(node, op, sides[place], sides[place + 1]) for place, op in enumerate(node.ops)]
+        parts = [self.compare_sides(node, op, sides[place], sides[place + 1]) for place, op in enumerate(node.ops)]
 
         def values(columns: Columns) -> Any:
             found = parts[0](columns)
@@ -181,11 +181,11 @@ class _Typing:
 
         return Typed(TRUTH, False, values, node)
 
-    def compared(self, node: ast.Compare, op: ast.cmpop, first: ast.expr, second: ast.expr) -> Callable[[Columns], Any]:
+    def compare_sides(self, node: ast.Compare, op: ast.cmpop, first: ast.expr, second: ast.expr) -> Callable[[Columns], Any]:
         """One comparison of two sides."""
         if isinstance(op, ast.In | ast.NotIn):
             return self.among(node, first, second, isinstance(op, ast.NotIn))
-        left, right = self.typed(first), self.typed(second)
+        left, right = self.type_part(first), self.type_part(second)
         if NOTHING in (left.kind, right.kind):
             raise self.expression.refusal(
                 "nothing can be compared with None", node, "what is missing equals nothing", "write missing(column)"
@@ -200,11 +200,11 @@ class _Typing:
 
     def among(self, node: ast.Compare, first: ast.expr, second: ast.expr, turned: bool) -> Callable[[Columns], Any]:
         """`in` and `not in` a list of values."""
-        left = self.typed(first)
+        left = self.type_part(first)
         if not isinstance(second, ast.List | ast.Tuple):
             fix = "write column in ['a', 'b']; for a part of a text contains(column, 'part')"
             raise self.expression.refusal("`in` needs a list", node, fix=fix)
-        items = [self.as_time(self.typed(each), left) for each in second.elts]
+        items = [self.as_time(self.type_part(each), left) for each in second.elts]
         for each in items:
             if each.kind != left.kind:
                 raise self.unfit(node, left, each)
@@ -231,8 +231,8 @@ class _Typing:
 
     def of_ifexp(self, node: ast.IfExp) -> Typed:
         """`a if condition else b`; missing where the condition is."""
-        test = self.needed(self.typed(node.test), TRUTH, "`if` needs a condition")
-        first, second = self.typed(node.body), self.typed(node.orelse)
+        test = self.require(self.type_part(node.test), TRUTH, "`if` needs a condition")
+        first, second = self.type_part(node.body), self.type_part(node.orelse)
         kinds = {first.kind, second.kind} - {NOTHING}
         if len(kinds) != 1:
             raise self.unfit(node, first, second)
@@ -272,9 +272,9 @@ class _Typing:
 
     def argument(self, name: str, function: Function, place: int, node: ast.expr) -> Typed:
         """One argument, of a kind that the function takes."""
-        part, takes = self.typed(node), function.takes[place].split("|")
+        part, takes = self.type_part(node), function.takes[place].split("|")
         if part.kind == NOTHING or (takes != [ANY] and part.kind not in takes):
-            part = self.needed(part, takes[0], f"{name} takes {' or '.join(IN_WORDS[each] for each in takes)}")
+            part = self.require(part, takes[0], f"{name} takes {' or '.join(IN_WORDS[each] for each in takes)}")
         if place >= len(function.takes) - function.fixed:
             if part.constant is None:
                 what = f"this argument of {name} is the same in all rows"
@@ -294,12 +294,12 @@ class _Typing:
             raise self.expression.refusal(what, part.node, fix="write it as 2024-05-31 or 2024-05-31 12:00:00") from None
         return Typed(TIME, False, lambda _: moment, part.node, part.constant)
 
-    def needed(self, part: Typed, kind: str, why: str) -> Typed:
+    def require(self, part: Typed, kind: str, why: str) -> Typed:
         """The part, which must be of a kind; raises ConfigError with a value of a column that is not."""
         if part.kind == kind:
             return part
         shown = self.expression.show(part.node)
-        told = f"{why}; {self.found(part, kind)}" if self.found(part, kind) else why
+        told = f"{why}; {self.find_value(part, kind)}" if self.find_value(part, kind) else why
         raise self.expression.refusal(
             f"'{shown}' is {IN_WORDS[part.kind]}, not {IN_WORDS[kind]}", part.node, told, _way_to(kind, part, shown)
         )
@@ -309,9 +309,9 @@ class _Typing:
         a, b = (self.expression.show(each.node) for each in (left, right))
         what = f"'{a}' is {IN_WORDS[left.kind]} and {b} is {IN_WORDS[right.kind]}"
         odd, wanted = (left, right.kind) if right.constant is not None else (right, left.kind)
-        return self.expression.refusal(what, node, self.found(odd, wanted), _way_to(wanted, odd, self.expression.show(odd.node)))
+        return self.expression.refusal(what, node, self.find_value(odd, wanted), _way_to(wanted, odd, self.expression.show(odd.node)))
 
-    def found(self, part: Typed, wanted: str) -> str:
+    def find_value(self, part: Typed, wanted: str) -> str:
         """A value of a column that is not what is wanted, in words; empty for other parts."""
         return self.example(part.node.id, wanted) if isinstance(part.node, ast.Name) else ""
 

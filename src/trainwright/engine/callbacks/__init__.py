@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from trainwright.config.elsewhere import found_later
 from trainwright.config.registry import Part
 from trainwright.engine.callbacks.options import (
     DeadUnitsOptions,
@@ -50,9 +50,4 @@ _WHERE = {
     "EarlyStop": f"{HERE}.early_stopping",
     "LambdaCallback": f"{HERE}.lambda_callback",
 }
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _WHERE:
-        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-    return getattr(import_module(_WHERE[name]), name)
+__getattr__ = found_later(__name__, _WHERE)

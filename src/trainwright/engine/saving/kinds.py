@@ -55,7 +55,7 @@ def refuse_going_on(session: Session, steps: int) -> None:
     kind = parts.config.checkpoint.type
     if kind == "full" or steps <= 0:
         return
-    found = any(each.kind == "weights" for each in parts.saver.store.found())
+    found = any(each.kind == "weights" for each in parts.saver.store.list_manifests())
     begin = from_its_weights(parts.folder) if found else ""
     begin = f"begin another run in another place from its weights: {begin}" if begin else "begin it again in another place"
     why = f"it {KEEPS[kind]} (trainer.checkpoint: {kind}), and has made {steps} steps"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from trainwright.config.elsewhere import found_later
 from trainwright.config.registry import Part
 from trainwright.tools.graph.options import GraphOptions as GraphOptions
 
@@ -15,11 +16,4 @@ if TYPE_CHECKING:
 PARTS: dict[str, Part] = {
     "graph": Part("trainwright.tools.graph.model:Graph", GraphOptions, "Any network, as nodes in order"),
 }
-
-
-def __getattr__(name: str) -> Any:
-    if name in ("Graph", "graph"):
-        from trainwright.tools.graph import model
-
-        return getattr(model, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = found_later(__name__, dict.fromkeys(("Graph", "graph"), "trainwright.tools.graph.model"))
