@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from trainwright.api.compare import compare as compare
     from trainwright.api.fit import fit as fit
     from trainwright.api.inspect import inspect as inspect
+    from trainwright.api.predictors.kinds import load_predictor as load_predictor
     from trainwright.api.run import Run as Run
     from trainwright.api.run import load as load
     from trainwright.api.train import train as train
@@ -55,6 +56,7 @@ _WHERE = {
     "train": "trainwright.api.train",
     "fit": "trainwright.api.fit",
     "load": "trainwright.api.run",
+    "load_predictor": "trainwright.api.predictors.kinds",
     "Run": "trainwright.api.run",
     "compare": "trainwright.api.compare",
     "tune_batch_size": "trainwright.api.tune",
@@ -126,6 +128,7 @@ __all__ = [
     "fit",
     "inspect",
     "load",
+    "load_predictor",
     "load_weights",
     "make",
     "n_params",

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from trainwright.api.model import say_counts
+from trainwright.api.predictors.table import say_counts
 from trainwright.config.choice import choose
 from trainwright.data.source import TableSource
 from trainwright.features.encoding import TableEncoder

@@ -154,7 +154,7 @@ def test_lines_of_help_fit_the_terminal():
         (["train", "t.csv", "--target", "b", "--dry-run", "run.dir=t.csv/x"], "'t.csv' is a file", "run.dir=DIR"),
         (["train", "goood.yaml"], "goood.yaml: no such file", "did you mean 'good.yaml'?"),
         (["train", "good.yaml", "--target"], "argument -t/--target/--targets: expected one argument", "usage: trainwright train"),
-        (["evaluate"], "missing: RUN, DATA", "usage: trainwright evaluate RUN DATA"),
+        (["evaluate"], "missing: RUN|CONFIG", "usage: trainwright evaluate RUN|CONFIG [DATA]"),
         (["predict", "r", "t.csv", "-o", "p.cvs"], "-o p.cvs: the ending of the file names no format", "did you mean '.csv'?"),
         (["runs", "nowhere"], "nowhere: no such folder", "default: runs"),
         (["list", "encodr"], "unknown kind 'encodr'", "did you mean 'encoder'?"),

@@ -7,7 +7,9 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+import torch
 
+from trainwright.api.fit import fit
 from trainwright.cli.forms import ALL, MEASURING, PERMISSIONS, Form, refuse_unused_settings
 from trainwright.cli.main import COMMANDS, main
 from trainwright.config import foreign
@@ -41,7 +43,7 @@ def names_read(command):
         seen.add(module)
         tree = ast.parse((CLI / f"{module}.py").read_text())
         shared = [each.module or "" for each in ast.walk(tree) if isinstance(each, ast.ImportFrom)]
-        todo += [name for name in ("launch", "test", "parser") if f"trainwright.cli.{name}" in shared and name not in seen]
+        todo += [name for name in ("launch", "test", "parser", "words") if f"trainwright.cli.{name}" in shared and name not in seen]
         functions = [each for each in tree.body if isinstance(each, ast.FunctionDef) and each.name not in ("parser", "add_measuring")]
         for node in (inner for each in functions for inner in ast.walk(each)):
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "arguments":
@@ -73,6 +75,8 @@ def folder(tmp_path_factory):
     (place / "own.yaml").write_text(OWN)
     assert main(["train", "builtin:iris", "run.dir=table", *TABLE.split()]) == 0
     assert main(["train", "own.yaml", "run.dir=own"]) == 0
+    rows = torch.zeros(8, 4), torch.zeros(8, dtype=torch.long)
+    fit(torch.nn.Linear(4, 3), rows, loss="cross_entropy", max_steps=1, run_dir="fitted", device="cpu", console=False)
     os.chdir(before)
     return place
 
@@ -89,9 +93,16 @@ def nothing_kept(monkeypatch):
 SUBJECTS = {
     ("predict", "table"): ["table", "builtin:iris"],
     ("predict", "own run"): ["own", "--split", "test"],
-    ("predict", "config"): ["own.yaml", "--weights", "own", "--split", "test"],
+    ("predict", "weights"): ["own.yaml", "--weights", "own", "--split", "test"],
+    ("predict", "fit run"): ["fitted", "rows.npz"],
+    ("evaluate", "table"): ["table", "builtin:iris"],
+    ("evaluate", "own run"): ["own"],
+    ("evaluate", "weights"): ["own.yaml", "--weights", "own"],
+    ("evaluate", "fit run"): ["fitted", "rows.npz"],
     ("test", "table"): ["table"],
     ("test", "own run"): ["own"],
+    ("test", "fit run"): ["fitted"],
+    ("validate", "fit run"): ["fitted"],
     ("test", "weights"): ["own.yaml", "--weights", "own"],
     ("validate", "table"): ["table"],
     ("validate", "own run"): ["own"],
@@ -99,6 +110,7 @@ SUBJECTS = {
     ("validate", "configuration"): ["own.yaml"],
     ("export", "table"): ["table", "-o", "out"],
     ("export", "own run"): ["own", "-o", "out"],
+    ("export", "fit run"): ["fitted", "-o", "out"],
 }
 
 
@@ -132,6 +144,7 @@ def test_settings_of_a_measured_run_count_or_are_refused(folder, monkeypatch, ca
         assert setting.partition("=")[0] in capsys.readouterr().err
     if command == "test":
         assert main([command, "own", "trainer.evaluation_batch_size=3", "run.device=cpu"]) == 0
+        assert main([command, "table", "evaluation.intervals=true"]) == 0
 
 
 @pytest.mark.parametrize("setting", ["run.seed=1", "data.split.test=0.4", "data.split={type: random}"])

@@ -247,8 +247,8 @@ def test_a_short_option_beside_a_system_is_told_which_form_to_keep(place: Path, 
     assert "unknown option" not in text
 
 
-@pytest.mark.parametrize("command", ["test", "validate", "predict", "predict --split test", "predict new.csv"])
-def test_a_run_of_python_is_measured_in_python(command: str, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("command", ["test", "validate", "predict", "evaluate", "predict new.csv"])
+def test_a_run_of_python_says_how_its_model_is_named(command: str, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = torch.zeros(8, 3), torch.zeros(8, dtype=torch.long)
     fit(torch.nn.Linear(3, 2), rows, loss="cross_entropy", max_steps=1, run_dir="fitted", device="cpu")
     capsys.readouterr()
@@ -256,7 +256,7 @@ def test_a_run_of_python_is_measured_in_python(command: str, place: Path, capsys
     assert main([name, "fitted", *more]) == 2
     text = said(capsys)
     assert text.startswith("error: fitted: this run was made by tw.fit in Python\n")
-    assert "load_weights(model, 'fitted')" in text
+    assert "model=./net.py:Linear; in Python tw.load('fitted', model=Linear(…))" in text
     assert text.count("error") == 1
 
 

@@ -67,8 +67,8 @@ def forked(words: list[str], folder: str, number: int = 0, seconds: float | None
 def serve() -> None:
     """Answer every line."""
     import trainwright.api.evaluate
-    import trainwright.api.own.measure
     import trainwright.api.predict
+    import trainwright.api.predictors.system
     import trainwright.api.resume
     import trainwright.checkpoint.weight_conversion
     import trainwright.cli.main

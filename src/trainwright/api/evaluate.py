@@ -1,14 +1,24 @@
-"""A trained model measured on labelled rows it may not have seen."""
+"""A trained model measured: on labelled rows it may not have seen, or on a split of its own data."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
-from trainwright.api.answers import evaluate_with
-from trainwright.api.run import load
+from trainwright.api.predictors.base import Predictor
+from trainwright.api.predictors.kinds import load_predictor
 
 
-def evaluate(run_path: str | os.PathLike[str], source: Any) -> dict[str, Any]:
-    """The metrics of a run's model on labelled rows; raises RunError or DataError."""
-    return {"run": str(run_path), "source": str(source), **evaluate_with(load(run_path).model, source)}
+def evaluate(run_path: str | os.PathLike[str], source: Any = None, *, split: str = "test", settings: Sequence[Any] = ()) -> dict[str, Any]:
+    """The metrics of a run's model on labelled rows, or on a split of its own; raises RunError or DataError."""
+    return evaluate_with(load_predictor(run_path, settings=settings), source, split)
+
+
+def evaluate_with(predictor: Predictor, data: Any = None, split: str = "test") -> dict[str, Any]:
+    """The same, with which model it was, and which rows: `{"run", "source" | "split", "rows", "metrics", …}`."""
+    if data is not None:
+        found = predictor.evaluate(data)
+        return {**predictor.about(), "source": str(data), **found}
+    found = predictor.measure(predictor.own_rows(split), split)
+    return {**predictor.about(), "split": split, **found}

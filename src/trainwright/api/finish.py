@@ -8,20 +8,19 @@ from typing import Any
 import numpy as np
 import torch
 
-from trainwright.api.analysis import Importance, analyse, permutation_importance
+from trainwright.api.analysis import Importance, analyse
+from trainwright.api.analysis.of_rows import importance_of
 from trainwright.api.blocks import write_table
 from trainwright.api.config import Config
 from trainwright.api.model import Model
 from trainwright.api.prepare import PreparedData
 from trainwright.api.show import result_lines
-from trainwright.baselines.base import drawn_rows
 from trainwright.baselines.comparison import verdict
 from trainwright.baselines.run import BaselineResult, BaselineTarget, original_truth, run_baselines
 from trainwright.config.clock import process_seconds
 from trainwright.data.rows import Rows
 from trainwright.engine.evaluation import outputs_of
 from trainwright.engine.trainer import FitResult
-from trainwright.features.spec import InputGroup
 from trainwright.features.table_rows import table_rows
 from trainwright.files.whole import whole_file
 from trainwright.metrics import best_threshold, compute, default_metrics, headline, intervals
@@ -32,11 +31,6 @@ from trainwright.runs.signing import sign
 from trainwright.systems.supervised import SupervisedSystem
 
 log = logging.getLogger(__name__)
-
-IMPORTANCE_BYTES = 256 << 20
-"""Bytes of decoded rows that permutation importance holds, at most."""
-IMPORTANCE_ROWS = 2_000
-"""Rows that permutation importance looks at, at most."""
 
 Outcomes = dict[str, dict[str, Outcome]]
 """Split → target → outcome."""
@@ -207,15 +201,7 @@ def explain(
     specs = {spec.name: spec for spec in prepared.spec.targets}
     importance: Importance | None = None
     if config.evaluation.importance:
-        drawn = drawn_rows(len(positions), importance_rows(prepared, positions), config.run.seed)
-        chosen = np.arange(len(positions)) if drawn is None else drawn
-        rows = table_rows(prepared.table, positions[chosen])
-        # in pieces, so that the pages of mapped files are given back between them; padded ones can only be joined in one
-        size = len(chosen) if prepared.table.references else 256
-        pieces = [rows.take(torch.arange(start, min(start + size, len(chosen)))) for start in range(0, len(chosen), max(size, 1))]
-        arrays = {key: torch.cat([piece[key] for piece in pieces]).numpy() for key in pieces[0]}
-        some = {name: outcome.take(chosen) for name, outcome in outcomes.items()}
-        importance = permutation_importance(model.scores, arrays, shuffled_groups(prepared), some, seed=config.run.seed)
+        importance = importance_of(model, prepared.table, positions, outcomes, config.run.seed)
     shown = [*prepared.targets, *prepared.inputs]
     tuned = {name: "f1" for name, spec in specs.items() if spec.threshold == "tuned"}
     with torch.no_grad():
@@ -227,22 +213,6 @@ def explain(
             threshold_metrics=tuned,
             importance=importance,
         )
-
-
-def importance_rows(prepared: PreparedData, positions: np.ndarray) -> int:
-    """Rows that permutation importance looks at: fewer where what is decoded of each is large."""
-    if not prepared.table.references or not len(positions):
-        return IMPORTANCE_ROWS
-    example = table_rows(prepared.table, positions[:1]).example()
-    size = sum(each.numel() * each.element_size() for each in example.values())
-    return max(min(IMPORTANCE_ROWS, IMPORTANCE_BYTES // max(size, 1)), 1)
-
-
-def shuffled_groups(prepared: PreparedData) -> list[InputGroup]:
-    """The groups whose columns permutation importance shuffles: all but the lazy ones, which is said."""
-    for name in prepared.table.references:
-        log.info("importance: the files of '%s' stay with their rows; how much they matter is not measured", name)
-    return [group for group in prepared.spec.inputs if group.name not in prepared.table.references]
 
 
 def say_result(results: dict[str, Any], targets: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""Predictions for new rows, to a table or a file."""
+"""Predictions of a trained model for new rows or for a split of its own, to columns or a file."""
 
 from __future__ import annotations
 
@@ -7,33 +7,38 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
-from trainwright.api.prediction_files import ensure_table, write_table
-from trainwright.api.run import load
+from trainwright.api.prediction_files import ensure_predictions, write_predictions
+from trainwright.api.predictors.base import Columns, Predictor
+from trainwright.api.predictors.kinds import load_predictor
 from trainwright.config.errors import RequestError
 from trainwright.data.files import is_glob
 from trainwright.files.outputs import ensure_output
-from trainwright.runs.directory import RunDirectory
 
 
 def predict_file(
     run_path: str | os.PathLike[str], source: Any, output: str | os.PathLike[str] | None = None, *, escape_formulas: bool = False
-) -> pa.Table:
-    """Predictions for the rows of `source`, written to `output` (.csv, .parquet or .jsonl) when it is given.
+) -> Columns:
+    """Predictions of the model of a run for the rows of `source`, written to `output` when it is given; raises as `predict_with` does."""
+    return predict_with(load_predictor(run_path), source, "", output, escape_formulas=escape_formulas)
 
-    With `escape_formulas` a text in a .csv that a spreadsheet would run gets a `'` before it. Raises RequestError before anything is read
-    when the output's kind is unknown, it cannot be written, or it is an input.
+
+def predict_with(
+    predictor: Predictor, data: Any, split: str, output: str | os.PathLike[str] | None = None, *, escape_formulas: bool = False
+) -> Columns:
+    """Predictions for the rows of `data`, or without any for a split of the run's own, written to `output` when it is given.
+
+    With `escape_formulas` a text in a .csv that a spreadsheet would run gets a `'` before it. Raises RequestError before any row is read
+    when the output's kind is not one of the predictor's, it cannot be written, or it is an input.
     """
-    run = load(run_path)
     if output is not None:
-        ensure_table(Path(output), escape_formulas)
-        ensure_output(output, [source if isinstance(source, str | os.PathLike) else [], trained_on(run.directory)])
-        refuse_among(output, source)
-    table = run.model.predict(run.model.encoder.read(source))
+        ensure_predictions(Path(output), predictor.endings, escape_formulas)
+        ensure_output(output, [data if isinstance(data, str | os.PathLike) else [], predictor.reads], folders=predictor.folders)
+        refuse_among(output, data)
+    rows = predictor.read(data) if data is not None else predictor.own_rows(split)
+    columns = predictor.answer(rows)
     if output is not None:
-        write_table(table, Path(output), escape_formulas=escape_formulas)
-    return table
+        write_predictions(columns, Path(output), escape_formulas=escape_formulas)
+    return columns
 
 
 def refuse_among(output: str | os.PathLike[str], source: Any) -> None:
@@ -45,13 +50,3 @@ def refuse_among(output: str | os.PathLike[str], source: Any) -> None:
     if inside and (os.path.isdir(named) or "**" in named or real.count(os.sep) == named.count(os.sep)):
         what, why = "this file would become a part of the table", f"'{os.fspath(source)}' names it too"
         raise RequestError(what, where=f"-o {os.fspath(output)}", why=why, fix="choose another place")
-
-
-def trained_on(run: RunDirectory) -> list[str]:
-    """The files that a run was trained on, which are not overwritten by what it predicts."""
-    try:
-        found = run.read_json("data.json")
-        paths = found["source"]["fingerprint"]["paths"]
-    except (RequestError, KeyError, TypeError):  # it names none, then; whoever needs the file will say what is wrong with it
-        return []
-    return [each for each in paths if isinstance(each, str)] if isinstance(paths, list) else []

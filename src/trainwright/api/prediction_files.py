@@ -1,27 +1,65 @@
-"""Predictions as files: .csv, .parquet and .jsonl, whole or not at all, on request without formulas."""
+"""Predictions as files: tables as .csv, .parquet and .jsonl, arrays as .npz and .safetensors too; whole or not at all."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
+import torch
 
-from trainwright.config.errors import RequestError
+from trainwright.api.predictors.base import Columns, shapes_of
+from trainwright.config.errors import RequestError, did_you_mean
 from trainwright.files.outputs import write_output
+from trainwright.files.tensors import save_tensors
+from trainwright.runs.media.files import write_npz
 from trainwright.tracking.formulas import FORMULA, NUMBER, escape_formula
 
-WRITERS = (".csv", ".parquet", ".jsonl")
 
-
-def ensure_table(path: Path, escape_formulas: bool = False) -> None:
-    """Raises RequestError when the name of an output is no table's, or escapes are asked for where none are needed."""
-    if path.suffix.lower() not in WRITERS:
-        ending = path.suffix or path.name
-        raise RequestError(f"cannot write '{ending}' files", where=str(path), fix=f"give a name that ends with {', '.join(WRITERS)}")
-    if escape_formulas and path.suffix.lower() != ".csv":
+def ensure_predictions(path: Path, endings: Sequence[str], escape_formulas: bool = False) -> None:
+    """Raises RequestError when the name of an output ends otherwise, or escapes are asked for where none are needed."""
+    kind = path.suffix.lower()
+    if kind not in endings:
+        fix = did_you_mean(kind or path.name, endings)
+        raise RequestError(
+            "the ending of the file names no format", where=f"-o {path}", why="such predictions are written as others", fix=fix
+        )
+    if escape_formulas and kind != ".csv":
         why = f"a spreadsheet runs no text of a {path.suffix} file"
         raise RequestError("there is nothing to escape", where="--escape-formulas", why=why, fix="leave it out, or write a .csv")
+
+
+def write_predictions(columns: Columns, path: Path, *, escape_formulas: bool = False) -> None:
+    """Write predictions whole or not at all, in the format the name ends with; raises RequestError for arrays that are no columns."""
+    kind = path.suffix.lower()
+    if isinstance(columns, pa.Table) or kind not in (".npz", ".safetensors"):
+        table = columns if isinstance(columns, pa.Table) else as_table(columns, path, apart=kind == ".csv")
+        write_table(table, path, escape_formulas=escape_formulas)
+        return
+    with write_output(path) as temporary:
+        if kind == ".npz":
+            write_npz(temporary, columns)
+        else:
+            save_tensors(temporary, {name: torch.from_numpy(np.ascontiguousarray(each)) for name, each in columns.items()})
+
+
+def as_table(columns: Mapping[str, np.ndarray], path: Path | None = None, *, apart: bool = True) -> pa.Table:
+    """Arrays (n,) as columns, and (n, k) as lists of k or, `apart`, as k columns `name_0 …`; raises RequestError for more dimensions."""
+    found: dict[str, pa.Array] = {}
+    for name, each in columns.items():
+        if each.ndim > 2:
+            why = f"'{name}' has {each.ndim - 1} dimensions for each row: {shapes_of(columns)}"
+            where = "predict" if path is None else f"-o {path}"
+            raise RequestError("these predictions are no table", where=where, why=why, fix="end the name in .npz or .safetensors")
+        if each.ndim == 1:
+            found[name] = pa.array(each)
+        elif apart:
+            found |= {f"{name}_{place}": pa.array(np.ascontiguousarray(each[:, place])) for place in range(each.shape[1])}
+        else:
+            found[name] = pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(each).reshape(-1)), each.shape[1])
+    return pa.table(found)
 
 
 def write_table(table: pa.Table, path: Path, *, escape_formulas: bool = False) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from trainwright.config.errors import RunError
-from trainwright.config.trust import trusting
 from trainwright.runs.directory import RunDirectory
 from trainwright.runs.results import read_results
 from trainwright.runs.ways_on import to_its_end
@@ -17,8 +16,9 @@ from trainwright.runs.ways_on import to_its_end
 class Run:
     """A run directory: `metrics`, `results`, `predict`, `evaluate`, `report`."""
 
-    def __init__(self, directory: RunDirectory, trust_code: bool = False) -> None:
-        self.directory, self.trust_code = directory, trust_code
+    def __init__(self, directory: RunDirectory, trust_code: bool = False, *, model: Any = None, loss: Any = None) -> None:
+        """`model`, `loss`: the objects that a run of `tw.fit` was trained with, which its files only name."""
+        self.directory, self.trust_code, self.given = directory, trust_code, (model, loss)
 
     @property
     def path(self) -> Path:
@@ -45,24 +45,33 @@ class Run:
         return dict(self.results["metrics"])
 
     @cached_property
-    def model(self) -> Any:
-        """The trained network with its fitted columns; raises RunError when there is none, ConfigError for code it may not name."""
-        from trainwright.api.model import Model
+    def predictor(self) -> Any:
+        """What answers rows with the trained model; raises RunError when there is none, ConfigError for code it may not name."""
+        from trainwright.api.predictors.kinds import open_place
+        from trainwright.api.predictors.place import find_place
 
-        with trusting(self.trust_code):
-            return Model.load(self.directory.model)
+        model, loss = self.given
+        return open_place(find_place(self.directory), model=model, loss=loss, trust_code=self.trust_code)
+
+    @property
+    def model(self) -> Any:
+        """The trained network: of a table with its fitted columns, of a system of one's own the module; raises as `predictor` does."""
+        return self.predictor.model
 
     def predict(self, data: Any) -> Any:
-        """Predictions for new rows: a DataFrame gives a DataFrame, anything else an Arrow table; raises DataError for missing columns."""
-        from trainwright.api.answers import predict_with
+        """Predictions for new rows; raises DataError for rows that the model cannot take.
 
-        return predict_with(self.model, data)
+        Of a table's run a DataFrame gives a DataFrame, anything else an Arrow table. Other runs take the arrays of a batch by name: a file
+        (.npz, .safetensors, a table), a mapping, tensors, a Dataset or a DataLoader, and give what `predict_step` gives, as arrays by name.
+        """
+        from trainwright.api.predictors.base import as_given
+
+        return as_given(self.predictor.predict(data), data)
 
     def evaluate(self, data: Any) -> dict[str, dict[str, float]]:
-        """Target → metric → value on labelled rows; raises DataError when a column is missing."""
-        from trainwright.api.answers import evaluate_with
-
-        return evaluate_with(self.model, data)["metrics"]
+        """Target → metric → value on labelled rows; a system of one's own has one target, called ''. Raises DataError without targets."""
+        found: dict[str, dict[str, float]] = self.predictor.evaluate(data)["metrics"]
+        return found
 
     def report(self) -> Path:
         """Draws report.html anew and returns its path."""
@@ -79,9 +88,11 @@ class Run:
         return f"Run({str(self.path)!r}, {self.status})"
 
 
-def load(path: str | os.PathLike[str], *, trust_code: bool = False) -> Run:
+def load(path: str | os.PathLike[str], *, trust_code: bool = False, model: Any = None, loss: Any = None) -> Run:
     """The run at `path`, or the latest in that folder of runs; raises RunError when there is none.
 
     A model that somebody else made or changed consists of registered parts only; with `trust_code` it may also name code, which is run.
+    A run of `tw.fit` predicts once it is given its `model` again, `nn.Module` or class of the same layers, and measures by the loss that
+    it names, or by `loss`.
     """
-    return Run(RunDirectory.open(path), trust_code)
+    return Run(RunDirectory.open(path), trust_code, model=model, loss=loss)

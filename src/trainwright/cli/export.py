@@ -15,14 +15,12 @@ def run(words: Sequence[str]) -> int:
     arguments = parser().parse(words)
     launch = prepare(arguments)
     launch.start_console()
-    from trainwright.api.own.config import is_own_run
-    from trainwright.api.own.measure import export_model
-    from trainwright.api.resume import with_config
+    from trainwright.api.export import export_run
+    from trainwright.api.predictors.kinds import find
 
-    found = with_config(arguments.run)
-    arguments.use("own run" if is_own_run(found) else "table")
-    place = Path(arguments.output or f"{found.name}-model")
-    for each in export_model(found, place, is_own_run(found)):
+    found = find(arguments.run)
+    arguments.use(found.form)
+    for each in export_run(arguments.run, Path(arguments.output) if arguments.output else None):
         print(each)
     return 0
 
@@ -42,6 +40,7 @@ def parser() -> Parser:
     add_launch_flags(made, ("verbose", "typecheck"))
     made.forms = {
         "own run": Form("a run of a system of one's own", ("output", "verbose", "typecheck")),
+        "fit run": Form("a run of tw.fit", ("output", "verbose")),
         "table": Form("a table's run", ("output", "verbose")),
     }
     return made

@@ -13,6 +13,11 @@ MEASURING = (
     *("trainer.modes", "trainer.callbacks", "run.device", "run.seed"),
 )
 """Settings that count where a system of one's own is measured or predicts; the others are of its training."""
+GIVEN = (
+    *("model", "loss", "metrics", "target", "system", "imports", "trainer.evaluation_batch_size", "trainer.limit_batches"),
+    *("trainer.precision", "trainer.modes", "trainer.callbacks", "run.device"),
+)
+"""The same for a run of `tw.fit`, whose model is named again, and whose data are not in its files."""
 OF_ROWS = ("run.seed", "data.split")
 """Settings that say which rows are held back from training."""
 ALL = ("",)
@@ -67,10 +72,11 @@ def _is_below(path: str, root: str) -> bool:
 
 def _unknown(path: str) -> str | None:
     """The nearest known option (or nothing) for one that no configuration has; None for known ones."""
-    from trainwright.api.config import Config
+    from trainwright.api.config import Config, EvaluationConfig
     from trainwright.config.located import option_paths
 
-    known = [*option_paths(Config), *(name for names in Config.short.values() for name in names)]
+    measured = [f"evaluation.{name}" for name in option_paths(EvaluationConfig)]  # which follow from the system
+    known = [*option_paths(Config), *measured, *(name for names in Config.short.values() for name in names)]
     section, _, last = path.rpartition(".")
     beside = [each.rpartition(".")[2] for each in known if each.rpartition(".")[0] == section]
     deep = section.count(".") > 0 or section in ("columns", "system", "model", "data", "loss")  # what parts and columns may hold

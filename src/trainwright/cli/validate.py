@@ -16,19 +16,19 @@ from trainwright.config.errors import RequestError
 def run(words: Sequence[str]) -> int:
     """Check a configuration; mistakes are raised all together."""
     arguments = parser().parse(words)
-    if arguments.weights or is_run(arguments.config):
-        return measure(arguments, prepare(arguments), "validation")
+    if arguments.weights or is_run(arguments.run):
+        return measure(arguments, prepare(arguments), arguments.settings, None, "validation")
     launch = prepare(arguments)
     arguments.use("configuration", arguments.settings)
     from trainwright.cli.settings import composed_from, is_config, is_setting
     from trainwright.config.dump import dump
     from trainwright.config.located import validate
 
-    if not is_config(arguments.config) and not is_setting(arguments.config):
-        raise not_a_configuration(arguments.config)
-    composed = composed_from([arguments.config, *arguments.settings], before=launch.settings)
+    if not is_config(arguments.run) and not is_setting(arguments.run):
+        raise not_a_configuration(arguments.run)
+    composed = composed_from([arguments.run, *arguments.settings], before=launch.settings)
     config = validate(composed.model, composed)
-    print(dump(config) if arguments.print else f"{arguments.config}: valid", end="" if arguments.print else "\n")
+    print(dump(config) if arguments.print else f"{arguments.run}: valid", end="" if arguments.print else "\n")
     return 0
 
 
@@ -68,7 +68,8 @@ def parser() -> ConfiguredParser:
             "trainwright validate config.yaml --print > resolved.yaml",
         ],
     )
-    made.add_argument("config", metavar="CONFIG|RUN", help="a .yaml configuration, or a run directory")
+    made.add_argument("run", metavar="CONFIG|RUN", help="a .yaml configuration, or a run directory")
+    made.add_argument("settings", nargs="*", metavar="key=value", help="settings, as for `train`")
     add_measuring(made)
     made.add_argument("--print", action="store_true", help="print the configuration in full, with every default")
     made.forms["configuration"] = Form("a configuration", ("print", "debug", "limit_batches"), ALL)

@@ -14,6 +14,8 @@ from typing import Any
 FILE = "signature.json"
 NAMING = ("config.yaml", "model/model.json", "model/features.json")
 """The files of a run that name what is built."""
+EXPORTED = ("config.yaml", "model.json", "features.json")
+"""Those of a model that was exported."""
 FORMAT, LENGTH = 1, 32
 
 
@@ -27,10 +29,16 @@ def key_file() -> Path:
     return (Path(home) if Path(home).is_absolute() else Path(os.path.expanduser("~")) / ".config") / "trainwright" / "key"
 
 
-def sign_files(folder: Path, names: Iterable[str] = NAMING) -> dict[str, Any]:
+def naming_files(folder: Path) -> tuple[str, ...]:
+    """The files of a run, or of an exported model, that name what is built."""
+    return NAMING if os.path.lexists(folder / "run.json") else EXPORTED
+
+
+def sign_files(folder: Path, names: Iterable[str] | None = None) -> dict[str, Any]:
     """The content of `signature.json` for the files of a folder that name parts; raises NoKey where no key can be kept."""
     key = _key(make=True)
-    return {"format": FORMAT, "files": {name: _digest(key, name, folder / name) for name in names if (folder / name).is_file()}}
+    there = [name for name in names or naming_files(folder) if (folder / name).is_file()]
+    return {"format": FORMAT, "files": {name: _digest(key, name, folder / name) for name in there}}
 
 
 def unsigned_because(folder: Path) -> str:
@@ -41,7 +49,7 @@ def unsigned_because(folder: Path) -> str:
         return str(error)
     try:
         marks = json.loads((folder / FILE).read_text(encoding="utf-8"))["files"]
-        for name in NAMING:
+        for name in naming_files(folder):
             if (folder / name).is_file() and not hmac.compare_digest(str(marks.get(name, "")), _digest(key, name, folder / name)):
                 return f"{name} was changed since, or was written by somebody else" if name in marks else f"{name} is not signed"
     except FileNotFoundError:

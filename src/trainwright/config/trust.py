@@ -146,6 +146,11 @@ def trusting(consent: bool) -> Iterator[None]:
         _consent.reset(token)
 
 
+def consents() -> bool:
+    """Whether files of others may name code here, so that what is built later may be built by the same consent."""
+    return _consent.get()
+
+
 def trust() -> None:
     """The person said `--trust-code`: it holds until the command ends, which runs in a context of its own."""
     _consent.set(True)

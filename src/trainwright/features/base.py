@@ -157,6 +157,11 @@ class Feature:
 
     # encoding
 
+    @property
+    def row_shape(self) -> tuple[int | None, ...]:
+        """The shape of one value as it is given: () for a single one, None where it differs from row to row."""
+        return ()
+
     def layout(self) -> dict[str, PartLayout]:
         """The arrays this column is encoded to as an input, by part name."""
         raise NotImplementedError

@@ -106,6 +106,10 @@ class FileFeature(LazyFeature):
         encoder = self.config.encoder.type if self.config.encoder else ""
         return self.ragged or (encoder in SEQUENCE_ENCODERS and 0 < len(self.shape) <= 2)
 
+    @property
+    def row_shape(self) -> tuple[int | None, ...]:
+        return tuple(self.raw_shape)
+
     def layout(self) -> dict[str, PartLayout]:
         """The parts of a batch; sequences may be shorter or longer than what `value` says, unless they are padded to a length."""
         if self.is_sequence:

@@ -61,6 +61,10 @@ class TimeseriesFeature(Feature):
         """The longest training row, at most `max_length`."""
         return min(self.longest, self.config.max_length)
 
+    @property
+    def row_shape(self) -> tuple[int | None, ...]:
+        return (None,)
+
     def layout(self) -> dict[str, PartLayout]:
         return {"value": PartLayout((self.width,), np.float32), "length": PartLayout((), np.int64)}
 

@@ -94,6 +94,10 @@ class WordsFeature(Feature):
     def prepare(self) -> None:
         self.index = {word: position for position, word in enumerate(self.vocabulary, start=self.reserved)}
 
+    @property
+    def row_shape(self) -> tuple[int | None, ...]:
+        return (None,)
+
     def sizes(self) -> list[int]:
         return [self.reserved + len(self.vocabulary)]
 

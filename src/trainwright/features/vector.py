@@ -83,6 +83,10 @@ class VectorFeature(Feature):
     def absent(self, values: pa.Array, rows: np.ndarray) -> np.ndarray | None:
         return self.vectors(values, rows)[1]
 
+    @property
+    def row_shape(self) -> tuple[int | None, ...]:
+        return (self.width,)
+
     def layout(self) -> dict[str, PartLayout]:
         parts = {"value": PartLayout((self.width,), np.float32)}
         return parts | ({"missing": PartLayout((), np.float32)} if self.has_indicator else {})

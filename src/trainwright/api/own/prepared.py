@@ -14,6 +14,7 @@ from trainwright.api.adapting import plain_module
 from trainwright.api.blocks import write_own
 from trainwright.api.config import Config
 from trainwright.api.own.prepare import OpenedSystem, made_system, prepare_own
+from trainwright.api.predictors.recorded import record_inputs
 from trainwright.api.prepared import Finished, Prepared
 from trainwright.api.trial import trial
 from trainwright.config.clock import process_seconds
@@ -94,6 +95,7 @@ class PreparedSystem(Prepared):
         weights: Path = run.model / WEIGHTS
         with whole_file(weights) as temporary:
             save_tensors(temporary, plain_module(self.system).state_dict())
+        record_inputs(run.model, as_system(self.system), self.splits["train"])
         run.write_json(f"model/{POSITION}", position_of(fitted))
         results = build_results(
             metrics={

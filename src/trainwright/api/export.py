@@ -1,0 +1,62 @@
+"""The model of a finished run copied out of it, with its configuration, to a folder that predicts as the run does."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from trainwright.api.predictors.base import Predictor
+from trainwright.api.predictors.kinds import kind_of, open_place
+from trainwright.api.predictors.place import Place, find_place, require_config
+from trainwright.config.errors import RunError
+from trainwright.config.trust import as_received
+from trainwright.files.outputs import ensure_output_folder, write_output_folder
+from trainwright.runs.signing import sign
+from trainwright.runs.ways_on import to_its_end
+
+
+def export_run(path: str | os.PathLike[str], output: Path | None = None) -> list[Path]:
+    """The files that `export_model` writes of the run at `path`, to a folder of its name where none is named.
+
+    Raises RunError when there is no model yet, RequestError when the place is taken or in a run, or the disk refuses.
+    """
+    place = find_place(path)
+    if not require_config(place).has_model:
+        why = "training did not reach its end"
+        raise RunError("this run has no model yet", where=str(place.path), why=why, fix=to_its_end(place.path))
+    name = place.run.name if place.run is not None else place.path.name
+    kind = kind_of(place)
+    return export_model(place, output or Path(f"{name}-model"), open_place(place) if kind.adds_to_export else None)
+
+
+def export_model(place: Place, output: Path, predictor: Predictor | None) -> list[Path]:
+    """The files of the model and what its predictor adds, in a folder that is whole or not there.
+
+    Without a predictor the files alone. Raises RequestError when the place is taken or in a run, or the disk refuses.
+    """
+    ensure_output_folder(output, place.path)
+    _export(place, output, predictor)
+    return sorted(each for each in output.rglob("*") if each.is_file())
+
+
+@as_received
+def _export(place: Place, output: Path, predictor: Predictor | None) -> None:
+    with write_output_folder(output) as folder:
+        _copy_model(place, folder)
+        if predictor is not None:
+            predictor.export(folder)
+        sign(folder)
+
+
+def _copy_model(place: Place, folder: Path) -> None:
+    """The files of the model and the configuration; links are not followed out of the run."""
+    for each in sorted(place.model.rglob("*")):
+        target = folder / each.relative_to(place.model)
+        if each.is_symlink():
+            raise RunError("a run has links in its model", where=str(each), why=f"it leads to {os.readlink(each)}", fix="remove the link")
+        if each.is_dir():
+            target.mkdir()
+        else:
+            shutil.copyfile(each, target)
+    shutil.copyfile(place.config, folder / "config.yaml")

@@ -1,0 +1,47 @@
+"""What of `evaluation:` counts when a trained model is measured on a table: more than the metrics, where it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import Field
+
+from trainwright.config.compose import compose
+from trainwright.config.limits import MOST_SEED
+from trainwright.config.located import validate
+from trainwright.config.model import ConfigModel
+
+SETTINGS = ("evaluation.intervals", "evaluation.importance", "run.seed")
+"""The settings that are used; what else `evaluation` has is of a training, and is refused."""
+
+
+class MeasureOptions(ConfigModel):
+    """What is found beside the metrics of a table."""
+
+    intervals: bool = False
+    """Bootstrap intervals of the metrics."""
+    importance: bool = False
+    """Permutation importance of the columns on these rows."""
+    seed: int = Field(default=0, ge=0, le=MOST_SEED)
+    """Fixes what is drawn for both."""
+
+
+class _Seed(ConfigModel):
+    seed: int = Field(default=0, ge=0, le=MOST_SEED)
+
+
+class _Evaluation(ConfigModel):
+    intervals: bool = False
+    importance: bool = False
+
+
+class _Asked(ConfigModel):
+    evaluation: _Evaluation = _Evaluation()
+    run: _Seed = _Seed()
+
+
+def read_asked(settings: Sequence[Any]) -> MeasureOptions:
+    """The options that settings of the command line, or of Python, ask for; raises ManyErrors for values that cannot be."""
+    found = validate(_Asked, compose(_Asked, None, list(settings), environment={}))
+    return MeasureOptions(**found.evaluation.model_dump(), seed=found.run.seed)

@@ -1,0 +1,125 @@
+"""What a trained model of any kind can be asked: what it takes, what it gives, and its answers to rows."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+from torch import Tensor
+
+Tensors = dict[str, Tensor]
+Columns: TypeAlias = "pa.Table | dict[str, np.ndarray]"
+"""Predictions by name, one entry a row: a table, or arrays of any shape."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """One thing by name that a model takes or gives for a row."""
+
+    name: str
+    type: str
+    """The type of a column (`number`, `category`), or of the numbers of an array (`float32`)."""
+    shape: tuple[int | None, ...]
+    """Of one row: () for a single value; None where it differs from row to row."""
+
+
+class Predictor(ABC):
+    """A trained model that answers rows; `evaluate`, `predict` and `export` ask nothing else, whatever kind of run it is from.
+
+    Rows are read once: by `read` from what a person gives, or by `own_rows` from a split of the run's own data. Both give what
+    `answer` and `measure` take.
+    """
+
+    received: Path | None = None
+    """The folder whose files name what is built; None where a configuration of one's own does."""
+    endings: ClassVar[tuple[str, ...]]
+    """The kinds of file that its predictions can be written to."""
+    usual_split: ClassVar[str | None] = None
+    """The split that is predicted where neither rows nor a split are named; None where one must be."""
+    reads: Any = ()
+    """Texts and paths that name what the run was made of, which predictions are never written over."""
+    folders: Iterable[Path] = ()
+    """Where relative ones of them lie, beside the working directory."""
+
+    @property
+    @abstractmethod
+    def inputs(self) -> list[Field]:
+        """What it takes of a row."""
+
+    @property
+    @abstractmethod
+    def outputs(self) -> list[Field]:
+        """What it gives for a row."""
+
+    @abstractmethod
+    def read(self, data: Any) -> Any:
+        """Rows as they come, read for this model; raises DataError for what it cannot take."""
+
+    @abstractmethod
+    def own_rows(self, split: str) -> Any:
+        """The rows of a split of the run's own data; raises RequestError where there is no such split, or the data are gone."""
+
+    @abstractmethod
+    def preprocess(self, rows: Any) -> Tensors:
+        """Rows as they come → the tensors that `forward` takes, rows first; rows that cannot be answered are left out."""
+
+    @abstractmethod
+    def forward(self, tensors: Tensors) -> Tensors:
+        """The tensors of some rows → what the network says of them, rows first."""
+
+    @abstractmethod
+    def postprocess(self, tensors: Tensors) -> Columns:
+        """What the network says → predictions in the words and units of the data."""
+
+    @abstractmethod
+    def answer(self, rows: Any) -> Columns:
+        """Predictions for rows that were read, in their order."""
+
+    @abstractmethod
+    def measure(self, rows: Any, split: str) -> dict[str, Any]:
+        """`{"rows", "metrics", …}` of rows that were read, as `split` (`test` or `validation`); raises DataError where targets lack."""
+
+    def about(self) -> dict[str, Any]:
+        """Which model it is, for the head of a measurement."""
+        return {}
+
+    def usual_output(self, split: str) -> Path | None:
+        """The file that predictions of a split go to where none is named; None where they are shown."""
+        return None
+
+    def export(self, folder: Path) -> None:  # noqa: B027 - most kinds add nothing
+        """Write into the folder of an exported model what this kind adds to its files."""
+
+    def predict(self, rows: Any) -> Columns:
+        """Predictions for rows as they come, in their order."""
+        return self.answer(self.read(rows))
+
+    def evaluate(self, rows: Any) -> dict[str, Any]:
+        """`{"rows", "metrics", …}` of labelled rows as they come."""
+        return self.measure(self.read(rows), "test")
+
+
+def as_given(columns: Columns, data: Any) -> Any:
+    """Predictions for a DataFrame or one of its rows as a DataFrame with the same index, where they fit into one; others as they are."""
+    if type(data).__module__.partition(".")[0] != "pandas":
+        return columns
+    if isinstance(columns, pa.Table):
+        frame = columns.to_pandas()
+    elif all(each.ndim == 1 for each in columns.values()):
+        import pandas
+
+        frame = pandas.DataFrame(columns)
+    else:
+        return columns
+    frame.index = data.index if hasattr(data, "columns") else [data.name]  # a Series is one row, and its name is that of the row
+    return frame
+
+
+def shapes_of(columns: Mapping[str, np.ndarray]) -> str:
+    """Names and shapes of arrays, for a person: `p (10, 2)`."""
+    return ", ".join(f"{name} {tuple(each.shape)}" for name, each in columns.items())

@@ -1,0 +1,43 @@
+"""A module that a person gives in Python, as the system that trained it: nothing of how it is read is looked for in files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from trainwright.adapters.lightning.system import is_lightning
+from trainwright.adapters.returning_loss import ReturningLossSystem
+from trainwright.api.adapting import adapt_module
+from trainwright.api.config import Config
+from trainwright.api.trial import call_own_code
+from trainwright.config.errors import ConfigError
+from trainwright.data.rows import Rows
+from trainwright.systems.base import System, build_system
+from trainwright.systems.facts import Facts
+from trainwright.systems.plain import PlainSystem
+
+RETURNS_LOSS = ""
+"""What stands as the loss of a run whose model gives it itself."""
+
+
+def check_module(model: Any) -> None:
+    """Raises ConfigError for what is no module."""
+    if isinstance(model, nn.Module):
+        return
+    name = model.__name__ if isinstance(model, type) else type(model).__name__
+    fix = f"give an instance: model={name}(…)" if isinstance(model, type) else "give the torch.nn.Module that was trained"
+    raise ConfigError(f"the model is {name}, no module", where="tw.load(model)", fix=fix)
+
+
+def system_given(model: nn.Module, config: Config, rows: Rows, loss: Any = None) -> Any:
+    """The system for a model: itself, round a LightningModule, one that returns its loss, or a plain one with the loss of the run."""
+    if is_lightning(model):
+        return adapt_module(model)
+    if isinstance(model, System):
+        facts = Facts(len(rows), rows.example())
+        return call_own_code("the system cannot be built", lambda: build_system(model, facts), f"{type(model).__name__}.build")
+    asked = loss if loss is not None else getattr(config.system, "loss", "cross_entropy")
+    if asked == RETURNS_LOSS:
+        return ReturningLossSystem(model)
+    return PlainSystem(model, None, asked, getattr(config.system, "metrics", None), getattr(config.system, "target", None))

@@ -1,0 +1,222 @@
+"""A table's run as a predictor: columns that are encoded as in training, a network, and predictions in the words of the data."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from trainwright.api.analysis.of_rows import importance_of
+from trainwright.api.config import read_config
+from trainwright.api.model import ROWS, Model
+from trainwright.api.predictors.asked import MeasureOptions, read_asked
+from trainwright.api.predictors.base import Field, Predictor, Tensors
+from trainwright.api.predictors.place import Place
+from trainwright.api.prepared_table import PreparedTable
+from trainwright.api.resume import with_config
+from trainwright.baselines.run import original_truth
+from trainwright.config.errors import DataError, RequestError, RunError
+from trainwright.config.trust import as_received
+from trainwright.data.expressions.selected import given_rows
+from trainwright.data.source import Source
+from trainwright.features.encoding import EncodedTable
+from trainwright.features.table_rows import table_rows
+from trainwright.metrics import compute, default_metrics, intervals
+from trainwright.metrics.outcome import Outcome
+from trainwright.runs.directory import RunDirectory
+
+log = logging.getLogger(__name__)
+
+DECODED = 256
+"""Rows of lazy columns that are decoded at a time."""
+NONE_LEFT = "every row lacks a target or a value whose policy is `drop`, or is left out by `data.where`"
+
+
+@dataclass
+class TableRows:
+    """Rows of a table, encoded once, and where each stands among those that were given."""
+
+    encoded: EncodedTable
+    positions: np.ndarray
+    """Of the rows that can be answered, in the blocks."""
+    places: np.ndarray
+    """The place of each of them among the rows that were given."""
+    given: int
+    """How many rows were given."""
+    name: str
+    """What they are from, for a person."""
+    at_once: int = ROWS
+    """Rows per forward pass."""
+
+    def take(self, model: Model) -> dict[str, np.ndarray]:
+        """The scores of all of them, by target."""
+        size = DECODED if self.encoded.references else self.at_once
+        return model.scores_of(table_rows(self.encoded, self.positions), size)
+
+
+class TablePredictor(Predictor):
+    """Answers rows of a source with the columns of training: a path, DataFrame, Arrow table or mapping."""
+
+    endings: ClassVar[tuple[str, ...]] = (".csv", ".parquet", ".jsonl")
+
+    def __init__(self, model: Model, place: Place | None = None, asked: MeasureOptions | None = None) -> None:
+        self.model, self.place, self.asked = model, place, asked or MeasureOptions()
+        self.received = None if place is None else place.received
+        self.reads = [] if place is None or place.run is None else trained_on(place.run)
+
+    @property
+    def inputs(self) -> list[Field]:
+        """The columns of the source, by the types that training gave them."""
+        encoder = self.model.encoder
+        return [Field(name, encoder.features[name].kind, encoder.features[name].row_shape) for name in encoder.inputs]
+
+    @property
+    def outputs(self) -> list[Field]:
+        """The columns of predictions, by the types they have in Arrow."""
+        empty = self.postprocess({name: torch.zeros(shape) for name, shape in self._no_scores().items()})
+        return [Field(field.name, str(field.type), _shape_of(field.type)) for field in empty.schema]
+
+    def read(self, data: Any, labelled: bool = False) -> TableRows:
+        """The rows of a source, each value encoded once; raises DataError for missing columns or values that it cannot read."""
+        source = self.model.encoder.read(data)
+        encoded = self.model.encoder.encode(source, targets=labelled)
+        say_counts(source, encoded)
+        given, kept = given_rows(source)
+        places = encoded.rows if kept is None else kept[encoded.rows]
+        return TableRows(encoded, np.arange(len(encoded.rows)), places, given, source.name)
+
+    def own_rows(self, split: str) -> TableRows:
+        """The rows of a split, read again as the run's configuration says; raises RunError when the data changed or it is empty."""
+        if self.place is None or self.place.run is None:
+            fix = "name the rows, or the run itself"
+            raise RequestError("an exported model has no rows of its own", where=f"--split {split}", fix=fix)
+        return self._rows_of_run(with_config(self.place.path), split)
+
+    def _rows_of_run(self, run: RunDirectory, split: str) -> TableRows:
+        prepared = PreparedTable(read_config(run.config))
+        prepared.refuse_other_data(run)
+        data, size = prepared.data, prepared.config.trainer.evaluation_batch_size
+        positions = getattr(data.table, split, None) if split in ("train", "validation", "test") else None
+        if positions is None or not len(positions):
+            raise RunError(f"this run has no {split} rows", where=str(run.path), fix="see data.split of its config.yaml")
+        places = np.arange(len(positions))
+        return TableRows(data.table, positions, places, len(places), data.source.name, size)
+
+    def preprocess(self, rows: Any) -> Tensors:
+        """The encoded inputs of rows as they come."""
+        read = self.read(rows)
+        found: Tensors = table_rows(read.encoded, read.positions).take(torch.arange(len(read.positions)))
+        return found
+
+    def forward(self, tensors: Tensors) -> Tensors:
+        """Target → its scores: probabilities `[b, classes]`, or values in original units."""
+        return self.model.forward(tensors)
+
+    def postprocess(self, tensors: dict[str, Tensor] | dict[str, np.ndarray]) -> pa.Table:
+        """Scores → `<target>_prediction`, and the probability of each class where there are classes."""
+        columns: dict[str, pa.Array] = {}
+        for target in self.model.encoder.targets:
+            outputs: dict[str, Any] = {"scores": np.asarray(tensors[target])}
+            if target in self.model.thresholds:
+                outputs["threshold"] = np.asarray(self.model.thresholds[target])
+            columns |= self.model.encoder.features[target].decode(outputs)
+        return pa.table(columns)
+
+    def answer(self, rows: TableRows) -> pa.Table:
+        """One row of predictions per row that was given, in order; those that a `drop` policy or `data.where` leaves out are null."""
+        scores = rows.take(self.model) if len(rows.positions) else {name: np.zeros(shape) for name, shape in self._no_scores().items()}
+        table = self.postprocess(scores)
+        if len(rows.places) == rows.given:
+            return table
+        at = np.full(rows.given, -1, np.int64)
+        at[rows.places] = np.arange(len(rows.places))
+        return table.take(pa.array(at, mask=at < 0))
+
+    def measure(self, rows: TableRows, split: str) -> dict[str, Any]:
+        """`{"rows", "left_out", "metrics": {target: {metric: value}}}`, with `intervals` and `importance` where they are asked for."""
+        if not len(rows.positions):
+            raise DataError("no row can be evaluated", where=rows.name, why=NONE_LEFT)
+        outcomes = self.outcomes(rows)
+        wanted = {spec.name: spec.metrics or default_metrics(spec.kind) for spec in self.model.encoder.spec.targets}
+        found: dict[str, Any] = {"rows": len(rows.positions), "left_out": rows.given - len(rows.positions)}
+        found["metrics"] = {name: compute(outcome, wanted[name]) for name, outcome in outcomes.items()}
+        if self.asked.intervals:
+            found["intervals"] = {name: intervals(outcome, wanted[name], seed=self.asked.seed) for name, outcome in outcomes.items()}
+        if self.asked.importance:
+            found["importance"] = importance_of(self.model, rows.encoded, rows.positions, outcomes, self.asked.seed).columns
+        return found
+
+    def evaluate(self, rows: Any) -> dict[str, Any]:
+        """The same of rows as they come; raises DataError without the targets."""
+        return self.measure(self.read(rows, labelled=True), "test")
+
+    def outcomes(self, rows: TableRows) -> dict[str, Outcome]:
+        """Target → truth and scores of its rows."""
+        scores, blocks = rows.take(self.model), rows.encoded.blocks
+        truths = {
+            spec.name: original_truth(spec, blocks[f"target.{spec.name}"][rows.positions]) for spec in self.model.encoder.spec.targets
+        }
+        return {name: self.model.outcome(name, truth, scores[name]) for name, truth in truths.items()}
+
+    def about(self) -> dict[str, Any]:
+        """The run."""
+        return {} if self.place is None else {"run": str(self.place.path)}
+
+    def _no_scores(self) -> dict[str, tuple[int, ...]]:
+        """Target → the shape of the scores of no rows."""
+        targets = self.model.encoder.spec.targets
+        return {each.name: (0, len(each.classes)) if each.classes else (0,) if each.width == 1 else (0, each.width) for each in targets}
+
+
+def open_table(place: Place, settings: Sequence[Any] = (), **given: Any) -> TablePredictor:
+    """The predictor of a table's run; raises RunError when there is no model yet, RequestError for a model given beside it."""
+    if any(each is not None for each in given.values()):
+        why = "its own network was trained with its columns"
+        raise RequestError("a table's run takes no model from outside", where="tw.load(model)", why=why, fix="leave it out")
+    return _open(place, settings)
+
+
+@as_received
+def _open(place: Place, settings: Sequence[Any]) -> TablePredictor:
+    return TablePredictor(Model.load(place.model, place.received), place, read_asked(settings))
+
+
+def trained_on(run: RunDirectory) -> list[str]:
+    """The files that a run was trained on, which are not overwritten by what it predicts."""
+    try:
+        found = run.read_json("data.json")
+        paths = found["source"]["fingerprint"]["paths"]
+    except (RequestError, KeyError, TypeError):  # it names none, then; whoever needs the file will say what is wrong with it
+        return []
+    return [each for each in paths if isinstance(each, str)] if isinstance(paths, list) else []
+
+
+def say_counts(source: Source, encoded: EncodedTable) -> None:
+    """Log what was unknown, dropped or left over in new rows, and what is missing at over twice the rate of training."""
+    encoded.say_invalid()
+    for note in source.notes:
+        log.info("note: %s: %s", source.name, note)
+    if encoded.extra_columns:
+        log.info("note: %s: columns that training did not know were left out: %s", source.name, ", ".join(encoded.extra_columns[:12]))
+    for name, counts in encoded.counts.items():
+        if counts.unknown:
+            log.warning("column '%s': %s values were never seen in training and count as unknown", name, f"{counts.unknown:,}")
+        feature, rows = encoded.encoder.features[name], len(encoded.rows)
+        usual = feature.missing_in_training / max(feature.fitted_rows, 1)
+        if name in encoded.encoder.inputs and counts.missing > 2 * usual * rows:
+            shown = f"{counts.missing:,} of {rows:,} values are missing ({usual:.1%} in training)"
+            log.info("note: column '%s': %s", name, shown)
+    for dropped in encoded.dropped:
+        log.warning("%s rows are left without a prediction: %s", f"{len(dropped.rows):,}", dropped.reason)
+
+
+def _shape_of(kind: pa.DataType) -> tuple[int | None, ...]:
+    if pa.types.is_fixed_size_list(kind):
+        return (kind.list_size,)
+    return (None,) if pa.types.is_list(kind) else ()

@@ -1,0 +1,44 @@
+"""What a measurement found, as a table for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from trainwright.cli.style import table
+
+SHOWN = 12
+"""Columns whose importance is shown."""
+
+
+def describe_metrics(result: Mapping[str, Any]) -> str:
+    """The metrics as a table, with intervals where there are some, whatever else was told as lines above it, and importance below."""
+    plain = [f"{key}: {value}" for key, value in result.items() if isinstance(value, str | int)]
+    bounds = result.get("intervals", {})
+    rows = []
+    for name, value in flat(result["metrics"]):
+        target, _, metric = name.rpartition(".")
+        low, high = bounds.get(target, {}).get(metric, (None, None))
+        between = [] if not bounds else ["" if low is None else f"{low:.4g} … {high:.4g}"]
+        rows.append((target, metric, f"{value:.6g}", *between))
+    names = ("target", "metric", "value", *(["95% interval"] if bounds else []))
+    blocks = [*plain, *([""] if plain else []), table(names, rows, right=(2,))]
+    return "\n".join([*blocks, *_importance(result.get("importance", {}))])
+
+
+def _importance(found: Mapping[str, Any]) -> list[str]:
+    lines = []
+    for target, columns in found.items():
+        rows = [(each["column"], f"{each['drop_mean']:.4g}", f"{each['drop_std']:.2g}") for each in columns[:SHOWN]]
+        lines += ["", f"importance for {target}: how much worse it becomes when a column is shuffled"]
+        lines.append(table(("column", "worse by", "deviation"), rows, right=(1, 2)))
+    return lines
+
+
+def flat(metrics: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
+    """Nested metrics as `target.metric` and value."""
+    for key, value in metrics.items():
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{prefix}{key}.")
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            yield f"{prefix}{key}", value
