@@ -14,6 +14,8 @@ import torch
 
 from trainwright.config.errors import FOREIGN, ConfigError, DataError, RequestError, TrainwrightError
 from trainwright.config.typecheck import readable
+from trainwright.data.draws import keep_draws
+from trainwright.data.transforms.batch_checks import seed_of
 from trainwright.engine.adapted import as_system
 from trainwright.engine.step_result import as_loss
 from trainwright.engine.system import StepContext, rows_in, to_device
@@ -56,13 +58,22 @@ def _check_trial(system: Any, splits: Mapping[str, Any], device: torch.device) -
             continue
         if hasattr(system, "hold"):
             system.hold(rows)
-        batch = to_device(rows.example(), device)
+        batch = example_of(system, rows, device, split == "train")
         with untouched(system):
             cautions += system.check(batch)
             if split == "train" and isinstance(system, PlainSystem):
                 system.train()
                 cautions += _changing(system, partial(_forward, system, batch))
     return cautions
+
+
+def example_of(system: Any, rows: Any, device: torch.device, training: bool) -> Any:
+    """A few rows as a step is given them."""
+    batch, transforms = to_device(rows.example(), device), getattr(system, "batch_transforms", None)
+    if transforms is None:
+        return batch
+    with keep_draws():
+        return transforms.in_training(batch, seed_of(0)) if training else as_system(system).as_evaluated(batch)
 
 
 def _forward(system: PlainSystem, batch: Any) -> None:
@@ -77,7 +88,7 @@ def _try_training(system: Any, splits: Mapping[str, Any], device: torch.device) 
     _refuse_unmeasured(system, splits)
     if not getattr(system, "automatic_optimization", True) or rows.single_pass:
         return []
-    batch = to_device(rows.example(), device)
+    batch = example_of(system, rows, device, training=True)
     if is_lazy(system):
         _settle_shapes(system, batch)
     inputs, where = LossInputs(), f"{type(system).__name__}.training_step"

@@ -99,10 +99,12 @@ def options_class(kind: str, name: str) -> type[PartConfig]:
 
 
 def options_of_class(made_from: Any, path: str, kind: str) -> type[PartConfig]:
-    """The options of a class: its first parameter's PartConfig, its nested Config, or its signature."""
-    if found := own_options(made_from):
-        return found
-    return options_from_config(made_from, path) if takes_config(made_from) else options_from_signature(made_from, path, kind)
+    """The options of a class: its first parameter's PartConfig, its nested Config, or its signature; and what its kind adds to them."""
+    found = own_options(made_from)
+    if not found:
+        found = options_from_config(made_from, path) if takes_config(made_from) else options_from_signature(made_from, path, kind)
+    extend = getattr(importlib.import_module(KINDS[kind]), "extend_options", None) if kind in KINDS else None
+    return found if extend is None else extend(found)
 
 
 def load(kind: str, name: str) -> Any:

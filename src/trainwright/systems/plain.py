@@ -185,11 +185,16 @@ class PlainSystem(System):
             return self._of_function(loss, output, target, batch)
         if self._by_terms:
             terms = loss.terms(output, target, batch, context.step, self._epochs(context))
-            return Loss(terms.total, terms.count, terms.parts, self.measured_outputs(output, target, batch))
+            return Loss(terms.total, terms.count, terms.parts, self.measured_outputs(output, self._hard(target), batch))
         total, count = loss.total(output, target, batch)
         if loss.simple and isinstance(output, Tensor):
-            return Loss(total, count, outputs={"output": output.detach(), TARGET: target} if self.wishes else {})
-        return Loss(total, count, outputs=self.measured_outputs(output, target, batch))
+            return Loss(total, count, outputs={"output": output.detach(), TARGET: self._hard(target)} if self.wishes else {})
+        return Loss(total, count, outputs=self.measured_outputs(output, self._hard(target), batch))
+
+    def _hard(self, target: Any) -> Any:
+        """The class with the largest share (b) of rows that were mixed, for the metrics of training rows; other targets as they are."""
+        mixed = self.batch_transforms is not None and self.batch_transforms.makes_shares
+        return target.argmax(1) if mixed and isinstance(target, Tensor) and target.is_floating_point() and target.dim() == 2 else target
 
     def _of_function(self, loss: FunctionCriterion, output: Any, target: Any, batch: Batch) -> Loss:
         """The loss of a function: goes backwards from its scalar as it is."""

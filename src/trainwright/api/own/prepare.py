@@ -17,10 +17,12 @@ from trainwright.api.trial import call_own_code
 from trainwright.config.errors import FOREIGN, ConfigError, RequestError
 from trainwright.config.own_arguments import read_arguments
 from trainwright.config.registry import build
-from trainwright.data.datasets import make_data
+from trainwright.data.datasets import chain_of, make_data
 from trainwright.data.datasets.splits import USED, say_unused
 from trainwright.data.forms import rows_from
 from trainwright.data.rows import Rows
+from trainwright.data.transforms import on_device
+from trainwright.data.transforms.own import OwnTransforms, transform_samples
 from trainwright.engine.following import tell_beginning
 from trainwright.engine.trainer import Trainer
 from trainwright.systems.base import build_system, seed_generators
@@ -59,6 +61,9 @@ def prepare_own(config: Config, only: str | None = None) -> OpenedSystem:
     splits = {name: open_rows(config, name, data, made) for name, data in given.items()}
     example = (splits.get("train") or next(iter(splits.values()))).example()
     system = adapt_module(made)
+    if any(map(on_device, chain_of(config.data))):
+        system.batch_transforms = OwnTransforms(chain_of(config.data))
+        example = system.batch_transforms.always(example)
     if isinstance(system, LightningSystem):
         system.positional = given_by_place(given.get("train"), splits.get("train"))
         system.check_splits(splits)
@@ -125,6 +130,7 @@ def given_splits(config: Config, made: nn.Module) -> tuple[dict[str, Any], Mappi
 def open_rows(config: Config, split: str, data: Any, made: nn.Module) -> Rows:
     """Rows of a split, in the dtype of the system's parameters."""
     tell_beginning(data)
+    data = transform_samples(data, chain_of(config.data), split == "train", split)
     size = config.trainer.batch_size if isinstance(config.trainer.batch_size, int) else DEFAULT_BATCH
     rows: Rows = rows_from(
         data,

@@ -21,6 +21,7 @@ from trainwright.config.clock import process_seconds
 from trainwright.config.errors import ConfigError
 from trainwright.data.rows import Rows
 from trainwright.data.source import Source
+from trainwright.data.transforms.batch_checks import few_rows, try_batch_transforms
 from trainwright.engine.adapted import as_system
 from trainwright.engine.result import FitResult
 from trainwright.engine.trainer import Trainer
@@ -75,6 +76,9 @@ class PreparedSystem(Prepared):
     def check(self, trainer: Trainer) -> None:
         """Try a step on a few rows and every setting."""
         train, validation = self.splits["train"], self.splits.get("validation")
+        transforms = getattr(self.system, "batch_transforms", None)
+        if transforms is not None and not train.single_pass:
+            try_batch_transforms(transforms, few_rows(train), "data.transform")
         trainer.cautions = trial(self.system, self.splits, self.tried_on())
         trainer.rehearses = True
         trainer.check(self.system, len(train), 0 if validation is None else len(validation), train.batched)

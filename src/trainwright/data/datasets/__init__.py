@@ -11,6 +11,7 @@ from trainwright.config.model import PartConfig
 from trainwright.config.registry import Part, build
 from trainwright.data.config import DataConfig
 from trainwright.data.datasets.splits import in_splits, spec_of, splits_of
+from trainwright.data.transforms import OfData, extend_options
 
 MEMORY_LIMIT = 4 << 30
 """Bytes above which a table is read in pieces."""
@@ -25,7 +26,7 @@ INSTEAD = {
 """What a table's `data` has and data for a system of one's own do not → what to do instead."""
 
 
-class DatasetOptions(PartConfig):
+class DatasetOptions(OfData):
     """What the data for systems of one's own have in common."""
 
     of_others: ClassVar[dict[str, str]] = INSTEAD
@@ -115,10 +116,26 @@ class MadeData(NamedTuple):
 
 def make_data(options: PartConfig, *, seed: int = 0, memory_limit: int = MEMORY_LIMIT, where: str = "data") -> MadeData:
     """The data that `options` describe. Raises DataError when they cannot be read or are in no form known."""
+    options = without_transform(options)
     context = {"seed": seed, "memory_limit": memory_limit}
     given = {*options.model_fields_set, *(options.model_extra or {})}
     made = build("dataset", options, **{name: value for name, value in context.items() if name not in given})
     return MadeData(splits_of(made, where), spec_of(made))
+
+
+def without_transform(options: PartConfig) -> PartConfig:
+    """The options that a class of one's own asked for: without the transforms, which are no argument of it."""
+    plain = getattr(type(options), "plain", None)
+    if plain is None:
+        return options
+    given = {name: getattr(options, name) for name in plain.model_fields}
+    made: PartConfig = plain.model_construct(options.model_fields_set - {"transform"}, **given)
+    return made
+
+
+def chain_of(options: PartConfig | None) -> list[PartConfig]:
+    """The transforms of data of one's own; none where a class takes `transform` by itself."""
+    return list(options.transform) if isinstance(options, OfData) else []
 
 
 __all__ = [
@@ -127,6 +144,8 @@ __all__ = [
     "TableOptions",
     "TensorsOptions",
     "TextOptions",
+    "chain_of",
+    "extend_options",
     "in_splits",
     "make_data",
     "spec_of",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, PositiveInt, field_validator
+from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, PositiveInt, create_model, field_validator
 from pydantic_core import CoreSchema
 
 from trainwright.config.choice import choice
@@ -24,6 +24,8 @@ class TransformConfig(PartConfig):
     """`train`: training rows alone; `always`: also where rows are evaluated and predicted."""
     runs_on: Literal["worker", "device"] = "worker"
     """`worker`: on each sample, where it is read; `device`: on whole batches, where the model is, after those of workers."""
+    of: str = "input"
+    """What of the samples or batches of data of one's own it is given: a part by its name or `all`; a column has one part."""
     joins_rows: ClassVar[bool] = False
     """Whether it makes one row of several, inputs and targets together."""
 
@@ -92,6 +94,12 @@ class MixupOptions(TransformConfig):
     """Training rows alone."""
     runs_on: Literal["device"] = "device"
     """The whole batch of a step, before it is cut into micro-batches."""
+    of: Literal["all"] = "all"
+    """Inputs and targets are mixed together."""
+    classes: int | None = Field(default=None, ge=2)
+    """How many classes there are, for data of one's own whose target is the number of a class; it becomes the share of each class."""
+    target: str = "target"
+    """The part of such data that is the class."""
     joins_rows: ClassVar[bool] = True
 
 
@@ -132,7 +140,7 @@ PARTS: dict[str, Part] = {
 
 MAIN = {"random_crop": "size", "center_crop": "size", "permute": "dims", "cast": "dtype", "mixup": "alpha"}
 """The option that `{name: value}` means."""
-OURS = ("applies_in", "runs_on")
+OURS = ("applies_in", "runs_on", "of")
 """What is set beside the arguments of anybody's function."""
 
 
@@ -158,19 +166,26 @@ def shown(options: PartConfig) -> str:
 
 def ensure_column_chain(chain: Sequence[PartConfig]) -> None:
     """Raise ConfigError for transforms that cannot follow each other on the values of one column."""
-    for before, after in pairwise(chain):
-        if on_device(before) and not on_device(after):
-            what = f"{shown(after)} runs in workers, but stands after {shown(before)}, which runs on the device"
-            fix = f"put it before {shown(before)}, or set runs_on: device for it too"
-            raise ConfigError(what, why="samples are read and transformed in workers before they are a batch", fix=fix)
+    ensure_no_parts(chain)
+    ensure_order(chain)
     mixing = next((each for each in chain if joins_rows(each)), None)
     if mixing is not None:
         what = f"{shown(mixing)} mixes whole rows, inputs and targets together"
         raise ConfigError(what, fix=f"set it for the data: `data: {{transform: {shown(mixing)}}}`")
 
 
+def ensure_order(chain: Sequence[PartConfig]) -> None:
+    """Raise ConfigError for a transform of samples that stands after one of batches."""
+    for before, after in pairwise(chain):
+        if on_device(before) and not on_device(after):
+            what = f"{shown(after)} runs in workers, but stands after {shown(before)}, which runs on the device"
+            fix = f"put it before {shown(before)}, or set runs_on: device for it too"
+            raise ConfigError(what, why="samples are read and transformed in workers before they are a batch", fix=fix)
+
+
 def ensure_table_chain(chain: Sequence[PartConfig]) -> None:
     """Raise ConfigError for transforms that cannot be applied to the batches of a table."""
+    ensure_no_parts(chain)
     for each in chain:
         name = shown(each)
         if not on_device(each):
@@ -181,6 +196,21 @@ def ensure_table_chain(chain: Sequence[PartConfig]) -> None:
             why = "what is done to rows that are predicted belongs to a column, with which it is kept"
             fix = f"add applies_in: train to {name}, or set it for a column: columns.NAME.transform"
             raise ConfigError(f"{name} always applies", why=why, fix=fix)
+    ensure_mixed_once(chain)
+
+
+def ensure_no_parts(chain: Sequence[PartConfig]) -> None:
+    """Raise ConfigError for transforms that are to be given a part, where there are none to choose from."""
+    for each in chain:
+        fields = type(each).model_fields
+        named = next((name for name in ("of", "classes", "target") if name in fields and getattr(each, name) != fields[name].default), None)
+        if named is not None:
+            why = "a column has one part, the blocks of a table come all together, and its classes are known"
+            raise ConfigError(f"{shown(each)} has `{named}`, which is of data of one's own", why=why, fix="leave it out")
+
+
+def ensure_mixed_once(chain: Sequence[PartConfig]) -> None:
+    """Raise ConfigError where rows are mixed again that were mixed."""
     if sum(map(joins_rows, chain)) > 1:
         raise ConfigError("rows are mixed twice", why="a mixed row has two targets, not four", fix="keep one of the transforms that mix")
 
@@ -212,6 +242,16 @@ def _named(name: str, options: Any) -> dict[str, Any]:
     return {} if options is None else {MAIN.get(name.replace("-", "_"), "value"): options}
 
 
+def extend_options(options: type[PartConfig]) -> type[PartConfig]:
+    """The options of a data class of one's own with `transform`, unless it takes that, or anything, by itself."""
+    if "transform" in options.model_fields or options.model_config.get("extra") == "allow":
+        return options
+    make: Any = create_model
+    found: type[PartConfig] = make(options.__name__, __base__=(options, OfData), __doc__=options.__doc__)
+    found.plain = options  # type: ignore[attr-defined]
+    return found
+
+
 class ShortForms:
     """Tells editors of the short forms: one transform without a list, and a name with its options below it."""
 
@@ -226,3 +266,22 @@ if TYPE_CHECKING:
 else:
     Transforms = Annotated[list[choice("transform")], BeforeValidator(write_out), ShortForms()]
     """The annotation of a field that takes one transform or a chain of them."""
+
+
+def ensure_data_chain(chain: Sequence[PartConfig]) -> None:
+    """Raise ConfigError for transforms that cannot follow each other on data of one's own."""
+    ensure_order(chain)
+    ensure_mixed_once(chain)
+
+
+class OfData(PartConfig):
+    """What data of one's own have beside the arguments of their class."""
+
+    transform: Transforms = []
+    """What is done with each sample where it is read, and then, with `runs_on: device`, with whole batches: a transform or a list."""
+
+    @field_validator("transform")
+    @classmethod
+    def _follow_each_other(cls, value: Any) -> Any:
+        refusal(ensure_data_chain)(value)
+        return value

@@ -23,6 +23,8 @@ class BatchTransforms:
 
     in_network: bool = False
     """Whether the system itself does what always applies, as a part of its network."""
+    makes_shares: bool = False
+    """Whether classes of training rows become shares of each class."""
 
     def in_training(self, batch: Any, seed: Seed) -> Any:
         """The batch of a whole step, before it is cut into micro-batches."""
