@@ -18,7 +18,7 @@ from trainwright.config.errors import DataError
 from trainwright.data.adopted_rows import as_rows
 from trainwright.data.dataset_rows import DatasetRows
 from trainwright.data.forms import rows_from
-from trainwright.data.rows import FACTS, Head, MappedRows, Rows, TensorRows, WrappedRows
+from trainwright.data.rows import FACTS, FirstRows, MappedRows, Rows, TensorRows, WrappedRows
 from trainwright.data.samples import alike
 from trainwright.engine.config import TrainerConfig
 from trainwright.engine.feed import InOrder
@@ -83,9 +83,9 @@ KINDS: dict[str, Callable[[], Rows]] = {
     "own batches": Whole,
 }
 WRAPPERS: dict[str, Callable[[Rows], WrappedRows]] = {
-    "head": lambda rows: Head(rows, 3),
+    "head": lambda rows: FirstRows(rows, 3),
     "in order": lambda rows: InOrder(rows, LoaderOptions(), pin=False, waits=Waits()),
-    "both": lambda rows: InOrder(Head(rows, 3), LoaderOptions(), pin=False, waits=Waits()),
+    "both": lambda rows: InOrder(FirstRows(rows, 3), LoaderOptions(), pin=False, waits=Waits()),
 }
 
 
@@ -115,8 +115,8 @@ def test_a_wrapper_hands_on_epochs_ends_and_moves() -> None:
     wrapped.close()
     assert rows.begun == [(3, 4)] and rows.closed
     assert wrapped.to(torch.device("cpu")) is wrapped
-    moved = Head(KINDS["tensors"](), 5).to(torch.device("meta"))
-    assert type(moved) is Head and len(moved) == 5 and moved.device.type == "meta"
+    moved = FirstRows(KINDS["tensors"](), 5).to(torch.device("meta"))
+    assert type(moved) is FirstRows and len(moved) == 5 and moved.device.type == "meta"
 
 
 def test_the_first_rows_tell_of_no_row_beyond_them() -> None:
@@ -126,7 +126,7 @@ def test_the_first_rows_tell_of_no_row_beyond_them() -> None:
 
     rows = DatasetRows(Long(PAIRS), ["input", "target"])
     assert worst_rows(rows, 2).tolist() == [39, 38]
-    assert sorted(worst_rows(Head(rows, 6), 2).tolist()) == [4, 5]
+    assert sorted(worst_rows(FirstRows(rows, 6), 2).tolist()) == [4, 5]
 
 
 def test_no_fact_of_rows_is_looked_for_by_name() -> None:

@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, Dataset, TensorDataset
 import trainwright as tw
 from trainwright.config.errors import TrainwrightError
 from trainwright.data.dataset_rows import DatasetRows
-from trainwright.data.rows import Head, Rows
+from trainwright.data.rows import FirstRows, Rows
 from trainwright.engine.evaluation import as_outputs
 from trainwright.engine.pieces import Pieces, batch_of, order_of
 from trainwright.engine.step import Backward, has_own_mean, micro_batches
@@ -230,7 +230,7 @@ def test_rows_of_a_limited_dataset_are_drawn_anew_in_each_epoch() -> None:
         def __getitem__(self, row: int) -> tuple[Tensor, int]:
             return torch.randn(2), 0
 
-    head = Head(DatasetRows(Noisy(), ["input", "target"]), 4)
+    head = FirstRows(DatasetRows(Noisy(), ["input", "target"]), 4)
     drawn = []
     for epoch in (0, 1, 0):
         head.begin_epoch(3, epoch)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 import trainwright as tw
 from trainwright.config.errors import TrainwrightError
 from trainwright.engine.evaluation_files import FOLDER, MOST_BYTES, EvaluationFiles
-from trainwright.engine.monitor import Best
+from trainwright.engine.monitor import BestEvaluations
 from trainwright.metrics.asked import named_metrics
 from trainwright.metrics.ranking import POINTS
 
@@ -93,7 +93,7 @@ def test_a_run_that_was_cut_and_continued_has_the_files_of_one_that_was_not(hist
 
 
 def test_going_back_removes_the_files_of_later_steps(tmp_path: Path) -> None:
-    kept = EvaluationFiles(tmp_path, "all", Best(True, 1))
+    kept = EvaluationFiles(tmp_path, "all", BestEvaluations(True, 1))
     for step in (3, 6, 9):
         kept.take(step, lambda: {"f1.per_class": np.ones(2)})
         kept.log({"step": step, "validation/f1": 0.5})
@@ -110,7 +110,7 @@ def test_files_are_bounded_whatever_the_number_of_classes(tmp_path: Path) -> Non
             "target": torch.randint(0, classes, (400,), generator=generator),
         }
         metric.update(rows)
-        kept = EvaluationFiles(tmp_path, "all", Best(True, 1))
+        kept = EvaluationFiles(tmp_path, "all", BestEvaluations(True, 1))
         kept.take(classes, metric.details)
         kept.log({"step": classes, **{f"validation/{name}": value for name, value in metric.compute().items()}})
         assert 0 < (tmp_path / FOLDER / f"step-{classes}.npz").stat().st_size < MOST_BYTES + 10_000

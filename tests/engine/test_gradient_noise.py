@@ -109,12 +109,12 @@ def test_the_running_scale_comes_to_trace_over_squared_norm(tmp_path: Path) -> N
 @given(st.integers(0, 10_000), st.integers(2, 5), st.integers(1, 4))
 def test_both_estimates_are_right_on_average_over_every_way_to_draw_a_batch(seed: int, pieces: int, size: int) -> None:
     """|g|² = |G|² + tr(Σ) / items holds exactly for the expectations; put into the estimators it gives |G|² and tr(Σ) back."""
-    from trainwright.engine.callbacks.gradient_noise import Pieces
+    from trainwright.engine.callbacks.gradient_noise import GradientNorms
 
     draw = np.random.default_rng(seed)
     squared, variance = draw.uniform(0.1, 2, 2)
     counts = draw.integers(1, 9, pieces) * size
-    found = Pieces(rows=int(counts.sum()))
+    found = GradientNorms(rows=int(counts.sum()))
     found.counts = [torch.tensor(float(count), dtype=torch.float64) for count in counts]
     found.norms = [torch.tensor(squared + variance / count, dtype=torch.float64) for count in counts]
     found._before = {0: torch.tensor([np.sqrt(squared + variance / counts.sum())], dtype=torch.float64)}

@@ -20,11 +20,11 @@ from trainwright.config.errors import ConfigError
 from trainwright.engine.config import TrainerConfig
 from trainwright.engine.interrupt import Interrupts
 from trainwright.engine.interval import NEVER, Interval
-from trainwright.engine.monitor import Best, Monitor, resolve
+from trainwright.engine.monitor import BestEvaluations, Monitor, resolve
 from trainwright.engine.plan import DEFAULT_STEPS, automatic_batch_size, make_plan
 from trainwright.engine.running import RunningLoss, RunningValues
 from trainwright.engine.system import Loss
-from trainwright.engine.timing import Timing
+from trainwright.engine.timing import PhaseTimer
 
 
 def config(**options: Any) -> TrainerConfig:
@@ -105,13 +105,13 @@ def test_a_cadence_of_nothing_is_refused() -> None:
 
 @given(values=st.lists(st.one_of(st.floats(-5, 5), st.just(math.nan)), max_size=20), keep=st.integers(1, 4), higher=st.booleans())
 def test_the_best_are_the_best_and_never_nan_and_the_earlier_wins_a_tie(values: list[float], keep: int, higher: bool) -> None:
-    best = Best(higher, keep)
+    best = BestEvaluations(higher, keep)
     for step, value in enumerate(values):
         best.offer(step, value)
     numbers = [(step, value) for step, value in enumerate(values) if not math.isnan(value)]
     numbers.sort(key=lambda entry: ((-entry[1] if higher else entry[1]), entry[0]))
     assert best.entries == numbers[:keep]
-    again = Best(higher, keep)
+    again = BestEvaluations(higher, keep)
     again.load(best.state())
     assert again.entries == best.entries
 
@@ -196,7 +196,7 @@ def test_logged_values_of_several_formats_are_the_same_to_the_bit_whenever_they_
 
 
 def test_every_moment_belongs_to_one_phase() -> None:
-    timing = Timing()
+    timing = PhaseTimer()
     with timing.phase("train"), timing.phase("evaluate"):
         pass
     first = timing.read()

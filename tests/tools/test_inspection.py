@@ -19,7 +19,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 
 from trainwright.api.inspect import inspect
 from trainwright.config.errors import ConfigError
-from trainwright.files.inspection.layers import Flow, Node, Row
+from trainwright.files.inspection.layers import Flow, FlowNode, LayerRow
 from trainwright.files.inspection.record import Inspection, find_rows, table
 from trainwright.nn.untouched import untouched
 from trainwright.report.network.folding import close_below, fold
@@ -235,7 +235,7 @@ class Many(nn.Module):
         return {"logits": self.frozen(hidden + again), "extra": (hidden, self.tied(image))}
 
 
-def named_rows(found: Inspection) -> dict[str, Row]:
+def named_rows(found: Inspection) -> dict[str, LayerRow]:
     return {row.path: row for row in found.rows}
 
 
@@ -435,7 +435,7 @@ def test_every_line_of_the_picture_runs_between_boxes_and_lanes_do_not_cross_eac
 
 def test_the_picture_is_one_well_made_svg_with_shapes_and_escaped_names(tmp_path: Path) -> None:
     found = inspect(nn.Sequential(nn.Linear(3, 4), nn.ReLU()), torch.randn(2, 3))
-    found.flow.nodes.append(Node(99, "module", "<script>", "A&B", "2×4"))
+    found.flow.nodes.append(FlowNode(99, "module", "<script>", "A&B", "2×4"))
     drawing = picture(found, alone=True)
     assert drawing is not None
     root = ElementTree.fromstring(drawing)

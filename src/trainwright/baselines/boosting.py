@@ -29,7 +29,7 @@ _FEWEST = 5000
 """Training rows below which rounds are given up before rows are."""
 
 
-class Table:
+class TreeTable:
     """Columns as trees read them: numbers with NaN for missing, categories as codes (rare ones together), counts of frequent tokens."""
 
     def __init__(self, train: Inputs) -> None:
@@ -68,7 +68,7 @@ class Boosting:
         self.total = len(train)
         self.rows = drawn_rows(len(train), self.options.max_rows, self.seed)
         kept = rows_of(train, self.rows)
-        self.columns = Table(kept)
+        self.columns = TreeTable(kept)
         self.design, self.others = self.columns.matrix(kept), [self.columns.matrix(each) for each in others]
 
     def scores(self, kind: str, width: int, truth: np.ndarray) -> list[np.ndarray]:

@@ -14,7 +14,7 @@ from trainwright.config.errors import RequestError, did_you_mean
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from trainwright.tools.gradcheck import Verdict
+    from trainwright.tools.gradcheck import GradientVerdict
 
 INPUT = re.compile(r"(?P<shape>\(\)|[0-9]+(?:x[0-9]+)*)(?::(?P<dtype>[a-z0-9]+))?")
 DTYPES = ("float64", "float32", "complex128", "complex64")
@@ -51,7 +51,7 @@ def run(words: Sequence[str]) -> int:
     return 0 if verdict.right else 1
 
 
-def describe_check(name: str, verdict: Verdict, dtype: str) -> str:
+def describe_check(name: str, verdict: GradientVerdict, dtype: str) -> str:
     """The verdict in words, and a row for every input."""
     what = "first and second derivatives" if verdict.second else "gradients"
     elements = sum(math.prod(each.shape) for each in verdict.differences)

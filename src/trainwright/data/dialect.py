@@ -46,7 +46,7 @@ ENCODINGS = (
 
 
 @dataclass(frozen=True)
-class Head:
+class FileHead:
     """How a text table is written, its first rows split, and the lines that come before its rows."""
 
     dialect: Dialect
@@ -79,7 +79,7 @@ def named_columns(header: Sequence[str]) -> list[str]:
     return names
 
 
-def dialect_of(path: Path, options: CSVOptions) -> Head:
+def dialect_of(path: Path, options: CSVOptions) -> FileHead:
     """How the file is written, `options` first; raises DataError for a file that is no text, or a delimiter that splits nothing."""
     head, whole = _first_bytes(path)
     encoding = _encoding(path, head, whole, options.encoding)
@@ -96,7 +96,7 @@ def dialect_of(path: Path, options: CSVOptions) -> Head:
     header = sniff_header(rows, options.nulls, decimal) if options.header == "auto" else options.header in (True, "true")
     dialect = Dialect(encoding, delimiter, quote, escape, decimal, header, blank_follows_delimiter(rows) if len(delimiter) == 1 else False)
     lines = text.splitlines()
-    return Head(dialect, rows, skipped, any(not line.strip() for line in lines), max(map(len, lines)))
+    return FileHead(dialect, rows, skipped, any(not line.strip() for line in lines), max(map(len, lines)))
 
 
 def _first_bytes(path: Path) -> tuple[bytes, bool]:

@@ -189,7 +189,7 @@ for _fact in FACTS:  # all of them, so that a fact that comes to be is no wrappe
     setattr(WrappedRows, _fact, property(attrgetter(f"rows.{_fact}")))
 
 
-class Head(WrappedRows):
+class FirstRows(WrappedRows):
     """The first rows of others, at most `most` of them."""
 
     def __init__(self, rows: Rows, most: int) -> None:

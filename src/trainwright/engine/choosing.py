@@ -28,7 +28,7 @@ SWA = "swa"
 
 
 @dataclass
-class Kept:
+class KeptWeights:
     """The weights that a run keeps."""
 
     weights: Weights | None
@@ -42,23 +42,23 @@ class Kept:
     """Of the validation split, where they were measured for the choice."""
 
 
-def choose_weights(session: Session) -> Kept:
+def choose_weights(session: Session) -> KeptWeights:
     """The best weights, or the average that the settings prefer. Ends with no trace in the system."""
     best = next(iter(best_weights(session, 1)), None)
     step, value = session.best.entries[0] if best is not None else (None, None)
-    chosen = Kept(best, "best", step, value) if best is not None else Kept(last(session), "last", None, None)
+    chosen = KeptWeights(best, "best", step, value) if best is not None else KeptWeights(last(session), "last", None, None)
     for name, weights in averages(session).items():
         if session.validation is None:
-            return Kept(weights, name, None, None)
+            return KeptWeights(weights, name, None, None)
         metrics = measure_weights(session, weights)
         found = session.monitor.value(metrics)
         log.info("%s: %s %.6g on the validation split", name, session.monitor.name, found)
         if always(session, name):
-            return Kept(weights, name, session.step, found, metrics)
+            return KeptWeights(weights, name, session.step, found, metrics)
         if math.isnan(found):
             continue
         if chosen.value is None or best_of({"": chosen.value, name: found}, session.monitor.higher) == name:
-            chosen = Kept(weights, name, session.step, found, metrics)
+            chosen = KeptWeights(weights, name, session.step, found, metrics)
     return chosen
 
 

@@ -12,7 +12,7 @@ from trainwright.engine.config import TrainerConfig
 from trainwright.engine.interval import NEVER, Interval
 from trainwright.engine.plan import Plan
 from trainwright.engine.position import Position
-from trainwright.engine.timing import Timing
+from trainwright.engine.timing import PhaseTimer
 
 
 class Phase(Enum):
@@ -41,7 +41,7 @@ class Clock:
 
     log_interval: Interval
     evaluation_interval: Interval
-    timing: Timing = field(default_factory=Timing)
+    timing: PhaseTimer = field(default_factory=PhaseTimer)
     phase: Phase = Phase.OUTSIDE
     next_boundary: int = 0
     """The first count of batches after which there is something to do beside training."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from trainwright.engine.monitor import Best
+from trainwright.engine.monitor import BestEvaluations
 from trainwright.files.whole import sweep, whole_file
 
 FOLDER = "evaluations"
@@ -21,7 +21,7 @@ MOST_BYTES = 1 << 20
 class EvaluationFiles:
     """Writes a file for each evaluation that is logged; as a tracker, it forgets those of steps that a run goes back behind."""
 
-    def __init__(self, run: Path, history: History, best: Best) -> None:
+    def __init__(self, run: Path, history: History, best: BestEvaluations) -> None:
         self.folder, self.history, self.best = run / FOLDER, history, best
         self._taken: tuple[int, dict[str, np.ndarray]] | None = None
 

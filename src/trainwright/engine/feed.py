@@ -18,7 +18,7 @@ from trainwright.engine.plan import Plan
 from trainwright.engine.system import Batch
 
 if TYPE_CHECKING:
-    from trainwright.engine.workers import Request, Workers
+    from trainwright.engine.workers import BatchRequest, DataWorkers
 
 log = logging.getLogger("trainwright.engine")
 
@@ -33,7 +33,7 @@ class Feed:
         self._in_memory = rows.in_memory
         self._pin = bool(options.pin) and device.type == "cuda"
         self._ahead = bool(options.workers) and not self._in_memory and not rows.iterable
-        self._workers: Workers | None = None
+        self._workers: DataWorkers | None = None
         self._shape: tuple[int, ...] = ()
         self._in_order: list[InOrder] = []
         if self._ahead:
@@ -92,11 +92,11 @@ class Feed:
         self._workers = None
 
     def _begin(self, plan: Plan, batch_number: int) -> None:
-        from trainwright.engine.workers import Workers
+        from trainwright.engine.workers import DataWorkers
 
         if self._workers is not None:
             self._workers.close()
-        self._workers = Workers(
+        self._workers = DataWorkers(
             self._rows,
             self._options,
             self._seed,
@@ -108,9 +108,9 @@ class Feed:
         )
 
 
-def batches_from(plan: Plan, rows: Rows, seed: int, batch_number: int) -> Iterator[Request]:
+def batches_from(plan: Plan, rows: Rows, seed: int, batch_number: int) -> Iterator[BatchRequest]:
     """The batches of a plan from number `batch_number` on, over the ends of epochs, to the end of the run where that is known."""
-    from trainwright.engine.workers import Request
+    from trainwright.engine.workers import BatchRequest
 
     end_of_run = plan.max_steps if plan.limit == "max_epochs" else None
     while end_of_run is None or batch_number < end_of_run:
@@ -118,7 +118,7 @@ def batches_from(plan: Plan, rows: Rows, seed: int, batch_number: int) -> Iterat
         order = order_of(rows, seed, epoch, plan.rows).numpy()
         for index in range(plan.index_of(batch_number), plan.steps_per_epoch):
             start, end = plan.bounds(index)
-            yield Request(batch_number, epoch, order[start:end])
+            yield BatchRequest(batch_number, epoch, order[start:end])
             batch_number += 1
 
 
@@ -128,7 +128,7 @@ class InOrder(WrappedRows):
     def __init__(self, rows: Rows, options: LoaderOptions, *, pin: bool, waits: Waits) -> None:
         super().__init__(rows)
         self._options, self._pin, self._waits = options, pin, waits
-        self._workers: Workers | None = None
+        self._workers: DataWorkers | None = None
         self._next = self._size = 0
 
     def take(self, indices: Tensor) -> Batch:
@@ -157,17 +157,17 @@ class InOrder(WrappedRows):
         super().close(now)
 
     def _begin(self, size: int) -> None:
-        from trainwright.engine.workers import Request, Workers
+        from trainwright.engine.workers import BatchRequest, DataWorkers
 
         whole, self._next = self._workers is not None and self._next == len(self) and self._size == size, 0
         if whole:
             self._workers.begin_again(0)  # type: ignore[union-attr]
             return
 
-        def line(start: int) -> Iterator[Request]:
+        def line(start: int) -> Iterator[BatchRequest]:
             for first in range(start, len(self), size):
-                yield Request(first, None, torch.arange(first, min(first + size, len(self))).numpy())
+                yield BatchRequest(first, None, torch.arange(first, min(first + size, len(self))).numpy())
 
         self.end()
         self._size = size
-        self._workers = Workers(self.rows, self._options, 0, line, 0, pin=self._pin, name="evaluated", waits=self._waits)
+        self._workers = DataWorkers(self.rows, self._options, 0, line, 0, pin=self._pin, name="evaluated", waits=self._waits)

@@ -23,7 +23,7 @@ log = logging.getLogger("trainwright.engine")
 WHERE = "trainer.batch_growth"
 
 
-class Optimizer(Protocol):
+class GrowingOptimizer(Protocol):
     """What growth changes of an optimizer."""
 
     base_learning_rate: float
@@ -85,7 +85,7 @@ class Growth:
             return plan
         return begin_anew(plan, self.batch_size, *self.began, batch_statistics=self.batch_statistics)
 
-    def apply(self, optimizer: Optimizer, base_learning_rate: float) -> None:
+    def apply(self, optimizer: GrowingOptimizer, base_learning_rate: float) -> None:
         """Give the optimizer its learning rate; `base_learning_rate` is the one the run began with."""
         optimizer.base_learning_rate = base_learning_rate * self.factor
 

@@ -75,7 +75,7 @@ def resolve(name: str, available: Iterable[str], where: str = "trainer.monitor")
     raise ConfigError(f"there is no metric '{name}'", where=where, fix=did_you_mean(name, available))
 
 
-class Best:
+class BestEvaluations:
     """The best `keep` evaluations so far, best first; on a tie the earlier one stays ahead."""
 
     def __init__(self, higher: bool, keep: int) -> None:

@@ -26,7 +26,7 @@ from trainwright.engine.interrupt import Interrupts
 from trainwright.engine.logs import Logs
 from trainwright.engine.manual import SchedulerSteps
 from trainwright.engine.modes import Active
-from trainwright.engine.monitor import Best, Monitor
+from trainwright.engine.monitor import BestEvaluations, Monitor
 from trainwright.engine.nan_report import write_nan_report
 from trainwright.engine.own_optimizers import OwnOptimizers
 from trainwright.engine.parts import Parts
@@ -103,7 +103,7 @@ class Opening:
         optimizer = made.optimizer()
         keep = max(config.checkpoint.keep_best, config.average_best)
         saving = config.checkpoint.model_copy(update={"keep_best": keep})
-        best = Best(made.monitor.higher, keep)
+        best = BestEvaluations(made.monitor.higher, keep)
         averaging = config.ema is not None or config.swa is not None
         train = train.to(device)
         feed = Feed(train, config.loader, self.seed, device, interrupts.waits)

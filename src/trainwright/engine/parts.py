@@ -21,7 +21,7 @@ from trainwright.engine.growth import Growth
 from trainwright.engine.held_state import HeldState
 from trainwright.engine.interrupt import Interrupts
 from trainwright.engine.modes import Active
-from trainwright.engine.monitor import Best, Monitor
+from trainwright.engine.monitor import BestEvaluations, Monitor
 from trainwright.engine.pieces import Pieces
 from trainwright.engine.plan import Plan
 from trainwright.engine.precision import Precision
@@ -74,7 +74,7 @@ class Parts:
     evaluation_batch_size: int
     followers: Followers
     monitor: Monitor
-    best: Best
+    best: BestEvaluations
     hooks: Hooks
     trackers: list[Tracker]
     saver: Saver

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from trainwright.data.order import epoch_order
-from trainwright.data.rows import Head, Rows
+from trainwright.data.rows import FirstRows, Rows
 from trainwright.engine.config import TrainerConfig
 from trainwright.engine.plan import automatic_batch_size
 from trainwright.engine.system import Batch
@@ -23,7 +23,7 @@ def limit_rows(rows: Rows, config: TrainerConfig) -> Rows:
     if config.limit_batches is None:
         return rows
     size = config.batch_size if isinstance(config.batch_size, int) else automatic_batch_size(len(rows))
-    return Head(rows, config.limit_batches * (1 if rows.batched else size))
+    return FirstRows(rows, config.limit_batches * (1 if rows.batched else size))
 
 
 def order_of(rows: Rows, seed: int, epoch: int, n: int) -> Tensor:

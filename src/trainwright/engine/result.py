@@ -10,7 +10,7 @@ from typing import Any
 from trainwright.config.clock import process_seconds
 from trainwright.config.errors import Interrupted
 from trainwright.data.rows import Rows
-from trainwright.engine.choosing import Kept, choose_weights
+from trainwright.engine.choosing import KeptWeights, choose_weights
 from trainwright.engine.evaluation import EvaluationInterrupted, metrics_of
 from trainwright.engine.evaluation_files import settle_files
 from trainwright.engine.saving.kinds import stop_error
@@ -109,7 +109,7 @@ def share_weights(session: Session) -> None:
         load_weights(session.system, world.broadcast(kept_there), where="the weights that rank 0 kept")
 
 
-def final_metrics(session: Session, test: Rows | None, chosen: Kept) -> dict[str, dict[str, float]]:
+def final_metrics(session: Session, test: Rows | None, chosen: KeptWeights) -> dict[str, dict[str, float]]:
     """Metrics by split at the kept weights; validation's are those of the evaluation that found them."""
     best_step = chosen.step
     rows = [row for row in session.history if row["step"] == best_step or (best_step is None and row["step"] == session.step)]

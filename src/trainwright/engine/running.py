@@ -15,7 +15,7 @@ PIECES = 256
 """Scalars that are joined into one tensor, so that a long time between two rows does not hold thousands of small ones."""
 
 
-class Series:
+class ScalarSeries:
     """Scalars in the order they came, kept where they are; nothing is computed and the host does not wait until they are read.
 
     Sums are exact (`math.fsum`), so that they do not depend on where a run was interrupted.
@@ -80,17 +80,17 @@ class Sum:
         return exact_sum(self.parts)
 
 
-class Term:
+class RunningTerm:
     """What steps add to one number: recent ones on their device, those before as a sum."""
 
     def __init__(self) -> None:
-        self.recent, self.before = Series(), Sum()
+        self.recent, self.before = ScalarSeries(), Sum()
 
     def read(self) -> Sum:
         """All of it as one sum. Waits for the device."""
         if len(self.recent):
             self.before.add(self.recent.read())
-            self.recent = Series()
+            self.recent = ScalarSeries()
         return self.before
 
 
@@ -104,7 +104,7 @@ class RunningLoss:
 
     def reset(self) -> None:
         """Begin anew."""
-        self.terms: dict[str, Term] = {"items": Term(), "loss": Term()}
+        self.terms: dict[str, RunningTerm] = {"items": RunningTerm(), "loss": RunningTerm()}
         self.count, self.steps = 0, 0
         self._bad: int | None = None
         self._batch_numbers: list[int] = []
@@ -122,7 +122,7 @@ class RunningLoss:
             terms["items"].recent.append(loss.count)
         for name, part in loss.parts.items():
             if f"loss/{name}" not in terms:
-                terms[f"loss/{name}"] = Term()
+                terms[f"loss/{name}"] = RunningTerm()
             terms[f"loss/{name}"].recent.append(part)
 
     def _read(self) -> dict[str, Sum]:
@@ -155,11 +155,11 @@ class RunningLoss:
         if self.world.is_main:
             self._evaluation = evaluation
             for name, each in row.items():
-                self.terms.setdefault(name, Term()).before = each
+                self.terms.setdefault(name, RunningTerm()).before = each
 
     def drop_sums(self) -> None:
         """Go on from nothing, with the count of the steps since the last row."""
-        self.terms, self._evaluation = {"items": Term(), "loss": Term()}, {"items": Sum()}
+        self.terms, self._evaluation = {"items": RunningTerm(), "loss": RunningTerm()}, {"items": Sum()}
 
     def _of_all(self, sums: dict[str, Sum]) -> dict[str, Sum]:
         """The sums over all processes: exact, so that no order of adding them changes a bit."""
@@ -197,7 +197,7 @@ class RunningLoss:
             if name.startswith("evaluation/"):
                 self._evaluation[name.removeprefix("evaluation/")] = Sum(tensor.tolist())
             elif name != "steps":
-                self.terms[name] = Term()
+                self.terms[name] = RunningTerm()
                 self.terms[name].before = Sum(tensor.tolist())
 
     def first_not_finite(self) -> int | None:
@@ -238,15 +238,15 @@ class RunningValues:
 
     def reset(self) -> None:
         """Begin anew."""
-        self._terms: dict[str, Term | Followed] = {}
+        self._terms: dict[str, RunningTerm | Followed] = {}
         self._counts: dict[str, int] = {}
         self._reduce: dict[str, str] = {}
 
     def add(self, name: str, value: float | Tensor, reduce: str = "mean") -> None:
         """Take in a value: the row will have the mean, the sum or the last of those since the row before. Never waits for the device."""
         term = self._terms.get(name)
-        if not isinstance(term, Term) or reduce == "last":
-            self._terms[name] = term = Term()
+        if not isinstance(term, RunningTerm) or reduce == "last":
+            self._terms[name] = term = RunningTerm()
             self._reduce[name], self._counts[name] = reduce, 0
         term.recent.append(value)
         self._counts[name] += 1
@@ -274,6 +274,6 @@ class RunningValues:
         for key, kept in tensors.items():
             reduce, _, name = key.partition("/")
             count, *parts = kept.tolist()
-            self._terms[name] = term = Term()
+            self._terms[name] = term = RunningTerm()
             self._reduce[name], self._counts[name] = reduce, int(count)
             term.before = Sum(parts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from trainwright.data.rows import Head
+from trainwright.data.rows import FirstRows
 from trainwright.engine.evaluation import Summing, add_logged, compute_numbers, metric_of, walk_split
 from trainwright.engine.feed import InOrder
 
@@ -22,7 +22,7 @@ def sanity_check(session: Session) -> None:
     for hook in hooks.on_sanity_check_start:
         hook(session, system)
     rows = session.validation.rows if isinstance(session.validation, InOrder) else session.validation
-    head = Head(rows, batches * (1 if rows.batched else size))  # too few for workers
+    head = FirstRows(rows, batches * (1 if rows.batched else size))  # too few for workers
     with session.clock.timing.phase("evaluate"):
         metric = metric_of(system)
         walk_split(session, head, "validation", Summing(system, metric, rows))

@@ -15,7 +15,7 @@ from trainwright.data.rows import Rows
 from trainwright.engine.clock import Clock
 from trainwright.engine.config import TrainerConfig
 from trainwright.engine.logs import Logs, Reduction
-from trainwright.engine.monitor import Best, Monitor
+from trainwright.engine.monitor import BestEvaluations, Monitor
 from trainwright.engine.parts import Parts
 from trainwright.engine.plan import Plan
 from trainwright.engine.position import Position
@@ -172,7 +172,7 @@ class Session:
         return self.parts.monitor
 
     @property
-    def best(self) -> Best:
+    def best(self) -> BestEvaluations:
         """The best evaluations so far."""
         return self.parts.best
 

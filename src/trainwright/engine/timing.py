@@ -9,7 +9,7 @@ from contextlib import contextmanager
 PHASES = ("train", "evaluate", "checkpoint", "other")
 
 
-class Timing:
+class PhaseTimer:
     """Seconds per phase. Time passes in `train` unless a `with timing.phase(…)` block says otherwise; nothing is measured per step."""
 
     def __init__(self) -> None:

@@ -43,7 +43,7 @@ UNKNOWN = 255
 """The exit code of a worker whose fork server is gone: it may live."""
 
 
-class Request(NamedTuple):
+class BatchRequest(NamedTuple):
     """A batch to be taken: its number, the epoch from which randomness follows (None outside training), and its rows (int64, b)."""
 
     number: int
@@ -65,26 +65,26 @@ class Died(Exception):
     """A worker ended before it gave what it was asked for."""
 
 
-class Line:
+class RequestLine:
     """Requests one after the other; one that came to its end can be given more."""
 
-    def __init__(self, requests: Iterator[Request]) -> None:
+    def __init__(self, requests: Iterator[BatchRequest]) -> None:
         self.requests = requests
 
-    def __iter__(self) -> Line:
+    def __iter__(self) -> RequestLine:
         return self
 
-    def __next__(self) -> Request:
+    def __next__(self) -> BatchRequest:
         return next(self.requests)
 
 
-class Asked(Dataset[Any]):
+class RequestedRows(Dataset[Any]):
     """What a worker holds: the rows, indexed by request."""
 
     def __init__(self, rows: Rows, seed: int) -> None:
         self._rows, self._seed = rows, seed
 
-    def __getitem__(self, request: Request) -> tuple[int, Batch] | Failure:
+    def __getitem__(self, request: BatchRequest) -> tuple[int, Batch] | Failure:
         try:
             return request.number, take_rows(self._rows, request, self._seed)
         except FOREIGN as error:  # whatever a person's dataset raises
@@ -92,7 +92,7 @@ class Asked(Dataset[Any]):
             return Failure(request.number, found.what, found.where, found.why, found.fix)
 
 
-def take_rows(rows: Rows, request: Request, seed: int) -> Batch:
+def take_rows(rows: Rows, request: BatchRequest, seed: int) -> Batch:
     """The batch of a request, with the randomness of its epoch."""
     if request.epoch is not None:
         rows.begin_epoch(seed, request.epoch)
@@ -121,7 +121,7 @@ def _end_with(sentinel: int) -> None:
     os._exit(1)
 
 
-class Workers:
+class DataWorkers:
     """Processes that take a line of batches ahead of time and give them in its order; they begin when the first one is asked for."""
 
     def __init__(
@@ -129,7 +129,7 @@ class Workers:
         rows: Rows,
         options: LoaderOptions,
         seed: int,
-        line: Callable[[int], Iterator[Request]],
+        line: Callable[[int], Iterator[BatchRequest]],
         first: int,
         *,
         pin: bool,
@@ -141,7 +141,7 @@ class Workers:
         self._rows, self._options, self._seed, self._line, self._pin, self._name = rows, options, seed, line, pin, name
         self._method = start_method(options)
         self._iterator: Any = None
-        self._requests = Line(iter(()))
+        self._requests = RequestLine(iter(()))
         self._last = first - 1
 
     def near(self, number: int) -> bool:
@@ -203,13 +203,13 @@ class Workers:
                 process.join()
 
     def _begin(self, number: int) -> None:
-        options, self._requests = self._options, Line(self._line(number))
+        options, self._requests = self._options, RequestLine(self._line(number))
         if self._method == "forkserver":
             begin_server()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # on numbers of workers and on pickling, which is told better below
             loader = DataLoader(
-                Asked(self._rows, self._seed),
+                RequestedRows(self._rows, self._seed),
                 batch_size=None,
                 sampler=self._requests,  # an endless one, without a length
                 collate_fn=as_it_is,

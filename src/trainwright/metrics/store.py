@@ -42,7 +42,7 @@ class RowStore(Protocol):
         """Take the state back; begin anew from nothing."""
 
 
-class Placed(NamedTuple):
+class FileArray(NamedTuple):
     """An array in the file."""
 
     offset: int
@@ -50,7 +50,7 @@ class Placed(NamedTuple):
     dtype: np.dtype[Any]
 
 
-Block = dict[str, "np.ndarray | Placed"]
+Block = dict[str, "np.ndarray | FileArray"]
 """`truth` and `scores` of some rows, each [columns, rows]."""
 
 
@@ -112,7 +112,7 @@ class AllRows:
         for block in self._blocks:
             for name, each in block.items():
                 if isinstance(each, np.ndarray):
-                    block[name] = Placed(self._file.seek(0, 2), each.shape, each.dtype)
+                    block[name] = FileArray(self._file.seek(0, 2), each.shape, each.dtype)
                     self._file.write(each.data)
         self._file.flush()
         self._bytes = 0

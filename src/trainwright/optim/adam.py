@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from trainwright.optim.base import Group, LeanOptimizer, Piece
+from trainwright.optim.base import Group, KernelPiece, LeanOptimizer
 from trainwright.optim.options import AdamOptions
 from trainwright.optim.parameter_groups import ParameterGroup
 
@@ -24,7 +24,7 @@ class Adam(LeanOptimizer):
         self.beta1, self.beta2 = options.betas
         self._kernel = torch._fused_adamw_ if self.decoupled else torch._fused_adam_
 
-    def update(self, group: Group, piece: Piece, first: bool) -> None:
+    def update(self, group: Group, piece: KernelPiece, first: bool) -> None:
         """One kernel call for the group, or parameter by parameter where the device has no fused kernel."""
         params, grads, state, steps = piece
         if not group.fused:

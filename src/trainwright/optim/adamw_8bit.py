@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from trainwright.optim.base import Group, LeanOptimizer, Piece
+from trainwright.optim.base import Group, KernelPiece, LeanOptimizer
 from trainwright.optim.bias_correction import bias_correction
 from trainwright.optim.options import AdamW8bitOptions
 from trainwright.optim.parameter_groups import ParameterGroup
@@ -100,7 +100,7 @@ class AdamW8bit(LeanOptimizer):
         zero = 0 if key == "exp_avg_root" else levels(signed=True).tolist().index(0.0)
         return torch.full((blocks, self.options.block_size), zero, dtype=torch.uint8, device=param.device)
 
-    def update(self, group: Group, piece: Piece, first: bool) -> None:
+    def update(self, group: Group, piece: KernelPiece, first: bool) -> None:
         """Parameter by parameter, so that only one has its moments in full at a time."""
         for i, (param, grad, step) in enumerate(zip(piece.params, piece.grads, piece.steps, strict=True)):
             self.update_one(group, param, grad, {key: each[i] for key, each in piece.state.items()}, step)

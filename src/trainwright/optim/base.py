@@ -90,7 +90,7 @@ class Group:
             torch._foreach_add_(self.steps if active is None else [self.steps[i] for i in active], 1)
 
 
-class Piece(NamedTuple):
+class KernelPiece(NamedTuple):
     """The parameters of one kernel call, with their gradients and state in the same order."""
 
     params: list[Tensor]
@@ -127,7 +127,7 @@ class LeanOptimizer:
         """The buffer `key` of a parameter before its first update."""
         return torch.zeros_like(param, memory_format=torch.preserve_format)
 
-    def update(self, group: Group, piece: Piece, first: bool) -> None:
+    def update(self, group: Group, piece: KernelPiece, first: bool) -> None:
         """Update `piece.params` from `piece.grads` in place; `piece.steps` already count this update, `first` says it is their first."""
         raise NotImplementedError
 
@@ -143,7 +143,7 @@ class LeanOptimizer:
                 self._step_some(group, grads)
             else:
                 group.advance(None)
-                self.update(group, Piece(group.params, grads, group.state, group.steps), first=False)  # type: ignore[arg-type]
+                self.update(group, KernelPiece(group.params, grads, group.state, group.steps), first=False)  # type: ignore[arg-type]
 
     def _step_some(self, group: Group, grads: list[Tensor | None]) -> None:
         active = [i for i, grad in enumerate(grads) if grad is not None]
@@ -154,7 +154,7 @@ class LeanOptimizer:
             if places:
                 state = {key: [tensors[i] for i in places] for key, tensors in group.state.items()}
                 given = [grad for grad in (grads[i] for i in places) if grad is not None]
-                piece = Piece([group.params[i] for i in places], given, state, [group.steps[i] for i in places])
+                piece = KernelPiece([group.params[i] for i in places], given, state, [group.steps[i] for i in places])
                 self.update(group, piece, first)
         group.fresh.difference_update(active)
 

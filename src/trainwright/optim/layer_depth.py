@@ -16,30 +16,30 @@ from torch import nn
 
 
 @dataclass
-class Layer:
+class DepthLayer:
     """Parameters that are equally far from the output."""
 
     modules: list[str] = field(default_factory=list)
     """Paths of the modules, or names of the parameters, that it is made of."""
     names: list[str] = field(default_factory=list)
 
-    def add(self, other: Layer) -> None:
+    def add(self, other: DepthLayer) -> None:
         """Take in another's modules and parameters."""
         self.modules += other.modules
         self.names += other.names
 
 
 @dataclass
-class Piece:
+class ModulePiece:
     """The layers of one part of a module."""
 
-    layers: list[Layer]
+    layers: list[DepthLayer]
     opens: bool = False
     """Whether it is cut into layers, or is a member of a stack."""
     is_norm: bool = False
 
 
-def layers_of(system: nn.Module) -> list[Layer]:
+def layers_of(system: nn.Module) -> list[DepthLayer]:
     """Layers from the input to the output; every parameter is in one, a shared one where it is met first."""
     stacks = {module for module in system.modules() if _is_stack(module)}
     of_blocks = {module for module in stacks if _holds_blocks(module)}
@@ -72,24 +72,24 @@ def _members(module: nn.Module) -> list[nn.Module]:
     return [child for child in module.children() if _has_parameters(child) and not is_norm(child)]
 
 
-def _layers(module: nn.Module, path: str, stacks: set[nn.Module]) -> list[Layer]:
+def _layers(module: nn.Module, path: str, stacks: set[nn.Module]) -> list[DepthLayer]:
     if stacks.isdisjoint(module.modules()):
         return [_whole(module, path)]
     if isinstance(module, nn.ModuleDict):
         return _side_by_side([_layers(child, _below(path, name), stacks) for name, child in module.named_children()])
     direct = [_below(path, name) for name, _ in module.named_parameters(recurse=False)]
-    pieces = [Piece([Layer(list(direct), list(direct))])] if direct else []
+    pieces = [ModulePiece([DepthLayer(list(direct), list(direct))])] if direct else []
     for name, child in module.named_children():
         if _has_parameters(child):
             opens = (module in stacks and not is_norm(child)) or not stacks.isdisjoint(child.modules())
-            pieces.append(Piece(_layers(child, _below(path, name), stacks), opens, is_norm(child)))
+            pieces.append(ModulePiece(_layers(child, _below(path, name), stacks), opens, is_norm(child)))
     return _in_sequence(pieces)
 
 
-def _in_sequence(pieces: Iterable[Piece]) -> list[Layer]:
+def _in_sequence(pieces: Iterable[ModulePiece]) -> list[DepthLayer]:
     """Stacks one after another; what is before the first is a layer, what is between joins the one before, what is after is a layer."""
-    found: list[Layer] = []
-    between: list[Piece] = []
+    found: list[DepthLayer] = []
+    between: list[ModulePiece] = []
     for piece in pieces:
         if not piece.opens:
             between.append(piece)
@@ -97,28 +97,28 @@ def _in_sequence(pieces: Iterable[Piece]) -> list[Layer]:
         if found:
             _join(found[-1], between)
         elif between:
-            found.append(_join(Layer(), between))
+            found.append(_join(DepthLayer(), between))
         found, between = found + piece.layers, []
     if found and all(piece.is_norm for piece in between):
         _join(found[-1], between)
         return found
-    return [*found, _join(Layer(), between)]
+    return [*found, _join(DepthLayer(), between)]
 
 
-def _join(into: Layer, pieces: Iterable[Piece]) -> Layer:
+def _join(into: DepthLayer, pieces: Iterable[ModulePiece]) -> DepthLayer:
     for layer in chain.from_iterable(piece.layers for piece in pieces):
         into.add(layer)
     return into
 
 
-def _side_by_side(branches: list[list[Layer]]) -> list[Layer]:
+def _side_by_side(branches: list[list[DepthLayer]]) -> list[DepthLayer]:
     length = max(len(branch) for branch in branches)
     rows = [[branch[place - length] for branch in branches if len(branch) >= length - place] for place in range(length)]
-    return [_join(Layer(), [Piece(row)]) for row in rows]
+    return [_join(DepthLayer(), [ModulePiece(row)]) for row in rows]
 
 
-def _whole(module: nn.Module, path: str) -> Layer:
-    return Layer([path] if path else [], [_below(path, name) for name, _ in module.named_parameters(remove_duplicate=False)])
+def _whole(module: nn.Module, path: str) -> DepthLayer:
+    return DepthLayer([path] if path else [], [_below(path, name) for name, _ in module.named_parameters(remove_duplicate=False)])
 
 
 def _below(path: str, name: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from trainwright.optim.base import Group, LeanOptimizer, Piece
+from trainwright.optim.base import Group, KernelPiece, LeanOptimizer
 from trainwright.optim.options import LionOptions
 from trainwright.optim.parameter_groups import ParameterGroup
 
@@ -20,7 +20,7 @@ class Lion(LeanOptimizer):
         super().__init__(options.rate, groups, options.weight_decay)
         self.beta1, self.beta2 = options.betas
 
-    def update(self, group: Group, piece: Piece, first: bool) -> None:
+    def update(self, group: Group, piece: KernelPiece, first: bool) -> None:
         """w ← w·(1 − rate·decay) − rate·sign(β₁·m + (1 − β₁)·g), m ← β₂·m + (1 − β₂)·g."""
         momentum = piece.state["exp_avg"]
         signs = torch._foreach_lerp(piece.grads, momentum, self.beta1)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from trainwright.config.name_patterns import fits
-from trainwright.optim.base import Group, LeanOptimizer, Optimizer, Piece, check_names, nothing_to_train
+from trainwright.optim.base import Group, KernelPiece, LeanOptimizer, Optimizer, check_names, nothing_to_train
 from trainwright.optim.build import build_optimizer
 from trainwright.optim.options import MuonOptions
 from trainwright.optim.parameter_groups import ParameterGroup
@@ -48,7 +48,7 @@ class OrthogonalMomentum(LeanOptimizer):
         super().__init__(options.rate, groups, options.weight_decay)
         self.options = options
 
-    def update(self, group: Group, piece: Piece, first: bool) -> None:
+    def update(self, group: Group, piece: KernelPiece, first: bool) -> None:
         """m ← μ·m + (1 − μ)·g; w ← w·(1 − rate·decay) − rate·factor·orthogonal(m, or g interpolated to m)."""
         momentum = self.options.momentum
         buffers = piece.state["momentum_buffer"]

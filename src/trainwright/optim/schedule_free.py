@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from trainwright.optim.base import Group, LeanOptimizer, Piece
+from trainwright.optim.base import Group, KernelPiece, LeanOptimizer
 from trainwright.optim.bias_correction import bias_correction
 from trainwright.optim.options import ScheduleFreeAdamWOptions, ScheduleFreeSGDOptions
 from trainwright.optim.parameter_groups import ParameterGroup
@@ -27,7 +27,7 @@ class ScheduleFree(LeanOptimizer):
         self.beta = beta
         self._largest = self._total = self._share = 0.0
 
-    def directions(self, group: Group, piece: Piece) -> list[Tensor]:
+    def directions(self, group: Group, piece: KernelPiece) -> list[Tensor]:
         """The directions d at y without weight decay, tensors of their own."""
         raise NotImplementedError
 
@@ -38,7 +38,7 @@ class ScheduleFree(LeanOptimizer):
         self._share = self._largest**2 / self._total if self._total else 0.0
         super().step()
 
-    def update(self, group: Group, piece: Piece, first: bool) -> None:
+    def update(self, group: Group, piece: KernelPiece, first: bool) -> None:
         """Move y and z; the new y is the old one moved by c towards z and by −γ·(1 − β·(1 − c)) along d."""
         iterates, share, rate = piece.state["z"], self._share, group.learning_rate
         if first:
@@ -77,7 +77,7 @@ class ScheduleFreeSGD(ScheduleFree):
     def __init__(self, options: ScheduleFreeSGDOptions, groups: Sequence[ParameterGroup]) -> None:
         super().__init__(options.rate, groups, options.weight_decay, options.momentum)
 
-    def directions(self, group: Group, piece: Piece) -> list[Tensor]:
+    def directions(self, group: Group, piece: KernelPiece) -> list[Tensor]:
         """The gradients themselves, which nothing reads after the update, unless decay is to be added to them."""
         return [grad.clone() for grad in piece.grads] if group.weight_decay else piece.grads
 
@@ -91,7 +91,7 @@ class ScheduleFreeAdamW(ScheduleFree):
         super().__init__(options.rate, groups, options.weight_decay, options.betas[0])
         self.beta2, self.eps = options.betas[1], options.eps
 
-    def directions(self, group: Group, piece: Piece) -> list[Tensor]:
+    def directions(self, group: Group, piece: KernelPiece) -> list[Tensor]:
         """g / (√(v / (1 − β₂ᵗ)) + ε)."""
         squares = piece.state["exp_avg_sq"]
         torch._foreach_mul_(squares, self.beta2)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from trainwright.config.errors import ConfigError
-from trainwright.optim.base import Group, LeanOptimizer, Piece
+from trainwright.optim.base import Group, KernelPiece, LeanOptimizer
 from trainwright.optim.options import SGDOptions
 from trainwright.optim.parameter_groups import ParameterGroup
 
@@ -23,7 +23,7 @@ class SGD(LeanOptimizer):
         super().__init__(options.rate, groups, options.weight_decay)
         self.options = options
 
-    def update(self, group: Group, piece: Piece, first: bool) -> None:
+    def update(self, group: Group, piece: KernelPiece, first: bool) -> None:
         """One kernel call for the group, or parameter by parameter where the device has no fused kernel."""
         options = self.options
         buffers = piece.state.get("momentum_buffer", [])

@@ -57,7 +57,7 @@ class Shadow:
     @torch.no_grad()
     def __init__(self, name: str, given: list[Bundle], dtype: str) -> None:
         self.name = name
-        self._parts = [Part(bundle, dtype) for bundle in given]
+        self._parts = [ShadowAverage(bundle, dtype) for bundle in given]
 
     @torch.no_grad()
     def move(self, weight: float) -> None:
@@ -83,7 +83,7 @@ class Shadow:
             tensor.copy_(tensors[name])
 
 
-class Part:
+class ShadowAverage:
     """One average of one bundle."""
 
     def __init__(self, bundle: Bundle, dtype: str) -> None:

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from trainwright.report.blocks.base import Sheet
-from trainwright.report.every_run.layout import Section, guard, with_blocks
+from trainwright.report.every_run.layout import ReportSection, guard, with_blocks
 from trainwright.report.every_run.media import media
 from trainwright.report.every_run.metrics import metrics
 from trainwright.report.every_run.model import model
@@ -21,7 +21,7 @@ from trainwright.report.markup import Markup, join, note, tag
 from trainwright.report.material import Material, gather
 from trainwright.runs.directory import RunDirectory
 
-COMMON: tuple[Callable[[Material], Section | None], ...] = (
+COMMON: tuple[Callable[[Material], ReportSection | None], ...] = (
     metrics, training, media, model, tuning, request, environment, configuration,
 )  # fmt: skip
 """What the files that every run has tell; the blocks of analysis.json stand before `request`."""
@@ -72,9 +72,9 @@ def asset(name: str) -> str:
     return (Path(__file__).parent / name).read_text(encoding="utf-8")
 
 
-def _section(make: Callable[[Material], Section | None], material: Material) -> Section | None:
+def _section(make: Callable[[Material], ReportSection | None], material: Material) -> ReportSection | None:
     drawn = guard(make.__name__, lambda: make(material))
-    return Section(make.__name__, make.__name__.capitalize(), "", [drawn]) if isinstance(drawn, Markup) else drawn
+    return ReportSection(make.__name__, make.__name__.capitalize(), "", [drawn]) if isinstance(drawn, Markup) else drawn
 
 
 def _bar() -> Markup:

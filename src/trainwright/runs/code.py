@@ -18,7 +18,7 @@ from trainwright._version import __version__
 from trainwright.config.errors import RunError
 from trainwright.files.loaded_code import loaded_files
 from trainwright.files.text import write_text
-from trainwright.runs.code_snapshot import Snapshot, copy_configs, copy_named, copy_tracked, git_output, named_files
+from trainwright.runs.code_snapshot import CodeSnapshot, copy_configs, copy_named, copy_tracked, git_output, named_files
 from trainwright.runs.directory import RunDirectory
 from trainwright.runs.secrets import holds_private_key, private_names, secret_keys
 
@@ -162,7 +162,7 @@ def _number(folder: Path) -> int:
     return int(text) if text.isdigit() else 1
 
 
-def _snapshot(folder: Path, to: Path, named: list[Path]) -> Snapshot:
+def _snapshot(folder: Path, to: Path, named: list[Path]) -> CodeSnapshot:
     """Of the work tree around `folder`, and of what the config names outside it."""
     try:
         top = _git(folder, "rev-parse", "--show-toplevel")

@@ -34,7 +34,7 @@ Git = Callable[..., "str | None"]
 
 
 @dataclass
-class Snapshot:
+class CodeSnapshot:
     """What was copied, what was not and why."""
 
     files: int = 0
@@ -53,9 +53,9 @@ class Snapshot:
         return {**made, "left_out_count": len(self.left_out), "submodules": self.submodules}
 
 
-def copy_tracked(top: Path, to: Path, git: Git, named: Iterable[Path] = ()) -> Snapshot:
+def copy_tracked(top: Path, to: Path, git: Git, named: Iterable[Path] = ()) -> CodeSnapshot:
     """Copy the text files that a git work tree tracks, and of `named` those in the tree; nothing else that lies in it."""
-    snapshot = Snapshot()
+    snapshot = CodeSnapshot()
     root = top.resolve()
     found = _in_git(top, "", git, snapshot)
     places = {place for _, place in found}
@@ -64,17 +64,17 @@ def copy_tracked(top: Path, to: Path, git: Git, named: Iterable[Path] = ()) -> S
     return snapshot
 
 
-def copy_named(files: Iterable[Path], to: Path) -> Snapshot:
+def copy_named(files: Iterable[Path], to: Path) -> CodeSnapshot:
     """Copy files by their place below the folder they share."""
     found = sorted({each.resolve() for each in files if each.is_file()})
-    snapshot = Snapshot()
+    snapshot = CodeSnapshot()
     if found:
         top = Path(os.path.commonpath([each.parent for each in found]))
         _copy([(each, each.relative_to(top)) for each in found], to, snapshot, top)
     return snapshot
 
 
-def _in_git(top: Path, below: str, git: Git, snapshot: Snapshot) -> list[tuple[Path, Path]]:
+def _in_git(top: Path, below: str, git: Git, snapshot: CodeSnapshot) -> list[tuple[Path, Path]]:
     """Tracked files of a work tree and of the submodules in it, with their place in the snapshot."""
     # Untracked files are no code that anybody could find again, and are data, keys and results far more often.
     staged = (git(top, "ls-files", "-z", "--stage", strip=False) or "").split("\0")
@@ -88,7 +88,7 @@ def _in_git(top: Path, below: str, git: Git, snapshot: Snapshot) -> list[tuple[P
     return found
 
 
-def _copy(files: Iterable[tuple[Path, Path]], to: Path, snapshot: Snapshot, top: Path) -> None:
+def _copy(files: Iterable[tuple[Path, Path]], to: Path, snapshot: CodeSnapshot, top: Path) -> None:
     """Copy one after the other; whatever cannot be copied is left out by name and stops nothing."""
     digest = hashlib.sha256()
     for source, place in files:
@@ -101,7 +101,7 @@ def _copy(files: Iterable[tuple[Path, Path]], to: Path, snapshot: Snapshot, top:
     snapshot.sha256 = digest.hexdigest() if snapshot.files else ""
 
 
-def _file(source: Path, target: Path, snapshot: Snapshot, digest: Any, place: Path) -> str:
+def _file(source: Path, target: Path, snapshot: CodeSnapshot, digest: Any, place: Path) -> str:
     if holds_secrets(place):
         return SECRET
     if not source.is_file():

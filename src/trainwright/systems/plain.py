@@ -22,7 +22,7 @@ from trainwright.losses.wiring import look_inside
 from trainwright.metrics.asked import Asked
 from trainwright.systems.base import seed_generators
 from trainwright.systems.loss_refusal import explain_refusal
-from trainwright.systems.plain_batch import TARGET, Reading, check_target
+from trainwright.systems.plain_batch import TARGET, BatchReader, check_target
 from trainwright.systems.plain_checks import check
 from trainwright.systems.plain_metrics import MetricFunction, PlainMetrics, pair_of, wishes
 from trainwright.systems.plain_model import finish_model, hooks_on, make_model
@@ -68,7 +68,7 @@ class PlainSystem(System):
         self.model, self.inputs, self.criterion = model, inputs, made
         self.kind = made.kind
         self.wishes = wishes(metrics, made)
-        self.reading = Reading(model, inputs, target, made.claimed, made.uses_target)
+        self.reading = BatchReader(model, inputs, target, made.claimed, made.uses_target)
         self._of_classes = next((each for each in made.modules() if isinstance(each, IndexCriterion)), None)
         self.held_rows: TensorRows | None = None
         self._usual: tuple[Any, Any] | None = None

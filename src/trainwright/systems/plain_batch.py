@@ -19,7 +19,7 @@ BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ON
 
 
 @dataclass(frozen=True)
-class Plan:
+class BatchPlan:
     """Which parts of a batch the model takes, by place or by name, and which is the target; None for a batch taken whole."""
 
     positional: tuple[Any, ...] | None
@@ -42,7 +42,7 @@ class Plan:
         return None if self.target is None else batch[self.target]
 
 
-class Reading:
+class BatchReader:
     """Reads batches for one model: plans once for each form of batch, and then only follows the plan."""
 
     def __init__(
@@ -58,9 +58,9 @@ class Reading:
         self.claimed, self.uses_target = frozenset(claimed), uses_target
         self.takes = _parameters(getattr(model, "_orig_mod", model))  # torch.compile hides the signature of forward
         self.fixed = None if inputs is None else self._plan_inputs(inputs)
-        self._plans: dict[Any, Plan] = {}
+        self._plans: dict[Any, BatchPlan] = {}
 
-    def plan_of(self, batch: Any) -> Plan:
+    def plan_of(self, batch: Any) -> BatchPlan:
         """The plan for a batch; raises DataError when the target cannot be told."""
         if self.fixed is not None:
             return self.fixed
@@ -71,43 +71,43 @@ class Reading:
             found = self._plans[type(batch), form] = self._plan(batch)
         return found
 
-    def _plan(self, batch: Any) -> Plan:
+    def _plan(self, batch: Any) -> BatchPlan:
         if isinstance(batch, Mapping):
             return self._plan_mapping(batch)
         if isinstance(batch, tuple | list):
             return self._plan_tuple(batch)
         return self._plan_object(batch)
 
-    def _plan_inputs(self, inputs: list[str]) -> Plan:
+    def _plan_inputs(self, inputs: list[str]) -> BatchPlan:
         """What was named in the configuration. A loss without a target leaves the target's block to the model, after the others."""
         name = TARGET if self.given is None else self.given
-        return Plan(tuple(inputs), (), name) if self.uses_target else Plan((*inputs, name))
+        return BatchPlan(tuple(inputs), (), name) if self.uses_target else BatchPlan((*inputs, name))
 
-    def _plan_object(self, batch: Any) -> Plan:
+    def _plan_object(self, batch: Any) -> BatchPlan:
         """An object of one's own goes whole into the model; the loss is given its target, or it whole where none is seen."""
         name = next((name for name in self._name_target() if name in look_inside(batch)), None)
-        return Plan(None, (), name, whole_target=name is None)
+        return BatchPlan(None, (), name, whole_target=name is None)
 
-    def _plan_mapping(self, batch: Mapping[str, Any]) -> Plan:
+    def _plan_mapping(self, batch: Mapping[str, Any]) -> BatchPlan:
         called = self._name_target() if self.uses_target or self.given is not None else ()
         target = next((name for name in called if name in batch), None)
         names = [name for name in batch if name != target]
         # Rows of Trainwright's own call their blocks `input` and `input.NAME`: they have an order, and no model's parameter is called so.
         if all(name == "input" or name.startswith("input.") for name in names):
-            return Plan(tuple(names), (), target)
+            return BatchPlan(tuple(names), (), target)
         parameters = self.takes.names
         candidates = [name for name in names if name in parameters or name not in self.claimed]
         by_name = tuple(name for name in candidates if self.takes.takes_all or name in parameters)
         # By name where each has a parameter, or where all that `forward` must have are among them: the rest is not for the model.
         if len(by_name) == len(candidates) or (self.takes.required and self.takes.required <= set(by_name)):
-            return Plan((), by_name, target)
-        return Plan(tuple(name for name in names if name not in self.claimed), (), target)
+            return BatchPlan((), by_name, target)
+        return BatchPlan(tuple(name for name in names if name not in self.claimed), (), target)
 
-    def _plan_tuple(self, batch: tuple[Any, ...] | list[Any]) -> Plan:
+    def _plan_tuple(self, batch: tuple[Any, ...] | list[Any]) -> BatchPlan:
         names = list(getattr(batch, "_fields", range(len(batch))))
         target = self._target_place(batch, names)
         claimed = {names.index(each) if each in names else each for each in self.claimed}
-        return Plan(tuple(place for place in range(len(batch)) if place != target and place not in claimed), (), target)
+        return BatchPlan(tuple(place for place in range(len(batch)) if place != target and place not in claimed), (), target)
 
     def _target_place(self, batch: tuple[Any, ...] | list[Any], names: list[Any]) -> int | None:
         """The place of the target: the one given, else a field called so, else the last, as data sets of (input, target) have it."""
@@ -129,14 +129,14 @@ class Reading:
         """What the target may be called."""
         return TARGETS if self.given is None else (self.given,)
 
-    def usual(self, batch: Any, plan: Plan) -> tuple[Any, Any] | None:
+    def usual(self, batch: Any, plan: BatchPlan) -> tuple[Any, Any] | None:
         """The one input that the model takes by place, and the target, where a batch is a mapping of just these two."""
         if type(batch) is not dict or len(batch) != 2 or plan.target is None:
             return None
         names = plan.positional or (plan.named if plan.named == self.takes.first else ())
         return (names[0], plan.target) if len(names) == 1 else None
 
-    def require_target(self, batch: Any, plan: Plan) -> None:
+    def require_target(self, batch: Any, plan: BatchPlan) -> None:
         """Raises DataError when the loss has a target and the batch none."""
         if not self.uses_target or plan.positional is None or plan.target is not None:
             return

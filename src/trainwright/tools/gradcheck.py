@@ -26,7 +26,7 @@ TOLERANCES: dict[torch.dtype, tuple[float, float, float]] = {
 
 
 @dataclass(frozen=True)
-class Difference:
+class GradientDifference:
     """How far the gradient of one input is from finite differences, and where it is furthest."""
 
     name: str
@@ -42,11 +42,11 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class GradientVerdict:
     """What the comparison found."""
 
     right: bool
-    differences: list[Difference]
+    differences: list[GradientDifference]
     """By input, in order."""
     complaint: str = ""
     """torch's own words when it is wrong."""
@@ -62,7 +62,7 @@ def check_gradients(
     eps: float | None = None,
     atol: float | None = None,
     rtol: float | None = None,
-) -> Verdict:
+) -> GradientVerdict:
     """Compare the gradients of `function(*inputs)` by every input that requires one with central differences (torch.autograd.gradcheck).
 
     `second` compares those of the gradients too. Raises ConfigError when the function cannot be called with the inputs, or gives nothing
@@ -88,7 +88,7 @@ def check_gradients(
     if second and not complaint:
         complaint = _complaint(partial(torch.autograd.gradgradcheck, function, given, eps=step, atol=absolute, rtol=relative))
         complaint = f"second derivatives: {complaint}" if complaint else ""
-    return Verdict(not complaint, differences, complaint, second)
+    return GradientVerdict(not complaint, differences, complaint, second)
 
 
 def _on_copies(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -133,7 +133,7 @@ def _shorten(error: BaseException) -> str:
     return " ".join(lines[:2]) if isinstance(error, RuntimeError) else f"{type(error).__name__}: {lines[0]}"
 
 
-def _differences(function: Callable[..., Any], given: list[Tensor], checked: Mapping[str, Tensor], eps: float) -> list[Difference]:
+def _differences(function: Callable[..., Any], given: list[Tensor], checked: Mapping[str, Tensor], eps: float) -> list[GradientDifference]:
     try:
         return [_difference(function, given, name, value, eps) for name, value in checked.items()]
     except FOREIGN as error:
@@ -141,9 +141,9 @@ def _differences(function: Callable[..., Any], given: list[Tensor], checked: Map
         raise TrainwrightError("its backward fails", why=why, fix="backward gives one gradient, or None, for every input") from error
 
 
-def _difference(function: Callable[..., Any], given: list[Tensor], name: str, value: Tensor, eps: float) -> Difference:
+def _difference(function: Callable[..., Any], given: list[Tensor], name: str, value: Tensor, eps: float) -> GradientDifference:
     outputs = _outputs(function, given)
-    worst = Difference(name, tuple(value.shape), 0.0, (), "", 0.0, 0.0)
+    worst = GradientDifference(name, tuple(value.shape), 0.0, (), "", 0.0, 0.0)
     numerical = _numerical(function, given, value, eps, outputs)
     for place, output in enumerate(outputs):
         analytical = _analytical(output, value)
@@ -155,7 +155,7 @@ def _difference(function: Callable[..., Any], given: list[Tensor], name: str, va
         found, expected = float(analytical[row, column].real), float(numerical[place][row, column].real)
         element = _element(column, value)
         where = f"{place if len(outputs) > 1 else ''}{list(_element(row, output))}"
-        worst = Difference(name, tuple(value.shape), float(apart.max()), element, where, found, expected)
+        worst = GradientDifference(name, tuple(value.shape), float(apart.max()), element, where, found, expected)
     return worst
 
 

@@ -25,7 +25,7 @@ NONE = ("none", "null", "~")
 
 
 @dataclass(frozen=True)
-class Line:
+class KeyValueLine:
     """One option of a file: its keys, its text (a list for `[a, b]`), whether it was quoted, and where it stands."""
 
     keys: tuple[str, ...]
@@ -35,14 +35,14 @@ class Line:
     place: Place
 
 
-def read_lines(path: Path, sections: bool = True) -> list[Line]:
+def read_lines(path: Path, sections: bool = True) -> list[KeyValueLine]:
     """The options of a file in order; raises ConfigError (ManyErrors for several) with file, line and column of what is none.
 
     Keys under `[name]` lie in that section; without `sections` such lines are only headings, as for configargparse.
     """
     text = read_text(path)
     section: tuple[str, ...] = ()
-    found: list[Line] = []
+    found: list[KeyValueLine] = []
     problems: list[RequestError] = []
     for number, raw in enumerate(text.splitlines(), 1):
         line = raw.strip()
@@ -61,7 +61,7 @@ def read_lines(path: Path, sections: bool = True) -> list[Line]:
     return found
 
 
-def _line(raw: str, line: str, place: Place, section: tuple[str, ...]) -> Line:
+def _line(raw: str, line: str, place: Place, section: tuple[str, ...]) -> KeyValueLine:
     match = LINE.match(line)
     if match is None or line.startswith("["):
         raise ConfigError(f"'{line}' is not an option", where=str(place), fix="write `key = value`; a comment begins with #")
@@ -70,7 +70,7 @@ def _line(raw: str, line: str, place: Place, section: tuple[str, ...]) -> Line:
     column = raw.find(written, place.column + len(match["key"]) - 1) + 1 if written else place.column
     quoted = bool(match["quote"])
     value = _list(text) if not quoted and text.startswith("[") and text.endswith("]") else text
-    return Line((*section, *nested_keys(match["key"].lstrip("-"))), value, quoted, place, Place(place.name, place.line, column))
+    return KeyValueLine((*section, *nested_keys(match["key"].lstrip("-"))), value, quoted, place, Place(place.name, place.line, column))
 
 
 def _list(text: str) -> list[Any]:
@@ -104,7 +104,7 @@ def read_key_values(path: Path, problems: list[RequestError] | None = None) -> N
     return root
 
 
-def _around(root: Node, line: Line) -> Node:
+def _around(root: Node, line: KeyValueLine) -> Node:
     here = root
     for depth, key in enumerate(line.keys[:-1]):
         here = here.value.setdefault(key, Node({}, line.key_place, line.key_place))
@@ -117,7 +117,7 @@ def _around(root: Node, line: Line) -> Node:
     return here
 
 
-def _node(line: Line) -> Node:
+def _node(line: KeyValueLine) -> Node:
     value = [_read_value(each, line.place) for each in line.value] if isinstance(line.value, list) else line.value
     if isinstance(value, list):
         return Node(value, line.place, line.key_place)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from trainwright.config.errors import ConfigError, ManyErrors, RequestError, did_you_mean
-from trainwright.config.old_forms.key_value import Line, read_lines
+from trainwright.config.old_forms.key_value import KeyValueLine, read_lines
 
 TRUE = ("true", "yes", "on", "1")
 FALSE = ("false", "no", "off", "0")
@@ -52,7 +52,7 @@ def find_option(parser: argparse.ArgumentParser, key: str) -> argparse.Action | 
     return None
 
 
-def words_of(action: argparse.Action, line: Line, key: str) -> list[str]:
+def words_of(action: argparse.Action, line: KeyValueLine, key: str) -> list[str]:
     """A line of a file as words of a command line."""
     name, value = action.option_strings[-1], line.value
     if isinstance(action, argparse.BooleanOptionalAction):
@@ -73,7 +73,7 @@ def words_of(action: argparse.Action, line: Line, key: str) -> list[str]:
     raise ConfigError(f"'{key}' is a list", where=str(line.place), why=why, fix='declare it with action="append" or nargs="+"')
 
 
-def _flag(action: argparse.Action, line: Line, key: str) -> list[str]:
+def _flag(action: argparse.Action, line: KeyValueLine, key: str) -> list[str]:
     text = str(line.value).lower()
     if isinstance(action, argparse._CountAction) and text.isdigit():
         return [action.option_strings[-1]] * int(text)
@@ -82,7 +82,7 @@ def _flag(action: argparse.Action, line: Line, key: str) -> list[str]:
     raise ConfigError(f"'{key}' is a flag, and '{line.value}' is not true or false", where=str(line.place), fix="write true or false")
 
 
-def _yes_or_no(action: argparse.Action, line: Line, key: str) -> str:
+def _yes_or_no(action: argparse.Action, line: KeyValueLine, key: str) -> str:
     text = str(line.value).lower()
     if text not in TRUE + FALSE:
         raise ConfigError(f"'{key}' is a flag, and '{line.value}' is not true or false", where=str(line.place), fix="write true or false")

@@ -15,7 +15,7 @@ import pyarrow.csv as arrow_csv
 
 from trainwright.data.arrow import plain_table
 from trainwright.data.diagnosis import diagnose, other_columns, undecodable
-from trainwright.data.dialect import Head, dialect_of
+from trainwright.data.dialect import FileHead, dialect_of
 from trainwright.data.files import found_files, shared_name
 from trainwright.data.sniffing import TextForm
 from trainwright.data.source import FileSource, check_names
@@ -44,7 +44,7 @@ class TextFile:
     """One file: how it is written, its column names, and how many lines come before its rows."""
 
     path: Path
-    head: Head
+    head: FileHead
     names: list[str]
     newlines: bool
 
@@ -334,7 +334,7 @@ def _next(kind: pa.DataType) -> pa.DataType:
     return LADDER[min(_rung(kind) + 1, len(LADDER) - 1)]
 
 
-def _may_hold_newlines(path: Path, head: Head) -> bool:
+def _may_hold_newlines(path: Path, head: FileHead) -> bool:
     """Whether a quoted value may hold a line end: only where the file has quotes at all."""
     quote = head.dialect.quote
     if not quote or len(head.dialect.delimiter) > 1:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from trainwright.data.splits import AutoOptions, StratifiedOptions
-from trainwright.data.splits.base import Rows, Split
+from trainwright.data.splits.base import RowsToDivide, Split
 from trainwright.data.splits.random import RandomSplit
 from trainwright.data.splits.stratified import FEWEST, StratifiedSplit
 
@@ -16,7 +16,7 @@ class AutoSplit:
     def __init__(self, options: AutoOptions) -> None:
         self.options = options
 
-    def divide(self, rows: Rows) -> Split:
+    def divide(self, rows: RowsToDivide) -> Split:
         """Divides the rows."""
         classes = rows.class_targets() or [name for name in rows.targets if rows.kinds.get(name) == "set"][:1]
         rare = [target for target in rows.class_targets() if _mostly_rare(rows, target)]
@@ -29,6 +29,6 @@ class AutoSplit:
         return StratifiedSplit(options).divide(rows)
 
 
-def _mostly_rare(rows: Rows, target: str) -> bool:
+def _mostly_rare(rows: RowsToDivide, target: str) -> bool:
     sizes = np.bincount(rows.codes(target)[0])
     return bool((sizes < FEWEST).mean() > 0.5)

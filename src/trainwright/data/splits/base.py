@@ -58,7 +58,7 @@ class Split:
 
 
 @dataclass
-class Rows:
+class RowsToDivide:
     """The rows to divide: their source, which of them count, the seed, and the targets with their types."""
 
     source: Source
@@ -76,7 +76,7 @@ class Rows:
     """Which spellings of a column's values are one (see `spelling.key_of`)."""
 
     @classmethod
-    def of(cls, source: Source, seed: int, targets: list[str], kinds: dict[str, str], keep: np.ndarray | None) -> Rows:
+    def of(cls, source: Source, seed: int, targets: list[str], kinds: dict[str, str], keep: np.ndarray | None) -> RowsToDivide:
         """The rows that `keep` allows and in which no target is missing; raises DataError when there are fewer than ten."""
         usable = np.ones(len(source), bool) if keep is None else np.asarray(keep, bool).copy()
         held = whole_columns(source, targets)
@@ -167,7 +167,7 @@ def assemble_split(rows: np.ndarray, part: np.ndarray, method: str, notes: Seque
     return Split(train, validation, test, method, list(notes))
 
 
-def check_split(split: Split, rows: Rows) -> Split:
+def check_split(split: Split, rows: RowsToDivide) -> Split:
     """The split, with classes that are missing somewhere noted; raises DataError when it cannot be trained or measured on."""
     if not len(split.train):
         raise DataError(

@@ -6,7 +6,7 @@ import numpy as np
 
 from trainwright.config.errors import DataError
 from trainwright.data.splits import ColumnOptions
-from trainwright.data.splits.base import NAMES, Rows, Split, assemble_split
+from trainwright.data.splits.base import NAMES, RowsToDivide, Split, assemble_split
 
 
 class ColumnSplit:
@@ -15,7 +15,7 @@ class ColumnSplit:
     def __init__(self, options: ColumnOptions) -> None:
         self.options = options
 
-    def divide(self, rows: Rows) -> Split:
+    def divide(self, rows: RowsToDivide) -> Split:
         """Divides the rows."""
         codes, names = rows.codes(self.options.column)
         meaning = {_fold(value): part for part, name in enumerate(NAMES) for value in getattr(self.options, name)}

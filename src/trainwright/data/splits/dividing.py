@@ -9,7 +9,7 @@ import numpy as np
 from trainwright.config.model import PartConfig
 from trainwright.config.registry import build
 from trainwright.data.source import Source
-from trainwright.data.splits.base import Rows, Split, check_split
+from trainwright.data.splits.base import RowsToDivide, Split, check_split
 
 
 def make_split(
@@ -39,7 +39,7 @@ def make_split(
     Raises:
         DataError: too few rows, an empty split, one class only in a split, or a column that does not say what it should.
     """
-    rows = Rows.of(source, seed, targets, kinds, keep)
+    rows = RowsToDivide.of(source, seed, targets, kinds, keep)
     rows.orders, rows.joins = orders or {}, joins or {}
     split = build("split", options).divide(rows)
     split.hashes = hashes

@@ -15,7 +15,7 @@ from trainwright.data.sources.csv import CSVSource
 from trainwright.data.sources.folders import FolderSource
 from trainwright.data.sources.opening import open_source
 from trainwright.data.splits import FilesOptions
-from trainwright.data.splits.base import Rows, Split, assemble_split
+from trainwright.data.splits.base import RowsToDivide, Split, assemble_split
 from trainwright.data.splits.stratified import joint_strata, spread
 
 
@@ -95,7 +95,7 @@ class FilesSplit:
     def __init__(self, options: FilesOptions) -> None:
         self.options = options
 
-    def divide(self, rows: Rows) -> Split:
+    def divide(self, rows: RowsToDivide) -> Split:
         """Divides the rows."""
         given = [number for number, each in ((1, self.options.validation), (2, self.options.test)) if each is not None]
         part = np.zeros(len(rows.numbers), np.int64)

@@ -8,7 +8,7 @@ import numpy as np
 
 from trainwright.config.errors import DataError
 from trainwright.data.splits import GroupedOptions
-from trainwright.data.splits.base import Rows, Split, assemble_split, ensure_some_values, shown_parts
+from trainwright.data.splits.base import RowsToDivide, Split, assemble_split, ensure_some_values, shown_parts
 
 
 class GroupedSplit:
@@ -17,7 +17,7 @@ class GroupedSplit:
     def __init__(self, options: GroupedOptions) -> None:
         self.options = options
 
-    def divide(self, rows: Rows) -> Split:
+    def divide(self, rows: RowsToDivide) -> Split:
         """Divides the rows."""
         groups, absent = groups_of(rows, self.options.column)
         ensure_some_values(int((~absent).sum()), self.options.column)
@@ -37,7 +37,7 @@ class GroupedSplit:
         return assemble_split(rows.numbers, part, f"grouped by {self.options.column}", notes)
 
 
-def groups_of(rows: Rows, column: str) -> tuple[np.ndarray, np.ndarray]:
+def groups_of(rows: RowsToDivide, column: str) -> tuple[np.ndarray, np.ndarray]:
     """int64 group of each row, numbered without gaps, and which rows have none and so are alone (bool, n)."""
     values = rows.column(column)
     groups = rows.codes(column)[0]

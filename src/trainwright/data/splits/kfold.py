@@ -6,7 +6,7 @@ import numpy as np
 
 from trainwright.config.errors import DataError
 from trainwright.data.splits import KFoldOptions
-from trainwright.data.splits.base import Rows, Split, assemble_split, not_empty, shown_parts
+from trainwright.data.splits.base import RowsToDivide, Split, assemble_split, not_empty, shown_parts
 from trainwright.data.splits.stratified import joint_strata, spread
 
 
@@ -16,7 +16,7 @@ class KFoldSplit:
     def __init__(self, options: KFoldOptions) -> None:
         self.options = options
 
-    def divide(self, rows: Rows) -> Split:
+    def divide(self, rows: RowsToDivide) -> Split:
         """Divides the rows."""
         strata, notes = joint_strata(rows, rows.class_targets())
         tested, method = self._by_column(rows) if self.options.column else self._made(rows, strata)
@@ -29,7 +29,7 @@ class KFoldSplit:
         split = assemble_split(rows.numbers, part, method, notes)
         return not_empty(split, (*shares, 1), f"{int((~tested).sum())} rows outside the test fold")
 
-    def _made(self, rows: Rows, strata: np.ndarray) -> tuple[np.ndarray, str]:
+    def _made(self, rows: RowsToDivide, strata: np.ndarray) -> tuple[np.ndarray, str]:
         count, fold = self.options.folds, self.options.fold
         if not isinstance(fold, int) or not 0 <= fold < count:
             raise DataError(f"there is no fold {fold!r}", where="data.split.fold", fix=f"a number from 0 to {count - 1}")
@@ -37,7 +37,7 @@ class KFoldSplit:
             raise DataError(f"{len(rows.numbers)} rows cannot make {count} folds", where="data.split.folds", fix="fewer folds")
         return deal_folds(strata, count, rows.generator) == fold, f"fold {fold} of {count}"
 
-    def _by_column(self, rows: Rows) -> tuple[np.ndarray, str]:
+    def _by_column(self, rows: RowsToDivide) -> tuple[np.ndarray, str]:
         column = self.options.column or ""
         codes, names = rows.codes(column)
         wanted = str(self.options.fold)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from trainwright.data.splits import FractionOptions
-from trainwright.data.splits.base import Rows, Split, assemble_split, counts_of, not_empty
+from trainwright.data.splits.base import RowsToDivide, Split, assemble_split, counts_of, not_empty
 
 
 class RandomSplit:
@@ -14,7 +14,7 @@ class RandomSplit:
     def __init__(self, options: FractionOptions) -> None:
         self.options = options
 
-    def divide(self, rows: Rows) -> Split:
+    def divide(self, rows: RowsToDivide) -> Split:
         """Divides the rows."""
         order = rows.generator.permutation(len(rows.numbers))
         part = np.empty(len(order), np.int64)

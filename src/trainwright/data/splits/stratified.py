@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from trainwright.data.splits import StratifiedOptions
-from trainwright.data.splits.base import Rows, Split, assemble_split, counts_of, not_empty
+from trainwright.data.splits.base import RowsToDivide, Split, assemble_split, counts_of, not_empty
 from trainwright.data.splits.labels import spread_labels
 
 FEWEST = 3
@@ -20,7 +20,7 @@ class StratifiedSplit:
     def __init__(self, options: StratifiedOptions) -> None:
         self.options = options
 
-    def divide(self, rows: Rows) -> Split:
+    def divide(self, rows: RowsToDivide) -> Split:
         """Divides the rows."""
         columns = self.options.columns or rows.targets
         if len(columns) == 1 and rows.kinds.get(columns[0]) == "set":
@@ -33,7 +33,7 @@ class StratifiedSplit:
         return not_empty(split, self.options.shares, f"a share of {len(part)} rows")
 
 
-def joint_strata(rows: Rows, columns: Sequence[str]) -> tuple[np.ndarray, list[str]]:
+def joint_strata(rows: RowsToDivide, columns: Sequence[str]) -> tuple[np.ndarray, list[str]]:
     """Codes of the combinations of the columns' values, and notes; combinations of under three rows go by the first column alone."""
     singles = [rows.strata(column) for column in columns]
     if not singles:
@@ -47,7 +47,7 @@ def joint_strata(rows: Rows, columns: Sequence[str]) -> tuple[np.ndarray, list[s
     return joint, small_classes(rows)
 
 
-def small_classes(rows: Rows) -> list[str]:
+def small_classes(rows: RowsToDivide) -> list[str]:
     """A note for each target with classes of fewer than three rows."""
     notes = []
     for target in rows.class_targets():

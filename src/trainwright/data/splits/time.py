@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from trainwright.config.errors import DataError
 from trainwright.data.date_order import Order, OrderVotes, order_in_words, order_of_pattern
 from trainwright.data.splits import TimeOptions
-from trainwright.data.splits.base import Rows, Split, assemble_split, counts_of, ensure_some_values, not_empty
+from trainwright.data.splits.base import RowsToDivide, Split, assemble_split, counts_of, ensure_some_values, not_empty
 
 FORMATS = ("%Y/%m/%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%d-%m-%Y", "%d %B %Y", "%d-%b-%Y", "%B %d, %Y")
 TIMES = ("", " %H:%M", " %H:%M:%S")
@@ -24,7 +24,7 @@ class TimeSplit:
     def __init__(self, options: TimeOptions) -> None:
         self.options = options
 
-    def divide(self, rows: Rows) -> Split:
+    def divide(self, rows: RowsToDivide) -> Split:
         """Divides the rows."""
         values, name = rows.column(self.options.column), self.options.column
         written = date_order(values, rows.orders.get(name, "auto"))

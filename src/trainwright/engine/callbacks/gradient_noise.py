@@ -31,7 +31,7 @@ class GradientNoise(Callback):
         self.measured = 0
         self.means: Tensor | None = None
         """Running means of |G|² and tr(Σ), before the correction of their beginning at zero."""
-        self._pieces: Pieces | None = None
+        self._pieces: GradientNorms | None = None
 
     def setup(self, session: Session, system: System) -> None:
         """Raises ConfigError when a step is one piece: there is then nothing to compare."""
@@ -44,7 +44,7 @@ class GradientNoise(Callback):
     def on_train_batch_start(self, session: Session, system: System, batch: Batch, index: int) -> None:
         """Measure this step, if it is its turn."""
         due = session.step % self.options.every == 0
-        self._pieces = Pieces(rows=rows_in(batch)) if due else None
+        self._pieces = GradientNorms(rows=rows_in(batch)) if due else None
 
     def on_before_backward(self, session: Session, system: System, loss: Loss) -> None:
         """Remember how many items the micro-batch has."""
@@ -85,7 +85,7 @@ class GradientNoise(Callback):
         self.measured, self.means = int(state["measured"]), torch.tensor(state["means"], dtype=torch.float64)
 
 
-class Pieces:
+class GradientNorms:
     """Squared norms of the mean gradients of a step's micro-batches, kept on the device."""
 
     def __init__(self, rows: int) -> None:

@@ -17,14 +17,14 @@ from trainwright.checkpoint.retention import BeforeRow, BestK, LastK, Permanent,
 from trainwright.checkpoint.snapshot import Torn
 from trainwright.checkpoint.store import CheckpointStore
 from trainwright.checkpoint.writer import json_bytes
-from trainwright.engine.monitor import Best
+from trainwright.engine.monitor import BestEvaluations
 from trainwright.engine.plan import Plan
 from trainwright.engine.saving.contents import join_evaluated, only_the_step_changes, tensors_of
 from trainwright.engine.saving.held_weights import HeldWeights
-from trainwright.engine.saving.when import Due, Place, SaveIntervals, SavePolicy, job_end
-from trainwright.engine.saving.writing import AsyncWriter, Outcome, SaveRequest
+from trainwright.engine.saving.when import Due, SaveIntervals, SaveMoment, SavePolicy, job_end
+from trainwright.engine.saving.writing import AsyncWriter, SaveRequest, WriteOutcome
 from trainwright.engine.state import EVALUATED, SYSTEM, evaluated_weights, state_of
-from trainwright.engine.timing import Timing
+from trainwright.engine.timing import PhaseTimer
 
 if TYPE_CHECKING:
     from trainwright.engine.session import Session
@@ -39,7 +39,9 @@ class Saver:
     and errors wait until it is on disk. Of several processes rank 0 decides and writes; the others hold the best weights in memory.
     """
 
-    def __init__(self, store: CheckpointStore, config: CheckpointConfig, policy: SavePolicy, retention: Retention, best: Best) -> None:
+    def __init__(
+        self, store: CheckpointStore, config: CheckpointConfig, policy: SavePolicy, retention: Retention, best: BestEvaluations
+    ) -> None:
         self.store, self.config, self.policy, self.best = store, config, policy, best
         self.writer, self.held = AsyncWriter(store, config.background), HeldWeights()
         self.stalled = 0.0
@@ -50,10 +52,10 @@ class Saver:
         self._due = Due()
         self._defers = False
         """Whether only the optimizer's step changes what is trained, so that its copy may be made until then."""
-        self._timing = Timing()
+        self._timing = PhaseTimer()
 
     @classmethod
-    def of(cls, folder: Path, config: CheckpointConfig, plan: Plan, best: Best, *, rolls_back: bool = False) -> Saver:
+    def of(cls, folder: Path, config: CheckpointConfig, plan: Plan, best: BestEvaluations, *, rolls_back: bool = False) -> Saver:
         """The saver of a run whose checkpoints are in `folder`. Raises ConfigError for intervals that do not fit the run.
 
         `rolls_back`: keep what a run may have to be put back to.
@@ -99,7 +101,7 @@ class Saver:
         else:
             self._take_in(self.writer.poll())
         saved, step = self.saved_step == position.step, position.step
-        self._due = self.policy.due(Place(step, position.batches_seen, evaluated, ending, saved, self.writer.would_wait))
+        self._due = self.policy.due(SaveMoment(step, position.batches_seen, evaluated, ending, saved, self.writer.would_wait))
         return bool(self._due)
 
     def save(self, session: Session, *, wait: bool = False) -> bool:
@@ -189,7 +191,7 @@ class Saver:
             finally:
                 self.stalled += time.perf_counter() - begun
 
-    def _take_in(self, outcome: Outcome | None) -> None:
+    def _take_in(self, outcome: WriteOutcome | None) -> None:
         """Hear what became of a request: what the disk has is held no longer."""
         if outcome is None:
             return

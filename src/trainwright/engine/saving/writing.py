@@ -71,7 +71,7 @@ class SaveRequest:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class WriteOutcome:
     """What became of a request."""
 
     request: SaveRequest
@@ -116,7 +116,7 @@ class AsyncWriter:
         """Whether another request would wait long for the one under way."""
         return self._request is not None and not self._small
 
-    def write(self, request: SaveRequest, tensors: TensorFiles, deferred: set[Any], *, wait: bool) -> Outcome | None:
+    def write(self, request: SaveRequest, tensors: TensorFiles, deferred: set[Any], *, wait: bool) -> WriteOutcome | None:
         """Write a request: the outcome if that was done at once, None when it is under way. None may be under way before.
 
         In the background unless `wait`, where the state is large or the disk is slow.
@@ -131,14 +131,14 @@ class AsyncWriter:
         self._task = Background(_from_copy(snapshot, request, self.store), hurry=True, rest=rest_beside(tensors))
         return None
 
-    def _write_now(self, request: SaveRequest, tensors: TensorFiles) -> Outcome:
+    def _write_now(self, request: SaveRequest, tensors: TensorFiles) -> WriteOutcome:
         begun = time.perf_counter()
         try:
             all_of(request.pieces(self.store, tensors))
         except OSError as error:
-            return Outcome(request, error)
+            return WriteOutcome(request, error)
         self._quick = time.perf_counter() - begun < SLOW
-        return Outcome(request)
+        return WriteOutcome(request)
 
     def _copy(self, tensors: TensorFiles, deferred: set[Any]) -> Snapshot | None:
         """A copy of the tensors, complete or under way; None, said once, when memory does not suffice for it."""
@@ -165,7 +165,7 @@ class AsyncWriter:
             self._copying.hold_changes()
             self._copying = None
 
-    def wait(self) -> Outcome | None:
+    def wait(self) -> WriteOutcome | None:
         """Return when nothing is under way, with what became of it."""
         if self._task is not None:
             if self._request is None:
@@ -174,7 +174,7 @@ class AsyncWriter:
             self._task.wait()
         return self.poll()
 
-    def poll(self) -> Outcome | None:
+    def poll(self) -> WriteOutcome | None:
         """What became of the request that was under way, once it has ended. Raises what nobody foresaw."""
         task, request, snapshot = self._task, self._request, self._snapshot
         if task is None or not task.done:
@@ -183,7 +183,7 @@ class AsyncWriter:
         if request is None:
             return None
         self.written_seconds += task.seconds
-        return Outcome(request, task.error, None if snapshot is None else snapshot.files)
+        return WriteOutcome(request, task.error, None if snapshot is None else snapshot.files)
 
     def close(self) -> None:
         """Give the memory of the copies back, when nothing is under way."""

@@ -17,7 +17,7 @@ from trainwright.engine.system import System
 PLAIN = (bool, int, float, str, tuple, type(None))
 
 
-class Kept:
+class KeptSystem:
     """A copy, in the host's memory, of everything in a system that a step may change."""
 
     def __init__(self, system: System) -> None:
@@ -60,9 +60,9 @@ def tensors_of(modules: list[nn.Module]) -> list[Tensor]:
 
 
 @contextmanager
-def change_nothing(system: System, device: torch.device) -> Iterator[Kept]:
+def change_nothing(system: System, device: torch.device) -> Iterator[KeptSystem]:
     """Put back, whatever happens, what steps on `system` change: the system, and the generators of torch, Python and numpy."""
-    kept = Kept(system)
+    kept = KeptSystem(system)
     others: list[Any] = [random.getstate(), np.random.get_state()]
     with ExitStack() as stack:
         for each in [device, *_cuda_devices()]:

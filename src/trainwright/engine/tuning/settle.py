@@ -104,7 +104,7 @@ def settle_auto(trainer: Trainer, system: System, rows: Rows, world: World | Non
     world = world or World()
     config, tuning = trainer.config, Tuning()
     check(config)
-    request = Request(config, len(rows), system)
+    request = TuningRequest(config, len(rows), system)
     if request.option:
         tuning.batch = tune_batch(trainer, system, rows, request, world.min, active)
         tuning.chosen[request.option] = tuning.batch.chosen
@@ -128,7 +128,7 @@ def check(config: Any) -> None:
         raise ConfigError("learning_rate: auto cannot be scaled", where="trainer.learning_rate_scaling", why=why, fix=fix)
 
 
-class Request:
+class TuningRequest:
     """What is to be found by trials, and the step that a trial of a size makes."""
 
     def __init__(self, config: Any, rows: int, system: System) -> None:
@@ -170,7 +170,7 @@ class Request:
 
 
 def tune_batch(
-    trainer: Trainer, system: System, rows: Rows, request: Request, agree: Agree = int, active: Active | None = None
+    trainer: Trainer, system: System, rows: Rows, request: TuningRequest, agree: Agree = int, active: Active | None = None
 ) -> BatchTuning:
     """Try sizes on real steps."""
     options = options_of(trainer.config)

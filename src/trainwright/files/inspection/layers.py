@@ -9,7 +9,7 @@ MEGABYTE = 1e6
 
 
 @dataclass
-class Row:
+class LayerRow:
     """One layer: a module at one place of the tree, everything inside it included in its numbers."""
 
     path: str
@@ -93,7 +93,7 @@ class Totals:
 
 
 @dataclass
-class Node:
+class FlowNode:
     """A call in the graph: of a module (with the calls inside it), of a function that joins two results, or the input or output itself."""
 
     number: int
@@ -103,13 +103,13 @@ class Node:
     class_name: str = ""
     output: str = ""
     parameters: int = 0
-    children: list[Node] = field(default_factory=list)
+    children: list[FlowNode] = field(default_factory=list)
     repeat: int = 1
     """How many equal calls, one after the other, this one stands for."""
     guessed: bool = False
     """Whether what it was given could not be followed, so that it is only said to come after the call before it."""
 
-    def inside(self) -> Iterable[Node]:
+    def inside(self) -> Iterable[FlowNode]:
         """Itself and every call inside it."""
         yield self
         for each in self.children:
@@ -120,6 +120,6 @@ class Node:
 class Flow:
     """How data flow: the calls of one forward pass in order, and which call's result went into which."""
 
-    nodes: list[Node] = field(default_factory=list)
+    nodes: list[FlowNode] = field(default_factory=list)
     edges: list[tuple[int, int]] = field(default_factory=list)
     """Pairs of node numbers (from, to)."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from trainwright.files.inspection.layers import Buffer, Row, Totals
+from trainwright.files.inspection.layers import Buffer, LayerRow, Totals
 
 LONGEST, SHORTEST = 34, 18
 """Characters of an output's shapes in a wide and in a narrow table; `to_dict` has them whole."""
 
 
-def labels(rows: Sequence[Row], top: str) -> list[str]:
+def labels(rows: Sequence[LayerRow], top: str) -> list[str]:
     """The names drawn as a tree."""
     last = [not any(_follows(rows, number, row.depth)) for number, row in enumerate(rows)]
     open_at: dict[int, bool] = {}
@@ -22,14 +22,14 @@ def labels(rows: Sequence[Row], top: str) -> list[str]:
     return found
 
 
-def _follows(rows: Sequence[Row], number: int, depth: int) -> list[bool]:
+def _follows(rows: Sequence[LayerRow], number: int, depth: int) -> list[bool]:
     for row in rows[number + 1 :]:
         if row.depth <= depth:
             return [True] if row.depth == depth else []
     return []
 
 
-def layer_lines(rows: Sequence[Row], names: list[str], top: str, ran: bool, width: int) -> list[str]:
+def layer_lines(rows: Sequence[LayerRow], names: list[str], top: str, ran: bool, width: int) -> list[str]:
     """The fullest form of the table that fits: with shares and notes, without shares, with short numbers and the notes below."""
     forms = [(True, True, whole), (False, True, whole), (True, False, whole), (False, False, whole), (False, False, short)]
     noted = any(row.notes for row in rows)
@@ -42,7 +42,7 @@ def layer_lines(rows: Sequence[Row], names: list[str], top: str, ran: bool, widt
     return lines
 
 
-def _lines(rows: Sequence[Row], names: list[str], ran: bool, shares: bool, beside: bool, number: Callable[[int], str]) -> list[str]:
+def _lines(rows: Sequence[LayerRow], names: list[str], ran: bool, shares: bool, beside: bool, number: Callable[[int], str]) -> list[str]:
     columns: list[tuple[str, list[str], bool]] = [("layer", names, False), ("class", [row.kind for row in rows], False)]
     if ran:
         columns.append(("output", [cut(row.output, SHORTEST if number is short else LONGEST) or "–" for row in rows], False))

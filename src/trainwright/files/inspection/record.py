@@ -8,7 +8,7 @@ from typing import Any
 
 from trainwright.config.errors import ConfigError, did_you_mean
 from trainwright.config.name_patterns import matcher
-from trainwright.files.inspection.layers import Buffer, Flow, Row, Totals
+from trainwright.files.inspection.layers import Buffer, Flow, LayerRow, Totals
 from trainwright.files.inspection.lines import buffer_lines, labels, layer_lines, total_lines
 
 FORMAT = 1
@@ -19,7 +19,7 @@ class Inspection:
     """The layers of a model as a tree, the totals, and how data flow through it; printed, it is a table."""
 
     name: str
-    rows: list[Row]
+    rows: list[LayerRow]
     totals: Totals
     buffers: list[Buffer] = field(default_factory=list)
     example: dict[str, str] = field(default_factory=dict)
@@ -47,7 +47,9 @@ class Inspection:
         return TypeAdapter(cls).validate_python(dict(given))
 
 
-def table(found: Inspection, depth: int | None = None, width: int = 120, buffers: bool = False, rows: Sequence[Row] | None = None) -> str:
+def table(
+    found: Inspection, depth: int | None = None, width: int = 120, buffers: bool = False, rows: Sequence[LayerRow] | None = None
+) -> str:
     """The whole text: rows down to `depth` (all when None), or the given `rows` by their whole names, in lines of at most `width`."""
     tree = rows is None
     shown = [each for each in (found.rows if rows is None else rows) if depth is None or each.depth <= depth]
@@ -63,7 +65,7 @@ def table(found: Inspection, depth: int | None = None, width: int = 120, buffers
     return "\n\n".join(blocks)
 
 
-def find_rows(found: Inspection, pattern: str) -> list[Row]:
+def find_rows(found: Inspection, pattern: str) -> list[LayerRow]:
     """The rows whose dotted name or class a pattern fits; raises ConfigError, with the nearest name, when it names none."""
     matches = matcher(pattern)
     rows = [row for row in found.rows if (row.path and matches(row.path)) or matches(row.kind) or (pattern == "." and not row.path)]

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from trainwright.nn.combiners import TransformerCombinerOptions
 from trainwright.nn.combiners.base import Combiner, Shapes
-from trainwright.nn.networks.attention import Block, FeedForward, SelfAttention
+from trainwright.nn.networks.attention import FeedForward, SelfAttention, TransformerBlock
 from trainwright.nn.networks.initial import uniform_weight
 from trainwright.nn.networks.tokens import TokenLinear
 
@@ -25,7 +25,7 @@ class FeatureTransformer(Combiner):
         self.tokens = nn.ModuleList(TokenLinear(tokens, width, options.width) for tokens, width in shapes)
         self.first = uniform_weight(options.width, fan_in=options.width)
         self.blocks = nn.ModuleList(
-            Block(
+            TransformerBlock(
                 options.width,
                 SelfAttention(options.width, options.heads, options.attention_dropout),
                 FeedForward(options.width, round(options.width * options.expansion), gated=True, dropout=options.dropout),

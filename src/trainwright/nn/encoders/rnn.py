@@ -15,7 +15,7 @@ from trainwright.nn.networks.sequences import SequenceInput, pool, reverse
 CELLS: dict[str, Callable[..., nn.Module]] = {"gru": nn.GRU, "lstm": nn.LSTM}
 
 
-class Layer(nn.Module):
+class Recurrence(nn.Module):
     """One recurrent layer; the backward direction starts at each sequence's own end, so padding never enters it."""
 
     def __init__(self, cell: str, inputs: int, width: int, *, bidirectional: bool) -> None:
@@ -39,7 +39,7 @@ class Recurrent(nn.Module):
         self.pooling = options.pooling
         self.tokens, self.width = 1, options.width * (2 if options.bidirectional else 1)
         inputs = [options.width, *[self.width] * (options.depth - 1)]
-        self.layers = nn.ModuleList(Layer(options.cell, each, options.width, bidirectional=options.bidirectional) for each in inputs)
+        self.layers = nn.ModuleList(Recurrence(options.cell, each, options.width, bidirectional=options.bidirectional) for each in inputs)
         self.dropout = nn.Dropout(options.dropout)
 
     def forward(self, parts: dict[str, Tensor]) -> Float[Tensor, "b 1 w"]:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from trainwright.features.spec import InputGroup
 from trainwright.nn.encoders import TransformerEncoderOptions
-from trainwright.nn.networks.attention import Block, FeedForward, SelfAttention, sinusoids
+from trainwright.nn.networks.attention import FeedForward, SelfAttention, TransformerBlock, sinusoids
 from trainwright.nn.networks.sequences import SequenceInput, pool, present
 
 
@@ -23,7 +23,7 @@ class TransformerEncoder(nn.Module):
         self.register_buffer("position", sinusoids(self.input.steps, width), persistent=False)
         self.dropout = nn.Dropout(options.dropout)
         self.blocks = nn.ModuleList(
-            Block(
+            TransformerBlock(
                 width,
                 SelfAttention(width, options.heads, options.dropout),
                 FeedForward(width, round(width * options.expansion), act=options.activation, dropout=options.dropout),

@@ -53,7 +53,7 @@ class FeedForward(nn.Module):
         return self.out(self.dropout(y))
 
 
-class Block(nn.Module):
+class TransformerBlock(nn.Module):
     """`x + attention(norm(x))`, then `x + feed_forward(norm(x))`; `first_norm=False` leaves the first norm out, as FT-Transformer does."""
 
     def __init__(self, width: int, attention: SelfAttention, feed_forward: FeedForward, *, first_norm: bool = True) -> None:

@@ -8,7 +8,7 @@ from pydantic import model_validator
 
 from trainwright.report.blocks.base import Block, CannotDraw, Cell, Fields, Number, Sheet, cell
 from trainwright.report.charts.axes import across, frame, up
-from trainwright.report.charts.rows import Row, bars, dots, shares
+from trainwright.report.charts.rows import BarRow, bars, dots, shares
 from trainwright.report.figures import is_number, score
 from trainwright.report.markup import Content, Markup, join, note, tag
 
@@ -56,7 +56,7 @@ class Bars(Block):
         if self.layout == "shares":
             drawn = self._shares(shown, label)
         else:
-            rows = [Row(cell(each.name, limit=32), each.value, _text(each), each.low, each.high, each.main) for each in shown]
+            rows = [BarRow(cell(each.name, limit=32), each.value, _text(each), each.low, each.high, each.main) for each in shown]
             drawn = (bars if self.layout == "bars" else dots)(rows, label)
         return [drawn, rest]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from trainwright.files.inspection.layers import Row
+from trainwright.files.inspection.layers import LayerRow
 from trainwright.files.inspection.lines import percent, short
 from trainwright.files.inspection.record import Inspection
 from trainwright.report.blocks.base import Block, CannotDraw, Sheet
@@ -45,7 +45,7 @@ class Model(Block):
         return body
 
 
-def choose_rows(rows: list[Row]) -> list[tuple[Row, str]]:
+def choose_rows(rows: list[LayerRow]) -> list[tuple[LayerRow, str]]:
     """The rows with their names, equal blocks once, down to the depth at which there are not too many; of one level, the first ones."""
     every = fold_blocks(rows)
     for depth in range(max((row.depth for row in rows), default=0), 0, -1):
@@ -66,7 +66,7 @@ def describe(found: Inspection) -> str:
     return said
 
 
-def _layers(found: Inspection, rows: list[tuple[Row, str]]) -> Markup:
+def _layers(found: Inspection, rows: list[tuple[LayerRow, str]]) -> Markup:
     ran = any(row.calls for row, _ in rows)
     head: list[Content] = ["Layer", "Output", "Parameters", "Share", "Multiply-adds", "Share"]
     body = [_line(row, name or found.name) for row, name in rows]
@@ -75,7 +75,7 @@ def _layers(found: Inspection, rows: list[tuple[Row, str]]) -> Markup:
     return table([head[index] for index in keep], cells, label="Layers of the model", numeric=range(2 if ran else 1, len(keep)))
 
 
-def _line(row: Row, label: str) -> list[Any]:
+def _line(row: LayerRow, label: str) -> list[Any]:
     name = [code(label), " ", tag("span", row.kind, class_="soft") if row.path and row.kind != label else None]
     frozen = "frozen" if row.trained == "no" else "partly frozen" if row.trained == "part" else ""
     remarks = [each for each in (frozen, *row.notes) if each]

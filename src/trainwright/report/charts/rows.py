@@ -11,7 +11,7 @@ from trainwright.report.markup import Content, Markup, tag
 
 
 @dataclass(frozen=True)
-class Row:
+class BarRow:
     """A named value, perhaps with a range, perhaps standing out."""
 
     name: Content
@@ -22,21 +22,21 @@ class Row:
     main: bool = False
 
 
-def dots(rows: list[Row], label: str) -> Markup:
+def dots(rows: list[BarRow], label: str) -> Markup:
     """Values as dots on one scale, ranges as lines through them."""
     values = [each for row in rows for each in (row.value, row.low, row.high) if is_number(each) and each is not None]
     low, high = span(values, pad=0.12)
     return _table(rows, [_dot(row, low, high) for row in rows], label, "dots")
 
 
-def bars(rows: list[Row], label: str) -> Markup:
+def bars(rows: list[BarRow], label: str) -> Markup:
     """Values as bars from a common zero, ranges as thin lines; negative values grow to the left."""
     values = [each for row in rows for each in (row.value, row.low, row.high) if is_number(each) and each is not None]
     low, high = min([0.0, *values]), max([0.0, *values]) or 1.0
     return _table(rows, [_bar(row, low, high) for row in rows], label, "bars")
 
 
-def _table(rows: list[Row], marks: list[Markup], label: str, class_: str) -> Markup:
+def _table(rows: list[BarRow], marks: list[Markup], label: str, class_: str) -> Markup:
     body = [
         tag(
             "tr",
@@ -56,19 +56,19 @@ def _share(value: float | None, low: float, high: float) -> float:
     return min(max(100 * (value - low) / (high - low), 0.0), 100.0)
 
 
-def _range(row: Row, low: float, high: float) -> Markup | None:
+def _range(row: BarRow, low: float, high: float) -> Markup | None:
     if not is_number(row.low) or not is_number(row.high):
         return None
     start, end = _share(row.low, low, high), _share(row.high, low, high)
     return tag("i", class_="range", style=f"left:{start:.1f}%;width:{end - start:.1f}%")
 
 
-def _dot(row: Row, low: float, high: float) -> Markup:
+def _dot(row: BarRow, low: float, high: float) -> Markup:
     dot = tag("i", class_="dot", style=f"left:{_share(row.value, low, high):.1f}%") if is_number(row.value) else None
     return tag("span", _range(row, low, high), dot, class_="track")
 
 
-def _bar(row: Row, low: float, high: float) -> Markup:
+def _bar(row: BarRow, low: float, high: float) -> Markup:
     zero, end = _share(0.0, low, high), _share(row.value, low, high)
     left, width = min(zero, end), abs(end - zero)
     return tag("span", tag("i", class_="bar", style=f"left:{left:.1f}%;width:{width:.1f}%"), _range(row, low, high), class_="track")

@@ -19,7 +19,7 @@ log = logging.getLogger("trainwright.runs")
 
 
 @dataclass
-class Section:
+class ReportSection:
     """A section of the page: its anchor, heading, one line under it, and its matter: blocks, or what is drawn already."""
 
     anchor: str
@@ -71,7 +71,7 @@ def guard(name: str, draw: Callable[[], T]) -> T | Markup:
         return note(f"This part ({name}) cannot be drawn: {type(error).__name__}: {error}.")
 
 
-def with_blocks(sections: list[Section], blocks: Iterable[Any], before: str) -> list[Section]:
+def with_blocks(sections: list[ReportSection], blocks: Iterable[Any], before: str) -> list[ReportSection]:
     """The sections with blocks as they were received: under the heading of their name, new ones before the section `before`."""
     by_heading = {each.heading: each for each in sections}
     found = list(sections)
@@ -80,7 +80,7 @@ def with_blocks(sections: list[Section], blocks: Iterable[Any], before: str) -> 
         heading = (block.section if isinstance(block, Block) else _text(given, "section"))[:80] or "Analysis"
         if heading not in by_heading:
             place = next((index for index, each in enumerate(found) if each.anchor == before), len(found))
-            by_heading[heading] = Section(_anchor(heading, {each.anchor for each in found}), heading)
+            by_heading[heading] = ReportSection(_anchor(heading, {each.anchor for each in found}), heading)
             found.insert(place, by_heading[heading])
         section = by_heading[heading]
         if isinstance(block, Block) and block.why and not section.lede:

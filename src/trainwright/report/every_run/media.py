@@ -7,14 +7,14 @@ from pathlib import Path
 
 from trainwright.report.blocks import audio, images
 from trainwright.report.blocks.base import Block
-from trainwright.report.every_run.layout import Section
+from trainwright.report.every_run.layout import ReportSection
 from trainwright.report.markup import Content, note, tag
 from trainwright.report.material import Material
 
 SHOWN = 12
 
 
-def media(material: Material) -> Section | None:
+def media(material: Material) -> ReportSection | None:
     """The newest of every name, by time; None when there are none."""
     folder = material.path / "media"
     found = [each for each in folder.rglob("*") if each.suffix.lower() in (*images.TYPES, *audio.TYPES) and each.is_file()]
@@ -33,4 +33,4 @@ def media(material: Material) -> Section | None:
     rest = len(found) - len(chosen)
     if rest:
         body.append(note(f"{rest} more {'is' if rest == 1 else 'are'} in ", tag("code", "media/"), "."))
-    return Section("media", "Media", "Saved by the system while it trained: the newest of each name.", body)
+    return ReportSection("media", "Media", "Saved by the system while it trained: the newest of each name.", body)

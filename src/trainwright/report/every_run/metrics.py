@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from trainwright.report.blocks.base import Block, Cell, Piece
 from trainwright.report.blocks.table import Column, Table
-from trainwright.report.every_run.layout import Section
+from trainwright.report.every_run.layout import ReportSection
 from trainwright.report.figures import interval, is_number, score, seconds, words
 from trainwright.report.markup import Content, note, tag
 from trainwright.report.material import Material, mapping
@@ -14,7 +14,7 @@ SPLITS = ("train", "validation", "test")
 SHOWN_TARGETS = 40
 
 
-def metrics(material: Material) -> Section | None:
+def metrics(material: Material) -> ReportSection | None:
     """One table per target; None without numbers."""
     targets = [target for target in material.targets if any(material.metrics(split, target) for split in SPLITS)]
     body: list[Content | Block] = [_target(material, target) for target in targets[:SHOWN_TARGETS]]
@@ -25,7 +25,7 @@ def metrics(material: Material) -> Section | None:
         return None
     beside = " Baselines are measured on the same test rows." if material.results.get("baselines") else ""
     about = " Intervals are 95 % bootstrap over the test rows." if material.results.get("intervals") else ""
-    return Section("metrics", "Metrics", f"By the weights that were kept.{about}{beside}", body)
+    return ReportSection("metrics", "Metrics", f"By the weights that were kept.{about}{beside}", body)
 
 
 def _target(material: Material, target: str) -> Table:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from trainwright.report.blocks.base import Cell, Piece, cell
-from trainwright.report.charts.rows import Row, dots
+from trainwright.report.charts.rows import BarRow, dots
 from trainwright.report.figures import interval, is_number, moment, score, seconds, words
 from trainwright.report.markup import Content, Markup, code, quote, tag
 from trainwright.report.material import MEANING, Material, mapping
@@ -123,13 +123,13 @@ def _certainty(verdict: dict[str, Any], bounds: Any) -> str:
     return ""
 
 
-def _models(material: Material, target: str, metric: str, value: Any, bounds: Any) -> list[Row]:
+def _models(material: Material, target: str, metric: str, value: Any, bounds: Any) -> list[BarRow]:
     low, high = bounds if interval(bounds) else (None, None)
-    found = [Row("network", value, score(value), low, high, main=True)]
+    found = [BarRow("network", value, score(value), low, high, main=True)]
     for name, baseline in mapping(material.results.get("baselines")).items():
         other = mapping(mapping(mapping(baseline).get("test")).get(target)).get(metric)
         if is_number(other):
-            found.append(Row(quote(name, 24), other, score(other)))
+            found.append(BarRow(quote(name, 24), other, score(other)))
     if metric not in material.higher_is_better:
         return found
     return sorted(found, key=lambda row: row.value if row.value is not None else 0.0, reverse=material.higher_is_better[metric])

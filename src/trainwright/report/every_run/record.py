@@ -6,7 +6,7 @@ import re
 
 from trainwright.report.blocks.base import Cell, Piece
 from trainwright.report.blocks.table import Column, Table
-from trainwright.report.every_run.layout import Section
+from trainwright.report.every_run.layout import ReportSection
 from trainwright.report.figures import is_number, number, size
 from trainwright.report.markup import Markup, escape, note, scroll, tag
 from trainwright.report.material import Material, mapping
@@ -15,7 +15,7 @@ from trainwright.runs.secrets import mask_lines
 CONFIG_LINES = 2000
 
 
-def environment(material: Material) -> Section | None:
+def environment(material: Material) -> ReportSection | None:
     """Machine, versions and the state of the code; None when nothing was recorded."""
     found, state = material.environment, material.code
     if not found and not state:
@@ -24,7 +24,7 @@ def environment(material: Material) -> Section | None:
     packages = [f"{name} {version}" for name, version in mapping(found.get("packages")).items()]
     listed = note("Packages: ", ", ".join(packages), ".") if packages else None
     body = Table(columns=["", Column(limit=160)], rows=facts, look="pairs")
-    return Section("environment", "Environment", "", [body, listed])
+    return ReportSection("environment", "Environment", "", [body, listed])
 
 
 def _machine(material: Material) -> list[list[Cell]]:
@@ -53,7 +53,7 @@ def _code(material: Material) -> list[list[Cell]]:
     return [["code", [Piece(text=str(state["commit"])[:12], style="code"), f"{branch}, {changes}"]]]
 
 
-def configuration(material: Material) -> Section | None:
+def configuration(material: Material) -> ReportSection | None:
     """config.yaml with keys, comments and values set apart, folded away; what looks like a password or token is masked."""
     if not material.config_text:
         return None
@@ -62,7 +62,7 @@ def configuration(material: Material) -> Section | None:
     rest = note(f"{len(lines) - CONFIG_LINES:,} more lines are in ", tag("code", "config.yaml"), ".") if len(lines) > CONFIG_LINES else None
     shown = scroll(tag("pre", tag("code", text), class_="yaml"), "Configuration")
     summary = tag("summary", f"Show all {number(len(lines))} lines")
-    return Section("configuration", "Configuration", "", [tag("details", summary, shown), rest])
+    return ReportSection("configuration", "Configuration", "", [tag("details", summary, shown), rest])
 
 
 def _line(line: str) -> str:

@@ -7,13 +7,13 @@ from typing import Any
 from trainwright.report.blocks.bars import Bar, Bars
 from trainwright.report.blocks.base import Block, Cell
 from trainwright.report.blocks.table import Column, Table
-from trainwright.report.every_run.layout import Section
+from trainwright.report.every_run.layout import ReportSection
 from trainwright.report.figures import is_number, number, score, seconds, setting
 from trainwright.report.markup import Content
 from trainwright.report.material import Material, mapping
 
 
-def request(material: Material) -> Section | None:
+def request(material: Material) -> ReportSection | None:
     """A table of settings, asked and realised."""
     entries = _entries(material)
     if not entries and not material.results:
@@ -21,7 +21,7 @@ def request(material: Material) -> Section | None:
     columns: list[str | Column] = ["", Column(name="asked", limit=90), Column(name="realised", limit=90)]
     body: list[Content | Block] = [Table(columns=columns, rows=entries, look="pairs")] if entries else []
     body += _time(material)
-    return Section("request", "Asked and realised", "What the configuration said, and what the run made of it.", body)
+    return ReportSection("request", "Asked and realised", "What the configuration said, and what the run made of it.", body)
 
 
 def _entries(material: Material) -> list[list[Cell]]:

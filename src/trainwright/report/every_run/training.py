@@ -6,7 +6,7 @@ import math
 
 from trainwright.report.blocks.base import Block
 from trainwright.report.blocks.lines import Line, Lines, Mark
-from trainwright.report.every_run.layout import Section
+from trainwright.report.every_run.layout import ReportSection
 from trainwright.report.figures import is_number, number, words
 from trainwright.report.markup import Content, note, tag
 from trainwright.report.material import Material, mapping
@@ -15,7 +15,7 @@ SHOWN_METRICS = 8
 OTHERS = (("learning_rate", "Learning rate"), ("gradient_norm", "Gradient norm"), ("samples_per_second", "Samples per second"))
 
 
-def training(material: Material) -> Section | None:
+def training(material: Material) -> ReportSection | None:
     """Curves over steps; None without metrics.csv."""
     steps = material.history.get("step")
     if not steps:
@@ -30,7 +30,7 @@ def training(material: Material) -> Section | None:
     if len(metrics) > SHOWN_METRICS:
         drawn.append(note(f"{len(metrics) - SHOWN_METRICS} more metrics are in ", tag("code", "metrics.csv"), "."))
     lede = "Training values are running means over the steps since the last point, measured while the weights move."
-    return Section("training", "Training", lede, drawn)
+    return ReportSection("training", "Training", lede, drawn)
 
 
 def _order_curves(material: Material, names: list[str]) -> list[str]:

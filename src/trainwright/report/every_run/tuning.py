@@ -10,7 +10,7 @@ from trainwright.report.blocks.base import Block
 from trainwright.report.blocks.lines import Line, Lines, Mark
 from trainwright.report.blocks.table import Column, Table
 from trainwright.report.charts.axes import span
-from trainwright.report.every_run.layout import Section
+from trainwright.report.every_run.layout import ReportSection
 from trainwright.report.figures import is_number, plural, seconds, setting
 from trainwright.report.markup import Content, note
 from trainwright.report.material import Material, mapping, rows
@@ -23,17 +23,17 @@ LIMITS = {
 }
 
 
-def tuning(material: Material) -> Section | None:
+def tuning(material: Material) -> ReportSection | None:
     """What was `auto` and how it became a number; None when nothing was."""
     try:
         found = mapping(read_json(material.path / "tuning.json"))
     except RunError as error:
-        return Section("tuning", "Tuning", "", [note(f"tuning.json cannot be read: {error.why or error.what}.")])
+        return ReportSection("tuning", "Tuning", "", [note(f"tuning.json cannot be read: {error.why or error.what}.")])
     batch, rate = mapping(found.get("batch_size")), mapping(found.get("learning_rate"))
     if not batch and not rate:
         return None
     lede = "Measured on real steps before the first one; weights, randomness and the order of rows were put back."
-    return Section("tuning", "Tuning", lede, [*_trials(batch), *_curve(rate)])
+    return ReportSection("tuning", "Tuning", lede, [*_trials(batch), *_curve(rate)])
 
 
 def _trials(batch: dict[str, object]) -> list[Content | Block]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from trainwright.files.inspection.layers import Flow, Node
+from trainwright.files.inspection.layers import Flow, FlowNode
 
 MOST = 48
 """Boxes that a picture should not have more of."""
@@ -25,11 +25,11 @@ def readable(flow: Flow, most: int = MOST, depth: int | None = None) -> Flow:
     return fold(close_below(whole, 1))
 
 
-def _depth(nodes: list[Node]) -> int:
+def _depth(nodes: list[FlowNode]) -> int:
     return 1 + max((_depth(each.children) for each in nodes if each.children), default=0)
 
 
-def _boxes(nodes: list[Node]) -> int:
+def _boxes(nodes: list[FlowNode]) -> int:
     return sum(_boxes(each.children) if each.children else 1 for each in nodes)
 
 
@@ -37,7 +37,7 @@ def close_below(flow: Flow, depth: int) -> Flow:
     """The flow with modules below `depth` levels left out; what went into or out of them goes into or out of the module round them."""
     to: dict[int, int] = {}
 
-    def close(node: Node, level: int) -> Node:
+    def close(node: FlowNode, level: int) -> FlowNode:
         if level < depth or not node.children:
             return replace(node, children=[close(each, level + 1) for each in node.children])
         to.update({each.number: node.number for each in node.inside()})
@@ -67,10 +67,10 @@ def _end(number: int, to: dict[int, int]) -> int:
     return number
 
 
-def _fold_nodes(nodes: list[Node], to: dict[int, int]) -> list[Node]:
+def _fold_nodes(nodes: list[FlowNode], to: dict[int, int]) -> list[FlowNode]:
     nodes = [replace(each, children=_fold_nodes(each.children, to)) for each in nodes]
     signs = [_sign(each) for each in nodes]
-    found: list[Node] = []
+    found: list[FlowNode] = []
     start = 0
     while start < len(nodes):
         period, turns = _best(signs, start)
@@ -79,7 +79,7 @@ def _fold_nodes(nodes: list[Node], to: dict[int, int]) -> list[Node]:
             for kept, gone in zip(first, nodes[start + turn * period : start + (turn + 1) * period], strict=True):
                 _stand_for(kept, gone, to)
         if turns > 1 and period > 1:
-            found.append(Node(-1 - first[0].number, "loop", "", children=first, repeat=turns))
+            found.append(FlowNode(-1 - first[0].number, "loop", "", children=first, repeat=turns))
         elif turns > 1:
             last = nodes[start + turns - 1].name
             name = first[0].name if last == first[0].name else f"{first[0].name} … {last}"
@@ -90,7 +90,7 @@ def _fold_nodes(nodes: list[Node], to: dict[int, int]) -> list[Node]:
     return found
 
 
-def _sign(node: Node) -> tuple[object, ...]:
+def _sign(node: FlowNode) -> tuple[object, ...]:
     """What two calls must have in common to be drawn as one; of numbered layers and blocks the numbers may differ."""
     if node.kind in ("input", "output"):
         return (node.number,)
@@ -111,7 +111,7 @@ def _best(signs: list[tuple[object, ...]], start: int) -> tuple[int, int]:
     return best
 
 
-def _stand_for(kept: Node, gone: Node, to: dict[int, int]) -> None:
+def _stand_for(kept: FlowNode, gone: FlowNode, to: dict[int, int]) -> None:
     to[gone.number] = kept.number
     for inner, other in zip(kept.children, gone.children, strict=True):
         _stand_for(inner, other, to)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from trainwright.files.inspection.layers import Flow, Node
+from trainwright.files.inspection.layers import Flow, FlowNode
 
 WIDTH = 380.0
 INDENT = 7.0
@@ -14,10 +14,10 @@ LANE, LANES_FROM = 8.0, 10.0
 
 
 @dataclass
-class Placed:
+class PlacedNode:
     """A box or frame with its place."""
 
-    node: Node
+    node: FlowNode
     left: float
     top: float
     right: float
@@ -33,8 +33,8 @@ class Placed:
 class Side:
     """A line past other boxes: from the side of one, down a lane on the right, to the side of another."""
 
-    start: Placed
-    end: Placed
+    start: PlacedNode
+    end: PlacedNode
     lane: float
     out: float = 0.0
     into: float = 0.0
@@ -46,9 +46,9 @@ class Layout:
     """Everything to be drawn."""
 
     height: float = 0.0
-    boxes: list[Placed] = field(default_factory=list)
-    frames: list[Placed] = field(default_factory=list)
-    straight: list[tuple[Placed, Placed]] = field(default_factory=list)
+    boxes: list[PlacedNode] = field(default_factory=list)
+    frames: list[PlacedNode] = field(default_factory=list)
+    straight: list[tuple[PlacedNode, PlacedNode]] = field(default_factory=list)
     sides: list[Side] = field(default_factory=list)
     line: float = 0.0
     """Where the line between neighbours runs."""
@@ -76,7 +76,7 @@ def lay_out(flow: Flow) -> Layout:
     return made
 
 
-def _without_single_root(nodes: list[Node]) -> list[Node]:
+def _without_single_root(nodes: list[FlowNode]) -> list[FlowNode]:
     """A frame round everything says nothing: what is inside the model stands by itself."""
     modules = [each for each in nodes if each.kind not in ("input", "output")]
     if len(modules) != 1 or not modules[0].children or modules[0].repeat > 1:
@@ -84,11 +84,11 @@ def _without_single_root(nodes: list[Node]) -> list[Node]:
     return [inner for each in nodes for inner in (each.children if each is modules[0] else [each])]
 
 
-def _level(node: Node) -> int:
+def _level(node: FlowNode) -> int:
     return 1 + max((_level(each) for each in node.children), default=0) if node.children else 0
 
 
-def _order(nodes: list[Node]) -> list[int]:
+def _order(nodes: list[FlowNode]) -> list[int]:
     """The numbers of the boxes, from top to bottom."""
     return [number for each in nodes for number in (_order(each.children) if each.children else [each.number])]
 
@@ -114,11 +114,11 @@ def _lanes(spans: dict[tuple[int, int], tuple[int, int]]) -> dict[tuple[int, int
     return lanes
 
 
-def _place(made: Layout, nodes: list[Node], depth: int, top: float, right: float, levels: int) -> float:
+def _place(made: Layout, nodes: list[FlowNode], depth: int, top: float, right: float, levels: int) -> float:
     """Put nodes one under another from `top`; returns where the next one would stand."""
     left, side = 4.0 + depth * INDENT, right - depth * INDENT * 0.6
     for node in nodes:
-        placed = Placed(node, left, top, side)
+        placed = PlacedNode(node, left, top, side)
         if node.children:
             made.frames.append(placed)
             inside = _place(made, node.children, depth + 1, top + HEAD, right, levels) - GAP

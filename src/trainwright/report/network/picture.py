@@ -6,7 +6,7 @@ from trainwright.files.inspection.lines import short
 from trainwright.files.inspection.record import Inspection
 from trainwright.report.markup import Content, Markup, tag
 from trainwright.report.network.folding import readable
-from trainwright.report.network.layout import WIDTH, Layout, Placed, Side, lay_out
+from trainwright.report.network.layout import WIDTH, Layout, PlacedNode, Side, lay_out
 
 LETTER = 6.1
 """Width of a letter of the picture's type, about."""
@@ -52,7 +52,7 @@ def _name_boxes(made: Layout) -> str:
     return ", ".join(each.node.name or each.node.class_name for each in made.boxes)
 
 
-def _box(placed: Placed) -> Markup:
+def _box(placed: PlacedNode) -> Markup:
     node = placed.node
     kind = {"input": "end", "output": "end"}.get(node.kind, "learns" if node.parameters else None)
     rounded = 10 if node.kind == "operation" else 4
@@ -81,7 +81,7 @@ def _cut(text: str, room: int) -> str:
     return text if len(text) <= room else f"{text[: max(room - 1, 1)]}…"
 
 
-def _frame(placed: Placed, start: float) -> Markup:
+def _frame(placed: PlacedNode, start: float) -> Markup:
     """A frame with its heading beside the line that runs through it."""
     node = placed.node
     room = (placed.right - start - 8.0) / LETTER
@@ -91,7 +91,7 @@ def _frame(placed: Placed, start: float) -> Markup:
     return tag("g", _rect(placed, "frame", 6), tag("text", heading, x=f"{start:.1f}", y=f"{placed.top + 15:.1f}"))
 
 
-def _rect(placed: Placed, kind: str | None, rounded: int) -> Markup:
+def _rect(placed: PlacedNode, kind: str | None, rounded: int) -> Markup:
     width, height = placed.right - placed.left, placed.bottom - placed.top
     return tag(
         "rect",
@@ -104,7 +104,7 @@ def _rect(placed: Placed, kind: str | None, rounded: int) -> Markup:
     )
 
 
-def _straight(made: Layout, start: Placed, end: Placed) -> list[Markup]:
+def _straight(made: Layout, start: PlacedNode, end: PlacedNode) -> list[Markup]:
     x = made.line
     return [
         tag("path", d=f"M{x:.1f} {start.bottom:.1f}V{end.top - 4:.1f}", stroke_dasharray="2 3" if end.node.guessed else None),

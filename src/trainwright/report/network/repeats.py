@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from trainwright.files.inspection.layers import Row
+from trainwright.files.inspection.layers import LayerRow
 
 
-def fold_blocks(rows: Sequence[Row]) -> list[tuple[Row, str]]:
+def fold_blocks(rows: Sequence[LayerRow]) -> list[tuple[LayerRow, str]]:
     """The rows that remain, each with the name that it is shown by; of equal blocks the first stands for all."""
-    found: list[tuple[Row, str]] = []
+    found: list[tuple[LayerRow, str]] = []
     start = 0
     while start < len(rows):
         end = _end(rows, start)
@@ -27,12 +27,12 @@ def fold_blocks(rows: Sequence[Row]) -> list[tuple[Row, str]]:
     return found
 
 
-def _end(rows: Sequence[Row], start: int) -> int:
+def _end(rows: Sequence[LayerRow], start: int) -> int:
     """Where the rows inside the one at `start` end."""
     return next((number for number in range(start + 1, len(rows)) if rows[number].depth <= rows[start].depth), len(rows))
 
 
-def _sign(rows: Sequence[Row]) -> tuple[object, ...]:
+def _sign(rows: Sequence[LayerRow]) -> tuple[object, ...]:
     return tuple(
         (row.depth, row.name if number else "", row.kind, row.output, row.parameters, row.trainable, row.mult_adds, *row.notes)
         for number, row in enumerate(rows)

@@ -13,7 +13,7 @@ import torch
 from torch.nn import functional
 
 from trainwright.config.foreign import found_at
-from trainwright.tools.graph.source import Source
+from trainwright.tools.graph.source import ForwardText
 
 FILE = "<graph {}>"
 
@@ -23,12 +23,12 @@ def pick(value: Any, key: str) -> Any:
     return value[key] if isinstance(value, dict) else getattr(value, key)
 
 
-def class_with_forward(base: type, source: Source) -> type:
+def class_with_forward(base: type, source: ForwardText) -> type:
     """A subclass of `base` whose forward is the source."""
     return _make(base, source.text, tuple(source.paths.items()))
 
 
-def forward_function(source: Source) -> Any:
+def forward_function(source: ForwardText) -> Any:
     """The source as a function, known to tracebacks by its lines."""
     return _function(source.text, tuple(source.paths.items()))
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from trainwright.config.errors import FOREIGN, ConfigError, RequestError
 from trainwright.tools.graph.arithmetic import arithmetic
 from trainwright.tools.graph.compiled import forward_function, is_source
-from trainwright.tools.graph.plan import Node, Plan
+from trainwright.tools.graph.plan import GraphNode, GraphPlan
 from trainwright.tools.graph.source import forward_source, write_value
 from trainwright.tools.graph.values import dtype_of
 
@@ -21,7 +21,7 @@ ROWS = 2
 """Rows of an example."""
 
 
-def examples(plan: Plan, graph: nn.Module) -> list[Tensor] | None:
+def examples(plan: GraphPlan, graph: nn.Module) -> list[Tensor] | None:
     """Zeros of the shapes that the inputs state, with a batch of two, where the weights are; None unless every input states one."""
     if any(each.shape is None for each in plan.inputs):
         return None
@@ -49,7 +49,7 @@ def _evaluating(graph: nn.Module) -> Iterator[None]:
             each.training = True
 
 
-def dry_run(graph: nn.Module, plan: Plan, inputs: tuple[Any, ...], named: Mapping[str, Any]) -> Any:
+def dry_run(graph: nn.Module, plan: GraphPlan, inputs: tuple[Any, ...], named: Mapping[str, Any]) -> Any:
     """The outputs of a graph for these inputs; raises ConfigError naming the node where it fails."""
     _check_count(plan, inputs, named)
     forward = forward_function(forward_source(plan, freeing=False))  # what came before is still there to explain with
@@ -65,7 +65,7 @@ def dry_run(graph: nn.Module, plan: Plan, inputs: tuple[Any, ...], named: Mappin
             raise told from error
 
 
-def _check_count(plan: Plan, inputs: tuple[Any, ...], named: Mapping[str, Any]) -> None:
+def _check_count(plan: GraphPlan, inputs: tuple[Any, ...], named: Mapping[str, Any]) -> None:
     wanted = [each.name for each in plan.inputs]
     if len(inputs) > len(wanted) or sorted([*wanted[: len(inputs)], *named]) != sorted(wanted):
         given = f"{len(inputs)} by position" + (f" and {', '.join(named)} by name" if named else "")
@@ -102,7 +102,7 @@ def explain_error(error: BaseException, graph: nn.Module) -> ConfigError | None:
     return node.here.error(what, why=why or said, fix=fix or "correct the node, or what comes before it")
 
 
-def _title(node: Node) -> str:
+def _title(node: GraphNode) -> str:
     return f"'{node.use}'" if node.use else node.type
 
 
@@ -136,7 +136,7 @@ def _innermost(trace: TracebackType | None) -> tuple[int, dict[str, Any]] | None
     return found
 
 
-def _node_at(graph: Any, line: int) -> Node | None:
+def _node_at(graph: Any, line: int) -> GraphNode | None:
     plan = getattr(graph, "_plan", None)
     if plan is None:
         return None
@@ -144,7 +144,7 @@ def _node_at(graph: Any, line: int) -> Node | None:
     return nodes[line - 1] if 0 < line <= len(nodes) else None
 
 
-def _list_given(node: Node, values: Mapping[str, Any]) -> dict[str, Any]:
+def _list_given(node: GraphNode, values: Mapping[str, Any]) -> dict[str, Any]:
     """What the node was called with, by what it is called in the graph; only what is a plain name."""
     found: dict[str, Any] = {}
     names = [*node.given, *node.given_by_name.values()]

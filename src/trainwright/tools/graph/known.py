@@ -8,12 +8,12 @@ from typing import Any
 from trainwright.config.errors import RequestError
 from trainwright.config.torch_names import LAYERS
 from trainwright.tools.graph.plan import Here
-from trainwright.tools.graph.writing import NESTED, WORDS, Written, write_long_form
+from trainwright.tools.graph.writing import NESTED, WORDS, LongForm, write_long_form
 
 LISTS = ("Sequential", "ModuleList")
 
 
-def check_types(node: Written, here: Here) -> None:
+def check_types(node: LongForm, here: Here) -> None:
     """Raises ConfigError with the nearest name for a layer of this node, or in its list of layers, that is in no torch.nn.
 
     A name that the table does not have is looked up in the torch that is installed, which may be a later one.
@@ -26,7 +26,7 @@ def check_types(node: Written, here: Here) -> None:
         thing(kind, place)
 
 
-def _types(node: Written, here: Here) -> Iterator[tuple[str, Here]]:
+def _types(node: LongForm, here: Here) -> Iterator[tuple[str, Here]]:
     yield node.type, here
     if node.type not in LISTS:
         return
@@ -37,7 +37,7 @@ def _types(node: Written, here: Here) -> Iterator[tuple[str, Here]]:
             yield from _types(inside, place)
 
 
-def _layer(value: Any, here: Here) -> Written | None:
+def _layer(value: Any, here: Here) -> LongForm | None:
     """A layer in a list of them; None for what is written wrongly, which is told when the list is made."""
     try:
         return write_long_form(value, here)

@@ -12,18 +12,18 @@ from torch import nn
 from trainwright.config.errors import FOREIGN, RequestError, nearest
 from trainwright.tools.graph.held import make_buffer, make_parameter, make_parameters
 from trainwright.tools.graph.naming import is_made, thing
-from trainwright.tools.graph.plan import Here, Node, Plan
+from trainwright.tools.graph.plan import GraphNode, GraphPlan, Here
 from trainwright.tools.graph.pretrained import read_weights
 from trainwright.tools.graph.reading import read_nested
-from trainwright.tools.graph.values import Arguments
+from trainwright.tools.graph.values import LayerArguments
 from trainwright.tools.graph.writing import KEYS, write_long_form
 
 Made = nn.Module | nn.Parameter | nn.Buffer
-MakeGraph = Callable[[Plan], nn.Module]
+MakeGraph = Callable[[GraphPlan], nn.Module]
 CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 
 
-def make_node(node: Node, make_graph: MakeGraph) -> Made:
+def make_node(node: GraphNode, make_graph: MakeGraph) -> Made:
     """What the node keeps in the graph, with `repeat` as a ModuleList; raises ConfigError saying what does not fit."""
     if node.repeat > 1 and not node.share:
         made = [_once(node, make_graph) for _ in range(node.repeat)]
@@ -33,13 +33,13 @@ def make_node(node: Node, make_graph: MakeGraph) -> Made:
     return _once(node, make_graph)
 
 
-def _once(node: Node, make_graph: MakeGraph) -> Made:
+def _once(node: GraphNode, make_graph: MakeGraph) -> Made:
     if node.plan is not None:
         return make_graph(node.plan)
     return _make(thing(node.type, node.here), node, make_graph)
 
 
-def _make(found: Any, node: Node, make_graph: MakeGraph) -> Made:
+def _make(found: Any, node: GraphNode, make_graph: MakeGraph) -> Made:
     here = node.here
 
     def make_layer(value: Any, place: Here) -> nn.Module:
@@ -55,7 +55,7 @@ def _make(found: Any, node: Node, make_graph: MakeGraph) -> Made:
         return _container(found, node, make_layer)
     if "weights" in node.kwargs and hasattr(found, "from_pretrained"):
         return _make_pretrained(found, node)
-    convert = Arguments(found, here, make_layer)
+    convert = LayerArguments(found, here, make_layer)
     signature = signature_of(found)
     names = list(signature.parameters) if signature else []
     args = [convert.value(each, names[i] if i < len(names) else "") for i, each in enumerate(node.args)]
@@ -76,13 +76,13 @@ def layer(value: Any, here: Here, make_graph: MakeGraph) -> nn.Module:
     if not is_made(found) or found in (nn.Parameter, nn.Buffer):
         fix = "put it into a nested graph: {type: graph, nodes: […]}"
         raise here.error(f"'{wrote.type}' is no layer", why="only layers can be inside a layer", fix=fix)
-    made = _make(found, Node(here, wrote.name, wrote.type, wrote.args, wrote.kwargs), make_graph)
+    made = _make(found, GraphNode(here, wrote.name, wrote.type, wrote.args, wrote.kwargs), make_graph)
     if not isinstance(made, nn.Module):
         raise here.error(f"'{wrote.type}' gives {type(made).__name__}, not a layer", fix="name a subclass of torch.nn.Module")
     return made
 
 
-def _container(found: Any, node: Node, make_layer: Callable[[Any, Here], nn.Module]) -> nn.Module:
+def _container(found: Any, node: GraphNode, make_layer: Callable[[Any, Here], nn.Module]) -> nn.Module:
     """Sequential, ModuleList or ModuleDict of layers; a layer with a name is kept under that name."""
     if found is nn.ModuleDict:
         if node.args or not node.kwargs:
@@ -104,7 +104,7 @@ def _container(found: Any, node: Node, make_layer: Callable[[Any, Here], nn.Modu
     return sequence
 
 
-def _make_pretrained(found: Any, node: Node) -> nn.Module:
+def _make_pretrained(found: Any, node: GraphNode) -> nn.Module:
     """`{type: Embedding, weights: vectors.npy, freeze: true, padding_idx: 0}`."""
     weights = node.kwargs["weights"]
     if not isinstance(weights, str) or node.args:

@@ -21,7 +21,7 @@ from trainwright.tools.graph.layers import make_node
 from trainwright.tools.graph.making import cast, making
 from trainwright.tools.graph.naming import is_made, thing
 from trainwright.tools.graph.options import GraphOptions
-from trainwright.tools.graph.plan import GraphError, Node, Plan, references_in
+from trainwright.tools.graph.plan import GraphError, GraphNode, GraphPlan, references_in
 from trainwright.tools.graph.reading import read
 from trainwright.tools.graph.source import forward_source
 from trainwright.tools.graph.values import dtype_of
@@ -43,7 +43,7 @@ class Graph(nn.Module):
         if given is not None:
             self.dry_run(*given)
 
-    def _assemble(self, plan: Plan) -> None:
+    def _assemble(self, plan: GraphPlan) -> None:
         """The modules of a plan, in the order of its nodes, and the forward over them."""
         self._plan = plan
         errors: list[RequestError] = []
@@ -59,7 +59,7 @@ class Graph(nn.Module):
         self._check_members(plan)
         self.__class__ = class_with_forward(type(self), forward_source(plan))
 
-    def _keep(self, node: Node) -> None:
+    def _keep(self, node: GraphNode) -> None:
         if node.use or not makes_layer(node):
             return
         if hasattr(self, node.name):
@@ -67,7 +67,7 @@ class Graph(nn.Module):
             raise node.here.error(f"the name '{node.name}' is taken by the model itself", why=why, fix=fix)
         setattr(self, node.name, make_node(node, _graph_of))
 
-    def _check_members(self, plan: Plan) -> None:
+    def _check_members(self, plan: GraphPlan) -> None:
         """`use` and `parameter` name something that is there."""
         modules, tensors = dict(self.named_modules()), {**dict(self.named_parameters()), **dict(self.named_buffers())}
         for node in plan.nodes:
@@ -117,12 +117,12 @@ def graph(nodes: list[Any], inputs: Any = None, outputs: Any = None, **options: 
     return Graph(checked_options(node_of(given, Place("graph(…)")), []))
 
 
-def makes_layer(node: Node) -> bool:
+def makes_layer(node: GraphNode) -> bool:
     """Whether the node keeps something in the graph, as layers and parameters do and functions do not."""
     return is_made(thing(node.type, node.here))
 
 
-def _graph_of(plan: Plan) -> nn.Module:
+def _graph_of(plan: GraphPlan) -> nn.Module:
     made = Graph.__new__(Graph)
     nn.Module.__init__(made)
     made._assemble(plan)
@@ -134,7 +134,7 @@ def _written_base(kind: type) -> type:
     return kind.__bases__[0] if is_forward(kind.__dict__.get("forward")) else kind
 
 
-def _restore(base: type, plan: Plan) -> nn.Module:
+def _restore(base: type, plan: GraphPlan) -> nn.Module:
     kind: Any = class_with_forward(base, forward_source(plan))
     made: nn.Module = kind.__new__(kind)
     return made

@@ -80,7 +80,7 @@ class Loop:
 
 
 @dataclass(frozen=True)
-class Node:
+class GraphNode:
     """One node: what is made (`type`, `args`, `kwargs`), what it is called with, and what its results are called."""
 
     here: Here
@@ -95,7 +95,7 @@ class Node:
     share: bool = False
     use: str = ""
     choose: Any = None
-    plan: Plan | None = None
+    plan: GraphPlan | None = None
 
     @property
     def result(self) -> str:
@@ -108,12 +108,12 @@ class Node:
 
 
 @dataclass(frozen=True)
-class Plan:
+class GraphPlan:
     """A graph that has been read and checked."""
 
     here: Here
     inputs: tuple[Input, ...]
-    nodes: tuple[Node, ...]
+    nodes: tuple[GraphNode, ...]
     outputs: Any
     loop: Loop | None = None
 

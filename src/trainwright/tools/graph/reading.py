@@ -8,15 +8,15 @@ from typing import Any
 from trainwright.config.errors import ManyErrors, RequestError, did_you_mean
 from trainwright.tools.graph.known import check_types
 from trainwright.tools.graph.loops import read_loop
-from trainwright.tools.graph.plan import Here, Input, Loop, Node, Plan, Reference, names_in, references_in
+from trainwright.tools.graph.plan import GraphNode, GraphPlan, Here, Input, Loop, Reference, names_in, references_in
 from trainwright.tools.graph.references import is_argument, is_member, is_name, read_value, reference
-from trainwright.tools.graph.writing import LOOP_KEYS, NESTED, Written, default_name, write_long_form
+from trainwright.tools.graph.writing import LOOP_KEYS, NESTED, LongForm, default_name, write_long_form
 
 INPUT_KEYS = ("shape", "dtype", "batch")
 DEFAULT_INPUT = "x"
 
 
-def read(inputs: Any, nodes: Any, outputs: Any = None, root: str = "model") -> Plan:
+def read(inputs: Any, nodes: Any, outputs: Any = None, root: str = "model") -> GraphPlan:
     """The plan of a graph; raises ConfigError (or ManyErrors) with the place of every structural mistake."""
     here = Here(root)
     reader = Reader(here)
@@ -67,9 +67,9 @@ class Reader:
         self.here = here
         self.errors: list[RequestError] = []
         self.made: dict[str, Here] = {}
-        self.later: dict[str, Node] = {}
+        self.later: dict[str, GraphNode] = {}
 
-    def plan(self, inputs: tuple[Input, ...], nodes: Any, outputs: Any, loop: Loop | None = None) -> Plan:
+    def plan(self, inputs: tuple[Input, ...], nodes: Any, outputs: Any, loop: Loop | None = None) -> GraphPlan:
         """The graph, with the mistakes in `errors`; those of which nothing can be read are raised."""
         if not isinstance(nodes, list | tuple) or not nodes:
             fix = "write a list of layers, for example nodes: [{Linear: [64, 10]}]"
@@ -86,16 +86,16 @@ class Reader:
         self._check_known(handed, self.here.under("outputs"))
         if not self.errors:
             self._ensure_used(inputs, read, [handed, loop.after if loop else None, loop.each if loop else None], loop)
-        return Plan(self.here, inputs, tuple(read), handed, loop)
+        return GraphPlan(self.here, inputs, tuple(read), handed, loop)
 
-    def _nodes(self, inputs: tuple[Input, ...], nodes: Sequence[Any]) -> list[Node]:
-        found: list[tuple[int, Written]] = []
+    def _nodes(self, inputs: tuple[Input, ...], nodes: Sequence[Any]) -> list[GraphNode]:
+        found: list[tuple[int, LongForm]] = []
         for number, each in enumerate(nodes):
             self._collecting(
                 lambda number=number, each=each: found.append((number, write_long_form(each, self.here.under("nodes", number))))
             )
         taken = {each.name for each in inputs} | {each.name for _, each in found if each.name}
-        read: list[Node] = []
+        read: list[GraphNode] = []
         previous = inputs[0].name if inputs else ""
         for number, each in found:
             each.name = each.name or _free_name(default_name(each.type or f"{each.own.get('use')}"), taken)
@@ -113,7 +113,7 @@ class Reader:
         except RequestError as error:
             self.errors.append(error)
 
-    def _node(self, number: int, wrote: Written, previous: str) -> Node:
+    def _node(self, number: int, wrote: LongForm, previous: str) -> GraphNode:
         here = self.here.under("nodes", number, name=wrote.name)
         self._collecting(lambda: check_types(wrote, here))
         if not is_name(wrote.name):
@@ -128,7 +128,7 @@ class Reader:
             raise here.error(f"`use` names {use!r}, which is no layer", fix="write use: name or use: blocks.0.fc")
         choose = own.get("choose")
         given, by_name = _read_given(own.get("inputs"), previous, here, stands_alone(wrote.type))
-        return Node(
+        return GraphNode(
             here,
             wrote.name,
             wrote.type,
@@ -143,7 +143,7 @@ class Reader:
             read_value(choose, here) if choose is not None else None,
         )
 
-    def _nest(self, here: Here, wrote: Written, previous: str) -> Node:
+    def _nest(self, here: Here, wrote: LongForm, previous: str) -> GraphNode:
         if wrote.args or wrote.kwargs:
             known = ["inputs", "nodes", "outputs", "repeat", "share", *(LOOP_KEYS[1:] if wrote.type == "loop" else ())]
             unknown = next(iter(wrote.kwargs), "args")
@@ -162,9 +162,9 @@ class Reader:
                 inside._check_known(each, here.under(place))
         self.errors += inside.errors
         repeat, share = _count(own.get("repeat", 1), here), _yes(own.get("share", False), here)
-        return Node(here, wrote.name, wrote.type, given=tuple(given), outputs=outputs, repeat=repeat, share=share, plan=plan)
+        return GraphNode(here, wrote.name, wrote.type, given=tuple(given), outputs=outputs, repeat=repeat, share=share, plan=plan)
 
-    def _outputs(self, nodes: list[Node], outputs: Any) -> Any:
+    def _outputs(self, nodes: list[GraphNode], outputs: Any) -> Any:
         if outputs is None:
             last = next((each.result for each in reversed(nodes) if not stands_alone(each.type)), "")
             return Reference(last, last)
@@ -177,14 +177,14 @@ class Reader:
             self.errors.append(here.error(f"the name '{name}' is used twice", why=why, fix="rename one of them"))
         self.made[name] = here
 
-    def _check(self, node: Node) -> None:
+    def _check(self, node: GraphNode) -> None:
         self._check_known([node.given, node.given_by_name, node.choose], node.here, node)
         if node.use and node.use.partition(".")[0] not in self.made:
             why = "it is made later" if self.later.get(node.use, node) is not node else ""
             fix = "a layer is used again after the node that makes it" if why else did_you_mean(node.use, self.made)
             self.errors.append(node.here.error(f"`use` names an unknown node '{node.use}'", why=why, fix=fix))
 
-    def _check_known(self, value: Any, here: Here, node: Node | None = None) -> None:
+    def _check_known(self, value: Any, here: Here, node: GraphNode | None = None) -> None:
         """Every reference in `value` is to something made before."""
         for name in dict.fromkeys(each.base for each in references_in(value) if each.base):
             if name in self.made:
@@ -196,7 +196,7 @@ class Reader:
             elif node is not None:
                 self.errors.append(self._too_early(name, node, later))
 
-    def _too_early(self, name: str, node: Node, later: Node) -> RequestError:
+    def _too_early(self, name: str, node: GraphNode, later: GraphNode) -> RequestError:
         way = self._way(later, node)
         if way:
             shown = " → ".join([*(each.name for each in reversed(way)), node.name])
@@ -204,7 +204,7 @@ class Reader:
             return node.here.error(f"a cycle: {shown}", why="each needs the one before", fix=fix)
         return node.here.error(f"'{name}' is used before it is made", why=f"it is made at {later.here}", fix="move that node up")
 
-    def _way(self, start: Node, end: Node) -> list[Node]:
+    def _way(self, start: GraphNode, end: GraphNode) -> list[GraphNode]:
         """The nodes from `start` to `end` along what each reads; empty when there is no such way."""
         waiting = [[start]]
         seen: set[str] = set()
@@ -218,7 +218,7 @@ class Reader:
             waiting += [[*way, self.later[each.base]] for each in way[-1].references() if each.base in self.later]
         return []
 
-    def _ensure_used(self, inputs: tuple[Input, ...], nodes: list[Node], handed: Any, loop: Loop | None) -> None:
+    def _ensure_used(self, inputs: tuple[Input, ...], nodes: list[GraphNode], handed: Any, loop: Loop | None) -> None:
         used = {each.base for each in references_in(handed)} | {each.use.partition(".")[0] for each in nodes}
         used |= {each.base for node in nodes for each in node.references()}
         parameters = [each.parameter for each in references_in([handed, *([n.given, n.given_by_name] for n in nodes)])]
@@ -301,7 +301,7 @@ def _number(wanted: str) -> Iterator[str]:
         number += 1
 
 
-def read_nested(own: Mapping[str, Any], here: Here) -> Plan:
+def read_nested(own: Mapping[str, Any], here: Here) -> GraphPlan:
     """A graph written inside a layer; its inputs are names only. Raises ConfigError (or ManyErrors) for what is wrong in it."""
     reader = Reader(Here(here.root, here.path))
     plan = reader.plan(read_inputs(own.get("inputs"), here.under("inputs")), own.get("nodes"), own.get("outputs"))

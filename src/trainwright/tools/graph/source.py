@@ -9,7 +9,7 @@ from torch import nn
 
 from trainwright.tools.graph.layers import check_arguments, signature_of
 from trainwright.tools.graph.naming import HELD, full_name, is_made, thing
-from trainwright.tools.graph.plan import Constant, Here, Node, Plan, Reference, references_in
+from trainwright.tools.graph.plan import Constant, GraphNode, GraphPlan, Here, Reference, references_in
 from trainwright.tools.graph.references import is_argument
 from trainwright.tools.graph.values import source_of
 from trainwright.tools.graph.writing import WORDS
@@ -18,11 +18,11 @@ INDENT = "    "
 
 
 @dataclass
-class Source:
+class ForwardText:
     """The text of a forward; `nodes[i]` is the node that line i+1 belongs to, `paths` the user's functions by the name they have in it."""
 
     lines: list[str] = field(default_factory=list)
-    nodes: list[Node | None] = field(default_factory=list)
+    nodes: list[GraphNode | None] = field(default_factory=list)
     paths: dict[str, str] = field(default_factory=dict)
     depth: int = 1
 
@@ -31,7 +31,7 @@ class Source:
         """All lines."""
         return "\n".join(self.lines) + "\n"
 
-    def add(self, line: str, node: Node | None = None, inside: int = 0) -> None:
+    def add(self, line: str, node: GraphNode | None = None, inside: int = 0) -> None:
         """One more line, `inside` steps further in."""
         self.lines.append(INDENT * (self.depth + inside) + line)
         self.nodes.append(node)
@@ -46,9 +46,9 @@ class Source:
         return name
 
 
-def forward_source(plan: Plan, freeing: bool = True) -> Source:
+def forward_source(plan: GraphPlan, freeing: bool = True) -> ForwardText:
     """The forward of a plan; with `freeing`, tensors that are read no more are let go as they are in code written by hand."""
-    source = Source(depth=0)
+    source = ForwardText(depth=0)
     source.add(f"def forward({', '.join(['self', *(each.name for each in plan.inputs)])}):")
     source.depth = 1
     if plan.loop is not None:
@@ -66,7 +66,7 @@ def forward_source(plan: Plan, freeing: bool = True) -> Source:
     return source
 
 
-def _last_reads(plan: Plan) -> dict[int, list[str]]:
+def _last_reads(plan: GraphPlan) -> dict[int, list[str]]:
     """Node number → the names that no later node reads. A line of its own is never freed on, so that loops stay whole."""
     last: dict[str, int] = {}
     for number, node in enumerate(plan.nodes):
@@ -81,7 +81,7 @@ def _last_reads(plan: Plan) -> dict[int, list[str]]:
     return found
 
 
-def _loop_head(plan: Plan, source: Source) -> None:
+def _loop_head(plan: GraphPlan, source: ForwardText) -> None:
     loop = plan.loop
     if loop is None:
         return
@@ -94,7 +94,7 @@ def _loop_head(plan: Plan, source: Source) -> None:
     source.depth += 1
 
 
-def _loop_tail(plan: Plan, source: Source) -> None:
+def _loop_tail(plan: GraphPlan, source: ForwardText) -> None:
     loop = plan.loop
     if loop is None:
         return
@@ -106,7 +106,7 @@ def _loop_tail(plan: Plan, source: Source) -> None:
     source.add(f"return torch.stack(_each, {loop.dim}){state}")
 
 
-def _node(node: Node, source: Source) -> None:
+def _node(node: GraphNode, source: ForwardText) -> None:
     """The line, or the lines of a repeated node."""
     call = callee(node, source)
     given = [write_value(each) for each in node.given]
@@ -125,7 +125,7 @@ def _node(node: Node, source: Source) -> None:
         source.add(f"{_targets(node.outputs)} = {node.name}", node)
 
 
-def _repeat(node: Node, text: str, given: list[str], named: list[str], source: Source) -> None:
+def _repeat(node: GraphNode, text: str, given: list[str], named: list[str], source: ForwardText) -> None:
     if not given:
         raise node.here.error("a repeated node needs its first input by position", fix="write inputs: [first, …]")
     rest = [*given[1:], *named]
@@ -146,7 +146,7 @@ class Callee:
     repeated: bool = False
 
 
-def callee(node: Node, source: Source) -> Callee:
+def callee(node: GraphNode, source: ForwardText) -> Callee:
     """What stands before the bracket; raises ConfigError for a type that cannot be called."""
     if node.use:
         return Callee(_member(node.use))
@@ -168,7 +168,7 @@ def callee(node: Node, source: Source) -> Callee:
     return Callee(f"self.{node.name}", held=found in HELD)
 
 
-def _function(found: Any, node: Node, source: Source) -> Callee:
+def _function(found: Any, node: GraphNode, source: ForwardText) -> Callee:
     here = node.here
     if node.choose is not None or node.repeat > 1:
         raise here.error(f"'{node.type}' is a function: it has no `{'choose' if node.choose is not None else 'repeat'}`", fix="use a layer")
@@ -187,12 +187,12 @@ def _function(found: Any, node: Node, source: Source) -> Callee:
     return Callee(text, args, kwargs)
 
 
-def _check_call(found: Any, node: Node) -> None:
+def _check_call(found: Any, node: GraphNode) -> None:
     """Arguments that cannot fit are refused before anything runs; functions in C say so when they run."""
     check_arguments(signature_of(found), node.type, [*node.given, *node.args], {**node.given_by_name, **node.kwargs}, node.here)
 
 
-def _word(node: Node, given: list[str]) -> str:
+def _word(node: GraphNode, given: list[str]) -> str:
     """`add` and `mul` between the inputs, `cat` and `stack` over them."""
     if len(given) == 1 and given[0].startswith("["):
         given = [given[0]]

@@ -69,7 +69,7 @@ def source_of(value: Any, key: str, here: Here) -> str:
     raise here.error(f"{value!r} cannot be given here", fix="make it a node, and name that node in inputs")
 
 
-class Arguments:
+class LayerArguments:
     """Turns the arguments of one layer into what its class takes; `make_layer` makes the layers among them."""
 
     def __init__(self, made_from: Any, here: Here, make_layer: Any) -> None:

@@ -19,7 +19,7 @@ FORMS = "ReLU, {Linear: [64, 10]}, {name: {type: Linear, in_features: 64, …}} 
 
 
 @dataclass
-class Written:
+class LongForm:
     """A node in its long form: `own` are the keys of the node, `args` and `kwargs` the arguments of what it makes."""
 
     type: str = ""
@@ -39,10 +39,10 @@ def is_layer(value: Any) -> bool:
     return isinstance(value, Mapping) and ("type" in value or any(looks_like_type(key) for key in value))
 
 
-def write_long_form(value: Any, here: Here) -> Written:
+def write_long_form(value: Any, here: Here) -> LongForm:
     """The long form of a node; raises ConfigError for what is none."""
     if isinstance(value, str):
-        return Written(type=value)
+        return LongForm(type=value)
     if not isinstance(value, Mapping) or not value or not all(isinstance(key, str) for key in value):
         raise here.error(f"{'an empty mapping' if value == {} else repr(value)} is not a node", fix=f"write {FORMS}")
     if "type" in value or "use" in value:
@@ -57,7 +57,7 @@ def write_long_form(value: Any, here: Here) -> Written:
     raise here.error("a node without `type`", why=why, fix=f"write {FORMS}")
 
 
-def _write_named(name: str, value: Mapping[str, Any], here: Here) -> Written:
+def _write_named(name: str, value: Mapping[str, Any], here: Here) -> LongForm:
     """`fc1: {Linear: [64, 10]}`, also with `inputs` and the like beside the name."""
     inside = value[name]
     if not isinstance(inside, str | Mapping):
@@ -74,7 +74,7 @@ def _write_named(name: str, value: Mapping[str, Any], here: Here) -> Written:
     return found
 
 
-def _short(key: str, value: Mapping[str, Any], here: Here) -> Written:
+def _short(key: str, value: Mapping[str, Any], here: Here) -> LongForm:
     """`{Conv2d: [3, 8, 3], padding: 1, inputs: x}`."""
     found = _long({"type": key, **{name: each for name, each in value.items() if name != key}}, here)
     given = value[key]
@@ -90,7 +90,7 @@ def _short(key: str, value: Mapping[str, Any], here: Here) -> Written:
     return found
 
 
-def _long(value: Mapping[str, Any], here: Here) -> Written:
+def _long(value: Mapping[str, Any], here: Here) -> LongForm:
     kind = value.get("type", "")
     if not isinstance(kind, str) or ("type" in value and not kind):
         raise here.error(f"`type` must be a name, not {kind!r}", fix="for example `type: Linear`")
@@ -104,7 +104,7 @@ def _long(value: Mapping[str, Any], here: Here) -> Written:
         raise here.error(f"`name` must be text, not {name!r}")
     own = {key: each for key, each in value.items() if key in allowed}
     rest = {key: each for key, each in value.items() if key not in allowed}
-    return Written(kind, name, tuple(args), {**rest, **kwargs}, own)
+    return LongForm(kind, name, tuple(args), {**rest, **kwargs}, own)
 
 
 def default_name(kind: str) -> str:

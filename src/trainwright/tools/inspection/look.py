@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from trainwright.files.inspection.layers import Buffer, Flow, Node, Row, Totals
+from trainwright.files.inspection.layers import Buffer, Flow, FlowNode, LayerRow, Totals
 from trainwright.files.inspection.record import Inspection
 from trainwright.nn.modes import eval_mode
 from trainwright.nn.untouched import untouched
-from trainwright.tools.inspection.places import Place, buffers_of, inner, kind_of, lazy_names, places, remarks
+from trainwright.tools.inspection.places import ModulePlace, buffers_of, inner, kind_of, lazy_names, places, remarks
 from trainwright.tools.inspection.trace import Call, Trace, trace_call
 
 
@@ -117,8 +117,8 @@ def _totals(model: nn.Module, found: _Numbers, buffers: list[Buffer], inputs: li
     )
 
 
-def _row(place: Place, found: _Numbers, totals: Totals, lazy: set[str], ran: bool) -> Row:
-    row = Row(place.path, kind_of(place.module), place.depth)
+def _row(place: ModulePlace, found: _Numbers, totals: Totals, lazy: set[str], ran: bool) -> LayerRow:
+    row = LayerRow(place.path, kind_of(place.module), place.depth)
     if place.first is not None:
         row.notes.append(f"shared with {place.first or 'the model itself'}")
         return row
@@ -136,7 +136,7 @@ def _row(place: Place, found: _Numbers, totals: Totals, lazy: set[str], ran: boo
     return row
 
 
-def _notes(place: Place, calls: list[Call], found: _Numbers, lazy: set[str], ran: bool) -> list[str]:
+def _notes(place: ModulePlace, calls: list[Call], found: _Numbers, lazy: set[str], ran: bool) -> list[str]:
     notes = []
     if len(calls) > 1:
         different = list(dict.fromkeys(each.output for each in calls))
@@ -169,10 +169,10 @@ def flow_of(trace: Trace) -> Flow:
     return Flow(nodes, [edge for edge in dict.fromkeys(edges) if edge[0] in known])
 
 
-def _node(call: Call) -> Node:
+def _node(call: Call) -> FlowNode:
     module = call.module
     kind = kind_of(module) if module is not None else ""
     parameters = sum(each.numel() for each in _drop_lazy(module.parameters())) if module is not None else 0
-    return Node(
+    return FlowNode(
         call.number, call.kind, call.name, kind, call.output, parameters, [_node(each) for each in call.children], guessed=call.guessed
     )

@@ -23,7 +23,7 @@ HOOKS = (
 
 
 @dataclass(frozen=True)
-class Place:
+class ModulePlace:
     """A module at one name; `first` is its first name when it has several and this is a later one."""
 
     path: str
@@ -32,18 +32,18 @@ class Place:
     first: str | None = None
 
 
-def places(model: nn.Module) -> list[Place]:
+def places(model: nn.Module) -> list[ModulePlace]:
     """All names of all modules, in the order of registration; shared modules are gone into once, parametrizations not at all."""
     known: dict[int, str] = {}
     return list(_walk(model, "", 0, known))
 
 
-def _walk(module: nn.Module, path: str, depth: int, known: dict[int, str]) -> Iterator[Place]:
+def _walk(module: nn.Module, path: str, depth: int, known: dict[int, str]) -> Iterator[ModulePlace]:
     if id(module) in known:
-        yield Place(path, module, depth, known[id(module)])
+        yield ModulePlace(path, module, depth, known[id(module)])
         return
     known[id(module)] = path
-    yield Place(path, module, depth)
+    yield ModulePlace(path, module, depth)
     for name, child in inner(module):
         yield from _walk(child, f"{path}.{name}" if path else name, depth + 1, known)
 
