@@ -76,11 +76,26 @@ MIXED = {
     "trainer": {"micro_batch_size": 6},
 }
 
+
+def long_waves(rng: np.random.Generator, row: int, y: int) -> np.ndarray:
+    """100 to 399 of them, in two channels."""
+    time = np.arange(100 + 37 * row % 300)
+    both = np.stack([np.sin(time * (0.3 + 0.2 * y)), np.cos(time * 0.3)], axis=1)
+    found: np.ndarray = (both + rng.normal(size=both.shape)).astype(np.float32)
+    return found
+
+
+CUT = {"signal": {"type": "file", "encoder": {"type": "conv", "width": 8, "depth": 1}, "transform": DROPOUT}}
+WINDOW = {"length": 64, "stride": 48, "rest": "short"}
+BUCKETS = {"signal": {**RAGGED["signal"], "bucket": {"by": "length", "width": 8}}}
+
 CASES = [
     GoldenCase("table", lambda folder: write_rows(folder, None)),
     GoldenCase("files with a random crop", lambda folder: write_rows(folder, waves), {"columns": CROP}),
     GoldenCase("files of any length", lambda folder: write_rows(folder, waves_of_any_length), {"columns": RAGGED}),
     GoldenCase("files transformed and mixed in batches", lambda folder: write_rows(folder, waves), MIXED),
     GoldenCase("files drawn by class", lambda folder: write_rows(folder, waves), {"columns": CROP, "data": {"sampling": {"by": "class"}}}),
+    GoldenCase("long files cut into windows", lambda folder: write_rows(folder, long_waves), {"columns": CUT, "data": {"window": WINDOW}}),
+    GoldenCase("files in buckets by length", lambda folder: write_rows(folder, waves_of_any_length), {"columns": BUCKETS}),
 ]
 """Every kind of data brings its row."""

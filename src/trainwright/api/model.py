@@ -15,6 +15,7 @@ from torch import Tensor
 from trainwright.config.errors import RunError
 from trainwright.config.received import damage
 from trainwright.config.trust import reading
+from trainwright.data.joined_windows import join_all
 from trainwright.data.rows import Rows, TensorRows
 from trainwright.features.encoding import TableEncoder
 from trainwright.files.tensors import load_tensors, save_tensors
@@ -105,12 +106,13 @@ class Model:
         return self.scores_of(rows, ROWS)
 
     def scores_of(self, rows: Rows, size: int) -> dict[str, np.ndarray]:
-        """The same for rows of the trainer, `size` at a time; raises ValueError where there are none."""
+        """The same for rows of the trainer, `size` at a time, of windows joined to rows; raises ValueError where there are none."""
         found: dict[str, list[np.ndarray]] = {}
         for start in range(0, len(rows), size):
             for name, value in self.forward(rows.take(torch.arange(start, min(start + size, len(rows))))).items():
                 found.setdefault(name, []).append(value.numpy())
-        return {target: np.concatenate(pieces) for target, pieces in found.items()}
+        whole = {target: np.concatenate(pieces) for target, pieces in found.items()}
+        return whole if rows.windows is None else join_all(rows.windows, whole)
 
     def outcome(self, target: str, truth: np.ndarray, scores: np.ndarray) -> Outcome:
         """Truth (in original units) and scores of a target, decided at the model's threshold."""

@@ -169,12 +169,13 @@ def prepare(config: Config, source: Source | None = None, directory: Path | None
         [column.name for column in columns if column.role == "input"],
         targets,
         tied=config.system.model.tied,
+        window=config.data.window,
         memory_limit=int(config.data.memory_limit),
         directory=directory,
         seed=config.run.seed,
     )
     check_encoded(table)
-    notes += [note for feature in table.encoder.features.values() for note in feature.notes()]
+    notes += table.notes()
     sampling = sampling_of(config.data.sampling, table, source, config.run.seed)
     pa.default_memory_pool().release_unused()  # what reading in pieces took is of no use to training
     return PreparedData(source, columns, targets, split, duplicates, found, table, missing_target_rows(source, targets), notes, sampling)

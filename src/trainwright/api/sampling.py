@@ -14,6 +14,7 @@ from trainwright.data.config import SamplingConfig
 from trainwright.data.rows import Rows
 from trainwright.data.sampled_rows import SampledRows, draw_rows
 from trainwright.data.source import Source
+from trainwright.features.cutting import windows_of
 from trainwright.features.encoding import EncodedTable
 from trainwright.features.spec import TargetSpec
 
@@ -29,7 +30,7 @@ class Sampling:
 
     by: str
     weights: np.ndarray
-    """float64, one per training row, in the order of the encoded rows."""
+    """float64, one per training row in the order of the encoded rows, or per window of them."""
     samples: int
     replacement: bool
     distinct: int
@@ -73,6 +74,10 @@ def sampling_of(options: SamplingConfig | None, table: EncodedTable, source: Sou
     if options is None:
         return None
     weights = checked_weights(options.by, row_weights(options, table, source), len(table.train))
+    windows = windows_of(table, table.train)
+    rows = np.arange(len(weights)) if windows is None else windows.rows()
+    if windows is not None:
+        weights = (weights / windows.counts)[rows]  # the windows of a row share its weight, however many they are
     samples = len(weights) if options.samples is None else options.samples
     usable = int(np.count_nonzero(weights))
     if not options.replacement and samples > usable:
@@ -81,7 +86,7 @@ def sampling_of(options: SamplingConfig | None, table: EncodedTable, source: Sou
         why = f"there are {len(weights):,} training rows{zero}"
         raise ConfigError(what, where=f"{WHERE}.samples", why=why, fix=f"at most {usable}, or data.sampling.replacement=true")
     drawn = draw_rows(weights, samples, options.replacement, seed, 0)
-    shares = {spec.name: shares_of(spec, table, drawn) for spec in table.spec.targets if spec.kind in (*CLASSES, "set")}
+    shares = {spec.name: shares_of(spec, table, rows[drawn]) for spec in table.spec.targets if spec.kind in (*CLASSES, "set")}
     notes = [both_act(spec) for spec in table.spec.targets if weighs_classes(spec)]
     return Sampling(options.by, weights, samples, options.replacement, len(np.unique(drawn)), shares, notes)
 

@@ -15,6 +15,7 @@ from trainwright.config.registry import parts
 from trainwright.config.sizes import Bytes
 from trainwright.data.expressions.syntax import ensure_condition, ensure_derivations
 from trainwright.data.transforms import Transforms, ensure_table_chain
+from trainwright.data.windows import WindowConfig
 
 
 class SamplingConfig(ConfigModel):
@@ -54,6 +55,8 @@ class DataConfig(PartConfig):
     """How training rows are drawn: `{by: class}`; without it every row comes once in an epoch."""
     transform: Transforms = []
     """What is done to whole batches of training rows, where the model is: `mixup`, or functions with `runs_on: device`."""
+    window: WindowConfig | None = None
+    """Long rows cut into samples of one length: `{length: 1000, stride: 500}`; each row is predicted from all its windows."""
     duplicates: Literal["report", "drop", "error"] = "report"
     """Exact duplicates across splits: `report` them, `drop` them from training, or stop with an `error`."""
     leaks: Literal["drop", "report", "error"] = "drop"

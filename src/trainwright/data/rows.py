@@ -18,6 +18,7 @@ from trainwright.config.errors import DataError
 
 if TYPE_CHECKING:
     from trainwright.data.loader_order import Order
+    from trainwright.data.windows import Windows
 
 TARGET = "target"
 """The block that is to be predicted, where samples are pairs."""
@@ -67,6 +68,10 @@ class Rows:
     """The names of blocks whose samples are sequences; empty for samples that bring their own, None where that is not known."""
     order: Order | None = None
     """The keys of the batches of the epoch that was begun, where a loader's sampler gives them."""
+    windows: Windows | None = None
+    """Of which rows these are windows, whose outputs are joined to one for each row; None where each row is one."""
+    padded: Sequence[tuple[str, str]] = ()
+    """Blocks whose samples are filled up to one length in every batch, each with the block of their own lengths."""
 
     def __getattr__(self, name: str) -> Any:
         if name not in RENAMED:
@@ -111,6 +116,10 @@ class Rows:
         """What each row costs (its length, its pixels: n numbers), where rows or their dataset say so; else None."""
         told = getattr(self.dataset, "sizes", None)
         return told() if callable(told) else None
+
+    def buckets(self, seed: int, epoch: int) -> np.ndarray | None:
+        """The bucket of each row of an epoch (int64, n), of one of which a batch is made; None where any rows may make a batch."""
+        return None
 
     def largest(self, count: int) -> Any:
         """The indices of the `count` rows that cost most, where rows or their dataset say so; else None."""
@@ -171,6 +180,10 @@ class WrappedRows(Rows):
         """As the rows inside."""
         return self.rows.sizes()
 
+    def buckets(self, seed: int, epoch: int) -> np.ndarray | None:
+        """As the rows inside."""
+        return self.rows.buckets(seed, epoch)
+
     def largest(self, count: int) -> Any:
         """As the rows inside."""
         return self.rows.largest(count)
@@ -203,6 +216,11 @@ class FirstRows(WrappedRows):
         """What each of the first rows costs."""
         sizes = self.rows.sizes()
         return None if sizes is None else sizes[: len(self)]
+
+    def buckets(self, seed: int, epoch: int) -> np.ndarray | None:
+        """Those of the first rows."""
+        buckets = self.rows.buckets(seed, epoch)
+        return None if buckets is None else buckets[: len(self)]
 
     def largest(self, count: int) -> Any:
         """Not told of the first rows alone."""

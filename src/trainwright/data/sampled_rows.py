@@ -56,6 +56,11 @@ class SampledRows(WrappedRows):
             moved._begun = None
         return moved
 
+    def buckets(self, seed: int, epoch: int) -> np.ndarray | None:
+        """Those of the rows that the epoch draws."""
+        buckets = self.rows.buckets(seed, epoch)
+        return None if buckets is None else buckets[draw_rows(self._weights, self._samples, self._replacement, seed, epoch)]
+
     def sizes(self) -> None:
         """Not told: a place holds another row in every epoch."""
 

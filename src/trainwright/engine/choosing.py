@@ -112,7 +112,7 @@ def refresh(session: Session) -> None:
 def first_batches(session: Session, count: int) -> Iterator[Batch]:
     """The batches of at most `count` steps in the first epoch's order; ready ones that make a step together come one by one."""
     plan = session.plan
-    order = order_of(session.train, session.seed, 0, plan.rows).to(session.parts.order_device)
+    order = order_of(session.train, session.seed, 0, plan).to(session.parts.order_device)
     for index in range(min(count, plan.steps_per_epoch)):
         start, end = plan.bounds(index)
         batch = session.parts.feed.again(order[start:end], plan, plan.first_tick + index)

@@ -12,11 +12,14 @@ from torch import Tensor
 
 from trainwright.config.errors import FOREIGN, ConfigError
 from trainwright.data.draws import device_generator
+from trainwright.data.joined_windows import Joining
 from trainwright.data.rows import Rows
+from trainwright.data.windows import Windows
 from trainwright.engine.callbacks.base import Listeners
 from trainwright.engine.evaluation_files import EvaluationFiles
 from trainwright.engine.interrupt import Interrupts, Waited, WaitedTooLong, too_late
 from trainwright.engine.outputs import in_float32
+from trainwright.engine.padding_share import PaddingShares
 from trainwright.engine.recovery import out_of_memory
 from trainwright.engine.system import Batch, Loss, StepContext, System, rows_in, to_device
 from trainwright.metrics.base import Metric
@@ -53,8 +56,9 @@ def metrics_of(session: Session, rows: Rows, split: str) -> dict[str, float]:
 def measure(session: Session, rows: Rows, split: str) -> dict[str, float]:
     """Metrics of a split with the weights as they are, summed up batch by batch. Raises EvaluationInterrupted on a signal."""
     metric = metric_of(session.system)
-    walk_split(session, rows, split, Summing(session.system, metric, rows))
-    found = compute_numbers(metric)
+    padding = PaddingShares(rows.padded)
+    walk_split(session, rows, split, Summing(session.system, metric, rows), padding)
+    found = compute_numbers(metric) | padding.means()
     if split == "validation":
         for tracker in session.parts.trackers:
             if isinstance(tracker, EvaluationFiles):
@@ -86,6 +90,26 @@ def compute_numbers(metric: Metric) -> dict[str, float]:
     return found
 
 
+class JoinedRows:
+    """Hands on the outputs of rows once those of all their windows have come; they come with the batch of a row's last window."""
+
+    def __init__(self, windows: Windows, take_in: TakeIn) -> None:
+        self.joining, self.take_in = Joining(windows), take_in
+        self.batch: Batch = {}
+
+    def __call__(self, outputs: dict[str, Tensor], batch: Batch) -> None:
+        self.batch = batch
+        self._hand_on(self.joining.add(outputs))
+
+    def end(self) -> None:
+        """Hand on a row of which some windows alone were asked for."""
+        self._hand_on(self.joining.rest())
+
+    def _hand_on(self, outputs: dict[str, Tensor]) -> None:
+        if outputs and len(next(iter(outputs.values()))):
+            self.take_in(outputs, self.batch)
+
+
 class Summing:
     """Shows the outputs of each batch to a metric, and says once what that will hold where it grows with the rows."""
 
@@ -110,8 +134,8 @@ def add_logged(system: System, metrics: dict[str, float]) -> dict[str, float]:
     return {**logged, **metrics}
 
 
-def walk_split(session: Session, rows: Rows, split: str, take_in: TakeIn) -> None:
-    """Hand on what `<split>_step` gives for all rows, batch by batch, the hooks of the split's batches called."""
+def walk_split(session: Session, rows: Rows, split: str, take_in: TakeIn, *hears: Callable[..., None]) -> None:
+    """Hand on what `<split>_step` gives for all rows, batch by batch, the hooks of the split's batches called, and `hears` as they are."""
     parts = session.parts
     hooks, system = parts.hooks.of_split(split), parts.system
     context = session.evaluation_context()
@@ -128,7 +152,7 @@ def walk_split(session: Session, rows: Rows, split: str, take_in: TakeIn) -> Non
             step=step_of(system, split, context),
             interrupts=parts.interrupts,
             before=[lambda batch, _: system.begin_batch(batch), *(_of(session, hook) for hook in hooks.batch_start)],
-            after=[_of(session, hook) for hook in hooks.batch_end],
+            after=[*hears, *(_of(session, hook) for hook in hooks.batch_end)],
         )
 
 
@@ -223,6 +247,7 @@ def walk(
     start, size, index = 0, 1 if rows.batched else batch_size, 0
     if rows.batched:
         rows.begin_epoch(0, 0)
+    joined = None if rows.windows is None else JoinedRows(rows.windows, take_in)
     with eval_mode(system):
         whole, agreed = size, 0
         while start < len(rows):
@@ -244,8 +269,10 @@ def walk(
                 hook(batch, index, outputs)
             if not index and system.own_metrics and not rows.batched:
                 check_rows(outputs, rows_in(batch))
-            take_in(in_float32(outputs), batch)
+            (joined or take_in)(in_float32(outputs), batch)
             index, start = index + 1, start + size
+    if joined is not None:
+        joined.end()
 
 
 def outputs_of(system: System, rows: Rows, *, batch_size: int, device: torch.device) -> dict[str, Tensor]:

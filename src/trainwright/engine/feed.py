@@ -115,7 +115,7 @@ def batches_from(plan: Plan, rows: Rows, seed: int, batch_number: int) -> Iterat
     end_of_run = plan.max_steps if plan.limit == "max_epochs" else None
     while end_of_run is None or batch_number < end_of_run:
         epoch = plan.epoch_of(batch_number)
-        order = order_of(rows, seed, epoch, plan.rows).numpy()
+        order = order_of(rows, seed, epoch, plan).numpy()
         for index in range(plan.index_of(batch_number), plan.steps_per_epoch):
             start, end = plan.bounds(index)
             yield BatchRequest(batch_number, epoch, order[start:end])

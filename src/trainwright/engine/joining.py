@@ -61,7 +61,7 @@ def differing(session: Session) -> tuple[float, float] | None:
     plan = session.plan
     system: Any = session.system
     size = max(2, min(plan.micro_batch_size, MOST))
-    order = order_of(session.train, session.seed, 0, plan.rows)
+    order = order_of(session.train, session.seed, 0, plan)
     dtype = next((each.dtype for each in system.parameters() if each.is_floating_point()), torch.float32)
     full = session.config.precision.type == "fp32"
     tolerance = TOLERANCE.get(dtype, COARSE) if full else COARSE

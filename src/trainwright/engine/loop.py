@@ -15,6 +15,7 @@ from trainwright.engine.boundary import boundary, leave
 from trainwright.engine.clock import Phase
 from trainwright.engine.interrupt import Waited
 from trainwright.engine.manual import manual_step
+from trainwright.engine.padding_share import NAME, padding_share
 from trainwright.engine.pieces import order_of
 from trainwright.engine.plan import Plan
 from trainwright.engine.recovery import Rollback, settle_gradient
@@ -61,7 +62,7 @@ def train_epoch(session: Session) -> None:
     """The steps of this epoch that are still to be made."""
     position, parts, clock = session.position, session.parts, session.clock
     plan, interrupts, agreement = position.plan, parts.interrupts, parts.agreement
-    order = order_of(parts.train, parts.seed, position.epoch, plan.rows).to(parts.order_device)
+    order = order_of(parts.train, parts.seed, position.epoch, plan).to(parts.order_device)
     first, position.epoch_ended_at = plan.index_of(position.batches_seen), -1
     if first == 0:
         parts.seeds.hooks("epoch_start", position.batches_seen)
@@ -100,6 +101,8 @@ def next_batch(session: Session, indices: Tensor, plan: Plan) -> Batch:
         raise
     except (Waited, *FOREIGN) as error:
         leave_without_data(session, error)
+    if parts.train.padded:
+        session.log(f"train/{NAME}", padding_share(batch, parts.train.padded))
     return parts.for_step(batch, session.position.epoch, session.position.batches_seen)
 
 

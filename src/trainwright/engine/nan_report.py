@@ -107,7 +107,7 @@ def finite_step(session: Session, batch_number: int) -> bool:
 def batch_at(session: Session, batch_number: int) -> tuple[Batch, list[int]]:
     """The rows of batch number `batch_number`, and their places among the training rows."""
     plan = session.plan
-    order = order_of(session.train, session.seed, plan.epoch_of(batch_number), plan.rows)
+    order = order_of(session.train, session.seed, plan.epoch_of(batch_number), plan)
     start, end = plan.bounds(plan.index_of(batch_number))
     rows = order[start:end]
     batch = session.parts.feed.again(rows.to(session.parts.order_device), plan, batch_number)

@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from trainwright.data.order import epoch_order
+from trainwright.data.order import bucketed_order, epoch_order
 from trainwright.data.rows import FirstRows, Rows
 from trainwright.engine.config import TrainerConfig
-from trainwright.engine.plan import automatic_batch_size
+from trainwright.engine.plan import Plan, automatic_batch_size
 from trainwright.engine.system import Batch
 
 
@@ -26,9 +26,12 @@ def limit_rows(rows: Rows, config: TrainerConfig) -> Rows:
     return FirstRows(rows, config.limit_batches * (1 if rows.batched else size))
 
 
-def order_of(rows: Rows, seed: int, epoch: int, n: int) -> Tensor:
-    """The order of an epoch (int64, n): a permutation, or as they come where rows are ready batches."""
-    return torch.arange(n) if rows.batched else epoch_order(seed, epoch, n)
+def order_of(rows: Rows, seed: int, epoch: int, plan: Plan) -> Tensor:
+    """The order of an epoch (int64, n): a permutation, bucket by bucket where rows have them; as they come where rows are ready batches."""
+    if rows.batched:
+        return torch.arange(plan.rows)
+    order, buckets = epoch_order(seed, epoch, plan.rows), rows.buckets(seed, epoch)
+    return order if buckets is None else bucketed_order(order, buckets, plan.batch_size, seed, epoch)
 
 
 def batch_of(rows: Rows, indices: Tensor) -> Batch:

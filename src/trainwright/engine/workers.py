@@ -27,6 +27,7 @@ from trainwright.data.rows import Rows
 from trainwright.data.samples import unreadable
 from trainwright.engine.interrupt import LISTENED, UNLESS_TAKEN, WaitedTooLong, Waits, too_late
 from trainwright.engine.loader_options import LoaderOptions
+from trainwright.engine.packed import SENT, Packed, pack, unpack, widen_pipe
 from trainwright.engine.pieces import batch_of
 from trainwright.engine.system import Batch
 from trainwright.engine.worker_checks import not_picklable, start_method
@@ -61,6 +62,10 @@ class Failure(NamedTuple):
     fix: str
 
 
+Answer = Packed | tuple[int, Batch] | Failure
+"""What comes from a worker, its number first."""
+
+
 class Died(Exception):
     """A worker ended before it gave what it was asked for."""
 
@@ -81,12 +86,13 @@ class RequestLine:
 class RequestedRows(Dataset[Any]):
     """What a worker holds: the rows, indexed by request."""
 
-    def __init__(self, rows: Rows, seed: int) -> None:
-        self._rows, self._seed = rows, seed
+    def __init__(self, rows: Rows, seed: int, sent: int) -> None:
+        """`sent`: bytes of a batch up to which it needs no shared memory."""
+        self._rows, self._seed, self._sent = rows, seed, sent
 
-    def __getitem__(self, request: BatchRequest) -> tuple[int, Batch] | Failure:
+    def __getitem__(self, request: BatchRequest) -> Answer:
         try:
-            return request.number, take_rows(self._rows, request, self._seed)
+            return pack(request.number, take_rows(self._rows, request, self._seed), self._sent)
         except FOREIGN as error:  # whatever a person's dataset raises
             found = error if isinstance(error, TrainwrightError) else unreadable(request.rows.tolist(), error)
             return Failure(request.number, found.what, found.where, found.why, found.fix)
@@ -172,7 +178,7 @@ class DataWorkers:
         self._last = number
         if isinstance(answer, Failure):
             raise DataError(answer.what, where=answer.where, why=answer.why, fix=answer.fix)
-        return answer[1]
+        return unpack(answer)
 
     def begin_again(self, number: int) -> None:
         """Take the line from `number` on once more, with the processes that gave all of it before."""
@@ -209,7 +215,7 @@ class DataWorkers:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # on numbers of workers and on pickling, which is told better below
             loader = DataLoader(
-                RequestedRows(self._rows, self._seed),
+                RequestedRows(self._rows, self._seed, 0 if self._pin else SENT),  # what is pinned is a tensor
                 batch_size=None,
                 sampler=self._requests,  # an endless one, without a length
                 collate_fn=as_it_is,
@@ -225,11 +231,12 @@ class DataWorkers:
                 self._iterator = iter(loader)
             except (TypeError, AttributeError, pickle.PicklingError) as error:
                 raise not_picklable(self._rows, error) from error
+        widen_pipe(self._iterator._worker_result_queue._reader)
         # torch raises from a signal handler when a worker dies, which could tear a step; here it is seen when a batch is awaited
         signal_handling._remove_worker_pids(id(self._iterator))  # type: ignore[attr-defined]
         self._iterator._worker_pids_set = False
 
-    def _answer(self, number: int) -> tuple[int, Batch] | Failure:
+    def _answer(self, number: int) -> Answer:
         """The answer with this number; those before it were asked for and are not wanted."""
         try:
             with self._waits:
@@ -237,12 +244,12 @@ class DataWorkers:
         except WaitedTooLong:  # also where a worker stops in the midst of giving a batch, so that what it gives never ends to come
             raise self._late(number) from None
 
-    def _await_batch(self, number: int) -> tuple[int, Batch] | Failure:
+    def _await_batch(self, number: int) -> Answer:
         begun, limit = time.monotonic(), self._options.timeout
         # The loader's own time limit is a look at its workers, after which it can be asked again: it ends no wait of ours.
         while True:
             try:
-                answer: tuple[int, Batch] | Failure = next(self._iterator)
+                answer: Answer = next(self._iterator)
             except (RuntimeError, OSError, EOFError) as error:
                 if not str(error).startswith("DataLoader timed out") or not self._pinning():
                     raise Died(str(error).splitlines()[0] if str(error) else type(error).__name__) from error

@@ -10,12 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainwright.config.errors import ConfigError, DataError
+from trainwright.config.errors import ConfigError, DataError, TrainwrightError
 from trainwright.data.counters import fold
 from trainwright.data.draws import GENERATORS, keep_draws
 from trainwright.data.samples import alike
 from trainwright.data.transforms import on_device
 from trainwright.data.transforms.chain import Chain
+from trainwright.data.windows import WindowConfig
 from trainwright.features.arrays import transformed
 from trainwright.features.base import Place
 from trainwright.features.npy import Unreadable
@@ -37,12 +38,25 @@ class Facts:
     sampled: int
 
 
-def find_facts(name: str, options: FileOptions, rows: list[tuple[int, str]], place: Place, read: Callable[[str], np.ndarray]) -> Facts:
-    """The facts of the arrays that `read` reads at some (row, path). Raises DataError or ConfigError for what does not go together."""
+def find_facts(
+    name: str,
+    options: FileOptions,
+    rows: list[tuple[int, str]],
+    place: Place,
+    read: Callable[[str], np.ndarray],
+    window: WindowConfig | None = None,
+) -> Facts:
+    """The facts of the arrays that `read` reads at some (row, path), or of windows of them.
+
+    Raises DataError or ConfigError for what does not go together.
+    """
     arrays = _readable(name, options, rows, place, read)
     if not arrays:
         raise DataError(f"column '{name}' has no readable file in the training rows", fix="check the paths, or leave the column out")
     raw = list(options.shape) if options.shape is not None else common_shape(name, [array.shape for _, _, array in arrays])
+    sampled = len(arrays)
+    if window is not None:
+        raw, arrays = [None, *raw[1:]], windows_in(name, window, arrays)
     chain = [each for each in options.transform if not on_device(each)]
     always, training = Chain(chain, training=False), Chain(chain, training=True)
     with keep_draws():
@@ -53,10 +67,60 @@ def find_facts(name: str, options: FileOptions, rows: list[tuple[int, str]], pla
         )
     shapes = {tuple(each.shape) for _, each in found} | {tuple(each.shape) for each in augmented}
     shape, ragged = _joint_shape(name, shapes, {tuple(each.shape) for each in augmented})
+    if window is not None and not ragged:
+        ragged = any_length(always, window, arrays, shape)
+    if options.bucket is not None:
+        seen = [lengths_of(each) for each in ([each for _, each in found], augmented) if each]
+        _ensure_lengths(name, lengths_of([each for *_, each in arrays]), seen, ragged)
     center, spread = _scale(options, [each for _, each in found])
     if ragged and options.pad != "batch":
         shape = [int(options.pad), *shape[1:]]
-    return Facts(raw, shape, ragged, center, spread, len(arrays))
+    return Facts(raw, shape, ragged, center, spread, sampled)
+
+
+def lengths_of(arrays: list[Tensor]) -> list[int]:
+    """How long arrays are along their first dimension."""
+    return [len(each) if each.dim() else 1 for each in arrays]
+
+
+def _ensure_lengths(name: str, written: list[int], seen: list[list[int]], ragged: bool) -> None:
+    """Raises ConfigError where batches cannot be made by length: all arrays have one, or transforms make it another than in the files."""
+    where = f"columns.{name}.bucket"
+    if not ragged:
+        why = "all arrays have one length"
+        raise ConfigError("there is nothing to make batches by", where=where, why=why, fix="leave bucket out")
+    for lengths in seen:
+        for before, after in zip(written, lengths, strict=True):
+            if before != after:
+                why = f"a transform makes {after:,} entries of {before:,}, and lengths are read from the headers of files"
+                fix = "leave bucket out, or write files of the lengths that the model is given"
+                raise ConfigError("the lengths of rows are not known before they are read", where=where, why=why, fix=fix)
+
+
+def windows_in(name: str, window: WindowConfig, arrays: list[tuple[int, str, Tensor]]) -> list[tuple[int, str, Tensor]]:
+    """One window of each array, chosen by the number of its row, and the last one of a row where that may be shorter."""
+    if any(not array.dim() for _, _, array in arrays):
+        why = "its files hold single numbers"
+        raise ConfigError(f"column '{name}' cannot be cut", where="data.window", why=why, fix="leave data.window out")
+    found = []
+    for row, path, array in arrays:
+        count = int(window.count(np.array([len(array)]))[0])  # 1 or more: rows without a window were left out
+        chosen = {fold(0, "sampled windows", row) % count, *([count - 1] if window.rest == "short" else [])}
+        for at in sorted(chosen):
+            piece = window.cut(array[at * window.step : at * window.step + window.length].numpy())
+            found.append((row, path, torch.from_numpy(np.ascontiguousarray(piece))))
+    return found
+
+
+def any_length(chain: Chain, window: WindowConfig, arrays: list[tuple[int, str, Tensor]], shape: list[int]) -> bool:
+    """Whether a shorter window, which no sampled row happened to end with, keeps its own length through the transforms."""
+    if window.rest != "short" or not shape:
+        return False
+    row, path, array = max(arrays, key=lambda each: len(each[2]))
+    try:
+        return len(array) > 1 and list(_keyed(chain, array[:-1], "", row, path).shape) != shape
+    except TrainwrightError:
+        return False  # such a window would be refused where it comes
 
 
 def common_shape(name: str, shapes: list[tuple[int, ...]]) -> list[Any]:

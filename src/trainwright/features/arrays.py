@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -26,41 +27,52 @@ class ArrayDecoder(Decoder):
         self.pad = None if feature.config.pad == "batch" else int(feature.config.pad)
         self.ragged = feature.ragged
         self.center, self.spread = feature.center, feature.spread
-        self.read_array = feature.read_array
+        self.read_array, self.read_piece = feature.read_array, feature.read_piece
         self.chain = Chain(feature.in_workers, training)
         self.draws = bool(self.chain.steps)
+        self.window = feature.window
+        self.padded = [("value", "length")] if self.ragged else []
 
-    def sample(self, reference: str | None, row: int) -> Tensor | None:
-        """The array of a path in float32, or None without one; raises DataError naming row and path."""
+    def sample(self, reference: str | None, row: int, place: int = 0) -> Tensor | None:
+        """The array of a path in float32, not scaled, or None without one; raises DataError naming row and path."""
         if reference is None:
             return None
         try:
-            array = self.read_array(reference)
+            array, shape = self._read(reference, place)
         except Unreadable as error:
             if self.repairs:
                 return None
             raise self._wrong("a file cannot be read", row, reference, f"{error}; it could be before the first step") from error
-        fault = shape_fault(array.shape, self.raw_shape)
+        fault = shape_fault(shape, self.raw_shape)
         if fault:
             raise self._wrong("a file holds another array than before", row, reference, fault)
         found = transformed(self.chain, torch.from_numpy(array), self.name, row, reference).float()
         self._check_shape(found, row, reference)
-        return (found - self.center) / self.spread
+        return found
+
+    def _read(self, path: str, place: int) -> tuple[np.ndarray, tuple[int, ...]]:
+        """An array, or the window of it that is asked for, and the shape of the whole."""
+        if self.window is None:
+            array = self.read_array(path)
+            return array, array.shape
+        array, shape = self.read_piece(path, place * self.window.step, self.window.length)
+        if not len(array) and shape[0]:
+            raise Unreadable(f"it has {shape[0]:,} entries, and had more")
+        return self.window.cut(array), shape
 
     def join(self, samples: list[Tensor | None], rows: list[int]) -> dict[str, Tensor]:
-        """`value` (b, 1, …) with `length` (b, 1) or `missing` (b, 1)."""
+        """`value` (b, 1, …), scaled, with `length` (b, 1) or `missing` (b, 1)."""
         if self.sequence:
             return self._padded(samples)
-        nothing = torch.zeros(self.shape)
-        parts = {
-            "value": torch.stack([nothing if each is None else each for each in samples]).reshape(len(samples), 1, *self.shape or (1,))
-        }
+        nothing = torch.full(self.shape, self.center)  # the mean, which is zero once it is scaled
+        value = torch.stack([nothing if each is None else each for each in samples]).reshape(len(samples), 1, *self.shape or (1,))
+        parts = {"value": value.sub_(self.center).div_(self.spread)}
         if self.indicator:
             parts["missing"] = torch.tensor([[float(each is None)] for each in samples])
         return parts
 
     def _padded(self, samples: list[Tensor | None]) -> dict[str, Tensor]:
-        there = [torch.zeros(0, *self.shape[1:]) if each is None else each for each in samples]
+        there = [torch.zeros(0, *self.shape[1:]) if each is None else (each - self.center) / self.spread for each in samples]
         longest = self.pad or (max(max(map(len, there)), 1) if self.ragged else self.shape[0])
         value = torch.zeros(len(there), 1, longest, *self.shape[1:])
         for place, each in enumerate(there):

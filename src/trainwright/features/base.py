@@ -155,6 +155,11 @@ class Feature:
         """Whether rows may be left out for what this column lacks."""
         return self.policy == "drop"
 
+    @property
+    def lacking(self) -> str:
+        """What rows that are left out lack, in words."""
+        return "no usable value"
+
     # encoding
 
     @property

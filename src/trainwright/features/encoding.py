@@ -13,16 +13,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from trainwright.config.choice import choose
-from trainwright.config.errors import DataError, RequestError, RunError, nearest
+from trainwright.config.errors import DataError, RequestError, RunError
 from trainwright.config.registry import build, load
 from trainwright.data.expressions.selected import SelectedSource
 from trainwright.data.expressions.selection import Selection
 from trainwright.data.source import Source
+from trainwright.data.windows import WindowConfig
+from trainwright.features.absent_columns import refuse_absent
 from trainwright.features.base import Counts, Feature, PartLayout, one_array
 from trainwright.features.blocks import FileBlocks, MemoryBlocks, block_bytes
+from trainwright.features.cutting import cut_columns, describe_windows
+from trainwright.features.dropped import Dropped, nothing_left
 from trainwright.features.encoding_jobs import column_jobs
 from trainwright.features.faults import explain_faults
 from trainwright.features.groups import group_layout, make_groups, tie_of
+from trainwright.features.lazy import References
 from trainwright.features.options import FeatureConfig
 from trainwright.features.reading import AsTrained, Reading
 from trainwright.features.selecting import select_again
@@ -35,6 +40,8 @@ FORMAT = 1
 """The version of the state that `TableEncoder.state` writes."""
 SELECTING = 2
 """The version where rows are selected or columns derived, which earlier releases would leave undone."""
+CUTTING = 3
+"""The version where rows are cut into windows, of which earlier releases know nothing."""
 
 
 class Divided(Protocol):
@@ -48,19 +55,6 @@ class Divided(Protocol):
     def test(self) -> np.ndarray: ...
 
 
-@dataclass(frozen=True)
-class Dropped:
-    """Source rows that a column's policy left out."""
-
-    column: str
-    reason: str
-    rows: np.ndarray
-
-    def summary(self) -> dict[str, Any]:
-        """As it stands in data.json: the reason, how many, and the first ten row numbers (from 0)."""
-        return {"reason": self.reason, "count": len(self.rows), "rows": self.rows[:10].tolist()}
-
-
 @dataclass
 class EncodedTable:
     """Encoded rows, in the order of the source: a batch is `{key: block[positions]}`."""
@@ -71,8 +65,8 @@ class EncodedTable:
     rows: np.ndarray
     """The source row number of each encoded row, ascending."""
     dropped: list[Dropped]
-    references: dict[str, pa.Array]
-    """What the rows of lazy columns are decoded from, by group: text, null where there is none."""
+    references: dict[str, References]
+    """What the rows of lazy columns are decoded from, by group."""
     counts: dict[str, Counts]
     """Missing and unknown values of each column, over the encoded rows."""
     extra_columns: list[str]
@@ -94,6 +88,7 @@ class EncodedTable:
         targets: Sequence[str],
         *,
         tied: Mapping[str, Sequence[str]] | None = None,
+        window: WindowConfig | None = None,
         memory_limit: int | None = None,
         directory: Path | None = None,
         seed: int = 0,
@@ -102,7 +97,9 @@ class EncodedTable:
 
         Raises DataError, ManyErrors or ConfigError.
         """
-        encoder = TableEncoder(columns, inputs, targets, tied or {}, seed).fit(source, split.train)
+        encoder = TableEncoder(columns, inputs, targets, tied or {}, seed)
+        encoder.cut(window)
+        encoder.fit(source, split.train)
         chosen = np.concatenate([split.train, split.validation, split.test])
         encoded = encoder.encode(source, chosen, targets=True, memory_limit=memory_limit, directory=directory, train=split.train)
         encoded.say_invalid()
@@ -114,12 +111,21 @@ class EncodedTable:
         """What a system needs to build its modules."""
         return self.encoder.spec
 
+    def say_cut(self) -> None:
+        """Logs how rows are cut into windows, where they are."""
+        for note in describe_windows(self):
+            log.info("note: %s", note)
+
     def say_invalid(self) -> None:
         """Logs how many values of each column cannot be read and count as missing."""
         for name, counts in self.counts.items():
             if counts.invalid:
                 feature = self.encoder.features[name]
                 log.info("note: column '%s': %s values %s and count as missing", name, f"{counts.invalid:,}", feature.counts_as)
+
+    def notes(self) -> list[str]:
+        """What a reader should know of how columns were fitted, and of how rows are cut."""
+        return [note for feature in self.encoder.features.values() for note in feature.notes()] + describe_windows(self)
 
     def positions(self, rows: np.ndarray) -> np.ndarray:
         """Where source rows are in the blocks, in the order given; rows that were dropped are left out."""
@@ -153,6 +159,8 @@ class TableEncoder:
         """How the training table was read; None in models written before it was kept."""
         self.selection: Selection | None = None
         """Which rows of a table count, and which of its columns are made of others; as in training."""
+        self.window: WindowConfig | None = None
+        """How long rows are cut into samples."""
         self.training_rows = 0
         if not self.inputs:
             raise DataError("no input columns are left", fix="name some with `inputs`, or give the columns you need a type")
@@ -181,7 +189,7 @@ class TableEncoder:
                     self.reading.observe(table)
                 workers.each(lambda unit, table=table, rows=rows: observe(unit, table, rows), fitted, len(rows))  # type: ignore[misc]
             if not self.training_rows:
-                raise DataError("no training rows are left", where=source.name, why="every one has a missing value whose policy is `drop`")
+                raise nothing_left(source, self.features)
             workers.each(lambda unit: unit[0].finish(), fitted, self.training_rows)
         for shared, names in fitted:
             self.share(shared, names)
@@ -206,6 +214,10 @@ class TableEncoder:
         """Makes the groups and the spec from the fitted columns."""
         self.groups = make_groups(self.features, self.inputs, self.ties)
         self.spec = DataSpec(self.groups, [self.features[name].target_spec() for name in self.targets], self.training_rows)
+
+    def cut(self, window: WindowConfig | None) -> None:
+        """Cut rows of a column into windows, from before it is fitted. Raises ConfigError where that column cannot be cut."""
+        self.window = cut_columns(window, self.features, self.inputs, self.targets)
 
     # encoding
 
@@ -234,7 +246,7 @@ class TableEncoder:
         in_files = memory_limit is not None and block_bytes(layout, count) > memory_limit
         blocks = FileBlocks(layout, directory) if in_files else MemoryBlocks(layout, count)
         counts = {name: Counts() for name in [*self.inputs, *wanted]}
-        references: dict[str, list[pa.Array]] = {group.name: [] for group in self.lazy_groups()}
+        references: dict[str, list[References]] = {group.name: [] for group in self.lazy_groups()}
         dropped: dict[str, list[np.ndarray]] = {}
         kept: list[np.ndarray] = []
         jobs = column_jobs(self.features, self.groups, wanted, counts, references)
@@ -252,7 +264,7 @@ class TableEncoder:
             blocks=blocks.finish(),
             rows=np.concatenate(kept) if kept else np.empty(0, np.int64),
             dropped=[self.describe_dropped(name, numbers) for name, numbers in dropped.items()],
-            references={name: pa.concat_arrays(pieces or [pa.array([], pa.string())]) for name, pieces in references.items()},
+            references={name: References.joined(pieces) for name, pieces in references.items()},
             counts=counts,
             extra_columns=[name for name in source.schema.names if name not in known],
             storage=blocks,
@@ -320,7 +332,7 @@ class TableEncoder:
     def describe_dropped(self, name: str, rows: list[np.ndarray]) -> Dropped:
         """The rows one column dropped, with the reason in words."""
         role = "target" if name in self.targets else "column"
-        return Dropped(name, f"no usable value in {role} '{name}'", np.concatenate(rows))
+        return Dropped(name, f"{self.features[name].lacking} in {role} '{name}'", np.concatenate(rows))
 
     def messages_from(self, source: Source) -> None:
         """Makes columns name rows as the source does (with the line in the file, where known)."""
@@ -331,29 +343,14 @@ class TableEncoder:
 
     def check_columns(self, source: Source, needed: Iterable[str]) -> None:
         """Raises DataError naming the columns that the source lacks, with near names that training did not know, or what is needed."""
-        there, needed = dict.fromkeys(source.schema.names), list(needed)  # in their order, and found at once
-        if self.selection:  # what a person can give are the columns under a derived one
-            needed = [each for name in needed for each in ([name] if name in there else self.selection.columns_under([name]))]
-        lacking = [name for name in needed if name not in there]
-        if lacking:
-            unknown = [name for name in there if name not in self.known]
-            close = {name: nearest(name, unknown) for name in lacking}
-            guesses = ", ".join(f"'{found}' for '{name}'" for name, found in close.items() if found)
-            fix = f"did you mean {guesses}?" if guesses else f"the model needs the columns {first(needed, 20)}"
-            folders = [name for name in lacking if self.reading and name in self.reading.folders]
-            why = f"in training {first(folders, 10)} came from the names of folders" if folders else ""
-            if folders and not guesses:
-                path = "/".join(f"{name}=…" for name in folders)
-                fix = f"give files that lie in such folders ({path}/), by the folder or their whole path, or add the column to the rows"
-            what = f"missing column{'s' if len(lacking) > 1 else ''} {first(lacking, 10)}"
-            raise DataError(what, where=source.name, why=why, fix=fix)
+        refuse_absent(source, needed, self.known, self.selection, self.reading.folders if self.reading else ())
 
     # the artifact
 
     def state(self) -> dict[str, Any]:
         """Everything fitted, as plain JSON."""
         return {
-            "format": SELECTING if self.selection else FORMAT,
+            "format": CUTTING if self.window else SELECTING if self.selection else FORMAT,
             "inputs": self.inputs,
             "targets": self.targets,
             "tied": self.tied,
@@ -361,6 +358,7 @@ class TableEncoder:
             "reading": self.reading.state() if self.reading else None,
             "training_rows": self.training_rows,
             **({"selection": self.selection.state()} if self.selection else {}),
+            **({"window": self.window.model_dump(mode="json")} if self.window else {}),
             "columns": {
                 name: {"config": feature.config.model_dump(mode="json"), "state": feature.state()}
                 for name, feature in self.features.items()
@@ -372,9 +370,9 @@ class TableEncoder:
         """The encoder that `state` describes; raises RunError when a newer version wrote it, TypeError for what no version wrote."""
         if not isinstance(state, dict) or not isinstance(state.get("tied"), dict):
             raise TypeError("features.json holds no fitted columns")
-        if state.get("format") not in (FORMAT, SELECTING):
+        if state.get("format") not in (FORMAT, SELECTING, CUTTING):
             raise RunError(
-                f"the fitted columns have format {state.get('format')}, this version reads {SELECTING}",
+                f"the fitted columns have format {state.get('format')}, this version reads {CUTTING}",
                 fix="install the trainwright that wrote them",
             )
         configs = {name: choose("feature", column["config"]) for name, column in state["columns"].items()}
@@ -382,9 +380,11 @@ class TableEncoder:
         encoder.known, encoder.training_rows = state["known"], state["training_rows"]
         encoder.reading = Reading.restore(state["reading"]) if state.get("reading") else None
         encoder.selection = Selection.restore(state["selection"]) if state.get("selection") else None
+        encoder.window = WindowConfig.model_validate(state["window"]) if state.get("window") else None
         for name, column in state["columns"].items():
             kind = load("feature", configs[name].type)
             encoder.features[name] = kind.restore(configs[name], name, column["state"], name in encoder.targets)
+        encoder.cut(encoder.window)
         encoder.describe()
         return encoder
 
@@ -395,8 +395,3 @@ def observe(unit: tuple[Feature, list[str]], table: pa.Table, rows: np.ndarray) 
     for name in names:
         feature.name = name
         feature.observe(one_array(table[name]), rows)
-
-
-def first(names: Sequence[str], limit: int) -> str:
-    """The first names in quotes, and how many more there are."""
-    return ", ".join(f"'{name}'" for name in names[:limit]) + (f" and {len(names) - limit} more" if len(names) > limit else "")

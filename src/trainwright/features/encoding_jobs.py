@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from trainwright.features.base import Counts, Feature, one_array
+from trainwright.features.lazy import References
 from trainwright.features.spec import InputGroup
 
 Job = Callable[[pa.Table, np.ndarray, dict[str, np.ndarray]], None]
@@ -20,7 +21,7 @@ def column_jobs(
     groups: Sequence[InputGroup],
     targets: Sequence[str],
     counts: dict[str, Counts],
-    references: dict[str, list[pa.Array]],
+    references: dict[str, list[References]],
 ) -> list[Job]:
     """One job per column; those of lazy groups, which `references` names, append to its lists."""
     dense = [group for group in groups if group.name not in references]
@@ -38,7 +39,7 @@ def _input(feature: Feature, group: InputGroup, position: int, counts: Counts) -
     return write
 
 
-def _lazy(feature: Any, counts: Counts, kept: list[pa.Array]) -> Job:
+def _lazy(feature: Any, counts: Counts, kept: list[References]) -> Job:
     def keep(table: pa.Table, rows: np.ndarray, piece: dict[str, np.ndarray]) -> None:
         kept.append(feature.refer(one_array(table[feature.name]), rows, counts))
 

@@ -11,8 +11,8 @@ from trainwright.config.errors import DataError
 from trainwright.data.counters import fold, fold_each
 from trainwright.data.transforms import on_device
 from trainwright.features.base import Counts, PartLayout
-from trainwright.features.lazy import LazyFeature
-from trainwright.features.npy import Unreadable, read_array, read_header, shape_fault
+from trainwright.features.lazy import LazyFeature, References
+from trainwright.features.npy import Unreadable, read_array, read_header, read_piece, shape_fault
 from trainwright.features.options import FileOptions
 from trainwright.features.places import Folders
 from trainwright.features.words import text_array
@@ -53,6 +53,14 @@ class FileFeature(LazyFeature):
         """The array in a file, here or in a worker; raises Unreadable."""
         return read_array(path)
 
+    @classmethod
+    def read_piece(cls, path: str, first: int, count: int) -> tuple[np.ndarray, tuple[int, ...]]:
+        """Some entries of its first dimension, and the shape of the whole; of other files all are read first. Raises Unreadable."""
+        if cls.read_array is FileFeature.read_array:
+            return read_piece(path, first, count)
+        array = cls.read_array(path)
+        return array[first : first + count], array.shape
+
     @staticmethod
     def read_shape(path: str) -> tuple[int, ...]:
         """Its shape, asked for every row before the first step and therefore read from the head of the file; raises Unreadable."""
@@ -75,7 +83,8 @@ class FileFeature(LazyFeature):
     def finish(self) -> None:
         from trainwright.features.array_facts import find_facts
 
-        facts = find_facts(self.name, self.config, [(row, path) for _, row, path in self.found], self.place, self.read_array)
+        sampled = [(row, path) for _, row, path in self.found]
+        facts = find_facts(self.name, self.config, sampled, self.place, self.read_array, self.window)
         self.raw_shape, self.shape, self.ragged, self.sampled = facts.raw_shape, facts.shape, facts.ragged, facts.sampled
         self.center, self.spread = facts.center, facts.spread
         self.found = []
@@ -129,36 +138,51 @@ class FileFeature(LazyFeature):
 
     @property
     def drops(self) -> bool:
-        return super().drops or self.config.unreadable == "skip"
+        return super().drops or self.config.unreadable == "skip" or self.drops_short
+
+    @property
+    def drops_short(self) -> bool:
+        """Whether a row that is shorter than a window is left out."""
+        return self.window is not None and self.window.rest == "drop"
+
+    @property
+    def lacking(self) -> str:
+        """What rows that are left out lack, in words."""
+        return "no usable value, or fewer entries than a window," if self.drops_short else super().lacking
 
     def dropped(self, values: pa.Array, rows: np.ndarray) -> np.ndarray | None:
-        """Rows without a path, and with `unreadable: skip` those whose file cannot be read."""
+        """Rows without a path, with `unreadable: skip` those whose file cannot be read, and those without a window."""
         absent = super().dropped(values, rows)
-        if self.config.unreadable != "skip":
+        if not self.drops_short and self.config.unreadable != "skip":
             return absent
         bad = np.zeros(len(values), bool) if absent is None else absent.copy()
         for at, text in enumerate(text_array(values, self.name).to_pylist()):
-            bad[at] |= text is not None and self.fault(self.path(int(rows[at]), text)) != ""
+            bad[at] |= text is not None and self._leaves_out(self.path(int(rows[at]), text))
         return bad if bad.any() else None
 
-    def fault(self, path: str) -> str:
-        """Why a file cannot be used, from its header and its length alone; empty where nothing is wrong."""
+    def _leaves_out(self, path: str) -> bool:
+        length, fault = self.look(path)
+        return self.config.unreadable == "skip" if fault else self.drops_short and length < self.window.length  # type: ignore[union-attr]
+
+    def look(self, path: str) -> tuple[int, str]:
+        """How long an array is, and why its file cannot be used, from its header alone; nothing where it can."""
         try:
             shape = self.read_shape(path)
         except Unreadable as error:
-            return str(error)
+            return 0, str(error)
         wanted = self.raw_shape if self.sampled else self.config.shape
-        return "" if wanted is None else shape_fault(shape, wanted)
+        fault = "" if wanted is None else shape_fault(shape, wanted)
+        return (shape[0] if shape else 1), fault
 
-    def refer(self, values: pa.Array, rows: np.ndarray, counts: Counts | None = None) -> pa.Array:
+    def refer(self, values: pa.Array, rows: np.ndarray, counts: Counts | None = None) -> References:
         """The path of each row; raises DataError naming rows whose file cannot be read, unless they are repaired."""
         self.note_missing(self.absent(values, rows), rows, counts)
         paths = [
             None if text is None else self.path(int(row), text)
             for row, text in zip(rows, text_array(values, self.name).to_pylist(), strict=True)
         ]
-        faults = {at: self.fault(path) for at, path in enumerate(paths) if path is not None}
-        faults = {at: fault for at, fault in faults.items() if fault}
+        looks = [(0, "") if path is None else self.look(path) for path in paths]
+        faults = {at: fault for at, (_, fault) in enumerate(looks) if fault}
         if faults and self.config.unreadable == "error":
             at = np.array(list(faults))
             said = [f"{paths[place]} ({faults[place]})" for place in faults]
@@ -168,7 +192,8 @@ class FileFeature(LazyFeature):
             )
         if counts is not None:
             counts.invalid += len(faults)
-        return pa.array([None if at in faults else path for at, path in enumerate(paths)], pa.string())
+        lengths = np.array([0 if fault else length for length, fault in looks], np.int64)
+        return References(pa.array([None if at in faults else path for at, path in enumerate(paths)], pa.string()), lengths)
 
     def decoder(self, training: bool) -> Any:
         """What reads the arrays, here or in a worker."""

@@ -3,15 +3,34 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
+from trainwright.data.windows import WindowConfig
 from trainwright.features.base import Counts, Feature
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+class References(NamedTuple):
+    """What rows are decoded from: text, null where there is nothing, and how long each is (int64; 0 for nothing)."""
+
+    places: pa.Array
+    lengths: np.ndarray
+
+    @classmethod
+    def joined(cls, pieces: Sequence[References]) -> References:
+        """Those of pieces of a table one after the other."""
+        places = pa.concat_arrays([pa.array([], pa.string()), *(each.places for each in pieces)])
+        return cls(places, np.concatenate([np.zeros(0, np.int64), *(each.lengths for each in pieces)]))
+
+    def take(self, positions: np.ndarray) -> References:
+        """Those of some rows (int64, n)."""
+        return References(self.places.take(pa.array(positions)), self.lengths[positions])
 
 
 class LazyFeature(Feature):
@@ -21,10 +40,12 @@ class LazyFeature(Feature):
     """
 
     lazy = True
+    window: WindowConfig | None = None
+    """How rows of this column are cut into samples; None where each is one."""
 
     @abstractmethod
-    def refer(self, values: pa.Array, rows: np.ndarray, counts: Counts | None = None) -> pa.Array:
-        """A reference for each row (text), null where there is none; raises DataError for those that lead nowhere."""
+    def refer(self, values: pa.Array, rows: np.ndarray, counts: Counts | None = None) -> References:
+        """A reference for each row, null where there is none; raises DataError for those that lead nowhere."""
 
     @abstractmethod
     def decoder(self, training: bool) -> Decoder:
@@ -44,9 +65,14 @@ class Decoder:
 
     draws: bool = True
     """Whether anything in a sample can be random."""
+    padded: Sequence[tuple[str, str]] = ()
+    """Parts whose samples are filled up to one length, each with the part that tells their own."""
 
-    def sample(self, reference: str | None, row: int) -> Any:
-        """The sample of a reference, transformed; None where there is none. Raises DataError naming row and reference."""
+    def sample(self, reference: str | None, row: int, place: int = 0) -> Any:
+        """The sample of a reference, transformed; None where there is none. Raises DataError naming row and reference.
+
+        `place`: which window of the row, where it is cut.
+        """
         raise NotImplementedError
 
     def join(self, samples: list[Any], rows: list[int]) -> dict[str, Tensor]:

@@ -17,6 +17,7 @@ FIRST = 1 << 8
 """Bytes that are read of a header at first; nearly all are shorter."""
 LONGEST_HEADER = 1 << 16
 """Bytes of a header above which it is taken for damaged."""
+READING = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 KINDS = "biuf"
 """Kinds of numbers that can be read: truth, whole, whole without a sign, floating."""
 
@@ -26,12 +27,18 @@ class Unreadable(Exception):
 
 
 class Header(NamedTuple):
-    """What stands before the numbers: their shape and type, whether columns come first, and where they begin."""
+    """What stands before the numbers: their shape and type, whether columns come first, where they begin, and how many there are."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[np.generic]
     fortran: bool
     start: int
+    numbers: int
+
+    @property
+    def needed(self) -> int:
+        """Bytes of the whole file."""
+        return self.start + self.numbers * self.dtype.itemsize
 
 
 def read_header(path: str) -> Header:
@@ -49,21 +56,53 @@ def read_header(path: str) -> Header:
 
 def read_array(path: str) -> np.ndarray:
     """The array of a file, which may be written to; a large one is mapped. Raises Unreadable."""
-    try:
-        with open(path, "rb", buffering=0) as file:
-            size = os.fstat(file.fileno()).st_size
-            content = bytearray(min(size, LONGEST_HEADER) if size >= MAPPED else size)
-            del content[file.readinto(content) or 0 :]
-    except OSError as error:
-        raise Unreadable(_words(error)) from error
-    header = _parsed(bytes(content[: _end_of(content)]))
+    content, size = _content(path)
+    header = _parsed(content[: _end_of(content)])
     _check_length(header, size if size >= MAPPED else len(content))
     order: Literal["C", "F"] = "F" if header.fortran else "C"
     if size >= MAPPED:
         array: np.ndarray = np.memmap(path, header.dtype, "c", header.start, header.shape, order)
     else:
-        array = np.frombuffer(content, header.dtype, math.prod(header.shape), header.start).reshape(header.shape, order=order)
+        array = np.frombuffer(bytearray(content), header.dtype, header.numbers, header.start).reshape(header.shape, order=order)
     return array if header.dtype.isnative else array.astype(header.dtype.newbyteorder("="))
+
+
+def read_piece(path: str, first: int, count: int) -> tuple[np.ndarray, tuple[int, ...]]:
+    """Entries `first` to `first + count` of the first dimension, as far as there are any, and the shape of the whole; raises Unreadable.
+
+    Nothing else is read of an array whose rows come first.
+    """
+    try:
+        with open(path, "rb", buffering=0) as file:
+            head = file.read(FIRST)
+            head += file.read(max(_end_of(head) - FIRST, 0))
+            header = _parsed(head[: _end_of(head)])
+            _check_length(header, os.fstat(file.fileno()).st_size)
+            if not header.shape:
+                raise Unreadable("it holds one number, which has no pieces")
+            there = max(min(count, header.shape[0] - first), 0)
+            if header.fortran:
+                return read_array(path)[first : first + there], header.shape
+            entry = math.prod(header.shape[1:]) * header.dtype.itemsize
+            file.seek(header.start + first * entry)
+            content = bytearray(file.read(there * entry))
+    except OSError as error:
+        raise Unreadable(_words(error)) from error
+    array = np.frombuffer(content, header.dtype).reshape(there, *header.shape[1:])
+    return array if header.dtype.isnative else array.astype(header.dtype.newbyteorder("=")), header.shape
+
+
+def _content(path: str) -> tuple[bytes, int]:
+    """What a file holds, of a large one the beginning, and how many bytes there are; with as few calls as can be."""
+    try:
+        file = os.open(path, READING)
+        try:
+            size = os.fstat(file).st_size
+            return os.read(file, LONGEST_HEADER if size >= MAPPED else size), size
+        finally:
+            os.close(file)
+    except OSError as error:
+        raise Unreadable(_words(error)) from error
 
 
 def _end_of(head: bytes | bytearray) -> int:
@@ -97,13 +136,12 @@ def _parsed(head: bytes) -> Header:
     if dtype.kind not in KINDS:
         what = "objects, which are not unpickled" if dtype.hasobject else f"{dtype}, not numbers"
         raise Unreadable(f"it holds {what}")
-    return Header(tuple(shape), dtype, fortran, len(head))
+    return Header(tuple(shape), dtype, fortran, len(head), math.prod(shape))
 
 
 def _check_length(header: Header, size: int) -> None:
-    needed = header.start + math.prod(header.shape) * header.dtype.itemsize
-    if size < needed:
-        raise Unreadable(f"it is cut off: {size:,} of {needed:,} bytes are there")
+    if size < header.needed:
+        raise Unreadable(f"it is cut off: {size:,} of {header.needed:,} bytes are there")
 
 
 def _words(error: OSError) -> str:

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, ValidationInfo, field_v
 from trainwright.config.choice import choice
 from trainwright.config.class_weights import check_class_weights
 from trainwright.config.errors import ConfigError
-from trainwright.config.model import PartConfig, as_refusal, refusal
+from trainwright.config.model import ConfigModel, PartConfig, as_refusal, refusal
 from trainwright.config.registry import check_target
 from trainwright.data.transforms import Transforms, ensure_column_chain
 
@@ -247,6 +247,15 @@ class TimeseriesOptions(FeatureConfig):
     """Whether an infinite value stops with an error or counts as missing."""
 
 
+class BucketConfig(ConfigModel):
+    """Which rows make a batch together, so that little of it is padding."""
+
+    by: Literal["length"] = "length"
+    """The length of a row's array."""
+    width: int = Field(ge=1)
+    """Lengths of a bucket: with 100 those from 0 to 99, from 100 to 199, and so on."""
+
+
 class FileOptions(FeatureConfig):
     """Paths of `.npy` files, relative to the table; each is read when its row is needed."""
 
@@ -267,6 +276,8 @@ class FileOptions(FeatureConfig):
     """What is divided by instead of the deviation that was found; needs `mean`."""
     pad: Literal["batch"] | Annotated[int, Field(ge=1)] = "batch"
     """Where arrays differ in length: filled with zeros up to the longest of the batch, or up to this length."""
+    bucket: BucketConfig | None = None
+    """Where arrays differ in length: training batches of rows of like length, `{by: length, width: 100}`; the order stays random."""
 
     @field_validator("transform")
     @classmethod
@@ -278,6 +289,12 @@ class FileOptions(FeatureConfig):
     def _mean_and_std_go_together(self) -> Self:
         if (self.mean is None) != (self.std is None) or (self.mean is not None and self.scale == "none"):
             raise ValueError("mean and std are given together, and scale is then not none")
+        return self
+
+    @model_validator(mode="after")
+    def _buckets_have_an_effect(self) -> Self:
+        if self.bucket is not None and self.pad != "batch":
+            raise ValueError(f"bucket has no effect with pad: {self.pad}, which fills up every batch alike; leave one of them out")
         return self
 
 

@@ -5,54 +5,62 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
+import torch
 from torch import Tensor
 
-from trainwright.data.counters import fold
+from trainwright.data.counters import fold, fold_in
 from trainwright.data.reader import SampleReader
 from trainwright.data.rows import Rows, block_rows
+from trainwright.data.windows import Windows
+from trainwright.features.cutting import windows_of
 from trainwright.features.encoding import EncodedTable
-from trainwright.features.lazy import Decoder
+from trainwright.features.lazy import Decoder, References
+
+Key = tuple[int, int]
+"""The position of a row, and which of its windows is meant."""
 
 
 def table_rows(table: EncodedTable, positions: np.ndarray, training: bool = False) -> Rows:
-    """The encoded rows at `positions`; `training`: under the transforms that apply to training rows alone."""
+    """The encoded rows at `positions`, or their windows; `training`: under the transforms that apply to training rows alone."""
     if not table.references:
         return block_rows(table.blocks, positions)
     columns = []
     for group in table.spec.inputs:
         if group.name in table.references:
             feature: Any = table.encoder.features[group.columns[0]]
-            references = table.references[group.name].take(pa.array(positions))
-            columns.append(LazyColumn(group.name, feature.decoder(training), references, table.rows[positions]))
+            column = LazyColumn(group.name, feature.decoder(training), table.references[group.name].take(positions))
+            column.cut = table.encoder.window is not None and feature.window is not None
+            column.bucket = 0 if feature.config.bucket is None else feature.config.bucket.width
+            columns.append(column)
     dense = block_rows(table.blocks, positions) if table.blocks else None
-    return LazyRows(dense, columns)
+    return LazyRows(dense, columns, table.rows[positions], windows_of(table, positions))
 
 
 class LazyColumn:
-    """The samples of one column by position, each drawn from (seed, column, epoch, number of its row in the source)."""
+    """The samples of one column by position and window, each drawn from (seed, column, epoch, a number of its own)."""
 
-    def __init__(self, name: str, decoder: Decoder, references: pa.Array, numbers: np.ndarray) -> None:
-        self.name, self.decoder, self.references, self.numbers = name, decoder, references, numbers
+    def __init__(self, name: str, decoder: Decoder, references: References) -> None:
+        self.name, self.decoder, self.references = name, decoder, references
         self.reader = SampleReader(self, self.join, self.join, bulk=False)
+        self.numbers = np.zeros(0, np.int64)
+        """Row numbers in the source, for messages."""
+        self.cut, self.bucket = False, 0
 
-    def __len__(self) -> int:
-        return len(self.numbers)
-
-    def __getitem__(self, position: int) -> Any:
+    def __getitem__(self, key: Key) -> Any:
         """The sample of the row at a position."""
-        return self.decoder.sample(self.references[position].as_py(), int(self.numbers[position]))
+        position, place = key
+        return self.decoder.sample(self.references.places[position].as_py(), int(self.numbers[position]), place)
 
-    def join(self, samples: list[Any], positions: list[int]) -> dict[str, Tensor]:
+    def join(self, samples: list[Any], keys: list[Key]) -> dict[str, Tensor]:
         """The parts of a batch by their names in it."""
-        parts = self.decoder.join(samples, self.numbers[positions].tolist())
+        parts = self.decoder.join(samples, [int(self.numbers[position]) for position, _ in keys])
         return {f"{self.name}.{part}": value for part, value in parts.items()}
 
-    def take(self, positions: list[int], again: np.ndarray) -> dict[str, Tensor]:
-        """The parts of the rows at some positions; `again` (int64, b) sets a row apart that an epoch draws more than once."""
+    def take(self, keys: list[Key], draws: list[int]) -> dict[str, Tensor]:
+        """The parts of some samples; what is random in each follows from its number in `draws`."""
         if not self.decoder.draws:
-            return self.join([self[position] for position in positions], positions)
-        found: dict[str, Tensor] = self.reader.batch(positions, (self.numbers[positions] + again).tolist())
+            return self.join([self[key] for key in keys], keys)
+        found: dict[str, Tensor] = self.reader.batch(keys, draws)
         return found
 
     def begin_epoch(self, seed: int, epoch: int) -> None:
@@ -61,18 +69,22 @@ class LazyColumn:
 
 
 class LazyRows(Rows):
-    """Blocks beside lazy columns; nothing is kept of what was decoded but in the system's page cache."""
+    """Blocks beside lazy columns, whole or cut into windows; nothing is kept of what was decoded but in the system's page cache."""
 
-    def __init__(self, dense: Rows | None, columns: list[LazyColumn]) -> None:
-        self.dense, self.columns = dense, columns
+    def __init__(self, dense: Rows | None, columns: list[LazyColumn], numbers: np.ndarray, windows: Windows | None = None) -> None:
+        """`numbers`: of the rows in the source, from which randomness follows."""
+        self.dense, self.columns, self.numbers, self.windows = dense, columns, numbers, windows
+        self.padded = [(f"{each.name}.{part}", f"{each.name}.{length}") for each in columns for part, length in each.decoder.padded]
+        for column in columns:
+            column.numbers = numbers
         self._begun: tuple[int, int] | None = None
         self.begin_epoch(0, 0)
 
     def __len__(self) -> int:
-        return len(self.columns[0])
+        return len(self.numbers) if self.windows is None else len(self.windows)
 
     def begin_epoch(self, seed: int, epoch: int) -> None:
-        """Let what is random within samples come from (seed, epoch, row) from here on."""
+        """Let what is random within samples come from (seed, epoch, row, window) from here on."""
         if self._begun != (seed, epoch):
             self._begun = (seed, epoch)
             for column in self.columns:
@@ -84,12 +96,46 @@ class LazyRows(Rows):
 
     def take_draws(self, indices: Tensor, draws: Tensor) -> dict[str, Tensor]:
         """As `take`, with the randomness of each sample from its number in `draws` (int64, b)."""
-        batch: dict[str, Tensor] = {} if self.dense is None else self.dense.take(indices)
-        positions, again = indices.tolist(), (draws - indices).numpy()
+        rows, _ = self.locate(indices.numpy())
+        batch: dict[str, Tensor] = {} if self.dense is None else self.dense.take(torch.from_numpy(rows))
+        return batch | self.decode(indices, draws)
+
+    def decode(self, indices: Tensor, draws: Tensor) -> dict[str, Tensor]:
+        """The lazy columns of these samples alone."""
+        rows, places = self.locate(indices.numpy())
+        keys = list(zip(rows.tolist(), places.tolist(), strict=True))
+        numbers = (self.numbers[rows] + (draws - indices).numpy()).tolist()
+        if self.windows is not None:
+            numbers = [fold_in(number, place) for number, (_, place) in zip(numbers, keys, strict=True)]
+        batch: dict[str, Tensor] = {}
         for column in self.columns:
-            batch |= column.take(positions, again)
+            batch |= column.take(keys, numbers)
         return batch
+
+    def ends_at(self, index: int) -> bool:
+        """Whether a sample is the last one of its row."""
+        return self.windows is None or bool(self.windows.ends[np.searchsorted(self.windows.ends, index + 1)] == index + 1)
+
+    def lengths(self, column: LazyColumn) -> np.ndarray:
+        """How long each sample of a column is before its transforms (int64, n)."""
+        if self.windows is None:
+            return column.references.lengths
+        return self.windows.sizes() if column.cut else column.references.lengths[self.windows.rows()]
+
+    def sizes(self) -> np.ndarray | None:
+        """The lengths of samples that differ in them; None where all cost the same."""
+        ragged = [self.lengths(column) for column in self.columns if column.decoder.padded]
+        return np.sum(ragged, axis=0) if ragged else None
+
+    def buckets(self, seed: int, epoch: int) -> np.ndarray | None:
+        """By length, where a column asks for it."""
+        return next((self.lengths(column) // column.bucket for column in self.columns if column.bucket), None)
+
+    def locate(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The row of each sample (int64, b), and which of its row's windows it is."""
+        return (indices, np.zeros(len(indices), np.int64)) if self.windows is None else self.windows.locate(indices)
 
     def describe(self) -> str:
         """How many, and which columns are decoded."""
-        return f"{len(self):,} rows with {', '.join(column.name for column in self.columns)} read from files"
+        what = "rows" if self.windows is None else f"windows of {len(self.numbers):,} rows"
+        return f"{len(self):,} {what} with {', '.join(column.name for column in self.columns)} read from files"

@@ -39,19 +39,21 @@ def permutation_importance(
     repeats: int = 5,
     max_rows: int = 2000,
     seconds: float = 5.0,
+    most: int | None = None,
 ) -> Importance:
     """Shuffles every column of the encoded test rows in turn, within its group's arrays, and predicts again.
 
-    `outcomes` gives the truth by target. At most `max_rows` rows are used (drawn with the seed), and no further repeat is begun that
-    would go beyond `seconds`; the first is cut short only at three times that. A drop is positive when the shuffled column helped,
-    whichever way the metric is better. `settings` says the metric by target, the rows, the repeats done, and columns left out.
+    `outcomes` gives the truth by target. At most `max_rows` rows are used (drawn with the seed), fewer where there are very many columns;
+    with `most` so many, whatever the columns are. No further repeat is begun that would go beyond `seconds`; the first is cut short only at
+    three times that. A drop is positive when the shuffled column helped, whichever way the metric is better. `settings` says the metric
+    by target, the rows, the repeats done, and columns left out.
     """
     chosen = {name: (metrics or {}).get(name) or options(default_monitor(outcome.kind)) for name, outcome in outcomes.items()}
     places = [(column, group, position) for group in groups for position, column in enumerate(group.columns)]
     total = len(next(iter(outcomes.values()))) if outcomes else 0
     if not total or not places:
         return Importance()
-    rows = _rows(total, min(max_rows, max(200, 400_000 // len(places))), seed)
+    rows = _rows(total, min(max_rows, max(200, 400_000 // len(places))) if most is None else most, seed)
     sample = {key: np.array(value[rows]) for key, value in blocks.items()}
     truth = {name: outcome.take(rows) for name, outcome in outcomes.items()}
     plain = _values(predict(sample), truth, chosen)

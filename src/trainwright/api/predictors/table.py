@@ -24,6 +24,7 @@ from trainwright.baselines.run import original_truth
 from trainwright.config.errors import DataError, RequestError, RunError
 from trainwright.config.trust import as_received
 from trainwright.data.expressions.selected import given_rows
+from trainwright.data.joined_windows import join_by_row
 from trainwright.data.source import Source
 from trainwright.features.encoding import EncodedTable
 from trainwright.features.table_rows import table_rows
@@ -33,6 +34,8 @@ from trainwright.runs.directory import RunDirectory
 
 log = logging.getLogger(__name__)
 
+WINDOW_ROW = "window.row"
+"""The block that says of which row each window is."""
 DECODED = 256
 """Rows of lazy columns that are decoded at a time."""
 NONE_LEFT = "every row lacks a target or a value whose policy is `drop`, or is left out by `data.where`"
@@ -109,14 +112,20 @@ class TablePredictor(Predictor):
         return TableRows(data.table, positions, places, len(places), data.source.name, size)
 
     def preprocess(self, rows: Any) -> Tensors:
-        """The encoded inputs of rows as they come."""
+        """The encoded inputs of rows as they come; of rows that are cut, those of all windows and the row of each."""
         read = self.read(rows)
-        found: Tensors = table_rows(read.encoded, read.positions).take(torch.arange(len(read.positions)))
-        return found
+        taken = table_rows(read.encoded, read.positions)
+        found: Tensors = taken.take(torch.arange(len(taken)))
+        return found if taken.windows is None else {**found, WINDOW_ROW: torch.from_numpy(taken.windows.rows())}
 
     def forward(self, tensors: Tensors) -> Tensors:
         """Target → its scores: probabilities `[b, classes]`, or values in original units."""
-        return self.model.forward(tensors)
+        scores = self.model.forward({name: each for name, each in tensors.items() if name != WINDOW_ROW})
+        window = self.model.encoder.window
+        if window is None or WINDOW_ROW not in tensors:
+            return scores
+        kinds = {target.name: target.kind for target in self.model.encoder.spec.targets}
+        return join_by_row(tensors[WINDOW_ROW], scores, window, kinds)
 
     def postprocess(self, tensors: dict[str, Tensor] | dict[str, np.ndarray]) -> pa.Table:
         """Scores → `<target>_prediction`, and the probability of each class where there are classes."""
@@ -200,6 +209,7 @@ def trained_on(run: RunDirectory) -> list[str]:
 def say_counts(source: Source, encoded: EncodedTable) -> None:
     """Log what was unknown, dropped or left over in new rows, and what is missing at over twice the rate of training."""
     encoded.say_invalid()
+    encoded.say_cut()
     for note in source.notes:
         log.info("note: %s: %s", source.name, note)
     if encoded.extra_columns:

@@ -104,7 +104,7 @@ def _batches(session: Session) -> Iterator[torch.Tensor]:
     """The rows of each step, epoch after epoch in the order of the run."""
     plan, epoch = session.plan, 0
     while True:
-        order = order_of(session.train, session.seed, epoch, plan.rows).to(session.parts.order_device)
+        order = order_of(session.train, session.seed, epoch, plan).to(session.parts.order_device)
         for index in range(plan.steps_per_epoch):
             start, end = plan.bounds(index)
             yield order[start:end]

@@ -1,0 +1,37 @@
+"""How much of what batches hold is padding: of the training rows in every logged row, of other rows in every evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from trainwright.engine.system import Batch
+
+NAME = "padding"
+"""Under which it is logged: `train/padding` and `validation/padding`, the mean over batches."""
+
+
+def padding_share(batch: Batch, padded: Sequence[tuple[str, str]]) -> Tensor:
+    """The share (0 to 1) of what `padded` blocks hold that is beyond the lengths of their samples, a scalar where the batch is."""
+    own = torch.stack([batch[lengths].sum() for _, lengths in padded]).sum()
+    there = sum(batch[lengths].numel() * batch[values].shape[2] for values, lengths in padded)  # b, one column, length, …
+    return 1 - own / max(there, 1)
+
+
+class PaddingShares:
+    """Hears of the batches of an evaluation."""
+
+    def __init__(self, padded: Sequence[tuple[str, str]]) -> None:
+        self.padded, self.shares = padded, list[Tensor]()
+
+    def __call__(self, batch: Batch, index: int, outputs: Any) -> None:
+        """Take in a batch."""
+        if self.padded:
+            self.shares.append(padding_share(batch, self.padded))
+
+    def means(self) -> dict[str, float]:
+        """`padding`, where anything was padded."""
+        return {NAME: float(torch.stack(self.shares).double().mean())} if self.shares else {}
