@@ -13,11 +13,8 @@ from trainwright.optim.build import build_optimizer
 from trainwright.optim.parameter_groups import ParameterGroup
 
 
-class Around:
+class Around(Optimizer):
     """Learning rate, groups, parameters and state of the optimizer inside."""
-
-    redoes = False
-    schedulers: Sequence[Any] = ()
 
     def __init__(self, inner: PartConfig, groups: Sequence[ParameterGroup]) -> None:
         self.inner: Optimizer = build_optimizer(inner, groups)

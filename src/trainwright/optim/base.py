@@ -20,16 +20,16 @@ FUSED_DEVICES = ("cpu", "cuda", "mps", "xpu")
 
 
 class Optimizer(Protocol):
-    """Updates parameters from their gradients."""
+    """Updates parameters from their gradients; a class below it has what is not asked of every one."""
 
     base_learning_rate: float
     learning_rate: float
     """Used by the next step; the schedule sets it."""
     parameter_groups: list[ParameterGroup]
     """Parameters by the settings they share; each group's learning rate follows `learning_rate` unless it has one of its own."""
-    redoes: bool
+    redoes: bool = False
     """Whether it evaluates the gradient again within a step: `step_with(redo, loss)` is called instead of `step()`."""
-    schedulers: Sequence[Any]
+    schedulers: Sequence[Any] = ()
     """Schedulers that came with it, as a system's own optimizers have them."""
 
     def step(self) -> None:
@@ -43,12 +43,14 @@ class Optimizer(Protocol):
 
     def averaged(self) -> dict[str, Tensor] | None:
         """Parameter name → the weights to evaluate and to ship; None where those are the trained ones."""
+        return None
 
     def tensors(self) -> dict[str, Tensor]:
         """State as tensors named `<state>/<parameter>`."""
 
     def numbers(self) -> dict[str, Any]:
         """State that is no tensor, as JSON holds it."""
+        return {}
 
     def load(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
         """Take the state that `tensors` and `numbers` gave; raises RunError when it belongs to other parameters."""
@@ -99,7 +101,7 @@ class KernelPiece(NamedTuple):
     steps: list[Tensor]
 
 
-class LeanOptimizer:
+class LeanOptimizer(Optimizer):
     """The base of our optimizers: one kernel call per parameter group, device and dtype; state is made up front and named by parameter.
 
     A subclass names its buffers in `STATE` and overrides `update`, which reads `group.learning_rate` and `group.weight_decay`. A buffer
@@ -107,8 +109,6 @@ class LeanOptimizer:
     """
 
     STATE: ClassVar[tuple[str, ...]] = ()
-    redoes = False
-    schedulers: Sequence[Any] = ()
 
     def __init__(self, learning_rate: float, groups: Sequence[ParameterGroup], weight_decay: float = 0.0) -> None:
         """Groups that say nothing else have this learning rate and decay. Raises RequestError without a parameter to train."""
@@ -167,10 +167,6 @@ class LeanOptimizer:
         """The parameters that are trained."""
         return self._params
 
-    def averaged(self) -> dict[str, Tensor] | None:
-        """None: the trained weights are evaluated."""
-        return None
-
     def tensors(self) -> dict[str, Tensor]:
         """State as tensors named `<state>/<parameter>`."""
         found: dict[str, Tensor] = {}
@@ -178,10 +174,6 @@ class LeanOptimizer:
             found |= {f"{key}/{name}": tensor for key, each in group.state.items() for name, tensor in zip(group.names, each, strict=True)}
             found |= {f"step/{name}": step for name, step in zip(group.names, group.steps, strict=True)}
         return found
-
-    def numbers(self) -> dict[str, Any]:
-        """Nothing: all state is in tensors."""
-        return {}
 
     @torch.no_grad()
     def load(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:

@@ -61,11 +61,8 @@ class OrthogonalMomentum(LeanOptimizer):
             param.add_(orthogonal(update, self.options.iterations), alpha=-rate)
 
 
-class Muon:
+class Muon(Optimizer):
     """Two optimizers behind one learning rate; every parameter is in one of them, so their states go side by side."""
-
-    redoes = False
-    schedulers: Sequence[Any] = ()
 
     def __init__(self, options: MuonOptions, groups: Sequence[ParameterGroup]) -> None:
         whole = [group for group in groups if not group.parametrized]  # the update of a weight is none of what it is computed from
@@ -109,10 +106,6 @@ class Muon:
     def parameters(self) -> list[nn.Parameter]:
         """The parameters that are trained."""
         return [param for part in self._parts for param in part.parameters()]
-
-    def averaged(self) -> dict[str, Tensor] | None:
-        """None: the trained weights are evaluated."""
-        return None
 
     def tensors(self) -> dict[str, Tensor]:
         """State of both, as tensors named `<state>/<parameter>`."""

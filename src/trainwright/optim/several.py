@@ -13,10 +13,8 @@ from trainwright.optim.parametrized import parametrized_ids
 from trainwright.optim.torch_optimizer import DECAYS, OwnTorch, TorchOptimizer
 
 
-class Optimizers:
+class Optimizers(Optimizer):
     """Named optimizers as one: `step` steps all of them; a system with manual optimization steps each by itself."""
-
-    redoes = False
 
     def __init__(self, members: Mapping[str, Optimizer], schedulers: Sequence[Any] = ()) -> None:
         """`schedulers`: what `trainwright.optim.own_schedulers` steps after them. Raises ConfigError for members that redo their steps."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from trainwright.config.errors import ConfigError, RunError
-from trainwright.optim.base import check_names, nothing_to_train
+from trainwright.optim.base import Optimizer, check_names, nothing_to_train
 from trainwright.optim.parameter_groups import ParameterGroup
 
 COUNTS = ("step", "mu_product")
@@ -19,11 +19,8 @@ FOLLOWED = (bool, int, float, str, type(None), tuple)
 """What of a param_group is kept: everything but parameters; tuples such as `betas`, which some schedulers move, come back as tuples."""
 
 
-class TorchOptimizer:
+class TorchOptimizer(Optimizer):
     """Wraps a torch optimizer with one param_group per parameter group; its state is kept by parameter name, tensors apart from numbers."""
-
-    redoes = False
-    schedulers: Sequence[Any] = ()
 
     def __init__(self, optimizer: torch.optim.Optimizer, groups: Sequence[ParameterGroup]) -> None:
         """`groups` in the order of `optimizer.param_groups`."""
@@ -54,10 +51,6 @@ class TorchOptimizer:
     def parameters(self) -> list[nn.Parameter]:
         """The parameters that are trained."""
         return list(self._named.values())
-
-    def averaged(self) -> dict[str, Tensor] | None:
-        """None: the trained weights are evaluated."""
-        return None
 
     def tensors(self) -> dict[str, Tensor]:
         """State as tensors named `<state>/<parameter>`."""
