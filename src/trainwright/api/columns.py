@@ -13,7 +13,7 @@ from trainwright.config.compose import compose
 from trainwright.config.errors import ConfigError, DataError, ManyErrors, RequestError, did_you_mean
 from trainwright.config.located import validate
 from trainwright.config.model import ConfigModel
-from trainwright.config.registry import options_class
+from trainwright.config.registry import check_target, options_class
 from trainwright.data.inference import Inferred
 from trainwright.data.profile import ColumnProfile
 from trainwright.data.splits import split_columns
@@ -69,6 +69,7 @@ def plan_columns(config: Config, profiles: list[ColumnProfile], inferred: list[I
     for profile, found in zip(profiles, inferred, strict=True):
         options, chosen = _options(config.system.columns.get(profile.name), found, known)
         role, why = _role(config, found, options, targets, chosen)
+        options = _as_target(config, options) if role == "target" else options
         warnings = [f"'{profile.name}': {warning}" for warning in found.warnings] if role != "ignored" or options.type == "ignore" else []
         planned.append(Column(profile.name, options, role, why, profile, warnings))
     if not any(column.role == "input" for column in planned):
@@ -135,6 +136,18 @@ def _options(given: Any, found: Inferred, columns: list[str]) -> tuple[FeatureCo
         return cast(FeatureConfig, inferred.model_validate({**asked, "type": found.type})), False
     except ValidationError as error:
         raise _refuse_column(asked, found) from error
+
+
+def _as_target(config: Config, options: FeatureConfig) -> FeatureConfig:
+    """The options of a target with the loss and the metrics of all targets, where it names none of its own."""
+    asked = {"loss": config.system.loss, "metrics": config.system.metrics}
+    given = {name: each for name, each in asked.items() if each and name in type(options).model_fields and not getattr(options, name)}
+    if not given:
+        return options
+    for name, each in given.items():
+        for part in each if isinstance(each, list) else [each]:
+            check_target("metric" if name == "metrics" else name, part, options.type)
+    return options.model_copy(update=given)
 
 
 class _Columns(ConfigModel):

@@ -26,6 +26,7 @@ from trainwright.config.located import validate
 from trainwright.config.model import ConfigModel, as_refusal, refusal
 from trainwright.config.own_parts import absolute_imports, import_named
 from trainwright.config.places import Node
+from trainwright.config.registry import parts
 from trainwright.config.trust import reading
 from trainwright.engine.config import EvaluationOptions, TrainerConfig
 
@@ -85,10 +86,12 @@ COLUMNS = "columns"
 """The data of a supervised system: rows of a source, with columns that have types."""
 
 
-def is_supervised(system: Any) -> bool:
-    """Whether a system, as options or as it is written, is the default one, which is trained on columns."""
+def takes_columns(system: Any) -> bool:
+    """Whether a system, as options or as it is written, is trained on columns with types; one that cannot be told is not."""
     name = system.get("type", DEFAULT_SYSTEM) if isinstance(system, Mapping) else getattr(system, "type", system)
-    return name in (None, DEFAULT_SYSTEM)
+    name = DEFAULT_SYSTEM if name is None else name
+    known = parts("system")
+    return isinstance(name, str) and name in known and known[name].config.takes_columns
 
 
 if TYPE_CHECKING:
@@ -109,7 +112,7 @@ class Config(ConfigModel):
     """The whole configuration of a run, with whatever system."""
 
     short: ClassVar[dict[str, tuple[str, ...]]] = {
-        "supervised": ("targets", "inputs", "ignore", "columns", "model"),
+        "supervised": ("targets", "target", "inputs", "ignore", "columns", "model", "loss", "metrics"),
         "plain": (*("model", "loss", "metrics", "target", "extensions", "init", "parametrizations", "hooks", "weights", "weights_ignore"),),
     }
 
@@ -135,13 +138,13 @@ class Config(ConfigModel):
         """What is measured after training follows from the system."""
         if name != "evaluation":
             return None
-        return EvaluationConfig if is_supervised(values.get("system") if isinstance(values, Mapping) else None) else EvaluationOptions
+        return EvaluationConfig if takes_columns(values.get("system") if isinstance(values, Mapping) else None) else EvaluationOptions
 
     @model_validator(mode="before")
     @classmethod
     def _data_follow_from_the_system(cls, values: Any) -> Any:
         """Marked here, so that they are checked whatever else is wrong with the system."""
-        if isinstance(values, dict) and is_supervised(values.get("system")):
+        if isinstance(values, dict) and takes_columns(values.get("system")):
             return {**values, "data": _OfColumns(values.get("data"))}
         return values
 
@@ -160,16 +163,17 @@ class Config(ConfigModel):
     @field_validator("evaluation", mode="before")
     @classmethod
     def _measures_what_the_system_has(cls, value: Any, info: ValidationInfo) -> Any:
-        kind = EvaluationConfig if is_supervised(info.data.get("system")) else EvaluationOptions  # what cannot be told apart passes
+        kind = EvaluationConfig if takes_columns(info.data.get("system")) else EvaluationOptions  # what cannot be told apart passes
         return kind.model_validate(value) if isinstance(value, dict) else value
 
     @model_serializer(mode="wrap")
     def _as_it_is_written(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """With the options of a supervised system at the top, where people write them."""
         written = handler(self)
-        if not is_supervised(self.system):
+        if not takes_columns(self.system):
             return written
-        options = {name: each for name, each in written.pop("system").items() if name != "type"}
+        unsaid = [name for name in ("loss", "metrics") if not getattr(self.system, name, True)]
+        options = {name: each for name, each in written.pop("system").items() if name not in ("type", *unsaid)}
         data = {name: each for name, each in written.pop("data").items() if name != "type"}
         named = {name: written.pop(name) for name in ("imports", "parser", "arguments")}
         return {**{name: each for name, each in named.items() if each}, "data": data, **options, **written}
@@ -217,8 +221,11 @@ def read_config(config: Any = None, overrides: Iterable[str | Assignment] = ()) 
 
 def checked(composed: Composed) -> Config:
     """A composed configuration checked, its imports and parser named so that they mean the same from any folder; raises ManyErrors."""
+    if isinstance(composed.checked, Config):
+        return composed.checked
     config = validate(Config, composed)
     with reading(composed.received), looking_in(composed.folders):
         imports = absolute_imports(list(config.imports))
         parser = found_at(config.parser)[1] if config.parser else ""
-    return config.model_copy(update={"imports": imports, "parser": parser})
+    composed.checked = config.model_copy(update={"imports": imports, "parser": parser})
+    return composed.checked

@@ -22,8 +22,8 @@ MOST_DRAWN = 6
 def run(words: Sequence[str]) -> int:
     """Draw the learning rate, or write it to files."""
     arguments = parser().parse(words)
+    from trainwright.api.config import checked
     from trainwright.cli.settings import composed_from
-    from trainwright.config.located import validate
     from trainwright.config.trust import reading
 
     if not arguments.words:
@@ -32,7 +32,7 @@ def run(words: Sequence[str]) -> int:
         fix = "--csv rates.csv --points 200"
         raise RequestError("--points says how many steps --csv writes, two or more", fix=fix)
     composed = composed_from(arguments.words, arguments.target)
-    config = validate(composed.model, composed)
+    config = checked(composed)
     ensure_files(arguments.csv, arguments.svg, composed, config)
     from trainwright.data.arrow import pandas_later
 
@@ -40,7 +40,7 @@ def run(words: Sequence[str]) -> int:
     from trainwright.api.curve import learning_rate_curves
 
     with reading(composed.received):
-        curves = learning_rate_curves(config)  # type: ignore[arg-type]
+        curves = learning_rate_curves(config)
     print(describe_schedules(curves))
     write(curves, arguments.csv, arguments.points, arguments.svg)
     return 0

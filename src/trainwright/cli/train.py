@@ -14,14 +14,14 @@ def run(words: Sequence[str]) -> int:
     mine, own = divide_words(made, words)
     arguments = made.parse(mine)
     launch = prepare(arguments, own)
+    from trainwright.api.config import checked
     from trainwright.cli.settings import composed_from
     from trainwright.config.errors import RequestError
-    from trainwright.config.located import validate
 
     if not arguments.words:
         raise RequestError("nothing to train on", fix="name data or a config: trainwright train titanic.csv --target survived")
     composed = composed_from(arguments.words, arguments.target, launch.settings)
-    validate(composed.model, composed)  # mistakes are told before torch is imported
+    checked(composed)  # mistakes are told before torch is imported
     from trainwright.data.arrow import pandas_later
 
     pandas_later()

@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 def run(words: Sequence[str]) -> int:
     """Try batch sizes and learning rates on the first steps of a run, and print what to write into its configuration."""
     arguments = parser().parse(words)
+    from trainwright.api.config import checked
     from trainwright.cli.settings import composed_from
     from trainwright.config.errors import RequestError
-    from trainwright.config.located import validate
     from trainwright.runs.log import console_logging
 
     if not arguments.words:
         raise RequestError("nothing to tune", fix="name data or a config: trainwright tune titanic.csv --target survived")
     refuse_taken(arguments.write)
     composed = composed_from(arguments.words, arguments.target)
-    validate(composed.model, composed)  # mistakes are told before torch is imported
+    checked(composed)  # mistakes are told before torch is imported
     from trainwright.data.arrow import pandas_later
 
     pandas_later()

@@ -20,14 +20,14 @@ def run(words: Sequence[str]) -> int:
         return measure(arguments, prepare(arguments), arguments.settings, None, "validation")
     launch = prepare(arguments)
     arguments.use("configuration", arguments.settings)
+    from trainwright.api.config import checked
     from trainwright.cli.settings import composed_from, is_config, is_setting
     from trainwright.config.dump import dump
-    from trainwright.config.located import validate
 
     if not is_config(arguments.run) and not is_setting(arguments.run):
         raise not_a_configuration(arguments.run)
     composed = composed_from([arguments.run, *arguments.settings], before=launch.settings)
-    config = validate(composed.model, composed)
+    config = checked(composed)
     print(dump(config) if arguments.print else f"{arguments.run}: valid", end="" if arguments.print else "\n")
     return 0
 

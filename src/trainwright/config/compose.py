@@ -44,6 +44,8 @@ class Composed:
     """Keys given twice, and overrides, variables and references that could not be used; `validate` reports them with its own findings."""
     short: tuple[str, ...] = ()
     """Options of `system` that were written at the top; messages name them as they were written."""
+    checked: ConfigModel | None = None
+    """What it was found to be, once it was checked."""
 
     @property
     def received(self) -> Path | None:

@@ -64,6 +64,8 @@ class PartConfig(ConfigModel):
     """What an option is called elsewhere → the option."""
     of_others: ClassVar[dict[str, str]] = {}
     """Options that parts of this kind do not have, while others do → what to do instead."""
+    takes_columns: ClassVar[bool] = False
+    """Whether a system with these options is trained on columns with types; every other is trained on splits."""
 
     type: str
 

@@ -6,6 +6,7 @@ from trainwright.config.errors import ConfigError, RequestError
 from trainwright.config.layers import assign, merge
 from trainwright.config.model import ConfigModel
 from trainwright.config.places import Node
+from trainwright.config.registry import options_class, parts
 from trainwright.config.structure import Section, below
 
 ONE_FORM = "a file has either `system:` or `model:` at the top"
@@ -20,13 +21,13 @@ def write_out(root: Node, model: type[ConfigModel], problems: list[RequestError]
         return ()
     system = root.value.get("system")
     kind = _system_of(root, model)
-    given = {name: root.value[name] for name in model.short.get(kind, _every_name(model)) if name in root.value}
+    given = _given(root, model.short.get(kind, _every_name(model)), _words_of(kind), problems)
     if system is not None and _has_name(system):
         return _set_named(root, system, given, model, problems)
     if not given:
         return ()
     place = next(iter(given.values())).place
-    short = Node({"type": Node(kind, place), **{name: root.value.pop(name) for name in given}}, place)
+    short = Node({"type": Node(kind, place), **given}, place)
     root.value["system"] = short if system is None else merge(short, system, below(Section(model), "system"))
     return tuple(given)
 
@@ -40,6 +41,25 @@ def _system_of(root: Node, model: type[ConfigModel]) -> str:
     return list(model.short)[-1 if written is not None and _has_name(written) else 0]
 
 
+def _words_of(kind: str) -> dict[str, str]:
+    """What options of a registered system are called too (`target` for `targets`)."""
+    return options_class("system", kind).other_words if kind in parts("system") else {}
+
+
+def _given(root: Node, names: tuple[str, ...], words: dict[str, str], problems: list[RequestError]) -> dict[str, Node]:
+    """The short forms that are there, by the names that the system has for them, taken out of the top; the later layer wins."""
+    found: dict[str, Node] = {}
+    for name in (each for each in names if each in root.value):
+        node, option = root.value.pop(name), words.get(name, name)
+        other = found.get(option)
+        if other is not None and other.layer == node.layer:
+            what = f"'{name}' and '{option}' are both given"
+            problems.append(ConfigError(what, where=str(node.key or node.place), fix=f"keep {option}"))
+        if other is None or node.layer > other.layer:
+            found[option] = node
+    return found
+
+
 def _has_name(node: Node) -> bool:
     return isinstance(node.value, str) or node.under("type") is not None
 
@@ -51,7 +71,6 @@ def _every_name(model: type[ConfigModel]) -> tuple[str, ...]:
 def _set_named(root: Node, system: Node, given: dict[str, Node], model: type[ConfigModel], problems: list[RequestError]) -> tuple[str, ...]:
     fix = "put it under `system:`, or leave `system:` out and keep `model:`, `loss:` and their like at the top"
     for name, each in given.items():
-        del root.value[name]
         if each.layer > system.layer:
             assign(root, ("system", name), each, Section(model))
         else:

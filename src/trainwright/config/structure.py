@@ -112,8 +112,8 @@ def short_fields(model: type[ConfigModel], value: Any = None) -> dict[str, Field
     system = value.get("system") if isinstance(value, Mapping) else None
     name = system.get("type") if isinstance(system, Mapping) else system
     name = name if name in model.short else next(iter(model.short))
-    known = options_class("system", name).model_fields
-    return {each: known[each] for each in model.short[name]}
+    options = options_class("system", name)
+    return {each: options.model_fields[options.other_words.get(each, each)] for each in model.short[name]}
 
 
 def instead_of(here: Structure, key: str, value: Any = None) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from trainwright.config.choice import choice
 from trainwright.config.errors import ConfigError, did_you_mean
@@ -38,12 +38,20 @@ class SupervisedConfig(ConfigModel):
     model_config = {"validate_default": True}
 
 
+def _as_list(value: Any) -> Any:
+    """One name as a list of it."""
+    return [value] if isinstance(value, str) else value
+
+
 class SupervisedOptions(PartConfig):
     """Columns predicted from columns: one encoder for each input, a combiner, one decoder for each target."""
 
+    other_words: ClassVar[dict[str, str]] = {"target": "targets"}
+    takes_columns: ClassVar[bool] = True
+
     type: str = "supervised"
-    targets: list[str] = []
-    """Columns to predict; `--target a,b` on the command line. Built-in sets know their own."""
+    targets: Annotated[list[str], BeforeValidator(_as_list, json_schema_input_type=list[str] | str)] = []
+    """Columns to predict, or one; `--target a,b` on the command line. Built-in sets know their own."""
     inputs: list[str] | str = "auto"
     """Columns to predict from; `auto` takes every usable column that is not a target."""
     ignore: list[str] = []
@@ -52,3 +60,7 @@ class SupervisedOptions(PartConfig):
     """What is known of single columns: `age: number`, or `age: {type: number, missing: median, scale: quantile}`."""
     model: SupervisedConfig = SupervisedConfig()
     """Encoders, a combiner and decoders."""
+    loss: choice("loss") | None = None  # type: ignore[valid-type]
+    """The loss of every target whose column names none; default: the usual one for its type."""
+    metrics: list[choice("metric")] = []  # type: ignore[valid-type]
+    """The metrics of every target whose column names none; default: the usual ones for its type."""

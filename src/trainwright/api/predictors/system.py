@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from trainwright.api.adapting import adapt_module, plain_module, wanted_dtype
-from trainwright.api.config import Config, checked, is_supervised, read_config
+from trainwright.api.config import Config, checked, takes_columns, read_config
 from trainwright.api.own.prepare import DEFAULT_BATCH, given_splits, made_system, open_rows, prepare_own, trainer_for
 from trainwright.api.own.prepared import POSITION, WEIGHTS
 from trainwright.api.predictors.arrays import rows_given
@@ -266,7 +266,7 @@ def _open(place: Place, settings: Sequence[Any], model: Any) -> SystemPredictor:
 def open_weights(composed: Composed, weights: str) -> SystemPredictor:
     """The predictor of a configuration with weights of a file, run, checkpoint or URL."""
     config = checked(composed)
-    if is_supervised(config.system):
+    if takes_columns(config.system):
         fix = "name its run: trainwright test RUN, or trainwright evaluate RUN DATA"
         raise RequestError("a table's configuration does not say how its columns were fitted", where="system", fix=fix)
     made = SystemPredictor(config, weights, received=composed.received)
