@@ -12,6 +12,8 @@ from pydantic import ValidationError
 from small_tables import passengers, write_csv
 from torch.nn import functional
 
+import trainwright as tw
+from trainwright.api.config import read_config
 from trainwright.cli.main import main
 from trainwright.config.errors import ConfigError
 from trainwright.config.registry import options_class
@@ -258,3 +260,17 @@ def test_class_weights_of_a_column_go_by_the_words_of_losses_too(given: dict[str
 
 def test_class_weights_of_a_column_whose_type_is_inferred_go_by_both_words(here: Path) -> None:
     assert main(["train", "passengers.csv", "--target", "port", "columns.port.class_weight=balanced", "--dry-run"]) == 0
+
+
+def test_a_loss_at_the_top_is_that_of_every_target_that_names_none_and_must_fit_each(here: Path) -> None:
+    (here / "config.yaml").write_text("data: {source: builtin:iris}\ntarget: target\nloss: focal\nmetrics: [accuracy]\n")
+    quick = ["trainer.max_epochs=1", "evaluation.baselines=[]", "evaluation.importance=false", "evaluation.report=false", "run.dir=run"]
+    assert main(["train", "config.yaml", *quick]) == 0
+    target = read_config(here / "run" / "config.yaml").system.columns["target"]
+    assert target.loss.type == "focal" and [each.type for each in target.metrics] == ["accuracy"]
+    assert list(tw.load(here / "run").metrics["test"]["target"]) == ["accuracy"]
+
+
+def test_a_loss_at_the_top_that_fits_a_target_not_is_refused(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "builtin:iris", "--target", "target", "loss=mse", "run.dir=run"]) == 2
+    assert "loss 'mse' is not defined for the category target" in capsys.readouterr().err and not (here / "run").exists()

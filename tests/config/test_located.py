@@ -31,7 +31,7 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(tmp_path, monkey
           max_time: 10 epochz
           batch_sze: 3
           optimizer: {type: adam, betas: [0.9]}
-        targets: species
+        ignore: species
         columns:
           age: {type: nmber}
         """,
@@ -42,7 +42,7 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(tmp_path, monkey
         ("c.yaml:4:13", "trainer.max_time: unknown unit 'epochz' in '10 epochz'"),
         ("c.yaml:5:3", "unknown option 'batch_sze' in trainer"),
         ("c.yaml:6:34", "trainer.optimizer.betas: 1 item, but it takes at least 2"),
-        ("c.yaml:7:10", "targets: 'species' is not a list"),
+        ("c.yaml:7:9", "ignore: 'species' is not a list"),
         ("c.yaml:9:15", "columns.age: unknown feature type 'nmber'"),
         ("command line: run.sed=3", "unknown option 'sed' in run"),
     ]

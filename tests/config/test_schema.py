@@ -65,7 +65,18 @@ def test_options_are_listed_with_path_type_default_and_meaning():
 def test_options_are_grouped_by_section():
     sections = by_section(Config)
     assert list(sections) == ["", "data", "model", "trainer", "evaluation", "run"]
-    assert [each.path for each in sections[""]] == ["targets", "inputs", "ignore", "columns", "imports", "parser", "arguments", "system"]
+    assert [each.path for each in sections[""]] == [
+        "targets",
+        "inputs",
+        "ignore",
+        "columns",
+        "loss",
+        "metrics",
+        "imports",
+        "parser",
+        "arguments",
+        "system",
+    ]
 
 
 def test_the_options_of_a_part_leave_its_type_out():

@@ -124,3 +124,19 @@ def test_imports_of_any_configuration_are_run_before_it_is_checked(written):
     assert validate(composed.model, composed).imports == ["./parts.py"]
     assert read_config("c.yaml").imports == [str(Path("parts.py").absolute())]
     assert refused(written("imports: [./none.py]\ndata: {source: builtin:iris}\n"))[0].startswith("c.yaml:1:11: ")
+
+
+def test_a_table_has_one_target_a_loss_and_metrics_at_the_top() -> None:
+    config = read_config({"data": {"source": "builtin:iris"}, "target": "target", "loss": "focal", "metrics": ["f1"]})
+    assert (config.system.targets, config.system.loss.type, [each.type for each in config.system.metrics]) == (["target"], "focal", ["f1"])
+    written = config.model_dump(mode="json")
+    assert written["targets"] == ["target"] and "target" not in written
+    assert read_config(written) == config
+    assert not {"loss", "metrics"} & set(read_config({"data": {"source": "builtin:iris"}}).model_dump(mode="json"))
+
+
+def test_a_later_target_replaces_an_earlier_list_and_both_in_one_file_are_refused() -> None:
+    given = {"data": {"source": "builtin:iris"}, "targets": ["a", "b"]}
+    assert read_config(given, ["target=c"]).system.targets == ["c"]
+    with pytest.raises(ManyErrors, match="'target' and 'targets' are both given"):
+        read_config({**given, "target": "c"})

@@ -15,9 +15,9 @@ from test_report import Checker
 from torch import nn
 
 import trainwright as tw
-from trainwright.api.blocks import table_parts
 from trainwright.api.report import write_report
 from trainwright.config.errors import ConfigError
+from trainwright.domains.tables.blocks import table_parts
 from trainwright.report.blocks import BLOCKS, CannotDraw, check, read
 from trainwright.report.blocks.base import PAGE_BYTES, Sheet
 from trainwright.runs.directory import RunDirectory

@@ -10,7 +10,7 @@ import torch
 
 from trainwright.api.analysis import Importance, analyse
 from trainwright.api.analysis.of_rows import importance_of
-from trainwright.api.blocks import write_table
+from trainwright.domains.tables.blocks import write_table
 from trainwright.api.config import Config
 from trainwright.api.model import Model
 from trainwright.api.prepare import PreparedData
@@ -19,6 +19,7 @@ from trainwright.baselines.comparison import verdict
 from trainwright.baselines.run import BaselineResult, BaselineTarget, original_truth, run_baselines
 from trainwright.config.clock import process_seconds
 from trainwright.data.rows import Rows
+from trainwright.domains.tables.blocks import write_table
 from trainwright.engine.evaluation import outputs_of
 from trainwright.engine.trainer import FitResult
 from trainwright.features.table_rows import table_rows

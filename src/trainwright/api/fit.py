@@ -26,6 +26,7 @@ from trainwright.engine.tuning import as_before
 from trainwright.parallel.launched import ensure_one_process
 from trainwright.runs.directory import RunDirectory, named_place
 from trainwright.runs.log import console_logging
+from trainwright.systems.given import refuse_given
 from trainwright.systems.plain import PlainSystem
 
 
@@ -94,8 +95,13 @@ def fit(
 class PreparedObjects(PreparedSystem):
     """A run of objects of the program that calls `tw.fit`."""
 
-    def __init__(self, config: Config, made: Adapted, callbacks: Sequence[Callback], console: TextIO | bool) -> None:
+    def __init__(
+        self, config: Config, made: Adapted | None = None, callbacks: Sequence[Callback] = (), console: TextIO | bool = True
+    ) -> None:
+        """Raises RunError without the objects, as of a configuration that is read."""
         super().__init__(config)
+        if made is None:
+            refuse_given(config.system)
         self.opened = OpenedSystem(made.system, made.splits)
         self.callbacks, self.console = callbacks, console
 

@@ -31,6 +31,11 @@ class Prepared(ABC):
         self.config = config
         """With everything that was found in the data, so that it repeats the run as it stands."""
 
+    @classmethod
+    def name_before_data(cls, config: Config) -> str:
+        """The name of a run before its data are read; empty where they decide it."""
+        return ""
+
     @property
     @abstractmethod
     def system(self) -> Any:

@@ -11,7 +11,6 @@ import torch
 from torch import nn
 
 from trainwright.api.batch_trial import try_supervised_batches
-from trainwright.api.blocks import write_table
 from trainwright.api.config import Config
 from trainwright.api.finish import finish, headline_of, split_rows, training_rows
 from trainwright.api.prepare import prepare
@@ -23,6 +22,7 @@ from trainwright.config.errors import ConfigError, RunError
 from trainwright.data.expressions.selected import SelectedSource
 from trainwright.data.rows import Rows
 from trainwright.data.source import Source
+from trainwright.domains.tables.blocks import write_table
 from trainwright.engine.trainer import FitResult, Trainer
 from trainwright.files.whole import whole_file
 from trainwright.runs.directory import RunDirectory

@@ -15,7 +15,7 @@ def write_report(run_path: str | os.PathLike[str]) -> Path:
 
     Raises RunError when there is no run or the page cannot be written.
     """
-    from trainwright.api.blocks.before import convert
+    from trainwright.api.before_blocks import convert
     from trainwright.metrics import PARTS
     from trainwright.report.page import render
 

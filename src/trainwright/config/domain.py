@@ -36,6 +36,20 @@ class ColumnKind:
     """The metric that picks the best checkpoint; the first one unless given."""
 
 
+@dataclass(frozen=True)
+class SystemKind:
+    """What trains a system and answers rows with what it became, as `module:Name`: they are imported when they are used."""
+
+    prepare: str
+    """A subclass of `Prepared`, made of (configuration, data in memory or None). Raises ConfigError, DataError or ManyErrors."""
+    predictor: str
+    """(place, settings, model, loss) → Predictor. Raises RunError where there is no model yet."""
+    form: str = "own run"
+    """What a command calls such a run, where it uses other flags and settings for it."""
+    adds_to_export: bool = False
+    """Whether its predictor writes something beside the files of the model where one is exported."""
+
+
 class Claim(NamedTuple):
     """That data are a domain's: how sure (1 to 100), why in a few words, and the source that reads them."""
 
@@ -58,6 +72,8 @@ class Domain:
     """Kind of part → name → part."""
     columns: Mapping[str, ColumnKind] = field(default_factory=dict)
     """Type of column → what it gets by default."""
+    systems: Mapping[str, SystemKind] = field(default_factory=dict)
+    """System → what prepares it and what answers rows for it; others are trained on splits."""
 
     def __post_init__(self) -> None:
         where = f"domain {self.name!r}"

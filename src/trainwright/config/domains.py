@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, TypeVar
 
-from trainwright.config.domain import ColumnKind, Domain
+from trainwright.config.domain import ColumnKind, Domain, SystemKind
 from trainwright.config.errors import FOREIGN, ConfigError, TrainwrightError, did_you_mean
 from trainwright.config.part import Part, named
 
@@ -178,6 +178,15 @@ def column_kind(name: str) -> ColumnKind:
             return each.columns[name]
     kind = owner("feature", name) if _folded(name).isidentifier() else ""
     return register().domains[kind].domain.columns.get(name, ColumnKind()) if kind else ColumnKind()
+
+
+def system_kind(system: str) -> SystemKind | None:
+    """What prepares a system and answers rows for it, as its domain says; None for one that is trained on splits."""
+    for each in house().values():
+        if system in each.systems:
+            return each.systems[system]
+    name = owner("system", system) if _folded(system).isidentifier() and system not in house_table("system") else ""
+    return register().domains[name].domain.systems.get(system) if name else None
 
 
 def why_lacking(kind: str, name: str) -> ConfigError | None:

@@ -83,7 +83,10 @@ def _walk(model: type[ConfigModel], prefix: str) -> Iterator[Option]:
 def _written_fields(model: type[ConfigModel]) -> dict[str, FieldInfo]:
     """The fields in the order in which people write them: the options of the default system after its data."""
     fields = dict(model.model_fields)
-    return {"data": fields["data"], **short_fields(model), **fields} if model.short else fields
+    if not model.short:
+        return fields
+    words = options_class("system", next(iter(model.short))).other_words  # said once, by the option's own name
+    return {"data": fields["data"], **{name: each for name, each in short_fields(model).items() if name not in words}, **fields}
 
 
 def _open_field(model: type[ConfigModel], name: str, field: FieldInfo) -> Structure:

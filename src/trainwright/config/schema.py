@@ -9,7 +9,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from trainwright.config.choice import PartOf
 from trainwright.config.model import ConfigModel, PartConfig
-from trainwright.config.registry import KINDS, OWN_KINDS, aliases, parts
+from trainwright.config.registry import KINDS, OWN_KINDS, aliases, options_class, parts
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 PATH = r"^([A-Za-z_]\w*(\.[A-Za-z_]\w*)+|[A-Za-z_][\w.]*:[A-Za-z_]\w*|.+\.py:[A-Za-z_]\w*)$"
@@ -50,7 +50,8 @@ def json_schema(model: type[ConfigModel]) -> dict[str, Any]:
 
 def _shape(model: type[ConfigModel], root: dict[str, Any], system: str, definitions: dict[str, Any]) -> dict[str, Any]:
     """The schema of a file of one system, or with its options at the top in place of `system:`; not with both."""
-    short = {name: definitions[f"system.{system}"]["properties"][name] for name in model.short[system]}
+    words, options = options_class("system", system).other_words, definitions[f"system.{system}"]["properties"]
+    short = {name: options[words.get(name, name)] for name in model.short[system]}
     properties = dict(root["properties"])
     first = system == next(iter(model.short))
     for name, field in model.model_fields.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from trainwright.config.errors import RunError
 from trainwright.config.model import PartConfig
@@ -18,9 +18,8 @@ class GivenOptions(PartConfig):
     """The loss by name, or the name of the function; empty for a system that has its own."""
 
 
-def refuse_given(asked: Any, source: Any = None) -> NoReturn:
-    """Raise RunError: the model of this configuration, or of these options, is an object of the program that called `tw.fit`."""
-    options: GivenOptions = getattr(asked, "system", asked)
+def refuse_given(options: GivenOptions) -> NoReturn:
+    """Raise RunError: the model is an object of the program that called `tw.fit`."""
     raise RunError(
         "this run was made by tw.fit in Python",
         why=f"its model ({options.model}) and its data are objects of the program that called it",

@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 from trainwright.api.adapting import plain_module
-from trainwright.api.blocks import write_own
 from trainwright.api.config import Config
+from trainwright.api.own.blocks import write_own
 from trainwright.api.own.prepare import OpenedSystem, made_system, prepare_own
 from trainwright.api.predictors.recorded import record_inputs
 from trainwright.api.prepared import Finished, Prepared
@@ -45,6 +45,13 @@ class PreparedSystem(Prepared):
             fix = "leave `system` out, or give the data that it takes: data={'type': …}"
             raise ConfigError(f"the system '{config.system.type}' takes no table", where="tw.train(data)", fix=fix)
         super().__init__(config)
+
+    @classmethod
+    def name_before_data(cls, config: Config) -> str:
+        """The last word of what is trained: `MySystem`, `Net`, `graph`."""
+        model = getattr(config.system, "model", None)
+        written = config.system.type if config.system.type != "plain" or model is None else model.type
+        return folder_name(str(written).rpartition(":")[2].rpartition(".")[2].rpartition("/")[2] or "system")
 
     @cached_property
     def opened(self) -> OpenedSystem:
@@ -133,10 +140,3 @@ def headline_of(fitted: FitResult) -> dict[str, Any]:
     found = fitted.metrics.get(split, {})
     metric = fitted.monitor if fitted.monitor in found else next(iter(found), fitted.monitor)
     return {"target": "", "metric": metric, "value": found.get(metric), "split": split}
-
-
-def default_name(config: Config) -> str:
-    """The last word of what is trained: `MySystem`, `Net`, `graph`."""
-    model = getattr(config.system, "model", None)
-    written = config.system.type if config.system.type != "plain" or model is None else model.type
-    return folder_name(str(written).rpartition(":")[2].rpartition(".")[2].rpartition("/")[2] or "system")

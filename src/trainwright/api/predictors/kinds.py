@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from trainwright.api.kinds import Kind, kind_named, load_function
+from trainwright.api.kinds import kind_named
 from trainwright.api.predictors.place import Place, find_place
+from trainwright.config.domain import SystemKind
 from trainwright.config.errors import RequestError
+from trainwright.config.part import named
 from trainwright.config.reading import read_yaml
 from trainwright.config.trust import trusting
 
@@ -26,7 +28,7 @@ class Found:
     """The predictor, under settings of the command line."""
 
 
-def kind_of(place: Place) -> Kind:
+def kind_of(place: Place) -> SystemKind:
     """The kind of a run or an exported model, by its configuration; raises ConfigError for one that cannot be read."""
     config = read_yaml(place.config).plain() if place.config.is_file() else {}
     return kind_named(_system_of(config if isinstance(config, dict) else {}))
@@ -42,7 +44,7 @@ def _system_of(config: Mapping[str, Any]) -> str:
 
 def open_place(place: Place, settings: Sequence[Any] = (), model: Any = None, loss: Any = None, trust_code: bool = False) -> Predictor:
     """The predictor of a run or an exported model; raises RunError when it has none yet, ConfigError for code that it may not name."""
-    opened = load_function(kind_of(place).predictor)
+    opened = named(kind_of(place).predictor)
     with trusting(trust_code):
         found: Predictor = opened(place, settings, model=model, loss=loss)
     return found

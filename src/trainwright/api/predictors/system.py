@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from trainwright.api.adapting import adapt_module, plain_module, wanted_dtype
-from trainwright.api.config import Config, checked, takes_columns, read_config
+from trainwright.api.config import Config, checked, read_config, takes_columns
 from trainwright.api.own.prepare import DEFAULT_BATCH, given_splits, made_system, open_rows, prepare_own, trainer_for
 from trainwright.api.own.prepared import POSITION, WEIGHTS
 from trainwright.api.predictors.arrays import rows_given

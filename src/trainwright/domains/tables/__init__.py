@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trainwright.config.domain import ColumnKind, Domain
+from trainwright.config.domain import ColumnKind, Domain, SystemKind
 from trainwright.data.datasets import PARTS as DATASETS
 from trainwright.data.sources import PARTS as SOURCES
 from trainwright.features import PARTS as FEATURES
@@ -55,4 +55,5 @@ DOMAIN = Domain(
         "feature": {name: FEATURES[name] for name in COLUMNS},
     },
     columns=COLUMNS,
+    systems={"supervised": SystemKind("trainwright.api.prepared_table:PreparedTable", "trainwright.api.predictors.table:open_table", "table")},
 )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from trainwright.api.blocks import Part, describe_own, describe_table, own_name, table_parts
+from trainwright.api.own.blocks import describe_own, own_name
 from trainwright.config.errors import RunError
+from trainwright.domains.tables.blocks import Part, describe_table, table_parts
 from trainwright.files.text import read_json
 from trainwright.report.every_run.layout import guard
 from trainwright.report.material import Material, mapping, rows
