@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from trainwright.api.config import Config
+from trainwright.systems.run_config import Config
 from trainwright.config.options import Option, by_section, options_of
 from trainwright.config.registry import Part, parts
 from trainwright.config.torch_names import COMPUTING

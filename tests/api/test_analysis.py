@@ -10,8 +10,8 @@ import sklearn.metrics as reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainwright.api.analysis import Importance, analyse, describe, permutation_importance, worst_rows
-from trainwright.api.analysis.plots import along, residuals
+from trainwright.domains.tables.analysis import Importance, analyse, describe, permutation_importance, worst_rows
+from trainwright.domains.tables.analysis.plots import along, residuals
 from trainwright.features.spec import InputGroup
 from trainwright.metrics import Outcome, compute_one, options
 

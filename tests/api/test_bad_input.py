@@ -177,7 +177,7 @@ def full(*_: object, **__: object) -> None:
     raise OSError(28, "No space left on device")
 
 
-@pytest.mark.parametrize("place", ["trainwright.api.finish.save_outcomes", "trainwright.api.prepared_table.finish"])
+@pytest.mark.parametrize("place", ["trainwright.domains.tables.finish.save_outcomes", "trainwright.domains.tables.prepared.finish"])
 def test_a_disk_that_is_full_at_the_end_loses_no_training(
     place: str, here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import trainwright as tw
-from trainwright.api.analysis.of_rows import DecodedRows
 from trainwright.config.errors import RequestError
+from trainwright.domains.tables.analysis.of_rows import DecodedRows
 from trainwright.features.encoding import EncodedTable
 
 ROWS, LENGTH = 80, 16

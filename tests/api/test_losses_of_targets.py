@@ -13,7 +13,6 @@ from small_tables import passengers, write_csv
 from torch.nn import functional
 
 import trainwright as tw
-from trainwright.api.config import read_config
 from trainwright.cli.main import main
 from trainwright.config.errors import ConfigError
 from trainwright.config.registry import options_class
@@ -21,6 +20,7 @@ from trainwright.features.spec import TargetSpec
 from trainwright.losses import PARTS, find_name
 from trainwright.metrics import PARTS as METRICS
 from trainwright.systems.row_losses import make_loss
+from trainwright.systems.run_config import read_config
 
 NEEDED = {
     "adaptive_log_softmax_with_loss": {"in_features": 4, "n_classes": 9, "cutoffs": [3]},

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import trainwright as tw
 from trainwright.api.fork import fork
+from trainwright.api.predictors.kinds import load_predictor
 from trainwright.api.resume import resume
-from trainwright.api.splits import measured_split
 from trainwright.config.reading import read_yaml
 from trainwright.runs.directory import RunDirectory
 
@@ -30,7 +30,8 @@ def test_a_run_with_the_configuration_of_a_version_before_is_continued_measured_
     Path("old/config.yaml").write_text(OLD.read_text())
     before = made.metrics
     assert resume("old").metrics == before
-    assert measured_split(RunDirectory.open("old"), "test")["rows"] == 18
+    model = load_predictor("old")
+    assert model.measure(model.own_rows("test"), "test")["rows"] == 18
     child = fork("old", ["trainer.max_epochs=4", "evaluation.report=false", "columns.a.missing=auto"])
     assert RunDirectory.open(child.path).info["parent"]
     assert tw.load("old").predict("t.csv").shape[0] == 120

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 import trainwright as tw
-from trainwright.api.config import read_config
 from trainwright.cli.main import main
 from trainwright.config.errors import ConfigError, RequestError
+from trainwright.systems.run_config import read_config
 
 FILES = {
     "run.json",

@@ -19,10 +19,10 @@ from torch import Tensor, nn
 
 import trainwright as tw
 from trainwright.api.kinds import KINDS, OWN
-from trainwright.api.predictors.base import Field
 from trainwright.api.predictors.kinds import find
 from trainwright.cli.main import main
 from trainwright.config.errors import RequestError
+from trainwright.domains.predictor import Field
 from trainwright.files.tensors import load_tensors, save_tensors
 
 NET = """

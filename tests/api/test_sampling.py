@@ -18,9 +18,9 @@ import pytest
 from small_tables import QUICK, write_csv
 
 import trainwright as tw
-from trainwright.api.sampling import class_weights, label_weights
 from trainwright.cli.main import main
 from trainwright.config.errors import RequestError
+from trainwright.domains.tables.sampling import class_weights, label_weights
 
 ROWS = 400
 

@@ -4,9 +4,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from trainwright.api.predictors.table import say_counts
 from trainwright.config.choice import choose
 from trainwright.data.source import TableSource
+from trainwright.domains.tables.predictor import say_counts
 from trainwright.features.encoding import TableEncoder
 
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from trainwright.api.config import Config
 from trainwright.cli import doctor as command
 from trainwright.config.compose import compose
 from trainwright.runs import doctor
 from trainwright.runs.doctor import Finding, at_least, examine, install_line, requirements, size_of
 from trainwright.runs.doctor_config import config_findings, package_of, parts_of
+from trainwright.systems.run_config import Config
 
 
 @pytest.fixture(scope="module")

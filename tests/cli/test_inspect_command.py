@@ -195,8 +195,8 @@ def test_a_run_is_shown_from_what_it_kept_and_made_again_when_asked(folder: Path
     capsys.readouterr()
     assert "stem" in said(capsys, "r")
     run = RunDirectory.open("r")
-    from trainwright.api.config import read_config
     from trainwright.api.own.prepare import prepare_own
+    from trainwright.systems.run_config import read_config
 
     prepared = prepare_own(read_config(run.config))
     record_model(run, prepared.system, prepared.splits["train"])

@@ -124,7 +124,7 @@ class TestSettings:
         assert str(launch.settings[-1].value.place) == "command line: --limit-batches 3"
 
     def test_every_setting_of_debug_is_one_of_the_configuration(self) -> None:
-        from trainwright.api.config import Config
+        from trainwright.systems.run_config import Config
 
         settings = prepare(command().parse(["--debug"])).settings
         trainer = validate(Config, compose(Config, {"data": {"source": "builtin:iris"}}, settings, {})).trainer

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from trainwright.api.config import Config
 from trainwright.config.compose import assign_option, compose, override
 from trainwright.config.errors import ConfigError, ManyErrors
 from trainwright.config.located import validate
+from trainwright.systems.run_config import Config
 
 
 @pytest.fixture

@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainwright.api.config import Config
 from trainwright.config.compose import compose
 from trainwright.config.dump import dump
 from trainwright.config.located import validate
 from trainwright.config.reading import parse_yaml
 from trainwright.config.registry import parts
 from trainwright.config.sizes import Bytes
+from trainwright.systems.run_config import Config
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 NAME = TEXT.filter(lambda text: len(text.encode()) < 200)

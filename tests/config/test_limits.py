@@ -6,7 +6,6 @@ from itertools import pairwise
 
 import pytest
 
-from trainwright.api.config import Config
 from trainwright.config.choice import choose
 from trainwright.config.compose import compose
 from trainwright.config.dump import dump_values
@@ -16,6 +15,7 @@ from trainwright.config.located import validate
 from trainwright.config.old_forms.load import load
 from trainwright.config.places import Place
 from trainwright.config.reading import literal, parse_yaml
+from trainwright.systems.run_config import Config
 
 DATA = "data: {source: 'builtin:iris'}\n"
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(

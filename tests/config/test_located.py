@@ -4,10 +4,10 @@ import textwrap
 
 import pytest
 
-from trainwright.api.config import Config
 from trainwright.config.compose import compose
 from trainwright.config.errors import ManyErrors
 from trainwright.config.located import validate
+from trainwright.systems.run_config import Config
 
 GOOD = "data: {source: 'builtin:iris'}\n"
 

@@ -5,11 +5,11 @@ import sys
 import pytest
 from pydantic_core import PydanticUndefined
 
-from trainwright.api.config import Config
 from trainwright.config.compose import compose
 from trainwright.config.errors import ConfigError, ManyErrors
 from trainwright.config.located import validate
 from trainwright.config.registry import KINDS, build, canonical_name, load, options_class, parts
+from trainwright.systems.run_config import Config
 
 NET = '''
 from __future__ import annotations

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import json
 
-from trainwright.api.config import Config
 from trainwright.config.options import by_section, options_of, part_options
 from trainwright.config.registry import KINDS, aliases, parts
 from trainwright.config.schema import json_schema
+from trainwright.systems.run_config import Config
 
 SCHEMA = json_schema(Config)
 

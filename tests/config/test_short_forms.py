@@ -7,11 +7,11 @@ from textwrap import dedent
 
 import pytest
 
-from trainwright.api.config import EvaluationConfig, compose_config, read_config
 from trainwright.config.dump import dump
 from trainwright.config.errors import ManyErrors
 from trainwright.config.located import validate
 from trainwright.engine.config import EvaluationOptions
+from trainwright.systems.run_config import EvaluationConfig, compose_config, read_config
 
 TABLE = {"data": {"source": "builtin:iris"}}
 NET = {"type": "graph", "nodes": ["ReLU"]}

@@ -7,9 +7,9 @@ import re
 import pytest
 from pages import ROOT
 
-from trainwright.api.config import Config
 from trainwright.config.options import options_of
 from trainwright.config.registry import parts
+from trainwright.systems.run_config import Config
 
 HOOKS_THERE = """
     prepare_data setup configure_optimizers train_dataloader val_dataloader test_dataloader predict_dataloader

@@ -58,7 +58,7 @@ def test_every_part_has_a_summary_and_every_option_a_meaning() -> None:
 
 
 def test_every_option_of_both_kinds_of_configuration_has_a_meaning() -> None:
-    from trainwright.api.config import Config
+    from trainwright.systems.run_config import Config
 
     assert not [option.path for option in options_of(Config) if not option.meaning]
 

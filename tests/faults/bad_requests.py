@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
-from trainwright.api.config import Config
 from trainwright.cli.main import COMMANDS
 from trainwright.config.located import option_paths
+from trainwright.systems.run_config import Config
 
 SEED = 20
 CONFIGURED = ("validate", "train", "lr", "tune")

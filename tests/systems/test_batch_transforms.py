@@ -13,20 +13,20 @@ import torch
 from torch.nn import functional
 
 import trainwright as tw
-from trainwright.api.batch_trial import try_supervised_batches
-from trainwright.api.config import read_config
 from trainwright.config.choice import choose
 from trainwright.config.errors import RequestError
 from trainwright.data.sources.opening import from_object
 from trainwright.data.transforms import MixupOptions
 from trainwright.data.transforms.batch_checks import seed_of
 from trainwright.data.transforms.mixup import SHARE, Mixup
+from trainwright.domains.tables.batch_trial import try_supervised_batches
 from trainwright.engine.randomness import StepSeeds
 from trainwright.engine.system import StepContext
 from trainwright.features.encoding import EncodedTable
 from trainwright.features.spec import DataSpec, InputGroup, TargetSpec
 from trainwright.features.table_rows import table_rows
 from trainwright.systems.base import build_system
+from trainwright.systems.run_config import read_config
 from trainwright.systems.supervised import SupervisedSystem
 
 ROWS = 120

@@ -12,7 +12,6 @@ from torch.utils.data import DataLoader
 
 from trainwright.adapters.lightning.system import LightningSystem, given_by_place, is_datamodule, is_lightning
 from trainwright.adapters.returning_loss import ReturningLossSystem, returns_loss
-from trainwright.api.trial import call_own_code
 from trainwright.config.errors import ConfigError, DataError
 from trainwright.data.datasets.splits import in_splits, say_unused
 from trainwright.data.forms import rows_from, tuple_of_splits
@@ -22,6 +21,7 @@ from trainwright.metrics.asked import Wishes
 from trainwright.systems.base import System, build_system
 from trainwright.systems.facts import Facts
 from trainwright.systems.plain import PlainSystem
+from trainwright.systems.trial import call_own_code
 
 OWN_LOSS = ("loss", "target")
 

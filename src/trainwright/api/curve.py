@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from trainwright.api.config import Config
 from trainwright.api.kinds import prepare_run
 from trainwright.config.model import PartConfig
 from trainwright.data.source import Source
@@ -19,6 +18,7 @@ from trainwright.optim.build import base_learning_rate, own_weight_decay
 from trainwright.optim.parameter_groups import ParameterGroup, parameter_groups
 from trainwright.optim.schedules.base import Extent, Schedule
 from trainwright.optim.schedules.build import build_schedule, listens
+from trainwright.systems.run_config import Config
 
 SHOWN_EPOCHS = 10
 """How much is drawn of a run that only a time limits."""

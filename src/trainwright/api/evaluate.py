@@ -6,8 +6,8 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from trainwright.api.predictors.base import Predictor
 from trainwright.api.predictors.kinds import load_predictor
+from trainwright.domains.predictor import Predictor
 
 
 def evaluate(run_path: str | os.PathLike[str], source: Any = None, *, split: str = "test", settings: Sequence[Any] = ()) -> dict[str, Any]:

@@ -6,11 +6,11 @@ import os
 import shutil
 from pathlib import Path
 
-from trainwright.api.predictors.base import Predictor
 from trainwright.api.predictors.kinds import kind_of, open_place
-from trainwright.api.predictors.place import Place, find_place, require_config
 from trainwright.config.errors import RunError
 from trainwright.config.trust import as_received
+from trainwright.domains.place import Place, find_place, require_config
+from trainwright.domains.predictor import Predictor
 from trainwright.files.outputs import ensure_output_folder, write_output_folder
 from trainwright.runs.signing import sign
 from trainwright.runs.ways_on import to_its_end

@@ -11,12 +11,11 @@ from typing import Any, TextIO
 import torch
 
 from trainwright.api.adapting import Adapted, plain_module, system_for
-from trainwright.api.config import Config, read_config
 from trainwright.api.fit_options import check_options, keywords_of, read_options
 from trainwright.api.own.prepare import DEFAULT_BATCH, OpenedSystem, say_inexact
 from trainwright.api.own.prepared import PreparedSystem
 from trainwright.api.parent import Parent
-from trainwright.api.resume import changed_settings, with_config
+from trainwright.api.resume import changed_settings
 from trainwright.api.training import Start, train_prepared
 from trainwright.config.errors import ConfigError, DataError
 from trainwright.data.rows import Rows
@@ -24,10 +23,12 @@ from trainwright.engine.callbacks import Callback
 from trainwright.engine.trainer import FitResult, Trainer
 from trainwright.engine.tuning import as_before
 from trainwright.parallel.launched import ensure_one_process
+from trainwright.runs.configured import with_config
 from trainwright.runs.directory import RunDirectory, named_place
 from trainwright.runs.log import console_logging
 from trainwright.systems.given import refuse_given
 from trainwright.systems.plain import PlainSystem
+from trainwright.systems.run_config import Config, read_config
 
 
 def fit(

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from inspect import signature
 from typing import Any
 
-from trainwright.api.config import Config
 from trainwright.config.compose import assign_option, compose
 from trainwright.config.errors import ConfigError, ManyErrors, RequestError, did_you_mean
 from trainwright.config.located import validate
 from trainwright.engine.config import TrainerConfig
+from trainwright.systems.run_config import Config
 
 OTHER_WORDS = {
     **dict.fromkeys(("lr", "rate"), "learning_rate"),

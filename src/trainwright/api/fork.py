@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
-from trainwright.api.config import read_config
 from trainwright.api.kinds import prepare_run, with_name
 from trainwright.api.parent import Parent
-from trainwright.api.resume import with_config
 from trainwright.api.run import Run
 from trainwright.api.training import Start, train_prepared
 from trainwright.config.trust import as_received
+from trainwright.runs.configured import with_config
 from trainwright.runs.directory import RunDirectory
+from trainwright.systems.run_config import read_config
 
 
 def fork(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> Run:

@@ -25,8 +25,8 @@ log = logging.getLogger("trainwright.fit")
 @as_received
 def inspect_composed(composed: Composed, batch_size: int = 1, given: Given = ()) -> Inspection:
     """The inspection of the model that a configuration describes, on its data or on the tensors `given`; nothing is trained or written."""
-    from trainwright.api.config import checked
     from trainwright.api.kinds import prepare_run
+    from trainwright.systems.run_config import checked
 
     config = checked(composed)
     prepared = prepare_run(config)
@@ -53,7 +53,7 @@ def inspect_run(found: RunDirectory, batch_size: int | None = None) -> Inspectio
             return Inspection.from_dict(kept)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             log.warning("%s of the run cannot be read (%s): it is made again", FILE, error)
-    from trainwright.api.config import compose_config
+    from trainwright.systems.run_config import compose_config
 
     return inspect_composed(compose_config(found.config), batch_size or 1)
 

@@ -9,9 +9,9 @@ from trainwright.config.domains import system_kind
 from trainwright.config.part import named
 
 if TYPE_CHECKING:
-    from trainwright.api.config import Config
-    from trainwright.api.prepared import Prepared
     from trainwright.data.source import Source
+    from trainwright.domains.prepared import Prepared
+    from trainwright.systems.run_config import Config
 
 GIVEN = SystemKind("trainwright.api.fit:PreparedObjects", "trainwright.api.predictors.fitted:open_fitted", "fit run")
 """What a program gave to `tw.fit`."""

@@ -8,11 +8,11 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainwright.api.config import read_config
 from trainwright.checkpoint.store import CheckpointStore
 from trainwright.config.errors import RunError
 from trainwright.files.whole import whole_file, whole_folder
 from trainwright.runs.directory import RunDirectory
+from trainwright.systems.run_config import read_config
 
 log = logging.getLogger(__name__)
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from trainwright.api.prediction_files import ensure_predictions, write_predictions
-from trainwright.api.predictors.base import Columns, Predictor
 from trainwright.api.predictors.kinds import load_predictor
 from trainwright.config.errors import RequestError
 from trainwright.data.files import is_glob
+from trainwright.domains.predictor import Columns, Predictor
 from trainwright.files.outputs import ensure_output
 
 

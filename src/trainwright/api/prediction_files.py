@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from trainwright.api.predictors.base import Columns, shapes_of
 from trainwright.config.errors import RequestError, did_you_mean
+from trainwright.domains.predictor import Columns, shapes_of
 from trainwright.files.outputs import write_output
 from trainwright.files.tensors import save_tensors
 from trainwright.runs.media.files import write_npz

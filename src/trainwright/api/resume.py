@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from trainwright.api.config import Config, read_config
 from trainwright.api.kinds import prepare_run, with_name
 from trainwright.api.run import Run
 from trainwright.api.training import Start, train_prepared
@@ -16,7 +15,9 @@ from trainwright.config.errors import ConfigError, RunError
 from trainwright.config.trust import as_received
 from trainwright.data.source import Source
 from trainwright.engine.tuning import as_before
+from trainwright.runs.configured import with_config
 from trainwright.runs.directory import RunDirectory
+from trainwright.systems.run_config import Config, read_config
 
 log = logging.getLogger(__name__)
 
@@ -58,16 +59,6 @@ def _resume(found: RunDirectory, overrides: list[str]) -> Run:
         log.info("this run is finished: %s", found.path)
         return Run(found)
     return continue_run(found, with_name(read_config(found.config, overrides)))
-
-
-def with_config(path: str | os.PathLike[str]) -> RunDirectory:
-    """The run at `path`; raises RunError when it is none, or has no configuration yet."""
-    found = RunDirectory.open(path)
-    if not found.config.is_file():
-        raise RunError(
-            "this run has no config.yaml", where=str(found.path), why="it was interrupted before its first step", fix="start it anew"
-        )
-    return found
 
 
 def continue_run(found: RunDirectory, config: Config, source: Source | None = None, files: Sequence[Path] = ()) -> Run:

@@ -48,7 +48,7 @@ class Run:
     def predictor(self) -> Any:
         """What answers rows with the trained model; raises RunError when there is none, ConfigError for code it may not name."""
         from trainwright.api.predictors.kinds import open_place
-        from trainwright.api.predictors.place import find_place
+        from trainwright.domains.place import find_place
 
         model, loss = self.given
         return open_place(find_place(self.directory), model=model, loss=loss, trust_code=self.trust_code)
@@ -64,7 +64,7 @@ class Run:
         Of a table's run a DataFrame gives a DataFrame, anything else an Arrow table. Other runs take the arrays of a batch by name: a file
         (.npz, .safetensors, a table), a mapping, tensors, a Dataset or a DataLoader, and give what `predict_step` gives, as arrays by name.
         """
-        from trainwright.api.predictors.base import as_given
+        from trainwright.domains.predictor import as_given
 
         return as_given(self.predictor.predict(data), data)
 

@@ -8,9 +8,9 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from trainwright.api.config import Config
 from trainwright.config.errors import RunError
 from trainwright.runs.directory import RunDirectory, folder_name, refuse_inside
+from trainwright.systems.run_config import Config
 
 
 def refuse_taken(config: Config, python: bool = False) -> None:

@@ -7,9 +7,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from trainwright.api.config import Config, checked, compose_config
 from trainwright.api.kinds import prepare_run, with_name
-from trainwright.api.prepared import Prepared
 from trainwright.api.resume import continue_run, existing
 from trainwright.api.run import Run
 from trainwright.api.run_place import refuse_taken
@@ -17,8 +15,10 @@ from trainwright.api.training import Start, train_prepared
 from trainwright.config.compose import Composed, assign_option
 from trainwright.config.trust import as_received, trusting
 from trainwright.data.source import Source
+from trainwright.domains.prepared import Prepared
 from trainwright.parallel.launched import ensure_one_process
 from trainwright.runs.directory import RunDirectory, named_place
+from trainwright.systems.run_config import Config, checked, compose_config
 
 log = logging.getLogger(__name__)
 

@@ -14,12 +14,12 @@ from typing import Any
 
 from trainwright.api.inspect import record_model
 from trainwright.api.parent import Parent
-from trainwright.api.prepared import Prepared
 from trainwright.api.run_place import absent_folders, remove_unbegun
 from trainwright.api.unwritten import explain_unwritten
 from trainwright.config.clock import process_seconds
 from trainwright.config.dump import dump
 from trainwright.config.errors import Interrupted, RequestError, RunError, TrainwrightError
+from trainwright.domains.prepared import Prepared
 from trainwright.engine.modes import num_threads
 from trainwright.engine.trainer import FitResult, Trainer
 from trainwright.engine.tuning import without_auto

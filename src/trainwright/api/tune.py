@@ -9,7 +9,6 @@ from typing import Any
 
 from torch import nn
 
-from trainwright.api.config import checked, compose_config
 from trainwright.api.kinds import prepare_run
 from trainwright.config.compose import Assignment, Composed, assign_option
 from trainwright.config.dump import dump
@@ -23,6 +22,7 @@ from trainwright.engine.trainer import Trainer
 from trainwright.engine.tuning import BatchTuning, RangeTest, Tuning, fill_chosen, settle_auto
 from trainwright.files.outputs import write_output
 from trainwright.parallel.launched import ensure_one_process
+from trainwright.systems.run_config import checked, compose_config
 
 
 @dataclass(frozen=True)

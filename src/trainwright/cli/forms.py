@@ -72,8 +72,8 @@ def _is_below(path: str, root: str) -> bool:
 
 def _unknown(path: str) -> str | None:
     """The nearest known option (or nothing) for one that no configuration has; None for known ones."""
-    from trainwright.api.config import Config, EvaluationConfig
     from trainwright.config.located import option_paths
+    from trainwright.systems.run_config import Config, EvaluationConfig
 
     measured = [f"evaluation.{name}" for name in option_paths(EvaluationConfig)]  # which follow from the system
     known = [*option_paths(Config), *measured, *(name for names in Config.short.values() for name in names)]

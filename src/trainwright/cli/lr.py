@@ -22,9 +22,9 @@ MOST_DRAWN = 6
 def run(words: Sequence[str]) -> int:
     """Draw the learning rate, or write it to files."""
     arguments = parser().parse(words)
-    from trainwright.api.config import checked
     from trainwright.cli.settings import composed_from
     from trainwright.config.trust import reading
+    from trainwright.systems.run_config import checked
 
     if not arguments.words:
         raise RequestError("nothing to draw the learning rate of", fix="name data or a config: trainwright lr config.yaml")

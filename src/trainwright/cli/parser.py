@@ -132,8 +132,8 @@ class ConfiguredParser(Parser):
 
     def setting(self, name: str) -> str:
         """The nearest option of the configuration, by its last key."""
-        from trainwright.api.config import Config
         from trainwright.config.located import option_paths
+        from trainwright.systems.run_config import Config
 
         paths = option_paths(Config)
         close = nearest(name, [path.rpartition(".")[2] for path in paths])

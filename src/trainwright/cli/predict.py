@@ -65,7 +65,7 @@ def named_split(arguments: Any, usual: str | None) -> str:
 def describe(columns: Any, output: Any) -> str:
     """What was written where, or the first rows; arrays that are no table by name and shape."""
     from trainwright.api.prediction_files import as_table
-    from trainwright.api.predictors.base import shapes_of
+    from trainwright.domains.predictor import shapes_of
 
     if not isinstance(columns, dict):
         return f"{output}: {columns.num_rows} rows" if output else head(columns)

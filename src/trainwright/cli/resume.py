@@ -23,7 +23,7 @@ def run(words: Sequence[str]) -> int:
     from trainwright.runs.log import console_logging
 
     console_logging()
-    from trainwright.api.resume import with_config
+    from trainwright.runs.configured import with_config
 
     found = with_config(arguments.run)
     if not arguments.fork:

@@ -17,8 +17,8 @@ def run(words: Sequence[str]) -> int:
 
 def text() -> str:
     """The schema as it is printed and kept in trainwright.schema.json."""
-    from trainwright.api.config import Config
     from trainwright.config.schema import json_schema
+    from trainwright.systems.run_config import Config
 
     return json.dumps(json_schema(Config), indent=2, ensure_ascii=False)
 

@@ -6,11 +6,11 @@ import os
 from collections.abc import Sequence
 from glob import glob
 
-from trainwright.api.config import Config, compose_config
 from trainwright.cli.style import bold, dim, heading, wrap
 from trainwright.config.compose import Assignment, Composed, assign_option
 from trainwright.config.errors import RequestError
 from trainwright.config.options import Option, by_section
+from trainwright.systems.run_config import Config, compose_config
 
 
 def composed_from(words: Sequence[str], targets: Sequence[str] = (), before: Sequence[Assignment] = ()) -> Composed:

@@ -6,10 +6,10 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from trainwright.api.predictors.asked import SETTINGS
 from trainwright.cli.forms import GIVEN, MEASURING, OF_ROWS, Form
 from trainwright.cli.launch import LAUNCH, add_launch_flags, prepare
 from trainwright.cli.parser import ConfiguredParser, add_trust_flag
+from trainwright.domains.asked import SETTINGS
 
 
 def run(words: Sequence[str]) -> int:

@@ -14,9 +14,9 @@ def run(words: Sequence[str]) -> int:
     mine, own = divide_words(made, words)
     arguments = made.parse(mine)
     launch = prepare(arguments, own)
-    from trainwright.api.config import checked
     from trainwright.cli.settings import composed_from
     from trainwright.config.errors import RequestError
+    from trainwright.systems.run_config import checked
 
     if not arguments.words:
         raise RequestError("nothing to train on", fix="name data or a config: trainwright train titanic.csv --target survived")

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 def run(words: Sequence[str]) -> int:
     """Try batch sizes and learning rates on the first steps of a run, and print what to write into its configuration."""
     arguments = parser().parse(words)
-    from trainwright.api.config import checked
     from trainwright.cli.settings import composed_from
     from trainwright.config.errors import RequestError
     from trainwright.runs.log import console_logging
+    from trainwright.systems.run_config import checked
 
     if not arguments.words:
         raise RequestError("nothing to tune", fix="name data or a config: trainwright tune titanic.csv --target survived")

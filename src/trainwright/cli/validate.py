@@ -20,9 +20,9 @@ def run(words: Sequence[str]) -> int:
         return measure(arguments, prepare(arguments), arguments.settings, None, "validation")
     launch = prepare(arguments)
     arguments.use("configuration", arguments.settings)
-    from trainwright.api.config import checked
     from trainwright.cli.settings import composed_from, is_config, is_setting
     from trainwright.config.dump import dump
+    from trainwright.systems.run_config import checked
 
     if not is_config(arguments.run) and not is_setting(arguments.run):
         raise not_a_configuration(arguments.run)

@@ -12,8 +12,6 @@ from torch import nn
 
 from trainwright.adapters.lightning.system import LightningSystem, given_by_place, is_lightning, loaders_of
 from trainwright.api.adapting import adapt_module, wanted_dtype
-from trainwright.api.config import Config
-from trainwright.api.trial import call_own_code
 from trainwright.config.errors import FOREIGN, ConfigError, RequestError
 from trainwright.config.own_arguments import read_arguments
 from trainwright.config.registry import build
@@ -28,6 +26,8 @@ from trainwright.engine.trainer import Trainer
 from trainwright.systems.base import build_system, seed_generators
 from trainwright.systems.facts import Facts
 from trainwright.systems.plain import PlainSystem
+from trainwright.systems.run_config import Config
+from trainwright.systems.trial import call_own_code
 
 log = logging.getLogger("trainwright.fit")
 

@@ -11,17 +11,15 @@ import torch
 from torch import nn
 
 from trainwright.api.adapting import plain_module
-from trainwright.api.config import Config
 from trainwright.api.own.blocks import write_own
 from trainwright.api.own.prepare import OpenedSystem, made_system, prepare_own
 from trainwright.api.predictors.recorded import record_inputs
-from trainwright.api.prepared import Finished, Prepared
-from trainwright.api.trial import trial
 from trainwright.config.clock import process_seconds
 from trainwright.config.errors import ConfigError
 from trainwright.data.rows import Rows
 from trainwright.data.source import Source
 from trainwright.data.transforms.batch_checks import few_rows, try_batch_transforms
+from trainwright.domains.prepared import Finished, Prepared
 from trainwright.engine.adapted import as_system
 from trainwright.engine.result import FitResult
 from trainwright.engine.trainer import Trainer
@@ -30,6 +28,8 @@ from trainwright.files.tensors import save_tensors
 from trainwright.files.whole import whole_file
 from trainwright.runs.directory import RunDirectory, folder_name
 from trainwright.runs.results import build_results
+from trainwright.systems.run_config import Config
+from trainwright.systems.trial import trial
 
 WEIGHTS, POSITION = "model.safetensors", "position.json"
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from trainwright.api.config import checked, compose_config
 from trainwright.api.predictors.given import RETURNS_LOSS, check_module
-from trainwright.api.predictors.place import Place, require_config
 from trainwright.api.predictors.system import SystemPredictor, weights_in
 from trainwright.config.errors import RequestError, RunError
 from trainwright.config.foreign import is_path
 from trainwright.config.reading import read_yaml
 from trainwright.config.trust import as_received
 from trainwright.data.rows import Rows
+from trainwright.domains.place import Place, require_config
 from trainwright.losses import PARTS
 from trainwright.systems.plain_model import make_model
+from trainwright.systems.run_config import checked, compose_config
 
 STANDS_IN = {"model": "torch.nn.Identity", "loss": "mse"}
 """What the configuration of such a run names where the model is given as an object, and where its loss is not known."""

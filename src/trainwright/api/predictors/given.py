@@ -9,13 +9,13 @@ from torch import nn
 from trainwright.adapters.lightning.system import is_lightning
 from trainwright.adapters.returning_loss import ReturningLossSystem
 from trainwright.api.adapting import adapt_module
-from trainwright.api.config import Config
-from trainwright.api.trial import call_own_code
 from trainwright.config.errors import ConfigError
 from trainwright.data.rows import Rows
 from trainwright.systems.base import System, build_system
 from trainwright.systems.facts import Facts
 from trainwright.systems.plain import PlainSystem
+from trainwright.systems.run_config import Config
+from trainwright.systems.trial import call_own_code
 
 RETURNS_LOSS = ""
 """What stands as the loss of a run whose model gives it itself."""

@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from trainwright.api.kinds import kind_named
-from trainwright.api.predictors.place import Place, find_place
 from trainwright.config.domain import SystemKind
 from trainwright.config.errors import RequestError
 from trainwright.config.part import named
 from trainwright.config.reading import read_yaml
 from trainwright.config.trust import trusting
+from trainwright.domains.place import Place, find_place
 
 if TYPE_CHECKING:
-    from trainwright.api.predictors.base import Predictor
+    from trainwright.domains.predictor import Predictor
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def _open_weights(path: str, settings: Sequence[Any], weights: str) -> Predictor
         raise RequestError(
             "there is nothing to measure or to predict with", where=path, why="a configuration has no weights of its own", fix=fix
         )
-    from trainwright.api.config import compose_config
     from trainwright.api.predictors.system import open_weights
+    from trainwright.systems.run_config import compose_config
 
     return open_weights(compose_config(path, settings), weights)

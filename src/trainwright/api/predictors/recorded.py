@@ -7,9 +7,9 @@ from typing import Any
 
 from torch import Tensor
 
-from trainwright.api.predictors.base import Field
 from trainwright.config.received import damage
 from trainwright.data.rows import Rows, as_blocks
+from trainwright.domains.predictor import Field
 from trainwright.files.text import read_json, write_json
 from trainwright.systems.plain import PlainSystem
 

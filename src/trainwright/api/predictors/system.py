@@ -13,15 +13,11 @@ import torch
 from torch import nn
 
 from trainwright.api.adapting import adapt_module, plain_module, wanted_dtype
-from trainwright.api.config import Config, checked, read_config, takes_columns
 from trainwright.api.own.prepare import DEFAULT_BATCH, given_splits, made_system, open_rows, prepare_own, trainer_for
 from trainwright.api.own.prepared import POSITION, WEIGHTS
 from trainwright.api.predictors.arrays import rows_given
-from trainwright.api.predictors.base import Field, Predictor, Tensors
 from trainwright.api.predictors.given import system_given
-from trainwright.api.predictors.place import Place, find_place, require_config
 from trainwright.api.predictors.recorded import inputs_of, kind_of, listed, recorded_inputs
-from trainwright.api.trial import call_own_code
 from trainwright.checkpoint.weights import load_weights
 from trainwright.config.compose import Composed
 from trainwright.config.errors import DataError, RequestError, did_you_mean
@@ -29,12 +25,16 @@ from trainwright.config.received import damage
 from trainwright.config.trust import as_received, consents, trusting
 from trainwright.data.forms import rows_from
 from trainwright.data.rows import Rows, TensorRows, as_blocks
+from trainwright.domains.place import Place, find_place, require_config
+from trainwright.domains.predictor import Field, Predictor, Tensors
 from trainwright.engine.outputs import in_float32
 from trainwright.files.text import read_json
 from trainwright.metrics.whole import join_outputs
 from trainwright.systems.base import build_system
 from trainwright.systems.facts import Facts
 from trainwright.systems.plain import PlainSystem
+from trainwright.systems.run_config import Config, checked, read_config, takes_columns
+from trainwright.systems.trial import call_own_code
 
 FAILS = (RuntimeError, ValueError, TypeError, KeyError, IndexError, AttributeError)
 """What a person's step may raise over rows that it was not written for."""

@@ -7,7 +7,7 @@ from trainwright.data.datasets import PARTS as DATASETS
 from trainwright.data.sources import PARTS as SOURCES
 from trainwright.features import PARTS as FEATURES
 
-_BCE, _ENCODERS = "bce_with_logits", "trainwright.nn.encoders.auto"
+_BCE, _ENCODERS, _HERE = "bce_with_logits", "trainwright.nn.encoders.auto", "trainwright.domains.tables"
 
 COLUMNS = {
     "number": ColumnKind(
@@ -55,5 +55,9 @@ DOMAIN = Domain(
         "feature": {name: FEATURES[name] for name in COLUMNS},
     },
     columns=COLUMNS,
-    systems={"supervised": SystemKind("trainwright.api.prepared_table:PreparedTable", "trainwright.api.predictors.table:open_table", "table")},
+    systems={
+        "supervised": SystemKind(
+            "trainwright.domains.tables.prepared:PreparedTable", "trainwright.domains.tables.predictor:open_table", "table"
+        )
+    },
 )

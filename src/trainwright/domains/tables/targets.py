@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from trainwright.api.columns import Column, raise_all
 from trainwright.config.errors import ConfigError, RequestError
 from trainwright.config.registry import check_target
+from trainwright.domains.tables.columns import Column, raise_all
 from trainwright.features.encoding import EncodedTable
 from trainwright.features.options import TargetConfig
 from trainwright.features.spec import TargetSpec

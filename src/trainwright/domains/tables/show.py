@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from trainwright.api.columns import Column
-from trainwright.api.prepare import PreparedData
+from trainwright.domains.tables.columns import Column
+from trainwright.domains.tables.prepare import PreparedData
 
 SHOWN_COLUMNS = 40
 SHOWN_WARNINGS = 8

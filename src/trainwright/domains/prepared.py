@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
-from trainwright.api.config import Config
 from trainwright.data.rows import Rows
 from trainwright.engine.trainer import FitResult, Trainer
 from trainwright.runs.directory import RunDirectory
+from trainwright.systems.run_config import Config
 
 
 class Finished(NamedTuple):

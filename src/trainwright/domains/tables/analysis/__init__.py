@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from trainwright.api.analysis.importance import Importance, permutation_importance
-from trainwright.api.analysis.plots import describe
-from trainwright.api.analysis.worst import worst_rows
+from trainwright.domains.tables.analysis.importance import Importance, permutation_importance
+from trainwright.domains.tables.analysis.plots import describe
+from trainwright.domains.tables.analysis.worst import worst_rows
 from trainwright.files.text import plain
 from trainwright.metrics.outcome import Outcome
 

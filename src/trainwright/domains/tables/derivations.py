@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from trainwright.api.columns import Column
-from trainwright.api.config import Config
 from trainwright.data.expressions.selected import SelectedSource
 from trainwright.data.source import Source
+from trainwright.domains.tables.columns import Column
+from trainwright.systems.run_config import Config
 
 
 def leave_out_derivations(config: Config, columns: list[Column], targets: list[str], source: Source) -> list[Column]:

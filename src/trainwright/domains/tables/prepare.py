@@ -10,11 +10,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from trainwright.api.columns import Column, plan_columns, targets_of
-from trainwright.api.config import Config
-from trainwright.api.derivations import leave_out_derivations
-from trainwright.api.sampling import Sampling, sampling_of
-from trainwright.api.targets import check_columns, check_encoded
 from trainwright.config.domains import column_kind
 from trainwright.config.errors import DataError
 from trainwright.config.own_arguments import read_arguments
@@ -29,8 +24,13 @@ from trainwright.data.source import Source, TableSource
 from trainwright.data.sources.opening import open_source
 from trainwright.data.splits.base import Split
 from trainwright.data.splits.dividing import make_split, with_files
+from trainwright.domains.tables.columns import Column, plan_columns, targets_of
+from trainwright.domains.tables.derivations import leave_out_derivations
+from trainwright.domains.tables.sampling import Sampling, sampling_of
+from trainwright.domains.tables.targets import check_columns, check_encoded
 from trainwright.features.encoding import EncodedTable
 from trainwright.features.spec import DataSpec
+from trainwright.systems.run_config import Config
 
 log = logging.getLogger(__name__)
 

@@ -10,24 +10,24 @@ import numpy as np
 import torch
 from torch import nn
 
-from trainwright.api.batch_trial import try_supervised_batches
-from trainwright.api.config import Config
-from trainwright.api.finish import finish, headline_of, split_rows, training_rows
-from trainwright.api.prepare import prepare
-from trainwright.api.prepared import Finished, Prepared
-from trainwright.api.resolve import resolve_config
-from trainwright.api.show import data_lines, result_lines
-from trainwright.api.trial import trial
 from trainwright.config.errors import ConfigError, RunError
 from trainwright.data.expressions.selected import SelectedSource
 from trainwright.data.rows import Rows
 from trainwright.data.source import Source
+from trainwright.domains.prepared import Finished, Prepared
+from trainwright.domains.tables.batch_trial import try_supervised_batches
 from trainwright.domains.tables.blocks import write_table
+from trainwright.domains.tables.finish import finish, headline_of, split_rows, training_rows
+from trainwright.domains.tables.prepare import prepare
+from trainwright.domains.tables.resolve import resolve_config
+from trainwright.domains.tables.show import data_lines, result_lines
 from trainwright.engine.trainer import FitResult, Trainer
 from trainwright.files.whole import whole_file
 from trainwright.runs.directory import RunDirectory
 from trainwright.systems.base import build_system
+from trainwright.systems.run_config import Config
 from trainwright.systems.supervised import SupervisedSystem
+from trainwright.systems.trial import trial
 
 log = logging.getLogger(__name__)
 

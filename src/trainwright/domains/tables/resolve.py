@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from trainwright.api.config import Config
-from trainwright.api.prepare import PreparedData
+from trainwright.domains.tables.prepare import PreparedData
+from trainwright.systems.run_config import Config
 
 
 def resolve_config(config: Config, prepared: PreparedData) -> Config:

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainwright.api.analysis.importance import Importance, permutation_importance
-from trainwright.api.model import Model
 from trainwright.baselines.base import drawn_rows
 from trainwright.data.joined_windows import join_all
 from trainwright.data.rows import block_rows
+from trainwright.domains.tables.analysis.importance import Importance, permutation_importance
+from trainwright.domains.tables.model import Model
 from trainwright.features.cutting import windows_of
 from trainwright.features.encoding import EncodedTable
 from trainwright.features.spec import InputGroup

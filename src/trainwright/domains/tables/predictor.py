@@ -12,25 +12,25 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from trainwright.api.analysis.of_rows import importance_of
-from trainwright.api.config import read_config
-from trainwright.api.model import ROWS, Model
-from trainwright.api.predictors.asked import MeasureOptions, read_asked
-from trainwright.api.predictors.base import Field, Predictor, Tensors
-from trainwright.api.predictors.place import Place
-from trainwright.api.prepared_table import PreparedTable
-from trainwright.api.resume import with_config
 from trainwright.baselines.run import original_truth
 from trainwright.config.errors import DataError, RequestError, RunError
 from trainwright.config.trust import as_received
 from trainwright.data.expressions.selected import given_rows
 from trainwright.data.joined_windows import join_by_row
 from trainwright.data.source import Source
+from trainwright.domains.asked import MeasureOptions, read_asked
+from trainwright.domains.place import Place
+from trainwright.domains.predictor import Field, Predictor, Tensors
+from trainwright.domains.tables.analysis.of_rows import importance_of
+from trainwright.domains.tables.model import ROWS, Model
+from trainwright.domains.tables.prepared import PreparedTable
 from trainwright.features.encoding import EncodedTable
 from trainwright.features.table_rows import table_rows
 from trainwright.metrics import compute, default_metrics, intervals
 from trainwright.metrics.outcome import Outcome
+from trainwright.runs.configured import with_config
 from trainwright.runs.directory import RunDirectory
+from trainwright.systems.run_config import read_config
 
 log = logging.getLogger(__name__)
 

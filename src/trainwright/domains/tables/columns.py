@@ -7,7 +7,6 @@ from typing import Any, cast
 
 from pydantic import ValidationError
 
-from trainwright.api.config import Config
 from trainwright.config.choice import choice
 from trainwright.config.compose import compose
 from trainwright.config.errors import ConfigError, DataError, ManyErrors, RequestError, did_you_mean
@@ -18,6 +17,7 @@ from trainwright.data.inference import Inferred
 from trainwright.data.profile import ColumnProfile
 from trainwright.data.splits import split_columns
 from trainwright.features import FeatureConfig
+from trainwright.systems.run_config import Config
 
 
 @dataclass(frozen=True)

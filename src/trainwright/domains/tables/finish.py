@@ -8,18 +8,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from trainwright.api.analysis import Importance, analyse
-from trainwright.api.analysis.of_rows import importance_of
-from trainwright.domains.tables.blocks import write_table
-from trainwright.api.config import Config
-from trainwright.api.model import Model
-from trainwright.api.prepare import PreparedData
-from trainwright.api.show import result_lines
 from trainwright.baselines.comparison import verdict
 from trainwright.baselines.run import BaselineResult, BaselineTarget, original_truth, run_baselines
 from trainwright.config.clock import process_seconds
 from trainwright.data.rows import Rows
+from trainwright.domains.tables.analysis import Importance, analyse
+from trainwright.domains.tables.analysis.of_rows import importance_of
 from trainwright.domains.tables.blocks import write_table
+from trainwright.domains.tables.model import Model
+from trainwright.domains.tables.prepare import PreparedData
+from trainwright.domains.tables.show import result_lines
 from trainwright.engine.evaluation import outputs_of
 from trainwright.engine.trainer import FitResult
 from trainwright.features.table_rows import table_rows
@@ -29,6 +27,7 @@ from trainwright.metrics.outcome import Outcome
 from trainwright.runs.directory import RunDirectory
 from trainwright.runs.results import build_results, put_loss
 from trainwright.runs.signing import sign
+from trainwright.systems.run_config import Config
 from trainwright.systems.supervised import SupervisedSystem
 
 log = logging.getLogger(__name__)
