@@ -16,7 +16,7 @@ from trainwright.config.errors import ConfigError, DataError, RequestError
 from trainwright.data.sampled_rows import SampledRows
 from trainwright.data.sources.opening import from_object
 from trainwright.features.encoding import EncodedTable, TableEncoder
-from trainwright.features.npy import Unreadable, read_array, read_header
+from trainwright.features.npy import WHOLE, Unreadable, read_array, read_header
 from trainwright.features.table_rows import table_rows
 from trainwright.systems.base import build_system
 from trainwright.systems.supervised import SupervisedSystem
@@ -270,3 +270,13 @@ def test_arrays_longer_than_those_that_were_looked_at_are_read(encoder: str, tmp
     batch = table_rows(table, np.arange(ROWS)).take(torch.tensor([0, ROWS - 1]))
     assert batch["signal.value"].shape[2] == 40 and table.spec.inputs[0].parts["value"] == (1, 5)
     assert system.eval().predict_step(batch)["y.scores"].isfinite().all()
+
+
+@pytest.mark.parametrize("length", [WHOLE - 129, WHOLE - 128, WHOLE - 127, 3 * WHOLE])
+def test_files_about_as_large_as_is_read_at_first_are_whole(length: int, tmp_path: Path) -> None:
+    array = np.random.default_rng(0).integers(0, 255, length).astype(np.uint8)
+    np.save(tmp_path / "a.npy", array)
+    assert np.array_equal(read_array(str(tmp_path / "a.npy")), array)
+    (tmp_path / "a.npy").write_bytes((tmp_path / "a.npy").read_bytes()[:-1])
+    with pytest.raises(Unreadable, match="cut off"):
+        read_array(str(tmp_path / "a.npy"))

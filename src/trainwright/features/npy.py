@@ -13,6 +13,8 @@ import numpy as np
 MAPPED = 1 << 20
 """Bytes from which a file is mapped, so that a piece that is cut from it is all that is read."""
 MAGIC = b"\x93NUMPY"
+WHOLE = 1 << 14
+"""Bytes that are read of a file at first: all there are of most small ones, whose size then needs no call of its own."""
 FIRST = 1 << 8
 """Bytes that are read of a header at first; nearly all are shorter."""
 LONGEST_HEADER = 1 << 16
@@ -97,8 +99,11 @@ def _content(path: str) -> tuple[bytes, int]:
     try:
         file = os.open(path, READING)
         try:
+            content = os.read(file, WHOLE)
+            if len(content) < WHOLE:
+                return content, len(content)
             size = os.fstat(file).st_size
-            return os.read(file, LONGEST_HEADER if size >= MAPPED else size), size
+            return content + os.read(file, (LONGEST_HEADER if size >= MAPPED else size) - WHOLE), size
         finally:
             os.close(file)
     except OSError as error:
@@ -151,6 +156,8 @@ def _words(error: OSError) -> str:
 
 def shape_fault(shape: tuple[int, ...], wanted: list[Any]) -> str:
     """How a shape differs from what is wanted; empty where it fits."""
+    if list(shape) == wanted:
+        return ""
     if len(shape) == len(wanted) and all(each is None or each == there for there, each in zip(shape, wanted, strict=True)):
         return ""
     shown = ", ".join("any" if each is None else str(each) for each in wanted)
