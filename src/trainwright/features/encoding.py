@@ -27,10 +27,11 @@ from trainwright.features.dropped import Dropped, nothing_left
 from trainwright.features.encoding_jobs import column_jobs
 from trainwright.features.faults import explain_faults
 from trainwright.features.groups import group_layout, make_groups, tie_of
-from trainwright.features.lazy import References
+from trainwright.features.lazy import LazyFeature, References
 from trainwright.features.options import FeatureConfig
 from trainwright.features.reading import AsTrained, Reading
 from trainwright.features.selecting import select_again
+from trainwright.features.shared_files import describe_shared
 from trainwright.features.spec import DataSpec, InputGroup
 from trainwright.features.workers import Workers
 
@@ -111,9 +112,10 @@ class EncodedTable:
         """What a system needs to build its modules."""
         return self.encoder.spec
 
-    def say_cut(self) -> None:
-        """Logs how rows are cut into windows, where they are."""
-        for note in describe_windows(self):
+    def say_files(self) -> None:
+        """Logs which files cannot be read, and how rows are cut into windows, where they are."""
+        lazy = [self.encoder.features[group.columns[0]] for group in self.encoder.lazy_groups()]
+        for note in [note for feature in lazy if isinstance(feature, LazyFeature) for note in feature.remarks()] + describe_windows(self):
             log.info("note: %s", note)
 
     def say_invalid(self) -> None:
@@ -124,8 +126,9 @@ class EncodedTable:
                 log.info("note: column '%s': %s values %s and count as missing", name, f"{counts.invalid:,}", feature.counts_as)
 
     def notes(self) -> list[str]:
-        """What a reader should know of how columns were fitted, and of how rows are cut."""
-        return [note for feature in self.encoder.features.values() for note in feature.notes()] + describe_windows(self)
+        """What a reader should know of how columns were fitted, how rows are cut, and which files are in two splits."""
+        fitted = [note for feature in self.encoder.features.values() for note in feature.notes()]
+        return fitted + describe_windows(self) + describe_shared(self)
 
     def positions(self, rows: np.ndarray) -> np.ndarray:
         """Where source rows are in the blocks, in the order given; rows that were dropped are left out."""

@@ -19,6 +19,8 @@ from trainwright.features.words import text_array
 
 SAMPLE = 256
 """Training rows whose files are read to find shape, mean and deviation."""
+SHOWN = 5
+"""Rows that are named whose files are left out or repaired."""
 SEQUENCE_ENCODERS = ("conv", "rnn", "transformer")
 """Encoders that read an array along its first dimension and need its length."""
 
@@ -45,6 +47,8 @@ class FileFeature(LazyFeature):
         self.folders = Folders(None)
         self.in_workers = [each for each in config.transform if not on_device(each)]
         self.on_batches = [each for each in config.transform if on_device(each)]
+        self.unusable: dict[int, str] = {}
+        """Row → path and fault, of the first rows whose file is left out or repaired."""
         self.found: list[tuple[int, int, str]] = []
         """(key, row, path) of the sampled rows: those with the smallest keys."""
 
@@ -103,7 +107,7 @@ class FileFeature(LazyFeature):
 
     def read_from(self, source: Any) -> None:
         """Paths are relative to the files of this source from here on."""
-        self.folders = Folders(source)
+        self.folders, self.unusable = Folders(source), {}
 
     def path(self, row: int, written: str) -> str:
         """The path of a row, as it is from here."""
@@ -133,7 +137,18 @@ class FileFeature(LazyFeature):
         scaled = "" if self.config.scale == "none" else f"; scaled by mean {self.center:.6g} and deviation {self.spread:.6g}"
         return [
             f"{found}{scaled}",
-            f"column '{self.name}': files are not compared to find leaks and duplicates; baselines do not read them",
+            f"column '{self.name}': the numbers in files are not compared to find leaks and duplicates; baselines do not read them",
+            *self.remarks(),
+        ]
+
+    def remarks(self) -> list[str]:
+        """The first rows of a source whose files are left out or repaired, with path and fault; how many there are is said elsewhere."""
+        if not self.unusable:
+            return []
+        rows = np.array(sorted(self.unusable))
+        done = "left out" if self.config.unreadable == "skip" else "taken as missing"
+        return [
+            f"column '{self.name}': files that cannot be read, {done}: {self.listed(rows, [self.unusable[row] for row in rows.tolist()])}"
         ]
 
     @property
@@ -157,12 +172,19 @@ class FileFeature(LazyFeature):
             return absent
         bad = np.zeros(len(values), bool) if absent is None else absent.copy()
         for at, text in enumerate(text_array(values, self.name).to_pylist()):
-            bad[at] |= text is not None and self._leaves_out(self.path(int(rows[at]), text))
+            bad[at] |= text is not None and self._leaves_out(int(rows[at]), self.path(int(rows[at]), text))
         return bad if bad.any() else None
 
-    def _leaves_out(self, path: str) -> bool:
+    def _leaves_out(self, row: int, path: str) -> bool:
         length, fault = self.look(path)
-        return self.config.unreadable == "skip" if fault else self.drops_short and length < self.window.length  # type: ignore[union-attr]
+        if fault and self.config.unreadable == "skip":
+            self._remember(row, path, fault)
+            return True
+        return not fault and self.drops_short and length < self.window.length  # type: ignore[union-attr]
+
+    def _remember(self, row: int, path: str, fault: str) -> None:
+        if len(self.unusable) < SHOWN or row in self.unusable:
+            self.unusable[row] = f"{path} ({fault})"
 
     def look(self, path: str) -> tuple[int, str]:
         """How long an array is, and why its file cannot be used, from its header alone; nothing where it can."""
@@ -190,6 +212,8 @@ class FileFeature(LazyFeature):
                 f"column '{self.name}' names files that cannot be read: {self.listed(rows[at], said)}",
                 fix=f"mend them, or columns.{self.name}.unreadable=skip (their rows are left out) or repair (they count as missing)",
             )
+        for place, fault in faults.items():
+            self._remember(int(rows[place]), str(paths[place]), fault)
         if counts is not None:
             counts.invalid += len(faults)
         lengths = np.array([0 if fault else length for length, fault in looks], np.int64)

@@ -47,6 +47,10 @@ class LazyFeature(Feature):
     def refer(self, values: pa.Array, rows: np.ndarray, counts: Counts | None = None) -> References:
         """A reference for each row, null where there is none; raises DataError for those that lead nowhere."""
 
+    def remarks(self) -> list[str]:
+        """What is to be said of the references of the source that was read last."""
+        return []
+
     @abstractmethod
     def decoder(self, training: bool) -> Decoder:
         """What decodes references; with `training` under the transforms that apply to training rows alone."""

@@ -209,7 +209,7 @@ def trained_on(run: RunDirectory) -> list[str]:
 def say_counts(source: Source, encoded: EncodedTable) -> None:
     """Log what was unknown, dropped or left over in new rows, and what is missing at over twice the rate of training."""
     encoded.say_invalid()
-    encoded.say_cut()
+    encoded.say_files()
     for note in source.notes:
         log.info("note: %s: %s", source.name, note)
     if encoded.extra_columns:
