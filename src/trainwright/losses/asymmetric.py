@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from trainwright.losses.base import Count, Criterion, Reduction, reduce_items
+from trainwright.losses.base import Criterion, Reduction, reduce_items
 from trainwright.losses.checks import floats, same_shape, within
 from trainwright.losses.options import AsymmetricOptions
 
@@ -16,6 +16,7 @@ class Asymmetric(Criterion):
     options: AsymmetricOptions
     kind = "binary"
     expects = "logits"
+    counts = "elements"
 
     def compute(self, reduction: Reduction, output: Tensor, target: Tensor) -> Tensor:
         """The loss of every element, or their sum."""
@@ -29,10 +30,6 @@ class Asymmetric(Criterion):
             truth = positive * target + negative * (1 - target)
             discount = (1 - truth).pow(options.gamma_pos * target + options.gamma_neg * (1 - target))
         return reduce_items(-(discount * log_likelihood), reduction)
-
-    def count(self, output: Tensor, target: Tensor) -> Count:
-        """Elements."""
-        return output.numel()
 
     def check_arguments(self, output: Tensor, target: Tensor) -> None:
         """Refuses shapes that would be broadcast, and targets that are no floats."""

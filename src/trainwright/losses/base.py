@@ -34,7 +34,7 @@ class Criterion(nn.Module):
     """A loss as `sum over items` and `number of items`, so that the pieces of a step join into exactly the loss of the whole.
 
     A subclass says what it takes of the model (`takes`), whether it has a target, what else it needs (`needs`), in `compute` what they
-    cost, one by one or in sum, and in `count` how many they are; sum / count is torch's `reduction="mean"`.
+    cost, one by one or in sum, and in `counts` or `count` how many they are; sum / count is torch's `reduction="mean"`.
     """
 
     kind: str = ""
@@ -42,6 +42,8 @@ class Criterion(nn.Module):
     takes: tuple[str, ...] = ("output",)
     needs: tuple[str, ...] = ()
     uses_target: bool = True
+    counts: Literal["elements", "rows", ""] = ""
+    """What its items are, where they are the elements of the first argument, or its rows."""
     changes: bool = False
     """Whether it depends on where the run is (scheduled weights)."""
     expects: Takes = ""
@@ -115,6 +117,11 @@ class Criterion(nn.Module):
 
     def count(self, *arguments: Any) -> Count:
         """How many items there are: what torch's mean divides by."""
+        if self.counts == "elements":
+            items: int = arguments[0].numel()
+            return items
+        if self.counts == "rows":
+            return self.rows(*arguments)
         raise NotImplementedError
 
     def rows(self, *arguments: Any) -> int:

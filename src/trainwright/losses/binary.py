@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional
 
-from trainwright.losses.base import Count, Reduction
+from trainwright.losses.base import Reduction
 from trainwright.losses.checks import MEANT, floats, require, same_shape, span, within
 from trainwright.losses.shared_options import CriterionOptions
 from trainwright.losses.weights import WeightedCriterion, along_channels
@@ -15,6 +15,7 @@ class BCE(WeightedCriterion):
     """−t log p − (1 − t) log(1 − p), times the weight of its label; the model gives p."""
 
     kind = ""
+    counts = "elements"
 
     def compute(self, reduction: Reduction, output: Tensor, target: Tensor) -> Tensor:
         """The loss of every element, or their sum."""
@@ -22,10 +23,6 @@ class BCE(WeightedCriterion):
             same_shape(self.name, output, target)
         weight = self._along("class_weight", output)
         return functional.binary_cross_entropy(output, target, weight, reduction=reduction)
-
-    def count(self, output: Tensor, target: Tensor) -> Count:
-        """Elements."""
-        return output.numel()
 
     def _along(self, name: str, output: Tensor) -> Tensor | None:
         if self._buffers[name] is None and not self._unfitted:

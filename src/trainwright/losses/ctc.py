@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from trainwright.losses.base import Count, Criterion, Reduction, reduce_items
+from trainwright.losses.base import Criterion, Reduction, reduce_items
 from trainwright.losses.checks import MEANT, misfit, require, span
 from trainwright.losses.options import CTCOptions
 
@@ -23,6 +23,7 @@ class CTC(Criterion):
     options: CTCOptions
     takes = ("log_probs",)
     needs = ("input_lengths", "target_lengths")
+    counts = "rows"
 
     def compute(self, reduction: Reduction, log_probs: Tensor, target: Tensor, input_lengths: Tensor, target_lengths: Tensor) -> Tensor:
         """The loss per symbol of every row (with `batchmean`: the loss of the row), or their sum."""
@@ -36,10 +37,6 @@ class CTC(Criterion):
         if not self.by_row:
             rows = rows / target_lengths.to(rows.device).clamp_min(1)
         return reduce_items(rows, reduction)
-
-    def count(self, *arguments: Any) -> Count:
-        """Rows."""
-        return self.rows(*arguments)
 
     def rows(self, *arguments: Any) -> int:
         """How many sequences there are."""

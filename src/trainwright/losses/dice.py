@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from trainwright.losses.activations import Takes
-from trainwright.losses.base import Count, Criterion, Reduction, reduce_items
+from trainwright.losses.base import Criterion, Reduction, reduce_items
 from trainwright.losses.checks import misfit, require, same_shape, span, within
 from trainwright.losses.classes import NONE_IGNORED, check_classes, check_index, check_range
 from trainwright.losses.options import DiceOptions
@@ -23,6 +23,7 @@ class Dice(Criterion):
     """
 
     options: DiceOptions
+    counts = "rows"
 
     def read_expected(self, *arguments: Any) -> Takes:
         """Logits, unless the loss is told to take probabilities."""
@@ -40,10 +41,6 @@ class Dice(Criterion):
         if weight:
             rows = rows + weight * self._cross_entropy(output, target, kept)
         return reduce_items(rows, reduction)
-
-    def count(self, output: Tensor, target: Tensor) -> Count:
-        """Rows."""
-        return len(output)
 
     def _find_kept(self, target: Tensor, indices: bool) -> Tensor | None:
         ignored = self.options.ignore_index

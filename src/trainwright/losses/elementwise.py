@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from trainwright.losses.base import Count, Criterion, Reduction
-from trainwright.losses.checks import MEANT, floats, require, same_shape, signs, span, within
+from trainwright.losses.base import Criterion, Reduction
+from trainwright.losses.checks import MEANT, floats, require, same_shape, span, within
+from trainwright.losses.of_signs import OfSigns
 from trainwright.losses.options import (
     HingeEmbeddingOptions,
     HuberOptions,
@@ -23,6 +24,7 @@ class Elementwise(Criterion):
     """Output and target of one shape; a subclass gives the loss of every element, or their sum, in `of_values`."""
 
     kind = "number"
+    counts = "elements"
 
     def compute(self, reduction: Reduction, output: Tensor, target: Tensor) -> Tensor:
         """The loss of every element, or their sum; raises DataError rather than broadcast."""
@@ -31,10 +33,6 @@ class Elementwise(Criterion):
         if not target.is_floating_point() and not target.is_complex():
             target = target.to(output.dtype)  # torch refuses bool in some losses and whole numbers in others
         return self.of_values(output, target, reduction)
-
-    def count(self, output: Tensor, target: Tensor) -> Count:
-        """Elements."""
-        return output.numel()
 
     def of_values(self, output: Tensor, target: Tensor, reduction: Reduction) -> Tensor:
         """The loss of every element, or their sum."""
@@ -149,7 +147,7 @@ class KLDiv(Elementwise):
             require(self.name, holds, lambda: f"{why}, the model gives {span(output)}", fix, output=output, target=target)
 
 
-class SoftMargin(Elementwise):
+class SoftMargin(OfSigns, Elementwise):
     """log(1 + exp(−target · output))."""
 
     kind = ""
@@ -158,12 +156,8 @@ class SoftMargin(Elementwise):
     def of_values(self, output: Tensor, target: Tensor, reduction: Reduction) -> Tensor:
         return functional.soft_margin_loss(output, target, reduction=reduction)
 
-    def check_targets(self, output: Tensor, target: Tensor) -> None:
-        """Refuses targets other than −1 and 1."""
-        signs(self.name, output, target)
 
-
-class HingeEmbedding(Elementwise):
+class HingeEmbedding(OfSigns, Elementwise):
     """output where target = 1, max(0, margin − output) where target = −1."""
 
     options: HingeEmbeddingOptions
@@ -171,7 +165,3 @@ class HingeEmbedding(Elementwise):
 
     def of_values(self, output: Tensor, target: Tensor, reduction: Reduction) -> Tensor:
         return functional.hinge_embedding_loss(output, target, self.options.margin, reduction=reduction)
-
-    def check_targets(self, output: Tensor, target: Tensor) -> None:
-        """Refuses targets other than −1 and 1."""
-        signs(self.name, output, target)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from trainwright.losses.base import Count, Criterion, Reduction, reduce_items
+from trainwright.losses.base import Criterion, Reduction, reduce_items
 from trainwright.losses.checks import require, same_shape, span
 from trainwright.losses.options import GaussianNLLOptions
 from trainwright.losses.wiring import look_inside
@@ -25,6 +25,7 @@ class GaussianNLL(Criterion):
     options: GaussianNLLOptions
     kind = "number"
     takes = ("mean", "var")
+    counts = "elements"
 
     def arguments(self, output: Any, target: Any, batch: Any = None) -> list[Any]:
         """Mean, variance and target."""
@@ -47,10 +48,6 @@ class GaussianNLL(Criterion):
         target = target if target.is_floating_point() else target.to(mean.dtype)
         each = 0.5 * (var.log() + (mean - target).square() / var)
         return reduce_items(each + 0.5 * math.log(2 * math.pi) if self.options.full else each, reduction)
-
-    def count(self, mean: Tensor, var: Tensor, target: Tensor) -> Count:
-        """Values."""
-        return mean.numel()
 
     def _variance(self, mean: Tensor, var: Tensor) -> Tensor:
         """The variance, at least eps, with the gradient of the one given."""

@@ -19,6 +19,7 @@ class AdaptiveLogSoftmax(Criterion):
 
     kind = "category"
     options: AdaptiveLogSoftmaxOptions
+    counts = "rows"
 
     def __init__(self, options: AdaptiveLogSoftmaxOptions, head: nn.AdaptiveLogSoftmaxWithLoss | None = None) -> None:
         super().__init__(options)
@@ -32,10 +33,6 @@ class AdaptiveLogSoftmax(Criterion):
     def compute(self, reduction: Reduction, output: Tensor, target: Tensor) -> Tensor:
         """The loss of every row, or their sum."""
         return -reduce_items(self.head(output, target).output, reduction)
-
-    def count(self, output: Tensor, target: Tensor) -> Count:
-        """Rows."""
-        return len(target)
 
     def scores(self, output: Any) -> Any:
         """Log-probabilities of all classes (b, n_classes)."""

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from trainwright.losses.base import Count, Criterion, Reduction, reduce_items
+from trainwright.losses.base import Criterion, Reduction, reduce_items
 from trainwright.losses.binary import BCEWithLogits
 from trainwright.losses.checks import misfit, require, same_shape, span
 from trainwright.losses.classes import NONE_IGNORED, check_classes, check_index, check_range
@@ -19,15 +19,12 @@ class MultiMargin(WeightedCriterion):
 
     options: MultiMarginOptions
     kind = "category"
+    counts = "rows"
 
     def compute(self, reduction: Reduction, output: Tensor, target: Tensor) -> Tensor:
         """The loss of every row, or their sum."""
         weight = self.weight("class_weight", output)
         return functional.multi_margin_loss(output, target, self.options.p, self.options.margin, weight, reduction=reduction)
-
-    def count(self, output: Tensor, target: Tensor) -> Count:
-        """Rows."""
-        return len(target)
 
     def check_arguments(self, output: Tensor, target: Tensor) -> None:
         """Refuses anything but one class index per row."""
@@ -45,13 +42,11 @@ class MultiMargin(WeightedCriterion):
 class MultiLabelMargin(Criterion):
     """Σ over classes j of the row and i not of it of max(0, 1 − (x_j − x_i)) / c; a row of the target lists classes, then −1."""
 
+    counts = "rows"
+
     def compute(self, reduction: Reduction, output: Tensor, target: Tensor) -> Tensor:
         """The loss of every row, or their sum."""
         return functional.multilabel_margin_loss(output, target, reduction=reduction)
-
-    def count(self, output: Tensor, target: Tensor) -> Count:
-        """Rows."""
-        return len(target)
 
     def check_arguments(self, output: Tensor, target: Tensor) -> None:
         """Refuses anything but lists of classes."""
