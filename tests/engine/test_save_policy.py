@@ -17,7 +17,7 @@ from trainwright.engine.callbacks import LambdaCallback
 from trainwright.engine.config import TrainerConfig
 from trainwright.engine.interval import Interval
 from trainwright.engine.plan import Plan, make_plan
-from trainwright.engine.saving.when import AT_LEAST_EVERY, NOTHING, Due, SaveIntervals, SaveMoment, SavePolicy, job_end
+from trainwright.engine.saving.when import AT_LEAST_EVERY, NOTHING, Due, SaveIntervals, SavePosition, SavePolicy, job_end
 
 
 class Hands:
@@ -42,7 +42,7 @@ def due_steps(asked: SavePolicy, busy: set[int] = frozenset()) -> dict[int, Due]
     """What is due at each step of a run in which all that is due is written."""
     found = {}
     for step in range(1, 41):
-        due = asked.due(SaveMoment(step, step, busy=step in busy))
+        due = asked.due(SavePosition(step, step, busy=step in busy))
         if due:
             asked.count_attempt(due)
             found[step] = due
@@ -73,27 +73,27 @@ def test_an_evaluation_soon_after_a_checkpoint_writes_none() -> None:
     clock = Hands()
     asked = policy(clock, min_interval=10.0, every="1000 steps")
     clock.now = 9.0
-    assert not asked.due(SaveMoment(1, 1, evaluated=True))
+    assert not asked.due(SavePosition(1, 1, evaluated=True))
     clock.now = 10.0
-    assert not asked.due(SaveMoment(2, 2))
-    assert asked.due(SaveMoment(2, 2, evaluated=True)) == Due(whole=True)
+    assert not asked.due(SavePosition(2, 2))
+    assert asked.due(SavePosition(2, 2, evaluated=True)) == Due(whole=True)
     asked.count_attempt(Due(whole=True))
-    assert not asked.due(SaveMoment(3, 3, evaluated=True))
+    assert not asked.due(SavePosition(3, 3, evaluated=True))
 
 
 def test_a_long_time_is_reason_enough_where_no_interval_was_asked_for() -> None:
     clock = Hands()
     asked, often = policy(clock), policy(clock, every="1000 steps")
     clock.now = AT_LEAST_EVERY
-    assert asked.due(SaveMoment(5, 5)) == Due(whole=True)
-    assert not often.due(SaveMoment(5, 5))
+    assert asked.due(SavePosition(5, 5)) == Due(whole=True)
+    assert not often.due(SavePosition(5, 5))
 
 
 def test_the_end_of_the_run_is_saved_once() -> None:
     asked = policy(Hands(), keep="5 steps")
-    assert asked.due(SaveMoment(7, 7, ending=True)) == Due(whole=True)
-    assert asked.due(SaveMoment(10, 10, ending=True)) == Due(whole=True, keep=True)
-    assert not asked.due(SaveMoment(10, 10, ending=True, saved=True))
+    assert asked.due(SavePosition(7, 7, ending=True)) == Due(whole=True)
+    assert asked.due(SavePosition(10, 10, ending=True)) == Due(whole=True, keep=True)
+    assert not asked.due(SavePosition(10, 10, ending=True, saved=True))
 
 
 def test_one_is_due_before_a_deadline_and_none_for_one_that_is_over() -> None:
@@ -101,33 +101,33 @@ def test_one_is_due_before_a_deadline_and_none_for_one_that_is_over() -> None:
     asked = policy(clock, deadline=100.0, every="1000 steps")
     assert asked.next_due_at() == 100.0
     clock.now = 99.0
-    assert not asked.due(SaveMoment(5, 5))
+    assert not asked.due(SavePosition(5, 5))
     clock.now = 101.0
-    assert asked.due(SaveMoment(6, 6)) == Due(whole=True)
+    assert asked.due(SavePosition(6, 6)) == Due(whole=True)
     asked.count_attempt(Due(whole=True))
-    assert not asked.due(SaveMoment(7, 7))
+    assert not asked.due(SavePosition(7, 7))
     assert asked.next_due_at() == float("inf")
     assert policy(clock, deadline=50.0).next_due_at() == float("inf")
 
 
 def test_what_the_disk_refused_and_was_to_stay_is_made_up_for_by_the_next_one() -> None:
     asked = policy(Hands(), every="4 steps", keep="20 steps")
-    refused = asked.due(SaveMoment(20, 20))
+    refused = asked.due(SavePosition(20, 20))
     asked.count_attempt(refused)
     asked.owe(refused)
-    assert not asked.due(SaveMoment(21, 21))
-    made_up = asked.due(SaveMoment(24, 24))
+    assert not asked.due(SavePosition(21, 21))
+    made_up = asked.due(SavePosition(24, 24))
     assert made_up == Due(whole=True, keep=True)
     asked.count_attempt(made_up)
-    assert asked.due(SaveMoment(28, 28)) == Due(whole=True)
+    assert asked.due(SavePosition(28, 28)) == Due(whole=True)
 
 
 def test_what_was_torn_is_due_again_at_once() -> None:
     asked = policy(Hands(), every="4 steps")
-    torn = asked.due(SaveMoment(4, 4))
+    torn = asked.due(SavePosition(4, 4))
     asked.count_attempt(torn)
     asked.owe(torn, soon=True)
-    assert asked.due(SaveMoment(5, 5)) == Due(whole=True)
+    assert asked.due(SavePosition(5, 5)) == Due(whole=True)
 
 
 def test_the_first_place_where_something_may_be_due_is_known_before() -> None:

@@ -1,4 +1,4 @@
-"""Cadences: when something that happens every so often is due next."""
+"""Intervals: when something that happens every so often is due next."""
 
 from __future__ import annotations
 

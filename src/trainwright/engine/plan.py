@@ -59,7 +59,7 @@ class Plan:
 
     @property
     def extent(self) -> Extent:
-        """The lengths that schedules and cadences need."""
+        """The lengths that schedules and intervals need."""
         return Extent(self.steps_per_epoch, self.max_steps)
 
     def bounds(self, index: int) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""Mixed precision: autocast round the forward pass and the loss only, a scaled loss for float16, islands of float32."""
+"""Mixed precision: autocast round the forward pass and the loss only, a scaled loss for float16, regions in fp32."""
 
 from __future__ import annotations
 

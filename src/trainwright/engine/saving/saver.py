@@ -21,7 +21,7 @@ from trainwright.engine.monitor import BestEvaluations
 from trainwright.engine.plan import Plan
 from trainwright.engine.saving.contents import join_evaluated, only_the_step_changes, tensors_of
 from trainwright.engine.saving.held_weights import HeldWeights
-from trainwright.engine.saving.when import Due, SaveIntervals, SaveMoment, SavePolicy, job_end
+from trainwright.engine.saving.when import Due, SaveIntervals, SavePosition, SavePolicy, job_end
 from trainwright.engine.saving.writing import AsyncWriter, SaveRequest, WriteOutcome
 from trainwright.engine.state import EVALUATED, SYSTEM, evaluated_weights, state_of
 from trainwright.engine.timing import PhaseTimer
@@ -101,7 +101,7 @@ class Saver:
         else:
             self._take_in(self.writer.poll())
         saved, step = self.saved_step == position.step, position.step
-        self._due = self.policy.due(SaveMoment(step, position.batches_seen, evaluated, ending, saved, self.writer.would_wait))
+        self._due = self.policy.due(SavePosition(step, position.batches_seen, evaluated, ending, saved, self.writer.would_wait))
         return bool(self._due)
 
     def save(self, session: Session, *, wait: bool = False) -> bool:

@@ -43,7 +43,7 @@ NOTHING = Due()
 
 
 @dataclass(frozen=True)
-class SaveMoment:
+class SavePosition:
     """Where a run is when it asks."""
 
     step: int
@@ -104,7 +104,7 @@ class SavePolicy:
         self.postponed = 0
         """How many were due while the one before was still being written."""
 
-    def due(self, at: SaveMoment) -> Due:
+    def due(self, at: SavePosition) -> Due:
         """What is to be written after this step."""
         found = self.intervals.due(at.step, at.batches_seen)
         if at.ending:
