@@ -198,11 +198,6 @@ class FileSource(ABC):
         return self._rows
 
     @property
-    def streamed(self) -> bool:
-        """Whether the rows are read from the files at every pass."""
-        return self.table is None
-
-    @property
     def schema(self) -> pa.Schema:
         """Column names and Arrow types."""
         return self._schema

@@ -59,7 +59,7 @@ class DataFollowers:
     """The parts of some data that follow the run: datasets, samplers, collate functions and what lies in them, those inside first."""
 
     def __init__(self, data: Any) -> None:
-        found = [pair for pair in in_data(data) if _takes_a_moment(*pair)]
+        found = [pair for pair in in_data(data) if _takes_context(pair[1])]
         self._before = [pair for pair in found if callable(getattr(pair[1], "update_step", None))]
         self._after = [pair for pair in found if callable(getattr(pair[1], "update_step_end", None))]
         self.names = sorted({type(part).__name__ for _, part in found})
@@ -170,7 +170,7 @@ def _follows(part: Any) -> bool:
     return not isinstance(part, type) and any(callable(getattr(type(part), method, None)) for method in METHODS)
 
 
-def _takes_a_moment(path: str, part: Any) -> bool:
+def _takes_context(part: Any) -> bool:
     """Whether the methods take one argument; said where they take others, as those of a class made for another program."""
     for method in METHODS:
         if not callable(getattr(part, method, None)):

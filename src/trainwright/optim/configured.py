@@ -29,7 +29,7 @@ OF_SCHEDULER = ("monitor", "frequency", "interval")
 FORMS = "an optimizer, a list of them, (optimizers, schedulers), {'optimizer': …, 'lr_scheduler': …}, or name → options with `parameters`"
 
 
-def read_configured(result: Any, system: nn.Module, steps: int | None = None) -> Optimizers:
+def read_configured(result: Any, system: nn.Module) -> Optimizers:
     """The optimizers that a system made. Raises ConfigError for what is none, and for parameters that are not the system's."""
     optimizers, schedulers = _pairs(result)
     names = {id(parameter): name for name, parameter in system.named_parameters()}

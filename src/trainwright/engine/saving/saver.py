@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +18,7 @@ from trainwright.engine.monitor import BestEvaluations
 from trainwright.engine.plan import Plan
 from trainwright.engine.saving.contents import join_evaluated, only_the_step_changes, tensors_of
 from trainwright.engine.saving.held_weights import HeldWeights
-from trainwright.engine.saving.when import Due, SaveIntervals, SavePosition, SavePolicy, job_end
+from trainwright.engine.saving.when import Due, SaveIntervals, SavePolicy, SavePosition, job_end
 from trainwright.engine.saving.writing import AsyncWriter, SaveRequest, WriteOutcome
 from trainwright.engine.state import EVALUATED, SYSTEM, evaluated_weights, state_of
 from trainwright.engine.timing import PhaseTimer
@@ -44,8 +41,6 @@ class Saver:
     ) -> None:
         self.store, self.config, self.policy, self.best = store, config, policy, best
         self.writer, self.held = AsyncWriter(store, config.background), HeldWeights()
-        self.stalled = 0.0
-        """Seconds that training waited for checkpoints."""
         self.retention = retention
         self.saved_step: int | None = None
         """The step whose checkpoint is there, or on its way."""
@@ -115,7 +110,7 @@ class Saver:
         position, self._timing = session.position, session.clock.timing
         wait = wait or bool(position.stopped_because or session.parts.interrupts.requested) or position.step == 0
         due, self._due = self._due or Due(whole=True), Due()
-        with self._stalling():
+        with self._timing.phase("checkpoint"):
             self._take_in(self.writer.wait())
             try:
                 tensors = tensors_of(session, whole=self.resumable and due.whole)
@@ -162,12 +157,12 @@ class Saver:
     def wait_for_snapshot(self) -> None:
         """Return when the optimizer's step may change what a checkpoint under way copies; called just before every step."""
         if self.writer.holds_changes:
-            with self._stalling():
+            with self._timing.phase("checkpoint"):
                 self.writer.hold_changes()
 
     def wait(self) -> None:
         """Return when nothing is being written; a warning when the disk refused."""
-        with self._stalling():
+        with self._timing.phase("checkpoint"):
             self._take_in(self.writer.wait())
 
     @property
@@ -180,16 +175,6 @@ class Saver:
         self.wait()
         self.writer.close()
         self.held.free()
-
-    @contextmanager
-    def _stalling(self) -> Iterator[None]:
-        """Time that training spends waiting for checkpoints."""
-        begun = time.perf_counter()
-        with self._timing.phase("checkpoint"):
-            try:
-                yield
-            finally:
-                self.stalled += time.perf_counter() - begun
 
     def _take_in(self, outcome: WriteOutcome | None) -> None:
         """Hear what became of a request: what the disk has is held no longer."""
