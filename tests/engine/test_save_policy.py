@@ -17,7 +17,7 @@ from trainwright.engine.callbacks import LambdaCallback
 from trainwright.engine.config import TrainerConfig
 from trainwright.engine.interval import Interval
 from trainwright.engine.plan import Plan, make_plan
-from trainwright.engine.saving.when import AT_LEAST_EVERY, NOTHING, Due, SaveIntervals, SavePosition, SavePolicy, job_end
+from trainwright.engine.saving.when import AT_LEAST_EVERY, NOTHING, Due, SaveIntervals, SavePolicy, SavePosition, job_end
 
 
 class Hands:
