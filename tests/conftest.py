@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 # Before torch is imported: as many test processes as cores, each with as many threads that spin while they wait, take ten times as long.
 # Processes that tests start inherit both.
@@ -14,6 +17,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import pytest
 from jaxtyping import install_import_hook
 
+from trainwright.config.domains import forget
 from trainwright.config.own_parts import PARTS
 
 CHECKED = ["trainwright.nn", "trainwright.systems.readout"]
@@ -40,3 +44,22 @@ def parts_of_one_test_only() -> Iterator[None]:
         PARTS.update(before)
         for name in [each for each in sys.modules if each.startswith("trainwright_file_") and each not in modules]:
             del sys.modules[name]  # so that the same file registers again when another test names it
+
+
+@pytest.fixture(scope="session")
+def sounds_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of packages with the domain of `examples/sounds`, installed as people install packages."""
+    made = tmp_path_factory.mktemp("installed")
+    shutil.copytree(Path(__file__).parents[1] / "examples/sounds", made / "source")  # an installer writes beside what it installs
+    words = ["install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--target", str(made / "site"), str(made / "source")]
+    subprocess.run([sys.executable, "-m", "pip", *words], check=True)
+    return made / "site"
+
+
+@pytest.fixture
+def sounds_package(sounds_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The same, for this process and those that it starts, for the length of a test."""
+    monkeypatch.syspath_prepend(str(sounds_folder))
+    forget()
+    yield sounds_folder
+    forget()

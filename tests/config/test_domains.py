@@ -13,9 +13,11 @@ from trainwright.cli.list import all_domains, all_kinds, as_data, one_domain, on
 from trainwright.cli.main import main
 from trainwright.config import domains
 from trainwright.config.domain import ColumnKind, Domain
-from trainwright.config.errors import ConfigError, RequestError
+from trainwright.config.errors import ConfigError, DataError, RequestError
 from trainwright.config.part import KINDS, Part
 from trainwright.config.registry import build, load, options_class, parts
+from trainwright.data.sources.opening import open_source, options_of
+from trainwright.report.blocks import CannotDraw, read
 
 DECLARATION = """
 from trainwright.domains import ColumnKind, Domain, Part, PartConfig
@@ -175,6 +177,8 @@ def test_two_domains_of_one_name_are_refused_naming_both(install: Install) -> No
         ({"columns": {"a": "spectrum"}}, "columns['a'] is a str"),
         ({"columns": {"song": ColumnKind()}}, "columns['song'] is no type of column that it brings"),
         ({"columns": 3}, "`columns` is no mapping"),
+        ({"synth": {"songs": "birds"}}, "synth['songs'] is 'birds', which names nothing in a module"),
+        ({"claims": "birds"}, "claims is 'birds', which names nothing in a module"),
     ],
 )
 def test_a_declaration_that_cannot_be_one_says_what_is_wrong(given: dict[str, object], what: str) -> None:
@@ -187,3 +191,57 @@ def test_every_part_of_trainwrights_domains_is_of_its_own_tables() -> None:
     for each in domains.house().values():
         for kind, table in each.parts.items():
             assert kind in KINDS and all(domains.house_table(kind)[name] is part for name, part in table.items())
+
+
+MORE = """
+import numpy as np
+from trainwright.domains import Domain
+from trainwright.report.blocks.text import Text
+
+class Song(Text):
+    pass
+
+def nests(name):
+    return {"eggs": np.arange(6), "kind": ["a", "b"] * 3}
+
+def nothing(name):
+    return 5
+
+def broken(folder, seed):
+    (folder / "half.csv").write_text("x")
+    raise OSError("no room")
+
+DOMAIN = Domain("birds", "Birds.", builtin={"nests": "birds:nests", "nothing": "birds:nothing", "iris": "birds:nests"},
+    synth={"songs": "birds:broken"}, block_types={"song": "birds:Song", "cage": "birds:nests"})
+"""
+
+
+def test_built_in_sets_of_a_package_are_rows_like_others(install: Install) -> None:
+    install("birds", code=MORE)
+    source = open_source(options_of("builtin:nests"), 1 << 30)
+    assert source.name == "builtin:nests" and len(source) == 6 and source.schema.names == ["eggs", "kind"]
+    assert len(open_source(options_of("builtin:iris"), 1 << 30)) == 150, "Trainwright's own stay its own"
+    with pytest.raises(DataError):
+        open_source(options_of("builtin:nothing"), 1 << 30)
+    with pytest.raises(DataError, match="no built-in set 'nest'") as caught:
+        options_of("builtin:nest")
+    assert caught.value.fix.startswith("did you mean 'nests'?")
+
+
+def test_made_data_that_fail_leave_nothing(install: Install, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    install("birds", code=MORE)
+    assert main(["synth", "songs", "-o", str(tmp_path / "songs")]) == 1
+    assert "'songs' of the domain 'birds' could not be made" in capsys.readouterr().err and not (tmp_path / "songs").exists()
+    assert main(["synth", "rings", "-o", str(tmp_path / "rings")]) == 0
+    rows = (tmp_path / "rings" / "rings.csv").read_text().splitlines()
+    assert rows[0] == "x,y,ring" and len(rows) == 601
+    found = [(float(x) ** 2 + float(y) ** 2) ** 0.5 > 1.5 for x, y, _ in (row.split(",") for row in rows[1:])]
+    assert sum(far == row.endswith("outer") for far, row in zip(found, rows[1:], strict=True)) > 590, "the rule holds"
+
+
+def test_a_type_of_block_of_a_package_is_drawn(install: Install) -> None:
+    install("birds", code=MORE)
+    assert type(read({"type": "song", "text": "la"})).__name__ == "Song"
+    assert type(read({"type": "text", "text": "la"})).__name__ == "Text"
+    with pytest.raises(CannotDraw, match=r"block_types\['cage'\] of the domain 'birds' is no subclass of Block"):
+        read({"type": "cage"})

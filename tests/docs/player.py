@@ -49,6 +49,8 @@ def play_command(line: str) -> tuple[int, str] | None:
     settings = {}
     while words and ASSIGNMENT.fullmatch(words[0]):
         name, _, settings[name] = words.pop(0).partition("=")
+    if words[:2] == ["pip", "install"] and words[-1].startswith("./examples/"):
+        return install(words[-1])
     if not words or words[0] != "trainwright":
         return None
     before = {name: os.environ.get(name) for name in settings}
@@ -58,6 +60,18 @@ def play_command(line: str) -> tuple[int, str] | None:
     finally:
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+def install(place: str) -> tuple[int, str]:
+    """A package of the examples installed beside the page, where this process finds it."""
+    from trainwright.config.domains import forget
+
+    target = Path(".packages").absolute()
+    words = ["install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--target", str(target), place]
+    found = subprocess.run([sys.executable, "-m", "pip", *words], capture_output=True, text=True)
+    sys.path.insert(0, str(target))
+    forget()
+    return found.returncode, found.stdout + found.stderr
 
 
 PROGRAM = f"""#!{sys.executable}

@@ -2,44 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
-import shutil
 import subprocess
 import sys
 import time
-import wave
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from trainwright.cli.main import main
+from trainwright.systems.run_config import read_config
+
 ROOT = Path(__file__).parents[2]
-CROP = "columns.sound={type: sound, transform: [{type: gain, decibels: 3}, {random_crop: 800}, {center_crop: 800}]}"
-LABEL = "columns.label={type: category, metrics: [accuracy, worst_recall]}"
-
-
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of packages with the example in it, installed as people install packages."""
-    made = tmp_path_factory.mktemp("installed")
-    shutil.copytree(ROOT / "examples/sounds", made / "source")  # an installer writes beside what it installs
-    words = ["install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--target", str(made / "site"), str(made / "source")]
-    subprocess.run([sys.executable, "-m", "pip", *words], check=True)
-    return made / "site"
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    rng = np.random.default_rng(0)
-    for label, pitch in {"low": 200, "middle": 500, "high": 900}.items():
-        (tmp_path / "data" / label).mkdir(parents=True)
-        for number in range(40):
-            times = np.arange(1000) / 8000
-            samples = 0.3 * np.sin(2 * np.pi * (pitch + 50 * rng.normal()) * times) + 0.1 * rng.normal(size=1000)
-            with wave.open(str(tmp_path / "data" / label / f"{number}.wav"), "wb") as file:
-                file.setparams((1, 2, 8000, 0, "NONE", ""))
-                file.writeframes((np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())
-    return tmp_path
+ANALYSIS = "analysis.json"
+Printed = pytest.CaptureFixture[str]
 
 
 def begin(folder: Path, installed: Path | None, *words: str) -> subprocess.Popen[str]:
@@ -69,17 +47,83 @@ def kill_when_saved(process: subprocess.Popen[str], run: Path) -> None:
     assert not (run / "results.json").exists(), "it was finished before it was killed"
 
 
-def test_it_trains_resumes_and_reports(installed: Path, folder: Path) -> None:
-    words = ["train", "data.source.type=wav_folder", "data.source.path=data", CROP, LABEL, "trainer.max_epochs=6"]
-    words += ["evaluation.importance=false", "trainer.checkpoint={every: 2 steps, min_interval: 0 s}"]
-    said = command(folder, installed, *words, "trainer.loader.workers=0", "run.dir=run")
+def test_it_makes_trains_resumes_predicts_and_reports(sounds_folder: Path, tmp_path: Path) -> None:
+    def tw(*words: str) -> str:
+        return command(tmp_path, sounds_folder, *words)
+
+    assert tw("synth", "tones").startswith("120 files in tones")
+    words = ["train", "tones", "columns.label.metrics=[accuracy, worst_recall]", "trainer.max_epochs=10", "evaluation.importance=false"]
+    words += ["trainer.checkpoint={every: 2 steps, min_interval: 0 s}"]
+    said = tw(*words, "trainer.loader.workers=0", "run.dir=run")
+    assert "'tones' is read as wav_folder, of the domain sounds (trainwright-sounds 0.1): 120 WAV files in folders" in said
     assert "worst_recall" in said and "report: run/report.html" in said
-    kill_when_saved(begin(folder, installed, *words, "trainer.loader.workers=2", "run.dir=killed"), folder / "killed")
-    command(folder, installed, "resume", "killed")
-    weights = [(folder / name / "model" / "model.safetensors").read_bytes() for name in ("run", "killed")]
+    kill_when_saved(begin(tmp_path, sounds_folder, *words, "trainer.loader.workers=2", "run.dir=killed"), tmp_path / "killed")
+    tw("resume", "killed")
+    weights = [(tmp_path / name / "model" / "model.safetensors").read_bytes() for name in ("run", "killed")]
     assert weights[0] == weights[1], "workers and a restart change nothing"
+    assert "p.csv: 120 rows" in tw("predict", "run", "tones", "-o", "p.csv")
+    accuracy = next(line for line in tw("evaluate", "run", "tones").splitlines() if "accuracy" in line)
+    assert float(accuracy.split()[-1]) > 0.8, "a third of them would be right by chance"
+    blocks = [each for each in json.loads((tmp_path / "run" / ANALYSIS).read_text())["blocks"] if each.get("section") == "Sounds"]
+    peaks = {line["name"]: line["x"][int(np.argmax(line["y"]))] * 8000 for line in blocks[0]["lines"]}
+    assert 100 < peaks["low"] < 350 < peaks["middle"] < 700 < peaks["high"] < 1100, "hertz"
+    tw("export", "run", "--to", "npz", "-o", "taken")
+    assert np.load(tmp_path / "taken" / "weights.npz").files and not (tmp_path / "taken" / "model.safetensors").exists()
+    assert "there is no format 'onnx'" in command(tmp_path, sounds_folder, "export", "run", "--to", "onnx", code=2)
+    assert '"const": "spectrum"' in tw("schema"), "editors know its parts"
+    environment = json.loads((tmp_path / "run" / "environment.json").read_text())
+    assert environment["domains"] == {"sounds": "trainwright-sounds 0.1"}
+    assert "power of sound by label" in (tmp_path / "run" / "report.html").read_text()
+    assert "report.html" in command(tmp_path, None, "report", "run"), "a report is drawn where the package is not installed"
+    unknown = command(tmp_path, None, "predict", "run", "tones", "-o", "q.csv", code=2)
+    assert "unknown" in unknown and "sound" in unknown and not (tmp_path / "q.csv").exists()
 
 
-def test_without_the_package_its_names_are_unknown(folder: Path) -> None:
-    said = command(folder, None, "train", "data.source.type=wav_folder", "data.source.path=data", code=2)
-    assert "unknown source type 'wav_folder'" in said
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (["data.type=wavfolder"], "does not give columns"),
+        (["data.source.type=csv", "data.type=wav_folder"], "data.type is 'wav_folder', and data.source.type 'csv'"),
+        (["data.type=builtin"], "'builtin' is at no path"),
+        (["data.bands=3"], "'bands' is an option of encoder.spectrum (domain sounds)"),
+        (["columns.sound.encoder={type: dense, bands: 3}"], "'bands' is an option of encoder.spectrum (domain sounds)"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused_before_anything_is_written(
+    sounds_package: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: Printed,
+    settings: list[str],
+    said: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["synth", "tones"]) == 0
+    assert main(["train", "tones", "--dry-run", *settings]) == 2
+    assert said in capsys.readouterr().err and not (tmp_path / "runs").exists()
+
+
+def test_the_type_of_data_may_be_said_beside_them(sounds_package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    main(["synth", "tones"])
+    for words in (["data.type=wav-folder"], ["data.source={type: wav_folder, path: tones}"], []):
+        config = read_config({"data": {"source": "tones"}}, words)
+        assert config.data.type == "columns" and config.data.source.type == "wav_folder" and config.data.source.path == "tones"
+        assert config.system.columns["sound"].transform[0].decibels == 3, "what the domain sets"
+    own = read_config({"data": {"source": "tones"}, "columns": {"sound": {"transform": []}}})
+    assert own.system.columns["sound"].type == "sound" and own.system.columns["sound"].transform == [], "what is written goes on top"
+    (tmp_path / "t.dat").write_text("a;b\n1;2\n")
+    config = read_config({"data": {"source": "t.dat", "type": "csv"}, "targets": ["b"]})
+    assert config.data.source.type == "csv" and config.data.source.delimiter == "auto"
+
+
+def test_a_damaged_file_is_named(sounds_package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Printed) -> None:
+    monkeypatch.chdir(tmp_path)
+    main(["synth", "tones"])
+    whole = (tmp_path / "tones/low/3.wav").read_bytes()
+    (tmp_path / "tones/low/3.wav").write_bytes(b"RIFF")
+    assert main(["train", "tones", "--dry-run"]) == 2
+    assert "tones/low/3.wav" in capsys.readouterr().err
+    (tmp_path / "tones/low/3.wav").write_bytes(whole)
+    assert main(["synth", "tones"]) == 2 and "there and not empty" in capsys.readouterr().err
+    assert main(["synth", "tonse"]) == 2 and "did you mean 'tones'?" in capsys.readouterr().err

@@ -21,6 +21,8 @@ class GoldenCase:
     write: Callable[[Path], None]
     settings: dict[str, Any] = field(default_factory=dict)
     table: str = "table.csv"
+    installed: str = ""
+    """The fixture that installs the package of its domain."""
 
     def config(self, folder: Path, workers: int) -> dict[str, Any]:
         """The configuration of a short run that is often saved."""
@@ -36,6 +38,14 @@ class GoldenCase:
         model = {"combiner": {"type": "concat", "depth": 1, "width": 16}}
         data = {"source": str(folder / self.table), **self.settings.get("data", {})}
         return {"targets": ["y"], "model": model, **rest, **self.settings, "trainer": trainer, "data": data}
+
+
+def write_tones(folder: Path) -> None:
+    """Sounds of the example domain, as its package makes them."""
+    from sounds.data import write_tones as write
+
+    (folder / "tones").mkdir()
+    write(folder / "tones", 5)
 
 
 def write_rows(folder: Path, signal: Callable[[np.random.Generator, int, int], np.ndarray] | None) -> None:
@@ -97,5 +107,6 @@ CASES = [
     GoldenCase("files drawn by class", lambda folder: write_rows(folder, waves), {"columns": CROP, "data": {"sampling": {"by": "class"}}}),
     GoldenCase("long files cut into windows", lambda folder: write_rows(folder, long_waves), {"columns": CUT, "data": {"window": WINDOW}}),
     GoldenCase("files in buckets by length", lambda folder: write_rows(folder, waves_of_any_length), {"columns": BUCKETS}),
+    GoldenCase("the domain of a package", write_tones, {"targets": ["label"]}, "tones", "sounds_package"),
 ]
 """Every kind of data brings its row."""

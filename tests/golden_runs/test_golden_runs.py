@@ -10,7 +10,9 @@ from golden_harness import outcome, run_killed, run_whole
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_a_run_is_the_same_with_workers_and_after_a_kill(case: GoldenCase, tmp_path: Path) -> None:
+def test_a_run_is_the_same_with_workers_and_after_a_kill(case: GoldenCase, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    if case.installed:
+        request.getfixturevalue(case.installed)
     case.write(tmp_path)
     run_whole(case.config(tmp_path, workers=0), tmp_path / "unbroken")
     killed = case.config(tmp_path, workers=2)

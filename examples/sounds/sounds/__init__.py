@@ -58,4 +58,9 @@ DOMAIN = Domain(
         },
     },
     columns={"sound": ColumnKind(encoder="spectrum")},
+    synth={"tones": "sounds.data:write_tones"},
+    blocks={"spectra": "sounds.report:spectra"},
+    formats={"npz": "sounds.report:write_weights"},
+    config={"columns": {"sound": {"type": "sound", "transform": [{"type": "gain", "decibels": 3}]}}},
+    claims="sounds.data:claims",
 )

@@ -44,4 +44,23 @@ def open_wav(path, read=False):
                 raise Unreadable(f"it has {8 * file.getsampwidth()} bits a sample, not 16")
             return file.getnframes(), file.getnchannels(), file.readframes(file.getnframes()) if read else b""
     except (OSError, EOFError, wave.Error) as error:
-        raise Unreadable(str(error)) from error
+        raise Unreadable(str(error) or "it is cut off") from error
+
+
+def claims(path):
+    """A folder with folders of WAV files is one of sounds."""
+    count = len(list(path.glob("*/*.wav"))) if path.is_dir() else 0
+    return (80, f"{count} WAV files in folders") if count else None
+
+
+def write_tones(folder, seed):
+    """120 sounds of an eighth of a second, 8,000 samples a second: low, middle and high tones in noise."""
+    rng, times = np.random.default_rng(seed), np.arange(1000) / 8000
+    for label, pitch in {"low": 200, "middle": 500, "high": 900}.items():
+        (folder / label).mkdir()
+        for number in range(40):
+            tone = np.sin(2 * np.pi * (pitch + 50 * rng.normal()) * times + rng.uniform(0, 6))
+            samples = np.clip(0.3 * tone + 0.1 * rng.normal(size=1000), -1, 1)
+            with wave.open(str(folder / label / f"{number}.wav"), "wb") as file:
+                file.setparams((1, 2, 8000, 0, "NONE", ""))
+                file.writeframes((samples * 32_767).astype("<i2").tobytes())

@@ -7,7 +7,8 @@ import shutil
 from pathlib import Path
 
 from trainwright.api.predictors.kinds import kind_of, open_place
-from trainwright.config.errors import RunError
+from trainwright.config.domains import every, owner, taken
+from trainwright.config.errors import FOREIGN, RequestError, RunError, TrainwrightError, did_you_mean
 from trainwright.config.trust import as_received
 from trainwright.domains.place import Place, find_place, require_config
 from trainwright.domains.predictor import Predictor
@@ -16,18 +17,37 @@ from trainwright.runs.signing import sign
 from trainwright.runs.ways_on import to_its_end
 
 
-def export_run(path: str | os.PathLike[str], output: Path | None = None) -> list[Path]:
-    """The files that `export_model` writes of the run at `path`, to a folder of its name where none is named.
+def export_run(path: str | os.PathLike[str], output: Path | None = None, form: str = "") -> list[Path]:
+    """The files that `export_model` writes of the run at `path`, to a folder of its name where none is named; or those of a `form`.
 
-    Raises RunError when there is no model yet, RequestError when the place is taken or in a run, or the disk refuses.
+    Raises RunError when there is no model yet, RequestError for an unknown form, when the place is taken or in a run, or the disk refuses.
     """
+    if form and form not in every("formats"):
+        fix = did_you_mean(form, every("formats")) or "leave --to out; formats come with domains (trainwright list domain)"
+        raise RequestError(f"there is no format '{form}'", where="command line: --to", fix=fix)
     place = find_place(path)
     if not require_config(place).has_model:
         why = "training did not reach its end"
         raise RunError("this run has no model yet", where=str(place.path), why=why, fix=to_its_end(place.path))
     name = place.run.name if place.run is not None else place.path.name
+    if form:
+        return export_as(place, output or Path(f"{name}-{form}"), form)
     kind = kind_of(place)
     return export_model(place, output or Path(f"{name}-model"), open_place(place) if kind.adds_to_export else None)
+
+
+def export_as(place: Place, output: Path, form: str) -> list[Path]:
+    """What the function of a format writes, in a folder that is whole or not there. Raises TrainwrightError where it fails."""
+    ensure_output_folder(output, place.path)
+    with write_output_folder(output) as folder:
+        try:
+            taken("formats", form, every("formats")[form])(place.path, folder)
+        except TrainwrightError:
+            raise
+        except FOREIGN as error:  # code of others may raise anything
+            why = f"{type(error).__name__}: {error}"
+            raise TrainwrightError(f"the format '{form}' of the domain '{owner('formats', form)}' failed", why=why) from error
+    return sorted(each for each in output.rglob("*") if each.is_file())
 
 
 def export_model(place: Place, output: Path, predictor: Predictor | None) -> list[Path]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from trainwright.cli.parser import Parser
 from trainwright.cli.style import bold, two_columns, wrap
+from trainwright.config.domain import NAMED
 from trainwright.config.domains import OURS, owner, package_of, register
 from trainwright.config.errors import RequestError, did_you_mean
 from trainwright.config.options import options_of
@@ -80,9 +81,14 @@ def one_domain(name: str) -> str:
 
 
 def brings(domain: Domain) -> dict[str, list[str]]:
-    """What a domain brings, by kind: its parts, and the types of column that it gives defaults for."""
-    found = {kind: list(table) for kind, table in domain.parts.items() if table}
-    return {**found, **({"columns": list(domain.columns)} if domain.columns else {})}
+    """What a domain brings, by kind: its parts, what else has names, the types of column and the sections that it sets by default."""
+    named = {each: getattr(domain, each) for each in NAMED}
+    found = {kind: list(table) for kind, table in {**domain.parts, **named}.items() if table}
+    return {
+        **found,
+        **({"defaults of": list(domain.columns)} if domain.columns else {}),
+        **({"config": list(domain.config)} if domain.config else {}),
+    }
 
 
 def _domain(name: str) -> Installed:

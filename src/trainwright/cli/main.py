@@ -24,6 +24,7 @@ COMMANDS: dict[str, str] = {
     "tune": "try batch sizes and learning rates, without training",
     "lr": "draw the learning rate over a run, without training",
     "schema": "print the JSON Schema of the configuration",
+    "synth": "write made data as real files",
     "list": "show the parts a configuration can name, and their options",
     "inspect": "show the layers of a model, their shapes, sizes and cost",
     "gradcheck": "compare the gradient of an autograd function with differences",
@@ -42,6 +43,7 @@ IN_ONE_PROCESS = {
     "export": "write the same files",
     "report": "write the same report",
     "convert": "write the same file",
+    "synth": "write the same files",
 }
 """Commands that work or write, and what each of several processes would do; the others only look, and may in every process."""
 

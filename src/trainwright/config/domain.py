@@ -12,6 +12,9 @@ from trainwright.config.part import KINDS, Part
 OPEN = tuple(each for each in KINDS if each != "part")
 """Kinds of which a domain brings parts; `part` holds those that a person registers."""
 
+NAMED = ("builtin", "synth", "blocks", "block_types", "formats")
+"""What a domain brings beside parts, each by a name that no other has."""
+
 Chosen = str | Mapping[str, Any]
 """A part by name or with options, as a configuration writes it."""
 
@@ -74,6 +77,20 @@ class Domain:
     """Type of column → what it gets by default."""
     systems: Mapping[str, SystemKind] = field(default_factory=dict)
     """System → what prepares it and what answers rows for it; others are trained on splits."""
+    builtin: Mapping[str, str] = field(default_factory=dict)
+    """NAME of `builtin:NAME` → the function of (name) that gives the rows: a source, Arrow table, DataFrame or mapping."""
+    synth: Mapping[str, str] = field(default_factory=dict)
+    """NAME of `trainwright synth NAME` → the function of (folder, seed) that writes made data into it."""
+    blocks: Mapping[str, str] = field(default_factory=dict)
+    """What a report tells of its data → the function of `RunFacts` that gives blocks."""
+    block_types: Mapping[str, str] = field(default_factory=dict)
+    """Type of a block → its class (`report.blocks.base.Block`)."""
+    formats: Mapping[str, str] = field(default_factory=dict)
+    """FORMAT of `trainwright export RUN --to FORMAT` → the function of (run, folder) that writes it."""
+    config: Mapping[str, Any] = field(default_factory=dict)
+    """What a configuration says where its data are the domain's and it says nothing itself."""
+    claims: str = ""
+    """The function of (path) that says whether a file or folder is the domain's, as a `Claim`; None where it is not."""
 
     def __post_init__(self) -> None:
         where = f"domain {self.name!r}"
@@ -83,10 +100,11 @@ class Domain:
             raise ConfigError(
                 "it does not say what it is", where=where, fix='give one sentence: Domain("sounds", "Recordings in WAV files.")'
             )
-        wrong = [each.name for each in fields(self)[2:] if not isinstance(getattr(self, each.name), Mapping)]
+        wrong = [each.name for each in fields(self)[2:-1] if not isinstance(getattr(self, each.name), Mapping)]
         if wrong:
             raise ConfigError(f"`{wrong[0]}` is no mapping", where=where, fix=f"write {wrong[0]}={{name: …}}")
         self._check_parts(where)
+        self._check_paths(where)
         for name, each in self.columns.items():
             if not isinstance(each, ColumnKind):
                 fix = f"write {name!r}: ColumnKind(encoder=…)"
@@ -94,6 +112,13 @@ class Domain:
             if name not in self.parts.get("feature", {}):
                 fix = did_you_mean(name, self.parts.get("feature", {})) or "add it to parts['feature']"
                 raise ConfigError(f"columns[{name!r}] is no type of column that it brings", where=where, fix=fix)
+
+    def _check_paths(self, where: str) -> None:
+        named = {f"{each}[{name!r}]": path for each in NAMED for name, path in getattr(self, each).items()}
+        for shown, path in {**named, **({"claims": self.claims} if self.claims else {})}.items():
+            if not isinstance(path, str) or not path.partition(":")[2]:
+                fix = "write module:name, which is imported when it is used"
+                raise ConfigError(f"{shown} is {path!r}, which names nothing in a module", where=where, fix=fix)
 
     def _check_parts(self, where: str) -> None:
         for kind, table in self.parts.items():

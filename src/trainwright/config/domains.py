@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, TypeVar
 
-from trainwright.config.domain import ColumnKind, Domain, SystemKind
+from trainwright.config.domain import NAMED, ColumnKind, Domain, SystemKind
 from trainwright.config.errors import FOREIGN, ConfigError, TrainwrightError, did_you_mean
-from trainwright.config.part import Part, named
+from trainwright.config.part import KINDS, Part, named
 
 GROUP = "trainwright.domains"
 HOUSE = {"tables": "trainwright.domains.tables:DOMAIN"}
@@ -73,17 +73,23 @@ def register() -> Register:
     """All domains; what is wrong with a package is kept, and the others work."""
     found = Register({name: Installed(each, OURS) for name, each in house().items()})
     for own in house().values():
-        found.owners |= {(kind, _folded(name)): own.name for kind, table in own.parts.items() for name in table}
+        found.owners |= {(kind, _folded(name)): own.name for kind, table in _tables(own).items() for name in table}
     for given in _installed(found.broken):
-        name = given.domain.name
-        if other := found.domains.get(name):
-            found.broken.append(Broken(name, given.package, f"{other.package} has a domain of this name too; uninstall one of them"))
+        if other := found.domains.get(given.domain.name):
+            found.broken.append(
+                Broken(given.domain.name, given.package, f"{other.package} has a domain of this name too; uninstall one of them")
+            )
             continue
-        found.domains[name] = given
-        for kind, table in given.domain.parts.items():
-            for part in table:
-                _enter(found, kind, part, given)
+        found.domains[given.domain.name] = given
+        for kind, table in _tables(given.domain).items():
+            for name in table:
+                _enter(found, kind, name, given)
     return found
+
+
+def _tables(domain: Domain) -> dict[str, Mapping[str, Any]]:
+    """All that a domain brings by name, by its kind."""
+    return {**domain.parts, **{each: getattr(domain, each) for each in NAMED}}
 
 
 def _installed(broken: list[Broken]) -> Iterator[Installed]:
@@ -120,20 +126,35 @@ def _enter(found: Register, kind: str, name: str, given: Installed) -> None:
         del found.owners[key]
 
 
-def house_table(kind: str) -> Mapping[str, Part]:
-    """Trainwright's own parts of a kind."""
-    from trainwright.config.part import KINDS
-
+def house_table(kind: str) -> Mapping[str, Any]:
+    """Trainwright's own parts of a kind, or what else its domains bring by name."""
+    if kind in NAMED:
+        return {name: path for each in house().values() for name, path in getattr(each, kind).items()}
     table = named(f"{KINDS[kind]}:PARTS")
     return table.own if isinstance(table, PartTable) else table
 
 
 @cache
-def brought(kind: str) -> dict[str, Part]:
-    """The parts of a kind that installed packages bring."""
-    found = register()
-    others = [each.domain for each in found.domains.values() if each.package != OURS]
-    return {name: part for each in others for name, part in each.parts.get(kind, {}).items() if owner(kind, name) == each.name}
+def brought(kind: str) -> dict[str, Any]:
+    """The parts of a kind, or what else has names, that installed packages bring."""
+    others = [each.domain for each in register().domains.values() if each.package != OURS]
+    return {name: each for own in others for name, each in _tables(own).get(kind, {}).items() if owner(kind, name) == own.name}
+
+
+def every(kind: str) -> dict[str, Any]:
+    """All of `builtin`, `synth` … by name, Trainwright's own first."""
+    return {**house_table(kind), **brought(kind)}
+
+
+def taken(kind: str, name: str, path: str) -> Any:
+    """What a domain named by path; raises ConfigError where a package's cannot be imported."""
+    try:
+        return named(path)
+    except FOREIGN as error:
+        blamed = blame_package(kind, name, error)
+        if blamed is error:
+            raise
+        raise blamed from error
 
 
 def owner(kind: str, name: str) -> str:
@@ -200,6 +221,30 @@ def why_lacking(kind: str, name: str) -> ConfigError | None:
         why = f"an installed package may have it: {'; '.join(map(str, found.broken))}"
         return ConfigError(f"unknown {kind} type '{name}'", why=why, fix=f"mend or update that package; or {fix}" if fix else "")
     return None
+
+
+def packages_in_use() -> dict[str, str]:
+    """Domain → package of those that other packages bring, where this process had to look for them."""
+    known = register().domains if register.cache_info().currsize else {}
+    return {name: each.package for name, each in known.items() if each.package != OURS}
+
+
+def whose_option(kind: str, key: str, name: str) -> str:
+    """The parts of other domains that have an option which the part `name` has not, in words; those of this kind first. Else empty."""
+    mine, found = owner(kind, name), []
+    for each in sorted(KINDS, key=lambda other: other != kind):
+        for part, domain in _owned(each):
+            if domain != mine and key in register().domains[domain].domain.parts[each][part].config.model_fields:
+                found.append(f"{each}.{part} (domain {domain})")
+    return f"'{key}' is an option of {', '.join(found[:3])}" if found else ""
+
+
+def _owned(kind: str) -> list[tuple[str, str]]:
+    """(name, domain) of the parts of a kind that are a domain's."""
+    domains = register().domains.values()
+    return [
+        (name, each.domain.name) for each in domains for name in each.domain.parts.get(kind, {}) if owner(kind, name) == each.domain.name
+    ]
 
 
 def blame_package(kind: str, name: str, error: BaseException) -> BaseException:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from trainwright.config.compose import Composed
+from trainwright.config.domains import whose_option
 from trainwright.config.errors import ConfigError, ManyErrors, RequestError, did_you_mean, nearest
 from trainwright.config.foreign import looking_in
 from trainwright.config.model import ConfigModel
@@ -159,7 +160,11 @@ def _unknown_option(model: type[ConfigModel], composed: Composed, path: KeyPath,
     elsewhere = [each for each in elsewhere if each != spell_key(path)]
     if elsewhere and not nearest(key, known):
         return ConfigError(what, where=place, fix=f"did you mean {elsewhere[0]}?")
-    return ConfigError(what, where=place, fix=did_you_mean(key, known) or "it has no options")
+    fix, why = did_you_mean(key, known) or "it has no options", ""
+    if isinstance(here, PartHere) and not nearest(key, known):
+        name = value.get("type", here.default) if isinstance(value, dict) else here.default
+        why = whose_option(here.kind, key.replace("-", "_"), str(name))
+    return ConfigError(what, where=place, why=why, fix=fix)
 
 
 def _alternatives(composed: Composed, path: KeyPath, names: list[str]) -> tuple[Place, ConfigError]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -19,14 +20,14 @@ SECTION = "Use it, repeat it"
 AGAIN = "The configuration holds every default, so running it again on the same data, code and machine repeats the run."
 
 
-def write_analysis(run: RunDirectory, content: dict[str, Any], system: Any = None) -> None:
-    """Write analysis.json: its content, with the blocks that the system itself makes before those on data and use."""
+def write_analysis(run: RunDirectory, content: dict[str, Any], system: Any = None, more: Sequence[dict[str, Any]] = ()) -> None:
+    """Write analysis.json: its content, with `more` blocks and those that the system itself makes before those on data and use."""
     try:
         blocks = check(content["blocks"], "analysis.json")
     except ConfigError as error:  # the page says which one; a run is not lost for its report
         log.warning("%s", error)
         blocks = plain(content["blocks"])
-    own = [] if system is None else blocks_of(system)
+    own = [*more, *([] if system is None else blocks_of(system))]
     first = next((index for index, each in enumerate(blocks) if each.get("section") in ("Data", SECTION)), len(blocks))
     run.write_json("analysis.json", content | {"blocks": [*blocks[:first], *own, *blocks[first:]]})
 

@@ -191,7 +191,7 @@ class FileFeature(LazyFeature):
         try:
             shape = self.read_shape(path)
         except Unreadable as error:
-            return 0, str(error)
+            return 0, str(error) or "it cannot be read"
         wanted = self.raw_shape if self.sampled else self.config.shape
         fault = "" if wanted is None else shape_fault(shape, wanted)
         return (shape[0] if shape else 1), fault

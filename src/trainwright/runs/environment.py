@@ -11,6 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from trainwright.config.domains import packages_in_use
 from trainwright.runs.secrets import mask_arguments
 
 PACKAGES = ("trainwright", "torch", "numpy", "pyarrow", "pandas", "scikit-learn", "pydantic", "safetensors", "tokenizers", "tensorboard")
@@ -24,6 +25,7 @@ def environment() -> dict[str, Any]:
         "implementation": sys.implementation.name,
         "executable": sys.executable,
         "packages": {name: found for name in PACKAGES if (found := _version(name))},
+        **({"domains": domains} if (domains := packages_in_use()) else {}),
         "system": _system(),
         "machine": platform.machine(),
         "host": socket.gethostname(),

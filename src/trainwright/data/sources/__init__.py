@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, GetJsonSchemaHandler
+from pydantic_core import CoreSchema
 
-from trainwright.config.domains import PartTable
-from trainwright.config.errors import DataError, did_you_mean
-from trainwright.config.model import PartConfig
+from trainwright.config.domains import PartTable, every
+from trainwright.config.errors import ConfigError, DataError, did_you_mean
+from trainwright.config.model import PartConfig, refusal
 from trainwright.config.registry import Part
 
 NULLS = [
@@ -100,11 +101,25 @@ class ExcelOptions(FileOptions):
     """Text that stands for a missing value."""
 
 
+def builtin_name(name: str) -> str:
+    """The name of a built-in set; raises ConfigError naming the nearest."""
+    if name not in BUILTIN and name not in every("builtin"):
+        raise ConfigError(f"no built-in set '{name}'", fix=did_you_mean(name, every("builtin")))
+    return name
+
+
+class BuiltinNames:
+    """Tells editors the names."""
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"type": "string", "enum": list(every("builtin"))}
+
+
 class BuiltinOptions(PartConfig):
-    """A real data set that scikit-learn carries."""
+    """A data set that comes with a domain: iris, wine, breast_cancer, digits, diabetes and linnerud with tables."""
 
     type: str = "builtin"
-    name: Literal["iris", "wine", "breast_cancer", "digits", "diabetes", "linnerud"]
+    name: Annotated[str, AfterValidator(refusal(builtin_name)), BuiltinNames()]
     """Which one."""
 
 
@@ -115,7 +130,7 @@ _PARTS: dict[str, Part] = {
     "jsonl": Part("trainwright.data.sources.jsonl:JSONLinesSource", JSONLinesOptions, "one JSON object per line"),
     "xlsx": Part("trainwright.data.sources.xlsx:ExcelSource", ExcelOptions, "a sheet of an Excel workbook (extra `excel`)"),
     "builtin": Part(
-        "trainwright.data.sources.builtin:BuiltinSource", BuiltinOptions, "iris, wine, breast_cancer, digits, diabetes, linnerud"
+        "trainwright.data.sources.builtin:open_builtin", BuiltinOptions, "iris, wine, breast_cancer, digits, diabetes, linnerud, and others"
     ),
 }
 
@@ -124,16 +139,23 @@ PARTS = PartTable("source", _PARTS)
 
 
 def from_text(text: str) -> dict[str, Any]:
-    """The options that a path, a pattern or `builtin:NAME` stands for; raises DataError when there is no such file or set."""
+    """The options that a path, a pattern or `builtin:NAME` stands for: the source of the domain that claims it most.
+
+    Raises DataError when there is no such file or set, and where two domains claim it alike.
+    """
     kind, colon, name = text.partition(":")
     if colon and kind == "builtin":
-        if name not in BUILTIN:
-            raise DataError(f"no built-in set '{name}'", where="data.source", fix=did_you_mean(name, BUILTIN))
-        return {"type": "builtin", "name": name}
+        try:
+            return {"type": "builtin", "name": builtin_name(name)}
+        except ConfigError as error:
+            raise DataError(error.what, where="data.source", fix=error.fix) from error
     if not text.strip():
         raise DataError("no data named", where="data.source", fix="give a path, a pattern or builtin:NAME")
+    from trainwright.data.claims import claimed
     from trainwright.data.files import found_files
 
+    if claim := claimed(text):
+        return {"type": claim, "path": text}
     kinds = {kind_of(file) for file in found_files(text)}
     if len(kinds) > 1:
         raise DataError(

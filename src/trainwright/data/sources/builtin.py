@@ -1,4 +1,4 @@
-"""The data sets that scikit-learn carries, read from its files without importing it (2 s)."""
+"""Built-in data: those of domains, and the sets that scikit-learn carries, read from its files without importing it (2 s)."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from trainwright.config.domains import every, taken
 from trainwright.config.errors import DataError
-from trainwright.data.source import TableSource
+from trainwright.data.source import Source, TableSource
 from trainwright.data.sources import BuiltinOptions
+from trainwright.data.sources.memory import table_of
 
 TARGET = "target"
 """What scikit-learn calls the column to be predicted."""
@@ -37,15 +39,22 @@ MEASURES = (
 )
 
 
-class BuiltinSource(TableSource):
-    """A real data set that scikit-learn carries: its values, column names and class names, with its target as the last columns."""
+def open_builtin(options: BuiltinOptions, memory_limit: int) -> Source:
+    """The rows of a built-in set of any domain; raises DataError where what its function gives are no rows."""
+    name = options.name
+    found = taken("builtin", name, every("builtin")[name])(name)
+    if hasattr(found, "batches"):
+        source: Source = found
+        return source
+    return TableSource(table_of(found, False), f"builtin:{name}")
 
-    def __init__(self, options: BuiltinOptions, memory_limit: int) -> None:
-        name = options.name
-        readers = {"digits": _digits, "diabetes": _diabetes, "linnerud": _linnerud}
-        columns, targets, files = readers[name]() if name in readers else _read_labelled(name)
-        arrays = [values if isinstance(values, pa.Array) else pa.array(values) for values in columns.values()]
-        super().__init__(pa.Table.from_arrays(arrays, names=list(columns)), f"builtin:{name}", default_targets=targets, files=files)
+
+def carried_set(name: str) -> TableSource:
+    """A real data set that scikit-learn carries: its values, column names and class names, with its target as the last columns."""
+    readers = {"digits": _digits, "diabetes": _diabetes, "linnerud": _linnerud}
+    columns, targets, files = readers[name]() if name in readers else _read_labelled(name)
+    arrays = [values if isinstance(values, pa.Array) else pa.array(values) for values in columns.values()]
+    return TableSource(pa.Table.from_arrays(arrays, names=list(columns)), f"builtin:{name}", default_targets=targets, files=files)
 
 
 Columns = dict[str, np.ndarray | pa.Array]

@@ -8,6 +8,7 @@ from typing import Any
 
 from trainwright.config.model import PartConfig
 from trainwright.config.registry import build, options_class
+from trainwright.data.claims import reasons
 from trainwright.data.source import Source, TableSource
 from trainwright.data.sources import MEMORY_LIMIT, from_text
 
@@ -34,6 +35,8 @@ def build_source(options: PartConfig, memory_limit: int, keep: Collection[str] =
     if keep and "keep_index" in type(options).model_fields:
         options = options.model_copy(update={"keep_index": [*options.keep_index, *keep]})  # type: ignore[attr-defined]
     source: Source = build("source", options, memory_limit=memory_limit)
+    if reason := reasons.get(getattr(options, "path", "")):
+        source.notes = [*source.notes, reason]
     return source
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from trainwright.config.domain import ColumnKind, Domain, SystemKind
 from trainwright.data.datasets import PARTS as DATASETS
+from trainwright.data.sources import BUILTIN
 from trainwright.data.sources import PARTS as SOURCES
 from trainwright.features import PARTS as FEATURES
 
@@ -60,4 +61,7 @@ DOMAIN = Domain(
             "trainwright.domains.tables.prepared:PreparedTable", "trainwright.domains.tables.predictor:open_table", "table"
         )
     },
+    builtin=dict.fromkeys(BUILTIN, "trainwright.data.sources.builtin:carried_set"),
+    synth={"rings": "trainwright.domains.tables.made:write_rings"},
+    claims="trainwright.domains.tables.claims:claims",
 )

@@ -18,6 +18,7 @@ from trainwright.domains.tables.blocks import write_table
 from trainwright.domains.tables.model import Model
 from trainwright.domains.tables.prepare import PreparedData
 from trainwright.domains.tables.show import result_lines
+from trainwright.domains.tables.told_blocks import domain_blocks
 from trainwright.engine.evaluation import outputs_of
 from trainwright.engine.trainer import FitResult
 from trainwright.features.table_rows import table_rows
@@ -66,7 +67,8 @@ def finish(run: RunDirectory, config: Config, prepared: PreparedData, system: Su
         seed=config.run.seed,
         weights_sha256=sha256,
     )
-    write_table(run, explain(config, prepared, model, decided, losses.get(split, {}), split), prepared.targets, system)
+    found = explain(config, prepared, model, decided, losses.get(split, {}), split)
+    write_table(run, found, prepared.targets, system, domain_blocks(run, config, prepared, decided, split))
     run.write_json("results.json", results)
     return results
 

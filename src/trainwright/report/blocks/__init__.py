@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from trainwright.config.errors import ConfigError
+from trainwright.config.domains import every, owner, taken
+from trainwright.config.errors import ConfigError, TrainwrightError
 from trainwright.files.text import plain
 from trainwright.report.blocks.audio import Audio
 from trainwright.report.blocks.bars import Bars
@@ -34,7 +35,21 @@ BLOCKS: dict[str, type[Block]] = {
 
 def read(given: Any) -> Block:
     """The block that a mapping describes. Raises CannotDraw for anything else."""
-    return read_block(given, BLOCKS)
+    name = given.get("type") if isinstance(given, dict) else None
+    if not isinstance(name, str) or name in BLOCKS or name not in every("block_types"):
+        return read_block(given, BLOCKS)
+    return read_block(given, {name: _of_domain(name)})
+
+
+def _of_domain(name: str) -> type[Block]:
+    """A type of block that an installed domain brings. Raises CannotDraw for one that is none."""
+    try:
+        found = taken("block_types", name, every("block_types")[name])
+    except TrainwrightError as error:
+        raise CannotDraw(": ".join(filter(None, (error.what, error.why)))) from error
+    if not (isinstance(found, type) and issubclass(found, Block)):
+        raise CannotDraw(f"block_types[{name!r}] of the domain '{owner('block_types', name)}' is no subclass of Block")
+    return found
 
 
 def check(blocks: Iterable[Any], where: str) -> list[dict[str, Any]]:

@@ -40,11 +40,13 @@ def table_parts(data: Mapping[str, Any], found: Mapping[str, Any], targets: Sequ
     }
 
 
-def write_table(run: RunDirectory, found: Mapping[str, Any], targets: Sequence[str], system: Any = None) -> None:
-    """Write analysis.json of a table's run: at its start what the data are, at its end what was found and the system's own blocks."""
+def write_table(
+    run: RunDirectory, found: Mapping[str, Any], targets: Sequence[str], system: Any = None, more: Sequence[dict[str, Any]] = ()
+) -> None:
+    """Write analysis.json of a table's run: at its start what the data are, at its end what was found, `more`, and the system's blocks."""
     data = mapping(run.read_json("data.json"))
     parts = table_parts(data, found, targets, run.command.read_text(encoding="utf-8").strip())
-    write_analysis(run, describe_table(data, targets) | {"blocks": [block for make in parts.values() for block in make()]}, system)
+    write_analysis(run, describe_table(data, targets) | {"blocks": [block for make in parts.values() for block in make()]}, system, more)
 
 
 def use_table(targets: Sequence[str], command: str) -> list[dict[str, Any]]:

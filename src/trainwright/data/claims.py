@@ -1,0 +1,86 @@
+"""Whose data a path is: each domain that claims it says how sure it is and why, and the strongest claim wins."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+from trainwright.config.domain import Claim, Domain
+from trainwright.config.domains import OURS, register, taken
+from trainwright.config.errors import FOREIGN, DataError
+from trainwright.data.fetched import is_fetched
+
+log = logging.getLogger(__name__)
+TABLES = "tables"
+"""The domain that reads what no other claims, and says itself what is wrong with what it cannot read."""
+reasons: dict[str, str] = {}
+"""Path or pattern → why it is read as it is, to be said when it is opened: it is looked at whenever a configuration is checked."""
+_told: set[str] = set()
+
+
+def claimed(text: str) -> str:
+    """The source that reads a path or pattern where another domain than tables claims it most; else empty. The why is in `reasons`.
+
+    Raises DataError for two claims that are equally strong.
+    """
+    path = _first(text)
+    others = [each.domain for each in register().domains.values() if each.domain.claims and each.domain.name != TABLES]
+    found = {each.name: claim for each in others if path is not None and (claim := claim_of(each, path)) is not None}
+    if not found or path is None:
+        return ""
+    if (own := claim_of(register().domains[TABLES].domain, path)) is not None:
+        found[TABLES] = own
+    best = max(each.strength for each in found.values())
+    winners = {name: each for name, each in found.items() if each.strength == best}
+    if len(winners) > 1:
+        _refuse_tie(text, winners)
+    ((name, claim),) = winners.items()
+    reasons[text] = f"'{text}' is read as {claim.type}, of the domain {name}{_package(name)}: {claim.why}"
+    return "" if name == TABLES else claim.type
+
+
+def claim_of(domain: Domain, path: Path) -> Claim | None:
+    """What a domain says of a path, whole; one that fails or gives something else is told and claims nothing."""
+    try:
+        given = taken("claims", domain.name, domain.claims)(path)
+        if given is None:
+            return None
+        claim = Claim(*given)
+        sources = list(domain.parts.get("source", {}))
+        claim = claim if claim.type or len(sources) != 1 else claim._replace(type=sources[0])
+        if claim.type in sources and isinstance(claim.strength, int) and 0 < claim.strength <= 100:
+            return claim
+        why = f"it gave {given!r}, not (a strength of 1 to 100, why, one of its sources: {', '.join(sources)})"
+    except FOREIGN as error:  # code of others may raise anything
+        why = f"{type(error).__name__}: {error}"
+    told = f"the domain '{domain.name}'{_package(domain.name)} cannot say whether '{path}' is its own: {why}"
+    if told not in _told:
+        _told.add(told)
+        log.warning("%s", told)
+    return None
+
+
+def _first(text: str) -> Path | None:
+    """The file or folder that is looked at: the first of a pattern; none for an address and for what is not there."""
+    from trainwright.data.files import is_glob
+
+    if is_fetched(text):
+        return None
+    if is_glob(text):
+        import glob
+
+        text = next(iter(sorted(glob.glob(os.path.expanduser(text), recursive=True))), "")
+    path = Path(os.path.expanduser(text))
+    return path if text and path.exists() else None
+
+
+def _refuse_tie(text: str, winners: dict[str, Claim]) -> None:
+    said = "; ".join(f"{name}{_package(name)}: {each.why}" for name, each in winners.items())
+    fix = " or ".join(f"data.type={each.type}" for each in winners.values())
+    raise DataError(f"'{text}' is claimed by {' and '.join(winners)} alike", where="data.source", why=said, fix=f"say which: {fix}")
+
+
+def _package(name: str) -> str:
+    package = register().domains[name].package
+    return "" if package == OURS else f" ({package})"
