@@ -165,6 +165,22 @@ def test_misspelled_variables_are_told_and_foreign_ones_left_alone():
     config_of(base, environment={"TRAINWRIGHT_TRACEBACK": "1", "TRAINWRIGHT_CACHE": "x"})
 
 
+@pytest.mark.parametrize("text", ["'a b' == c", '"age" > 3', "[a, b", "3", "x in ['u', 'v']"])
+def test_a_variable_that_an_expression_refers_to_is_text_as_it_stands(text):
+    data = {"source": "builtin:iris", "where": "${env:ROWS}", "derive": {"n": "${env:ROWS}", "m": "${env:NONE,'a' + b}"}}
+    composed = compose(Config, {"data": data}, (), {"ROWS": text})
+    assert not composed.problems
+    assert composed.values["data"]["where"] == composed.values["data"]["derive"]["n"] == text
+    assert composed.values["data"]["derive"]["m"] == "'a' + b"
+
+
+def test_a_variable_for_an_option_of_another_section_is_refused_with_how_it_is_written():
+    base = {"data": {"source": "builtin:iris"}}
+    (error,) = problems(base, environment={"TRAINWRIGHT_DATA__WHERE": "a > 3", "TRAINWRIGHT_CACHE": "x"})
+    assert error.what == "the variable TRAINWRIGHT_DATA__WHERE sets nothing"
+    assert error.fix == "write data.where=… on the command line or in the configuration"
+
+
 class TestInterpolation:
     base = {"data": {"source": "builtin:iris"}}
 

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from trainwright.config.compose import compose
-from trainwright.config.dump import dump
+from trainwright.config.dump import dump, dump_by_pyyaml, dump_values
 from trainwright.config.located import validate
 from trainwright.config.reading import parse_yaml
 from trainwright.config.registry import parts
@@ -95,3 +95,20 @@ def test_every_default_is_written_and_values_keep_their_spelling():
     assert text.startswith("# yaml-language-server: $schema=trainwright.schema.json\n")
     for line in ("memory_limit: 1 GiB", "evaluate_every: 1 epoch", "patience: 20", "type: adamw", "betas: [0.9, 0.999]", "seed: 0"):
         assert line in text
+
+
+WORDS = ["no", "Yes", "y", "1e-3", "a,b", "a: b", "- a", "? a", "?", "=", "<<", "~", "a #b", "#a", "{a}", "a" * 130, "ä" * 130, "a\nb"]
+KEYS = TEXT | st.sampled_from(["no", "a b", "1", "", "a:"])
+VALUES = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), TEXT, st.sampled_from(WORDS)),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
+    max_leaves=12,
+)
+
+
+@settings(deadline=None, max_examples=600)
+@given(VALUES)
+@example({"a": [[[{"b": 1, "c": [[2], []]}]], {}, [], {"d": [{"e": {}}]}]})
+@example({"a": {"": 1}, "b": [0.0, -0.0, 0, False, 1, True, 1.0]})
+def test_the_text_is_to_the_byte_what_pyyaml_writes(values):
+    assert dump_values(values) == dump_by_pyyaml(escaped(values))

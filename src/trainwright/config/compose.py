@@ -15,7 +15,7 @@ from trainwright.config.layers import assign, canonical_keys, merge
 from trainwright.config.limits import refuse_count, refuse_value
 from trainwright.config.loading import is_old_form, load_values, read_file
 from trainwright.config.model import ConfigModel
-from trainwright.config.places import KeyPath, Node, Place, node_of, parse_path, spell_key
+from trainwright.config.places import KeyPath, Node, Place, is_expression, node_of, parse_path, spell_key
 from trainwright.config.reading import literal
 from trainwright.config.short_forms import write_out
 from trainwright.config.structure import Section, field_structure
@@ -133,10 +133,6 @@ def _itself(each: Assignment) -> Assignment:
     return each
 
 
-EXPRESSIONS: dict[KeyPath, int] = {("data", "where"): 2, ("data", "derive"): 3}
-"""Options that are expressions, by their first keys, with how many keys they have: text as it stands, with quotes and colons of its own."""
-
-
 def override(text: str) -> Assignment:
     """`trainer.max_epochs=40` as an assignment; raises ConfigError when it is not `key.sub=value`."""
     key, equals, value = _split(text)
@@ -147,7 +143,7 @@ def override(text: str) -> Assignment:
         path = parse_path(key.strip())
     except ConfigError as error:
         raise ConfigError(error.what, where=str(place), fix=error.fix) from error
-    if path[:2] in EXPRESSIONS and len(path) == EXPRESSIONS[path[:2]]:
+    if is_expression(path):
         return Assignment(path, Node(value.strip(), place))
     found = literal(value, place)
     name_own(node.value for node in found.walk() if isinstance(node.value, str))
@@ -209,18 +205,23 @@ def _named_bases(base: Node | None) -> Sequence[Node]:
 
 
 def _environment_steps(model: type[ConfigModel], environment: Mapping[str, str]) -> list[Step]:
-    """`TRAINWRIGHT_RUN__SEED=3` sets run.seed; other options are not read from variables, and near misses are mistakes."""
+    """`TRAINWRIGHT_RUN__SEED=3` sets run.seed; variables for options of other sections, and near misses, are mistakes."""
     section = field_structure(model.model_fields["run"]) if "run" in model.model_fields else None
     if not isinstance(section, Section):
         return []
     known = {f"{ENVIRONMENT_PREFIX}RUN__{name.upper()}": name for name in section.model.model_fields}
     short = {name.replace("RUN__", ""): name for name in known}
-    relevant = [each for each in sorted(environment) if each.startswith(f"{ENVIRONMENT_PREFIX}RUN_") or each in short]
+    begins = (f"{ENVIRONMENT_PREFIX}RUN_", *(f"{ENVIRONMENT_PREFIX}{name.upper()}__" for name in model.model_fields))
+    relevant = [each for each in sorted(environment) if each.startswith(begins) or each in short]
     return [(1, partial(_variable, each, environment[each], known, short)) for each in relevant]
 
 
 def _variable(variable: str, text: str, known: Mapping[str, str], short: Mapping[str, str]) -> Assignment:
     if variable in known:
         return Assignment(("run", known[variable]), literal(text, Place(f"environment: {variable}={text}")))
+    if not variable.startswith(f"{ENVIRONMENT_PREFIX}RUN_") and variable not in short:
+        option = variable.removeprefix(ENVIRONMENT_PREFIX).lower().replace("__", ".")
+        why, fix = "variables set options of `run` alone", f"write {option}=… on the command line or in the configuration"
+        raise ConfigError(f"the variable {variable} sets nothing", where="environment", why=why, fix=fix)
     fix = f"did you mean {short[variable]}?" if variable in short else did_you_mean(variable, known)
     raise ConfigError(f"unknown variable {variable}", where="environment", fix=fix)

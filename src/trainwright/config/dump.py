@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import yaml
 
 from trainwright.config.model import ConfigModel
-from trainwright.config.reading import CORE, SCALARS
+from trainwright.config.yaml_nodes import CORE, SCALARS
 
 
 class _Dumper(yaml.SafeDumper):
@@ -23,8 +24,11 @@ class _Dumper(yaml.SafeDumper):
 
     def represent_sequence(self, tag: str, sequence: Any, flow_style: bool | None = None) -> yaml.SequenceNode:
         """In one line when no item is itself a list or a mapping."""
-        flat = not any(isinstance(each, list | dict) for each in sequence)
-        return super().represent_sequence(tag, sequence, flow_style=flat)
+        return super().represent_sequence(tag, sequence, flow_style=_is_flat(sequence))
+
+
+def _is_flat(items: Any) -> bool:
+    return not any(isinstance(each, list | dict) for each in items)
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
@@ -45,7 +49,16 @@ def dump(config: ConfigModel, schema: str = "") -> str:
 
 def dump_values(values: Any) -> str:
     """Plain mappings, lists and values as YAML that `reading` reads back the same; `${` is escaped."""
-    return str(yaml.dump(_escape(values), Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=False, width=sys.maxsize))
+    escaped = _escape(values)
+    try:
+        return _Lines().document(escaped)
+    except _Unusual:
+        return dump_by_pyyaml(escaped)
+
+
+def dump_by_pyyaml(values: Any) -> str:
+    """The text as PyYAML writes it."""
+    return str(yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=False, width=sys.maxsize))
 
 
 def _escape(value: Any) -> Any:
@@ -54,3 +67,74 @@ def _escape(value: Any) -> Any:
     if isinstance(value, list):
         return [_escape(each) for each in value]
     return value.replace("${", "$${") if isinstance(value, str) else value
+
+
+class _Unusual(Exception):
+    """Not written here: no mapping, or a key that has no room on the line of its value."""
+
+
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,99}")
+_AROUND: dict[str, tuple[Callable[[Any], Any], str, str]] = {
+    "key": (lambda value: {value: 0}, "", ": 0\n"),
+    "value": (lambda value: {"k": value}, "k: ", "\n"),
+    "item": (lambda value: [value], "[", "]\n"),
+}
+"""How PyYAML is asked for a single value in each place, and what it writes before and after it."""
+
+
+class _Lines:
+    """The lines that PyYAML would write, of which it is asked for each single value once: a wide table has the same few for each column."""
+
+    def __init__(self) -> None:
+        self.known: dict[tuple[str, type, str], str] = {}
+
+    def document(self, values: Any) -> str:
+        """The whole text."""
+        if type(values) is not dict or not values:
+            raise _Unusual
+        return "\n".join([*self.mapping(values, ""), ""])
+
+    def mapping(self, values: dict[Any, Any], indent: str) -> list[str]:
+        """`key: value` for every key."""
+        return [line for key, value in values.items() for line in self.after(f"{indent}{self.single(key, 'key')}:", value, indent)]
+
+    def sequence(self, values: list[Any], indent: str) -> list[str]:
+        """`- value` for every item; a mapping or list begins on the line of its dash."""
+        found: list[str] = []
+        for value in values:
+            if type(value) is list and not _is_flat(value):
+                inner = self.sequence(value, indent + "  ")
+            elif type(value) is dict and value:
+                inner = self.mapping(value, indent + "  ")
+            else:
+                inner = self.after(f"{indent}  ", value, indent)
+            found += [f"{indent}- {inner[0].lstrip(' ')}", *inner[1:]]
+        return found
+
+    def after(self, head: str, value: Any, indent: str) -> list[str]:
+        """A value on the line of `head`, or below it."""
+        if type(value) is dict and value:
+            return [head, *self.mapping(value, indent + "  ")]
+        if type(value) is list:
+            if not _is_flat(value):
+                return [head, *self.sequence(value, indent)]
+            return [f"{head} [{', '.join([self.single(each, 'item') for each in value])}]"]
+        return [f"{head} {self.single(value, 'value')}"]
+
+    def single(self, value: Any, place: str) -> str:
+        """One value as it is written in a place."""
+        if type(value) is str and _WORD.fullmatch(value) and not _is_read_otherwise(value):
+            return value
+        key = (place, type(value), repr(value))
+        if key not in self.known:
+            put, before, behind = _AROUND[place]
+            text = dump_by_pyyaml(put(value))
+            if not (text.startswith(before) and text.endswith(behind)) or text.count("\n") > 1 or text.startswith("? "):
+                raise _Unusual
+            self.known[key] = text[len(before) : len(text) - len(behind)]
+        return self.known[key]
+
+
+def _is_read_otherwise(word: str) -> bool:
+    """Whether a word would be read as something else than text."""
+    return any(pattern.match(word) for _, pattern in _Dumper.yaml_implicit_resolvers.get(word[0], ()))

@@ -9,7 +9,7 @@ from typing import Any
 from trainwright.config.errors import ConfigError, RequestError, nearest
 from trainwright.config.limits import MOST_DEPTH, MOST_REPEATED, MOST_TEXT, refuse_repeated
 from trainwright.config.model import ConfigModel
-from trainwright.config.places import KeyPath, Node, node_of, parse_path
+from trainwright.config.places import KeyPath, Node, is_expression, node_of, parse_path
 from trainwright.config.reading import literal
 from trainwright.config.structure import Section, default_at, field_structure, short_fields
 from trainwright.config.trust import ask
@@ -32,6 +32,7 @@ class _Resolver:
         self.open: list[tuple[int, str]] = []
         self.done: set[int] = set()
         self.copied = 0
+        self.expressions = _expressions(root)
 
     def resolve(self, node: Node) -> None:
         """Replace the references in one text; nodes it refers to are resolved first."""
@@ -119,13 +120,17 @@ class _Resolver:
             value = value.model_dump(mode="json")
         return node_of(value if isinstance(value, int | float | str | list | dict | None) else str(value), node.place)
 
+    def read(self, text: str, node: Node) -> Node:
+        """What a variable holds: an expression where one is asked for, else a value as on the command line."""
+        return Node(text, node.place) if id(node) in self.expressions else literal(text, node.place)
+
     def variable(self, text: str, node: Node) -> Node:
         name, comma, default = text.partition(",")
         if name.strip() in self.environment:
             ask(f"${{env:{name.strip()}}}", f"read the environment variable {name.strip()}")
-            return literal(self.environment[name.strip()], node.place)
+            return self.read(self.environment[name.strip()], node)
         if comma:
-            return literal(default.strip(), node.place)
+            return self.read(default.strip(), node)
         what = f"the environment variable {name.strip()} is not set"
         raise ConfigError(what, where=str(node.place), fix=f"set it, or give a default: ${{env:{name.strip()},default}}")
 
@@ -146,3 +151,13 @@ def _list_names(root: Node, model: type[ConfigModel]) -> list[str]:
         if isinstance(inner, Section):
             names += [f"{key}.{name}" for name in inner.model.model_fields]
     return list(dict.fromkeys(names))
+
+
+def _expressions(root: Node) -> set[int]:
+    """The nodes that hold expressions."""
+    data = root.under("data")
+    derived = data.under("derive") if data else None
+    named = derived.value if derived and isinstance(derived.value, dict) else {}
+    found: dict[KeyPath, Node | None] = {("data", "where"): data.under("where") if data else None}
+    found |= {("data", "derive", name): each for name, each in named.items()}
+    return {id(node) for path, node in found.items() if node is not None and is_expression(path)}

@@ -14,6 +14,13 @@ from trainwright.config.limits import refuse_depth
 Plain = Any
 KeyPath = tuple[str | int, ...]
 """Keys and list indices from the root."""
+EXPRESSIONS: dict[KeyPath, int] = {("data", "where"): 2, ("data", "derive"): 3}
+"""Options that are expressions, by their first keys, with how many keys they have: text as it stands, with quotes and colons of its own."""
+
+
+def is_expression(path: KeyPath) -> bool:
+    """Whether the option at `path` is text that the command line and variables give as it stands."""
+    return EXPRESSIONS.get(path[:2]) == len(path)
 
 
 @dataclass(frozen=True)

@@ -10,50 +10,13 @@ from typing import Any
 import yaml
 
 from trainwright.config.errors import ConfigError, ManyErrors, RequestError, nearest
-from trainwright.config.limits import refuse_count, refuse_depth, refuse_digits, refuse_repeated
+from trainwright.config.limits import refuse_depth, refuse_digits, refuse_repeated
 from trainwright.config.places import Node, Place
 from trainwright.config.text_files import read_text
+from trainwright.config.yaml_nodes import CORE, FLOAT, INTEGER, SCALARS, compose
 
-CORE = "tag:yaml.org,2002:"
-INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
-FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
-SCALARS: list[tuple[str, re.Pattern[str], list[str] | None]] = [
-    ("null", re.compile(r"~|null|Null|NULL|"), ["~", "n", "N", ""]),
-    ("bool", re.compile(r"true|True|TRUE|false|False|FALSE"), list("tTfF")),
-    ("int", INTEGER, list("-+0123456789")),
-    ("float", FLOAT, list("-+0123456789.")),
-    ("merge", re.compile("<<"), ["<"]),
-]
-"""The core schema of YAML 1.2 (`no`, `on` and `12:30` are text, `1e-3` is a number), and the merge key of 1.1."""
 SIMPLE = ("str", *(kind for kind, _, _ in SCALARS))
 """Tags of single values that may be written out, as in `!!str 3`."""
-
-
-class CoreLoader(yaml.SafeLoader):
-    """Resolves plain scalars by the core schema of YAML 1.2 instead of 1.1, and refuses what is too deep or too much while it reads."""
-
-    yaml_implicit_resolvers: dict[str, list[Any]] = {}
-
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self.depth = self.count = 0
-
-    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        """As PyYAML does it, counting."""
-        mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
-        self.depth += 1
-        self.count += 1
-        try:
-            refuse_depth(self.depth, where := f"{mark.line + 1}:{mark.column + 1}")
-            refuse_count(self.count, where)
-            made: yaml.Node | None = super().compose_node(parent, index)
-        finally:
-            self.depth -= 1
-        return made
-
-
-for _tag, _pattern, _first in SCALARS:
-    CoreLoader.add_implicit_resolver(CORE + _tag, re.compile(rf"(?:{_pattern.pattern})\Z"), _first)
 
 
 def read_yaml(path: Path, shown: str = "", problems: list[RequestError] | None = None) -> Node:
@@ -73,7 +36,7 @@ def parse_yaml(text: str, name: str, problems: list[RequestError] | None = None)
     Of a key given twice the first value is taken; each such key is added to `problems`, or raised (as ManyErrors) where there are none.
     """
     try:
-        root = yaml.compose(text, Loader=CoreLoader)
+        root = compose(text)
     except ConfigError as error:
         raise ConfigError(error.what, where=f"{name}:{error.where}", why=error.why, fix=error.fix) from error
     except yaml.MarkedYAMLError as error:

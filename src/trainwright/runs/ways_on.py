@@ -5,7 +5,8 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-import yaml
+from trainwright.config.errors import RequestError
+from trainwright.config.reading import parse_yaml
 
 
 def from_its_weights(folder: Path) -> str:
@@ -26,7 +27,7 @@ def to_its_end(folder: Path) -> str:
 def _read_kept(config: Path) -> str:
     """The kind of checkpoints that a saved configuration asks for; empty where it says nothing or cannot be read."""
     try:
-        found = yaml.safe_load(config.read_text("utf-8"))["trainer"]["checkpoint"]["type"]
-    except (OSError, ValueError, LookupError, TypeError, yaml.YAMLError):
+        found = parse_yaml(config.read_text("utf-8"), str(config)).plain()["trainer"]["checkpoint"]["type"]
+    except (OSError, ValueError, LookupError, TypeError, RequestError):
         return ""
     return str(found)
