@@ -31,6 +31,18 @@ def key_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["XDG_CONFIG_HOME"] = str(tmp_path_factory.mktemp("config"))
 
 
+@pytest.fixture(autouse=True, scope="session")
+def syncs_at_once() -> Iterator[None]:
+    """A sync of a file returns at once: what a killed process wrote stays, and most of a small run would be waiting for the disk.
+
+    Processes that are killed sync as ever; what is done where a sync fails is tested with syncs that fail.
+    """
+    sync = os.fsync
+    os.fsync = lambda descriptor: os.fstat(descriptor) and None
+    yield
+    os.fsync = sync
+
+
 @pytest.fixture(autouse=True)
 def parts_of_one_test_only() -> Iterator[None]:
     """What a test registers by name, puts on the path and imports from its folder is gone after it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import random
 import subprocess
 import sys
@@ -14,24 +15,32 @@ from typing import Any
 import pytest
 from small_tables import passengers, write_csv
 
+from commands import command_process
+
 KILLS = 8
-SETTINGS = ["model.combiner={type: concat, depth: 1, width: 32}", "trainer.max_epochs=60", "trainer.batch_size=16"]
+SETTINGS = ["model.combiner={type: concat, depth: 1, width: 32}", "trainer.max_epochs=20", "trainer.batch_size=16"]
 SETTINGS += ["trainer.checkpoint={every: 7 steps, min_interval: 0 s}", "trainer.early_stopping.patience=50"]
 SETTINGS += ["trainer.trackers=[csv]", "evaluation.baselines=[constant]"]
 CLOCKS = ("seconds", "per_second")
 
 
-def command(folder: Path, name: str) -> list[str]:
-    """Train the table of `folder`, continuing what is there."""
-    words = ["train", str(folder / "passengers.csv"), "--target", "survived", f"run.dir={folder / name}", "--resume", *SETTINGS]
-    return [sys.executable, "-m", "trainwright", *words]
+def words(folder: Path, name: str) -> list[str]:
+    """The command that trains the table of `folder`, continuing what is there."""
+    return ["train", str(folder / "passengers.csv"), "--target", "survived", f"run.dir={folder / name}", "--resume", *SETTINGS]
 
 
-def whole(folder: Path, name: str) -> float:
-    """Run to the end; its seconds."""
-    start = time.perf_counter()
-    subprocess.run(command(folder, name), check=True, capture_output=True)
-    return time.perf_counter() - start
+def run_for(folder: Path, name: str, seconds: float | None = None) -> float | None:
+    """Train the table of `folder`, continuing what is there, and SIGKILL it after so long; its seconds if it was done before."""
+    said, begun = folder / f"{name}.said", time.perf_counter()
+    process = command_process(words(folder, name), folder, dict(os.environ), [said, said])
+    process.start()
+    process.join(seconds)
+    taken = time.perf_counter() - begun
+    if process.is_alive():
+        process.kill()
+        process.join()
+    assert process.exitcode in (0, -9), said.read_text()
+    return None if process.exitcode else taken
 
 
 def outcome(run: Path) -> dict[str, Any]:
@@ -46,24 +55,20 @@ def outcome(run: Path) -> dict[str, Any]:
 @pytest.mark.slow
 def test_a_command_killed_at_random_moments_ends_as_one_that_was_not(tmp_path: Path) -> None:
     write_csv(tmp_path / "passengers.csv", passengers())
-    whole(tmp_path, "first")
-    length = whole(tmp_path, "unbroken")
-    expected = outcome(tmp_path / "unbroken")
+    subprocess.run([sys.executable, "-m", "trainwright", *words(tmp_path, "first")], check=True, capture_output=True)
+    expected = outcome(tmp_path / "first")
+    length = run_for(tmp_path, "unbroken")
+    assert length is not None
+    assert outcome(tmp_path / "unbroken") == expected
     moments, kills, number = random.Random(20260202), 0, 0
     while kills < KILLS:
         number += 1
         for _ in range(3):
-            begun = time.perf_counter()
-            process = subprocess.Popen(command(tmp_path, f"killed-{number}"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-            try:
-                said = process.communicate(timeout=moments.uniform(0.4, 1.0) * length)[0]
-                assert process.returncode == 0, said.decode()
-                length = min(length, time.perf_counter() - begun)  # the machine was busier when it was measured
+            taken = run_for(tmp_path, f"killed-{number}", moments.uniform(0.02, 0.9) * length)
+            if taken is not None:
+                length = min(length, taken)  # the machine was busier when it was measured
                 break
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.communicate()
-                kills += 1
-        whole(tmp_path, f"killed-{number}")
+            kills += 1
+        assert run_for(tmp_path, f"killed-{number}") is not None
         assert outcome(tmp_path / f"killed-{number}") == expected
     print(f"{kills} kills of {number} commands, none lost")

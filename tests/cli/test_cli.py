@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from commands import trainwright_command
 from trainwright.cli.main import COMMANDS
 from trainwright.config.registry import KINDS, parts
 
@@ -18,9 +19,7 @@ GOOD = "data: {source: 'builtin:iris'}\n"
 
 
 def trainwright(*words, folder=None, **variables):
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("TRAINWRIGHT_")}
-    environment |= {"COLUMNS": "100", "PYTHONPATH": str(ROOT / "src"), **variables}
-    return subprocess.run([*PROGRAM, *map(str, words)], capture_output=True, text=True, cwd=folder, env=environment, timeout=120)
+    return trainwright_command(*map(str, words), folder=folder, **{"COLUMNS": "100", **variables})
 
 
 @pytest.fixture
@@ -66,7 +65,7 @@ def test_the_help_is_there_at_once():
     fastest = 9.0
     for _ in range(5):
         start = time.perf_counter()
-        assert trainwright("--help").returncode == 0
+        assert subprocess.run([*PROGRAM, "--help"], capture_output=True).returncode == 0
         fastest = min(fastest, time.perf_counter() - start)
     assert fastest <= 0.30
 
@@ -76,6 +75,8 @@ def test_the_help_names_every_command():
     assert done.returncode == 0
     assert all(f"  {name}" in done.stdout for name in COMMANDS)
     assert done.stdout == trainwright("help").stdout == trainwright("-h").stdout
+    begun = subprocess.run(PROGRAM, capture_output=True, text=True, env={**os.environ, "COLUMNS": "100"})
+    assert (begun.returncode, begun.stdout, begun.stderr) == (0, done.stdout, "")
 
 
 @pytest.mark.parametrize("command", COMMANDS)

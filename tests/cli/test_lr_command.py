@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import os
 import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 from xml.etree import ElementTree
@@ -13,12 +12,12 @@ from xml.etree import ElementTree
 import pytest
 from torch import nn
 
+from commands import trainwright_command
 from trainwright.api.curve import curves_of
 from trainwright.config.choice import choose
 from trainwright.engine.plan import Plan
 from trainwright.optim.parameter_options import ParameterOptions
 
-ROOT = Path(__file__).parents[2]
 CONFIG = """\
 data: {source: 'builtin:iris'}
 trainer:
@@ -30,11 +29,7 @@ TIMM = [1e-5, 1.28e-4, 2.46e-4, 3.64e-4, 4.82e-4, 6e-4, 5.913e-4, 5.657e-4, 5.24
 
 
 def lr(folder: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("TRAINWRIGHT_")}
-    environment |= {"COLUMNS": "80", "PYTHONPATH": str(ROOT / "src"), "PYTHONIOENCODING": "utf-8", **variables}
-    return subprocess.run(
-        [sys.executable, "-m", "trainwright", "lr", *words], capture_output=True, text=True, cwd=folder, env=environment, timeout=120
-    )
+    return trainwright_command("lr", *words, folder=folder, **{"COLUMNS": "80", **variables})
 
 
 @pytest.fixture

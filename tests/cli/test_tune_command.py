@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,19 +13,15 @@ import yaml
 from torch import nn
 
 import trainwright as tw
+from commands import trainwright_command
 from trainwright.config.errors import ConfigError, RequestError
 from trainwright.report.blocks.base import Sheet
 from trainwright.report.every_run.tuning import tuning
 from trainwright.report.material import Material
 
-ROOT = Path(__file__).parents[2]
-PROGRAM = [sys.executable, "-m", "trainwright"]
-
 
 def trainwright(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("TRAINWRIGHT_")}
-    environment |= {"COLUMNS": "100", "PYTHONPATH": str(ROOT / "src")}
-    return subprocess.run([*PROGRAM, *words], capture_output=True, text=True, cwd=folder, env=environment, timeout=120)
+    return trainwright_command(*words, folder=folder, COLUMNS="100")
 
 
 def test_both_are_tuned_and_the_lines_to_paste_are_a_configuration(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Plays a page: `python player.py PAGE FOLDER` runs its commands and Python blocks in order, in one process, inside the folder."""
+"""Plays a page: runs its commands and Python blocks in order, in one process, inside a folder of its own."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
+import torch
 from pages import ROOT, Block, blocks
 from tables import write_tables
 
@@ -140,13 +141,20 @@ def play(page: Path) -> list[str]:
     return complaints
 
 
-if __name__ == "__main__":
-    page, folder = Path(sys.argv[1]).resolve(), Path(sys.argv[2])
+def process(page: Path, folder: Path, said: Path) -> None:
+    """What a process does: play the page in the folder; the complaints, and all else that is printed, are in the file `said`."""
+    torch.set_num_threads(1)  # the threads of the fork server are not here
+    sys.stdin.close()
+    with said.open("w") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    os.environ.update(COLUMNS="140", NO_COLOR="1")
+    sys.argv = ["trainwright"]
     write_tables(folder)
     shutil.copytree(ROOT / "examples", folder / "examples", ignore=shutil.ignore_patterns("__pycache__", "runs"))
     os.chdir(folder)
     sys.path.insert(0, ".")
     shorten()
     complaints = play(page)
-    print("\n\n".join(complaints))
+    print("\n\n".join(complaints), flush=True)
     sys.exit(bool(complaints))

@@ -7,7 +7,8 @@ import math
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -59,13 +60,25 @@ def test_the_list_here_is_the_whole_table() -> None:
     assert OPTIONS.keys() == parts("callback").keys()
 
 
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Path, Any, Any]]:
+    """Folder, system and result of a run with the callback of a name ("": with none), trained once for all tests, which only read it."""
+
+    @cache
+    def run(name: str) -> tuple[Path, Any, Any]:
+        folder = tmp_path_factory.mktemp(name or "without")
+        return folder, *fit(folder, callbacks=[made(name, **OPTIONS[name])] if name else [], **MICRO)
+
+    return run
+
+
 @pytest.mark.parametrize("name", OPTIONS)
-def test_a_callback_changes_no_update_and_no_row_of_others(name: str, tmp_path: Path) -> None:
-    without, expected = fit(tmp_path / "without", **MICRO)
+def test_a_callback_changes_no_update_and_no_row_of_others(name: str, unbroken: Any, tmp_path: Path) -> None:
+    folder, without, expected = unbroken("")
     with_it, result = fit(tmp_path / "with", callbacks=[made(name, **OPTIONS[name])], **MICRO)
     assert same(weights(without), weights(with_it))
     assert result.metrics == expected.metrics
-    plain, more = table(tmp_path / "without"), table(tmp_path / "with")
+    plain, more = table(folder), table(tmp_path / "with")
     assert plain == [{key: row[key] for key in before} for before, row in zip(plain, more, strict=True)]
 
 
@@ -106,13 +119,11 @@ def test_no_step_waits_for_the_device(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["learning_rate_monitor", "gradient_flow", "gradient_noise", "dead_units"])
 @pytest.mark.parametrize("k", [1, 2, 5, 6, 7, 13])
-def test_what_is_logged_after_a_restart_is_what_would_have_been_logged(name: str, k: int, tmp_path: Path) -> None:
-    callback = {"callbacks": [made(name, **OPTIONS[name])]}
-    fit(tmp_path / "whole", **callback, **MICRO)
+def test_what_is_logged_after_a_restart_is_what_would_have_been_logged(name: str, k: int, unbroken: Any, tmp_path: Path) -> None:
     with pytest.raises(Interrupted):
         fit(tmp_path / "run", callbacks=[made(name, **OPTIONS[name]), StopAt(k)], **MICRO)
     fit(tmp_path / "run", callbacks=[made(name, **OPTIONS[name])], resume=True, **MICRO)
-    assert table(tmp_path / "run") == table(tmp_path / "whole")
+    assert table(tmp_path / "run") == table(unbroken(name)[0])
 
 
 def test_a_class_of_ones_own_is_made_from_its_signature(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

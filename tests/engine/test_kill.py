@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import random
 import signal
@@ -17,6 +16,7 @@ import torch
 from engine_runs import table
 from safetensors.torch import load_file
 
+from fork_server import fork_server
 from trainwright.checkpoint.store import CheckpointStore
 
 KILLS = 20
@@ -25,9 +25,7 @@ KILLS_PER_RUN = 4
 
 @pytest.fixture(scope="module")
 def context() -> Any:
-    server = multiprocessing.get_context("forkserver")
-    server.set_forkserver_preload(["killed_run"])
-    return server
+    return fork_server()
 
 
 def run_for(context: Any, folder: Path, seconds: float | None) -> bool:

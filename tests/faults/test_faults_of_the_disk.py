@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import itertools
 import json
-import multiprocessing
 import os
 import shutil
 import subprocess
@@ -18,6 +17,7 @@ import pytest
 from fault_disk import is_whole, step_saved
 from fault_runs import KINDS, killed_at_call
 
+from fork_server import fork_server
 from trainwright.checkpoint.manifest import Damaged, verify
 from trainwright.checkpoint.store import CheckpointStore
 from trainwright.config.errors import RunError
@@ -28,8 +28,7 @@ CALLS = ["open", "fsync", "rename", "mkdir", "replace", "symlink", "unlink", "rm
 
 @pytest.mark.slow
 def test_death_at_every_call_of_a_save_leaves_whole_checkpoints(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["fault_runs"])
+    context = fork_server()
     for number in itertools.count(1):
         folder = tmp_path / str(number)
         for step, value in ((1, 1.0), (2, 2.0)):

@@ -6,7 +6,6 @@ KILLS=1000 for the nightly run; SEED for other moments; KINDS=table,loader for s
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import random
 import signal
@@ -23,6 +22,7 @@ from typing import Any
 import pytest
 from fault_kinds import ALL, process
 
+from fork_server import fork_server
 from trainwright.tracking.csv import read_rows
 
 KILLS = int(os.environ.get("KILLS", "120"))
@@ -140,10 +140,8 @@ def difference(expected: dict[str, Any], found: dict[str, Any], name: str) -> st
 
 
 @pytest.mark.slow
-def test_runs_of_every_kind_killed_at_random_moments_end_as_those_that_were_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]))  # of the fork server
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["fault_kinds"])
+def test_runs_of_every_kind_killed_at_random_moments_end_as_those_that_were_not(tmp_path: Path) -> None:
+    context = fork_server()
     begun, counts = time.perf_counter(), []
     for kind in chosen():
         name = kind.replace(", ", "-").replace(" ", "_")
@@ -179,12 +177,8 @@ def told(what: str, counts: list[Count], seconds: float) -> None:
 
 
 @pytest.mark.slow
-def test_a_run_of_a_table_killed_before_any_of_its_first_files_leaves_them_all_once_it_was_continued(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]))  # of the fork server
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["fault_kinds"])
+def test_a_run_of_a_table_killed_before_any_of_its_first_files_leaves_them_all_once_it_was_continued(tmp_path: Path) -> None:
+    context = fork_server()
     assert started(context, "table by command", tmp_path / "whole", None) == 0
     expected = outcome(tmp_path / "whole")
     for number in range(2, 9):  # from run.json to the first copy of the configuration

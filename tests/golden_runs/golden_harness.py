@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import multiprocessing
 import os
 import signal
 import time
 from pathlib import Path
 from typing import Any
 
+from fork_server import fork_server
+
 CLOCKS = ("seconds", "per_second")
 """Columns of metrics.csv that no two runs have alike."""
 LIMIT = 120
 """Seconds after which a run hangs."""
-
-
-def _server() -> Any:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["torch", "pyarrow", "trainwright.api.train", "trainwright.engine.trainer"])
-    return context
 
 
 def train_once(config: dict[str, Any], run: str, resume: bool) -> None:
@@ -35,7 +30,7 @@ def train_once(config: dict[str, Any], run: str, resume: bool) -> None:
 
 def run_whole(config: dict[str, Any], run: Path, resume: bool = False) -> None:
     """Train to the end."""
-    process = _server().Process(target=train_once, args=(config, str(run), resume))
+    process = fork_server().Process(target=train_once, args=(config, str(run), resume))
     process.start()
     process.join(LIMIT)
     assert process.exitcode == 0, f"{run.name} ended with {process.exitcode}"
@@ -43,7 +38,7 @@ def run_whole(config: dict[str, Any], run: Path, resume: bool = False) -> None:
 
 def run_killed(config: dict[str, Any], run: Path) -> None:
     """Train until there is a checkpoint, and kill it there."""
-    process = _server().Process(target=train_once, args=(config, str(run), False))
+    process = fork_server().Process(target=train_once, args=(config, str(run), False))
     process.start()
     begun = time.monotonic()
     while not list(run.glob("checkpoints/step-*/manifest.json")):
