@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from trainwright.checkpoint.names import check_pattern
 from trainwright.config.durations import Duration, a_time, above_zero
@@ -51,10 +51,8 @@ class CheckpointConfig(ConfigModel):
                 raise as_refusal(ConfigError(f"{name} plays no part with type '{self.type}'", why=why, fix="leave it out"))
         return self
 
-    @field_validator("every", "min_interval", "keep_every", "weights_every", "before_job_end")
-    @classmethod
-    def _is_usable(cls, value: Duration | None, info: ValidationInfo) -> Duration | None:
-        return a_time(value) if info.field_name in ("min_interval", "before_job_end") else above_zero(value)
+    _intervals = field_validator("every", "keep_every", "weights_every")(above_zero)
+    _times = field_validator("min_interval", "before_job_end")(a_time)
 
     @field_validator("keep_last")
     @classmethod

@@ -108,6 +108,11 @@ def above_zero(value: Duration | None) -> Duration | None:
     return value
 
 
+def time_above_zero(value: Duration | None) -> Duration | None:
+    """The duration, refused when it does not count time or is nothing."""
+    return above_zero(a_time(value))
+
+
 def _number(text: str) -> int | float:
     """Whole numbers stay integers, however they were written."""
     value = float(text)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from trainwright.config.durations import Duration, a_time, above_zero
+from trainwright.config.durations import Duration, time_above_zero
 from trainwright.config.errors import ConfigError
 from trainwright.config.model import ConfigModel, as_refusal
 
@@ -48,7 +48,4 @@ class TuningOptions(ConfigModel):
             raise as_refusal(ConfigError("the range of learning rates does not rise", why=why, fix="make range_to the larger"))
         return self
 
-    @field_validator("max_time")
-    @classmethod
-    def _is_a_time(cls, value: Duration) -> Duration | None:
-        return above_zero(a_time(value))
+    _max_time = field_validator("max_time")(time_above_zero)

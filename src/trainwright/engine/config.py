@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, field_validator
 
 from trainwright.checkpoint.options import CheckpointConfig, Checkpoints
 from trainwright.config.choice import choice
-from trainwright.config.durations import Duration, a_time, above_zero
+from trainwright.config.durations import Duration, above_zero, time_above_zero
 from trainwright.config.model import ConfigModel
 from trainwright.engine.batch_options import BatchSize, LearningRateScaling, Pieces, TuningOptions
 from trainwright.engine.growth_options import BatchGrowthOptions
@@ -112,7 +112,5 @@ class TrainerConfig(ConfigModel):
     sanity_check: int = Field(default=1, ge=0)
     """Batches of the validation split that are tried before the first step, so that a mistake there is met early; 0 for none."""
 
-    @field_validator("max_time", "evaluate_every", "log_every")
-    @classmethod
-    def _is_usable(cls, value: Duration | None, info: ValidationInfo) -> Duration | None:
-        return above_zero(a_time(value) if info.field_name == "max_time" else value)
+    _max_time = field_validator("max_time")(time_above_zero)
+    _intervals = field_validator("evaluate_every", "log_every")(above_zero)

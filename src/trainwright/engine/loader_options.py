@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, field_validator
 
-from trainwright.config.durations import Duration, a_time, above_zero
+from trainwright.config.durations import Duration, time_above_zero
 from trainwright.config.model import ConfigModel
 
 
@@ -26,7 +26,4 @@ class LoaderOptions(ConfigModel):
     """How long a batch may be awaited (`5 min`), with workers or without, before the run stops and names its rows; without it a dataset
     that hangs is waited for. Data that can only be gone through in order have no such limit."""
 
-    @field_validator("timeout")
-    @classmethod
-    def _is_a_time(cls, value: Duration | None, info: ValidationInfo) -> Duration | None:
-        return above_zero(a_time(value))
+    _timeout = field_validator("timeout")(time_above_zero)

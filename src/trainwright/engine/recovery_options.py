@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, field_validator
 
-from trainwright.config.durations import Duration, a_time, above_zero
+from trainwright.config.durations import Duration, time_above_zero
 from trainwright.config.model import ConfigModel
 
 
@@ -42,7 +42,4 @@ class RecoveryOptions(ConfigModel):
         """Whether the run may be put back to a checkpoint."""
         return self.not_finite == "rollback" or (self.loss_spike is not None and self.loss_spike.policy == "rollback")
 
-    @field_validator("watchdog")
-    @classmethod
-    def _is_a_time(cls, value: Duration | None, info: ValidationInfo) -> Duration | None:
-        return above_zero(a_time(value))
+    _watchdog = field_validator("watchdog")(time_above_zero)

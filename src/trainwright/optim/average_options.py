@@ -98,10 +98,7 @@ class SWAOptions(ConfigModel):
             )
         return value
 
-    @field_validator("every")
-    @classmethod
-    def _is_usable(cls, value: Duration) -> Duration | None:
-        return above_zero(value)
+    _every = field_validator("every")(above_zero)
 
 
 def _by_decay(value: Any) -> Any:
