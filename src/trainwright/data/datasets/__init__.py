@@ -22,6 +22,7 @@ INSTEAD = {
     "sampling": f"{OF_TABLES}, give a DataLoader of your own with a sampler such as torch's WeightedRandomSampler",
     "where": f"{OF_TABLES}, leave rows out in a data class of your own",
     "derive": f"{OF_TABLES}, make columns in a data class of your own",
+    "window": f"{OF_TABLES}, give each window an index of its own in a data class of your own",
 }
 """What a table's `data` has and data for a system of one's own do not → what to do instead."""
 
