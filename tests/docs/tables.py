@@ -85,6 +85,7 @@ def write_tables(folder: Path) -> None:
     write_csv(folder / "trips.csv", rides)
     write_csv(folder / "trips.csv.gz", rides)
     (folder / "waves.csv").write_text("signal,age,weight,kind\n")  # the page that speaks of it fills it
+    (folder / "beats.csv").write_text("signal,label\n")
     (folder / "trips").mkdir()
     for part in range(3):
         write_csv(folder / f"trips/{part}.csv", rides[part * 80 : part * 80 + 80])

@@ -64,6 +64,20 @@ def write_rows(folder: Path, signal: Callable[[np.random.Generator, int, int], n
             table.writerow(numbers)
 
 
+def write_labelled(folder: Path) -> None:
+    """`table.csv` with a wave and the class of each of its samples: a burst somewhere in noise, slow or fast."""
+    rng = np.random.default_rng(7)
+    lines = ["signal,a,y"]
+    for row in range(ROWS):
+        label, start, fast = np.zeros(64, np.uint8), int(rng.integers(44)), row % 2
+        label[start : start + 16] = 1 + fast
+        burst = (label > 0) * np.sin(np.arange(64) * (0.5 + 0.7 * fast)) * 2
+        np.save(folder / f"{row}.npy", (burst + 0.3 * rng.normal(size=64)).astype(np.float32))
+        np.save(folder / f"{row}-label.npy", label)
+        lines.append(f"{row}.npy,{rng.normal():.4f},{row}-label.npy")
+    (folder / "table.csv").write_text("\n".join([*lines, ""]))
+
+
 def waves(rng: np.random.Generator, row: int, y: int) -> np.ndarray:
     """64 samples of noise on a wave whose frequency is the class."""
     found: np.ndarray = (np.sin(np.arange(64) * (0.3 + 0.2 * y)) + rng.normal(size=64)).astype(np.float32)
@@ -95,17 +109,20 @@ def long_waves(rng: np.random.Generator, row: int, y: int) -> np.ndarray:
     return found
 
 
-CUT = {"signal": {"type": "file", "encoder": {"type": "conv", "width": 8, "depth": 1}, "transform": DROPOUT}}
+CONV = {"signal": {"type": "file", "encoder": {"type": "conv", "width": 8, "depth": 1}, "transform": DROPOUT}}
 WINDOW = {"length": 64, "stride": 48, "rest": "short"}
 BUCKETS = {"signal": {**RAGGED["signal"], "bucket": {"by": "length", "width": 8}}}
+CUT = [{"random_crop": 48}, {"center_crop": 48}]
+LABELLED = {"signal": {"type": "file", "transform": CUT}, "y": {"type": "file", "draws_as": "signal", "transform": CUT}}
 
 CASES = [
     GoldenCase("table", lambda folder: write_rows(folder, None)),
     GoldenCase("files with a random crop", lambda folder: write_rows(folder, waves), {"columns": CROP}),
     GoldenCase("files of any length", lambda folder: write_rows(folder, waves_of_any_length), {"columns": RAGGED}),
     GoldenCase("files transformed and mixed in batches", lambda folder: write_rows(folder, waves), MIXED),
+    GoldenCase("a class at every position", write_labelled, {"columns": LABELLED}),
     GoldenCase("files drawn by class", lambda folder: write_rows(folder, waves), {"columns": CROP, "data": {"sampling": {"by": "class"}}}),
-    GoldenCase("long files cut into windows", lambda folder: write_rows(folder, long_waves), {"columns": CUT, "data": {"window": WINDOW}}),
+    GoldenCase("long files cut into windows", lambda folder: write_rows(folder, long_waves), {"columns": CONV, "data": {"window": WINDOW}}),
     GoldenCase("files in buckets by length", lambda folder: write_rows(folder, waves_of_any_length), {"columns": BUCKETS}),
     GoldenCase("the domain of a package", write_tones, {"targets": ["label"]}, "tones", "sounds_package"),
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -84,19 +85,35 @@ def _write_lines(table: pa.Table, path: Path) -> None:
 
 
 def flat(table: pa.Table) -> pa.Table:
-    """The table with lists as text, which CSV can hold: `a|b`."""
+    """The table with lists as text, which CSV can hold: `a|b`, and lists of lists `a|b;c|d`."""
     import pyarrow.compute as pc
 
     columns = {}
     for name in table.column_names:
         column = table[name]
-        if pa.types.is_list(column.type) or pa.types.is_fixed_size_list(column.type) or pa.types.is_large_list(column.type):
+        if _is_list(column.type):
+            if _is_list(column.type.value_type):
+                columns[name] = pa.array([None if each is None else _joined(each) for each in column.to_pylist()], pa.string())
+                continue
             listed = column.cast(pa.list_(column.type.value_type)) if pa.types.is_fixed_size_list(column.type) else column
             column = pc.binary_join(
                 pa.chunked_array([chunk.cast(pa.list_(pa.string())) for chunk in listed.chunks], pa.list_(pa.string())), "|"
             )
         columns[name] = column
     return pa.table(columns)
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_list(kind) or pa.types.is_fixed_size_list(kind) or pa.types.is_large_list(kind))
+
+
+def _joined(values: Sequence[Any], marks: str = "/;|") -> str:
+    """Lists within lists as text, the innermost by `|`, those around by `;` and then `/`."""
+    depth, inner = 1, values
+    while inner and isinstance(inner[0], list):
+        depth, inner = depth + 1, inner[0]
+    mark = marks[-depth] if depth <= len(marks) else marks[0]
+    return mark.join(_joined(each, marks) if isinstance(each, list) else str(each) for each in values)
 
 
 def formulas_escaped(table: pa.Table) -> pa.Table:

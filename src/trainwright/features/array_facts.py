@@ -36,6 +36,8 @@ class Facts:
     center: float
     spread: float
     sampled: int
+    whole: int | None = None
+    """The largest number where all are whole; None where one is not."""
 
 
 def find_facts(
@@ -75,7 +77,7 @@ def find_facts(
     center, spread = _scale(options, [each for _, each in found])
     if ragged and options.pad != "batch":
         shape = [int(options.pad), *shape[1:]]
-    return Facts(raw, shape, ragged, center, spread, sampled)
+    return Facts(raw, shape, ragged, center, spread, sampled, _largest([each for _, each in found]))
 
 
 def lengths_of(arrays: list[Tensor]) -> list[int]:
@@ -202,3 +204,10 @@ def _scale(options: FileOptions, found: list[Tensor]) -> tuple[float, float]:
     mean = sum(float(each.double().sum()) for each in found) / max(count, 1)
     variance = sum(float((each.double() - mean).square().sum()) for each in found) / max(count, 1)
     return mean, variance**0.5 or 1.0
+
+
+def _largest(found: list[Tensor]) -> int | None:
+    """The largest of whole numbers; None where a type has fractions."""
+    if any(each.is_floating_point() for each in found):
+        return None
+    return max((int(each.max()) for each in found if each.numel()), default=0)

@@ -46,9 +46,13 @@ class ArrayDecoder(Decoder):
         fault = shape_fault(shape, self.raw_shape)
         if fault:
             raise self._wrong("a file holds another array than before", row, reference, fault)
-        found = transformed(self.chain, torch.from_numpy(array), self.name, row, reference).float()
+        found = transformed(self.chain, torch.from_numpy(array), self.name, row, reference)
         self._check_shape(found, row, reference)
-        return found
+        return self.numbers(found, row, reference)
+
+    def numbers(self, found: Tensor, row: int, path: str) -> Tensor:
+        """What is kept of an array until it is joined with others: float32, not scaled."""
+        return found.float()
 
     def _read(self, path: str, place: int) -> tuple[np.ndarray, tuple[int, ...]]:
         """An array, or the window of it that is asked for, and the shape of the whole."""

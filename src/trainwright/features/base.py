@@ -66,7 +66,8 @@ class Feature:
         """Of the run: what is drawn in fitting follows from it."""
         if target and not self.predictable:
             raise DataError(
-                f"target '{name}' is of type '{self.kind}', which cannot be predicted", fix="use number, binary, category, set or vector"
+                f"target '{name}' is of type '{self.kind}', which cannot be predicted",
+                fix="use number, binary, category, set, vector, file",
             )
         if config.missing == "constant" and config.fill is None:
             raise DataError(f"column '{name}': `missing: constant` needs a value", fix=f"give it: columns.{name}.fill=VALUE")

@@ -30,6 +30,11 @@ def cut_columns(
         raise ConfigError(what, where=f"columns.{bucketed[1]}.bucket", fix=fix)
     if window is None:
         return None
+    dense = next((name for name in targets if isinstance(features[name], LazyFeature)), None)
+    if dense is not None:
+        why = "its windows would have to be cut with those of the input and joined again by position"
+        fix = "write files of one length, or cut with transform: random_crop and draws_as; and leave data.window out"
+        raise ConfigError(f"rows with a class at every position ('{dense}') cannot be cut into windows", where=WHERE, why=why, fix=fix)
     lazy = [name for name in inputs if isinstance(features[name], LazyFeature)]
     name = window.column or (lazy[0] if len(lazy) == 1 else "")
     if not lazy:

@@ -67,7 +67,7 @@ class EncodedTable:
     """The source row number of each encoded row, ascending."""
     dropped: list[Dropped]
     references: dict[str, References]
-    """What the rows of lazy columns are decoded from, by group."""
+    """What the rows of lazy columns are decoded from, by group or `"target.<name>"`."""
     counts: dict[str, Counts]
     """Missing and unknown values of each column, over the encoded rows."""
     extra_columns: list[str]
@@ -250,8 +250,8 @@ class TableEncoder:
         blocks = FileBlocks(layout, directory) if in_files else MemoryBlocks(layout, count)
         counts = {name: Counts() for name in [*self.inputs, *wanted]}
         references: dict[str, list[References]] = {group.name: [] for group in self.lazy_groups()}
-        dropped: dict[str, list[np.ndarray]] = {}
-        kept: list[np.ndarray] = []
+        references |= {f"target.{name}": [] for name in wanted if self.features[name].lazy}
+        dropped, kept = dict[str, list[np.ndarray]](), list[np.ndarray]()
         jobs = column_jobs(self.features, self.groups, wanted, counts, references)
         try:
             with Workers() as workers:
@@ -301,7 +301,7 @@ class TableEncoder:
             if group not in self.lazy_groups()
             for key, part in group_layout(group, self.features).items()
         }
-        return blocks | {f"target.{name}": self.features[name].target_layout() for name in targets}
+        return blocks | {f"target.{name}": self.features[name].target_layout() for name in targets if not self.features[name].lazy}
 
     def lazy_groups(self) -> list[InputGroup]:
         """The groups of columns that are decoded batch by batch."""

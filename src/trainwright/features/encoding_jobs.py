@@ -27,7 +27,8 @@ def column_jobs(
     dense = [group for group in groups if group.name not in references]
     inputs = [_input(features[name], group, position, counts[name]) for group in dense for position, name in enumerate(group.columns)]
     lazy = [_lazy(features[group.columns[0]], counts[group.columns[0]], references[group.name]) for group in groups if group not in dense]
-    return inputs + lazy + [_target(features[name], counts[name]) for name in targets]
+    lazy += [_lazy(features[name], counts[name], references[key]) for name in targets if (key := f"target.{name}") in references]
+    return inputs + lazy + [_target(features[name], counts[name]) for name in targets if f"target.{name}" not in references]
 
 
 def _input(feature: Feature, group: InputGroup, position: int, counts: Counts) -> Job:

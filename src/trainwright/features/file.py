@@ -2,39 +2,49 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pyarrow as pa
 
-from trainwright.config.errors import DataError
+from trainwright.config.choice import choose
+from trainwright.config.errors import ConfigError, DataError
 from trainwright.data.counters import fold, fold_each
 from trainwright.data.transforms import on_device
-from trainwright.features.base import Counts, PartLayout
+from trainwright.features.base import Counts, PartLayout, refuse_other_type
 from trainwright.features.lazy import LazyFeature, References
 from trainwright.features.npy import Unreadable, read_array, read_header, read_piece, shape_fault
 from trainwright.features.options import FileOptions
 from trainwright.features.places import Folders
+from trainwright.features.spec import TargetSpec
 from trainwright.features.words import text_array
 
 SAMPLE = 256
 """Training rows whose files are read to find shape, mean and deviation."""
 SHOWN = 5
 """Rows that are named whose files are left out or repaired."""
+POSITION_METRICS = ("accuracy", "balanced_accuracy", "f1")
+"""What is measured of classes at positions: all made of counts, so that nothing is held however many positions there are."""
 SEQUENCE_ENCODERS = ("conv", "rnn", "transformer")
 """Encoders that read an array along its first dimension and need its length."""
 
 
 class FileFeature(LazyFeature):
-    """Arrays in files; part `value` is scaled, with `missing` where rows may be missing, or with `length` where it is a sequence."""
+    """Arrays in files; part `value` is scaled, with `missing` where rows may be missing, or with `length` where it is a sequence.
+
+    As a target an array of whole numbers: a class at every position of the row.
+    """
 
     kind = "file"
+    predictable = True
     config: FileOptions
     remembers: ClassVar[tuple[str, ...]] = ("raw_shape", "shape", "ragged", "center", "spread", "sampled")
     counts_as = "are paths of files that cannot be read"
 
     def __init__(self, config: FileOptions, name: str, target: bool = False) -> None:
         super().__init__(config, name, target)
+        if target:
+            _check_target_options(name, config)
         self.raw_shape: list[Any] = []
         """Shape of the arrays in the files; None for what differs."""
         self.shape: list[int] = []
@@ -49,6 +59,8 @@ class FileFeature(LazyFeature):
         self.on_batches = [each for each in config.transform if on_device(each)]
         self.unusable: dict[int, str] = {}
         """Row → path and fault, of the first rows whose file is left out or repaired."""
+        self.count = 0
+        """As a target: how many classes there are."""
         self.found: list[tuple[int, int, str]] = []
         """(key, row, path) of the sampled rows: those with the smallest keys."""
 
@@ -92,7 +104,22 @@ class FileFeature(LazyFeature):
         self.raw_shape, self.shape, self.ragged, self.sampled = facts.raw_shape, facts.shape, facts.ragged, facts.sampled
         self.center, self.spread = facts.center, facts.spread
         self.found = []
+        if self.target:
+            from trainwright.features.masks import check_mask
+
+            self.count, self.center, self.spread = check_mask(self.name, facts, self.config.classes), 0.0, 1.0
         self.prepare()
+
+    def state(self) -> dict[str, Any]:
+        return {**super().state(), **({"count": self.count} if self.target else {})}
+
+    @classmethod
+    def restore(cls, config: Any, name: str, state: dict[str, Any], target: bool = False) -> Self:
+        feature = super().restore(config, name, state, target)
+        if target:
+            refuse_other_type(name, "count", state.get("count"), 0)
+            feature.count = int(state["count"])
+        return feature
 
     def prepare(self) -> None:
         self.given_shape = list(self.shape)
@@ -132,6 +159,8 @@ class FileFeature(LazyFeature):
 
     def notes(self) -> list[str]:
         """What was found in which rows, and what was not looked for."""
+        if self.target:
+            return [f"target '{self.name}': {self.count} classes at {'×'.join(map(str, self.shape))} positions; its files are not compared"]
         shape = "×".join("?" if each is None else str(each) for each in self.raw_shape) or "one number"
         found = f"column '{self.name}': arrays of {shape}, as in {self.sampled:,} training rows"
         scaled = "" if self.config.scale == "none" else f"; scaled by mean {self.center:.6g} and deviation {self.spread:.6g}"
@@ -219,8 +248,47 @@ class FileFeature(LazyFeature):
         lengths = np.array([0 if fault else length for length, fault in looks], np.int64)
         return References(pa.array([None if at in faults else path for at, path in enumerate(paths)], pa.string()), lengths)
 
+    def target_spec(self) -> TargetSpec:
+        """A category at every position."""
+        named = self.config.classes if isinstance(self.config.classes, list) else [str(each) for each in range(self.count)]
+        options, metrics = self.config, [choose("metric", name) for name in POSITION_METRICS]
+        return TargetSpec(
+            self.name,
+            "category",
+            self.count,
+            named,
+            options.weight,
+            options.loss,
+            options.decoder or choose("decoder", "positions"),
+            options.metrics or metrics,
+            positions=tuple(self.shape),
+        )
+
+    def decode(self, outputs: dict[str, np.ndarray]) -> dict[str, pa.Array]:
+        from trainwright.features.masks import answers
+
+        return answers(self.name, outputs["scores"], self.config.classes if isinstance(self.config.classes, list) else None)
+
     def decoder(self, training: bool) -> Any:
         """What reads the arrays, here or in a worker."""
+        if self.target:
+            from trainwright.features.masks import MaskDecoder
+
+            return MaskDecoder(self, training)
         from trainwright.features.arrays import ArrayDecoder
 
         return ArrayDecoder(self, training)
+
+
+def _check_target_options(name: str, config: FileOptions) -> None:
+    """Raise ConfigError for options that a column of files cannot have as a target."""
+    wrong = {
+        "unreadable": config.unreadable == "repair" and "a truth that cannot be read is no truth: skip leaves its row out",
+        "missing": config.missing == "indicator" and "rows without a target are left out: missing: drop",
+        "transform": any(map(on_device, config.transform)) and "targets are transformed where they are read: runs_on: worker",
+        "bucket": config.bucket is not None and "batches are made by the length of an input",
+        "scale": config.scale == "standard" and "classes are not scaled",
+    }
+    for option, why in wrong.items():
+        if why:
+            raise ConfigError(f"`{option}` cannot be so for the target '{name}'", where=f"columns.{name}.{option}", why=why)

@@ -256,8 +256,8 @@ class BucketConfig(ConfigModel):
     """Lengths of a bucket: with 100 those from 0 to 99, from 100 to 199, and so on."""
 
 
-class FileOptions(FeatureConfig):
-    """Paths of `.npy` files, relative to the table; each is read when its row is needed."""
+class FileOptions(TargetConfig):
+    """Paths of `.npy` files, relative to the table; each is read when its row is needed. As a target: a class at every position."""
 
     type: str = "file"
     missing: Literal["auto", "error", "drop", "indicator"] = "auto"
@@ -274,6 +274,10 @@ class FileOptions(FeatureConfig):
     """What is taken away instead of the mean that was found; needs `std`."""
     std: Annotated[float, Field(gt=0)] | None = None
     """What is divided by instead of the deviation that was found; needs `mean`."""
+    classes: Annotated[int, Field(ge=2)] | Annotated[list[str], Field(min_length=2)] | None = None
+    """As a target: how many classes there are, or their names; default: as many as a sample of the training rows shows."""
+    draws_as: str = ""
+    """The column whose random draws this one repeats: a mask is then cut at the place of its picture, under the same transforms."""
     pad: Literal["batch"] | Annotated[int, Field(ge=1)] = "batch"
     """Where arrays differ in length: filled with zeros up to the longest of the batch, or up to this length."""
     bucket: BucketConfig | None = None

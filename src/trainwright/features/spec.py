@@ -48,6 +48,8 @@ class TargetSpec:
     """number and vector: `{"mean", "std", "transform"}`; original = inverse_transform(encoded * std + mean), `log` is inverted by expm1."""
     threshold: float | str = 0.5
     """binary: the probability from which a row is called positive, or `tuned`."""
+    positions: tuple[int, ...] = ()
+    """Where each row has a class at every position (the pixels of a picture, the samples of a signal): their shape; else empty."""
 
 
 @dataclass(frozen=True)

@@ -28,19 +28,30 @@ def table_rows(table: EncodedTable, positions: np.ndarray, training: bool = Fals
     for group in table.spec.inputs:
         if group.name in table.references:
             feature: Any = table.encoder.features[group.columns[0]]
-            column = LazyColumn(group.name, feature.decoder(training), table.references[group.name].take(positions))
+            column = LazyColumn(
+                group.name, feature.decoder(training), table.references[group.name].take(positions), feature.config.draws_as
+            )
             column.cut = table.encoder.window is not None and feature.window is not None
             column.bucket = 0 if feature.config.bucket is None else feature.config.bucket.width
             columns.append(column)
+    columns += [target_column(table, name, positions, training) for name in table.encoder.targets if f"target.{name}" in table.references]
     dense = block_rows(table.blocks, positions) if table.blocks else None
     return LazyRows(dense, columns, table.rows[positions], windows_of(table, positions))
+
+
+def target_column(table: EncodedTable, name: str, positions: np.ndarray, training: bool) -> LazyColumn:
+    """A target whose truth is read with its row."""
+    feature: Any = table.encoder.features[name]
+    references = table.references[f"target.{name}"].take(positions)
+    return LazyColumn(f"target.{name}", feature.decoder(training), references, feature.config.draws_as)
 
 
 class LazyColumn:
     """The samples of one column by position and window, each drawn from (seed, column, epoch, a number of its own)."""
 
-    def __init__(self, name: str, decoder: Decoder, references: References) -> None:
-        self.name, self.decoder, self.references = name, decoder, references
+    def __init__(self, name: str, decoder: Decoder, references: References, draws_as: str = "") -> None:
+        """`draws_as`: the column whose draws it repeats."""
+        self.name, self.decoder, self.references, self.draws_as = name, decoder, references, draws_as or name
         self.reader = SampleReader(self, self.join, self.join, bulk=False)
         self.numbers = np.zeros(0, np.int64)
         """Row numbers in the source, for messages."""
@@ -54,7 +65,7 @@ class LazyColumn:
     def join(self, samples: list[Any], keys: list[Key]) -> dict[str, Tensor]:
         """The parts of a batch by their names in it."""
         parts = self.decoder.join(samples, [int(self.numbers[position]) for position, _ in keys])
-        return {f"{self.name}.{part}": value for part, value in parts.items()}
+        return {f"{self.name}.{part}" if part else self.name: value for part, value in parts.items()}
 
     def take(self, keys: list[Key], draws: list[int]) -> dict[str, Tensor]:
         """The parts of some samples; what is random in each follows from its number in `draws`."""
@@ -65,7 +76,7 @@ class LazyColumn:
 
     def begin_epoch(self, seed: int, epoch: int) -> None:
         """Let what is random follow from (seed, epoch) from here on, for each column from numbers of its own."""
-        self.reader.begin_epoch(fold(seed, f"column {self.name}"), epoch)
+        self.reader.begin_epoch(fold(seed, f"column {self.draws_as}"), epoch)
 
 
 class LazyRows(Rows):

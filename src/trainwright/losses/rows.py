@@ -103,6 +103,21 @@ class ColumnLoss(RowLoss):
         return self.loss.compute("sum", output.flatten(0, 1), truth.repeat_interleave(members)) / members
 
 
+class PositionLoss(RowLoss):
+    """A loss of class numbers at every position: of a row the mean over its positions that count (those of class −100 do not)."""
+
+    def __init__(self, options: CriterionOptions, target: LossTarget, make: Callable[[CriterionOptions], Criterion]) -> None:
+        super().__init__(options, target)
+        self.loss = make(options)
+        self.ignored = getattr(self.loss, "ignore_index", None)
+
+    def forward(self, output: Float[Tensor, "b c ..."], truth: Shaped[Tensor, "b ..."]) -> Float[Tensor, " b"]:
+        """The loss of every row."""
+        each = self.loss.compute("none", output, truth).flatten(1)
+        counts = (truth != (-100 if self.ignored is None else self.ignored)).flatten(1).sum(dim=1)
+        return each.sum(dim=1) / counts.clamp_min(1)
+
+
 def _check_outputs(options: CriterionOptions, target: LossTarget) -> None:
     if target.kind == "binary" and not options.one_per_class and target.width != 1:
         raise ConfigError(f"{options.type} needs one output, not {target.width}", where=target.name, fix="use cross_entropy")

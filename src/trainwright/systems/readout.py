@@ -45,8 +45,15 @@ def original_units(encoded: Shaped[Tensor, "b ..."], scale: dict[str, Any] | Non
     return torch.where(values < 0, values, values.clamp_min(0).expm1()) if scale.get("transform") == "log" else values
 
 
-def scores(target: TargetSpec, output: Float[Tensor, "b o"]) -> Shaped[Tensor, "b ..."]:
+def scores(target: TargetSpec, output: Float[Tensor, "b o *p"]) -> Shaped[Tensor, "b ..."]:
     """What the metrics read: probabilities `[b, c]`, or values in original units `[b]` (number) or `[b, v]` (vector)."""
     if target.kind in ("number", "vector"):
         return original_units(output.squeeze(1) if target.kind == "number" else output, target.scale)
-    return probabilities(target.kind, output)
+    return output.softmax(dim=1) if target.positions else probabilities(target.kind, output)
+
+
+def answers(target: TargetSpec, output: Tensor) -> Tensor:
+    """What a prediction is made of: the scores of the members' joint answer; at positions the likeliest class."""
+    if not target.positions:
+        return scores(target, join_members(target.kind, output))
+    return output.argmax(dim=1).to(torch.uint8 if target.width <= 256 else torch.int32)

@@ -15,8 +15,9 @@ from trainwright.config.model import PartConfig
 from trainwright.config.registry import build, load
 from trainwright.features.spec import TargetSpec
 from trainwright.losses.base import Criterion
+from trainwright.losses.classes import IndexCriterion
 from trainwright.losses.function import FunctionCriterion, refuse_reduction, without_reduction
-from trainwright.losses.rows import ColumnLoss, RowLoss
+from trainwright.losses.rows import ColumnLoss, PositionLoss, RowLoss
 from trainwright.losses.shared_options import CriterionOptions, FunctionOptions
 from trainwright.nn.untouched import untouched
 
@@ -35,7 +36,7 @@ def make_loss(options: PartConfig, target: TargetSpec) -> RowLoss:
     where = f"the loss of '{target.name}'"
     kind = load("loss", options.type)
     if isinstance(options, CriterionOptions) and isinstance(kind, type) and issubclass(kind, Criterion):
-        return ColumnLoss(options, target, kind)
+        return _position_loss(options, target, kind) if target.positions else ColumnLoss(options, target, kind)
     loss = _loss_at_path(kind, options, target, where)
     if isinstance(loss, RowLoss):
         return loss
@@ -47,6 +48,14 @@ def make_loss(options: PartConfig, target: TargetSpec) -> RowLoss:
     foreign = ColumnLoss(function, target, lambda _: FunctionCriterion(without_reduction(loss), function))
     try_loss(foreign, target)
     return foreign
+
+
+def _position_loss(options: CriterionOptions, target: TargetSpec, kind: type[Criterion]) -> RowLoss:
+    """The loss of a target with a class at every position; raises ConfigError for a loss that knows no positions."""
+    if issubclass(kind, IndexCriterion):
+        return PositionLoss(options, target, kind)
+    why, fix = "it is not of one class number at each position", "use cross_entropy, label_smoothing_cross_entropy or focal"
+    raise ConfigError(f"'{options.type}' is no loss of positions", where=f"the loss of '{target.name}'", why=why, fix=fix)
 
 
 def _loss_at_path(found: Any, options: PartConfig, target: TargetSpec, where: str) -> Any:

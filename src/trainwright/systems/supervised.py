@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from trainwright import metrics as measures
 from trainwright.config.choice import choose as chosen
 from trainwright.config.domains import column_kind
+from trainwright.config.errors import ConfigError
 from trainwright.config.model import ConfigModel, PartConfig
 from trainwright.config.registry import build
 from trainwright.data.transforms.mixup import PARTNER, SHARE
@@ -26,7 +27,7 @@ from trainwright.systems.base import System
 from trainwright.systems.batch_transforms import SupervisedTransforms
 from trainwright.systems.config import SupervisedConfig
 from trainwright.systems.parts import announced_shape, make_combiner, make_encoder
-from trainwright.systems.readout import join_members, original_units, scores
+from trainwright.systems.readout import answers, join_members, original_units, scores
 from trainwright.systems.row_losses import make_loss
 from trainwright.systems.supervised_metrics import SupervisedMetrics
 
@@ -42,6 +43,12 @@ class Head:
         self.name, self.weight = target.name, target.weight
         self.truth, self.output, self.encoded = f"target.{target.name}", f"{target.name}.output", f"{target.name}.encoded"
         self.partner = f"{PARTNER}{self.truth}"
+        self.reads: str | None = getattr(decoder, "reads", None)
+        """The block of the batch that the decoder reads beside the row's vector, where it answers at positions."""
+
+    def decode(self, hidden: Tensor, batch: Batch) -> Tensor:
+        """The outputs of the target."""
+        return self.decoder(hidden) if self.reads is None else self.decoder(hidden, batch[self.reads])
 
     def total(self, output: Tensor, batch: Batch) -> Tensor:
         """The sum of the loss over rows; of rows that were mixed, of both their truths in their shares."""
@@ -106,19 +113,29 @@ class SupervisedSystem(System):
         loss = target.loss or chosen("loss", usual.loss)
         # one logit says all there is to say of two classes, unless the loss wants one per class
         shaped = replace(target, width=1) if target.kind == "binary" and not getattr(loss, "one_per_class", False) else target
+        options = target.decoder or chosen("decoder", usual.decoder)
+        if target.positions and options.type in ("linear", "mlp"):
+            where, fix = f"columns.{target.name}.decoder", "use positions, or a decoder of your own"
+            raise ConfigError(f"decoder '{options.type}' gives one answer a row", where=where, why="the target has one a position", fix=fix)
         decoder = build(
             "decoder",
-            target.decoder or chosen("decoder", usual.decoder),
+            options,
             width=self.combiner.width,
             members=getattr(self.combiner, "members", 1),
             target=shaped,
+            **({"inputs": self.spec.inputs} if target.positions else {}),
         )
         return Head(target, decoder, make_loss(loss, shaped))
 
     def encode(self, batch: Batch) -> Tensor:
         """One vector per row `[b, h]`, or per row and member `[b, k, h]`."""
-        if self.batch_transforms is not None and not self.training:
-            batch = self.batch_transforms.always(batch)
+        return self._join(self._ready(batch))
+
+    def _ready(self, batch: Batch) -> Batch:
+        """The batch as the network takes it: outside training under what always applies to its columns."""
+        return batch if self.batch_transforms is None or self.training else self.batch_transforms.always(batch)
+
+    def _join(self, batch: Batch) -> Any:
         return self.combiner([encoder({part: batch[key] for part, key in keys}) for encoder, keys in self.reads])
 
     def training_step(self, batch: Batch, context: StepContext) -> Loss:
@@ -129,7 +146,7 @@ class SupervisedSystem(System):
         totals, outputs = [], {}
         for head in self.heads:
             truth = batch[head.truth]
-            output = head.decoder(hidden)
+            output = head.decode(hidden, batch)
             total = head.total(output, batch)
             totals.append(total if head.weight == 1.0 else total * head.weight)
             outputs[head.output], outputs[head.encoded] = output.detach(), truth
@@ -143,20 +160,22 @@ class SupervisedSystem(System):
     def _single(self, batch: Batch, hidden: Tensor) -> Loss:
         """What `training_step` does for one target of weight 1 and no penalty: the usual case, in as few operations as there are."""
         head = self.heads[0]
-        truth, output = batch[head.truth], head.decoder(hidden)
+        truth, output = batch[head.truth], head.decode(hidden, batch)
         return Loss(head.total(output, batch), len(truth), {}, {head.output: output.detach(), head.encoded: truth})
 
     def evaluation_step(self, batch: Batch, context: StepContext) -> dict[str, Tensor]:
         """For every target `<t>.scores`, `<t>.truth` and `<t>.loss`, rows first; see `finish`."""
-        hidden = self.encode(batch)
-        return self.finish(
-            {key: value for head in self.heads for key, value in ((head.output, head.decoder(hidden)), (head.encoded, batch[head.truth]))}
-        )
+        batch = self._ready(batch)
+        hidden, found = self._join(batch), {}
+        for head in self.heads:
+            found[head.output], found[head.encoded] = head.decode(hidden, batch), batch[head.truth]
+        return self.finish(found)
 
     def predict_step(self, batch: Batch) -> dict[str, Tensor]:
-        """`<t>.scores` of every target: probabilities `[b, c]`, or values in original units."""
-        hidden = self.encode(batch)
-        return {f"{head.name}.scores": scores(head.target, join_members(head.target.kind, head.decoder(hidden))) for head in self.heads}
+        """`<t>.scores` of every target: probabilities `[b, c]`, or values in original units; of positions the likeliest class `[b, …]`."""
+        batch = self._ready(batch)
+        hidden = self._join(batch)
+        return {f"{head.name}.scores": answers(head.target, head.decode(hidden, batch)) for head in self.heads}
 
     def finish(self, outputs: dict[str, Tensor], losses: bool = True) -> dict[str, Tensor]:
         """Raw outputs of decoders → scores, truth in original units and the loss per row of the members' joint answer, where asked for."""
@@ -165,7 +184,7 @@ class SupervisedSystem(System):
             if head.output not in outputs:
                 continue
             target, encoded = head.target, outputs[head.encoded]
-            output = join_members(target.kind, outputs[head.output])
+            output = outputs[head.output] if target.positions else join_members(target.kind, outputs[head.output])
             finished[f"{head.name}.scores"] = scores(target, output)
             finished[f"{head.name}.truth"] = original_units(encoded, target.scale) if target.kind in ("number", "vector") else encoded
             if losses:

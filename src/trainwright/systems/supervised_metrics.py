@@ -22,7 +22,13 @@ Finish = Callable[..., dict[str, Tensor]]
 def outcome_of(name: str, kind: str, outputs: Mapping[str, Tensor]) -> BatchOutcome | None:
     """Truth and scores of a target among finished outputs."""
     scores = outputs.get(f"{name}.scores")
-    return None if scores is None else BatchOutcome(kind, outputs[f"{name}.truth"], scores)
+    if scores is None:
+        return None
+    truth = outputs[f"{name}.truth"]
+    if scores.dim() > 2:  # a class at every position: each is a row of its own, but for those that do not count
+        truth, scores = truth.reshape(-1), scores.movedim(1, -1).reshape(-1, scores.shape[1])
+        return BatchOutcome(kind, truth, scores, keep=truth >= 0)
+    return BatchOutcome(kind, truth, scores)
 
 
 class RowLosses(Metric):

@@ -16,10 +16,10 @@ from trainwright.domains.tables.analysis import Importance, analyse
 from trainwright.domains.tables.analysis.of_rows import importance_of
 from trainwright.domains.tables.blocks import write_table
 from trainwright.domains.tables.model import Model
+from trainwright.domains.tables.position_metrics import measured_outputs
 from trainwright.domains.tables.prepare import PreparedData
 from trainwright.domains.tables.show import result_lines
 from trainwright.domains.tables.told_blocks import domain_blocks
-from trainwright.engine.evaluation import outputs_of
 from trainwright.engine.trainer import FitResult
 from trainwright.features.table_rows import table_rows
 from trainwright.files.whole import whole_file
@@ -85,15 +85,22 @@ def measure(
         rows = split_rows(prepared, split)
         if not len(rows):
             continue
-        outputs = outputs_of(system, rows, batch_size=batch_size, device=device)
+        outputs, dense = measured_outputs(system, rows, batch_size, device)
         found = {key: value.cpu().numpy() for key, value in outputs.items()}
         if split == "validation":
             model.thresholds = choose_thresholds(prepared, model, found)
-        outcomes[split] = {name: model.outcome(name, found[f"{name}.truth"], found[f"{name}.scores"]) for name in prepared.targets}
-        losses[split] = {name: found[f"{name}.loss"] for name in prepared.targets}
-        metrics[split] = {name: compute(outcome, metrics_of(prepared, name)) for name, outcome in outcomes[split].items()}
+        whole = single_valued(prepared)
+        outcomes[split] = {name: model.outcome(name, found[f"{name}.truth"], found[f"{name}.scores"]) for name in whole}
+        losses[split] = {name: found[f"{name}.loss"] for name in whole}
+        measured = {name: compute(outcome, metrics_of(prepared, name)) for name, outcome in outcomes[split].items()}
+        metrics[split] = {name: measured.get(name) or dense[name] for name in prepared.targets}
         put_loss(metrics[split], sum(head.weight * float(outputs[f"{head.name}.loss"].double().mean()) for head in system.heads))
     return outcomes, losses, metrics
+
+
+def single_valued(prepared: PreparedData) -> list[str]:
+    """The targets with one value a row; those with a class at every position are measured batch by batch, and their rows not kept."""
+    return [spec.name for spec in prepared.spec.targets if not spec.positions]
 
 
 def split_rows(prepared: PreparedData, split: str) -> Rows:
@@ -185,7 +192,11 @@ def compare_with_baselines(config: Config, prepared: PreparedData) -> dict[str, 
             spec.metrics,
         )
         for spec in prepared.spec.targets
+        if not spec.positions
     ]
+    if not targets:
+        log.info("baselines do not predict positions")
+        return {}
     results = run_baselines(config.evaluation.baselines, prepared.source.read, columns, targets, rows, seed=config.run.seed)
     for name, result in results.items():
         if result.note:

@@ -23,8 +23,10 @@ from trainwright.domains.place import Place
 from trainwright.domains.predictor import Field, Predictor, Tensors
 from trainwright.domains.tables.analysis.of_rows import importance_of
 from trainwright.domains.tables.model import ROWS, Model
+from trainwright.domains.tables.position_metrics import measured_outputs
 from trainwright.domains.tables.prepared import PreparedTable
 from trainwright.features.encoding import EncodedTable
+from trainwright.features.spec import TargetSpec
 from trainwright.features.table_rows import table_rows
 from trainwright.metrics import compute, default_metrics, intervals
 from trainwright.metrics.outcome import Outcome
@@ -151,10 +153,11 @@ class TablePredictor(Predictor):
         """`{"rows", "left_out", "metrics": {target: {metric: value}}}`, with `intervals` and `importance` where they are asked for."""
         if not len(rows.positions):
             raise DataError("no row can be evaluated", where=rows.name, why=NONE_LEFT)
-        outcomes = self.outcomes(rows)
+        outcomes, dense = self.outcomes(rows), self._of_positions(rows)
         wanted = {spec.name: spec.metrics or default_metrics(spec.kind) for spec in self.model.encoder.spec.targets}
         found: dict[str, Any] = {"rows": len(rows.positions), "left_out": rows.given - len(rows.positions)}
-        found["metrics"] = {name: compute(outcome, wanted[name]) for name, outcome in outcomes.items()}
+        measured = {name: compute(outcome, wanted[name]) for name, outcome in outcomes.items()} | dense
+        found["metrics"] = {name: measured[name] for name in wanted}
         if self.asked.intervals:
             found["intervals"] = {name: intervals(outcome, wanted[name], seed=self.asked.seed) for name, outcome in outcomes.items()}
         if self.asked.importance:
@@ -165,12 +168,19 @@ class TablePredictor(Predictor):
         """The same of rows as they come; raises DataError without the targets."""
         return self.measure(self.read(rows, labelled=True), "test")
 
+    def _of_positions(self, rows: TableRows) -> dict[str, Any]:
+        """Metrics of the targets with a class at every position, summed up batch by batch."""
+        system = self.model.system
+        if not any(target.positions for target in system.spec.targets):
+            return {}
+        device = next(system.parameters()).device
+        return measured_outputs(system, table_rows(rows.encoded, rows.positions), DECODED, device)[1]
+
     def outcomes(self, rows: TableRows) -> dict[str, Outcome]:
         """Target → truth and scores of its rows."""
-        scores, blocks = rows.take(self.model), rows.encoded.blocks
-        truths = {
-            spec.name: original_truth(spec, blocks[f"target.{spec.name}"][rows.positions]) for spec in self.model.encoder.spec.targets
-        }
+        single = [spec for spec in self.model.encoder.spec.targets if not spec.positions]
+        scores, blocks = rows.take(self.model) if single else {}, rows.encoded.blocks
+        truths = {spec.name: original_truth(spec, blocks[f"target.{spec.name}"][rows.positions]) for spec in single}
         return {name: self.model.outcome(name, truth, scores[name]) for name, truth in truths.items()}
 
     def about(self) -> dict[str, Any]:
@@ -180,7 +190,7 @@ class TablePredictor(Predictor):
     def _no_scores(self) -> dict[str, tuple[int, ...]]:
         """Target → the shape of the scores of no rows."""
         targets = self.model.encoder.spec.targets
-        return {each.name: (0, len(each.classes)) if each.classes else (0,) if each.width == 1 else (0, each.width) for each in targets}
+        return {each.name: _shape_of_none(each) for each in targets}
 
 
 def open_table(place: Place, settings: Sequence[Any] = (), **given: Any) -> TablePredictor:
@@ -226,7 +236,14 @@ def say_counts(source: Source, encoded: EncodedTable) -> None:
         log.warning("%s rows are left without a prediction: %s", f"{len(dropped.rows):,}", dropped.reason)
 
 
+def _shape_of_none(target: TargetSpec) -> tuple[int, ...]:
+    """The shape of the scores of no rows."""
+    if target.positions:
+        return (0, *target.positions)
+    return (0, len(target.classes)) if target.classes else (0,) if target.width == 1 else (0, target.width)
+
+
 def _shape_of(kind: pa.DataType) -> tuple[int | None, ...]:
     if pa.types.is_fixed_size_list(kind):
-        return (kind.list_size,)
+        return (kind.list_size, *_shape_of(kind.value_type))
     return (None,) if pa.types.is_list(kind) else ()

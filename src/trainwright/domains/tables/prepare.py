@@ -160,7 +160,8 @@ def prepare(config: Config, source: Source | None = None, directory: Path | None
     duplicates = duplicates_across(source, hashes, split, targets)
     split = _apply_duplicates(config.data.duplicates, duplicates, split, notes, source.name)
     inputs = [column.name for column in columns if column.role == "input" and not _is_lazy(column)]
-    found = leaks(source, inputs, targets, kinds, split.train, joins)
+    known = [column.name for column in columns if column.role == "target" and not _is_lazy(column)]
+    found = leaks(source, inputs, known, kinds, split.train, joins) if known else []
     columns = _apply_leaks(config, columns, found, source.name)
     table = EncodedTable.fit(
         source,

@@ -86,7 +86,8 @@ def sampling_of(options: SamplingConfig | None, table: EncodedTable, source: Sou
         why = f"there are {len(weights):,} training rows{zero}"
         raise ConfigError(what, where=f"{WHERE}.samples", why=why, fix=f"at most {usable}, or data.sampling.replacement=true")
     drawn = draw_rows(weights, samples, options.replacement, seed, 0)
-    shares = {spec.name: shares_of(spec, table, rows[drawn]) for spec in table.spec.targets if spec.kind in (*CLASSES, "set")}
+    whole = [spec for spec in table.spec.targets if not spec.positions]
+    shares = {spec.name: shares_of(spec, table, rows[drawn]) for spec in whole if spec.kind in (*CLASSES, "set")}
     notes = [both_act(spec) for spec in table.spec.targets if weighs_classes(spec)]
     return Sampling(options.by, weights, samples, options.replacement, len(np.unique(drawn)), shares, notes)
 
@@ -110,7 +111,7 @@ def row_weights(options: SamplingConfig, table: EncodedTable, source: Source) ->
 
 def chosen_target(options: SamplingConfig, table: EncodedTable) -> TargetSpec:
     """The target that `class` or `label_rarity` goes by: the named one, else the first; raises ConfigError for one of another kind."""
-    specs = {spec.name: spec for spec in table.spec.targets}
+    specs = {spec.name: spec for spec in table.spec.targets if not spec.positions}
     if options.target and options.target not in specs:
         raise ConfigError(f"'{options.target}' is no target", where=f"{WHERE}.target", fix=did_you_mean(options.target, specs))
     kinds = CLASSES if options.by == CLASS else ("set",)

@@ -9,7 +9,7 @@ from trainwright.features.encoding import EncodedTable
 from trainwright.features.options import TargetConfig
 from trainwright.features.spec import TargetSpec
 
-OF_TARGETS = ("loss", "metrics", "decoder", "weight", "class_weights", "threshold")
+OF_TARGETS = ("loss", "metrics", "decoder", "weight", "class_weights", "threshold", "classes")
 """Options of a column that mean something where it is predicted, and nothing elsewhere."""
 
 

@@ -29,7 +29,26 @@ class MLPDecoderOptions(PartConfig):
     """Share of activations zeroed in training."""
 
 
+class PositionsDecoderOptions(PartConfig):
+    """A class at every position: residual convolutions over the input array that has these positions, and the row's vector at each."""
+
+    type: str = "positions"
+    input: str = ""
+    """The column of files that is read; default: the one whose arrays have the positions of the target."""
+    width: int = Field(default=32, ge=1)
+    """Channels of the convolutions."""
+    depth: int = Field(default=4, ge=1)
+    """Convolutions, each reaching twice as far as the one before."""
+    kernel: int = Field(default=5, ge=1)
+    """Positions that each reads, an odd number."""
+    activation: Activation = "gelu"
+    """Function after each convolution."""
+
+
 PARTS: dict[str, Part] = {
     "linear": Part("trainwright.nn.decoders.linear:LinearDecoder", LinearDecoderOptions, "one linear layer"),
+    "positions": Part(
+        "trainwright.nn.decoders.positions:PositionsDecoder", PositionsDecoderOptions, "a class at every position of an input array"
+    ),
     "mlp": Part("trainwright.nn.decoders.mlp:MLPDecoder", MLPDecoderOptions, "fully connected layers, then a linear one"),
 }

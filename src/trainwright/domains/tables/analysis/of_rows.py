@@ -51,7 +51,7 @@ def importance_of(model: Model, table: EncodedTable, positions: np.ndarray, outc
 
 def shuffled_groups(table: EncodedTable) -> list[InputGroup]:
     """The groups whose columns permutation importance shuffles: all but the lazy ones, which is said."""
-    for name in table.references:
+    for name in (each for each in table.references if not each.startswith("target.")):
         log.info("importance: the files of '%s' stay with their rows; how much they matter is not measured", name)
     return [group for group in table.spec.inputs if group.name not in table.references]
 
