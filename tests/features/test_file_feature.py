@@ -168,6 +168,19 @@ def test_files_in_rows_of_two_splits_are_counted(tmp_path: Path) -> None:
     assert not [each for each in fitted(write(tmp_path, numbered())).notes() if "two splits" in each]
 
 
+def test_files_of_a_target_in_two_splits_are_counted_too(tmp_path: Path) -> None:
+    table = write(tmp_path, numbered((8,)))
+    for row in range(ROWS - 1):
+        np.save(tmp_path / f"mask{row}.npy", np.arange(8, dtype=np.uint8) % 2)
+    lines = [f"{row}.npy,{row},mask{min(row, ROWS - 2)}.npy" for row in range(ROWS)]
+    table.write_text("\n".join(["signal,a,y", *lines, ""]))
+    columns = {"signal": choose("feature", {"type": "file"}), "y": choose("feature", {"type": "file"})}
+    moved = Split()
+    moved.train, moved.validation = np.arange(ROWS - 1), np.array([ROWS - 1])
+    notes = EncodedTable.fit(from_object(str(table)), moved, columns, ["signal"], ["y"]).notes()
+    assert [each for each in notes if "two splits" in each and each.startswith("column 'y'")]
+
+
 def test_rows_of_unreadable_files_are_left_out_and_counted(tmp_path: Path) -> None:
     arrays = [b"nothing", *numbered()[1:]]
     table = fitted(write(tmp_path, arrays), {"unreadable": "skip"})

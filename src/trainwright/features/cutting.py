@@ -49,6 +49,11 @@ def cut_columns(
     if not isinstance(feature, LazyFeature):
         why = f"it is of type '{feature.kind}', whose values lie in the table"
         raise ConfigError(f"'{name}' cannot be cut", where=f"{WHERE}.column", why=why, fix=did_you_mean(name, lazy))
+    whole = [target for target in targets if isinstance(features[target], LazyFeature)]
+    if whole:
+        why = "its answer for a row would have to be put together from those of windows, which is not done"
+        fix = "cut inputs and targets into files of one length, a row for each, or leave data.window out"
+        raise ConfigError(f"the target '{whole[0]}' has a class at every position, and rows are cut", where=WHERE, why=why, fix=fix)
     numbers = [target for target in targets if features[target].kind in NUMBERS]
     if window.join == "vote" and numbers:
         what = f"windows vote for classes, and the target '{numbers[0]}' is a {features[numbers[0]].kind}"

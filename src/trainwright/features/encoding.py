@@ -114,8 +114,8 @@ class EncodedTable:
 
     def say_files(self) -> None:
         """Logs which files cannot be read, and how rows are cut into windows, where they are."""
-        lazy = [self.encoder.features[group.columns[0]] for group in self.encoder.lazy_groups()]
-        for note in [note for feature in lazy if isinstance(feature, LazyFeature) for note in feature.remarks()] + describe_windows(self):
+        lazy = [feature for feature in self.encoder.features.values() if isinstance(feature, LazyFeature)]
+        for note in [note for feature in lazy for note in feature.remarks()] + describe_windows(self):
             log.info("note: %s", note)
 
     def say_invalid(self) -> None:

@@ -27,7 +27,8 @@ def _shared(table: EncodedTable, group: str, places: pa.Array) -> str:
     told = [f"{count:,} in {SPLITS[one]} and {SPLITS[other]}" for (one, other), count in counts.items() if count]
     if not told:
         return ""
-    column = next(each.columns[0] for each in table.spec.inputs if each.name == group)
+    columns = {each.name: each.columns[0] for each in table.spec.inputs} | {f"target.{name}": name for name in table.encoder.targets}
+    column = columns[group]
     fix = f"data.split={{type: grouped, column: {column}}} keeps the rows of a file together"
     return f"column '{column}': files that stand in rows of two splits: {', '.join(told)}; {fix}"
 
