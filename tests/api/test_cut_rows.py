@@ -84,6 +84,12 @@ def decoded_rows_answer_as_the_model_does(run: Path, table: Path, truth: list[st
     assert isinstance(encoded, EncodedTable) and len(truth) == ROWS
 
 
+def test_a_table_of_one_column_of_files_is_explained_without_it(tmp_path: Path) -> None:
+    run = tw.train(config={**config(written(tmp_path)), "ignore": ["a"]}, run_dir=tmp_path / "run")
+    assert run.predict(str(tmp_path / "t.csv")).num_rows == ROWS
+    assert json.loads((tmp_path / "run" / "analysis.json").read_text())
+
+
 def test_windows_without_a_column_of_files_are_refused_and_nothing_is_written(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("\n".join(["a,y", *(f"{row / 7:.2f},{row % 2}" for row in range(40)), ""]))
     with pytest.raises(RequestError, match="no column of files to cut"):

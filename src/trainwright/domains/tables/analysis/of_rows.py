@@ -38,13 +38,15 @@ def importance_of(model: Model, table: EncodedTable, positions: np.ndarray, outc
     drawn = drawn_rows(len(positions), IMPORTANCE_ROWS, seed)
     chosen = np.arange(len(positions)) if drawn is None else drawn
     groups, predict = shuffled_groups(table), model.scores
-    if table.references and groups:
+    if not groups:
+        return Importance()
+    if table.references:
         # any rows may be the first, so that those that fit are drawn at random too
         decoded = DecodedRows(model, table, positions, np.random.default_rng(seed).permutation(chosen))
         chosen, predict = decoded.chosen, decoded.scores
     dense = block_rows({key: block for key, block in table.blocks.items() if not key.startswith("target.")}, positions[chosen])
     pieces = [dense.take(torch.arange(start, min(start + READ, len(chosen)))) for start in range(0, len(chosen), READ)]
-    arrays = {key: torch.cat([piece[key] for piece in pieces]).numpy() for key in pieces[0]} if pieces and groups else {}
+    arrays = {key: torch.cat([piece[key] for piece in pieces]).numpy() for key in pieces[0]} if pieces else {}
     some = {name: outcome.take(chosen) for name, outcome in outcomes.items()}
     return permutation_importance(predict, arrays, groups, some, seed=seed, most=IMPORTANCE_ROWS if table.references else None)
 
