@@ -23,6 +23,7 @@ from trainwright.domains.place import Place
 from trainwright.domains.predictor import Field, Predictor, Tensors
 from trainwright.domains.tables.analysis.of_rows import importance_of
 from trainwright.domains.tables.model import ROWS, Model
+from trainwright.domains.tables.placed import place_rows
 from trainwright.domains.tables.position_metrics import measured_outputs
 from trainwright.domains.tables.prepared import PreparedTable
 from trainwright.features.encoding import EncodedTable
@@ -143,11 +144,7 @@ class TablePredictor(Predictor):
         """One row of predictions per row that was given, in order; those that a `drop` policy or `data.where` leaves out are null."""
         scores = rows.take(self.model) if len(rows.positions) else {name: np.zeros(shape) for name, shape in self._no_scores().items()}
         table = self.postprocess(scores)
-        if len(rows.places) == rows.given:
-            return table
-        at = np.full(rows.given, -1, np.int64)
-        at[rows.places] = np.arange(len(rows.places))
-        return table.take(pa.array(at, mask=at < 0))
+        return place_rows(table, rows.places, rows.given)
 
     def measure(self, rows: TableRows, split: str) -> dict[str, Any]:
         """`{"rows", "left_out", "metrics": {target: {metric: value}}}`, with `intervals` and `importance` where they are asked for."""

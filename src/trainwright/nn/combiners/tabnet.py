@@ -97,8 +97,8 @@ class TabNet(Combiner):
         choose = MASKS[options.mask]
         x = self.first(side_by_side(encoded))
         attended = self.features[0](x, self.shared)[:, options.width :]
-        prior, total = torch.ones_like(x), x.new_zeros(len(x), options.width)
-        entropy = x.new_zeros(len(x))
+        prior, total = torch.ones_like(x), x.new_zeros(x.shape[0], options.width)
+        entropy = x.new_zeros(x.shape[0])
         for feature, attention in zip(list(self.features)[1:], self.attention, strict=True):
             mask = choose(attention(attended) * prior)
             entropy = entropy - (mask * (mask + 1e-15).log()).sum(dim=1)

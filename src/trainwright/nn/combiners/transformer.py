@@ -37,7 +37,7 @@ class FeatureTransformer(Combiner):
 
     def forward(self, encoded: list[Tensor]) -> Float[Tensor, "b h"]:
         columns = [project(group) for project, group in zip(self.tokens, encoded, strict=True)]
-        x = torch.cat([self.first.expand(len(encoded[0]), 1, -1), *columns], dim=1)
+        x = torch.cat([self.first.expand(encoded[0].shape[0], 1, -1), *columns], dim=1)
         for block in self.blocks:
             x = block(x)
         return self.last(x[:, 0])

@@ -46,6 +46,6 @@ class Embedding(nn.Module):
         if not self.small:
             return F.embedding(index + self.start, self.table)
         vectors = F.embedding(index[:, self.large] + self.start, self.table).flatten(1)
-        ones = torch.zeros(len(index), self.ones, device=index.device, dtype=vectors.dtype)
+        ones = torch.zeros(index.shape[0], self.ones, device=index.device, dtype=vectors.dtype)
         ones.scatter_(1, index[:, self.small] + self.small_start, 1.0)
         return torch.cat([ones, vectors], dim=1).unsqueeze(1)

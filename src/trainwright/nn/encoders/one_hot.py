@@ -37,5 +37,5 @@ class OneHot(nn.Module):
 
     def forward(self, parts: dict[str, Tensor]) -> Float[Tensor, "b 1 w"]:
         index = parts["index"]
-        ones = torch.zeros(len(index), self.width, device=index.device).scatter_(1, index + self.start, 1.0)
+        ones = torch.zeros(index.shape[0], self.width, device=index.device).scatter_(1, index + self.start, 1.0)
         return ones.unsqueeze(1)

@@ -45,8 +45,8 @@ class SequenceInput(nn.Module):
 
     def forward(self, parts: dict[str, Tensor]) -> tuple[Float[Tensor, "b l w"], Int[Tensor, " b"]]:
         length, x = parts["length"][:, 0], parts[self.part][:, 0]
-        if x.device.type == "cpu" and len(length):
-            # looking at the longest length costs nothing here; on an accelerator it would wait for the device
+        if x.device.type == "cpu" and not torch.compiler.is_exporting() and len(length):
+            # looking at the longest length costs nothing here; on an accelerator it would wait for the device, and no graph can hold it
             x = x[:, : max(int(length.max()), 1)]
         return self.table(x if self.part == "tokens" or x.dim() == 3 else x.unsqueeze(-1)), length
 

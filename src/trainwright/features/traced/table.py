@@ -1,0 +1,89 @@
+"""All columns of a table as one module, and the host's part beside it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from trainwright.features.base import one_array
+from trainwright.features.encoding import TableEncoder
+from trainwright.features.traced.base import traced_column, traced_target
+
+
+class TracedInputs(nn.Module):
+    """`<column>` and `<column>.length` … as a host gives them → the blocks that encoders read, `<group>.<part>`."""
+
+    def __init__(self, encoder: TableEncoder) -> None:
+        super().__init__()
+        self.groups = [(group.name, list(group.parts), list(group.columns)) for group in encoder.groups]
+        self.names = list(encoder.inputs)
+        self.columns = nn.ModuleList(traced_column(encoder.features[name]) for name in self.names)
+
+    def example(self) -> dict[str, Tensor]:
+        """Two rows, for a tracer."""
+        found: dict[str, Tensor] = {}
+        for name, column in zip(self.names, self.columns, strict=True):
+            found |= {f"{name}.{part}" if part else name: each for part, each in column.example().items()}  # type: ignore[operator]
+        return found
+
+    def forward(self, raw: dict[str, Tensor]) -> dict[str, Tensor]:
+        made = {name: column(of_column(raw, name)) for name, column in zip(self.names, self.columns, strict=True)}
+        return {
+            f"{group}.{part}": torch.stack([made[name][part] if part in made[name] else nothing(made[name]) for name in columns], dim=1)
+            for group, parts, columns in self.groups
+            for part in parts
+        }
+
+
+class TracedOutputs(nn.Module):
+    """`<target>.scores` → `<target>.prediction`, and `<target>.probability` where there are classes."""
+
+    def __init__(self, encoder: TableEncoder, thresholds: dict[str, float]) -> None:
+        super().__init__()
+        self.names = list(encoder.targets)
+        self.targets = nn.ModuleList(traced_target(encoder.features[name], thresholds.get(name, 0.5)) for name in self.names)
+
+    def forward(self, scores: dict[str, Tensor]) -> dict[str, Tensor]:
+        found: dict[str, Tensor] = {}
+        for name, target in zip(self.names, self.targets, strict=True):
+            found |= {f"{name}.{part}": value for part, value in target(scores[f"{name}.scores"]).items()}
+        return found
+
+
+def of_column(raw: dict[str, Tensor], name: str) -> dict[str, Tensor]:
+    """What the host gave of one column."""
+    return {each.removeprefix(name).removeprefix("."): raw[each] for each in raw if each == name or parted(each, name)}
+
+
+def parted(key: str, name: str) -> bool:
+    """Whether a key is a part of a column: names of columns may have dots themselves."""
+    return key in (f"{name}.length", f"{name}.missing")
+
+
+def nothing(parts: dict[str, Tensor]) -> Tensor:
+    """Zeros, for a column of a group that has no `missing`."""
+    return torch.zeros_like(next(iter(parts.values())), dtype=torch.float32)
+
+
+def read_rows(encoder: TableEncoder, inputs: TracedInputs, table: Any, rows: np.ndarray) -> dict[str, Tensor]:
+    """Rows of a source as a host gives them; raises what encoding raises."""
+    found: dict[str, Tensor] = {}
+    for name, column in zip(inputs.names, inputs.columns, strict=True):
+        parts: dict[str, np.ndarray] = column.read(encoder.features[name], one_array(table[name]), rows)  # type: ignore[operator]
+        found |= {f"{name}.{part}" if part else name: torch.from_numpy(np.array(each)) for part, each in parts.items()}
+    return found
+
+
+def describe_table(encoder: TableEncoder, inputs: TracedInputs, outputs: TracedOutputs) -> dict[str, Any]:
+    """How a host reads each column, and what the numbers of each target stand for, in plain JSON."""
+    of_inputs = {}
+    for name, column in zip(inputs.names, inputs.columns, strict=True):
+        kind = encoder.features[name].kind
+        of_inputs[name] = {"type": kind, **column.describe(encoder.features[name])}  # type: ignore[operator]
+    of_targets = {}
+    for name, target in zip(outputs.names, outputs.targets, strict=True):
+        of_targets[name] = {"type": encoder.features[name].kind, **target.describe(encoder.features[name])}  # type: ignore[operator]
+    return {"inputs": of_inputs, "targets": of_targets}
