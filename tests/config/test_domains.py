@@ -7,17 +7,21 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import trainwright as tw
 from trainwright.cli.list import all_domains, all_kinds, as_data, one_domain, one_kind
 from trainwright.cli.main import main
 from trainwright.config import domains
 from trainwright.config.domain import ColumnKind, Domain
-from trainwright.config.errors import ConfigError, DataError, RequestError
+from trainwright.config.errors import ConfigError, DataError, ManyErrors, RequestError
 from trainwright.config.part import KINDS, Part
 from trainwright.config.registry import build, load, options_class, parts
 from trainwright.data.sources.opening import open_source, options_of
 from trainwright.report.blocks import CannotDraw, read
+from trainwright.runs.doctor import domain_findings
+from trainwright.systems.run_config import read_config
 
 DECLARATION = """
 from trainwright.domains import ColumnKind, Domain, Part, PartConfig
@@ -128,6 +132,14 @@ def test_a_package_that_fails_is_named_and_the_others_work(
     with pytest.raises(RequestError) as failed:
         one_domain("birds")
     assert why in failed.value.why
+
+
+def test_doctor_names_the_domains_that_are_there_and_those_that_are_not(install: Install) -> None:
+    install("birds", code="1 / 0")
+    install("trees")
+    there, broken = domain_findings()
+    assert (there.name, there.value, there.state) == ("domain trees", "trees 1.0", "ok")
+    assert "ZeroDivisionError" in broken.value and broken.state == "note" and broken.fix
 
 
 def test_a_part_that_cannot_be_imported_names_its_package(install: Install) -> None:
@@ -245,3 +257,68 @@ def test_a_type_of_block_of_a_package_is_drawn(install: Install) -> None:
     assert type(read({"type": "text", "text": "la"})).__name__ == "Text"
     with pytest.raises(CannotDraw, match=r"block_types\['cage'\] of the domain 'birds' is no subclass of Block"):
         read({"type": "cage"})
+
+
+RATED = """
+from trainwright.domains import ColumnKind, Domain, Part
+from trainwright.features import NumberOptions
+
+class RatingOptions(NumberOptions):
+    type: str = "rating"
+
+DOMAIN = Domain("birds", "Birds.", {"feature": {"rating": Part("birds.nets:Rating", RatingOptions, "one to five stars")}},
+    {"rating": ColumnKind(target="number", loss="huber", metrics=("mae", "spearman"))})
+"""
+RATING = """
+from trainwright.features.number import NumberFeature
+
+class Rating(NumberFeature):
+    kind = "rating"
+"""
+
+
+def test_a_type_of_column_of_a_package_is_predicted_by_what_its_domain_says(install: Install, tmp_path: Path) -> None:
+    install("birds", code=RATED, nets=RATING)
+    rng = np.random.default_rng(0)
+    height = rng.normal(size=200)
+    data = {"height": height, "stars": np.clip(np.round(3 + height), 1, 5)}
+    short = {"trainer": {"max_epochs": 3}, "evaluation": {"importance": False, "baselines": ["constant"]}}
+    run = tw.train(data, target="stars", columns={"stars": "rating"}, run_dir=tmp_path / "run", **short)
+    assert list(run.results["metrics"]["test"]["stars"]) == ["mae", "spearman"]
+    assert len(run.predict({"height": [0.0, 1.0]})["stars_prediction"]) == 2
+    with pytest.raises(ConfigError, match="'accuracy' is not defined for the number target") as caught:
+        tw.train(data, target="stars", columns={"stars": {"type": "rating", "metrics": ["accuracy"]}}, run_dir=tmp_path / "other", **short)
+    assert "mae" in caught.value.fix and not (tmp_path / "other").exists()
+
+
+NESTING = """
+from trainwright.domains import Domain, Part, PartConfig
+
+class NestingOptions(PartConfig):
+    type: str = "nesting"
+
+class NestOptions(PartConfig):
+    type: str = "nests"
+    source: str
+
+def claims(path):
+    return (70, "it has feathers") if path.suffix == ".nest" else None
+
+DOMAIN = Domain("birds", "Birds.", {"system": {"nesting": Part("birds.nets:Nesting", NestingOptions, "nests")},
+    "dataset": {"nests": Part("birds.nets:Nests", NestOptions, "nests in files")}}, claims="birds:claims")
+"""
+
+
+def test_with_a_system_of_a_domain_only_that_domain_is_asked(install: Install, tmp_path: Path) -> None:
+    install("birds", code=NESTING)
+    install("trees", code="def claims(path):\n    1 / 0\n" + DECLARATION.format(domain="trees", encoder="e", package="trees"))
+    (tmp_path / "a.nest").write_text("")
+    (tmp_path / "a.csv").write_text("a,b\n1,2\n")
+    nest = str(tmp_path / "a.nest")
+    for given in ({"source": nest}, {"source": {"path": nest}}, {"source": nest, "type": "nests"}):
+        config = read_config({"system": "nesting", "data": given})
+        assert config.data.type == "nests" and config.data.source == nest
+    with pytest.raises(ManyErrors) as caught:
+        read_config({"system": "nesting", "data": {"source": str(tmp_path / "a.csv")}})
+    first = caught.value.errors[0]
+    assert "is not claimed by the domain birds, which the system 'nesting' is of" in first.what and "data.type=nests" in first.fix

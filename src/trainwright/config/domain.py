@@ -31,8 +31,10 @@ class ColumnKind:
     """What `missing: auto` does, in words, where it does anything."""
     decoder: Chosen = "linear"
     """As a target."""
+    target: str = ""
+    """What it is as a target, where that is another's kind: `number`, `binary`, `category`, `vector` or `set`."""
     loss: Chosen = ""
-    """As a target; empty where a column of this type cannot be predicted."""
+    """As a target; the usual one of `target` where empty. Of Trainwright's own, empty where a column cannot be predicted."""
     metrics: tuple[str, ...] = ()
     """What is measured of it as a target; the first sums it up."""
     monitor: str = ""
@@ -59,7 +61,7 @@ class Claim(NamedTuple):
     strength: int
     why: str
     type: str = ""
-    """A source of the domain; its only one unless given."""
+    """A source of the domain, for a system of its own a dataset; its only one unless given."""
 
 
 @dataclass(frozen=True)

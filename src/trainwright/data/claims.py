@@ -40,18 +40,24 @@ def claimed(text: str) -> str:
     return "" if name == TABLES else claim.type
 
 
-def claim_of(domain: Domain, path: Path) -> Claim | None:
-    """What a domain says of a path, whole; one that fails or gives something else is told and claims nothing."""
+def claimed_by(domain: Domain, text: str) -> Claim | None:
+    """What the domain of a system says of a path or pattern, with the dataset that reads it; None where it claims nothing."""
+    path = _first(text)
+    return None if path is None or not domain.claims else claim_of(domain, path, "dataset")
+
+
+def claim_of(domain: Domain, path: Path, kind: str = "source") -> Claim | None:
+    """What a domain says of a path, with one of its parts of a kind; one that fails or gives something else is told and claims nothing."""
     try:
         given = taken("claims", domain.name, domain.claims)(path)
         if given is None:
             return None
         claim = Claim(*given)
-        sources = list(domain.parts.get("source", {}))
+        sources = list(domain.parts.get(kind, {}))
         claim = claim if claim.type or len(sources) != 1 else claim._replace(type=sources[0])
         if claim.type in sources and isinstance(claim.strength, int) and 0 < claim.strength <= 100:
             return claim
-        why = f"it gave {given!r}, not (a strength of 1 to 100, why, one of its sources: {', '.join(sources)})"
+        why = f"it gave {given!r}, not (a strength of 1 to 100, why, one of its {kind}s: {', '.join(sources)})"
     except FOREIGN as error:  # code of others may raise anything
         why = f"{type(error).__name__}: {error}"
     told = f"the domain '{domain.name}'{_package(domain.name)} cannot say whether '{path}' is its own: {why}"

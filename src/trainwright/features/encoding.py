@@ -24,7 +24,7 @@ from trainwright.features.base import Counts, Feature, PartLayout, one_array
 from trainwright.features.blocks import FileBlocks, MemoryBlocks, block_bytes
 from trainwright.features.cutting import cut_columns, describe_windows
 from trainwright.features.dropped import Dropped, nothing_left
-from trainwright.features.encoding_jobs import column_jobs
+from trainwright.features.encoding_jobs import column_jobs, observe
 from trainwright.features.faults import explain_faults
 from trainwright.features.groups import group_layout, make_groups, tie_of
 from trainwright.features.lazy import LazyFeature, References
@@ -33,6 +33,7 @@ from trainwright.features.reading import AsTrained, Reading
 from trainwright.features.selecting import select_again
 from trainwright.features.shared_files import describe_shared
 from trainwright.features.spec import DataSpec, InputGroup
+from trainwright.features.usual import spec_of
 from trainwright.features.workers import Workers
 
 log = logging.getLogger(__name__)
@@ -216,7 +217,7 @@ class TableEncoder:
     def describe(self) -> None:
         """Makes the groups and the spec from the fitted columns."""
         self.groups = make_groups(self.features, self.inputs, self.ties)
-        self.spec = DataSpec(self.groups, [self.features[name].target_spec() for name in self.targets], self.training_rows)
+        self.spec = DataSpec(self.groups, [spec_of(self.features[name]) for name in self.targets], self.training_rows)
 
     def cut(self, window: WindowConfig | None) -> None:
         """Cut rows of a column into windows, from before it is fitted. Raises ConfigError where that column cannot be cut."""
@@ -390,11 +391,3 @@ class TableEncoder:
         encoder.cut(encoder.window)
         encoder.describe()
         return encoder
-
-
-def observe(unit: tuple[Feature, list[str]], table: pa.Table, rows: np.ndarray) -> None:
-    """Shows a batch of training rows to a column, or to tied columns one after the other."""
-    feature, names = unit
-    for name in names:
-        feature.name = name
-        feature.observe(one_array(table[name]), rows)

@@ -52,3 +52,11 @@ def _target(feature: Feature, counts: Counts) -> Job:
         piece[f"target.{feature.name}"][:] = feature.encode_target(one_array(table[feature.name]), rows, counts)
 
     return write
+
+
+def observe(unit: tuple[Feature, list[str]], table: pa.Table, rows: np.ndarray) -> None:
+    """Shows a batch of training rows to a column, or to tied columns one after the other."""
+    feature, names = unit
+    for name in names:
+        feature.name = name
+        feature.observe(one_array(table[name]), rows)

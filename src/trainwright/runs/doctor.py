@@ -17,6 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
+from trainwright.config.domains import OURS, register
 from trainwright.runs.environment import environment
 
 State = Literal["ok", "note", "missing"]
@@ -67,7 +68,14 @@ def examine() -> list[Finding]:
         )
         first = [*python_findings(), *torch_findings(torch.result()), *gpu_findings(torch.result(), smi.result())]
         clashes = [_clash(name, each.result()) for name, each in beside.items()]
-    return [*first, *clashes, *tool_findings(), *extension_findings(), *machine_findings(), *package_findings()]
+    return [*first, *clashes, *tool_findings(), *extension_findings(), *machine_findings(), *package_findings(), *domain_findings()]
+
+
+def domain_findings() -> list[Finding]:
+    """The domains that installed packages bring, and those that cannot be had."""
+    found = register()
+    there = [Finding("extras", f"domain {name}", each.package) for name, each in found.domains.items() if each.package != OURS]
+    return [*there, *(Finding("extras", "domain", each, "note", "mend or update that package") for each in found.warnings())]
 
 
 def python_findings() -> list[Finding]:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from trainwright.config.compose import Composed
-from trainwright.config.domains import OURS, brought, owner, register
+from trainwright.config.domains import OURS, brought, house_table, owner, register
 from trainwright.config.errors import ConfigError, DataError, RequestError
 from trainwright.config.layers import canonical_keys, merge
 from trainwright.config.places import Node, Place, node_of
 from trainwright.config.registry import options_class, parts, registered_name
 from trainwright.config.short_forms import write_out
 from trainwright.config.structure import Section
+from trainwright.data.claims import claimed_by
 from trainwright.data.sources import from_text
+
+log = logging.getLogger(__name__)
 
 
 def write_out_type(composed: Composed) -> None:
@@ -43,6 +47,29 @@ def write_out_type(composed: Composed) -> None:
     data.value["source"] = source
 
 
+def ask_domain(composed: Composed) -> None:
+    """Give `data.source` of a system that a domain brings the dataset that this domain claims it for; no other domain is asked."""
+    data, system = composed.root.under("data"), composed.root.under("system")
+    named = system.under("type") if system is not None and isinstance(system.value, dict) else system
+    if data is None or named is None or not isinstance(named.value, str) or not isinstance(data.value, dict) or "type" in data.value:
+        return
+    found = register().domains.get(owner("system", named.value)) if named.value.replace("-", "_").isidentifier() else None
+    source = data.under("source")
+    place = source.under("path") if source is not None and isinstance(source.value, dict) else source
+    if found is None or not found.domain.claims or source is None or place is None or not isinstance(place.value, str):
+        return
+    claim = claimed_by(found.domain, place.value)
+    if claim is None:
+        known = ", ".join(f"data.type={each}" for each in found.domain.parts.get("dataset", {}))
+        what = f"'{place.value}' is not claimed by the domain {found.domain.name}, which the system '{named.value}' is of"
+        composed.problems.append(DataError(what, where=str(place.place), fix=f"check the path, or say what it is: {known}"))
+        return
+    if isinstance(source.value, dict) and set(source.value) == {"path"}:
+        data.value["source"] = Node(place.value, place.place, source.key, source.layer)
+    data.value["type"] = Node(claim.type, place.place, layer=place.layer)
+    log.info("data: '%s' is read as %s, of the domain %s: %s", place.value, claim.type, found.domain.name, claim.why)
+
+
 def _is_source(name: str) -> bool:
     folded = name.replace("-", "_")
     return folded.isidentifier() and any(each.replace("-", "_") == folded for each in parts("source"))
@@ -50,9 +77,10 @@ def _is_source(name: str) -> bool:
 
 def lay_under(composed: Composed) -> None:
     """Put what the domain of the data sets under everything else that was written."""
-    if not any(each.domain.config for each in register().domains.values()):
+    kind = _source_of(composed.root)
+    if not kind or kind in house_table("source"):  # tables set nothing, and no packages are looked for
         return
-    domain = owner("source", _source_of(composed.root))
+    domain = owner("source", kind)
     found = register().domains.get(domain)
     if found is None or not found.domain.config:
         return
@@ -70,10 +98,10 @@ def _source_of(root: Node) -> str:
     written: Any = source.get("type") or source.get("path") if isinstance(source, dict) else source
     if not isinstance(written, str) or not written:
         return ""
-    if written in brought("source"):
+    if written in house_table("source") or (written.replace("-", "_").isidentifier() and written in brought("source")):
         return written
     try:
-        found = "" if _is_source(written) else from_text(written)["type"]
+        found = from_text(written)["type"]
     except DataError:  # told when the source is checked
         return ""
     return str(found)

@@ -29,7 +29,7 @@ from trainwright.config.places import Node
 from trainwright.config.registry import parts
 from trainwright.config.trust import reading
 from trainwright.engine.config import EvaluationOptions, TrainerConfig
-from trainwright.systems.domain_config import lay_under, write_out_type
+from trainwright.systems.domain_config import ask_domain, lay_under, write_out_type
 
 DEFAULT_SYSTEM = "supervised"
 DEVICES = ("auto", "cpu", "cuda", "cuda:1", "mps")
@@ -205,6 +205,8 @@ def compose_config(config: Any = None, overrides: Iterable[str | Assignment] = (
     if takes_columns(composed.values.get("system")):
         write_out_type(composed)
         lay_under(composed)
+    else:
+        ask_domain(composed)
     return composed
 
 

@@ -152,7 +152,7 @@ def prepare(config: Config, source: Source | None = None, directory: Path | None
     columns = plan_columns(config, profiles, inferred, targets, source.name)
     columns = leave_out_derivations(config, columns, targets, source)
     check_columns(columns)
-    kinds = {column.name: column.type for column in columns}
+    kinds = {column.name: column_kind(column.type).target or column.type for column in columns}
     check_targets(source, {name: kinds[name] for name in targets}, profiles)
     hashes = row_hashes(source)
     split = make_split(config.data.split, source, config.run.seed, targets, kinds, hashes=hashes, orders=_orders(columns), joins=joins)
