@@ -311,7 +311,7 @@ def test_what_evaluations_use_is_the_first_moving_average_or_the_trained_weights
         disturb(model, 1)
         averages.update(1)
         own = floating(model)
-        with averages.as_evaluated() as there:
+        with averages.hold_evaluated() as there:
             assert there is averaged
             assert same(own, floating(model)) is not averaged
             if averaged:

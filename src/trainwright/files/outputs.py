@@ -72,7 +72,7 @@ def write_output(path: str | os.PathLike[str], *, where: str = "-o", make_folder
             yield Path(named)
             return
         real = Path(os.path.realpath(named))
-        with _folders_made(real.parent) if make_folders else nullcontext():
+        with _make_folders(real.parent) if make_folders else nullcontext():
             sweep(real.parent)
             with whole_file(real, sync=True) as temporary:
                 yield temporary
@@ -116,7 +116,7 @@ def _is_special(named: str) -> bool:
 
 
 @contextmanager
-def _folders_made(folder: Path) -> Iterator[None]:
+def _make_folders(folder: Path) -> Iterator[None]:
     """Make a folder and those above it, and take them away again when the block fails."""
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
     folder.mkdir(parents=True, exist_ok=True)

@@ -81,10 +81,10 @@ def options(name: str, **values: Any) -> PartConfig:
 
 def default_metrics(kind: str) -> list[PartConfig]:
     """The metrics computed for a target of this kind when the config names none; the first is the headline."""
-    return [options(name) for name in _measured(kind).metrics]
+    return [options(name) for name in _find_measures(kind).metrics]
 
 
-def _measured(kind: str) -> ColumnKind:
+def _find_measures(kind: str) -> ColumnKind:
     """What a column of a type is measured by; raises ConfigError for one that cannot be predicted."""
     found = column_kind(kind)
     if not found.metrics:
@@ -100,7 +100,7 @@ def headline(kind: str) -> PartConfig:
 
 def default_monitor(kind: str) -> str:
     """The metric that picks the best checkpoint of a target of this kind when the config names none."""
-    found = _measured(kind)
+    found = _find_measures(kind)
     return found.monitor or found.metrics[0]
 
 

@@ -76,7 +76,7 @@ class _Resampler:
         starts = np.linspace(0, self.rows, _BLOCKS, endpoint=False).astype(np.int64)
         return metric.value(self.block_counts @ metric.sums(outcome.take(self.shuffled), starts))
 
-    def ordered(self, metric: Formula, outcome: Outcome) -> np.ndarray:
+    def resample_ordered(self, metric: Formula, outcome: Outcome) -> np.ndarray:
         """The metric of every resample, at most [resamples]; for up to `_BY_ROW` rows."""
         if isinstance(metric, Ordered):
             fitting = max(100, _BUDGET // (self.rows * outcome.width))
@@ -101,7 +101,7 @@ class _Resampler:
             if isinstance(metric, Additive):
                 return _percentiles(_contrast([self.additive(metric, each) for each in outcomes]), level)
             if self.rows <= _BY_ROW:
-                return _percentiles(_contrast([self.ordered(metric, each) for each in outcomes]), level)
+                return _percentiles(_contrast([self.resample_ordered(metric, each) for each in outcomes]), level)
             return _student(_contrast([self.without_groups(metric, each) for each in outcomes]), value, level)
 
 

@@ -103,7 +103,7 @@ class Averages:
             yield True
 
     @contextmanager
-    def as_evaluated(self) -> Iterator[bool]:
+    def hold_evaluated(self) -> Iterator[bool]:
         """The system with the weights that evaluations use; False where those are the trained ones."""
         if self.evaluated is None:
             yield False

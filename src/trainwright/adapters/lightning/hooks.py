@@ -212,7 +212,7 @@ class LightningHooks(Wrapping):
         self._in_epoch("on_train_epoch_end")
         for name, entry in self._tell_epoch():
             if entry.metric is not None:
-                session.log(self.asked[name].named(name, "_epoch"), entry.value(), "last")
+                session.log(self.asked[name].name_for(name, "_epoch"), entry.value(), "last")
         self.of_epoch.reset_metrics()
         if self.plays:
             step_schedulers(self.model, self.made.schedulers, "epoch", self.now.epoch + 1, self.trainer.callback_metrics)

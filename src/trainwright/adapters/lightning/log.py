@@ -28,7 +28,7 @@ class Asked(NamedTuple):
     logger: bool
     """In what loggers are given."""
 
-    def named(self, name: str, form: str) -> str:
+    def name_for(self, name: str, form: str) -> str:
         """The name of a form, `_step` or `_epoch`: the plain one where there is one form only."""
         return name + form if self.both else name
 

@@ -388,4 +388,4 @@ class LightningSystem(LightningHooks):
         if at_epoch:
             entry = self.of_epoch.add(name, value, weight, reduce)
             if not metric:
-                session.logs.follow(asked.named(name, "_epoch"), entry.value)
+                session.logs.follow(asked.name_for(name, "_epoch"), entry.value)

@@ -140,7 +140,7 @@ class LightningTrainer(InWorld):
 
     def tell(self, name: str, value: Any, form: str, asked: Asked) -> None:
         """Take a value of a form (`_step` or `_epoch`) into what the module, schedulers and callbacks read, as Lightning names it."""
-        forked = asked.named(name, form)
+        forked = asked.name_for(name, form)
         if form == "_epoch" or self._running == "training":  # of a split that is measured callbacks hear the whole
             self.callback_metrics[name] = self.callback_metrics[forked] = value
         if asked.logger:

@@ -19,7 +19,7 @@ class KFoldSplit:
     def divide(self, rows: RowsToDivide) -> Split:
         """Divides the rows."""
         strata, notes = joint_strata(rows, rows.class_targets())
-        tested, method = self._by_column(rows) if self.options.column else self._made(rows, strata)
+        tested, method = self._by_column(rows) if self.options.column else self._make(rows, strata)
         part = np.full(len(tested), 2)
         shares = (1 - self.options.validation, self.options.validation)
         part[~tested] = spread(strata[~tested], shares, rows.generator)
@@ -29,7 +29,7 @@ class KFoldSplit:
         split = assemble_split(rows.numbers, part, method, notes)
         return not_empty(split, (*shares, 1), f"{int((~tested).sum())} rows outside the test fold")
 
-    def _made(self, rows: RowsToDivide, strata: np.ndarray) -> tuple[np.ndarray, str]:
+    def _make(self, rows: RowsToDivide, strata: np.ndarray) -> tuple[np.ndarray, str]:
         count, fold = self.options.folds, self.options.fold
         if not isinstance(fold, int) or not 0 <= fold < count:
             raise DataError(f"there is no fold {fold!r}", where="data.split.fold", fix=f"a number from 0 to {count - 1}")
