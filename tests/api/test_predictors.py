@@ -18,9 +18,10 @@ from small_tables import QUICK, passengers, write_csv
 from torch import Tensor, nn
 
 import trainwright as tw
-from trainwright.api.kinds import KINDS, OWN
+from trainwright.api.kinds import GIVEN, OWN
 from trainwright.api.predictors.kinds import find
 from trainwright.cli.main import main
+from trainwright.config.domains import house
 from trainwright.config.errors import RequestError
 from trainwright.domains.predictor import Field
 from trainwright.files.tensors import load_tensors, save_tensors
@@ -138,7 +139,8 @@ def kinds_of_runs() -> dict[str, str]:
 def test_a_run_is_of_one_kind_and_every_kind_is_tried_here(here: Path) -> None:
     found = {name: find(name).form for name in kinds_of_runs()}
     assert found == kinds_of_runs()
-    assert {kind.form for kind in (*KINDS.values(), OWN)} == set(found.values())
+    of_domains = [kind for domain in house().values() for kind in domain.systems.values()]
+    assert {kind.form for kind in (GIVEN, OWN, *of_domains)} == set(found.values())
     assert find("own.yaml").form == "weights"
 
 
