@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trainwright.api.inspect import record_model
 from trainwright.api.parent import Parent
 from trainwright.api.run_place import absent_folders, remove_unbegun
 from trainwright.api.unwritten import explain_unwritten
@@ -168,6 +167,8 @@ class Training:
             on_first_step=self._on_first_step,
         )
         with explain_unwritten(run, "its results", f"{self.trainer.continue_with}, which makes what is missing"):
+            from trainwright.api.inspect import record_model  # of no use before the first step
+
             finished = prepared.finish(run, fitted)
             record_model(run, prepared.system, prepared.splits["train"])
             run.update(status="finished", headline=finished.headline)

@@ -27,7 +27,6 @@ from trainwright.runs.directory import RunDirectory
 from trainwright.systems.base import build_system
 from trainwright.systems.run_config import Config
 from trainwright.systems.supervised import SupervisedSystem
-from trainwright.systems.trial import trial
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +69,8 @@ class PreparedTable(Prepared):
         if self.system.batch_transforms is not None:
             try_supervised_batches(self.system, split_rows(self.data, "train"))
         if any(type(each).__module__.partition(".")[0] not in ("trainwright", "torch") for each in self.system.modules()):
+            from trainwright.systems.trial import trial  # of no use to a network of Trainwright's own parts
+
             trainer.cautions = trial(self.system, {"train": split_rows(self.data, "train")}, torch.device("cpu"))
         trainer.check(self.system, len(self.splits["train"]), len(self.splits["validation"]))
 
