@@ -14,6 +14,7 @@ import torch
 from sklearn.metrics import accuracy_score, f1_score
 from torch.nn import functional
 
+import trainwright as tw
 from trainwright.api.prediction_files import flat
 from trainwright.config.choice import choose
 from trainwright.config.errors import DataError, RequestError
@@ -183,3 +184,32 @@ def test_rows_that_are_cut_into_windows_have_no_class_at_every_position(tmp_path
     source = from_object(str(write(tmp_path, labels())))
     with pytest.raises(RequestError, match=r"(?s)cannot be cut into windows.*draws_as"):
         EncodedTable.fit(source, SPLIT, columns, ["signal", "a"], ["mask"], window=WindowConfig(length=8))
+
+
+def test_a_column_repeats_the_draws_of_one_whose_name_is_no_word(tmp_path: Path) -> None:
+    table = write(tmp_path, labels((500,)))
+    table.write_text(table.read_text().replace("signal,", "my signal,", 1))
+    options = {"my signal": {"scale": "none", **CUT}, "mask": {**CUT, "draws_as": "my signal"}}
+    columns = {name: choose("feature", {"type": "file", **each}) for name, each in options.items()}
+    encoded = EncodedTable.fit(from_object(str(table)), SPLIT, columns, ["my signal"], ["mask"])
+    batch = table_rows(encoded, encoded.train, training=True).take(torch.arange(6))
+    assert torch.equal(batch["my_signal.value"][:, 0].long(), batch["target.mask"])
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (
+            {"columns": {"signal": "file", "mask": {"type": "file", "draws_as": "signall"}}},
+            "'signall', which is no column.*signal",
+        ),
+        ({"data": {"sampling": {"by": "class"}}}, "rows cannot be drawn by class.*COLUMN"),
+    ],
+)
+def test_what_has_no_effect_on_positions_is_refused(changed: dict[str, Any], said: str, tmp_path: Path) -> None:
+    source = {"source": str(write(tmp_path, labels())), **changed.get("data", {})}
+    config = {"targets": ["mask"], "columns": {"signal": "file", "mask": "file"}, **changed, "data": source}
+    with pytest.raises(RequestError) as caught:
+        tw.train(config=config, run_dir=tmp_path / "run")
+    assert re.search(said, str(caught.value).replace("\n", " ")), str(caught.value)
+    assert not (tmp_path / "run").exists()

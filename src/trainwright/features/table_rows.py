@@ -28,9 +28,8 @@ def table_rows(table: EncodedTable, positions: np.ndarray, training: bool = Fals
     for group in table.spec.inputs:
         if group.name in table.references:
             feature: Any = table.encoder.features[group.columns[0]]
-            column = LazyColumn(
-                group.name, feature.decoder(training), table.references[group.name].take(positions), feature.config.draws_as
-            )
+            references = table.references[group.name].take(positions)
+            column = LazyColumn(group.name, feature.decoder(training), references, drawn_as(table, feature.config.draws_as))
             column.cut = table.encoder.window is not None and feature.window is not None
             column.bucket = 0 if feature.config.bucket is None else feature.config.bucket.width
             columns.append(column)
@@ -43,7 +42,13 @@ def target_column(table: EncodedTable, name: str, positions: np.ndarray, trainin
     """A target whose truth is read with its row."""
     feature: Any = table.encoder.features[name]
     references = table.references[f"target.{name}"].take(positions)
-    return LazyColumn(f"target.{name}", feature.decoder(training), references, feature.config.draws_as)
+    return LazyColumn(f"target.{name}", feature.decoder(training), references, drawn_as(table, feature.config.draws_as))
+
+
+def drawn_as(table: EncodedTable, column: str) -> str:
+    """The name under which a column draws, whose draws another one repeats; empty for none."""
+    groups = (group.name for group in table.spec.inputs if column in group.columns)
+    return next(groups, f"target.{column}" if column else "")
 
 
 class LazyColumn:

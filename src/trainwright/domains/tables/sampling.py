@@ -114,6 +114,10 @@ def chosen_target(options: SamplingConfig, table: EncodedTable) -> TargetSpec:
     specs = {spec.name: spec for spec in table.spec.targets if not spec.positions}
     if options.target and options.target not in specs:
         raise ConfigError(f"'{options.target}' is no target", where=f"{WHERE}.target", fix=did_you_mean(options.target, specs))
+    if not specs:
+        why = "every target has a class at every position, and rows have many"
+        fix = "name a column of weights: data.sampling.by=COLUMN"
+        raise ConfigError(f"rows cannot be drawn by {options.by}", where=f"{WHERE}.by", why=why, fix=fix)
     kinds = CLASSES if options.by == CLASS else ("set",)
     spec = specs[options.target or next((name for name, each in specs.items() if each.kind in kinds), next(iter(specs)))]
     if spec.kind in kinds:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trainwright.config.errors import ConfigError, RequestError
+from trainwright.config.errors import ConfigError, RequestError, did_you_mean
 from trainwright.config.registry import check_target
 from trainwright.domains.tables.columns import Column, raise_all
 from trainwright.features.encoding import EncodedTable
@@ -27,6 +27,13 @@ def check_columns(columns: list[Column]) -> None:
             why = f"`{given[0]}` is of use for what is predicted, and '{column.name}' is not"
             fix = f"leave it out, or name '{column.name}' as a target"
             errors.append(ConfigError(f"columns.{column.name}.{given[0]} is set for a column that is no target", why=why, fix=fix))
+    files = [each.name for each in columns if each.role != "ignored" and each.type == "file"]
+    for column in columns:
+        followed = getattr(column.options, "draws_as", "")
+        if followed and followed not in files:
+            fix = did_you_mean(followed, [name for name in files if name != column.name]) or "leave it out"
+            what = f"columns.{column.name}.draws_as names '{followed}', which is no column of files"
+            errors.append(ConfigError(what, why="draws are made where files are read", fix=fix))
     weights = [each.options.weight for each in columns if each.role == "target" and isinstance(each.options, TargetConfig)]
     if weights and not any(weights):
         why = "the losses of all targets weigh 0, so that nothing is learnt"
