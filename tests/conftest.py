@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 # Before torch is imported: as many test processes as cores, each with as many threads that spin while they wait, take ten times as long.
 # Processes that tests start inherit both.
@@ -41,6 +43,37 @@ def syncs_at_once() -> Iterator[None]:
     os.fsync = lambda descriptor: os.fstat(descriptor) and None
     yield
     os.fsync = sync
+
+
+OURS = ("TRAINWRIGHT_", "OMP_", "CUDA_", "CUBLAS_", "SLURM_", "RANK", "WORLD_SIZE", "LOCAL_RANK", "COLUMNS", "NO_COLOR")
+"""Beginnings of variables that Trainwright reads or sets."""
+
+
+def of_the_process() -> dict[str, Any]:
+    """What the tests of one process share, and a run sets only while it lasts."""
+    found: dict[str, Any] = {name: signal.getsignal(getattr(signal, name)) for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGHUP")}
+    found |= {"environment": {**os.environ}, "place": os.getcwd()}
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        found |= {"threads": torch.get_num_threads(), "dtype": torch.get_default_dtype(), "gradients": torch.is_grad_enabled()}
+        found |= {"deterministic": torch.are_deterministic_algorithms_enabled(), "matmul": torch.get_float32_matmul_precision()}
+        cudnn = torch.backends.cudnn
+        found |= {"cudnn": (cudnn.deterministic, cudnn.benchmark, cudnn.conv.fp32_precision, cudnn.rnn.fp32_precision)}
+    return found
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind() -> Iterator[None]:
+    """Handlers of signals, the environment, the place and what torch computes with are after a test what they were before it."""
+    before = of_the_process()
+    yield
+    after = of_the_process()
+    left = {name: (before[name], after[name]) for name in before if before[name] != after[name]}
+    one, other = left.pop("environment", ({}, {}))
+    # a library that is imported may add variables of its own
+    names = {name for name in other if name.startswith(OURS)} | one.keys() - {"PYTEST_CURRENT_TEST"}
+    left |= {name: (one.get(name), other.get(name)) for name in names if one.get(name) != other.get(name)}
+    assert not left, f"left behind, (before, after): {left}"
 
 
 @pytest.fixture(autouse=True)
