@@ -184,6 +184,8 @@ def test_an_exported_model_of_a_table_predicts_as_the_run_does(here: Path, tmp_p
     for place in ("table", str(tmp_path / "model")):
         assert main(["predict", place, "t.csv", "-o", str(tmp_path / f"{Path(place).name}.csv")]) == 0
     assert (tmp_path / "table.csv").read_bytes() == (tmp_path / "model.csv").read_bytes()
+    assert main(["export", "own.yaml"]) == 2
+    assert "not a run directory" in said(capsys)
     assert main(["predict", str(tmp_path / "model"), "--split", "test"]) == 2
     assert "an exported model has no rows of its own" in said(capsys)
 

@@ -16,9 +16,9 @@ def run(words: Sequence[str]) -> int:
     launch = prepare(arguments)
     launch.start_console()
     from trainwright.api.export import export_run
-    from trainwright.api.predictors.kinds import find
+    from trainwright.api.predictors.kinds import find_run
 
-    found = find(arguments.run)
+    found = find_run(arguments.run)
     arguments.use(found.form)
     for each in export_run(arguments.run, Path(arguments.output) if arguments.output else None, arguments.to or ""):
         print(each)

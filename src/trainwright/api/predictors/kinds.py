@@ -65,6 +65,11 @@ def find(word: str, weights: str = "") -> Found:
     """What a word of the command line names; raises RunError when there is no such run."""
     if is_configuration(word):
         return Found("weights", lambda settings: _open_weights(word, settings, weights))
+    return find_run(word)
+
+
+def find_run(word: str) -> Found:
+    """The run or the exported model that a word names; raises RunError when there is none."""
     place = find_place(word)
     return Found(kind_of(place).form, lambda settings: open_place(place, settings))
 
