@@ -8,7 +8,8 @@ import torch
 
 from trainwright.data.joined_windows import Joining, join_all
 from trainwright.data.order import bucketed_order, epoch_order
-from trainwright.data.windows import WindowConfig, Windows
+from trainwright.data.window_options import WindowConfig
+from trainwright.data.windows import Windows
 
 KINDS = {"y": "category", "s": "set", "n": "number"}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict, UserDict, defaultdict, namedtuple
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -134,7 +134,7 @@ class Ready(Rows):
 
 
 def test_ready_batches_come_in_their_order_and_are_joined_as_they_are() -> None:
-    assert order_of(Ready(), 0, 3, 4).tolist() == [0, 1, 2, 3]
+    assert order_of(Ready(), 0, 3, SimpleNamespace(rows=4)).tolist() == [0, 1, 2, 3]
     assert len(batch_of(Ready(), torch.tensor([1]))[0]) == 2
     joined = batch_of(Ready(), torch.tensor([0, 1, 2]))
     assert isinstance(joined, Pieces)

@@ -90,7 +90,7 @@ def commands(draw: random.Random) -> Iterator[Request]:
         yield [slipped(draw, name), "t.csv"]
         yield [name.upper()]
         yield [name, *("t.csv" for _ in range(9))]
-        if name not in ("runs", "schema", "list", "doctor"):
+        if name not in ("runs", "schema", "list", "doctor", "synth"):
             yield [name]
     yield from (["--version", "x"], ["help", "train", "x"], [""], ["-"], ["--"], ["--nothing"], ["help", "nothing"], ["./t.csv"], ["t.csv"])
 

@@ -14,7 +14,7 @@ from trainwright.config.errors import DataError, RequestError
 from trainwright.data.rows import FirstRows
 from trainwright.data.sampled_rows import SampledRows
 from trainwright.data.sources.opening import from_object
-from trainwright.data.windows import WindowConfig
+from trainwright.data.window_options import WindowConfig
 from trainwright.engine.config import TrainerConfig
 from trainwright.engine.padding_share import padding_share
 from trainwright.engine.pieces import order_of

@@ -19,7 +19,7 @@ from trainwright.api.prediction_files import flat
 from trainwright.config.choice import choose
 from trainwright.config.errors import DataError, RequestError
 from trainwright.data.sources.opening import from_object
-from trainwright.data.windows import WindowConfig
+from trainwright.data.window_options import WindowConfig
 from trainwright.engine.system import StepContext
 from trainwright.features.encoding import EncodedTable, TableEncoder
 from trainwright.features.table_rows import table_rows

@@ -196,7 +196,7 @@ class Training:
             else:
                 self.run.status = "interrupted" if isinstance(error, Interrupted) else "failed"
         log.debug("the run ended early", exc_info=not isinstance(error, RequestError))
-        if not isinstance(error, TrainwrightError | KeyboardInterrupt):
+        if not isinstance(error, TrainwrightError | KeyboardInterrupt) and not self.start.quiet:
             error.add_note(f"traceback: {self.run.log}")
 
     def _report(self) -> None:

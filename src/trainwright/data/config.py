@@ -15,7 +15,7 @@ from trainwright.config.registry import parts
 from trainwright.config.sizes import Bytes
 from trainwright.data.expressions.syntax import ensure_condition, ensure_derivations
 from trainwright.data.transforms import Transforms, ensure_table_chain
-from trainwright.data.windows import WindowConfig
+from trainwright.data.window_options import WindowConfig
 
 
 class SamplingConfig(ConfigModel):

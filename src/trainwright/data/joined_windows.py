@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainwright.data.windows import WindowConfig, Windows
+from trainwright.data.window_options import WindowConfig
+from trainwright.data.windows import Windows
 
 LOSS, SCORES = ".loss", ".scores"
 """What the names of outputs end in of which a row has the mean of its windows; of anything else it has that of its first window."""

@@ -16,7 +16,8 @@ from trainwright.data.draws import GENERATORS, keep_draws
 from trainwright.data.samples import alike
 from trainwright.data.transforms import on_device
 from trainwright.data.transforms.chain import Chain
-from trainwright.data.windows import WindowConfig
+from trainwright.data.window_options import WindowConfig
+from trainwright.data.windows import count_windows, cut_window
 from trainwright.features.arrays import transformed
 from trainwright.features.base import Place
 from trainwright.features.npy import Unreadable
@@ -106,10 +107,10 @@ def windows_in(name: str, window: WindowConfig, arrays: list[tuple[int, str, Ten
         raise ConfigError(f"column '{name}' cannot be cut", where="data.window", why=why, fix="leave data.window out")
     found = []
     for row, path, array in arrays:
-        count = int(window.count(np.array([len(array)]))[0])  # 1 or more: rows without a window were left out
+        count = int(count_windows(window, np.array([len(array)]))[0])  # 1 or more: rows without a window were left out
         chosen = {fold(0, "sampled windows", row) % count, *([count - 1] if window.rest == "short" else [])}
         for at in sorted(chosen):
-            piece = window.cut(array[at * window.step : at * window.step + window.length].numpy())
+            piece = cut_window(window, array[at * window.step : at * window.step + window.length].numpy())
             found.append((row, path, torch.from_numpy(np.ascontiguousarray(piece))))
     return found
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from trainwright.config.errors import DataError, TrainwrightError
 from trainwright.data.transforms.chain import Chain
+from trainwright.data.windows import cut_window
 from trainwright.features.lazy import Decoder
 from trainwright.features.npy import Unreadable, shape_fault
 
@@ -62,7 +63,7 @@ class ArrayDecoder(Decoder):
         array, shape = self.read_piece(path, place * self.window.step, self.window.length)
         if not len(array) and shape[0]:
             raise Unreadable(f"it has {shape[0]:,} entries, and had more")
-        return self.window.cut(array), shape
+        return cut_window(self.window, array), shape
 
     def join(self, samples: list[Tensor | None], rows: list[int]) -> dict[str, Tensor]:
         """`value` (b, 1, …), scaled, with `length` (b, 1) or `missing` (b, 1)."""

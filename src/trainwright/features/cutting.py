@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from trainwright.config.errors import ConfigError, did_you_mean
-from trainwright.data.windows import WindowConfig, Windows
+from trainwright.data.window_options import WindowConfig
+from trainwright.data.windows import Windows, find_covered
 from trainwright.features.base import Feature
 from trainwright.features.lazy import LazyFeature
 
@@ -78,7 +79,7 @@ def describe_windows(table: EncodedTable) -> list[str]:
     if windows is None:
         return []
     options, lengths = windows.options, windows.lengths
-    rest = (lengths > 0) & (options.covered(lengths) < lengths)
+    rest = (lengths > 0) & (find_covered(options, lengths) < lengths)
     done = {"pad": "are filled up with zeros", "drop": "lose what is left over", "short": "end with a shorter one"}[options.rest]
     how = "the mean over" if options.join == "mean" else "the votes of"
     cut = f"cut into {len(windows):,} windows of {options.length:,} every {options.step:,}"

@@ -18,7 +18,7 @@ from trainwright.config.registry import build, load
 from trainwright.data.expressions.selected import SelectedSource
 from trainwright.data.expressions.selection import Selection
 from trainwright.data.source import Source
-from trainwright.data.windows import WindowConfig
+from trainwright.data.window_options import WindowConfig
 from trainwright.features.absent_columns import refuse_absent
 from trainwright.features.base import Counts, Feature, PartLayout, one_array
 from trainwright.features.blocks import FileBlocks, MemoryBlocks, block_bytes

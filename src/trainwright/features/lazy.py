@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from trainwright.data.windows import WindowConfig
+from trainwright.data.window_options import WindowConfig
 from trainwright.features.base import Counts, Feature
 
 if TYPE_CHECKING:
