@@ -171,6 +171,13 @@ def test_devices_are_spelled_so(device):
     assert validate(Config, compose(Config, {"data": {"source": "builtin:iris"}, "run": {"device": device}}, (), {})).run.device == device
 
 
+@pytest.mark.parametrize("written", ["[{normalize: {meann: 3}}]", "{normalize: {meann: 3}}", "{type: normalize, meann: 3}"])
+def test_a_misspelt_option_of_a_transform_is_told_in_every_form_it_is_written_in(tmp_path, monkeypatch, written):
+    ((_, what, fix),) = messages(tmp_path, monkeypatch, GOOD + f"columns: {{wave: {{type: file, transform: {written}}}}}")
+    assert what == "unknown option 'meann' of transform 'normalize' in columns.wave.transform.0"
+    assert fix.startswith("did you mean 'mean'?")
+
+
 def test_the_config_is_frozen():
     config = validate(Config, compose(Config, {"data": {"source": "builtin:iris"}}, (), {}))
     with pytest.raises(ValueError, match="frozen"):

@@ -10,7 +10,7 @@ import pytest
 
 from trainwright.config import domains
 from trainwright.config.domain import Claim, Domain
-from trainwright.config.domains import OURS, Installed
+from trainwright.config.domains import OURS, Broken, Installed
 from trainwright.config.errors import DataError
 from trainwright.config.model import PartConfig
 from trainwright.config.part import Part
@@ -71,6 +71,27 @@ def test_equal_claims_are_refused_naming_both_types(claim: Callable[..., None], 
         from_text(table)
     assert caught.value.why == "birds (birds 1.0): it sings; tables: its name ends in .csv"
     assert caught.value.fix == "say which: data.type=song or data.type=csv"
+
+
+def test_equal_claims_of_sources_of_one_name_are_for_the_installer_to_decide(claim: Callable[..., None], table: str) -> None:
+    claim("birds", "(90, 'it sings')", ("song",))
+    claim("trees", "(90, 'it has leaves')", ("song",))
+    with pytest.raises(DataError, match="claimed by birds and trees alike") as caught:
+        from_text(table)
+    assert caught.value.fix == "uninstall one of the packages"
+
+
+def test_a_package_that_failed_is_named_where_nobody_claims_a_folder(
+    claim: Callable[..., None], table: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    domains.register().broken.append(Broken("birds", "birds 1.0", "ImportError: no feathers"))
+    with caplog.at_level(logging.WARNING):
+        assert claimed(table) == "" and not caplog.messages, "a table is claimed: nobody cares for birds"
+        folder = str(Path(table).parent)
+        assert claimed(folder) == "" and claimed(folder) == ""
+    assert caplog.messages == [
+        f"the domain 'birds' of the package birds 1.0 cannot be had: ImportError: no feathers; whether '{folder}' is its own is not known"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ def _path_of(loc: tuple[str | int, ...], here: Structure, value: Any) -> tuple[K
         if key == OF_KEY:
             members.append(OF_KEY)
             continue
-        inside = value[key] if _has(value, key) else None
+        inside = _at(value, key)
         known = fields_of(here, value) or {}
         if inside is not None or _has(value, key) or str(key) in known or not isinstance(here, Leaf | Items):
             if isinstance(here, Leaf | Items) and isinstance(key, str) and not _has(value, key):
@@ -99,6 +99,13 @@ def _has(value: Any, key: str | int) -> bool:
     if isinstance(value, dict):
         return key in value
     return isinstance(value, list | tuple) and isinstance(key, int) and key < len(value)
+
+
+def _at(value: Any, key: str | int) -> Any:
+    """What stands at a key; one that was written without a list is the first of a list. None where there is nothing."""
+    if _has(value, key):
+        return value[key]
+    return value if key == 0 and isinstance(value, dict | str) else None
 
 
 def _place(root: Node, path: KeyPath, refusal: Refusal) -> Place:
@@ -148,6 +155,7 @@ def _structure_at(model: type[ConfigModel], values: Any, path: KeyPath) -> tuple
 def _unknown_option(model: type[ConfigModel], composed: Composed, path: KeyPath, place: str) -> ConfigError:
     """An unknown key: the nearest one here, or the section where an option of that name belongs."""
     here, value = _structure(model, composed.values, path[:-1])
+    value = _written_out(here, value, str(path[-1]))
     known = [name for name in (fields_of(here, value) or {}) if not (isinstance(here, PartHere) and name == "type")]
     key = str(path[-1])
     around = composed.spell(path[:-1])
@@ -167,6 +175,14 @@ def _unknown_option(model: type[ConfigModel], composed: Composed, path: KeyPath,
     return ConfigError(what, where=place, why=why, fix=fix)
 
 
+def _written_out(here: Structure, value: Any, key: str) -> Any:
+    """A part that was written as `{name: options}`, with its `type` beside the options if `key` is one of them."""
+    if not isinstance(here, PartHere) or not isinstance(value, dict) or "type" in value or len(value) != 1:
+        return value
+    ((name, options),) = value.items()
+    return {"type": name, **options} if isinstance(options, dict) and key in options else value
+
+
 def _alternatives(composed: Composed, path: KeyPath, names: list[str]) -> tuple[Place, ConfigError]:
     nodes = [composed.root.nearest((*path, name))[0] for name in names]
     dotted = [composed.spell((*path, name)) for name in names]
@@ -179,7 +195,7 @@ def _alternatives(composed: Composed, path: KeyPath, names: list[str]) -> tuple[
 def _structure(model: type[ConfigModel], value: Any, path: KeyPath) -> tuple[Structure, Any]:
     here: Structure = Section(model)
     for key in path:
-        here, value = below(here, key, value), value[key] if _has(value, key) else None
+        here, value = below(here, key, value), _at(value, key)
     return here, value
 
 

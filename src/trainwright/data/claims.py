@@ -27,10 +27,14 @@ def claimed(text: str) -> str:
     path = _first(text)
     others = [each.domain for each in register().domains.values() if each.domain.claims and each.domain.name != TABLES]
     found = {each.name: claim for each in others if path is not None and (claim := claim_of(each, path)) is not None}
-    if not found or path is None:
+    if path is None or not (found or register().broken):
         return ""
     if (own := claim_of(register().domains[TABLES].domain, path)) is not None:
         found[TABLES] = own
+    if not found:
+        _tell_broken(text)
+    if not found.keys() - {TABLES}:
+        return ""
     best = max(each.strength for each in found.values())
     winners = {name: each for name, each in found.items() if each.strength == best}
     if len(winners) > 1:
@@ -60,11 +64,21 @@ def claim_of(domain: Domain, path: Path, kind: str = "source") -> Claim | None:
         why = f"it gave {given!r}, not (a strength of 1 to 100, why, one of its {kind}s: {', '.join(sources)})"
     except FOREIGN as error:  # code of others may raise anything
         why = f"{type(error).__name__}: {error}"
-    told = f"the domain '{domain.name}'{_package(domain.name)} cannot say whether '{path}' is its own: {why}"
+    _tell(f"the domain '{domain.name}'{_package(domain.name)} cannot say whether '{path}' is its own: {why}")
+    return None
+
+
+def _tell_broken(text: str) -> None:
+    """Name the packages that failed, where nobody claims a path: one of them might have."""
+    for each in register().broken:
+        _tell(f"{each}; whether '{text}' is its own is not known")
+
+
+def _tell(told: str) -> None:
+    """Warn once: a path is looked at whenever a configuration is checked."""
     if told not in _told:
         _told.add(told)
         log.warning("%s", told)
-    return None
 
 
 def _first(text: str) -> Path | None:
@@ -83,8 +97,12 @@ def _first(text: str) -> Path | None:
 
 def _refuse_tie(text: str, winners: dict[str, Claim]) -> None:
     said = "; ".join(f"{name}{_package(name)}: {each.why}" for name, each in winners.items())
-    fix = " or ".join(f"data.type={each.type}" for each in winners.values())
-    raise DataError(f"'{text}' is claimed by {' and '.join(winners)} alike", where="data.source", why=said, fix=f"say which: {fix}")
+    types = {each.type for each in winners.values()}
+    one_name = len(types) < len(winners)  # `data.type` could not tell them apart
+    fix = (
+        "uninstall one of the packages" if one_name else "say which: " + " or ".join(f"data.type={each.type}" for each in winners.values())
+    )
+    raise DataError(f"'{text}' is claimed by {' and '.join(winners)} alike", where="data.source", why=said, fix=fix)
 
 
 def _package(name: str) -> str:

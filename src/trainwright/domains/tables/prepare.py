@@ -29,6 +29,7 @@ from trainwright.domains.tables.derivations import leave_out_derivations
 from trainwright.domains.tables.sampling import Sampling, sampling_of
 from trainwright.domains.tables.targets import check_columns, check_encoded
 from trainwright.features.encoding import EncodedTable
+from trainwright.features.own_types import ensure_remembered
 from trainwright.features.spec import DataSpec
 from trainwright.systems.run_config import Config
 
@@ -176,6 +177,7 @@ def prepare(config: Config, source: Source | None = None, directory: Path | None
         seed=config.run.seed,
     )
     check_encoded(table)
+    ensure_remembered(table.encoder.features, source, table.rows)
     notes += table.notes()
     sampling = sampling_of(config.data.sampling, table, source, config.run.seed)
     pa.default_memory_pool().release_unused()  # what reading in pieces took is of no use to training
