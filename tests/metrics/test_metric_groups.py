@@ -117,7 +117,7 @@ def test_an_object_without_states_says_that_it_begins_anew(caplog: pytest.LogCap
 
 
 def test_names_of_before_are_known_with_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.warns(DeprecationWarning, match="metrics.formulas.Additive now"):
+    with pytest.warns(DeprecationWarning, match="is now trainwright.metrics.formulas.Additive"):
         assert trainwright.metrics.base.Additive.__name__ == "Additive"
     lines = ["from trainwright.metrics.base import Metric", "class Halves(Metric):"]
     lines += ["    def measure(self, outcome):", "        return len(outcome) / 2"]
