@@ -135,10 +135,11 @@ def test_what_is_refused_leaves_no_directory_and_a_run_as_it_was(way: Callable[.
         way("run", trainer={"batch_size": 4, "micro_batch_size": 8})
     assert not (here / "run").exists()
     way("run")
-    before = (here / "run" / "config.yaml").read_text(), (here / "run" / "signature.json").read_text()
+    files = [here / "run" / name for name in ("config.yaml", "signature.json", "run.json") if (here / "run" / name).is_file()]
+    before = [each.read_text() for each in files]
     with pytest.raises(ConfigError, match="other settings"):
         way("run", resume=True, trainer={"batch_size": 4})
-    assert ((here / "run" / "config.yaml").read_text(), (here / "run" / "signature.json").read_text()) == before
+    assert [each.read_text() for each in files] == before
 
 
 def test_a_run_of_fit_from_before_is_known_for_what_it_is(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -165,3 +166,13 @@ class Seeing(tw.Callback):
     def on_train_start(self, *_):
         open("seen", "w").write(str(torch.get_num_threads()))
 """
+
+
+def test_a_loss_with_options_is_written_down_and_measured_by_again(here: Path) -> None:
+    space: dict[str, Any] = {}
+    exec(NET, space)
+    fitted = tw.fit(space["Net"](), space["data"](), loss={"type": "focal", "gamma": 5.0}, run_dir="run", console=False, **TRAINER)
+    assert read_config(here / "run" / "config.yaml").system.loss == {"type": "focal", "gamma": 5.0}
+    x, y = space["data"]()["test"]
+    found = tw.load("run", model=space["Net"]()).evaluate({"input": x, "target": y})
+    assert found[""]["loss"] == pytest.approx(fitted.metrics["test"]["loss"], rel=1e-6)

@@ -180,6 +180,8 @@ def refuse_changed(config: Config, place: Path) -> None:
         return
     saved = read_config(place / "config.yaml")
     config = config.model_copy(update={"trainer": as_before(config.trainer, saved.trainer)})
+    if isinstance(saved.system.loss, str) and isinstance(config.system.loss, dict) and config.system.loss.get("type") == saved.system.loss:
+        config = config.model_copy(update={"system": saved.system})  # a run of a version that wrote down the name alone
     changes = changed_settings(saved, config)
     if changes:
         said = "; ".join(f"{key.removeprefix('trainer.').removeprefix('system.')}: {old!r} → {new!r}" for key, old, new in changes[:8])

@@ -29,6 +29,10 @@ OTHER_WORDS = {
 """What other libraries call the options of `tw.fit` → its own word."""
 
 
+PLAIN = str | int | float | None
+"""Values of options that are written as they are."""
+
+
 def named_optimizer(optimizer: Any) -> dict[str, Any]:
     """The options of an optimizer given as a name or as a mapping. Raises ConfigError for a class or an instance of torch's."""
     if isinstance(optimizer, str):
@@ -71,7 +75,7 @@ def read_options(
     """Everything asked for, validated as a whole, once `check_options` knows every word; raises ManyErrors naming each wrong argument."""
     chosen = with_rate(named_optimizer(optimizer), learning_rate)
     options = {"early_stopping": None, **options}
-    given = {"type": "given", "model": type(model).__name__, "loss": name_of(loss)}
+    given = {"type": "given", "model": type(model).__name__, "loss": write_loss(loss)}
     asked = [assign_option("system", given, "tw.fit(model)")]
     asked += [assign_option("trainer.optimizer", chosen, "tw.fit(optimizer)")]
     asked += [
@@ -83,14 +87,13 @@ def read_options(
     return validate(Config, compose(Config, None, asked, environment={}))
 
 
-def name_of(loss: Any) -> str:
-    """A loss in one word: its name, its type, the name of a function, or those of several."""
+def write_loss(loss: Any) -> Any:
+    """A loss as config.yaml keeps it: by name, with its options where these can be written, or several; a function by its name."""
     if loss is None:
         return ""
-    if isinstance(loss, str):
-        return loss
     if isinstance(loss, Mapping):
-        return str(loss.get("type", "loss"))
+        name = loss.get("type", "loss")
+        return dict(loss) if all(isinstance(each, PLAIN) for each in loss.values()) else f"{name} with options of the program"
     if isinstance(loss, list | tuple):
-        return " + ".join(name_of(each) for each in loss)
-    return str(getattr(loss, "__name__", type(loss).__name__))
+        return [write_loss(each) for each in loss]
+    return loss if isinstance(loss, str) else str(getattr(loss, "__name__", type(loss).__name__))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from trainwright.config.errors import RunError
 from trainwright.config.model import PartConfig
@@ -14,8 +14,8 @@ class GivenOptions(PartConfig):
     type: str = "given"
     model: str
     """Its class."""
-    loss: str = ""
-    """The loss by name, or the name of the function; empty for a system that has its own."""
+    loss: str | dict[str, Any] | list[Any] = ""
+    """The loss by name or with its options, several, or the name of a function; empty for a system that has its own."""
 
 
 def refuse_given(options: GivenOptions) -> NoReturn:

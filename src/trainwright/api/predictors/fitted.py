@@ -47,7 +47,7 @@ def open_fitted(place: Place, settings: Sequence[Any] = (), *, model: Any = None
 @as_received
 def _open(place: Place, settings: list[Any], model: Any, loss: Any) -> SystemPredictor:
     written = as_written(place)
-    named, measured_by = str(written.get("model", "")), str(written.get("loss", ""))
+    named, measured_by = str(written.get("model", "")), written.get("loss", "")
     if model is None and not is_path(named) and not _names("model", settings):
         raise no_model(place, named)
     config = checked(compose_config(as_one(written), settings))
@@ -55,7 +55,7 @@ def _open(place: Place, settings: list[Any], model: Any, loss: Any) -> SystemPre
     made = FittedPredictor(config, weights_in(place), place=place, received=place.received, model=model, loss=loss)
     if loss is None and not _names("loss", settings):
         made.loss = RETURNS_LOSS if not measured_by else None
-        made.unknown_loss = measured_by if measured_by and not _is_known(measured_by) else ""
+        made.unknown_loss = str(measured_by) if measured_by and not _is_known(measured_by) else ""
     return made
 
 
@@ -68,14 +68,18 @@ def as_written(place: Place) -> dict[str, Any]:
 
 def as_one(written: Mapping[str, Any]) -> dict[str, Any]:
     """What config.yaml of such a run says, as the configuration of every run."""
-    named = {name: str(written.get(name, "")) for name in STANDS_IN}
-    known = {"model": is_path(named["model"]), "loss": _is_known(named["loss"])}
+    named = {name: written.get(name, "") for name in STANDS_IN}
+    known = {"model": is_path(str(named["model"])), "loss": _is_known(named["loss"])}
     system = {name: named[name] if known[name] else instead for name, instead in STANDS_IN.items()}
     return {"system": {"type": "plain", **system}, **{name: written[name] for name in ("trainer", "evaluation", "run") if name in written}}
 
 
-def _is_known(loss: str) -> bool:
-    return loss in PARTS or is_path(loss)
+def _is_known(loss: Any) -> bool:
+    """Whether a configuration can name a loss, or each of several."""
+    if isinstance(loss, list):
+        return bool(loss) and all(map(_is_known, loss))
+    name = loss.get("type", "") if isinstance(loss, Mapping) else loss
+    return isinstance(name, str) and (name in PARTS or is_path(name))
 
 
 def _names(option: str, settings: Sequence[Any]) -> bool:
