@@ -146,9 +146,11 @@ class TestForAConfiguration:
         assert command.install(missing) == "pip install no_such_package_here"
 
     def test_a_registered_part_whose_package_is_not_there_names_the_extra(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        from trainwright.config.registry import Part, parts
+        from trainwright.config.domains import house_table
+        from trainwright.config.registry import Part
 
-        monkeypatch.setitem(parts("tracker"), "csv", Part("openpyxl_not_here.x:Y", parts("tracker")["csv"].config, "x"))
+        trackers = house_table("tracker")
+        monkeypatch.setitem(trackers, "csv", Part("openpyxl_not_here.x:Y", trackers["csv"].config, "x"))
         monkeypatch.setattr(doctor, "requirements", lambda: {"excel": {"openpyxl_not_here": "3"}})
         monkeypatch.setattr("trainwright.runs.doctor_config.requirements", lambda: {"excel": {"openpyxl-not-here": "3"}})
         composed = compose(Config, {"data": {"source": "builtin:iris"}, "trainer": {"trackers": ["csv"]}}, (), {})

@@ -42,7 +42,7 @@ BAD: list[dict[str, Any]] = [
     {"system": "my-system", "imports": "./parts.py"},
     {"model": GRAPH, "data": {"source": "titanic.csv", "type": "tensors"}},
     {"model": {"type": "graph", "node": []}},
-    {"model": GRAPH, "evaluation": {"report": False}},
+    {"model": GRAPH, "evaluation": {"intervals": False}},
 ]
 IN_PIECES: list[dict[str, Any]] = [
     {"base": "own.yaml", "trainer": {"max_steps": 5}},

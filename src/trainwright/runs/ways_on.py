@@ -11,7 +11,7 @@ from trainwright.config.reading import parse_yaml
 
 def from_its_weights(folder: Path) -> str:
     """How another run begins from the weights of the run in `folder`; empty for one of a table, whose settings take none."""
-    if (folder / "data.json").is_file():
+    if (folder / "splits.parquet").is_file():
         return ""
     return f"`weights: {folder}` beside `model:`, or below `system:`; from Python tw.load_weights(model, {str(folder)!r})"
 
