@@ -176,3 +176,43 @@ def test_a_loss_with_options_is_written_down_and_measured_by_again(here: Path) -
     x, y = space["data"]()["test"]
     found = tw.load("run", model=space["Net"]()).evaluate({"input": x, "target": y})
     assert found[""]["loss"] == pytest.approx(fitted.metrics["test"]["loss"], rel=1e-6)
+
+
+def test_a_run_of_fit_from_before_is_continued_by_the_same_call(here: Path) -> None:
+    fit_object("run", checkpoint={"every": "1 epoch"})
+    steps = json.loads((here / "run" / "results.json").read_text())["realised"]["steps"]
+    config = read_config(here / "run" / "config.yaml").model_dump(mode="json")
+    old = {"model": "Net", "loss": "cross_entropy", "trainer": config["trainer"], "run": {"seed": 0, "device": "auto"}}
+    (here / "run" / "config.yaml").write_text(json.dumps(old))
+    fit_object("run", resume=True, checkpoint={"every": "1 epoch"}, trainer={"max_epochs": 4})
+    assert json.loads((here / "run" / "results.json").read_text())["realised"]["steps"] == 2 * steps
+    assert read_config(here / "run" / "config.yaml").system.type == "given"
+
+
+@pytest.mark.parametrize("way", [train_table, train_own])
+def test_fit_does_not_continue_a_run_of_another_kind(way: Callable[..., None], here: Path) -> None:
+    way("run")
+    before = (here / "run" / "config.yaml").read_text()
+    with pytest.raises(ConfigError, match="this run cannot be continued with other settings"):
+        tw.fit(torch.nn.Linear(3, 2), (torch.randn(8, 3), torch.zeros(8).long()), loss={"type": "focal"}, run_dir="run", resume=True)
+    assert (here / "run" / "config.yaml").read_text() == before
+
+
+def test_fit_does_not_continue_a_run_of_a_system_without_a_loss(here: Path) -> None:
+    (here / "own.py").write_text(OWN)
+    tw.train(config={"system": {"type": "./own.py:Own"}, "data": {"type": "./net.py:data"}, "trainer": TRAINER}, run_dir="run")
+    with pytest.raises(ConfigError, match="other settings"):
+        tw.fit(torch.nn.Linear(3, 2), (torch.randn(8, 3), torch.zeros(8).long()), loss={"type": "focal"}, run_dir="run", resume=True)
+
+
+OWN = """
+import torch
+import trainwright as tw
+
+class Own(tw.System):
+    def build(self, spec):
+        self.layer = torch.nn.Linear(3, 2)
+
+    def training_step(self, batch, context):
+        return torch.nn.functional.cross_entropy(self.layer(batch["input"]), batch["target"])
+"""

@@ -123,5 +123,5 @@ def test_parameters_with_a_schedule_of_their_own_have_a_line_of_their_own() -> N
     )
     curves = curves_of(trainer, Plan(100, 10, 10, 10, 50, "max_steps", None), system)
     assert [line.label for line in curves.lines] == ["learning rate", "head"]
-    assert curves.sampled([0, 25])[25] == pytest.approx([0.05, 0.5])
+    assert curves.sample_rates([0, 25])[25] == pytest.approx([0.05, 0.5])
     assert len(curves.groups) == 3

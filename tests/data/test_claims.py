@@ -15,7 +15,7 @@ from trainwright.config.errors import DataError
 from trainwright.config.model import PartConfig
 from trainwright.config.part import Part
 from trainwright.data import claims as claiming
-from trainwright.data.claims import claimed, reasons
+from trainwright.data.claims import find_claim, reasons
 from trainwright.data.sources import from_text
 from trainwright.domains.tables.claims import claims as of_tables
 
@@ -51,7 +51,7 @@ def table(tmp_path: Path) -> str:
 
 
 def test_tables_alone_read_what_they_read(table: str) -> None:
-    assert claimed(table) == "" and not reasons
+    assert find_claim(table) == "" and not reasons
     assert from_text(table) == {"type": "csv", "path": table}
 
 
@@ -86,9 +86,9 @@ def test_a_package_that_failed_is_named_where_nobody_claims_a_folder(
 ) -> None:
     domains.register().broken.append(Broken("birds", "birds 1.0", "ImportError: no feathers"))
     with caplog.at_level(logging.WARNING):
-        assert claimed(table) == "" and not caplog.messages, "a table is claimed: nobody cares for birds"
+        assert find_claim(table) == "" and not caplog.messages, "a table is claimed: nobody cares for birds"
         folder = str(Path(table).parent)
-        assert claimed(folder) == "" and claimed(folder) == ""
+        assert find_claim(folder) == "" and find_claim(folder) == ""
     assert caplog.messages == [
         f"the domain 'birds' of the package birds 1.0 cannot be had: ImportError: no feathers; whether '{folder}' is its own is not known"
     ]
@@ -110,15 +110,15 @@ def test_a_claim_that_fails_is_told_once_and_claims_nothing(
 ) -> None:
     claim("birds", says)
     with caplog.at_level(logging.WARNING):
-        assert claimed(table) == "" and claimed(table) == ""
+        assert find_claim(table) == "" and find_claim(table) == ""
     assert caplog.text.count("the domain 'birds' (birds 1.0) cannot say whether") == 1 and why in caplog.text
 
 
 def test_a_pattern_is_claimed_by_its_first_file_and_an_address_by_none(claim: Callable[..., None], table: str) -> None:
     claim("birds", "(70, path.name)")
     pattern = str(Path(table).with_name("*.csv"))
-    assert claimed(pattern) == "birds_rows" and reasons[pattern].endswith("t.csv")
-    assert claimed("https://example.org/t.csv") == "" and claimed(str(Path(table).with_name("none.csv"))) == ""
+    assert find_claim(pattern) == "birds_rows" and reasons[pattern].endswith("t.csv")
+    assert find_claim("https://example.org/t.csv") == "" and find_claim(str(Path(table).with_name("none.csv"))) == ""
 
 
 def test_tables_say_how_sure_they_are(tmp_path: Path) -> None:

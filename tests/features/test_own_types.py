@@ -90,17 +90,18 @@ class Silent(Centred):
         return {"value": PartLayout((), np.float32)}
 
 
-def tried(kind: type[Feature], config: FeatureConfig) -> None:
+def tried(kind: type[Feature], config: FeatureConfig) -> int:
     values = pa.array(VALUES)
     feature = kind(config, "x")
     feature.fit([values])
     ensure_remembered({"x": feature}, TableSource(pa.table({"x": values}), "rows"), ROWS)
+    return feature.fitted_rows
 
 
 @pytest.mark.parametrize("missing", ["auto", "indicator", "mean"])
 def test_a_type_that_remembers_what_it_was_fitted_to_is_taken(missing: str) -> None:
-    tried(Centred, FeatureConfig(type="centred", missing=missing))
-    tried(NumberFeature, NumberOptions(missing=missing))
+    assert tried(Centred, FeatureConfig(type="centred", missing=missing)) == len(VALUES)
+    assert tried(NumberFeature, NumberOptions(missing=missing)) == len(VALUES)
 
 
 @pytest.mark.parametrize(

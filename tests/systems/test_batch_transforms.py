@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -280,8 +281,9 @@ def test_what_does_not_fit_is_refused_when_it_is_tried(name: str, waves: Path) -
     assert re.search(said, str(caught.value).replace("\n", " ")), str(caught.value)
 
 
-def test_what_fits_is_tried_without_a_word(waves: Path) -> None:
+def test_what_fits_is_tried_without_a_word(waves: Path, caplog: pytest.LogCaptureFixture) -> None:
     tried(config_of(waves, [SPECTRUM, NOISE], "mixup"))
+    assert [each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING] == []
 
 
 def test_it_is_tried_before_anything_is_written(waves: Path, tmp_path: Path) -> None:

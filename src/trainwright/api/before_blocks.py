@@ -30,11 +30,11 @@ def convert(material: Material) -> None:
     targets = material.targets or listed
     parts = table_parts(data, material.analysis, targets, material.command)
     made = guard("data", lambda: describe_table(data, targets))
-    blocks = [block for name, make in parts.items() for block in _made(name, make)]
+    blocks = [block for name, make in parts.items() for block in _make_part(name, make)]
     material.analysis = (made if isinstance(made, dict) else {}) | {"blocks": blocks}
 
 
-def _made(name: str, make: Part) -> list[dict[str, Any]]:
+def _make_part(name: str, make: Part) -> list[dict[str, Any]]:
     """The blocks of a part, or one that says why there are none."""
     found = guard(name, make)
     return found if isinstance(found, list) else [{"type": "text", "text": f"The part '{name}' cannot be drawn."}]

@@ -95,7 +95,7 @@ def _bound_difference(change: MetricChange, first: Outcome, second: Outcome) -> 
 
 def pair_outcomes(first: Path, second: Path, target: str) -> tuple[Outcome, Outcome] | None:
     """Both runs' outcomes of the same test rows in the same order; None when they saved none or their rows or truths differ."""
-    a, b = (_saved(each, target) for each in (first, second))
+    a, b = (_read_outcome(each, target) for each in (first, second))
     if a is None or b is None:
         return None
     (rows_a, x), (rows_b, y) = a, b
@@ -107,7 +107,7 @@ def pair_outcomes(first: Path, second: Path, target: str) -> tuple[Outcome, Outc
     return (x, y) if same and np.allclose(x.truth, y.truth, equal_nan=True) else None
 
 
-def _saved(run: Path, target: str) -> tuple[np.ndarray, Outcome] | None:
+def _read_outcome(run: Path, target: str) -> tuple[np.ndarray, Outcome] | None:
     """Rows and outcome of a target from `outcomes/`, found by the name written in the file."""
     for path in sorted((run / "outcomes").glob("*.npz")):
         try:

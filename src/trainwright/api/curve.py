@@ -76,7 +76,7 @@ class Curves:
                 found[step] = word if step == last else found.get(step, word)
         return dict(sorted(found.items()))
 
-    def sampled(self, steps: Iterable[int]) -> dict[int, list[float]]:
+    def sample_rates(self, steps: Iterable[int]) -> dict[int, list[float]]:
         """Step → the learning rate of each line; asked in order, because a torch scheduler only goes forward."""
         return {step: [line.at(step) for line in self.lines] for step in sorted(set(steps))}
 

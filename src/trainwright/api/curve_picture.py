@@ -28,7 +28,7 @@ def write_svg(curves: Curves, path: str | Path) -> None:
 
 def picture(curves: Curves) -> str:
     """All lines over the steps, from 0 to the highest learning rate."""
-    rates = curves.sampled(curves.spread(POINTS))
+    rates = curves.sample_rates(curves.spread(POINTS))
     top = max(max(each) for each in rates.values()) or 1.0
     x, y = across(0.0, float(max(curves.steps - 1, 1))), up(0.0, top * 1.05)
     series = [

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from trainwright.api.predictors.kinds import kind_of, open_place
-from trainwright.config.domains import every, owner, taken
+from trainwright.config.domains import every, load_of_domain, owner
 from trainwright.config.errors import FOREIGN, RequestError, RunError, TrainwrightError, did_you_mean
 from trainwright.config.trust import as_received
 from trainwright.domains.place import Place, find_place, require_config
@@ -41,7 +41,7 @@ def export_as(place: Place, output: Path, form: str) -> list[Path]:
     ensure_output_folder(output, place.path)
     with write_output_folder(output) as folder:
         try:
-            taken("formats", form, every("formats")[form])(place.path, folder)
+            load_of_domain("formats", form, every("formats")[form])(place.path, folder)
         except TrainwrightError:
             raise
         except FOREIGN as error:  # code of others may raise anything

@@ -180,7 +180,7 @@ def refuse_changed(config: Config, place: Path) -> None:
         return
     saved = read_config(place / "config.yaml")
     config = config.model_copy(update={"trainer": as_before(config.trainer, saved.trainer)})
-    if isinstance(saved.system.loss, str) and isinstance(config.system.loss, dict) and config.system.loss.get("type") == saved.system.loss:
+    if saved.system.type == "given" and isinstance(now := config.system.loss, dict) and now.get("type") == saved.system.loss:
         config = config.model_copy(update={"system": saved.system})  # a run of a version that wrote down the name alone
     changes = changed_settings(saved, config)
     if changes:

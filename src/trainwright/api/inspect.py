@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from trainwright.adapters.lightning.methods import overridden
+from trainwright.adapters.lightning.methods import overrides
 from trainwright.adapters.lightning.system import LightningSystem
 from trainwright.api.adapting import check_model, plain_module
 from trainwright.config.errors import RequestError
@@ -76,14 +76,14 @@ def own_example(model: nn.Module, rows: int = 1) -> Any:
 
 
 def _rows_of(rows: int) -> Callable[[Any, Tensor], Tensor]:
-    def resized(stated: Any, example: Tensor) -> Tensor:
+    def resize(stated: Any, example: Tensor) -> Tensor:
         if stated.batch is None:
             return example
         shape = list(example.shape)
         shape[stated.batch] = rows
         return example.new_zeros(shape)
 
-    return resized
+    return resize
 
 
 def _arguments(model: nn.Module, example: Any, named: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -146,9 +146,9 @@ def _step(system: Any, batch: Any) -> Callable[[nn.Module], Any] | None:
 def _lightning_step(system: LightningSystem, batch: Any) -> Callable[[nn.Module], Any] | None:
     """Its own predict_step; Lightning's calls forward with all of a batch, where a forward takes the first of (x, y)."""
     module = system.model
-    if overridden(module, "predict_step"):
+    if overrides(module, "predict_step"):
         return lambda _: system.predict_step(batch)
-    if type(module).forward is nn.Module.forward or not overridden(module, "forward"):
+    if type(module).forward is nn.Module.forward or not overrides(module, "forward"):
         return None
     given = system._prepare_batch(batch)
     first = given[0] if isinstance(given, list | tuple) and not hasattr(given, "_fields") and given else given

@@ -26,9 +26,9 @@ log = logging.getLogger("trainwright.fit")
 def inspect_composed(composed: Composed, batch_size: int = 1, given: Given = ()) -> Inspection:
     """The inspection of the model that a configuration describes, on its data or on the tensors `given`; nothing is trained or written."""
     from trainwright.api.kinds import prepare_run
-    from trainwright.systems.run_config import checked
+    from trainwright.systems.run_config import check_config
 
-    config = checked(composed)
+    config = check_config(composed)
     prepared = prepare_run(config)
     if given or config.data is None:
         model = prepared.model()

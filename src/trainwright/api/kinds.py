@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from trainwright.config.domain import SystemKind
 from trainwright.config.domains import system_kind
-from trainwright.config.part import named
+from trainwright.config.part import load_named
 
 if TYPE_CHECKING:
     from trainwright.data.source import Source
@@ -26,16 +26,16 @@ def kind_named(system: str) -> SystemKind:
 
 def prepare_run(config: Config, source: Source | None = None) -> Prepared:
     """What a checked configuration asks for, with its data, or those in memory. Raises ConfigError, DataError or ManyErrors."""
-    prepared: Prepared = _prepared(config)(config, source)
+    prepared: Prepared = _class_for(config)(config, source)
     return prepared
 
 
 def with_name(config: Config) -> Config:
     """The configuration with the name of its run, where that does not follow from the data."""
-    name = config.run.name or _prepared(config).name_before_data(config)
+    name = config.run.name or _class_for(config).name_before_data(config)
     return config.model_copy(update={"run": config.run.model_copy(update={"name": name})})
 
 
-def _prepared(config: Config) -> Any:
+def _class_for(config: Config) -> Any:
     """The subclass of Prepared for the system of a configuration."""
-    return named(kind_named(config.system.type).prepare)
+    return load_named(kind_named(config.system.type).prepare)

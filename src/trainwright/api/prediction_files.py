@@ -93,7 +93,7 @@ def flat(table: pa.Table) -> pa.Table:
         column = table[name]
         if _is_list(column.type):
             if _is_list(column.type.value_type):
-                columns[name] = pa.array([None if each is None else _joined(each) for each in column.to_pylist()], pa.string())
+                columns[name] = pa.array([None if each is None else _join_lists(each) for each in column.to_pylist()], pa.string())
                 continue
             listed = column.cast(pa.list_(column.type.value_type)) if pa.types.is_fixed_size_list(column.type) else column
             column = pc.binary_join(
@@ -107,13 +107,13 @@ def _is_list(kind: pa.DataType) -> bool:
     return bool(pa.types.is_list(kind) or pa.types.is_fixed_size_list(kind) or pa.types.is_large_list(kind))
 
 
-def _joined(values: Sequence[Any], marks: str = "/;|") -> str:
+def _join_lists(values: Sequence[Any], marks: str = "/;|") -> str:
     """Lists within lists as text, the innermost by `|`, those around by `;` and then `/`."""
     depth, inner = 1, values
     while inner and isinstance(inner[0], list):
         depth, inner = depth + 1, inner[0]
     mark = marks[-depth] if depth <= len(marks) else marks[0]
-    return mark.join(_joined(each, marks) if isinstance(each, list) else str(each) for each in values)
+    return mark.join(_join_lists(each, marks) if isinstance(each, list) else str(each) for each in values)
 
 
 def formulas_escaped(table: pa.Table) -> pa.Table:

@@ -18,7 +18,7 @@ from trainwright.data.source import Source
 from trainwright.domains.prepared import Prepared
 from trainwright.parallel.launched import ensure_one_process
 from trainwright.runs.directory import RunDirectory, named_place
-from trainwright.systems.run_config import Config, checked, compose_config
+from trainwright.systems.run_config import Config, check_config, compose_config
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ def train_composed(composed: Composed, resume: bool = False, source: Source | No
 
     With `python`, a fix names the arguments of `tw.train` instead of the command's.
     """
-    config = with_name(checked(composed))
+    config = with_name(check_config(composed))
     if resume:
         found = existing(config, python)
         if found is not None and found.config.is_file():
@@ -90,7 +90,7 @@ def train_composed(composed: Composed, resume: bool = False, source: Source | No
 @as_received
 def dry_run(composed: Composed, resume: bool = False) -> None:
     """Check the place, read, check and show the data and make the system, as `train_composed` would, and write nothing."""
-    config = with_name(checked(composed))
+    config = with_name(check_config(composed))
     if not resume:
         refuse_taken(config)
     prepared = read_and_show(config)

@@ -22,7 +22,7 @@ from trainwright.engine.trainer import Trainer
 from trainwright.engine.tuning import BatchTuning, RangeTest, Tuning, fill_chosen, settle_auto
 from trainwright.files.outputs import write_output
 from trainwright.parallel.launched import ensure_one_process
-from trainwright.systems.run_config import checked, compose_config
+from trainwright.systems.run_config import check_config, compose_config
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def tune_composed(
 
     Raises ConfigError or DataError for what training would refuse.
     """
-    config = checked(composed)
+    config = check_config(composed)
     prepared = prepare_run(config, source)
     system, rows = prepared.system, prepared.splits["train"]
     trainer = prepared.trainer()

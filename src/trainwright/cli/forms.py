@@ -61,7 +61,7 @@ def refuse_unused_settings(form: Form, command: str, settings: Sequence[str]) ->
             continue
         uses = ", ".join(form.settings) or "no settings"
         why = f"`{command}` of {form.subject} uses {uses}"
-        hint = _unknown(path)
+        hint = _nearest_option(path)
         what = f"the setting {path} has no effect here" if hint is None else f"unknown option '{path}'"
         raise RequestError(what, where=f"command line: {text}", why=why, fix=hint or form.instead)
 
@@ -70,7 +70,7 @@ def _is_below(path: str, root: str) -> bool:
     return path == root or path.startswith((f"{root}.", f"{root}:"))
 
 
-def _unknown(path: str) -> str | None:
+def _nearest_option(path: str) -> str | None:
     """The nearest known option (or nothing) for one that no configuration has; None for known ones."""
     from trainwright.config.located import option_paths
     from trainwright.systems.run_config import Config, EvaluationConfig

@@ -35,7 +35,7 @@ def run(words: Sequence[str]) -> int:
         raise RequestError("nothing to inspect", fix=fix)
     _check(arguments)
     shapes = shapes_in(arguments.input or "", arguments.dtype or "float32")
-    found = _found(arguments, shapes)
+    found = _find_model(arguments, shapes)
     from trainwright.files.inspection.record import find_rows, table
 
     rows = find_rows(found, arguments.match) if arguments.match else None
@@ -94,7 +94,7 @@ def _is_table(word: str) -> bool:
     return word.startswith("builtin:") or (os.path.isfile(word) and not word.endswith(".py"))
 
 
-def _found(arguments: Any, shapes: Shapes) -> Inspection:
+def _find_model(arguments: Any, shapes: Shapes) -> Inspection:
     """What the first word names, looked at."""
     first, rest = arguments.words[0], arguments.words[1:]
     from trainwright.cli.settings import is_config

@@ -149,7 +149,7 @@ def divide_words(parser: Parser, words: Sequence[str]) -> tuple[list[str], list[
     words = list(words)
     cut = words.index("--") if "--" in words else len(words)
     mine, rest = words[:cut], words[cut + 1 :]
-    strange = [each for each in mine if _is_flag(each) and not _known(parser, each)]
+    strange = [each for each in mine if _is_flag(each) and not _knows(parser, each)]
     if not strange and not rest:
         return words, []
     path, folder = _named_parser(mine)
@@ -168,11 +168,11 @@ def divide_words(parser: Parser, words: Sequence[str]) -> tuple[list[str], list[
     if {"-h", "--help"} & set(rest):
         print(theirs.format_help())
         raise Shown
-    kept, own = _sorted(parser, theirs, mine)
+    kept, own = _sort_words(parser, theirs, mine)
     return kept, [*own, *rest]
 
 
-def _sorted(parser: argparse.ArgumentParser, theirs: argparse.ArgumentParser, words: list[str]) -> tuple[list[str], list[str]]:
+def _sort_words(parser: argparse.ArgumentParser, theirs: argparse.ArgumentParser, words: list[str]) -> tuple[list[str], list[str]]:
     """Each flag with its values to the parser that knows it; words without a flag are the command's."""
     kept: list[str] = []
     own: list[str] = []
@@ -180,7 +180,7 @@ def _sorted(parser: argparse.ArgumentParser, theirs: argparse.ArgumentParser, wo
     while position < len(words):
         word = words[position]
         position += 1
-        if not _is_flag(word) or _known(parser, word):
+        if not _is_flag(word) or _knows(parser, word):
             kept.append(word)
             continue
         action = theirs._option_string_actions.get(word.partition("=")[0])
@@ -206,7 +206,7 @@ def _is_flag(word: str) -> bool:
     return word.startswith("-") and len(word) > 1 and not re.fullmatch(r"-[0-9.].*", word)
 
 
-def _known(parser: argparse.ArgumentParser, word: str) -> bool:
+def _knows(parser: argparse.ArgumentParser, word: str) -> bool:
     name = word.partition("=")[0]
     return name in parser._option_string_actions or (name.startswith("--") and name.replace("_", "-") in parser._option_string_actions)
 

@@ -24,7 +24,7 @@ def run(words: Sequence[str]) -> int:
     arguments = parser().parse(words)
     from trainwright.cli.settings import composed_from
     from trainwright.config.trust import reading
-    from trainwright.systems.run_config import checked
+    from trainwright.systems.run_config import check_config
 
     if not arguments.words:
         raise RequestError("nothing to draw the learning rate of", fix="name data or a config: trainwright lr config.yaml")
@@ -32,7 +32,7 @@ def run(words: Sequence[str]) -> int:
         fix = "--csv rates.csv --points 200"
         raise RequestError("--points says how many steps --csv writes, two or more", fix=fix)
     composed = composed_from(arguments.words, arguments.target)
-    config = checked(composed)
+    config = check_config(composed)
     ensure_files(arguments.csv, arguments.svg, composed, config)
     from trainwright.data.arrow import pandas_later
 
@@ -76,7 +76,7 @@ def describe_schedules(curves: Curves) -> str:
 
     columns = places(curves.steps, width())
     landmarks = curves.landmarks()
-    rates = curves.sampled([*landmarks, *(step for column in columns for step in column)])
+    rates = curves.sample_rates([*landmarks, *(step for column in columns for step in column)])
     blocks = [_lengths(curves)]
     for number, line in enumerate(curves.lines[:MOST_DRAWN]):
         blocks.append(_drawing(curves, line, [[rates[step][number] for step in column] for column in columns]))

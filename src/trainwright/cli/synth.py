@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from trainwright.cli.parser import Parser
-from trainwright.config.domains import every, owner, taken
+from trainwright.config.domains import every, load_of_domain, owner
 from trainwright.config.errors import FOREIGN, RequestError, TrainwrightError, did_you_mean
 
 
@@ -37,7 +37,7 @@ def write_made(name: str, folder: Path, seed: int) -> None:
         raise RequestError(f"'{folder}' is there and not empty", where="command line: -o", fix="name a new folder; nothing is written over")
     with whole_folder(folder) as made:
         try:
-            taken("synth", name, every("synth")[name])(made, seed)
+            load_of_domain("synth", name, every("synth")[name])(made, seed)
         except TrainwrightError:
             raise
         except FOREIGN as error:

@@ -16,12 +16,12 @@ def run(words: Sequence[str]) -> int:
     launch = prepare(arguments, own)
     from trainwright.cli.settings import composed_from
     from trainwright.config.errors import RequestError
-    from trainwright.systems.run_config import checked
+    from trainwright.systems.run_config import check_config
 
     if not arguments.words:
         raise RequestError("nothing to train on", fix="name data or a config: trainwright train titanic.csv --target survived")
     composed = composed_from(arguments.words, arguments.target, launch.settings)
-    checked(composed)  # mistakes are told before torch is imported
+    check_config(composed)  # mistakes are told before torch is imported
     from trainwright.data.arrow import pandas_later
 
     pandas_later()

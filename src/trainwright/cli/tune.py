@@ -20,13 +20,13 @@ def run(words: Sequence[str]) -> int:
     from trainwright.cli.settings import composed_from
     from trainwright.config.errors import RequestError
     from trainwright.runs.log import console_logging
-    from trainwright.systems.run_config import checked
+    from trainwright.systems.run_config import check_config
 
     if not arguments.words:
         raise RequestError("nothing to tune", fix="name data or a config: trainwright tune titanic.csv --target survived")
     refuse_taken(arguments.write)
     composed = composed_from(arguments.words, arguments.target)
-    checked(composed)  # mistakes are told before torch is imported
+    check_config(composed)  # mistakes are told before torch is imported
     from trainwright.data.arrow import pandas_later
 
     pandas_later()

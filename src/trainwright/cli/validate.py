@@ -22,12 +22,12 @@ def run(words: Sequence[str]) -> int:
     arguments.use("configuration", arguments.settings)
     from trainwright.cli.settings import composed_from, is_config, is_setting
     from trainwright.config.dump import dump
-    from trainwright.systems.run_config import checked
+    from trainwright.systems.run_config import check_config
 
     if not is_config(arguments.run) and not is_setting(arguments.run):
         raise not_a_configuration(arguments.run)
     composed = composed_from([arguments.run, *arguments.settings], before=launch.settings)
-    config = checked(composed)
+    config = check_config(composed)
     print(dump(config) if arguments.print else f"{arguments.run}: valid", end="" if arguments.print else "\n")
     return 0
 

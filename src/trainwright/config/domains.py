@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from trainwright.config.domain import NAMED, ColumnKind, Domain, SystemKind
 from trainwright.config.errors import FOREIGN, ConfigError, TrainwrightError, did_you_mean
-from trainwright.config.part import KINDS, Part, named
+from trainwright.config.part import KINDS, Part, load_named
 
 GROUP = "trainwright.domains"
 HOUSE = {"tables": "trainwright.domains.tables:DOMAIN"}
@@ -65,7 +65,7 @@ class Register:
 @cache
 def house() -> dict[str, Domain]:
     """Trainwright's own domains."""
-    return {name: named(path) for name, path in HOUSE.items()}
+    return {name: load_named(path) for name, path in HOUSE.items()}
 
 
 @cache
@@ -73,8 +73,8 @@ def register() -> Register:
     """All domains; what is wrong with a package is kept, and the others work."""
     found = Register({name: Installed(each, OURS) for name, each in house().items()})
     for own in house().values():
-        found.owners |= {(kind, _folded(name)): own.name for kind, table in _tables(own).items() for name in table}
-    for given in _installed(found.broken):
+        found.owners |= {(kind, _fold(name)): own.name for kind, table in _tables(own).items() for name in table}
+    for given in _load_installed(found.broken):
         if other := found.domains.get(given.domain.name):
             found.broken.append(
                 Broken(given.domain.name, given.package, f"{other.package} has a domain of this name too; uninstall one of them")
@@ -92,7 +92,7 @@ def _tables(domain: Domain) -> dict[str, Mapping[str, Any]]:
     return {**domain.parts, **{each: getattr(domain, each) for each in NAMED}}
 
 
-def _installed(broken: list[Broken]) -> Iterator[Installed]:
+def _load_installed(broken: list[Broken]) -> Iterator[Installed]:
     """The domains of installed packages, in the order of their names."""
     from importlib import metadata  # a tenth of a second, when something is to be found
 
@@ -112,11 +112,11 @@ def _installed(broken: list[Broken]) -> Iterator[Installed]:
 
 
 def _enter(found: Register, kind: str, name: str, given: Installed) -> None:
-    key = (kind, _folded(name))
+    key = (kind, _fold(name))
     if key in found.clashes:
         found.clashes[key].append(given.package)
         return
-    own = _folded(name) in {_folded(each) for each in house_table(kind)}
+    own = _fold(name) in {_fold(each) for each in house_table(kind)}
     other = OURS if own else found.domains[found.owners[key]].package if key in found.owners else ""
     if other:
         found.clashes[key] = [other, given.package]
@@ -130,7 +130,7 @@ def house_table(kind: str) -> Mapping[str, Any]:
     """Trainwright's own parts of a kind, or what else its domains bring by name."""
     if kind in NAMED:
         return {name: path for each in house().values() for name, path in getattr(each, kind).items()}
-    table = named(f"{KINDS[kind]}:PARTS")
+    table = load_named(f"{KINDS[kind]}:PARTS")
     return table.own if isinstance(table, PartTable) else table
 
 
@@ -146,10 +146,10 @@ def every(kind: str) -> dict[str, Any]:
     return {**house_table(kind), **brought(kind)}
 
 
-def taken(kind: str, name: str, path: str) -> Any:
+def load_of_domain(kind: str, name: str, path: str) -> Any:
     """What a domain named by path; raises ConfigError where a package's cannot be imported."""
     try:
-        return named(path)
+        return load_named(path)
     except FOREIGN as error:
         blamed = blame_package(kind, name, error)
         if blamed is error:
@@ -159,7 +159,7 @@ def taken(kind: str, name: str, path: str) -> Any:
 
 def owner(kind: str, name: str) -> str:
     """The domain that a part is of; empty for one of all domains, and for a class named by path."""
-    return register().owners.get((kind, _folded(name)), "")
+    return register().owners.get((kind, _fold(name)), "")
 
 
 def package_of(domain: str) -> str:
@@ -167,7 +167,7 @@ def package_of(domain: str) -> str:
     return register().domains[domain].package
 
 
-def _folded(name: str) -> str:
+def _fold(name: str) -> str:
     return name.replace("-", "_")
 
 
@@ -180,7 +180,7 @@ class PartTable(Mapping[str, P]):
     def __getitem__(self, name: str) -> P:
         if name in self.own:
             return self.own[name]
-        if not isinstance(name, str) or not _folded(name).isidentifier():  # a path
+        if not isinstance(name, str) or not _fold(name).isidentifier():  # a path
             raise KeyError(name)
         found: Any = brought(self.kind)[name]
         return found
@@ -197,7 +197,7 @@ def column_kind(name: str) -> ColumnKind:
     for each in house().values():
         if name in each.columns:
             return each.columns[name]
-    kind = owner("feature", name) if _folded(name).isidentifier() else ""
+    kind = owner("feature", name) if _fold(name).isidentifier() else ""
     return register().domains[kind].domain.columns.get(name, ColumnKind()) if kind else ColumnKind()
 
 
@@ -206,14 +206,14 @@ def system_kind(system: str) -> SystemKind | None:
     for each in house().values():
         if system in each.systems:
             return each.systems[system]
-    name = owner("system", system) if _folded(system).isidentifier() and system not in house_table("system") else ""
+    name = owner("system", system) if _fold(system).isidentifier() and system not in house_table("system") else ""
     return register().domains[name].domain.systems.get(system) if name else None
 
 
 def why_lacking(kind: str, name: str) -> ConfigError | None:
     """Why a name that no table has is not there: two packages register it, or a package that may have it failed. None for neither."""
     found = register()
-    if packages := found.clashes.get((kind, _folded(name))):
+    if packages := found.clashes.get((kind, _fold(name))):
         what, why = f"two packages register the {kind} '{name}'", f"it is in {' and in '.join(packages)}"
         return ConfigError(what, why=why, fix="uninstall one of them, or ask its authors for another name")
     if found.broken:
@@ -233,13 +233,13 @@ def whose_option(kind: str, key: str, name: str) -> str:
     """The parts of other domains that have an option which the part `name` has not, in words; those of this kind first. Else empty."""
     mine, found = owner(kind, name), []
     for each in sorted(KINDS, key=lambda other: other != kind):
-        for part, domain in _owned(each):
+        for part, domain in _list_owned(each):
             if domain != mine and key in register().domains[domain].domain.parts[each][part].config.model_fields:
                 found.append(f"{each}.{part} (domain {domain})")
     return f"'{key}' is an option of {', '.join(found[:3])}" if found else ""
 
 
-def _owned(kind: str) -> list[tuple[str, str]]:
+def _list_owned(kind: str) -> list[tuple[str, str]]:
     """(name, domain) of the parts of a kind that are a domain's."""
     domains = register().domains.values()
     return [

@@ -51,15 +51,15 @@ class Part:
     @property
     def config(self) -> type[PartConfig]:
         """The options."""
-        found: type[PartConfig] = named(self.options) if isinstance(self.options, str) else self.options
+        found: type[PartConfig] = load_named(self.options) if isinstance(self.options, str) else self.options
         return found
 
     def load(self) -> Any:
         """The class."""
-        return named(self.path)
+        return load_named(self.path)
 
 
-def named(path: str) -> Any:
+def load_named(path: str) -> Any:
     """What stands at `module:Name`; raises what the import raises."""
     module, _, attribute = path.partition(":")
     return getattr(importlib.import_module(module), attribute)

@@ -21,7 +21,7 @@ def write_out(root: Node, model: type[ConfigModel], problems: list[RequestError]
         return ()
     system = root.value.get("system")
     kind = _system_of(root, model)
-    given = _given(root, model.short.get(kind, _every_name(model)), _words_of(kind), problems)
+    given = _take_given(root, model.short.get(kind, _every_name(model)), _words_of(kind), problems)
     if system is not None and _has_name(system):
         return _set_named(root, system, given, model, problems)
     if not given:
@@ -46,7 +46,7 @@ def _words_of(kind: str) -> dict[str, str]:
     return options_class("system", kind).other_words if kind in parts("system") else {}
 
 
-def _given(root: Node, names: tuple[str, ...], words: dict[str, str], problems: list[RequestError]) -> dict[str, Node]:
+def _take_given(root: Node, names: tuple[str, ...], words: dict[str, str], problems: list[RequestError]) -> dict[str, Node]:
     """The short forms that are there, by the names that the system has for them, taken out of the top; the later layer wins."""
     found: dict[str, Node] = {}
     for name in (each for each in names if each in root.value):

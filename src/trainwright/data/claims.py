@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from trainwright.config.domain import Claim, Domain
-from trainwright.config.domains import OURS, register, taken
+from trainwright.config.domains import OURS, load_of_domain, register
 from trainwright.config.errors import FOREIGN, DataError
 from trainwright.data.fetched import is_fetched
 
@@ -19,7 +19,7 @@ reasons: dict[str, str] = {}
 _told: set[str] = set()
 
 
-def claimed(text: str) -> str:
+def find_claim(text: str) -> str:
     """The source that reads a path or pattern where another domain than tables claims it most; else empty. The why is in `reasons`.
 
     Raises DataError for two claims that are equally strong.
@@ -53,7 +53,7 @@ def claimed_by(domain: Domain, text: str) -> Claim | None:
 def claim_of(domain: Domain, path: Path, kind: str = "source") -> Claim | None:
     """What a domain says of a path, with one of its parts of a kind; one that fails or gives something else is told and claims nothing."""
     try:
-        given = taken("claims", domain.name, domain.claims)(path)
+        given = load_of_domain("claims", domain.name, domain.claims)(path)
         if given is None:
             return None
         claim = Claim(*given)

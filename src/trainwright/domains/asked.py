@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import Field
 
@@ -16,14 +16,14 @@ SETTINGS = ("evaluation.intervals", "evaluation.importance", "run.seed")
 """The settings that are used; what else `evaluation` has is of a training, and is refused."""
 
 
-class MeasureOptions(ConfigModel):
+class MeasureOptions(NamedTuple):
     """What is found beside the metrics of a table."""
 
     intervals: bool = False
     """Bootstrap intervals of the metrics."""
     importance: bool = False
     """Permutation importance of the columns on these rows."""
-    seed: int = Field(default=0, ge=0, le=MOST_SEED)
+    seed: int = 0
     """Fixes what is drawn for both."""
 
 
@@ -44,4 +44,4 @@ class _Asked(ConfigModel):
 def read_asked(settings: Sequence[Any]) -> MeasureOptions:
     """The options that settings of the command line, or of Python, ask for; raises ManyErrors for values that cannot be."""
     found = validate(_Asked, compose(_Asked, None, list(settings), environment={}))
-    return MeasureOptions(**found.evaluation.model_dump(), seed=found.run.seed)
+    return MeasureOptions(found.evaluation.intervals, found.evaluation.importance, found.run.seed)

@@ -18,7 +18,7 @@ from trainwright.data.transforms import on_device
 from trainwright.data.transforms.chain import Chain
 from trainwright.data.window_options import WindowConfig
 from trainwright.data.windows import count_windows, cut_window
-from trainwright.features.arrays import transformed
+from trainwright.features.arrays import apply_transforms
 from trainwright.features.base import Place
 from trainwright.features.npy import Unreadable
 from trainwright.features.options import FileOptions
@@ -64,9 +64,11 @@ def find_facts(
     always, training = Chain(chain, training=False), Chain(chain, training=True)
     with keep_draws():
         _ensure_repeatable(name, training, arrays[:TRIED])
-        found = [(row, _keyed(always, each, name, row, path)) for row, path, each in arrays]
+        found = [(row, _transform_seeded(always, each, name, row, path)) for row, path, each in arrays]
         augmented = (
-            [_keyed(training, each, name, row, path) for row, path, each in arrays] if len(always.steps) != len(training.steps) else []
+            [_transform_seeded(training, each, name, row, path) for row, path, each in arrays]
+            if len(always.steps) != len(training.steps)
+            else []
         )
     shapes = {tuple(each.shape) for _, each in found} | {tuple(each.shape) for each in augmented}
     shape, ragged = _joint_shape(name, shapes, {tuple(each.shape) for each in augmented})
@@ -121,7 +123,7 @@ def any_length(chain: Chain, window: WindowConfig, arrays: list[tuple[int, str, 
         return False
     row, path, array = max(arrays, key=lambda each: len(each[2]))
     try:
-        return len(array) > 1 and list(_keyed(chain, array[:-1], "", row, path).shape) != shape
+        return len(array) > 1 and list(_transform_seeded(chain, array[:-1], "", row, path).shape) != shape
     except TrainwrightError:
         return False  # such a window would be refused where it comes
 
@@ -158,17 +160,17 @@ def _readable(
     ]
 
 
-def _keyed(chain: Chain, array: Tensor, name: str, row: int, path: str) -> Tensor:
+def _transform_seeded(chain: Chain, array: Tensor, name: str, row: int, path: str) -> Tensor:
     """An array after its transforms, with all default generators seeded from its row."""
     for each in GENERATORS.values():
         each.seed(fold(0, f"look at column {name}", row))
-    return transformed(chain, array.clone(), name, row, path)
+    return apply_transforms(chain, array.clone(), name, row, path)
 
 
 def _ensure_repeatable(name: str, chain: Chain, arrays: list[tuple[int, str, Tensor]]) -> None:
     """Raises ConfigError for transforms that give other numbers for the same array and seed."""
     for row, path, array in arrays:
-        one, other = (_keyed(chain, array, name, row, path) for _ in range(2))
+        one, other = (_transform_seeded(chain, array, name, row, path) for _ in range(2))
         if not alike(one, other):
             why = f"{path} gave two results with one seed: a transform keeps randomness of its own"
             fix = "draw from torch's, numpy's or random's default generator, or take `generator`; all are seeded for every sample"

@@ -47,7 +47,7 @@ class ArrayDecoder(Decoder):
         fault = shape_fault(shape, self.raw_shape)
         if fault:
             raise self._wrong("a file holds another array than before", row, reference, fault)
-        found = transformed(self.chain, torch.from_numpy(array), self.name, row, reference)
+        found = apply_transforms(self.chain, torch.from_numpy(array), self.name, row, reference)
         self._check_shape(found, row, reference)
         return self.numbers(found, row, reference)
 
@@ -68,7 +68,7 @@ class ArrayDecoder(Decoder):
     def join(self, samples: list[Tensor | None], rows: list[int]) -> dict[str, Tensor]:
         """`value` (b, 1, …), scaled, with `length` (b, 1) or `missing` (b, 1)."""
         if self.sequence:
-            return self._padded(samples)
+            return self._pad(samples)
         nothing = torch.full(self.shape, self.center)  # the mean, which is zero once it is scaled
         value = torch.stack([nothing if each is None else each for each in samples]).reshape(len(samples), 1, *self.shape or (1,))
         parts = {"value": value.sub_(self.center).div_(self.spread)}
@@ -76,7 +76,7 @@ class ArrayDecoder(Decoder):
             parts["missing"] = torch.tensor([[float(each is None)] for each in samples])
         return parts
 
-    def _padded(self, samples: list[Tensor | None]) -> dict[str, Tensor]:
+    def _pad(self, samples: list[Tensor | None]) -> dict[str, Tensor]:
         there = [torch.zeros(0, *self.shape[1:]) if each is None else (each - self.center) / self.spread for each in samples]
         longest = self.pad or (max(max(map(len, there)), 1) if self.ragged else self.shape[0])
         value = torch.zeros(len(there), 1, longest, *self.shape[1:])
@@ -98,7 +98,7 @@ class ArrayDecoder(Decoder):
         return DataError(what, where=f"column '{self.name}', row {row + 1}: {path}", why=why, fix=fix or "mend the file, or its row")
 
 
-def transformed(chain: Chain, array: Tensor, name: str, row: int, path: str) -> Tensor:
+def apply_transforms(chain: Chain, array: Tensor, name: str, row: int, path: str) -> Tensor:
     """An array after its transforms; raises DataError naming row and path for what goes wrong in them."""
     try:
         found = chain(array)

@@ -6,7 +6,7 @@ import math
 import os
 from functools import lru_cache
 from io import BytesIO
-from typing import Any, Literal, NamedTuple
+from typing import IO, Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -47,12 +47,17 @@ def read_header(path: str) -> Header:
     """The header of a file whose length fits it; raises Unreadable."""
     try:
         with open(path, "rb", buffering=0) as file:
-            head = file.read(FIRST)
-            head += file.read(max(_end_of(head) - FIRST, 0))
-            header = _parsed(head[: _end_of(head)])
-            _check_length(header, os.fstat(file.fileno()).st_size)
+            return _read_head(file)
     except OSError as error:
         raise Unreadable(_words(error)) from error
+
+
+def _read_head(file: IO[bytes]) -> Header:
+    """The header of an open file, whose length fits it."""
+    head = file.read(FIRST)
+    head += file.read(max(_end_of(head) - FIRST, 0))
+    header = _parsed(head[: _end_of(head)])
+    _check_length(header, os.fstat(file.fileno()).st_size)
     return header
 
 
@@ -76,10 +81,7 @@ def read_piece(path: str, first: int, count: int) -> tuple[np.ndarray, tuple[int
     """
     try:
         with open(path, "rb", buffering=0) as file:
-            head = file.read(FIRST)
-            head += file.read(max(_end_of(head) - FIRST, 0))
-            header = _parsed(head[: _end_of(head)])
-            _check_length(header, os.fstat(file.fileno()).st_size)
+            header = _read_head(file)
             if not header.shape:
                 raise Unreadable("it holds one number, which has no pieces")
             there = max(min(count, header.shape[0] - first), 0)

@@ -35,9 +35,9 @@ def ensure_counted(name: str, feature: Feature) -> None:
     """Raise ConfigError where rows were observed and not counted, or `missing: indicator` makes no part `missing`."""
     if feature.fitted_rows == 0:
         why = "how many values are missing in training decides what `missing: auto` does, and what is said of later rows"
-        raise ConfigError(f"{described(feature)} does not count the rows it observes", where=f"columns.{name}", why=why, fix=OBSERVE)
+        raise ConfigError(f"{describe_type(feature)} does not count the rows it observes", where=f"columns.{name}", why=why, fix=OBSERVE)
     if not feature.target and feature.policy == "indicator" and "missing" not in feature.layout():
-        what = f"{described(feature)} has no part `missing`, so that missing=indicator does nothing"
+        what = f"{describe_type(feature)} has no part `missing`, so that missing=indicator does nothing"
         fix = f"another policy for columns.{name}.missing; or let `layout` and `encode` give `missing` where self.has_indicator"
         raise ConfigError(what, where=f"columns.{name}", fix=fix)
 
@@ -53,11 +53,11 @@ def ensure_remembered_by(name: str, feature: Feature, source: Source, rows: np.n
             setattr(again, known, getattr(feature, known))
         found = again.layout(), None if values is None else again.encode(values, rows)
     except (AttributeError, TypeError, ValueError, KeyError, RequestError) as error:
-        what, why = f"{described(feature)} cannot be made again of its state", f"{type(error).__name__}: {error}"
+        what, why = f"{describe_type(feature)} cannot be made again of its state", f"{type(error).__name__}: {error}"
         raise ConfigError(what, where=f"columns.{name}", why=why, fix=fix) from error
     if expected[0] != found[0] or not same_arrays(expected[1], found[1]):
         why = f"rows are encoded otherwise after it is read back: it remembers {', '.join(feature.remembers) or 'nothing'}"
-        raise ConfigError(f"{described(feature)} forgets what it was fitted to", where=f"columns.{name}", why=why, fix=fix)
+        raise ConfigError(f"{describe_type(feature)} forgets what it was fitted to", where=f"columns.{name}", why=why, fix=fix)
 
 
 def same_arrays(first: Any, second: Any) -> bool:
@@ -69,6 +69,6 @@ def same_arrays(first: Any, second: Any) -> bool:
     )
 
 
-def described(feature: Feature) -> str:
+def describe_type(feature: Feature) -> str:
     """What messages call a type."""
     return f"the type '{feature.config.type}' ({type(feature).__module__}:{type(feature).__name__})"

@@ -50,7 +50,7 @@ def criterion_options(given: Any) -> PartConfig:
         return PARTS[name].config.model_validate({**written, "type": name})
     if is_path(name):
         return _at_path(name, written)
-    raise _unknown(name)
+    raise _refuse_unknown(name)
 
 
 def _of_function(written: Mapping[str, Any], part: type[PartConfig]) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def _of_function(written: Mapping[str, Any], part: type[PartConfig]) -> dict[str
     return {key: value for key, value in found.items() if (key, value) != ("reduction", "none")}  # a step is the mean of what it gives
 
 
-def _unknown(name: str) -> ConfigError:
+def _refuse_unknown(name: str) -> ConfigError:
     short = [*PARTS, *(each for each in ALIASES if each.islower() and "." not in each)]
     return ConfigError(f"unknown loss '{name}'", fix=f"{did_you_mean(name, short)}; or a function of (output, target)")
 

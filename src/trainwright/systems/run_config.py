@@ -222,10 +222,10 @@ def name_given(composed: Composed) -> None:
 
 def read_config(config: Any = None, overrides: Iterable[str | Assignment] = ()) -> Config:
     """The configuration of a run, composed and checked; raises ManyErrors holding every mistake with its place."""
-    return checked(compose_config(config, overrides))
+    return check_config(compose_config(config, overrides))
 
 
-def checked(composed: Composed) -> Config:
+def check_config(composed: Composed) -> Config:
     """A composed configuration checked, its imports and parser named so that they mean the same from any folder; raises ManyErrors."""
     if isinstance(composed.checked, Config):
         return composed.checked

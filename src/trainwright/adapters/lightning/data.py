@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from trainwright.adapters.lightning.methods import overridden
+from trainwright.adapters.lightning.methods import overrides
 from trainwright.config.errors import ConfigError
 from trainwright.data.rows import Rows
 from trainwright.engine.system import to_device
@@ -30,7 +30,7 @@ def loaders_of(source: Any, stages: Sequence[str] = ("fit", "test"), prepare: Ca
         prepare = source.setup
     found = {}
     for stage in stages:
-        defined = [split for split in SPLITS[stage] if overridden(source, METHODS[split])]
+        defined = [split for split in SPLITS[stage] if overrides(source, METHODS[split])]
         if defined:
             prepare(stage)
         for split in defined:
@@ -76,7 +76,7 @@ def by_place(batch: Any) -> Any:
 def transfer_of(module: Any, datamodule: Any) -> Callable[[Any, torch.device], Any] | None:
     """What is done to a batch before a step sees it, by the hooks of the data module or the module; None where neither overrides one."""
     sources = [each for each in (datamodule, module) if each is not None]
-    owners = {name: next((each for each in sources if overridden(each, name)), None) for name in TRANSFERS}
+    owners = {name: next((each for each in sources if overrides(each, name)), None) for name in TRANSFERS}
     if not any(each is not None for each in owners.values()):
         return None
     before, move, after = (None if owners[name] is None else getattr(owners[name], name) for name in TRANSFERS)

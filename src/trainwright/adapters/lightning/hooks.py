@@ -12,7 +12,7 @@ from torch import Tensor
 
 from trainwright.adapters.lightning.documents import decode_value, encode_value, lightning_checkpoint, saved_by
 from trainwright.adapters.lightning.log import Asked, Entry, Logged
-from trainwright.adapters.lightning.methods import CALLED, fit_arguments, overridden
+from trainwright.adapters.lightning.methods import CALLED, fit_arguments, overrides
 from trainwright.adapters.lightning.optimizers import Made, step_schedulers
 from trainwright.adapters.lightning.trainer import STAGES, LightningTrainer
 from trainwright.engine.adapted import Wrapping
@@ -102,7 +102,7 @@ class LightningHooks(Wrapping):
 
     def find_hooks(self, module: Any) -> None:
         """Find the hooks that the module overrides."""
-        hooks = [name for name in CALLED if name.startswith("on_") and "transfer" not in name and overridden(module, name)]
+        hooks = [name for name in CALLED if name.startswith("on_") and "transfer" not in name and overrides(module, name)]
         self._own = {name: fit_arguments(getattr(module, name), WIDTHS.get(name, 0)) for name in hooks if not name.endswith("checkpoint")}
 
     def hook_named(self, name: str) -> Callable[..., Any] | None:

@@ -70,7 +70,7 @@ def is_datamodule(thing: Any) -> bool:
     return lightning_class(thing, "LightningDataModule") is not None
 
 
-def overridden(thing: Any, name: str) -> bool:
+def overrides(thing: Any, name: str) -> bool:
     """Whether a module or data module says itself what `name` is, in its class or on the object."""
     if name in vars(thing):
         return True
@@ -106,19 +106,19 @@ def check_module(module: Any) -> None:
     errors: list[RequestError] = [
         ConfigError(f"'{method}' is overridden and cannot be honoured here", where=name, fix=fix)
         for method, fix in REFUSED.items()
-        if overridden(module, method)
+        if overrides(module, method)
     ]
     errors += _steps(module, name)
     if errors:
         raise errors[0] if len(errors) == 1 else ManyErrors(errors)
     for method, instead in NOTED.items():
-        if overridden(module, method):
+        if overrides(module, method):
             log.warning("%s.%s is not called: %s", name, method, instead)
 
 
 def _steps(module: Any, name: str) -> list[RequestError]:
     """What is wrong with the steps of a module."""
-    if not overridden(module, "training_step"):
+    if not overrides(module, "training_step"):
         return [ConfigError(f"{name} has no training_step", where=name, fix="write training_step(self, batch, batch_idx)")]
     taken = inspect.signature(module.training_step).parameters
     if "dataloader_iter" in taken:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from trainwright.adapters.lightning.data import by_place, given_by_place, loaders_of, transfer_of
 from trainwright.adapters.lightning.hooks import LightningHooks
 from trainwright.adapters.lightning.log import Asked, Logged, LoggedPass, is_metric, number, reduction_of
-from trainwright.adapters.lightning.methods import PLAYED, check_module, fit_arguments, is_datamodule, is_lightning, overridden
+from trainwright.adapters.lightning.methods import PLAYED, check_module, fit_arguments, is_datamodule, is_lightning, overrides
 from trainwright.adapters.lightning.optimizers import Made, Stepper, read_optimizers, step_schedulers
 from trainwright.adapters.lightning.trainer import LightningTrainer
 from trainwright.config.errors import ConfigError, TrainwrightError
@@ -51,7 +51,7 @@ class LightningSystem(LightningHooks):
         check_module(module)
         self.model, self.datamodule = module, datamodule
         self.trainer = LightningTrainer(self)
-        self.plays = bool(module.automatic_optimization) and any(overridden(module, name) for name in PLAYED)
+        self.plays = bool(module.automatic_optimization) and any(overrides(module, name) for name in PLAYED)
         self.made, self.given_loaders = Made(), dict[str, Any]()
         self._steppers: list[Any] = []
         self._transfer = transfer_of(module, datamodule)
@@ -124,7 +124,7 @@ class LightningSystem(LightningHooks):
 
     def _step_of(self, split: str) -> Callable[..., Any] | None:
         names = (f"{split}_step", "validation_step")
-        name = next((each for each in names if overridden(self.model, each)), None)
+        name = next((each for each in names if overrides(self.model, each)), None)
         return None if name is None else fit_arguments(getattr(self.model, name), 2)
 
     def loaders(self) -> dict[str, Any]:
@@ -154,7 +154,7 @@ class LightningSystem(LightningHooks):
         Raises ConfigError for what Lightning refuses too.
         """
         self._attach()
-        if not overridden(self.model, "configure_optimizers"):
+        if not overrides(self.model, "configure_optimizers"):
             return None
         self.made = read_optimizers(self.model.configure_optimizers(), bool(self.model.automatic_optimization))
         self._steppers = [Stepper(each, self.model, self._before_step, self._count_step) for each in self.made.optimizers]

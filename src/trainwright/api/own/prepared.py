@@ -96,7 +96,7 @@ class PreparedSystem(Prepared):
 
     def record(self, run: RunDirectory) -> None:
         """Write how many rows there are, and the head of the report."""
-        counts = {name: {"batches" if rows.batched else "rows": None if rows.iterable else len(rows)} for name, rows in self.splits.items()}
+        counts = {name: {"batches" if rows.batched else "rows": len(rows)} for name, rows in self.splits.items()}
         run.write_json("data.json", {"splits": counts})
         write_own(run, self.config.model_dump(mode="json"))
 

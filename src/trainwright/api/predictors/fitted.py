@@ -15,7 +15,7 @@ from trainwright.data.rows import Rows
 from trainwright.domains.place import Place, require_config
 from trainwright.losses import PARTS
 from trainwright.systems.plain_model import make_model
-from trainwright.systems.run_config import checked, compose_config
+from trainwright.systems.run_config import check_config, compose_config
 
 STANDS_IN = {"model": "torch.nn.Identity", "loss": "mse"}
 """What the configuration of such a run names where the model is given as an object, and where its loss is not known."""
@@ -50,7 +50,7 @@ def _open(place: Place, settings: list[Any], model: Any, loss: Any) -> SystemPre
     named, measured_by = str(written.get("model", "")), written.get("loss", "")
     if model is None and not is_path(named) and not _names("model", settings):
         raise no_model(place, named)
-    config = checked(compose_config(as_one(written), settings))
+    config = check_config(compose_config(as_one(written), settings))
     model = make_model(config.system) if model is None else model
     made = FittedPredictor(config, weights_in(place), place=place, received=place.received, model=model, loss=loss)
     if loss is None and not _names("loss", settings):

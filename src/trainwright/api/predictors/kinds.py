@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from trainwright.api.kinds import kind_named
 from trainwright.config.domain import SystemKind
 from trainwright.config.errors import RequestError
-from trainwright.config.part import named
+from trainwright.config.part import load_named
 from trainwright.config.reading import read_yaml
 from trainwright.config.trust import trusting
 from trainwright.domains.place import Place, find_place
@@ -44,7 +44,7 @@ def _system_of(config: Mapping[str, Any]) -> str:
 
 def open_place(place: Place, settings: Sequence[Any] = (), model: Any = None, loss: Any = None, trust_code: bool = False) -> Predictor:
     """The predictor of a run or an exported model; raises RunError when it has none yet, ConfigError for code that it may not name."""
-    opened = named(kind_of(place).predictor)
+    opened = load_named(kind_of(place).predictor)
     with trusting(trust_code):
         found: Predictor = opened(place, settings, model=model, loss=loss)
     return found

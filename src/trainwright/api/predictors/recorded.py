@@ -46,6 +46,6 @@ def kind_of(each: Tensor) -> tuple[str, tuple[int, ...]]:
     return str(each.dtype).removeprefix("torch."), tuple(each.shape[1:])
 
 
-def listed(fields: list[Field]) -> str:
+def list_fields(fields: list[Field]) -> str:
     """Fields for a person: `x (float32, 3), y (int64)`."""
     return ", ".join(f"{each.name} ({each.type}{''.join(f', {size}' for size in each.shape)})" for each in fields) or "no named arrays"

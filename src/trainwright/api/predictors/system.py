@@ -17,7 +17,7 @@ from trainwright.api.own.prepare import DEFAULT_BATCH, given_splits, made_system
 from trainwright.api.own.prepared import POSITION, WEIGHTS
 from trainwright.api.predictors.arrays import rows_given
 from trainwright.api.predictors.given import system_given
-from trainwright.api.predictors.recorded import inputs_of, kind_of, listed, recorded_inputs
+from trainwright.api.predictors.recorded import inputs_of, kind_of, list_fields, recorded_inputs
 from trainwright.checkpoint.weights import load_weights
 from trainwright.config.compose import Composed
 from trainwright.config.errors import DataError, RequestError, did_you_mean
@@ -33,7 +33,7 @@ from trainwright.metrics.whole import join_outputs
 from trainwright.systems.base import build_system
 from trainwright.systems.facts import Facts
 from trainwright.systems.plain import PlainSystem
-from trainwright.systems.run_config import Config, checked, read_config, takes_columns
+from trainwright.systems.run_config import Config, check_config, read_config, takes_columns
 from trainwright.systems.trial import call_own_code
 
 FAILS = (RuntimeError, ValueError, TypeError, KeyError, IndexError, AttributeError)
@@ -50,11 +50,11 @@ def _as_its_files_may(method: Callable[Concatenate[S, P], R]) -> Callable[Concat
     inside = as_received(method)
 
     @wraps(method)
-    def called(self: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
+    def call(self: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
         with trusting(self.trusts):
             return inside(self, *args, **kwargs)
 
-    return called
+    return call
 
 
 class SystemPredictor(Predictor):
@@ -107,12 +107,12 @@ class SystemPredictor(Predictor):
     def read(self, data: Any) -> Rows:
         """Rows by the names of a batch, floats in the model's dtype; raises DataError for names that the system does not have."""
         given = rows_given(data)
-        made = self._made()
+        made = self._make()
         rows: Rows = rows_from(
-            given, "predict", wanted_dtype(made), where=_shown(data), batch_size=DEFAULT_BATCH, unlabelled=True, keeps_arrays=True
+            given, "predict", wanted_dtype(made), where=_name_of(data), batch_size=DEFAULT_BATCH, unlabelled=True, keeps_arrays=True
         )
         self._ready(rows)
-        self.read_last = self._fitting(rows, _shown(data))
+        self.read_last = self._fit_rows(rows, _name_of(data))
         return self.read_last
 
     @_as_its_files_may
@@ -141,14 +141,14 @@ class SystemPredictor(Predictor):
     @_as_its_files_may
     def answer(self, rows: Rows) -> dict[str, np.ndarray]:
         """What `predict_step` gives for rows that were read, joined in their order."""
-        with self._told(rows):
+        with self._explain_failures(rows):
             return self.postprocess(self.trainer.predict(self.system, rows))
 
     @_as_its_files_may
     def measure(self, rows: Rows, split: str) -> dict[str, Any]:
         """`{"rows", "metrics": {"": {metric: value}}}`, as the trainer measures a split."""
         walk = self.trainer.validate if split == "validation" else self.trainer.test
-        with self._told(rows):
+        with self._explain_failures(rows):
             return {"rows": len(rows), "metrics": {"": walk(self.system, rows)}}
 
     @_as_its_files_may
@@ -168,7 +168,7 @@ class SystemPredictor(Predictor):
         """A file named by the split; rows that were given are shown."""
         return Path(f"predictions-{split}.safetensors") if split else None
 
-    def _made(self) -> nn.Module:
+    def _make(self) -> nn.Module:
         """The module before it is built for its data."""
         if self.system is not None:
             return plain_module(self.system)
@@ -192,7 +192,7 @@ class SystemPredictor(Predictor):
 
     def _ready_rows(self, split: str) -> Rows:
         """Rows of the data of the configuration, for a module that is given; raises RequestError where it names none."""
-        given, where = self._made(), str(self.place.path if self.place else split)
+        given, where = self._make(), str(self.place.path if self.place else split)
         if self.config.data is None:
             why = "its data were objects of the Python program that trained it, which no file describes"
             fix = f"name the rows, arrays of a batch by name: trainwright evaluate {where} rows.npz (or predict)"
@@ -213,14 +213,14 @@ class SystemPredictor(Predictor):
         self.trainer.position = (int(place["step"]), int(place["epoch"]))
         self.system, self.example = system, example
 
-    def _fitting(self, rows: Rows, where: str) -> Rows:
+    def _fit_rows(self, rows: Rows, where: str) -> Rows:
         """The rows, whole numbers as floats where the model takes floats; raises DataError for blocks that it needs and they lack."""
         if rows.batched or not isinstance(self.system, PlainSystem):
             return rows
         there = as_blocks(rows.example())
         lacking = next((each.name for each in self.inputs if each.name not in there), None)
         if lacking is not None:
-            why = f"they hold {', '.join(there)}; this model takes {listed(self.inputs)}"
+            why = f"they hold {', '.join(there)}; this model takes {list_fields(self.inputs)}"
             raise DataError(f"the rows have no '{lacking}'", where=where, why=why, fix=did_you_mean(lacking, there))
         if not isinstance(rows, TensorRows):
             return rows
@@ -234,7 +234,7 @@ class SystemPredictor(Predictor):
         return join_outputs([as_blocks(rows.take(torch.tensor([place]))) for place in range(len(rows))])
 
     @contextmanager
-    def _told(self, rows: Rows) -> Iterator[None]:
+    def _explain_failures(self, rows: Rows) -> Iterator[None]:
         """Failures of a step over rows that a person gave, of another form than those of training, as what does not fit."""
         try:
             yield
@@ -244,9 +244,9 @@ class SystemPredictor(Predictor):
             there, known = inputs_of(None, rows.example()), self.recorded or inputs_of(None, self.example)
             if rows is not self.read_last or (known and all(each in there for each in known)):
                 raise
-            why = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}; it was trained on {listed(known)}"
+            why = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}; it was trained on {list_fields(known)}"
             fix = "give rows by these names and of these shapes; --traceback shows where it failed"
-            raise DataError(f"the system cannot take rows of {listed(there)}", where="predict", why=why, fix=fix) from error
+            raise DataError(f"the system cannot take rows of {list_fields(there)}", where="predict", why=why, fix=fix) from error
 
 
 def open_system(place: Place, settings: Sequence[Any] = (), *, model: Any = None, loss: Any = None) -> SystemPredictor:
@@ -265,7 +265,7 @@ def _open(place: Place, settings: Sequence[Any], model: Any) -> SystemPredictor:
 @as_received
 def open_weights(composed: Composed, weights: str) -> SystemPredictor:
     """The predictor of a configuration with weights of a file, run, checkpoint or URL."""
-    config = checked(composed)
+    config = check_config(composed)
     if takes_columns(config.system):
         fix = "name its run: trainwright test RUN, or trainwright evaluate RUN DATA"
         raise RequestError("a table's configuration does not say how its columns were fitted", where="system", fix=fix)
@@ -304,5 +304,5 @@ def _position_in(folder: Path) -> dict[str, int] | None:
     return kept
 
 
-def _shown(data: Any) -> str:
+def _name_of(data: Any) -> str:
     return str(data) if isinstance(data, str | Path) else f"the rows ({type(data).__name__})"

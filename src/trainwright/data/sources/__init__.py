@@ -151,10 +151,10 @@ def from_text(text: str) -> dict[str, Any]:
             raise DataError(error.what, where="data.source", fix=error.fix) from error
     if not text.strip():
         raise DataError("no data named", where="data.source", fix="give a path, a pattern or builtin:NAME")
-    from trainwright.data.claims import claimed
+    from trainwright.data.claims import find_claim
     from trainwright.data.files import found_files
 
-    if claim := claimed(text):
+    if claim := find_claim(text):
         return {"type": claim, "path": text}
     kinds = {kind_of(file) for file in found_files(text)}
     if len(kinds) > 1:

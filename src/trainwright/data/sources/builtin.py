@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from trainwright.config.domains import every, taken
+from trainwright.config.domains import every, load_of_domain
 from trainwright.config.errors import DataError
 from trainwright.data.source import Source, TableSource
 from trainwright.data.sources import BuiltinOptions
@@ -42,7 +42,7 @@ MEASURES = (
 def open_builtin(options: BuiltinOptions, memory_limit: int) -> Source:
     """The rows of a built-in set of any domain; raises DataError where what its function gives are no rows."""
     name = options.name
-    found = taken("builtin", name, every("builtin")[name])(name)
+    found = load_of_domain("builtin", name, every("builtin")[name])(name)
     if hasattr(found, "batches"):
         source: Source = found
         return source

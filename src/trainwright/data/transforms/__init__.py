@@ -159,7 +159,7 @@ def joins_rows(options: PartConfig) -> bool:
     return getattr(options, "joins_rows", False)
 
 
-def shown(options: PartConfig) -> str:
+def show_transform(options: PartConfig) -> str:
     """What messages call a transform."""
     return str(getattr(options, "call", options.type))
 
@@ -170,16 +170,16 @@ def ensure_column_chain(chain: Sequence[PartConfig]) -> None:
     ensure_order(chain)
     mixing = next((each for each in chain if joins_rows(each)), None)
     if mixing is not None:
-        what = f"{shown(mixing)} mixes whole rows, inputs and targets together"
-        raise ConfigError(what, fix=f"set it for the data: `data: {{transform: {shown(mixing)}}}`")
+        what = f"{show_transform(mixing)} mixes whole rows, inputs and targets together"
+        raise ConfigError(what, fix=f"set it for the data: `data: {{transform: {show_transform(mixing)}}}`")
 
 
 def ensure_order(chain: Sequence[PartConfig]) -> None:
     """Raise ConfigError for a transform of samples that stands after one of batches."""
     for before, after in pairwise(chain):
         if on_device(before) and not on_device(after):
-            what = f"{shown(after)} runs in workers, but stands after {shown(before)}, which runs on the device"
-            fix = f"put it before {shown(before)}, or set runs_on: device for it too"
+            what = f"{show_transform(after)} runs in workers, but stands after {show_transform(before)}, which runs on the device"
+            fix = f"put it before {show_transform(before)}, or set runs_on: device for it too"
             raise ConfigError(what, why="samples are read and transformed in workers before they are a batch", fix=fix)
 
 
@@ -187,7 +187,7 @@ def ensure_table_chain(chain: Sequence[PartConfig]) -> None:
     """Raise ConfigError for transforms that cannot be applied to the batches of a table."""
     ensure_no_parts(chain)
     for each in chain:
-        name = shown(each)
+        name = show_transform(each)
         if not on_device(each):
             why = "a row of a table is encoded before it is trained on"
             fix = f"set it for a column of files: columns.NAME.transform; or add runs_on: device to give {name} whole batches"
@@ -206,7 +206,7 @@ def ensure_no_parts(chain: Sequence[PartConfig]) -> None:
         named = next((name for name in ("of", "classes", "target") if name in fields and getattr(each, name) != fields[name].default), None)
         if named is not None:
             why = "a column has one part, the blocks of a table come all together, and its classes are known"
-            raise ConfigError(f"{shown(each)} has `{named}`, which is of data of one's own", why=why, fix="leave it out")
+            raise ConfigError(f"{show_transform(each)} has `{named}`, which is of data of one's own", why=why, fix="leave it out")
 
 
 def ensure_mixed_once(chain: Sequence[PartConfig]) -> None:
@@ -227,7 +227,7 @@ def _write_one(given: Any) -> Any:
         return given
     if "type" not in given and len(given) == 1:
         ((name, options),) = given.items()
-        given = {"type": name, **_named(str(name), options)}
+        given = {"type": name, **_options_of(str(name), options)}
     name = given.get("type")
     if isinstance(name, str) and (":" in name or "." in name):
         arguments = {key: value for key, value in given.items() if key not in ("type", *OURS)}
@@ -235,7 +235,7 @@ def _write_one(given: Any) -> Any:
     return given
 
 
-def _named(name: str, options: Any) -> dict[str, Any]:
+def _options_of(name: str, options: Any) -> dict[str, Any]:
     """The options of a transform that were written below its name."""
     if isinstance(options, dict):
         return options

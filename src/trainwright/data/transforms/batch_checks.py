@@ -35,7 +35,7 @@ def try_batch_transforms(transforms: BatchTransforms, example: Any, where: str) 
     """A few rows transformed. Raises ConfigError for transforms that give other numbers for one key, or, where rows are
     predicted, by chance or by the rows beside; DataError for what they raise or give wrong."""
     with keep_draws():
-        found, again = (transforms.in_training(copied(example), seed_of(0)) for _ in range(2))
+        found, again = (transforms.in_training(copy_batch(example), seed_of(0)) for _ in range(2))
         if not alike(found, again):
             why = "a batch of one seed and number gave two results: a transform keeps randomness of its own"
             fix = "draw from torch's, numpy's or random's default generator, or take `generator`; all are seeded for every batch"
@@ -52,27 +52,27 @@ def few_rows(rows: Rows) -> Any:
     return rows.take(torch.arange(min(ROWS, len(rows))))
 
 
-def copied(batch: Any) -> Any:
+def copy_batch(batch: Any) -> Any:
     """The batch with tensors of its own, so that a transform which works in place changes no other."""
     if isinstance(batch, Tensor):
         return batch.clone()
     if isinstance(batch, dict):
-        return {name: copied(each) for name, each in batch.items()}
-    return type(batch)(map(copied, batch)) if type(batch) in (tuple, list) else batch
+        return {name: copy_batch(each) for name, each in batch.items()}
+    return type(batch)(map(copy_batch, batch)) if type(batch) in (tuple, list) else batch
 
 
 def _ensure_without_chance(transforms: BatchTransforms, example: Any, where: str) -> None:
     results = []
     for key in (1, 2):
         seed_of(key)("always")
-        results.append(transforms.always(copied(example)))
+        results.append(transforms.always(copy_batch(example)))
     if not alike(*results):
         what = "a transform that always applies draws by chance"
         raise ConfigError(what, where=where, why="a prediction is then another one each time", fix="add applies_in: train to it")
     rows = rows_of(example)
     if rows is None or rows < 2:
         return
-    alone = transforms.always(_first_row(copied(example), rows))
+    alone = transforms.always(_first_row(copy_batch(example), rows))
     for (name, whole), (_, one) in zip(tensors_of(results[0]), tensors_of(alone), strict=False):
         if whole.is_floating_point() and len(whole) == rows and not _near(whole[:1], one):
             what = f"a transform that always applies gives a row another '{name}' when other rows are beside it"

@@ -11,7 +11,7 @@ from trainwright.config.errors import FOREIGN, DataError, TrainwrightError
 from trainwright.config.model import PartConfig
 from trainwright.config.registry import build
 from trainwright.data.samples import own_words
-from trainwright.data.transforms import applies_always, shown
+from trainwright.data.transforms import applies_always, show_transform
 from trainwright.data.transforms.parts import rows_of
 
 Seed = Callable[[str], None]
@@ -41,7 +41,7 @@ class BatchChain:
     def __init__(self, options: Sequence[PartConfig], where: str) -> None:
         self.options, self.where = list(options), where
         self.steps = [
-            (f"{where}.{place}", shown(each), applies_always(each), build("transform", each)) for place, each in enumerate(options)
+            (f"{where}.{place}", show_transform(each), applies_always(each), build("transform", each)) for place, each in enumerate(options)
         ]
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -63,10 +63,10 @@ class BatchChain:
                 seed(place)
             elif not always:
                 continue
-            batch = self._checked(call, batch, name)
+            batch = self._check_call(call, batch, name)
         return batch
 
-    def _checked(self, call: Any, batch: Any, name: str) -> Any:
+    def _check_call(self, call: Any, batch: Any, name: str) -> Any:
         try:
             found = call(batch)
         except TrainwrightError:

@@ -13,7 +13,7 @@ from trainwright.config.errors import FOREIGN, DataError, TrainwrightError
 from trainwright.config.model import PartConfig
 from trainwright.config.registry import build
 from trainwright.data.samples import own_words
-from trainwright.data.transforms import applies_always, shown
+from trainwright.data.transforms import applies_always, show_transform
 
 
 class Chain:
@@ -24,7 +24,7 @@ class Chain:
 
     def __init__(self, options: Sequence[PartConfig], training: bool) -> None:
         self.options, self.training = list(options), training
-        self.steps = [(shown(each), build("transform", each)) for each in options if training or applies_always(each)]
+        self.steps = [(show_transform(each), build("transform", each)) for each in options if training or applies_always(each)]
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.options, self.training)

@@ -20,7 +20,7 @@ class Function:
 
     def __init__(self, options: FunctionOptions) -> None:
         self.options = options
-        self.call, self.draws = _found(options)
+        self.call, self.draws = _find_call(options)
 
     def __call__(self, given: Any) -> Any:
         device = device_of(given)
@@ -31,7 +31,7 @@ class Function:
         return self.call(given)
 
 
-def _found(options: FunctionOptions) -> tuple[Any, bool]:
+def _find_call(options: FunctionOptions) -> tuple[Any, bool]:
     """What is called, and whether it takes a generator; checks that a sample can be given."""
     name = options.call
     made_from = found_at(name)[0]

@@ -17,8 +17,8 @@ from trainwright.data.datasets.splits import is_column
 from trainwright.data.draws import keep_draws
 from trainwright.data.rows import Rows
 from trainwright.data.samples import alike, own_words
-from trainwright.data.transforms import applies_always, on_device, shown
-from trainwright.data.transforms.batch_checks import copied, seed_of
+from trainwright.data.transforms import applies_always, on_device, show_transform
+from trainwright.data.transforms.batch_checks import copy_batch, seed_of
 from trainwright.data.transforms.batches import BatchChain, BatchTransforms, Seed
 from trainwright.data.transforms.parts import change_part
 
@@ -35,13 +35,13 @@ class OwnTransforms(BatchTransforms):
 
     def in_training(self, batch: Any, seed: Seed) -> Any:
         """The batch of a step under all of them."""
-        return self._changed(batch, seed)
+        return self._change(batch, seed)
 
     def always(self, batch: Any) -> Any:
         """A batch under those that always apply."""
-        return self._changed(batch, None)
+        return self._change(batch, None)
 
-    def _changed(self, batch: Any, seed: Seed | None) -> Any:
+    def _change(self, batch: Any, seed: Seed | None) -> Any:
         for of, chain in self.steps:
             batch = change_part(batch, of, lambda given, chain=chain: chain(given, seed), WHERE)  # type: ignore[misc]
         return batch
@@ -52,7 +52,7 @@ class SampleChain:
 
     def __init__(self, options: Sequence[PartConfig]) -> None:
         self.options = list(options)
-        self.steps = [(shown(each), getattr(each, "of", "input"), build("transform", each)) for each in options]
+        self.steps = [(show_transform(each), getattr(each, "of", "input"), build("transform", each)) for each in options]
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.options,)
@@ -60,11 +60,11 @@ class SampleChain:
     def __call__(self, sample: Any) -> Any:
         """The sample transformed. Raises DataError naming the transform that fails or gives nothing."""
         for name, of, call in self.steps:
-            sample = change_part(sample, of, lambda given, call=call, name=name: _changed(call, given, name), WHERE)  # type: ignore[misc]
+            sample = change_part(sample, of, lambda given, call=call, name=name: _change(call, given, name), WHERE)  # type: ignore[misc]
         return sample
 
 
-def _changed(call: Any, given: Any, name: str) -> Any:
+def _change(call: Any, given: Any, name: str) -> Any:
     if isinstance(given, np.ndarray) and given.dtype.kind in "biuf":
         given = torch.from_numpy(np.ascontiguousarray(given))
     try:
@@ -122,13 +122,13 @@ def transform_samples(data: Any, options: Sequence[PartConfig], training: bool, 
     wanted = [each for each in options if not on_device(each) and (training or applies_always(each))]
     if not wanted:
         return data
-    made = TransformedDataset(_samples(data, split, shown(wanted[0])), SampleChain(wanted))
+    made = TransformedDataset(_samples(data, split, show_transform(wanted[0])), SampleChain(wanted))
     if len(made):
         with keep_draws():
             found = []
             for _ in range(2):
                 seed_of(0)("sample")
-                found.append(made.chain(copied(made.dataset[0])))
+                found.append(made.chain(copy_batch(made.dataset[0])))
         if not alike(*found):
             fix = "draw from torch's, numpy's or random's default generator, or take `generator`; all are seeded for every sample"
             what = "a transform does not give the same for the same seed"

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from trainwright.config.domains import owner, register, taken
+from trainwright.config.domains import load_of_domain, owner, register
 from trainwright.config.errors import FOREIGN, ConfigError
 from trainwright.domains.facts import RunFacts
 from trainwright.domains.tables.prepare import PreparedData
@@ -31,7 +31,7 @@ def domain_blocks(
         return []
     rows = prepared.rows(split)
     facts = RunFacts(run.path, columns, split, rows, dict(outcomes), prepared.source.read)
-    return [block for where, path in asked for block in _made(where, path, facts)]
+    return [block for where, path in asked for block in _make_blocks(where, path, facts)]
 
 
 def _blocks_of(source: str, types: Iterable[str]) -> list[tuple[str, str]]:
@@ -41,11 +41,11 @@ def _blocks_of(source: str, types: Iterable[str]) -> list[tuple[str, str]]:
     return [(name, path) for each in found for name, path in each.blocks.items() if owner("blocks", name) == each.name]
 
 
-def _made(name: str, path: str, facts: RunFacts) -> list[dict[str, Any]]:
+def _make_blocks(name: str, path: str, facts: RunFacts) -> list[dict[str, Any]]:
     where = f"the blocks '{name}' of the domain {owner('blocks', name)}"
     try:
         with torch.no_grad():
-            given = taken("blocks", name, path)(facts)
+            given = load_of_domain("blocks", name, path)(facts)
         if not isinstance(given, list | tuple):
             raise ConfigError(f"they are a {type(given).__name__}", where=where, fix="give a list of blocks")
         return check(given, where)

@@ -91,10 +91,10 @@ def join_padded(pieces: list[Tensor]) -> Tensor:
     if pieces[0].dim() < 2:
         return torch.cat(pieces)
     longest = max(each.shape[1] for each in pieces)
-    return torch.cat([each if each.shape[1] == longest else _padded(each, longest) for each in pieces])
+    return torch.cat([each if each.shape[1] == longest else _pad(each, longest) for each in pieces])
 
 
-def _padded(piece: Tensor, longest: int) -> Tensor:
+def _pad(piece: Tensor, longest: int) -> Tensor:
     made = piece.new_zeros(len(piece), longest, *piece.shape[2:])
     made[:, : piece.shape[1]] = piece
     return made

@@ -55,10 +55,10 @@ class TracedOutputs(nn.Module):
 
 def of_column(raw: dict[str, Tensor], name: str) -> dict[str, Tensor]:
     """What the host gave of one column."""
-    return {each.removeprefix(name).removeprefix("."): raw[each] for each in raw if each == name or parted(each, name)}
+    return {each.removeprefix(name).removeprefix("."): raw[each] for each in raw if each == name or is_part(each, name)}
 
 
-def parted(key: str, name: str) -> bool:
+def is_part(key: str, name: str) -> bool:
     """Whether a key is a part of a column: names of columns may have dots themselves."""
     return key in (f"{name}.length", f"{name}.missing")
 

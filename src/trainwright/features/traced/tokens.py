@@ -13,7 +13,7 @@ from trainwright.features.lists import Lists
 from trainwright.features.sequence import UNKNOWN
 from trainwright.features.traced.base import Raw, TracedColumn
 from trainwright.features.traced.numbers import AffineScale
-from trainwright.features.traced.words import padded
+from trainwright.features.traced.words import pad_lists
 
 
 class CutColumn(TracedColumn):
@@ -45,7 +45,7 @@ class SequenceColumn(CutColumn):
 
     def read(self, feature: Any, values: pa.Array, rows: np.ndarray) -> dict[str, np.ndarray]:
         lists, flat = feature.indices(values, rows, None, UNKNOWN)
-        return padded(lists, flat, 1, feature.absent(values, rows))
+        return pad_lists(lists, flat, 1, feature.absent(values, rows))
 
     def describe(self, feature: Any) -> dict[str, Any]:
         rule = {"delimiter": feature.delimiter, "fill": feature.config.fill if feature.policy == "constant" else None}
@@ -70,7 +70,7 @@ class TextColumn(SequenceColumn):
         ids = [each.ids for each in feature.split.encode_batch(feature.texts(values), add_special_tokens=False)]
         offsets = np.concatenate([[0], np.cumsum([len(row) for row in ids])]).astype(np.int64)
         flat = np.fromiter((token for row in ids for token in row), np.int64, int(offsets[-1]))
-        return padded(Lists(offsets, pa.nulls(0), None), flat, 1, None)
+        return pad_lists(Lists(offsets, pa.nulls(0), None), flat, 1, None)
 
     def describe(self, feature: Any) -> dict[str, Any]:
         fill = str(feature.config.fill) if feature.policy == "constant" else ""
@@ -88,7 +88,7 @@ class TimeseriesColumn(CutColumn):
     def read(self, feature: Any, values: pa.Array, rows: np.ndarray) -> dict[str, np.ndarray]:
         lists, flat = feature.series(values, rows)
         feature.note_missing(lists.absent, rows)
-        return padded(lists, flat, 1, lists.absent)
+        return pad_lists(lists, flat, 1, lists.absent)
 
     def describe(self, feature: Any) -> dict[str, Any]:
         return {"gives": "numbers in order, NaN where missing, padded at the right", "missing": -1}

@@ -13,7 +13,7 @@ from trainwright.features.lists import Lists, pad_rows
 from trainwright.features.traced.base import Raw, TracedColumn, TracedTarget
 
 
-def padded(lists: Lists, flat: np.ndarray, least: int, absent: np.ndarray | None, padding: float = 0) -> dict[str, np.ndarray]:
+def pad_lists(lists: Lists, flat: np.ndarray, least: int, absent: np.ndarray | None, padding: float = 0) -> dict[str, np.ndarray]:
     """Rows as long as the longest, at least `least`, and how long each is: -1 where it is missing."""
     width = max(int(lists.lengths.max(initial=0)), least)
     values, length = pad_rows(lists, flat, width, keep_last=False, padding=padding)
@@ -34,7 +34,7 @@ class WordsColumn(TracedColumn):
 
     def read(self, feature: Any, values: pa.Array, rows: np.ndarray) -> dict[str, np.ndarray]:
         lists, flat = feature.indices(values, rows, None, 0)
-        return padded(lists, flat, 1, feature.absent(values, rows))
+        return pad_lists(lists, flat, 1, feature.absent(values, rows))
 
     def describe(self, feature: Any) -> dict[str, Any]:
         table = {"exact": dict(feature.index), "join": list(getattr(feature.config, "join", []))}

@@ -7,7 +7,7 @@ from torch import nn
 from trainwright.config.choice import choose as chosen
 from trainwright.config.domains import column_kind
 from trainwright.config.model import PartConfig
-from trainwright.config.part import named
+from trainwright.config.part import load_named
 from trainwright.config.registry import build
 from trainwright.features.spec import InputGroup
 from trainwright.nn.encoders import (
@@ -61,7 +61,7 @@ def choose(group: InputGroup, combiner: str = "auto", rows: int = FEW_ROWS) -> P
     """The options of the encoder that suits the kind of the columns, the combiner and the number of training rows."""
     usual = column_kind(group.kind).encoder
     if isinstance(usual, str) and ":" in usual:
-        found: PartConfig = named(usual)(group, combiner, rows)
+        found: PartConfig = load_named(usual)(group, combiner, rows)
         return found
     made: PartConfig = chosen("encoder", usual)
     return made

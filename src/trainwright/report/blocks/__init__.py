@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from trainwright.config.domains import every, owner, taken
+from trainwright.config.domains import every, load_of_domain, owner
 from trainwright.config.errors import ConfigError, TrainwrightError
 from trainwright.files.text import plain
 from trainwright.report.blocks.audio import Audio
@@ -44,7 +44,7 @@ def read(given: Any) -> Block:
 def _of_domain(name: str) -> type[Block]:
     """A type of block that an installed domain brings. Raises CannotDraw for one that is none."""
     try:
-        found = taken("block_types", name, every("block_types")[name])
+        found = load_of_domain("block_types", name, every("block_types")[name])
     except TrainwrightError as error:
         raise CannotDraw(": ".join(filter(None, (error.what, error.why)))) from error
     if not (isinstance(found, type) and issubclass(found, Block)):

@@ -21,7 +21,7 @@ def data_blocks(data: Mapping[str, Any]) -> list[dict[str, Any]]:
     count = source.get("rows")
     notes = [{"type": "text", "text": str(each)} for each in data.get("notes") or []]
     found = [*_split(data), *_columns(columns, count if is_number(count) else 0), *notes]
-    return [{"section": "Data", "why": why, **each} for each in [*found, *_leaks(data), *_dropped(data), *_origin(source)]]
+    return [{"section": "Data", "why": why, **each} for each in [*found, *_leaks(data), *_dropped_rows(data), *_origin(source)]]
 
 
 def cautions(data: Mapping[str, Any]) -> list[Any]:
@@ -109,7 +109,7 @@ def _leaks(data: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [{"type": "table", "title": "Leaks", "columns": head, "rows": body, "note": rest}]
 
 
-def _dropped(data: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _dropped_rows(data: Mapping[str, Any]) -> list[dict[str, Any]]:
     found = rows(data.get("dropped_rows"))
     # Rows are counted from 1 in every message; the file counts from 0.
     body = [[{"text": str(each.get("reason")), "limit": 140}, each.get("count"), _numbers(each)] for each in found[:20]]
