@@ -4,6 +4,7 @@ import os
 import resource
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from trainwright.config.errors import RequestError
 from trainwright.files.outputs import ensure_output, ensure_output_folder, write_output, write_output_folder
-from trainwright.files.whole import Scratch, sweep, whole_file, whole_folder
+from trainwright.files.whole import Scratch, _sweep_scratch, sweep, whole_file, whole_folder
 from trainwright.runs.directory import RunDirectory
 from trainwright.runs.media.saver import Media
 
@@ -237,6 +238,32 @@ def test_a_run_that_was_killed_while_it_was_made_is_swept_by_the_next_and_its_hi
     assert len(tree(here / "run" / "media")) == 1
     RunDirectory.create("run", resume=True).close()
     assert tree(here / "run") == [".lock", "media", "run.json"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="nothing is swept on Windows")
+def test_places_that_are_made_while_others_sweep_the_same_folder_stay(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(here))
+    done = threading.Event()
+
+    def sweeping() -> None:
+        while not done.is_set():
+            sweep(here)
+            _sweep_scratch(here)
+
+    others = [threading.Thread(target=sweeping) for _ in range(3)]
+    for each in others:
+        each.start()
+    try:
+        for number in range(200):
+            with whole_folder(here / f"run-{number}") as folder, whole_file(here / f"{number}.json") as file, Scratch() as scratch:
+                (folder / "run.json").write_text("{}")
+                (scratch / "block.bin").write_bytes(b"x")
+                file.write_text("{}")
+    finally:
+        done.set()
+        for each in others:
+            each.join()
+    assert len(list(here.glob("run-*/run.json"))) == len(list(here.glob("*.json"))) == 200
 
 
 def test_media_of_a_killed_process_are_swept_by_the_next_that_saves_there(here: Path) -> None:

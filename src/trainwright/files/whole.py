@@ -62,8 +62,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
     descriptor = -1
     done = False
     try:
-        temporary.mkdir(parents=True)
-        descriptor = _claim(temporary, os.O_RDONLY)
+        descriptor = _claim_folder(temporary)
         yield temporary
         for each in temporary.rglob("*"):
             if each.is_file() and not each.is_symlink():
@@ -87,7 +86,7 @@ class Scratch:
         _sweep_scratch(Path(tempfile.gettempdir()))
         self._temporary = tempfile.TemporaryDirectory(prefix="trainwright-", suffix=".scratch")
         self.path = Path(self._temporary.name)
-        descriptor = _claim(self.path, os.O_RDONLY)
+        descriptor = _claim_folder(self.path, 0o700)
         self._unlock = weakref.finalize(self, os.close, descriptor) if descriptor >= 0 else None
 
     def remove(self) -> None:
@@ -140,7 +139,8 @@ def _remove_abandoned(path: Path) -> None:
     except OSError:  # another process was first, or it is someone else's
         return
     try:
-        if not _is_locked(descriptor):
+        # Under the lock, what is there may be another than what was opened: removed by a third, and made again by its owner.
+        if not _is_locked(descriptor) and _is_at(descriptor, path):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     except OSError:
         return
@@ -155,26 +155,43 @@ def _hidden_place(path: Path, suffix: str = "") -> Path:
 
 
 def _claim_file(path: Path) -> int:
-    """Make an empty file and lock it; another process may sweep it between the two, and then it is made again."""
+    """Make an empty file and lock it; -1 on Windows, as for folders."""
     while True:
         descriptor = _claim(path, os.O_RDWR | os.O_CREAT)
-        try:
-            if descriptor < 0 or os.path.samestat(os.fstat(descriptor), os.stat(path)):
-                return descriptor
-        except FileNotFoundError:
-            pass
+        if descriptor < 0 or _is_at(descriptor, path):
+            return descriptor
         os.close(descriptor)
 
 
+def _claim_folder(path: Path, mode: int = 0o777) -> int:
+    """Make a folder, where it is not there, and lock it; -1 on Windows, where what is open cannot be renamed, and so nothing is swept."""
+    while True:
+        with suppress(FileExistsError):
+            path.mkdir(mode, parents=True)
+        with suppress(FileNotFoundError):  # swept before it was opened
+            descriptor = _claim(path, os.O_RDONLY)
+            if descriptor < 0 or _is_at(descriptor, path):
+                return descriptor
+            os.close(descriptor)
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    """Whether what was opened is what lies there; between making a place and locking it, another process may sweep it."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
 def _claim(path: Path, flags: int) -> int:
-    """Open and lock for as long as it is open; -1 on Windows, where what is open cannot be renamed, and so nothing is swept."""
+    """Open, and lock for as long as it is open; one who is sweeping it is waited for, since then it is gone, and known to be."""
     if sys.platform == "win32":
         return -1
     import fcntl
 
     descriptor = os.open(path, flags, 0o666)
     with suppress(OSError):  # a file system without locks: then what lies there is not swept either
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
     return descriptor
 
 
