@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +10,14 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
+from trainwright.adapters.lightning.answers import refuse_callbacks
 from trainwright.adapters.lightning.system import LightningSystem, given_by_place, is_datamodule, is_lightning
 from trainwright.adapters.returning_loss import ReturningLossSystem, returns_loss
 from trainwright.config.errors import ConfigError, DataError
 from trainwright.data.datasets.splits import in_splits, say_unused
 from trainwright.data.forms import rows_from, tuple_of_splits
 from trainwright.data.rows import Rows
+from trainwright.engine.config import TrainerConfig
 from trainwright.engine.following import tell_beginning
 from trainwright.metrics.asked import Wishes
 from trainwright.systems.base import System, build_system
@@ -34,17 +36,29 @@ class Adapted:
     splits: dict[str, Rows]
 
 
-def system_for(model: Any, given: Mapping[str, Any], asked: Mapping[str, Any], *, seed: int = 0, **reading: Any) -> Adapted:
+def system_for(
+    model: Any,
+    given: Mapping[str, Any],
+    asked: Mapping[str, Any],
+    *,
+    seed: int = 0,
+    callbacks: Sequence[Any] = (),
+    settings: TrainerConfig | None = None,
+    **reading: Any,
+) -> Adapted:
     """The system for what `tw.fit` was given, and its data opened.
 
     `given`: split → data or None. `asked`: `loss`, `metrics`, `target` as the caller gave them, None where nothing was asked for.
-    `reading`: how data are read, as `rows_from` has it. Raises ConfigError or DataError for what does not fit.
+    `callbacks`: those of Lightning's, for a LightningModule, which may read `settings`. `reading`: how data are read, as `rows_from` has
+    it. Raises ConfigError or DataError for what does not fit.
     """
     check_model(model)
     module = None
     if is_datamodule(given["train"]):
         module, given = given["train"], {**given, "train": None}
-    system = LightningSystem(model, module) if is_lightning(model) else None
+    system = LightningSystem(model, module, callbacks, settings) if is_lightning(model) else None
+    if system is None:
+        refuse_callbacks(callbacks, model)
     if system is not None:
         _refuse_asked(model, asked)
         found = system.loaders()

@@ -10,6 +10,8 @@ from typing import Any, TextIO
 
 import torch
 
+from trainwright.adapters.lightning.answers import is_callback, with_answers
+from trainwright.adapters.lightning.system import LightningSystem
 from trainwright.api.adapting import Adapted, plain_module, system_for
 from trainwright.api.fit_options import check_options, keywords_of, read_options
 from trainwright.api.own.prepare import DEFAULT_BATCH, OpenedSystem, say_inexact
@@ -81,10 +83,14 @@ def fit(
     config = read_options(model, loss, optimizer, learning_rate, run, options)
     asked = {"loss": loss, "metrics": metrics, "target": target}
     reading = {"batched": batched, "batch_size": batch_size or DEFAULT_BATCH, "max_steps": max_steps, "limit": config.trainer.limit_batches}
-    made = system_for(model, {"train": train_data, **others}, asked, seed=seed, **reading)
+    own, foreign = own_callbacks(callbacks)
+    made = system_for(model, {"train": train_data, **others}, asked, seed=seed, callbacks=foreign, settings=config.trainer, **reading)
+    own, answered = answer(made.system, own, options)
+    if answered != options:
+        config = read_options(model, loss, optimizer, learning_rate, run, answered)
     if console is not False:
         show_warnings()
-    prepared = PreparedObjects(settle(config, made, loss), made, callbacks, console)
+    prepared = PreparedObjects(settle(config, made, loss), made, own, console)
     if resume:
         refuse_changed(prepared.config, Path(place))
     parent = None if fork is None else Parent.of(with_config(fork))
@@ -125,6 +131,21 @@ class PreparedObjects(PreparedSystem):
     def continue_with(self, run: RunDirectory) -> str:
         """The same call again."""
         return continue_call(str(run.path))
+
+
+def own_callbacks(callbacks: Any) -> tuple[Any, list[Any]]:
+    """Callbacks of ours, or what is none, which is refused later; and those of Lightning's."""
+    if not isinstance(callbacks, list | tuple):
+        return ([], [callbacks]) if is_callback(callbacks) else (callbacks, [])
+    foreign = [each for each in callbacks if is_callback(each) and not isinstance(each, type)]
+    return [each for each in callbacks if not any(each is one for one in foreign)], foreign
+
+
+def answer(system: Any, own: Any, options: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """Our callbacks and options with those that stand for Lightning's. Raises ConfigError where an option is asked for twice."""
+    if not isinstance(system, LightningSystem):
+        return own, options
+    return [*own, *system.answers.own] if system.answers.own else own, with_answers(options, system.answers)
 
 
 def continue_call(place: str) -> str:

@@ -16,6 +16,7 @@ from trainwright.engine.agreement import Agreement
 from trainwright.engine.assembly import Assembly
 from trainwright.engine.callbacks import Callback, EarlyStop
 from trainwright.engine.callbacks.base import Hooks, check_signatures
+from trainwright.engine.callbacks.foreign import instead_of, library_of
 from trainwright.engine.clock import Clock
 from trainwright.engine.config import TrainerConfig
 from trainwright.engine.evaluation_files import EvaluationFiles, History
@@ -166,8 +167,9 @@ class Opening:
         for place, each in zip(places, [*made, *self.callbacks], strict=True):
             if not isinstance(each, Callback):
                 what = f"the class {each.__name__}" if isinstance(each, type) else f"a {type(each).__name__}"
-                fix = "derive it from trainwright.Callback, and give an instance"
-                raise ConfigError(f"{what} is no callback", where=place, fix=fix)
+                library = library_of(each)
+                fix = instead_of(each) or "derive it from trainwright.Callback, and give an instance"
+                raise ConfigError(f"{what} is {f'a callback of {library}' if library else 'no callback'}", where=place, fix=fix)
             check_signatures(each, place)
         return made
 

@@ -52,6 +52,14 @@ class TensorBoardTracker:
             self._writer = self._open()
         self._writer.add_event(Event(wall_time=time.time(), step=step, summary=Summary(value=[Summary.Value(tag=name, image=picture)])))
 
+    def summary_writer(self) -> Any:
+        """A `SummaryWriter` of torch over the open file, for kinds that rows do not have; it ends with this tracker."""
+        from trainwright.tracking.summary_writer import OpenWriter
+
+        if self._writer is None:
+            self._writer = self._open()
+        return OpenWriter(self._writer, self.folder)
+
     def _open(self) -> Any:
         from tensorboard.compat.proto.event_pb2 import Event, SessionLog
         from tensorboard.summary.writer.event_file_writer import EventFileWriter

@@ -1,55 +1,63 @@
-"""What a module puts into a checkpoint, as JSON and back: nothing is pickled."""
+"""What a module, its data module and its callbacks put into a checkpoint beside the weights, and get back."""
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import Tensor
+from trainwright.adapters.lightning.log import Asked
 
-from trainwright.config.errors import TrainwrightError
+if TYPE_CHECKING:
+    from trainwright.adapters.lightning.hooks import LightningHooks
 
 log = logging.getLogger("trainwright.systems")
 
 
-def encode_value(value: Any) -> Any:
-    """A value as JSON holds it, tensors with their type. Raises TrainwrightError naming what it cannot hold."""
-    if isinstance(value, Tensor):
-        return {"tensor": value.tolist(), "dtype": str(value.dtype).removeprefix("torch.")}
-    if isinstance(value, Mapping):
-        return {str(name): encode_value(each) for name, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [encode_value(each) for each in value]
-    try:
-        json.dumps(value)
-    except (TypeError, ValueError) as error:
-        fix = "keep numbers, texts, lists, mappings and tensors"
-        raise TrainwrightError(f"on_save_checkpoint kept a {type(value).__name__}", why="nothing is pickled here", fix=fix) from error
-    return value
-
-
-def decode_value(value: Any) -> Any:
-    """What `encode_value` was given, tuples as lists."""
-    if isinstance(value, Mapping):
-        if set(value) == {"tensor", "dtype"}:
-            return torch.tensor(value["tensor"], dtype=getattr(torch, value["dtype"]))
-        return {name: decode_value(each) for name, each in value.items()}
-    return [decode_value(each) for each in value] if isinstance(value, list) else value
-
-
-def lightning_checkpoint(module: Any, epoch: int, step: int, state: Mapping[str, Any]) -> dict[str, Any]:
+def lightning_checkpoint(module: Any, epoch: int, step: int, state: Mapping[str, Any], callbacks: Mapping[str, Any]) -> dict[str, Any]:
     """A checkpoint as Lightning lays it out, for hooks that put something in or look for something there."""
     hparams = dict(module.hparams) if getattr(module, "_hparams", None) else {}
-    return {"epoch": epoch, "global_step": step, "state_dict": dict(state), "hyper_parameters": hparams, "callbacks": {}, "loops": {}}
+    found = {"epoch": epoch, "global_step": step, "state_dict": dict(state), "hyper_parameters": hparams}
+    return found | {"callbacks": dict(callbacks), "loops": {}}
 
 
-def saved_by(module: Any, checkpoint: dict[str, Any]) -> dict[str, Any]:
-    """What the module's own on_save_checkpoint puts into a checkpoint; a change of the weights in it is warned of, and not kept."""
+def kept_of(hooks: LightningHooks) -> dict[str, Any]:
+    """All that a checkpoint keeps of a module, its data module and its callbacks beside the weights."""
+    added, states = _added(hooks)
+    kept = {"module": added, "steps_made": hooks.steps_made, "epoch": hooks.of_epoch.state(hooks.model), "callbacks": states}
+    kept["asked"] = {name: list(each) for name, each in hooks.asked.items()}
+    kept["heard"] = {name: float(value) for name, value in hooks.values_for_schedulers().items()}
+    if hooks.datamodule is not None:
+        kept["datamodule"] = hooks.datamodule.state_dict()
+    return kept
+
+
+def _added(hooks: LightningHooks) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What on_save_checkpoint of callbacks and module put into a checkpoint, and the states of the callbacks.
+
+    Changed weights in it are warned of, and not kept.
+    """
+    states = hooks.called.states()
+    checkpoint = lightning_checkpoint(hooks.model, hooks.now.epoch, hooks.updates, hooks.state_dict(), states)
     before, weights = set(checkpoint), set(checkpoint["state_dict"])
-    module.on_save_checkpoint(checkpoint)
+    hooks.called.call("on_save_checkpoint", checkpoint)
+    hooks.model.on_save_checkpoint(checkpoint)
     if set(checkpoint["state_dict"]) != weights:
         log.warning("on_save_checkpoint changed the state_dict: a checkpoint here holds all weights all the same")
-    return {name: value for name, value in checkpoint.items() if name not in before}
+    return {name: value for name, value in checkpoint.items() if name not in before}, states
+
+
+def give_back(hooks: LightningHooks, kept: Mapping[str, Any]) -> None:
+    """Hand everything back to those that put it in, in Lightning's order."""
+    hooks.steps_made = kept.get("steps_made", 0)
+    hooks.of_epoch.load(kept.get("epoch", {}), hooks.model)
+    hooks.asked = {name: Asked(*each) for name, each in kept.get("asked", {}).items()}
+    hooks.trainer.hear(kept.get("heard", {}))
+    hooks.now.epoch, states = 0 if hooks.session is None else hooks.session.epoch, kept.get("callbacks", {})
+    checkpoint = lightning_checkpoint(hooks.model, hooks.now.epoch, hooks.updates, hooks.state_dict(), states)
+    checkpoint |= kept.get("module", {})
+    hooks.called.call("on_load_checkpoint", checkpoint)
+    hooks.called.load(states)
+    hooks.model.on_load_checkpoint(checkpoint)
+    if hooks.datamodule is not None and "datamodule" in kept:
+        hooks.datamodule.load_state_dict(kept["datamodule"])

@@ -8,13 +8,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor
 
-from trainwright.adapters.lightning.documents import decode_value, encode_value, lightning_checkpoint, saved_by
+from trainwright.adapters.lightning.answers import Answers
+from trainwright.adapters.lightning.called import Called
+from trainwright.adapters.lightning.documents import give_back, kept_of
 from trainwright.adapters.lightning.log import Asked, Entry, Logged
-from trainwright.adapters.lightning.methods import CALLED, fit_arguments, overrides
+from trainwright.adapters.lightning.model_checkpoint import tell_checkpoint
 from trainwright.adapters.lightning.optimizers import Made, step_schedulers
 from trainwright.adapters.lightning.trainer import STAGES, LightningTrainer
+from trainwright.adapters.lightning.written import decode_value, encode_value
 from trainwright.engine.adapted import Wrapping
 from trainwright.engine.system import Batch, Loss, StepContext
 
@@ -23,16 +27,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("trainwright.systems")
 
-WIDTHS = {
-    "on_train_batch_start": 2,
-    "on_train_batch_end": 3,
-    "on_before_backward": 1,
-    "on_before_optimizer_step": 1,
-    "on_before_zero_grad": 1,
-}
-WIDTHS |= {f"on_{split}_batch_start": 2 for split in ("validation", "test", "predict")}
-WIDTHS |= {f"on_{split}_batch_end": 3 for split in ("validation", "test", "predict")}
-"""Hook → how many arguments Lightning gives it, where there is one loader; none where it is not named."""
 OF_STEPS = (
     *("on_train_batch_start", "on_train_batch_end", "on_before_backward", "on_after_backward"),
     *("on_before_optimizer_step", "on_before_zero_grad"),
@@ -79,6 +73,7 @@ class LightningHooks(Wrapping):
     model: Any
     datamodule: Any
     trainer: LightningTrainer
+    answers: Answers
     made: Made
     plays: bool
     _logged: Logged | None
@@ -99,11 +94,11 @@ class LightningHooks(Wrapping):
         """How each name was asked to be logged last."""
         self.split = ""
         self._own: dict[str, Callable[..., Any]] = {}
+        self.called = Called([], None, None)
 
     def find_hooks(self, module: Any) -> None:
-        """Find the hooks that the module overrides."""
-        hooks = [name for name in CALLED if name.startswith("on_") and "transfer" not in name and overrides(module, name)]
-        self._own = {name: fit_arguments(getattr(module, name), WIDTHS.get(name, 0)) for name in hooks if not name.endswith("checkpoint")}
+        """Find the hooks that the module overrides, and those of the callbacks of Lightning's, which come before them."""
+        self._own = self.called.with_own(module)
 
     def hook_named(self, name: str) -> Callable[..., Any] | None:
         """As every system's; of those round a step only what the module has, for each costs its share of every step."""
@@ -140,6 +135,11 @@ class LightningHooks(Wrapping):
         raise NotImplementedError
 
     @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next((each.device for each in self.model.parameters()), torch.device("cpu"))
+
+    @property
     def updates(self) -> int:
         """Steps of optimizers so far: with manual optimization of all of them together, as Lightning counts."""
         return self.steps_made if not self.automatic else 0 if self.session is None else self.session.step
@@ -172,15 +172,17 @@ class LightningHooks(Wrapping):
     def teardown(self, session: Session) -> None:
         """The module's, for every stage that was set up; afterwards it is as it was given, but for its weights."""
         for stage in self.prepared:
-            self.model.teardown(stage)
             if self.datamodule is not None:
                 self.datamodule.teardown(stage)
+            self.called.call("teardown", stage)
+            self.model.teardown(stage)
         self.prepared.clear()
         self.session, self.now = None, Now(self.now.epoch)
         self.detach()
 
     def on_exception(self, session: Session, error: BaseException) -> None:
-        """The data module's."""
+        """The callbacks' and the data module's."""
+        self.called.call("on_exception", error)
         if self.datamodule is not None:
             self.datamodule.on_exception(error)
 
@@ -189,7 +191,12 @@ class LightningHooks(Wrapping):
         self.now.epoch = session.epoch
         self.call("on_fit_start")
 
-    on_fit_end = pass_on("on_fit_end")
+    def on_fit_end(self, session: Session) -> None:
+        """The module's; a ModelCheckpoint finds where the checkpoints lie."""
+        for each in self.answers.checkpoints:
+            tell_checkpoint(each, session)
+        self.call("on_fit_end")
+
     on_train_start = pass_on("on_train_start")
 
     def on_train_end(self, session: Session) -> None:
@@ -266,6 +273,7 @@ class LightningHooks(Wrapping):
     def on_sanity_check_start(self, session: Session) -> None:
         """The beginning of an evaluation, as Lightning has it."""
         self.trainer.sanity_checking = True
+        self.called.call("on_sanity_check_start")
         self._split_starts("validation")
 
     def on_sanity_check_end(self, session: Session) -> None:
@@ -274,6 +282,7 @@ class LightningHooks(Wrapping):
         metrics = self.end_pass() | dict.fromkeys([] if asked is None else asked.names(), float("nan"))
         certain = asked is None or asked.certain
         self._split_ends("validation")
+        self.called.call("on_sanity_check_end")
         self.trainer.sanity_checking = False
         self.trainer.forget()
         if certain:
@@ -377,24 +386,8 @@ class LightningHooks(Wrapping):
 
     def on_save_checkpoint(self, session: Session, documents: dict[str, Any]) -> None:
         """Keep what the module and the data module put into the checkpoint."""
-        added = saved_by(self.model, lightning_checkpoint(self.model, self.now.epoch, self.updates, self.state_dict()))
-        kept = {"module": added, "steps_made": self.steps_made, "epoch": self.of_epoch.state(self.model)}
-        kept["asked"] = {name: list(each) for name, each in self.asked.items()}
-        kept["heard"] = {name: float(value) for name, value in self.values_for_schedulers().items()}
-        if self.datamodule is not None:
-            kept["datamodule"] = self.datamodule.state_dict()
-        documents[STATE] = encode_value(kept)
+        documents[STATE] = encode_value(kept_of(self))
 
     def on_load_checkpoint(self, session: Session, documents: Mapping[str, Any]) -> None:
         """Give the module and the data module back what they put in."""
-        kept = decode_value(documents.get(STATE, {}))
-        self.steps_made = kept.get("steps_made", 0)
-        self.of_epoch.load(kept.get("epoch", {}), self.model)
-        self.asked = {name: Asked(*each) for name, each in kept.get("asked", {}).items()}
-        self.trainer.callback_metrics |= kept.get("heard", {})
-        self.now.epoch = session.epoch
-        self.model.on_load_checkpoint(
-            lightning_checkpoint(self.model, self.now.epoch, self.updates, self.state_dict()) | kept.get("module", {})
-        )
-        if self.datamodule is not None and "datamodule" in kept:
-            self.datamodule.load_state_dict(kept["datamodule"])
+        give_back(self, decode_value(documents.get(STATE, {})))

@@ -23,7 +23,7 @@ _CALLED = """
     on_test_start on_test_end on_test_epoch_start on_test_epoch_end on_test_batch_start on_test_batch_end on_test_model_eval
     on_test_model_train on_predict_start on_predict_end on_predict_epoch_start on_predict_epoch_end on_predict_batch_start
     on_predict_batch_end on_predict_model_eval on_save_checkpoint on_load_checkpoint on_before_batch_transfer transfer_batch_to_device
-    on_after_batch_transfer
+    on_after_batch_transfer configure_callbacks
 """
 CALLED = frozenset(_CALLED.split())
 """Called where Lightning calls them, with its arguments."""
@@ -36,9 +36,6 @@ REFUSED = {
     "configure_sharded_model": "write it as configure_model",
 }
 """Cannot be honoured: refused before the first step when overridden → what to do instead."""
-
-NOTED = {"configure_callbacks": "callbacks of Lightning's are not run: give callbacks of ours, as tw.fit(callbacks=[…])"}
-"""Not called, said once before the first step → what to do instead."""
 
 _OWN = """
     all_gather automatic_optimization clip_gradients current_epoch device device_mesh dtype example_input_array fabric freeze global_rank
@@ -98,7 +95,7 @@ def _width(method: Callable[..., Any]) -> tuple[int, int | None]:
 
 
 def check_module(module: Any) -> None:
-    """Raises ConfigError, or ManyErrors, for what a LightningModule overrides and cannot be honoured; says what is not called."""
+    """Raises ConfigError, or ManyErrors, for what a LightningModule overrides and cannot be honoured."""
     name = type(module).__name__
     if not hasattr(module, "_parameters") or not hasattr(module, "_automatic_optimization"):
         fix = "begin __init__ with super().__init__()"
@@ -111,9 +108,6 @@ def check_module(module: Any) -> None:
     errors += _steps(module, name)
     if errors:
         raise errors[0] if len(errors) == 1 else ManyErrors(errors)
-    for method, instead in NOTED.items():
-        if overrides(module, method):
-            log.warning("%s.%s is not called: %s", name, method, instead)
 
 
 def _steps(module: Any, name: str) -> list[RequestError]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
+from trainwright.adapters.lightning.answers import answer_callbacks, merge_callbacks
+from trainwright.adapters.lightning.called import Called
 from trainwright.adapters.lightning.data import by_place, given_by_place, loaders_of, transfer_of
 from trainwright.adapters.lightning.hooks import LightningHooks
 from trainwright.adapters.lightning.log import Asked, Logged, LoggedPass, is_metric, number, reduction_of
@@ -16,6 +18,7 @@ from trainwright.adapters.lightning.methods import PLAYED, check_module, fit_arg
 from trainwright.adapters.lightning.optimizers import Made, Stepper, read_optimizers, step_schedulers
 from trainwright.adapters.lightning.trainer import LightningTrainer
 from trainwright.config.errors import ConfigError, TrainwrightError
+from trainwright.engine.config import TrainerConfig
 from trainwright.engine.directions import higher_is_better
 from trainwright.engine.plan import Plan
 from trainwright.engine.system import Batch, Loss, NoStep, StepContext, rows_in
@@ -43,14 +46,17 @@ class LightningSystem(LightningHooks):
     monitor = "loss"
     tried_before = False
 
-    def __init__(self, module: nn.Module, datamodule: Any = None) -> None:
+    def __init__(
+        self, module: nn.Module, datamodule: Any = None, callbacks: Sequence[Any] = (), settings: TrainerConfig | None = None
+    ) -> None:
+        """`callbacks`: Lightning's, beside those of the module's `configure_callbacks`; `settings`: what the run is asked for, so far."""
         super().__init__()
         before = vars(module).get("_trainer")
         if isinstance(before, LightningTrainer):
             before._system.detach()
         check_module(module)
         self.model, self.datamodule = module, datamodule
-        self.trainer = LightningTrainer(self)
+        self.trainer = LightningTrainer(self, settings)
         self.plays = bool(module.automatic_optimization) and any(overrides(module, name) for name in PLAYED)
         self.made, self.given_loaders = Made(), dict[str, Any]()
         self._steppers: list[Any] = []
@@ -60,6 +66,9 @@ class LightningSystem(LightningHooks):
         self._logged: Logged | None = None
         self._pending: list[tuple[str, Any, float, str]] = []
         self._listen()
+        self._attach()
+        self.answers = answer_callbacks(merge_callbacks(callbacks, module))
+        self.called = Called(self.answers.called, self.trainer, module)
         self.prepare("fit")
 
     @property
@@ -72,11 +81,6 @@ class LightningSystem(LightningHooks):
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
         """As the module does it, and as strictly as it asks for."""
         return self.model.load_state_dict(state_dict, strict=strict and self.model.strict_loading, assign=assign)
-
-    @property
-    def device(self) -> torch.device:
-        """Where the weights are."""
-        return next((each.device for each in self.model.parameters()), torch.device("cpu"))
 
     # what is made
 
@@ -92,6 +96,7 @@ class LightningSystem(LightningHooks):
         self.prepared.append(stage)
         if self.datamodule is not None:
             self.datamodule.setup(stage)
+        self.called.call("setup", stage)
         self.model.setup(stage)
         self.model.configure_model()
         self._listen()
@@ -103,6 +108,7 @@ class LightningSystem(LightningHooks):
             if is_lightning(each):
                 each._trainer = self.trainer
                 each.__dict__["log"] = self._log
+        self.called.attach(self._log)
         if self.datamodule is not None:
             self.datamodule.trainer = self.trainer
 
@@ -112,6 +118,7 @@ class LightningSystem(LightningHooks):
             if is_lightning(each):
                 each._trainer = None
                 each.__dict__.pop("log", None)
+        self.called.attach(None)
         if self.datamodule is not None:
             self.datamodule.trainer = None
 

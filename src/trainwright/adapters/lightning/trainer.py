@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import logging
-import math
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import torch
+from torch import Tensor
 
+from trainwright.adapters.lightning.asked import AskedFor
+from trainwright.adapters.lightning.called import first_of
 from trainwright.adapters.lightning.log import Asked
-from trainwright.adapters.lightning.strategy import InWorld, Strategy, say_missing
+from trainwright.adapters.lightning.loops import FitLoop
+from trainwright.adapters.lightning.methods import lightning_class
+from trainwright.adapters.lightning.run_logger import RunLogger
+from trainwright.adapters.lightning.strategy import Strategy, say_missing
 from trainwright.config.errors import ConfigError
 from trainwright.data.rows import Rows
 from trainwright.engine.config import TrainerConfig
@@ -23,8 +26,6 @@ from trainwright.parallel.world import World
 
 if TYPE_CHECKING:
     from trainwright.adapters.lightning.system import LightningSystem
-
-log = logging.getLogger("trainwright.systems")
 
 STAGES = {"fit": "training", "validate": "validating", "test": "testing", "predict": "predicting"}
 """Stage of a run → what runs, as Lightning's attributes of a trainer name it."""
@@ -52,6 +53,20 @@ class Stage:
         )
 
 
+class Accelerator:
+    """The kind of device of a run."""
+
+    def __init__(self, trainer: LightningTrainer) -> None:
+        self._trainer = trainer
+
+    def __getattr__(self, name: str) -> NoReturn:
+        say_missing(self, name, "trainer.accelerator", "read self.device, or trainer.strategy.root_device")
+
+    def name(self) -> str:
+        """`cpu`, `cuda` or `mps`."""
+        return self._trainer._system.device.type
+
+
 class PrecisionPlugin:
     """Clipping as `self.clip_gradients` asks for it."""
 
@@ -64,61 +79,32 @@ class PrecisionPlugin:
         clip_gradients(params, Clipping(value=clip_val) if by_value else Clipping(norm=clip_val))
 
 
-class RunLogger:
-    """What a module finds as `self.logger`: numbers go into the rows of the run, to every tracker."""
-
-    def __init__(self, trainer: LightningTrainer) -> None:
-        self._trainer = trainer
-
-    def __getattr__(self, name: str) -> NoReturn:
-        fix = "log numbers with self.log or self.logger.log_metrics; trackers are chosen by trainer.trackers"
-        say_missing(self, name, "self.logger", fix)
-
-    @property
-    def name(self) -> str:
-        """The name of the run's directory."""
-        return Path(self._trainer.default_root_dir).name
-
-    @property
-    def save_dir(self) -> str:
-        """The run's directory."""
-        return self._trainer.default_root_dir
-
-    log_dir = save_dir
-    version = 0
-
-    def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
-        """Put numbers into the next row."""
-        session = self._trainer._system.session
-        for name, value in metrics.items():
-            if session is not None:
-                session.log(name, value)
-
-    def log_hyperparams(self, params: Any, *arguments: Any, **named: Any) -> None:
-        """Say them in the log of the run."""
-        log.info("hyperparameters: %s", dict(params) if isinstance(params, Mapping) else params)
+MISSING = {
+    "save_checkpoint": "the run writes checkpoints by itself: checkpoint={'every': '500 steps'}, or {'weights_every': …} for weights alone",
+    "fit": "tw.fit trains, from outside of a run",
+    "validate": "evaluate_every= says when the validation split is measured",
+    "test": "the test split is measured once, at the end: give tw.fit test data",
+    "predict": "tw.load(run, model=…).predict(rows)",
+    "predict_loop": "read trainer.predicting",
+}
+"""Names of Lightning's that have no counterpart → what does the same."""
 
 
-class LightningTrainer(InWorld):
+class LightningTrainer(AskedFor):
     """Stands where a LightningModule looks for its `Trainer`; what has no counterpart raises NotThere, which names what there is."""
 
-    num_devices = num_nodes = accumulate_grad_batches = 1
-    barebones = fast_dev_run = interrupted = False
-    progress_bar_callback = checkpoint_callback = early_stopping_callback = profiler = None
-    callbacks: tuple[Any, ...] = ()
-    checkpoint_callbacks: tuple[Any, ...] = ()
-    min_epochs: int | None = None
-    min_steps: int | None = None
-    ckpt_path: str | None = None
+    progress_bar_callback = profiler = None
 
-    def __init__(self, system: LightningSystem) -> None:
-        self._system = system
+    def __init__(self, system: LightningSystem, settings: TrainerConfig | None = None) -> None:
+        self._system, self._settings = system, settings
         self._plan: Plan | None = None
         self._running = "training"
         self._stage = "fit"
         self.sanity_checking = False
         self.strategy, self.precision_plugin, self.state = Strategy(self), PrecisionPlugin(), Stage(self)
-        self.logger = RunLogger(self)
+        self.logger, self.fit_loop, self.accelerator = RunLogger(self), FitLoop(self), Accelerator(self)
+        self.stopped_by = ""
+        """Why the run ends, should what is called now end it."""
         self.callback_metrics: dict[str, Any] = {}
         """What was logged last, by name: of a name logged per step and per epoch the step's, and at the end of the epoch the epoch's."""
         self.logged_metrics: dict[str, Any] = {}
@@ -126,7 +112,7 @@ class LightningTrainer(InWorld):
         self._in_the_bar: dict[str, Any] = {}
 
     def __getattr__(self, name: str) -> NoReturn:
-        say_missing(self, name, "trainer")
+        say_missing(self, name, "trainer", MISSING.get(name, ""))
 
     @property
     def loggers(self) -> list[RunLogger]:
@@ -141,12 +127,17 @@ class LightningTrainer(InWorld):
     def tell(self, name: str, value: Any, form: str, asked: Asked) -> None:
         """Take a value of a form (`_step` or `_epoch`) into what the module, schedulers and callbacks read, as Lightning names it."""
         forked = asked.name_for(name, form)
+        value = value if isinstance(value, Tensor) else torch.tensor(float(value))
         if form == "_epoch" or self._running == "training":  # of a split that is measured callbacks hear the whole
             self.callback_metrics[name] = self.callback_metrics[forked] = value
         if asked.logger:
             self.logged_metrics[forked] = value
         if asked.bar:
             self._in_the_bar[forked] = value
+
+    def hear(self, values: Mapping[str, float]) -> None:
+        """Take back what was logged before a run was continued."""
+        self.callback_metrics |= {name: torch.tensor(value) for name, value in values.items()}
 
     def forget(self) -> None:
         """Forget what the sanity check logged."""
@@ -186,55 +177,34 @@ class LightningTrainer(InWorld):
     @property
     def config(self) -> TrainerConfig:
         """The settings of the run. Raises ConfigError before it begins."""
-        if self._session is None:
+        if self._session is not None:
+            return self._session.config
+        if self._settings is None:
             raise ConfigError("the settings of the run are not known yet", where="self.trainer", fix="read them in on_fit_start, or later")
-        return self._session.config
-
-    @property
-    def max_epochs(self) -> int:
-        """Passes over the training rows, the last perhaps in part; -1 where a time ends the run."""
-        return -1 if self.plan.max_steps is None else math.ceil(self.plan.max_steps / self.plan.steps_per_epoch)
-
-    @property
-    def max_steps(self) -> int:
-        """Steps of the run where they end it, else -1."""
-        return self.plan.max_steps if self.plan.limit == "max_steps" and self.plan.max_steps is not None else -1
-
-    @property
-    def estimated_stepping_batches(self) -> int | float:
-        """Steps of the run; infinite where a time ends it."""
-        return math.inf if self.plan.max_steps is None else self.plan.max_steps
-
-    @property
-    def num_training_batches(self) -> int:
-        """Batches of an epoch."""
-        return self.plan.steps_per_epoch
+        return self._settings
 
     @property
     def num_val_batches(self) -> list[int]:
         """Batches of the validation split, in a list as Lightning has them."""
         return [] if self._session is None else [_batches(self._session.validation, self._session.parts.evaluation_batch_size)]
 
+    num_test_batches: tuple[int, ...] = ()
+    num_predict_batches: tuple[int, ...] = ()
+
+    @property
+    def predict_dataloaders(self) -> Any:
+        """The loader that was given, by hand or by the module or data module; None for other data."""
+        return self._system.given_loaders.get("predict")
+
+    @property
+    def enable_validation(self) -> bool:
+        """Whether there is a validation split that is measured."""
+        return self._session is not None and self._session.validation is not None
+
     @property
     def is_last_batch(self) -> bool:
         """Whether the training batch of now is the last of its epoch; an evaluation after it changes nothing."""
         return self._system.now.trained == self.plan.steps_per_epoch - 1
-
-    @property
-    def gradient_clip_val(self) -> float | None:
-        """`trainer.clip.norm`, or `trainer.clip.value`."""
-        clip = self.config.clip
-        return clip.norm if clip.norm is not None else clip.value
-
-    @property
-    def gradient_clip_algorithm(self) -> str | None:
-        """`norm` or `value`, where one of them is asked for."""
-        return "norm" if self.config.clip.norm is not None else "value" if self.config.clip.value is not None else None
-
-    @property
-    def precision(self) -> str:
-        """The number format as Lightning writes it."""
-        return {"fp32": "32-true", "tf32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}[self.config.precision.type]
 
     @property
     def optimizers(self) -> list[torch.optim.Optimizer]:
@@ -245,6 +215,37 @@ class LightningTrainer(InWorld):
     def lr_scheduler_configs(self) -> list[Any]:
         """The schedulers that `configure_optimizers` made, each in its `.scheduler`."""
         return self._system.made.schedulers
+
+    @property
+    def callbacks(self) -> list[Any]:
+        """Lightning's, of `callbacks=` and of `configure_callbacks`."""
+        return self._system.answers.every
+
+    @property
+    def checkpoint_callback(self) -> Any:
+        """The first ModelCheckpoint, which the run stands for; None without one."""
+        return first_of(self.callbacks, "Checkpoint")
+
+    @property
+    def checkpoint_callbacks(self) -> list[Any]:
+        """All ModelCheckpoints."""
+        return [each for each in self.callbacks if lightning_class(each, "Checkpoint")]
+
+    @property
+    def early_stopping_callback(self) -> Any:
+        """The first EarlyStopping; None without one."""
+        return first_of(self.callbacks, "EarlyStopping")
+
+    @property
+    def early_stopping_callbacks(self) -> list[Any]:
+        """All of them."""
+        return [each for each in self.callbacks if lightning_class(each, "EarlyStopping")]
+
+    @property
+    def package(self) -> str:
+        """The package of the module's base class: `lightning.pytorch` or `pytorch_lightning`."""
+        base = lightning_class(self._system.model, "LightningModule")
+        return "" if base is None else base.__module__.partition(".core")[0]
 
     @property
     def model(self) -> Any:
@@ -318,7 +319,7 @@ class LightningTrainer(InWorld):
     @should_stop.setter
     def should_stop(self, stop: bool) -> None:
         if stop and self._session is not None:
-            self._session.stop("trainer.should_stop")
+            self._session.stop(self.stopped_by or "trainer.should_stop")
 
     def print(self, *arguments: Any, **named: Any) -> None:
         """As Python's `print`: this is the only process."""
