@@ -291,3 +291,29 @@ def test_metrics_of_a_baseline_are_those_asked_for() -> None:
 def test_the_table_of_baselines_loads_no_scikit_learn() -> None:
     code = "import sys, trainwright.baselines; assert not {'sklearn', 'numpy', 'torch', 'pyarrow'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_verdict_is_made_from_rows_whose_inputs_were_not_trained_on() -> None:
+    """A baseline that knows the seen rows by heart and guesses the others is not better for it."""
+    network, random = made(0.9, 0), np.random.default_rng(0)
+    seen = np.arange(len(network)) % 3 == 0
+    scores = np.where(seen, network.truth, random.random(len(network)))
+    by_heart = measured("boosting", Outcome("binary", network.truth, scores))
+    found = verdict("y", network, {"boosting": by_heart}, seen=seen)
+    assert found["standing"] == "beats" and found["rows"] == int((~seen).sum()) and found["of"] == len(network)
+    assert found["seen"]["baseline"] == 1.0 and found["best_baseline"] == found["seen"]["baseline_new"] < 0.6
+    assert f"on the {int((~seen).sum())} others" in found["notes"][0]
+    few = verdict("y", network, {"boosting": by_heart}, seen=np.arange(len(network)) >= 20)
+    assert few["rows"] == len(network) and "too few to judge by" in few["notes"][0]
+    sampled = np.arange(0, len(network), 2)
+    part = measured("boosting", by_heart.outcomes["test"]["y"].take(sampled), sampled)
+    assert verdict("y", network, {"boosting": part}, seen=seen)["seen"]["baseline"] == 1.0
+
+
+def test_a_baseline_that_is_clearly_better_comes_first_and_one_that_saw_less_says_so() -> None:
+    better = measured("boosting", made(0.97, 5))
+    better.limits = ["trained on 20,000 of 90,000 rows"]
+    found = verdict("y", made(0.7, 1), {"boosting": better})
+    assert found["standing"] == "behind"
+    assert found["text"].startswith("Boosting is clearly better than the network: accuracy 0.9")
+    assert found["notes"] == ["boosting was trained on 20,000 of 90,000 rows: with all of it a baseline may be stronger."]

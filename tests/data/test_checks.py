@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from trainwright.config.errors import DataError
-from trainwright.data.checks import check_finite, check_targets, duplicates_across, leaks, missing_target_rows
+from trainwright.data.checks import check_finite, check_targets, duplicates_across, leaks, missing_target_rows, seen_inputs
 from trainwright.data.hashing import row_hashes
 from trainwright.data.leaks import LOOKED_AT
 from trainwright.data.profile import profile
@@ -143,3 +143,11 @@ def test_a_column_near_the_end_of_its_range_that_is_the_target_is_still_found() 
     value = np.random.default_rng(0).normal(size=200)
     (leak,) = leaks(from_object({"huge": value * 1e300, "y": value}), ["huge"], ["y"], {"huge": "number", "y": "number"}, np.arange(200))
     assert leak.column == "huge" and leak.exact
+
+
+def test_rows_whose_inputs_are_in_training_are_found_whatever_their_target_and_ids() -> None:
+    source = from_object({"id": [0, 1, 2, 3, 4, 5], "x": [1, 2, 1, 3, 2, 1], "y": ["a", "b", "b", "a", "b", "a"]})
+    split = Split(np.array([0, 1]), np.array([2, 3]), np.array([4, 5]), "given")
+    found = seen_inputs(source, row_hashes(source), split, ["id", "y"])
+    assert {name: rows.tolist() for name, rows in found.items()} == {"validation": [2], "test": [4, 5]}
+    assert not any(len(rows) for rows in seen_inputs(source, row_hashes(source), split, ["y"]).values())

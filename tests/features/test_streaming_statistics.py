@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm, skew
 
-from trainwright.features.statistics import BLOCK, Moments, Reblocked, Sample, mode, normal_quantile, quantiles, skewness
+from trainwright.features.statistics import BLOCK, Moments, Reblocked, Sample, distinct_edges, mode, normal_quantile, quantiles, skewness
 
 
 def moments_of(values: np.ndarray, cuts: list[int]) -> Moments:
@@ -84,3 +84,26 @@ def test_a_short_stream_is_kept_whole() -> None:
     sample = Sample(exact=10, limit=5)
     sample.add(np.arange(10.0))
     np.testing.assert_array_equal(sample.sort_kept(), np.arange(10.0))
+
+
+def test_without_a_frequent_value_edges_are_the_quantiles_and_of_few_values_each_is_one() -> None:
+    values = np.sort(np.random.default_rng(0).normal(size=5000))
+    assert np.array_equal(distinct_edges(values, 49), quantiles(values, np.linspace(0, 1, 49)))
+    few = np.sort(np.random.default_rng(0).choice([0.0, 1.0, 2.0, 10.0], 500, p=[0.9, 0.05, 0.03, 0.02]))
+    assert distinct_edges(few, 49).tolist() == [0.0, 1.0, 2.0, 10.0]
+    assert distinct_edges(np.zeros(0), 5).tolist() == [0.0] * 5
+
+
+@pytest.mark.parametrize("frequent", [0.0, 40.0, 99.0])
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.92, 0.999])
+def test_a_frequent_value_takes_one_edge_and_leaves_the_others_to_the_rest(frequent: float, share: float) -> None:
+    random = np.random.default_rng(1)
+    rest = random.uniform(0, 99, 20_000)
+    values = np.sort(np.where(random.random(20_000) < share, frequent, rest))
+    edges = distinct_edges(values, 49)
+    assert (np.diff(edges) > 0).all() and edges[0] == values[0] and edges[-1] == values[-1]
+    others = values[values != frequent]
+    assert frequent in edges and len(edges) >= min(47, len(np.unique(others)))
+    held, _ = np.histogram(others, edges)
+    usual = len(others) / (len(edges) - 1)
+    assert held.max() <= 3 * usual + 1

@@ -128,6 +128,10 @@ class PreparedObjects(PreparedSystem):
         """The device of the model."""
         return next((each.device for each in self.system.parameters()), torch.device("cpu"))
 
+    def go_on(self, run: RunDirectory, longer: str) -> str:
+        """A child of the run, by the same call."""
+        return f"tw.fit(…, fork={str(run.path)!r}, {longer.removeprefix('trainer.')})" if longer else ""
+
     def continue_with(self, run: RunDirectory) -> str:
         """The same call again."""
         return continue_call(str(run.path))

@@ -58,15 +58,18 @@ class Run:
         """The trained network: of a table with its fitted columns, of a system of one's own the module; raises as `predictor` does."""
         return self.predictor.model
 
-    def predict(self, data: Any) -> Any:
+    def predict(self, data: Any, *, threshold: float | str | None = None) -> Any:
         """Predictions for new rows; raises DataError for rows that the model cannot take.
+
+        Of a table's run `threshold` (0 to 1, or `tuned`: the best F1 on the validation rows) decides what is called positive.
 
         Of a table's run a DataFrame gives a DataFrame, anything else an Arrow table. Other runs take the arrays of a batch by name: a file
         (.npz, .safetensors, a table), a mapping, tensors, a Dataset or a DataLoader, and give what `predict_step` gives, as arrays by name.
         """
         from trainwright.domains.predictor import as_given
 
-        return as_given(self.predictor.predict(data), data)
+        predictor = self.predictor if threshold is None else self.predictor.decided_at(threshold)
+        return as_given(predictor.predict(data), data)
 
     def evaluate(self, data: Any) -> dict[str, dict[str, float]]:
         """Target → metric → value on labelled rows; a system of one's own has one target, called ''. Raises DataError without targets."""

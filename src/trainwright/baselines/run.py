@@ -50,6 +50,8 @@ class BaselineResult:
     """Positions within the split of the rows that were scored."""
     seconds: float = 0.0
     note: str = ""
+    limits: list[str] = field(default_factory=list)
+    """Where it saw less than the network: `trained on 20,000 of 90,000 rows`."""
 
     def as_json(self) -> dict[str, Any]:
         """Its entry in results.json: metrics by split and target, seconds, note."""
@@ -126,6 +128,9 @@ def _run_one(
             _record(result, target, dict(zip(splits, scores, strict=True)), positions)
     result.rows = {name: positions[name] for name in splits}
     result.seconds = time.perf_counter() - start
+    read = [] if options.type == "constant" else [each for each in notes if " train rows " in each]
+    given = ["given " + each.replace(" train rows were read", " training rows") for each in read]
+    result.limits = list(dict.fromkeys([*given, *(baseline.notes if baseline is not None else [])]))
     result.note = "; ".join(dict.fromkeys([*notes, *(baseline.notes if baseline is not None else []), *failures]))
     return result
 

@@ -35,6 +35,7 @@ def run(words: Sequence[str]) -> int:
     from trainwright.api.predict import predict_with
 
     predictor = found.open([*launch.settings, *settings])
+    predictor = predictor if arguments.threshold is None else predictor.decided_at(arguments.threshold)
     split = "" if data is not None else named_split(arguments, predictor.usual_split)
     output = arguments.output or predictor.usual_output(split)
     columns = predict_with(predictor, data, split, output, escape_formulas=arguments.escape_formulas)
@@ -106,12 +107,16 @@ def parser() -> ConfiguredParser:
         [
             "trainwright predict runs/titanic-survived new.csv",
             "trainwright predict runs/titanic-survived new.csv -o predictions.parquet",
+            "trainwright predict runs/titanic-survived new.csv --threshold tuned",
             "trainwright predict runs/mine --split test -o predictions.npz",
             "trainwright predict runs/fitted rows.npz model=./net.py:Net -o predictions.csv",
         ],
     )
     add_given(made, "a data file, a folder of year=… folders, a glob in quotes, builtin:NAME; arrays by name")
     made.add_argument("--split", metavar="NAME", help="which split of the run's own data; default for a system of your own: predict")
+    made.add_argument(
+        "--threshold", metavar="P|tuned", help="probability from which a row is called positive; tuned: the best F1 on the validation rows"
+    )
     made.add_argument("--weights", default="", metavar="RUN|FILE", help="weights for a configuration")
     add_trust_flag(made)
     add_launch_flags(made, ("gpu", "verbose", "typecheck"))
@@ -123,7 +128,7 @@ def parser() -> ConfiguredParser:
     with_weights = "name its configuration instead: trainwright predict RUN/config.yaml --weights FILE"
     own = "a run of a system of one's own"
     made.forms = {
-        "table": Form("a table's run", ("split", *written), instead="leave it out: the run's own model predicts all rows"),
+        "table": Form("a table's run", ("split", "threshold", *written), instead="leave it out: the run's own model predicts all rows"),
         "own run": Form(own, ("split", "gpu", *written), MEASURING, f"leave it out; for other weights {with_weights}", OF_ROWS),
         "fit run": Form("a run of tw.fit", ("gpu", *written), GIVEN, "leave it out: its data are not in its files"),
         "weights": Form("a configuration with weights", ("split", "weights", "gpu", *written), MEASURING, "leave it out"),

@@ -80,6 +80,16 @@ def duplicates_across(source: Source, hashes: np.ndarray, split: Split, targets:
     return report
 
 
+def seen_inputs(source: Source, hashes: np.ndarray, split: Split, others: Sequence[str]) -> dict[str, np.ndarray]:
+    """Source row numbers (int64) of validation and test rows whose inputs are also those of a training row.
+
+    `others` are the columns that are no inputs: targets, and what is left out; `hashes` as in `duplicates_across`.
+    """
+    inputs = without_columns(hashes, source, list(others)) if others else hashes
+    known = np.unique(inputs[split.train])
+    return {name: rows[np.isin(inputs[rows], known)] for name, rows in split.parts().items() if name != "train"}
+
+
 def _find_repeated(hashes: np.ndarray) -> np.ndarray:
     """bool per row: whether another row has the same hash."""
     order = np.argsort(hashes, kind="stable")
@@ -143,4 +153,5 @@ __all__ = [
     "infinite_values",
     "leaks",
     "missing_target_rows",
+    "seen_inputs",
 ]

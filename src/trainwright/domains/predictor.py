@@ -12,6 +12,8 @@ import numpy as np
 import pyarrow as pa
 from torch import Tensor
 
+from trainwright.config.errors import RequestError
+
 Tensors = dict[str, Tensor]
 Columns: TypeAlias = "pa.Table | dict[str, np.ndarray]"
 """Predictions by name, one entry a row: a table, or arrays of any shape."""
@@ -83,6 +85,11 @@ class Predictor(ABC):
     @abstractmethod
     def measure(self, rows: Any, split: str) -> dict[str, Any]:
         """`{"rows", "metrics", …}` of rows that were read, as `split` (`test` or `validation`); raises DataError where targets lack."""
+
+    def decided_at(self, threshold: float | str) -> Predictor:
+        """The same, with rows called positive from this probability, or the `tuned` one; raises RequestError for models without classes."""
+        what, why = "a threshold decides between two classes", "only a table's run has targets with a class"
+        raise RequestError(what, where=f"threshold {threshold}", why=why, fix="leave it out")
 
     def about(self) -> dict[str, Any]:
         """Which model it is, for the head of a measurement."""

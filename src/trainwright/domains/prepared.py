@@ -12,6 +12,7 @@ from torch import nn
 from trainwright.data.rows import Rows
 from trainwright.engine.trainer import FitResult, Trainer
 from trainwright.runs.directory import RunDirectory
+from trainwright.runs.ways_on import to_a_later_end
 from trainwright.systems.run_config import Config
 
 
@@ -78,6 +79,10 @@ class Prepared(ABC):
     @abstractmethod
     def finish(self, run: RunDirectory, fitted: FitResult) -> Finished:
         """Measure what was trained, and write the model, results.json and the blocks of the report."""
+
+    def go_on(self, run: RunDirectory, longer: str) -> str:
+        """The command or the call that goes on with a finished run to a later end, the setting `longer`; empty without one."""
+        return to_a_later_end(run.path, longer)
 
     def continue_with(self, run: RunDirectory) -> str:
         """The command or the call that continues the run."""

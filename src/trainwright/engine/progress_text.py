@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from trainwright.engine.longer import twice_as_long
 from trainwright.engine.session import Session
 
 SHOWN = 5
@@ -68,4 +69,5 @@ def span(seconds: float) -> str:
 def ending(session: Session) -> str:
     """How the run ended, and which weights it kept."""
     best = f"; best {session.monitor.name} {session.best.entries[0][1]:.4g} at step {session.best.steps[0]}" if session.best.steps else ""
-    return f"stopped at step {session.step} ({session.stopped_because.replace('_', ' ')}){best}"
+    on = ", still improving" if twice_as_long(session) else ""
+    return f"stopped at step {session.step} ({session.stopped_because.replace('_', ' ')}){best}{on}"

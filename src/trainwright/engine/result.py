@@ -13,6 +13,7 @@ from trainwright.data.rows import Rows
 from trainwright.engine.choosing import KeptWeights, choose_weights
 from trainwright.engine.evaluation import EvaluationInterrupted, metrics_of
 from trainwright.engine.evaluation_files import settle_files
+from trainwright.engine.longer import twice_as_long
 from trainwright.engine.saving.kinds import stop_error
 from trainwright.engine.session import Session
 from trainwright.engine.state import load_weights, weights_of
@@ -46,6 +47,8 @@ class FitResult:
     """Every logged row."""
     path: Path | None = None
     """The run's directory."""
+    longer: str = ""
+    """`trainer.max_epochs=30`: twice the length, for a run that its length ended while it was still improving."""
 
     system: Any = None
     """What was trained, with the kept weights."""
@@ -98,7 +101,8 @@ def finish(session: Session, test: Rows | None, path: Path) -> FitResult:
     timing = timing_of(session)
     name, because, system = session.monitor.name, session.stopped_because, session.system.handed_back
     steps, history = session.step, session.history
-    return FitResult(steps, epochs, best_step, best_value, name, because, timing, realised, metrics, history, path, system)
+    longer = twice_as_long(session)
+    return FitResult(steps, epochs, best_step, best_value, name, because, timing, realised, metrics, history, path, longer, system)
 
 
 def share_weights(session: Session) -> None:

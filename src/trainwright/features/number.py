@@ -13,10 +13,10 @@ from trainwright.features.floats import infinite, invalid_count, to_floats, too_
 from trainwright.features.options import NumberOptions
 from trainwright.features.scales import heavy, scaler
 from trainwright.features.spec import TargetSpec
-from trainwright.features.statistics import Moments, Reblocked, Sample, mode, quantiles, skewness, thin
+from trainwright.features.statistics import Moments, Reblocked, Sample, distinct_edges, mode, quantiles, skewness, thin
 
 EDGES = 49
-"""Quantile edges handed to piecewise-linear encoders: 48 bins."""
+"""Edges handed to piecewise-linear encoders: 48 pieces."""
 SKEWED = 1.5
 """A target this skewed (third standardised moment) is log-transformed where that at least halves the skew."""
 
@@ -63,7 +63,7 @@ class NumberFeature(Feature):
         mean = float(self.moments.mean)
         fills = {"mean": lambda: mean, "mode": lambda: mode(ordered), "constant": lambda: float(self.config.fill or 0.0)}
         self.filling = fills.get(self.policy, lambda: float(quantiles(ordered, np.array([0.5]))[0]))()
-        self.edges = quantiles(ordered, np.linspace(0, 1, EDGES)).tolist()
+        self.edges = distinct_edges(ordered, EDGES).tolist()
         if self.target:
             self.fit_target(ordered)
         else:

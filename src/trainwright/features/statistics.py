@@ -125,6 +125,27 @@ def quantiles(ordered: np.ndarray, shares: np.ndarray) -> np.ndarray:
     return low + (high - low) * (at - below)
 
 
+def distinct_edges(ordered: np.ndarray, count: int) -> np.ndarray:
+    """At most `count` edges of pieces of sorted values: the quantiles, in which no value counts for more than one piece.
+
+    Where no value is so frequent these are the plain quantiles. Of few different values each is an edge.
+    """
+    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]])) if len(ordered) else np.zeros(0, np.int64)
+    values, weights = ordered[starts], np.diff(np.append(starts, len(ordered))).astype(np.float64)
+    if len(values) < 2 or weights.max() <= len(ordered) / (count - 1):
+        return quantiles(ordered, np.linspace(0, 1, count))
+    if len(values) <= count:
+        return values
+    for _ in range(200):  # what is cut from one value makes all pieces smaller, and with them the most that a value counts for
+        most = weights.sum() / (count - 1)
+        if weights.max() <= most * (1 + 1e-12):
+            break
+        weights = np.minimum(weights, most)
+    reached = np.cumsum(weights)
+    wanted = np.linspace(0, reached[-1], count)
+    return values[np.unique(np.minimum(np.searchsorted(reached, wanted), len(values) - 1))]
+
+
 def thin(ordered: np.ndarray, limit: int = BLOCK) -> np.ndarray:
     """Every k-th of sorted values, at most about `limit`, the last included: the shape of a distribution at a bounded cost."""
     step = -(-len(ordered) // limit)

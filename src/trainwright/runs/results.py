@@ -57,6 +57,20 @@ class Verdict(_Section):
     """The 95 % interval of that difference, from the paired bootstrap."""
     text: str = ""
     """The same in one sentence."""
+    rows: int | None = None
+    """Rows that were compared: those whose inputs are in no training row, where there are 30 of them, else all."""
+    of: int | None = None
+    """Rows of the split."""
+    values: dict[str, float | None] = {}
+    """The metric of the network and of every baseline, on the rows compared."""
+    network_interval: tuple[float | None, float | None] | None = None
+    """The 95 % interval of the network's value, on the rows compared."""
+    seen: dict[str, float | None] | None = None
+    """`rows` whose inputs are in a training row, with the metric of `network` and `baseline` there, and of `new_rows`, the others."""
+    notes: list[str] = []
+    """What a reader should know of the metric, the rows and the baselines, a sentence each."""
+    advice: list[str] = []
+    """What to try next, with the settings to write."""
 
 
 class Timing(_Section):
@@ -123,6 +137,10 @@ class Results(_Section):
     """What was used, where the request said `auto` or gave a limit."""
     stopped_because: str = ""
     """Why training ended, in words."""
+    still_improving: bool = False
+    """Whether its length ended the run while its best evaluation was at the end."""
+    go_on: str = ""
+    """What goes on with such a run, to twice its length."""
     best: Best | None = None
     """The evaluation whose weights were kept."""
     seed: int | None = None

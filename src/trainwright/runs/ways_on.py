@@ -24,6 +24,15 @@ def to_its_end(folder: Path) -> str:
     return f"continue it: trainwright resume {shlex.quote(str(folder))}"
 
 
+def to_a_later_end(folder: Path, longer: str) -> str:
+    """How the finished run in `folder` goes on to a later end, which the setting `longer` names; empty without one."""
+    if not longer:
+        return ""
+    if _read_kept(folder / "config.yaml") in ("weights", "none"):
+        return f"train again with {longer}"
+    return f"trainwright resume {shlex.quote(str(folder))} --fork {longer}"
+
+
 def _read_kept(config: Path) -> str:
     """The kind of checkpoints that a saved configuration asks for; empty where it says nothing or cannot be read."""
     try:

@@ -116,6 +116,8 @@ class PreparedSystem(Prepared):
             timing={**fitted.timing, "total_seconds": process_seconds()},
             realised=fitted.realised,
             stopped_because=fitted.stopped_because,
+            still_improving=bool(fitted.longer),
+            go_on=self.go_on(run, fitted.longer),
             best=fitted.best,
             seed=self.config.run.seed,
             weights_sha256=sha256_of(weights),

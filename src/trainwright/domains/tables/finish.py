@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from trainwright.baselines.comparison import verdict
 from trainwright.baselines.run import BaselineResult, BaselineTarget, original_truth, run_baselines
 from trainwright.config.clock import process_seconds
 from trainwright.data.rows import Rows
@@ -20,14 +19,16 @@ from trainwright.domains.tables.position_metrics import measured_outputs
 from trainwright.domains.tables.prepare import PreparedData
 from trainwright.domains.tables.show import result_lines
 from trainwright.domains.tables.told_blocks import domain_blocks
+from trainwright.domains.tables.verdicts import tune_thresholds, verdicts
 from trainwright.engine.trainer import FitResult
 from trainwright.features.table_rows import table_rows
 from trainwright.files.whole import whole_file
-from trainwright.metrics import best_threshold, compute, default_metrics, headline, intervals
+from trainwright.metrics import best_threshold, compute, default_metrics, intervals
 from trainwright.metrics.outcome import Outcome
 from trainwright.runs.directory import RunDirectory
 from trainwright.runs.results import build_results, put_loss
 from trainwright.runs.signing import sign
+from trainwright.runs.ways_on import to_a_later_end
 from trainwright.systems.run_config import Config
 from trainwright.systems.supervised import SupervisedSystem
 
@@ -59,10 +60,12 @@ def finish(run: RunDirectory, config: Config, prepared: PreparedData, system: Su
         metrics=metrics,
         intervals={split: bounds} if bounds else {},
         baselines={name: each.as_json() for name, each in baselines.items()},
-        verdict={name: verdict(name, outcome, baselines, split=split) for name, outcome in decided.items()} if baselines else {},
+        verdict=verdicts(prepared, model, decided, split, baselines, config.run.seed) if baselines else {},
         timing={**fitted.timing, "total_seconds": process_seconds()},
         realised={**fitted.realised, "device": str(next(system.parameters()).device)},
         stopped_because=fitted.stopped_because,
+        still_improving=bool(fitted.longer),
+        go_on=to_a_later_end(run.path, fitted.longer),
         best=fitted.best,
         seed=config.run.seed,
         weights_sha256=sha256,
@@ -91,6 +94,8 @@ def measure(
             model.thresholds = choose_thresholds(prepared, model, found)
         whole = single_valued(prepared)
         outcomes[split] = {name: model.outcome(name, found[f"{name}.truth"], found[f"{name}.scores"]) for name in whole}
+        if split == "validation":
+            model.tuned = tune_thresholds(outcomes[split])
         losses[split] = {name: found[f"{name}.loss"] for name in whole}
         measured = {name: compute(outcome, metrics_of(prepared, name)) for name, outcome in outcomes[split].items()}
         metrics[split] = {name: measured.get(name) or dense[name] for name in prepared.targets}
@@ -232,14 +237,3 @@ def say_result(results: dict[str, Any], targets: list[str]) -> None:
     """Print the result tables."""
     for line in result_lines(results, targets):
         log.info(line)
-
-
-def headline_of(results: dict[str, Any], prepared: PreparedData) -> dict[str, Any]:
-    """The one number of a run's listing: target, metric, value, split."""
-    spec = prepared.spec.targets[0]
-    metric = headline(spec.kind).type
-    for split in ("test", "validation"):
-        value = (results["metrics"].get(split, {}).get(spec.name) or {}).get(metric)
-        if value is not None:
-            return {"target": spec.name, "metric": metric, "value": value, "split": split}
-    return {"target": spec.name, "metric": metric, "value": None, "split": ""}

@@ -40,6 +40,8 @@ class Model:
     system: SupervisedSystem
     thresholds: dict[str, float] = field(default_factory=dict)
     """Binary targets: the probability from which a row is called positive."""
+    tuned: dict[str, dict[str, float]] = field(default_factory=dict)
+    """Binary targets: the `threshold` with the best F1 on the validation rows, that `f1`, and `f1_at_half`, for whoever asks for it."""
 
     def save(self, folder: Path) -> str:
         """Write the artifact into `folder`; returns the sha256 of its weights."""
@@ -53,6 +55,7 @@ class Model:
             "system": "supervised",
             "model": self.system.config.model_dump(mode="json"),
             "thresholds": self.thresholds,
+            "tuned": self.tuned,
         }
         write_json(folder / "model.json", about)
         return hashlib.sha256(weights.read_bytes()).hexdigest()
@@ -91,7 +94,7 @@ class Model:
                 "the model of this run is damaged", where=str(folder), why=why, fix="restore the folder from a copy, or train again"
             ) from error
         system.eval()
-        return cls(encoder, system, dict(about.get("thresholds", {})))
+        return cls(encoder, system, dict(about.get("thresholds", {})), dict(about.get("tuned", {})))
 
     def forward(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         """Encoded rows → the scores of every target: probabilities `[b, classes]`, or values in original units."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -26,6 +26,7 @@ from trainwright.domains.tables.model import ROWS, Model
 from trainwright.domains.tables.placed import place_rows
 from trainwright.domains.tables.position_metrics import measured_outputs
 from trainwright.domains.tables.prepared import PreparedTable
+from trainwright.domains.tables.thresholds import read_threshold
 from trainwright.features.encoding import EncodedTable
 from trainwright.features.spec import TargetSpec
 from trainwright.features.table_rows import table_rows
@@ -139,6 +140,11 @@ class TablePredictor(Predictor):
                 outputs["threshold"] = np.asarray(self.model.thresholds[target])
             columns |= self.model.encoder.features[target].decode(outputs)
         return pa.table(columns)
+
+    def decided_at(self, threshold: float | str) -> TablePredictor:
+        """The same, with the binary targets decided at this probability, 0 to 1, or at the `tuned` one; raises RequestError."""
+        chosen = read_threshold(threshold, self.model)
+        return TablePredictor(replace(self.model, thresholds={**self.model.thresholds, **chosen}), self.place, self.asked)
 
     def answer(self, rows: TableRows) -> pa.Table:
         """One row of predictions per row that was given, in order; those that a `drop` policy or `data.where` leaves out are null."""

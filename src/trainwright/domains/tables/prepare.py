@@ -14,7 +14,7 @@ from trainwright.config.domains import column_kind
 from trainwright.config.errors import DataError
 from trainwright.config.own_arguments import read_arguments
 from trainwright.config.registry import load
-from trainwright.data.checks import Duplicates, Leak, check_targets, duplicates_across, leaks, missing_target_rows
+from trainwright.data.checks import Duplicates, Leak, check_targets, duplicates_across, leaks, missing_target_rows, seen_inputs
 from trainwright.data.expressions.selected import SelectedSource
 from trainwright.data.expressions.syntax import expression_columns
 from trainwright.data.hashing import row_hashes
@@ -52,6 +52,8 @@ class PreparedData:
     notes: list[str] = field(default_factory=list)
     sampling: Sampling | None = None
     """How training rows are drawn; None where each comes once in an epoch."""
+    seen: dict[str, np.ndarray] = field(default_factory=dict)
+    """Split → source row numbers of its rows whose inputs are also those of a training row."""
 
     @property
     def spec(self) -> DataSpec:
@@ -66,6 +68,10 @@ class PreparedData:
     def rows(self, split: str) -> np.ndarray:
         """Source row numbers of a split, in the order of its encoded rows."""
         return self.table.rows[getattr(self.table, split)]
+
+    def seen_of(self, split: str) -> np.ndarray:
+        """bool per row of a split, in the order of its encoded rows: whether its inputs are also those of a training row."""
+        return np.isin(self.rows(split), self.seen.get(split, np.zeros(0, np.int64)))
 
     def in_source(self, rows: np.ndarray) -> np.ndarray:
         """The numbers that rows of the prepared source have in the data as given, of which `data.where` may leave some out."""
@@ -94,7 +100,7 @@ class PreparedData:
                 for leak in self.leaks
             ],
             **({"sampling": self.sampling.describe()} if self.sampling else {}),
-            "duplicates": self.duplicates.summary(),
+            "duplicates": {**self.duplicates.summary(), "seen_inputs": {name: len(rows) for name, rows in self.seen.items() if len(rows)}},
             "split": {
                 "method": self.split.method,
                 "train": len(self.table.train),
@@ -130,6 +136,7 @@ class PreparedData:
             "role": column.role,
             "missing": column.profile.missing,
             "unique": column.profile.unique,
+            "unique_capped": column.profile.unique_capped,
             "examples": [str(each) for each in column.profile.examples],
             "policy": self._policy(column.name),
             "warnings": column.warnings,
@@ -164,6 +171,7 @@ def prepare(config: Config, source: Source | None = None, directory: Path | None
     known = [column.name for column in columns if column.role == "target" and not _is_lazy(column)]
     found = leaks(source, inputs, known, kinds, split.train, joins) if known else []
     columns = _apply_leaks(config, columns, found, source.name)
+    seen = seen_inputs(source, hashes, split, [column.name for column in columns if column.role != "input"])
     table = EncodedTable.fit(
         source,
         split,
@@ -181,7 +189,8 @@ def prepare(config: Config, source: Source | None = None, directory: Path | None
     notes += table.notes()
     sampling = sampling_of(config.data.sampling, table, source, config.run.seed)
     pa.default_memory_pool().release_unused()  # what reading in pieces took is of no use to training
-    return PreparedData(source, columns, targets, split, duplicates, found, table, missing_target_rows(source, targets), notes, sampling)
+    unlabelled = missing_target_rows(source, targets)
+    return PreparedData(source, columns, targets, split, duplicates, found, table, unlabelled, notes, sampling, seen)
 
 
 def open_named(config: Config, source: Source | None = None) -> Source:

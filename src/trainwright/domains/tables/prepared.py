@@ -17,10 +17,11 @@ from trainwright.data.source import Source
 from trainwright.domains.prepared import Finished, Prepared
 from trainwright.domains.tables.batch_trial import try_supervised_batches
 from trainwright.domains.tables.blocks import write_table
-from trainwright.domains.tables.finish import finish, headline_of, split_rows, training_rows
+from trainwright.domains.tables.finish import finish, split_rows, training_rows
 from trainwright.domains.tables.prepare import prepare
 from trainwright.domains.tables.resolve import resolve_config
 from trainwright.domains.tables.show import data_lines, result_lines
+from trainwright.domains.tables.verdicts import headline_of
 from trainwright.engine.trainer import FitResult, Trainer
 from trainwright.files.whole import whole_file
 from trainwright.runs.directory import RunDirectory

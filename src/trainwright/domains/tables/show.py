@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
+from trainwright.data.profile import ColumnProfile
 from trainwright.domains.tables.columns import Column
 from trainwright.domains.tables.prepare import PreparedData
 
 SHOWN_COLUMNS = 40
+WIDTH = 80
+"""Characters of a line of sentences."""
 SHOWN_WARNINGS = 8
 
 
@@ -46,7 +50,12 @@ def _column_row(column: Column) -> list[str]:
     profile = column.profile
     kind = {"target": f"{column.type} ←", "input": column.type, "ignored": "left out"}[column.role]
     missing = f"{profile.missing:,}" if profile.missing else "·"
-    return [column.name, kind, column.why, missing, f"{profile.unique:,}", ", ".join(map(str, profile.examples))]
+    return [column.name, kind, column.why, missing, unique_values(profile), ", ".join(map(str, profile.examples))]
+
+
+def unique_values(profile: ColumnProfile) -> str:
+    """How many different values a column has; of more than were counted, so much."""
+    return f"> {profile.unique:,}" if profile.unique_capped else f"{profile.unique:,}"
 
 
 def data_lines(prepared: PreparedData) -> list[str]:
@@ -78,7 +87,12 @@ def _leak_lines(prepared: PreparedData) -> list[str]:
 
 
 def _duplicate_lines(prepared: PreparedData) -> list[str]:
-    return [prepared.duplicates.text] if prepared.duplicates.text else []
+    seen = [f"{len(rows):,} {name} rows" for name, rows in prepared.seen.items() if len(rows)]
+    if not seen:
+        return []
+    exact = f" ({prepared.duplicates.text})" if prepared.duplicates.text else ""
+    drop = "; data.duplicates=drop leaves equal rows out of training" if prepared.duplicates.train_rows.size else ""
+    return [f"{' and '.join(seen)} have the inputs of a training row{exact}; the verdict is made from the others{drop}"]
 
 
 def _dropped_lines(prepared: PreparedData) -> list[str]:
@@ -96,22 +110,43 @@ def number(value: float | None, digits: int = 4) -> str:
 
 
 def result_lines(results: dict[str, Any], targets: list[str]) -> list[str]:
-    """The test metrics of every target beside the baselines, and the verdict in words."""
+    """The test metrics of every target beside the baselines, and the verdict in words; first where a baseline is clearly better."""
     lines: list[str] = []
-    baselines = [name for name, each in results["baselines"].items() if each.get("test")]
     for target in targets:
-        found = results["metrics"].get("test", {}).get(target) or results["metrics"].get("validation", {}).get(target, {})
-        split = "test" if results["metrics"].get("test", {}).get(target) else "validation"
-        intervals = results["intervals"].get("test", {}).get(target, {})
-        head = [f"{target} ({split})", "network", "95 % interval" if intervals else "", *baselines]
-        rows = [head]
-        for metric, value in found.items():
-            interval = intervals.get(metric)
-            between = f"{number(interval[0])} … {number(interval[1])}" if interval else ""
-            others = [number(results["baselines"][name]["test"].get(target, {}).get(metric)) for name in baselines]
-            rows.append([metric, number(value), between, *others])
-        lines += ["", text_table(rows, right=range(1, len(head)))]
-        verdict = results["verdict"].get(target, {}).get("text")
-        if verdict:
-            lines += [verdict]
+        verdict = results["verdict"].get(target, {})
+        told, shown = verdict_lines(verdict), ["", text_table(rows := _metric_rows(results, target), right=range(1, len(rows[0])))]
+        lines += ["", *told, *shown] if verdict.get("standing") == "behind" else [*shown, *told]
+    if results.get("still_improving"):
+        lines += ["", *_wrap("Its length ended the run while it was still improving: a longer one may be better.")]
+        lines += _wrap(results["go_on"], "go on:  ")
     return lines
+
+
+def _metric_rows(results: dict[str, Any], target: str) -> list[list[str]]:
+    """The metrics of a target on the test rows (validation rows where there are none): heading, then a row for each."""
+    baselines = [name for name, each in results["baselines"].items() if each.get("test")]
+    split = "test" if results["metrics"].get("test", {}).get(target) else "validation"
+    intervals = results["intervals"].get("test", {}).get(target, {})
+    rows = [[f"{target} ({split})", "network", "95 % interval" if intervals else "", *baselines]]
+    for metric, value in (results["metrics"].get(split, {}).get(target) or {}).items():
+        interval = intervals.get(metric)
+        between = f"{number(interval[0])} … {number(interval[1])}" if interval else ""
+        others = [number(results["baselines"][name]["test"].get(target, {}).get(metric)) for name in baselines]
+        rows.append([metric, number(value), between, *others])
+    return rows
+
+
+def verdict_lines(verdict: dict[str, Any]) -> list[str]:
+    """A verdict as lines of at most 80 characters: the comparison, what to know of it, what to try."""
+    lines = _wrap(verdict.get("text") or "")
+    for note in verdict.get("notes") or []:
+        lines += _wrap(note)
+    for advice in verdict.get("advice") or []:
+        lines += _wrap(advice, "to try: ")
+    return lines
+
+
+def _wrap(text: str, before: str = "") -> list[str]:
+    """A paragraph as lines; what can be copied is not divided."""
+    after = " " * len(before)
+    return textwrap.wrap(text, WIDTH, initial_indent=before, subsequent_indent=after, break_long_words=False, break_on_hyphens=False)

@@ -85,17 +85,19 @@ def _verdict(material: Material, target: str) -> Markup:
     metrics = {name: value for name, value in material.metrics("test", target).items() if is_number(value)}
     metric = str(verdict.get("metric") or next(iter(metrics), ""))
     value = verdict.get("network") if is_number(verdict.get("network")) else metrics.get(metric)
-    bounds = _bounds(material, target, metric)
+    bounds = verdict.get("network_interval") if interval(verdict.get("network_interval")) else _bounds(material, target, metric)
     several = len(material.targets) > 1
     name = tag("h3", code(target, 40)) if several else None
-    said = tag("span", words(metric), _on_test(bounds), class_="what")
+    said = tag("span", words(metric), _on_test(bounds, verdict), class_="what")
     headline = (
         tag("p", tag("strong", score(value)), said, class_="headline") if is_number(value) else tag("p", "Not measured on the test rows.")
     )
     text = tag("p", verdict.get("text") or "No baseline was measured beside it.", " ", _certainty(verdict, bounds), class_="lede")
     models = dots(_models(material, target, metric, value, bounds), f"{words(metric)} of {target} on the test rows, network and baselines")
     shown = tag("div", models) if is_number(value) else None
-    return tag("div", name, tag("div", headline, text), shown, class_=f"verdict {_standing(verdict)}".strip())
+    return tag(
+        "div", name, tag("div", headline, text, _notes(verdict), _advice(verdict)), shown, class_=f"verdict {_standing(verdict)}".strip()
+    )
 
 
 def _standing(verdict: dict[str, Any]) -> str:
@@ -106,9 +108,28 @@ def _standing(verdict: dict[str, Any]) -> str:
     return "" if beats is None else "beats" if beats else "loses"
 
 
-def _on_test(bounds: Any) -> Content:
-    span = interval(bounds)
-    return [" on test rows", tag("span", f"95 % interval {span}", class_="soft") if span else None]
+def _notes(verdict: dict[str, Any]) -> list[Content]:
+    """What a reader should know of the metric, the rows and the baselines."""
+    return [tag("p", cell(str(each), limit=400), class_="soft") for each in _texts(verdict.get("notes"))]
+
+
+def _advice(verdict: dict[str, Any]) -> Content:
+    """What to try next."""
+    entries = [tag("li", cell(str(each), limit=400)) for each in _texts(verdict.get("advice"))]
+    return tag("div", tag("p", "To try"), tag("ul", entries), class_="advice") if entries else None
+
+
+def _texts(given: Any) -> list[Any]:
+    return given[:8] if isinstance(given, list) else []
+
+
+def _on_test(bounds: Any, verdict: dict[str, Any]) -> Content:
+    span, rows, of = interval(bounds), verdict.get("rows"), verdict.get("of")
+    new = is_number(rows) and is_number(of) and rows < of
+    return [
+        f" on {rows:,} new test rows" if new else " on test rows",
+        tag("span", f"95 % interval {span}", class_="soft") if span else None,
+    ]
 
 
 def _bounds(material: Material, target: str, metric: str) -> Any:
@@ -126,8 +147,9 @@ def _certainty(verdict: dict[str, Any], bounds: Any) -> str:
 def _models(material: Material, target: str, metric: str, value: Any, bounds: Any) -> list[BarRow]:
     low, high = bounds if interval(bounds) else (None, None)
     found = [BarRow("network", value, score(value), low, high, main=True)]
+    compared = mapping(mapping(mapping(material.results.get("verdict")).get(target)).get("values"))
     for name, baseline in mapping(material.results.get("baselines")).items():
-        other = mapping(mapping(mapping(baseline).get("test")).get(target)).get(metric)
+        other = compared.get(name, mapping(mapping(mapping(baseline).get("test")).get(target)).get(metric))
         if is_number(other):
             found.append(BarRow(quote(name, 24), other, score(other)))
     if metric not in material.higher_is_better:
@@ -142,6 +164,8 @@ def _cautions(material: Material) -> Markup | None:
         found.append(_warn_unfinished(material))
     given = material.analysis.get("cautions")
     found += [cell(read_cell(each), limit=200) for each in (given if isinstance(given, list) else [])[:20]]
+    if material.results.get("still_improving"):
+        found.append(["Its length ended the run while it was still improving. Go on: ", code(str(material.results.get("go_on")), 200), "."])
     found += _absent(material)
     entries = [tag("li", each) for each in found if each]
     return tag("div", tag("h2", "Before you trust it"), tag("ul", entries), class_="cautions") if entries else None

@@ -40,7 +40,10 @@ def cautions(data: Mapping[str, Any]) -> list[Any]:
         first, _, second = str(pair).partition("/")
         if is_number(count) and count:
             said.append(f"{plural(count, f'row of {second} is', f'rows of {second} are')} also in {first}")
-    return found + ([f"Exact duplicates: {', '.join(said)}."] if said else [])
+    seen = mapping(mapping(data.get("duplicates")).get("seen_inputs"))
+    known = [f"{number(count)} {split}" for split, count in seen.items() if is_number(count) and count]
+    told = [f"{' and '.join(known)} rows have the inputs of a training row: verdicts are made from the others."] if known else []
+    return found + ([f"Exact duplicates: {', '.join(said)}."] if said else []) + told
 
 
 def _code(name: Any, limit: int = 60) -> dict[str, Any]:
@@ -93,7 +96,12 @@ def _column(column: dict[str, Any], count: float) -> list[Any]:
         lost.append({"text": f" → {column['policy']}", "style": "soft"})
     examples = [{"text": each, "style": "soft", "limit": 24} for each in (column.get("examples") or [])[:3]]
     apart = [piece for each in examples for piece in (each, {"text": ", ", "style": "soft"})][:-1]
-    return [name, column.get("type"), why, lost, column.get("unique"), apart]
+    return [name, column.get("type"), why, lost, _unique(column), apart]
+
+
+def _unique(column: dict[str, Any]) -> Any:
+    """How many different values there are; of more than were counted, so much."""
+    return f"> {number(column.get('unique'))}" if column.get("unique_capped") else column.get("unique")
 
 
 def _leaks(data: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -1,0 +1,118 @@
+"""How a table's network stands beside the baselines: by which number, on which rows, and what to try next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from trainwright.baselines.comparison import verdict
+from trainwright.baselines.run import BaselineResult
+from trainwright.config.places import spell_key
+from trainwright.domains.tables.model import Model
+from trainwright.domains.tables.prepare import PreparedData
+from trainwright.features.spec import TargetSpec
+from trainwright.metrics import best_threshold, compute_one, label
+from trainwright.metrics.balance import Headline, choose_headline
+from trainwright.metrics.outcome import Outcome
+from trainwright.metrics.table import BINARY, CLASSES
+
+TUNED_ON = 50_000
+"""Validation rows at most on which a threshold that nobody asked for is looked for."""
+
+
+def headline_of_target(prepared: PreparedData, spec: TargetSpec) -> Headline:
+    """The number that sums a target up, chosen by the classes of the training rows."""
+    if spec.kind not in CLASSES or spec.positions:
+        return choose_headline(spec.kind, (), None, spec.metrics)
+    truth = prepared.table.blocks[f"target.{spec.name}"][prepared.table.train]
+    return choose_headline(spec.kind, np.bincount(truth.astype(np.int64), minlength=spec.width).tolist(), spec.classes, spec.metrics)
+
+
+def verdicts(
+    prepared: PreparedData,
+    model: Model,
+    outcomes: Mapping[str, Outcome],
+    split: str,
+    baselines: Mapping[str, BaselineResult],
+    seed: int,
+) -> dict[str, dict[str, Any]]:
+    """Target → its verdict as in results.json."""
+    seen, found = prepared.seen_of(split), {}
+    for spec in prepared.spec.targets:
+        if spec.name not in outcomes:
+            continue
+        chosen = headline_of_target(prepared, spec)
+        made = verdict(spec.name, outcomes[spec.name], baselines, chosen.metric, split=split, seed=seed, seen=seen)
+        notes = [chosen.why, *made["notes"], *_given_away(prepared, spec.name)]
+        advice = [*_against_rarity(spec, chosen, model), *_against_duplicates(prepared, made), *_against_trees(made)]
+        found[spec.name] = {**made, "notes": [each for each in notes if each], "advice": advice}
+    return found
+
+
+def tune_thresholds(outcomes: Mapping[str, Outcome]) -> dict[str, dict[str, float]]:
+    """Binary target → the threshold with the best F1 on these (validation) rows, its F1, and that at 0.5; none where it is undefined."""
+    found = {}
+    for name, whole in outcomes.items():
+        if whole.kind != BINARY or len(np.unique(whole.truth)) < 2:
+            continue
+        few = len(whole) <= TUNED_ON
+        outcome = whole if few else whole.take(np.linspace(0, len(whole) - 1, TUNED_ON).astype(np.int64))
+        threshold, value = best_threshold(outcome, "f1")
+        found[name] = {"threshold": threshold, "f1": value, "f1_at_half": compute_one(outcome.at_threshold(0.5), "f1")}
+    return found
+
+
+def headline_of(results: Mapping[str, Any], prepared: PreparedData) -> dict[str, Any]:
+    """The one number of a run's listing: target, metric, value, split; that of the verdict where there is one."""
+    spec = prepared.spec.targets[0]
+    metric = label(headline_of_target(prepared, spec).metric)
+    for split in ("test", "validation"):
+        value = (results["metrics"].get(split, {}).get(spec.name) or {}).get(metric)
+        if value is not None:
+            decided = results["verdict"].get(spec.name) or {}
+            told = decided.get("network") if decided.get("metric") == metric else None
+            return {"target": spec.name, "metric": metric, "value": value if told is None else told, "split": split}
+    return {"target": spec.name, "metric": metric, "value": None, "split": ""}
+
+
+def _given_away(prepared: PreparedData, target: str) -> list[str]:
+    """The columns that alone nearly give the target away and were used: the number is theirs, then."""
+    named = [f"'{leak.column}'" for leak in prepared.leaks if leak.target == target and leak.column in prepared.inputs]
+    if not named:
+        return []
+    alone = f"{', '.join(named[:3])} alone nearly {'gives' if len(named) == 1 else 'give'} the target away"
+    return [f"{alone}: if that is not known when predicting, all of these numbers are too good."]
+
+
+def _against_rarity(spec: TargetSpec, chosen: Headline, model: Model) -> list[str]:
+    """What helps to find the rows of a rare class."""
+    if not chosen.rare:
+        return []
+    advice = []
+    tuned = model.tuned.get(spec.name)
+    if spec.kind == BINARY and tuned and spec.name not in model.thresholds and tuned["f1"] > tuned["f1_at_half"]:
+        gain = f"F1 of the validation rows {tuned['f1_at_half']:.3g} → {tuned['f1']:.3g} at {tuned['threshold']:.3g}"
+        key = spell_key(("columns", spec.name, "threshold"))
+        advice.append(f"{key}=tuned decides where it suits them ({gain}); predict --threshold tuned does it with this model")
+    if spec.class_weights is None:
+        key = spell_key(("columns", spec.name, "class_weights"))
+        advice.append(f"{key}=auto makes rare classes count alike in training; its probabilities are no frequencies then")
+    if spec.kind == BINARY and spec.classes and chosen.rare == spec.classes[0]:
+        key = spell_key(("columns", spec.name, "positive"))
+        advice.append(f"{key}={chosen.rare} makes the rare class the positive one, which F1 and average precision are of")
+    return advice
+
+
+def _against_duplicates(prepared: PreparedData, made: Mapping[str, Any]) -> list[str]:
+    count = len(prepared.duplicates.train_rows)
+    if not made.get("seen") or not count or not np.isin(prepared.duplicates.train_rows, prepared.rows("train")).any():
+        return []
+    return [f"data.duplicates=drop leaves the {count:,} training rows out that are also in validation or test"]
+
+
+def _against_trees(made: Mapping[str, Any]) -> list[str]:
+    if made.get("standing") != "behind":
+        return []
+    return ["a larger network: model.combiner.members=32 model.combiner.width=256; or trainwright sweep over them"]
