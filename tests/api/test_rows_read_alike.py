@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 import trainwright as tw
+from trainwright.config.errors import DataError
 
 ZIPS, SPELLINGS = ["00501", "02134", "12345", "90210"], ["yes", "Yes ", "no", "NO"]
 
@@ -84,3 +85,41 @@ def test_the_order_of_dates_is_stated_and_stored(run: Any) -> None:
     state = json.loads((run.path / "model" / "features.json").read_text())
     assert state["columns"]["when"]["state"]["order"] == "day_first"
     assert state["reading"]["kinds"]["zip"] == "text"
+
+
+def written_otherwise(count: int) -> pd.DataFrame:
+    amount = np.exp(8 + np.random.default_rng(1).normal(size=count)).round(2)
+    points = [f"{each:,.2f}".translate(str.maketrans(",.", ".,")) for each in amount]
+    net = [f"(${each:.2f})" if row % 2 else f"${each:.2f}" for row, each in enumerate(amount)]
+    y = [f"{each:,.1f}" for each in amount * 2]
+    return pd.DataFrame({"price": [f"{each:,.0f}" for each in amount], "size": points, "net": net, "y": y, "plain": amount})
+
+
+def test_written_numbers_are_inputs_targets_and_operands_and_read_alike_ever_after(tmp_path: Path) -> None:
+    frame = written_otherwise(160)
+    frame.drop(columns="plain").to_csv(tmp_path / "t.csv", index=False)
+    made = {
+        "data": {"source": str(tmp_path / "t.csv"), "where": "price > 500", "derive": {"double": "size * 2"}, "memory_limit": "1 KiB"},
+        "targets": ["y"],
+        "trainer": {"max_epochs": 1, "progress": "none"},
+        "model": {"combiner": "concat"},
+        "evaluation": {"baselines": [], "report": False, "importance": False, "intervals": False},
+        "run": {"dir": str(tmp_path / "r")},
+    }
+    run = tw.load(tw.train(config=made).path)
+    told = {each["name"]: each for each in json.loads((tmp_path / "r" / "data.json").read_text())["columns"]}
+    assert {name: told[name]["type"] for name in ("price", "size", "net", "y", "double")} == dict.fromkeys(
+        ("price", "size", "net", "y", "double"), "number"
+    )
+    assert "'" in told["size"]["why"] and abs(float(told["double"]["examples"][0]) - 2 * frame.plain[0]) < 1
+    from_csv = np.asarray(run.predict(str(tmp_path / "t.csv"))["y_prediction"])
+    texts = run.predict(pd.read_csv(tmp_path / "t.csv", dtype=str))["y_prediction"].to_numpy()
+    signs = np.where(np.arange(160) % 2, -1, 1)
+    numbers = frame.assign(price=frame.plain.round(0), size=frame.plain, net=frame.plain * signs, y=0)
+    np.testing.assert_array_equal(from_csv, texts)
+    np.testing.assert_array_equal(from_csv, run.predict(numbers)["y_prediction"].to_numpy())
+    one = run.predict(frame.iloc[3].drop(["y", "plain"]).to_dict())
+    np.testing.assert_allclose(np.asarray(one["y_prediction"])[0], from_csv[3], rtol=1e-5)
+    assert run.evaluate(str(tmp_path / "t.csv"))["y"]["rmse"] > 0
+    with pytest.raises(DataError, match="12,34"):
+        run.predict({"price": ["1,000"], "size": ["1"], "net": ["12,34"]})

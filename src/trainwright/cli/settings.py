@@ -48,6 +48,8 @@ def is_table(word: str) -> bool:
             lines = [line.strip() for line in file.read(65_536).splitlines()]
     except OSError:
         return False
+    if word.lower().endswith(".json") and "".join(lines).startswith("["):
+        return True
     written = [line for line in lines if line and not line.startswith(("#", ";", "["))]
     if word.lower().endswith(".json"):
         return (bool(written) and not written[0].startswith("{")) or (len(written) > 1 and all(each.startswith("{") for each in written))

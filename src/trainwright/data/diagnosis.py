@@ -82,11 +82,13 @@ def diagnose(error: Exception, path: Path, dialect: Dialect, width: int, skipped
     if count:
         listed = "; ".join(f"line {line} has {values}" for line, values in ragged)
         more = f"; … {count} rows in all" if count > len(ragged) else ""
+        last = ragged[-1][0]
+        above = f"data.source.skip_rows={last} leaves out what stands above the table, or " if _stand_above(ragged, count) else ""
         return DataError(
             f"rows of '{path.name}' do not all have {width} values",
             where=WHERE,
             why=listed + more,
-            fix="correct those lines, set data.source.delimiter or quote, or data.source.invalid_rows=skip to leave them out",
+            fix=f"{above}correct those lines, set data.source.delimiter or quote, or data.source.invalid_rows=skip to leave them out",
         )
     words = str(error)
     if "out of sync" in words or "straddl" in words or "quot" in words:
@@ -98,6 +100,11 @@ def diagnose(error: Exception, path: Path, dialect: Dialect, width: int, skipped
         why=words.splitlines()[0],
         fix="set data.source.delimiter, quote or encoding",
     )
+
+
+def _stand_above(ragged: Sequence[tuple[int, int]], count: int) -> bool:
+    """Whether the ragged rows are the first ones of the file and no others."""
+    return count == len(ragged) and ragged[0][0] == 1 and ragged[-1][0] <= 2 * count
 
 
 def ragged_rows(path: Path, dialect: Dialect, width: int, skipped: int) -> tuple[list[tuple[int, int]], int]:

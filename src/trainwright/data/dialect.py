@@ -10,6 +10,7 @@ from pathlib import Path
 from trainwright.config.errors import DataError, nearest
 from trainwright.data.diagnosis import not_text, undecodable, wrong_delimiter
 from trainwright.data.files import content_kind
+from trainwright.data.preamble import lines_above
 from trainwright.data.row_index import UNNAMED_INDEX
 from trainwright.data.sniffing import (
     Dialect,
@@ -51,7 +52,10 @@ class FileHead:
 
     dialect: Dialect
     rows: list[list[str]]
+    skip_rows: int
+    """Lines above the table, as they were given or found."""
     lines_skipped: int
+    """The same with blank lines after them."""
     blank_lines: bool
     longest_line: int
 
@@ -83,7 +87,9 @@ def dialect_of(path: Path, options: CSVOptions) -> FileHead:
     """How the file is written, `options` first; raises DataError for a file that is no text, or a delimiter that splits nothing."""
     head, whole = _first_bytes(path)
     encoding = _encoding(path, head, whole, options.encoding)
-    text, skipped = _table_text(_decode(path, head, encoding), whole, options.skip_rows)
+    decoded = _decode(path, head, encoding)
+    above = _lines_above(decoded, whole, options) if options.skip_rows == "auto" else options.skip_rows
+    text, skipped = _table_text(decoded, whole, above)
     if not text.strip():
         raise DataError(f"'{path.name}' holds no rows", where="data.source", why="it has only blank lines", fix="give a file with data")
     quote = sniff_quote(text) if options.quote == "auto" else "" if options.quote == "none" else options.quote
@@ -96,7 +102,7 @@ def dialect_of(path: Path, options: CSVOptions) -> FileHead:
     header = sniff_header(rows, options.nulls, decimal) if options.header == "auto" else options.header in (True, "true")
     dialect = Dialect(encoding, delimiter, quote, escape, decimal, header, blank_follows_delimiter(rows) if len(delimiter) == 1 else False)
     lines = text.splitlines()
-    return FileHead(dialect, rows, skipped, any(not line.strip() for line in lines), max(map(len, lines)))
+    return FileHead(dialect, rows, above, skipped, any(not line.strip() for line in lines), max(map(len, lines)))
 
 
 def _first_bytes(path: Path) -> tuple[bytes, bool]:
@@ -145,6 +151,14 @@ def _decode(path: Path, head: bytes, encoding: str) -> str:
         return codecs.getincrementaldecoder(encoding)().decode(head).lstrip("\ufeff")
     except UnicodeDecodeError:
         raise undecodable(path, encoding) from None
+
+
+def _lines_above(text: str, whole: bool, options: CSVOptions) -> int:
+    """Lines above the table that are no part of it, where nobody said how many."""
+    kept, blank = _table_text(text, whole, 0)
+    quote = sniff_quote(kept) if options.quote == "auto" else "" if options.quote == "none" else options.quote
+    found = lines_above(kept, quote, "" if options.delimiter == "auto" else _named_delimiter(options.delimiter))
+    return found + blank if found else 0
 
 
 def _table_text(text: str, whole: bool, skip_rows: int) -> tuple[str, int]:

@@ -84,6 +84,10 @@ def infer(profiles: Sequence[ColumnProfile], targets: Sequence[str], given: Mapp
             found.append(_target(profile))
         else:
             found.append(_input(profile))
+        if profile.numbers:
+            found[-1].why += f": {profile.numbers}"
+        if profile.offer and found[-1].type != "number":
+            found[-1].warnings.append(profile.offer)
         if profile.spellings > profile.unique:
             found[-1].why += f", from {profile.spellings} spellings"
         found[-1].warnings += _spelling_warnings(profile, found[-1].type)
@@ -301,7 +305,7 @@ def _target(profile: ColumnProfile) -> Inferred:
         f"target '{profile.name}' cannot be predicted",
         where="targets",
         why=f"it was taken for {'text' if type_ == 'ignore' else type_}: {why}",
-        fix=f"a target is binary, category, number, vector or set; set columns.{profile.name}.type if it is one of these",
+        fix=profile.offer or f"a target is binary, category, number, vector or set; set columns.{profile.name}.type if it is one of these",
     )
 
 

@@ -55,6 +55,11 @@ class ColumnProfile:
     spellings: int = 0
     """How many different texts stand for the values, where some are one value on request."""
 
+    numbers: str = ""
+    """How its numbers were written: `'1,234' is 1234`; empty where nothing is to be said of that."""
+    offer: str = ""
+    """Why a column of text may be one of numbers, with the lines that read it so."""
+
     @property
     def present(self) -> int:
         """Rows that have a value."""

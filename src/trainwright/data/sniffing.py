@@ -23,6 +23,8 @@ DELIMITERS = ("\t", ",", ";", "|", "whitespace", ":")
 
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 COMMA_NUMBER = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?")
+THOUSAND = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
+"""What may be thousands as well, and so speaks for no decimal comma."""
 ROWS_LOOKED_AT = 200
 
 
@@ -144,11 +146,11 @@ def _semicolons_and_decimal_commas(text: str, quote: str) -> bool:
 
 
 def sniff_decimal(rows: Sequence[Sequence[str]], delimiter: str) -> str:
-    """A comma when values look like `3,14` and none like `3.14`."""
+    """A comma when values look like `3,14` and none like `3.14`; `1,234` speaks for it only between semicolons, which stand for commas."""
     if delimiter == ",":
         return "."
     values = [value.strip() for row in rows[1:] for value in row]
-    commas = sum(bool(COMMA_NUMBER.fullmatch(value)) for value in values)
+    commas = sum(bool(COMMA_NUMBER.fullmatch(value)) and (delimiter == ";" or not THOUSAND.fullmatch(value)) for value in values)
     points = sum("." in value and bool(NUMBER.fullmatch(value)) for value in values)
     return "," if commas > points else "."
 

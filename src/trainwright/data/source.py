@@ -70,6 +70,14 @@ def check_names(names: Sequence[str], where: str) -> None:
         )
 
 
+def other_sheets(source: Any) -> str:
+    """Where else a column may be, for the end of a message: in the other sheets of a workbook; empty where there are none."""
+    while source is not None and not hasattr(source, "sheets"):
+        source = getattr(source, "source", None)
+    names = [] if source is None else source.sheets
+    return f"; the workbook has other sheets: {', '.join(names[:8])} (data.source.sheet=NAME)" if names else ""
+
+
 def known_columns(columns: Iterable[str], schema: pa.Schema, where: str) -> list[str]:
     """`columns` as a list; raises DataError for one that `schema` does not have."""
     wanted, names = list(columns), schema.names  # a new list at every look, and a set finds at once what a list walks through

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from trainwright.config.errors import DataError, nearest
 from trainwright.data.expressions.selection import Selection
-from trainwright.data.source import Source
+from trainwright.data.source import Source, other_sheets
 
 
 def refuse_absent(
@@ -28,7 +28,7 @@ def refuse_absent(
             path = "/".join(f"{name}=…" for name in folders)
             fix = f"give files that lie in such folders ({path}/), by the folder or their whole path, or add the column to the rows"
         what = f"missing column{'s' if len(lacking) > 1 else ''} {first(lacking, 10)}"
-        raise DataError(what, where=source.name, why=why, fix=fix)
+        raise DataError(what, where=source.name, why=why, fix=fix + other_sheets(source))
 
 
 def first(names: Sequence[str], limit: int) -> str:

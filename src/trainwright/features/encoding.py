@@ -17,6 +17,7 @@ from trainwright.config.errors import DataError, RequestError, RunError
 from trainwright.config.registry import build, load
 from trainwright.data.expressions.selected import SelectedSource
 from trainwright.data.expressions.selection import Selection
+from trainwright.data.number_source import NumberSource
 from trainwright.data.source import Source
 from trainwright.data.window_options import WindowConfig
 from trainwright.features.absent_columns import refuse_absent
@@ -29,7 +30,7 @@ from trainwright.features.faults import explain_faults
 from trainwright.features.groups import group_layout, make_groups, tie_of
 from trainwright.features.lazy import LazyFeature, References
 from trainwright.features.options import FeatureConfig
-from trainwright.features.reading import AsTrained, Reading
+from trainwright.features.reading import AsTrained, Reading, decimal_of
 from trainwright.features.selecting import select_again
 from trainwright.features.shared_files import describe_shared
 from trainwright.features.spec import DataSpec, InputGroup
@@ -44,6 +45,8 @@ SELECTING = 2
 """The version where rows are selected or columns derived, which earlier releases would leave undone."""
 CUTTING = 3
 """The version where rows are cut into windows, of which earlier releases know nothing."""
+WRITTEN = 4
+"""The version where numbers are read from the form they are written in, which earlier releases would refuse."""
 
 
 class Divided(Protocol):
@@ -285,6 +288,8 @@ class TableEncoder:
         form = self.reading.form if self.reading else None
         inputs = self.selection.columns_under(self.inputs) if self.selection else self.inputs
         source: Source = data if hasattr(data, "batches") else later_rows(data, form, inputs)
+        if self.reading and self.reading.numbers:
+            source = NumberSource(source, self.reading.numbers, decimal_of(source, form), keep_text=True)
         if self.selection:
             source = select_again(self, source, self.selection)
         return AsTrained(source, self.reading, self.features) if self.reading else source
@@ -354,7 +359,7 @@ class TableEncoder:
     def state(self) -> dict[str, Any]:
         """Everything fitted, as plain JSON."""
         return {
-            "format": CUTTING if self.window else SELECTING if self.selection else FORMAT,
+            "format": self._format(),
             "inputs": self.inputs,
             "targets": self.targets,
             "tied": self.tied,
@@ -369,14 +374,20 @@ class TableEncoder:
             },
         }
 
+    def _format(self) -> int:
+        """The oldest version that can do what these columns need."""
+        if self.reading and self.reading.numbers:
+            return WRITTEN
+        return CUTTING if self.window else SELECTING if self.selection else FORMAT
+
     @classmethod
     def restore(cls, state: dict[str, Any]) -> TableEncoder:
         """The encoder that `state` describes; raises RunError when a newer version wrote it, TypeError for what no version wrote."""
         if not isinstance(state, dict) or not isinstance(state.get("tied"), dict):
             raise TypeError("features.json holds no fitted columns")
-        if state.get("format") not in (FORMAT, SELECTING, CUTTING):
+        if state.get("format") not in (FORMAT, SELECTING, CUTTING, WRITTEN):
             raise RunError(
-                f"the fitted columns have format {state.get('format')}, this version reads {CUTTING}",
+                f"the fitted columns have format {state.get('format')}, this version reads {WRITTEN}",
                 fix="install the trainwright that wrote them",
             )
         configs = {name: choose("feature", column["config"]) for name, column in state["columns"].items()}

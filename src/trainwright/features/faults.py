@@ -77,9 +77,8 @@ class NumberFaults:
         if self.text.count and config.invalid == "error":
             what = "text that is not a number" if self.text.count == 1 else f"{self.text.count:,} texts that are not numbers"
             listed = self.text.listed(self.feature)
-            found.append(
-                DataError(f"column '{name}' holds {what}: {listed}", where=where, why=self.why(fitted), fix=text_fix(name, target))
-            )
+            fix = text_fix(name, target, [] if fitted else self.text.texts, not fitted and 2 * self.text.count > self.present)
+            found.append(DataError(f"column '{name}' holds {what}: {listed}", where=where, why=self.why(fitted), fix=fix))
         if self.infinite.count and config.infinity == "error":
             found.append(infinite(name, self.infinite.listed(self.feature), target, where, self.infinite.count))
         if not math.isfinite(float(self.moments.squares)):

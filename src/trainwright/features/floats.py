@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from trainwright.config.errors import DataError
+from trainwright.data.number_facts import offer_for
 from trainwright.features.base import Place, plain_place, row_list
 
 WRITTEN = re.compile(r"[+-]?(([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?|inf(inity)?|nan)", re.IGNORECASE)
@@ -31,7 +33,7 @@ def to_floats(values: pa.Array, name: str, rows: np.ndarray, place: Place = plai
             raise DataError(
                 f"column '{name}' holds text that is not a number: {row_list(rows[bad], place, texts_at(given, bad))}",
                 why="the column is of type number",
-                fix=text_fix(name),
+                fix=text_fix(name, texts=texts_at(given, bad), mostly=2 * int(bad.sum()) > len(bad)),
             )
     elif not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
         better = "date" if pa.types.is_temporal(kind) else "vector or timeseries" if is_list(kind) else "category"
@@ -79,10 +81,13 @@ def invalid_count(values: pa.Array) -> int:
     return 0 if bad is None else int(bad.sum())
 
 
-def text_fix(name: str, target: bool = False) -> str:
-    """What can be done about text in a number column, as it is typed."""
+def text_fix(name: str, target: bool = False, texts: Sequence[str] = (), mostly: bool = False) -> str:
+    """What can be done about text in a number column, as it is typed; `mostly`: most values are such text, and none count as missing."""
     out = "" if target else f"; or leave the column out: columns.{name}=ignore"
-    return f"correct them, or count them as missing: columns.{name}.invalid=missing; or choose another type: columns.{name}=category{out}"
+    if line := offer_for(name, texts):
+        return f"they may be numbers written otherwise: {line} reads them{out}"
+    missing = "" if mostly else f", or count them as missing: columns.{name}.invalid=missing"
+    return f"correct them{missing}; or choose another type: columns.{name}=category{out}"
 
 
 def infinite(name: str, listed: str, target: bool = False, where: str = "", count: int = 0) -> DataError:

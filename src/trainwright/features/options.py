@@ -109,6 +109,16 @@ class NumberOptions(TargetConfig):
     """Whether an infinite value stops with an error or counts as missing."""
     invalid: Literal["error", "missing"] = "error"
     """Whether text that is not a number stops with an error or counts as missing."""
+    thousands: Literal["auto", "none", "comma", "point", "blank", "apostrophe"] = "auto"
+    """What stands between thousands where numbers are text: `1,234`, `1.234`; `auto`: found where only one reading is possible."""
+    decimal: Literal["auto", "point", "comma"] = "auto"
+    """The decimal mark where numbers are text; `auto`: found with the thousands. Currencies, % and parentheses are read with either."""
+
+    @model_validator(mode="after")
+    def _marks_differ(self) -> Self:
+        if self.thousands == self.decimal != "auto":
+            raise ValueError(f"{self.thousands} cannot be both the decimal mark and between thousands; name one of them")
+        return self
 
 
 class BinaryOptions(ClassConfig):

@@ -13,6 +13,8 @@ import pyarrow.compute as pc
 
 from trainwright.config.errors import RunError
 from trainwright.data.arrow import PIECE
+from trainwright.data.number_forms import NumberForm
+from trainwright.data.number_source import forms_of
 from trainwright.data.python_values import float_text, is_written
 from trainwright.data.sniffing import Dialect, TextForm
 from trainwright.data.source import Source
@@ -59,12 +61,14 @@ class Reading:
     form: TextForm | None
     words: dict[str, list[str]]
     folders: list[str] = field(default_factory=list)
+    numbers: dict[str, NumberForm] = field(default_factory=dict)
+    """How the numbers of columns of text are written, where that is otherwise than in plain form."""
 
     @classmethod
     def of(cls, source: Source, columns: Iterable[str]) -> Self:
         """How `source` reads its columns; what its values are is learnt with `observe`."""
         kinds = {name: kind_of(source.schema.field(name).type) for name in columns}
-        return cls(kinds, source.written, {}, [name for name in kinds if name in source.folders])
+        return cls(kinds, source.written, {}, [name for name in kinds if name in source.folders], forms_of(source))
 
     def observe(self, table: pa.Table) -> None:
         """Notes which words for missing values are values of a text column in training rows."""
@@ -84,7 +88,8 @@ class Reading:
     def state(self) -> dict[str, Any]:
         """The reading in plain JSON types."""
         form = asdict(self.form) if self.form else None
-        return {"kinds": self.kinds, "form": form, "words": self.words, "folders": self.folders}
+        numbers = {"numbers": {name: each.state() for name, each in self.numbers.items()}} if self.numbers else {}
+        return {"kinds": self.kinds, "form": form, "words": self.words, "folders": self.folders, **numbers}
 
     @classmethod
     def restore(cls, state: Mapping[str, Any]) -> Self:
@@ -93,9 +98,16 @@ class Reading:
             form = state["form"]
             written = form and TextForm(Dialect(**form["dialect"]), int(form["skip_rows"]), tuple(form["nulls"]))
             words = {name: list(words) for name, words in state["words"].items()}
-            return cls(dict(state["kinds"]), written or None, words, [str(name) for name in state.get("folders", [])])
+            numbers = {name: NumberForm.restore(each) for name, each in state.get("numbers", {}).items()}
+            return cls(dict(state["kinds"]), written or None, words, [str(name) for name in state.get("folders", [])], numbers)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise RunError("how the columns were read is damaged", why=str(error), fix="restore the run from a copy") from error
+
+
+def decimal_of(given: Source, trained: TextForm | None) -> str:
+    """The decimal mark of numbers that are text in new rows: that of their file, else that of the training file."""
+    form = given.written or trained
+    return form.dialect.decimal if form else "."
 
 
 class AsTrained:
@@ -105,8 +117,7 @@ class AsTrained:
         self.source, self.reading, self.features = source, reading, features
         self.name, self.default_targets, self.notes = source.name, source.default_targets, source.notes
         self.boundaries, self.written, self.folders = source.boundaries, source.written, source.folders
-        form = source.written or reading.form
-        self.decimal = form.dialect.decimal if form else "."
+        self.decimal = decimal_of(source, reading.form)
         trimmed = reading.form or source.written
         self.trims = bool(trimmed and trimmed.dialect.blank_after_delimiter)
 

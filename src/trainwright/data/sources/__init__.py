@@ -30,10 +30,13 @@ EXTENSIONS = {
     ".csv": "csv", ".tsv": "csv", ".tab": "csv", ".txt": "csv", ".data": "csv", ".dat": "csv",
     ".parquet": "parquet", ".pq": "parquet",
     ".arrow": "arrow", ".feather": "arrow", ".ipc": "arrow",
-    ".jsonl": "jsonl", ".ndjson": "jsonl",
+    ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl",
     ".xlsx": "xlsx", ".xlsm": "xlsx",
 }  # fmt: skip
 """How a file's name ends → the source that reads it."""
+
+
+Lines = Literal["auto"] | Annotated[int, Field(ge=0)]
 
 
 class FileOptions(PartConfig):
@@ -61,8 +64,8 @@ class CSVOptions(FileOptions):
     """The decimal point of numbers."""
     nulls: list[str] = Field(default=NULLS)
     """Text that stands for a missing value."""
-    skip_rows: int = Field(default=0, ge=0)
-    """Lines before the table, skipped unread."""
+    skip_rows: Lines = "auto"
+    """Lines before the table, skipped unread; `auto` finds titles and comments above a header, and says so."""
     invalid_rows: Literal["error", "skip"] = "error"
     """A row with too many or too few values: stop and name it, or `skip` it, counted."""
 
@@ -84,7 +87,7 @@ class ArrowOptions(FileOptions):
 
 
 class JSONLinesOptions(FileOptions):
-    """One JSON object per line."""
+    """JSON objects, one per line or in one array."""
 
     type: str = "jsonl"
 
@@ -99,6 +102,8 @@ class ExcelOptions(FileOptions):
     """Whether the first row names the columns."""
     nulls: list[str] = Field(default=NULLS)
     """Text that stands for a missing value."""
+    skip_rows: Lines = "auto"
+    """Rows before the table, those without a value not counted; `auto` finds titles above a header, and says so."""
 
 
 def builtin_name(name: str) -> str:
@@ -127,7 +132,7 @@ _PARTS: dict[str, Part] = {
     "csv": Part("trainwright.data.sources.csv:CSVSource", CSVOptions, "text in rows and columns, any delimiter, quoting and encoding"),
     "parquet": Part("trainwright.data.sources.parquet:ParquetSource", ParquetOptions, "Parquet files"),
     "arrow": Part("trainwright.data.sources.arrow:ArrowSource", ArrowOptions, "Arrow IPC and Feather files"),
-    "jsonl": Part("trainwright.data.sources.jsonl:JSONLinesSource", JSONLinesOptions, "one JSON object per line"),
+    "jsonl": Part("trainwright.data.sources.jsonl:JSONLinesSource", JSONLinesOptions, "JSON objects, one per line or in one array"),
     "xlsx": Part("trainwright.data.sources.xlsx:ExcelSource", ExcelOptions, "a sheet of an Excel workbook (extra `excel`)"),
     "builtin": Part(
         "trainwright.data.sources.builtin:open_builtin", BuiltinOptions, "iris, wine, breast_cancer, digits, diabetes, linnerud, and others"
@@ -174,6 +179,6 @@ def kind_of(file: Path) -> str:
     with file.open("rb") as opened:
         head = opened.read(8)
     magic = {b"PAR1": "parquet", b"ARROW1": "arrow", b"FEA1": "arrow"}
-    if head[:1] == b"{":
+    if head[:1] in (b"{", b"["):
         return "jsonl"
     return next((kind for first, kind in magic.items() if head.startswith(first)), "csv")

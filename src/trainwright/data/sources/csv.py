@@ -64,7 +64,7 @@ class CSVSource(FileSource):
         for text in self.texts[1:]:
             other_columns(self.texts[0].path.name, self.texts[0].names, text.path.name, text.names)
         super().__init__(files, shared_name(files, options.path), memory_limit)
-        self.written = TextForm(self.texts[0].head.dialect, options.skip_rows, tuple(options.nulls))
+        self.written = TextForm(self.texts[0].head.dialect, self.texts[0].head.skip_rows, tuple(options.nulls))
         self._note()
 
     def _look(self, path: Path) -> TextFile:
@@ -79,6 +79,9 @@ class CSVSource(FileSource):
             self.notes.append(
                 "no header was found: columns are named column_1, column_2, … (data.source.header=true if the first row names them)"
             )
+        if self.options.skip_rows == "auto" and (above := self.texts[0].head.skip_rows):
+            told = f"{above} line{'s' if above > 1 else ''} above the header"
+            self.notes.append(f"{told}: skipped (data.source.skip_rows={above}; =0 reads them as rows)")
         if first.encoding == "latin-1" and self.options.encoding == "auto":
             self.notes.append("the text is not UTF-8 and was read as latin-1; set data.source.encoding=NAME if letters look wrong")
         if self.skipped:
@@ -235,7 +238,7 @@ class CSVSource(FileSource):
                     if self.as_text:
                         raise NotUTF8 from error
                     raise
-                raise diagnose(error, text.path, text.head.dialect, len(text.names), self.options.skip_rows) from error
+                raise diagnose(error, text.path, text.head.dialect, len(text.names), text.head.lines_skipped) from error
         if any(pa.types.is_binary(kind) for kind in table.schema.types):
             raise NotUTF8
         if columns is not None:
@@ -272,7 +275,7 @@ class CSVSource(FileSource):
         except pa.ArrowInvalid as error:
             conversion = CONVERSION.search(str(error))
             if conversion is None:
-                raise diagnose(error, text.path, text.head.dialect, len(text.names), self.options.skip_rows) from error
+                raise diagnose(error, text.path, text.head.dialect, len(text.names), text.head.lines_skipped) from error
             name = text.names[int(conversion[1])]
             if self.types[name] == pa.string():
                 raise NotUTF8 from error
@@ -287,7 +290,7 @@ class CSVSource(FileSource):
         except pa.ArrowInvalid as error:
             if CONVERSION.search(str(error)):
                 raise
-            raise diagnose(error, text.path, text.head.dialect, len(text.names), self.options.skip_rows) from error
+            raise diagnose(error, text.path, text.head.dialect, len(text.names), text.head.lines_skipped) from error
 
     def _blocks(self, text: TextFile, columns: list[str] | None) -> Iterator[pa.Table]:
         yield from self._read_typed(text, self.types, self.texts[0].names if columns is None else columns)

@@ -1,7 +1,8 @@
-"""One JSON object per line, read block by block so that the types found do not depend on how much is held."""
+"""JSON objects, one per line or in one array, read block by block so that the types found do not depend on how much is held."""
 
 from __future__ import annotations
 
+import codecs
 import io
 import json
 from collections.abc import Callable, Iterator
@@ -85,6 +86,9 @@ def _blocks(path: Path) -> Iterator[tuple[int, bytes]]:
     if kind and not compression_of(path):
         raise DataError(f"'{path.name}' is not JSON lines", where="data.source", why=f"it is {kind}")
     line, rest = 1, b""
+    if _is_array(path):
+        yield 1, _lines_of_array(path)
+        return
     with opened_bytes(path) as opened:
         while read := opened.read(BLOCK):
             text = rest + read
@@ -95,6 +99,65 @@ def _blocks(path: Path) -> Iterator[tuple[int, bytes]]:
             rest = text[cut:]
     if rest.strip():
         yield line, rest
+
+
+def _is_array(path: Path) -> bool:
+    """Whether a file holds one JSON value rather than one on each line: an array, or an object over several lines or of columns."""
+    with opened_bytes(path) as opened:
+        head = opened.read(1 << 16).removeprefix(codecs.BOM_UTF8).lstrip()
+    if head[:1] == b"[" or path.suffix.lower() != ".json":
+        return head[:1] == b"["
+    first, _, more = head.partition(b"\n")
+    if more.strip():
+        return not (first.rstrip().endswith(b"}") and more.lstrip()[:1] == b"{")
+    try:
+        found = json.loads(first)
+    except ValueError:
+        return False
+    return isinstance(found, dict) and (any(map(_holds_rows, found.values())) or all(isinstance(each, list) for each in found.values()))
+
+
+def _holds_rows(value: Any) -> bool:
+    """Whether a value of an object is a mapping, or an array of some."""
+    return isinstance(value, dict) or (isinstance(value, list) and any(isinstance(each, dict) for each in value))
+
+
+def _lines_of_array(path: Path) -> bytes:
+    """The objects of an array, each on a line. Raises DataError for an array of anything else, and for one object of columns."""
+    with opened_bytes(path) as opened:
+        text = opened.read()
+    try:
+        found = json.loads(text.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        why = str(error).splitlines()[0]
+        raise DataError(
+            f"'{path.name}' is not JSON", where="data.source", why=why, fix="write an array of objects, or one a line"
+        ) from error
+    if isinstance(found, dict):
+        raise _no_rows(path, found)
+    odd = next((place for place, each in enumerate(found) if not isinstance(each, dict)), None)
+    if odd is not None:
+        why = f"number {odd + 1} of the array is {_in_words(found[odd])}"
+        raise DataError(
+            f"'{path.name}' does not hold objects alone", where="data.source", why=why, fix='write [{"age": 3, "name": "a"}, …]'
+        )
+    return b"".join(json.dumps(each, ensure_ascii=False).encode() + b"\n" for each in found)
+
+
+def _no_rows(path: Path, found: dict[str, Any]) -> DataError:
+    """The refusal of an object: rows stand in it under a name, or its columns, or it is one row alone."""
+    under = [name for name, each in found.items() if isinstance(each, list) and each and all(isinstance(one, dict) for one in each)]
+    if under:
+        fix = f"write the array under '{under[0]}' to a file of its own, without what is round it"
+        return DataError(f"'{path.name}' is one object, no array", where="data.source", why=f"its rows are under '{under[0]}'", fix=fix)
+    why = f"it has {', '.join(list(found)[:5])}" if found else "it is empty"
+    fix = "write one object per row: frame.to_json(FILE, orient='records')"
+    return DataError(f"'{path.name}' is one object, no array of rows", where="data.source", why=why, fix=fix)
+
+
+def _in_words(value: Any) -> str:
+    names = {list: "an array", str: "a text", bool: "true or false", type(None): "null"}
+    return names.get(type(value), "a number")
 
 
 def _table(path: Path, first: int, block: bytes) -> pa.Table:

@@ -49,10 +49,24 @@ def _files(path: str, form: TextForm | None, columns: Collection[str], memory_li
 
         return JSONLinesSource(JSONLinesOptions(path=path), memory_limit, as_text=True)
     if options.type == "xlsx":
-        from trainwright.data.sources.xlsx import ExcelSource
-
-        return ExcelSource(ExcelOptions(path=path, nulls=[""]), memory_limit, as_written=True)
+        return _sheet(path, columns, memory_limit)
     return build_source(options, memory_limit, columns)
+
+
+def _sheet(path: str, columns: Collection[str], memory_limit: int) -> Source:
+    """The first sheet of a workbook, or the first one that has the columns where it has them not."""
+    from trainwright.data.sources.xlsx import ExcelSource
+
+    first = ExcelSource(ExcelOptions(path=path, nulls=[""]), memory_limit, as_written=True)
+    for name in first.sheets if not set(columns) <= set(first.schema.names) else ():
+        try:
+            other = ExcelSource(ExcelOptions(path=path, nulls=[""], sheet=name), memory_limit, as_written=True)
+        except DataError:  # an empty one, or no table
+            continue
+        if set(columns) <= set(other.schema.names):
+            other.notes = [f"the sheet '{name}' is read, which has the columns of the model"]
+            return other
+    return first
 
 
 def _text_table(path: str, form: TextForm | None, columns: Collection[str], memory_limit: int) -> Source:

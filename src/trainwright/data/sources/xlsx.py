@@ -13,6 +13,7 @@ import pyarrow as pa
 from trainwright.config.errors import DataError, did_you_mean
 from trainwright.data.dialect import named_columns
 from trainwright.data.files import found_files, shared_name
+from trainwright.data.preamble import rows_above
 from trainwright.data.python_values import column_of, text_column, written_column
 from trainwright.data.schemas import common_schema, fit_table
 from trainwright.data.sniffing import sniff_header
@@ -30,8 +31,17 @@ class ExcelSource(FileSource):
 
     def __init__(self, options: ExcelOptions, memory_limit: int, *, as_written: bool = False) -> None:
         self.options, self.as_written = options, as_written
+        self.sheets: list[str] = []
+        """The other sheets of the first workbook."""
+        self.above = 0
         files = found_files(options.path)
         super().__init__(files, shared_name(files, options.path), memory_limit)
+        if self.sheets:
+            told = ", ".join(self.sheets[:8]) + (", …" if len(self.sheets) > 8 else "")
+            self.notes.append(f"one sheet is read of {len(self.sheets) + 1}; the others are {told} (data.source.sheet=NAME)")
+        if self.above and options.skip_rows == "auto":
+            told = f"{self.above} row{'s' if self.above > 1 else ''} above the header"
+            self.notes.append(f"{told}: skipped (data.source.skip_rows={self.above}; =0 reads them as rows)")
 
     def memory_needed(self) -> int:
         """Nothing that would count."""
@@ -39,10 +49,24 @@ class ExcelSource(FileSource):
 
     def load(self) -> pa.Table:
         """All rows at once."""
-        tables = [_table(path, self.options, self.as_written) for path in self.files]
+        tables = [self._table(path, number == 0) for number, path in enumerate(self.files)]
         self.rows_by_file = [table.num_rows for table in tables]
         schema = common_schema([table.schema for table in tables], [path.name for path in self.files])
         return pa.concat_tables(fit_table(table, schema) for table in tables)
+
+    def _table(self, path: Path, first: bool) -> pa.Table:
+        """The rows of the sheet of one workbook."""
+        options = self.options
+        rows, others = _rows(path, options.sheet)
+        rows = [row for row in rows if any(value is not None for value in row)]
+        above = rows_above(rows) if options.skip_rows == "auto" else options.skip_rows
+        if first:
+            self.sheets, self.above = others, above
+        rows = rows[above:]
+        if not rows:
+            fix = f"name another with data.source.sheet: {', '.join(others) or 'there is no other'}"
+            raise DataError(f"sheet {options.sheet!r} of '{path.name}' is empty", where="data.source", fix=fix)
+        return _table_of(rows, path, options, self.as_written)
 
     def survey(self) -> tuple[pa.Schema, int]:
         """Schema and rows of the sheet."""
@@ -55,13 +79,8 @@ class ExcelSource(FileSource):
         yield table if columns is None else table.select(columns)
 
 
-def _table(path: Path, options: ExcelOptions, as_written: bool) -> pa.Table:
-    rows = _rows(path, options.sheet)
-    rows = [row for row in rows if any(value is not None for value in row)]
-    if not rows:
-        raise DataError(
-            f"sheet {options.sheet!r} of '{path.name}' is empty", where="data.source", fix="name another with data.source.sheet"
-        )
+def _table_of(rows: Rows, path: Path, options: ExcelOptions, as_written: bool) -> pa.Table:
+    """Rows, of which the first may name the columns, as columns."""
     width = max(max((place for place, value in enumerate(row, start=1) if value is not None), default=0) for row in rows)
     rows = [row[:width] + (None,) * (width - len(row)) for row in rows]
     header = options.header in (True, "true")
@@ -75,7 +94,8 @@ def _table(path: Path, options: ExcelOptions, as_written: bool) -> pa.Table:
     return pa.Table.from_arrays([_column(list(values), nulls, as_written) for values in columns], names=names)
 
 
-def _rows(path: Path, sheet: str | int) -> Rows:
+def _rows(path: Path, sheet: str | int) -> tuple[Rows, list[str]]:
+    """The rows of a sheet, and the names of the other ones."""
     try:
         import openpyxl
     except ImportError as error:
@@ -102,7 +122,7 @@ def _rows(path: Path, sheet: str | int) -> Rows:
         raise DataError(f"'{path.name}' has no sheet '{sheet}'", where="data.source.sheet", fix=did_you_mean(sheet, names))
     chosen = book[names[sheet] if isinstance(sheet, int) else sheet]
     try:
-        return list(chosen.iter_rows(values_only=True))
+        return list(chosen.iter_rows(values_only=True)), [name for name in names if name != chosen.title]
     finally:
         book.close()
 

@@ -42,17 +42,21 @@ class Column:
         return replace(self, role="ignored", why=why)
 
 
-def targets_of(config: Config, default: list[str], names: list[str], where: str) -> list[str]:
-    """The targets asked for, or the ones the source knows of itself; raises DataError when there are none or one is not in the data."""
+def targets_of(config: Config, default: list[str], names: list[str], where: str, elsewhere: str = "") -> list[str]:
+    """The targets asked for, or the ones the source knows of itself; raises DataError when there are none or one is not in the data.
+
+    `elsewhere`: where else a column may be, for the end of a message.
+    """
     targets = config.system.targets or default
     if not targets:
+        shown = f"{', '.join(names[:20])}{', …' if len(names) > 20 else ''}{elsewhere}"
         raise DataError(
             "no target named: which column is to be predicted?",
             where=where,
-            fix=f"add --target NAME (or `targets: [NAME]`); the columns are: {', '.join(names[:20])}{', …' if len(names) > 20 else ''}",
+            fix=f"add --target NAME (or `targets: [NAME]`); the columns are: {shown}",
         )
     errors: list[RequestError] = [
-        DataError(f"target '{name}' is not a column of the data", where=where, fix=did_you_mean(name, names))
+        DataError(f"target '{name}' is not a column of the data", where=where, fix=did_you_mean(name, names) + elsewhere)
         for name in targets
         if name not in names
     ]
@@ -61,10 +65,12 @@ def targets_of(config: Config, default: list[str], names: list[str], where: str)
     return list(dict.fromkeys(targets))
 
 
-def plan_columns(config: Config, profiles: list[ColumnProfile], inferred: list[Inferred], targets: list[str], where: str) -> list[Column]:
+def plan_columns(
+    config: Config, profiles: list[ColumnProfile], inferred: list[Inferred], targets: list[str], where: str, elsewhere: str = ""
+) -> list[Column]:
     """The part each column plays; raises every mistake in the names and options of columns at once."""
     known = [profile.name for profile in profiles]
-    _check_names(config, known, where)
+    _check_names(config, known, where, elsewhere)
     planned = []
     for profile, found in zip(profiles, inferred, strict=True):
         options, chosen = _options(config.system.columns.get(profile.name), found, known)
@@ -87,13 +93,17 @@ def raise_all(errors: list[RequestError]) -> None:
         raise ManyErrors(errors)
 
 
-def _check_names(config: Config, known: list[str], where: str) -> None:
+def _check_names(config: Config, known: list[str], where: str, elsewhere: str) -> None:
     inputs = config.system.inputs
     listed = inputs if isinstance(inputs, list) else []
     sections: dict[str, list[str]] = {"columns": list(config.system.columns), "ignore": config.system.ignore, "inputs": listed}
     there = set(known)
     errors: list[RequestError] = [
-        DataError(f"`{section}` names '{name}', which is not a column of the data", where=where, fix=_fix_of_name(name, section, known))
+        DataError(
+            f"`{section}` names '{name}', which is not a column of the data",
+            where=where,
+            fix=_fix_of_name(name, section, known) + elsewhere,
+        )
         for section, names in sections.items()
         for name in names
         if name not in there

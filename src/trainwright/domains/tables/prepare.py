@@ -19,8 +19,9 @@ from trainwright.data.expressions.selected import SelectedSource
 from trainwright.data.expressions.syntax import expression_columns
 from trainwright.data.hashing import row_hashes
 from trainwright.data.inference import infer, join_spellings
+from trainwright.data.number_source import NumberSource, read_numbers
 from trainwright.data.profile import profile
-from trainwright.data.source import Source, TableSource
+from trainwright.data.source import Source, TableSource, other_sheets
 from trainwright.data.sources.opening import open_source
 from trainwright.data.splits.base import Split
 from trainwright.data.splits.dividing import make_split, with_files
@@ -152,12 +153,16 @@ def prepare(config: Config, source: Source | None = None, directory: Path | None
         read_arguments(config.parser, config.arguments)
     source = open_named(config, source)
     source = with_files(config.data.split, source, int(config.data.memory_limit))
+    source = read_numbers(source, _how_written(config))
+    numbers = source.how if isinstance(source, NumberSource) else {}
     source = SelectedSource.of(source, config.data.where, config.data.derive)
-    targets = targets_of(config, source.default_targets, source.schema.names, source.name)
+    targets = targets_of(config, source.default_targets, source.schema.names, source.name, other_sheets(source))
     joins = _joins(config)
     profiles = [join_spellings(each, joins.get(each.name, ())) for each in profile(source)]
+    for each in profiles:
+        each.numbers, each.offer = (numbers[each.name].how, numbers[each.name].offer) if each.name in numbers else ("", "")
     inferred = infer(profiles, targets, given_types(config))
-    columns = plan_columns(config, profiles, inferred, targets, source.name)
+    columns = plan_columns(config, profiles, inferred, targets, source.name, other_sheets(source))
     columns = leave_out_derivations(config, columns, targets, source)
     check_columns(columns)
     kinds = {column.name: column_kind(column.type).target or column.type for column in columns}
@@ -213,6 +218,12 @@ def _joins(config: Config) -> dict[str, list[str]]:
     """Which spellings of a column's values are one, by column."""
     given = {name: options.model_dump(include={"join"}).get("join") for name, options in config.system.columns.items()}
     return {name: join for name, join in given.items() if isinstance(join, list) and join}
+
+
+def _how_written(config: Config) -> dict[str, dict[str, Any]]:
+    """What the configuration says of the numbers of columns: their type, and what stands between thousands and before decimals."""
+    wanted = {"type", "thousands", "decimal"}
+    return {name: options.model_dump(include=wanted) for name, options in config.system.columns.items()}
 
 
 def _orders(columns: list[Column]) -> dict[str, str]:

@@ -12,6 +12,7 @@ from torch import nn
 
 from trainwright.config.errors import ConfigError, RunError
 from trainwright.data.expressions.selected import SelectedSource
+from trainwright.data.number_source import NumberSource
 from trainwright.data.rows import Rows
 from trainwright.data.source import Source
 from trainwright.domains.prepared import Finished, Prepared
@@ -106,8 +107,9 @@ class PreparedTable(Prepared):
         """Write data that were only in memory beside the run, so that it can be continued and repeated."""
         import pyarrow.parquet as pq
 
-        path, source = run.path / "data.parquet", self.data.source
-        given = source.source if isinstance(source, SelectedSource) else source
+        path, given = run.path / "data.parquet", self.data.source
+        while isinstance(given, SelectedSource | NumberSource):
+            given = given.source
         with whole_file(path) as temporary:
             pq.write_table(given.read(), temporary)
         options = self.config.data.source.model_copy(update={"path": str(path.absolute())})
