@@ -60,7 +60,7 @@ def make(
 
 def test_a_run_is_identical_to_its_repetition(tmp_path: Path) -> None:
     found = compare(make(tmp_path / "a").path, make(tmp_path / "b").path)
-    assert found.identical and found.exit_code == 0
+    assert found.identical and found.exit_code == 0 and not found.notes
     assert (found.config, found.code, found.environment, found.data) == ([], [], [], [])
     assert "identical, bit for bit: 2 tensors, 8 numbers" in found.render()
     assert all(each.difference == 0 for each in found.metrics)
@@ -73,6 +73,7 @@ def test_what_differs_is_named_with_both_values(tmp_path: Path) -> None:
     }  # fmt: skip
     assert {each.name for each in found.data} == {"split.seed", "splits.parquet: split"}
     text = found.render()
+    assert "different test rows (0 of 1,000 and 1,000 are in both); data.split.seed=0 in both" in text
     assert "trainer.optimizer.learning_rate  0.001 → 0.01" in text and "differs in 2,000 of 2,000 rows" in text
 
 

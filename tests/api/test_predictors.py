@@ -396,6 +396,48 @@ def test_frames_come_back_as_frames_where_they_can(here: Path) -> None:
         tw.load("own").predict(frame)
     table = pandas.DataFrame(passengers(4)).set_index(pandas.Index(list("abcd")))
     assert list(tw.load("table").predict(table).index) == list("abcd")
+    one = tw.load("table").predict(table.iloc[2])
+    assert isinstance(one, pandas.Series) and one.name == "c" and one.survived_prediction in (0, 1)
+
+
+@pytest.mark.parametrize("name", ["table", "own", "plain", "fitted", "of-a-system"])
+def test_records_of_a_service_come_back_as_records(here: Path, name: str) -> None:
+    x, y = pairs(4)
+    given = {"fitted": {"model": made("Net")}, "of-a-system": {"model": made("Two")}}.get(name, {})
+    blocks: dict[str, Any] = passengers(4) if name == "table" else {"x" if name.startswith("o") else "input": x.numpy()}
+    if name.startswith("o"):
+        blocks["y"] = y.numpy()
+    records = [{column: values[row].tolist() for column, values in blocks.items()} for row in range(4)]
+    run, predictor = tw.load(name, **given), tw.load_predictor(name, **given)
+    whole, listed = run.predict(blocks), run.predict(records)
+    assert isinstance(listed, list) and len(listed) == 4 and all(type(each) is dict for each in listed)
+    for column in listed[0]:
+        expected = np.asarray(whole[column])
+        np.testing.assert_allclose(np.array([each[column] for each in listed], float), expected.astype(float), rtol=1e-5)
+    if name in ("table", "own", "of-a-system"):  # a row of the others is one array, which is no record of single values
+        one = predictor.predict(records[1])
+        assert type(one) is dict and one.keys() == listed[1].keys()
+        for column, value in one.items():
+            np.testing.assert_allclose(np.array(value, float), np.array(listed[1][column], float), rtol=1e-5)
+
+
+def test_rows_that_are_no_records_are_refused_in_words(here: Path) -> None:
+    for rows in ([{"input": [1.0, 2.0, 3.0]}, {"other": [1.0]}], [{"input": [1.0, 2.0, 3.0]}, {"input": [1.0]}], [{"input": "a"}]):
+        with pytest.raises(RequestError):
+            tw.load("plain").predict(rows)
+    for rows in (1.5, [1, 2], np.zeros((2, 3)), iter([]), [{"x": 1}, 2]):
+        with pytest.raises(RequestError):
+            tw.load("table").predict(rows)
+
+
+def test_a_frame_of_polars_comes_back_as_one(here: Path) -> None:
+    polars = pytest.importorskip("polars")
+    rows = passengers(5)
+    found = tw.load("table").predict(polars.DataFrame(rows))
+    assert isinstance(found, polars.DataFrame) and found.height == 5
+    assert found["survived_prediction"].to_list() == tw.load("table").predict(rows)["survived_prediction"].to_pylist()
+    with pytest.raises(RequestError, match="is not a table"):
+        tw.load("table").predict(polars.Series("age", [1.0]))
 
 
 def test_an_exported_model_that_was_changed_since_names_no_code(here: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -119,7 +119,7 @@ def test_written_numbers_are_inputs_targets_and_operands_and_read_alike_ever_aft
     np.testing.assert_array_equal(from_csv, texts)
     np.testing.assert_array_equal(from_csv, run.predict(numbers)["y_prediction"].to_numpy())
     one = run.predict(frame.iloc[3].drop(["y", "plain"]).to_dict())
-    np.testing.assert_allclose(np.asarray(one["y_prediction"])[0], from_csv[3], rtol=1e-5)
+    assert one["y_prediction"] == pytest.approx(from_csv[3], rel=1e-5)
     assert run.evaluate(str(tmp_path / "t.csv"))["y"]["rmse"] > 0
     with pytest.raises(DataError, match="12,34"):
         run.predict({"price": ["1,000"], "size": ["1"], "net": ["12,34"]})

@@ -120,6 +120,16 @@ def test_a_constant_replaces_missing_sets() -> None:
     np.testing.assert_array_equal(encoded(feature, [None])["value"], [[0, 0, 1]])
 
 
+@pytest.mark.parametrize("values", [["a|b", "c", None], pa.array([["a", "b"], ["c"], None])])
+def test_a_list_replaces_missing_lists_however_they_are_written(values: object) -> None:
+    feature = fitted("set", values, missing="constant", fill=["a", "c"], delimiter="|")
+    np.testing.assert_array_equal(encoded(feature, values)["value"][2], [0, 1, 0, 1])
+    series = fitted("timeseries", pa.array([[1.0, 2.0, 3.0], None]), missing="constant", fill=[5, 6.5], scale="none")
+    made = encoded(series, pa.array([None, [4.0]], pa.list_(pa.float64())))
+    np.testing.assert_array_equal(made["value"], [[5, 6.5, 0], [4, 0, 0]])
+    assert made["length"].tolist() == [2, 1]
+
+
 @pytest.mark.parametrize("kind", ["bag", "sequence", "text", "date", "timeseries", "ignore"])
 def test_types_that_cannot_be_predicted_say_so(kind: str) -> None:
     with pytest.raises(DataError, match="cannot be predicted"):

@@ -34,6 +34,20 @@ def test_the_fit_does_not_depend_on_chunks_and_survives_json(matrix: np.ndarray,
     np.testing.assert_array_equal(encoded(feature, listed(matrix))["value"], encoded(again(feature), listed(matrix))["value"])
 
 
+@pytest.mark.parametrize("fill", [[7, 8], "7 8", "[7, 8]"])
+def test_a_vector_replaces_missing_ones_and_missing_places(fill: object) -> None:
+    feature = fitted("vector", listed(np.array([[1.0, 2.0], [3.0, 4.0]])), missing="constant", fill=fill, scale="none")
+    given = pa.array([None, [5.0, None]], pa.list_(pa.float64()))
+    np.testing.assert_array_equal(encoded(feature, given)["value"], [[7, 8], [5, 8]])
+    assert again(feature).fill_vector().tolist() == [7, 8]
+    one = fitted("vector", listed(np.array([[1.0, 2.0], [3.0, 4.0]])), missing="constant", fill=9, scale="none")
+    np.testing.assert_array_equal(encoded(one, given)["value"], [[9, 9], [5, 9]])
+    with pytest.raises(DataError, match="`fill` has 3 numbers, and the vectors have 2"):
+        encoded(fitted("vector", listed(np.eye(2)), missing="constant", fill=[1, 2, 3]), given)
+    with pytest.raises(DataError, match="a value of a number is one"):
+        fitted("number", [1.0, None], missing="constant", fill=[1, 2])
+
+
 def test_text_with_spaces_commas_or_brackets_is_read() -> None:
     feature = fitted("vector", ["1 2 3", "4, 5, 6"], scale="none")
     np.testing.assert_array_equal(encoded(feature, ["[1,2;3]", " 7  8 9 "])["value"], [[1, 2, 3], [7, 8, 9]])

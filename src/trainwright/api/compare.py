@@ -10,7 +10,15 @@ from typing import Any
 from trainwright.api.contrasts import MetricChange, metric_changes
 from trainwright.config.errors import RunError
 from trainwright.files.text import plain
-from trainwright.runs.differences import Change, code_agreement, code_changes, config_changes, data_changes, environment_changes
+from trainwright.runs.differences import (
+    Change,
+    code_agreement,
+    code_changes,
+    config_changes,
+    data_changes,
+    environment_changes,
+    other_test_rows,
+)
 from trainwright.runs.directory import RunDirectory
 from trainwright.runs.weights import WeightsDifference, compare_weights
 
@@ -88,6 +96,7 @@ def compare(a: str | os.PathLike[str], b: str | os.PathLike[str], weights_only: 
         found.code_agreement = code_agreement(first, second)
         found.environment, found.data = environment_changes(first, second), data_changes(first, second)
         found.metrics = metric_changes(first, second)
+        found.notes += [each for each in (other_test_rows(first, second),) if each]
     _add_weights(found, first, second)
     return found
 

@@ -63,13 +63,11 @@ class Run:
 
         Of a table's run `threshold` (0 to 1, or `tuned`: the best F1 on the validation rows) decides what is called positive.
 
-        Of a table's run a DataFrame gives a DataFrame, anything else an Arrow table. Other runs take the arrays of a batch by name: a file
-        (.npz, .safetensors, a table), a mapping, tensors, a Dataset or a DataLoader, and give what `predict_step` gives, as arrays by name.
+        A DataFrame (pandas, polars) gives one, a Series or a dict of single values (one row) the same, a list of such dicts a list of them.
+        Of a table's run anything else gives an Arrow table. Other runs take the arrays of a batch by name: a file (.npz, .safetensors, a
+        table), a mapping, tensors, a Dataset or a DataLoader, and give what `predict_step` gives, as arrays by name.
         """
-        from trainwright.domains.predictor import as_given
-
-        predictor = self.predictor if threshold is None else self.predictor.decided_at(threshold)
-        return as_given(predictor.predict(data), data)
+        return (self.predictor if threshold is None else self.predictor.decided_at(threshold)).predict(data)
 
     def evaluate(self, data: Any) -> dict[str, dict[str, float]]:
         """Target → metric → value on labelled rows; a system of one's own has one target, called ''. Raises DataError without targets."""

@@ -6,17 +6,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar
 
 import numpy as np
-import pyarrow as pa
 from torch import Tensor
 
 from trainwright.config.errors import RequestError
+from trainwright.domains.forms import Columns as Columns
+from trainwright.domains.forms import as_given
 
 Tensors = dict[str, Tensor]
-Columns: TypeAlias = "pa.Table | dict[str, np.ndarray]"
-"""Predictions by name, one entry a row: a table, or arrays of any shape."""
 
 
 @dataclass(frozen=True)
@@ -102,29 +101,17 @@ class Predictor(ABC):
     def export(self, folder: Path) -> None:  # noqa: B027 - most kinds add nothing
         """Write into the folder of an exported model what this kind adds to its files."""
 
-    def predict(self, rows: Any) -> Columns:
-        """Predictions for rows as they come, in their order."""
-        return self.answer(self.read(rows))
+    def predict(self, rows: Any) -> Any:
+        """Predictions for rows as they come, in their order and, where they fit into it, in the form that the rows have.
+
+        A DataFrame of pandas or polars gives one, a Series or a dict of single values (one row) the same, a list of such dicts a list of
+        them; anything else gives `Columns`.
+        """
+        return as_given(self.answer(self.read(rows)), rows)
 
     def evaluate(self, rows: Any) -> dict[str, Any]:
         """`{"rows", "metrics", …}` of labelled rows as they come."""
         return self.measure(self.read(rows), "test")
-
-
-def as_given(columns: Columns, data: Any) -> Any:
-    """Predictions for a DataFrame or one of its rows as a DataFrame with the same index, where they fit into one; others as they are."""
-    if type(data).__module__.partition(".")[0] != "pandas":
-        return columns
-    if isinstance(columns, pa.Table):
-        frame = columns.to_pandas()
-    elif all(each.ndim == 1 for each in columns.values()):
-        import pandas
-
-        frame = pandas.DataFrame(columns)
-    else:
-        return columns
-    frame.index = data.index if hasattr(data, "columns") else [data.name]  # a Series is one row, and its name is that of the row
-    return frame
 
 
 def shapes_of(columns: Mapping[str, np.ndarray]) -> str:

@@ -54,6 +54,8 @@ class Feature:
     """Whether its rows are decoded batch by batch rather than encoded up front."""
     predictable: ClassVar[bool] = False
     """Whether a column of this type can be a target."""
+    several: ClassVar[bool] = False
+    """Whether one value of it is several, so that a list may stand for a missing one."""
     counts_as: ClassVar[str] = "are not numbers"
     """What is said of values that cannot be read and count as missing."""
 
@@ -71,6 +73,9 @@ class Feature:
             )
         if config.missing == "constant" and config.fill is None:
             raise DataError(f"column '{name}': `missing: constant` needs a value", fix=f"give it: columns.{name}.fill=VALUE")
+        if isinstance(config.fill, list) and not self.several:
+            why = f"a value of a {self.kind} is one"
+            raise DataError(f"column '{name}': `fill` is a list", why=why, fix=f"give one value: columns.{name}.fill=VALUE")
 
     def read_from(self, source: Any) -> None:
         """Told of the source whose values come next."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from trainwright.features.base import Place, nulls, plain_place
-from trainwright.features.floats import is_list, to_floats
+from trainwright.features.floats import is_list, is_text, to_floats
 from trainwright.features.words import text_array
 
 DELIMITERS = ("|", ";", ",", "\t", " ")
@@ -80,6 +81,21 @@ def number_lists(values: pa.Array, name: str, rows: np.ndarray, place: Place = p
         present = pc.fill_null(pc.not_equal(lists.flat, ""), False).to_numpy(zero_copy_only=False)
         lists = lists.select(present)
     return lists, to_floats(lists.flat, name, rows[lists.owners], place)
+
+
+def with_lists(values: pa.Array, fill: Any, delimiter: str = " ") -> pa.Array:
+    """Lists, or texts of values with a delimiter, with `fill` where they are missing: a list, one value, or such a text."""
+    if not is_list(values.type):
+        return values.fill_null(delimiter.join(map(_written, fill)) if isinstance(fill, list) else _written(fill))
+    kind = pa.list_(values.type.value_type)
+    texts = list(map(_written, fill)) if isinstance(fill, list) else _written(fill).replace(",", " ").split()
+    one = pa.array([texts if is_text(kind.value_type) else list(map(float, texts))]).cast(kind)
+    places = np.where(pc.is_null(values).to_numpy(zero_copy_only=False), len(values), np.arange(len(values)))
+    return pa.concat_arrays([values.cast(kind), one]).take(pa.array(places))
+
+
+def _written(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def find_delimiter(texts: list[str]) -> str:

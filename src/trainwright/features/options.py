@@ -19,8 +19,8 @@ class FeatureConfig(PartConfig):
 
     missing: Literal["auto", "error", "drop", "constant", "mean", "median", "mode", "indicator"] = "auto"
     """What happens to missing values; `auto` suits the type, and drops rows whose target is missing."""
-    fill: float | str | None = None
-    """The value that replaces missing ones when `missing: constant`."""
+    fill: float | str | list[float] | list[str] | None = None
+    """The value that replaces missing ones when `missing: constant`; of vectors a number or a list of them, of columns of words a list."""
     encoder: choice("encoder") | None = None  # type: ignore[valid-type]
     """The encoder of this column as an input; default: the model's encoder for the type."""
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from trainwright.config.errors import DataError
 from trainwright.features.base import Counts, Feature, PartLayout
-from trainwright.features.lists import Lists, number_lists, pad_rows
+from trainwright.features.lists import Lists, number_lists, pad_rows, with_lists
 from trainwright.features.options import TimeseriesOptions
 from trainwright.features.statistics import Moments, Reblocked
 
@@ -18,6 +18,7 @@ class TimeseriesFeature(Feature):
     """Numbers in order; part `value` is standardised and padded with 0 at the right, and `length` says how many there are."""
 
     kind = "timeseries"
+    several = True
     config: TimeseriesOptions
     remembers: ClassVar[tuple[str, ...]] = ("longest", "center", "spread")
 
@@ -46,7 +47,7 @@ class TimeseriesFeature(Feature):
     def series(self, values: pa.Array, rows: np.ndarray) -> tuple[Lists, np.ndarray]:
         """The numbers of each row, flat as float64, NaN where missing; raises DataError for infinities unless they count as missing."""
         if self.policy == "constant" and values.null_count:
-            values = values.fill_null(str(self.config.fill)) if not pa.types.is_nested(values.type) else values
+            values = with_lists(values, self.config.fill)
         lists, flat = number_lists(values, self.name, rows, self.place)
         infinite = np.isinf(flat)
         if infinite.any() and self.config.infinity == "error":

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from trainwright.features.base import Counts, Feature
 from trainwright.features.floats import is_list
-from trainwright.features.lists import LOOKED_AT, Lists, find_delimiter, word_lists
+from trainwright.features.lists import LOOKED_AT, Lists, find_delimiter, with_lists, word_lists
 from trainwright.features.vocabulary import frequent, prune
 from trainwright.features.words import code_words, text_array
 
@@ -25,6 +25,7 @@ class WordsFeature(Feature):
     """A column of words per row, with a fitted vocabulary; the first `reserved` indices have a meaning of their own."""
 
     reserved: ClassVar[int] = 1
+    several = True
     remembers: ClassVar[tuple[str, ...]] = ("vocabulary", "tally", "delimiter")
 
     def __init__(self, config: Any, name: str, target: bool = False) -> None:
@@ -103,9 +104,10 @@ class WordsFeature(Feature):
 
     def fill_missing(self, values: pa.Array) -> pa.Array:
         """Missing values replaced by `fill` under `missing: constant`."""
-        if self.policy != "constant" or is_list(values.type):
+        if self.policy != "constant":
             return values
-        return text_array(values, self.name).fill_null(str(self.config.fill))
+        listed = values if is_list(values.type) else text_array(values, self.name)
+        return with_lists(listed, self.config.fill, self.delimiter or " ")
 
     def indices(self, values: pa.Array, rows: np.ndarray, counts: Counts | None, unknown: int) -> tuple[Lists, np.ndarray]:
         """The words of each row and their indices, flat; counts missing rows and unknown words."""

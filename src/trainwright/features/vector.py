@@ -19,6 +19,7 @@ class VectorFeature(Feature):
     """A fixed number of numbers; part `value` is scaled by component (0 where missing), and `missing` where rows may be missing."""
 
     kind = "vector"
+    several = True
     predictable = True
     config: VectorOptions
     remembers: ClassVar[tuple[str, ...]] = ("width", "center", "spread")
@@ -96,9 +97,19 @@ class VectorFeature(Feature):
         vectors, absent = self.vectors(values, rows)
         self.note_missing(absent, rows, counts)
         if absent is not None:
-            fill = float(self.config.fill or 0.0) if self.policy == "constant" else np.array(self.center)
+            fill = self.fill_vector() if self.policy == "constant" else np.array(self.center)
             vectors = np.where(np.isnan(vectors), fill, vectors)
         return ((vectors - self.center) / self.spread).astype(np.float32), absent
+
+    def fill_vector(self) -> np.ndarray:
+        """`fill` as a vector: one number for all places, or one for each; raises DataError for any other number of them."""
+        given = self.config.fill
+        texts = pa.array([" ".join(map(str, given)) if isinstance(given, list) else str(given)])
+        flat = number_lists(texts, self.name, np.zeros(1, np.int64), lambda _: "`fill`")[1]
+        if len(flat) not in (1, self.width):
+            what = f"column '{self.name}': `fill` has {len(flat)} numbers, and the vectors have {self.width}"
+            raise DataError(what, fix=f"give one number for all, or {self.width}: columns.{self.name}.fill=[…]")
+        return np.broadcast_to(flat, (self.width,))
 
     def encode(self, values: pa.Array, rows: np.ndarray, counts: Counts | None = None) -> dict[str, np.ndarray]:
         scaled, absent = self.scale_vectors(values, rows, counts)

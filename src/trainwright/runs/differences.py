@@ -113,14 +113,9 @@ def _columns(data: dict[str, Any]) -> dict[str, Any]:
 
 def _membership(first: Path, second: Path) -> list[Change]:
     """Whether the same rows, by content, are in the same splits."""
-    if not first.is_file() or not second.is_file():
+    a, b = _splits(first), _splits(second)
+    if a is None or b is None:
         return []
-    from pyarrow import ArrowException, parquet
-
-    try:
-        a, b = parquet.read_table(first), parquet.read_table(second)
-    except (OSError, ArrowException) as error:
-        raise RunError("splits.parquet cannot be read", where=str(first.parent), why=str(error), fix="restore it from a copy") from error
     if a.num_rows != b.num_rows:
         return [Change("rows in the splits", a.num_rows, b.num_rows)]
     found = []
@@ -130,6 +125,34 @@ def _membership(first: Path, second: Path) -> list[Change]:
             moved = sum(p != q for p, q in zip(x.to_pylist(), y.to_pylist(), strict=True))
             found.append(Change(f"splits.parquet: {name}", "", f"differs in {moved:,} of {a.num_rows:,} rows"))
     return found
+
+
+def _splits(path: Path) -> Any:
+    """The rows of each split of a run, as a table; None where there is none. Raises RunError for a file that is damaged."""
+    if not path.is_file():
+        return None
+    from pyarrow import ArrowException, parquet
+
+    try:
+        return parquet.read_table(path)
+    except (OSError, ArrowException) as error:
+        raise RunError("splits.parquet cannot be read", where=str(path.parent), why=str(error), fix="restore it from a copy") from error
+
+
+def other_test_rows(first: Path, second: Path) -> str:
+    """What is said where two runs were measured on different test rows of the same data; empty where that is not so, or not known."""
+    digests = [_mapping(_mapping(_mapping(read_json(each / "data.json")).get("source")).get("fingerprint")) for each in (first, second)]
+    tables = [_splits(each / "splits.parquet") for each in (first, second)]
+    if tables[0] is None or tables[1] is None or digests[0].get("sha256") != digests[1].get("sha256"):
+        return ""
+    tested = [
+        {row for row, split in zip(*(each[name].to_pylist() for name in ("row", "split")), strict=True) if split == "test"}
+        for each in tables
+    ]
+    if tested[0] == tested[1]:
+        return ""
+    shared, fix = len(tested[0] & tested[1]), "data.split.seed=0 in both gives them the same ones"
+    return f"the runs were measured on different test rows ({shared:,} of {len(tested[0]):,} and {len(tested[1]):,} are in both); {fix}"
 
 
 def _digest(value: Any) -> Any:

@@ -17,6 +17,7 @@ from trainwright.data.sources.opening import from_object
 from trainwright.data.splits import split_columns
 from trainwright.data.splits.base import Split, counts_of
 from trainwright.data.splits.dividing import make_split, with_files
+from trainwright.data.splits.files import refuse_lacking
 
 
 def options(type: str, **given: object):
@@ -268,10 +269,41 @@ def test_given_files_are_the_splits(write, opened, given_files: tuple[str, ...])
     assert len(source.fingerprint()["parts"]) == 1 + len(given_files)
 
 
-def test_a_file_with_other_columns_is_refused(write, opened) -> None:
-    chosen = options("files", test=str(write("x,z\n1,2\n", "test.csv")))
-    with pytest.raises(DataError, match="does not have the columns"):
-        with_files(chosen, opened(write("x,y\n1,2\n", "train.csv")), 1 << 30)
+def test_a_file_that_lacks_a_column_that_is_used_is_refused_and_others_may_differ(write, opened) -> None:
+    train = write("x,unused,y\n" + "".join(f"{row},a,{'ab'[row % 2]}\n" for row in range(40)), "train.csv")
+    validation = write("y,more,x\n" + "a,?,0.5\nb,?,1.5\n" * 3, "validation.csv")
+    chosen = options("files", validation=str(validation), test=str(write("x,z\n1,2\n3,4\n", "test.csv")))
+    source = with_files(chosen, opened(train), 1 << 30)
+    assert source.schema.names == ["x", "unused", "y"] and any(
+        "validation.csv: columns that train.csv has not" in each for each in source.notes
+    )
+    assert source.read(np.array([47, 40, 0])).to_pylist() == [
+        {"x": 3.0, "unused": None, "y": None}, {"x": 0.5, "unused": None, "y": "a"}, {"x": 0.0, "unused": "a", "y": "a"},
+    ]  # fmt: skip
+    assert pa.concat_tables(source.batches(rows=7)).equals(source.read().combine_chunks())
+    assert source.read(columns=["unused"]).num_rows == 48
+    with pytest.raises(DataError, match=r"'test\.csv' does not have the columns") as caught:
+        refuse_lacking(source, ["x", "y"])
+    assert "missing: y" in str(caught.value)
+    with pytest.raises(DataError, match=r"'validation\.csv' does not have the columns"):
+        refuse_lacking(source, ["unused", "y"], ["y"])
+    assert refuse_lacking(source, ["x"], ["y"]) == [
+        "test.csv has no 'y', so that nothing is measured on its rows; predict answers them: trainwright predict RUN test.csv"
+    ]
+    split = make_split(chosen, source, 0, ["y"], {"y": "binary"})
+    assert sizes(split) == [40, 6, 0] and not refuse_lacking(opened(train), ["none"])
+
+
+@pytest.mark.parametrize("type", ["auto", "random", "stratified", "grouped", "kfold"])
+def test_a_seed_of_the_split_alone_divides_alike_under_every_seed_of_a_run(type: str) -> None:
+    extra = {"column": "group"} if type == "grouped" else {}
+    rows, kinds = table(), {"y": "category"}
+    chosen = {mine: options(type, **extra, **({} if mine is None else {"seed": mine})) for mine in (None, 5)}
+    own = [make_split(chosen[mine], rows, seed, ["y"], kinds) for seed, mine in ((1, None), (2, None), (1, 5), (2, 5))]
+    assert not np.array_equal(own[0].test, own[1].test) and [each.seed for each in own] == [1, 2, 5, 5]
+    assert np.array_equal(own[2].test, own[3].test) and np.array_equal(own[2].test, make_split(chosen[None], rows, 5, ["y"], kinds).test)
+    with pytest.raises(ValueError, match="seed"):
+        options("time", column="day", seed=1)
 
 
 def test_too_few_rows_are_refused() -> None:

@@ -16,6 +16,7 @@ from torch import Tensor
 from trainwright.config.errors import DataError, RequestError
 from trainwright.data.source import Source
 from trainwright.data.sources.opening import from_object
+from trainwright.domains.forms import are_records, is_record
 from trainwright.features.base import one_array
 from trainwright.features.floats import is_list
 from trainwright.files.tensors import load_tensors
@@ -31,10 +32,32 @@ def rows_given(data: Any) -> Any:
     """What a person gave as `rows_from` takes it: a file or a frame as a mapping of arrays, a tensor alone as the only input."""
     if isinstance(data, str | os.PathLike):
         return _of_file(Path(data))
-    if type(data).__module__.partition(".")[0] in ("pandas", "pyarrow"):
+    if are_records(data) or is_record(data):
+        return _of_records([data] if isinstance(data, Mapping) else list(data))
+    if type(data).__module__.partition(".")[0] in ("pandas", "polars", "pyarrow"):
         frame = data.to_frame().T if type(data).__name__ == "Series" else data
         return of_table(from_object(frame, MEMORY_LIMIT))
     return (data,) if isinstance(data, Tensor | np.ndarray) else data
+
+
+def _of_records(records: list[Mapping[str, Any]]) -> dict[str, Tensor]:
+    """The values of records as arrays by name, rows first; raises DataError for records that differ, and for values that are no numbers."""
+    names = list(records[0])
+    found = dict[str, Tensor]()
+    for row, each in enumerate(records):
+        if set(each) != set(names):
+            odd = sorted(set(each) ^ set(names), key=str)[0]
+            raise DataError(f"row {row + 1} and the first one differ in '{odd}'", where="predict", fix="give every row the same names")
+    for name in names:
+        try:
+            values = np.stack([np.asarray(each[name].detach().cpu() if isinstance(each[name], Tensor) else each[name]) for each in records])
+            found[str(name)] = _tensor(values)
+        except (TypeError, ValueError, RuntimeError) as error:
+            why = f"'{name}': {' '.join(str(error).split())[:160]}"
+            raise DataError(
+                "these rows are no arrays of numbers", where="predict", why=why, fix="give numbers of one shape by name"
+            ) from error
+    return found
 
 
 def _of_file(path: Path) -> dict[str, Any]:

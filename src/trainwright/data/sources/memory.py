@@ -35,7 +35,7 @@ def table_of(data: Any, as_written: bool = False) -> pa.Table:
     elif isinstance(data, list | tuple) and data and all(isinstance(each, Mapping) for each in data):
         names = dict.fromkeys(name for each in data for name in each)
         table = _from_columns({name: [each.get(name) for each in data] for name in names}, as_written)
-    elif hasattr(data, "__arrow_c_stream__"):
+    elif hasattr(data, "__arrow_c_stream__") and (hasattr(data, "columns") or hasattr(data, "schema")):
         table = pa.table(data)
     else:
         raise DataError(

@@ -39,19 +39,26 @@ class FractionOptions(PartConfig):
         return 1 - self.validation - self.test, self.validation, self.test
 
 
-class AutoOptions(FractionOptions):
+class DrawnOptions(FractionOptions):
+    """Shares of rows that are drawn."""
+
+    seed: int | None = Field(default=None, ge=0)
+    """Seed of the split alone: runs of other seeds then have the same test rows; default: the run's."""
+
+
+class AutoOptions(DrawnOptions):
     """Stratified when classes are predicted and have rows enough, else random."""
 
     type: str = "auto"
 
 
-class RandomOptions(FractionOptions):
+class RandomOptions(DrawnOptions):
     """Rows at random."""
 
     type: str = "random"
 
 
-class StratifiedOptions(FractionOptions):
+class StratifiedOptions(DrawnOptions):
     """Rows at random, with each class (or each tenth of a number) in every split in the same proportion."""
 
     type: str = "stratified"
@@ -59,7 +66,7 @@ class StratifiedOptions(FractionOptions):
     """Columns whose values are spread evenly; default: the targets."""
 
 
-class GroupedOptions(FractionOptions):
+class GroupedOptions(DrawnOptions):
     """Rows at random, with rows of the same group never in two splits."""
 
     type: str = "grouped"
@@ -99,6 +106,8 @@ class FilesOptions(PartConfig):
     """The file with test rows; without one, a share of the training rows."""
     share: float = Field(default=VALIDATION, ge=0, lt=0.5)
     """Share of the training rows for the split that has no file; 0 leaves it out."""
+    seed: int | None = Field(default=None, ge=0)
+    """Seed by which that share is drawn; default: the run's."""
 
     @field_validator("validation", "test", mode="before")
     @classmethod
@@ -120,6 +129,8 @@ class KFoldOptions(PartConfig):
     """A column that gives the fold of each row, instead of making folds."""
     validation: float = Field(default=VALIDATION, ge=0, lt=1)
     """Share of the rows outside the test fold that pick the best epoch."""
+    seed: int | None = Field(default=None, ge=0)
+    """Seed of the folds alone: runs of other seeds then have the same ones; default: the run's."""
 
 
 PARTS: dict[str, Part] = {

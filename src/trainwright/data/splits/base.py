@@ -34,6 +34,8 @@ class Split:
     notes: list[str] = field(default_factory=list)
     hashes: np.ndarray | None = None
     """uint64 per source row, from its content."""
+    seed: int | None = None
+    """By which rows were drawn, where they were."""
 
     def parts(self) -> dict[str, np.ndarray]:
         """Rows by name of the split."""

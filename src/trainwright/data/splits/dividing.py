@@ -28,7 +28,7 @@ def make_split(
     Args:
         options: which split, and its options.
         source: the rows.
-        seed: the same seed divides the same rows alike.
+        seed: the same seed divides the same rows alike; the options may have one of their own.
         targets: columns to be predicted; rows where one is missing are in no split.
         kinds: column name → feature type.
         keep: bool per row; rows that are False are in no split.
@@ -39,10 +39,11 @@ def make_split(
     Raises:
         DataError: too few rows, an empty split, one class only in a split, or a column that does not say what it should.
     """
-    rows = RowsToDivide.of(source, seed, targets, kinds, keep)
+    own = getattr(options, "seed", None)
+    rows = RowsToDivide.of(source, seed if own is None else own, targets, kinds, keep)
     rows.orders, rows.joins = orders or {}, joins or {}
     split = build("split", options).divide(rows)
-    split.hashes = hashes
+    split.hashes, split.seed = hashes, rows.seed
     return check_split(split, rows)
 
 

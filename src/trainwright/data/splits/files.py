@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from trainwright.config.errors import DataError, did_you_mean
 from trainwright.data.arrow import PIECE, in_pieces, int64_array
-from trainwright.data.schemas import common_schema, fit_table
+from trainwright.data.schemas import common_type, fit_table
 from trainwright.data.source import Source, known_columns
 from trainwright.data.sources.csv import CSVSource
 from trainwright.data.sources.folders import FolderSource
@@ -22,11 +23,17 @@ from trainwright.data.splits.stratified import joint_strata, spread
 class JoinedSource:
     """Several sources one after the other; `boundaries` are the row numbers at which the second and later ones begin."""
 
-    def __init__(self, parts: list[Source]) -> None:
-        self.parts = parts
+    def __init__(self, parts: list[Source], tested: bool = False) -> None:
+        """`tested`: whether the last one has the test rows."""
+        self.parts, self.tested = parts, tested
         self.name, self.default_targets = parts[0].name, parts[0].default_targets
         self.notes = [f"{part.name}: {note}" if number else note for number, part in enumerate(parts) for note in part.notes]
-        self._schema = common_schema([part.schema for part in parts], [part.name for part in parts])
+        self._schema = pa.schema([(name, common_type(_types(parts, name))) for name in parts[0].schema.names])
+        self.lacking = [[name for name in self._schema.names if name not in part.schema.names] for part in parts]
+        """The columns of the first part that each lacks: they have no value there."""
+        for part in parts[1:]:
+            more = [name for name in part.schema.names if name not in self._schema.names]
+            self.notes += [f"{part.name}: columns that {self.name} has not are left out: {', '.join(more[:12])}"] if more else []
         self.written = parts[0].written
         self.folders = list(dict.fromkeys(name for part in parts for name in part.folders))
         self.starts = np.concatenate([[0], np.cumsum([len(part) for part in parts])])
@@ -45,12 +52,13 @@ class JoinedSource:
         wanted = known_columns(self._schema.names if columns is None else columns, self._schema, self.name)
         schema = pa.schema([self._schema.field(name) for name in wanted])
         if indices is None:
-            return pa.concat_tables(fit_table(part.read(columns=wanted), schema) for part in self.parts)
+            return pa.concat_tables(_fit_part(part.read(columns=_there(part, wanted)), schema) for part in self.parts)
         rows = np.asarray(indices, np.int64)
         owner = np.searchsorted(self.starts, rows, side="right") - 1
         order = np.argsort(owner, kind="stable")
         tables = [
-            fit_table(part.read(rows[owner == number] - self.starts[number], wanted), schema) for number, part in enumerate(self.parts)
+            _fit_part(part.read(rows[owner == number] - self.starts[number], _there(part, wanted)), schema)
+            for number, part in enumerate(self.parts)
         ]
         back = np.empty_like(order)
         back[order] = np.arange(len(order))
@@ -60,7 +68,8 @@ class JoinedSource:
         """All rows in order, `rows` at a time."""
         wanted = known_columns(self._schema.names if columns is None else columns, self._schema, self.name)
         schema = pa.schema([self._schema.field(name) for name in wanted])
-        yield from in_pieces((fit_table(piece, schema) for part in self.parts for piece in part.batches(wanted, rows)), rows)
+        pieces = (_fit_part(piece, schema) for part in self.parts for piece in part.batches(_there(part, wanted), rows))
+        yield from in_pieces(pieces, rows)
 
     def fingerprint(self) -> dict[str, Any]:
         """That of the first part, with those of the others in `parts`."""
@@ -73,10 +82,50 @@ class JoinedSource:
         return f"{self.parts[number].place(row - int(self.starts[number]))} of {self.parts[number].name}"
 
 
+def _types(parts: list[Source], name: str) -> list[pa.DataType]:
+    return [part.schema.field(name).type for part in parts if name in part.schema.names]
+
+
+def _there(part: Source, names: list[str]) -> list[str]:
+    """The columns of a part that are wanted; where it has none of them any one, which tells how many rows there are."""
+    return [name for name in names if name in part.schema.names] or part.schema.names[:1]
+
+
+def _fit_part(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The columns of `schema`, without a value in every row where the table lacks one."""
+    for field in schema:
+        if field.name not in table.column_names:
+            table = table.append_column(field, pa.nulls(table.num_rows, field.type))
+    return fit_table(table, schema)
+
+
+def refuse_lacking(source: Any, used: Collection[str], targets: Collection[str] = ()) -> list[str]:
+    """What is to be said of given files that lack targets. Raises DataError for one that lacks a column that is used.
+
+    Test rows alone may lack the `targets`: they are then measured by nothing.
+    """
+    while source is not None and not isinstance(source, JoinedSource):
+        source = getattr(source, "source", None)
+    notes: list[str] = []
+    for number, part in enumerate(source.parts if source is not None else ()):
+        unlabelled = [name for name in source.lacking[number] if name in targets]
+        lacking = [name for name in source.lacking[number] if name in used and name not in targets]
+        if unlabelled and (lacking or not source.tested or number < len(source.parts) - 1):
+            lacking += unlabelled
+        elif unlabelled:
+            told = f"{part.name} has no '{unlabelled[0]}', so that nothing is measured on its rows; predict answers them"
+            notes.append(f"{told}: trainwright predict RUN {part.name}")
+        if lacking:
+            what = f"'{part.name}' does not have the columns that are used of '{source.name}'"
+            fix = f"{did_you_mean(lacking[0], part.schema.names)}; add them to the file, or do without: ignore=[{', '.join(lacking)}]"
+            raise DataError(what, where="data.split", why=f"missing: {', '.join(lacking[:8])}", fix=fix)
+    return notes
+
+
 def join_sources(options: Any, source: Source, memory_limit: int) -> Source:
     """The source, followed by the validation file and the test file where they are given."""
     given = [open_source(each, memory_limit, source.schema.names) for each in (options.validation, options.test) if each is not None]
-    return JoinedSource(texts_alike([source, *given])) if given else source
+    return JoinedSource(texts_alike([source, *given]), options.test is not None) if given else source
 
 
 def texts_alike(parts: list[Source]) -> list[Source]:

@@ -37,6 +37,7 @@ class TableDataset:
         from trainwright.data.sources.opening import from_object
         from trainwright.data.splits import split_columns
         from trainwright.data.splits.dividing import make_split, with_files
+        from trainwright.data.splits.files import refuse_lacking
 
         self.options = options
         source = with_files(options.split, from_object(options.path, memory_limit, keep=_list_columns(options)), memory_limit)
@@ -46,6 +47,7 @@ class TableDataset:
         )
         targets = known_columns([options.target], source.schema, source.name) if options.target else []
         kinds = {name: "category" if self._is_class(source.schema.field(name).type) else "number" for name in targets}
+        refuse_lacking(source, [*features, *targets])
         split = make_split(options.split, source, seed, targets, kinds)
         parts = split.parts()
         for note in (*source.notes, *split.notes):

@@ -19,6 +19,7 @@ from trainwright.data.expressions.selected import given_rows
 from trainwright.data.joined_windows import join_by_row
 from trainwright.data.source import Source
 from trainwright.domains.asked import MeasureOptions, read_asked
+from trainwright.domains.forms import as_rows
 from trainwright.domains.place import Place
 from trainwright.domains.predictor import Field, Predictor, Tensors
 from trainwright.domains.tables.analysis.of_rows import importance_of
@@ -91,7 +92,7 @@ class TablePredictor(Predictor):
 
     def read(self, data: Any, labelled: bool = False) -> TableRows:
         """The rows of a source, each value encoded once; raises DataError for missing columns or values that it cannot read."""
-        source = self.model.encoder.read(data)
+        source = self.model.encoder.read(as_rows(data, {each.name for each in self.inputs if each.shape}))
         encoded = self.model.encoder.encode(source, targets=labelled)
         say_counts(source, encoded)
         given, kept = given_rows(source)

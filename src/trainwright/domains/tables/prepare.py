@@ -25,6 +25,7 @@ from trainwright.data.source import Source, TableSource, other_sheets
 from trainwright.data.sources.opening import open_source
 from trainwright.data.splits.base import Split
 from trainwright.data.splits.dividing import make_split, with_files
+from trainwright.data.splits.files import refuse_lacking
 from trainwright.domains.tables.columns import Column, plan_columns, targets_of
 from trainwright.domains.tables.derivations import leave_out_derivations
 from trainwright.domains.tables.sampling import Sampling, sampling_of
@@ -104,6 +105,7 @@ class PreparedData:
             "duplicates": {**self.duplicates.summary(), "seen_inputs": {name: len(rows) for name, rows in self.seen.items() if len(rows)}},
             "split": {
                 "method": self.split.method,
+                "seed": self.split.seed,
                 "train": len(self.table.train),
                 "validation": len(self.table.validation),
                 "test": len(self.table.test),
@@ -165,11 +167,12 @@ def prepare(config: Config, source: Source | None = None, directory: Path | None
     columns = plan_columns(config, profiles, inferred, targets, source.name, other_sheets(source))
     columns = leave_out_derivations(config, columns, targets, source)
     check_columns(columns)
+    notes = refuse_lacking(source, _used(config, columns), targets)
     kinds = {column.name: column_kind(column.type).target or column.type for column in columns}
     check_targets(source, {name: kinds[name] for name in targets}, profiles)
     hashes = row_hashes(source)
     split = make_split(config.data.split, source, config.run.seed, targets, kinds, hashes=hashes, orders=_orders(columns), joins=joins)
-    notes = list(source.notes)
+    notes += source.notes
     duplicates = duplicates_across(source, hashes, split, targets)
     split = _apply_duplicates(config.data.duplicates, duplicates, split, notes, source.name)
     inputs = [column.name for column in columns if column.role == "input" and not _is_lazy(column)]
@@ -196,6 +199,13 @@ def prepare(config: Config, source: Source | None = None, directory: Path | None
     pa.default_memory_pool().release_unused()  # what reading in pieces took is of no use to training
     unlabelled = missing_target_rows(source, targets)
     return PreparedData(source, columns, targets, split, duplicates, found, table, unlabelled, notes, sampling, seen)
+
+
+def _used(config: Config, columns: list[Column]) -> set[str]:
+    """The columns of the table that inputs, targets, expressions and the split need."""
+    split = {*getattr(config.data.split, "columns", []), getattr(config.data.split, "column", None) or ""}
+    named = {column.name for column in columns if column.role != "ignored"} | expression_columns(config.data.where, config.data.derive)
+    return named | split
 
 
 def open_named(config: Config, source: Source | None = None) -> Source:

@@ -125,7 +125,7 @@ class VectorColumn(TracedColumn):
         self.width = feature.width
         self.scale = AffineScale(feature.center, feature.spread)
         constant = feature.policy == "constant"
-        self.register_buffer("fill", float64(float(feature.config.fill or 0.0)) if constant else float64(feature.center))
+        self.register_buffer("fill", float64(feature.fill_vector().tolist()) if constant else float64(feature.center))
 
     def read(self, feature: Any, values: pa.Array, rows: np.ndarray) -> dict[str, np.ndarray]:
         vectors, absent = feature.vectors(values, rows)
