@@ -79,8 +79,9 @@ def _as_pandas(columns: Columns, data: Any) -> Any:
 
 def _as_polars(columns: Columns) -> Any:
     """A DataFrame of polars, where predictions fit into one."""
-    import polars
+    import importlib
 
+    polars = importlib.import_module("polars")  # an extra of the person whose frame it is, with no stubs where it is absent
     if isinstance(columns, pa.Table):
         return polars.from_arrow(columns)
     return polars.DataFrame(columns) if all(each.ndim <= 2 for each in columns.values()) else columns

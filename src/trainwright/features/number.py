@@ -61,7 +61,7 @@ class NumberFeature(Feature):
             raise too_large(self.name, largest, self.target)
         ordered = self.sample.sort_kept()
         mean = float(self.moments.mean)
-        fills = {"mean": lambda: mean, "mode": lambda: mode(ordered), "constant": lambda: float(self.config.fill or 0.0)}
+        fills = {"mean": lambda: mean, "mode": lambda: mode(ordered), "constant": lambda: float(self.config.fill or 0.0)}  # type: ignore[arg-type]  # a list is refused
         self.filling = fills.get(self.policy, lambda: float(quantiles(ordered, np.array([0.5]))[0]))()
         self.edges = distinct_edges(ordered, EDGES).tolist()
         if self.target:

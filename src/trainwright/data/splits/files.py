@@ -107,7 +107,9 @@ def refuse_lacking(source: Any, used: Collection[str], targets: Collection[str] 
     while source is not None and not isinstance(source, JoinedSource):
         source = getattr(source, "source", None)
     notes: list[str] = []
-    for number, part in enumerate(source.parts if source is not None else ()):
+    if source is None:
+        return notes
+    for number, part in enumerate(source.parts):
         unlabelled = [name for name in source.lacking[number] if name in targets]
         lacking = [name for name in source.lacking[number] if name in used and name not in targets]
         if unlabelled and (lacking or not source.tested or number < len(source.parts) - 1):
