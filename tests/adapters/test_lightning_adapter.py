@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -233,13 +234,13 @@ def test_manual_optimization_of_two_optimizers_is_resumed_to_the_same_bits(tmp_p
     assert all(each.requires_grad for each in again.parameters())
 
 
-def test_none_from_a_step_makes_no_step(tmp_path: Path) -> None:
+def test_none_from_a_step_counts_as_one_that_changes_nothing_as_in_lightning(tmp_path: Path) -> None:
     class Sometimes(classifier()):
         def training_step(self, batch: Any, batch_idx: int) -> Any:
             return None if batch_idx % 2 else {"loss": self.loss_of(batch), "more": batch_idx}
 
     result = fit(tmp_path, made(Sometimes), train=Ready(batches()), max_epochs=3)
-    assert result.steps == 9 and result.epochs == 3
+    assert result.steps == 18 and result.epochs == 3
 
 
 @pytest.mark.slow
@@ -391,7 +392,7 @@ def test_wrong_forms_of_configure_optimizers_say_what_to_return() -> None:
     one = forms()["one"][0]
     plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(one)
     wrong = {
-        "a NoneType is no torch optimizer": None,
+        "a NoneType is no torch optimizer": [None],
         "configure_optimizers made no optimizer": [],
         "2 optimizers need manual optimization": [one, one],
         "unknown key 'lr_schduler'": {"optimizer": one, "lr_schduler": plateau},
@@ -404,6 +405,24 @@ def test_wrong_forms_of_configure_optimizers_say_what_to_return() -> None:
         with pytest.raises(ConfigError) as raised:
             read_optimizers(given, automatic=True)
         assert what in str(raised.value) and "fix:" in str(raised.value)
+
+
+def test_no_optimizer_and_keys_that_mean_nothing_are_said_and_change_what_they_change_in_lightning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Still(classifier()):
+        def configure_optimizers(self) -> Any:
+            return None
+
+    module, before = made(Still), made(Still)
+    with caplog.at_level(logging.WARNING, "trainwright.systems"):
+        assert fit(tmp_path, module, train=Ready(batches())).steps == 12
+        one = forms()["one"][0]
+        scheduler = {"scheduler": torch.optim.lr_scheduler.StepLR(one, 1), "foo": 1}
+        found = read_optimizers({"optimizer": one, "lr_scheduler": scheduler, "zzz": 2}, automatic=True)
+    assert same(module, before) and len(found.schedulers) == 1
+    assert "configure_optimizers returned None: no weight is changed" in caplog.text
+    assert "'foo' of lr_scheduler" in caplog.text and "'zzz' of the optimizer's" in caplog.text
 
 
 def test_without_configure_optimizers_the_optimizer_of_the_run_is_used(tmp_path: Path) -> None:
@@ -906,17 +925,51 @@ def test_what_cannot_be_honoured_is_refused_before_the_first_step() -> None:
         assert what in str(raised.value)
 
 
-def test_a_split_without_a_step_is_refused_before_the_first_step(tmp_path: Path) -> None:
-    base = lightning().LightningModule
-
+def test_a_split_without_a_step_is_not_measured_and_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     class Blind(classifier()):
-        validation_step = base.validation_step
+        validation_step = None
 
-    with pytest.raises(ConfigError) as raised:
-        fit(tmp_path, made(Blind), validation=rows(20, 1))
-    assert str(raised.value) == (
-        "Blind: Blind has no validation_step\n  why: there are validation data\n  fix: write validation_step, or give no validation data"
-    )
+    loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(*rows().blocks.values()), batch_size=8)
+    with caplog.at_level(logging.WARNING, "trainwright.systems"):
+        result = tw.fit(made(Blind), loader, loader, loader, max_epochs=1, run_dir=tmp_path / "run", console=False)
+    assert result.steps == 6 and list(result.metrics) == ["train"]
+    assert [split in caplog.text for split in ("the validation data are not measured: Blind has no", "the test data are")] == [True, True]
+    with pytest.raises(ConfigError, match="Blind has no validation_step\n  why: there are validation data"):
+        fit(tmp_path / "engine", made(Blind), validation=rows(20, 1))
+
+
+def test_methods_that_are_none_are_left_out_as_lightning_leaves_them_out(tmp_path: Path) -> None:
+    names = ("prepare_data", "setup", "configure_model", "teardown", "on_train_start", "val_dataloader", "validation_step", "predict_step")
+    module, plain = made(), made()
+    for name in names:
+        setattr(module, name, None)
+    fit(tmp_path / "none", module, train=Ready(batches()))
+    fit(tmp_path / "plain", plain, train=Ready(batches()))
+    assert same(module, plain)
+    module.training_step = None
+    with pytest.raises(ConfigError, match="Classifier has no training_step"):
+        LightningSystem(module)
+
+
+@pytest.mark.parametrize("measured", ["nothing", "a mapping", "another name"])
+def test_without_a_metric_that_decides_the_last_weights_are_kept_and_that_is_said_once(
+    measured: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Quiet(classifier()):
+        def validation_step(self, batch: Any, batch_idx: int) -> Any:
+            if measured == "another name":
+                self.log("acc", 0.5)
+            return {"x": self.loss_of(batch)} if measured == "a mapping" else None
+
+    mine, alone = made(Quiet), made(Quiet)
+    with caplog.at_level(logging.WARNING, "trainwright.engine"):
+        result = fit(tmp_path / "mine", mine, train=Ready(batches()), validation=Ready(batches(16, 8, 1)))
+    fit(tmp_path / "alone", alone, train=Ready(batches()))
+    assert same(mine, alone) and result.best is None and result.realised["kept"] == "last"
+    assert caplog.text.count("no evaluation picks the best weights, since 'loss' is not measured") == 1
+    for waiting in ({"early_stopping": {"patience": 3}}, {"schedule": "plateau"}, {"monitor": "accc", "mode": "max"}):
+        with pytest.raises(ConfigError, match=r"nothing was measured|there is no metric"):
+            fit(tmp_path / "waits", made(Quiet), train=Ready(batches()), validation=Ready(batches(16, 8, 1)), **waiting)
 
 
 def test_a_step_that_returns_something_else_is_refused(tmp_path: Path) -> None:

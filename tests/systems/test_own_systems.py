@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, softplus
 
 import trainwright as tw
-from trainwright.config.errors import ConfigError, DataError, TrainwrightError
+from trainwright.config.errors import ConfigError, DataError, Interrupted, TrainwrightError
 from trainwright.data.counters import fold, fold_in
 from trainwright.data.order import epoch_order
 from trainwright.engine.callbacks import Callback
@@ -314,6 +314,57 @@ def test_a_batch_that_wants_no_step_makes_none(tmp_path: Path) -> None:
     result = trained(Choosy(), tmp_path, steps=5)
     assert result.steps == 5
     assert result.realised["batches_left_out"] > 0
+
+
+def test_a_run_of_steps_that_never_come_ends(tmp_path: Path) -> None:
+    from trainwright.engine.system import NoStep
+
+    class Never(Parts):
+        def training_step(self, batch: Any, context: tw.StepContext) -> Any:
+            raise NoStep
+
+    class Skips(Parts):
+        def on_train_batch_start(self, session: Any, batch: Any, index: int) -> int:
+            return -1
+
+    for kind in (Never, Skips):
+        with pytest.raises(TrainwrightError, match=r"an epoch ended without a step\n  why: none of its .* by NoStep or by -1"):
+            trained(kind(), tmp_path / kind.__name__, steps=5)
+
+
+class NoGradStep(torch.optim.SGD):
+    """Calls its closure under `no_grad`, as several of other people do."""
+
+    def step(self, closure: Any) -> Any:  # type: ignore[override]
+        with torch.no_grad():
+            found = closure()
+        super().step()
+        return found
+
+
+@pytest.mark.parametrize("kind", ["lbfgs", "without a graph"])
+def test_an_optimizer_that_wants_a_closure_is_given_one_and_resumed_to_the_bit(kind: str, tmp_path: Path) -> None:
+    class Closing(Parts):
+        def configure_optimizers(self) -> Any:
+            return torch.optim.LBFGS(self.parameters(), lr=0.5, max_iter=3) if kind == "lbfgs" else NoGradStep(self.parameters(), lr=0.5)
+
+    class Stop(tw.Callback):
+        def on_train_batch_end(self, session: Any, system: Any, batch: Any, index: int) -> None:
+            if session.step == 3:
+                session.parts.interrupts.request()
+
+    def system() -> Any:
+        torch.manual_seed(0)
+        return Closing()
+
+    whole, again = system(), system()
+    trained(whole, tmp_path / "whole", steps=6, micro_batch_size=16)
+    with pytest.raises(Interrupted):
+        trained(system(), tmp_path / "cut", steps=6, micro_batch_size=16, callbacks=[Stop()])
+    trained(again, tmp_path / "cut", steps=6, micro_batch_size=16, resume=True)
+    assert all(torch.equal(one, other) for one, other in zip(whole.parameters(), again.parameters(), strict=True))
+    with pytest.raises(ConfigError, match="cannot be combined with fp16"):
+        trained(system(), tmp_path / "half", steps=2, precision="fp16", device="cpu")
 
 
 WRONG: dict[str, tuple[Any, str, str]] = {

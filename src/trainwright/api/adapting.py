@@ -80,7 +80,7 @@ def system_for(
     }
     if system is not None:
         system.positional = given_by_place(given["train"], splits["train"])
-        system.check_splits(splits)
+        splits = system.with_steps(splits)
     if not model.training:
         model.train()
     chosen = system or _choose_system(model, splits, asked, seed)

@@ -173,6 +173,14 @@ class Assembly:
             raise ConfigError("parameters have no groups here", where="trainer.parameters", why=why, fix=fix)
         if not self.system.automatic_optimization:
             check_manual(self.config, self.plan)
+        conflicts = [each for kind in self._kinds() for each in cannot_combine(kind, self.setting(self.groups()))]
+        if conflicts:
+            raise ManyErrors(list(conflicts))
+
+    def _kinds(self) -> list[PartConfig]:
+        """Optimizers of ours that share their combinations with those of the system, where these ask for more than one gradient a step."""
+        members = [] if self.own is None or not self.own.redoes else self.own.members.values()
+        return [PartConfig(type=getattr(each, "combined_as", "sam")) for each in members]
 
     def _ready(self) -> None:
         """Raise ConfigError for sizes of batches that come ready from a loader."""
@@ -232,6 +240,9 @@ class Assembly:
                 f"{name} ({sum(len(each.params) for each in one.parameter_groups)} tensors)" for name, one in self.own.members.items()
             )
             log.info("optimizers of the system: %s", made)
+            for kind in self._kinds():
+                for caution in cautions(kind, self.setting(groups)):
+                    log.warning("%s", caution)
             return
         if len(groups) > 1 or any(group.frozen_until or group.frozen_from for group in groups) or self.config.parameters.rules:
             rows = describe_groups(groups, self.system, self.learning_rate, own_weight_decay(self.optimizer_options))

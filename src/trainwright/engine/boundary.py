@@ -176,7 +176,7 @@ def hear_evaluation(session: Session, metrics: dict[str, float], trained: dict[s
     """Let the best weights, the schedule and callbacks hear of an evaluation; any callback may end the run."""
     parts = session.parts
     value = parts.monitor.value(metrics)
-    if math.isnan(value) and parts.system.say_once("monitored metric is NaN"):
+    if math.isnan(value) and not parts.monitor.is_missing(metrics) and parts.system.say_once("monitored metric is NaN"):
         what = "%s is not a number at step %d: such an evaluation is never the best, and early stopping takes it for no improvement"
         log.warning(what, parts.monitor.name, session.position.step)
     parts.saver.hold_best(session.position.step, value)

@@ -9,7 +9,7 @@ from typing import NoReturn, cast
 from torch import Tensor
 
 from trainwright.config.clock import process_seconds
-from trainwright.config.errors import FOREIGN
+from trainwright.config.errors import FOREIGN, TrainwrightError
 from trainwright.data.ended import DataEnded
 from trainwright.engine.boundary import boundary, leave
 from trainwright.engine.clock import Phase
@@ -64,6 +64,7 @@ def train_epoch(session: Session) -> None:
     plan, interrupts, agreement = position.plan, parts.interrupts, parts.agreement
     order = order_of(parts.train, parts.seed, position.epoch, plan).to(parts.order_device)
     first, position.epoch_ended_at = plan.index_of(position.batches_seen), -1
+    began = position.step, position.skipped
     if first == 0:
         parts.seeds.hooks("epoch_start", position.batches_seen)
         for hook in parts.hooks.on_train_epoch_start:
@@ -88,6 +89,14 @@ def train_epoch(session: Session) -> None:
             boundary(session)  # log, evaluate, save, stop
             if position.stopped_because:
                 return
+    if first == 0 and plan.limit == "max_steps" and began == (position.step, position.skipped):
+        raise no_steps(plan)
+
+
+def no_steps(plan: Plan) -> TrainwrightError:
+    """The error of a run that would never end: as many steps are to be made, and an epoch made none."""
+    why = f"none of its {plan.steps_per_epoch} batches made one, by NoStep or by -1 of on_train_batch_start: max_steps would never come"
+    return TrainwrightError("an epoch ended without a step", why=why, fix="let some batches make steps, or give max_epochs")
 
 
 def next_batch(session: Session, indices: Tensor, plan: Plan) -> Batch:
@@ -142,9 +151,12 @@ def train_step(session: Session, batch: Batch, index: int, rows: int) -> None:
             if losses is None:
                 return None  # not finite, and skipped by request
             update(session, batch, rows, context, losses)
-    except NoStep:
-        position.skipped_batches.add(position.batches_seen)
-        return parts.optimizer.zero_grad()
+    except NoStep as none:
+        parts.optimizer.zero_grad()
+        if not none.counts:
+            position.skipped_batches.add(position.batches_seen)
+            return None
+        position.step += 1
     parts.followers.tell_step(context)
     for hook in hooks.on_train_batch_end:
         hook(session, system, batch, index)

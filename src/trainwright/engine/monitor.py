@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from trainwright.config.errors import ConfigError, did_you_mean
-from trainwright.engine.config import TrainerConfig
+from trainwright.engine.config import EarlyStopping, TrainerConfig
 from trainwright.engine.system import System
+from trainwright.optim.schedules.build import listens, metric_of
+
+log = logging.getLogger("trainwright.engine")
 
 MODES = ("min", "max", "auto")
 
@@ -20,6 +24,8 @@ class Monitor:
         asked = config.monitor.removeprefix("validation/")
         self.asked = system.monitor if asked == "auto" else asked
         self.system, self.by_default = system, asked == "auto"
+        self.optional = self.by_default and system.monitor_is_optional and not _waited_for(config)
+        """Whether an evaluation without the metric is one that picks nothing."""
         names = system.metric_names()
         self.name = self.asked if names is None else resolve(self.asked, names)
         own = mode_of(system) if config.monitor == "auto" else "auto"
@@ -39,8 +45,23 @@ class Monitor:
         """Whether a higher value is better."""
         return self.mode == "max"
 
+    def is_missing(self, metrics: Mapping[str, float]) -> bool:
+        """Whether an evaluation has not the metric where it need not have it; said once, with what to do."""
+        if not self.optional or self.name in metrics or len([each for each in metrics if each.endswith(f".{self.name}")]) == 1:
+            return False
+        if self.system.say_once("nothing is monitored"):
+            measured = ", ".join(metrics) or "nothing"
+            what = "no evaluation picks the best weights, since '%s' is not measured (measured: %s): the last ones are kept; %s"
+            log.warning(what, self.name, measured, "log it in validation_step, or say what decides: monitor (trainer.monitor)")
+        return True
+
     def value(self, metrics: Mapping[str, float]) -> float:
-        """The monitored value of an evaluation; raises ConfigError naming the nearest when there is no such metric."""
+        """The monitored value of an evaluation; raises ConfigError naming the nearest when there is no such metric.
+
+        NaN, which is never best, where a metric that is missing picks nothing.
+        """
+        if self.is_missing(metrics):
+            return math.nan
         if not metrics:
             why, fix = "the evaluation step returned and logged nothing", "return a mapping of tensors or numbers from it, or log them"
             raise ConfigError("nothing was measured", where="evaluation_step", why=why, fix=fix)
@@ -51,6 +72,16 @@ class Monitor:
             if len(resolved) != 1:
                 raise ConfigError(f"there is no metric '{self.name}' to judge by", where="trainer.monitor", why=why, fix=fix)
         return metrics[resolve(self.name, metrics)]
+
+
+def _waited_for(config: TrainerConfig) -> bool:
+    """Whether something that was asked for waits for the monitored metric."""
+    if config.early_stopping not in (None, EarlyStopping()):
+        return True
+    try:
+        return listens(config.schedule) and metric_of(config.schedule) is None
+    except ConfigError:
+        return True  # of a schedule that cannot be: said where it is made
 
 
 def mode_of(system: System) -> str:

@@ -122,7 +122,8 @@ def final_metrics(session: Session, test: Rows | None, chosen: KeptWeights) -> d
     if chosen.metrics is not None:
         metrics["validation"] = chosen.metrics
     with session.clock.timing.phase("evaluate"):
-        if session.validation is not None and not metrics["validation"]:
+        measured = session.position.evaluated_at == session.step and chosen.weights is None
+        if session.validation is not None and not metrics["validation"] and not measured:
             metrics["validation"] = metrics_of(session, session.validation, "validation")
         if test is not None and len(test):
             for hook in session.parts.hooks.on_test_start:

@@ -27,7 +27,12 @@ Batch = Any
 
 
 class NoStep(Exception):
-    """Raised by a `training_step` that wants its batch to make no step; the batch counts as left out."""
+    """Raised by a `training_step` that wants its batch to make no step; the batch counts as left out, or as a step without a change."""
+
+    def __init__(self, *, counts: bool = False) -> None:
+        """`counts`: whether it counts as a step in which nothing changes, as in Lightning."""
+        super().__init__()
+        self.counts = counts
 
 
 @dataclass(slots=True)
@@ -81,6 +86,9 @@ class System(nn.Module):
 
     monitor: str = "loss"
     """The metric of validation that picks the best weights where `trainer.monitor` is `auto`."""
+    monitor_is_optional: bool = False
+    """Whether a run goes on without `monitor` among what was measured, and keeps its last weights, where nothing that was asked for waits
+    for it."""
     mode: str = "auto"
     """Whether `monitor` is better when smaller (`min`) or larger (`max`), where its name does not tell."""
     asked_metrics: Wishes | None = None

@@ -13,6 +13,8 @@ from trainwright.config.errors import ConfigError
 from trainwright.config.foreign import context_names, own_options
 from trainwright.config.model import PartConfig
 from trainwright.optim.base import Optimizer
+from trainwright.optim.closures import OwnByClosure, needs_closure
+from trainwright.optim.lbfgs import OwnLBFGS
 from trainwright.optim.parameter_groups import ParameterGroup
 from trainwright.optim.torch_optimizer import OwnTorch, wrap
 
@@ -52,7 +54,8 @@ def adapt_optimizer(name: str, made: Any, names: Mapping[int, str]) -> Optimizer
     Raises ConfigError where it holds parameters that are not the system's: no checkpoint would hold them.
     """
     if isinstance(made, torch.optim.Optimizer):
-        return OwnTorch(made, [_group(f"{name}.{place}", group["params"], names) for place, group in enumerate(made.param_groups)])
+        kind = OwnLBFGS if isinstance(made, torch.optim.LBFGS) else OwnByClosure if needs_closure(made) else OwnTorch
+        return kind(made, [_group(f"{name}.{place}", group["params"], names) for place, group in enumerate(made.param_groups)])
     if not _is_optimizer(made) or not (hasattr(made, "parameters") or hasattr(made, "parameter_groups")):
         return None
     if hasattr(made, "parameter_groups"):

@@ -37,8 +37,10 @@ def read_configured(result: Any, system: nn.Module) -> Optimizers:
     made = {name: _member(name, each, system, names) for name, each in optimizers.items()}
     if not made:
         raise ConfigError("configure_optimizers made no optimizer", where=WHERE, fix=f"return {FORMS}")
-    _refuse_shared(made)
-    found = Optimizers(made, [own_scheduler(each, WHERE) for each in schedulers])
+    together = getattr(system, "automatic_optimization", True)
+    if together:
+        _refuse_shared(made)
+    found = Optimizers(made, [own_scheduler(each, WHERE) for each in schedulers], together)
     refuse_decayed_signs(system, find_decayed(system, found), WHERE)
     return found
 

@@ -2,60 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from trainwright.config.errors import ConfigError, RunError, TrainwrightError
+from trainwright.config.errors import ConfigError, RunError
+from trainwright.optim.closures import StepsByClosure
 from trainwright.optim.options import LBFGSOptions
 from trainwright.optim.parameter_groups import ParameterGroup
-from trainwright.optim.torch_optimizer import TorchOptimizer, wrap
+from trainwright.optim.torch_optimizer import OwnTorch, wrap
 
 LISTS = ("old_dirs", "old_stps", "ro")
 SCRATCH = ("al",)
 """Written anew in every iteration before it is read."""
 
 
-class LBFGS(TorchOptimizer):
-    """Several iterations per step, each from gradients of the same rows; all parameters are one flat vector."""
+class LBFGSSteps(StepsByClosure):
+    """Several iterations per step, each from gradients of the same rows; all parameters are one flat vector, and so is the state."""
 
-    redoes = True
+    combined_as = "lbfgs"
 
-    def __init__(self, options: LBFGSOptions, groups: Sequence[ParameterGroup]) -> None:
-        given = options.model_dump(exclude={"type", "line_search"}) | {"line_search_fn": options.line_search}
-        made = wrap(torch.optim.LBFGS, given, _as_one(groups))
-        super().__init__(made.optimizer, made.parameter_groups)
-        self._size = sum(param.numel() for param in self.parameters())
-
-    def step(self) -> None:
-        """Raises TrainwrightError: one gradient is not enough."""
-        raise TrainwrightError("lbfgs evaluates the gradient several times", fix="call step_with(redo, loss)")
-
-    def step_with(self, redo: Callable[[], Tensor], loss: Tensor) -> None:
-        """One step of up to `max_iter` iterations; the first evaluation is the one that was made, with its gradients and `loss`.
-
-        The host waits for the loss of every evaluation. When one fails, weights and state are put back as they were.
-        """
-        evaluations = iter([lambda: loss])
-
-        def evaluate() -> Tensor:
-            found = next(evaluations, redo)()
-            for param in self.parameters():  # torch flattens gradients as views
-                if param.grad is not None and param.grad.layout == torch.strided and not param.grad.is_contiguous():
-                    param.grad = param.grad.contiguous()
-            return found
-
-        self.settle()
-        weights, state = [param.detach().clone() for param in self.parameters()], self._keep()
-        try:
-            self.optimizer.step(evaluate)  # type: ignore[arg-type]
-        except BaseException:  # also out of memory and a second signal: the step that is tried again begins where this one did
-            for param, weight in zip(self.parameters(), weights, strict=True):
-                param.detach().copy_(weight)
-            self.optimizer.state[self._first] = state
-            raise
+    def _differs(self, weights: Sequence[Tensor]) -> bool:
+        return False  # its first evaluation is at the weights that the step begins with
 
     def _keep(self) -> dict[str, Any]:
         """The state, safe from the next step, which appends to the lists and overwrites the last gradient."""
@@ -63,6 +33,9 @@ class LBFGS(TorchOptimizer):
             key: list(value) if key in LISTS else value.clone() if key == "prev_flat_grad" else value
             for key, value in self._entries().items()
         }
+
+    def _put_back(self, state: Any) -> None:
+        self.optimizer.state[self._holder] = state
 
     def tensors(self) -> dict[str, Tensor]:
         """The state, which belongs to no single parameter, by its own names; lists as `old_dirs/0`, `old_dirs/1`, …"""
@@ -77,26 +50,40 @@ class LBFGS(TorchOptimizer):
         return {key: value for key, value in self._entries().items() if key not in LISTS and not isinstance(value, Tensor)}
 
     def _entries(self) -> dict[str, Any]:
-        state = self.optimizer.state.get(self._first, {})
+        state = self.optimizer.state.get(self._holder, {})
         return {key: value for key, value in state.items() if key not in SCRATCH and value is not None}
 
     @property
-    def _first(self) -> nn.Parameter:
+    def _holder(self) -> nn.Parameter:
         first: nn.Parameter = self.optimizer.param_groups[0]["params"][0]
         return first
 
     def load(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
         """Take the state back; raises RunError when it belongs to a model of another size or to another optimizer."""
         unknown = sorted(key for key in tensors if key.partition("/")[0] not in (*LISTS, "d", "t", "H_diag", "prev_flat_grad"))
-        sizes = {tensor.numel() for key, tensor in tensors.items() if key.startswith(("d", "old_", "prev_flat_grad"))} - {self._size}
+        size = sum(param.numel() for param in self.parameters())
+        sizes = {tensor.numel() for key, tensor in tensors.items() if key.startswith(("d", "old_", "prev_flat_grad"))} - {size}
         if unknown or sizes:
-            why = f"unknown: {', '.join(unknown[:5])}" if unknown else f"it holds {sizes.pop()} values, the model {self._size}"
+            why = f"unknown: {', '.join(unknown[:5])}" if unknown else f"it holds {sizes.pop()} values, the model {size}"
             raise RunError("the optimizer's saved state belongs to another model or optimizer", why=why, fix="continue with the same ones")
-        here = {key: tensor.to(self._first.device, copy=True) for key, tensor in tensors.items()}
+        here = {key: tensor.to(self._holder.device, copy=True) for key, tensor in tensors.items()}
         state: dict[str, Any] = {**numbers, **{key: tensor for key, tensor in here.items() if key.partition("/")[0] not in LISTS}}
         if "d" in here:
             state |= {key: [here[f"{key}/{i}"] for i in range(sum(name.startswith(f"{key}/") for name in here))] for key in LISTS}
-        self.optimizer.state[self._first] = state
+        self.optimizer.state[self._holder] = state
+
+
+class LBFGS(LBFGSSteps):
+    """That of the settings."""
+
+    def __init__(self, options: LBFGSOptions, groups: Sequence[ParameterGroup]) -> None:
+        given = options.model_dump(exclude={"type", "line_search"}) | {"line_search_fn": options.line_search}
+        made = wrap(torch.optim.LBFGS, given, _as_one(groups))
+        super().__init__(made.optimizer, made.parameter_groups)
+
+
+class OwnLBFGS(OwnTorch, LBFGSSteps):
+    """One that a system made itself."""
 
 
 def _as_one(groups: Sequence[ParameterGroup]) -> list[ParameterGroup]:

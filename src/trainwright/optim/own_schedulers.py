@@ -51,7 +51,7 @@ class OwnScheduler:
 
     def state(self) -> dict[str, Any]:
         """Its state as a checkpoint holds it: JSON. Raises ConfigError naming what is none."""
-        found = {key: value for key, value in self.scheduler.state_dict().items() if not callable(value)}
+        found = {key: value for key, value in (self.scheduler.state_dict() or {}).items() if not callable(value)}
         try:
             json.dumps(found)
         except (TypeError, ValueError) as error:
@@ -62,7 +62,7 @@ class OwnScheduler:
 
     def load(self, state: Mapping[str, Any]) -> None:
         """Take its state back."""
-        self.scheduler.load_state_dict({**self.scheduler.state_dict(), **state})
+        self.scheduler.load_state_dict({**(self.scheduler.state_dict() or {}), **state})
 
 
 def own_scheduler(given: Any, where: str) -> OwnScheduler:

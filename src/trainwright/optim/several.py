@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
 
 from torch import Tensor, nn
 
 from trainwright.config.errors import ConfigError, RunError
-from trainwright.optim.base import Optimizer
+from trainwright.optim.base import Optimizer, RedoingOptimizer
 from trainwright.optim.parametrized import parametrized_ids
 from trainwright.optim.torch_optimizer import DECAYS, OwnTorch, TorchOptimizer
 
@@ -16,12 +16,16 @@ from trainwright.optim.torch_optimizer import DECAYS, OwnTorch, TorchOptimizer
 class Optimizers(Optimizer):
     """Named optimizers as one: `step` steps all of them; a system with manual optimization steps each by itself."""
 
-    def __init__(self, members: Mapping[str, Optimizer], schedulers: Sequence[Any] = ()) -> None:
-        """`schedulers`: what `trainwright.optim.own_schedulers` steps after them. Raises ConfigError for members that redo their steps."""
+    def __init__(self, members: Mapping[str, Optimizer], schedulers: Sequence[Any] = (), together: bool = True) -> None:
+        """`schedulers`: what `trainwright.optim.own_schedulers` steps after them. `together`: whether they are stepped by the trainer.
+
+        Raises ConfigError for one of several that redoes its steps, where they are stepped together.
+        """
         self.members = dict(members)
         self.schedulers: Sequence[Any] = list(schedulers)
         wrong = next((name for name, each in self.members.items() if each.redoes), None)
-        if wrong is not None and len(self.members) > 1:
+        self.redoes = together and wrong is not None
+        if self.redoes and len(self.members) > 1:
             fix = "use it alone, or another optimizer"
             raise ConfigError(f"optimizer '{wrong}' needs the gradient more than once a step", where="configure_optimizers", fix=fix)
         first = next(iter(self.members.values()))
@@ -56,6 +60,11 @@ class Optimizers(Optimizer):
         """Update every parameter that has a gradient."""
         for each in self.members.values():
             each.step()
+
+    def step_with(self, redo: Callable[[], Tensor], loss: Tensor) -> None:
+        """Update by the one that asks for more gradients than there are, of mean loss `loss`; `redo()` computes them anew."""
+        (only,) = self.members.values()
+        cast(RedoingOptimizer, only).step_with(redo, loss)
 
     def zero_grad(self) -> None:
         """Drop all gradients."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -26,11 +26,18 @@ class ManualOptimizer:
     def __init__(self, name: str, member: Optimizer, session: Session) -> None:
         self.name, self._member, self._session = name, member, session
 
-    def step(self) -> None:
-        """Update its parameters from their gradients, the hook before it called."""
+    def step(self, closure: Callable[[], Any] | None = None) -> None:
+        """Update its parameters from their gradients, the hook before it called.
+
+        `closure`, for optimizers of torch that evaluate the loss themselves, goes backwards and gives the loss.
+        """
         for hook in self._session.parts.hooks.on_before_optimizer_step:
             hook(self._session, self._session.system)
-        self._member.step()
+        if closure is None or not isinstance(self._member, TorchOptimizer):
+            self._member.step()
+        else:
+            self._member.settle()
+            self._member.optimizer.step(closure)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Drop the gradients of its parameters."""

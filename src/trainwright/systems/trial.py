@@ -18,7 +18,7 @@ from trainwright.data.draws import keep_draws
 from trainwright.data.transforms.batch_checks import seed_of
 from trainwright.engine.adapted import as_system
 from trainwright.engine.step_result import as_loss
-from trainwright.engine.system import StepContext, rows_in, to_device
+from trainwright.engine.system import NoStep, StepContext, rows_in, to_device
 from trainwright.engine.unsaved import describe_unsaved
 from trainwright.losses.activations import LossInputs
 from trainwright.nn.first_values import refuse_unfilled, refuse_unseen
@@ -150,6 +150,8 @@ def _try_step(system: Any, batch: Any) -> bool:
     _check_signature(system, where)
     try:
         loss = _run_step(system, batch)
+    except NoStep:
+        return False  # it wants none of these rows: others will tell
     except RequestError:
         raise
     except TrainwrightError as error:

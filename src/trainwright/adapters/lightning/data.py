@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from trainwright.adapters.lightning.methods import overrides
+from trainwright.adapters.lightning.methods import call_if_there, overrides
 from trainwright.config.errors import ConfigError
 from trainwright.data.rows import Rows
 from trainwright.engine.system import to_device
@@ -26,8 +26,11 @@ def loaders_of(source: Any, stages: Sequence[str] = ("fit", "test"), prepare: Ca
     `setup`, after `prepare_data`. Raises ConfigError where a split has several loaders.
     """
     if prepare is None:
-        source.prepare_data()
-        prepare = source.setup
+        call_if_there(source, "prepare_data")
+
+        def prepare(stage: str) -> None:
+            call_if_there(source, "setup", stage)
+
     found = {}
     for stage in stages:
         defined = [split for split in SPLITS[stage] if overrides(source, METHODS[split])]

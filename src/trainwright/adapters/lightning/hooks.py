@@ -15,6 +15,7 @@ from trainwright.adapters.lightning.answers import Answers
 from trainwright.adapters.lightning.called import Called
 from trainwright.adapters.lightning.documents import give_back, kept_of
 from trainwright.adapters.lightning.log import Asked, Entry, Logged
+from trainwright.adapters.lightning.methods import call_if_there
 from trainwright.adapters.lightning.model_checkpoint import tell_checkpoint
 from trainwright.adapters.lightning.optimizers import Made, step_schedulers
 from trainwright.adapters.lightning.trainer import STAGES, LightningTrainer
@@ -173,9 +174,9 @@ class LightningHooks(Wrapping):
         """The module's, for every stage that was set up; afterwards it is as it was given, but for its weights."""
         for stage in self.prepared:
             if self.datamodule is not None:
-                self.datamodule.teardown(stage)
+                call_if_there(self.datamodule, "teardown", stage)
             self.called.call("teardown", stage)
-            self.model.teardown(stage)
+            call_if_there(self.model, "teardown", stage)
         self.prepared.clear()
         self.session, self.now = None, Now(self.now.epoch)
         self.detach()

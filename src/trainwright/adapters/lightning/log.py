@@ -144,8 +144,8 @@ def reduction_of(reduce: Any, name: str) -> str:
     """`mean`, `sum`, `max` or `min` from a word or torch's function of that name; raises TrainwrightError for another, as there."""
     if reduce == "mean":
         return "mean"
-    word = reduce if isinstance(reduce, str) else str(getattr(reduce, "__name__", reduce))
-    word = {"amax": "max", "amin": "min"}.get(word, word)
+    word = reduce.lower() if isinstance(reduce, str) else str(getattr(reduce, "__name__", reduce))
+    word = {"amax": "max", "amin": "min", "avg": "mean"}.get(word, word)
     if word in REDUCTIONS:
         return word
     raise TrainwrightError(f"there is no reduction '{word}'", where=f"self.log({name!r}, reduce_fx=…)", fix=did_you_mean(word, REDUCTIONS))

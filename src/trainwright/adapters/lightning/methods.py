@@ -68,11 +68,18 @@ def is_datamodule(thing: Any) -> bool:
 
 
 def overrides(thing: Any, name: str) -> bool:
-    """Whether a module or data module says itself what `name` is, in its class or on the object."""
+    """Whether a module or data module says itself what `name` is, in its class or on the object; None says that it is not there."""
     if name in vars(thing):
-        return True
+        return vars(thing)[name] is not None
     base = lightning_class(thing, "LightningModule") or lightning_class(thing, "LightningDataModule")
-    return getattr(type(thing), name, None) is not getattr(base, name, None)
+    own = getattr(type(thing), name, None)
+    return own is not None and own is not getattr(base, name, None)
+
+
+def call_if_there(thing: Any, name: str, *arguments: Any) -> Any:
+    """What a method gives; None where it was set to None, which is Lightning's way to leave it out."""
+    method = getattr(thing, name, None)
+    return method(*arguments) if callable(method) else None
 
 
 def fit_arguments(method: Callable[..., Any], usual: int) -> Callable[..., Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -9,9 +10,12 @@ from typing import Any
 
 import torch
 
-from trainwright.config.errors import ConfigError, TrainwrightError, did_you_mean
+from trainwright.config.errors import ConfigError, TrainwrightError, did_you_mean, nearest
 from trainwright.optim.configured import split_optimizers
+from trainwright.optim.own_schedulers import KEYS as OF_SCHEDULER
 from trainwright.optim.own_schedulers import OwnScheduler, describe_scheduler
+
+log = logging.getLogger("trainwright.systems")
 
 WHERE = "configure_optimizers"
 FORMS = "an optimizer, a list of them, (optimizers, schedulers), {'optimizer': …, 'lr_scheduler': …}, or a list of these"
@@ -26,10 +30,40 @@ class Made:
     schedulers: list[OwnScheduler] = field(default_factory=list)
 
 
+class NoOptimizer(torch.optim.Optimizer):
+    """Stands where `configure_optimizers` returned None: Lightning goes backwards, and changes no weight."""
+
+    def __init__(self, params: Any) -> None:
+        super().__init__(params, {})
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Nothing but the closure."""
+        return None if closure is None else closure()
+
+
+def stand_in(module: torch.nn.Module) -> NoOptimizer | None:
+    """The optimizer of a module that wants none, said once; None where it has no parameters either, which is refused elsewhere."""
+    params = [each for each in module.parameters() if each.requires_grad]
+    if not params:
+        return None
+    log.warning("configure_optimizers returned None: no weight is changed, as in Lightning; return an optimizer, or leave it out")
+    return NoOptimizer(params)
+
+
+def without_strange_keys(given: Any, known: Sequence[str], where: str) -> Any:
+    """A description without keys that mean nothing, which are said, as Lightning does; a misspelt one is left, to be refused."""
+    if not isinstance(given, Mapping):
+        return given
+    strange = [key for key in given if key not in known and not nearest(str(key), list(known))]
+    if strange:
+        log.warning("%s: %s of %s is no key that means anything here, and left out", WHERE, ", ".join(map(repr, strange)), where)
+    return {key: value for key, value in given.items() if key not in strange}
+
+
 def read_optimizers(result: Any, automatic: bool) -> Made:
     """The optimizers and schedulers in what `configure_optimizers` returned. Raises ConfigError for what Lightning refuses too."""
     form = result if isinstance(result, Mapping | list | tuple) else [result]
-    optimizers, schedulers = split_optimizers(form, KEYS, FORMS)
+    optimizers, schedulers = split_optimizers(_cleared(form), KEYS, FORMS)
     wrong = [each for each in optimizers if not isinstance(each, torch.optim.Optimizer)]
     if wrong or not optimizers:
         what = f"a {type(wrong[0]).__name__} is no torch optimizer" if wrong else "configure_optimizers made no optimizer"
@@ -46,8 +80,16 @@ def read_optimizers(result: Any, automatic: bool) -> Made:
     return Made(optimizers, found)
 
 
+def _cleared(form: Any) -> Any:
+    """What was returned, its mappings without keys that mean nothing."""
+    if isinstance(form, Mapping):
+        return without_strange_keys(form, KEYS, "the optimizer's")
+    return [without_strange_keys(each, KEYS, "the optimizer's") for each in form]
+
+
 def _read_scheduler(given: Any, automatic: bool) -> OwnScheduler:
     # Only torch's own is told a metric unasked: the `step` of others may want an epoch, which the module's `lr_scheduler_step` gives it.
+    given = without_strange_keys(given, OF_SCHEDULER, "lr_scheduler")
     found = describe_scheduler(given, WHERE, lambda each: isinstance(each, torch.optim.lr_scheduler.ReduceLROnPlateau))
     if automatic and found.reduce_on_plateau and found.monitor is None:
         fix = "{'scheduler': scheduler, 'monitor': 'val_loss'}"

@@ -13,9 +13,18 @@ from trainwright.adapters.lightning.answers import answer_callbacks, merge_callb
 from trainwright.adapters.lightning.called import Called
 from trainwright.adapters.lightning.data import by_place, given_by_place, loaders_of, transfer_of
 from trainwright.adapters.lightning.hooks import LightningHooks
-from trainwright.adapters.lightning.log import Asked, Logged, LoggedPass, is_metric, number, reduction_of
-from trainwright.adapters.lightning.methods import PLAYED, check_module, fit_arguments, is_datamodule, is_lightning, overrides
-from trainwright.adapters.lightning.optimizers import Made, Stepper, read_optimizers, step_schedulers
+from trainwright.adapters.lightning.log import Logged, LoggedPass
+from trainwright.adapters.lightning.methods import (
+    PLAYED,
+    call_if_there,
+    check_module,
+    fit_arguments,
+    is_datamodule,
+    is_lightning,
+    overrides,
+)
+from trainwright.adapters.lightning.optimizers import Made, Stepper, read_optimizers, stand_in, step_schedulers
+from trainwright.adapters.lightning.self_log import SelfLog
 from trainwright.adapters.lightning.trainer import LightningTrainer
 from trainwright.config.errors import ConfigError, TrainwrightError
 from trainwright.engine.config import TrainerConfig
@@ -25,7 +34,7 @@ from trainwright.engine.system import Batch, Loss, NoStep, StepContext, rows_in
 from trainwright.losses.activations import look_once
 
 if TYPE_CHECKING:
-    from trainwright.engine.session import Session
+    pass
 
 __all__ = ["LightningSystem", "given_by_place", "is_datamodule", "is_lightning", "loaders_of"]
 
@@ -44,6 +53,7 @@ class LightningSystem(LightningHooks):
     """
 
     monitor = "loss"
+    monitor_is_optional = True
     tried_before = False
 
     def __init__(
@@ -65,6 +75,7 @@ class LightningSystem(LightningHooks):
         """Whether rows were given by place, (x, y), and are named by the engine only; see `given_by_place`."""
         self._logged: Logged | None = None
         self._pending: list[tuple[str, Any, float, str]] = []
+        self._self_log = SelfLog(self)
         self._listen()
         self._attach()
         self.answers = answer_callbacks(merge_callbacks(callbacks, module))
@@ -92,13 +103,13 @@ class LightningSystem(LightningHooks):
         sources = [each for each in (self.datamodule, self.model) if each is not None]
         if not self.prepared:
             for each in sources:
-                each.prepare_data()
+                call_if_there(each, "prepare_data")
         self.prepared.append(stage)
         if self.datamodule is not None:
-            self.datamodule.setup(stage)
+            call_if_there(self.datamodule, "setup", stage)
         self.called.call("setup", stage)
-        self.model.setup(stage)
-        self.model.configure_model()
+        for name, arguments in (("setup", (stage,)), ("configure_model", ())):
+            call_if_there(self.model, name, *arguments)
         self._listen()
         self._attach()  # modules that setup made
 
@@ -107,8 +118,8 @@ class LightningSystem(LightningHooks):
         for each in self.model.modules():
             if is_lightning(each):
                 each._trainer = self.trainer
-                each.__dict__["log"] = self._log
-        self.called.attach(self._log)
+                each.__dict__["log"] = self._self_log
+        self.called.attach(self._self_log)
         if self.datamodule is not None:
             self.datamodule.trainer = self.trainer
 
@@ -127,7 +138,8 @@ class LightningSystem(LightningHooks):
         self.find_hooks(self.model)
         self._step = look_once(fit_arguments(self.model.training_step, 2), f"{type(self.model).__name__}.training_step")
         self._evaluate = {split: self._step_of(split) for split in ("validation", "test")}
-        self._predict = fit_arguments(self.model.predict_step, 2)
+        predict = self.model.predict_step
+        self._predict = None if predict is None else fit_arguments(predict, 2)
 
     def _step_of(self, split: str) -> Callable[..., Any] | None:
         names = (f"{split}_step", "validation_step")
@@ -138,6 +150,14 @@ class LightningSystem(LightningHooks):
         """Split → the loader of the data module, or of the module itself, each made after the `setup` of its stage."""
         self.given_loaders = loaders_of(self.model if self.datamodule is None else self.datamodule, prepare=self.prepare)
         return self.given_loaders
+
+    def with_steps(self, splits: Mapping[str, Any]) -> dict[str, Any]:
+        """The splits that the module has a step for; of the others it is said that they are not measured, as Lightning does."""
+        without = [split for split in splits if split in self._evaluate and self._evaluate[split] is None]
+        for split in without:
+            name = type(self.model).__name__
+            log.warning("the %s data are not measured: %s has no %s_step", split, name, split)
+        return {split: rows for split, rows in splits.items() if split not in without}
 
     def check_splits(self, splits: Iterable[str]) -> None:
         """Raises ConfigError for a split that the module has no step for."""
@@ -163,7 +183,11 @@ class LightningSystem(LightningHooks):
         self._attach()
         if not overrides(self.model, "configure_optimizers"):
             return None
-        self.made = read_optimizers(self.model.configure_optimizers(), bool(self.model.automatic_optimization))
+        made = self.model.configure_optimizers()
+        made = stand_in(self.model) if made is None else made
+        if made is None:
+            return None
+        self.made = read_optimizers(made, bool(self.model.automatic_optimization))
         self._steppers = [Stepper(each, self.model, self._before_step, self._count_step) for each in self.made.optimizers]
         return self.made.optimizers, self.made.schedulers
 
@@ -194,7 +218,7 @@ class LightningSystem(LightningHooks):
             return self._own_step(batch)
         mean = self.loss_of(self._step(batch, now.index))
         if mean is None:
-            raise NoStep
+            raise NoStep(counts=True)
         return Loss.of_mean(mean, now.rows)
 
     def loss_of(self, returned: Any) -> Tensor | None:
@@ -219,10 +243,11 @@ class LightningSystem(LightningHooks):
         if not self.plays:
             self.now.returned = returned = self._step(batch, self.now.index)
             loss = returned.get("loss") if isinstance(returned, Mapping) else returned
-            return Loss(loss.detach() * self.now.rows, self.now.rows) if isinstance(loss, Tensor) else None
+            known = loss.detach().reshape(()) if isinstance(loss, Tensor) and loss.numel() == 1 else None
+            return None if known is None else Loss(known * self.now.rows, self.now.rows)
         mean = self._played_step(batch)
         if mean is None:
-            raise NoStep
+            raise NoStep(counts=True)
         return Loss(mean.detach() * self.now.rows, self.now.rows)
 
     def _played_step(self, batch: Batch) -> Tensor | None:
@@ -297,6 +322,9 @@ class LightningSystem(LightningHooks):
 
     def predict_step(self, batch: Batch) -> dict[str, Tensor]:
         """What the module predicts: a tensor as `output`, a mapping by its names, several by number; rows first."""
+        if self._predict is None:
+            name = type(self.model).__name__
+            raise ConfigError(f"{name} has no predict_step", where=name, fix="write predict_step(self, batch), or do not set it to None")
         batch = self._prepare_batch(batch)
         self.now.batch = batch
         self.now.returned = returned = self._predict(batch, self.now.index)
@@ -347,52 +375,3 @@ class LightningSystem(LightningHooks):
         words = name.replace("/", "_").lower().split("_")
         bare = "_".join(word for word in words if word not in (*SPLITS, "epoch", "step"))
         return True if bare == "acc" else False if words[-1] == "loss" or bare.endswith("loss") else higher_is_better(bare)
-
-    def _log(
-        self,
-        name: str,
-        value: Any,
-        prog_bar: bool = False,
-        logger: bool | None = None,
-        on_step: bool | None = None,
-        on_epoch: bool | None = None,
-        reduce_fx: Any = "mean",
-        enable_graph: bool = False,
-        sync_dist: bool = False,
-        sync_dist_group: Any = None,
-        add_dataloader_idx: bool = True,
-        batch_size: int | None = None,
-        metric_attribute: str | None = None,
-        rank_zero_only: bool = False,
-    ) -> None:
-        """`self.log` of the module: into the rows of the run while training, into the metrics of a split while it is measured."""
-        value = value if is_metric(value) else number(name, value)
-        reduce, weight = reduction_of(reduce_fx, name), self.now.rows if batch_size is None else batch_size
-        if self._logged is not None:
-            self.asked[name] = Asked(bool(on_step) and on_epoch is not False, prog_bar, logger is not False)
-            self._pending.append((name, value, weight, reduce))
-            now = value._forward_cache if is_metric(value) else value
-            if on_step and now is not None:
-                self.trainer.tell(name, now, "_step", self.asked[name])
-            if self.asked[name].both:
-                self._pending.append((f"{name}_epoch", value, weight, reduce))
-            return
-        if self.session is None or self.trainer.predicting:
-            fix = "log in a training, validation or test step, or a hook round one"
-            raise TrainwrightError(f"'{name}' cannot be logged now", where="self.log", why="no step is being made or measured", fix=fix)
-        at_epoch = self.at_epoch if on_epoch is None else on_epoch
-        at_step = (not self.at_epoch if on_step is None else on_step) or not at_epoch
-        self.asked[name] = Asked(at_step and at_epoch, prog_bar, logger is not False)
-        self._log_training(self.session, name, value, weight or 1, reduce, at_step, at_epoch)
-
-    def _log_training(self, session: Session, name: str, value: Any, weight: float, reduce: str, at_step: bool, at_epoch: bool) -> None:
-        """Steps: the mean (or sum) since the row before. Epochs: the value of the epoch so far, `<name>_epoch` where both are asked for."""
-        metric, asked = is_metric(value), self.asked[name]
-        now = value._forward_cache if metric else value
-        if at_step and now is not None:
-            session.log(name, now, "sum" if reduce == "sum" else "mean")
-            self.trainer.tell(name, now.detach() if isinstance(now, Tensor) else now, "_step", asked)
-        if at_epoch:
-            entry = self.of_epoch.add(name, value, weight, reduce)
-            if not metric:
-                session.logs.follow(asked.name_for(name, "_epoch"), entry.value)

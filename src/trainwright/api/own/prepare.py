@@ -66,6 +66,8 @@ def prepare_own(config: Config, only: str | None = None) -> OpenedSystem:
         example = system.batch_transforms.always(example)
     if isinstance(system, LightningSystem):
         system.positional = given_by_place(given.get("train"), splits.get("train"))
+        if only is None:
+            splits = system.with_steps(splits)
         system.check_splits(splits)
     facts = Facts(len(splits["train"]) if "train" in splits else 0, example, spec)
     if hasattr(system, "build"):

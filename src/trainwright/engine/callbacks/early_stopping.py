@@ -26,7 +26,9 @@ class EarlyStop(Callback):
         self.waited = 0
 
     def on_validation_end(self, session: Session, system: System, metrics: Mapping[str, float]) -> None:
-        """Hear of an evaluation, and stop the run when patience is at its end."""
+        """Hear of an evaluation, and stop the run when patience is at its end; one that need not have the metric counts for nothing."""
+        if self.monitor.is_missing(metrics):
+            return
         sign = 1.0 if self.monitor.higher else -1.0
         score = sign * self.monitor.value(metrics)
         if not math.isnan(score) and (self.best is None or score > self.best + self.config.min_delta):
@@ -72,6 +74,7 @@ class StopEarly(EarlyStop):
             self.monitor = Monitor(session.config.model_copy(update=asked), system)
         except ConfigError as error:
             raise ConfigError(error.what, where=self.where, why=error.why, fix=error.fix) from error
+        self.monitor.optional = False
 
     def on_validation_end(self, session: Session, system: System, metrics: Mapping[str, float]) -> None:
         """Hear of an evaluation, and stop the run when patience is at its end or a limit is reached."""
