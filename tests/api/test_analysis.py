@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from trainwright.domains.tables.analysis import Importance, analyse, describe, permutation_importance, worst_rows
 from trainwright.domains.tables.analysis.plots import along, residuals
+from trainwright.domains.tables.show_importance import importance_lines
 from trainwright.features.spec import InputGroup
 from trainwright.metrics import Outcome, compute_one, options
 
@@ -218,3 +219,20 @@ def test_the_whole_analysis_is_json_and_quick() -> None:
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert list(found["targets"]) == list(found["worst"]) == ["y", "z"] and found["targets"]["y"]["threshold"]["metric"] == "f1"
     assert found["importance"]["y"][0]["column"] == "signal"
+
+
+def test_importance_is_told_in_a_few_lines_that_fit_a_terminal() -> None:
+    columns = [{"column": f"a_column_with_a_name_that_is_long_{n}", "drop_mean": 0.4 / (n + 1), "drop_std": 0.0123} for n in range(9)]
+    columns.append({"column": "hurts", "drop_mean": -0.1, "drop_std": 0.0})
+    found = {"importance": {"price": columns}, "importance_settings": {"metric": {"price": "r2"}}}
+    text = "\n".join(importance_lines(found))
+    lines = text.splitlines()
+    assert lines[1] == "importance for price: how much r2 worsens when a column is shuffled"
+    assert lines[3].split()[1:] == ["0.4000", "0.012", "█" * 20] and lines[4].count("█") == 10
+    assert lines[-1] == "4 more columns are in the report" and len(lines) == 3 + 6 + 1
+    assert max(map(len, lines)) <= 80
+    several = "\n".join(importance_lines({"importance": dict.fromkeys("abcdef", columns)}))
+    assert several.count("\nimportance for ") == 4 and several.count("a_column") == 4 * 3
+    assert several.endswith("\nthe importance for 2 more targets is in the report")
+    assert importance_lines({"importance": {"y": columns[-1:]}})[-1].splitlines()[-1].split()[:2] == ["hurts", "-0.1000"]
+    assert importance_lines({}) == importance_lines({"importance": {"y": []}}) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ from safetensors.numpy import save_file
 from safetensors.torch import save_file as save_torch
 
 from trainwright.api.compare import compare
-from trainwright.config.errors import RunError
+from trainwright.config.errors import RequestError, RunError
 from trainwright.runs.differences import changes
 from trainwright.runs.directory import RunDirectory
 from trainwright.runs.results import build_results
@@ -197,3 +198,120 @@ def test_comparing_imports_no_torch(tmp_path: Path) -> None:
     script = "import sys; from trainwright.api.compare import compare; "
     script += f"compare({str(path)!r}, {str(path)!r}).render(); print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+def test_a_comparison_begins_with_which_run_is_better_and_whether_that_is_chance(tmp_path: Path) -> None:
+    good, bad, other = make(tmp_path / "a"), make(tmp_path / "b", flips=40), make(tmp_path / "c", flips=41)
+    lines = compare(good.path, bad.path).render().splitlines()
+    assert lines[0] == "the first is better: accuracy of y is 1 and 0.9 on the same 400 test rows"
+    assert re.fullmatch(r"  second − first: -0\.1, 95 % interval -0\.1\d+ to -0\.0\d+", lines[1]), lines[1]
+    assert f"first:  {good.path}" in lines[:5]
+    assert compare(bad.path, good.path).conclusions[0].better == "second"
+    text = compare(bad.path, other.path).render()
+    assert text.startswith("no clear difference: accuracy of y is 0.9 and 0.8975 on") and "which includes zero" in text.splitlines()[1]
+    same = compare(good.path, good.path).render().splitlines()
+    assert same[0] == "equal: accuracy of y is 1 and 1 on the same 400 test rows" and same[2] == "the weights are identical"
+    order = [text.index(each) for each in ("configuration", "metrics of test", "data:", "code:", "environment:", "weights:")]
+    assert order == sorted(order)
+
+
+def test_the_metric_that_a_verdict_was_made_of_is_the_one_that_is_told(tmp_path: Path) -> None:
+    a, b = make(tmp_path / "a"), make(tmp_path / "b", flips=40)
+    results = a.read_json("results.json")
+    a.write_json("results.json", {**results, "verdict": {"y": {"metric": "log_loss"}}})
+    found = compare(a.path, b.path)
+    assert found.conclusions[0].change.metric == "log_loss" and found.conclusions[0].better == "first"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "why"),
+    [
+        ({"rows": np.arange(400) + 100}, "their test rows differ (400 and 400, of which 300 are in both)"),
+        ({"truth": 1 - np.arange(400) % 2}, "the same rows have other true values: the data differ"),
+        ({"classes": np.array(["no", "perhaps"])}, "the target is not of the same type and classes in both"),
+        (None, "no predictions of single rows are kept"),
+    ],
+)
+def test_why_chance_is_not_known_is_said(outcome: dict[str, Any] | None, why: str, tmp_path: Path) -> None:
+    a, b = make(tmp_path / "a"), make(tmp_path / "b", flips=40, **(outcome or {}))
+    if outcome is None:
+        (b.outcomes / "y.npz").unlink()
+    found = compare(a.path, b.path)
+    assert found.conclusions[0].better == "" and not found.conclusions[0].to_dict()["same_rows"]
+    assert found.render().splitlines()[0] == "the first has the better number: accuracy of y is 1 and 0.9 on test rows"
+    assert found.render().splitlines()[1] == f"  second − first: -0.1; whether that is more than chance is not known: {why}"
+
+
+def test_metrics_of_a_system_of_ones_own_are_compared_too(tmp_path: Path) -> None:
+    a, b = make(tmp_path / "a"), make(tmp_path / "b")
+    for run, loss in ((a, 0.5), (b, 0.25)):
+        run.write_json("results.json", build_results(metrics={"validation": {"target": {}, "loss": loss, "psnr": 3.0}}))
+    found = compare(a.path, b.path)
+    assert {each.metric: each.difference for each in found.metrics} == {"loss": -0.25, "psnr": 0.0}
+    assert found.render().startswith("the second has the better number: loss is 0.5 and 0.25 on validation rows\n")
+
+
+@pytest.mark.parametrize(
+    ("tolerance", "beyond"),
+    [
+        (0.11, []),
+        ("0.11", []),
+        ("11%", ["test y log_loss differs by +0.1 (11% allowed)"]),
+        ("200%", []),
+        (["0.11", "accuracy=0.05"], ["test y accuracy differs by -0.1 (0.05 allowed)"]),
+        (["accuracy=20%"], []),
+        (0, ["test y accuracy differs by -0.1 (0 allowed)", "test y log_loss differs by +0.1 (0 allowed)"]),
+    ],
+)
+def test_a_tolerance_decides_the_exit_code_by_metrics_whatever_the_weights_are(tolerance: Any, beyond: list[str], tmp_path: Path) -> None:
+    other = {"w": np.ones((2, 3), np.float32), "b": np.zeros(2, np.float32)}
+    found = compare(make(tmp_path / "a").path, make(tmp_path / "b", flips=40, weights=other).path, tolerance=tolerance)
+    assert found.beyond == found.to_dict()["beyond_tolerance"] == beyond
+    assert found.exit_code == bool(beyond)
+    assert ("all is within the tolerance" in found.render()) == (not beyond)
+
+
+def test_a_metric_that_one_run_alone_has_or_that_is_undefined_is_beyond_a_tolerance(tmp_path: Path) -> None:
+    a, b = make(tmp_path / "a"), make(tmp_path / "b")
+    a.write_json("results.json", build_results(metrics={"test": {"y": {"accuracy": 1.0, "f1": None}}}))
+    b.write_json("results.json", build_results(metrics={"test": {"y": {"f1": 0.5}}}))
+    assert compare(a.path, b.path, tolerance=1.0).beyond == [
+        "test y f1 is undefined in one (1 allowed)",
+        "test y accuracy is in the first alone",
+    ]
+
+
+@pytest.mark.parametrize(("tolerance", "within"), [(0.5, True), (0.49, False), ("10%", True), ("9%", False)])
+def test_weights_take_a_tolerance_a_share_being_of_the_largest_value(tolerance: Any, within: bool, tmp_path: Path) -> None:
+    weights = {"w": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.zeros(2, np.float32)}
+    changed = {**weights, "w": weights["w"] + np.array([[0, 0, 0], [0, 0, 0.5]], np.float32)}
+    found = compare(make(tmp_path / "a").path, make(tmp_path / "b", weights=changed).path, weights_only=True, tolerance=tolerance)
+    assert (found.exit_code == 0) == within and not found.identical
+    missing = compare(make(tmp_path / "c").path, make(tmp_path / "d", weights={"w": weights["w"]}).path, weights_only=True, tolerance=9.0)
+    assert missing.beyond == ["1 tensors are not in both alike, as b"]
+
+
+@pytest.mark.parametrize(
+    ("tolerance", "what"),
+    [
+        ("much", "'much' is no tolerance"),
+        ("-1", "no tolerance"),
+        ("nan", "no tolerance"),
+        (["1", "2"], "two tolerances"),
+        ("acuracy=1", "no metric"),
+    ],
+)
+def test_a_tolerance_that_is_none_is_refused_with_what_is_one(tolerance: Any, what: str, tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match=what) as caught:
+        compare(make(tmp_path / "a").path, make(tmp_path / "b").path, tolerance=tolerance)
+    assert caught.value.fix
+
+
+def test_lines_of_a_comparison_fit_a_terminal(tmp_path: Path) -> None:
+    a, b = make(tmp_path / "a"), make(tmp_path / "b", flips=40)
+    for run, extra in ((a, 0.123456), (b, 0.234567)):
+        results = run.read_json("results.json")
+        results["metrics"]["test"]["y"] |= {"balanced_accuracy": extra, "average_precision": extra}
+        run.write_json("results.json", results)
+    table = [line for line in compare(a.path, b.path).render().splitlines() if line.startswith("  ")]
+    assert max(map(len, table)) <= 80

@@ -96,8 +96,20 @@ def test_the_help_of_train_ends_with_every_setting():
     assert text.index("\ndata\n") < text.index("\ntrainer\n") < text.index("\nrun\n")
 
 
+def test_the_help_of_train_begins_with_ten_settings_of_the_configuration():
+    from trainwright.cli.settings import USUAL
+    from trainwright.systems.run_config import check_config, compose_config
+
+    text = trainwright("train", "--help").stdout
+    shown = text.split("settings people use most\n")[1].split("\n\n")[0]
+    assert len(USUAL) == 10 and all(f"  {path}={value}" in shown for path, (value, _) in USUAL.items())
+    assert text.index("settings people use most") < text.index("\narguments\n") < text.index("\nall settings\n")
+    settings = [f"{path}={value}" for path, (value, _) in USUAL.items()]
+    assert check_config(compose_config(None, [*settings, "data.source=builtin:iris"])).trainer.max_epochs == 40
+
+
 def test_the_usage_of_train_names_its_flags():
-    usage = trainwright("train", "--help").stdout.split("usage", 1)[1].split("arguments")[0]
+    usage = trainwright("train", "--help").stdout.split("usage", 1)[1].split("settings people use")[0]
     assert "[--resume]" in usage and "[--dry-run]" in usage
 
 

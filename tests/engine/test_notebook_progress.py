@@ -76,7 +76,7 @@ def test_a_stream_of_ones_own_gets_lines_in_a_notebook_too(displayed: list[str],
     stream = io.StringIO()
     trained(tmp_path, console=stream)
     assert not displayed
-    assert stream.getvalue().count("\n") == 1 + 3 + 1
+    assert stream.getvalue().count("\n") == 1 + 2 + 3 + 1
 
 
 def test_where_nothing_can_be_displayed_there_are_lines(
@@ -85,7 +85,7 @@ def test_where_nothing_can_be_displayed_there_are_lines(
     monkeypatch.setitem(sys.modules, "IPython.display", None)  # importing it fails
     trained(tmp_path)
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 1 + 3 + 1
+    assert len(lines) == 1 + 2 + 3 + 1
     assert lines[0].startswith("43 rows")
 
 

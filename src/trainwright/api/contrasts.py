@@ -11,9 +11,20 @@ from typing import Any
 import numpy as np
 
 from trainwright.config.errors import ConfigError, RunError
-from trainwright.metrics import PARTS, difference_interval
+from trainwright.metrics import difference_interval, mode
 from trainwright.metrics.outcome import Outcome
 from trainwright.runs.results import read_results
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """Whether both runs saved predictions of the same test rows, so that they can be compared row by row."""
+
+    same: bool
+    why: str = ""
+    """Why not."""
+    rows: int = 0
+    """How many they are."""
 
 
 @dataclass(frozen=True)
@@ -43,46 +54,72 @@ class MetricChange:
             return "equal"
         if self.low <= 0 <= self.high:
             return "not clear"
-        part = PARTS.get(self.metric)
-        if part is None:
-            return "clear"
-        return "second better" if (self.low > 0) == part.higher_is_better else "first better"
+        return f"{self.ahead} better" if self.ahead else "clear"
+
+    @property
+    def ahead(self) -> str:
+        """Which run has the better number, `first` or `second`; empty where they are equal, or which way is better is not known."""
+        higher = known_direction(self.metric)
+        if higher is None or not self.difference:
+            return ""
+        return "second" if (self.difference > 0) == higher else "first"
 
     def cells(self) -> tuple[str, ...]:
         """The change as the cells of a table."""
-        span = "" if self.low is None or self.high is None else f"{self.low:+.4g} to {self.high:+.4g}"
-        return (
-            self.split,
-            self.target,
-            self.metric,
-            _text(self.first),
-            _text(self.second),
-            _text(self.difference, "+"),
-            span,
-            self.verdict,
-        )
+        span = "" if self.low is None or self.high is None else f"{self.low:+.3g} to {self.high:+.3g}"
+        better = self.verdict.removesuffix(" better")
+        return self.metric, _text(self.first), _text(self.second), _text(self.difference, "+", 3), span, better
 
     def to_dict(self) -> dict[str, Any]:
         """The change as JSON can hold it."""
         return {**vars(self), "difference": self.difference, "verdict": self.verdict}
 
 
-def metric_changes(first: Path, second: Path) -> list[MetricChange]:
-    """Every metric that both runs have, test first. Raises RunError when results or saved predictions are damaged."""
+def metric_changes(first: Path, second: Path) -> tuple[list[MetricChange], dict[str, Pairing]]:
+    """Every metric that both runs have, test first, and by target whether their test rows are the same.
+
+    Raises RunError when results or saved predictions are damaged.
+    """
     a, b = read_results(first) or {}, read_results(second) or {}
     found: list[MetricChange] = []
+    pairings: dict[str, Pairing] = {}
     for split in ("test", "validation", "train"):
-        x, y = (each.get("metrics", {}).get(split) or {} for each in (a, b))
-        for target in [name for name in x if isinstance(x[name], dict) and isinstance(y.get(name), dict)]:
+        x, y = (by_target(each, split) for each in (a, b))
+        for target in [name for name in x if name in y]:
             names = [name for name in x[target] if name in y[target]]
             changes = [MetricChange(split, target, name, x[target][name], y[target][name]) for name in names]
-            found += _with_intervals(changes, first, second, target) if split == "test" else changes
-    return found
+            if split == "test" and changes:
+                pair, pairings[target] = pair_outcomes(first, second, target)
+                changes = [_bound_difference(each, *pair) for each in changes] if pair else changes
+            found += changes
+    return found, pairings
 
 
-def _with_intervals(changes: list[MetricChange], first: Path, second: Path, target: str) -> list[MetricChange]:
-    pair = pair_outcomes(first, second, target)
-    return [_bound_difference(each, *pair) for each in changes] if pair else changes
+def only_in_one(first: Path, second: Path) -> dict[str, list[str]]:
+    """The measured metrics that one run alone has: `first` and `second` → their names, training rows left out."""
+    a, b = (_names(read_results(run) or {}) for run in (first, second))
+    return {"first": sorted(a - b), "second": sorted(b - a)}
+
+
+def _names(results: dict[str, Any]) -> set[str]:
+    found = [(split, target, name) for split in ("test", "validation") for target, of in by_target(results, split).items() for name in of]
+    return {" ".join(filter(None, each)) for each in found}
+
+
+def by_target(results: dict[str, Any], split: str) -> dict[str, dict[str, float | None]]:
+    """Target → metric → value; what stands beside the targets, as the loss and all metrics of a system of one's own, under ``."""
+    found = results.get("metrics", {}).get(split) or {}
+    nested = {name: each for name, each in found.items() if isinstance(each, dict)}
+    beside = {name: each for name, each in found.items() if not isinstance(each, dict)}
+    return {**nested, "": {**nested.get("", {}), **beside}} if beside else nested
+
+
+def known_direction(metric: str) -> bool | None:
+    """Whether a higher value of a metric is better; None where nothing is known of it."""
+    try:
+        return mode(metric) == "max"
+    except ConfigError:
+        return None
 
 
 def _bound_difference(change: MetricChange, first: Outcome, second: Outcome) -> MetricChange:
@@ -93,18 +130,21 @@ def _bound_difference(change: MetricChange, first: Outcome, second: Outcome) -> 
     return change if math.isnan(found.low) else replace(change, low=found.low, high=found.high)
 
 
-def pair_outcomes(first: Path, second: Path, target: str) -> tuple[Outcome, Outcome] | None:
-    """Both runs' outcomes of the same test rows in the same order; None when they saved none or their rows or truths differ."""
+def pair_outcomes(first: Path, second: Path, target: str) -> tuple[tuple[Outcome, Outcome] | None, Pairing]:
+    """Both runs' outcomes of the same test rows in the same order; none, with the reason, where they cannot be paired."""
     a, b = (_read_outcome(each, target) for each in (first, second))
     if a is None or b is None:
-        return None
+        return None, Pairing(False, "no predictions of single rows are kept")
     (rows_a, x), (rows_b, y) = a, b
-    if x.kind != y.kind or x.classes != y.classes or len(rows_a) != len(rows_b):
-        return None
-    order_a, order_b = np.argsort(rows_a, kind="stable"), np.argsort(rows_b, kind="stable")
-    x, y = x.take(order_a), y.take(order_b)
-    same = np.array_equal(rows_a[order_a], rows_b[order_b]) and x.truth.shape == y.truth.shape
-    return (x, y) if same and np.allclose(x.truth, y.truth, equal_nan=True) else None
+    if x.kind != y.kind or x.classes != y.classes:
+        return None, Pairing(False, "the target is not of the same type and classes in both")
+    common = len(np.intersect1d(rows_a, rows_b))
+    if common != len(rows_a) or common != len(rows_b):
+        return None, Pairing(False, f"their test rows differ ({len(rows_a):,} and {len(rows_b):,}, of which {common:,} are in both)")
+    x, y = x.take(np.argsort(rows_a, kind="stable")), y.take(np.argsort(rows_b, kind="stable"))
+    if x.truth.shape != y.truth.shape or not np.allclose(x.truth, y.truth, equal_nan=True):
+        return None, Pairing(False, "the same rows have other true values: the data differ")
+    return (x, y), Pairing(True, rows=common)
 
 
 def _read_outcome(run: Path, target: str) -> tuple[np.ndarray, Outcome] | None:
@@ -124,5 +164,5 @@ def _read_outcome(run: Path, target: str) -> tuple[np.ndarray, Outcome] | None:
     return None
 
 
-def _text(value: float | None, sign: str = "") -> str:
-    return "–" if value is None else f"{value:{sign}.5g}"
+def _text(value: float | None, sign: str = "", digits: int = 4) -> str:
+    return "–" if value is None else f"{value:{sign}.{digits}g}"

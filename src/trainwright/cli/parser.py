@@ -30,11 +30,19 @@ class Arguments(argparse.Namespace):
 
 
 class Parser(argparse.ArgumentParser):
-    """The arguments of one command, with its help: what it does, usage, arguments, options, examples, and perhaps more below."""
+    """The arguments of one command, with its help: what it does, usage, `first`, arguments, options, examples, and `more`."""
 
-    def __init__(self, name: str, does: str, usage: str, examples: Sequence[str], more: Callable[[], str] | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        does: str,
+        usage: str,
+        examples: Sequence[str],
+        more: Callable[[], str] | None = None,
+        first: Callable[[], str] | None = None,
+    ) -> None:
         super().__init__(prog=f"trainwright {name}", add_help=False, allow_abbrev=False)
-        self.does, self.written, self.examples, self.more = does, usage, examples, more
+        self.does, self.written, self.examples, self.more, self.first = does, usage, examples, more, first
         self.forms: dict[str, Form] = {}
         """Name → a way to use the command, where they differ in the flags and settings they use; the command says which with `use`."""
         self.add_argument("-h", "--help", action="store_true", help="this help")
@@ -78,7 +86,7 @@ class Parser(argparse.ArgumentParser):
         named = [each for each in self._actions if not each.option_strings]
         flags = [each for each in self._actions if each.option_strings]
         usage = wrap(self.usage_line(), 2).replace(self.prog, bold(self.prog), 1)
-        blocks = [wrap(self.does, 0), f"{heading('usage')}\n{usage}"]
+        blocks = [wrap(self.does, 0), f"{heading('usage')}\n{usage}", *([self.first()] if self.first else [])]
         if named:
             blocks.append(f"{heading('arguments')}\n{two_columns([(str(each.metavar or each.dest), each.help or '') for each in named])}")
         options = [(_spell_flag(each), each.help or "") for each in [*flags[1:], flags[0]]]

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from glob import glob
 
-from trainwright.cli.style import bold, dim, heading, wrap
+from trainwright.cli.style import bold, dim, heading, two_columns, wrap
 from trainwright.config.compose import Assignment, Composed, assign_option
 from trainwright.config.errors import RequestError
 from trainwright.config.options import Option, by_section
@@ -62,11 +62,32 @@ def is_setting(word: str) -> bool:
     return bool(equals) and "/" not in key and not key.endswith("#sha256") and not os.path.exists(word) and not glob(word)
 
 
+USUAL = {
+    "targets": ("survived", "what to predict, as --target"),
+    "ignore": ("[name, ticket]", "columns to leave out"),
+    "data.split": ("random", "how rows are divided into training, validation and test"),
+    "trainer.max_epochs": ("40", "passes over the training rows; early stopping usually ends a run before"),
+    "trainer.batch_size": ("128", "samples per step, or auto"),
+    "trainer.optimizer.learning_rate": ("3e-4", "or auto, which tries some"),
+    "trainer.monitor": ("roc_auc", "the validation metric that picks the best weights"),
+    "run.dir": ("runs/first", "where the run is written"),
+    "run.seed": ("3", "of the split, the first weights and the order"),
+    "run.device": ("cpu", "auto, cpu, cuda or mps"),
+}
+"""The settings that people use most: an example of each, and what it says."""
+
+
+def usual_settings() -> str:
+    """The ten settings that people use, for the beginning of a help text."""
+    rows = [(f"{path}={value}", meaning) for path, (value, meaning) in USUAL.items()]
+    return f"{heading('settings people use most')}\n{two_columns(rows, most=38)}\n{wrap('All others are at the end.', 2)}"
+
+
 def every_setting() -> str:
     """All options of the configuration, by section, for the end of a help text."""
     first = "Any of these as key=value (- and _ are the same), or in a YAML file."
     parts = "Parts (optimizer, encoder, …) have options of their own: trainwright list KIND.NAME."
-    blocks = [f"{heading('settings')}\n{wrap(f'{first} {parts}', 2)}"]
+    blocks = [f"{heading('all settings')}\n{wrap(f'{first} {parts}', 2)}"]
     for section, options in by_section(Config).items():
         lines = [heading(section)] if section else []
         blocks.append("\n".join([*lines, *(describe_option(each) for each in options)]))

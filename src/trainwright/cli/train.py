@@ -50,6 +50,7 @@ def parser() -> ConfiguredParser:
             "trainwright train table.csv --target y --dry-run",
         ],
         _settings,
+        _usual,
     )
     made.add_argument(
         "words",
@@ -79,3 +80,9 @@ def _settings() -> str:
     from trainwright.cli.settings import every_setting
 
     return every_setting()
+
+
+def _usual() -> str:
+    from trainwright.cli.settings import usual_settings
+
+    return usual_settings()

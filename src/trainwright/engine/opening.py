@@ -17,6 +17,7 @@ from trainwright.engine.assembly import Assembly
 from trainwright.engine.callbacks import Callback, EarlyStop
 from trainwright.engine.callbacks.base import Hooks, check_signatures
 from trainwright.engine.callbacks.foreign import instead_of, library_of
+from trainwright.engine.callbacks.terminal import LogRows
 from trainwright.engine.clock import Clock
 from trainwright.engine.config import TrainerConfig
 from trainwright.engine.evaluation_files import EvaluationFiles, History
@@ -179,7 +180,8 @@ class Opening:
         silent = self.console is False or self.config.progress == "none" or not self.world.is_main
         shown = [] if silent else [progress(None if self.console is True else self.console, self.config.progress)]  # type: ignore[arg-type]
         steps = [SchedulerSteps()] if made.own is not None and made.own.schedulers else []
-        return [*asked, *self.callbacks, *steps, *early, *shown]
+        logged = [LogRows()] if self.console is not False and self.world.is_main else []
+        return [*asked, *self.callbacks, *steps, *early, *logged, *shown]
 
     def _early_stop(self, monitor: Monitor) -> list[Callback]:
         return [] if self.config.early_stopping is None else [EarlyStop(self.config.early_stopping, monitor)]

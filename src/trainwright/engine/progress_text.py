@@ -8,7 +8,9 @@ from trainwright.engine.longer import twice_as_long
 from trainwright.engine.session import Session
 
 SHOWN = 5
-"""Metrics of a line at most; all of them are in metrics.csv."""
+"""Numbers of a line at most; all of them are in metrics.csv."""
+ENGINES = ("step", "epoch", "seconds", "learning_rate", "gradient_norm", "samples_per_second", "validation/")
+"""Columns that every run has, by their beginnings; what else is in a row somebody logged."""
 
 
 def headline(session: Session) -> str:
@@ -38,21 +40,14 @@ def position(session: Session) -> str:
     return f"step {session.step}{steps}  epoch {plan.epoch_of(max(session.batches_seen - 1, 0)) + 1}"
 
 
-def mark(session: Session, row: Mapping[str, float]) -> str:
-    """A star for the best so far."""
-    return "  *" if session.best.steps[:1] == [row["step"]] else ""
-
-
 def choose_columns(session: Session, row: Mapping[str, float]) -> list[str]:
-    """The columns of the table: losses, the monitored metric, then others while there is room."""
-    first = ["train/loss", "validation/loss", f"validation/{session.monitor.name}"]
-    others = [name for name in row if name.startswith("validation/")]
-    return [name for name in dict.fromkeys([*first, *others]) if name in row][:SHOWN]
-
-
-def width(name: str) -> int:
-    """Characters of a column."""
-    return max(len(name), 9)
+    """The columns of the table: the losses, what picks the best weights, the first metric of each target; without any, what was logged."""
+    measured = [name for name in row if name.startswith("validation/")] or [name for name in row if name.startswith("train/")]
+    losses = ["train/loss", "validation/loss"]
+    of_targets = {name.rpartition(".")[0] or name: name for name in reversed(measured) if name not in losses}
+    logged = [] if of_targets else [name for name in row if not name.startswith(ENGINES) and name not in losses]
+    first = [*losses, f"validation/{session.monitor.name}", *reversed(of_targets.values()), *logged]
+    return [name for name in dict.fromkeys(first) if name in row][:SHOWN]
 
 
 def span(seconds: float) -> str:
@@ -64,6 +59,24 @@ def span(seconds: float) -> str:
         return f"{minutes} min {rest:02d} s"
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02d} min"
+
+
+def done(session: Session) -> float:
+    """The share of the run that is behind it, by steps or by time; 0 where neither ends it."""
+    seconds = session.plan.max_seconds
+    return max(session.progress, 0.0 if seconds is None else min(session.clock.elapsed() / seconds, 1.0))
+
+
+def row_text(session: Session, row: Mapping[str, float]) -> str:
+    """A row in one line, with every number that was measured or logged."""
+    told = [name for name in row if name.startswith("validation/") or not name.startswith(ENGINES)]
+    values = "  ".join(f"{name} {row[name]:.4g}" for name in told)
+    return f"{position(session)}  {values}{'  *' if is_best(session, row) else ''}"
+
+
+def is_best(session: Session, row: Mapping[str, float]) -> bool:
+    """Whether the row is of the best evaluation so far."""
+    return session.best.steps[:1] == [row["step"]]
 
 
 def ending(session: Session) -> str:

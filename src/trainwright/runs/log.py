@@ -25,6 +25,7 @@ def console_logging(level: int = logging.INFO, *, rank: int = 0, stream: TextIO 
     handler = _Console(stream)
     handler.setLevel(level if rank == 0 else max(level, logging.ERROR))
     handler.setFormatter(_Plain(f"[rank {rank}] " if rank else ""))
+    handler.addFilter(lambda record: not getattr(record, "only_in_files", False))  # what the terminal shows in a form of its own
     logger = logging.getLogger(ROOT)
     for old in [each for each in logger.handlers if isinstance(each, _Console)]:
         logger.removeHandler(old)

@@ -51,6 +51,8 @@ class WeightsDifference:
     """Numbers in them."""
     changed: dict[str, float | None] = field(default_factory=dict)
     """Tensor → largest absolute difference; NaN where only one side is NaN, None where its type cannot be measured."""
+    scales: dict[str, float] = field(default_factory=dict)
+    """Changed tensor → its largest absolute value in the first."""
     missing: list[str] = field(default_factory=list)
     """Tensors of the first that the second lacks."""
     extra: list[str] = field(default_factory=list)
@@ -112,7 +114,7 @@ def compare_weights(first: Path, second: Path) -> WeightsDifference:
         found.tensors += 1
         found.parameters += int(np.prod(x.shape, dtype=np.int64))
         if not np.array_equal(x.data, y.data):
-            found.changed[name] = _largest(x, y)
+            found.changed[name], found.scales[name] = _largest(x, y)
     return found
 
 
@@ -136,20 +138,22 @@ def read_stored(path: Path) -> dict[str, Stored]:
     return {name: Stored(entry["dtype"], tuple(entry["shape"]), content[slice(*entry["data_offsets"])]) for name, entry in entries.items()}
 
 
-def _largest(x: Stored, y: Stored) -> float | None:
+def _largest(x: Stored, y: Stored) -> tuple[float | None, float]:
+    """The largest absolute difference, and the largest finite absolute value of the first."""
     count = int(np.prod(x.shape, dtype=np.int64))
-    most = 0.0
+    most = scale = 0.0
     for start in range(0, count, PIECE):
         a, b = x.values(start, start + PIECE), y.values(start, start + PIECE)
         if a is None or b is None:
-            return None
+            return None, 0.0
         with np.errstate(invalid="ignore"):
             difference = np.abs(a - b)
         difference[(a == b) | (np.isnan(a) & np.isnan(b))] = 0.0  # equal infinities and two NaN are no difference
-        most = max(most, float(np.max(difference, initial=0.0))) if not np.isnan(difference).any() else np.nan
-        if np.isnan(most):
-            return most
-    return most
+        if np.isnan(difference).any():
+            return np.nan, scale
+        most = max(most, float(np.max(difference, initial=0.0)))
+        scale = max(scale, float(np.max(np.abs(a), initial=0.0, where=np.isfinite(a))))
+    return most, scale
 
 
 def _kind(tensor: Stored) -> str:

@@ -38,8 +38,13 @@ Outcomes = dict[str, dict[str, Outcome]]
 """Split → target → outcome."""
 
 
-def finish(run: RunDirectory, config: Config, prepared: PreparedData, system: SupervisedSystem, fitted: FitResult) -> dict[str, Any]:
-    """Measure the trained network, compare it, explain it, and write everything into the run; returns the content of results.json."""
+def finish(
+    run: RunDirectory, config: Config, prepared: PreparedData, system: SupervisedSystem, fitted: FitResult
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Measure the trained network, compare it, explain it, and write everything into the run.
+
+    Returns the content of results.json, and what `analyse` found.
+    """
     system.eval()  # training left it in its own mode, in which dropout would be on in what follows
     model = Model(prepared.table.encoder, system)
     outcomes, losses, metrics = measure(prepared, model, fitted, config.trainer.evaluation_batch_size)
@@ -73,7 +78,7 @@ def finish(run: RunDirectory, config: Config, prepared: PreparedData, system: Su
     found = explain(config, prepared, model, decided, losses.get(split, {}), split)
     write_table(run, found, prepared.targets, system, domain_blocks(run, config, prepared, decided, split))
     run.write_json("results.json", results)
-    return results
+    return results, found
 
 
 def measure(

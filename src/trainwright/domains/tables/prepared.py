@@ -22,6 +22,7 @@ from trainwright.domains.tables.finish import finish, split_rows, training_rows
 from trainwright.domains.tables.prepare import prepare
 from trainwright.domains.tables.resolve import resolve_config
 from trainwright.domains.tables.show import data_lines, result_lines
+from trainwright.domains.tables.show_importance import importance_lines
 from trainwright.domains.tables.verdicts import headline_of
 from trainwright.engine.trainer import FitResult, Trainer
 from trainwright.files.whole import whole_file
@@ -117,5 +118,6 @@ class PreparedTable(Prepared):
 
     def finish(self, run: RunDirectory, fitted: FitResult) -> Finished:
         """Measure validation and test rows, compare, explain, and write it all."""
-        results = finish(run, self.config, self.data, self.system, fitted)
-        return Finished(headline_of(results, self.data), [*result_lines(results, self.data.targets), ""])
+        results, found = finish(run, self.config, self.data, self.system, fitted)
+        lines = [*result_lines(results, self.data.targets), *importance_lines(found), ""]
+        return Finished(headline_of(results, self.data), lines)

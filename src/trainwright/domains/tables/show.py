@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import textwrap
 from collections.abc import Sequence
 from typing import Any
@@ -15,6 +16,8 @@ SHOWN_COLUMNS = 40
 WIDTH = 80
 """Characters of a line of sentences."""
 SHOWN_WARNINGS = 8
+WIDE = 120
+"""Columns of a terminal from which on nothing is cut that a line of ours holds."""
 
 
 def text_table(rows: Sequence[Sequence[str]], right: Sequence[int] = (), limits: dict[int, int] | None = None) -> str:
@@ -41,9 +44,19 @@ def column_table(prepared: PreparedData) -> str:
     order = {"target": 0, "input": 1, "ignored": 2}
     columns = sorted(prepared.columns, key=lambda column: order[column.role])
     rows = [["column", "type", "why", "missing", "unique", "examples"], *map(_column_row, columns[:SHOWN_COLUMNS])]
-    text = text_table(rows, right=(3, 4), limits={0: 28, 2: 52, 5: 36})
+    text = text_table(rows, right=(3, 4), limits=_limits(rows))
     hidden = len(columns) - SHOWN_COLUMNS
     return text + (f"\n… and {hidden} more columns, all in data.json and the report" if hidden > 0 else "")
+
+
+def _limits(rows: list[list[str]]) -> dict[int, int]:
+    """Characters of names, reasons and examples, so that the table fits the terminal; elsewhere as many as are read with ease."""
+    wide = shutil.get_terminal_size((WIDE, 24)).columns
+    name = 28 if wide >= WIDE else 18
+    others = sum(max(len(row[place]) for row in rows) for place in (1, 3, 4)) + min(max(len(row[0]) for row in rows), name)
+    rest = max(wide - others - 5 * 2, 20)
+    why = min(52, max(max(len(row[2]) for row in rows), len("why")), rest * 3 // 5)
+    return {0: name, 2: why, 5: min(36, rest - why)}
 
 
 def _column_row(column: Column) -> list[str]:

@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, TextIO
 
 from trainwright.engine.callbacks.terminal import PlainProgress
-from trainwright.engine.progress_text import choose_columns, ending, headline, mark, position
+from trainwright.engine.progress_text import choose_columns, ending, headline, is_best, position
 from trainwright.engine.system import Batch, System
 
 if TYPE_CHECKING:
@@ -62,7 +62,11 @@ class NotebookProgress(PlainProgress):
         self._loss = row.get("train/loss", self._loss)
         if any(name.startswith("validation/") for name in row):
             self._columns = self._columns or choose_columns(session, row)
-            cells = [f"{row['step']}", *(f"{row[name]:.4g}" if name in row else "" for name in self._columns), mark(session, row).strip()]
+            cells = [
+                f"{row['step']}",
+                *(f"{row[name]:.4g}" if name in row else "" for name in self._columns),
+                "*" if is_best(session, row) else "",
+            ]
             self._rows = [*self._rows, cells][-KEPT:]
             self.draw(position(session))
         return None

@@ -1,48 +1,111 @@
-"""Progress for people: one live line and a table that grows by evaluations on a terminal, plain flushed lines elsewhere."""
+"""Progress for people: one table of evaluations, with a live line below it on a terminal; and every row in the log."""
 
 from __future__ import annotations
 
+import logging
 import shutil
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from textwrap import fill
 from typing import TextIO
 
 from trainwright.engine.callbacks.base import Callback
-from trainwright.engine.progress_text import choose_columns, ending, headline, mark, position, span, width
+from trainwright.engine.progress_table import ProgressTable, room
+from trainwright.engine.progress_text import done, ending, headline, position, row_text, span
 from trainwright.engine.session import Session
 from trainwright.engine.system import Batch, System
+from trainwright.engine.thinning import Thinning
 
 REFRESH = 0.1
 """Seconds between two drawings of the live line."""
 QUIET = 5.0
-"""Seconds between two plain lines that tell of no evaluation."""
+"""Seconds between two lines that tell of no evaluation."""
+EVALUATIONS, BETWEEN = 30, 10
+"""Lines of a run that tell of evaluations (of any rows where nothing is evaluated), and of what is between them, at most."""
+ONLY_IN_FILES = {"only_in_files": True}
+
+log = logging.getLogger("trainwright.progress")
+
+
+class LogRows(Callback):
+    """Every row in the run's log, whatever the terminal shows."""
+
+    def on_fit_start(self, session: Session, system: System) -> None:
+        """What the run will be."""
+        log.debug("%s", headline(session), extra=ONLY_IN_FILES)
+
+    def on_log(self, session: Session, row: Mapping[str, float]) -> None:
+        """Where the run is."""
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug("%s", row_text(session, row), extra=ONLY_IN_FILES)
+
+    def on_fit_end(self, session: Session, system: System) -> None:
+        """How it ended."""
+        log.debug("%s", ending(session), extra=ONLY_IN_FILES)
 
 
 class PlainProgress(Callback):
-    """A line per evaluation, and between evaluations one at most every five seconds."""
+    """A table with a line per evaluation, and between evaluations one at most every five seconds; of long runs some forty lines."""
 
     def __init__(self, stream: TextIO | None) -> None:
         """Without a stream, as in a program that has no standard output, nothing is said."""
         self.stream = stream
         self._last = time.monotonic()
+        self._begin()
 
     def on_fit_start(self, session: Session, system: System) -> None:
         """Say what the run will be."""
-        self.say(headline(session))
+        self._begin()
+        self._behind = done(session)
+        self.say(fill(headline(session), room(), subsequent_indent="  ", break_long_words=False, break_on_hyphens=False))
+
+    def _begin(self) -> None:
+        self._table: ProgressTable | None = None
+        self._evaluations, self._between = Thinning(EVALUATIONS), Thinning(BETWEEN)
+        self._behind = 0.0
+        """The share of the run that earlier processes made."""
+        self._held: Mapping[str, float] | None = None
+        """The last row that could have been shown and was not."""
 
     def on_log(self, session: Session, row: Mapping[str, float]) -> None:
         """Say where the run is."""
-        evaluated = any(name.startswith("validation/") for name in row)
-        if evaluated or time.monotonic() - self._last >= QUIET:
+        share = (done(session) - self._behind) / max(1.0 - self._behind, 1e-9)
+        if session.parts.validation is None or any(name.startswith("validation/") for name in row):
             self._last = time.monotonic()
-            names = choose_columns(session, row)
-            values = "  ".join(f"{name} {row[name]:.4g}" for name in names)
-            self.say(f"{position(session)}  {values}{mark(session, row)}")
+            shown = self._evaluations.shows(share)
+            self._held = None if shown else row
+            if shown:
+                self.tell(session, row)
+        else:
+            self.between(session, row, share)
+
+    def between(self, session: Session, row: Mapping[str, float], share: float) -> None:
+        """A row without an evaluation, where nothing was said for a while."""
+        if time.monotonic() - self._last < QUIET:
+            return
+        self._last = time.monotonic()
+        if self._between.shows(share):
+            loss = f"  train loss {row['train/loss']:.4g}" if "train/loss" in row else ""
+            self.tell(session, row) if self._table else self.say(f"{position(session)}{loss}")
+
+    def tell(self, session: Session, row: Mapping[str, float]) -> None:
+        """A line of the table, below its heading."""
+        if self._table is None:
+            self._table = ProgressTable(session, row)
+            if self._table.judged:
+                self.say(f"*: best so far, by {session.monitor.name.replace('_', ' ')} on the validation rows")
+            self.say(self._table.heading())
+        self.say(self._table.line(session, row))
 
     def on_fit_end(self, session: Session, system: System) -> None:
-        """Say how it ended."""
+        """Say how it ended, the last row first."""
+        if self._held is not None:
+            self.tell(session, self._held)
         self.say(ending(session))
+        hidden = self._evaluations.hidden - (self._held is not None)
+        if hidden > 0:
+            self.say(f"{hidden:,} more rows of this table are in metrics.csv")
 
     def say(self, line: str) -> None:
         """A line, at once; a reader that went away does not end the run."""
@@ -59,11 +122,10 @@ class PlainProgress(Callback):
 
 
 class LiveProgress(PlainProgress):
-    """A row per evaluation and, below, one line that is drawn anew ten times a second."""
+    """The table and, below, one line that is drawn anew ten times a second."""
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__(stream)
-        self._columns: list[str] = []
         self._loss = float("nan")
         self._begun = (0, time.monotonic())
         self._live = False
@@ -80,15 +142,12 @@ class LiveProgress(PlainProgress):
             self.draw(session, now)
 
     def on_log(self, session: Session, row: Mapping[str, float]) -> None:
-        """Remember the loss; at an evaluation add a row to the table."""
+        """Remember the loss; at an evaluation add a line to the table."""
         self._loss = row.get("train/loss", self._loss)
-        if not any(name.startswith("validation/") for name in row):
-            return
-        if not self._columns:
-            self._columns = choose_columns(session, row)
-            self.say("  ".join(f"{name:>{width(name)}}" for name in ("step", *self._columns)))
-        cells = [f"{row['step']:>{width('step')}}", *(f"{row.get(name, float('nan')):>{width(name)}.4g}" for name in self._columns)]
-        self.say("  ".join(cells) + mark(session, row))
+        super().on_log(session, row)
+
+    def between(self, session: Session, row: Mapping[str, float], share: float) -> None:
+        """The live line tells of it."""
 
     def draw(self, session: Session, now: float) -> None:
         """The live line: place, loss, steps per second, time left."""
