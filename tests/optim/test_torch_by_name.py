@@ -16,6 +16,7 @@ from trainwright.config.choice import choose
 from trainwright.config.errors import ConfigError, TrainwrightError
 from trainwright.optim.named_torch import CLASSES, choose_kernels
 from trainwright.optim.parameter_groups import ParameterGroup, one_group
+from trainwright.optim.torch_optimizer import refuse_capturable
 
 THEIRS = {
     name: each
@@ -158,3 +159,37 @@ def choose_in_a_config(name: str) -> Any:
     from trainwright.engine.config import TrainerConfig
 
     return TrainerConfig.model_validate({"optimizer": name})
+
+
+OF_TORCH = [(name, key) for name, each in THEIRS.items() for key in inspect.signature(each).parameters if key not in ("params", "lr")]
+
+
+@pytest.mark.parametrize(("name", "key"), OF_TORCH)
+def test_every_argument_of_torch_is_an_option_or_refused_with_what_to_do(name: str, key: str) -> None:
+    own = NAMES.get(name, name.lower())
+    options = type(choose("optimizer", own))
+    said = options.of_others.get(key, "")
+    assert (key in options.model_fields) != bool(said)
+    assert said or "capturable" not in inspect.signature(THEIRS[name]).parameters or "capturable" in options.model_fields
+
+
+INSIDE = {"type": "muon", "rest": {"type": "adamw", "capturable": True}}
+
+
+@pytest.mark.parametrize("type_", ["adamw", "adam", "rmsprop", "torch.optim.AdamW", INSIDE])
+def test_capturable_is_refused_where_no_graph_can_hold_the_update(type_: Any) -> None:
+    made = optimizer_of(type_ if isinstance(type_, dict) else {"type": type_, "capturable": True}, parameters())
+    with pytest.raises(ConfigError, match=r"capturable needs a device with graphs\n.*this run is on cpu"):
+        refuse_capturable(made, torch.device("cpu"))
+    refuse_capturable(made, torch.device("cuda"))
+
+
+def test_what_torch_can_do_alone_is_refused_by_path_too() -> None:
+    for options, words in (
+        ({"type": "torch.optim.SGD", "lr": 0.1, "differentiable": True}, "SGD cannot be differentiable here"),
+        ({"type": "torch.optim.Adam", "foreach": True, "fused": True}, "Adam refuses its options"),
+        ({"type": "torch.optim.LBFGS"}, "use optimizer: lbfgs"),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            optimizer_of(options, parameters())
+    assert optimizer_of({"type": "torch.optim.SGD", "lr": 0.1, "maximize": True}, parameters()).optimizer.defaults["maximize"]

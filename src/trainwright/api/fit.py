@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import torch
+from torch import nn
 
 from trainwright.adapters.lightning.answers import is_callback, with_answers
 from trainwright.adapters.lightning.system import LightningSystem
@@ -24,6 +25,7 @@ from trainwright.data.rows import Rows
 from trainwright.engine.callbacks import Callback
 from trainwright.engine.trainer import FitResult, Trainer
 from trainwright.engine.tuning import as_before
+from trainwright.nn.compiled import without_wrappers
 from trainwright.parallel.launched import ensure_one_process
 from trainwright.runs.configured import with_config
 from trainwright.runs.directory import RunDirectory, named_place
@@ -74,6 +76,7 @@ def fit(
     the run was saved after a signal.
     """
     ensure_one_process("train this run")
+    model = without_wrappers(model) if isinstance(model, nn.Module) and "_modules" in vars(model) else model
     place = choose_place(run_dir, resume, fork)
     others = {"validation": one_of(validation_data, validation, "validation"), "test": one_of(test_data, test, "test")}
     options = {"batch_size": batch_size, "max_steps": max_steps, "max_epochs": max_epochs, **trainer}

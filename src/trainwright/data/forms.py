@@ -213,6 +213,9 @@ def _refuse(data: Any, split: str, where: str) -> None:
         fix = f"read the file first, and {fix}; for a table in a file and no model of your own use tw.train(data, target=…)"
     elif module in ("pandas", "polars", "pyarrow"):
         fix = "give tensors: (torch.tensor(df[inputs].values), torch.tensor(df[target].values)); or use tw.train(df, target=…)"
+    elif any(type(each).__module__.startswith("scipy.sparse") for each in (data if isinstance(data, tuple | list) else [data])[:8]):
+        fix = "give torch's sparse tensor: torch.sparse_csr_tensor(m.indptr, m.indices, m.data, m.shape), of m.tocsr()"
+        raise DataError(f"the {split} data hold a matrix of scipy", where=where, fix=fix)
     elif isinstance(data, type):
         fix = f"give an instance: {data.__name__}(…)"
     elif isinstance(data, tuple | list) and (whole := next((each for each in data if _is_whole(each)), None)) is not None:

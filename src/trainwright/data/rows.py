@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from trainwright.config.errors import DataError
+from trainwright.data.sparse import is_sparse, refuse_layout, select_rows
 
 if TYPE_CHECKING:
     from trainwright.data.loader_order import Order
@@ -239,6 +240,9 @@ class TensorRows(Rows):
             listed = ", ".join(f"{name} has {length}" for name, length in lengths.items())
             raise DataError("the tensors have different numbers of rows", why=listed, fix="the first dimension of every tensor is the row")
         self.blocks = {name: block.to(device) if device is not None else block for name, block in blocks.items()}
+        for name, block in self.blocks.items():
+            refuse_layout(name, block)
+        self._select = select_rows if any(map(is_sparse, self.blocks.values())) else _select_dense
         self._pairs = list(self.blocks.items())
         self._length = next(iter(lengths.values()))
         self.device = self._pairs[0][1].device
@@ -250,11 +254,15 @@ class TensorRows(Rows):
         """The rows at `indices` (int64, b), on the device of the blocks."""
         if indices.device != self.device:
             indices = indices.to(self.device)
-        return {name: block.index_select(0, indices) for name, block in self._pairs}
+        return {name: self._select(block, indices) for name, block in self._pairs}
 
     def to(self, device: torch.device) -> TensorRows:
         """The same rows on another device; itself when they are there already."""
         return self if device == self.device else TensorRows(self.blocks, device)
+
+
+def _select_dense(block: Tensor, indices: Tensor) -> Tensor:
+    return block.index_select(0, indices)
 
 
 def check_rows(rows: Rows, where: str) -> None:

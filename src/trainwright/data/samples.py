@@ -12,15 +12,41 @@ import torch
 from torch import Tensor
 
 from trainwright.config.errors import DataError
+from trainwright.data.sparse import dense_parts, is_sparse, stack_samples
 
 
 def joined_samples(samples: list[Any]) -> Any:
-    """Samples as one batch, by torch's `default_collate`; dataclasses by the names of their fields."""
+    """Samples as one batch, as torch's `default_collate` has it; dataclasses by the names of their fields, sparse tensors as COO."""
     from torch.utils.data import default_collate
 
     if is_dataclass(samples[0]):
         samples = [{each.name: getattr(sample, each.name) for each in fields(sample)} for sample in samples]
-    return default_collate(samples)
+    return _join_sparse(samples) if _holds_sparse(samples[0]) else default_collate(samples)
+
+
+def _holds_sparse(sample: Any) -> bool:
+    """Whether a sample is a sparse tensor, or holds one among its parts."""
+    if isinstance(sample, Tensor):
+        return is_sparse(sample)
+    parts = sample.values() if isinstance(sample, Mapping) else sample if isinstance(sample, tuple | list) else ()
+    return any(isinstance(each, Tensor) and is_sparse(each) for each in parts)
+
+
+def _join_sparse(samples: list[Any]) -> Any:
+    """As torch's `default_collate` with sparse tensors, which it leaves to others."""
+    from torch.utils.data._utils.collate import collate, default_collate_fn_map
+
+    return collate(samples, collate_fn_map={**default_collate_fn_map, Tensor: _joined_tensors})
+
+
+def _joined_tensors(samples: list[Tensor], *, collate_fn_map: Any = None) -> Tensor:
+    """As torch's `default_collate` joins tensors, and sparse ones too."""
+    from torch.utils.data._utils.collate import collate_tensor_fn
+
+    if is_sparse(samples[0]):
+        return stack_samples(samples)
+    joined: Tensor = collate_tensor_fn(samples, collate_fn_map=collate_fn_map)
+    return joined
 
 
 def alike(one: Any, other: Any, depth: int = 8) -> bool:
@@ -39,6 +65,8 @@ def alike(one: Any, other: Any, depth: int = 8) -> bool:
 
 
 def _equal(one: Any, other: Any) -> bool:
+    if isinstance(one, Tensor) and is_sparse(one):
+        return one.layout == other.layout and alike(dense_parts(one), dense_parts(other))
     if isinstance(one, Tensor):
         floats = one.is_floating_point() or one.is_complex()
         return bool(torch.allclose(one, other, rtol=0, atol=0, equal_nan=True) if floats else torch.equal(one, other))

@@ -23,6 +23,7 @@ from trainwright.data.loader_rows import chain, seed_for, tell_epoch
 from trainwright.data.loader_workers import end_workers, see_deaths_when_asked
 from trainwright.data.rows import Rows, as_blocks, recast
 from trainwright.data.samples import alike, joined_samples, not_joined, own_words
+from trainwright.data.sparse import bytes_held
 
 log = logging.getLogger("trainwright.data")
 
@@ -142,7 +143,7 @@ def looks_batched(item: Any) -> int:
 
 def size_of(item: Any) -> int:
     """Bytes of an item, about: of its tensors and arrays, and something for everything else."""
-    return sum(each.nbytes if isinstance(each, Tensor | np.ndarray) else max(sys.getsizeof(each), 64) for each in _leaves(item))
+    return sum(bytes_held(each) if isinstance(each, Tensor | np.ndarray) else max(sys.getsizeof(each), 64) for each in _leaves(item))
 
 
 def _leaves(item: Any) -> Iterator[Any]:

@@ -31,11 +31,12 @@ from trainwright.optim.freezing import Freezing
 from trainwright.optim.gradient_hooks import GradientHooks
 from trainwright.optim.group_table import describe, describe_groups
 from trainwright.optim.learning_rates import LearningRates
-from trainwright.optim.options import chain
 from trainwright.optim.parameter_groups import ParameterGroup, parameter_groups
 from trainwright.optim.schedules.base import Extent, Schedule
 from trainwright.optim.schedules.build import build_schedule, listens, metric_of, takes_direction
 from trainwright.optim.several import Optimizers
+from trainwright.optim.sparse_gradients import refuse_layouts
+from trainwright.optim.torch_optimizer import refuse_capturable
 
 log = logging.getLogger("trainwright.engine")
 
@@ -148,13 +149,15 @@ class Assembly:
         errors += [] if self.own is not None else cannot_combine(self.optimizer_options, self.setting(groups))
         if self.own is not None:
             keep_error(errors, self._own)
+            keep_error(errors, lambda: refuse_layouts(self.system, self.optimizer()))
+            keep_error(errors, lambda: refuse_capturable(self.optimizer(), device))
         elif groups and not errors:
-            keep_error(errors, lambda: self.rates(build_optimizer(self.optimizer_options, groups)))
+            keep_error(errors, lambda: self._try_optimizer(build_optimizer(self.optimizer_options, groups), device))
         else:
             keep_error(errors, self.schedule)
         if groups:  # else the same rules would be refused twice
             keep_error(errors, self.freezing)
-        parts = (self.gradient_hooks, self.growth, self.intervals, self._saving, self._averages, self._listening, self._sparse, self._ready)
+        parts = (self.gradient_hooks, self.growth, self.intervals, self._saving, self._averages, self._listening, self._ready)
         for part in (*parts, *more):
             keep_error(errors, part)
         keep_error(errors, lambda: check_modes(self.config.modes, self.system, device))
@@ -165,6 +168,12 @@ class Assembly:
         if errors:
             raise errors[0]
         return groups
+
+    def _try_optimizer(self, made: Optimizer, device: Any) -> None:
+        """Raise ConfigError for a schedule, gradients or a device that do not go with the optimizer."""
+        self.rates(made)
+        refuse_layouts(self.system, made)
+        refuse_capturable(made, device)
 
     def _own(self) -> None:
         """Raise ConfigError for settings that a system which makes its optimizers, or its steps, by itself cannot follow."""
@@ -221,17 +230,6 @@ class Assembly:
         ]
         if found:
             raise ManyErrors(list(found))
-
-    def _sparse(self) -> None:
-        """Raise ConfigError for sparse_adam with parameters whose gradients are dense."""
-        if not any(each.type == "sparse_adam" for each in chain(self.optimizer_options)):
-            return
-        sparse = {id(each) for module in self.system.modules() if getattr(module, "sparse", False) for each in module.parameters()}
-        dense = [name for name, each in self.system.named_parameters() if each.requires_grad and id(each) not in sparse]
-        if dense:
-            why = f"{len(dense)} parameters have dense ones, '{dense[0]}' first"
-            fix = "use adam, or make every trained layer an nn.Embedding(sparse=True)"
-            raise ConfigError("sparse_adam takes sparse gradients only", where="trainer.optimizer", why=why, fix=fix)
 
     def say(self, groups: list[ParameterGroup]) -> None:
         """Tell what deserves a word before the first step: groups of parameters, doubtful combinations."""

@@ -14,6 +14,7 @@ from torch import Tensor
 from trainwright.config.errors import Interrupted
 from trainwright.data.loader_rows import chain
 from trainwright.data.rows import Rows, TensorRows
+from trainwright.data.sparse import dense_parts, is_sparse
 from trainwright.engine.feed import InOrder
 from trainwright.engine.interrupt import Waited, requeue
 
@@ -100,7 +101,10 @@ def parts_of(value: Any, depth: int = DEEP) -> Iterator[bytes]:
     yield f"{type(value).__name__};".encode()
     if isinstance(value, Tensor):
         dense = value.detach().cpu()
-        dense = dense.to_dense() if dense.layout != torch.strided else dense
+        if is_sparse(dense) and dense.numel() > WHOLE:  # as a dense one it might fill the memory
+            yield from parts_of([list(dense.shape), *dense_parts(dense)], depth)
+            return
+        dense = dense.to_dense() if is_sparse(dense) else dense
         yield f"{dense.dtype} {tuple(dense.shape)};".encode()
         yield dense.resolve_conj().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
     elif isinstance(value, np.ndarray) and not value.dtype.hasobject:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from trainwright.config.errors import FOREIGN
+from trainwright.data.sparse import dense_parts, is_sparse
 from trainwright.engine.callbacks.base import Hooks
 from trainwright.engine.loop import gradient, update
 from trainwright.engine.pieces import order_of
@@ -19,6 +20,7 @@ from trainwright.engine.state import load, load_weights
 from trainwright.engine.step_result import as_loss
 from trainwright.engine.system import Batch, rows_in, tensors_in
 from trainwright.files.whole import whole_file
+from trainwright.optim.clipping import gradients
 
 if TYPE_CHECKING:
     from trainwright.engine.session import Session
@@ -116,9 +118,12 @@ def batch_at(session: Session, batch_number: int) -> tuple[Batch, list[int]]:
 
 def not_finite_columns(batch: Batch) -> dict[str, int]:
     """Block → rows of the batch that hold a value which is not finite."""
-    found = {}
+    found: dict[str, int] = {}
     for name, block in tensors_in(batch).items():
-        if block.is_floating_point() and block.numel() and block.dim():
+        if is_sparse(block) and block.is_floating_point():
+            values = dense_parts(block)[-1]
+            found |= {name: len(block)} if not bool(torch.isfinite(values).all()) else {}
+        elif block.is_floating_point() and block.numel() and block.dim():
             bad = ~torch.isfinite(block.reshape(len(block), -1)).all(dim=1)
             if bool(bad.any()):
                 found[name] = int(bad.sum())
@@ -154,7 +159,7 @@ def first_module(session: Session, batch: Batch, batch_number: int) -> dict[str,
         return {"fault": "loss", "name": "the loss itself"}
     (loss.total if loss.mean is None else loss.mean).backward()  # type: ignore[no-untyped-call]
     for name, parameter in system.named_parameters():
-        if parameter.grad is not None and not bool(torch.isfinite(parameter.grad).all()):
+        if any(not bool(torch.isfinite(grad).all()) for grad in gradients([parameter])):
             return {"fault": "gradient", "name": name}
     return {"fault": "none", "name": ""}
 

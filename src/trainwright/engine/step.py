@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from trainwright.config.errors import TrainwrightError
+from trainwright.data.sparse import rows_between
 from trainwright.engine.pieces import Pieces
 from trainwright.engine.system import Batch, Loss
 
@@ -31,7 +32,9 @@ def micro_batches(batch: Batch, rows: int, size: int) -> Iterator[Batch]:
 
 def _some(column: Any, rows: int, start: int, end: int) -> Any:
     """Rows of one column: of a tensor, a list of as many things (texts), or of what a column holds in turn; else the whole."""
-    if isinstance(column, Tensor) or (isinstance(column, list) and len(column) == rows):
+    if isinstance(column, Tensor):
+        return rows_between(column, start, end)
+    if isinstance(column, list) and len(column) == rows:
         return column[start:end]
     if isinstance(column, dict):
         return {name: _some(each, rows, start, end) for name, each in column.items()}

@@ -38,6 +38,7 @@ from trainwright.engine.session import Session
 from trainwright.engine.surroundings import call_hooks, rank_0_speaks, surroundings, tell_when_stopped, watch_steps
 from trainwright.engine.system import System
 from trainwright.engine.tuning.settle import without_auto
+from trainwright.nn.compiled import without_wrappers
 from trainwright.parallel.launched import ensure_together
 from trainwright.parallel.world import World
 
@@ -104,6 +105,7 @@ class Trainer:
         """The system of what a person gave, the same one for the same. Raises ConfigError for what is none."""
         if self._given is None or self._given[0] is not given:
             self._given = given, as_system(given)
+            without_wrappers(self._given[1])  # what is in it goes by its plain names, before anything is known by a name
         return self._given[1]
 
     def check(self, system: Any, train_rows: int, validation_rows: int = 0, ready: bool = False) -> Plan:

@@ -16,7 +16,7 @@ from trainwright.optim.base import Optimizer
 from trainwright.optim.closures import OwnByClosure, needs_closure
 from trainwright.optim.lbfgs import OwnLBFGS
 from trainwright.optim.parameter_groups import ParameterGroup
-from trainwright.optim.torch_optimizer import OwnTorch, wrap
+from trainwright.optim.torch_optimizer import OwnTorch, refuse_differentiable, wrap
 
 NEEDED = ("step", "zero_grad", "tensors", "load")
 """What an optimizer of one's own must have; all else of the protocol is filled in."""
@@ -26,6 +26,7 @@ DEFAULTS: Mapping[str, Callable[[Sequence[ParameterGroup]], Any]] = {
     "redoes": lambda groups: False,
     "schedulers": lambda groups: (),
     "averaged": lambda groups: lambda: None,
+    "layout_fault": lambda groups: lambda name, sparse: "",
     "numbers": lambda groups: dict,
 }
 
@@ -36,6 +37,9 @@ def make_optimizer(options: PartConfig, groups: Sequence[ParameterGroup]) -> Opt
     A class of one's own is given `groups` (or `parameters`: pairs of a name and a parameter), by the names its constructor takes.
     """
     found = registry.load("optimizer", options.type)
+    if isinstance(found, type) and issubclass(found, torch.optim.LBFGS):
+        why, fix = "it evaluates the gradient several times a step", "use optimizer: lbfgs, which is this class within the step of a run"
+        raise ConfigError("torch.optim.LBFGS cannot be made by its path", where="trainer.optimizer", why=why, fix=fix)
     if isinstance(found, type) and issubclass(found, torch.optim.Optimizer):
         return wrap(found, options.model_dump(exclude={"type"}, exclude_unset=True), groups)
     if not isinstance(found, type) or not _is_optimizer(found):
@@ -54,6 +58,7 @@ def adapt_optimizer(name: str, made: Any, names: Mapping[int, str]) -> Optimizer
     Raises ConfigError where it holds parameters that are not the system's: no checkpoint would hold them.
     """
     if isinstance(made, torch.optim.Optimizer):
+        refuse_differentiable(made, "configure_optimizers")
         kind = OwnLBFGS if isinstance(made, torch.optim.LBFGS) else OwnByClosure if needs_closure(made) else OwnTorch
         return kind(made, [_group(f"{name}.{place}", group["params"], names) for place, group in enumerate(made.param_groups)])
     if not _is_optimizer(made) or not (hasattr(made, "parameters") or hasattr(made, "parameter_groups")):

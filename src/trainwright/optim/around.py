@@ -50,6 +50,10 @@ class Around(Optimizer):
         """The weights that the inner optimizer has for evaluation, if others than the trained ones."""
         return self.inner.averaged()
 
+    def layout_fault(self, name: str, sparse: bool) -> str:
+        """As the inner optimizer."""
+        return self.inner.layout_fault(name, sparse)
+
     def tensors(self) -> dict[str, Tensor]:
         """State as tensors named `<state>/<parameter>`."""
         return self.inner.tensors()

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
-from trainwright.config.errors import RequestError, RunError
+from trainwright.config.errors import ConfigError, RequestError, RunError
 from trainwright.optim.parameter_groups import ParameterGroup
 
 FUSED_DEVICES = ("cpu", "cuda", "mps", "xpu")
@@ -44,6 +44,10 @@ class Optimizer(Protocol):
     def averaged(self) -> dict[str, Tensor] | None:
         """Parameter name → the weights to evaluate and to ship; None where those are the trained ones."""
         return None
+
+    def layout_fault(self, name: str, sparse: bool) -> str:
+        """Why it cannot train the parameter `name` from a sparse (or dense) gradient; empty where it can, or nothing is known."""
+        return ""
 
     def tensors(self) -> dict[str, Tensor]:
         """State as tensors named `<state>/<parameter>`."""
@@ -81,6 +85,10 @@ class Group:
     shared: bool = True
     fresh: set[int] = field(default_factory=set)
     """Places of the parameters that were never updated; known on the host, so that asking costs no synchronisation."""
+    unseen: set[int] = field(default_factory=set)
+    """Places of the parameters whose gradients were not looked at yet."""
+    sparse: set[int] = field(default_factory=set)
+    """Places of the parameters whose gradients are sparse, which no kernel takes together with dense ones."""
 
     def advance(self, active: list[int] | None) -> None:
         """Count one update of the parameters at `active` (None: all)."""
@@ -109,6 +117,8 @@ class LeanOptimizer(Optimizer):
     """
 
     STATE: ClassVar[tuple[str, ...]] = ()
+    takes_sparse: ClassVar[bool] = False
+    """Whether `update` takes pieces whose gradients are sparse; all of a piece are, or none."""
 
     def __init__(self, learning_rate: float, groups: Sequence[ParameterGroup], weight_decay: float = 0.0) -> None:
         """Groups that say nothing else have this learning rate and decay. Raises RequestError without a parameter to train."""
@@ -121,7 +131,7 @@ class LeanOptimizer(Optimizer):
             group.state = {key: [self.first_state(key, param) for param in group.params] for key in self.STATE}
             device = group.params[0].device if group.fused else torch.device("cpu")
             group.steps = [torch.zeros((), dtype=torch.float32, device=device)] * len(group.params)
-            group.fresh = set(range(len(group.params)))
+            group.fresh, group.unseen = set(range(len(group.params))), set(range(len(group.params)))
 
     def first_state(self, key: str, param: nn.Parameter) -> Tensor:
         """The buffer `key` of a parameter before its first update."""
@@ -139,7 +149,7 @@ class LeanOptimizer(Optimizer):
             group.learning_rate = self.learning_rate * rule.scale if rule.rate is None else rule.rate
             group.weight_decay = self.weight_decay if rule.weight_decay is None else rule.weight_decay
             grads = [param.grad for param in group.params]
-            if group.fresh or any(grad is None for grad in grads):
+            if group.fresh or group.unseen or group.sparse or any(grad is None for grad in grads):
                 self._step_some(group, grads)
             else:
                 group.advance(None)
@@ -149,14 +159,31 @@ class LeanOptimizer(Optimizer):
         active = [i for i, grad in enumerate(grads) if grad is not None]
         if active:
             group.advance(active if len(active) < len(grads) else None)
-        for first in (False, True):
-            places = [i for i in active if (i in group.fresh) == first]
+        self._look_at(group, grads)
+        for first, sparse in ((False, False), (False, True), (True, False), (True, True)):
+            places = [i for i in active if (i in group.fresh) == first and (i in group.sparse) == sparse]
             if places:
                 state = {key: [tensors[i] for i in places] for key, tensors in group.state.items()}
                 given = [grad for grad in (grads[i] for i in places) if grad is not None]
                 piece = KernelPiece([group.params[i] for i in places], given, state, [group.steps[i] for i in places])
                 self.update(group, piece, first)
         group.fresh.difference_update(active)
+
+    def _look_at(self, group: Group, grads: list[Tensor | None]) -> None:
+        """Note which of the gradients seen for the first time are sparse. Raises TrainwrightError where those are not taken."""
+        for place in list(group.unseen):
+            grad = grads[place]
+            if grad is None:
+                continue
+            group.unseen.discard(place)
+            if grad.is_sparse and not self.takes_sparse:
+                raise sparse_refused(group.names[place], self.layout_fault(group.names[place], True))
+            if grad.is_sparse:
+                group.sparse.add(place)
+
+    def layout_fault(self, name: str, sparse: bool) -> str:
+        """Why it cannot train from a sparse gradient; empty where it can."""
+        return "" if self.takes_sparse or not sparse else f"{type(self).__name__} moves every value of a parameter at every step"
 
     def zero_grad(self) -> None:
         """Drop all gradients."""
@@ -190,6 +217,13 @@ class LeanOptimizer(Optimizer):
                 group.steps = [group.steps[0].clone().copy_(counts[0])] * len(counts)
             else:
                 group.steps = [group.steps[0].clone().copy_(count) for count in counts]
+
+
+def sparse_refused(name: str, fault: str, alone: bool = False) -> ConfigError:
+    """What a person is told whose optimizer cannot take a sparse gradient; `alone`: all that is trained has sparse ones."""
+    what = f"'{name}' has sparse gradients, which this optimizer does not take"
+    taking = "sparse_adam, sgd, adagrad or lbfgs" if alone else "sgd, adagrad or lbfgs (sparse_adam trains sparse embeddings alone)"
+    return ConfigError(what, where="trainer.optimizer", why=fault, fix=f"use {taking}; or make the layer with sparse=False")
 
 
 OTHER_STATE = "the optimizer's saved state belongs to another model or optimizer"

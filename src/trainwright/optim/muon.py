@@ -72,13 +72,13 @@ class Muon(Optimizer):
         if not hidden and not rest:
             raise nothing_to_train()
         self.base_learning_rate = self._rate = options.rate
-        self._parts: list[Optimizer] = []
+        self.parts: list[Optimizer] = []
         if hidden:
-            self._parts.append(OrthogonalMomentum(options, hidden))
+            self.parts.append(OrthogonalMomentum(options, hidden))
         if rest:
-            self._parts.append(build_optimizer(options.rest, rest))
+            self.parts.append(build_optimizer(options.rest, rest))
             for group in rest:  # its own rate becomes a scale of the common one, so that schedules see a single rate
-                group.scale *= 1.0 if group.own_rate else self._parts[-1].base_learning_rate / options.rate
+                group.scale *= 1.0 if group.own_rate else self.parts[-1].base_learning_rate / options.rate
         self.parameter_groups = hidden + rest
         self.learning_rate = options.rate
 
@@ -90,37 +90,42 @@ class Muon(Optimizer):
     @learning_rate.setter
     def learning_rate(self, value: float) -> None:
         self._rate = value
-        for part in self._parts:
+        for part in self.parts:
             part.learning_rate = value
 
     def step(self) -> None:
         """Update every parameter that has a gradient."""
-        for part in self._parts:
+        for part in self.parts:
             part.step()
 
     def zero_grad(self) -> None:
         """Drop all gradients."""
-        for part in self._parts:
+        for part in self.parts:
             part.zero_grad()
 
     def parameters(self) -> list[nn.Parameter]:
         """The parameters that are trained."""
-        return [param for part in self._parts for param in part.parameters()]
+        return [param for part in self.parts for param in part.parameters()]
+
+    def layout_fault(self, name: str, sparse: bool) -> str:
+        """As the part that trains the parameter."""
+        holders = (part for part in self.parts if any(name in group.names for group in part.parameter_groups))
+        return next((part.layout_fault(name, sparse) for part in holders), "")
 
     def tensors(self) -> dict[str, Tensor]:
         """State of both, as tensors named `<state>/<parameter>`."""
-        return {key: tensor for part in self._parts for key, tensor in part.tensors().items()}
+        return {key: tensor for part in self.parts for key, tensor in part.tensors().items()}
 
     def numbers(self) -> dict[str, Any]:
         """State of both that is no tensor, by the same names."""
-        return {key: value for part in self._parts for key, value in part.numbers().items()}
+        return {key: value for part in self.parts for key, value in part.numbers().items()}
 
     def load(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
         """Take the state back; raises RunError when it belongs to other parameters or to another division of them."""
-        owner = {name: part for part in self._parts for group in part.parameter_groups for name in group.names}
+        owner = {name: part for part in self.parts for group in part.parameter_groups for name in group.names}
         names = {key.partition("/")[2] for key in (*tensors, *numbers)}
         check_names(names & set(owner), names)
-        for part in self._parts:
+        for part in self.parts:
             mine = {key: value for key, value in tensors.items() if owner[key.partition("/")[2]] is part}
             part.load(mine, {key: value for key, value in numbers.items() if owner[key.partition("/")[2]] is part})
 

@@ -38,9 +38,13 @@ class NamedTorch(TorchOptimizer):
     def __init__(self, options: PartConfig, groups: Sequence[ParameterGroup]) -> None:
         given: dict[str, Any] = options.model_dump(exclude={"type"})
         given = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
-        made = wrap(CLASSES[options.type], given | choose_kernels(options, groups), groups)
+        chosen = choose_kernels(options, groups)
+        made = wrap(CLASSES[options.type], given | chosen, groups)
         super().__init__(made.optimizer, made.parameter_groups)
         self._sparse = options.type == "sparse_adam"
+        self.may_leave_kernel = "fused" in chosen
+        self._unseen = list(self._named) if self.may_leave_kernel else []
+        """Parameters whose gradients were not looked at yet, where a kernel was chosen that takes no sparse ones."""
 
     def step(self) -> None:
         """Update every parameter that has a gradient; raises TrainwrightError for dense gradients where only sparse ones are taken."""
@@ -49,7 +53,18 @@ class NamedTorch(TorchOptimizer):
             if dense:
                 why = f"'{dense[0]}' has a dense gradient"
                 raise TrainwrightError("sparse_adam takes sparse gradients only", where="trainer.optimizer", why=why, fix="use adamw")
+        if self._unseen:
+            self._leave_kernel()
         super().step()
+
+    def _leave_kernel(self) -> None:
+        """Leave the fused kernel, where it was chosen here, for groups with sparse gradients, which it does not take."""
+        seen = {name: grad for name in self._unseen if (grad := self._named[name].grad) is not None}
+        self._unseen = [name for name in self._unseen if name not in seen]
+        sparse = {name for name, grad in seen.items() if grad.is_sparse}
+        for rule, theirs in zip(self.parameter_groups, self.optimizer.param_groups, strict=True):
+            if sparse.intersection(rule.names):
+                theirs |= {"fused": False, "foreach": False}
 
 
 def choose_kernels(options: PartConfig, groups: Sequence[ParameterGroup]) -> dict[str, bool]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -18,8 +18,25 @@ AVERAGING = ("schedule_free_adamw", "schedule_free_sgd")
 """Optimizers that keep an average of the weights for evaluation."""
 
 
+NEVER = {
+    "maximize": "what is trained here is a loss: leave it out, and give a loss that falls as the model gets better (the negative)",
+    "differentiable": "leave it out: no graph is kept through an update, for example for gradients of hyperparameters",
+}
+"""Arguments of torch's optimizers that none has here, and what to do instead."""
+
+
+def of_torch(kind: str, *names: str, **instead: str) -> dict[str, str]:
+    """What to do instead of arguments that torch's class has and ours has not: `names` are arguments of the class by its path."""
+    kernels = {"foreach", "fused"} & set(names)
+    lean = "it is one fused kernel already where the device has one: leave it out; "
+    found = {name: f"{lean if name in kernels else ''}torch's own takes it: type: torch.optim.{kind}" for name in names}
+    return {**NEVER, **found, **instead}
+
+
 class OptimizerOptions(PartConfig):
     """What every optimizer here has."""
+
+    of_others: ClassVar[dict[str, str]] = NEVER
 
     learning_rate: LearningRate = 1e-3
     """Base learning rate; the schedule multiplies it; `auto` is found by a range test."""
@@ -35,6 +52,10 @@ class OptimizerOptions(PartConfig):
 class AdamOptions(OptimizerOptions):
     """Adam (Kingma and Ba 2015); weight decay is added to the gradient."""
 
+    of_others: ClassVar[dict[str, str]] = of_torch(
+        "Adam", "amsgrad", "foreach", "fused", decoupled_weight_decay="type: adamw is Adam with decoupled weight decay"
+    )
+
     type: str = "adam"
     betas: list[Decay] = Field(default=[0.9, 0.999], min_length=2, max_length=2)
     """Decay per step of the running mean of the gradient and of its square."""
@@ -42,10 +63,14 @@ class AdamOptions(OptimizerOptions):
     """Added to the root of the second moment."""
     weight_decay: float = Field(default=0.0, ge=0)
     """L2 penalty."""
+    capturable: bool = False
+    """Ask for a device on which a CUDA graph can hold the update: the step count lies there anyway, beside the parameters."""
 
 
 class AdamWOptions(AdamOptions):
     """AdamW (Loshchilov and Hutter 2019); weights decay by `learning_rate * weight_decay` per step."""
+
+    of_others: ClassVar[dict[str, str]] = of_torch("AdamW", "amsgrad", "foreach", "fused")
 
     type: str = "adamw"
     weight_decay: float = Field(default=0.01, ge=0)
@@ -64,6 +89,8 @@ class AdamW8bitOptions(AdamWOptions):
 
 class SGDOptions(OptimizerOptions):
     """Stochastic gradient descent, with momentum on request."""
+
+    of_others: ClassVar[dict[str, str]] = of_torch("SGD", "foreach", "fused")
 
     type: str = "sgd"
     learning_rate: LearningRate = 1e-2
@@ -95,6 +122,10 @@ class MuonOptions(OptimizerOptions):
 
     "All else" is every parameter that has not two dimensions, and those whose names match `rest_match`.
     """
+
+    of_others: ClassVar[dict[str, str]] = of_torch(
+        "Muon", "ns_coefficients", "eps", ns_steps="it is called iterations here", adjust_lr_fn="it is called adjust here"
+    )
 
     type: str = "muon"
     learning_rate: LearningRate = 0.02
@@ -200,6 +231,8 @@ class LBFGSOptions(OptimizerOptions):
     allowed, yet a line search over clipped gradients has no guarantee. Not with fp16 or parameter groups, and no parameter is frozen
     or thawed on the way.
     """
+
+    of_others: ClassVar[dict[str, str]] = of_torch("LBFGS", line_search_fn="it is called line_search here")
 
     type: str = "lbfgs"
     learning_rate: LearningRate = 1.0

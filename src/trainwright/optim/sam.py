@@ -25,6 +25,10 @@ class SAM(Around):
         super().__init__(options.inner, groups)
         self.options = options
 
+    def layout_fault(self, name: str, sparse: bool) -> str:
+        """Sparse gradients are refused: the way to the worst point nearby is along all of the gradient at once."""
+        return "sam moves all weights along their gradients together" if sparse else super().layout_fault(name, sparse)
+
     def step(self) -> None:
         """Raises TrainwrightError: one gradient is not enough."""
         raise TrainwrightError("sam evaluates the gradient twice", fix="call step_with(redo, loss)")

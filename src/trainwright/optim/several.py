@@ -75,6 +75,11 @@ class Optimizers(Optimizer):
         """The parameters that are trained, each once."""
         return self._parameters
 
+    def layout_fault(self, name: str, sparse: bool) -> str:
+        """As the member that trains the parameter."""
+        holders = (each for each in self.members.values() if any(name in group.names for group in each.parameter_groups))
+        return next((each.layout_fault(name, sparse) for each in holders), "")
+
     def averaged(self) -> dict[str, Tensor] | None:
         """What the members that have any evaluate in place of the trained weights."""
         found = [averaged for each in self.members.values() if (averaged := each.averaged()) is not None]

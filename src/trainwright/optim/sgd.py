@@ -14,7 +14,12 @@ from trainwright.optim.parameter_groups import ParameterGroup
 
 
 class SGD(LeanOptimizer):
-    """Gradient descent; with momentum the first update is the gradient itself, as in torch."""
+    """Gradient descent; with momentum the first update is the gradient itself, as in torch.
+
+    A sparse gradient has the same effect as the dense one of the same values; without momentum and decay only its rows are touched.
+    """
+
+    takes_sparse = True
 
     def __init__(self, options: SGDOptions, groups: Sequence[ParameterGroup]) -> None:
         if options.nesterov and (not options.momentum or options.dampening):
@@ -27,7 +32,7 @@ class SGD(LeanOptimizer):
         """One kernel call for the group, or parameter by parameter where the device has no fused kernel."""
         options = self.options
         buffers = piece.state.get("momentum_buffer", [])
-        if not group.fused:
+        if piece.grads[0].is_sparse or not group.fused:
             for i, (param, grad) in enumerate(zip(piece.params, piece.grads, strict=True)):
                 self.update_one(group, param, grad, buffers[i] if buffers else None, first)
             return
@@ -48,11 +53,14 @@ class SGD(LeanOptimizer):
         """The update of one parameter in plain operations, bit-equal to torch's single-tensor path."""
         options = self.options
         if group.weight_decay:
-            grad = grad.add(param, alpha=group.weight_decay)
+            grad = param.mul(group.weight_decay).add_(grad) if grad.is_sparse else grad.add(param, alpha=group.weight_decay)
         if buffer is not None:
             if first:
-                buffer.copy_(grad)
+                buffer.zero_().add_(grad) if grad.is_sparse else buffer.copy_(grad)
             else:
                 buffer.mul_(options.momentum).add_(grad, alpha=1 - options.dampening)
-            grad = grad.add(buffer, alpha=options.momentum) if options.nesterov else buffer
+            if options.nesterov:
+                grad = buffer.mul(options.momentum).add_(grad) if grad.is_sparse else grad.add(buffer, alpha=options.momentum)
+            else:
+                grad = buffer
         param.add_(grad, alpha=-group.learning_rate)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from trainwright.config.errors import ConfigError, RunError
-from trainwright.optim.base import Optimizer, check_names, nothing_to_train
+from trainwright.optim.base import Optimizer, check_names, nothing_to_train, sparse_refused
 from trainwright.optim.parameter_groups import ParameterGroup
 
 COUNTS = ("step", "mu_product")
@@ -22,6 +22,9 @@ FOLLOWED = (bool, int, float, str, type(None), tuple)
 class TorchOptimizer(Optimizer):
     """Wraps a torch optimizer with one param_group per parameter group; its state is kept by parameter name, tensors apart from numbers."""
 
+    may_leave_kernel = False
+    """Whether a fused kernel is left where it does not take a gradient: it was chosen here, not asked for."""
+
     def __init__(self, optimizer: torch.optim.Optimizer, groups: Sequence[ParameterGroup]) -> None:
         """`groups` in the order of `optimizer.param_groups`."""
         self.optimizer, self.parameter_groups = optimizer, list(groups)
@@ -30,9 +33,16 @@ class TorchOptimizer(Optimizer):
         self.weight_decay = optimizer.defaults.get("weight_decay")
 
     def step(self) -> None:
-        """Update every parameter that has a gradient."""
+        """Update every parameter that has a gradient. Raises ConfigError where torch's class does not take a sparse one."""
         self.settle()
-        self.optimizer.step()
+        try:
+            self.optimizer.step()
+        except (RuntimeError, NotImplementedError):
+            sparse = (name for name, param in self._named.items() if param.grad is not None and param.grad.is_sparse)
+            told = next(((name, fault) for name in sparse if (fault := self.layout_fault(name, True))), None)
+            if told is None:
+                raise
+            raise sparse_refused(*told) from None
 
     def settle(self) -> None:
         """Give torch's param_groups the learning rate and weight decay of this step."""
@@ -43,6 +53,31 @@ class TorchOptimizer(Optimizer):
                 theirs["weight_decay"] = self.weight_decay if rule.weight_decay is None else rule.weight_decay
             if "lambd" in theirs and rule.weight_decay == 0:
                 theirs["lambd"] = 0.0  # a group without decay has none under this name either
+
+    def layout_fault(self, name: str, sparse: bool) -> str:
+        """Why torch's optimizer cannot train from such a gradient, or its state could not be saved; nothing is known of others' classes."""
+        kind = type(self.optimizer)
+        if not f"{kind.__module__}.".startswith("torch.optim."):
+            return ""
+        if kind in (torch.optim.SparseAdam, torch.optim.LBFGS):
+            return "" if sparse or kind is torch.optim.LBFGS else "torch's SparseAdam takes sparse gradients only"
+        if not sparse:
+            return ""
+        if kind not in (torch.optim.SGD, torch.optim.Adagrad):
+            return f"torch's {kind.__name__} takes dense gradients only"
+        return self._sparse_option(name)
+
+    def _sparse_option(self, name: str) -> str:
+        """The option of torch's SGD or Adagrad that keeps them from training `name` from a sparse gradient."""
+        kind = type(self.optimizer).__name__
+        place = next(place for place, group in enumerate(self.parameter_groups) if name in group.names)
+        theirs, rule = self.optimizer.param_groups[place], self.parameter_groups[place]
+        decay = theirs["weight_decay"] if rule.weight_decay is None else rule.weight_decay
+        if decay:
+            return f"torch's {kind} has no weight decay for them (it is {decay:g} here); ours, `sgd`, has"
+        if theirs.get("momentum"):
+            return f"torch's {kind} keeps their momentum as a sparse tensor, which no checkpoint holds; ours, `sgd`, keeps it dense"
+        return f"torch's {kind} with fused=True takes dense gradients only" if theirs.get("fused") and not self.may_leave_kernel else ""
 
     def zero_grad(self) -> None:
         """Drop all gradients."""
@@ -81,6 +116,22 @@ class TorchOptimizer(Optimizer):
         """Beside the parameter; counts stay on the host as torch has them, unless a CUDA graph or a fused kernel reads them."""
         read_by_kernel = any(group.get("capturable") or group.get("fused") for group in self.optimizer.param_groups)
         return value.device if key in COUNTS and not read_by_kernel else param.device
+
+
+CAPTURING = ("cuda", "xpu", "hpu", "xla")
+"""Kinds of device on which torch lets a graph hold an update."""
+
+
+def refuse_capturable(optimizer: Optimizer, device: torch.device) -> None:
+    """Raise ConfigError where an optimizer, or one inside it, is to be `capturable` on a device without graphs."""
+    inside = [getattr(optimizer, "inner", None), *getattr(optimizer, "parts", ()), *getattr(optimizer, "members", {}).values()]
+    for each in inside:
+        if each is not None:
+            refuse_capturable(each, device)
+    theirs = any(group.get("capturable") for group in optimizer.optimizer.param_groups) if isinstance(optimizer, TorchOptimizer) else False
+    if (theirs or getattr(getattr(optimizer, "options", None), "capturable", False)) and device.type not in CAPTURING:
+        why, where = f"a graph can hold the update on {', '.join(CAPTURING)}; this run is on {device.type}", "trainer.optimizer.capturable"
+        raise ConfigError("capturable needs a device with graphs", where=where, why=why, fix="leave capturable out")
 
 
 class OwnTorch(TorchOptimizer):
@@ -125,11 +176,19 @@ def wrap(made_from: type[torch.optim.Optimizer], options: Mapping[str, Any], gro
     given = {("lr" if key == "learning_rate" else key): value for key, value in options.items() if value is not None}
     try:
         made = made_from([{"params": list(group.params)} for group in groups], **given)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError) as error:
         raise ConfigError(f"{made_from.__name__} refuses its options", where="trainer.optimizer", why=str(error)) from error
+    refuse_differentiable(made, "trainer.optimizer")
     _check_settings(made, groups)
     _refuse_orthogonalised(made, groups)
     return TorchOptimizer(made, groups)
+
+
+def refuse_differentiable(made: torch.optim.Optimizer, where: str) -> None:
+    """Raise ConfigError for an update that is to keep a graph: it would be in place on parameters that require gradients."""
+    if any(group.get("differentiable") for group in made.param_groups):
+        what, why = f"{type(made).__name__} cannot be differentiable here", "a step is made on the parameters themselves, without a graph"
+        raise ConfigError(what, where=where, why=why, fix="leave differentiable out")
 
 
 def _refuse_orthogonalised(made: torch.optim.Optimizer, groups: Sequence[ParameterGroup]) -> None:

@@ -1,7 +1,7 @@
 """Options of the optimizers of torch.optim that are registered by name; the names and defaults are torch's, `learning_rate` is its `lr`.
 
-Two arguments are left out: `maximize`, because what is trained here is a loss, and `differentiable`, because no graph is kept through an
-update. `type: torch.optim.<Class>` takes every argument of the class.
+Two arguments are left out, and refused in words: `maximize`, because what is trained here is a loss, and `differentiable`, because no
+graph is kept through an update. `type: torch.optim.<Class>` takes every other argument of the class, `maximize` too.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from trainwright.config.errors import FOREIGN, ConfigError, DataError, TrainwrightError
+from trainwright.data.sparse import is_sparse
 from trainwright.engine.system import to_device
 from trainwright.losses.activations import FIXES, LossInputs, find_activation
 from trainwright.losses.base import Criterion
@@ -76,6 +77,8 @@ def _look_again(system: PlainSystem, batch: Any, output: Any) -> None:
     expects = loss.read_expected(output, plan.target_of(batch)) if loss.simple else ""
     if not expects.endswith("logits") or not _within(output):
         return
+    if any(isinstance(batch[name], Tensor) and is_sparse(batch[name]) for name in takes):
+        return  # an adjacency matrix, say, has no rows that could be put below those of another
     changed: Any = dict(batch) if isinstance(batch, Mapping) else list(batch)
     for name in floats:
         changed[name] = torch.cat([batch[name] * scale for scale in (-1e3, 1e3)])

@@ -23,6 +23,7 @@ from trainwright.engine.unsaved import describe_unsaved
 from trainwright.losses.activations import LossInputs
 from trainwright.nn.first_values import refuse_unfilled, refuse_unseen
 from trainwright.nn.untouched import untouched
+from trainwright.optim.sparse_gradients import SeenLookups
 from trainwright.systems.base import System, seed_generators
 from trainwright.systems.plain import PlainSystem
 from trainwright.systems.plain_model import is_lazy
@@ -59,7 +60,7 @@ def _check_trial(system: Any, splits: Mapping[str, Any], device: torch.device) -
         if hasattr(system, "hold"):
             system.hold(rows)
         batch = example_of(system, rows, device, split == "train")
-        with untouched(system):
+        with untouched(system), SeenLookups():
             cautions += system.check(batch)
             if split == "train" and isinstance(system, PlainSystem):
                 system.train()
@@ -94,7 +95,7 @@ def _try_training(system: Any, splits: Mapping[str, Any], device: torch.device) 
     inputs, where = LossInputs(), f"{type(system).__name__}.training_step"
     with untouched(system):
         system.train()
-        with seed_generators(0), inputs:
+        with seed_generators(0), inputs, SeenLookups():
             goes_on = _try_step(system, batch)
         inputs.refuse_certain(where)
         changes = _changing(system, partial(_run_step, system, batch)) if goes_on else []

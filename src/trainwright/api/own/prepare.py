@@ -23,6 +23,7 @@ from trainwright.data.transforms import on_device
 from trainwright.data.transforms.own import OwnTransforms, transform_samples
 from trainwright.engine.following import tell_beginning
 from trainwright.engine.trainer import Trainer
+from trainwright.nn.compiled import without_wrappers
 from trainwright.systems.base import build_system, seed_generators
 from trainwright.systems.facts import Facts
 from trainwright.systems.plain import PlainSystem
@@ -75,6 +76,7 @@ def prepare_own(config: Config, only: str | None = None) -> OpenedSystem:
         call_own_code("the system cannot be built", lambda: build_system(system, facts, seed=config.run.seed), where)
     if isinstance(system, PlainSystem) and "train" in splits:
         system.fit_targets(splits["train"])
+    without_wrappers(system)
     for rows in splits.values() if only is None else ():
         say_inexact(rows)
     return OpenedSystem(system, splits, spec)
