@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from trainwright.config.own_parts import find as find
     from trainwright.config.own_parts import make as make
     from trainwright.config.own_parts import register as register
+    from trainwright.config.resolvers import register_resolver as register_resolver
     from trainwright.config.scheduled import Scheduled as Scheduled
     from trainwright.data.rows import Rows as Rows
     from trainwright.engine.callbacks.base import Callback as Callback
@@ -81,6 +82,7 @@ _WHERE = {
     "Part": "trainwright.config.own_parts",
     "Scheduled": "trainwright.config.scheduled",
     "register": "trainwright.config.own_parts",
+    "register_resolver": "trainwright.config.resolvers",
     "find": "trainwright.config.own_parts",
     "make": "trainwright.config.own_parts",
     "arguments": "trainwright.config.own_arguments",

@@ -20,15 +20,14 @@ from trainwright.optim.ema_warmup import EMAWarmup
     power=st.floats(0, 3),
     bounds=st.tuples(st.floats(0, 1), st.floats(0, 1)).map(sorted),
 )
-def test_the_value_is_the_clamped_inverse_decay_and_zero_before_the_start(
+def test_the_value_is_the_clamped_inverse_decay_and_the_least_before_the_start(
     t: int, start: int, inv_gamma: float, power: float, bounds: list[float]
 ) -> None:
     low, high = bounds
     value = EMAWarmup(inv_gamma, power, low, high, start, last_epoch=t).get_value()
-    if t < start:
-        assert value == 0.0
-    else:
-        assert value == pytest.approx(min(high, max(low, 1 - (1 + max(0, t - start) / inv_gamma) ** -power)), abs=1e-12)
+    if t <= start:
+        assert value == low  # as k-diffusion, whose place before the start is clamped to 0
+    assert value == pytest.approx(min(high, max(low, 1 - (1 + max(0, t - start) / inv_gamma) ** -power)), abs=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,7 @@ def test_uv_coordinates_become_a_checkerboard_or_colours(media: Media) -> None:
 def test_single_numbers_take_the_colours_of_a_map(media: Media) -> None:
     ramp = torch.arange(256.0).view(16, 16)
     found = pixels(media.save_grayscale_image("d.png", ramp * 3 - 9)).reshape(256, 3)
-    assert found[0].tolist() == [0, 0, 128] and found[255].tolist() == [128, 0, 0] and found[128].tolist() == [125, 255, 122]
+    assert found[0].tolist() == [0, 0, 128] and found[255].tolist() == [128, 0, 0] and found[128].tolist() == [130, 255, 126]
     gray = pixels(media.save_grayscale_image("g.png", ramp, (0, 255), None))
     assert (gray.reshape(256, 3) == np.arange(256)[:, None]).all()
     assert (pixels(media.save_grayscale_image("f.png", ramp[None] * 0 + 4, cmap="gray")) == 0).all()
@@ -105,17 +106,22 @@ def test_single_numbers_take_the_colours_of_a_map(media: Media) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cmap", "colours"),
-    [  # matplotlib's own values at 0, 25, 77, 128, 179, 230 and 255 of 255
-        ("jet", {0: (0, 0, 0.5), 128: (0.490196, 1, 0.477546), 255: (0.5, 0, 0)}),
-        ("viridis", {0: (0.267004, 0.004874, 0.329415), 128: (0.127568, 0.566949, 0.550556), 200: (0.440137, 0.811138, 0.340967)}),
-        ("magma", {24: (0.074257, 0.052017, 0.202660), 128: (0.716387, 0.214982, 0.475290), 246: (0.990175, 0.927196, 0.682926)}),
+    ("cmap", "digest", "colours"),
+    [  # made once with cv2 5.0.0: applyColorMap of the bytes 0 to 255, as red, green, blue; spectral with matplotlib 3.11
+        ("jet", "661fa696672fecb0", {0: (0, 0, 128), 32: (0, 0, 255), 95: (0, 252, 255), 96: (2, 255, 254), 255: (128, 0, 0)}),
+        ("viridis", "18545f7c72a02f02", {0: (68, 1, 84), 128: (33, 145, 140), 255: (253, 231, 37)}),
+        ("magma", "f95197e8391d18e2", {0: (0, 0, 4), 128: (183, 55, 121), 255: (252, 253, 191)}),
+        ("spectral", "490beb5e2515013e", {0: (158, 1, 66), 255: (94, 79, 162)}),
     ],
 )
-def test_colour_maps_are_those_of_matplotlib(cmap: str, colours: dict[int, tuple[float, float, float]]) -> None:
-    found = apply_colormap(np.arange(256) / 255, cmap).astype(int)
-    for place, colour in colours.items():
-        assert np.abs(found[place] - np.array(colour) * 255).max() <= 2
+def test_colour_maps_are_those_of_opencv_to_the_last_bit(cmap: str, digest: str, colours: dict[int, tuple[int, int, int]]) -> None:
+    steps = (np.arange(256) / 255).astype(np.float32)
+    found = apply_colormap(steps, cmap)
+    assert sha256(found.tobytes()).hexdigest()[:16] == digest
+    assert {place: tuple(found[place].tolist()) for place in colours} == colours
+    assert (apply_colormap(steps, f"{cmap}_r") == found[::-1]).all()
+    between = apply_colormap(np.array([0.5, 0.999]), cmap)
+    assert (between == found[[128, 255] if cmap == "spectral" else [127, 254]]).all()
 
 
 def test_grids_have_one_size_per_image_and_empty_places(media: Media) -> None:

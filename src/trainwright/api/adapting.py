@@ -11,10 +11,12 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from trainwright.adapters.lightning.answers import refuse_callbacks
+from trainwright.adapters.lightning.data import TRANSFERS
+from trainwright.adapters.lightning.methods import overrides
 from trainwright.adapters.lightning.system import LightningSystem, given_by_place, is_datamodule, is_lightning
 from trainwright.adapters.returning_loss import ReturningLossSystem, returns_loss
 from trainwright.config.errors import ConfigError, DataError
-from trainwright.data.datasets.splits import in_splits, say_unused
+from trainwright.data.datasets.splits import in_splits, say_unused, splits_of
 from trainwright.data.forms import rows_from, tuple_of_splits
 from trainwright.data.rows import Rows
 from trainwright.engine.config import TrainerConfig
@@ -62,7 +64,9 @@ def system_for(
     if system is not None:
         _refuse_asked(model, asked)
         found = system.loaders()
-        given = {name: data if data is not None else found.get(name) for name, data in given.items()}
+    else:
+        found = {} if module is None else _module_splits(module)
+    given = {name: data if data is not None else found.get(name) for name, data in given.items()}
     if given["train"] is None:
         fix = "give (x, y) tensors, a Dataset, a DataLoader or anything else that gives rows"
         raise DataError("there are no training data", where="tw.fit(train_data)", fix=fix)
@@ -74,7 +78,9 @@ def system_for(
     for data in given.values():
         tell_beginning(data)
     splits: dict[str, Rows] = {
-        name: rows_from(data, name, dtype, seed=seed, unlabelled=not labelled, keeps_arrays=not labelled, **reading)
+        name: rows_from(
+            data, name, dtype, seed=seed, unlabelled=not labelled, keeps_arrays=not labelled, placed=isinstance(model, System), **reading
+        )
         for name, data in given.items()
         if data is not None
     }
@@ -89,6 +95,16 @@ def system_for(
     else:
         _with_metrics(chosen, asked["metrics"], splits)
     return Adapted(chosen, splits)
+
+
+def _module_splits(module: Any) -> dict[str, Any]:
+    """The loaders of a data module for a system of one's own or a plain model. Raises ConfigError where it moves batches itself."""
+    moving = [name for name in TRANSFERS if overrides(module, name)]
+    if moving:
+        why = "a trainwright.System and a plain model are given batches as the loader makes them"
+        fix = f"do what {' and '.join(moving)} do at the top of the step, or in the collate function of the loader"
+        raise ConfigError(f"{type(module).__name__}.{moving[0]} would not be called", where="tw.fit(train_data)", why=why, fix=fix)
+    return call_own_code("the data cannot be made", lambda: splits_of(module, "tw.fit(train_data)"), type(module).__name__)
 
 
 def apart(given: Mapping[str, Any]) -> dict[str, Any]:

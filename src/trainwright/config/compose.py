@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from trainwright.config.errors import ConfigError, RequestError, did_you_mean, nearest
-from trainwright.config.interpolation import interpolate
+from trainwright.config.interpolation import interpolate, missing_values
 from trainwright.config.layers import assign, canonical_keys, merge
 from trainwright.config.limits import refuse_count, refuse_value
 from trainwright.config.loading import is_old_form, load_values, read_file
@@ -44,6 +44,8 @@ class Composed:
     """Keys given twice, and overrides, variables and references that could not be used; `validate` reports them with its own findings."""
     short: tuple[str, ...] = ()
     """Options of `system` that were written at the top; messages name them as they were written."""
+    imported: list[Node] = field(default_factory=list)
+    """Of `imports`, those that were run."""
     checked: ConfigModel | None = None
     """What it was found to be, once it was checked."""
 
@@ -76,13 +78,15 @@ def compose(
     config: Any = None,
     overrides: Iterable[str | Assignment] = (),
     environment: Mapping[str, str] | None = None,
+    before: Callable[[Composed], None] = lambda composed: None,
 ) -> Composed:
     """Compose a file (YAML, JSON, `key = value`), a mapping or another object that `load` reads with variables and overrides.
 
     References are interpolated. Raises ConfigError when a file cannot be read.
 
     `environment` is searched for run options and for `${env:…}`; by default it is the process's own. Keys given twice and what is
-    wrong with single overrides or references are kept in `problems`.
+    wrong with single overrides or references are kept in `problems`. `before` is called with the layers put together, before
+    references are resolved: it may run code that registers resolvers.
     """
     environment = os.environ if environment is None else environment
     if is_old_form(config):
@@ -103,8 +107,9 @@ def compose(
                     assign(root, each.path, each.value.in_layer(len(files) + layer), top)
                 except ConfigError as error:
                     composed.problems.append(error)
+        before(composed)
         composed.problems += interpolate(root, model, environment)
-    composed.problems += _unusable_values(root)
+    composed.problems += [*missing_values(root), *_unusable_values(root)]
     composed.short = write_out(root, model, composed.problems)
     return composed
 

@@ -196,7 +196,7 @@ def options_from_signature(made_from: Any, path: str, kind: str) -> type[PartCon
     fields["type"] = (str, path)
     make: Any = create_model
     options: type[PartConfig] = make(name, __base__=(MadeOptions, base), __doc__=summary, **fields)
-    options.__made_by__ = (options_from_signature, made_from, path, kind)  # type: ignore[attr-defined]
+    options.__made_by__ = (options_from_signature, made_from, path, kind)
     return options
 
 

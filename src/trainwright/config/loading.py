@@ -24,21 +24,26 @@ ENDINGS = (*YAML, *JSON, *KEY_VALUE)
 
 def load_values(anything: Any, parser: argparse.ArgumentParser | None = None) -> dict[str, Any]:
     """The values of a file or an object, with the types of an argparse `parser` for `key = value` files; raises ConfigError."""
+    found: dict[str, Any] = load_node(anything, parser).plain()
+    return found
+
+
+def load_node(anything: Any, parser: argparse.ArgumentParser | None = None) -> Node:
+    """The same with the place of every value."""
     from trainwright.config.old_forms.objects import plain
 
     if not isinstance(anything, str | os.PathLike):
         if parser is not None:
             raise ConfigError("a parser types files, not objects", fix="give the path of a `key = value` file")
-        return plain(anything)
+        return node_of(plain(anything), Place("config"))
     path = Path(anything)
     if parser is not None:
         if path.suffix.lower() not in KEY_VALUE:
             raise ConfigError("a parser types `key = value` files", where=str(path), fix=f"name a file that ends in {', '.join(KEY_VALUE)}")
         from trainwright.config.old_forms.with_parser import read_with_parser
 
-        return plain(read_with_parser(path, parser), str(path))
-    found: dict[str, Any] = _with_bases(path, ()).plain()
-    return found
+        return node_of(plain(read_with_parser(path, parser), str(path)), Place(str(path)))
+    return _with_bases(path, ())
 
 
 def read_file(path: Path, problems: list[RequestError] | None = None) -> Node:

@@ -5,18 +5,47 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 from types import UnionType
-from typing import Annotated, Any, ClassVar, Self, TypeVar, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeVar, Union, cast, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic.fields import FieldInfo
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from pydantic_core import CoreSchema, PydanticCustomError, PydanticUndefined, core_schema
 
+from trainwright.config.config_classes import MISSING
 from trainwright.config.errors import RequestError
 
 T = TypeVar("T")
 
 
-class ConfigModel(BaseModel):
+if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass
+else:
+    ModelMetaclass = type(BaseModel)
+
+
+class _Fields(ModelMetaclass):
+    """Lets `@dataclass` stand above a Config that derives from a ConfigModel, as code written for OmegaConf has it.
+
+    The fields are read already, those of `dataclasses.field(…)` too; the methods that the decorator brings know nothing of the bases'.
+    """
+
+    def __setattr__(cls, name: str, value: Any) -> None:
+        if name == "__dataclass_params__":
+            # The decorator looks at every attribute, and one that is not built yet would be built meanwhile.
+            cast(Any, cls).model_rebuild(raise_errors=False)
+            cls._decorated = True
+        elif not (cls.__dict__.get("_decorated") and name in OF_DATACLASSES):
+            super().__setattr__(name, value)
+
+
+OF_DATACLASSES = {
+    f"__{name}__"
+    for name in ("dataclass_fields", "init", "repr", "eq", "hash", "match_args", "replace", "lt", "le", "gt", "ge", "setattr", "delattr")
+}
+"""What `dataclasses.dataclass` sets on a class."""
+
+
+class ConfigModel(BaseModel, metaclass=_Fields):
     """A section of the configuration; give every field a type, a default where there is one, and a description."""
 
     model_config = ConfigDict(
@@ -33,6 +62,12 @@ class ConfigModel(BaseModel):
     """Groups of options of which only one may be given; in a later layer one replaces another."""
     short: ClassVar[dict[str, tuple[str, ...]]] = {}
     """System → those of its options that may stand at the top of a configuration, in place of `system:`; the first is the default."""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **options: Any) -> None:
+        for field in cls.model_fields.values():
+            if isinstance(field.default, str) and field.default == MISSING:
+                field.default = PydanticUndefined
 
     @classmethod
     def section_at(cls, name: str, values: Any) -> type[ConfigModel] | None:

@@ -18,6 +18,7 @@ import dataclasses
 import inspect
 import types
 from collections.abc import Callable, Mapping
+from copy import copy
 from enum import Enum
 from functools import reduce
 from operator import or_
@@ -25,7 +26,9 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator, Field, TypeAdapter, ValidationError, create_model, model_validator
+from pydantic.fields import FieldInfo
 
+from trainwright.config.attributes import with_attributes
 from trainwright.config.config_classes import PLAIN, Default, config_class, defaults_of, hints_of, remember
 from trainwright.config.errors import FOREIGN, ConfigError
 from trainwright.config.model import ConfigModel, PartConfig, as_refusal
@@ -52,16 +55,34 @@ def options_from_config(made_from: Any, path: str) -> type[PartConfig]:
     if config is None:
         raise ConfigError(f"'{path}' has no nested Config", fix="give it one: a ConfigModel, a dataclass, or a class with annotations")
     section = section_of(config)
+    kept = {name: (field.annotation, field) for name, field in kept_fields(made_from, config).items()}
     bases = (section,) if issubclass(section, PartConfig) else (section, PartConfig)
     summary = (inspect.getdoc(made_from) or f"Options of {path}.").partition("\n\n")[0]
     make: Any = create_model
     made: type[PartConfig] = make(
-        f"{made_from.__name__}Options", __base__=(MadeOptions, *bases), __doc__=summary, __module__=config.__module__, type=(str, path)
+        f"{made_from.__name__}Options",
+        __base__=(MadeOptions, *bases),
+        __doc__=summary,
+        __module__=config.__module__,
+        type=(str, path),
+        **kept,
     )
-    made.__made_by__ = (options_from_config, made_from, path)  # type: ignore[attr-defined]
+    made.__made_by__ = (options_from_config, made_from, path)
     for each in made.model_fields.values():  # copies of the Config's own, and not built yet
         each.validate_default = each.validate_default or _has_structure(each.annotation)
     return made
+
+
+@remember
+def kept_fields(made_from: type, config: type) -> dict[str, FieldInfo]:
+    """Options of the Configs of the bases of a class that its own does not derive from: a system's `loss`, a module's `weights`."""
+    found: dict[str, FieldInfo] = {}
+    for base in made_from.__mro__:
+        around = config_class(base) if "Config" in vars(base) else None
+        if around is not None and around is not config and not issubclass(config, around):
+            found = {**{name: copy(field) for name, field in section_of(around).model_fields.items()}, **found}
+    own = section_of(config).model_fields
+    return {name: field for name, field in found.items() if name not in own}
 
 
 @remember
@@ -76,14 +97,20 @@ def config_object(made_from: Any, options: ConfigModel) -> Any:
     if config is None or type(options) is config:
         return options
     if not isinstance(options, config):
-        return _make_instance(config, options)
-    # The options are a subclass of the Config, made at run time. Of a ConfigModel, code of one's own is given the class it wrote itself,
-    # which can be pickled; values are taken over as they are, for they were checked.
-    if not issubclass(config, ConfigModel):
+        made = _make_instance(config, options)
+    elif not issubclass(config, ConfigModel):
         return options
-    names = config.model_fields
-    given = {name: getattr(options, name) for name in names}
-    return config.model_construct(_fields_set=options.model_fields_set & set(names), **given, **(options.model_extra or {}))
+    else:
+        # The options are a subclass of the Config, made at run time. Of a ConfigModel, code of one's own is given the class it wrote
+        # itself, which can be pickled; values are taken over as they are, for they were checked.
+        names = config.model_fields
+        given = {name: getattr(options, name) for name in names}
+        made = config.model_construct(_fields_set=options.model_fields_set & set(names), **given, **(options.model_extra or {}))
+    for name in kept_fields(made_from, config):
+        object.__setattr__(made, name, getattr(options, name))
+    for name, value in list(getattr(made, "__dict__", {}).items()):
+        object.__setattr__(made, name, with_attributes(value))
+    return made
 
 
 def with_default_parts(config: Any, options: type[PartConfig]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import math
 import re
 from pathlib import Path
@@ -11,10 +12,12 @@ import yaml
 
 from trainwright.config.errors import ConfigError, ManyErrors, RequestError, nearest
 from trainwright.config.limits import refuse_depth, refuse_digits, refuse_repeated
-from trainwright.config.places import Node, Place
+from trainwright.config.places import Node, Place, node_of
 from trainwright.config.text_files import read_text
 from trainwright.config.yaml_nodes import CORE, FLOAT, INTEGER, SCALARS, compose
 
+MOST_TUPLE = 10_000
+"""Characters of a tuple; longer lists are kept in files."""
 SIMPLE = ("str", *(kind for kind, _, _ in SCALARS))
 """Tags of single values that may be written out, as in `!!str 3`."""
 
@@ -57,8 +60,13 @@ def parse_yaml(text: str, name: str, problems: list[RequestError] | None = None)
 
 
 def literal(text: str, place: Place) -> Node:
-    """The value of an override: a list, mapping or quoted text, else a plain value; raises ConfigError where a bracket or quote is open."""
+    """The value of an override: a list, mapping, tuple or quoted text, else a plain value.
+
+    Raises ConfigError where a bracket or quote is open.
+    """
     stripped = text.strip()
+    if (values := read_tuple(stripped)) is not None:
+        return node_of(values, place)
     if not stripped.startswith(("[", "{", '"', "'")) or stripped in ("[", "{", '"', "'"):
         return Node(_plain_value(stripped, str(place)), place, place)
     try:
@@ -70,6 +78,27 @@ def literal(text: str, place: Place) -> Node:
     for each in node.walk():
         each.place = each.key = place
     return node
+
+
+def read_tuple(text: str) -> list[Any] | None:
+    """`(64, 64)` as Python and YACS write it, as a list; None for other text, such as `(a, b)`: words in it are quoted."""
+    if not (text.startswith("(") and text.endswith(")")) or len(text) > MOST_TUPLE:
+        return None
+    try:
+        found = ast.literal_eval(text)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        return None
+    return _as_list(found) if isinstance(found, tuple) and _is_plain(found) else None
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return all(_is_plain(each) for each in value)
+    return value is None or isinstance(value, bool | int | float | str)
+
+
+def _as_list(value: list[Any] | tuple[Any, ...]) -> list[Any]:
+    return [_as_list(each) if isinstance(each, list | tuple) else each for each in value]
 
 
 def _plain_value(text: str, where: str) -> Any:

@@ -19,6 +19,7 @@ from trainwright.data.dataset_rows import DatasetRows
 from trainwright.data.datasets.splits import in_splits, is_column
 from trainwright.data.draws import Draws, keep_draws
 from trainwright.data.loader_rows import LoaderRows
+from trainwright.data.placed import PlacedBlocks, PlacedTensors
 from trainwright.data.rows import Rows, TensorRows, as_blocks, cast, names_of, recast
 from trainwright.data.samples import alike, first_of, other_sample
 from trainwright.data.streams import StreamRows
@@ -44,21 +45,19 @@ def rows_from(
     seed: int = 0,
     unlabelled: bool = False,
     keeps_arrays: bool = False,
+    placed: bool = False,
 ) -> Rows:
     """The rows of a split from data of any form; float64 becomes `wanted_dtype`, small integers int64.
 
     Args:
         data: tensors or arrays (x…, y), a mapping of them, a TensorDataset, a map-style Dataset, a list of samples, a DataLoader, an
             iterable or iterable dataset, a function that makes an iterator, a generator, Hugging Face data, or Rows as they are.
-        split: `train`, `validation`, `test` or `predict`.
-        wanted_dtype: that of the model's parameters.
+        split, wanted_dtype: `train`, `validation`, `test` or `predict`; the dtype of the model's parameters.
         batched: whether an item of an iterable is a batch already; None looks at the first one.
-        where: what messages call the place.
-        batch_size: samples of an iterable that make a batch.
-        max_steps: the length of the run where steps limit it; data without a length are then not counted.
-        limit: batches of an epoch that are wanted at most; data without a length are not counted beyond.
-        seed: of the run.
-        unlabelled: whether samples of one part, without a target, are allowed.
+        where, batch_size: what messages call the place; samples of an iterable that make a batch.
+        max_steps, limit: the length of the run, and of an epoch in batches: data without a length are not counted beyond.
+        seed, unlabelled: of the run; whether samples of one part, without a target, are allowed.
+        placed: whether a batch of tensors or samples given by place can be unpacked too, as that of a loader.
         keeps_arrays: whether arrays in the batches of a loader stay arrays, as a step of one's own takes them.
 
     Raises:
@@ -75,15 +74,17 @@ def rows_from(
         if split == "train":
             tell_draws(rows)
     elif isinstance(data, Mapping):
-        return _of_mapping(data, split, wanted_dtype, where, {**stream, **common, "unlabelled": unlabelled, "keeps_arrays": keeps_arrays})
+        return _of_mapping(
+            data, split, wanted_dtype, where, {**stream, **common, "unlabelled": unlabelled, "keeps_arrays": keeps_arrays, "placed": placed}
+        )
     elif _is_blocks(data, unlabelled):
-        rows = _tensor_rows(as_blocks([torch.as_tensor(each) for each in data]), wanted_dtype)
+        rows = _of_blocks(data, wanted_dtype, placed)
     elif isinstance(data, DataLoader):
         rows = _of_loader(data, wanted_dtype, stream, {**common, "arrays": not keeps_arrays})
     elif _is_hugging_face(data):
         rows = _of_hugging_face(data, wanted_dtype, stream, common)
     elif _is_indexed(data):
-        rows = CastRows(data, sample_names(data, split, where, unlabelled), wanted_dtype)
+        rows = CastRows(data, sample_names(data, split, where, unlabelled), wanted_dtype, placed=placed)
     elif _is_stream(data):
         rows = StreamRows(data, wanted_dtype, **stream, **common)
     else:
@@ -135,14 +136,16 @@ def _are_columns(data: Any) -> bool:
 class CastRows(DatasetRows):
     """Rows of a Dataset, floats in the model's dtype; where a row is another one when it is read again, no run over them can be resumed."""
 
-    def __init__(self, dataset: Any, names: Sequence[str], wanted: torch.dtype, *, bulk: bool = True) -> None:
+    def __init__(self, dataset: Any, names: Sequence[str], wanted: torch.dtype, *, bulk: bool = True, placed: bool = False) -> None:
+        """`placed`: whether samples given by place make batches that can be unpacked too."""
         super().__init__(dataset, names, bulk=bulk)
-        self._wanted = wanted
+        self._wanted, self.placed = wanted, placed and bool(names)
         self.why_not_resumable = self._why_other_samples() if len(dataset) else ""
 
     def take(self, indices: Tensor) -> dict[str, Any]:
         """The rows at `indices` (int64, b), joined on the CPU."""
-        return {name: recast(each, self._wanted) for name, each in super().take(indices).items()}
+        batch = {name: recast(each, self._wanted) for name, each in super().take(indices).items()}
+        return PlacedBlocks(batch) if self.placed else batch
 
     def _why_other_samples(self) -> str:
         first, again = (self._reader.samples([0], [0]) for _ in range(2))
@@ -253,6 +256,11 @@ def _is_stream(data: Any) -> bool:
 def _is_hugging_face(data: Any) -> bool:
     """Whether data are Hugging Face's, by what they offer."""
     return callable(getattr(data, "with_format", None)) and hasattr(data, "column_names") and hasattr(data, "features")
+
+
+def _of_blocks(data: Any, wanted: torch.dtype, placed: bool) -> TensorRows:
+    rows = _tensor_rows(as_blocks([torch.as_tensor(each) for each in data]), wanted)
+    return PlacedTensors(rows.blocks) if placed else rows
 
 
 def _tensor_rows(blocks: Mapping[str, Tensor], wanted: torch.dtype) -> TensorRows:

@@ -16,6 +16,7 @@ from trainwright.tracking.csv import FILE, read_rows
 
 if TYPE_CHECKING:
     from trainwright.engine.session import Session
+    from trainwright.engine.system import System
 
 log = logging.getLogger("trainwright.engine")
 
@@ -81,6 +82,15 @@ def refuse_shorter(session: Session) -> None:
     if plan.max_steps is not None and done > plan.max_steps:
         why = f"it has made {session.step} steps, and is asked to end at {max(plan.max_steps, 0)}"
         raise RunError("this run is longer already", where=f"trainer.{plan.limit}", why=why, fix="ask for more")
+
+
+def say_untrained(system: System, before: set[int]) -> None:
+    """Say which parameters the hooks made that begin a run (`setup`, `on_fit_start`): the optimizer, made before, does not train them."""
+    late = [name for name, each in system.named_parameters() if each.requires_grad and id(each) not in before]
+    if late:
+        names = ", ".join(late[:6]) + (f", … ({len(late)} in all)" if len(late) > 6 else "")
+        fix = "make what is to be trained in the constructor or in build(spec), and freeze the rest: requires_grad_(False)"
+        log.warning("made by setup or on_fit_start, and not trained: %s; %s", names, fix)
 
 
 def say_untold(session: Session) -> None:

@@ -15,7 +15,7 @@ from trainwright.config.errors import ConfigError
 from trainwright.data.adopted_rows import as_rows
 from trainwright.data.rows import Rows
 from trainwright.engine.adapted import as_system
-from trainwright.engine.beginning import begin, say_untold
+from trainwright.engine.beginning import begin, say_untold, say_untrained
 from trainwright.engine.boundary import leave
 from trainwright.engine.callbacks import Callback
 from trainwright.engine.config import TrainerConfig
@@ -76,6 +76,8 @@ class Trainer:
         self.console, self.initial_checkpoint, self.history = console, initial_checkpoint, history
         self.cautions: list[str] = []
         """What was found before the run and may be meant: said when it begins."""
+        self.try_late: Callable[[], list[str]] | None = None
+        """Tries a step once the hooks of the system were called, where it could not be tried without what they make."""
         self.rehearses = False
         """Whether steps are tried, as those of a person's own system are before a run."""
         self.position: tuple[int, int] = (0, 0)
@@ -152,20 +154,24 @@ class Trainer:
                 self.config = without_auto(self, system, train, run=run, resume=resume, active=active)
                 session = self.opening.session(system, train, validation, run, interrupts, active)
                 session.clock.on_first_step, session.position.fork = on_first_step, fork
+                known = {id(each) for each in system.parameters()}
                 parts = session.parts
                 with call_hooks(session), saved_on_error(session), parts.precision.fp32_regions(system), watch_steps(session):
-                    return self._run(session, test, resume or fork, run)
+                    return self._run(session, test, resume or fork, run, known)
         finally:
             self.config = config
 
-    def _run(self, session: Session, test: Rows | None, resume: bool, run: Path) -> FitResult:
-        """From the first or the newest checkpoint to the results."""
+    def _run(self, session: Session, test: Rows | None, resume: bool, run: Path, known: set[int]) -> FitResult:
+        """From the first or the newest checkpoint to the results; `known` are the parameters that the optimizer was made for."""
         parts = session.parts
         begin(session, resume, self.initial_checkpoint)
         say_untold(session)
         parts.seeds.hooks("boundary", session.position.batches_seen)
         for hook in parts.hooks.on_fit_start:
             hook(session, parts.system)
+        say_untrained(parts.system, known)
+        if self.try_late is not None:
+            self.cautions += self.try_late()
         self.say_cautions()
         say_decayed(parts.system, parts.optimizer)
         if self.rehearses:

@@ -28,11 +28,11 @@ class AverageWarmup(ConfigModel):
     power: float = Field(default=2 / 3, gt=0)
     """2/3 reaches 0.999 at 31.6 thousand updates, 3/4 at 10 thousand, 1 at one thousand."""
     min_value: float = Field(default=0.0, ge=0, le=1)
-    """The decay is never below this once it has started."""
+    """The decay is never below this."""
     max_value: float = Field(default=1.0, ge=0, le=1)
     """The decay is never above this (nor above `decay`)."""
     start_at: int = Field(default=0, ge=0)
-    """Updates before the average starts; until then it is a copy of the weights."""
+    """Updates before the decay grows; until then it is `min_value`, and with 0 the average is a copy of the weights."""
 
     @model_validator(mode="after")
     def _bounds_are_in_order(self) -> AverageWarmup:

@@ -7,10 +7,11 @@ from typing import Any
 
 
 class EMAWarmup:
-    """Decay of an exponential moving average by inverse decay: clamp(1 − (1 + (t − start_at) / inv_gamma)^−power), and 0 before `start_at`.
+    """Decay of an exponential moving average by inverse decay: clamp(1 − (1 + max(0, t − start_at) / inv_gamma)^−power).
 
-    With inv_gamma 1, power 2/3 gives 0.999 at 31.6 thousand updates and 0.9999 at one million; 3/4 gives 0.999 at 10 thousand and 0.9999
-    at 215.4 thousand. Raises ValueError unless inv_gamma > 0, power >= 0 and 0 <= min_value <= max_value <= 1.
+    Up to `start_at` it is min_value, as in k-diffusion. With inv_gamma 1, power 2/3 gives 0.999 at 31.6 thousand updates and 0.9999 at
+    one million; 3/4 gives 0.999 at 10 thousand and 0.9999 at 215.4 thousand. Raises ValueError unless inv_gamma > 0, power >= 0 and
+    0 <= min_value <= max_value <= 1.
     """
 
     def __init__(
@@ -46,9 +47,7 @@ class EMAWarmup:
 
     def value_at(self, t: int) -> float:
         """The decay after `t` updates; a pure function of it."""
-        if t < self.start_at:
-            return 0.0
-        value = 1 - (1 + (t - self.start_at) / self.inv_gamma) ** -self.power
+        value = 1 - (1 + max(0, t - self.start_at) / self.inv_gamma) ** -self.power
         return float(min(self.max_value, max(self.min_value, value)))
 
     def step(self) -> None:

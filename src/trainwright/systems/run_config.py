@@ -196,18 +196,28 @@ def _as_columns(value: Any) -> Any:
 
 def compose_config(config: Any = None, overrides: Iterable[str | Assignment] = ()) -> Composed:
     """Compose the configuration of a run, and run its imports, so that what they register has a name."""
-    composed = compose(Config, config, overrides)
+    composed = compose(Config, config, overrides, before=run_imports)
     name_given(composed)
-    imports = composed.root.under("imports")
-    if imports is not None:
-        with reading(composed.received):
-            composed.problems += import_named(imports, composed.folders)
+    run_imports(composed)
     if takes_columns(composed.values.get("system")):
         write_out_type(composed)
         lay_under(composed)
     else:
         ask_domain(composed)
     return composed
+
+
+def run_imports(composed: Composed) -> None:
+    """Run what `imports` names, once each: before references are resolved, since it may register resolvers; those it refers to, after."""
+    imports = composed.root.under("imports")
+    if imports is None:
+        return
+    named = imports.value if isinstance(imports.value, list) else [imports]
+    with reading(composed.received):
+        for each in named:
+            if each not in composed.imported and not (isinstance(each.value, str) and "${" in each.value):
+                composed.imported.append(each)
+                composed.problems += import_named(each, composed.folders)
 
 
 def name_given(composed: Composed) -> None:

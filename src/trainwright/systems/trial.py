@@ -33,8 +33,24 @@ log = logging.getLogger("trainwright.fit")
 
 INDICES = ("batch_idx", "batch_index", "batch_nb", "idx", "index")
 """Names of a second argument that is no context."""
+MAKING = ("setup", "on_fit_start")
+"""Hooks of a system that may make what its step uses, such as a guidance that is no part of the model."""
 HERE = str(Path(__file__).parent.parent)
 """Trainwright's own files: an error is named by the line of a person's code that led to it."""
+
+
+def first_trial(system: Any, splits: Mapping[str, Any], device: torch.device) -> list[str] | None:
+    """As `trial`, before the run; None where the step fails and what it lacks may be made by a hook of the system (`MAKING`).
+
+    Such a system is tried again once these hooks were called.
+    """
+    try:
+        return trial(system, splits, device)
+    except RequestError:
+        made_later = isinstance(system, System) and any(system.hook_named(name) is not None for name in MAKING)
+        if not made_later or system.automatic_optimization is False:
+            raise
+        return None
 
 
 def trial(system: Any, splits: Mapping[str, Any], device: torch.device) -> list[str]:

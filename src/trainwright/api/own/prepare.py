@@ -24,7 +24,7 @@ from trainwright.data.transforms.own import OwnTransforms, transform_samples
 from trainwright.engine.following import tell_beginning
 from trainwright.engine.trainer import Trainer
 from trainwright.nn.compiled import without_wrappers
-from trainwright.systems.base import build_system, seed_generators
+from trainwright.systems.base import System, build_system, seed_generators
 from trainwright.systems.facts import Facts
 from trainwright.systems.plain import PlainSystem
 from trainwright.systems.run_config import Config
@@ -147,6 +147,7 @@ def open_rows(config: Config, split: str, data: Any, made: nn.Module) -> Rows:
         seed=config.run.seed,
         unlabelled=True,
         keeps_arrays=not isinstance(made, PlainSystem),
+        placed=isinstance(made, System),
     )
     return rows
 

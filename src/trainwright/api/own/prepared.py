@@ -29,7 +29,7 @@ from trainwright.files.whole import whole_file
 from trainwright.runs.directory import RunDirectory, folder_name
 from trainwright.runs.results import build_results
 from trainwright.systems.run_config import Config
-from trainwright.systems.trial import trial
+from trainwright.systems.trial import first_trial, trial
 
 WEIGHTS, POSITION = "model.safetensors", "position.json"
 
@@ -86,7 +86,10 @@ class PreparedSystem(Prepared):
         transforms = getattr(self.system, "batch_transforms", None)
         if transforms is not None and not train.single_pass:
             try_batch_transforms(transforms, few_rows(train), "data.transform")
-        trainer.cautions = trial(self.system, self.splits, self.tried_on())
+        cautions = first_trial(self.system, self.splits, self.tried_on())
+        trainer.cautions = cautions or []
+        if cautions is None:
+            trainer.try_late = lambda: trial(self.system, self.splits, trainer.device)
         trainer.rehearses = True
         trainer.check(self.system, len(train), 0 if validation is None else len(validation), train.batched)
 

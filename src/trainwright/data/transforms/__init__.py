@@ -248,7 +248,7 @@ def extend_options(options: type[PartConfig]) -> type[PartConfig]:
         return options
     make: Any = create_model
     found: type[PartConfig] = make(options.__name__, __base__=(options, OfData), __doc__=options.__doc__)
-    found.plain = options  # type: ignore[attr-defined]
+    found.plain = options
     return found
 
 

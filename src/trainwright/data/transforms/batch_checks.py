@@ -10,6 +10,7 @@ from torch import Tensor
 from trainwright.config.errors import ConfigError
 from trainwright.data.counters import fold
 from trainwright.data.draws import GENERATORS, keep_draws
+from trainwright.data.placed import Placed
 from trainwright.data.rows import Rows
 from trainwright.data.samples import alike
 from trainwright.data.transforms.batches import BatchTransforms, Seed
@@ -58,7 +59,7 @@ def copy_batch(batch: Any) -> Any:
         return batch.clone()
     if isinstance(batch, dict):
         return {name: copy_batch(each) for name, each in batch.items()}
-    return type(batch)(map(copy_batch, batch)) if type(batch) in (tuple, list) else batch
+    return type(batch)(map(copy_batch, batch)) if type(batch) in (tuple, list, Placed) else batch
 
 
 def _ensure_without_chance(transforms: BatchTransforms, example: Any, where: str) -> None:
@@ -85,7 +86,7 @@ def _first_row(batch: Any, rows: int) -> Any:
         return batch[:1] if batch.dim() and len(batch) == rows else batch
     if isinstance(batch, dict):
         return {name: _first_row(each, rows) for name, each in batch.items()}
-    return type(batch)(_first_row(each, rows) for each in batch) if type(batch) in (tuple, list) else batch
+    return type(batch)(_first_row(each, rows) for each in batch) if type(batch) in (tuple, list, Placed) else batch
 
 
 def _near(one: Tensor, other: Tensor) -> bool:
