@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from trainwright.adapters.lightning.answers import is_callback, with_answers
+from trainwright.adapters.lightning.hyperparameters import argument_name, written_hyperparameters
 from trainwright.adapters.lightning.system import LightningSystem
 from trainwright.api.adapting import Adapted, plain_module, system_for
 from trainwright.api.fit_options import check_options, keywords_of, read_options
@@ -33,6 +34,8 @@ from trainwright.runs.log import console_logging
 from trainwright.systems.given import refuse_given
 from trainwright.systems.plain import PlainSystem
 from trainwright.systems.run_config import Config, read_config
+
+log = logging.getLogger("trainwright.fit")
 
 
 def fit(
@@ -174,6 +177,9 @@ def choose_place(run_dir: str | os.PathLike[str] | None, resume: bool, fork: Any
 def settle(config: Config, made: Adapted, loss: Any) -> Config:
     """The configuration with what the data and the model decide: the batch size of ready batches, the loss of a plain model."""
     config = with_batch_size(config, made.splits["train"])
+    if isinstance(made.system, LightningSystem):
+        kept = {"hyperparameters": written_hyperparameters(made.system.model), "hyperparameters_argument": argument_name(made.system.model)}
+        return config.model_copy(update={"system": config.system.model_copy(update=kept)})
     if not isinstance(made.system, PlainSystem) or loss is not None:
         return config
     return config.model_copy(update={"system": config.system.model_copy(update={"loss": "cross_entropy"})})
@@ -211,6 +217,10 @@ def refuse_changed(config: Config, place: Path) -> None:
     if saved.system.type == "given" and isinstance(now := config.system.loss, dict) and now.get("type") == saved.system.loss:
         config = config.model_copy(update={"system": saved.system})  # a run of a version that wrote down the name alone
     changes = changed_settings(saved, config)
+    before, now = (getattr(each.system, "hyperparameters", {}) for each in (saved, config))
+    if before and before != now:
+        different = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+        log.warning("hyperparameters differ from those this run was begun with: %s", ", ".join(different))
     if changes:
         said = "; ".join(f"{key.removeprefix('trainer.').removeprefix('system.')}: {old!r} → {new!r}" for key, old, new in changes[:8])
         fix = "call it as it was begun, or begin another run in another run_dir"

@@ -28,7 +28,7 @@ FREE = (
     *("run.dir", "run.name", "run.threads", "run.device", "run.warnings", "evaluation."),
     *("trainer.trackers", "trainer.evaluate_every", "trainer.log_every", "trainer.checkpoint.", "trainer.recovery.", "trainer.callbacks"),
     *("trainer.loader.", "trainer.tuning.", "trainer.accumulation", "trainer.evaluation_batch_size", "trainer.micro_batch_size"),
-    *("trainer.sanity_check", "trainer.early_stopping", "trainer.progress"),
+    *("trainer.sanity_check", "trainer.early_stopping", "trainer.progress", "system.hyperparameters"),
     *LENGTHS,
 )
 """Settings that may differ when a run is continued: they cannot change the steps already made (the engine looks at schedules itself)."""

@@ -6,7 +6,7 @@ import contextlib
 import logging
 import shlex
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -155,6 +155,12 @@ class Training:
             self.start.parent.hand_on(self.run)
 
     def _fit(self) -> FitResult:
+        """Train and write the results, all that needs the system before it is closed."""
+        staying: Callable[[], AbstractContextManager[None]] = getattr(self.prepared.system, "staying", nullcontext)
+        with staying():
+            return self._fit_open()
+
+    def _fit_open(self) -> FitResult:
         prepared, run, start = self.prepared, self.run, self.start
         rows = [prepared.splits.get(name) for name in ("validation", "test")]
         fitted = self.trainer.fit(

@@ -16,6 +16,10 @@ class GivenOptions(PartConfig):
     """Its class."""
     loss: str | dict[str, Any] | list[Any] = ""
     """The loss by name or with its options, several, or the name of a function; empty for a system that has its own."""
+    hyperparameters: dict[str, Any] = {}
+    """What `save_hyperparameters` of a LightningModule keeps, from which its class is made again by `tw.load`."""
+    hyperparameters_argument: str = ""
+    """The one argument that all of them are values of; empty where each is an argument."""
 
 
 def refuse_given(options: GivenOptions) -> NoReturn:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from trainwright.adapters.lightning.methods import CALLED, fit_arguments, lightning_class, overrides
+from trainwright.adapters.lightning.methods import CALLED, call_if_there, fit_arguments, lightning_class, overrides
 
 WIDTHS = {
     "on_train_batch_start": 2,
@@ -96,6 +96,16 @@ class Called:
         for each in self.callbacks:
             if each.state_key in states:
                 each.load_state_dict(states[each.state_key])
+
+
+def tear_down(module: Any, datamodule: Any, called: Called, stages: list[str]) -> None:
+    """Call `teardown` of data module, callbacks and module, in Lightning's order, for every stage; none is left."""
+    for stage in stages:
+        if datamodule is not None:
+            call_if_there(datamodule, "teardown", stage)
+        called.call("teardown", stage)
+        call_if_there(module, "teardown", stage)
+    stages.clear()
 
 
 def has_hook(callback: Any, name: str) -> bool:

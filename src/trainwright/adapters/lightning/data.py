@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from trainwright.adapters.lightning.methods import call_if_there, overrides
-from trainwright.config.errors import ConfigError
+from trainwright.config.errors import ConfigError, TrainwrightError
 from trainwright.data.rows import Rows
 from trainwright.engine.system import to_device
 
@@ -74,6 +75,22 @@ def by_place(batch: Any) -> Any:
         return batch
     parts = list(batch.values())
     return parts[0] if len(parts) == 1 else parts
+
+
+def named_outputs(returned: Any, where: str) -> dict[str, Tensor]:
+    """What a `predict_step` returned: a tensor as `output`, a mapping by its names, several by number.
+
+    Raises TrainwrightError where there is no tensor in it.
+    """
+    if isinstance(returned, Tensor):
+        return {"output": returned}
+    if isinstance(returned, list | tuple):
+        returned = {f"output.{place}": each for place, each in enumerate(returned)}
+    found = {name: each for name, each in returned.items() if isinstance(each, Tensor)} if isinstance(returned, Mapping) else {}
+    if not found:
+        fix = "return a tensor, a mapping of tensors, or several"
+        raise TrainwrightError(f"predict_step returned a {type(returned).__name__}", where=where, fix=fix)
+    return found
 
 
 def transfer_of(module: Any, datamodule: Any) -> Callable[[Any, torch.device], Any] | None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from trainwright.adapters.lightning.log import Asked
+from trainwright.adapters.lightning.written import decode_value
 
 if TYPE_CHECKING:
     from trainwright.adapters.lightning.hooks import LightningHooks
@@ -61,3 +62,10 @@ def give_back(hooks: LightningHooks, kept: Mapping[str, Any]) -> None:
     hooks.model.on_load_checkpoint(checkpoint)
     if hooks.datamodule is not None and "datamodule" in kept:
         hooks.datamodule.load_state_dict(kept["datamodule"])
+
+
+def remember(module: Any, kept: Any) -> None:
+    """Hand a module what it put into the checkpoint of the weights that are about to be loaded, where it put anything."""
+    added = decode_value(kept).get("module") if isinstance(kept, Mapping) else None
+    if added:
+        module.on_load_checkpoint(lightning_checkpoint(module, 0, 0, module.state_dict(), {}) | added)

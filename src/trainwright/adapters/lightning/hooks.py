@@ -5,18 +5,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import Tensor
 
 from trainwright.adapters.lightning.answers import Answers
-from trainwright.adapters.lightning.called import Called
+from trainwright.adapters.lightning.called import Called, tear_down
 from trainwright.adapters.lightning.documents import give_back, kept_of
 from trainwright.adapters.lightning.log import Asked, Entry, Logged
-from trainwright.adapters.lightning.methods import call_if_there
 from trainwright.adapters.lightning.model_checkpoint import tell_checkpoint
+from trainwright.adapters.lightning.now import Now
 from trainwright.adapters.lightning.optimizers import Made, step_schedulers
 from trainwright.adapters.lightning.trainer import STAGES, LightningTrainer
 from trainwright.adapters.lightning.written import decode_value, encode_value
@@ -48,26 +47,6 @@ def pass_on(name: str) -> Callable[..., None]:
     return hook
 
 
-@dataclass(slots=True)
-class Now:
-    """The batch of now and what its step gave; apart from the module, whose attributes cost a microsecond each to set."""
-
-    epoch: int = 0
-    """Passes over the training rows that were over when it began."""
-    index: int = 0
-    """Its place in the epoch, or in the split that is measured."""
-    trained: int = -1
-    """The place in the epoch of the batch that was trained on last, which an evaluation leaves as it is."""
-    batch: Batch = None
-    """As the step saw it."""
-    rows: int = 0
-    """How many rows it has."""
-    returned: Any = None
-    """What the step returned, the loss without its graph."""
-    mean: Tensor | None = None
-    """The loss of the step."""
-
-
 class LightningHooks(Wrapping):
     """What the engine calls round its steps, and the place of the run that the module may ask for."""
 
@@ -96,6 +75,7 @@ class LightningHooks(Wrapping):
         self.split = ""
         self._own: dict[str, Callable[..., Any]] = {}
         self.called = Called([], None, None)
+        self.stays = self.closing = False
 
     def find_hooks(self, module: Any) -> None:
         """Find the hooks that the module overrides, and those of the callbacks of Lightning's, which come before them."""
@@ -136,11 +116,6 @@ class LightningHooks(Wrapping):
         raise NotImplementedError
 
     @property
-    def device(self) -> torch.device:
-        """Where the weights are."""
-        return next((each.device for each in self.model.parameters()), torch.device("cpu"))
-
-    @property
     def updates(self) -> int:
         """Steps of optimizers so far: with manual optimization of all of them together, as Lightning counts."""
         return self.steps_made if not self.automatic else 0 if self.session is None else self.session.step
@@ -171,13 +146,26 @@ class LightningHooks(Wrapping):
             self.check_splits(["validation"])
 
     def teardown(self, session: Session) -> None:
-        """The module's, for every stage that was set up; afterwards it is as it was given, but for its weights."""
-        for stage in self.prepared:
-            if self.datamodule is not None:
-                call_if_there(self.datamodule, "teardown", stage)
-            self.called.call("teardown", stage)
-            call_if_there(self.model, "teardown", stage)
-        self.prepared.clear()
+        """The module's, last of all; after what `staying` holds, where that goes on."""
+        self.closing = True
+        if not self.stays:
+            self.close()
+
+    @contextmanager
+    def staying(self) -> Iterator[None]:
+        """Inside, a run that ends leaves the module as it is: it may be looked at until then, and nothing is called after `teardown`."""
+        self.stays = True
+        try:
+            yield
+        finally:
+            self.stays = False
+            if self.closing:
+                self.close()
+
+    def close(self) -> None:
+        """Call `teardown` for every stage that was set up; afterwards the module is as it was given, but for its weights."""
+        self.closing = False
+        tear_down(self.model, self.datamodule, self.called, self.prepared)
         self.session, self.now = None, Now(self.now.epoch)
         self.detach()
 

@@ -13,6 +13,10 @@ from trainwright.config.errors import ConfigError, TrainwrightError
 log = logging.getLogger("trainwright.systems")
 
 
+LARGEST = 20_000
+"""Characters of a value that a configuration still takes."""
+
+
 def plain_values(params: Any) -> dict[str, Any]:
     """Hyperparameters as a mapping: of a mapping, a Namespace or a dataclass."""
     if params is None:
@@ -20,22 +24,19 @@ def plain_values(params: Any) -> dict[str, Any]:
     return {str(name): each for name, each in (params if isinstance(params, Mapping) else vars(params)).items()}
 
 
-def written_hyperparameters(module: Any, datamodule: Any = None) -> dict[str, Any]:
-    """Name → value as a configuration holds it, of the module and, below those, of its data module; what cannot be written is said."""
-    found = {**_own(datamodule), **_own(module)}
+def written_hyperparameters(module: Any) -> dict[str, Any]:
+    """Name → value as a configuration holds it; what cannot be written, or is large, is said."""
     written, left = dict[str, Any](), list[str]()
-    for name, value in found.items():
+    for name, value in (plain_values(module.hparams) if getattr(module, "_hparams", None) else {}).items():
         try:
             written[name] = encode_value(value)
+            if len(str(written[name])) > LARGEST:
+                left.append(f"{name} ({len(str(written.pop(name))):,} characters)")
         except TrainwrightError:
             left.append(f"{name} (a {type(value).__name__})")
     if left:
         log.warning("hyperparameters that cannot be written are not in the run's configuration: %s", ", ".join(left))
     return written
-
-
-def _own(thing: Any) -> dict[str, Any]:
-    return plain_values(thing.hparams) if getattr(thing, "_hparams", None) else {}
 
 
 def argument_name(module: Any) -> str:

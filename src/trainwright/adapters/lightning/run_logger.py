@@ -97,16 +97,16 @@ class Unrecorded:
     """Takes the calls of a SummaryWriter where there is none, and says once that nothing comes of them."""
 
     def __init__(self, trainer: LightningTrainer) -> None:
-        self._trainer, self._said = trainer, False
+        self._trainer, self._said = trainer, set[bool]()
 
     def __getattr__(self, name: str) -> Callable[..., None]:
         if name.startswith("__"):
             raise AttributeError(name)
 
         def take(*arguments: Any, **named: Any) -> None:
-            if not self._said and self._trainer.is_global_zero:
-                self._said = True
-                begun = self._trainer._system.session is not None
+            begun = self._trainer._system.session is not None
+            if begun not in self._said and self._trainer.is_global_zero:
+                self._said.add(begun)
                 fix = "trackers=['csv', 'tensorboard'] writes event files" if begun else "call it in on_fit_start, or later"
                 why = "no event files are written" if begun else "the run has not begun"
                 log.warning("self.logger.experiment.%s records nothing, since %s: %s", name, why, fix)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from trainwright.adapters.lightning.answers import answer_callbacks, merge_callbacks
 from trainwright.adapters.lightning.called import Called
-from trainwright.adapters.lightning.data import by_place, given_by_place, loaders_of, transfer_of
+from trainwright.adapters.lightning.data import by_place, given_by_place, loaders_of, named_outputs, transfer_of
 from trainwright.adapters.lightning.hooks import LightningHooks
 from trainwright.adapters.lightning.log import Logged, LoggedPass
 from trainwright.adapters.lightning.methods import (
@@ -92,6 +92,11 @@ class LightningSystem(LightningHooks):
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
         """As the module does it, and as strictly as it asks for."""
         return self.model.load_state_dict(state_dict, strict=strict and self.model.strict_loading, assign=assign)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next((each.device for each in self.model.parameters()), torch.device("cpu"))
 
     # what is made
 
@@ -328,15 +333,7 @@ class LightningSystem(LightningHooks):
         batch = self._prepare_batch(batch)
         self.now.batch = batch
         self.now.returned = returned = self._predict(batch, self.now.index)
-        if isinstance(returned, Tensor):
-            return {"output": returned}
-        if isinstance(returned, list | tuple):
-            returned = {f"output.{place}": each for place, each in enumerate(returned)}
-        found = {name: each for name, each in returned.items() if isinstance(each, Tensor)} if isinstance(returned, Mapping) else {}
-        if not found:
-            fix = "return a tensor, a mapping of tensors, or several"
-            raise TrainwrightError(f"predict_step returned a {type(returned).__name__}", where=type(self.model).__name__, fix=fix)
-        return found
+        return named_outputs(returned, type(self.model).__name__)
 
     # what is logged
 

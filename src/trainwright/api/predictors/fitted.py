@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from trainwright.api.predictors.given import RETURNS_LOSS, check_module
+from trainwright.api.predictors.given import RETURNS_LOSS, made_again
 from trainwright.api.predictors.system import SystemPredictor, weights_in
 from trainwright.config.errors import RequestError, RunError
 from trainwright.config.foreign import is_path
@@ -39,8 +39,6 @@ class FittedPredictor(SystemPredictor):
 
 def open_fitted(place: Place, settings: Sequence[Any] = (), *, model: Any = None, loss: Any = None) -> SystemPredictor:
     """The predictor of such a run; raises RunError where its model is neither given nor named by a path."""
-    if model is not None:
-        check_module(model)
     return _open(require_config(place), list(settings), model, loss)
 
 
@@ -51,7 +49,7 @@ def _open(place: Place, settings: list[Any], model: Any, loss: Any) -> SystemPre
     if model is None and not is_path(named) and not _names("model", settings):
         raise no_model(place, named)
     config = check_config(compose_config(as_one(written), settings))
-    model = make_model(config.system) if model is None else model
+    model = make_model(config.system) if model is None else made_again(model, written)
     made = FittedPredictor(config, weights_in(place), place=place, received=place.received, model=model, loss=loss)
     if loss is None and not _names("loss", settings):
         made.loss = RETURNS_LOSS if not measured_by else None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from torch import nn
 
+from trainwright.adapters.lightning.hyperparameters import make_module
 from trainwright.adapters.lightning.system import is_lightning
 from trainwright.adapters.returning_loss import ReturningLossSystem
 from trainwright.api.adapting import adapt_module
@@ -21,10 +23,12 @@ RETURNS_LOSS = ""
 """What stands as the loss of a run whose model gives it itself."""
 
 
-def check_module(model: Any) -> None:
-    """Raises ConfigError for what is no module."""
+def made_again(model: Any, written: Mapping[str, Any]) -> Any:
+    """The module that was given; of a class of Lightning's one made from the hyperparameters of the run. Raises ConfigError for neither."""
     if isinstance(model, nn.Module):
-        return
+        return model
+    if isinstance(model, type) and is_lightning(model):
+        return make_module(model, written.get("hyperparameters", {}), str(written.get("hyperparameters_argument", "")))
     name = model.__name__ if isinstance(model, type) else type(model).__name__
     fix = f"give an instance: model={name}(…)" if isinstance(model, type) else "give the torch.nn.Module that was trained"
     raise ConfigError(f"the model is {name}, no module", where="tw.load(model)", fix=fix)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,19 @@ def inputs_of(system: Any, batch: Any) -> list[Field]:
 
 def record_inputs(folder: Path, system: Any, rows: Rows) -> None:
     """Write the inputs of the rows that a system was trained on; data that can be read once are not read again for it."""
-    fields = [] if rows.single_pass else inputs_of(system, rows.example())
-    if fields:
-        write_json(folder / INPUTS, {"inputs": [{"name": each.name, "type": each.type, "shape": list(each.shape)} for each in fields]})
+    if rows.single_pass:
+        return
+    example = rows.example()
+    named = [{"name": each.name, "type": each.type, "shape": list(each.shape)} for each in inputs_of(system, example)]
+    by_place = bool(getattr(system, "positional", False)) or not isinstance(example, Mapping)
+    if named:
+        write_json(folder / INPUTS, {"inputs": named, "by_place": by_place})
+
+
+def recorded_by_place(folder: Path) -> bool:
+    """Whether the batches that the system was trained on had their parts by place, (x, y), and no names."""
+    found = read_json(folder / INPUTS)
+    return isinstance(found, dict) and found.get("by_place") is True
 
 
 def recorded_inputs(folder: Path) -> list[Field]:

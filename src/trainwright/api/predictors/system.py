@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
@@ -12,12 +12,14 @@ import numpy as np
 import torch
 from torch import nn
 
+from trainwright.adapters.lightning.documents import remember
+from trainwright.adapters.lightning.system import LightningSystem, given_by_place, is_lightning
 from trainwright.api.adapting import adapt_module, plain_module, wanted_dtype
 from trainwright.api.own.prepare import DEFAULT_BATCH, given_splits, made_system, open_rows, prepare_own, trainer_for
 from trainwright.api.own.prepared import POSITION, WEIGHTS
 from trainwright.api.predictors.arrays import rows_given
 from trainwright.api.predictors.given import system_given
-from trainwright.api.predictors.recorded import inputs_of, kind_of, list_fields, recorded_inputs
+from trainwright.api.predictors.recorded import inputs_of, kind_of, list_fields, recorded_by_place, recorded_inputs
 from trainwright.checkpoint.weights import load_weights
 from trainwright.config.compose import Composed
 from trainwright.config.errors import DataError, RequestError, did_you_mean
@@ -81,6 +83,7 @@ class SystemPredictor(Predictor):
         self.system: Any = None
         self.example: Any = None
         self.recorded = [] if place is None else recorded_inputs(place.model)
+        self.by_place = place is not None and recorded_by_place(place.model)
         self.read_last: Rows | None = None
         self.trusts = consents()
         self.reads = config.model_dump(mode="json")
@@ -112,6 +115,8 @@ class SystemPredictor(Predictor):
             given, "predict", wanted_dtype(made), where=_name_of(data), batch_size=DEFAULT_BATCH, unlabelled=True, keeps_arrays=True
         )
         self._ready(rows)
+        if isinstance(self.system, LightningSystem):
+            self.system.positional = given_by_place(given, rows) or (self.by_place and isinstance(given, Mapping))
         self.read_last = self._fit_rows(rows, _name_of(data))
         return self.read_last
 
@@ -179,7 +184,9 @@ class SystemPredictor(Predictor):
         """The system with its weights, built for its own data, or for `rows` where it does not ask what those are."""
         if self.system is not None:
             return self.system
-        if self.given is not None:
+        if self.given is not None and rows is None and is_lightning(self.given):
+            self._take(adapt_module(self.given), None)
+        elif self.given is not None:
             rows = self._ready_rows("train") if rows is None else rows
             self._take(system_given(self.given, self.config, rows, self.loss), rows.example())
         elif rows is None or not self.recorded or self.config.system.type != "plain":
@@ -208,10 +215,20 @@ class SystemPredictor(Predictor):
         """Load the weights into the system that was made, once."""
         if self.system is not None:
             return
+        if isinstance(system, LightningSystem):
+            system.positional = system.positional or self.by_place
+            remember(system.model, self._kept())
         report = load_weights(plain_module(system), self.weights)
         place = _position_of(self.place, self.weights) or {"step": report.step or 0, "epoch": report.epoch or 0}
         self.trainer.position = (int(place["step"]), int(place["epoch"]))
         self.system, self.example = system, example
+
+    def _kept(self) -> Any:
+        """What a LightningModule put into the checkpoint of the weights; None where that is no longer there."""
+        step = (_position_of(self.place, self.weights) or {}).get("step") if self.place is not None else None
+        path = None if step is None or self.place is None else self.place.path / "checkpoints" / f"step-{step:08d}" / "trainer.json"
+        found = None if path is None else read_json(path)
+        return found.get("lightning") if isinstance(found, dict) else None
 
     def _fit_rows(self, rows: Rows, where: str) -> Rows:
         """The rows, whole numbers as floats where the model takes floats; raises DataError for blocks that it needs and they lack."""
