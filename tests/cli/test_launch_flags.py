@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from trainwright.cli.launch import DEBUG, add_launch_flags, divide_words, prepare
+from trainwright.cli.launch import DEBUG, DEBUG_LENGTH, add_launch_flags, divide_words, prepare
 from trainwright.cli.parser import Parser
 from trainwright.config.compose import compose
 from trainwright.config.errors import ConfigError, RequestError
@@ -120,7 +120,7 @@ class TestSettings:
     def test_debug_and_limit_are_settings_with_their_flag_as_place(self) -> None:
         launch = launched("--debug", "--limit-batches", "3")
         found = {".".join(map(str, each.path)): each.value.value for each in launch.settings}
-        assert found == {**DEBUG, "trainer.limit_batches": 3}
+        assert found == {**DEBUG, **DEBUG_LENGTH, "trainer.limit_batches": 3}
         assert str(launch.settings[-1].value.place) == "command line: --limit-batches 3"
 
     def test_every_setting_of_debug_is_one_of_the_configuration(self) -> None:
@@ -129,6 +129,11 @@ class TestSettings:
         settings = prepare(command().parse(["--debug"])).settings
         trainer = validate(Config, compose(Config, {"data": {"source": "builtin:iris"}}, settings, {})).trainer
         assert (trainer.loader.workers, trainer.limit_batches, trainer.modes.detect_anomaly) == (0, 1, True)
+        assert (trainer.modes.compile, trainer.max_epochs, trainer.max_steps) == (None, 2, None)
+
+    def test_a_length_on_the_command_line_is_that_of_a_run_that_is_debugged(self) -> None:
+        found = {".".join(map(str, each.path)) for each in launched("--debug", "trainer.max_steps=7").settings}
+        assert found == set(DEBUG)
 
     def test_a_limit_below_one_is_refused(self) -> None:
         with pytest.raises(ConfigError, match="0 batches are too few"):

@@ -25,10 +25,13 @@ DEBUG: dict[str, object] = {
     "trainer.loader.workers": 0,
     "trainer.limit_batches": 1,
     "trainer.modes.detect_anomaly": True,
+    "trainer.modes.compile": None,
     "trainer.recovery.watchdog": None,
     "trainer.progress": "plain",
 }
-"""What `--debug` sets; a setting of the command line still wins."""
+"""What `--debug` sets; a setting of the command line still wins. No breakpoint is met in a worker or in code that was compiled."""
+DEBUG_LENGTH: dict[str, object] = {"trainer.max_epochs": 2, "trainer.max_steps": None}
+"""And how long it trains, unless the command line says: twice through all that happens in an epoch."""
 log = logging.getLogger("trainwright.cli")
 
 
@@ -71,7 +74,10 @@ FLAGS: dict[str, dict[str, Any]] = {
         "action": "store_true",
         "help": "check shapes and types that annotations state at every call, in your modules too; slower",
     },
-    "debug": {"action": "store_true", "help": "one batch an epoch, no workers, anomaly detection, plain progress: breakpoint() works"},
+    "debug": {
+        "action": "store_true",
+        "help": "two epochs of one batch, no workers, nothing compiled, anomaly detection, whole tracebacks: breakpoint() works",
+    },
     "limit_batches": {"metavar": "N", "type": int, "help": "train and evaluate on N batches an epoch only"},
 }
 LAUNCH = tuple(FLAGS)
@@ -97,7 +103,9 @@ def prepare(arguments: argparse.Namespace, own: Sequence[str] = ()) -> Launch:
 
         install()
     if getattr(arguments, "debug", False):
-        launch.settings += [assign_option(path, value, "command line: --debug") for path, value in DEBUG.items()]
+        long = any(str(each).startswith("trainer.max_") for each in getattr(arguments, "words", None) or ())
+        chosen = DEBUG if long else DEBUG | DEBUG_LENGTH
+        launch.settings += [assign_option(path, value, "command line: --debug") for path, value in chosen.items()]
     if getattr(arguments, "limit_batches", None) is not None:
         if arguments.limit_batches < 1:
             raise ConfigError(f"{arguments.limit_batches} batches are too few", where="--limit-batches", fix="write 1 or more")

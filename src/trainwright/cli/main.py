@@ -62,14 +62,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     shown_whole = "--traceback" in words or os.environ.get("TRAINWRIGHT_TRACEBACK", "") not in ("", "0")
     words = [each for each in words if each != "--traceback"]
+    debugging = "--debug" in (words[: words.index("--")] if "--" in words else words)
     if argv is None:
         prepare_streams(words)
-    if argv is None and not shown_whole:
+    if argv is None and not (shown_whole or debugging):
         from trainwright.cli.failure import report_unexpected
 
         sys.excepthook = report_unexpected
     try:
-        code = dispatch(words, shown_whole)
+        code = dispatch(words, shown_whole, debugging)
         sys.stdout.flush()
         return code
     except KeyboardInterrupt:
@@ -79,9 +80,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return end_of(error)
 
 
-def dispatch(words: list[str], shown_whole: bool = False) -> int:
-    """Run the command that `words` name; mistakes and failures are printed to stderr."""
-    from trainwright.config.errors import TrainwrightError
+def dispatch(words: list[str], shown_whole: bool = False, debugging: bool = False) -> int:
+    """Run the command that `words` name; mistakes and failures are printed to stderr.
+
+    With `shown_whole` they are raised, so that their traceback is shown; when `debugging` all but interruptions and mistakes of the
+    request, so that a debugger stops where a failure arose.
+    """
+    from trainwright.config.errors import Interrupted, RequestError, TrainwrightError
 
     try:
         return run_command(words)
@@ -90,7 +95,8 @@ def dispatch(words: list[str], shown_whole: bool = False) -> int:
     except (TrainwrightError, SystemExit, OSError) as error:
         if shown_whole and isinstance(error, SystemExit):
             raise RuntimeError(f"the program was ended by sys.exit({error.code!r})") from error
-        if shown_whole:
+        told = isinstance(error, Interrupted) or (isinstance(error, RequestError) and error.__cause__ is None)
+        if shown_whole or (debugging and not told):
             raise
         from trainwright.cli.failure import explain, told_failure
 
