@@ -23,6 +23,7 @@ ALL = (
     "reading",
     "wide",
     "quality",
+    "twenty_tables",
 )
 
 
@@ -30,14 +31,14 @@ def main() -> None:
     """Run the measurements named on the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", choices=[*ALL, []], help="which measurements; default: all")
-    parser.add_argument("--tables", default="", help="a folder with titanic.csv, penguins.csv, diamonds.csv, … for `quality`")
-    parser.add_argument("--seeds", type=int, default=5, help="seeds of `quality`")
+    parser.add_argument("--tables", default="", help="a folder with titanic.csv, … for `quality` and `twenty_tables`")
+    parser.add_argument("--seeds", type=int, default=5, help="seeds of these two")
     arguments = parser.parse_args()
     for name in arguments.names or ALL:
         print(f"\n== {name}", flush=True)
         sys.argv = [f"benchmarks.{name}"]  # some have arguments of their own
         module = importlib.import_module(f"benchmarks.{name}")
-        if name == "quality":
+        if name in ("quality", "twenty_tables"):
             module.main(arguments.tables, arguments.seeds)
         else:
             module.main()

@@ -6,6 +6,7 @@ import pytest
 
 from trainwright.config.errors import DataError
 from trainwright.data.checks import check_finite, check_targets, duplicates_across, leaks, missing_target_rows, seen_inputs
+from trainwright.data.cuts import Classes, best_cuts
 from trainwright.data.hashing import row_hashes
 from trainwright.data.leaks import LOOKED_AT
 from trainwright.data.profile import profile
@@ -151,3 +152,43 @@ def test_rows_whose_inputs_are_in_training_are_found_whatever_their_target_and_i
     found = seen_inputs(source, row_hashes(source), split, ["id", "y"])
     assert {name: rows.tolist() for name, rows in found.items()} == {"validation": [2], "test": [4, 5]}
     assert not any(len(rows) for rows in seen_inputs(source, row_hashes(source), split, ["y"]).values())
+
+
+def test_a_number_that_separates_a_rare_class_by_a_threshold_is_reported_with_it() -> None:
+    random = np.random.default_rng(5)
+    x = random.normal(size=3000)
+    y = np.where(x > np.sort(x)[-9], "fraud", "fine")
+    nearly = np.where((y == "fraud") & (random.random(3000) < 0.5), -3.0, x)
+    source = from_object(
+        {"y": y, "x": x, "falling": -x, "holes": np.where(x < -1, np.nan, x), "nearly": nearly, "noise": random.normal(size=3000)}
+    )
+    inputs = ["x", "falling", "holes", "nearly", "noise"]
+    given = leaks(source, inputs, ["y"], {"y": "binary", **dict.fromkeys(inputs, "number")}, np.arange(3000))
+    assert {leak.column for leak in given} == {"x", "falling", "holes"} and not any(leak.exact for leak in given)
+    why = {leak.column: leak.why for leak in given}
+    cut = np.sort(x)[-8]
+    assert why["x"] == f"'fraud' from {cut:g} on and 'fine' below is right on 100.00% of the rows; the commonest class makes up 99.7%"
+    assert why["falling"].startswith("'fine' from ")
+
+
+def test_numbers_that_separate_several_classes_by_ranges_are_reported_and_very_few_rows_are_no_proof() -> None:
+    random = np.random.default_rng(6)
+    x = random.normal(size=2000)
+    grade = np.array(["low", "middle", "high", "middle"])[np.digitize(x, np.quantile(x, [0.02, 0.97, 0.99]))]
+    kinds = {"y": "category", "x": "number", "noise": "number"}
+    assert found({"y": grade, "x": x, "noise": random.normal(size=2000)}, kinds=kinds) == {}
+    ordered = np.array(["low", "middle", "high"])[np.digitize(x, np.quantile(x, [0.02, 0.97]))]
+    assert found({"y": ordered, "x": x, "noise": random.normal(size=2000)}, kinds=kinds) == {"x": False}
+    single = np.where(np.arange(2000) == x.argmax(), "odd", "even")
+    assert found({"y": single, "x": x, "noise": x}, kinds=kinds) == {}
+
+
+def test_the_best_cuts_are_those_of_trying_all() -> None:
+    random = np.random.default_rng(7)
+    for _ in range(30):
+        numbers, codes = random.integers(0, 9, 40).astype(float), random.integers(0, 2, 40)
+        tried = [max(((numbers >= at) == flag).sum() for flag in (codes == 1, codes == 0)) for at in np.append(np.unique(numbers), 99)]
+        cuts = best_cuts(numbers, codes)
+        assert cuts is not None and round(cuts.right * 40) == max(tried) == 40 - cuts.wrong
+        screened = Classes(codes).cuts(numbers)
+        assert screened == cuts

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from trainwright.data.cuts import Classes
 from trainwright.data.source import Source
 from trainwright.data.spelling import join_column
 
@@ -20,6 +21,9 @@ LEAST_GAIN = 0.9
 
 LOOKED_AT = 200_000
 """Rows looked at to find suspects; whether a suspect is exact is then checked on all rows of the source."""
+
+FEWEST_OTHERS = 3
+"""Rows beside the commonest class, for each cut, below which an order of the rows that separates them may be chance."""
 
 BINS = 64
 """A number column is cut into this many parts of equally many rows."""
@@ -112,8 +116,8 @@ Judge = Callable[[str, pa.ChunkedArray, bool], Leak | None]
 def _judge_of_classes(target: str, truth: pa.ChunkedArray) -> Judge:
     """What judges columns by a target of classes, which is coded once however many columns there are."""
     goal = _codes(truth)
-    present = len(np.unique(goal[0]))
-    return lambda column, values, number: _foretells_classes(column, target, values, goal, present, number)
+    truth = Classes(goal[0])
+    return lambda column, values, number: _foretells_classes(column, target, values, goal, truth, number)
 
 
 def _judge_of_numbers(target: str, truth: pa.ChunkedArray) -> Judge:
@@ -124,9 +128,10 @@ def _judge_of_numbers(target: str, truth: pa.ChunkedArray) -> Judge:
 
 
 def _foretells_classes(
-    column: str, target: str, values: pa.ChunkedArray, goal: tuple[np.ndarray, list], present: int, number: bool
+    column: str, target: str, values: pa.ChunkedArray, goal: tuple[np.ndarray, list], truth: Classes, number: bool
 ) -> Leak | None:
     wanted, classes = goal
+    present = int((truth.counts > 0).sum())
     given, names = _codes(values)
     count = int(given.max(initial=0)) + 1
     if present < 2 or (count > 0.5 * len(given) and not number):
@@ -135,12 +140,31 @@ def _foretells_classes(
         pairs = dict(zip(given.tolist(), wanted.tolist(), strict=True))
         shown = ", ".join(f"{_name(names, code)} = {_name(classes, goal)}" for code, goal in list(pairs.items())[:3])
         return Leak(column, target, 1.0, True, f"each of its values stands for one value of '{target}' ({shown})")
+    cut = _cut(column, target, values, truth, classes) if number else None
+    if cut is not None:
+        return cut
     if number and count > BINS:
         given = _bin(values)
     strength, base = _accuracy(given, wanted)
     if strength < STRONG or strength < base + LEAST_GAIN * (1 - base):
         return None
     return Leak(column, target, strength, False, f"alone it foretells {strength:.1%} of the rows; the commonest class makes up {base:.1%}")
+
+
+def _cut(column: str, target: str, values: pa.ChunkedArray, truth: Classes, classes: list) -> Leak | None:
+    """A number that separates the classes by thresholds, however rare one of them is."""
+    present = np.flatnonzero(truth.counts).tolist()
+    if truth.others < FEWEST_OTHERS * (len(present) - 1):
+        return None
+    found = truth.cuts(pc.fill_null(values.cast(pa.float64(), safe=False), np.nan).to_numpy())
+    if found is None or found.wrong > (1 - LEAST_GAIN) * truth.others or found.right < STRONG:
+        return None
+    base = f"the commonest class makes up {truth.counts.max() / len(truth.codes):.1%}"
+    if found.at is None or found.above is None:
+        return Leak(column, target, found.right, False, f"cut into ranges it alone foretells {found.right:.2%} of the rows; {base}")
+    below = next(code for code in present if code != found.above)
+    what = f"'{_name(classes, found.above)}' from {found.at:g} on and '{_name(classes, below)}' below"
+    return Leak(column, target, found.right, False, f"{what} is right on {found.right:.2%} of the rows; {base}")
 
 
 def _name(names: list, code: int) -> str:

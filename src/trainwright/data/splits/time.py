@@ -11,7 +11,7 @@ from trainwright.data.date_order import Order, OrderVotes, order_in_words, order
 from trainwright.data.splits import TimeOptions
 from trainwright.data.splits.base import RowsToDivide, Split, assemble_split, counts_of, ensure_some_values, not_empty
 
-FORMATS = ("%Y/%m/%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%d-%m-%Y", "%d %B %Y", "%d-%b-%Y", "%B %d, %Y")
+FORMATS = ("%Y/%m/%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%d-%m-%Y", "%d %B %Y", "%d-%b-%Y", "%B %d, %Y", "%Y-%m", "%b %Y", "%B %Y")
 TIMES = ("", " %H:%M", " %H:%M:%S")
 
 

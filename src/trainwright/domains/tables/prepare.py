@@ -26,6 +26,7 @@ from trainwright.data.sources.opening import open_source
 from trainwright.data.splits.base import Split
 from trainwright.data.splits.dividing import make_split, with_files
 from trainwright.data.splits.files import refuse_lacking
+from trainwright.domains.tables.assumptions import assume_of_order, assume_of_targets
 from trainwright.domains.tables.columns import Column, plan_columns, targets_of
 from trainwright.domains.tables.derivations import leave_out_derivations
 from trainwright.domains.tables.sampling import Sampling, sampling_of
@@ -54,6 +55,8 @@ class PreparedData:
     notes: list[str] = field(default_factory=list)
     sampling: Sampling | None = None
     """How training rows are drawn; None where each comes once in an epoch."""
+    ordered_by: str = ""
+    """The column that all rows are in order of, where it says when they are of and the split is at random."""
     seen: dict[str, np.ndarray] = field(default_factory=dict)
     """Split → source row numbers of its rows whose inputs are also those of a training row."""
 
@@ -194,11 +197,13 @@ def prepare(config: Config, source: Source | None = None, directory: Path | None
     )
     check_encoded(table)
     ensure_remembered(table.encoder.features, source, table.rows)
-    notes += table.notes()
+    notes += table.notes() + assume_of_targets(columns)
+    ordered_by, said = assume_of_order(config.data.split, columns, source)
+    notes += [said] if said else []
     sampling = sampling_of(config.data.sampling, table, source, config.run.seed)
     pa.default_memory_pool().release_unused()  # what reading in pieces took is of no use to training
     unlabelled = missing_target_rows(source, targets)
-    return PreparedData(source, columns, targets, split, duplicates, found, table, unlabelled, notes, sampling, seen)
+    return PreparedData(source, columns, targets, split, duplicates, found, table, unlabelled, notes, sampling, ordered_by, seen)
 
 
 def _used(config: Config, columns: list[Column]) -> set[str]:

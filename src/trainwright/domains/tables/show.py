@@ -78,7 +78,8 @@ def data_lines(prepared: PreparedData) -> list[str]:
     sizes = f"{len(table.train):,} training, {len(table.validation):,} validation, {len(table.test):,} test rows"
     lines.append(f"split: {split.method}, {sizes}")
     lines += prepared.sampling.lines() if prepared.sampling else []
-    warnings = [*prepared.notes, *split.notes, *_leak_lines(prepared), *_duplicate_lines(prepared), *_dropped_lines(prepared)]
+    # what may make every number wrong comes first: not all are shown
+    warnings = [*_leak_lines(prepared), *_duplicate_lines(prepared), *prepared.notes, *split.notes, *_dropped_lines(prepared)]
     warnings += [warning for column in prepared.columns for warning in column.warnings]
     warnings = list(dict.fromkeys(warnings))
     lines += [f"note: {warning}" for warning in warnings[:SHOWN_WARNINGS]]

@@ -45,7 +45,7 @@ def verdicts(
             continue
         chosen = headline_of_target(prepared, spec)
         made = verdict(spec.name, outcomes[spec.name], baselines, chosen.metric, split=split, seed=seed, seen=seen)
-        notes = [chosen.why, *made["notes"], *_given_away(prepared, spec.name)]
+        notes = [*_given_away(prepared, spec.name), chosen.why, *made["notes"], _between_times(prepared)]
         advice = [*_against_rarity(spec, chosen, model), *_against_duplicates(prepared, made), *_against_trees(made)]
         found[spec.name] = {**made, "notes": [each for each in notes if each], "advice": advice}
     return found
@@ -84,6 +84,12 @@ def _given_away(prepared: PreparedData, target: str) -> list[str]:
         return []
     alone = f"{', '.join(named[:3])} alone nearly {'gives' if len(named) == 1 else 'give'} the target away"
     return [f"{alone}: if that is not known when predicting, all of these numbers are too good."]
+
+
+def _between_times(prepared: PreparedData) -> str:
+    """Rows in order of time that were split at random are easier than those to come."""
+    name = prepared.ordered_by
+    return f"Rows are in order of '{name}' and were split at random: expect less on rows that come later." if name else ""
 
 
 def _against_rarity(spec: TargetSpec, chosen: Headline, model: Model) -> list[str]:
