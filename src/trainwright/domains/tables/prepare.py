@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from trainwright.data.expressions.syntax import expression_columns
 from trainwright.data.hashing import row_hashes
 from trainwright.data.inference import infer, join_spellings
 from trainwright.data.number_source import NumberSource, read_numbers
-from trainwright.data.profile import profile
+from trainwright.data.profile import ColumnProfile, profile
 from trainwright.data.source import Source, TableSource, other_sheets
 from trainwright.data.sources.opening import open_source
 from trainwright.data.splits.base import Split
@@ -163,13 +164,7 @@ def prepare(config: Config, source: Source | None = None, directory: Path | None
     source = SelectedSource.of(source, config.data.where, config.data.derive)
     targets = targets_of(config, source.default_targets, source.schema.names, source.name, other_sheets(source))
     joins = _joins(config)
-    profiles = [join_spellings(each, joins.get(each.name, ())) for each in profile(source)]
-    for each in profiles:
-        each.numbers, each.offer = (numbers[each.name].how, numbers[each.name].offer) if each.name in numbers else ("", "")
-    inferred = infer(profiles, targets, given_types(config))
-    columns = plan_columns(config, profiles, inferred, targets, source.name, other_sheets(source))
-    columns = leave_out_derivations(config, columns, targets, source)
-    check_columns(columns)
+    columns, profiles = _plan(config, source, targets, numbers, joins)
     notes = refuse_lacking(source, _used(config, columns), targets)
     kinds = {column.name: column_kind(column.type).target or column.type for column in columns}
     check_targets(source, {name: kinds[name] for name in targets}, profiles)
@@ -204,6 +199,20 @@ def prepare(config: Config, source: Source | None = None, directory: Path | None
     pa.default_memory_pool().release_unused()  # what reading in pieces took is of no use to training
     unlabelled = missing_target_rows(source, targets)
     return PreparedData(source, columns, targets, split, duplicates, found, table, unlabelled, notes, sampling, ordered_by, seen)
+
+
+def _plan(
+    config: Config, source: Source, targets: list[str], numbers: Mapping[str, Any], joins: Mapping[str, list[str]]
+) -> tuple[list[Column], list[ColumnProfile]]:
+    """What every column holds, and the part it plays; `numbers`: how written numbers are read, by column."""
+    profiles = [join_spellings(each, joins.get(each.name, ())) for each in profile(source)]
+    for each in profiles:
+        each.numbers, each.offer = (numbers[each.name].how, numbers[each.name].offer) if each.name in numbers else ("", "")
+    inferred = infer(profiles, targets, given_types(config))
+    columns = plan_columns(config, profiles, inferred, targets, source.name, other_sheets(source))
+    columns = leave_out_derivations(config, columns, targets, source)
+    check_columns(columns)
+    return columns, profiles
 
 
 def _used(config: Config, columns: list[Column]) -> set[str]:
