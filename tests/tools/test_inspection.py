@@ -205,7 +205,7 @@ def test_a_forward_of_ones_own_that_fails_tells_what_it_raised() -> None:
     with pytest.raises(ConfigError) as caught:
         inspect(nn.Sequential(Wrong()), torch.randn(2, 3))
     assert caught.value.what == "'0' (Wrong) cannot take 2×3"
-    assert caught.value.why == "KeyError: 'no such thing'"
+    assert caught.value.why.startswith(f"KeyError: 'no such thing' ({__file__}:")
 
 
 def test_what_is_no_model_is_refused() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from trainwright.api.predictors.kinds import kind_of, open_place
 from trainwright.config.domains import every, load_of_domain, owner
 from trainwright.config.errors import FOREIGN, RequestError, RunError, TrainwrightError, did_you_mean
+from trainwright.config.own_code import describe_failure
 from trainwright.config.trust import as_received
 from trainwright.domains.place import Place, find_place, require_config
 from trainwright.domains.predictor import Predictor
@@ -45,7 +46,7 @@ def export_as(place: Place, output: Path, form: str) -> list[Path]:
         except TrainwrightError:
             raise
         except FOREIGN as error:  # code of others may raise anything
-            why = f"{type(error).__name__}: {error}"
+            why = describe_failure(error)
             raise TrainwrightError(f"the format '{form}' of the domain '{owner('formats', form)}' failed", why=why) from error
     return sorted(each for each in output.rglob("*") if each.is_file())
 

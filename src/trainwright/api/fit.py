@@ -24,6 +24,7 @@ from trainwright.api.training import Start, train_prepared
 from trainwright.config.errors import ConfigError, DataError
 from trainwright.data.rows import Rows
 from trainwright.engine.callbacks import Callback
+from trainwright.engine.forked import compute_without_lost_threads
 from trainwright.engine.trainer import FitResult, Trainer
 from trainwright.engine.tuning import as_before
 from trainwright.nn.compiled import without_wrappers
@@ -36,6 +37,9 @@ from trainwright.systems.plain import PlainSystem
 from trainwright.systems.run_config import Config, read_config
 
 log = logging.getLogger("trainwright.fit")
+
+AROUND = ("init", "parametrizations", "hooks")
+"""What is done to the modules of a plain model, as a configuration says it."""
 
 
 def fit(
@@ -63,6 +67,9 @@ def fit(
     callbacks: Sequence[Callback] = (),
     console: TextIO | bool = True,
     evaluation: Mapping[str, Any] | None = None,
+    init: Sequence[Any] = (),
+    parametrizations: Sequence[Any] = (),
+    hooks: Sequence[Any] = (),
     **trainer: Any,
 ) -> FitResult:
     """Train `model` on `train_data` and return the result; the model is left with its best weights by validation loss.
@@ -72,6 +79,7 @@ def fit(
     names another metric than the loss; without validation data the last weights are kept. `validation` and `test` are short for
     `validation_data` and `test_data`; `batched` says whether the items of an iterable are batches already; `target` which key of a
     mapping is the target. `metrics`: names, functions of (outputs, targets), metrics of your own or of torchmetrics, in a list or by name.
+    `init`, `parametrizations` and `hooks` are lists of the entries that a configuration has under these names, for a plain module.
     `evaluation={"history": "none", "report": False}` keeps no files of evaluations and draws no report. Further keywords are options of
     `trainer:`, such as `schedule`, `clip`, `evaluate_every` or `early_stopping` (off here unless asked for). With `resume` a run already in
     `run_dir` is continued, bit for bit, from its last checkpoint; `fork` names a run whose newest checkpoint this one begins from, with
@@ -80,20 +88,23 @@ def fit(
     """
     ensure_one_process("train this run")
     model = without_wrappers(model) if isinstance(model, nn.Module) and "_modules" in vars(model) else model
+    compute_without_lost_threads()
     place = choose_place(run_dir, resume, fork)
     others = {"validation": one_of(validation_data, validation, "validation"), "test": one_of(test_data, test, "test")}
     options = {"batch_size": batch_size, "max_steps": max_steps, "max_epochs": max_epochs, **trainer}
     check_options(options, keywords_of(fit))
     run = {"run.seed": seed, "run.device": device, "run.dir": place, "run.name": type(model).__name__}
     run |= {} if evaluation is None else {"evaluation": evaluation}
-    config = read_options(model, loss, optimizer, learning_rate, run, options)
+    around = {"init": init, "parametrizations": parametrizations, "hooks": hooks}
+    config = read_options(model, loss, optimizer, learning_rate, run, options, around)
     asked = {"loss": loss, "metrics": metrics, "target": target}
     reading = {"batched": batched, "batch_size": batch_size or DEFAULT_BATCH, "max_steps": max_steps, "limit": config.trainer.limit_batches}
     own, foreign = own_callbacks(callbacks)
     made = system_for(model, {"train": train_data, **others}, asked, seed=seed, callbacks=foreign, settings=config.trainer, **reading)
     own, answered = answer(made.system, own, options)
     if answered != options:
-        config = read_options(model, loss, optimizer, learning_rate, run, answered)
+        config = read_options(model, loss, optimizer, learning_rate, run, answered, around)
+    begin_model(made, config, seed)
     if console is not False:
         show_warnings()
     prepared = PreparedObjects(settle(config, made, loss), made, own, console)
@@ -103,6 +114,20 @@ def fit(
     _, fitted = train_prepared(prepared, Start(resume, parent, python=True, quiet=True))
     fitted.system = plain_module(made.system)
     return fitted
+
+
+def begin_model(made: Adapted, config: Config, seed: int) -> None:
+    """Do to a plain model what `init`, `parametrizations` and `hooks` ask for. Raises ConfigError beside a system, which does it itself."""
+    options = config.system
+    asked = [name for name in AROUND if getattr(options, name)]
+    if not asked:
+        return
+    if not isinstance(made.system, PlainSystem):
+        why = f"{options.model} makes its steps itself"
+        fix = f"leave {asked[0]} out, and do it in its __init__: `apply_init`, `parametrise` and `module_hooks` (docs/modules.md)"
+        raise ConfigError(f"{asked[0]} is for a plain module with a loss", where=f"tw.fit({asked[0]})", why=why, fix=fix)
+    rows = made.splits["train"]
+    made.system.begin_as(options, None if rows.single_pass else rows.example(), seed)
 
 
 class PreparedObjects(PreparedSystem):

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from inspect import signature
 from typing import Any
 
+from pydantic import BaseModel
+
 from trainwright.config.compose import assign_option, compose
 from trainwright.config.errors import ConfigError, ManyErrors, RequestError, did_you_mean
 from trainwright.config.located import validate
@@ -70,13 +72,20 @@ def check_options(options: Mapping[str, Any], own: Sequence[str]) -> None:
 
 
 def read_options(
-    model: Any, loss: Any, optimizer: str | Mapping[str, Any], learning_rate: float, run: dict[str, Any], options: dict[str, Any]
+    model: Any,
+    loss: Any,
+    optimizer: str | Mapping[str, Any],
+    learning_rate: float,
+    run: dict[str, Any],
+    options: dict[str, Any],
+    around: Mapping[str, Any] | None = None,
 ) -> Config:
     """Everything asked for, validated as a whole, once `check_options` knows every word; raises ManyErrors naming each wrong argument."""
     chosen = with_rate(named_optimizer(optimizer), learning_rate)
     options = {"early_stopping": None, **options}
     given = {"type": "given", "model": type(model).__name__, "loss": write_loss(loss)}
     asked = [assign_option("system", given, "tw.fit(model)")]
+    asked += [assign_option(f"system.{name}", _written(value), f"tw.fit({name})") for name, value in (around or {}).items() if value]
     asked += [assign_option("trainer.optimizer", chosen, "tw.fit(optimizer)")]
     asked += [
         assign_option(f"trainer.{name}", value, f"tw.fit({name})")
@@ -85,6 +94,13 @@ def read_options(
     ]
     asked += [assign_option(name, value, f"tw.fit({name.removeprefix('run.')})") for name, value in run.items()]
     return validate(Config, compose(Config, None, asked, environment={}))
+
+
+def _written(value: Any) -> Any:
+    """Entries as a configuration has them, where some are objects of options already."""
+    if isinstance(value, list | tuple):
+        return [_written(each) for each in value]
+    return value.model_dump(exclude_unset=True) if isinstance(value, BaseModel) else value
 
 
 def write_loss(loss: Any) -> Any:

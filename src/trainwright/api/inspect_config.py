@@ -14,6 +14,7 @@ from trainwright.api.adapting import check_model
 from trainwright.api.inspect import FILE, Given, inspect, inspect_rows, own_example
 from trainwright.config.compose import Composed
 from trainwright.config.errors import FOREIGN, ConfigError, RequestError
+from trainwright.config.own_code import describe_failure
 from trainwright.config.trust import as_received, reading, received_folder
 from trainwright.files.inspection.record import Inspection
 from trainwright.runs.directory import RunDirectory
@@ -68,7 +69,7 @@ def made_model(name: str, arguments: Mapping[str, Any]) -> nn.Module:
     except RequestError:
         raise
     except FOREIGN as error:  # whatever a person's constructor raises is the answer
-        why = f"{type(error).__name__}: {error}".splitlines()[0]
+        why = describe_failure(error)
         fix = f"it takes {_signature(made_from)}; write name=value after it"
         raise ConfigError(f"'{name}' cannot be made", why=why, fix=fix) from error
     check_made(made, name)

@@ -16,6 +16,7 @@ from trainwright.config.compose import Composed, assign_option
 from trainwright.config.trust import as_received, trusting
 from trainwright.data.source import Source
 from trainwright.domains.prepared import Prepared
+from trainwright.engine.forked import compute_without_lost_threads
 from trainwright.parallel.launched import ensure_one_process
 from trainwright.runs.directory import RunDirectory, named_place
 from trainwright.systems.run_config import Config, check_config, compose_config
@@ -75,6 +76,7 @@ def train_composed(composed: Composed, resume: bool = False, source: Source | No
 
     With `python`, a fix names the arguments of `tw.train` instead of the command's.
     """
+    compute_without_lost_threads()
     config = with_name(check_config(composed))
     if resume:
         found = existing(config, python)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from fnmatch import fnmatchcase
 
 from trainwright.config.errors import ConfigError, did_you_mean
+from trainwright.config.name_patterns import HELD, REGULAR, fits, other_spelling
 
 WRAPPING = {"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
 """What DataParallel, torch.compile, FSDP and checkpointing put into names."""
@@ -63,9 +63,15 @@ def starts(name: str, prefix: str) -> bool:
 
 
 def matches(name: str, patterns: Sequence[str]) -> str:
-    """The first pattern that leaves `name` out: a name, a module's name, or one with `*`, `?` and `[…]`; or nothing."""
-    plain = unwrap_name(name)
-    return next((each for each in patterns if starts(name, each) or starts(plain, each) or fnmatchcase(name, each)), "")
+    """The first pattern that leaves `name` out: a name, a module's name, one with `*`, `?` and `[…]`, or after `re:`; or nothing."""
+    return next((each for each in patterns if any(_leaves_out(each, form) for form in (name, unwrap_name(name)))), "")
+
+
+def _leaves_out(pattern: str, name: str) -> bool:
+    """Names are read with the `model.` that a system puts before them and without; a pattern of that word alone as it stands."""
+    both = pattern != HELD and pattern.removeprefix(f"{HELD}.").strip("*.?")
+    forms = (name, other_spelling(name)) if both else (name,)
+    return any(fits(form, pattern) or (not pattern.startswith(REGULAR) and starts(form, pattern)) for form in forms)
 
 
 def pair_names(theirs: Mapping[str, tuple[str, tuple[int, ...]]], ours: Shapes) -> tuple[dict[str, str], str]:

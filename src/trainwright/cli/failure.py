@@ -10,6 +10,7 @@ from types import TracebackType
 
 from trainwright.cli.style import bold, dim, red
 from trainwright.config.errors import Interrupted, ManyErrors, RequestError, TrainwrightError
+from trainwright.config.own_code import own_place
 from trainwright.config.received import name_refusal, visible
 
 HERE = str(Path(__file__).parents[1])
@@ -66,10 +67,13 @@ def report_unexpected(kind: type[BaseException], error: BaseException, trace: Tr
     """`sys.excepthook`: a failure nobody foresaw, in a few lines, with where to read the rest."""
     frames = [each for each in traceback.extract_tb(trace) if not each.filename.startswith("<")]
     where = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
-    print(f"{red('error', sys.stderr)}: {kind.__name__}: {error}", file=sys.stderr)
-    print(
-        f"  {dim('why', sys.stderr)}: not foreseen{where}: a fault in Trainwright, or in code that the configuration names", file=sys.stderr
+    own = own_place(error.with_traceback(trace))
+    why = (
+        f"your code raised it, at {own}" if own else f"not foreseen{where}: a fault in Trainwright, or in code that the configuration names"
     )
+    print(f"{red('error', sys.stderr)}: {kind.__name__}: {error}", file=sys.stderr)
+    print(f"  {dim('why', sys.stderr)}: {why}", file=sys.stderr)
     for note in getattr(error, "__notes__", ()):
         print(f"  {note}", file=sys.stderr)
-    print(f"  {dim('fix', sys.stderr)}: add --traceback to see where it arose; please report it if the code is ours", file=sys.stderr)
+    fix = "--traceback shows the way there" if own else "add --traceback to see where it arose; please report it if the code is ours"
+    print(f"  {dim('fix', sys.stderr)}: {fix}", file=sys.stderr)

@@ -9,6 +9,7 @@ from pathlib import Path
 from trainwright.cli.parser import Parser
 from trainwright.config.domains import every, load_of_domain, owner
 from trainwright.config.errors import FOREIGN, RequestError, TrainwrightError, did_you_mean
+from trainwright.config.own_code import describe_failure
 
 
 def run(words: Sequence[str]) -> int:
@@ -41,7 +42,7 @@ def write_made(name: str, folder: Path, seed: int) -> None:
         except TrainwrightError:
             raise
         except FOREIGN as error:
-            why = f"{type(error).__name__}: {error}"
+            why = describe_failure(error)
             raise TrainwrightError(f"'{name}' of the domain '{owner('synth', name)}' could not be made", why=why) from error
 
 

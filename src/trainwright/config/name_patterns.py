@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import lru_cache
 from typing import Annotated
 
@@ -13,6 +13,8 @@ from pydantic import AfterValidator
 from trainwright.config.errors import ConfigError
 from trainwright.config.model import as_refusal
 
+HELD = "model"
+"""What a plain system calls the model that it trains: a name is understood with `model.` before it and without."""
 REGULAR = "re:"
 """What a pattern begins with that is a regular expression and no glob."""
 
@@ -55,3 +57,19 @@ def fits(path: str, pattern: str) -> bool:
     """Whether a pattern names this parameter or module, or a module that it is in."""
     matches = matcher(pattern)
     return any(matches(each) for each in with_ancestors(path))
+
+
+def meant_by(pattern: str, names: Collection[str]) -> Callable[[str], bool]:
+    """Whether a name is meant by a pattern that is read among `names`: as it stands, or, where it names nothing so, in the other spelling.
+
+    A model is trained within a system, which calls it `model`: rules of the trainer see `model.head`, the model itself has `head`. Both
+    spellings name the same everywhere.
+    """
+    if any(fits(each, pattern) for each in names):
+        return lambda path: fits(path, pattern)
+    return lambda path: fits(other_spelling(path), pattern)
+
+
+def other_spelling(path: str) -> str:
+    """A name without the `model.` it begins with, or with it before a name that does not; `model` is the model itself."""
+    return path.removeprefix(f"{HELD}.") if path.startswith(f"{HELD}.") else f"{HELD}.{path}" if path else HELD

@@ -10,6 +10,7 @@ from pathlib import Path
 from trainwright.config.errors import FOREIGN, ConfigError
 from trainwright.config.foreign import found_at, looking_in
 from trainwright.config.old_forms.with_parser import refusing
+from trainwright.config.own_code import describe_failure
 
 _read: ContextVar[argparse.Namespace | None] = ContextVar("own_arguments", default=None)
 _latest: list[argparse.Namespace] = []
@@ -23,7 +24,7 @@ def own_parser(path: str, folders: Iterable[Path] = ()) -> argparse.ArgumentPars
     try:
         made = make()
     except FOREIGN as error:
-        why = f"{type(error).__name__}: {error}"
+        why = describe_failure(error)
         raise ConfigError(f"'{path}' makes no parser", where="parser", why=why, fix="name a function without arguments") from error
     if not isinstance(made, argparse.ArgumentParser):
         why = f"it returns {type(made).__name__}"

@@ -9,6 +9,7 @@ from pathlib import Path
 from trainwright.config.domain import Claim, Domain
 from trainwright.config.domains import OURS, load_of_domain, register
 from trainwright.config.errors import FOREIGN, DataError
+from trainwright.config.own_code import describe_failure
 from trainwright.data.fetched import is_fetched
 
 log = logging.getLogger(__name__)
@@ -63,7 +64,7 @@ def claim_of(domain: Domain, path: Path, kind: str = "source") -> Claim | None:
             return claim
         why = f"it gave {given!r}, not (a strength of 1 to 100, why, one of its {kind}s: {', '.join(sources)})"
     except FOREIGN as error:  # code of others may raise anything
-        why = f"{type(error).__name__}: {error}"
+        why = describe_failure(error)
     _tell(f"the domain '{domain.name}'{_package(domain.name)} cannot say whether '{path}' is its own: {why}")
     return None
 

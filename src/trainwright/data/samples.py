@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from trainwright.config.errors import DataError
+from trainwright.config.own_code import own_line
 from trainwright.data.sparse import dense_parts, is_sparse, stack_samples
 
 
@@ -101,9 +102,10 @@ def unreadable(numbers: list[Any], error: BaseException) -> DataError:
 
 
 def own_words(error: BaseException) -> str:
-    """The error's own last line, and where it was raised."""
+    """The error's own last line, and the line of a person's code that led to it; where there is none, the line that raised it."""
     frames = traceback.extract_tb(error.__traceback__)
-    return traceback.format_exception_only(error)[-1].strip() + (f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else "")
+    raised = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
+    return traceback.format_exception_only(error)[-1].strip() + (own_line(error) or raised)
 
 
 def first_of(numbers: list[Any]) -> str:

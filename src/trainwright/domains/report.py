@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from trainwright.config.errors import FOREIGN, ConfigError
+from trainwright.config.own_code import describe_failure
 from trainwright.files.text import plain
 from trainwright.report.blocks import check
 from trainwright.runs.directory import RunDirectory
@@ -47,7 +48,7 @@ def blocks_of(system: Any) -> list[dict[str, Any]]:
     except FOREIGN as error:
         log.warning("%s failed: %s: %s", where, type(error).__name__, error)
         log.debug("where it arose", exc_info=error)
-        why = f"{type(error).__name__}: {error}"
+        why = describe_failure(error)
     return [{"type": "text", "text": [{"text": where, "style": "code"}, {"text": f" gave nothing that can be drawn: {why}", "limit": 400}]}]
 
 

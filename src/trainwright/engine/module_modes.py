@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from fnmatch import fnmatchcase
 from types import MethodType
 from typing import Any
 
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from trainwright.config.errors import ConfigError, did_you_mean
+from trainwright.config.name_patterns import meant_by
 from trainwright.engine.mode_options import CompileOptions
 from trainwright.engine.system import Batch, change_tensors
 
@@ -85,7 +85,8 @@ def matching(system: nn.Module, patterns: Sequence[str], where: str) -> dict[str
     named = {name: module for name, module in system.named_modules() if name and has_forward(module)}
     found: dict[str, nn.Module] = {}
     for pattern in patterns:
-        matched = {name: module for name, module in named.items() if fnmatchcase(name, pattern)}
+        means = meant_by(pattern, named)
+        matched = {name: module for name, module in named.items() if means(name)}
         if not matched:
             raise ConfigError(f"no module is named '{pattern}'", where=where, fix=did_you_mean(pattern, named))
         found |= matched

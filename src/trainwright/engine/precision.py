@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from trainwright.config.errors import ConfigError, did_you_mean
+from trainwright.config.name_patterns import matcher, meant_by
 from trainwright.engine.precision_options import PrecisionOptions
 from trainwright.engine.system import System
 
@@ -115,7 +115,8 @@ def matching(system: System, patterns: Sequence[str]) -> list[nn.Module]:
     names = [name for name, _ in system.named_modules() if name]
     found: list[str] = []
     for pattern in patterns:
-        matched = [name for name in names if fnmatch.fnmatchcase(name, pattern) or fnmatch.fnmatchcase(name.rpartition(".")[2], pattern)]
+        means, last = meant_by(pattern, names), matcher(pattern)
+        matched = [name for name in names if means(name) or last(name.rpartition(".")[2])]
         if not matched:
             raise ConfigError(f"no submodule is named '{pattern}'", where="trainer.precision.full", fix=did_you_mean(pattern, names))
         found += matched

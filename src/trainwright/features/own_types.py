@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from trainwright.config.errors import ConfigError, RequestError
+from trainwright.config.own_code import describe_failure
 from trainwright.data.source import Source
 from trainwright.features.base import Feature, one_array
 
@@ -53,7 +54,7 @@ def ensure_remembered_by(name: str, feature: Feature, source: Source, rows: np.n
             setattr(again, known, getattr(feature, known))
         found = again.layout(), None if values is None else again.encode(values, rows)
     except (AttributeError, TypeError, ValueError, KeyError, RequestError) as error:
-        what, why = f"{describe_type(feature)} cannot be made again of its state", f"{type(error).__name__}: {error}"
+        what, why = f"{describe_type(feature)} cannot be made again of its state", describe_failure(error)
         raise ConfigError(what, where=f"columns.{name}", why=why, fix=fix) from error
     if expected[0] != found[0] or not same_arrays(expected[1], found[1]):
         why = f"rows are encoded otherwise after it is read back: it remembers {', '.join(feature.remembers) or 'nothing'}"

@@ -16,7 +16,8 @@ from torch.nn.parameter import is_lazy
 
 from trainwright.config.errors import FOREIGN, ConfigError, TrainwrightError, did_you_mean
 from trainwright.config.foreign import found_at, is_path
-from trainwright.config.name_patterns import as_list, fits
+from trainwright.config.name_patterns import as_list, meant_by
+from trainwright.config.own_code import describe_failure
 from trainwright.nn.init_options import Init, InitFunction, InitRule
 from trainwright.nn.module_names import Weight, find_modules, find_weights, weights_of
 
@@ -103,7 +104,8 @@ def _jobs(model: nn.Module, weights: list[Weight], number: int, rule: InitRule, 
         chosen = [weight for weight in chosen if id(weight.module) in owners]
     jobs = _fills(chosen, number, rule, where)
     if rule.function is not None:
-        called = [(path, each) for path, each in modules.items() if not names or (path and any(fits(path, name) for name in names))]
+        meant = [meant_by(name, list(modules)) for name in names]
+        called = [(path, each) for path, each in modules.items() if not names or (path and any(means(path) for means in meant))]
         if not called:
             raise ConfigError("modules and names together name no module to call the function with", where=where, fix="drop one of them")
         jobs += _calls(called, rule.function, number, f"{where}.function")
@@ -157,9 +159,7 @@ class _Filling:
                 tensor.copy_(given)
         except FOREIGN as error:
             what = f"{self.how} cannot fill '{self.weight.path}' of shape {tuple(tensor.shape)}"
-            raise ConfigError(
-                what, where=self.where, why=f"{type(error).__name__}: {error}", fix="narrow the rule with modules or names"
-            ) from error
+            raise ConfigError(what, where=self.where, why=describe_failure(error), fix="narrow the rule with modules or names") from error
 
     def _assign(self, filled: Tensor) -> None:
         try:
@@ -215,7 +215,7 @@ def _calls(modules: list[tuple[str, nn.Module]], path: str, number: int, where: 
             function(module)
         except FOREIGN as error:
             shown = f"'{name}'" if name else "the model"
-            why = f"{type(error).__name__}: {error}"
+            why = describe_failure(error)
             raise TrainwrightError(f"'{path}' fails on {shown} ({type(module).__name__})", where=where, why=why) from error
         return Applied(name, (), path, number)
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from trainwright.config.errors import ConfigError, did_you_mean
-from trainwright.config.name_patterns import REGULAR, fits, matcher, with_ancestors
+from trainwright.config.name_patterns import REGULAR, matcher, meant_by, other_spelling, with_ancestors
 
 ROOT = "."
 """The pattern that names the whole model; globs name what is inside it."""
@@ -70,12 +70,13 @@ def find_weights(weights: Sequence[Weight], patterns: Sequence[str], where: str)
 
     Raises ConfigError, with the nearest name, for a pattern that names none.
     """
-    for pattern in patterns:
-        if not any(fits(alias, pattern) for weight in weights for alias in weight.aliases):
-            aliases = [alias for weight in weights for alias in weight.aliases]
+    aliases = [alias for weight in weights for alias in weight.aliases]
+    meant = [meant_by(pattern, aliases) for pattern in patterns]
+    for pattern, means in zip(patterns, meant, strict=True):
+        if not any(map(means, aliases)):
             modules = dict.fromkeys(each for alias in aliases for each in with_ancestors(alias)[:-1])
             raise _nothing("no weight is called", pattern, [*modules, *aliases], where)
-    return [weight for weight in weights if not patterns or any(fits(alias, each) for alias in weight.aliases for each in patterns)]
+    return [weight for weight in weights if not patterns or any(means(alias) for alias in weight.aliases for means in meant)]
 
 
 def find_modules(model: nn.Module, patterns: Sequence[str], where: str) -> dict[str, nn.Module]:
@@ -86,11 +87,15 @@ def find_modules(model: nn.Module, patterns: Sequence[str], where: str) -> dict[
     modules = dict(model.named_modules())
     if not patterns:
         return modules
+    found: set[str] = set()
     for pattern in patterns:
-        if not any(_is_called(path, module, pattern) for path, module in modules.items()):
+        called = {path for path, module in modules.items() if _is_called(path, module, pattern)}
+        called = called or {path for path in modules if matcher(pattern)(other_spelling(path))}
+        if not called:
             classes = {type(module).__name__ for module in modules.values()}
             raise _nothing("no module is called, or is a", pattern, [*filter(None, modules), *sorted(classes)], where)
-    return {path: module for path, module in modules.items() if any(_is_called(path, module, pattern) for pattern in patterns)}
+        found |= called
+    return {path: module for path, module in modules.items() if path in found}
 
 
 def _is_called(path: str, module: nn.Module, pattern: str) -> bool:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import _SpectralNorm
 
 from trainwright.config.errors import ConfigError
+from trainwright.config.own_code import describe_failure
 from trainwright.nn.module_names import Weight
 from trainwright.nn.parametrizations import evaluate_weight, parametrised_weights
 
@@ -103,7 +104,7 @@ def _assign(weight: Weight, value: Tensor) -> None:
     try:
         setattr(weight.module, weight.name, value)
     except Exception as error:
-        why = f"{type(error).__name__}: {error}"
+        why = describe_failure(error)
         raise ConfigError(f"the saved '{weight.path}' cannot be what its parametrization gives", where=weight.path, why=why) from error
 
 

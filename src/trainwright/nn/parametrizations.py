@@ -16,7 +16,8 @@ from torch.nn.utils.parametrize import cached as cached
 
 from trainwright.config.errors import FOREIGN, ConfigError, did_you_mean
 from trainwright.config.foreign import found_at, is_path
-from trainwright.config.name_patterns import as_list, matcher
+from trainwright.config.name_patterns import as_list, matcher, other_spelling
+from trainwright.config.own_code import describe_failure
 from trainwright.nn.module_names import Weight, find_modules, weights_of
 from trainwright.nn.parametrization_options import ParametrizationOptions
 
@@ -73,10 +74,14 @@ def bake(model: nn.Module) -> list[str]:
 def _choose(model: nn.Module, options: ParametrizationOptions, where: str) -> list[Weight]:
     weights = weights_of(model)
     every = [alias for weight in weights for alias in weight.aliases]
+    named: set[str] = set()
     for pattern in as_list(options.names):
-        if not any(matcher(pattern)(alias) for alias in every):
+        means = matcher(pattern)
+        found = {alias for alias in every if means(alias)} or {alias for alias in every if means(other_spelling(alias))}
+        if not found:
             raise ConfigError(f"no weight is called '{pattern}'", where=f"{where}.names", fix=did_you_mean(pattern.strip("*."), every))
-    chosen = [each for each in weights if any(matcher(pattern)(alias) for pattern in as_list(options.names) for alias in each.aliases)]
+        named |= found
+    chosen = [each for each in weights if not named.isdisjoint(each.aliases)]
     if options.modules:
         owners = {id(each) for each in find_modules(model, as_list(options.modules), f"{where}.modules").values()}
         chosen = [weight for weight in chosen if id(weight.module) in owners]
@@ -134,7 +139,7 @@ def _try(put_on: Callable[[Weight], None], weight: Weight, name: str, where: str
     try:
         put_on(weight)
     except FOREIGN as error:
-        why = f"{type(error).__name__}: {error}"
+        why = describe_failure(error)
         raise ConfigError(f"'{name}' cannot be put on '{weight.path}' of shape {shape}", where=where, why=why) from error
 
 

@@ -13,7 +13,8 @@ from torch import nn
 
 from trainwright.config.choice import choose
 from trainwright.config.errors import ConfigError, RequestError, did_you_mean
-from trainwright.config.name_patterns import fits
+from trainwright.config.name_patterns import meant_by
+from trainwright.config.own_code import describe_failure
 from trainwright.optim.adapter import adapt_optimizer
 from trainwright.optim.base import Optimizer
 from trainwright.optim.build import build_optimizer
@@ -109,7 +110,8 @@ def _from_options(name: str, options: dict[str, Any], system: nn.Module) -> Opti
     patterns = options.pop("parameters", "*")
     patterns = [patterns] if isinstance(patterns, str) else list(patterns)
     known = [each for each, _ in system.named_parameters()]
-    chosen = [(each, parameter) for each, parameter in system.named_parameters() if any(fits(each, pattern) for pattern in patterns)]
+    meant = [meant_by(pattern, known) for pattern in patterns]
+    chosen = [(each, parameter) for each, parameter in system.named_parameters() if any(means(each) for means in meant)]
     if not chosen:
         tops = dict.fromkeys(each.partition(".")[0] for each in known)
         raise ConfigError(
@@ -165,4 +167,4 @@ def try_making(make: Callable[[], Any]) -> Any:
         empty = "empty parameter list" in str(error)
         what = "an optimizer has no parameters" if empty else "configure_optimizers fails"
         fix = "give it parameters of the system, with requires_grad=True" if empty else "mend it; the traceback: --traceback"
-        raise ConfigError(what, where=where, why=f"{type(error).__name__}: {error}", fix=fix) from error
+        raise ConfigError(what, where=where, why=describe_failure(error), fix=fix) from error

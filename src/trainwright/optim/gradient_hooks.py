@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from trainwright.config.errors import FOREIGN, ConfigError, TrainwrightError
 from trainwright.config.foreign import found_at
 from trainwright.config.name_patterns import as_list
+from trainwright.config.own_code import describe_failure
 from trainwright.optim.clipping import clip_norm, clip_value, gradient_norm, gradients
 from trainwright.optim.matching import SystemNames
 from trainwright.optim.parameter_options import GradientHookOptions
@@ -128,7 +129,7 @@ def _answer(function: Function, hook: Hook, name: str, grad: Tensor) -> Tensor |
     try:
         return function(name, grad)
     except FOREIGN as error:
-        why = f"{type(error).__name__}: {error}"
+        why = describe_failure(error)
         fix = "it is called as f(name of the parameter, its gradient)"
         raise TrainwrightError(f"the function of the gradient hook '{hook.label}' fails", where=WHERE, why=why, fix=fix) from error
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from torch import nn
 
 from trainwright.config.errors import ConfigError, did_you_mean
-from trainwright.config.name_patterns import REGULAR, fits, matcher, with_ancestors
+from trainwright.config.name_patterns import REGULAR, matcher, meant_by, with_ancestors
 
 
 class SystemNames:
@@ -20,6 +20,7 @@ class SystemNames:
         self._aliases: dict[str, list[str]] = {name: [] for name in self.params}
         for name, param in system.named_parameters(remove_duplicate=False):
             self._aliases[first[id(param)]].append(name)
+        self._every = [*self.modules, *(alias for aliases in self._aliases.values() for alias in aliases)]
         self._classes = {path: _class_names(module) for path, module in self.modules.items()}
 
     def parameters(self, patterns: Sequence[str], types: Sequence[str] = (), where: str = "") -> set[str]:
@@ -27,13 +28,14 @@ class SystemNames:
 
         Raises ConfigError, with the nearest name there is, for a pattern or type that names no parameter.
         """
+        meant = {pattern: meant_by(pattern, self._every) for pattern in patterns}
         found = {
             name
             for name, aliases in self._aliases.items()
-            if any(self._match_name(alias, patterns) and self._match_type(alias, types) for alias in aliases)
+            if any(_is_meant(alias, meant.values()) and self._match_type(alias, types) for alias in aliases)
         }
-        for pattern in patterns:
-            if not any(fits(alias, pattern) for aliases in self._aliases.values() for alias in aliases):
+        for pattern, means in meant.items():
+            if not any(means(alias) for aliases in self._aliases.values() for alias in aliases):
                 raise self._nothing(pattern, "no parameter or module with parameters is called '{}'", [*self.modules, *self.params], where)
         for kind in types:
             if not any(self._match_type(alias, [kind]) for aliases in self._aliases.values() for alias in aliases):
@@ -45,10 +47,8 @@ class SystemNames:
 
     def find_modules(self, patterns: Sequence[str], types: Sequence[str] = ()) -> set[str]:
         """Paths of the modules that the patterns and types name, themselves or by a module they are in; may be none."""
-        return {path for path in self.modules if self._match_name(path, patterns) and self._match_type(path, types, of_module=True)}
-
-    def _match_name(self, path: str, patterns: Sequence[str]) -> bool:
-        return not patterns or any(fits(path, pattern) for pattern in patterns)
+        meant = [meant_by(pattern, self._every) for pattern in patterns]
+        return {path for path in self.modules if _is_meant(path, meant) and self._match_type(path, types, of_module=True)}
 
     def _match_type(self, path: str, types: Sequence[str], of_module: bool = False) -> bool:
         if not types:
@@ -59,6 +59,10 @@ class SystemNames:
     def _nothing(self, pattern: str, what: str, names: Iterable[str], where: str) -> ConfigError:
         wanted = pattern.removeprefix(REGULAR).strip("*.\\") or pattern
         return ConfigError(what.format(pattern), where=where, fix=did_you_mean(wanted, names))
+
+
+def _is_meant(path: str, meant: Collection[Callable[[str], bool]]) -> bool:
+    return not meant or any(means(path) for means in meant)
 
 
 def _class_names(module: nn.Module) -> list[str]:

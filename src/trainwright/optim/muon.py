@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from trainwright.config.name_patterns import fits
+from trainwright.config.name_patterns import fits, other_spelling
 from trainwright.optim.base import Group, KernelPiece, LeanOptimizer, Optimizer, check_names, nothing_to_train
 from trainwright.optim.build import build_optimizer
 from trainwright.optim.options import MuonOptions
@@ -132,7 +132,13 @@ class Muon(Optimizer):
 
 def is_hidden(name: str, param: Tensor, rest_match: Sequence[str]) -> bool:
     """Whether a parameter is a hidden weight matrix: two dimensions, and a name that none of the patterns matches."""
-    return param.dim() == 2 and not any(fits(name, pattern) for pattern in rest_match)
+    return param.dim() == 2 and not any(_is_rest(name, pattern) for pattern in rest_match)
+
+
+def _is_rest(name: str, pattern: str) -> bool:
+    """The patterns that hold unless others are given are of the names of a whole system, as runs that exist were parted by them."""
+    usual = MuonOptions.model_fields["rest_match"].get_default()
+    return fits(name, pattern) or (pattern not in usual and fits(other_spelling(name), pattern))
 
 
 def _part(groups: Sequence[ParameterGroup], label: str, belongs: Callable[[str, Tensor], bool]) -> list[ParameterGroup]:

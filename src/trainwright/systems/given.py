@@ -6,6 +6,9 @@ from typing import Any, NoReturn
 
 from trainwright.config.errors import RunError
 from trainwright.config.model import PartConfig
+from trainwright.nn.init_options import InitRule
+from trainwright.nn.parametrization_options import ParametrizationOptions
+from trainwright.tools.module_hook_options import ModuleHookOptions
 
 
 class GivenOptions(PartConfig):
@@ -20,6 +23,12 @@ class GivenOptions(PartConfig):
     """What `save_hyperparameters` of a LightningModule keeps, from which its class is made again by `tw.load`."""
     hyperparameters_argument: str = ""
     """The one argument that all of them are values of; empty where each is an argument."""
+    init: list[InitRule] = []
+    """How its parameters begin, by type of module and name; the later rule wins."""
+    parametrizations: list[ParametrizationOptions] = []
+    """Weights that are computed from others: `weight_norm`, `spectral_norm`, `orthogonal`, or a module of your own."""
+    hooks: list[ModuleHookOptions] = []
+    """What is recorded, drawn or replaced in the inputs, outputs and gradients of modules while they train."""
 
 
 def refuse_given(options: GivenOptions) -> NoReturn:

@@ -23,13 +23,15 @@ from trainwright.metrics.asked import Asked
 from trainwright.systems.base import seed_generators
 from trainwright.systems.loss_refusal import explain_refusal
 from trainwright.systems.plain_batch import TARGET, BatchReader, check_target
-from trainwright.systems.plain_checks import check
+from trainwright.systems.plain_checks import check, explained_output
 from trainwright.systems.plain_metrics import MetricFunction, PlainMetrics, pair_of, wishes
-from trainwright.systems.plain_model import finish_model, hooks_on, make_model
+from trainwright.systems.plain_model import begin_weights, finish_model, hooks_on, make_model, settle_shapes
 from trainwright.systems.plain_options import PlainOptions
 
 if TYPE_CHECKING:
     from trainwright.engine.session import Session
+    from trainwright.systems.given import GivenOptions
+    from trainwright.tools.module_hook_options import ModuleHookOptions
 
 __all__ = ["TARGET", "LossFunction", "MetricFunction", "PlainSystem"]
 
@@ -60,6 +62,7 @@ class PlainSystem(System):
     ) -> None:
         super().__init__()
         self.options = model if isinstance(model, PlainOptions) else None
+        self.hooks: list[ModuleHookOptions] = [] if self.options is None else self.options.hooks
         if isinstance(model, PlainOptions):
             loss, metrics, target = model.loss, model.metrics, model.target
             model = make_model(model)
@@ -85,12 +88,21 @@ class PlainSystem(System):
     def build(self, spec: Any) -> None:
         """What options ask for beside the layers themselves: first values, parametrizations, weights."""
         if self.options is not None:
-            finish_model(self.model, self.options, lambda: self.output_of(spec.example))
+            finish_model(self.model, self.options, lambda: explained_output(self, spec.example))
+
+    def begin_as(self, options: GivenOptions, example: Any, seed: int) -> None:
+        """The same for a model that was given as an object; random first values follow from `seed`."""
+        self.hooks = options.hooks
+        if options.init or options.parametrizations:
+            settle_shapes(self.model, lambda: explained_output(self, example))
+            with seed_generators(seed):
+                begin_weights(self.model, options, "tw.fit({})")
 
     def setup(self, session: Session) -> None:
         """Puts the hooks of the options on the model, for a run that trains."""
-        if self.options is not None and self.options.hooks and session.stage == "fit":
-            self._hooked.enter_context(hooks_on(self.model, self.options, session))
+        if self.hooks and session.stage == "fit":
+            where = "system.hooks" if self.options is not None else "tw.fit(hooks)"
+            self._hooked.enter_context(hooks_on(self.model, self.hooks, session, where))
 
     def teardown(self, session: Session) -> None:
         """Takes them off."""

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from trainwright.config.errors import FOREIGN, ConfigError, DataError, TrainwrightError
+from trainwright.config.own_code import arose_in_own_code, at_own_line, describe_failure
 from trainwright.data.sparse import is_sparse
 from trainwright.engine.system import to_device
 from trainwright.losses.activations import FIXES, LossInputs, find_activation
@@ -101,9 +102,7 @@ def _try_rows(system: PlainSystem, batch: Any) -> Any:
     plan = reading.plan_of(batch)
     reading.require_target(batch, plan)
     seen = shapes(batch)
-    takes = plan.named or plan.positional or ()
-    fix = _input_fix(system.model, [batch[name] for name in takes] if plan.positional is not None else [batch], plan.named)
-    output = _try("the model does not take these rows", seen, lambda: _with_graph(lambda: _call_model(system, batch, plan)), fix)
+    output = _with_graph(lambda: explained_output(system, batch))
     target = plan.target_of(batch)
     seen = f"{seen}; output {tuple(output.shape)}" if isinstance(output, Tensor) else seen
     what, fix = "the loss does not take this output and target", _loss_fix(loss)
@@ -116,6 +115,14 @@ def _try_rows(system: PlainSystem, batch: Any) -> Any:
             inputs.refuse_certain("loss")
             loss.doubts += inputs.list_doubts("loss")
     return output
+
+
+def explained_output(system: PlainSystem, batch: Any) -> Any:
+    """The model's output for a batch; raises DataError, or the error of a graph's node, that says what does not fit."""
+    plan = system.reading.plan_of(batch)
+    takes = plan.named or plan.positional or ()
+    fix = _input_fix(system.model, [batch[name] for name in takes] if plan.positional is not None else [batch], plan.named)
+    return _try("the model does not take these rows", shapes(batch), lambda: _call_model(system, batch, plan), fix)
 
 
 def _try_metrics(system: PlainSystem, batch: Any, output: Any) -> None:
@@ -139,13 +146,8 @@ def _try_metrics(system: PlainSystem, batch: Any, output: Any) -> None:
         except FOREIGN as error:
             name = name or ", ".join(metric.names() or [type(metric).__name__])
             what = f"metric '{name}' does not take this output and target"
-            fix = "see what it wants of their shapes"
-            raise ConfigError(what, where=f"{wishes.where}: {shapes(found)}", why=first_line(error), fix=fix) from error
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of what an error says."""
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
+            fix = f"let it take an output and a target of these shapes, or leave '{name}' out of the metrics"
+            raise ConfigError(what, where=f"{wishes.where}: {shapes(found)}", why=describe_failure(error), fix=fix) from error
 
 
 def _call_model(system: PlainSystem, batch: Any, plan: Any) -> Any:
@@ -187,9 +189,11 @@ def shapes(batch: Any) -> str:
 def _try(what: str, where: str, call: Callable[[], Any], fix: str) -> Any:
     try:
         return call()
-    except (RuntimeError, ValueError, IndexError, TypeError, AttributeError, KeyError) as error:
-        why = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(what, where=where, why=why, fix=fix) from error
+    except TrainwrightError:
+        raise
+    except FOREIGN as error:  # a person's forward, loss and metrics may raise anything
+        told = at_own_line(error) if arose_in_own_code(error) and not isinstance(error, RuntimeError | TypeError) else fix
+        raise DataError(what, where=where, why=describe_failure(error), fix=told) from error
 
 
 def _input_fix(model: nn.Module, inputs: list[Any], named: tuple[str, ...]) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import nn
@@ -14,12 +15,18 @@ from torch.nn.parameter import is_lazy as waits
 from trainwright.config.errors import ConfigError
 from trainwright.config.registry import build
 from trainwright.nn.modes import eval_mode
+from trainwright.nn.parametrization_options import ParametrizationOptions
 from trainwright.systems.plain_options import PlainOptions
 
 if TYPE_CHECKING:
     from trainwright.engine.session import Session
+    from trainwright.systems.given import GivenOptions
+    from trainwright.tools.module_hook_options import ModuleHookOptions
 
 log = logging.getLogger("trainwright.systems")
+
+_parametrised: WeakKeyDictionary[nn.Module, list[ParametrizationOptions]] = WeakKeyDictionary()
+"""What was put on a model; the same object may be trained again, or go on with its run."""
 
 
 def make_model(options: PlainOptions) -> nn.Module:
@@ -28,7 +35,10 @@ def make_model(options: PlainOptions) -> nn.Module:
         from trainwright.nn.extensions import build_extensions
 
         build_extensions(options.extensions)
-    made = build("model", options.model)
+    from trainwright.tools.graph.dry import rows_decide
+
+    with rows_decide():
+        made = build("model", options.model)
     if isinstance(made, nn.Module):
         return made
     fix = "name a class of torch.nn.Module, or a function that gives one"
@@ -37,21 +47,32 @@ def make_model(options: PlainOptions) -> nn.Module:
 
 def finish_model(model: nn.Module, options: PlainOptions, call: Callable[[], Any]) -> None:
     """Lazy layers settled by `call`, a forward pass of some rows; then init rules, parametrizations and weights, as the options say."""
-    if is_lazy(model):
-        with torch.no_grad(), eval_mode(model):
-            call()
-    if options.init:
-        from trainwright.nn.init_rules import apply_init, report
-
-        log.info("%s", report(apply_init(model, options.init, "system.init")))
-    if options.parametrizations:
-        from trainwright.nn.parametrizations import parametrise
-
-        log.info("parametrised: %s", ", ".join(parametrise(model, options.parametrizations, "system.parametrizations")))
+    settle_shapes(model, call)
+    begin_weights(model, options)
     if options.weights:
         from trainwright.checkpoint.weights import load_weights
 
         load_weights(model, options.weights, ignore=options.weights_ignore, partial=True)
+
+
+def settle_shapes(model: nn.Module, call: Callable[[], Any]) -> None:
+    """Let lazy layers know their sizes by `call`, a forward pass of some rows."""
+    if is_lazy(model):
+        with torch.no_grad(), eval_mode(model):
+            call()
+
+
+def begin_weights(model: nn.Module, options: PlainOptions | GivenOptions, where: str = "system.{}") -> None:
+    """Fill the weights by the rules of `init`, and put the `parametrizations` on; once for each model, however often it is trained."""
+    if options.init:
+        from trainwright.nn.init_rules import apply_init, report
+
+        log.info("%s", report(apply_init(model, options.init, where.format("init"))))
+    if options.parametrizations and _parametrised.get(model) != options.parametrizations:
+        from trainwright.nn.parametrizations import parametrise
+
+        log.info("parametrised: %s", ", ".join(parametrise(model, options.parametrizations, where.format("parametrizations"))))
+        _parametrised[model] = options.parametrizations
 
 
 def is_lazy(model: nn.Module) -> bool:
@@ -60,10 +81,10 @@ def is_lazy(model: nn.Module) -> bool:
 
 
 @contextmanager
-def hooks_on(model: nn.Module, options: PlainOptions, session: Session) -> Iterator[None]:
-    """The module hooks of the options, for as long as a run trains."""
+def hooks_on(model: nn.Module, hooks: Sequence[ModuleHookOptions], session: Session, where: str) -> Iterator[None]:
+    """Module hooks, for as long as a run trains."""
     from trainwright.tools.module_hooks import module_hooks
 
     folder = session.folder / "media" / "hooks"
-    with module_hooks(model, options.hooks, session.log, folder, step=lambda: session.step, where="system.hooks"):
+    with module_hooks(model, hooks, session.log, folder, step=lambda: session.step, where=where):
         yield

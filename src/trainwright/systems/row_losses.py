@@ -12,6 +12,7 @@ from torch import Tensor
 from trainwright.config.errors import FOREIGN, ConfigError, TrainwrightError
 from trainwright.config.foreign import is_loss_function
 from trainwright.config.model import PartConfig
+from trainwright.config.own_code import describe_failure
 from trainwright.config.registry import build, load
 from trainwright.features.spec import TargetSpec
 from trainwright.losses.base import Criterion
@@ -68,7 +69,7 @@ def _loss_at_path(found: Any, options: PartConfig, target: TargetSpec, where: st
     except TrainwrightError:
         raise
     except FOREIGN as error:  # code of others may raise anything
-        why = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+        why = describe_failure(error)
         raise ConfigError(f"the loss '{options.type}' cannot be made", where=where, why=why, fix="check its options") from error
 
 
@@ -84,7 +85,7 @@ def try_loss(loss: ColumnLoss, target: TargetSpec) -> None:
         raise ConfigError(error.what, where=f"the loss of '{target.name}'", why=error.why, fix=error.fix) from error
     except FOREIGN as error:  # code of others may raise anything
         what = f"the loss '{loss.loss.name}' does not take the outputs and truth of a {target.kind} target"
-        why = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+        why = describe_failure(error)
         truth = TRUTHS[target.kind](target.width)
         seen = f"outputs {tuple(output.shape)} and truth {tuple(truth.shape)} {str(truth.dtype).removeprefix('torch.')} for 2 rows"
         raise ConfigError(

@@ -7,12 +7,12 @@ import logging
 from collections.abc import Callable, Mapping
 from functools import partial
 from inspect import signature
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from trainwright.config.errors import FOREIGN, ConfigError, DataError, RequestError, TrainwrightError
+from trainwright.config.own_code import at_own_line, own_line
 from trainwright.config.typecheck import readable
 from trainwright.data.draws import keep_draws
 from trainwright.data.transforms.batch_checks import seed_of
@@ -35,8 +35,6 @@ INDICES = ("batch_idx", "batch_index", "batch_nb", "idx", "index")
 """Names of a second argument that is no context."""
 MAKING = ("setup", "on_fit_start")
 """Hooks of a system that may make what its step uses, such as a guidance that is no part of the model."""
-HERE = str(Path(__file__).parent.parent)
-"""Trainwright's own files: an error is named by the line of a person's code that led to it."""
 
 
 def first_trial(system: Any, splits: Mapping[str, Any], device: torch.device) -> list[str] | None:
@@ -178,7 +176,7 @@ def _try_step(system: Any, batch: Any) -> bool:
     except FOREIGN as error:  # whatever a person's step raises is the answer
         raise DataError(
             "training_step fails on the first rows",
-            where=f"{where}{_line(error)}",
+            where=f"{where}{own_line(error)}",
             why=readable(error),
             fix=f"a batch is {describe_batch(batch)}; the traceback: --traceback, or TRAINWRIGHT_TRACEBACK=1",
         ) from error
@@ -211,19 +209,8 @@ def call_own_code(what: str, call: Callable[[], Any], where: str) -> Any:
     except (RequestError, TrainwrightError):
         raise
     except FOREIGN as error:  # a person's own code may raise anything
-        fix = "mend it; the traceback: --traceback, or TRAINWRIGHT_TRACEBACK=1"
-        raise ConfigError(what, where=f"{where}{_line(error)}", why=readable(error), fix=fix) from error
-
-
-def _line(error: BaseException) -> str:
-    """File and line of a person's own code in which an error arose."""
-    trace, found = error.__traceback__, ""
-    while trace is not None:
-        file = trace.tb_frame.f_code.co_filename
-        if "site-packages" not in file and not file.startswith((HERE, "<")):
-            found = f" ({file}:{trace.tb_lineno})"
-        trace = trace.tb_next
-    return found
+        fix = f"{at_own_line(error)}; the traceback: --traceback, or TRAINWRIGHT_TRACEBACK=1"
+        raise ConfigError(what, where=f"{where}{own_line(error)}", why=readable(error), fix=fix) from error
 
 
 def describe_batch(batch: Any) -> str:

@@ -15,6 +15,7 @@ from torch.utils.hooks import RemovableHandle
 from trainwright.config.errors import FOREIGN, ConfigError, TrainwrightError
 from trainwright.config.foreign import found_at
 from trainwright.config.name_patterns import as_list
+from trainwright.config.own_code import describe_failure
 from trainwright.files.text import write_text
 from trainwright.nn.module_names import find_modules
 from trainwright.tools.histogram import histogram_svg
@@ -107,7 +108,7 @@ def _guard(name: str, options: ModuleHookOptions, act: Action, where: str) -> Ca
         except TrainwrightError:
             raise
         except FOREIGN as error:
-            why = f"{type(error).__name__}: {error}"
+            why = describe_failure(error)
             raise TrainwrightError(f"the {options.on} hook '{_label(options)}' fails on '{name}'", where=where, why=why) from error
 
     return hook

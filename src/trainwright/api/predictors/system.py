@@ -23,6 +23,7 @@ from trainwright.api.predictors.recorded import inputs_of, kind_of, list_fields,
 from trainwright.checkpoint.weights import load_weights
 from trainwright.config.compose import Composed
 from trainwright.config.errors import DataError, RequestError, did_you_mean
+from trainwright.config.own_code import describe_failure
 from trainwright.config.received import damage
 from trainwright.config.trust import as_received, consents, trusting
 from trainwright.data.forms import rows_from
@@ -261,7 +262,7 @@ class SystemPredictor(Predictor):
             there, known = inputs_of(None, rows.example()), self.recorded or inputs_of(None, self.example)
             if rows is not self.read_last or (known and all(each in there for each in known)):
                 raise
-            why = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}; it was trained on {list_fields(known)}"
+            why = f"{describe_failure(error)[:300]}; it was trained on {list_fields(known)}"
             fix = "give rows by these names and of these shapes; --traceback shows where it failed"
             raise DataError(f"the system cannot take rows of {list_fields(there)}", where="predict", why=why, fix=fix) from error
 

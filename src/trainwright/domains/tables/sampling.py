@@ -10,6 +10,7 @@ import numpy as np
 
 from trainwright.config.errors import FOREIGN, ConfigError, DataError, did_you_mean
 from trainwright.config.foreign import found_at
+from trainwright.config.own_code import describe_failure
 from trainwright.data.config import SamplingConfig
 from trainwright.data.rows import Rows
 from trainwright.data.sampled_rows import SampledRows, draw_rows
@@ -168,7 +169,7 @@ def function_weights(path: str, source: Source, rows: np.ndarray) -> np.ndarray:
     try:
         return np.asarray(function(frame), dtype=np.float64)
     except FOREIGN as error:
-        why = f"{type(error).__name__}: {error}"
+        why = describe_failure(error)
         fix = "it is given the training rows as a DataFrame, and returns a number for each"
         raise ConfigError(f"'{path}' gives no weights", where=f"{WHERE}.by", why=why, fix=fix) from error
 

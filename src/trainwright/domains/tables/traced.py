@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from trainwright.config.errors import FOREIGN, RequestError
+from trainwright.config.own_code import describe_failure
 from trainwright.data.expressions.selected import given_rows
 from trainwright.domains.place import find_place
 from trainwright.domains.predictor import Tensors
@@ -113,7 +114,7 @@ def export_program(model: Model) -> Any:
         with torch.no_grad():
             return torch.export.export(network, (example,), dynamic_shapes=(shapes,))
     except FOREIGN as error:  # torch raises whatever it met
-        why = " ".join(str(error).split())[:300]
+        why = describe_failure(error)[:300]
         fix = "export the model as it is, without --to"
         raise RequestError("the network of this run cannot be traced", where="--to torch", why=why, fix=fix) from error
 

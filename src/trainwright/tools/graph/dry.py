@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from types import TracebackType
 from typing import Any
 
@@ -11,14 +12,52 @@ import torch
 from torch import Tensor, nn
 
 from trainwright.config.errors import FOREIGN, ConfigError, RequestError
+from trainwright.config.own_code import describe_failure
 from trainwright.tools.graph.arithmetic import arithmetic
 from trainwright.tools.graph.compiled import forward_function, is_source
-from trainwright.tools.graph.plan import GraphNode, GraphPlan
+from trainwright.tools.graph.layers import brief, signature_of
+from trainwright.tools.graph.naming import thing
+from trainwright.tools.graph.plan import GraphError, GraphNode, GraphPlan
 from trainwright.tools.graph.source import forward_source, write_value
 from trainwright.tools.graph.values import dtype_of
 
 ROWS = 2
 """Rows of an example."""
+_rows_decide: ContextVar[bool] = ContextVar("rows_decide", default=False)
+
+
+@contextmanager
+def rows_decide() -> Iterator[None]:
+    """Graphs made meanwhile will see rows of their run before it begins: what zeros alone are refused for, no shape, is left to these."""
+    token = _rows_decide.set(True)
+    try:
+        yield
+    finally:
+        _rows_decide.reset(token)
+
+
+def try_example(graph: nn.Module, plan: GraphPlan) -> None:
+    """One run on the shapes that the inputs state, where each states one; raises ConfigError naming the node that does not fit.
+
+    Zeros are no values that every layer takes (lengths of 0, rows that are padding alone): where they fail, and no shape says why, ones
+    are tried, and rows of the run, where it will have some, decide.
+    """
+    given = examples(plan, graph)
+    if given is None:
+        return
+    try:
+        dry_run(graph, plan, tuple(given), {})
+    except GraphError as error:
+        if error.certain or not (_fits_ones(graph, plan, given) or _rows_decide.get()):
+            raise
+
+
+def _fits_ones(graph: nn.Module, plan: GraphPlan, given: list[Tensor]) -> bool:
+    try:
+        dry_run(graph, plan, tuple(map(torch.ones_like, given)), {})
+    except FOREIGN:  # whatever torch raises: what zeros were refused for is told
+        return False
+    return True
 
 
 def examples(plan: GraphPlan, graph: nn.Module) -> list[Tensor] | None:
@@ -98,8 +137,19 @@ def explain_error(error: BaseException, graph: nn.Module) -> ConfigError | None:
     several = next((name for name, each in given.items() if isinstance(each, tuple) and isinstance(error, TypeError | AttributeError)), "")
     if several and not why:
         why, fix = f"'{several}' holds {len(given[several])} results", f'take one of them, for example inputs: "{several}[0]"'
-    said = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
-    return node.here.error(what, why=why or said, fix=fix or "correct the node, or what comes before it")
+    said = describe_failure(error)
+    certain = bool(why) or not isinstance(error, RuntimeError | ValueError | IndexError | AssertionError)
+    return GraphError(what, node.here, why=why or said, fix=fix or _takes(node), certain=certain)
+
+
+def _takes(node: GraphNode) -> str:
+    """What a node may be given, where nothing more is known."""
+    given = f"give {_title(node)} other inputs or arguments"
+    if node.use:
+        return given
+    made = thing(node.type, node.here)
+    signature = signature_of(made.forward if isinstance(made, type) and issubclass(made, nn.Module) else made)
+    return given if signature is None else f"{given}; it is called as {node.type.rpartition('.')[2]}{brief(signature)}"
 
 
 def _title(node: GraphNode) -> str:

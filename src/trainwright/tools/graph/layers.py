@@ -128,7 +128,7 @@ def call_layer(make: Any, shown: str, args: list[Any], kwargs: Mapping[str, Any]
         raise
     except FOREIGN as error:  # whatever the layer raises is the answer
         why = f"{type(error).__name__}: {error}" + (f"; it is {shown}{brief(signature)}" if signature else "")
-        raise here.error(f"{shown} cannot be made", why=why, fix="correct its arguments") from error
+        raise here.error(f"{shown} cannot be made", why=why, fix="give it the arguments that this error asks for") from error
 
 
 def check_arguments(signature: inspect.Signature | None, shown: str, args: Sequence[Any], kwargs: Mapping[str, Any], here: Here) -> None:

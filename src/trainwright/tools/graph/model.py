@@ -16,7 +16,7 @@ from trainwright.config.places import Place, node_of
 from trainwright.config.reading import parse_yaml, read_yaml
 from trainwright.nn.first_values import mark_undrawn
 from trainwright.tools.graph.compiled import class_with_forward, is_forward
-from trainwright.tools.graph.dry import dry_run, examples
+from trainwright.tools.graph.dry import dry_run, try_example
 from trainwright.tools.graph.layers import make_node
 from trainwright.tools.graph.making import cast, making
 from trainwright.tools.graph.naming import is_made, thing
@@ -39,9 +39,7 @@ class Graph(nn.Module):
         mark_undrawn(self, undrawn)
         if options.dtype is not None:
             cast(self, dtype_of(options.dtype, plan.here.under("dtype")))
-        given = examples(plan, self)
-        if given is not None:
-            self.dry_run(*given)
+        try_example(self, plan)
 
     def _assemble(self, plan: GraphPlan) -> None:
         """The modules of a plan, in the order of its nodes, and the forward over them."""

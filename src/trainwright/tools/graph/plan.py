@@ -12,9 +12,11 @@ from trainwright.config.errors import ConfigError
 class GraphError(ConfigError):
     """A mistake in a graph; `here` is its place, also for those who spell places in another way."""
 
-    def __init__(self, what: str, here: Here, *, why: str = "", fix: str = "") -> None:
+    def __init__(self, what: str, here: Here, *, why: str = "", fix: str = "", certain: bool = True) -> None:
         super().__init__(what, where=str(here), why=why, fix=fix)
         self.here = here
+        self.certain = certain
+        """False where other values of the same shapes may be taken."""
 
 
 @dataclass(frozen=True)

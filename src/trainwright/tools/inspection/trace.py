@@ -13,6 +13,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakIdKeyDictionary
 
 from trainwright.config.errors import FOREIGN, ConfigError, RequestError
+from trainwright.config.own_code import describe_failure
 from trainwright.tools.graph.arithmetic import arithmetic
 from trainwright.tools.inspection.costs import function_cost, layer_cost, output_bytes
 from trainwright.tools.inspection.places import is_leaf, kind_of, places
@@ -168,15 +169,17 @@ class Trace(TorchFunctionMode):
         """The error of a forward, with the innermost module that was running and what it was given."""
         call = self._stack[-1] if self._stack else None
         model = type(self.model).__name__
-        said = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+        said = describe_failure(error)
         if call is None or call.module is None:
-            return ConfigError("the forward pass fails", where=model, why=said, fix="correct the example, or the model")
+            return ConfigError(
+                "the forward pass fails", where=model, why=said, fix="give it an example that its forward takes, or change its forward"
+            )
         kind = kind_of(call.module)
         place = f"'{call.path}' ({kind})" if call.path else kind
         why, fix = arithmetic(call.module, _tensors_of(error, call.module), {})
         before = self._before(call)
         after = f"; it comes after '{before.path or before.name}', which gives {before.output}" if before else ""
-        fix = fix or "correct the shapes of the example, or the module"
+        fix = fix or f"give {place} what it takes: change the example, or what comes before it"
         return ConfigError(f"{place} cannot take {call.given}", where=model, why=(why or said) + after, fix=fix)
 
     def _before(self, call: Call) -> Call | None:
