@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from trainwright.config.errors import ConfigError, RunError
+from trainwright.config.received import ensure_right
 from trainwright.metrics import difference_interval, mode
 from trainwright.metrics.outcome import Outcome
 from trainwright.runs.results import read_results
@@ -158,6 +159,7 @@ def _read_outcome(run: Path, target: str) -> tuple[np.ndarray, Outcome] | None:
                 outcome = Outcome(str(file["kind"]), file["truth"], file["scores"], classes, float(file["threshold"]))
                 return np.asarray(file["rows"]), outcome
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            ensure_right(error, path)
             raise RunError(
                 "saved predictions are damaged", where=str(path), why=str(error), fix="remove the file to compare without intervals"
             ) from error

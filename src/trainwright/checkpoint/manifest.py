@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from trainwright.config.errors import RunError
-from trainwright.config.received import read_text
+from trainwright.config.received import ensure_right, read_text
 from trainwright.files.download import sha256_of
 
 FORMAT = 3
@@ -130,5 +130,6 @@ def verify(folder: Path) -> Manifest:
         except FileNotFoundError:
             raise Damaged(f"{entry.name} is missing") from None
         except OSError as error:
+            ensure_right(error, path)
             raise Damaged(f"{entry.name} cannot be read: {error}") from error
     return manifest

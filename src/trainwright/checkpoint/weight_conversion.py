@@ -16,6 +16,7 @@ from torch import Tensor
 from trainwright.checkpoint.snapshot import key_of
 from trainwright.checkpoint.weight_files import kind_of
 from trainwright.config.errors import ConfigError, RunError, did_you_mean
+from trainwright.config.received import ensure_right, name_refusal
 from trainwright.files.outputs import ensure_output, write_output
 from trainwright.files.tensors import NAMES, save_tensors
 
@@ -71,7 +72,10 @@ def read_pickle(path: Path) -> Any:
     """What is in the file, read by a reader that knows tensors and plain values only. Raises ConfigError or RunError."""
     if not path.is_file():
         raise ConfigError("there is no such file", where=str(path), fix="name a .pt, .pth, .ckpt or .bin file")
-    kind = kind_of(path)
+    try:
+        kind = kind_of(path)
+    except OSError as error:
+        raise name_refusal(error, path) from error
     if kind in ("safetensors", "npz", "npy"):
         raise ConfigError(f"this file is {kind} already", where=str(path), fix="load it as it is: it needs no conversion")
     if kind == "torchscript":
@@ -85,6 +89,7 @@ def read_pickle(path: Path) -> Any:
     except pickle.UnpicklingError as error:
         raise _refusal(path, str(error)) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError, IndexError, TypeError) as error:
+        ensure_right(error, path)
         why = " ".join(str(error).split())[:200] or type(error).__name__
         raise RunError("this file cannot be read", where=str(path), why=why, fix="copy or download it again") from error
 

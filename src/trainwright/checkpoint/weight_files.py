@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from trainwright.config.errors import ConfigError, RunError
+from trainwright.config.received import name_refusal
 from trainwright.files.tensors import load_tensors
 
 PICKLED = (".pt", ".pth", ".ckpt", ".bin", ".pkl", ".pickle")
@@ -72,8 +73,7 @@ def read_weights_file(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         if kind == "index":
             return _shards(path), {}
     except OSError as error:
-        why = error.strerror or str(error)
-        raise RunError("this file cannot be read", where=str(error.filename or path), why=why) from error
+        raise name_refusal(error, path) from error
     except (SafetensorError, EOFError, ValueError, zipfile.BadZipFile) as error:
         if isinstance(error, ValueError) and "allow_pickle" in str(error):
             raise refuse_pickle(path, "it holds Python objects, which are pickled") from error

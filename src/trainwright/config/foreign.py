@@ -23,6 +23,8 @@ from pydantic import ConfigDict, Field, create_model
 from trainwright.config.errors import FOREIGN, ConfigError, did_you_mean
 from trainwright.config.model import PartConfig
 from trainwright.config.nested import MadeOptions
+from trainwright.config.own_code import at_own_line
+from trainwright.config.received import ask_for_right, lacks_right
 from trainwright.config.torch_names import LISTED
 from trainwright.config.trust import ask, is_inside, is_named
 
@@ -311,7 +313,9 @@ def _import_file(load: Callable[[], Any], name: str) -> Any:
 def _cannot_import(name: str, error: BaseException) -> ConfigError:
     missing = isinstance(error, ModuleNotFoundError)
     why = str(error) if missing else f"{type(error).__name__}: {error}"
-    return ConfigError(f"cannot import '{name}'", why=why, fix="install it, or check the spelling" if missing else "mend the code it names")
+    fix = "install it, or check the spelling" if missing else at_own_line(error)
+    fix = ask_for_right(error.filename or name) if lacks_right(error) and isinstance(error, OSError) else fix
+    return ConfigError(f"cannot import '{name}'", why=why, fix=fix)
 
 
 def _file(text: str, name: str) -> Path:

@@ -105,14 +105,29 @@ def link_refusal(path: Path) -> RunError:
     return RunError("this is a link, where a run has a file or folder", where=str(path), why=why, fix="put what it leads to in its place")
 
 
+def lacks_right(error: BaseException) -> bool:
+    """Whether the system refuses for want of a permission, which says nothing of what a file holds."""
+    return isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM)
+
+
+def ask_for_right(place: str | Path) -> str:
+    """What gives the permission to read a file, or a folder with all that is in it."""
+    return f"ask its owner for the right to read it, or take it as owner: chmod -R u+rX {place}"
+
+
+def ensure_right(error: BaseException, path: Path) -> None:
+    """Raise RunError where `error` is the want of a permission; whoever goes on has damage to tell of."""
+    if lacks_right(error) and isinstance(error, OSError):
+        raise name_refusal(error, path) from error
+
+
 def name_refusal(error: OSError, path: Path) -> RunError:
     """The RunError that says in words why the system does not let `path` be read: no right, a link, a name too long, a failing disk."""
     place = str(error.filename or path)
     if error.errno == errno.ELOOP:
         return link_refusal(path)
-    if error.errno in (errno.EACCES, errno.EPERM):
-        fix = f"ask its owner for the right to read it, or take it as owner: chmod -R u+rX {place}"
-        return RunError("you have no permission to read this", where=place, why=error.strerror or "", fix=fix)
+    if lacks_right(error):
+        return RunError("you have no permission to read this", where=place, why=error.strerror or "", fix=ask_for_right(place))
     if error.errno == errno.ENAMETOOLONG:
         return RunError("this name is too long for the file system", where=place[:80] + "…", fix="give a shorter one")
     if error.errno in (errno.ENOTDIR, errno.EISDIR, errno.ENXIO):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from trainwright.config.errors import ConfigError
+from trainwright.config.received import ask_for_right, lacks_right
 
 MOST_BYTES = 4_000_000
 """Of a configuration file; what is larger holds data."""
@@ -26,10 +27,10 @@ def read_text(path: Path, shown: str = "", *, missing: Callable[[Path], str] = _
     except FileNotFoundError:
         raise ConfigError("no such file", where=shown, fix=missing(path)) from None
     except OSError as error:
-        fix = "name a file that you may read"
+        fix = ask_for_right(path) if lacks_right(error) else "name a file that can be read"
         raise ConfigError("cannot be read", where=shown, why=error.strerror or str(error), fix=fix) from error
     except ValueError as error:  # a NUL, or half of a surrogate pair, in the name
-        raise ConfigError("this cannot be the name of a file", where=shown, why=str(error), fix="check how it is written") from error
+        raise ConfigError("this cannot be the name of a file", where=shown, why=str(error), fix="name a file that there is") from error
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

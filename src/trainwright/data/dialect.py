@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainwright.config.errors import DataError, nearest
+from trainwright.config.received import ensure_right
 from trainwright.data.diagnosis import not_text, undecodable, wrong_delimiter
 from trainwright.data.files import content_kind
 from trainwright.data.preamble import lines_above
@@ -123,6 +124,7 @@ def _first_bytes(path: Path) -> tuple[bytes, bool]:
                     return head, False
                 size *= 8
     except (OSError, EOFError, ValueError) as error:
+        ensure_right(error, path)
         raise DataError(
             f"'{path.name}' cannot be decompressed", where="data.source", why=str(error), fix="is it complete? get it again"
         ) from error

@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from trainwright.config.errors import DataError
+from trainwright.config.received import ask_for_right
 
 MISSING = ("__HIVE_DEFAULT_PARTITION__", "")
 """What the name of a folder says where there is no value."""
@@ -87,7 +88,7 @@ def _listing(folder: Path) -> list[Path]:
         return [each for each in folder.iterdir() if not each.name.startswith(".")]
     except OSError as error:
         why = error.strerror or str(error)
-        raise DataError(f"'{folder}' cannot be read", where="data.source", why=why, fix="check its permissions") from error
+        raise DataError(f"'{folder}' cannot be read", where="data.source", why=why, fix=ask_for_right(folder)) from error
 
 
 def _decode_name(written: str) -> str:

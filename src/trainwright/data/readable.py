@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 
 from trainwright.config.errors import DataError, nearest
+from trainwright.config.received import ask_for_right, lacks_right
 
 
 def check_readable(path: Path, where: str = "data.source") -> None:
@@ -14,10 +15,11 @@ def check_readable(path: Path, where: str = "data.source") -> None:
     try:
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
-        raise DataError(f"no file '{path}'", where=where, fix=_beside(path)) from None
+        raise DataError(f"no file '{path}'", where=where, fix=name_beside(path)) from None
     except (OSError, ValueError) as error:  # a name too long, or with a NUL; a folder that may not be looked into
         why = getattr(error, "strerror", None) or str(error)
-        raise DataError(f"'{str(path)[:200]}' cannot be read", where=where, why=why, fix="check the name and its permissions") from error
+        fix = ask_for_right(path) if lacks_right(error) else "give a name that a file can have"
+        raise DataError(f"'{str(path)[:200]}' cannot be read", where=where, why=why, fix=fix) from error
     if stat.S_ISDIR(mode):
         raise DataError(f"'{path}' is a directory", where=where, why="a table is a file", fix=_inside(path))
     if not stat.S_ISREG(mode):
@@ -27,7 +29,8 @@ def check_readable(path: Path, where: str = "data.source") -> None:
         with path.open("rb") as opened:
             first = opened.read(1)
     except OSError as error:
-        raise DataError(f"'{path}' cannot be read", where=where, why=error.strerror or str(error), fix="check its permissions") from error
+        fix = ask_for_right(path) if lacks_right(error) else "copy it elsewhere, or get it again"
+        raise DataError(f"'{path}' cannot be read", where=where, why=error.strerror or str(error), fix=fix) from error
     if not first:
         raise DataError(f"'{path}' is empty", where=where, why="it has 0 bytes", fix="give a file with column names and rows")
 
@@ -38,7 +41,8 @@ def _inside(folder: Path) -> str:
     return f"name a file in it, or all of one kind: '{folder}/*{common}'"
 
 
-def _beside(path: Path) -> str:
+def name_beside(path: Path) -> str:
+    """Which file was meant where there is none at `path`, or what there is."""
     folder = path.parent
     while not folder.is_dir() and folder != folder.parent:
         folder = folder.parent

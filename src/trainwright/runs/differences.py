@@ -8,7 +8,7 @@ from typing import Any
 
 from trainwright.config.errors import RunError
 from trainwright.config.reading import parse_yaml
-from trainwright.config.received import read_text
+from trainwright.config.received import ensure_right, read_text
 from trainwright.files.text import read_json
 
 ABSENT = "–"
@@ -136,6 +136,7 @@ def _splits(path: Path) -> Any:
     try:
         return parquet.read_table(path)
     except (OSError, ArrowException) as error:
+        ensure_right(error, path)
         raise RunError("splits.parquet cannot be read", where=str(path.parent), why=str(error), fix="restore it from a copy") from error
 
 

@@ -154,7 +154,9 @@ def _call_model(system: PlainSystem, batch: Any, plan: Any) -> Any:
     """The model's output; a model from nodes that fails names the node, which is raised in place of torch's words."""
     try:
         return plan.call(system.model, batch)
-    except (RuntimeError, ValueError, IndexError, TypeError) as error:
+    except TrainwrightError:
+        raise
+    except FOREIGN as error:
         explain = getattr(system.model, "find_failure", None)
         if explain is None or plan.positional is None:
             raise

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 
 from trainwright.config.errors import DataError, RequestError
+from trainwright.config.received import ensure_right
+from trainwright.data.readable import name_beside
 from trainwright.data.source import Source
 from trainwright.data.sources.opening import from_object
 from trainwright.domains.forms import are_records, is_record
@@ -65,14 +67,16 @@ def _of_file(path: Path) -> dict[str, Any]:
     if kind not in ARRAYS:
         return of_table(from_object(str(path), MEMORY_LIMIT))
     if not path.is_file():
-        raise DataError("no such file", where=str(path), fix="check the path")
+        raise DataError("no such file", where=str(path), fix=name_beside(path))
     try:
         found: Mapping[str, Any] = _read(path, kind)
     except RequestError:
         raise
     except Exception as error:
+        ensure_right(error, path)
         why = " ".join(str(error).split())[:200] or type(error).__name__
-        raise DataError("this file holds no arrays that can be read", where=str(path), why=why, fix="write it again") from error
+        fix = "write it again as np.savez(FILE, input=…) does, or name another file"
+        raise DataError("this file holds no arrays that can be read", where=str(path), why=why, fix=fix) from error
     if not found:
         raise DataError("there are no arrays in this file", where=str(path), fix="np.savez(FILE, input=…)")
     return dict(found)

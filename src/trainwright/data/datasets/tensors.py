@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from trainwright.config.errors import DataError, did_you_mean
+from trainwright.config.received import ensure_right
 from trainwright.data.datasets import MEMORY_LIMIT, TensorsOptions
 from trainwright.data.rows import TARGET, names_of
 
@@ -95,6 +96,7 @@ def read_tensors(path: str) -> dict[str, Tensor]:
     try:
         found = _of_npz(file) if file.suffix == ".npz" else _of_safetensors(file)
     except (OSError, ValueError, TypeError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        ensure_right(error, file)
         raise DataError("the file cannot be read", where=path, why=str(error), fix="give a .safetensors or .npz file of arrays") from error
     if not found:
         raise DataError("the file holds no tensors", where=path)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from trainwright.config.errors import DataError
+from trainwright.config.received import ensure_right
 from trainwright.data.arrow import plain_schema
 from trainwright.data.files import found_files, shared_name
 from trainwright.data.row_index import index_note, read_schemas
@@ -59,6 +60,7 @@ def _schema(path: Path) -> pa.Schema:
             opened.seek(0)
             return (pa.ipc.open_file(opened) if _is_file(path) else pa.ipc.open_stream(opened)).schema
     except (pa.ArrowInvalid, OSError) as error:
+        ensure_right(error, path)
         why = str(error).splitlines()[0]
         raise DataError(
             f"'{path.name}' is not an Arrow file", where="data.source", why=why, fix="is it complete, and of that kind?"

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as arrow_parquet
 
 from trainwright.config.errors import DataError
+from trainwright.config.received import ensure_right
 from trainwright.data.arrow import plain_schema, take_rows
 from trainwright.data.files import found_files, shared_name
 from trainwright.data.row_index import index_note, read_schemas
@@ -77,6 +78,7 @@ def _open(path: Path) -> arrow_parquet.ParquetFile:
         # Without pre_buffer=False the reader keeps every column chunk it has read, so the whole file ends up in memory.
         return arrow_parquet.ParquetFile(path, pre_buffer=False)
     except (pa.ArrowInvalid, OSError) as error:
+        ensure_right(error, path)
         why = str(error).splitlines()[0]
         raise DataError(
             f"'{path.name}' is not a Parquet file", where="data.source", why=why, fix="is it complete, and of that kind?"

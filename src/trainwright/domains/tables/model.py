@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from trainwright.config.errors import RunError
-from trainwright.config.received import damage
+from trainwright.config.received import damage, ensure_right
 from trainwright.config.trust import reading
 from trainwright.data.joined_windows import join_all
 from trainwright.data.rows import Rows, TensorRows
@@ -89,6 +89,7 @@ class Model:
             build_system(system, encoder.spec)
             system.load_state_dict(load_tensors(folder / "model.safetensors"))
         except (OSError, KeyError, TypeError, RuntimeError, ValueError, SafetensorError) as error:
+            ensure_right(error, folder)
             why = " ".join(str(error).split())[:300] or type(error).__name__
             raise RunError(
                 "the model of this run is damaged", where=str(folder), why=why, fix="restore the folder from a copy, or train again"

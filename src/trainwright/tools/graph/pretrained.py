@@ -9,6 +9,7 @@ from torch import Tensor
 
 from trainwright.config.errors import did_you_mean
 from trainwright.config.foreign import folders
+from trainwright.config.received import ensure_right
 from trainwright.tools.graph.plan import Here
 
 
@@ -39,7 +40,8 @@ def _from_numpy(file: Path, here: Here) -> Tensor:
 
     try:
         return torch.from_numpy(np.load(file, allow_pickle=False)).to(torch.get_default_dtype())
-    except ValueError as error:
+    except (OSError, ValueError) as error:
+        ensure_right(error, file)
         raise here.error(f"'{file.name}' holds no plain array", why=str(error), fix="save numbers with numpy.save") from error
 
 
@@ -56,5 +58,6 @@ def _from_safetensors(file: Path, key: str, here: Here) -> Tensor:
                 raise here.error(what, fix=did_you_mean(key, keys) if key else f"write {file.name}:{keys[0]}")
             found: Tensor = opened.get_tensor(key)
             return found
-    except SafetensorError as error:
+    except (OSError, SafetensorError) as error:
+        ensure_right(error, file)
         raise here.error(f"'{file.name}' cannot be read", why=str(error), fix="write it again with safetensors") from error
