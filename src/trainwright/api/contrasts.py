@@ -156,7 +156,8 @@ def _read_outcome(run: Path, target: str) -> tuple[np.ndarray, Outcome] | None:
                 if str(file["target"]) != target:
                     continue
                 classes = [str(each) for each in file["classes"]] or None
-                outcome = Outcome(str(file["kind"]), file["truth"], file["scores"], classes, float(file["threshold"]))
+                weights = file["weights"] if "weights" in file.files else None
+                outcome = Outcome(str(file["kind"]), file["truth"], file["scores"], classes, float(file["threshold"]), weights)
                 return np.asarray(file["rows"]), outcome
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             ensure_right(error, path)

@@ -15,6 +15,8 @@ class Baseline(Protocol):
     """A simple model; `notes` says in words where it took less than everything."""
 
     notes: list[str]
+    weights: np.ndarray | None
+    """How much each training row counts, [n]; None where all count alike."""
 
     def prepare(self, train: Inputs, others: Sequence[Inputs]) -> None:
         """Takes in the training rows and the rows to score later."""
@@ -44,7 +46,9 @@ def outputs_of(kind: str, width: int, truth: np.ndarray) -> list[np.ndarray]:
     return [truth[:, k].astype(np.int64) if kind == SET else truth[:, k] for k in range(width)]
 
 
-def class_scores(make: Callable[[], Any], design: Any, truth: np.ndarray, others: Sequence[Any], width: int) -> list[np.ndarray]:
+def class_scores(
+    make: Callable[[], Any], design: Any, truth: np.ndarray, others: Sequence[Any], width: int, weights: np.ndarray | None = None
+) -> list[np.ndarray]:
     """Probabilities [n, width] in class order from a scikit-learn classifier; classes without training rows get 0."""
     present = np.unique(truth)
     scores = [np.zeros((each.shape[0], width)) for each in others]
@@ -52,16 +56,18 @@ def class_scores(make: Callable[[], Any], design: Any, truth: np.ndarray, others
         for each in scores:
             each[:, present[0]] = 1.0
         return scores
-    model = make().fit(design, truth)
+    model = make().fit(design, truth, sample_weight=weights)
     for each, rows in zip(scores, others, strict=True):
         if rows.shape[0]:
             each[:, model.classes_] = model.predict_proba(rows)
     return scores
 
 
-def value_scores(make: Callable[[], Any], design: Any, truth: np.ndarray, others: Sequence[Any]) -> list[np.ndarray]:
+def value_scores(
+    make: Callable[[], Any], design: Any, truth: np.ndarray, others: Sequence[Any], weights: np.ndarray | None = None
+) -> list[np.ndarray]:
     """Predicted values [n] from a scikit-learn regressor."""
-    model = make().fit(design, truth)
+    model = make().fit(design, truth, sample_weight=weights)
     return [model.predict(each) if each.shape[0] else np.empty(0) for each in others]
 
 

@@ -61,6 +61,7 @@ class Boosting:
 
     def __init__(self, options: BoostingOptions, *, seed: int = 0) -> None:
         self.options, self.seed, self.notes = options, seed, list[str]()
+        self.weights: np.ndarray | None = None
         self.rounds = options.iterations
 
     def prepare(self, train: Inputs, others: Sequence[Inputs]) -> None:
@@ -76,25 +77,28 @@ class Boosting:
         from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
         truth = truth if self.rows is None else truth[self.rows]
+        weights = self.weights if self.rows is None or self.weights is None else self.weights[self.rows]
         forests = 1 if kind in CLASSES or truth.ndim == 1 else width
         if forests > _OUTPUTS:
             raise RequestError(f"one forest for each of {forests} outputs would take minutes")
         forests = width if kind == CATEGORY else forests
-        design, truth = self._affordable(truth, forests)
+        design, truth, weights = self._affordable(truth, weights, forests)
         # one thread: trees wait for each other many times, which on busy cores costs thirty times what a second one brings
         with threadpool_limits(1, user_api="openmp"):
-            return self._grow(kind, width, design, truth)
+            return self._grow(kind, width, design, truth, weights)
 
-    def _grow(self, kind: str, width: int, design: np.ndarray, truth: np.ndarray) -> list[np.ndarray]:
+    def _grow(self, kind: str, width: int, design: np.ndarray, truth: np.ndarray, weights: np.ndarray | None) -> list[np.ndarray]:
         outputs = outputs_of(kind, width, truth)
         if kind in CLASSES:
-            return class_scores(partial(self._classifier, truth), design, truth, self.others, width)
+            return class_scores(partial(self._classifier, truth), design, truth, self.others, width, weights)
         if kind == SET:
-            return join_scores(kind, [class_scores(partial(self._classifier, each), design, each, self.others, 2) for each in outputs])
-        parts = [value_scores(self._regressor, design, each, self.others) for each in outputs]
+            return join_scores(
+                kind, [class_scores(partial(self._classifier, each), design, each, self.others, 2, weights) for each in outputs]
+            )
+        parts = [value_scores(self._regressor, design, each, self.others, weights) for each in outputs]
         return parts[0] if truth.ndim == 1 else join_scores(kind, parts)
 
-    def _affordable(self, truth: np.ndarray, forests: int) -> tuple[np.ndarray, np.ndarray]:
+    def _affordable(self, truth: Any, weights: Any, forests: int) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         """As many rounds, then as many training rows, as the work allows."""
         rows, columns = self.design.shape
         work = _WORK / (max(columns, 1) * forests)
@@ -105,7 +109,9 @@ class Boosting:
         used = rows if chosen is None else len(chosen)
         if used < self.total:
             self.notes.append(f"trained on {used:,} of {self.total:,} rows")
-        return (self.design, truth) if chosen is None else (self.design[chosen], truth[chosen])
+        if chosen is None:
+            return self.design, truth, weights
+        return self.design[chosen], truth[chosen], None if weights is None else weights[chosen]
 
     def _settings(self) -> dict[str, Any]:
         options = self.options

@@ -17,6 +17,7 @@ class Constant:
     def __init__(self, options: ConstantOptions, *, seed: int = 0) -> None:
         self.options, self.notes = options, list[str]()
         self.sizes: list[int] = []
+        self.weights: np.ndarray | None = None
 
     def prepare(self, train: Inputs, others: Sequence[Inputs]) -> None:
         """Counts the rows to score."""
@@ -24,5 +25,7 @@ class Constant:
 
     def scores(self, kind: str, width: int, truth: np.ndarray) -> list[np.ndarray]:
         """The frequencies or the mean, once per row."""
-        answer = np.bincount(truth, minlength=width) / len(truth) if kind in CLASSES else truth.mean(axis=0, dtype=np.float64)
+        once = np.ones(len(truth)) if self.weights is None else self.weights
+        counts = np.bincount(truth, once, width) if kind in CLASSES else once @ truth.astype(np.float64)
+        answer = counts / once.sum()
         return [np.broadcast_to(answer, (size, *np.shape(answer))).copy() for size in self.sizes]

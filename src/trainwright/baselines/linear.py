@@ -54,6 +54,7 @@ class Linear:
 
     def __init__(self, options: LinearOptions, *, seed: int = 0) -> None:
         self.options, self.seed, self.notes = options, seed, list[str]()
+        self.weights: np.ndarray | None = None
 
     def prepare(self, train: Inputs, others: Sequence[Inputs]) -> None:
         """Makes the matrices of the training rows and the rows to score."""
@@ -66,15 +67,16 @@ class Linear:
     def scores(self, kind: str, width: int, truth: np.ndarray) -> list[np.ndarray]:
         """Fits one model, or one per label of a set, and scores the other rows."""
         truth = truth if self.rows is None else truth[self.rows]
-        design, truth = self._affordable(truth, width if kind not in VALUES else 1)
+        weights = self.weights if self.rows is None or self.weights is None else self.weights[self.rows]
+        design, truth, weights = self._affordable(truth, weights, width if kind not in VALUES else 1)
         if kind in VALUES:
-            return value_scores(self._ridge, design, truth, self.others)
+            return value_scores(self._ridge, design, truth, self.others, weights)
         if kind in CLASSES:
-            return class_scores(self._logistic, design, truth, self.others, width)
-        parts = [class_scores(self._logistic, design, each, self.others, 2) for each in outputs_of(kind, width, truth)]
+            return class_scores(self._logistic, design, truth, self.others, width, weights)
+        parts = [class_scores(self._logistic, design, each, self.others, 2, weights) for each in outputs_of(kind, width, truth)]
         return join_scores(kind, parts)
 
-    def _affordable(self, truth: np.ndarray, outputs: int) -> tuple[Any, np.ndarray]:
+    def _affordable(self, truth: Any, weights: Any, outputs: int) -> tuple[Any, np.ndarray, np.ndarray | None]:
         """As many training rows as take about ten seconds."""
         rows, columns = self.design.shape
         cells = self.design.nnz if hasattr(self.design, "nnz") else rows * columns
@@ -83,7 +85,9 @@ class Linear:
         used = rows if chosen is None else len(chosen)
         if used < self.total:
             self.notes.append(f"trained on {used:,} of {self.total:,} rows")
-        return (self.design, truth) if chosen is None else (self.design[chosen], truth[chosen])
+        if chosen is None:
+            return self.design, truth, weights
+        return self.design[chosen], truth[chosen], None if weights is None else weights[chosen]
 
     def _logistic(self) -> Any:
         from sklearn.linear_model import LogisticRegression

@@ -13,15 +13,18 @@ import pyarrow as pa
 
 from trainwright.baselines.base import Baseline, drawn_rows
 from trainwright.baselines.inputs import InputColumns, Inputs
-from trainwright.config.errors import TrainwrightError
+from trainwright.config.errors import RequestError, TrainwrightError
 from trainwright.config.model import PartConfig
 from trainwright.config.registry import build
 from trainwright.features.spec import TargetSpec
 from trainwright.metrics import compute, default_metrics
 from trainwright.metrics.outcome import Outcome
+from trainwright.metrics.table import CLASSES, SET
 
 MAX_TRAINING_ROWS = 100_000
 MAX_SCORED_ROWS = 100_000
+MAX_SCORES = 50_000_000
+"""Scores, one for each row and class, that a baseline is asked for at most: they are held in memory, eight bytes each."""
 
 Read = Callable[[np.ndarray, list[str]], pa.Table]
 """`source.read`: row numbers and column names → a table in that order."""
@@ -37,6 +40,12 @@ class BaselineTarget:
     truth: Mapping[str, np.ndarray]
     classes: list[str] | None = None
     metrics: list[PartConfig] = field(default_factory=list)
+    weights: Mapping[str, np.ndarray] | None = None
+    """How much rows count, by split; None where all count alike."""
+
+    def weights_of(self, split: str, rows: np.ndarray) -> np.ndarray | None:
+        """What the rows at these positions of a split weigh."""
+        return None if self.weights is None else np.asarray(self.weights[split], np.float64)[rows]
 
 
 @dataclass
@@ -121,6 +130,8 @@ def _run_one(
                 if baseline is None:
                     baseline = _prepare(options, inputs, splits, seed)
                 truth = np.asarray(target.truth["train"])[positions["train"]]
+                _refuse_scores(target, sum(len(positions[split]) for split in splits))
+                baseline.weights = target.weights_of("train", positions["train"])
                 scores = baseline.scores(target.kind, target.width, truth)
             except (TrainwrightError, ValueError, MemoryError) as error:
                 failures.append(f"not run for '{target.name}' because {_reason(error)}")
@@ -135,6 +146,13 @@ def _run_one(
     return result
 
 
+def _refuse_scores(target: BaselineTarget, rows: int) -> None:
+    """Raises RequestError where a score for each row and class would be more than memory is there for."""
+    if target.kind in (*CLASSES, SET) and rows * target.width > MAX_SCORES:
+        what = f"{rows:,} rows with {target.width:,} classes have more scores than the {MAX_SCORES:,} that are held"
+        raise RequestError(what, fix="evaluation.baselines=[]")
+
+
 def _prepare(options: PartConfig, inputs: dict[str, Inputs], splits: list[str], seed: int) -> Baseline:
     baseline: Baseline = build("baseline", options, seed=seed)
     baseline.prepare(inputs["train"], [inputs[name] for name in splits])
@@ -143,7 +161,8 @@ def _prepare(options: PartConfig, inputs: dict[str, Inputs], splits: list[str], 
 
 def _record(result: BaselineResult, target: BaselineTarget, scores: dict[str, np.ndarray], positions: dict[str, np.ndarray]) -> None:
     for split, each in scores.items():
-        outcome = Outcome(target.kind, np.asarray(target.truth[split])[positions[split]], each, target.classes)
+        weights = target.weights_of(split, positions[split])
+        outcome = Outcome(target.kind, np.asarray(target.truth[split])[positions[split]], each, target.classes, weights=weights)
         result.outcomes.setdefault(split, {})[target.name] = outcome
         result.metrics.setdefault(split, {})[target.name] = compute(outcome, target.metrics or default_metrics(target.kind))
 

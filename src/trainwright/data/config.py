@@ -51,6 +51,8 @@ class DataConfig(PartConfig):
     """Which rows count: `age >= 18 and class in ['a', 'b'] and not missing(fare)`; in training, evaluation and prediction alike."""
     derive: dict[str, str] = {}
     """Columns made of others: `bmi: weight / height ** 2`; kept with the model, and made again of the rows it predicts."""
+    weights: str = ""
+    """A column that says how much each row counts, 0 or more, in the loss, the metrics and the baselines; it is no input."""
     sampling: SamplingConfig | None = None
     """How training rows are drawn: `{by: class}`; without it every row comes once in an epoch."""
     transform: Transforms = []

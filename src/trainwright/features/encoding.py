@@ -31,22 +31,15 @@ from trainwright.features.groups import group_layout, make_groups, tie_of
 from trainwright.features.lazy import LazyFeature, References
 from trainwright.features.options import FeatureConfig
 from trainwright.features.reading import AsTrained, Reading, decimal_of
+from trainwright.features.row_weights import ROW_WEIGHT, in_mean_of, weight_block
 from trainwright.features.selecting import select_again
 from trainwright.features.shared_files import describe_shared
 from trainwright.features.spec import DataSpec, InputGroup
 from trainwright.features.usual import spec_of
+from trainwright.features.versions import FORMATS, format_of
 from trainwright.features.workers import Workers
 
 log = logging.getLogger(__name__)
-
-FORMAT = 1
-"""The version of the state that `TableEncoder.state` writes."""
-SELECTING = 2
-"""The version where rows are selected or columns derived, which earlier releases would leave undone."""
-CUTTING = 3
-"""The version where rows are cut into windows, of which earlier releases know nothing."""
-WRITTEN = 4
-"""The version where numbers are read from the form they are written in, which earlier releases would refuse."""
 
 
 class Divided(Protocol):
@@ -97,18 +90,22 @@ class EncodedTable:
         memory_limit: int | None = None,
         directory: Path | None = None,
         seed: int = 0,
+        weights: str = "",
     ) -> EncodedTable:
         """Fits every column on the training rows, then encodes the rows of all splits; `seed` is the run's.
 
-        Raises DataError, ManyErrors or ConfigError.
+        `weights`: the column that says how much rows count, in the mean of those of training. Raises DataError, ManyErrors or ConfigError.
         """
         encoder = TableEncoder(columns, inputs, targets, tied or {}, seed)
         encoder.cut(window)
+        encoder.weights = weights
         encoder.fit(source, split.train)
         chosen = np.concatenate([split.train, split.validation, split.test])
         encoded = encoder.encode(source, chosen, targets=True, memory_limit=memory_limit, directory=directory, train=split.train)
         encoded.say_invalid()
         encoded.train, encoded.validation, encoded.test = map(encoded.positions, (split.train, split.validation, split.test))
+        if weights:
+            encoded.blocks[ROW_WEIGHT] = in_mean_of(encoded.blocks[ROW_WEIGHT], encoded.train, weights)
         return encoded
 
     @property
@@ -168,6 +165,7 @@ class TableEncoder:
         """Which rows of a table count, and which of its columns are made of others; as in training."""
         self.window: WindowConfig | None = None
         """How long rows are cut into samples."""
+        self.weights = ""  # the column that says how much rows count where they are measured
         self.training_rows = 0
         if not self.inputs:
             raise DataError("no input columns are left", fix="name some with `inputs`, or give the columns you need a type")
@@ -266,10 +264,12 @@ class TableEncoder:
                     kept.append(numbers)
         except RequestError as error:
             raise explain_faults(error, {name: self.features[name] for name in [*self.inputs, *wanted]}, source, train) from error
+        found, numbers = blocks.finish(), np.concatenate(kept) if kept else np.empty(0, np.int64)
+        found |= weight_block(source, self.weights if wanted else "", numbers)
         return EncodedTable(
             encoder=self,
-            blocks=blocks.finish(),
-            rows=np.concatenate(kept) if kept else np.empty(0, np.int64),
+            blocks=found,
+            rows=numbers,
             dropped=[self.describe_dropped(name, numbers) for name, numbers in dropped.items()],
             references={name: References.joined(pieces) for name, pieces in references.items()},
             counts=counts,
@@ -359,7 +359,7 @@ class TableEncoder:
     def state(self) -> dict[str, Any]:
         """Everything fitted, as plain JSON."""
         return {
-            "format": self._format(),
+            "format": format_of(self),
             "inputs": self.inputs,
             "targets": self.targets,
             "tied": self.tied,
@@ -367,6 +367,7 @@ class TableEncoder:
             "reading": self.reading.state() if self.reading else None,
             "training_rows": self.training_rows,
             **({"selection": self.selection.state()} if self.selection else {}),
+            **({"weights": self.weights} if self.weights else {}),
             **({"window": self.window.model_dump(mode="json")} if self.window else {}),
             "columns": {
                 name: {"config": feature.config.model_dump(mode="json"), "state": feature.state()}
@@ -374,20 +375,14 @@ class TableEncoder:
             },
         }
 
-    def _format(self) -> int:
-        """The oldest version that can do what these columns need."""
-        if self.reading and self.reading.numbers:
-            return WRITTEN
-        return CUTTING if self.window else SELECTING if self.selection else FORMAT
-
     @classmethod
     def restore(cls, state: dict[str, Any]) -> TableEncoder:
         """The encoder that `state` describes; raises RunError when a newer version wrote it, TypeError for what no version wrote."""
         if not isinstance(state, dict) or not isinstance(state.get("tied"), dict):
             raise TypeError("features.json holds no fitted columns")
-        if state.get("format") not in (FORMAT, SELECTING, CUTTING, WRITTEN):
+        if state.get("format") not in FORMATS:
             raise RunError(
-                f"the fitted columns have format {state.get('format')}, this version reads {WRITTEN}",
+                f"the fitted columns have format {state.get('format')}, this version reads {FORMATS[-1]}",
                 fix="install the trainwright that wrote them",
             )
         configs = {name: choose("feature", column["config"]) for name, column in state["columns"].items()}
@@ -395,6 +390,7 @@ class TableEncoder:
         encoder.known, encoder.training_rows = state["known"], state["training_rows"]
         encoder.reading = Reading.restore(state["reading"]) if state.get("reading") else None
         encoder.selection = Selection.restore(state["selection"]) if state.get("selection") else None
+        encoder.weights = str(state.get("weights", ""))
         encoder.window = WindowConfig.model_validate(state["window"]) if state.get("window") else None
         for name, column in state["columns"].items():
             kind = load("feature", configs[name].type)

@@ -34,6 +34,8 @@ class BatchOutcome:
     threshold: float = 0.5
     activation: Literal["", "softmax", "sigmoid"] = ""
     keep: Tensor | None = None
+    weights: Tensor | None = None
+    """How much each row counts, [b]; such rows are kept rather than counted."""
 
     def __post_init__(self) -> None:
         truth, given = tuple(self.truth.shape), tuple(self.given.shape)
@@ -198,4 +200,5 @@ class BatchOutcome:
             truth = truth.to(torch.uint8 if self.width <= 256 else torch.int32)
         elif self.kind == SET:
             truth = truth.bool()
-        return {"truth": truth, "scores": scores} if self.keep is None else {"truth": truth[self.keep], "scores": scores[self.keep]}
+        rows = {"truth": truth, "scores": scores} | ({} if self.weights is None else {"weights": self.weights})
+        return rows if self.keep is None else {name: each[self.keep] for name, each in rows.items()}

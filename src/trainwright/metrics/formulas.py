@@ -67,7 +67,8 @@ class Additive(Formula):
 
     def sums(self, outcome: Outcome, starts: np.ndarray) -> np.ndarray:
         """Sums [len(starts), k] over the runs of rows that begin at `starts`."""
-        return np.add.reduceat(self.rows(outcome), starts, axis=0)
+        rows = self.rows(outcome)
+        return np.add.reduceat(rows if outcome.weights is None else rows * outcome.weights[:, None], starts, axis=0)
 
     def measure(self, outcome: Outcome) -> float:
         return float(self.value(self.sums(outcome, np.zeros(1, np.int64)))[0])
@@ -95,18 +96,22 @@ class Mean(Additive):
         return sums[..., 0] / sums[..., 1]
 
     def measure(self, outcome: Outcome) -> float:
-        return float(self.each(outcome).mean())
+        return float(np.average(self.each(outcome), weights=outcome.weights))
 
 
 class Ordered(Formula):
     """A metric that depends on the order of rows, computed from how often each row counts."""
+
+    ignores_weights = False
+    """Whether rows count alike whatever they weigh: what it is of one row."""
 
     def weighted(self, outcome: Outcome, counts: np.ndarray) -> np.ndarray:
         """The metric [b] when row i counts `counts[:, i]` times, counts [b, n]."""
         raise NotImplementedError
 
     def measure(self, outcome: Outcome) -> float:
-        return float(self.weighted(outcome, np.ones((1, len(outcome))))[0])
+        once = np.ones(len(outcome)) if outcome.weights is None or self.ignores_weights else outcome.weights
+        return float(self.weighted(outcome, once[None])[0])
 
 
 def mean_defined(values: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:

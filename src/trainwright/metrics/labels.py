@@ -36,12 +36,14 @@ class LabelCounts(Additive):
     def sums(self, outcome: Outcome, starts: np.ndarray) -> np.ndarray:
         if outcome.kind == SET:
             hits = outcome.truth & outcome.labels
-            return np.add.reduceat(np.concatenate([hits, outcome.labels, outcome.truth], axis=1).astype(np.float64), starts, axis=0)
+            rows = np.concatenate([hits, outcome.labels, outcome.truth], axis=1).astype(np.float64)
+            return np.add.reduceat(rows if outcome.weights is None else rows * outcome.weights[:, None], starts, axis=0)
         run = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(outcome))) * outcome.width
         hit = outcome.labels == outcome.truth
         cells = len(starts) * outcome.width
-        counts = [np.bincount(run[hit] + outcome.truth[hit], minlength=cells)]
-        counts += [np.bincount(run + classes, minlength=cells) for classes in (outcome.labels, outcome.truth)]
+        weights = outcome.weights
+        counts = [np.bincount(run[hit] + outcome.truth[hit], None if weights is None else weights[hit], cells)]
+        counts += [np.bincount(run + classes, weights, cells) for classes in (outcome.labels, outcome.truth)]
         return np.concatenate([each.reshape(len(starts), outcome.width) for each in counts], axis=1).astype(np.float64)
 
     def from_confusion(self, counts: np.ndarray, kind: str) -> float:
@@ -105,7 +107,8 @@ class Averaged(LabelCounts):
     def sums(self, outcome: Outcome, starts: np.ndarray) -> np.ndarray:
         average = self.average(outcome.kind)
         if average == "samples":
-            return np.add.reduceat(self._sample_rows(outcome), starts, axis=0)
+            rows = self._sample_rows(outcome)
+            return np.add.reduceat(rows if outcome.weights is None else rows * outcome.weights[:, None], starts, axis=0)
         counts = super().sums(outcome, starts)
         if average == "micro":
             return counts.reshape(len(starts), 3, outcome.width).sum(axis=2)

@@ -163,6 +163,8 @@ class Spearman(Ordered):
     """Linear correlation of ranks, ties sharing their mean rank; NaN when truth or prediction is constant."""
 
     def measure(self, outcome: Any) -> float:
+        if getattr(outcome, "weights", None) is not None:
+            return super().measure(outcome)
         once = np.ones((1, len(outcome)))
         ranks = ((weighted_ranks(truth, once), weighted_ranks(scores, once)) for truth, scores in outcome.value_columns())
         return float(mean_defined(np.array([self._one(truth, scores, once)[0] for truth, scores in ranks])))
@@ -184,6 +186,8 @@ class Spearman(Ordered):
 class MedianAE(Ordered):
     """Median absolute error."""
 
+    ignores_weights = True
+
     def measure(self, outcome: Any) -> float:
         return float(np.mean([np.median(np.abs(scores - truth)) for truth, scores in outcome.value_columns()]))
 
@@ -203,6 +207,7 @@ class MaxError(Ordered):
     """Largest absolute error."""
 
     has_interval = False
+    ignores_weights = True
 
     def measure(self, outcome: Outcome) -> float:
         return float(np.abs(outcome.scores - outcome.truth).max())

@@ -33,6 +33,8 @@ class Outcome:
     classes: list[str] | None = None
     threshold: float = 0.5
     """Binary and set: a label is predicted when its probability is at least this."""
+    weights: np.ndarray | None = None
+    """How much each row counts, [n], of 0 or more; None where all count alike."""
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -48,6 +50,8 @@ class Outcome:
             truth = truth.astype(np.float64, copy=False)
         object.__setattr__(self, "truth", truth)
         object.__setattr__(self, "scores", scores)
+        if self.weights is not None:
+            object.__setattr__(self, "weights", np.asarray(self.weights, np.float64))
         self._check()
 
     def _check(self) -> None:
@@ -55,6 +59,8 @@ class Outcome:
         dimensions = {SET: 2, BINARY: 2, CATEGORY: 2}.get(self.kind, self.truth.ndim)
         if not same or self.scores.ndim != dimensions or (self.kind == BINARY and self.scores.shape[1] != 2):
             raise ValueError(f"a {self.kind} outcome cannot have truth {self.truth.shape} with scores {self.scores.shape}")
+        if self.weights is not None and self.weights.shape != self.truth.shape[:1]:
+            raise ValueError(f"{len(self.truth)} rows cannot have weights {self.weights.shape}")
         if self.kind in CLASSES and len(self.truth) and not 0 <= int(self.truth.min()) <= int(self.truth.max()) < self.scores.shape[1]:
             raise ValueError(f"class indices must lie in 0..{self.scores.shape[1] - 1}, not {self.truth.min()}..{self.truth.max()}")
 
@@ -130,7 +136,8 @@ class Outcome:
 
     def take(self, rows: np.ndarray) -> Outcome:
         """The outcome of these rows (positions, with repetition allowed, or a mask)."""
-        return replace(self, truth=self.truth[rows], scores=self.scores[rows])
+        weights = None if self.weights is None else self.weights[rows]
+        return replace(self, truth=self.truth[rows], scores=self.scores[rows], weights=weights)
 
     def at_threshold(self, threshold: float) -> Outcome:
         """The same outcome decided at another probability."""

@@ -93,6 +93,8 @@ class _OneAgainstRest(Ordered):
         raise NotImplementedError
 
     def measure(self, outcome: Any) -> float:
+        if getattr(outcome, "weights", None) is not None:
+            return super().measure(outcome)
         values, positives = self.by_class(outcome)
         return float(mean_defined(values, positives if self.options.average == "weighted" else None))
 

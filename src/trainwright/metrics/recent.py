@@ -56,7 +56,7 @@ class RecentRows:
     def outcome(self, kind: str, classes: list[str] | None) -> Outcome:
         """Truth and scores of the rows that are kept, for metrics of order."""
         rows = {name: each.cpu().numpy() for name, each in self.rows.items()}
-        return Outcome(kind, rows["truth"], rows["scores"], classes)
+        return Outcome(kind, rows["truth"], rows["scores"], classes, weights=rows.get("weights"))
 
     @property
     def partial(self) -> bool:

@@ -136,14 +136,18 @@ class AllRows:
     def read(self, start: int, end: int) -> dict[str, np.ndarray]:
         """Rows `start` to `end`, in the shapes they came in."""
         self._lay_out()
-        found: dict[str, list[np.ndarray]] = {"truth": [], "scores": []}
+        found: dict[str, list[np.ndarray]] = {name: [] for name in (self._blocks[0] if self._blocks else ("truth", "scores"))}
         first = 0
         for block, last in zip(self._blocks, self._ends, strict=True):
             if first < end and last > start:
                 for name, pieces in found.items():
                     pieces.append(self._array(block, name)[:, max(start - first, 0) : end - first].T)
             first = last
-        shapes = {"truth": self._shape if found["truth"][0].shape[1] == found["scores"][0].shape[1] else (), "scores": self._shape}
+        shapes = {
+            "truth": self._shape if found["truth"][0].shape[1] == found["scores"][0].shape[1] else (),
+            "scores": self._shape,
+            "weights": (),
+        }
         return {name: np.concatenate(pieces).reshape(-1, *(shapes[name] or ())) for name, pieces in found.items()}
 
     def outcome(self, kind: str, classes: list[str] | None) -> StoredOutcome:
@@ -187,4 +191,4 @@ class StoredOutcome:
     def whole(self) -> Outcome:
         """All of it in memory."""
         rows = self.store.read(0, len(self.store))
-        return Outcome(self.kind, rows["truth"], rows["scores"], self.classes)
+        return Outcome(self.kind, rows["truth"], rows["scores"], self.classes, weights=rows.get("weights"))

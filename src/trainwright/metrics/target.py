@@ -40,6 +40,8 @@ class TargetMetrics(Metric):
         self.read, self.classes, self.kind = read, classes, ""
         self.store: RowStore = AllRows()
         self.state: dict[str, Tensor] = {}
+        self.weighs = False
+        """Whether rows have weights."""
         if kind:
             self._begin(kind)
 
@@ -54,6 +56,11 @@ class TargetMetrics(Metric):
         self.summed: dict[str, Any] = {name: each for name, each in known.items() if hasattr(each, "summary") and name not in self.counted}
         self.ordered = {name: each for name, (_, each) in made.items() if name not in self.counted and name not in self.summed}
         self.foreign = {name for name in self.ordered if name not in known}
+
+    def _keep_rows(self) -> None:
+        """Compute every metric from the rows: counts and sums know nothing of what rows weigh."""
+        self.ordered |= self.counted | self.summed
+        self.counted, self.summed, self.weighs = {}, {}, True
 
     @property
     def holds(self) -> str:  # type: ignore[override]
@@ -75,6 +82,8 @@ class TargetMetrics(Metric):
             return
         if not self.kind:
             self._begin(rows.kind)
+        if rows.weights is not None:
+            self._keep_rows()
         if self.counted:
             self._add(COUNTS, rows.counts)
         for name, formula in self.summed.items():
@@ -96,6 +105,8 @@ class TargetMetrics(Metric):
                 continue
             if not self.kind:
                 self._begin(other.kind)
+            if other.weighs:
+                self._keep_rows()
             for name, new in other.state.items():
                 formula = self.summed.get(name.removeprefix("sum/"))
                 self._add(name, new, torch.add if formula is None else formula.merge)
@@ -129,16 +140,16 @@ class TargetMetrics(Metric):
         if not len(self.store):  # none of the items counts
             return dict.fromkeys(self.ordered, math.nan)
         outcome = self.store.outcome(self.kind, self.classes)
-        if isinstance(self.store, RecentRows) or self.foreign:
+        if isinstance(self.store, RecentRows) or self.foreign or self.weighs:
             whole = outcome.whole()
+        by_whole = isinstance(self.store, RecentRows) or self.weighs
         return {
-            name: float(each(whole) if isinstance(self.store, RecentRows) or name in self.foreign else each.measure(outcome))
-            for name, each in self.ordered.items()
+            name: float(each(whole) if by_whole or name in self.foreign else each.measure(outcome)) for name, each in self.ordered.items()
         }
 
     def details(self) -> dict[str, np.ndarray]:
         """`confusion` (true × predicted), or `hits`, `predicted` and `actual` of many classes, and `<metric>.<name>` of the formulas."""
-        if not self.state or bool(self.state[FAULTS].any()):
+        if not self.state or self.weighs or bool(self.state[FAULTS].any()):
             return {}
         found: dict[str, np.ndarray] = {}
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -167,6 +178,8 @@ class TargetMetrics(Metric):
         if kind and kind != self.kind:
             self._begin(kind)
         found = {name.partition("/")[2]: each for name, each in tensors.items()}
+        if any(name.startswith("rows/") and name.endswith("/weights") for name in found):
+            self._keep_rows()
         self.state = {name: each.long() if name == COUNTS else each for name, each in found.items() if not name.startswith("rows/")}
         self.store.load({name.removeprefix("rows/"): each for name, each in found.items() if name.startswith("rows/")})
 

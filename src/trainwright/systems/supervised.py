@@ -29,7 +29,7 @@ from trainwright.systems.config import SupervisedConfig
 from trainwright.systems.parts import announced_shape, make_combiner, make_encoder
 from trainwright.systems.readout import answers, join_members, original_units, scores
 from trainwright.systems.row_losses import make_loss
-from trainwright.systems.supervised_metrics import SupervisedMetrics
+from trainwright.systems.supervised_metrics import ROW_WEIGHT, SupervisedMetrics
 
 Reading = tuple[nn.Module, list[tuple[str, str]]]
 """An encoder, and the parts it reads with their names in a batch."""
@@ -51,8 +51,10 @@ class Head:
         return self.decoder(hidden) if self.reads is None else self.decoder(hidden, batch[self.reads])
 
     def total(self, output: Tensor, batch: Batch) -> Tensor:
-        """The sum of the loss over rows; of rows that were mixed, of both their truths in their shares."""
+        """The sum of the loss over rows, each times its weight; of rows that were mixed, of both their truths in their shares."""
         truth = batch[self.truth]
+        if ROW_WEIGHT in batch:
+            return (self.loss(output, truth) * batch[ROW_WEIGHT]).sum()
         if self.partner not in batch:
             return self.loss.total(output, truth)
         share = batch[SHARE]
@@ -143,7 +145,7 @@ class SupervisedSystem(System):
         hidden = self.encode(batch)
         if self.simple:
             return self._single(batch, hidden)
-        totals, outputs = [], {}
+        totals, outputs = [], _weights_of(batch)
         for head in self.heads:
             truth = batch[head.truth]
             output = head.decode(hidden, batch)
@@ -161,12 +163,13 @@ class SupervisedSystem(System):
         """What `training_step` does for one target of weight 1 and no penalty: the usual case, in as few operations as there are."""
         head = self.heads[0]
         truth, output = batch[head.truth], head.decode(hidden, batch)
-        return Loss(head.total(output, batch), len(truth), {}, {head.output: output.detach(), head.encoded: truth})
+        outputs = {head.output: output.detach(), head.encoded: truth}
+        return Loss(head.total(output, batch), len(truth), {}, outputs | _weights_of(batch) if ROW_WEIGHT in batch else outputs)
 
     def evaluation_step(self, batch: Batch, context: StepContext) -> dict[str, Tensor]:
         """For every target `<t>.scores`, `<t>.truth` and `<t>.loss`, rows first; see `finish`."""
         batch = self._ready(batch)
-        hidden, found = self._join(batch), {}
+        hidden, found = self._join(batch), _weights_of(batch)
         for head in self.heads:
             found[head.output], found[head.encoded] = head.decode(hidden, batch), batch[head.truth]
         return self.finish(found)
@@ -211,6 +214,11 @@ class SupervisedSystem(System):
     def higher_is_better(self, name: str) -> bool:
         """Which way a key of `metrics` is better."""
         return measures.mode(name) == "max"
+
+
+def _weights_of(batch: Batch) -> dict[str, Tensor]:
+    """What the rows of a batch weigh, for what measures them; empty where they count alike."""
+    return {ROW_WEIGHT: batch[ROW_WEIGHT]} if ROW_WEIGHT in batch else {}
 
 
 def resolve_options(config: SupervisedConfig, spec: DataSpec) -> SupervisedConfig:

@@ -15,6 +15,9 @@ from trainwright.metrics.batch_outcome import BatchOutcome
 from trainwright.metrics.group import MetricGroup
 from trainwright.metrics.target import TargetMetrics
 
+ROW_WEIGHT = "row.weight"
+"""What stands in a batch, and among outputs, for how much each row counts, where rows do not count alike."""
+
 Finish = Callable[..., dict[str, Tensor]]
 """`finish(outputs, losses=…)`: scores, truth and losses of rows from what a step gave for them."""
 
@@ -28,7 +31,7 @@ def outcome_of(name: str, kind: str, outputs: Mapping[str, Tensor]) -> BatchOutc
     if scores.dim() > 2:  # a class at every position: each is a row of its own, but for those that do not count
         truth, scores = truth.reshape(-1), scores.movedim(1, -1).reshape(-1, scores.shape[1])
         return BatchOutcome(kind, truth, scores, keep=truth >= 0)
-    return BatchOutcome(kind, truth, scores)
+    return BatchOutcome(kind, truth, scores, weights=outputs.get(ROW_WEIGHT))
 
 
 class RowLosses(Metric):
@@ -43,8 +46,10 @@ class RowLosses(Metric):
     def update(self, outputs: Mapping[str, Tensor], batch: Any = None) -> None:
         """Take in the losses of the rows."""
         for place, name in enumerate(self.weights):
-            each = outputs[f"{name}.loss"]
+            each, weights = outputs[f"{name}.loss"], outputs.get(ROW_WEIGHT)
             sums: dict[str, Tensor | float] = {f"{place}/total": exact(each).sum(), f"{place}/rows": each.numel()}
+            if weights is not None:
+                sums = {f"{place}/total": (exact(each) * weights).sum(), f"{place}/rows": exact(weights).sum()}
             self.add(**sums)
 
     def compute(self) -> dict[str, float]:

@@ -181,6 +181,8 @@ def _role(config: Config, found: Inferred, options: FeatureConfig, targets: list
         return "target", why
     if found.name in config.system.ignore:
         return "ignored", "in `ignore`"
+    if found.name == config.data.weights:
+        return "ignored", "says how much rows count"
     if found.name in split_columns(config.data.split):
         return "ignored", "says how the rows are split"
     if options.type == "ignore":

@@ -21,6 +21,7 @@ from trainwright.domains.tables.show import result_lines
 from trainwright.domains.tables.told_blocks import domain_blocks
 from trainwright.domains.tables.verdicts import tune_thresholds, verdicts
 from trainwright.engine.trainer import FitResult
+from trainwright.features.row_weights import ROW_WEIGHT
 from trainwright.features.table_rows import table_rows
 from trainwright.files.whole import whole_file
 from trainwright.metrics import best_threshold, compute, default_metrics, intervals
@@ -97,14 +98,15 @@ def measure(
         found = {key: value.cpu().numpy() for key, value in outputs.items()}
         if split == "validation":
             model.thresholds = choose_thresholds(prepared, model, found)
-        whole = single_valued(prepared)
-        outcomes[split] = {name: model.outcome(name, found[f"{name}.truth"], found[f"{name}.scores"]) for name in whole}
+        whole, weights = single_valued(prepared), found.get(ROW_WEIGHT)
+        outcomes[split] = {name: model.outcome(name, found[f"{name}.truth"], found[f"{name}.scores"], weights) for name in whole}
         if split == "validation":
             model.tuned = tune_thresholds(outcomes[split])
         losses[split] = {name: found[f"{name}.loss"] for name in whole}
         measured = {name: compute(outcome, metrics_of(prepared, name)) for name, outcome in outcomes[split].items()}
         metrics[split] = {name: measured.get(name) or dense[name] for name in prepared.targets}
-        put_loss(metrics[split], sum(head.weight * float(outputs[f"{head.name}.loss"].double().mean()) for head in system.heads))
+        means = {head: float(np.average(found[f"{head.name}.loss"].astype(np.float64), weights=weights)) for head in system.heads}
+        put_loss(metrics[split], sum(head.weight * mean for head, mean in means.items()))
     return outcomes, losses, metrics
 
 
@@ -137,7 +139,8 @@ def choose_thresholds(prepared: PreparedData, model: Model, found: dict[str, np.
         if spec.kind != "binary":
             continue
         if spec.threshold == "tuned":
-            outcome = Outcome(spec.kind, found[f"{spec.name}.truth"], found[f"{spec.name}.scores"], spec.classes)
+            truth, scores = found[f"{spec.name}.truth"], found[f"{spec.name}.scores"]
+            outcome = Outcome(spec.kind, truth, scores, spec.classes, weights=found.get(ROW_WEIGHT))
             chosen[spec.name], value = best_threshold(outcome, "f1")
             log.info("%s: threshold %.4g has the best F1 on the validation rows (%.4g)", spec.name, chosen[spec.name], value)
         elif float(spec.threshold) != 0.5:
@@ -164,6 +167,7 @@ def save_outcomes(run: RunDirectory, prepared: PreparedData, outcomes: dict[str,
     """Rows, truth and scores of the test rows, so that two runs can be compared pair by pair."""
     run.outcomes.mkdir(exist_ok=True)
     for name, outcome in outcomes.items():
+        extra: dict[str, Any] = {} if outcome.weights is None else {"weights": outcome.weights}
         with whole_file(run.outcomes / f"{file_name(name)}.npz") as temporary:
             np.savez(
                 temporary,
@@ -174,6 +178,7 @@ def save_outcomes(run: RunDirectory, prepared: PreparedData, outcomes: dict[str,
                 kind=np.array(outcome.kind),
                 classes=np.array(outcome.classes or []),
                 threshold=np.array(outcome.threshold),
+                **extra,
             )
 
 
@@ -192,6 +197,7 @@ def compare_with_baselines(config: Config, prepared: PreparedData) -> dict[str, 
         log.info("baselines do not read the files of column '%s'", name)
     names = ["train", *(name for name in ("validation", "test") if len(getattr(prepared.table, name)))]
     rows = {name: prepared.rows(name) for name in names}
+    weights = prepared.table.blocks.get(ROW_WEIGHT)
     targets = [
         BaselineTarget(
             spec.name,
@@ -200,6 +206,7 @@ def compare_with_baselines(config: Config, prepared: PreparedData) -> dict[str, 
             {name: original_truth(spec, prepared.table.blocks[f"target.{spec.name}"][getattr(prepared.table, name)]) for name in names},
             spec.classes,
             spec.metrics,
+            None if weights is None else {name: weights[getattr(prepared.table, name)] for name in names},
         )
         for spec in prepared.spec.targets
         if not spec.positions

@@ -118,7 +118,7 @@ class Model:
         whole = {target: np.concatenate(pieces) for target, pieces in found.items()}
         return whole if rows.windows is None else join_all(rows.windows, whole)
 
-    def outcome(self, target: str, truth: np.ndarray, scores: np.ndarray) -> Outcome:
-        """Truth (in original units) and scores of a target, decided at the model's threshold."""
+    def outcome(self, target: str, truth: np.ndarray, scores: np.ndarray, weights: np.ndarray | None = None) -> Outcome:
+        """Truth (in original units) and scores of a target, decided at the model's threshold, with what rows weigh."""
         spec = next(each for each in self.encoder.spec.targets if each.name == target)
-        return Outcome(spec.kind, truth, scores, spec.classes, self.thresholds.get(target, 0.5))
+        return Outcome(spec.kind, truth, scores, spec.classes, self.thresholds.get(target, 0.5), weights)

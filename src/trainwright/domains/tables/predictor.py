@@ -29,6 +29,7 @@ from trainwright.domains.tables.position_metrics import measured_outputs
 from trainwright.domains.tables.prepared import PreparedTable
 from trainwright.domains.tables.thresholds import read_threshold
 from trainwright.features.encoding import EncodedTable
+from trainwright.features.row_weights import ROW_WEIGHT
 from trainwright.features.spec import TargetSpec
 from trainwright.features.table_rows import table_rows
 from trainwright.metrics import compute, default_metrics, intervals
@@ -185,7 +186,8 @@ class TablePredictor(Predictor):
         single = [spec for spec in self.model.encoder.spec.targets if not spec.positions]
         scores, blocks = rows.take(self.model) if single else {}, rows.encoded.blocks
         truths = {spec.name: original_truth(spec, blocks[f"target.{spec.name}"][rows.positions]) for spec in single}
-        return {name: self.model.outcome(name, truth, scores[name]) for name, truth in truths.items()}
+        weights = blocks[ROW_WEIGHT][rows.positions] if ROW_WEIGHT in blocks else None
+        return {name: self.model.outcome(name, truth, scores[name], weights) for name, truth in truths.items()}
 
     def about(self) -> dict[str, Any]:
         """The run."""

@@ -30,8 +30,9 @@ from trainwright.data.splits.files import refuse_lacking
 from trainwright.domains.tables.assumptions import assume_of_order, assume_of_targets
 from trainwright.domains.tables.columns import Column, plan_columns, targets_of
 from trainwright.domains.tables.derivations import leave_out_derivations
+from trainwright.domains.tables.encoders import check_one_hot
 from trainwright.domains.tables.sampling import Sampling, sampling_of
-from trainwright.domains.tables.targets import check_columns, check_encoded
+from trainwright.domains.tables.targets import check_columns, check_encoded, check_weights
 from trainwright.features.encoding import EncodedTable
 from trainwright.features.own_types import ensure_remembered
 from trainwright.features.spec import DataSpec
@@ -165,6 +166,7 @@ def prepare(config: Config, source: Source | None = None, directory: Path | None
     targets = targets_of(config, source.default_targets, source.schema.names, source.name, other_sheets(source))
     joins = _joins(config)
     columns, profiles = _plan(config, source, targets, numbers, joins)
+    check_weights(config, columns, source.name)
     notes = refuse_lacking(source, _used(config, columns), targets)
     kinds = {column.name: column_kind(column.type).target or column.type for column in columns}
     check_targets(source, {name: kinds[name] for name in targets}, profiles)
@@ -189,8 +191,10 @@ def prepare(config: Config, source: Source | None = None, directory: Path | None
         memory_limit=int(config.data.memory_limit),
         directory=directory,
         seed=config.run.seed,
+        weights=config.data.weights,
     )
     check_encoded(table)
+    check_one_hot(config, table.spec)
     ensure_remembered(table.encoder.features, source, table.rows)
     notes += table.notes() + assume_of_targets(columns)
     ordered_by, said = assume_of_order(config.data.split, columns, source)
@@ -219,7 +223,7 @@ def _used(config: Config, columns: list[Column]) -> set[str]:
     """The columns of the table that inputs, targets, expressions and the split need."""
     split = {*getattr(config.data.split, "columns", []), getattr(config.data.split, "column", None) or ""}
     named = {column.name for column in columns if column.role != "ignored"} | expression_columns(config.data.where, config.data.derive)
-    return named | split
+    return named | split | ({config.data.weights} if config.data.weights else set())
 
 
 def open_named(config: Config, source: Source | None = None) -> Source:
@@ -227,6 +231,7 @@ def open_named(config: Config, source: Source | None = None) -> Source:
     asked = config.system
     named = {*asked.targets, *asked.ignore, *asked.columns, *(asked.inputs if isinstance(asked.inputs, list) else [])}
     named |= expression_columns(config.data.where, config.data.derive)
+    named |= {config.data.weights} if config.data.weights else set()
     named |= {*getattr(config.data.split, "columns", []), getattr(config.data.split, "column", None) or ""}
     if source is None:
         return open_source(config.data.source, int(config.data.memory_limit), sorted(named))

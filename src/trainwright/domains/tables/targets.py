@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from trainwright.config.errors import ConfigError, RequestError, did_you_mean
+from trainwright.config.errors import ConfigError, DataError, RequestError, did_you_mean
 from trainwright.config.registry import check_target
 from trainwright.domains.tables.columns import Column, raise_all
 from trainwright.features.encoding import EncodedTable
 from trainwright.features.options import TargetConfig
 from trainwright.features.spec import TargetSpec
+from trainwright.systems.run_config import Config
 
 OF_TARGETS = ("loss", "metrics", "decoder", "weight", "class_weights", "threshold", "classes")
 """Options of a column that mean something where it is predicted, and nothing elsewhere."""
@@ -39,6 +40,28 @@ def check_columns(columns: list[Column]) -> None:
         why = "the losses of all targets weigh 0, so that nothing is learnt"
         errors.append(ConfigError("there is no target to learn", why=why, fix="give a target a weight above 0: columns.NAME.weight=1"))
     raise_all(errors)
+
+
+def check_weights(config: Config, columns: list[Column], where: str) -> None:
+    """Raises what is wrong with the column that says how much rows count: unknown, an input or a target, or beside what it cannot be."""
+    name, names = config.data.weights, [column.name for column in columns]
+    if not name:
+        return
+    role = next((column.role for column in columns if column.name == name), None)
+    inputs = config.system.inputs if isinstance(config.system.inputs, list) else []
+    if role is None:
+        raise DataError(f"`data.weights` names '{name}', which is not a column of the data", where=where, fix=did_you_mean(name, names))
+    if role == "target" or name in inputs:
+        why = f"'{name}' says how much rows count, and would be {'predicted' if role == 'target' else 'learnt from'}"
+        raise ConfigError("the weights of rows are also a target or an input", where="data.weights", why=why, fix="name another column")
+    if any(column.role == "target" and column.type == "file" for column in columns):
+        why = "a target with a class at every position has as many answers in a row as positions"
+        raise ConfigError("rows cannot be weighed here", where="data.weights", why=why, fix="leave it out, or use data.sampling.by")
+    if any(each.type == "mixup" for each in config.data.transform):
+        why = "a mixed row is of two rows with two weights"
+        raise ConfigError(
+            "rows that are mixed cannot be weighed", where="data.weights", why=why, fix="leave mixup out, or data.sampling.by"
+        )
 
 
 def check_encoded(table: EncodedTable) -> None:

@@ -82,7 +82,9 @@ def _values(scores: Mapping[str, np.ndarray], truth: Mapping[str, Outcome], metr
     """The metric of each target for new scores of the same rows."""
     found = {}
     for name, outcome in truth.items():
-        found[name] = compute_one(Outcome(outcome.kind, outcome.truth, scores[name], outcome.classes, outcome.threshold), metrics[name])
+        found[name] = compute_one(
+            Outcome(outcome.kind, outcome.truth, scores[name], outcome.classes, outcome.threshold, outcome.weights), metrics[name]
+        )
     return found
 
 
