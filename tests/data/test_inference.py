@@ -3,12 +3,15 @@ from __future__ import annotations
 import datetime
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from trainwright.config.errors import DataError
 from trainwright.data.inference import Inferred, infer
 from trainwright.data.profile import profile
 from trainwright.data.sources.opening import from_object
+from trainwright.features.date import DateFeature
+from trainwright.features.options import DateOptions
 
 N = 60
 GENERATOR = np.random.default_rng(0)
@@ -153,3 +156,41 @@ def test_given_types_are_kept() -> None:
     profiles = profile(from_object({"id": np.arange(N), "y": SENTENCES}))
     found = infer(profiles, ["y"], {"id": "number", "y": "text"})
     assert [each.type for each in found] == ["number", "text"]
+
+
+YEAR_MONTHS = [(1949 + row // 12, row % 12 + 1) for row in range(N)]
+NAMES = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [f"{year}-{month:02d}" for year, month in YEAR_MONTHS],
+        [f"{year}/{month}" for year, month in YEAR_MONTHS],
+        [f"{month:02d}/{year}" for year, month in YEAR_MONTHS],
+        [f"{NAMES[month - 1]} {year}" for year, month in YEAR_MONTHS],
+    ],
+)
+def test_months_are_dates_whose_first_day_is_read_and_classes_where_they_are_predicted(values: list[str]) -> None:
+    found = inferred(values, "when")
+    assert found.type == "date" and "months such as" in found.why and "components: [year, month]" in found.warnings[0]
+    feature = DateFeature(DateOptions(), "when")
+    feature.fit([pa.array(values)])
+    assert feature.times(pa.array(values[:13]), np.arange(13)).astype("M8[D]").astype(str).tolist()[::12] == ["1949-01-01", "1950-01-01"]
+    assert inferred([values[row % 3] for row in range(N)], target=True).type == "category"
+
+
+@pytest.mark.parametrize(
+    ("values", "line"),
+    [
+        ([year * 100 + month for year, month in YEAR_MONTHS], "columns.x={type: date, format: '%Y%m'}"),
+        ([year * 10_000 + month * 100 + 9 for year, month in YEAR_MONTHS], "columns.x={type: date, format: '%Y%m%d'}"),
+        ([194900 + row for row in range(N)], ""),
+        ([1949 + row for row in range(N)], ""),
+        ([20240230 + row * 0 for row in range(N - 1)] + [20240101], ""),
+    ],
+)
+def test_whole_numbers_that_may_be_dates_are_numbers_with_the_line_that_reads_dates(values: list[int], line: str) -> None:
+    found = inferred(values)
+    assert [line in each for each in found.warnings] == ([True] if line else [])
+    assert found.type in ("number", "binary")

@@ -88,6 +88,12 @@ def test_codes_dates_ranges_lists_and_pairs_of_classes_stay_as_they_are(texts: l
     assert answer.form is None and not answer.offer
 
 
+def test_the_lines_are_those_of_the_command_line_for_any_name() -> None:
+    facts = NumberFacts()
+    facts.add(pa.array(["250 000", "950 000", "120 000"]))
+    assert 'columns."total price".thousands=blank' in find_form("total price", facts, "", False).offer
+
+
 def test_a_decimal_mark_that_the_file_shows_decides_what_a_point_is() -> None:
     assert found(["1.234", "950", "12.345"]).form is None
     assert found(["1.234", "950", "12.345"], ",").form == NumberForm(".", ",")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import pyarrow as pa
 
 from trainwright.config.errors import DataError, did_you_mean
+from trainwright.config.places import spell_key
 from trainwright.data import wording
 from trainwright.data.profile import ColumnProfile
 from trainwright.data.row_index import is_index_name
@@ -192,7 +193,17 @@ def _number(profile: ColumnProfile) -> Found:
         and not profile.unique_capped
     ):
         return "category", f"{_unique(profile)} whole numbers, and named like a label", []
-    return "number", "whole numbers" if profile.all_integer else "numbers", []
+    return "number", "whole numbers" if profile.all_integer else "numbers", _dates_in_numbers(profile)
+
+
+def _dates_in_numbers(profile: ColumnProfile) -> list[str]:
+    """What is said of whole numbers that are dates or months all the same, with the line that reads them so."""
+    pattern = wording.whole_dates(profile.values) if profile.all_integer else ""
+    if not pattern:
+        return []
+    what = "dates" if "%d" in pattern else "months"
+    line = f"\"{spell_key(('columns', profile.name))}={{type: date, format: '{pattern}'}}\""
+    return [f"whole numbers such as {int(profile.values[0])} may be {what}, and were taken for a quantity; {line} reads {what}"]
 
 
 def _beyond_floats(profile: ColumnProfile) -> bool:
@@ -243,6 +254,9 @@ def _text(profile: ColumnProfile) -> Found:
         return "binary", f"two values: {', '.join(profile.examples[:2])}", []
     if wording.date_share(values) >= 0.95:
         return "date", f"dates such as {values[0].strip()}", []
+    if wording.month_share(values) >= 0.95 and len(values) > 2:
+        line = f'"{spell_key(("columns", profile.name))}={{type: date, components: [year, month]}}"'
+        return "date", f"months such as {values[0].strip()}", [f"months have no day; {line} leaves day and weekday out"]
     lengths = wording.number_list_lengths(values)
     if lengths:
         fixed = len(set(lengths)) == 1
@@ -297,7 +311,8 @@ def _target(profile: ColumnProfile) -> Inferred:
     type_, why, warnings = _plain(profile)
     if type_ == "number" and profile.unique == 2:
         type_, why = "binary", f"two values: {', '.join(profile.examples[:2])}"
-    if type_ in ("ignore", "text") and pa.types.is_string(kind) and _enough_rows(profile):
+    months = type_ == "date" and pa.types.is_string(kind) and wording.date_share(profile.values) < 0.95
+    if (months or type_ in ("ignore", "text")) and pa.types.is_string(kind) and _enough_rows(profile):
         type_, why, warnings = "category", f"{_unique(profile)} different values", []
     if type_ in ("binary", "category", "number", "vector", "set"):
         return Inferred(profile.name, type_, why, warnings)

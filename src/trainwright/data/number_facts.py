@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from trainwright.config.places import spell_key
 from trainwright.data import wording
 from trainwright.data.number_forms import BLANKS, PERCENT, TYPESET, WORDS, NumberForm
 
@@ -135,7 +136,7 @@ def find_form(name: str, facts: NumberFacts, decimal: str, insisted: bool) -> Fo
 
 def doubt_of(name: str, facts: NumberFacts, form: NumberForm, fitting: list[NumberForm]) -> str:
     """What could also be meant, with the lines that decide; empty where nothing else could be."""
-    shown, column = facts.example, f"columns.{name}"
+    shown, column = facts.example, spell_key(("columns", name))
     if len(facts.currencies) > 1:
         units = ", ".join(sorted(facts.currencies)[:4])
         return f"its numbers are in several units ({units}), and stay text; data.derive makes one unit of them"
@@ -161,7 +162,7 @@ def describe(name: str, facts: NumberFacts, form: NumberForm, fitting: list[Numb
     plain = form.plain(pa.array([facts.example]))[0].as_py()
     told = f"{facts.example!r} is {plain}"
     if form == COMMAS and DECIMAL_COMMA in fitting and "bare" not in facts.seen:
-        told += f"; columns.{name}.decimal=comma reads a decimal comma"
+        told += f"; {spell_key(('columns', name))}.decimal=comma reads a decimal comma"
     return told
 
 
@@ -170,7 +171,7 @@ def offer_for(name: str, texts: Sequence[str]) -> str:
     values = pa.array(list(texts), pa.string())
     for form in FORMS[1:]:
         if texts and pc.all(form.matches(values)).as_py():
-            return f"columns.{name}.thousands={WORDS[form.thousands]}" if form.thousands else f"columns.{name}.decimal=comma"
+            return f"{spell_key(('columns', name))}.{'thousands=' + WORDS[form.thousands] if form.thousands else 'decimal=comma'}"
     return ""
 
 

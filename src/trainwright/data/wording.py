@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from datetime import datetime
 
 NUMBER = re.compile(r"\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 MOSTLY = 0.9
@@ -18,10 +19,19 @@ DATES = [
     re.compile(rf"((mon|tue|wed|thu|fri|sat|sun)[a-z]*,? )?\d{{1,2}}[ -]{MONTH}[ -](\d\d)?\d\d{CLOCK}", re.IGNORECASE),
     re.compile(rf"{MONTH} \d{{1,2}},? \d{{4}}{CLOCK}", re.IGNORECASE),
 ]
+MONTHS = [
+    re.compile(r"(1[5-9]|20|21)\d\d[-/](0?[1-9]|1[0-2])"),
+    re.compile(r"(0?[1-9]|1[0-2])[-/](1[5-9]|20|21)\d\d"),
+    re.compile(rf"{MONTH}[ -](1[5-9]|20|21)\d\d", re.IGNORECASE),
+]
+"""A month and its year, with no day."""
 NUMBERS = re.compile(
     r"\s*[\[({]?\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?(([\s,;|]+)[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?){2,}\s*[\])}]?\s*"
 )
 """Three numbers at least, with blanks, commas, semicolons or bars between them, perhaps in brackets."""
+
+FEWEST_DATES = 6
+"""Fewer different whole numbers may be dates by chance."""
 
 LABEL_DELIMITERS = ("|", ";", ",")
 
@@ -34,6 +44,28 @@ def share(values: Sequence[str], holds: Callable[[str], object]) -> float:
 def date_share(values: Sequence[str]) -> float:
     """The share that reads as a date, with or without a time of day."""
     return share(values, lambda value: any(pattern.fullmatch(value.strip()) for pattern in DATES))
+
+
+def month_share(values: Sequence[str]) -> float:
+    """The share that reads as a month of a year, without a day."""
+    return share(values, lambda value: any(pattern.fullmatch(value.strip()) for pattern in MONTHS))
+
+
+def whole_dates(values: Sequence[int | float]) -> str:
+    """The pattern by which whole numbers are dates (`20240131`) or months (`202401`), several of them; empty where they are none."""
+    texts = [str(int(value)) for value in values]
+    for length, pattern in ((8, "%Y%m%d"), (6, "%Y%m")):
+        if len(texts) >= FEWEST_DATES and all(len(text) == length and "1900" <= text[:4] <= "2100" for text in texts):
+            return pattern if all(_is_date(text, pattern) for text in texts) else ""
+    return ""
+
+
+def _is_date(text: str, pattern: str) -> bool:
+    try:
+        datetime.strptime(text, pattern)
+    except ValueError:
+        return False
+    return True
 
 
 def number_list_lengths(values: Sequence[str]) -> list[int] | None:
