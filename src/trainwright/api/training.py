@@ -117,6 +117,7 @@ class Training:
                     self.surroundings.join()
             if config.evaluation.report:
                 self._report()
+            self._record_in_trackers(fitted)
             log.info("run:    %s (%.1f s)", self.run.path, process_seconds())
         return fitted
 
@@ -204,6 +205,16 @@ class Training:
         log.debug("the run ended early", exc_info=not isinstance(error, RequestError))
         if not isinstance(error, TrainwrightError | KeyboardInterrupt) and not self.start.quiet:
             error.add_note(f"traceback: {self.run.log}")
+
+    def _record_in_trackers(self, fitted: FitResult) -> None:
+        """Tell the trackers what there is at the end; whatever goes wrong there, the run is finished."""
+        from trainwright.api.record_in_trackers import record_in_trackers  # of no use before
+
+        try:
+            record_in_trackers(self.trainer.trackers, self.run, self.prepared.config, fitted.steps)
+        except Exception as error:
+            log.warning("the trackers were not told the results: %s: %s", type(error).__name__, error)
+            log.debug("where it arose", exc_info=True)
 
     def _report(self) -> None:
         """The report of a run that is finished whether or not its report can be written."""

@@ -21,6 +21,8 @@ MOST_BYTES = 1 << 20
 class EvaluationFiles:
     """Writes a file for each evaluation that is logged; as a tracker, it forgets those of steps that a run goes back behind."""
 
+    shown_name = ""
+
     def __init__(self, run: Path, history: History, best: BestEvaluations) -> None:
         self.folder, self.history, self.best = run / FOLDER, history, best
         self._taken: tuple[int, dict[str, np.ndarray]] | None = None

@@ -74,6 +74,8 @@ class Trainer:
             raise ConfigError("callbacks are given as a list", where="callbacks", fix="callbacks=[…]")
         self.callbacks, self.continue_with = list(callbacks), continue_with
         self.console, self.initial_checkpoint, self.history = console, initial_checkpoint, history
+        self.trackers: list[Any] = []
+        """Those of the last run; some are told its results, though it is over."""
         self.cautions: list[str] = []
         """What was found before the run and may be meant: said when it begins."""
         self.try_late: Callable[[], list[str]] | None = None
@@ -156,6 +158,7 @@ class Trainer:
                 session.clock.on_first_step, session.position.fork = on_first_step, fork
                 known = {id(each) for each in system.parameters()}
                 parts = session.parts
+                self.trackers = parts.trackers
                 with call_hooks(session), saved_on_error(session), parts.precision.fp32_regions(system), watch_steps(session):
                     return self._run(session, test, resume or fork, run, known)
         finally:

@@ -10,7 +10,12 @@ Row = Mapping[str, float]
 
 
 class Tracker(Protocol):
-    """Takes the logged rows of a run; one with `image(name, array, step)`, uint8 (h w 3) or (h w 4), is given its pictures too."""
+    """Takes the logged rows of a run.
+
+    One that has them is given other kinds too: `image(name, array, step)`, uint8 (h w 3) or (h w 4), of what a system saves;
+    `histogram(name, Histogram, step)` of weights and gradients; and once the results are there, after `close`, which then follows again,
+    `text(name, text, step)`, `hparams(name, settings, metrics, step)`, `figure(name, array, step)`, `graph(name, [GraphNode])`.
+    """
 
     def begin(self, step: int) -> list[dict[str, float]]:
         """Continue after `step` updates (0: a new run), forgetting rows of later steps; returns the rows it still has, if it can."""

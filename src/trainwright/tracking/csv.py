@@ -25,6 +25,8 @@ log = logging.getLogger("trainwright.tracking")
 class CsvTracker:
     """Appends rows to metrics.csv; floats are written so that they read back as the same bits."""
 
+    shown_name = FILE
+
     def __init__(self, options: CsvOptions, folder: Path) -> None:
         self.path = folder / FILE
         self.columns: list[str] = []

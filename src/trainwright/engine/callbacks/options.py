@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from trainwright.config.foreign import found_at
 from trainwright.config.model import PartConfig, refusal
+from trainwright.config.name_patterns import Patterns
 
 _absolute = refusal(lambda path: found_at(path)[1])
 
@@ -76,6 +77,20 @@ class GradientFlowOptions(PartConfig):
     """How many parts of a parameter's name say which module it is counted with: `model.0.weight` is in `model.0` at depth 2."""
     updates: bool = True
     """Measure ‖new weights − old weights‖ / ‖old weights‖ too, which needs a copy of the weights at logged steps."""
+
+
+class HistogramsOptions(PartConfig):
+    """Gives trackers that take them the distributions of weights and gradients, at evaluations."""
+
+    type: str = "histograms"
+    every: int = Field(default=1, ge=1)
+    """Evaluations between two that are given."""
+    gradients: bool = True
+    """Of the gradients too, clipped as they are used."""
+    parameters: Patterns = []
+    """Name patterns of the parameters, or of modules they are in (`encoders`, `*.bias`); none stands for all."""
+    bins: int = Field(default=30, ge=2, le=500)
+    """Pieces of equal width between the least and the largest value."""
 
 
 class SampleLoggerOptions(PartConfig):

@@ -23,3 +23,12 @@ def row_follows(session: Session, step: int) -> bool:
 def run_folder(session: Session) -> Path:
     """The directory of the run."""
     return session.parts.saver.store.folder.parent
+
+
+def evaluation_follows(session: Session, step: int) -> bool:
+    """Whether an evaluation is made once the batch at hand has made the update number `step`, as far as that is known before it."""
+    return row_follows(session, step) and (
+        bool(session.stopped_because)
+        or session.clock.evaluation_interval.due(step, session.batches_seen + 1)
+        or (session.plan.max_steps is not None and step >= session.plan.max_steps)
+    )

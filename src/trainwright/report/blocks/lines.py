@@ -59,7 +59,7 @@ class Lines(Block):
         drawn = [each for each in self.styled if each.points]
         if not drawn:
             raise CannotDraw("no line has a point")
-        x, y = self._axes(drawn)
+        x, y = self.axes(drawn)
         marks: list[Content] = [line(each, x, y) for each in reversed(drawn)]
         if self.diagonal:
             marks.insert(0, tag("path", d=f"M{x.start:.1f} {y.start:.1f}L{x.end:.1f} {y.end:.1f}", class_="diagonal"))
@@ -85,7 +85,8 @@ class Lines(Block):
             found.append(Series(each.name, style, xs, ys))
         return found
 
-    def _axes(self, drawn: list[Series]) -> tuple[Axis, Axis]:
+    def axes(self, drawn: list[Series]) -> tuple[Axis, Axis]:
+        """The axes that hold these lines. Raises CannotDraw for a logarithmic one over numbers that are not positive."""
         xs, ys = [[point[side] for each in drawn for point in each.points] for side in (0, 1)]
         log = self.y_scale == "auto" and min(ys) > 0 and max(ys) / min(ys) > 200
         low, high = (min(ys) / 1.3, max(ys) * 1.3) if log else span(ys, around=(0.0,) if self.y_scale == "zero" else ())

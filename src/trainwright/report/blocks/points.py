@@ -44,7 +44,7 @@ class Points(Block):
         pairs = [(index, float(self.x[index] or 0), float(self.y[index] or 0)) for index in kept[:most]]
         if not pairs:
             raise CannotDraw("there is no point")
-        x, y = self._axes([each[1] for each in pairs], [each[2] for each in pairs])
+        x, y = self.axes([each[1] for each in pairs], [each[2] for each in pairs])
         ends = f"M{x.start:.0f} {y.start:.0f}L{x.end:.0f} {y.end:.0f}"
         behind = tag("path", d=ends, class_="diagonal") if self.diagonal else None
         places = [(index, x.place(a), y.place(b)) for index, a, b in pairs]
@@ -52,7 +52,8 @@ class Points(Block):
         rest = note(f"{len(kept) - most:,} more points are not drawn.") if len(kept) > most else None
         return [frame(x, y, behind, shown, title=self.title or "Points", x_label=self.x_label[:60]), rest]
 
-    def _axes(self, xs: list[float], ys: list[float]) -> tuple[Axis, Axis]:
+    def axes(self, xs: list[float], ys: list[float]) -> tuple[Axis, Axis]:
+        """The axes that hold all points."""
         both = span(xs + ys, pad=0.03) if self.equal else None
         return across(*(self.x_range or both or span(xs, pad=0.03))), up(*(self.y_range or both or span(ys, pad=0.03)))
 

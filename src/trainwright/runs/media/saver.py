@@ -17,6 +17,7 @@ from trainwright.files.whole import sweep
 from trainwright.runs.media import images, meshes, sequences
 from trainwright.runs.media.arrays import convert_data, saving, to_array
 from trainwright.runs.media.files import FORMATS, inside, whole, with_suffix, write_image, write_npz
+from trainwright.tracking.kinds import Kinds
 
 log = logging.getLogger("trainwright.media")
 Name = str | os.PathLike[str]
@@ -30,7 +31,7 @@ class Media:
     """
 
     def __init__(self, folder: str | os.PathLike[str], trackers: Iterable[Any] = ()) -> None:
-        self.folder, self.trackers = Path(folder), list(trackers)
+        self.folder, self.kinds = Path(folder), Kinds(trackers)
         self._swept: set[Path] = set()
         """Folders in which nothing of a killed process lies any more."""
         self.step = 0
@@ -258,13 +259,7 @@ class Media:
         """Hand the picture to the trackers; one that fails is told of and does not stop the run."""
         pixels = (pixels >> 8).astype(np.uint8) if pixels.dtype == np.uint16 else pixels
         pixels = np.repeat(pixels[..., None], 3, axis=2) if pixels.ndim == 2 else pixels
-        for tracker in self.trackers:
-            if not hasattr(tracker, "image"):
-                continue
-            try:
-                tracker.image(name, pixels, self.step if step is None else step)
-            except OSError as error:
-                log.warning("%s did not take the image %s: %s", type(tracker).__name__, name, error.strerror or error)
+        self.kinds.give("image", name, pixels, self.step if step is None else step)
 
 
 def _stem(filename: Name) -> str:
