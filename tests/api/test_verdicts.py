@@ -40,6 +40,7 @@ def verdict(run: tw.Run) -> Any:
 def test_the_rare_class_decides_the_number_and_the_reason_is_said(run: tw.Run, verdict: Any) -> None:
     assert verdict["metric"] == "average_precision"
     assert "of the training rows are 'late'" in verdict["notes"][0]
+    assert any(" are 'late': the number hangs on single rows" in each for each in verdict["notes"])
     assert any(each.startswith("columns.y.class_weights=auto") for each in verdict["advice"])
     assert run.directory.info["headline"]["metric"] == "average_precision"
     assert run.directory.info["headline"]["value"] == verdict["network"]

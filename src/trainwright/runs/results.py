@@ -65,7 +65,7 @@ class Verdict(_Section):
     """The metric of the network and of every baseline, on the rows compared."""
     network_interval: tuple[float | None, float | None] | None = None
     """The 95 % interval of the network's value, on the rows compared."""
-    seen: dict[str, float | None] | None = None
+    seen: dict[str, int | float | None] | None = None
     """`rows` whose inputs are in a training row, with the metric of `network` and `baseline` there, and of `new_rows`, the others."""
     notes: list[str] = []
     """What a reader should know of the metric, the rows and the baselines, a sentence each."""
