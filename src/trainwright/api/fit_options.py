@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from trainwright.config.compose import assign_option, compose
 from trainwright.config.errors import ConfigError, ManyErrors, RequestError, did_you_mean
 from trainwright.config.located import validate
+from trainwright.config.other_words import answer_of
 from trainwright.engine.config import TrainerConfig
 from trainwright.systems.run_config import Config
 
@@ -65,7 +66,8 @@ def check_options(options: Mapping[str, Any], own: Sequence[str]) -> None:
     errors: list[RequestError] = []
     for name in options:
         if name not in names:
-            fix = f"did you mean '{OTHER_WORDS[name]}'?" if name in OTHER_WORDS else did_you_mean(name, names, limit=len(names))
+            fix = f"did you mean '{OTHER_WORDS[name]}'?" if name in OTHER_WORDS else answer_of(name, keywords=True)
+            fix = fix or did_you_mean(name, names, limit=len(names))
             errors.append(ConfigError(f"unknown option '{name}'", where="tw.fit", fix=fix))
     if errors:
         raise errors[0] if len(errors) == 1 else ManyErrors(errors)

@@ -118,6 +118,8 @@ class Training:
             if config.evaluation.report:
                 self._report()
             self._record_in_trackers(fitted)
+            if config.trainer.progress == "file" and not self.start.quiet:
+                self._export()
             log.info("run:    %s (%.1f s)", self.run.path, process_seconds())
         return fitted
 
@@ -222,6 +224,17 @@ class Training:
 
         with explain_unwritten(self.run, "its report", f"trainwright report {shlex.quote(str(self.run.path))}"):
             log.info("report: %s", write_report(self.run.path))
+
+    def _export(self) -> None:
+        """Copy the finished model beside the run, as `trainwright export` does, and name its files on standard output."""
+        from trainwright.api.export import export_run
+
+        place = self.run.path.with_name(f"{self.run.path.name}-model")
+        if place.exists():
+            log.warning("%s is there already; export another time: trainwright export %s -o FOLDER", place, shlex.quote(str(self.run.path)))
+            return
+        for each in export_run(self.run.path, place):
+            print(each, flush=True)
 
 
 def _without_place(config: Any) -> Any:

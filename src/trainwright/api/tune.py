@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import ValidationError
 from torch import nn
 
 from trainwright.api.kinds import prepare_run
@@ -20,6 +21,7 @@ from trainwright.engine.batch_options import TuningOptions
 from trainwright.engine.scaling import with_learning_rate
 from trainwright.engine.trainer import Trainer
 from trainwright.engine.tuning import BatchTuning, RangeTest, Tuning, fill_chosen, settle_auto
+from trainwright.engine.tuning.batch_size import OnBest
 from trainwright.files.outputs import write_output
 from trainwright.parallel.launched import ensure_one_process
 from trainwright.systems.run_config import check_config, compose_config
@@ -54,7 +56,14 @@ class Tuned:
 
 @as_received
 def tune_composed(
-    composed: Composed, /, *, batch_size: bool = True, learning_rate: bool = True, source: Source | None = None, **changes: Any
+    composed: Composed,
+    /,
+    *,
+    batch_size: bool = True,
+    learning_rate: bool = True,
+    source: Source | None = None,
+    on_best: OnBest | None = None,
+    **changes: Any,
 ) -> Tuned:
     """Tune what a composed configuration would train, its `trainer:` section changed by `changes`; writes nothing.
 
@@ -71,6 +80,7 @@ def tune_composed(
         raise ConfigError("the batch size cannot be tuned", where="data", why=why, fix="give a dataset instead of a DataLoader")
     asked = asking(config.trainer, batch_size=batch_size, learning_rate=learning_rate, **changes)
     trainer = Trainer(asked, seed=config.run.seed, device=config.run.device, console=False)
+    trainer.on_best_batch_size = on_best
     tuning = settle_auto(trainer, system, rows)
     chosen = dict(tuning.chosen)
     return Tuned(tuning, config.model_copy(update={"trainer": fill_chosen(asked, chosen)}))
@@ -80,6 +90,8 @@ def asking(section: Any, *, batch_size: bool, learning_rate: bool, **changes: An
     """The `trainer:` section with `auto` for what is to be tuned: the batch, unless only the micro-batch is left open; and the rate."""
     if batch_size and section.micro_batch_size != "auto":
         changes["batch_size"] = "auto"
+    if (tuning := changes.pop("tuning", None)) is not None:
+        changes["tuning"] = section.tuning.model_copy(update={name: getattr(tuning, name) for name in tuning.model_fields_set})
     if learning_rate:
         changes["optimizer"] = with_learning_rate(section.optimizer, "auto")
     return section.model_copy(update=changes)
@@ -94,17 +106,27 @@ def tune_batch_size(
     config: str | os.PathLike[str] | Mapping[str, Any] | None = None,
     max_batch_size: int | None = None,
     max_time: str = "30 s",
+    max_trials: int | None = None,
+    halving_limit: int | None = None,
+    snapshot_weights: bool = True,
+    on_best_batch_size_updated: OnBest | None = None,
     trust_code: bool = False,
     **options: Any,
 ) -> BatchTuning:
     """The batch size that trains most samples per second and fits the device, with all trials; everything is left as it was.
 
     Either `(model, dataset)` with the options of `tw.fit` (`loss`, `optimizer`, `device`, …), or a table and `target`, or a `config`, as
-    for `tw.train`. Without `max_batch_size` an epoch keeps at least five steps. Raises ConfigError or DataError for a wrong request,
+    for `tw.train`. Without `max_batch_size` an epoch keeps at least five steps. `max_trials`, `halving_limit` and `snapshot_weights` are
+    those of `trainer.tuning`; `on_best_batch_size_updated` is called with each size that is the fastest so far, its samples per second
+    and how many sizes were tried. Raises ConfigError or DataError for a wrong request,
     TrainwrightError when not a single row fits.
     """
     with trusting(trust_code):
-        tuning = _tune(data, dataset, target, config, options, max_batch_size, max_time, batch_size=True)
+        limits = {"max_trials": max_trials, "halving_limit": halving_limit, "snapshot_weights": snapshot_weights}
+        wanted = _limits(max_time, **{name: value for name, value in limits.items() if value not in (None, True)})
+        wanted |= {} if max_batch_size is None else {"max_batch_size": max_batch_size}
+        wanted["on_best"] = on_best_batch_size_updated
+        tuning = _tune(data, dataset, target, config, options, {"batch_size": True, "learning_rate": False, **wanted})
     if tuning.batch is None:
         fix = "leave micro_batch_size or accumulation out"
         raise ConfigError("there is nothing to tune", where="tw.tune_batch_size", why="the sizes given settle all others", fix=fix)
@@ -124,28 +146,25 @@ def tune_learning_rate(
 ) -> RangeTest:
     """The learning rate that a range test suggests, with its curve; arguments as for `tune_batch_size`; everything is left as it was."""
     with trusting(trust_code):
-        tuning = _tune(data, dataset, target, config, options, None, max_time, batch_size=False)
+        asked = {"batch_size": False, "learning_rate": True, **_limits(max_time)}
+        tuning = _tune(data, dataset, target, config, options, asked)
     if tuning.rate is None:
         raise ConfigError("this optimizer has no learning rate", where="tw.tune_learning_rate", fix="take another, adamw for example")
     return tuning.rate
 
 
-def _tune(
-    data: Any,
-    dataset: Any,
-    target: Any,
-    config: Any,
-    options: dict[str, Any],
-    max_batch_size: int | None,
-    max_time: str,
-    *,
-    batch_size: bool,
-) -> Tuning:
+def _limits(max_time: str, **limits: Any) -> dict[str, Any]:
+    """The changes of the `trainer:` section that limit the trials. Raises ConfigError for a number that is none."""
+    try:
+        return {"tuning": TuningOptions(max_time=Duration.parse(max_time), **limits)}
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise ConfigError(f"{first['loc'][0]}: {first['msg']}", where="tw.tune_batch_size", fix="give a whole number") from error
+
+
+def _tune(data: Any, dataset: Any, target: Any, config: Any, options: dict[str, Any], asked: dict[str, Any]) -> Tuning:
     """The tuning of a plain model on a dataset, or of what a configuration describes."""
     ensure_one_process("try the same steps")
-    limits: dict[str, Any] = {"tuning": TuningOptions(max_time=Duration.parse(max_time))}
-    limits |= {} if max_batch_size is None else {"max_batch_size": max_batch_size}
-    asked = {"batch_size": batch_size, "learning_rate": not batch_size, **limits}
     if isinstance(data, nn.Module):
         return _plain(data, dataset, options, asked)
     if dataset is not None:
@@ -169,7 +188,9 @@ def _plain(model: nn.Module, dataset: Any, options: dict[str, Any], asked: dict[
     given = {"train": dataset, "validation": None, "test": None}
     made = system_for(model, given, {"loss": named["loss"], "metrics": None, "target": None}, seed=named["seed"])
     config = with_batch_size(config, made.splits["train"])
+    on_best = asked.pop("on_best", None)
     trainer = Trainer(asking(config.trainer, **asked), seed=named["seed"], device=named["device"], console=False)
+    trainer.on_best_batch_size = on_best
     return settle_auto(trainer, made.system, made.splits["train"])
 
 

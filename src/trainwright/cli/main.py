@@ -176,6 +176,11 @@ def unknown_command(name: str, words: list[str]) -> Exception:
     from trainwright.config.errors import RequestError, did_you_mean
 
     if name.startswith("-"):
+        from trainwright.config.other_words import answer_of, framework_of
+
+        if instead := answer_of(name.partition("=")[0]):
+            why = f"that is {framework_of(name.partition('=')[0])}'s word"
+            return RequestError(f"unknown option '{name}'", why=why, fix=f"{instead}; options follow the command")
         return RequestError(f"unknown option '{name}'", fix="options follow the command: trainwright COMMAND --help")
     if os.path.exists(name) or name.startswith("builtin:"):
         return RequestError(f"'{name}' is not a command", fix=f"trainwright train {' '.join(words)}")

@@ -12,6 +12,7 @@ from trainwright.cli.names import refuse_names
 from trainwright.cli.streams import Shown
 from trainwright.cli.style import bold, heading, two_columns, wrap
 from trainwright.config.errors import RequestError, nearest
+from trainwright.config.other_words import answer_of, framework_of
 from trainwright.config.trust import trust
 
 
@@ -112,6 +113,8 @@ class Parser(argparse.ArgumentParser):
                 f"unknown option '{flag}'", fix=f"options of the configuration are written without dashes: {flag.lstrip('-')}=VALUE"
             )
         name = flag.lstrip("-").replace("-", "_")
+        if instead := answer_of(name):
+            return RequestError(f"unknown option '{flag}'", why=f"that is {framework_of(name)}'s word", fix=instead)
         meant = self.setting(name)
         if meant.rpartition(".")[2] == name:
             close = ""  # an option of exactly this name is what was meant, not a flag that looks like it

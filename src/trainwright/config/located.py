@@ -12,6 +12,7 @@ from trainwright.config.domains import whose_option
 from trainwright.config.errors import ConfigError, ManyErrors, RequestError, did_you_mean, nearest
 from trainwright.config.foreign import looking_in
 from trainwright.config.model import ConfigModel
+from trainwright.config.other_words import answer_of, framework_of
 from trainwright.config.places import KeyPath, Node, Place, spell_key
 from trainwright.config.structure import (
     Items,
@@ -164,6 +165,8 @@ def _unknown_option(model: type[ConfigModel], composed: Composed, path: KeyPath,
         what = f"unknown option '{key}' of {here.kind} '{value.get('type', here.default)}' in {around}"
     if instead := instead_of(here, key.replace("-", "_"), value):
         return ConfigError(what, where=place, fix=instead)
+    if instead := _other_word(key, path):
+        return ConfigError(what, where=place, why=f"that is {framework_of(key)}'s word", fix=instead)
     elsewhere = [each for each in option_paths(model) if each.rpartition(".")[2] == key.replace("-", "_")]
     elsewhere = [each for each in elsewhere if each != spell_key(path)]
     if elsewhere and not nearest(key, known):
@@ -173,6 +176,11 @@ def _unknown_option(model: type[ConfigModel], composed: Composed, path: KeyPath,
         name = value.get("type", here.default) if isinstance(value, dict) else here.default
         why = whose_option(here.kind, key.replace("-", "_"), str(name))
     return ConfigError(what, where=place, why=why, fix=fix)
+
+
+def _other_word(key: str, path: KeyPath) -> str:
+    """Our option for one of another framework's, where options of the run are given; parts of one's own have words of their own."""
+    return answer_of(key) if len(path) <= 2 or path[0] in ("trainer", "run") else ""
 
 
 def _written_out(here: Structure, value: Any, key: str) -> Any:

@@ -30,6 +30,12 @@ class TuningOptions(ConfigModel):
 
     max_time: Duration = Duration(30, "s")
     """Time after which no further batch size is tried; a trial that has begun is finished."""
+    max_trials: int | None = Field(default=None, ge=1)
+    """Batch sizes that are tried at most; `null` is limited by time alone."""
+    halving_limit: int | None = Field(default=None, ge=0)
+    """How often the first size is halved where it does not fit, before the run is refused; `null` goes down to one row."""
+    snapshot_weights: bool = True
+    """Weights and buffers are copied before sizes are tried, and put back; without, the tiny steps of the trials stay in them."""
     tolerance: float = Field(default=0.05, ge=0, lt=1)
     """Throughput that may be given up for a smaller batch: the smallest size so close to the fastest is taken."""
     memory_margin: float = Field(default=0.1, ge=0, lt=1)

@@ -107,8 +107,11 @@ class TrainerConfig(ConfigModel):
     """Where metrics are written."""
     recovery: RecoveryOptions = RecoveryOptions()
     """What is done about numbers that are not finite, memory that runs out, losses that jump, steps that hang."""
-    progress: Literal["auto", "plain", "none"] = "auto"
-    """`auto` is a live line on a terminal; `plain` a line an evaluation, which leaves the terminal to a debugger; `none` is silent."""
+    progress: Literal["auto", "plain", "file", "none"] = "auto"
+    """`auto` is a live line on a terminal; `plain` a line an evaluation, which leaves the terminal to a debugger; `none` is silent.
+
+    `file` writes progress.json in the run instead, for a program that looks on: standard output has the exported files alone, at the end.
+    """
     sanity_check: int = Field(default=1, ge=0)
     """Batches of the validation split that are tried before the first step, so that a mistake there is met early; 0 for none."""
 

@@ -17,6 +17,7 @@ from trainwright.engine.assembly import Assembly
 from trainwright.engine.callbacks import Callback, EarlyStop
 from trainwright.engine.callbacks.base import Hooks, check_signatures
 from trainwright.engine.callbacks.foreign import instead_of, library_of
+from trainwright.engine.callbacks.progress_file import FileProgress
 from trainwright.engine.callbacks.terminal import LogRows
 from trainwright.engine.clock import Clock
 from trainwright.engine.config import TrainerConfig
@@ -179,6 +180,8 @@ class Opening:
         asked, early = self.make_callbacks(), self._early_stop(made.monitor) if validated else []
         silent = self.console is False or self.config.progress == "none" or not self.world.is_main
         shown = [] if silent else [progress(None if self.console is True else self.console, self.config.progress)]  # type: ignore[arg-type]
+        if self.config.progress == "file":
+            shown = [FileProgress()] if self.world.is_main else []
         steps = [SchedulerSteps()] if made.own is not None and made.own.schedulers else []
         logged = [LogRows()] if self.console is not False and self.world.is_main else []
         return [*asked, *self.callbacks, *steps, *early, *logged, *shown]

@@ -78,6 +78,8 @@ class Trainer:
         """Those of the last run; some are told its results, though it is over."""
         self.cautions: list[str] = []
         """What was found before the run and may be meant: said when it begins."""
+        self.on_best_batch_size: Callable[[int, float, int], None] | None = None
+        """Told of each size that is the fastest so far while `auto` is measured: size, samples per second, sizes tried."""
         self.try_late: Callable[[], list[str]] | None = None
         """Tries a step once the hooks of the system were called, where it could not be tried without what they make."""
         self.rehearses = False

@@ -19,6 +19,8 @@ FLAT = 2
 
 Measure = Callable[[int], Trial]
 Agree = Callable[[int], int]
+OnBest = Callable[[int, float, int], None]
+"""Told of a size that is faster than all before: the size, its samples per second, and how many were tried."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class BatchTuning:
     chosen: int
     trials: list[Trial]
     limited_by: str
-    """Why no larger size was tried: `memory`, `rows`, `speed` (it was no faster any more) or `time`."""
+    """Why no larger size was tried: `memory`, `rows`, `speed` (it was no faster any more), `time` or `trials`."""
     seconds: float
     device: str = ""
 
@@ -71,11 +73,23 @@ def align(rows: Sequence[Sequence[str]]) -> str:
 class Search:
     """Finds the sizes worth trying; `measure` tries one. A time limit is looked at between trials."""
 
-    def __init__(self, measure: Measure, *, largest: int, smallest: int = 1, tolerance: float = 0.05, max_time: float = 30.0) -> None:
+    def __init__(
+        self,
+        measure: Measure,
+        *,
+        largest: int,
+        smallest: int = 1,
+        tolerance: float = 0.05,
+        max_time: float = 30.0,
+        max_trials: int | None = None,
+        halving_limit: int | None = None,
+        on_best: OnBest | None = None,
+    ) -> None:
         self.measure, self.largest, self.smallest, self.tolerance = measure, largest, min(smallest, largest), tolerance
         self.trials: dict[int, Trial] = {}
         self.limited_by = "rows"
         self._deadline = time.perf_counter() + max_time
+        self._most, self._halvings, self._on_best = max_trials, halving_limit, on_best
 
     def run(self) -> int:
         """The size that is chosen. Raises TrainwrightError when not even the smallest fits."""
@@ -96,10 +110,16 @@ class Search:
         return self.trials[size].samples_per_second >= (1 - self.tolerance) * best
 
     def _try(self, size: int) -> bool:
-        self.trials[size] = self.measure(size)
-        return self.trials[size].fits
+        best = max((each.samples_per_second for each in self.trials.values() if each.fits), default=0.0)
+        found = self.trials[size] = self.measure(size)
+        if self._on_best is not None and found.fits and found.samples_per_second > best:
+            self._on_best(size, found.samples_per_second, len(self.trials))
+        return found.fits
 
     def _late(self) -> bool:
+        if self._most is not None and len(self.trials) >= self._most:
+            self.limited_by = "trials"
+            return True
         if time.perf_counter() < self._deadline:
             return False
         self.limited_by = "time"
@@ -109,11 +129,20 @@ class Search:
         """The first size that fits, and the smallest that did not, if any."""
         size, bad = max(min(START, self.largest), self.smallest), None
         while not self._try(size):
+            self._refuse_more(size)
             if size == self.smallest:
                 fix = "use a smaller model, trainer.precision: bf16, or trainer.modes.activation_checkpointing"
                 raise TrainwrightError(f"memory runs out with {size} rows at once", where="trainer.batch_size", fix=fix)
             bad, size = size, max(size // 2, self.smallest)
         return size, bad
+
+    def _refuse_more(self, size: int) -> None:
+        """Raise TrainwrightError where no smaller size may be tried."""
+        tried = len(self.trials)
+        for name, most in (("halving_limit", self._halvings), ("max_trials", None if self._most is None else self._most - 1)):
+            if most is not None and tried > most and size != self.smallest:
+                what = f"memory runs out with {size} rows at once, and trainer.tuning.{name} allows no smaller size to be tried"
+                raise TrainwrightError(what, where=f"trainer.tuning.{name}", fix="raise it, or give trainer.batch_size")
 
     def _double(self, good: int, bad: int | None) -> tuple[int, int | None]:
         """Double while it fits, is faster, and there is time."""

@@ -20,9 +20,10 @@ PLAIN = (bool, int, float, str, tuple, type(None))
 class KeptSystem:
     """A copy, in the host's memory, of everything in a system that a step may change."""
 
-    def __init__(self, system: System) -> None:
+    def __init__(self, system: System, weights: bool = True) -> None:
+        """Without `weights`, tensors are neither copied nor put back."""
         self._modules = list(system.modules())
-        self._tensors = [(each, each.detach().to("cpu", copy=True)) for each in tensors_of(self._modules)]
+        self._tensors = [(each, each.detach().to("cpu", copy=True)) for each in tensors_of(self._modules) if weights]
         self._trained = [(each, each.requires_grad, each.grad) for each in parameters_of(self._modules)]
         self._plain = [{name: value for name, value in vars(each).items() if isinstance(value, PLAIN)} for each in self._modules]
         generators = [value for module in self._modules for value in vars(module).values() if isinstance(value, torch.Generator)]
@@ -60,9 +61,12 @@ def tensors_of(modules: list[nn.Module]) -> list[Tensor]:
 
 
 @contextmanager
-def change_nothing(system: System, device: torch.device) -> Iterator[KeptSystem]:
-    """Put back, whatever happens, what steps on `system` change: the system, and the generators of torch, Python and numpy."""
-    kept = KeptSystem(system)
+def change_nothing(system: System, device: torch.device, weights: bool = True) -> Iterator[KeptSystem]:
+    """Put back, whatever happens, what steps on `system` change: the system, and the generators of torch, Python and numpy.
+
+    Without `weights`, its parameters and buffers stay as the steps leave them.
+    """
+    kept = KeptSystem(system, weights)
     others: list[Any] = [random.getstate(), np.random.get_state()]
     with ExitStack() as stack:
         for each in [device, *_cuda_devices()]:

@@ -93,7 +93,9 @@ def as_before(config: Any, saved: Any) -> Any:
 
 def with_config(trainer: Trainer, config: Any) -> Trainer:
     """A trainer like this one with another section, that shows and calls nothing."""
-    return type(trainer)(config, seed=trainer.seed, device=trainer.device, console=False)
+    made = type(trainer)(config, seed=trainer.seed, device=trainer.device, console=False)
+    made.on_best_batch_size = trainer.on_best_batch_size
+    return made
 
 
 def settle_auto(trainer: Trainer, system: System, rows: Rows, world: World | None = None, active: Active | None = None) -> Tuning:
@@ -174,14 +176,20 @@ def tune_batch(
 ) -> BatchTuning:
     """Try sizes on real steps."""
     options = options_of(trainer.config)
-    sizes: dict[str, Any] = {"batch_size": request.sizes.batch_size, "micro_batch_size": None, "max_batch_size": None}
+    sizes: dict[str, Any] = {
+        "snapshot": options.snapshot_weights,
+        "batch_size": request.sizes.batch_size,
+        "micro_batch_size": None,
+        "max_batch_size": None,
+    }
     with session_for(trainer, system, rows, TRIAL_RATE, active, **sizes) as session:
         bench = Bench(session, options.memory_margin)
 
         def measure(size: int) -> Trial:
             return bench(*request.step(size))
 
-        limits = {"largest": request.largest, "smallest": request.smallest, "tolerance": options.tolerance}
+        limits: dict[str, Any] = {"largest": request.largest, "smallest": request.smallest, "tolerance": options.tolerance}
+        limits |= {"max_trials": options.max_trials, "halving_limit": options.halving_limit, "on_best": trainer.on_best_batch_size}
         device = str(session.device)
         found = tune(measure, request.option, agree=agree, device=device, max_time=options.max_time.seconds, **limits)
         return replace(found, chosen=found.chosen * request.multiple)
@@ -196,10 +204,12 @@ def tune_rate(trainer: Trainer, system: System, rows: Rows, active: Active | Non
 
 
 @contextmanager
-def session_for(trainer: Trainer, system: System, rows: Rows, rate: float, active: Active | None, **changes: Any) -> Iterator[Session]:
+def session_for(
+    trainer: Trainer, system: System, rows: Rows, rate: float, active: Active | None, snapshot: bool = True, **changes: Any
+) -> Iterator[Session]:
     """A trial session whose optimizer has the learning rate `rate`."""
     changes["optimizer"] = with_learning_rate(trainer.config.optimizer, rate)
-    with trial_session(trainer, system, rows, active, **changes) as session:
+    with trial_session(trainer, system, rows, active, snapshot, **changes) as session:
         yield session
 
 

@@ -87,14 +87,17 @@ def quiet(config: Any, **changes: Any) -> Any:
 
 
 @contextmanager
-def trial_session(trainer: Trainer, system: System, rows: Rows, active: Active | None = None, **changes: Any) -> Iterator[Session]:
+def trial_session(
+    trainer: Trainer, system: System, rows: Rows, active: Active | None = None, snapshot: bool = True, **changes: Any
+) -> Iterator[Session]:
     """A session whose steps are those of the run; the system and all generators are as before once it is over.
 
+    `snapshot`: whether weights and buffers are copied before and put back.
     `active`: what the modes of the run ask of batches, where they are switched on already.
     """
     made = type(trainer)(quiet(trainer.config, **changes), seed=trainer.seed, device=trainer.device, console=False)
     around = surroundings(made.config, system, made.device) if active is None else nullcontext(active)
-    with change_nothing(system, trainer.device), around as found:
+    with change_nothing(system, trainer.device, snapshot), around as found:
         session = made.opening.session(system, rows, None, Path("trials"), Interrupts(), found)
         session.clock.next_boundary = int(NEVER.value)
         with call_hooks(session), session.parts.precision.fp32_regions(system):

@@ -1,0 +1,26 @@
+"""Arguments of Keras' compile and fit, and of its callbacks."""
+
+WORDS = {
+    "baseline": "`trainer.early_stopping`, with hopeless",
+    "class_weight": "class_weights of the `loss`",
+    "epochs": "`trainer.max_epochs`",
+    "global_clipnorm": "`trainer.clip.norm`",
+    "initial_epoch": "`trainwright resume RUN`",
+    "jit_compile": "`trainer.modes.compile`",
+    "restore_best_weights": "not asked: the best weights are what ships; which they are says `trainer.monitor`",
+    "run_eagerly": "not asked: only `trainer.modes.compile` compiles",
+    "sample_weight": "`data.sampling`, or class_weights of the `loss`",
+    "save_best_only": "`trainer.checkpoint.keep_best`",
+    "save_freq": "`trainer.checkpoint.every`",
+    "shuffle": "not asked: rows are shuffled; which are read is `data.sampling`",
+    "start_from_epoch": "`trainer.early_stopping.patience`",
+    "steps_per_epoch": "`trainer.limit_batches`",
+    "steps_per_execution": "`trainer.modes.compile`",
+    "use_multiprocessing": "`trainer.loader.workers`",
+    "validation_data": "a validation part of `data.split`",
+    "validation_freq": "`trainer.evaluate_every=1 epochs`",
+    "validation_split": "`data.split`, such as random with validation: 0.1",
+    "validation_steps": "`trainer.limit_batches`",
+    "verbose": "`trainer.progress=none`, or `--verbose`",
+    "weighted_metrics": "`metrics`",
+}
