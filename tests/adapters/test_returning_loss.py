@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import logging
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+import trainwright as tw
 from trainwright.adapters.returning_loss import IGNORED, ReturningLossSystem, returns_loss
-from trainwright.config.errors import DataError, TrainwrightError
+from trainwright.config.errors import ConfigError, DataError, TrainwrightError
 from trainwright.data.rows import TensorRows
 from trainwright.engine.config import TrainerConfig
 from trainwright.engine.result import FitResult
@@ -221,3 +223,155 @@ def test_a_batch_without_names_is_refused() -> None:
     with pytest.raises(DataError) as raised:
         ReturningLossSystem(Regression()).training_step((torch.ones(2, 4), torch.ones(2)), MOMENT)
     assert "a batch is a tuple" in str(raised.value) and "the model takes columns by name" in str(raised.value)
+
+
+# models of small GPT codes: forward(idx, targets) gives (logits, loss)
+
+
+class SmallGPT(nn.Module):
+    """Written as such codes are: targets are given beside what they follow, and -1 does not count."""
+
+    def __init__(self, vocabulary: int = 12, width: int = 8) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.embedding, self.head = nn.Embedding(vocabulary, width), nn.Linear(width, vocabulary)
+
+    def forward(self, idx: Tensor, targets: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        x = self.embedding(idx)
+        if targets is None:
+            return self.head(x[:, [-1], :]), None
+        logits = self.head(x)
+        return logits, functional.cross_entropy(logits.view(-1, logits.size(-1)), targets.reshape(-1), ignore_index=-1)
+
+
+def next_tokens(rows: int = 12) -> tuple[Tensor, Tensor]:
+    """Tokens and those that follow, of which more or fewer count by row."""
+    tokens = torch.randint(0, 12, (rows, 7), generator=torch.Generator().manual_seed(1))
+    x, y = tokens[:, :-1].clone(), tokens[:, 1:].clone()
+    for row in range(rows):
+        y[row, 2 + row % 4 :] = -1
+    return x, y
+
+
+@functools.cache
+def by_hand() -> dict[str, Tensor]:
+    """The weights after one epoch in whole batches of four, in the order of the rows."""
+    model, (x, y) = SmallGPT(), next_tokens()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+    for first in range(0, 12, 4):
+        optimizer.zero_grad()
+        model(x[first : first + 4], y[first : first + 4])[1].backward()  # type: ignore[union-attr]
+        optimizer.step()
+    return model.state_dict()
+
+
+class Pairs(torch.utils.data.Dataset):
+    """A dataset as such codes have it: (x, y) by place."""
+
+    def __len__(self) -> int:
+        return 12
+
+    def __getitem__(self, place: int) -> Any:
+        x, y = next_tokens()
+        return x[place], y[place]
+
+
+class Named(Pairs):
+    """The same by name."""
+
+    def __getitem__(self, place: int) -> Any:
+        return dict(zip(("idx", "targets"), super().__getitem__(place), strict=True))
+
+
+def columns() -> dict[str, Tensor]:
+    return dict(zip(("idx", "targets"), next_tokens(), strict=True))
+
+
+SHORT = {"max_epochs": 1, "console": False, "trackers": ["csv"], "evaluation": {"report": False}}
+LOADERS = {"by place": (Pairs, 4, {}), "in pieces": (Pairs, 2, {"accumulation": 2}), "by name": (Named, 4, {})}
+
+
+@pytest.mark.parametrize("form", LOADERS)
+def test_a_model_that_returns_logits_and_loss_is_trained_by_the_loss(tmp_path: Path, form: str) -> None:
+    (kind, size, options), model = LOADERS[form], SmallGPT()
+    loader, optimizer = torch.utils.data.DataLoader(kind(), batch_size=size), {"type": "torch.optim.SGD", "lr": 0.5}
+    tw.fit(model, loader, optimizer=optimizer, run_dir=tmp_path / "run", **options, **SHORT)
+    for name, each in by_hand().items():
+        assert torch.allclose(model.state_dict()[name], each, atol=1e-6), name
+
+
+@pytest.mark.parametrize("options", [{}, {"target": "targets"}])
+def test_columns_by_name_are_measured_and_predicted(tmp_path: Path, options: Any) -> None:
+    model = SmallGPT()
+    result = tw.fit(model, columns(), columns(), batch_size=4, run_dir=tmp_path / "run", **SHORT, **options)
+    x, y = next_tokens()
+    assert result.metrics["validation"]["loss"] == pytest.approx(float(model(x, y)[1]), rel=1e-5)
+    loaded = tw.load(tmp_path / "run", model=SmallGPT())
+    assert loaded.predict({"idx": x})["logits"].shape == (12, 1, 12)
+
+
+def test_pairs_by_place_are_predicted_from_a_tensor_alone(tmp_path: Path) -> None:
+    tw.fit(SmallGPT(), next_tokens(), batch_size=4, run_dir=tmp_path / "run", **SHORT)
+    assert tw.load(tmp_path / "run", model=SmallGPT()).predict(next_tokens()[0])["logits"].shape == (12, 1, 12)
+
+
+class Auxiliary(nn.Module):
+    """A plain model: outputs, and a term of its own beside them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Linear(2, 2)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self.net(x), self.net.weight.pow(2).mean()
+
+
+class Alone(nn.Module):
+    """Returns nothing but its loss."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Linear(2, 2)
+
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        return self.net(x) if y is None else functional.cross_entropy(self.net(x), y)
+
+
+def test_a_scalar_is_a_loss_only_of_a_model_that_was_given_a_target() -> None:
+    x, y = torch.randn(4, 2), torch.tensor([0, 1, 0, 1])
+    assert not returns_loss(Auxiliary(), {"x": x, "y": y})
+    assert returns_loss(Alone(), {"x": x, "y": y}) and not returns_loss(Alone(), {"x": x})
+    assert not returns_loss(nn.Linear(2, 1), {"input": x[:1]})
+
+
+# Hugging Face beside the model
+
+
+def test_splits_of_a_datasetdict_are_measured_whatever_they_are_called(tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    rows = {name: each.tolist() for name, each in columns().items()}
+    data = datasets.DatasetDict({name: datasets.Dataset.from_dict(rows) for name in ("train", "eval", "test")})
+    result = tw.fit(SmallGPT(), data, batch_size=4, run_dir=tmp_path / "run", **SHORT)
+    assert set(result.metrics) == {"train", "validation", "test"}
+
+
+def test_from_pretrained_finds_the_model_of_a_run(tmp_path: Path) -> None:
+    transformers, model = pytest.importorskip("transformers"), gpt2()
+    tw.fit(model, texts(), batch_size=8, run_dir=tmp_path / "run", **SHORT)
+    again = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "run/model")
+    assert type(again) is type(model) and again.config.n_embd == 16
+    assert all(torch.equal(each, again.state_dict()[name]) for name, each in model.state_dict().items())
+    assert (tmp_path / "run/model/generation_config.json").is_file()
+
+
+def test_a_callback_of_transformers_is_refused_with_our_hooks(tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers")
+
+    class Ends(transformers.TrainerCallback):
+        def on_evaluate(self, args: Any, state: Any, control: Any, **named: Any) -> None: ...
+
+    for given, words in ((Ends(), "on_validation_end(session, system, metrics)"), (transformers.EarlyStoppingCallback(4), "'patience': 4")):
+        with pytest.raises(ConfigError) as raised:
+            tw.fit(SmallGPT(), columns(), callbacks=[given], run_dir=tmp_path / "run", console=False)
+        assert "callback of transformers" in str(raised.value) and words in str(raised.value)
+    assert not (tmp_path / "run").exists()

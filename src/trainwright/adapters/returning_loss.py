@@ -22,6 +22,8 @@ from trainwright.systems.base import seed_generators
 log = logging.getLogger("trainwright.systems")
 
 LABELS = "labels"
+TARGETS = (LABELS, "targets", "target", "label", "tgt", "y")
+"""Arguments of `forward` that hold what is to be learned, so that a scalar beside the logits is their loss."""
 IGNORED = -100
 """The label that transformers leaves out of a loss."""
 
@@ -30,18 +32,22 @@ class ReturningLossSystem(Wrapping):
     """Trains a model that takes the columns of a batch by name and returns an object, mapping or tuple with the mean loss of them.
 
     Items are the labels that count where there is a label per token, so that pieces of a step are joined exactly; else rows. Names of
-    weights are the model's own.
+    weights are the model's own. A batch (x, y) by place is given by the names of the first arguments: `forward(idx, targets)`.
     """
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, positional: bool = False) -> None:
         super().__init__()
         self.model = model
         self.taken = find_columns(model)
+        self.positional = positional
+        self.labels = target_of(model) or LABELS
         self._shifted: bool | None = None
         self._left_out: frozenset[str] = frozenset()
 
     def inputs_of(self, batch: Batch) -> dict[str, Any]:
         """The columns that the model takes; the others are named once. Raises DataError for a batch without names."""
+        if self.positional:
+            batch = by_arguments(self.model, batch)
         if not isinstance(batch, Mapping):
             fix = "give mappings: {'input_ids': …, 'labels': …}"
             raise DataError(
@@ -59,9 +65,11 @@ class ReturningLossSystem(Wrapping):
 
     def items_of(self, inputs: Mapping[str, Any]) -> int | Tensor:
         """What the loss is the mean over: tokens whose labels count, or rows."""
-        labels = inputs.get(LABELS)
+        labels = inputs.get(self.labels)
         if not isinstance(labels, Tensor) or labels.is_floating_point() or labels.dim() < 2 or labels.shape[1] == 1:
             return rows_in(inputs)
+        if self.labels != LABELS:  # of one's own: given beside what they follow, and below 0 where they do not count
+            return (labels >= 0).sum()
         counted = labels[..., 1:] if self.shifts(inputs, labels) else labels
         return (counted != IGNORED).sum()
 
@@ -93,7 +101,8 @@ class ReturningLossSystem(Wrapping):
             return loss
         what = f"{type(self.model).__name__} returned no loss"
         why = f"it was given {', '.join(inputs)}"
-        fix = "give the column 'labels'" if LABELS not in inputs else "let forward return a mapping or an object with a scalar 'loss'"
+        fix = "let forward return a mapping or an object with a scalar 'loss'"
+        fix = f"give the column '{self.labels}'" if self.labels not in inputs else fix
         raise TrainwrightError(what, where="training_step", why=why, fix=fix)
 
     def evaluation_step(self, batch: Batch, context: StepContext) -> dict[str, Tensor]:
@@ -104,7 +113,7 @@ class ReturningLossSystem(Wrapping):
         items = torch.as_tensor(self.items_of(inputs), device=mean.device)
         total = torch.where(items > 0, mean.float() * items, 0.0)
         found = {"total": (total / rows).expand(rows), "items": (items / rows).expand(rows)}
-        logits, labels = logits_in(returned), inputs.get(LABELS)
+        logits, labels = logits_in(returned), inputs.get(self.labels)
         if self.asked_metrics is not None and logits is not None and isinstance(labels, Tensor):
             found |= {"logits": logits, LABELS: labels}
         if classifies(logits, labels):
@@ -156,6 +165,20 @@ class LossPerItem(Metric):
         return values | ({"accuracy": found["right"] / found["rows"]} if "rows" in found else {})
 
 
+def target_of(model: nn.Module) -> str:
+    """The argument of `forward` that holds what is to be learned; empty where none is called so."""
+    names = inspect.signature(model.forward).parameters
+    return next((name for name in TARGETS if name in names), "")
+
+
+def by_arguments(model: nn.Module, batch: Batch) -> Batch:
+    """The parts of a batch that was given by place, by the names of the first arguments of `forward`."""
+    parts = list(batch.values()) if isinstance(batch, Mapping) else list(batch) if isinstance(batch, list | tuple) else [batch]
+    parameters = inspect.signature(model.forward).parameters.values()
+    names = [each.name for each in parameters if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
+    return dict(zip(names, parts, strict=False))
+
+
 def find_columns(model: nn.Module) -> frozenset[str] | None:
     """Names of the arguments of `forward`; None where it takes any."""
     parameters = inspect.signature(model.forward).parameters.values()
@@ -174,23 +197,32 @@ def try_forward(model: nn.Module) -> Iterator[None]:
 
 
 def loss_in(returned: Any) -> Tensor | None:
-    """The scalar loss in what a model returned: `.loss`, `["loss"]`, or the first of a tuple; None where there is none."""
+    """The scalar loss in what a model returned: `.loss`, `["loss"]`, the only scalar of a tuple or its first, or itself; else None."""
     found: Any = None
-    if type(returned) is dict or isinstance(returned, Mapping):
+    if isinstance(returned, Tensor):
+        found = returned
+    elif type(returned) is dict or isinstance(returned, Mapping):
         found = returned.get("loss")
     elif hasattr(returned, "loss"):
         found = returned.loss
     elif isinstance(returned, tuple | list) and returned:
-        found = returned[0]
-    if not isinstance(found, Tensor) or found.numel() != 1 or not found.is_floating_point():
+        scalars = [each for each in returned if isinstance(each, Tensor) and not each.dim()]
+        found = scalars[0] if len(scalars) == 1 and is_scalar(scalars[0]) else returned[0]
+    if not is_scalar(found):
         return None
     return found.reshape(()) if found.dim() else found  # a view would be one more node to go backwards through
 
 
+def is_scalar(found: Any) -> bool:
+    """Whether a value is a tensor of one floating-point number."""
+    return isinstance(found, Tensor) and found.numel() == 1 and found.is_floating_point()
+
+
 def logits_in(returned: Any) -> Tensor | None:
-    """The logits in what a model returned: by name, or what follows the loss of a tuple; None where there are none."""
+    """The logits in what a model returned: by name, or the first of a tuple beside the loss; None where there are none."""
     if isinstance(returned, tuple) and not hasattr(returned, "_fields"):
-        rest = returned[1:] if loss_in(returned) is not None else returned
+        loss = loss_in(returned)
+        rest = [each for each in returned if loss is None or not isinstance(each, Tensor) or each.data_ptr() != loss.data_ptr()]
         return rest[0] if rest and isinstance(rest[0], Tensor) else None
     found = returned.get("logits") if isinstance(returned, Mapping) else getattr(returned, "logits", None)
     return found if isinstance(found, Tensor) else None
@@ -222,6 +254,11 @@ def returns_loss(model: nn.Module, batch: Batch) -> bool:
     inputs = {name: each for name, each in batch.items() if taken is None or name in taken}
     try:
         with try_forward(model):
-            return loss_in(model(**inputs)) is not None
+            returned = model(**inputs)
     except (RuntimeError, ValueError, TypeError, IndexError, KeyError, AttributeError, NotImplementedError):
         return False
+    alone = isinstance(returned, Tensor)
+    beside = isinstance(returned, tuple) and bool(returned) and not is_scalar(returned[0])
+    if (alone or beside) and not any(name in inputs for name in TARGETS):
+        return False  # a scalar of a model that was given no target is a term of its own, or its output for one row
+    return loss_in(returned) is not None

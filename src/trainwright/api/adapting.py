@@ -14,7 +14,7 @@ from trainwright.adapters.lightning.answers import refuse_callbacks
 from trainwright.adapters.lightning.data import TRANSFERS
 from trainwright.adapters.lightning.methods import overrides
 from trainwright.adapters.lightning.system import LightningSystem, given_by_place, is_datamodule, is_lightning
-from trainwright.adapters.returning_loss import ReturningLossSystem, returns_loss
+from trainwright.adapters.returning_loss import ReturningLossSystem, by_arguments, returns_loss, target_of
 from trainwright.config.errors import ConfigError, DataError
 from trainwright.data.datasets.splits import in_splits, say_unused, splits_of
 from trainwright.data.forms import rows_from, tuple_of_splits
@@ -89,7 +89,7 @@ def system_for(
         splits = system.with_steps(splits)
     if not model.training:
         model.train()
-    chosen = system or _choose_system(model, splits, asked, seed)
+    chosen = system or _choose_system(model, splits, asked, seed, given_by_place(given["train"], splits["train"]))
     if isinstance(chosen, PlainSystem):
         chosen.fit_targets(splits["train"])
     else:
@@ -125,7 +125,7 @@ def apart(given: Mapping[str, Any]) -> dict[str, Any]:
     return {name: splits.get(name, data if data is not together else None) for name, data in given.items()}
 
 
-def _choose_system(model: nn.Module, splits: Mapping[str, Rows], asked: Mapping[str, Any], seed: int) -> Any:
+def _choose_system(model: nn.Module, splits: Mapping[str, Rows], asked: Mapping[str, Any], seed: int, positional: bool) -> Any:
     example = None if splits["train"].single_pass else splits["train"].example()
     if isinstance(model, System):
         _refuse_asked(model, asked)
@@ -136,11 +136,22 @@ def _choose_system(model: nn.Module, splits: Mapping[str, Rows], asked: Mapping[
         why = f"{kind} is neither a trainwright.System nor a LightningModule, so only its forward would be trained"
         fix = f"derive {kind} from trainwright.System, and write training_step(self, batch, context); or give loss= to train its forward"
         raise ConfigError(f"{kind}.training_step would not be called", where="tw.fit(model)", why=why, fix=fix)
-    if asked["loss"] is None and isinstance(example, Mapping) and returns_loss(model, example):
-        _refuse_asked(model, asked)
-        return ReturningLossSystem(model)
+    if asked["loss"] is None and (returning := _returning_loss(model, example, asked, positional)) is not None:
+        return returning
     loss = "cross_entropy" if asked["loss"] is None else asked["loss"]
     return PlainSystem(model, None, loss, asked["metrics"], target=asked["target"])
+
+
+def _returning_loss(model: nn.Module, example: Any, asked: Mapping[str, Any], positional: bool) -> ReturningLossSystem | None:
+    """The system for a model that returns its loss of the columns it takes by name, or of (x, y) by place; None for another."""
+    by_place = positional or not isinstance(example, Mapping)
+    if by_place and (example is None or not target_of(model) or asked["target"] is not None):
+        return None
+    if not returns_loss(model, by_arguments(model, example) if by_place else example):
+        return None
+    chosen = ReturningLossSystem(model, by_place)
+    _refuse_asked(model, {**asked, "target": None if asked["target"] == chosen.labels else asked["target"]})
+    return chosen
 
 
 def _with_metrics(system: Any, metrics: Any, given: Mapping[str, Any]) -> None:

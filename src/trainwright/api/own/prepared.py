@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from trainwright.adapters.pretrained import write_foreign_config
 from trainwright.api.adapting import plain_module
 from trainwright.api.own.blocks import write_own
 from trainwright.api.own.prepare import OpenedSystem, made_system, prepare_own
@@ -108,7 +109,8 @@ class PreparedSystem(Prepared):
         run.model.mkdir(exist_ok=True)
         weights: Path = run.model / WEIGHTS
         with whole_file(weights) as temporary:
-            save_tensors(temporary, plain_module(self.system).state_dict())
+            save_tensors(temporary, plain_module(self.system).state_dict(), {"format": "pt"})
+        write_foreign_config(run.model, plain_module(self.system))
         record_inputs(run.model, as_system(self.system), self.splits["train"])
         run.write_json(f"model/{POSITION}", position_of(fitted))
         results = build_results(

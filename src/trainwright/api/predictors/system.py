@@ -14,6 +14,7 @@ from torch import nn
 
 from trainwright.adapters.lightning.documents import remember
 from trainwright.adapters.lightning.system import LightningSystem, given_by_place, is_lightning
+from trainwright.adapters.returning_loss import ReturningLossSystem
 from trainwright.api.adapting import adapt_module, plain_module, wanted_dtype
 from trainwright.api.own.prepare import DEFAULT_BATCH, given_splits, made_system, open_rows, prepare_own, trainer_for
 from trainwright.api.own.prepared import POSITION, WEIGHTS
@@ -116,7 +117,7 @@ class SystemPredictor(Predictor):
             given, "predict", wanted_dtype(made), where=_name_of(data), batch_size=DEFAULT_BATCH, unlabelled=True, keeps_arrays=True
         )
         self._ready(rows)
-        if isinstance(self.system, LightningSystem):
+        if isinstance(self.system, LightningSystem | ReturningLossSystem):
             self.system.positional = given_by_place(given, rows) or (self.by_place and isinstance(given, Mapping))
         self.read_last = self._fit_rows(rows, _name_of(data))
         return self.read_last

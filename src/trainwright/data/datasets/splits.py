@@ -12,7 +12,7 @@ log = logging.getLogger("trainwright.data")
 
 SPLIT_NAMES = {
     "train": ("train", "training"),
-    "validation": ("validation", "valid", "val", "dev"),
+    "validation": ("validation", "valid", "val", "dev", "eval", "evaluation"),
     "test": ("test", "testing"),
     "predict": ("predict",),
 }
