@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trainwright.config.errors import ConfigError
 from trainwright.data.number_facts import FORMS, NumberFacts, could_be_written, find_form, offer_for
 from trainwright.data.number_forms import NumberForm
 from trainwright.data.number_source import NumberSource, read_numbers
@@ -124,6 +125,11 @@ def test_a_source_is_the_same_in_memory_and_piece_by_piece_and_keeps_what_is_no_
     assert read_numbers(from_object(data), {name: {"type": "category"} for name in data}).schema.types[0] == pa.string()
     as_decimals = read_numbers(from_object(data), {"price": {"decimal": "comma"}})
     assert as_decimals.read(np.array([105]), ["price"])["price"].to_pylist() == [1.005]
+
+
+def test_a_mark_that_would_mean_two_things_is_refused() -> None:
+    with pytest.raises(ConfigError, match="comma cannot be both"):
+        read_numbers(from_object({"p": ["1,234", "2,345", "3,456"]}), {"p": {"thousands": "comma", "decimal": "comma"}})
 
 
 def test_the_line_for_texts_that_a_number_column_refused() -> None:

@@ -10,6 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from trainwright.config.errors import ConfigError
+from trainwright.config.places import spell_key
 from trainwright.data.arrow import PIECE
 from trainwright.data.number_facts import Found, NumberFacts, could_be_written, find_form
 from trainwright.data.number_forms import MARKS, NumberForm
@@ -148,7 +150,8 @@ def _find(name: str, facts: NumberFacts, known: str, setting: Mapping[str, Any])
     mark = MARKS[decimal] if decimal != "auto" else {"comma": ".", "point": ","}.get(thousands, "")
     wanted = facts.given(mark, thousands)
     if not wanted:
-        return Found()  # they contradict each other, which the options of the column tell
+        what = f"{thousands} cannot be both the decimal mark and between thousands"
+        raise ConfigError(what, where=spell_key(("columns", name)), fix="name one of them")
     form = max(wanted, key=lambda each: facts.fitting(each))
     shown = form.plain(pa.array([facts.example or facts.values[0]]))[0].as_py() if facts.values else ""
     return Found(form, f"{facts.example!r} is {shown}" if facts.example else "")

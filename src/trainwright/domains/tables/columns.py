@@ -79,9 +79,9 @@ def plan_columns(
         warnings = [f"'{profile.name}': {warning}" for warning in found.warnings] if role != "ignored" or options.type == "ignore" else []
         planned.append(Column(profile.name, options, role, why, profile, warnings))
     if not any(column.role == "input" for column in planned):
-        raise DataError(
-            "no column is left to predict from", where=where, fix="name some with `inputs`, or give columns a type with `columns.NAME=TYPE`"
-        )
+        offered = next((profile.offer for profile in profiles if profile.offer), "")
+        fix = offered or "name some with `inputs`, or give columns a type with `columns.NAME=TYPE`"
+        raise DataError("no column is left to predict from", where=where, fix=fix)
     return planned
 
 
