@@ -37,6 +37,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "timer": {},
     "gradient_flow": {},
     "gradient_noise": {"every": 2},
+    "histograms": {},
     "dead_units": {},
     "sample_logger": {},
     "profiler": {"first": 3, "last": 5},

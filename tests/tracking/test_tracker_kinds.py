@@ -186,7 +186,12 @@ def test_a_histogram_counts_every_finite_value(values: torch.Tensor) -> None:
     assert found is not None and len(found.edges) == 13
     assert found.counts == np.histogram(finite, np.asarray(found.edges, np.float32))[0].tolist() and sum(found.counts) == len(finite)
     assert found.total == pytest.approx(finite.sum(), rel=1e-4, abs=1e-4) and found.squares == pytest.approx((finite**2).sum(), rel=1e-4)
-    assert histogram(torch.tensor([float("nan")]), 3) is None
+    assert histogram(torch.tensor([float("nan")]), 3) is None and histogram(torch.zeros(0), 3) is None
+
+
+def test_of_a_large_tensor_values_are_looked_at_that_are_evenly_spaced() -> None:
+    found = histogram(torch.arange(1000.0), 10, most=100)
+    assert found is not None and found.counts == [10.0] * 10 and (found.edges[0], found.edges[-1]) == (0.0, 990.0)
 
 
 def test_calls_of_one_name_have_names_of_their_own_in_the_graph() -> None:

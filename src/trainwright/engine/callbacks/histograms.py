@@ -65,7 +65,7 @@ class Histograms(Callback):
         if not self._kinds.taken("histogram"):
             self._kinds.give("histogram", name)  # which says it
             return
-        found = histogram(values, self.options.bins)
+        found = histogram(values, self.options.bins, self.options.most)
         if found is not None:
             self._kinds.give("histogram", name, found, step)
 
@@ -78,9 +78,10 @@ class Histograms(Callback):
         self.evaluations = int(state["evaluations"])
 
 
-def histogram(values: Tensor, bins: int) -> Histogram | None:
-    """The finite values of a tensor in pieces of equal width; None where there are none."""
-    flat = (values.coalesce().values() if values.is_sparse else values).detach().reshape(-1).float()
+def histogram(values: Tensor, bins: int, most: int = 100_000) -> Histogram | None:
+    """The finite values of a tensor in pieces of equal width, of more than `most` so many, evenly spaced; None where there are none."""
+    flat = (values.coalesce().values() if values.is_sparse else values).detach().reshape(-1)
+    flat = flat[:: -(-flat.numel() // most) or 1].float()
     flat = flat[flat.isfinite()]
     if not flat.numel():
         return None

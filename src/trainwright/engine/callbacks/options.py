@@ -91,6 +91,8 @@ class HistogramsOptions(PartConfig):
     """Name patterns of the parameters, or of modules they are in (`encoders`, `*.bias`); none stands for all."""
     bins: int = Field(default=30, ge=2, le=500)
     """Pieces of equal width between the least and the largest value."""
+    most: int = Field(default=100_000, ge=100)
+    """Values of one tensor that are looked at; of a larger one so many, evenly spaced, so that an evaluation costs milliseconds more."""
 
 
 class SampleLoggerOptions(PartConfig):
