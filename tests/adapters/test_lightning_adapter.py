@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import trainwright as tw
+from trainwright.adapters.lightning.loaders import open_loaders
 from trainwright.adapters.lightning.methods import CALLED, OWN, PLAYED, REFUSED
 from trainwright.adapters.lightning.optimizers import read_optimizers
 from trainwright.adapters.lightning.strategy import NotThere
@@ -852,18 +853,50 @@ def test_rows_that_were_given_by_place_come_by_place(tmp_path: Path) -> None:
     assert same(mine, plain)
 
 
-def test_loaders_of_a_module_are_found_and_several_for_one_split_refused() -> None:
+def test_loaders_of_a_module_are_found_and_empty_ones_left_out() -> None:
     class Loads(classifier()):
         def train_dataloader(self) -> Any:
             return torch.utils.data.DataLoader(torch.zeros(4, 5))
 
         def val_dataloader(self) -> Any:
-            return [1, 2]
+            return []
 
-    with pytest.raises(ConfigError, match=r"Loads.val_dataloader: there are 2 loaders for one split"):
-        loaders_of(made(Loads))
-    Loads.val_dataloader = lambda self: []
     assert list(loaders_of(made(Loads))) == ["train"] and loaders_of(made()) == {}
+
+
+def test_a_step_that_fetches_its_batches_wants_them_ready() -> None:
+    class Fetches(classifier()):
+        def training_step(self, dataloader_iter: Iterator[Any]) -> Any:
+            return self.loss_of(next(dataloader_iter)[0])
+
+    data, system = Ready(batches()), LightningSystem(made(Fetches))
+    with pytest.raises(ConfigError, match=r"training_step\(dataloader_iter\) needs a loader"):
+        system.hear_loaders({"train": rows()})
+    system.hear_loaders({"train": data})
+    assert not data.resumable and "fetched ahead" in data.why_not_resumable
+
+
+def test_several_loaders_are_resumed_to_the_bit_and_each_pass_of_a_short_one_has_its_own_order(tmp_path: Path) -> None:
+    class Pairs(classifier()):
+        def training_step(self, batch: Any, batch_idx: int) -> Any:
+            return self.loss_of(batch["a"]) + 2 * self.loss_of(batch["b"][0])
+
+    def data(n: int, seed: int) -> Any:
+        return torch.utils.data.DataLoader(torch.utils.data.TensorDataset(*rows(n, seed).blocks.values()), batch_size=8, shuffle=True)
+
+    def train(folder: Path, callbacks: Any = (), resume: bool = False) -> Any:
+        module = made(Pairs)
+        given = {"a": data(16, 0), "b": [data(48, 1)]}
+        tw.fit(module, given, max_epochs=3, run_dir=folder, callbacks=callbacks, resume=resume, console=False, evaluation={"report": False})
+        return module
+
+    whole = train(tmp_path / "whole")
+    with pytest.raises(Interrupted):
+        train(tmp_path / "cut", [Stop(8)])
+    assert same(whole, train(tmp_path / "cut", resume=True))
+    joined = open_loaders({"a": data(16, 0), "b": [data(48, 1)]}, "train", torch.float32, keeps_arrays=True, unlabelled=True)
+    firsts = [joined.take(torch.tensor([place]))["a"][0] for place in (0, 2, 4)]
+    assert len(joined) == 6 and not torch.equal(firsts[0], firsts[1]) and not torch.equal(firsts[1], firsts[2])
 
 
 def test_what_a_module_puts_into_a_checkpoint_comes_back(tmp_path: Path) -> None:
@@ -897,10 +930,6 @@ def test_what_cannot_be_honoured_is_refused_before_the_first_step() -> None:
         def log(self, name: str, value: Any, **options: Any) -> None:
             super().log(name, value, **options)
 
-    class Iterates(classifier()):
-        def training_step(self, dataloader_iter: Iterator[Any]) -> Any:
-            return None
-
     class Old(classifier()):
         def training_step(self, batch: Any, batch_idx: int, optimizer_idx: int) -> Any:
             return None
@@ -914,7 +943,6 @@ def test_what_cannot_be_honoured_is_refused_before_the_first_step() -> None:
 
     wrong = {
         "Logs: 'log' is overridden and cannot be honoured here\n  fix: override log_dict": Logs,
-        r"training_step(dataloader_iter) is not called here": Iterates,
         "training_step(optimizer_idx) is of Lightning 1": Old,
         "Without has no training_step": Without,
         "Unbegun was not begun\n  why: super().__init__() was not called": Unbegun,

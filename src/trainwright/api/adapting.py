@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 
 from trainwright.adapters.lightning.answers import refuse_callbacks
 from trainwright.adapters.lightning.data import TRANSFERS
+from trainwright.adapters.lightning.loaders import holds_loaders, open_loaders
 from trainwright.adapters.lightning.methods import overrides
 from trainwright.adapters.lightning.system import LightningSystem, given_by_place, is_datamodule, is_lightning
 from trainwright.adapters.returning_loss import ReturningLossSystem, by_arguments, returns_loss, target_of
@@ -70,23 +71,21 @@ def system_for(
     if given["train"] is None:
         fix = "give (x, y) tensors, a Dataset, a DataLoader or anything else that gives rows"
         raise DataError("there are no training data", where="tw.fit(train_data)", fix=fix)
-    given = apart(given)
+    if system is None or not _are_loaders(given["train"], system):
+        given = apart(given)
     if system is not None:
-        system.given_loaders |= {name: data for name, data in given.items() if isinstance(data, DataLoader)}
+        system.given_loaders |= {name: data for name, data in given.items() if isinstance(data, DataLoader) or holds_loaders(data)}
     labelled = not (isinstance(model, System) or system is not None)
     dtype = wanted_dtype(model)
     for data in given.values():
         tell_beginning(data)
-    splits: dict[str, Rows] = {
-        name: rows_from(
-            data, name, dtype, seed=seed, unlabelled=not labelled, keeps_arrays=not labelled, placed=isinstance(model, System), **reading
-        )
-        for name, data in given.items()
-        if data is not None
-    }
+    reading |= {"seed": seed, "unlabelled": not labelled, "keeps_arrays": not labelled, "placed": isinstance(model, System)}
+    read = rows_from if system is None else open_loaders
+    splits: dict[str, Rows] = {name: read(data, name, dtype, **reading) for name, data in given.items() if data is not None}
     if system is not None:
         system.positional = given_by_place(given["train"], splits["train"])
         splits = system.with_steps(splits)
+        system.hear_loaders(splits)
     if not model.training:
         model.train()
     chosen = system or _choose_system(model, splits, asked, seed, given_by_place(given["train"], splits["train"]))
@@ -105,6 +104,14 @@ def _module_splits(module: Any) -> dict[str, Any]:
         fix = f"do what {' and '.join(moving)} do at the top of the step, or in the collate function of the loader"
         raise ConfigError(f"{type(module).__name__}.{moving[0]} would not be called", where="tw.fit(train_data)", why=why, fix=fix)
     return call_own_code("the data cannot be made", lambda: splits_of(module, "tw.fit(train_data)"), type(module).__name__)
+
+
+def _are_loaders(data: Any, system: LightningSystem) -> bool:
+    """Whether training data are several loaders of one split: the module's own, or given by hand and not a tuple or mapping of splits."""
+    if not holds_loaders(data):
+        return False
+    own = data is system.given_loaders.get("train")
+    return own or not (isinstance(data, tuple) or "train" in (in_splits(data, "tw.fit(train_data)") or ()))
 
 
 def apart(given: Mapping[str, Any]) -> dict[str, Any]:

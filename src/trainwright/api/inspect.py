@@ -150,7 +150,7 @@ def _lightning_step(system: LightningSystem, batch: Any) -> Callable[[nn.Module]
         return lambda _: system.predict_step(batch)
     if type(module).forward is nn.Module.forward or not overrides(module, "forward"):
         return None
-    given = system._prepare_batch(batch)
+    given = system.prepare_batch(batch)
     first = given[0] if isinstance(given, list | tuple) and not hasattr(given, "_fields") and given else given
     return lambda _: module(first)
 

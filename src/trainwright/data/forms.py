@@ -42,6 +42,7 @@ def rows_from(
     batch_size: int | None = None,
     max_steps: int | None = None,
     limit: int | None = None,
+    ends_epochs: bool = False,
     seed: int = 0,
     unlabelled: bool = False,
     keeps_arrays: bool = False,
@@ -56,6 +57,7 @@ def rows_from(
         batched: whether an item of an iterable is a batch already; None looks at the first one.
         where, batch_size: what messages call the place; samples of an iterable that make a batch.
         max_steps, limit: the length of the run, and of an epoch in batches: data without a length are not counted beyond.
+        ends_epochs: whether the end of data without a length, where it comes soon, ends an epoch also under `max_steps`.
         seed, unlabelled: of the run; whether samples of one part, without a target, are allowed.
         placed: whether a batch of tensors or samples given by place can be unpacked too, as that of a loader.
         keeps_arrays: whether arrays in the batches of a loader stay arrays, as a step of one's own takes them.
@@ -63,7 +65,7 @@ def rows_from(
     Raises:
         DataError: there are none, or what is given is none of these, or the first of them cannot be read.
     """
-    stream: dict[str, Any] = {"batched": batched, "batch_size": batch_size or BATCH_SIZE, "limit": limit}
+    stream: dict[str, Any] = {"batched": batched, "batch_size": batch_size or BATCH_SIZE, "limit": limit, "ends_epochs": ends_epochs}
     seed = seed if split == "train" else 0  # an evaluation takes what is random from there, so nothing need be begun again for it
     common: dict[str, Any] = {"seed": seed, "split": split, "where": where, "max_steps": max_steps}
     _refuse(data, split, where)

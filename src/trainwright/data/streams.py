@@ -6,8 +6,7 @@ import copy
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from inspect import signature
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
@@ -19,8 +18,8 @@ from trainwright.config.errors import FOREIGN, DataError, TrainwrightError
 from trainwright.data.counters import fold
 from trainwright.data.draws import Draws, keep_draws, keep_draws_unless_reseeded
 from trainwright.data.ended import DataEnded
-from trainwright.data.loader_rows import chain, seed_for, tell_epoch
 from trainwright.data.loader_workers import end_workers, see_deaths_when_asked
+from trainwright.data.passes import Passes
 from trainwright.data.placed import placed
 from trainwright.data.rows import Rows, as_blocks, recast
 from trainwright.data.samples import alike, joined_samples, not_joined, own_words
@@ -36,55 +35,6 @@ KEPT = 64 << 20
 """Bytes of items that are kept when they are counted, so that data need not be begun again for the first epoch."""
 ANOTHER = 32
 """Bits of an epoch's number; passes that fill the same epoch are counted above them."""
-
-
-class Passes:
-    """Something that can be gone through, begun anew for each pass; `once` says that it cannot be begun again."""
-
-    def __init__(self, data: Any) -> None:
-        self.data = data
-        self.makes = callable(data) and not hasattr(data, "__iter__")
-        self.once = not self.makes and _reads_once(data)
-        self.is_loader = hasattr(data, "batch_size") and hasattr(data, "num_workers") and hasattr(data, "dataset")
-        self.workers = int(data.num_workers) if self.is_loader else 0
-        self.follows = any(hasattr(type(each), "update_step") for each in chain(data))
-        """Whether an item may depend on the step that it is read at, so that none may be read before."""
-        self.kind = getattr(data, "__name__", "function") if self.makes else type(data).__name__
-
-    def begin(self, seed: int, number: int, epoch: int) -> Iterator[Any]:
-        """An iterator under generators seeded from (seed, number); the data are told the epoch."""
-        if self.makes:
-            seed_for(seed, number, None)
-            return iter(self.data(**({"epoch": epoch} if "epoch" in _parameters(self.data) else {})))
-        if not self.once:
-            tell_epoch(self.data, epoch)
-            if self.workers and getattr(self.data, "persistent_workers", False):
-                self.data._iterator = None  # workers that live on keep their generators, and are not told the epoch
-        # Before `iter`, which already draws: a loader the seeds of its workers, and many datasets their order.
-        seed_for(seed, number, None if self.once else self.data)
-        return iter(self.data)
-
-    def said_length(self) -> int | None:
-        """What `__len__` says: batches of a loader, items of anything else; None without one."""
-        try:
-            return None if self.makes else len(self.data)
-        except (TypeError, NotImplementedError, AttributeError):
-            return None
-
-
-def _reads_once(data: Any) -> bool:
-    """Whether an iterator gives its items once: a generator, a file, a map; a dataset that is its own iterator begins again."""
-    from torch.utils.data import IterableDataset
-
-    begins_again = isinstance(data, IterableDataset) or hasattr(data, "__len__") or hasattr(data, "set_epoch")
-    return isinstance(data, Iterator) and not begins_again
-
-
-def _parameters(function: Callable[..., Any]) -> Iterable[str]:
-    try:
-        return signature(function).parameters
-    except (TypeError, ValueError):
-        return ()
 
 
 class Pass:
@@ -179,13 +129,15 @@ class StreamRows(Rows):
         batch_size: int = 64,
         max_steps: int | None = None,
         limit: int | None = None,
+        ends_epochs: bool = False,
         seed: int = 0,
         split: str = "train",
         where: str = "tw.fit",
     ) -> None:
         """`wanted`, `arrays`: what becomes of the numbers and arrays of a batch, as `recast` has it.
 
-        `limit`: batches of an epoch that are wanted at most; data without a length are not counted beyond."""
+        `limit`: batches of an epoch that are wanted at most; data without a length are not counted beyond. `ends_epochs`: whether the
+        end of data without a length ends an epoch under `max_steps` too, where it comes within as much as can be kept."""
         self.dataset, self._passes, self._wanted = data, Passes(data), wanted
         self._batch_size, self._arrays, self._split, self._where = batch_size, arrays, split, where
         self._begun, self._at, self._again = (seed, 0), 0, 0
@@ -204,6 +156,9 @@ class StreamRows(Rows):
         self.why_not_resumable = why if self.single_pass else ""
         known = self._said_batches()
         self._continuous = known is None and max_steps is not None and split == "train"
+        soon = self._count_soon(int(max_steps or 0)) if self._continuous and ends_epochs and not self.single_pass else None
+        self._continuous = self._continuous and soon is None
+        known = soon if known is None else known
         self._length = int(max_steps or 0) if self._continuous else known if known is not None else self._count_batches()
 
     def __len__(self) -> int:
@@ -347,6 +302,20 @@ class StreamRows(Rows):
     def _said_batches(self) -> int | None:
         said = self._passes.said_length()
         return -(-said // self._batch_size) if said is not None and self.joins_samples else said
+
+    def _count_soon(self, max_steps: int) -> int | None:
+        """How many batches the pass that was begun gives, where it ends within `max_steps` and what can be kept; else None."""
+        counting, kept, room = self._running or self._begin_pass(), list[Any](), KEPT
+        most = max_steps * (self._batch_size if self.joins_samples else 1)
+        with keep_draws():
+            for item in islice(counting, most + 1):
+                kept.append(item)
+                room -= size_of(item)
+                if room < 0:
+                    break
+        counting.again(kept)
+        batches = -(-len(kept) // self._batch_size) if self.joins_samples else len(kept)
+        return None if room < 0 or len(kept) > most else batches
 
     def _count_batches(self) -> int:
         """How many batches the pass that was begun gives; its items are the first epoch's where they are few enough to be kept."""

@@ -181,7 +181,7 @@ class Assembly:
             why, fix = "configure_optimizers of the system makes the groups", "set rates and decay there"
             raise ConfigError("parameters have no groups here", where="trainer.parameters", why=why, fix=fix)
         if not self.system.automatic_optimization:
-            check_manual(self.config, self.plan)
+            check_manual(self.config, self.plan, self.system.follows_settings)
         conflicts = [each for kind in self._kinds() for each in cannot_combine(kind, self.setting(self.groups()))]
         if conflicts:
             raise ManyErrors(list(conflicts))

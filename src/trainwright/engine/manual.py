@@ -10,7 +10,7 @@ from trainwright.engine.step_result import as_loss
 from trainwright.engine.system import Batch, Loss, StepContext, System, rows_in
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from trainwright.engine.config import TrainerConfig
     from trainwright.engine.plan import Plan
@@ -64,8 +64,8 @@ def latest(session: Session) -> Mapping[str, float]:
     return found | {name: float(value) for name, value in session.parts.system.values_for_schedulers().items()}
 
 
-def check_manual(config: TrainerConfig, plan: Plan) -> None:
-    """Raise ConfigError for settings that a system with manual optimization cannot follow."""
+def check_manual(config: TrainerConfig, plan: Plan, follows: Collection[str] = ()) -> None:
+    """Raise ConfigError for settings that a system with manual optimization cannot follow, but for those that it says it follows."""
     wrong = {
         "trainer.micro_batch_size": plan.micro_batch_size < plan.batch_size,
         "trainer.precision": config.precision.type == "fp16",
@@ -74,7 +74,7 @@ def check_manual(config: TrainerConfig, plan: Plan) -> None:
         "trainer.batch_growth": config.batch_growth is not None,
         "trainer.recovery.not_finite": config.recovery.not_finite == "skip",
     }
-    found = next((where for where, asked in wrong.items() if asked), None)
+    found = next((where for where, asked in wrong.items() if asked and where.removeprefix("trainer.") not in follows), None)
     if found is not None:
         why = "with automatic_optimization = False the system goes backwards and steps by itself"
         fix = "leave it out, and do it in training_step (self.clip_gradients, several backward passes)"

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from trainwright.data.order import bucketed_order, epoch_order
 from trainwright.data.rows import FirstRows, Rows
+from trainwright.data.several_rows import InTurnRows
 from trainwright.engine.config import TrainerConfig
 from trainwright.engine.plan import Plan, automatic_batch_size
 from trainwright.engine.system import Batch
@@ -20,7 +21,7 @@ class Pieces(list[Any]):
 
 def limit_rows(rows: Rows, config: TrainerConfig) -> Rows:
     """The rows of the first `limit_batches` batches; all of them without a limit."""
-    if config.limit_batches is None:
+    if config.limit_batches is None or isinstance(rows, InTurnRows):  # each of several is limited by itself
         return rows
     size = config.batch_size if isinstance(config.batch_size, int) else automatic_batch_size(len(rows))
     return FirstRows(rows, config.limit_batches * (1 if rows.batched else size))

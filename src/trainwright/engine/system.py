@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
@@ -95,6 +95,8 @@ class System(nn.Module):
     """Metrics that were asked for beside its own."""
     automatic_optimization: bool = True
     """False where `training_step` goes backwards and steps its optimizers by itself."""
+    follows_settings: Collection[str] = ()
+    """Settings that a step which it makes by itself follows all the same: `clip`, `micro_batch_size`."""
     own_metrics: bool = False
     """Whether what it measures is a person's own code, which is tried before the first step."""
     tried_before: bool = True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from trainwright.adapters.lightning.methods import CALLED, call_if_there, fit_arguments, lightning_class, overrides
@@ -76,11 +76,14 @@ class Called:
 
         return hook
 
-    def with_own(self, module: Any) -> dict[str, Callable[..., Any]]:
-        """Hook → what is called at it: the callbacks', then the module's own; those left out that nobody has."""
+    def with_own(self, module: Any, wider: Collection[str] = ()) -> dict[str, Callable[..., Any]]:
+        """Hook → what is called at it: the callbacks', then the module's own; those left out that nobody has.
+
+        `wider`: hooks that are given the number of a loader too.
+        """
         found: dict[str, Callable[..., Any]] = {}
         for name in (each for each in CALLED if each.startswith("on_") and "transfer" not in each and not each.endswith("checkpoint")):
-            width = WIDTHS.get(name, 0)
+            width = WIDTHS.get(name, 0) + (name in wider)
             own = fit_arguments(getattr(module, name), width) if overrides(module, name) else None
             whole = self.around(name, own, width)
             if whole is not None:
@@ -96,6 +99,16 @@ class Called:
         for each in self.callbacks:
             if each.state_key in states:
                 each.load_state_dict(states[each.state_key])
+
+
+def pass_on(name: str) -> Callable[..., None]:
+    """A hook of the engine that is the module's own of the same name, which takes no arguments."""
+
+    def hook(self: Any, session: Any, *_: Any) -> None:
+        self.call(name)
+
+    hook.__name__, hook.__doc__ = name, "The module's own."
+    return hook
 
 
 def tear_down(module: Any, datamodule: Any, called: Called, stages: list[str]) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from trainwright.adapters.lightning.methods import call_if_there, overrides
-from trainwright.config.errors import ConfigError, TrainwrightError
+from trainwright.config.errors import TrainwrightError
 from trainwright.data.rows import Rows
 from trainwright.engine.system import to_device
 
@@ -24,7 +24,7 @@ def loaders_of(source: Any, stages: Sequence[str] = ("fit", "test"), prepare: Ca
     """Split (`train`, `validation`, `test`, `predict`) → the loader of a module or data module; those it does not define are left out.
 
     `prepare(stage)` is called before the loaders of a stage are made, for stages it has any of; unless given it is the source's own
-    `setup`, after `prepare_data`. Raises ConfigError where a split has several loaders.
+    `setup`, after `prepare_data`.
     """
     if prepare is None:
         call_if_there(source, "prepare_data")
@@ -38,28 +38,10 @@ def loaders_of(source: Any, stages: Sequence[str] = ("fit", "test"), prepare: Ca
         if defined:
             prepare(stage)
         for split in defined:
-            loader = _single(getattr(source, METHODS[split])(), f"{type(source).__name__}.{METHODS[split]}")
-            if loader is not None:
+            loader = getattr(source, METHODS[split])()
+            if loader is not None and not (isinstance(loader, list | tuple | Mapping) and not loader):
                 found[split] = loader
     return found
-
-
-def _single(loader: Any, where: str) -> Any:
-    """The one loader that is meant; None where there is none."""
-    if isinstance(loader, list | tuple):
-        if len(loader) > 1:
-            raise _several(len(loader), where)
-        return loader[0] if loader else None
-    if isinstance(loader, Mapping) or type(loader).__name__ == "CombinedLoader":
-        inside = loader if isinstance(loader, Mapping) else loader.flattened
-        raise _several(len(inside), where)
-    return loader
-
-
-def _several(count: int, where: str) -> ConfigError:
-    why = "an epoch here is one pass over one loader, so that a run can continue within it"
-    fix = "join the datasets (torch.utils.data.ConcatDataset, or a Dataset that gives both)"
-    return ConfigError(f"there are {count} loaders for one split", where=where, why=why, fix=fix)
 
 
 def given_by_place(data: Any, rows: Rows | None) -> bool:
@@ -93,7 +75,7 @@ def named_outputs(returned: Any, where: str) -> dict[str, Tensor]:
     return found
 
 
-def transfer_of(module: Any, datamodule: Any) -> Callable[[Any, torch.device], Any] | None:
+def transfer_of(module: Any, datamodule: Any) -> Callable[[Any, torch.device, int], Any] | None:
     """What is done to a batch before a step sees it, by the hooks of the data module or the module; None where neither overrides one."""
     sources = [each for each in (datamodule, module) if each is not None]
     owners = {name: next((each for each in sources if overrides(each, name)), None) for name in TRANSFERS}
@@ -101,9 +83,9 @@ def transfer_of(module: Any, datamodule: Any) -> Callable[[Any, torch.device], A
         return None
     before, move, after = (None if owners[name] is None else getattr(owners[name], name) for name in TRANSFERS)
 
-    def move_batch(batch: Any, device: torch.device) -> Any:
-        batch = batch if before is None else before(batch, 0)
-        batch = to_device(batch, device) if move is None else move(batch, device, 0)
-        return batch if after is None else after(batch, 0)
+    def move_batch(batch: Any, device: torch.device, loader: int) -> Any:
+        batch = batch if before is None else before(batch, loader)
+        batch = to_device(batch, device) if move is None else move(batch, device, loader)
+        return batch if after is None else after(batch, loader)
 
     return move_batch

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
 from trainwright.adapters.lightning.answers import Answers
-from trainwright.adapters.lightning.called import Called, tear_down
+from trainwright.adapters.lightning.called import Called, pass_on, tear_down
 from trainwright.adapters.lightning.documents import give_back, kept_of
+from trainwright.adapters.lightning.fetching import Fetcher
 from trainwright.adapters.lightning.log import Asked, Entry, Logged
 from trainwright.adapters.lightning.model_checkpoint import tell_checkpoint
 from trainwright.adapters.lightning.now import Now
 from trainwright.adapters.lightning.optimizers import Made, step_schedulers
 from trainwright.adapters.lightning.trainer import STAGES, LightningTrainer
 from trainwright.adapters.lightning.written import decode_value, encode_value
+from trainwright.data.several_rows import place_in
 from trainwright.engine.adapted import Wrapping
 from trainwright.engine.system import Batch, Loss, StepContext
+from trainwright.nn.modes import eval_mode
 
 if TYPE_CHECKING:
     from trainwright.engine.session import Session
@@ -37,16 +40,6 @@ STATE = "lightning"
 """The document of a checkpoint that holds what the module keeps beside weights."""
 
 
-def pass_on(name: str) -> Callable[..., None]:
-    """A hook of the engine that is the module's own of the same name, which takes no arguments."""
-
-    def hook(self: LightningHooks, session: Session, *_: Any) -> None:
-        self.call(name)
-
-    hook.__name__, hook.__doc__ = name, "The module's own."
-    return hook
-
-
 class LightningHooks(Wrapping):
     """What the engine calls round its steps, and the place of the run that the module may ask for."""
 
@@ -56,6 +49,7 @@ class LightningHooks(Wrapping):
     answers: Answers
     made: Made
     plays: bool
+    lengths: Mapping[str, Sequence[int]]
     _logged: Logged | None
     _pending: list[tuple[str, Any, float, str]]
 
@@ -73,17 +67,22 @@ class LightningHooks(Wrapping):
         self.asked: dict[str, Asked] = {}
         """How each name was asked to be logged last."""
         self.split = ""
+        self.fetchers: dict[str, Fetcher] = {}
+        """Split → the iterator of a step that fetches its batches itself."""
+        self._mode = ExitStack()
+        """The mode of evaluation, while a split is measured."""
         self._own: dict[str, Callable[..., Any]] = {}
         self.called = Called([], None, None)
         self.stays = self.closing = False
 
-    def find_hooks(self, module: Any) -> None:
-        """Find the hooks that the module overrides, and those of the callbacks of Lightning's, which come before them."""
-        self._own = self.called.with_own(module)
+    def find_hooks(self, module: Any, several: Iterable[str] = ()) -> None:
+        """Find the module's hooks, and those of Lightning's callbacks before them; `several`: splits whose loaders are told."""
+        self._own = self.called.with_own(module, {f"on_{split}_batch_{end}" for split in several for end in ("start", "end")})
 
     def hook_named(self, name: str) -> Callable[..., Any] | None:
         """As every system's; of those round a step only what the module has, for each costs its share of every step."""
-        return None if name in OF_STEPS and name not in self._own else super().hook_named(name)
+        needed = name == "on_train_batch_start" and "train" in self.fetchers
+        return None if name in OF_STEPS and name not in self._own and not needed else super().hook_named(name)
 
     def _index(self, context: StepContext) -> int:
         """The place in its epoch of the batch that is stepped on."""
@@ -165,6 +164,7 @@ class LightningHooks(Wrapping):
     def close(self) -> None:
         """Call `teardown` for every stage that was set up; afterwards the module is as it was given, but for its weights."""
         self.closing = False
+        self._mode.close()
         tear_down(self.model, self.datamodule, self.called, self.prepared)
         self.session, self.now = None, Now(self.now.epoch)
         self.detach()
@@ -232,7 +232,9 @@ class LightningHooks(Wrapping):
     def on_train_batch_start(self, session: Session, batch: Batch, index: int) -> int | None:
         """The module's; -1 leaves out the rest of the epoch."""
         now = self.now
-        now.index, now.trained, now.epoch, now.batch = index, index, session.epoch, batch
+        now.index, now.trained, now.epoch, now.batch, now.loader = index, index, session.epoch, batch, 0
+        if "train" in self.fetchers and self.fetchers["train"].is_over(index):
+            return -1
         found: int | None = self.call("on_train_batch_start", batch, index)
         return found
 
@@ -307,11 +309,13 @@ class LightningHooks(Wrapping):
         self.trainer._running = RUNNING[split]
         if split == "validation":
             self.call("on_validation_model_zero_grad")
+        self._mode.enter_context(eval_mode(self.model))  # from here on, as there: the engine's own begins with the first batch
         self.call(f"on_{split}_start")
 
     def _split_ends(self, split: str) -> None:
         self.trainer._running = RUNNING[split]
         self.call(f"on_{split}_end")
+        self._mode.close()
         self.call(f"on_{split}_model_train")
         self.trainer._running = "training"
 
@@ -319,6 +323,8 @@ class LightningHooks(Wrapping):
         self.split, self.trainer._running = split, RUNNING[split]
         if split != "predict":
             self.begin_pass()
+        if split in self.fetchers:
+            self.fetchers[split].begin()
         self._in_epoch(f"on_{split}_epoch_start")
 
     def end_of_split(self) -> None:
@@ -341,11 +347,18 @@ class LightningHooks(Wrapping):
 
     on_predict_epoch_end = pass_on("on_predict_epoch_end")
 
+    def place_of(self, split: str) -> tuple[int, ...]:
+        """The number of the loader of now where a split has several; nothing where it has one."""
+        return (self.now.loader,) if split in self.lengths else ()
+
     def _batch_starts(self, split: str, batch: Batch, index: int) -> None:
-        self.now.index = index
         if index == 0:
             self.call(f"on_{split}_model_eval")
-        self.call(f"on_{split}_batch_start", batch, index)
+        self.now.loader, self.now.index = place_in(self.lengths.get(split, ()), index)
+        self.call(f"on_{split}_batch_start", batch, self.now.index, *self.place_of(split))
+
+    def _batch_ends(self, split: str) -> None:
+        self.call(f"on_{split}_batch_end", self.now.returned, self.now.batch, self.now.index, *self.place_of(split))
 
     def on_validation_batch_start(self, session: Session, batch: Batch, index: int) -> None:
         """The module's."""
@@ -361,15 +374,15 @@ class LightningHooks(Wrapping):
 
     def on_validation_batch_end(self, session: Session, batch: Batch, index: int, outputs: dict[str, Tensor]) -> None:
         """The module's, with what its step returned."""
-        self.call("on_validation_batch_end", self.now.returned, self.now.batch, index)
+        self._batch_ends("validation")
 
     def on_test_batch_end(self, session: Session, batch: Batch, index: int, outputs: dict[str, Tensor]) -> None:
         """The module's, with what its step returned."""
-        self.call("on_test_batch_end", self.now.returned, self.now.batch, index)
+        self._batch_ends("test")
 
     def on_predict_batch_end(self, session: Session, batch: Batch, index: int, outputs: dict[str, Tensor]) -> None:
         """The module's, with what its step returned."""
-        self.call("on_predict_batch_end", self.now.returned, self.now.batch, index)
+        self._batch_ends("predict")
 
     # checkpoints
 

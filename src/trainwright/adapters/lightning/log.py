@@ -15,6 +15,8 @@ from trainwright.metrics.base import Metric
 
 log = logging.getLogger("trainwright.systems")
 
+OF_LOADER = "/dataloader_idx_"
+"""What the names of values of one of several loaders have before its number."""
 REDUCTIONS = ("mean", "sum", "max", "min")
 
 
@@ -30,7 +32,8 @@ class Asked(NamedTuple):
 
     def name_for(self, name: str, form: str) -> str:
         """The name of a form, `_step` or `_epoch`: the plain one where there is one form only."""
-        return name + form if self.both else name
+        bare, slash, loader = name.partition(OF_LOADER)
+        return bare + form + slash + loader if self.both else name
 
 
 class Entry:

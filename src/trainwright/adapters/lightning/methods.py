@@ -122,9 +122,6 @@ def _steps(module: Any, name: str) -> list[RequestError]:
     if not overrides(module, "training_step"):
         return [ConfigError(f"{name} has no training_step", where=name, fix="write training_step(self, batch, batch_idx)")]
     taken = inspect.signature(module.training_step).parameters
-    if "dataloader_iter" in taken:
-        why = "batches are counted here, so that a run can continue in the middle of an epoch"
-        return [ConfigError("training_step(dataloader_iter) is not called here", where=name, why=why, fix="take (batch, batch_idx)")]
     if "optimizer_idx" in taken:
         fix = "set self.automatic_optimization = False and take self.optimizers(), as Lightning 2 asks for"
         return [ConfigError("training_step(optimizer_idx) is of Lightning 1", where=name, fix=fix)]

@@ -24,6 +24,8 @@ class Now:
     """As the step saw it."""
     rows: int = 0
     """How many rows it has."""
+    loader: int = 0
+    """The number of its loader, where a split has several in turn."""
     returned: Any = None
     """What the step returned, the loss without its graph."""
     mean: Tensor | None = None

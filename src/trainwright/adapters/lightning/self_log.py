@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from trainwright.adapters.lightning.log import Asked, is_metric, number, reduction_of
+from trainwright.adapters.lightning.log import OF_LOADER, Asked, is_metric, number, reduction_of
 from trainwright.config.errors import TrainwrightError
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ class SelfLog:
         value = value if is_metric(value) else number(name, value)
         reduce, weight = reduction_of(reduce_fx, name), system.now.rows if batch_size is None else batch_size
         if system._logged is not None:
+            if add_dataloader_idx and system.split in system.lengths and not system.at_epoch:
+                name = f"{name}{OF_LOADER}{system.now.loader}"
             form = Asked(bool(on_step) and on_epoch is not False, prog_bar, logger is not False)
             self._of_split(name, value, weight, reduce, bool(on_step), form)
             return
@@ -62,7 +64,7 @@ class SelfLog:
         if on_step and now is not None:
             system.trainer.tell(name, now, "_step", form)
         if form.both:
-            system._pending.append((f"{name}_epoch", value, weight, reduce))
+            system._pending.append((form.name_for(name, "_epoch"), value, weight, reduce))
 
     def _of_training(self, session: Session, name: str, value: Any, weight: float, reduce: str, at_step: bool, at_epoch: bool) -> None:
         """Steps: the mean (or sum) since the row before. Epochs: the value of the epoch so far, `<name>_epoch` where both are asked for."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from trainwright.adapters.lightning.answers import answer_callbacks, merge_callbacks
 from trainwright.adapters.lightning.called import Called
 from trainwright.adapters.lightning.data import by_place, given_by_place, loaders_of, named_outputs, transfer_of
+from trainwright.adapters.lightning.fetching import Fetcher, check_fetched, fetches
 from trainwright.adapters.lightning.hooks import LightningHooks
 from trainwright.adapters.lightning.log import Logged, LoggedPass
 from trainwright.adapters.lightning.methods import (
@@ -23,10 +24,13 @@ from trainwright.adapters.lightning.methods import (
     is_lightning,
     overrides,
 )
-from trainwright.adapters.lightning.optimizers import Made, Stepper, read_optimizers, stand_in, step_schedulers
+from trainwright.adapters.lightning.optimizers import Made, Stepper, read_optimizers, stand_in
+from trainwright.adapters.lightning.played import played_step
 from trainwright.adapters.lightning.self_log import SelfLog
 from trainwright.adapters.lightning.trainer import LightningTrainer
 from trainwright.config.errors import ConfigError, TrainwrightError
+from trainwright.data.rows import Rows
+from trainwright.data.several_rows import InTurnRows
 from trainwright.engine.config import TrainerConfig
 from trainwright.engine.directions import higher_is_better
 from trainwright.engine.plan import Plan
@@ -71,6 +75,8 @@ class LightningSystem(LightningHooks):
         self.made, self.given_loaders = Made(), dict[str, Any]()
         self._steppers: list[Any] = []
         self._transfer = transfer_of(module, datamodule)
+        self.lengths: dict[str, Sequence[int]] = {}
+        """Split → batches of each of its loaders, where several come in turn."""
         self.positional = False
         """Whether rows were given by place, (x, y), and are named by the engine only; see `given_by_place`."""
         self._logged: Logged | None = None
@@ -86,6 +92,11 @@ class LightningSystem(LightningHooks):
     def automatic_optimization(self) -> bool:  # type: ignore[override]
         """Whether the engine goes backwards and steps; else the module, or Lightning's order of a step, does."""
         return bool(self.model.automatic_optimization) and not self.plays
+
+    @property
+    def follows_settings(self) -> Collection[str]:  # type: ignore[override]
+        """Where a step is played it clips and joins batches as Lightning does."""
+        return ("clip", "micro_batch_size") if self.plays else ()
 
     # the module's own names: of weights, of modules
 
@@ -140,8 +151,9 @@ class LightningSystem(LightningHooks):
 
     def _listen(self) -> None:
         """Find the steps and hooks that the module has."""
-        self.find_hooks(self.model)
-        self._step = look_once(fit_arguments(self.model.training_step, 2), f"{type(self.model).__name__}.training_step")
+        self.find_hooks(self.model, self.lengths)
+        train = self._fetching("train", self.model.training_step) or fit_arguments(self.model.training_step, 2)
+        self._step = look_once(train, f"{type(self.model).__name__}.training_step")
         self._evaluate = {split: self._step_of(split) for split in ("validation", "test")}
         predict = self.model.predict_step
         self._predict = None if predict is None else fit_arguments(predict, 2)
@@ -149,7 +161,25 @@ class LightningSystem(LightningHooks):
     def _step_of(self, split: str) -> Callable[..., Any] | None:
         names = (f"{split}_step", "validation_step")
         name = next((each for each in names if overrides(self.model, each)), None)
-        return None if name is None else fit_arguments(getattr(self.model, name), 2)
+        if name is None:
+            return None
+        step = getattr(self.model, name)
+        return self._fetching(split, step) or fit_arguments(step, 2 + (split in self.lengths))
+
+    def _fetching(self, split: str, step: Callable[..., Any]) -> Callable[..., Any] | None:
+        """What calls a step that fetches its batches itself; None for any other."""
+        self.fetchers.pop(split, None)
+        if not fetches(step):
+            return None
+        found = self.fetchers[split] = Fetcher(self, split, step)
+        return found.train if split == "train" else found.evaluate
+
+    def hear_loaders(self, splits: Mapping[str, Rows]) -> None:
+        """Be told of the rows of the splits, among which there may be several loaders in turn."""
+        self.lengths = {split: rows.lengths for split, rows in splits.items() if isinstance(rows, InTurnRows)}
+        self._listen()
+        if "train" in self.fetchers and "train" in splits:
+            check_fetched(splits["train"], type(self.model).__name__)
 
     def loaders(self) -> dict[str, Any]:
         """Split → the loader of the data module, or of the module itself, each made after the `setup` of its stage."""
@@ -217,14 +247,25 @@ class LightningSystem(LightningHooks):
         now = self.now
         now.index, now.epoch = self._index(context), context.epoch
         now.trained = now.index
-        batch = self._prepare_batch(batch)
-        now.batch, now.rows = batch, rows_in(batch)
+        if self.plays:
+            return played_step(self, batch)
+        batch = self.take_in_batch(batch)
         if not self.automatic:
-            return self._own_step(batch)
-        mean = self.loss_of(self._step(batch, now.index))
+            return self._step_by_hand(batch)
+        mean = self.call_step(batch)
         if mean is None:
             raise NoStep(counts=True)
         return Loss.of_mean(mean, now.rows)
+
+    def take_in_batch(self, batch: Batch) -> Any:
+        """The batch as a step wants it; its hooks find it."""
+        found = self.prepare_batch(batch)
+        self.now.batch, self.now.rows = found, rows_in(found)
+        return found
+
+    def call_step(self, batch: Batch) -> Tensor | None:
+        """The loss that the module's training step gives for a batch that was taken in."""
+        return self.loss_of(self._step(batch, self.now.index))
 
     def loss_of(self, returned: Any) -> Tensor | None:
         """The loss in what a step returned; what hooks are told of it is kept. Raises TrainwrightError for a mapping without one."""
@@ -243,37 +284,12 @@ class LightningSystem(LightningHooks):
         fix = "return the loss, {'loss': loss, …}, or None for no step"
         raise TrainwrightError(f"training_step returned {what}", where=type(self.model).__name__, fix=fix)
 
-    def _own_step(self, batch: Batch) -> Loss | None:
-        """A step that the module makes, or that is played in Lightning's order."""
-        if not self.plays:
-            self.now.returned = returned = self._step(batch, self.now.index)
-            loss = returned.get("loss") if isinstance(returned, Mapping) else returned
-            known = loss.detach().reshape(()) if isinstance(loss, Tensor) and loss.numel() == 1 else None
-            return None if known is None else Loss(known * self.now.rows, self.now.rows)
-        mean = self._played_step(batch)
-        if mean is None:
-            raise NoStep(counts=True)
-        return Loss(mean.detach() * self.now.rows, self.now.rows)
-
-    def _played_step(self, batch: Batch) -> Tensor | None:
-        """`optimizer_step` round a closure of forward pass, zero_grad and backward pass; then the schedulers of steps."""
-        module, stepper, done = self.model, self._steppers[0], list[Tensor | None]()
-
-        def closure() -> Tensor | None:
-            mean = self.loss_of(self._step(batch, self.now.index))
-            self.call("on_before_zero_grad", stepper.optimizer)
-            module.optimizer_zero_grad(self.now.epoch, self.now.index, stepper.optimizer)
-            if mean is not None:
-                self.backward_of(mean)
-            done.append(mean)
-            return mean
-
-        module.optimizer_step(self.now.epoch, self.now.index, stepper, closure)
-        if not done:
-            fix = "call optimizer.step(closure=optimizer_closure), or optimizer_closure() itself"
-            raise TrainwrightError("optimizer_step did not call its closure", where=type(module).__name__, fix=fix)
-        step_schedulers(module, self.made.schedulers, "step", self.updates + 1, self.trainer.callback_metrics)
-        return done[0]
+    def _step_by_hand(self, batch: Batch) -> Loss | None:
+        """A step that the module makes; what it returns is a loss where it is one number."""
+        self.now.returned = returned = self._step(batch, self.now.index)
+        loss = returned.get("loss") if isinstance(returned, Mapping) else returned
+        known = loss.detach().reshape(()) if isinstance(loss, Tensor) and loss.numel() == 1 else None
+        return None if known is None else Loss(known * self.now.rows, self.now.rows)
 
     def backward_of(self, loss: Tensor, *arguments: Any, **named: Any) -> None:
         """The module's backward pass with the hooks round it."""
@@ -281,11 +297,11 @@ class LightningSystem(LightningHooks):
         self.model.backward(loss, *arguments, **named)
         self.call("on_after_backward")
 
-    def _prepare_batch(self, batch: Batch) -> Any:
+    def prepare_batch(self, batch: Batch) -> Any:
         """The batch as the module wants it: parts by place where they were given so, its own hooks for moving it called."""
         if self.positional:
             batch = by_place(batch)
-        return batch if self._transfer is None else self._transfer(batch, self.device)
+        return batch if self._transfer is None else self._transfer(batch, self.device, self.now.loader)
 
     def evaluation_step(self, batch: Batch, context: StepContext) -> dict[str, Tensor]:
         """As `validation_step`."""
@@ -304,13 +320,13 @@ class LightningSystem(LightningHooks):
         if step is None:
             self.check_splits([split])
             return {}
-        batch = self._prepare_batch(batch)
+        batch = self.prepare_batch(batch)
         if self._logged is None:
             self.begin_pass()
         self._take_in()  # what hooks logged since the batch before
         self.now.batch, self.now.rows = batch, rows_in(batch)
         try:
-            self.now.returned = returned = step(batch, self.now.index)
+            self.now.returned = returned = step(batch, self.now.index, *self.place_of(split))
         except BaseException:
             self._pending = []  # the batch may be measured again, in smaller pieces
             raise
@@ -330,7 +346,7 @@ class LightningSystem(LightningHooks):
         if self._predict is None:
             name = type(self.model).__name__
             raise ConfigError(f"{name} has no predict_step", where=name, fix="write predict_step(self, batch), or do not set it to None")
-        batch = self._prepare_batch(batch)
+        batch = self.prepare_batch(batch)
         self.now.batch = batch
         self.now.returned = returned = self._predict(batch, self.now.index)
         return named_outputs(returned, type(self.model).__name__)

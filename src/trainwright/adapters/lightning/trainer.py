@@ -186,7 +186,10 @@ class LightningTrainer(AskedFor):
     @property
     def num_val_batches(self) -> list[int]:
         """Batches of the validation split, in a list as Lightning has them."""
-        return [] if self._session is None else [_batches(self._session.validation, self._session.parts.evaluation_batch_size)]
+        if self._session is None:
+            return []
+        several = self._system.lengths.get("validation")
+        return list(several or [_batches(self._session.validation, self._session.parts.evaluation_batch_size)])
 
     num_test_batches: tuple[int, ...] = ()
     num_predict_batches: tuple[int, ...] = ()

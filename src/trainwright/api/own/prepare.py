@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import nn
 
+from trainwright.adapters.lightning.loaders import open_loaders
 from trainwright.adapters.lightning.system import LightningSystem, given_by_place, is_lightning, loaders_of
 from trainwright.api.adapting import adapt_module, wanted_dtype
 from trainwright.config.errors import FOREIGN, ConfigError, RequestError
@@ -70,6 +71,7 @@ def prepare_own(config: Config, only: str | None = None) -> OpenedSystem:
         if only is None:
             splits = system.with_steps(splits)
         system.check_splits(splits)
+        system.hear_loaders(splits)
     facts = Facts(len(splits["train"]) if "train" in splits else 0, example, spec)
     if hasattr(system, "build"):
         where = f"{type(system).__name__}.build"
@@ -136,7 +138,8 @@ def open_rows(config: Config, split: str, data: Any, made: nn.Module) -> Rows:
     tell_beginning(data)
     data = transform_samples(data, chain_of(config.data), split == "train", split)
     size = config.trainer.batch_size if isinstance(config.trainer.batch_size, int) else DEFAULT_BATCH
-    rows: Rows = rows_from(
+    read = open_loaders if is_lightning(made) else rows_from
+    rows: Rows = read(
         data,
         split,
         wanted_dtype(made),
