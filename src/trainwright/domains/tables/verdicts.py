@@ -125,10 +125,7 @@ def _against_trees(made: Mapping[str, Any]) -> list[str]:
     """What brings a network nearer to trees, which cut each column wherever it helps."""
     if made.get("standing") != "behind" or made.get("name") != "boosting":
         return []
-    return [
-        "more pieces of each number: model.encoders.number=piecewise_linear model.encoders.number.bins=48",
-        "a larger network: model.combiner=tabm model.combiner.members=32 model.combiner.width=256",
-    ]
+    return ["a larger network: model.combiner=tabm model.combiner.members=32 model.combiner.width=256"]
 
 
 def _few_of_the_rare(spec: TargetSpec, chosen: Headline, outcome: Outcome, seen: np.ndarray, made: Mapping[str, Any]) -> str:
