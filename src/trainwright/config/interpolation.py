@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from trainwright.config.block_parameters import give_back_parameters, hold_parameters
 from trainwright.config.config_classes import MISSING
 from trainwright.config.errors import ConfigError, RequestError, nearest
 from trainwright.config.limits import MOST_DEPTH, MOST_REPEATED, MOST_TEXT, refuse_repeated
@@ -27,8 +28,10 @@ def interpolate(root: Node, model: type[ConfigModel] | None, environment: Mappin
     Options that are not given have the defaults of `model`, where there is one.
     """
     resolver = _Resolver(root, model, environment)
+    hold_parameters(root)
     for node in list(root.walk()):
         resolver.resolve(node)
+    give_back_parameters(root)
     return resolver.errors
 
 

@@ -11,7 +11,7 @@ from trainwright.config.compose import Composed
 from trainwright.config.domains import whose_option
 from trainwright.config.errors import ConfigError, ManyErrors, RequestError, did_you_mean, nearest
 from trainwright.config.foreign import looking_in
-from trainwright.config.model import ConfigModel
+from trainwright.config.model import WRITTEN, ConfigModel, PartConfig
 from trainwright.config.other_words import answer_of, framework_of
 from trainwright.config.places import KeyPath, Node, Place, spell_key
 from trainwright.config.structure import (
@@ -40,11 +40,23 @@ def validate(model: type[M], composed: Composed) -> M:
         try:
             config = model.model_validate(composed.values)
             if not composed.problems:
+                keep_places(config, composed.root)
                 return config
             found = []
         except ValidationError as error:
             found = error.errors(include_url=False)
         raise ManyErrors(located_errors(model, composed, found))
+
+
+def keep_places(value: Any, node: Node | None) -> None:
+    """Give parts that tell mistakes later, when they are made or run, what was written, with its places."""
+    if node is None or not isinstance(value, ConfigModel):
+        return
+    if isinstance(value, PartConfig) and value.keeps_places:
+        vars(value)[WRITTEN] = node
+        return
+    for name in type(value).model_fields:
+        keep_places(getattr(value, name, None), node.under(name))
 
 
 def located_errors(model: type[ConfigModel], composed: Composed, found: list[Any]) -> list[RequestError]:

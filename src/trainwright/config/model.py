@@ -92,6 +92,10 @@ class ConfigModel(BaseModel, metaclass=_Fields):
         return self
 
 
+WRITTEN = "_written"
+"""Where options that keep their places have the node that they were read from; no field, so that no comparison and no dump sees it."""
+
+
 class PartConfig(ConfigModel):
     """The options of one registered part; `type` is its registry name, a dotted path or `file.py:Class`."""
 
@@ -99,6 +103,8 @@ class PartConfig(ConfigModel):
     """What an option is called elsewhere → the option."""
     of_others: ClassVar[dict[str, str]] = {}
     """Options that parts of this kind do not have, while others do → what to do instead."""
+    keeps_places: ClassVar[bool] = False
+    """Whether what was written is kept beside the options, as `WRITTEN`, for mistakes that are found when the part runs."""
     takes_columns: ClassVar[bool] = False
     """Whether a system with these options is trained on columns with types; every other is trained on splits."""
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
 
 import torch
 
-from trainwright.config.errors import Interrupted
+from trainwright.config.errors import FOREIGN, Interrupted, TrainwrightError
 from trainwright.engine.config import TrainerConfig
 from trainwright.engine.evaluation import EvaluationInterrupted
 from trainwright.engine.interrupt import Interrupts
@@ -27,7 +28,22 @@ def surroundings(config: TrainerConfig, system: System, device: torch.device) ->
     system.to(device)
     tf32 = tf32_mode(cudnn=True, matmul=True) if config.precision.type == "tf32" else nullcontext()
     with restore_generators(device), tf32, modes(config.modes, system, device) as active:
-        yield active
+        try:
+            yield active
+        except FOREIGN as error:
+            told = explain_failure(system, error)
+            if told is None:
+                raise
+            raise told from error
+
+
+def explain_failure(system: System, error: BaseException) -> TrainwrightError | None:
+    """What a module of the system knows of a failure in its forward pass, as a graph of nodes does; None where none does."""
+    if isinstance(error, TrainwrightError | torch.OutOfMemoryError):
+        return None
+    explaining: list[Any] = [each for each in system.modules() if callable(getattr(type(each), "explain_failure", None))]
+    told = next((found for each in explaining if (found := each.explain_failure(error)) is not None), None)
+    return None if told is None else TrainwrightError(told.what, where=told.where, why=told.why, fix=told.fix)
 
 
 @contextmanager

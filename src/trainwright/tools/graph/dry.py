@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from trainwright.config.errors import FOREIGN, ConfigError, RequestError
+from trainwright.config.errors import FOREIGN, RequestError
 from trainwright.config.own_code import describe_failure
 from trainwright.tools.graph.arithmetic import arithmetic
 from trainwright.tools.graph.compiled import forward_function, is_source
@@ -113,7 +113,16 @@ def _check_count(plan: GraphPlan, inputs: tuple[Any, ...], named: Mapping[str, A
         )
 
 
-def explain_error(error: BaseException, graph: nn.Module) -> ConfigError | None:
+def is_of(trace: TracebackType | None, graph: nn.Module) -> bool:
+    """Whether an error passed through the forward of this graph."""
+    while trace is not None:
+        if is_source(trace.tb_frame.f_code) and trace.tb_frame.f_locals.get("self") is graph:
+            return True
+        trace = trace.tb_next
+    return False
+
+
+def explain_error(error: BaseException, graph: nn.Module) -> GraphError | None:
     """The error with the innermost node it happened in, the shapes that node was given and why they do not fit; None outside of nodes."""
     frame = _innermost(error.__traceback__)
     if frame is None:
@@ -133,13 +142,14 @@ def explain_error(error: BaseException, graph: nn.Module) -> ConfigError | None:
     layer, tensors = _failing(error.__traceback__)
     why, fix = arithmetic(layer, tensors or [each for each in given.values() if isinstance(each, Tensor)], values)
     inside = _path_of(layer, holder).removeprefix(node.use or node.name).strip(".")
+    here = next((each.here for each in node.variants if node.join and each.name == inside.partition(".")[0]), node.here)
     why = f"inside, {type(layer).__name__} '{inside}': {why}" if why and inside else why
     several = next((name for name, each in given.items() if isinstance(each, tuple) and isinstance(error, TypeError | AttributeError)), "")
     if several and not why:
         why, fix = f"'{several}' holds {len(given[several])} results", f'take one of them, for example inputs: "{several}[0]"'
     said = describe_failure(error)
     certain = bool(why) or not isinstance(error, RuntimeError | ValueError | IndexError | AssertionError)
-    return GraphError(what, node.here, why=why or said, fix=fix or _takes(node), certain=certain)
+    return GraphError(what, here, why=why or said, fix=fix or _takes(node), certain=certain)
 
 
 def _takes(node: GraphNode) -> str:
@@ -198,7 +208,7 @@ def _list_given(node: GraphNode, values: Mapping[str, Any]) -> dict[str, Any]:
     """What the node was called with, by what it is called in the graph; only what is a plain name."""
     found: dict[str, Any] = {}
     names = [*node.given, *node.given_by_name.values()]
-    if node.repeat > 1 and node.name in values:
+    if node.repeated and node.name in values:
         found[node.name] = values[node.name]
         names = names[1:]
     for each in names:

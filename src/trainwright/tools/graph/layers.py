@@ -4,33 +4,62 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import nn
 
 from trainwright.config.errors import FOREIGN, RequestError, nearest
+from trainwright.tools.graph.blocks import Blocks
 from trainwright.tools.graph.held import make_buffer, make_parameter, make_parameters
 from trainwright.tools.graph.naming import is_made, thing
 from trainwright.tools.graph.plan import GraphNode, GraphPlan, Here
 from trainwright.tools.graph.pretrained import read_weights
-from trainwright.tools.graph.reading import read_nested
+from trainwright.tools.graph.reading import read_layer
 from trainwright.tools.graph.values import LayerArguments
 from trainwright.tools.graph.writing import KEYS, write_long_form
 
 Made = nn.Module | nn.Parameter | nn.Buffer
-MakeGraph = Callable[[GraphPlan], nn.Module]
+
+
+@dataclass(frozen=True)
+class MakeGraph:
+    """Makes the graphs inside a graph, which know its blocks."""
+
+    make: Callable[[GraphPlan], nn.Module]
+    blocks: Blocks | None
+
+    def __call__(self, plan: GraphPlan) -> nn.Module:
+        """The module of a plan."""
+        return self.make(plan)
+
+
 CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 
 
 def make_node(node: GraphNode, make_graph: MakeGraph) -> Made:
     """What the node keeps in the graph, with `repeat` as a ModuleList; raises ConfigError saying what does not fit."""
-    if node.repeat > 1 and not node.share:
-        made = [_once(node, make_graph) for _ in range(node.repeat)]
+    if node.join:
+        return _side_by_side(node, make_graph)
+    if node.repeated and not node.share:
+        made = [_once(each, make_graph) for each in node.variants or [node] * node.repeat]
         if not all(isinstance(each, nn.Module) for each in made):
             raise node.here.error("only layers can be repeated", fix="remove `repeat`")
         return nn.ModuleList(made)  # type: ignore[arg-type]
     return _once(node, make_graph)
+
+
+def _side_by_side(node: GraphNode, make_graph: MakeGraph) -> nn.Module:
+    """Layers that are given the same, by their names, or numbered."""
+    made = {}
+    for each in node.variants:
+        found = _once(each, make_graph) if is_made(thing(each.type, each.here)) else None
+        if not isinstance(found, nn.Module):
+            fix = "put it into a nested graph: {type: graph, nodes: […]}"
+            raise each.here.error(f"'{each.type}' is no layer", why="only layers stand side by side", fix=fix)
+        made[each.name] = found
+    numbered = list(made) == [str(number) for number in range(len(made))]
+    return nn.ModuleList(made.values()) if numbered else nn.ModuleDict(made)
 
 
 def _once(node: GraphNode, make_graph: MakeGraph) -> Made:
@@ -68,8 +97,9 @@ def layer(value: Any, here: Here, make_graph: MakeGraph) -> nn.Module:
     wrote = write_long_form(value, here)
     here = replace(here, name=wrote.name or here.name)
     extra = sorted(set(wrote.own) - {"type", "name", "args", "kwargs", "nodes", "inputs", "outputs"})
-    if wrote.type == "graph":
-        return make_graph(read_nested(wrote.own, here))
+    if wrote.type in ("graph", "block", "parallel"):
+        plan = read_layer(wrote, here, make_graph.blocks)
+        return make_graph(plan)
     if extra or "inputs" in wrote.own or "outputs" in wrote.own:
         raise here.error(f"`{[*extra, 'inputs'][0]}` has no meaning for a layer inside another", fix="make it a node of a nested graph")
     found = thing(wrote.type, here)

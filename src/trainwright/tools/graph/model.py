@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +12,18 @@ from torch import nn
 from trainwright.config.compose import Composed
 from trainwright.config.errors import FOREIGN, ManyErrors, RequestError, nearest
 from trainwright.config.located import validate
+from trainwright.config.model import WRITTEN
 from trainwright.config.places import Node as Written
 from trainwright.config.places import Place, node_of
 from trainwright.config.reading import parse_yaml, read_yaml
 from trainwright.nn.first_values import mark_undrawn
 from trainwright.tools.graph.compiled import class_with_forward, is_forward
-from trainwright.tools.graph.dry import dry_run, try_example
-from trainwright.tools.graph.layers import make_node
+from trainwright.tools.graph.dry import dry_run, explain_error, is_of, try_example
+from trainwright.tools.graph.layers import MakeGraph, make_node
 from trainwright.tools.graph.making import cast, making
 from trainwright.tools.graph.naming import is_made, thing
 from trainwright.tools.graph.options import GraphOptions
-from trainwright.tools.graph.plan import GraphError, GraphNode, GraphPlan, references_in
+from trainwright.tools.graph.plan import GraphError, GraphNode, GraphPlan, at_its_line, references_in
 from trainwright.tools.graph.reading import read
 from trainwright.tools.graph.source import forward_source
 from trainwright.tools.graph.values import dtype_of
@@ -33,13 +35,29 @@ class Graph(nn.Module):
     def __init__(self, options: GraphOptions, where: str = "model") -> None:
         """`where` is what the graph is called in messages."""
         super().__init__()
-        plan = read(options.inputs, options.nodes, options.outputs, where)
-        with making(options.device, options.init, plan.here.under("device")) as undrawn:
-            self._assemble(plan)
-        mark_undrawn(self, undrawn)
-        if options.dtype is not None:
-            cast(self, dtype_of(options.dtype, plan.here.under("dtype")))
-        try_example(self, plan)
+        self._written = vars(options).get(WRITTEN)
+        with self._telling_lines():
+            plan = read(options.inputs, options.nodes, options.outputs, where, options.blocks)
+            with making(options.device, options.init, plan.here.under("device")) as undrawn:
+                self._assemble(plan)
+            mark_undrawn(self, undrawn)
+            if options.dtype is not None:
+                cast(self, dtype_of(options.dtype, plan.here.under("dtype")))
+            try_example(self, plan)
+
+    @contextmanager
+    def _telling_lines(self) -> Iterator[None]:
+        """Mistakes told inside have the file and line of their node, where the graph was read from a file."""
+        try:
+            yield
+        except ManyErrors as errors:
+            for each in errors.errors:
+                if isinstance(each, GraphError):
+                    at_its_line(each, self._written)
+            raise
+        except GraphError as error:
+            at_its_line(error, self._written)
+            raise
 
     def _assemble(self, plan: GraphPlan) -> None:
         """The modules of a plan, in the order of its nodes, and the forward over them."""
@@ -63,7 +81,7 @@ class Graph(nn.Module):
         if hasattr(self, node.name):
             why, fix = "a layer is an attribute of the model", f"for example '{node.name}_layer'"
             raise node.here.error(f"the name '{node.name}' is taken by the model itself", why=why, fix=fix)
-        setattr(self, node.name, make_node(node, _graph_of))
+        setattr(self, node.name, make_node(node, MakeGraph(_graph_of, self._plan.blocks)))
 
     def _check_members(self, plan: GraphPlan) -> None:
         """`use` and `parameter` name something that is there."""
@@ -81,7 +99,15 @@ class Graph(nn.Module):
 
         Raises ConfigError with the node, both shapes and the arithmetic where shapes do not fit.
         """
-        return dry_run(self, self._plan, inputs, named)
+        with self._telling_lines():
+            return dry_run(self, self._plan, inputs, named)
+
+    def explain_failure(self, error: BaseException) -> GraphError | None:
+        """What the failure of a forward pass means for the node it arose in, with file and line; None where it arose in none."""
+        if not is_of(error.__traceback__, self):
+            return None
+        told = explain_error(error, self)
+        return None if told is None else at_its_line(told, self._written)
 
     def find_failure(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> GraphError | None:
         """The error of the node that cannot take these inputs, as a dry run finds it; None when all can, or it arises in no node."""
@@ -110,7 +136,7 @@ class Graph(nn.Module):
 
 def graph(nodes: list[Any], inputs: Any = None, outputs: Any = None, **options: Any) -> Graph:
     """The graph of these nodes (`init`, `device` and `dtype` are options); raises ConfigError for the first mistakes found."""
-    read(inputs, nodes, outputs)
+    read(inputs, nodes, outputs, blocks=options.get("blocks"))
     given = {"inputs": inputs, "nodes": nodes, "outputs": outputs, **options}
     return Graph(checked_options(node_of(given, Place("graph(…)")), []))
 

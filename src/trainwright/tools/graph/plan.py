@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from trainwright.config.errors import ConfigError
+from trainwright.config.places import Node
 
 
 class GraphError(ConfigError):
     """A mistake in a graph; `here` is its place, also for those who spell places in another way."""
 
     def __init__(self, what: str, here: Here, *, why: str = "", fix: str = "", certain: bool = True) -> None:
-        super().__init__(what, where=str(here), why=why, fix=fix)
+        used = f"the block is used at {here.user}" if here.user else ""
+        super().__init__(what, where=str(here), why="; ".join(filter(None, (why, used))), fix=fix)
         self.here = here
         self.certain = certain
         """False where other values of the same shapes may be taken."""
@@ -26,17 +28,39 @@ class Here:
     root: str = "model"
     path: tuple[str | int, ...] = ()
     name: str = ""
+    user: str = ""
+    """Where the block is used in which this place is."""
 
     def __str__(self) -> str:
         return self.root + spell_path(self.path) + (f" ({self.name})" if self.name else "")
 
     def under(self, *keys: str | int, name: str = "") -> Here:
         """The place below this one."""
-        return Here(self.root, (*self.path, *keys), name)
+        return Here(self.root, (*self.path, *keys), name, self.user)
 
     def error(self, what: str, *, why: str = "", fix: str = "") -> GraphError:
         """A mistake at this place."""
         return GraphError(what, self, why=why, fix=fix)
+
+
+def at_its_line(error: GraphError, written: Any) -> GraphError:
+    """The error with the file and line of its node, where the graph was `written` in a file."""
+    node = None if written is None else _nearest(written, error.here.path)
+    place = None if node is None else node.key or node.place
+    if place is not None and place.line and not error.where.startswith(str(place)):
+        error.where = f"{place}: {error.where}"
+    return error
+
+
+def _nearest(node: Node, path: tuple[str | int, ...]) -> Node:
+    """The deepest node on the way; what is under a node's name or type (`fc: {Linear: …}`) counts as under the node."""
+    for key in path:
+        inside = node.value.values() if isinstance(node.value, dict) else ()
+        found = node.under(key) or next((each.under(key) for each in inside if each.under(key) is not None), None)
+        if found is None:
+            return node
+        node = found
+    return node
 
 
 def spell_path(path: tuple[str | int, ...]) -> str:
@@ -55,9 +79,10 @@ class Reference:
 
 @dataclass(frozen=True)
 class Constant:
-    """A value written in the graph itself."""
+    """A value written in the graph itself; `key` is the argument that it is given as."""
 
     value: Any
+    key: str = ""
 
 
 @dataclass(frozen=True)
@@ -98,6 +123,18 @@ class GraphNode:
     use: str = ""
     choose: Any = None
     plan: GraphPlan | None = None
+    variants: tuple[GraphNode, ...] = ()
+    """What is made for each repetition, where they differ, or side by side."""
+    carry: tuple[str, ...] = ()
+    """What several values are called that go from one repetition to the next."""
+    join: str = ""
+    """What becomes of the results of layers side by side: stack, cat, sum, mean or list."""
+    dim: int = 1
+
+    @property
+    def repeated(self) -> bool:
+        """Whether it is run several times, one after the other."""
+        return (self.repeat > 1 or bool(self.variants)) and not self.join
 
     @property
     def result(self) -> str:
@@ -118,6 +155,7 @@ class GraphPlan:
     nodes: tuple[GraphNode, ...]
     outputs: Any
     loop: Loop | None = None
+    blocks: Any = None
 
 
 def names_in(outputs: Any) -> Iterator[str]:

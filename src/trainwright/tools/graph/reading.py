@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from trainwright.config.errors import ManyErrors, RequestError, did_you_mean
+from trainwright.tools.graph.blocks import Blocks, read_blocks, read_repeat, used_in
 from trainwright.tools.graph.known import check_types
 from trainwright.tools.graph.loops import read_loop
-from trainwright.tools.graph.plan import GraphNode, GraphPlan, Here, Input, Loop, Reference, names_in, references_in
+from trainwright.tools.graph.plan import Constant, GraphNode, GraphPlan, Here, Input, Loop, Reference, names_in, references_in
 from trainwright.tools.graph.references import is_argument, is_member, is_name, read_value, reference
+from trainwright.tools.graph.uses import read_carry, side_by_side, use_block
 from trainwright.tools.graph.writing import LOOP_KEYS, NESTED, LongForm, default_name, write_long_form
 
 INPUT_KEYS = ("shape", "dtype", "batch")
 DEFAULT_INPUT = "x"
 
 
-def read(inputs: Any, nodes: Any, outputs: Any = None, root: str = "model") -> GraphPlan:
+def read(inputs: Any, nodes: Any, outputs: Any = None, root: str = "model", blocks: Any = None) -> GraphPlan:
     """The plan of a graph; raises ConfigError (or ManyErrors) with the place of every structural mistake."""
     here = Here(root)
-    reader = Reader(here)
+    reader = Reader(here, read_blocks(blocks, here.under("blocks")))
     plan = reader.plan(read_inputs(inputs, here.under("inputs")), nodes, outputs)
+    unused = set(reader.blocks.named) - set(used_in([nodes, blocks]))
+    for name in () if reader.errors else sorted(unused):
+        block = reader.blocks.named[name].here
+        reader.errors.append(block.error(f"the block '{name}' is not used", fix=f"write {{block: {name}}} as a node, or leave it out"))
     if reader.errors:
         raise reader.errors[0] if len(reader.errors) == 1 else ManyErrors(reader.errors)
     return plan
@@ -63,8 +70,8 @@ def _example(name: Any, value: Any, here: Here) -> Input:
 class Reader:
     """Reads one graph: the names it has, and the mistakes met so far."""
 
-    def __init__(self, here: Here) -> None:
-        self.here = here
+    def __init__(self, here: Here, blocks: Blocks | None = None) -> None:
+        self.here, self.blocks = here, blocks or Blocks()
         self.errors: list[RequestError] = []
         self.made: dict[str, Here] = {}
         self.later: dict[str, GraphNode] = {}
@@ -86,7 +93,32 @@ class Reader:
         self._check_known(handed, self.here.under("outputs"))
         if not self.errors:
             self._ensure_used(inputs, read, [handed, loop.after if loop else None, loop.each if loop else None], loop)
-        return GraphPlan(self.here, inputs, tuple(read), handed, loop)
+        return GraphPlan(self.here, inputs, tuple(read), handed, loop, self.blocks)
+
+    def nested(self, here: Here, blocks: Blocks | None = None) -> Reader:
+        """One for a graph inside, which knows the same blocks."""
+        return Reader(here, blocks or self.blocks)
+
+    def given(self, inputs: Any, previous: str, here: Here) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments of a call as `inputs` write them, by position and by name; the result of the node before where there are none."""
+        return _read_given(inputs, previous, here, alone=False)
+
+    def literals(self, own: Mapping[str, Any], here: Here) -> dict[str, Any]:
+        """What `with` gives a call by name: values as they are written."""
+        written = own.get("with") or {}
+        if not isinstance(written, Mapping) or not all(is_argument(key) for key in written):
+            raise here.error(f"`with` is {written!r}", fix="write with: {argument: value}; names of nodes go under inputs")
+        return {str(key): Constant(each, str(key)) for key, each in written.items()}
+
+    def layer_plan(self, wrote: LongForm, here: Here) -> GraphPlan | None:
+        """The plan of a layer that is a graph, a block or layers side by side; None for any other layer."""
+        if wrote.type == "block":
+            return use_block(self, here, wrote, "x").plan
+        if wrote.type == "graph":
+            return read_nested(wrote.own, here, self.blocks)
+        if wrote.type == "parallel":
+            return read_nested({"nodes": [{**wrote.own, "type": "parallel"}]}, here, self.blocks)
+        return None
 
     def _nodes(self, inputs: tuple[Input, ...], nodes: Sequence[Any]) -> list[GraphNode]:
         found: list[tuple[int, LongForm]] = []
@@ -98,7 +130,7 @@ class Reader:
         read: list[GraphNode] = []
         previous = inputs[0].name if inputs else ""
         for number, each in found:
-            each.name = each.name or _free_name(default_name(each.type or f"{each.own.get('use')}"), taken)
+            each.name = each.name or _free_name(default_name(_called_after(each)), taken)
             taken.add(each.name)
             before = previous
             self._collecting(lambda n=number, e=each, b=before: read.append(self._node(n, e, b)))
@@ -120,7 +152,7 @@ class Reader:
             raise here.error(f"'{wrote.name}' cannot be the name of a node", fix="use letters, digits and `_`, and no word of Python")
         own = wrote.own
         if wrote.type in NESTED:
-            return self._nest(here, wrote, previous)
+            return self._nested_node(here, wrote, previous)
         use = own.get("use", "")
         if use and (wrote.type or wrote.args or wrote.kwargs):
             raise here.error("a node that uses another's layer makes none of its own", fix="keep `use` with inputs and outputs only")
@@ -128,6 +160,13 @@ class Reader:
             raise here.error(f"`use` names {use!r}, which is no layer", fix="write use: name or use: blocks.0.fc")
         choose = own.get("choose")
         given, by_name = _read_given(own.get("inputs"), previous, here, stands_alone(wrote.type))
+        twice = next((key for key in self.literals(own, here) if key in by_name), "")
+        if twice:
+            raise here.error(f"the argument '{twice}' is given twice", why="under inputs and under with", fix="keep one")
+        count, changing = read_repeat(own.get("repeat", 1), here)
+        if changing and (use or own.get("share")):
+            raise here.error("one layer cannot have arguments that change", fix="write repeat: a number, or leave `share` and `use` out")
+        carry, given = read_carry(own.get("carry"), given, here, own.get("inputs") is None)
         return GraphNode(
             here,
             wrote.name,
@@ -135,13 +174,26 @@ class Reader:
             wrote.args,
             wrote.kwargs,
             given,
-            by_name,
-            _output_names(own.get("outputs"), here),
-            _count(own.get("repeat", 1), here),
+            {**by_name, **self.literals(own, here)},
+            _output_names(own.get("outputs"), here) or (carry if len(carry) > 1 else None),
+            count,
             _yes(own.get("share", False), here),
             use if isinstance(use, str) else "",
             read_value(choose, here) if choose is not None else None,
+            variants=tuple(GraphNode(here, wrote.name, wrote.type, wrote.args, {**wrote.kwargs, **each}) for each in changing),
+            carry=carry if len(carry) > 1 else (),
         )
+
+    def _nested_node(self, here: Here, wrote: LongForm, previous: str) -> GraphNode:
+        """A graph, a loop, a block or layers side by side."""
+        if wrote.type not in ("block", "parallel"):
+            return self._nest(here, wrote, previous)
+        node = (use_block if wrote.type == "block" else side_by_side)(self, here, wrote, previous)
+        share = _yes(wrote.own.get("share", False), here)
+        if share and node.variants:
+            raise here.error("one block cannot have arguments that change", fix="write repeat: a number, or leave `share` out")
+        outputs = _output_names(wrote.own.get("outputs"), here) or node.carry or None
+        return replace(node, share=share, outputs=outputs)
 
     def _nest(self, here: Here, wrote: LongForm, previous: str) -> GraphNode:
         if wrote.args or wrote.kwargs:
@@ -150,7 +202,10 @@ class Reader:
             raise here.error(f"unknown option '{unknown}' of a {wrote.type}", fix=did_you_mean(unknown, known))
         own = wrote.own
         names, given = _inner_inputs(own.get("inputs"), previous, here, optional=wrote.type == "loop")
-        inside = Reader(Here(here.root, here.path))
+        inside = self.nested(Here(here.root, here.path, user=here.user))
+        if "with" in own or ("carry" in own and wrote.type != "loop"):
+            what, fix = f"a {wrote.type} here has no `{'with' if 'with' in own else 'carry'}`", "write it as a block: {block: name, …}"
+            raise here.error(what, fix="name the value: inputs: {inside: 0.5}" if "with" in own else fix)
         loop = outputs = None
         if wrote.type == "loop":
             loop, more, first = read_loop(own, here, previous)
@@ -277,15 +332,21 @@ def _output_names(outputs: Any, here: Here) -> Any:
 
 
 def _count(value: Any, here: Here) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise here.error(f"`repeat` is {value!r}", fix="a whole number of at least 1")
-    return value
+    count, changing = read_repeat(value, here)
+    if changing:
+        raise here.error("a graph written here has no arguments", fix="write it under `blocks`, with parameters")
+    return count
 
 
 def _yes(value: Any, here: Here) -> bool:
     if not isinstance(value, bool):
         raise here.error(f"`share` is {value!r}", fix="true or false")
     return value
+
+
+def _called_after(wrote: LongForm) -> str:
+    """What a node without a name is called after."""
+    return str(wrote.own.get("block")) if wrote.type == "block" else wrote.type or f"{wrote.own.get('use')}"
 
 
 def _free_name(wanted: str, taken: set[str]) -> str:
@@ -301,10 +362,22 @@ def _number(wanted: str) -> Iterator[str]:
         number += 1
 
 
-def read_nested(own: Mapping[str, Any], here: Here) -> GraphPlan:
+def read_nested(own: Mapping[str, Any], here: Here, blocks: Blocks | None = None) -> GraphPlan:
     """A graph written inside a layer; its inputs are names only. Raises ConfigError (or ManyErrors) for what is wrong in it."""
-    reader = Reader(Here(here.root, here.path))
+    reader = Reader(Here(here.root, here.path, user=here.user), blocks)
     plan = reader.plan(read_inputs(own.get("inputs"), here.under("inputs")), own.get("nodes"), own.get("outputs"))
     if reader.errors:
+        raise reader.errors[0] if len(reader.errors) == 1 else ManyErrors(reader.errors)
+    return plan
+
+
+def read_layer(wrote: LongForm, here: Here, blocks: Blocks | None) -> GraphPlan:
+    """The plan of a graph, a block or layers side by side within a layer; raises ConfigError (or ManyErrors) for what is wrong in it."""
+    extra = next((key for key in ("repeat", "carry", "share") if key in wrote.own), "")
+    if extra:
+        raise here.error(f"`{extra}` has no meaning for a layer inside another", fix="make it a node of a nested graph")
+    reader = Reader(Here(here.root, here.path, user=here.user), blocks)
+    plan = reader.layer_plan(wrote, here)
+    if reader.errors or plan is None:
         raise reader.errors[0] if len(reader.errors) == 1 else ManyErrors(reader.errors)
     return plan

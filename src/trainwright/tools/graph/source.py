@@ -76,7 +76,7 @@ def _last_reads(plan: GraphPlan) -> dict[int, list[str]]:
     kept = {each.base for each in references_in(plan.outputs)}
     found: dict[int, list[str]] = {}
     for name, number in last.items():
-        if name not in kept and plan.nodes[number].repeat == 1 and plan.nodes[number].type != "ModuleList":
+        if name not in kept and not plan.nodes[number].repeated and plan.nodes[number].type != "ModuleList":
             found.setdefault(number, []).append(name)
     return found
 
@@ -107,11 +107,13 @@ def _loop_tail(plan: GraphPlan, source: ForwardText) -> None:
 
 
 def _node(node: GraphNode, source: ForwardText) -> None:
-    """The line, or the lines of a repeated node."""
-    call = callee(node, source)
+    """The line, or the lines of a repeated node and of layers side by side."""
     given = [write_value(each) for each in node.given]
     named = [f"{key}={write_value(each)}" for key, each in node.given_by_name.items()]
-    if call.repeated:
+    call = callee(node, source) if not node.join else Callee("_layer")
+    if node.join:
+        _side_by_side(node, [*given, *named], source)
+    elif call.repeated:
         _repeat(node, call.text, given, named, source)
     elif call.held:
         source.add(f"{node.name} = {call.text}", node)
@@ -128,11 +130,29 @@ def _node(node: GraphNode, source: ForwardText) -> None:
 def _repeat(node: GraphNode, text: str, given: list[str], named: list[str], source: ForwardText) -> None:
     if not given:
         raise node.here.error("a repeated node needs its first input by position", fix="write inputs: [first, …]")
-    rest = [*given[1:], *named]
-    source.add(f"{node.name} = {given[0]}", node)
+    rest = [*given[max(len(node.carry), 1) :], *named]
+    source.add(f"{node.name} = {given[0] if not node.carry else _targets(given[: len(node.carry)])}", node)
     layers = f"self.{node.name}" if text == "_layer" else f"range({node.repeat})"
     source.add(f"for {'_layer' if text == '_layer' else '_'} in {layers}:", node)
-    source.add(f"{node.name} = {text}({', '.join([node.name, *rest])})", node, inside=1)
+    before = f"*{node.name}" if node.carry else node.name
+    source.add(f"{node.name} = {text}({', '.join([before, *rest])})", node, inside=1)
+
+
+def _side_by_side(node: GraphNode, given: list[str], source: ForwardText) -> None:
+    """Each layer called with the same, and what becomes of the results."""
+    numbered = all(each.name.isdigit() for each in node.variants)
+    source.add(f"{node.name} = []", node)
+    source.add(f"for _layer in self.{node.name}{'' if numbered else '.values()'}:", node)
+    source.add(f"{node.name}.append(_layer({', '.join(given)}))", node, inside=1)
+    name, dim = node.name, node.dim
+    joined = {
+        "stack": f"torch.stack({name}, {dim})",
+        "cat": f"torch.cat({name}, {dim})",
+        "sum": f"_sum({name})",
+        "mean": f"_sum({name}) / {len(node.variants)}",
+        "list": f"tuple({name})",
+    }
+    source.add(f"{name} = {joined[node.join]}", node)
 
 
 @dataclass(frozen=True)
@@ -153,7 +173,7 @@ def callee(node: GraphNode, source: ForwardText) -> Callee:
     found = thing(node.type, node.here)
     if not is_made(found):
         return _function(found, node, source)
-    many = node.repeat > 1
+    many = node.repeated
     if many and node.share:
         return Callee(f"self.{node.name}", repeated=True)
     if node.choose is not None:
@@ -170,7 +190,7 @@ def callee(node: GraphNode, source: ForwardText) -> Callee:
 
 def _function(found: Any, node: GraphNode, source: ForwardText) -> Callee:
     here = node.here
-    if node.choose is not None or node.repeat > 1:
+    if node.choose is not None or node.repeated:
         raise here.error(f"'{node.type}' is a function: it has no `{'choose' if node.choose is not None else 'repeat'}`", fix="use a layer")
     if isinstance(found, str):
         return Callee(found)  # one of our words
@@ -214,14 +234,10 @@ def write_value(value: Any) -> str:
     if isinstance(value, Reference):
         return value.code
     if isinstance(value, Constant):
-        return _constant(value.value)
+        return source_of(value.value, value.key, Here())
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key!r}: {write_value(each)}" for key, each in value.items()) + "}"
     return "(" + "".join(f"{write_value(each)}, " for each in value) + ")"
-
-
-def _constant(value: Any) -> str:
-    return source_of(value, "", Here())
 
 
 def _targets(outputs: Any) -> str:

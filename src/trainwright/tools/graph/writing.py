@@ -9,10 +9,12 @@ from typing import Any
 
 from trainwright.tools.graph.plan import Here
 
-KEYS = ("type", "name", "inputs", "outputs", "args", "kwargs", "repeat", "share", "use", "choose")
+KEYS = ("type", "name", "inputs", "outputs", "args", "kwargs", "repeat", "share", "use", "choose", "with")
 GRAPH_KEYS = ("nodes",)
 LOOP_KEYS = ("nodes", "over", "dim", "carry", "next", "each")
-NESTED = ("graph", "loop")
+BLOCK_KEYS = ("block", "carry")
+PARALLEL_KEYS = ("parallel", "then", "dim")
+NESTED = ("graph", "loop", "block", "parallel")
 WORDS = ("add", "mul", "cat", "stack")
 """Nodes of ours that take any number of inputs."""
 FORMS = "ReLU, {Linear: [64, 10]}, {name: {type: Linear, in_features: 64, …}} or {use: name}"
@@ -47,10 +49,13 @@ def write_long_form(value: Any, here: Here) -> LongForm:
         raise here.error(f"{'an empty mapping' if value == {} else repr(value)} is not a node", fix=f"write {FORMS}")
     if "type" in value or "use" in value:
         return _long(value, here)
+    word = next((each for each in ("block", "parallel") if each in value), "")
+    if word:
+        return _long({**value, "type": word}, here)
     types = [key for key in value if looks_like_type(key)]
     if len(types) == 1:
         return _short(types[0], value, here)
-    names = [key for key in value if key not in KEYS]
+    names = [key for key in value if key not in KEYS and not (key == "carry" and "repeat" in value)]
     if not types and len(names) == 1:
         return _write_named(names[0], value, here)
     why = f"it names {' and '.join(types)}" if types else ""
@@ -94,7 +99,9 @@ def _long(value: Mapping[str, Any], here: Here) -> LongForm:
     kind = value.get("type", "")
     if not isinstance(kind, str) or ("type" in value and not kind):
         raise here.error(f"`type` must be a name, not {kind!r}", fix="for example `type: Linear`")
-    allowed = KEYS + (LOOP_KEYS if kind == "loop" else GRAPH_KEYS if kind == "graph" else ())
+    own_keys = {"loop": LOOP_KEYS, "graph": GRAPH_KEYS, "block": BLOCK_KEYS, "parallel": PARALLEL_KEYS}
+    carried = ("carry",) if "repeat" in value else ()
+    allowed = KEYS + own_keys.get(kind, ()) + carried
     args, kwargs, name = value.get("args") or (), value.get("kwargs") or {}, value.get("name") or ""
     if not isinstance(args, list | tuple):
         raise here.error(f"`args` must be a list, not {args!r}", fix="write args: [64, 10]")
