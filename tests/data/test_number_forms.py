@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trainwright.config.errors import ConfigError
@@ -105,6 +105,7 @@ def test_what_a_person_says_is_read_in_the_likeliest_way() -> None:
     assert found(["(1)", "(2)", "(3)"], insisted=True).form.plain(pa.array(["(2)"])).to_pylist() == ["-2"]
 
 
+@settings(deadline=None)
 @given(st.integers(-(10**12), 10**12), st.integers(0, 99), st.sampled_from(FORMS), st.sampled_from(["{}", "$ {}", "{} €", "{}%"]))
 def test_a_number_is_the_same_in_every_form(whole: int, cents: int, form: NumberForm, unit: str) -> None:
     grouped = f"{abs(whole):,}".replace(",", form.thousands)
