@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import trainwright as tw
-from trainwright.adapters.lightning.answers import REFUSED, answer_callbacks
+from trainwright.adapters.lightning.answers import REFUSED, answer_callbacks, refuse_untaken
 from trainwright.config.errors import ConfigError, Interrupted, ManyErrors
 from trainwright.systems.run_config import read_config
 
@@ -251,6 +251,15 @@ def test_every_callback_of_lightnings_has_an_answer() -> None:
     done = {"ProgressBar", "RichProgressBar", "TQDMProgressBar", "ModelSummary", "RichModelSummary", "OnExceptionCheckpoint"}
     options = {"ModelCheckpoint", "LearningRateMonitor", "DeviceStatsMonitor", "ThroughputMonitor", "GradientAccumulationScheduler"}
     assert set(built_in().__all__) <= plain | done | options | set(REFUSED) | {"BackboneFinetuning", "EMAWeightAveraging"}
+
+
+def test_a_configuration_is_told_what_configure_callbacks_would_have_made_of_it() -> None:
+    refuse_untaken(answer_callbacks([built_in().EarlyStopping("val_loss")]), nn.Identity())
+    with pytest.raises(ConfigError) as raised:
+        refuse_untaken(answer_callbacks([built_in().ModelCheckpoint(monitor="val_loss", save_top_k=2)]), nn.Identity())
+    assert "trainer.checkpoint: {'keep_best': 2}" in str(raised.value) and "ModelCheckpoint" in str(raised.value)
+    with pytest.raises(ConfigError, match="configure_callbacks gives Callback"):
+        refuse_untaken(answer_callbacks([tw.Callback()]), nn.Identity())
 
 
 def test_what_is_given_twice_is_refused_where_it_differs(tmp_path: Path) -> None:

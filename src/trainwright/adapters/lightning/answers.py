@@ -171,6 +171,16 @@ def merge_callbacks(given: Sequence[Any], module: Any) -> list[Any]:
     return [*(each for each in given if type(each) not in kinds), *own]
 
 
+def refuse_untaken(answers: Answers, model: Any) -> None:
+    """Raise ConfigError for callbacks of `configure_callbacks` that would become options of a run whose options a file says."""
+    names = [*dict.fromkeys(answers.asked_by.values()), *(type(each).__name__ for each in answers.own)]
+    if names:
+        said = "; ".join(f"trainer.{name}: {value}" for name, value in answers.options.items())
+        fix = f"write it there, and leave the callback out: {said}" if said else "name it in trainer.callbacks: ./file.py:Class"
+        what = f"configure_callbacks gives {', '.join(names)}, which the configuration does not know of"
+        raise ConfigError(what, where=type(model).__name__, why="the options of this run are those of its file", fix=fix)
+
+
 def refuse_callbacks(given: Sequence[Any], model: Any) -> None:
     """Raise ConfigError, or ManyErrors, for callbacks of Lightning's on a model that is no LightningModule, naming our own options."""
     kind = type(model).__name__

@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import nn
 
+from trainwright.adapters.lightning.answers import refuse_untaken
 from trainwright.adapters.lightning.loaders import open_loaders
 from trainwright.adapters.lightning.system import LightningSystem, given_by_place, is_lightning, loaders_of
 from trainwright.api.adapting import adapt_module, wanted_dtype
@@ -67,6 +68,7 @@ def prepare_own(config: Config, only: str | None = None) -> OpenedSystem:
         system.batch_transforms = OwnTransforms(chain_of(config.data))
         example = system.batch_transforms.always(example)
     if isinstance(system, LightningSystem):
+        refuse_untaken(system.answers, made)
         system.positional = given_by_place(given.get("train"), splits.get("train"))
         if only is None:
             splits = system.with_steps(splits)
