@@ -455,7 +455,7 @@ def test_a_url_that_answers_nothing_is_told_with_its_address(tmp_path: Path, mon
             load_weights(network(), url)
         assert (caught.value.what, caught.value.where) == ("these weights cannot be downloaded", url)
         assert why in caught.value.why and "cannot be downloaded" not in caught.value.why
-        assert "check the address" in caught.value.fix
+        assert "fetch the file in another way" in caught.value.fix
 
 
 def test_what_is_no_module_and_no_source_is_named(tmp_path: Path) -> None:

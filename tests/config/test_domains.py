@@ -128,7 +128,7 @@ def test_a_package_that_fails_is_named_and_the_others_work(
     assert load("encoder", "halved").__module__ == "trees.nets"
     with pytest.raises(ConfigError, match="unknown encoder type 'song_bands'") as caught:
         load("encoder", "song_bands")
-    assert "package birds 1.0" in caught.value.why and why in caught.value.why and "mend or update that package" in caught.value.fix
+    assert "package birds 1.0" in caught.value.why and why in caught.value.why and "update that package" in caught.value.fix
     with pytest.raises(RequestError) as failed:
         one_domain("birds")
     assert why in failed.value.why

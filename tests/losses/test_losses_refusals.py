@@ -169,7 +169,7 @@ def test_a_class_left_out_by_chance_is_no_silent_change_of_the_mean() -> None:
         (
             {"type": "triplet_with_distance", "distance_function": COSINE},
             "cannot be made",
-            "check its options",
+            "give it other options",
         ),
         (
             {**ADAPTIVE, "cutoffs": [9]},

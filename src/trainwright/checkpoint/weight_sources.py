@@ -109,7 +109,7 @@ def _download(url: str, digest: str | None) -> Path:
         return fetch_cached(url, digest)
     except OSError as error:
         why = str(error).removeprefix(f"{url} ").removeprefix("cannot be downloaded: ")
-        fix = "check the address, the sha256 and the connection, or fetch the file in another way and name it here"
+        fix = "fetch the file in another way and name it here, or give an address that answers"
         raise RunError("these weights cannot be downloaded", where=url, why=why, fix=fix) from error
 
 

@@ -150,7 +150,11 @@ def refuse_characters(words: list[str]) -> None:
     for word in words:
         if any(each == "\0" or "\ud800" <= each <= "\udfff" for each in word):
             shown = word.encode(errors="backslashreplace").decode().replace("\0", "\\0")
-            raise RequestError("an argument is not text in UTF-8", where=f"command line: {shown}", fix="rename the file, or mend the value")
+            raise RequestError(
+                "an argument is not text in UTF-8",
+                where=f"command line: {shown}",
+                fix="rename the file, or write another value",
+            )
 
 
 def overview() -> str:

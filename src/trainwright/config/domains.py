@@ -219,7 +219,7 @@ def why_lacking(kind: str, name: str) -> ConfigError | None:
     if found.broken:
         fix = did_you_mean(name, [*house_table(kind), *brought(kind)])
         why = f"an installed package may have it: {'; '.join(map(str, found.broken))}"
-        return ConfigError(f"unknown {kind} type '{name}'", why=why, fix=f"mend or update that package; or {fix}" if fix else "")
+        return ConfigError(f"unknown {kind} type '{name}'", why=why, fix=f"update that package; or {fix}" if fix else "")
     return None
 
 
@@ -253,7 +253,7 @@ def blame_package(kind: str, name: str, error: BaseException) -> BaseException:
     if isinstance(error, TrainwrightError) or not found or package_of(found) == OURS:
         return error
     why = f"{type(error).__name__}: {error}"
-    fix = f"mend it: it is of the domain '{found}', package {package_of(found)}"
+    fix = f"change it: it is of the domain '{found}', package {package_of(found)}"
     return ConfigError(f"{kind} '{name}' cannot be imported", why=why, fix=fix)
 
 

@@ -274,7 +274,7 @@ def _import_dotted(name: str) -> Any:
         prefix = ".".join(keys[:count])
         if _exists(prefix, name):
             return _attribute(_module(prefix, name), ".".join(keys[count:]), name)
-    raise ConfigError(f"cannot import '{name}'", why=f"No module named '{keys[0]}'", fix="install it, or check the spelling")
+    raise ConfigError(f"cannot import '{name}'", why=f"No module named '{keys[0]}'", fix="install it, or name a module that is installed")
 
 
 def _exists(module: str, name: str) -> bool:
@@ -313,7 +313,7 @@ def _import_file(load: Callable[[], Any], name: str) -> Any:
 def _cannot_import(name: str, error: BaseException) -> ConfigError:
     missing = isinstance(error, ModuleNotFoundError)
     why = str(error) if missing else f"{type(error).__name__}: {error}"
-    fix = "install it, or check the spelling" if missing else at_own_line(error)
+    fix = "install it, or name a module that is installed" if missing else at_own_line(error)
     fix = ask_for_right(error.filename or name) if lacks_right(error) and isinstance(error, OSError) else fix
     return ConfigError(f"cannot import '{name}'", why=why, fix=fix)
 

@@ -121,7 +121,10 @@ def _read_scalar(kind: str, text: str, where: str) -> Any:
             raise ConfigError(f"{text[:40]} is too large for a number", where=where, fix="write at most 1.7e308, or .inf if it is meant")
         return value
     raise ConfigError(
-        f"'{text[:40]}' is not what its tag says", where=where, why=f"the tag is !!{kind}", fix="leave the tag out, or mend the value"
+        f"'{text[:40]}' is not what its tag says",
+        where=where,
+        why=f"the tag is !!{kind}",
+        fix="leave the tag out",
     )
 
 
@@ -220,7 +223,7 @@ def _syntax_error(error: yaml.MarkedYAMLError, name: str, text: str) -> ConfigEr
     if "\\t" in problem or "\t" in line:
         problem, fix = "a tab", "indent with spaces"
     elif "mapping values are not allowed" in problem:
-        fix = "quote a text that holds ': ', and check the indentation"
+        fix = "quote a text that holds ': ', and indent what belongs together alike"
     elif "expected ',' or" in problem or "<stream end>" in problem or "end of stream" in problem:
         fix = "close every bracket and quote"
         reference = re.match(r"\$\{[^}]*\}", line[mark.column - 1 :]) if mark and mark.column else None
@@ -233,7 +236,7 @@ def _syntax_error(error: yaml.MarkedYAMLError, name: str, text: str) -> ConfigEr
         problem, fix = "a second document begins here", "keep one document in a file"
     context = f"{error.context}" if error.context and error.context_mark and error.context_mark.line != (mark.line if mark else -1) else ""
     why = f"{context}, begun in line {error.context_mark.line + 1}" if context and error.context_mark else ""
-    fix = fix or "correct it there; quote a text that holds special characters"
+    fix = fix or "quote a text that holds special characters"
     return ConfigError(f"not valid YAML: {problem}", where=where, why=why, fix=fix)
 
 

@@ -132,8 +132,12 @@ def name_refusal(error: OSError, path: Path) -> RunError:
         return RunError("this name is too long for the file system", where=place[:80] + "…", fix="give a shorter one")
     if error.errno in (errno.ENOTDIR, errno.EISDIR, errno.ENXIO):
         what = {errno.ENOTDIR: "a part of this path is a file", errno.EISDIR: "this is a folder, where a file should be"}
-        return RunError(what.get(error.errno, "a device or a pipe lies here where a file should"), where=place, fix="check the path")
-    return RunError("this cannot be read", where=place, why=error.strerror or str(error), fix="check the disk, or restore it from a copy")
+        return RunError(
+            what.get(error.errno, "a device or a pipe lies here where a file should"),
+            where=place,
+            fix="name a file",
+        )
+    return RunError("this cannot be read", where=place, why=error.strerror or str(error), fix="restore it from a copy")
 
 
 def refuse_links(folder: Path, own: Collection[str]) -> None:

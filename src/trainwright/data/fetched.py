@@ -82,7 +82,7 @@ def _download(url: str, wanted: str) -> Path:
         raise DataError(error.what, where=WHERE, why=error.why, fix=error.fix) from error
     except OSError as error:
         why = str(error).removeprefix(f"{url} ").removeprefix("cannot be downloaded: ")
-        fix = "check the address and the connection; what was fetched before is found without one"
+        fix = "give an address that answers; what was fetched before is found without a connection"
         raise DataError("these data cannot be downloaded", where=url, why=why, fix=fix) from error
     if not wanted and url not in _said:
         _said.add(url)

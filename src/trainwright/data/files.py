@@ -57,7 +57,7 @@ def found_files(text: str, *, where: str = "data.source") -> list[Path]:
         found = [Path(each) for each in sorted(glob.glob(os.path.expanduser(text), recursive=True)) if not os.path.isdir(each)]
         files = [each for each in found if not is_marker(each.name)]
         if not files:
-            raise DataError(f"no file matches '{text}'", where=where, fix="check the pattern; it is taken from " + str(Path.cwd()))
+            raise DataError(f"no file matches '{text}'", where=where, fix="write another pattern; it is taken from " + str(Path.cwd()))
     elif os.path.isdir(path):
         files = partitioned_files(path, where) or files
     for file in files:

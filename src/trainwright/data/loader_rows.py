@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.data import BatchSampler
 
 from trainwright.config.errors import FOREIGN, DataError, TrainwrightError
+from trainwright.config.own_code import at_own_line
 from trainwright.data.counters import fold
 from trainwright.data.draws import SMALL_WORD, Draws, keep_draws
 from trainwright.data.loader_order import Order, draw_order, follows_its_seed
@@ -62,7 +64,12 @@ class LoaderRows(Rows):
         self._length = len(self.order)
         if not self._length:
             why = "the DataLoader gives no batch"
-            raise DataError(f"there are no {split} rows", where=where, why=why, fix="see its sampler and drop_last")
+            raise DataError(
+                f"there are no {split} rows",
+                where=where,
+                why=why,
+                fix="give it rows, or drop_last=False",
+            )
         self._begun = (seed, 0)
         self._reader.begin_epoch(seed, 0)
         tell_epoch(self.dataset, 0)
@@ -80,6 +87,19 @@ class LoaderRows(Rows):
     def describe(self) -> str:
         """How many batches, of which dataset."""
         return f"{len(self):,} batches of a DataLoader over {type(self.dataset).__name__}"
+
+    def find_single_row(self) -> int | None:
+        """The first batch that the sampler gives one key for; not known where a key names a whole batch."""
+        single = np.flatnonzero(np.diff(self.order.ends, prepend=0) == 1)
+        return None if self._whole or not len(single) else int(single[0])
+
+    def without_single_row(self) -> str:
+        """What is to be asked of the DataLoader instead."""
+        size, rows = getattr(self._sampler, "batch_size", None), len(self.order.keys)
+        if type(self._sampler) is not BatchSampler or not isinstance(size, int) or size == 1:
+            return "let its sampler give no batch of one row" if size != 1 else "give the DataLoader batch_size=2 or more"
+        other = next((each for each in range(size + 1, rows) if rows % each != 1), rows)
+        return f"give the DataLoader drop_last=True, or batch_size={other}"
 
     def begin_epoch(self, seed: int, epoch: int) -> None:
         """Take the order and the randomness of an epoch from (seed, epoch); sampler and dataset are told it by `set_epoch`."""
@@ -116,7 +136,7 @@ class LoaderRows(Rows):
                 found = draw_order(self._sampler, self._whole, self._limit())
             except FOREIGN as error:
                 raise DataError(
-                    f"the sampler of the {self._split} data fails", where=self._where, why=own_words(error), fix="mend the sampler"
+                    f"the sampler of the {self._split} data fails", where=self._where, why=own_words(error), fix=at_own_line(error)
                 ) from error
         if self._said_length() is None and self._most is None and len(found) == ENDLESS:
             what, fix = f"the sampler of the {self._split} data does not end", "give max_steps, or the sampler a __len__"
@@ -151,7 +171,11 @@ class LoaderRows(Rows):
 
     def _check(self, order: Order, epoch: int) -> Order:
         if not len(order):
-            raise DataError(f"the sampler of the {self._split} data gives nothing", where=f"epoch {epoch}", fix="see its __iter__")
+            raise DataError(
+                f"the sampler of the {self._split} data gives nothing",
+                where=f"epoch {epoch}",
+                fix="let it give as many in every epoch",
+            )
         return order
 
     def _tell_once(self, what: str, *values: object) -> None:

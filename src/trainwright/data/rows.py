@@ -97,6 +97,10 @@ class Rows:
         """As `take`, what is random in each sample following from its number in `draws` (int64, b); rows without randomness ignore them."""
         return self.take(indices)
 
+    def find_single_row(self) -> int | None:
+        """The first batch of the epoch that has one row, of rows that come in batches; None where there is none, or it is not known."""
+        return None
+
     def begin_epoch(self, seed: int, epoch: int) -> None:
         """Take what is random in samples and order from (seed, epoch) from here on; called before every `take`, mostly for nothing."""
 

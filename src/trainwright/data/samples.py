@@ -97,7 +97,7 @@ def fetches_in_bulk(dataset: Any) -> bool:
 def unreadable(numbers: list[Any], error: BaseException) -> DataError:
     """What a person is told when the dataset fails: the rows, the error's own last line, and where it was raised."""
     rows = f"row {numbers[0]}" if len(numbers) == 1 else f"rows {first_of(numbers)}"
-    fix = "mend or leave out the row, or catch the error in the dataset"
+    fix = "leave out the row, or catch the error in the dataset"
     return DataError("a sample cannot be read", where=rows, why=own_words(error), fix=fix)
 
 

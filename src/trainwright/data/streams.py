@@ -66,7 +66,7 @@ class Pass:
             raise
         except FOREIGN as error:
             where = f"item {self.items - 1} of the {self._split} data"
-            fix = "mend or leave out what it reads, or catch the error in the iterable"
+            fix = "leave out what it reads there, or catch the error in the iterable"
             raise DataError("the next item cannot be read", where=where, why=own_words(error), fix=fix) from error
 
     def again(self, items: list[Any]) -> None:
@@ -286,7 +286,7 @@ class StreamRows(Rows):
                 return self._begin_pass().first()
             except StopIteration:
                 why = f"{self._passes.kind} gives nothing"
-                fix = "see what it reads"
+                fix = "let it give something, or leave the split out"
                 raise DataError(f"there are no {self._split} rows", where=self._where, why=why, fix=fix) from None
 
     def _decide_batched(self, first: Any, batched: bool | None) -> bool:

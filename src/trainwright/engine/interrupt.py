@@ -211,6 +211,6 @@ class Interrupts:
 def too_late(name: str, number: int, rows: list[int], limit: float | None, who: str = "the main process") -> DataError:
     """The error that names the rows of a batch that did not come in time."""
     listed = ", ".join(map(str, rows[:64])) + (f", … ({len(rows)} in all)" if len(rows) > 64 else "")
-    fix = "see why the dataset hangs or is slow at one of these rows, or raise trainer.loader.timeout"
+    fix = "raise trainer.loader.timeout, or leave out the row among these at which the dataset hangs"
     where, why = f"{name} batch {number}", f"{who} still read rows {listed}"
     return DataError(f"a batch did not come within {limit or 0:g} s", where=where, why=why, fix=fix)

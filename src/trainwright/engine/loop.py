@@ -171,7 +171,7 @@ def gradient(session: Session, batch: Batch, rows: int, context: StepContext) ->
     items: int | Tensor = 0
     size = session.position.plan.micro_batch_size
     whole = rows <= size
-    for micro_batch in micro_batches(batch, rows, size):
+    for micro_batch in micro_batches(batch, rows, size, session.position.plan.batch_statistics):
         with precision.forward():
             value = system.training_step(micro_batch, context)
             loss = value if type(value) is Loss else as_loss(value, rows_in(micro_batch), system.loss_weights(context))

@@ -38,6 +38,6 @@ def one_pass(session: Session, rows: Rows, config: TrainerConfig) -> dict[str, f
             break
     means = logs.running_loss.means()
     if not math.isfinite(means["loss"]) and config.recovery.not_finite != "ignore":
-        fix = "lower trainer.optimizer.learning_rate, or look for infinite values in the rows"
+        fix = "lower trainer.optimizer.learning_rate, or leave out rows with infinite values"
         raise NotFinite(f"the loss of these rows is {means['loss']}", where=f"step {position.step}", fix=fix)
     return means

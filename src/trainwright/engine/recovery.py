@@ -14,6 +14,7 @@ from torch import Tensor
 
 from trainwright.config.errors import TrainwrightError
 from trainwright.engine.saving.resuming import resume
+from trainwright.engine.single_rows import is_of_single_row, single_row_refusal, sizes_without_single_rows
 from trainwright.engine.system import Batch, Loss, StepContext, System
 
 if TYPE_CHECKING:
@@ -62,6 +63,11 @@ def settle_gradient(session: Session, gradient: Gradient, batch: Batch, rows: in
             if not out_of_memory(error) or parts.config.recovery.out_of_memory == "stop":
                 raise
             smaller(session, rows, error)
+        except ValueError as error:
+            if not is_of_single_row(error):
+                raise
+            where, plan = f"step {session.position.step + 1}", session.position.plan
+            raise single_row_refusal(session.system, where, sizes_without_single_rows(plan)) from error
         else:
             # One process that overflowed makes all of them redo: their gradients are summed, and a process alone would wait for ever.
             if precision.scaler is None or not parts.world.any(precision.overflowed):
@@ -116,7 +122,7 @@ def skip_batch(session: Session, why: str) -> None:
     log.warning("step %d: %s; batch %d left out (%d so far)", position.step, why, position.batches_seen, position.skipped)
     if position.skipped > recovery.limit:
         what, where = f"more than {recovery.limit} batches were left out", f"step {position.step}"
-        raise TrainwrightError(what, where=where, why=why, fix="look for infinite values in the data, or raise trainer.recovery.limit")
+        raise TrainwrightError(what, where=where, why=why, fix="leave such rows out, or raise trainer.recovery.limit")
 
 
 def out_of_memory(error: BaseException) -> bool:
@@ -173,7 +179,7 @@ def judge(session: Session, mean: float) -> None:
     raise NotFinite(
         f"the loss is {mean} at step {at}",
         why=f"it became so in steps {since + 1} to {at}, with learning rate {rate:.3g}; nothing was saved since{finding}",
-        fix="lower trainer.optimizer.learning_rate, set trainer.clip.norm: 1.0, or look for infinite values in the data",
+        fix="lower trainer.optimizer.learning_rate, set trainer.clip.norm: 1.0, or leave rows with infinite values out",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -18,16 +19,25 @@ _ENGINE: Any = torch.autograd.Variable._execution_engine
 symbolic shapes at every step; multiplying the loss instead costs two more kernels forwards and backwards."""
 
 
-def micro_batches(batch: Batch, rows: int, size: int) -> Iterator[Batch]:
-    """The batch in pieces of at most `size` rows, as views; the batch itself when it is no larger; ready batches one by one."""
+def micro_batches(batch: Batch, rows: int, size: int, together: bool = False) -> Iterator[Batch]:
+    """The batch in pieces of at most `size` rows, as views; the batch itself when it is no larger; ready batches one by one.
+
+    `together`: no piece is one row left over, whose mean over the batch says nothing; with pieces of two the last one has three.
+    """
     if rows <= size:
         yield batch
         return
     if isinstance(batch, Pieces):
         yield from batch
         return
-    for start in range(0, rows, size):
-        yield {name: _some(each, rows, start, start + size) for name, each in batch.items()}
+    starts = [*range(0, rows, size), rows]
+    if together and rows % size == 1 and size > 1:
+        if size > 2:
+            starts[-2] -= 1
+        else:
+            del starts[-2]
+    for start, end in pairwise(starts):
+        yield {name: _some(each, rows, start, end) for name, each in batch.items()}
 
 
 def _some(column: Any, rows: int, start: int, end: int) -> Any:
@@ -99,7 +109,7 @@ def _no_loss(total: Tensor) -> TrainwrightError:
     return TrainwrightError(
         "the loss does not depend on any trained parameter",
         why="it has no graph",
-        fix="check that training_step uses the model, neither detached nor under no_grad",
+        fix="let training_step compute the loss from what the model gives, neither detached nor under no_grad",
     )
 
 

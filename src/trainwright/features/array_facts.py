@@ -55,7 +55,7 @@ def find_facts(
     """
     arrays = _readable(name, options, rows, place, read)
     if not arrays:
-        raise DataError(f"column '{name}' has no readable file in the training rows", fix="check the paths, or leave the column out")
+        raise DataError(f"column '{name}' has no readable file in the training rows", fix="name files there are, or leave the column out")
     raw = list(options.shape) if options.shape is not None else common_shape(name, [array.shape for _, _, array in arrays])
     sampled = len(arrays)
     if window is not None:
@@ -146,7 +146,7 @@ def _readable(
             found.append((row, path, torch.from_numpy(read(path))))
         except Unreadable as error:
             if options.unreadable == "error":
-                fix = f"mend it, or columns.{name}.unreadable=skip (such rows are left out) or repair (they count as missing)"
+                fix = f"write it again, or columns.{name}.unreadable=skip (such rows are left out) or repair (they count as missing)"
                 raise DataError(
                     f"a file of column '{name}' cannot be read", where=f"{place(row)}: {path}", why=str(error), fix=fix
                 ) from error

@@ -95,7 +95,7 @@ class ArrayDecoder(Decoder):
             raise self._wrong(what, row, path, "it is not cut in silence", f"a larger pad, or transform: {{center_crop: {self.pad}}}")
 
     def _wrong(self, what: str, row: int, path: str, why: str, fix: str = "") -> DataError:
-        return DataError(what, where=f"column '{self.name}', row {row + 1}: {path}", why=why, fix=fix or "mend the file, or its row")
+        return DataError(what, where=f"column '{self.name}', row {row + 1}: {path}", why=why, fix=fix or "write the file again")
 
 
 def apply_transforms(chain: Chain, array: Tensor, name: str, row: int, path: str) -> Tensor:

@@ -202,7 +202,7 @@ class Feature:
     def check_target(self) -> None:
         """Raises DataError when the fitted column cannot be a target: no values, or always the same one."""
         if self.fitted_rows <= self.missing_in_training:
-            raise DataError(f"target '{self.name}' has no value in the training rows", fix="choose another target or check the column")
+            raise DataError(f"target '{self.name}' has no value in the training rows", fix="choose another target, or other rows")
 
     def target_layout(self) -> PartLayout:
         """The array this column is encoded to as a target."""

@@ -239,7 +239,7 @@ class FileFeature(LazyFeature):
             said = [f"{paths[place]} ({faults[place]})" for place in faults]
             raise DataError(
                 f"column '{self.name}' names files that cannot be read: {self.listed(rows[at], said)}",
-                fix=f"mend them, or columns.{self.name}.unreadable=skip (their rows are left out) or repair (they count as missing)",
+                fix=f"write them again, or columns.{self.name}.unreadable=skip (their rows are left out) or repair (they count as missing)",
             )
         for place, fault in faults.items():
             self._remember(int(rows[place]), str(paths[place]), fault)

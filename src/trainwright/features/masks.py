@@ -37,7 +37,7 @@ class MaskDecoder(ArrayDecoder):
         bad = ((classes < 0) & (classes != IGNORED)) | (classes >= self.count)
         if bool(bad.any()):
             worst = int(classes[bad][0])
-            fix = f"mend the file, or say how many there are: columns.{self.name}.classes={max(worst + 1, self.count + 1)}"
+            fix = f"write the file again, or say how many there are: columns.{self.name}.classes={max(worst + 1, self.count + 1)}"
             raise self._wrong(f"a target has class {worst} at a position", row, path, f"there are {self.count}, numbered from 0", fix)
         return classes
 
@@ -63,7 +63,7 @@ def check_mask(name: str, facts: Facts, classes: int | list[str] | None) -> int:
             raise DataError(f"target '{name}' has more than the {count} classes that are given", why=why, fix=fix)
         return count
     if facts.whole < 1:
-        fix = f"check the files, or say how many classes there are: columns.{name}.classes=2"
+        fix = f"write files with both classes, or say how many classes there are: columns.{name}.classes=2"
         raise DataError(f"target '{name}' has one class alone in the sampled training rows", fix=fix)
     return facts.whole + 1
 

@@ -73,7 +73,8 @@ class SetFeature(WordsFeature):
     def check_target(self) -> None:
         super().check_target()
         if not self.vocabulary:
-            raise DataError(f"target '{self.name}' has no label in the training rows", fix="check the column and its `delimiter`")
+            fix = f"set columns.{self.name}.delimiter to what stands between its labels, or choose another target"
+            raise DataError(f"target '{self.name}' has no label in the training rows", fix=fix)
 
     def target_layout(self) -> PartLayout:
         return PartLayout((len(self.vocabulary),), np.float32)

@@ -133,4 +133,4 @@ def _make(make: Any) -> Any:
     try:
         return make()
     except (ValueError, RuntimeError, TypeError) as error:
-        raise ConfigError("the layer of the loss cannot be made", where="loss", why=str(error), fix="check its options") from error
+        raise ConfigError("the layer of the loss cannot be made", where="loss", why=str(error), fix="give it other options") from error

@@ -88,6 +88,9 @@ def distance_at(given: str | dict[str, Any] | Distance | None) -> Distance:
         made: Distance = found(**options) if isinstance(found, type) or options else found
     except TypeError as error:
         raise ConfigError(
-            "the distance cannot be made", where="loss: distance_function", why=str(error), fix="check its options"
+            "the distance cannot be made",
+            where="loss: distance_function",
+            why=str(error),
+            fix="give it other options",
         ) from error
     return made

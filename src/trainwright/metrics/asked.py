@@ -192,7 +192,7 @@ class NamedMetrics(TargetMetrics):
 
     def _refusal(self, error: ValueError, found: tuple[Tensor, Tensor] | None) -> DataError:
         shapes = "" if found is None else f": output {tuple(found[0].shape)}, target {tuple(found[1].shape)}"
-        fix = "check the targets of the rows that are measured, or name other metrics: metrics=[…]"
+        fix = "measure rows whose targets it takes, or name other metrics: metrics=[…]"
         return DataError("the metrics cannot be computed", where=", ".join(self.asked) + shapes, why=str(error), fix=fix)
 
     def _begin(self, kind: str) -> None:

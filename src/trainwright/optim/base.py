@@ -255,4 +255,4 @@ def _kernel_groups(groups: Sequence[ParameterGroup]) -> list[Group]:
 
 def nothing_to_train() -> RequestError:
     """The error for a model without a parameter that needs a gradient."""
-    return RequestError("the model has no parameters to train", fix="check that some parameter has requires_grad=True")
+    return RequestError("the model has no parameters to train", fix="let some parameter have requires_grad=True")

@@ -14,7 +14,7 @@ from torch import nn
 from trainwright.config.choice import choose
 from trainwright.config.errors import ConfigError, RequestError, did_you_mean
 from trainwright.config.name_patterns import meant_by
-from trainwright.config.own_code import describe_failure
+from trainwright.config.own_code import at_own_line, describe_failure
 from trainwright.optim.adapter import adapt_optimizer
 from trainwright.optim.base import Optimizer
 from trainwright.optim.build import build_optimizer
@@ -166,5 +166,5 @@ def try_making(make: Callable[[], Any]) -> Any:
         where = f"configure_optimizers ({own[-1].filename}:{own[-1].lineno})"
         empty = "empty parameter list" in str(error)
         what = "an optimizer has no parameters" if empty else "configure_optimizers fails"
-        fix = "give it parameters of the system, with requires_grad=True" if empty else "mend it; the traceback: --traceback"
+        fix = "give it parameters of the system, with requires_grad=True" if empty else f"{at_own_line(error)}; the traceback: --traceback"
         raise ConfigError(what, where=where, why=describe_failure(error), fix=fix) from error

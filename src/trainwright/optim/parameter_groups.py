@@ -179,4 +179,4 @@ def _nothing_trained(some_could_be: bool, where: str) -> RequestError:
     if some_could_be:
         fix = "keep some trained with a later rule, for example {match: head, freeze: false}"
         return ConfigError("every parameter is frozen for good", where=f"{where}.rules", fix=fix)
-    return RequestError("the model has no parameters to train", fix="check that some parameter has requires_grad=True")
+    return RequestError("the model has no parameters to train", fix="let some parameter have requires_grad=True")

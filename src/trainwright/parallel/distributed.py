@@ -130,7 +130,7 @@ def others_present() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        why, fix = str(error).splitlines()[0], "see what the other processes say: the first to end has the reason"
+        why, fix = str(error).splitlines()[0], "act on what the first of the other processes to end has said"
         raise TrainwrightError("another process of this run has ended, or did not come in time", why=why, fix=fix) from error
 
 

@@ -75,7 +75,7 @@ def domain_findings() -> list[Finding]:
     """The domains that installed packages bring, and those that cannot be had."""
     found = register()
     there = [Finding("extras", f"domain {name}", each.package) for name, each in found.domains.items() if each.package != OURS]
-    return [*there, *(Finding("extras", "domain", each, "note", "mend or update that package") for each in found.warnings())]
+    return [*there, *(Finding("extras", "domain", each, "note", "update that package") for each in found.warnings())]
 
 
 def python_findings() -> list[Finding]:

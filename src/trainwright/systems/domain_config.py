@@ -62,7 +62,7 @@ def ask_domain(composed: Composed) -> None:
     if claim is None:
         known = ", ".join(f"data.type={each}" for each in found.domain.parts.get("dataset", {}))
         what = f"'{place.value}' is not claimed by the domain {found.domain.name}, which the system '{named.value}' is of"
-        composed.problems.append(DataError(what, where=str(place.place), fix=f"check the path, or say what it is: {known}"))
+        composed.problems.append(DataError(what, where=str(place.place), fix=f"name a path that there is, or say what it is: {known}"))
         return
     if isinstance(source.value, dict) and set(source.value) == {"path"}:
         data.value["source"] = Node(place.value, place.place, source.key, source.layer)

@@ -70,7 +70,7 @@ def _loss_at_path(found: Any, options: PartConfig, target: TargetSpec, where: st
         raise
     except FOREIGN as error:  # code of others may raise anything
         why = describe_failure(error)
-        raise ConfigError(f"the loss '{options.type}' cannot be made", where=where, why=why, fix="check its options") from error
+        raise ConfigError(f"the loss '{options.type}' cannot be made", where=where, why=why, fix="give it other options") from error
 
 
 def try_loss(loss: ColumnLoss, target: TargetSpec) -> None:

@@ -17,6 +17,9 @@ from trainwright.config.typecheck import readable
 from trainwright.data.draws import keep_draws
 from trainwright.data.transforms.batch_checks import seed_of
 from trainwright.engine.adapted import as_system
+from trainwright.engine.assembly import normalises_over_batch
+from trainwright.engine.plan import Plan
+from trainwright.engine.single_rows import is_of_single_row, single_row_refusal, sizes_without_single_rows
 from trainwright.engine.step_result import as_loss
 from trainwright.engine.system import NoStep, StepContext, rows_in, to_device
 from trainwright.engine.unsaved import describe_unsaved
@@ -62,6 +65,8 @@ def trial(system: Any, splits: Mapping[str, Any], device: torch.device) -> list[
     cautions = _check_trial(system, splits, device) if hasattr(system, "check") else _try_training(system, splits, device)
     if not ("train" in splits and splits["train"].single_pass):
         refuse_unseen(system)
+    if "train" in splits:
+        _refuse_single_rows(system, splits["train"], device)
     return list(dict.fromkeys(cautions))
 
 
@@ -80,6 +85,39 @@ def _check_trial(system: Any, splits: Mapping[str, Any], device: torch.device) -
                 system.train()
                 cautions += _changing(system, partial(_forward, system, batch))
     return cautions
+
+
+def _refuse_single_rows(system: Any, rows: Any, device: torch.device) -> None:
+    """Raise DataError where a loader's batches are made of one row somewhere and a norm over the batch cannot take it."""
+    number = None if rows.single_pass or not normalises_over_batch(system) else rows.find_single_row()
+    if number is None or not getattr(system, "automatic_optimization", True):
+        return
+    where = f"batch {number + 1} of {len(rows)} of the training data"
+    _try_single_row(system, to_device(rows.take(torch.tensor([number])), device), where, rows.without_single_row())
+
+
+def refuse_single_pieces(system: Any, rows: Any, device: torch.device, plan: Plan) -> None:
+    """The same where each piece of a step is to be one row."""
+    if plan.micro_batch_size > 1 or plan.ready or rows.single_pass or not normalises_over_batch(system):
+        return
+    if getattr(system, "automatic_optimization", True):
+        rows.begin_epoch(0, 0)
+        batch = to_device(rows.take(torch.tensor([0])), device)
+        _try_single_row(system, batch, "every piece of a step", sizes_without_single_rows(plan))
+
+
+def _try_single_row(system: Any, batch: Any, where: str, fix: str) -> None:
+    with untouched(system), seed_generators(0), torch.no_grad():
+        system.train()
+        try:
+            if isinstance(system, PlainSystem):
+                system.output_of(batch)
+            else:
+                _run_step(system, batch)
+        except (*FOREIGN, TrainwrightError) as error:
+            if not is_of_single_row(error):  # what else is wrong with it is met at its step
+                return
+            raise single_row_refusal(system, where, fix) from error
 
 
 def example_of(system: Any, rows: Any, device: torch.device, training: bool) -> Any:
@@ -184,7 +222,7 @@ def _try_step(system: Any, batch: Any) -> bool:
         raise ConfigError(f"the loss is over {loss.count} items", where=where, fix="give the number of rows or items as Loss.count")
     root = loss.total if loss.mean is None else loss.mean
     if not root.requires_grad:
-        fix = "check that training_step uses the model, neither detached nor under no_grad"
+        fix = "let training_step compute the loss from what the model gives, neither detached nor under no_grad"
         raise ConfigError("the loss does not depend on any trained parameter", where=where, why="it has no graph", fix=fix)
     return True
 

@@ -30,7 +30,7 @@ from trainwright.files.whole import whole_file
 from trainwright.runs.directory import RunDirectory, folder_name
 from trainwright.runs.results import build_results
 from trainwright.systems.run_config import Config
-from trainwright.systems.trial import first_trial, trial
+from trainwright.systems.trial import first_trial, refuse_single_pieces, trial
 
 WEIGHTS, POSITION = "model.safetensors", "position.json"
 
@@ -92,7 +92,8 @@ class PreparedSystem(Prepared):
         if cautions is None:
             trainer.try_late = lambda: trial(self.system, self.splits, trainer.device)
         trainer.rehearses = True
-        trainer.check(self.system, len(train), 0 if validation is None else len(validation), train.batched)
+        plan = trainer.check(self.system, len(train), 0 if validation is None else len(validation), train.batched)
+        refuse_single_pieces(self.system, train, self.tried_on(), plan)
 
     def tried_on(self) -> torch.device:
         """Where a step is tried: where the system was made."""

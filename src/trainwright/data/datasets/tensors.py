@@ -13,6 +13,7 @@ from torch import Tensor
 from trainwright.config.errors import DataError, did_you_mean
 from trainwright.config.received import ensure_right
 from trainwright.data.datasets import MEMORY_LIMIT, TensorsOptions
+from trainwright.data.readable import name_beside
 from trainwright.data.rows import TARGET, names_of
 
 UNSAFE = (".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".bin")
@@ -88,7 +89,7 @@ def read_tensors(path: str) -> dict[str, Tensor]:
     file = Path(path)
     if not file.is_file():
         there = [each.name for each in file.parent.iterdir() if each.is_file()] if file.parent.is_dir() else []
-        raise DataError("there is no such file", where=path, fix=did_you_mean(file.name, there) or "check the path")
+        raise DataError("there is no such file", where=path, fix=did_you_mean(file.name, there) or name_beside(file))
     if file.suffix in UNSAFE:
         why = "it is a pickle, which runs whatever code is in it when it is read"
         fix = "convert it: safetensors.torch.save_file(torch.load(path, weights_only=True), 'data.safetensors')"

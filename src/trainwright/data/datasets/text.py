@@ -12,6 +12,7 @@ from torch import Tensor
 from trainwright.config.errors import DataError
 from trainwright.config.received import ensure_right
 from trainwright.data.datasets import MEMORY_LIMIT, TextOptions
+from trainwright.data.readable import name_beside
 
 UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 """Stands, as symbol 0, for characters that the training part does not have."""
@@ -66,7 +67,7 @@ def _read(path: str) -> str:
         raise DataError("the text is not UTF-8", where=path, why=str(error), fix="convert it: iconv -f latin1 -t utf-8") from error
     except OSError as error:
         ensure_right(error, Path(path))
-        raise DataError("the text cannot be read", where=path, why=error.strerror or str(error), fix="check the path") from error
+        raise DataError("the text cannot be read", where=path, why=error.strerror or str(error), fix=name_beside(Path(path))) from error
     if not text:
         raise DataError("the text is empty", where=path)
     return text

@@ -103,7 +103,7 @@ def _from_text(name: str, texts: pa.Array, operand: str, written: Written, place
     if len(lost):
         row = int(lost[0])
         what = f"column '{name}' is {IN_WORDS[KIND[operand]]} in an expression, and has {texts[row].as_py()!r}"
-        raise DataError(what, where=place(row), fix="correct the value, or leave it empty")
+        raise DataError(what, where=place(row), fix="write a value of its type there, or leave it empty")
     return read
 
 

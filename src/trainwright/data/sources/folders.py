@@ -168,7 +168,12 @@ def _ensure_alike(source: FileSource, texts: dict[str, list[str | None]]) -> Non
                 if other is not source:
                     what = f"'{name}' is {_say(other)} in '{source.files[number]}', whose folder says {_say(values[number])}"
                     why = "one of them is wrong, and which cannot be known"
-                    raise DataError(what, where="data.source", why=why, fix="correct the file, or rename its column or its folder")
+                    raise DataError(
+                        what,
+                        where="data.source",
+                        why=why,
+                        fix="rename its column or its folder",
+                    )
         start += table.num_rows
 
 

@@ -9,6 +9,7 @@ import torch
 
 from trainwright.config.errors import FOREIGN, DataError, TrainwrightError
 from trainwright.config.model import PartConfig
+from trainwright.config.own_code import at_own_line
 from trainwright.config.registry import build
 from trainwright.data.samples import own_words
 from trainwright.data.transforms import applies_always, show_transform
@@ -73,7 +74,7 @@ class BatchChain:
             raise
         except FOREIGN as error:
             what = f"transform {name} failed on a batch"
-            raise DataError(what, where=self.where, why=own_words(error), fix="mend it, or leave it out") from error
+            raise DataError(what, where=self.where, why=own_words(error), fix=f"{at_own_line(error)}, or leave {name} out") from error
         refuse_other_kind(batch, found, name, self.where)
         rows, given = rows_of(found), rows_of(batch)
         if rows != given:

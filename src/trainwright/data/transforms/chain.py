@@ -11,6 +11,7 @@ from torch import Tensor
 
 from trainwright.config.errors import FOREIGN, DataError, TrainwrightError
 from trainwright.config.model import PartConfig
+from trainwright.config.own_code import at_own_line
 from trainwright.config.registry import build
 from trainwright.data.samples import own_words
 from trainwright.data.transforms import applies_always, show_transform
@@ -37,7 +38,9 @@ class Chain:
             except TrainwrightError:
                 raise
             except FOREIGN as error:
-                raise DataError(f"transform {name} failed", why=own_words(error), fix="mend it, or leave it out") from error
+                raise DataError(
+                    f"transform {name} failed", why=own_words(error), fix=f"{at_own_line(error)}, or leave {name} out"
+                ) from error
             sample = as_sample(found, name)
         return sample
 

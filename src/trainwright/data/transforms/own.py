@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 from trainwright.config.errors import FOREIGN, ConfigError, DataError, TrainwrightError
 from trainwright.config.model import PartConfig
+from trainwright.config.own_code import at_own_line
 from trainwright.config.registry import build
 from trainwright.data.datasets.splits import is_column
 from trainwright.data.draws import keep_draws
@@ -73,7 +74,7 @@ def _change(call: Any, given: Any, name: str) -> Any:
         raise
     except FOREIGN as error:
         raise DataError(
-            f"transform {name} failed on a sample", where=WHERE, why=own_words(error), fix="mend it, or leave it out"
+            f"transform {name} failed on a sample", where=WHERE, why=own_words(error), fix=f"{at_own_line(error)}, or leave {name} out"
         ) from error
     if found is None:
         fix = "let it return the part of the sample that it was given"

@@ -172,7 +172,11 @@ def _refuse_column(asked: dict[str, Any], found: Inferred) -> RequestError:
     except ManyErrors as many:
         told = [ConfigError(each.what, why=f"{each.why}; {taken}" if each.why else taken, fix=each.fix) for each in many.errors]
         return ManyErrors(list(told)) if len(told) > 1 else told[0]
-    return ConfigError(f"the options of column '{found.name}' do not fit", why=taken, fix=f"check columns.{found.name}")
+    return ConfigError(
+        f"the options of column '{found.name}' do not fit",
+        why=taken,
+        fix=f"leave columns.{found.name} out",
+    )
 
 
 def _role(config: Config, found: Inferred, options: FeatureConfig, targets: list[str], chosen: bool) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from trainwright.config.errors import FOREIGN, ConfigError, TrainwrightError
 from trainwright.config.foreign import found_at
-from trainwright.config.own_code import describe_failure
+from trainwright.config.own_code import at_own_line, describe_failure
 from trainwright.optim.schedules.base import Extent, PureSchedule
 from trainwright.optim.schedules.options import LambdaOptions
 
@@ -32,7 +32,7 @@ class Lambda(PureSchedule):
             given = self.function(step, step // self.extent.steps_per_epoch) if self.takes_epoch else self.function(step)
         except FOREIGN as error:  # whatever the user's code raises is the answer
             why = describe_failure(error)
-            raise self.refusal(f"'{self.path}' failed at step {step}", where=where, why=why, fix="mend the code it names") from error
+            raise self.refusal(f"'{self.path}' failed at step {step}", where=where, why=why, fix=at_own_line(error)) from error
         value = _number(given)
         if value is None or not math.isfinite(value) or value < 0:
             fix = "return a finite number that is not negative"
