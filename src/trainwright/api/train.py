@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from trainwright.api.exit_codes import exit_as_promised
 from trainwright.api.kinds import prepare_run, with_name
 from trainwright.api.resume import continue_run, existing
 from trainwright.api.run import Run
@@ -45,6 +46,7 @@ def train(
     from trainwright.runs.log import console_logging
 
     ensure_one_process("train this run")
+    exit_as_promised()
     if not logging.getLogger("trainwright").handlers:
         console_logging()
     source, overrides = None, []

@@ -13,7 +13,7 @@ from trainwright.config.errors import DataError
 from trainwright.losses.activations import FIXES, Takes, find_activation, judge_input
 from trainwright.losses.checks import MEANT, dtype_name, first_row
 from trainwright.losses.shared_options import CriterionOptions
-from trainwright.losses.wiring import argument, model_side
+from trainwright.losses.wiring import argument, claimed_keys, model_side
 
 Reduction = Literal["sum", "none"]
 """One number, or one for each item."""
@@ -68,7 +68,7 @@ class Criterion(nn.Module):
     @property
     def claimed(self) -> set[str | int]:
         """Keys and places of the batch that the loss reads."""
-        return {*self.needs, *self.names.values()}
+        return {*self.needs, *claimed_keys(self.names.values())}
 
     @property
     def wants_targets(self) -> bool:

@@ -14,7 +14,7 @@ from trainwright.config.errors import ConfigError, DataError
 from trainwright.losses.base import Count, Criterion
 from trainwright.losses.broadcast import watch_broadcast
 from trainwright.losses.shared_options import FunctionOptions
-from trainwright.losses.wiring import argument, look_inside
+from trainwright.losses.wiring import argument, claimed_keys, look_inside
 
 REQUIRED = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
@@ -39,7 +39,7 @@ class FunctionCriterion(Criterion):
     @property
     def claimed(self) -> set[str | int]:
         """Keys and places of the batch that the loss reads."""
-        return {*(name for name in self.extra if name not in self.names), *self.names.values()}
+        return {*(name for name in self.extra if name not in self.names), *claimed_keys(self.names.values())}
 
     def total(self, output: Any, target: Any, batch: Any = None) -> tuple[Tensor, Count]:
         """The sum over rows or elements, and how many; raises DataError when the function gives no tensor."""

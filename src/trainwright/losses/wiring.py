@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from torch import Tensor
@@ -11,6 +11,8 @@ from trainwright.config.errors import DataError
 
 OUTPUTS = ("output", "outputs", "logits", "prediction", "predictions", "pred", "out")
 """Keys that a model's one output goes by in a mapping."""
+OUTPUT, BATCH = "output", "batch"
+"""What a name begins with that is only looked for in the model's output, or only in the batch: `output.x`, `batch.x`."""
 
 
 def look_inside(place: Any) -> dict[str | int, Any]:
@@ -33,7 +35,7 @@ def model_side(output: Any, batch: Any, takes: tuple[str, ...], names: Mapping[s
     inside = look_inside(output)
     if isinstance(output, Tensor) and output.dim() > 1 and output.shape[1] == len(takes) and not names:
         return list(output.unbind(1))
-    by_name = [names.get(name, name) in inside for name in takes]
+    by_name = [name in names or name in inside for name in takes]
     if isinstance(output, tuple | list) and not any(by_name) and len(output) >= len(takes):
         return list(output[: len(takes)])
     return [argument(name, output, batch, names, loss) for name in takes]
@@ -65,14 +67,32 @@ def argument(name: str, output: Any, batch: Any, names: Mapping[str, str | int],
         inside = look_inside(place)
         if wanted in inside:
             return inside[wanted]
+    side, key = side_of(wanted)
+    inside = look_inside({OUTPUT: output, BATCH: batch}.get(side))
+    if side and key in inside:
+        return inside[key]
     raise missing(name, output, batch, loss, str(wanted))
+
+
+def side_of(wanted: str | int) -> tuple[str, str | int]:
+    """`batch.x` as (`batch`, `x`) and `output.x` as (`output`, `x`), a place as a number; any other name without a side."""
+    side, dot, key = str(wanted).partition(".")
+    if not dot or side not in (OUTPUT, BATCH):
+        return "", wanted
+    return side, int(key) if key.isdecimal() else key
+
+
+def claimed_keys(wanted: Iterable[str | int]) -> set[str | int]:
+    """What of these is read from the batch, if it is there: nothing that is said to be the model's."""
+    return {key for side, key in map(side_of, wanted) if side != OUTPUT}
 
 
 def missing(name: str, output: Any, batch: Any, loss: str, wanted: str = "") -> DataError:
     """The error for an argument that is nowhere."""
     called = f" (called '{wanted}')" if wanted and wanted != name else ""
     why = f"the model gives {describe(output)}; the batch holds {describe(batch)}"
-    fix = f"give it in the batch or from the model, or say where it is: inputs: {{{name}: its key}}"
+    where = f"inputs: {{{name}: KEY}} (batch.KEY or output.KEY where both have it)"
+    fix = f"give it in the batch or from the model, or say where it is: {where}"
     return DataError(f"the loss '{loss}' needs '{name}'{called}", where="loss", why=why, fix=fix)
 
 
