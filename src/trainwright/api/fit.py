@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -15,7 +16,6 @@ from trainwright.adapters.lightning.answers import is_callback, with_answers
 from trainwright.adapters.lightning.hyperparameters import argument_name, written_hyperparameters
 from trainwright.adapters.lightning.system import LightningSystem
 from trainwright.api.adapting import Adapted, plain_module, system_for
-from trainwright.api.exit_codes import exit_as_promised
 from trainwright.api.fit_options import check_options, keywords_of, read_options
 from trainwright.api.own.prepare import DEFAULT_BATCH, OpenedSystem, say_inexact
 from trainwright.api.own.prepared import PreparedSystem
@@ -88,34 +88,74 @@ def fit(
     the run was saved after a signal.
     """
     ensure_one_process("train this run")
-    exit_as_promised()
-    model = without_wrappers(model) if isinstance(model, nn.Module) and "_modules" in vars(model) else model
     compute_without_lost_threads()
-    place = choose_place(run_dir, resume, fork)
-    others = {"validation": one_of(validation_data, validation, "validation"), "test": one_of(test_data, test, "test")}
-    options = {"batch_size": batch_size, "max_steps": max_steps, "max_epochs": max_epochs, **trainer}
-    check_options(options, keywords_of(fit))
-    run = {"run.seed": seed, "run.device": device, "run.dir": place, "run.name": type(model).__name__}
-    run |= {} if evaluation is None else {"evaluation": evaluation}
+    splits = {
+        "train": train_data,
+        "validation": one_of(validation_data, validation, "validation"),
+        "test": one_of(test_data, test, "test"),
+    }
+    options = check_options({"batch_size": batch_size, "max_steps": max_steps, "max_epochs": max_epochs, **trainer}, keywords_of(fit))
     around = {"init": init, "parametrizations": parametrizations, "hooks": hooks}
-    config = read_options(model, loss, optimizer, learning_rate, run, options, around)
     asked = {"loss": loss, "metrics": metrics, "target": target}
-    reading = {"batched": batched, "batch_size": batch_size or DEFAULT_BATCH, "max_steps": max_steps, "limit": config.trainer.limit_batches}
-    own, foreign = own_callbacks(callbacks)
-    made = system_for(model, {"train": train_data, **others}, asked, seed=seed, callbacks=foreign, settings=config.trainer, **reading)
-    own, answered = answer(made.system, own, options)
-    if answered != options:
-        config = read_options(model, loss, optimizer, learning_rate, run, answered, around)
-    begin_model(made, config, seed)
-    if console is not False:
-        show_warnings()
-    prepared = PreparedObjects(settle(config, made, loss), made, own, console)
-    if resume:
-        refuse_changed(prepared.config, Path(place))
-    parent = None if fork is None else Parent.of(with_config(fork))
-    _, fitted = train_prepared(prepared, Start(resume, parent, python=True, quiet=True))
-    fitted.system = plain_module(made.system)
-    return fitted
+    place = choose_place(run_dir, resume, fork)
+    call = Call(model, splits, asked, options, around, place, optimizer, learning_rate, seed, device, batched, evaluation)
+    return call.train(callbacks, console, resume, fork)
+
+
+@dataclass
+class Call:
+    """What was asked for in a call of `tw.fit`."""
+
+    model: Any
+    splits: Mapping[str, Any]
+    asked: Mapping[str, Any]
+    """loss, metrics, target"""
+    options: dict[str, Any]
+    """Of `trainer:`."""
+    around: Mapping[str, Any]
+    """What is done to the modules of a plain model."""
+    place: str
+    optimizer: str | Mapping[str, Any]
+    learning_rate: float
+    seed: int
+    device: str
+    batched: bool | None
+    evaluation: Mapping[str, Any] | None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.model, nn.Module) and "_modules" in vars(self.model):
+            self.model = without_wrappers(self.model)
+
+    def config(self, options: dict[str, Any]) -> Config:
+        """Everything asked for, with these options, validated as a whole. Raises ManyErrors naming each wrong argument."""
+        run = {"run.seed": self.seed, "run.device": self.device, "run.dir": self.place, "run.name": type(self.model).__name__}
+        run |= {} if self.evaluation is None else {"evaluation": self.evaluation}
+        return read_options(self.model, self.asked["loss"], self.optimizer, self.learning_rate, run, options, self.around)
+
+    def prepare(self, callbacks: Any, console: TextIO | bool) -> PreparedObjects:
+        """What is trained. Raises ConfigError or DataError for what cannot be."""
+        config, (own, foreign) = self.config(self.options), own_callbacks(callbacks)
+        size, steps = self.options["batch_size"] or DEFAULT_BATCH, self.options["max_steps"]
+        reading = {"batched": self.batched, "batch_size": size, "max_steps": steps, "limit": config.trainer.limit_batches}
+        settings = {"seed": self.seed, "callbacks": foreign, "settings": config.trainer}
+        made = system_for(self.model, self.splits, self.asked, **settings, **reading)
+        own, answered = answer(made.system, own, self.options)
+        if answered != self.options:
+            config = self.config(answered)
+        begin_model(made, config, self.seed)
+        if console is not False:
+            show_warnings()
+        return PreparedObjects(settle(config, made, self.asked["loss"]), made, own, console)
+
+    def train(self, callbacks: Any, console: TextIO | bool, resume: bool, fork: str | os.PathLike[str] | None) -> FitResult:
+        """Train, continue or fork the run."""
+        prepared = self.prepare(callbacks, console)
+        if resume:
+            refuse_changed(prepared.config, Path(self.place))
+        parent = None if fork is None else Parent.of(with_config(fork))
+        _, fitted = train_prepared(prepared, Start(resume, parent, python=True, quiet=True))
+        fitted.system = plain_module(prepared.system)
+        return fitted
 
 
 def begin_model(made: Adapted, config: Config, seed: int) -> None:

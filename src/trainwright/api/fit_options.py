@@ -60,8 +60,8 @@ def keywords_of(call: Callable[..., Any]) -> list[str]:
     return [name for name, each in signature(call).parameters.items() if each.kind is not each.VAR_KEYWORD]
 
 
-def check_options(options: Mapping[str, Any], own: Sequence[str]) -> None:
-    """Raises ConfigError, or ManyErrors, for keywords that are no option of `trainer:`; `own` are the other words of `tw.fit`."""
+def check_options(options: dict[str, Any], own: Sequence[str]) -> dict[str, Any]:
+    """The options. Raises ConfigError, or ManyErrors, for keywords that are none of `trainer:`; `own` are the other words of `tw.fit`."""
     names = [*own, *(name for name in TrainerConfig.model_fields if name not in own)]
     errors: list[RequestError] = []
     for name in options:
@@ -71,6 +71,7 @@ def check_options(options: Mapping[str, Any], own: Sequence[str]) -> None:
             errors.append(ConfigError(f"unknown option '{name}'", where="tw.fit", fix=fix))
     if errors:
         raise errors[0] if len(errors) == 1 else ManyErrors(errors)
+    return options
 
 
 def read_options(

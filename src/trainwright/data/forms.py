@@ -72,9 +72,7 @@ def rows_from(
     data = _tensors(data)
     rows: Rows
     if isinstance(data, Rows) or is_like_rows(data):
-        rows = as_rows(data, where)
-        if split == "train":
-            tell_draws(rows)
+        rows = _adopt(data, split, where)
     elif isinstance(data, Mapping):
         return _of_mapping(
             data, split, wanted_dtype, where, {**stream, **common, "unlabelled": unlabelled, "keeps_arrays": keeps_arrays, "placed": placed}
@@ -93,6 +91,14 @@ def rows_from(
         _refuse_form(data, split, where)
     if not len(rows):
         raise DataError(f"there are no {split} rows", where=where)
+    return rows
+
+
+def _adopt(data: Any, split: str, where: str) -> Rows:
+    """Rows of a person's own; of those that train it is said when they draw what cannot be repeated."""
+    rows = as_rows(data, where)
+    if split == "train":
+        tell_draws(rows)
     return rows
 
 
