@@ -137,8 +137,8 @@ class Call:
         config, (own, foreign) = self.config(self.options), own_callbacks(callbacks)
         size, steps = self.options["batch_size"] or DEFAULT_BATCH, self.options["max_steps"]
         reading = {"batched": self.batched, "batch_size": size, "max_steps": steps, "limit": config.trainer.limit_batches}
-        settings = {"seed": self.seed, "callbacks": foreign, "settings": config.trainer}
-        made = system_for(self.model, self.splits, self.asked, **settings, **reading)
+        asked, seed, settings = self.asked, self.seed, config.trainer
+        made = system_for(self.model, self.splits, asked, seed=seed, callbacks=foreign, settings=settings, **reading)
         own, answered = answer(made.system, own, self.options)
         if answered != self.options:
             config = self.config(answered)
