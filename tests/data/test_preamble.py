@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from trainwright.config.errors import DataError
+from trainwright.data.source import header_below
 from trainwright.data.sources.later import later_rows
 from trainwright.data.sources.opening import build_source, from_object, options_of
 
@@ -45,6 +46,16 @@ def test_a_header_is_no_title(text: str, tmp_path: Path) -> None:
     path.write_text(text)
     source = from_object(str(path))
     assert len(source) == 30 and not any("skip_rows" in note for note in source.notes)
+
+
+@pytest.mark.parametrize("text", ["m,kg\nx,y\n" + ROWS, "Title;;\nm;kg;s\nx;y;z\n" + WIDE.replace(",", ";")])
+def test_a_header_below_the_line_that_was_taken_for_it_is_found_by_the_target_and_the_fix_reads_it(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(text)
+    told = header_below(from_object(str(path)), ["y"])
+    lines = int(told.partition("skip_rows=")[2].split()[0])
+    assert build_source(options_of(str(path)).model_copy(update={"skip_rows": lines}), 1).schema.names[:2] == ["x", "y"]
+    assert header_below(from_object(str(path)), ["kg"]) == header_below(from_object(str(path)), ["nowhere"]) == ""
 
 
 def test_a_row_cut_short_is_named_and_what_stands_above_has_a_fix_that_reads_the_table(tmp_path: Path) -> None:

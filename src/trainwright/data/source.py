@@ -16,6 +16,9 @@ from trainwright.data.files import fingerprint_of
 from trainwright.data.row_index import index_note
 from trainwright.data.sniffing import TextForm
 
+FIRST_ROWS = 20
+"""Rows among which a header is looked for that stands lower than was taken."""
+
 
 class Source(Protocol):
     """Where rows live; a row is known by its number, from 0, in the order of the files."""
@@ -76,6 +79,19 @@ def other_sheets(source: Any) -> str:
         source = getattr(source, "source", None)
     names = [] if source is None else source.sheets
     return f"; the workbook has other sheets: {', '.join(names[:8])} (data.source.sheet=NAME)" if names else ""
+
+
+def header_below(source: Any, names: Iterable[str]) -> str:
+    """The line that reads a text table whose header stands lower than was taken: one of its first rows has the names as values."""
+    missing = {name for name in names if name not in source.schema.names}
+    if not missing or source.written is None:
+        return ""
+    head = source.read(np.arange(min(FIRST_ROWS, len(source))))
+    for number, row in enumerate(zip(*(column.to_pylist() for column in head.columns), strict=True), start=1):
+        if missing <= {value.strip() for value in row if isinstance(value, str)}:
+            lines = source.written.skip_rows + number
+            return f"; row {number} has it as a value: data.source.skip_rows={lines} takes that line for the header"
+    return ""
 
 
 def known_columns(columns: Iterable[str], schema: pa.Schema, where: str) -> list[str]:
