@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from trainwright.data.placed import Placed, PlacedBlocks
 from trainwright.engine.packed import ALIGNED, Packed, pack, unpack
 
 
@@ -36,10 +37,24 @@ def test_a_batch_comes_as_it_was_and_aligned_as_torch_allocates(sent: int) -> No
     found["x"].add_(1)  # what a step changes in place is its own
 
 
+@pytest.mark.parametrize("sent", [1 << 20, 0])
+@pytest.mark.parametrize("kind", [Placed, PlacedBlocks])
+def test_pairs_by_place_are_packed_and_come_back_as_what_they_were(kind: Any, sent: int) -> None:
+    x, y = torch.randn(4, 3), torch.arange(4)
+    packed = pack(3, Placed([x, y]) if kind is Placed else PlacedBlocks(input=x, target=y), sent)
+    assert isinstance(packed, Packed)
+    found = unpack(pickle.loads(pickle.dumps(packed)) if sent else packed)
+    assert type(found) is kind and list(found.keys()) == ["input", "target"]
+    first, second = found
+    assert torch.equal(first, x) and torch.equal(second, y) and torch.equal(found["target"], y) and torch.equal(found[0], x)
+
+
 def others() -> list[Any]:
     whole = torch.randn(4, 6)
     return [
         [whole],
+        Placed([whole, ["a", "b"]]),
+        PlacedBlocks(input=whole.T),
         {"x": whole, "text": ["a", "b"]},
         {"x": whole.T},
         {"x": whole, "again": whole},

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from trainwright.data.placed import Placed, PlacedBlocks
 from trainwright.engine.system import Batch
 
 SENT = 256 << 10
@@ -29,24 +30,30 @@ class Packed(NamedTuple):
     number: int
     memory: bytes | Tensor
     parts: list[Part]
+    kind: type = dict
+    """What the batch was: a mapping, or tensors by place."""
 
 
 def pack(number: int, batch: Batch, sent: int = SENT) -> Packed | tuple[int, Batch]:
-    """A mapping of plain tensors as one piece of memory, of at most `sent` bytes to be written; anything else as it is."""
-    if type(batch) is not dict or not batch or not all(is_plain(each) for each in batch.values()):
+    """Plain tensors by name or place as one piece of memory, of at most `sent` bytes to be written; anything else as it is."""
+    kind = type(batch)
+    if kind not in (dict, Placed, PlacedBlocks) or not batch:
         return number, batch
-    if len({each.untyped_storage().data_ptr() for each in batch.values()}) < len(batch):
+    tensors = {str(place): each for place, each in enumerate(batch)} if kind is Placed else dict(batch.items())
+    if not all(is_plain(each) for each in tensors.values()):
+        return number, batch
+    if len({each.untyped_storage().data_ptr() for each in tensors.values()}) < len(tensors):
         return number, batch  # two that are one piece of memory stay so
     parts, size = [], 0
-    for name, each in batch.items():
+    for name, each in tensors.items():
         parts.append((name, each.dtype, tuple(each.shape), size))
         size += -(-each.nbytes // ALIGNED) * ALIGNED
     memory = torch.empty(size, dtype=torch.uint8)
     if size > sent:
         memory.share_memory_()  # type: ignore[no-untyped-call]
-    for (*_, start), each in zip(parts, batch.values(), strict=True):
+    for (*_, start), each in zip(parts, tensors.values(), strict=True):
         memory[start : start + each.nbytes].copy_(each.detach().reshape(-1).view(torch.uint8))
-    return Packed(number, memory.numpy().tobytes() if size <= sent else memory, parts)
+    return Packed(number, memory.numpy().tobytes() if size <= sent else memory, parts, kind)
 
 
 def is_plain(value: Any) -> bool:
@@ -73,7 +80,7 @@ def unpack(answer: Packed | tuple[int, Batch]) -> Batch:
     batch = {}
     for name, dtype, shape, start in answer.parts:
         batch[name] = memory[start : start + math.prod(shape) * dtype.itemsize].view(dtype).view(shape)
-    return batch
+    return batch if answer.kind is dict else answer.kind(batch.values() if answer.kind is Placed else batch)
 
 
 def widen_pipe(reader: Any) -> None:
