@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +19,20 @@ from trainwright.engine.config import TrainerConfig
 from trainwright.systems.run_config import Config, check_config, compose_config
 
 PATHS = set(option_paths(Config))
+THING = """
+import trainwright as tw
+
+
+@tw.register("thing")
+class Thing(tw.System):
+    class Config(tw.System.Config):
+        width: int = 3
+
+
+@tw.register("things")
+def things(count: int = 3):
+    return {}
+"""
 FLAGS = set(parser()._option_string_actions) | {"--verbose", "--gpu"}
 SAMPLE = re.compile(r"[a-z_.]+=(.+)")
 
@@ -89,3 +104,17 @@ def test_words_of_a_part_of_ones_own_are_not_taken_for_others() -> None:
     with pytest.raises((ConfigError, ManyErrors)) as caught:
         validate(Config, compose_config({"data": {"source": "builtin:iris"}, "targets": ["target"], "model": model}))
     assert "here it is" not in str(caught.value)
+
+
+def test_a_file_of_threestudio_is_judged_by_the_types_that_it_names(tmp_path: Path) -> None:
+    (tmp_path / "thing.py").write_text(THING)
+    written = "name: a\nimports: [./thing.py]\ndata_type: things\ndata: {count: 24}\nsystem_type: thing\nsystem: {width: 4, widht: 3}\n"
+    (tmp_path / "thing.yaml").write_text(written)
+    with pytest.raises(ManyErrors) as caught:
+        validate(Config, compose_config(tmp_path / "thing.yaml"))
+    assert [(str(each.where).rpartition("/")[2], each.fix) for each in caught.value.errors] == [
+        ("thing.yaml:1:1", "did you mean run.name?"),
+        ("thing.yaml:3:1", "here it is type of data"),
+        ("thing.yaml:5:1", "here it is type of system"),
+        ("thing.yaml:6:20", "did you mean 'width'? available: weights, weights_ignore, loss, width"),
+    ]

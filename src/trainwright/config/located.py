@@ -182,7 +182,7 @@ def _unknown_option(model: type[ConfigModel], composed: Composed, path: KeyPath,
     elsewhere = [each for each in option_paths(model) if each.rpartition(".")[2] == key.replace("-", "_")]
     elsewhere = [each for each in elsewhere if each != spell_key(path)]
     if elsewhere and not nearest(key, known):
-        return ConfigError(what, where=place, fix=f"did you mean {elsewhere[0]}?")
+        return ConfigError(what, where=place, fix=f"did you mean {min(elsewhere, key=lambda each: each.count('.'))}?")
     fix, why = did_you_mean(key, known) or "it has no options", ""
     if isinstance(here, PartHere) and not nearest(key, known):
         name = value.get("type", here.default) if isinstance(value, dict) else here.default

@@ -199,6 +199,7 @@ def compose_config(config: Any = None, overrides: Iterable[str | Assignment] = (
     composed = compose(Config, config, overrides, before=run_imports)
     name_given(composed)
     run_imports(composed)
+    read_types_beside(composed)
     if takes_columns(composed.values.get("system")):
         write_out_type(composed)
         lay_under(composed)
@@ -228,6 +229,18 @@ def name_given(composed: Composed) -> None:
         return
     if set(composed.root.value) <= {"system", "trainer", "evaluation", "run"} and set(system.value) == {"type", "model", "loss"}:
         system.value["type"] = Node("given", model.place)
+
+
+def read_types_beside(composed: Composed) -> None:
+    """Judge `system` and `data` by the `system_type` and `data_type` that threestudio writes beside them, which are refused themselves."""
+    for section in ("system", "data"):
+        named, options = composed.root.under(f"{section}_type"), composed.root.under(section)
+        if named is None or not isinstance(named.value, str):
+            continue
+        if options is None:
+            composed.root.value[section] = Node({"type": Node(named.value, named.place)}, named.place)
+        elif isinstance(options.value, dict):
+            options.value.setdefault("type", Node(named.value, named.place))
 
 
 def read_config(config: Any = None, overrides: Iterable[str | Assignment] = ()) -> Config:
