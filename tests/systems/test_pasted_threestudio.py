@@ -9,15 +9,16 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import lightning
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 import trainwright as tw
 from trainwright.adapters import threestudio
-from trainwright.adapters.threestudio import BaseLift3DSystem, BaseModule, BaseObject, BaseSystem
+from trainwright.adapters.threestudio import BaseLift3DSystem, BaseModule, BaseObject, BaseSystem, Updateable
 from trainwright.config.errors import ConfigError, TrainwrightError
 
 SIZE = 6
@@ -358,3 +359,49 @@ def test_small_functions_of_theirs_are_there() -> None:
     with pytest.raises(ConfigError, match="unknown option 'sise'"):
         threestudio.parse_structured(Options, {"sise": 4})
     assert threestudio.C([0, 1.0, 0.0, 10], 0, 5) == 0.5 and threestudio.get_device() == torch.device("cpu")
+
+
+@dataclass
+class RaysConfig:
+    rows: int = 4
+    batches: int = 3
+
+
+class Rays(IterableDataset, Updateable):
+    def __init__(self, cfg: RaysConfig) -> None:
+        super().__init__()
+        self.cfg, self.steps = cfg, []
+
+    def update_step(self, epoch: int, global_step: int, on_load_weights: bool = False) -> None:
+        self.steps.append(global_step)
+
+    def __iter__(self) -> Any:
+        for _ in range(self.cfg.batches):
+            yield {}
+
+    def collate(self, batch: Any) -> Any:
+        assert self.steps, "a batch is made before its step is told"
+        return {"input": torch.ones(self.cfg.rows, 2)}
+
+
+class RaysData(lightning.LightningDataModule):
+    cfg: RaysConfig
+
+    def __init__(self, cfg: Any = None) -> None:
+        super().__init__()
+        self.cfg = threestudio.parse_structured(RaysConfig, cfg)
+
+    def setup(self, stage: Any = None) -> None:
+        self.rays = Rays(self.cfg)
+
+    def train_dataloader(self) -> Any:
+        return DataLoader(self.rays, num_workers=0, batch_size=None, collate_fn=self.rays.collate)
+
+
+def test_a_data_module_with_a_cfg_makes_its_batches_for_the_step() -> None:
+    data = RaysData({"rows": 5})
+    system = Small()
+    tw.fit(system, data, run_dir=None, console=False, max_steps=3)
+    assert system.heard == [0, 1, 2] and data.rays.steps[-1] == 2 and sorted(set(data.rays.steps)) == [0, 1, 2]
+    with pytest.raises(ConfigError, match="unknown option 'row'"):
+        RaysData({"row": 5})
