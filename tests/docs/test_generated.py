@@ -93,13 +93,24 @@ def completed(shown: dict[str, Any]) -> dict[str, Any]:
     return {"data": {"source": "titanic.csv"} | shown.pop("data", {}), "targets": ["survived"]} | shown
 
 
+def has_form(path: str) -> bool:
+    """Whether a configuration has the form of one; its columns are of a table that the page does not show whole."""
+    from trainwright.config.errors import ManyErrors
+    from trainwright.systems.run_config import read_config
+
+    try:
+        read_config(path)
+    except ManyErrors as error:
+        print(error)
+        return False
+    return True
+
+
 @pytest.mark.usefixtures("names_forgotten")
 @pytest.mark.parametrize(("page", "block"), SNIPPETS)
 def test_every_configuration_that_is_shown_is_valid_unless_it_is_shown_as_wrong(
     page: Path, block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from trainwright.cli.main import main
-
     monkeypatch.chdir(tmp_path)
     write_tables(tmp_path)
     for each in titled_before(page, block):
@@ -107,7 +118,7 @@ def test_every_configuration_that_is_shown_is_valid_unless_it_is_shown_as_wrong(
         (tmp_path / each.title).write_text(each.text)
     complete = completed(yaml.safe_load(block.text) or {})
     (tmp_path / "shown.yaml").write_text(yaml.safe_dump(complete))
-    assert main(["validate", "shown.yaml"]) == block.exit_code
+    assert (0 if has_form("shown.yaml") else 2) == block.exit_code
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").rglob("*.yaml")), ids=lambda path: path.name)

@@ -30,6 +30,11 @@ def prepare_run(config: Config, source: Source | None = None) -> Prepared:
     return prepared
 
 
+def check_before(config: Config) -> None:
+    """Find what does not fit before the model is made, as far as it can be told. Raises ConfigError, DataError or ManyErrors."""
+    _class_for(config).check_before(config)
+
+
 def with_name(config: Config) -> Config:
     """The configuration with the name of its run, where that does not follow from the data."""
     name = config.run.name or _class_for(config).name_before_data(config)

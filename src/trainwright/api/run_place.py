@@ -13,8 +13,11 @@ from trainwright.runs.directory import RunDirectory, folder_name, refuse_inside
 from trainwright.systems.run_config import Config
 
 
-def refuse_taken(config: Config, python: bool = False) -> None:
-    """Raises RunError when the directory asked for is taken, lies in another run or cannot be written, before the data are read."""
+def refuse_taken(config: Config, python: bool = False, *, training: bool = True) -> None:
+    """Raises RunError when the directory asked for is taken, lies in another run or cannot be written, before the data are read.
+
+    `training`: whether it is asked by what trains, and could be told to go on with the run that is there.
+    """
     there = Path(config.run.dir or "runs")
     there_is = next((each for each in (there, *there.absolute().parents) if os.path.exists(each)), there)
     other = f"choose another place with {'run_dir=DIR' if python else 'run.dir=DIR'}"
@@ -22,7 +25,7 @@ def refuse_taken(config: Config, python: bool = False) -> None:
     if not there_is.is_dir():
         raise RunError(f"'{there_is.name}' is a file, so it cannot hold a run", where=str(there), fix=other)
     if config.run.dir and there.exists() and any(there.iterdir()):
-        again = "give resume=True" if python else "add --resume"
+        again = "give resume=True" if python else "add --resume" if training else "train with --resume"
         raise RunError("this place is taken", where=config.run.dir, fix=f"{again} to continue it, or {other}")
     if not os.access(there_is, os.W_OK | os.X_OK):
         raise RunError("this place cannot be written", where=str(there), why=f"no permission in '{there_is}'", fix=other)

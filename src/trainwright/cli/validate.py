@@ -27,7 +27,10 @@ def run(words: Sequence[str]) -> int:
     if not is_config(arguments.run) and not is_setting(arguments.run):
         raise not_a_configuration(arguments.run)
     composed = composed_from([arguments.run, *arguments.settings], before=launch.settings)
-    config = check_config(composed)
+    check_config(composed)  # mistakes are told before torch is imported
+    from trainwright.api.validate import check_whole
+
+    config = check_whole(composed)
     print(dump(config) if arguments.print else f"{arguments.run}: valid", end="" if arguments.print else "\n")
     return 0
 
@@ -58,7 +61,7 @@ def parser() -> ConfiguredParser:
     made = ConfiguredParser(
         "validate",
         "Check a configuration and show every mistake with file, line and column. "
-        "Exits with 2 when there are any. The data is looked for but not read. "
+        "Exits with 2 when there are any. Columns are looked for in the data; their values are not judged. "
         "Given a run, or a configuration with --weights, measure it on its validation rows instead.",
         "CONFIG|RUN [key=value …] [--print] [--weights RUN|FILE] [--json]",
         [

@@ -37,6 +37,10 @@ class Prepared(ABC):
         """The name of a run before its data are read; empty where they decide it."""
         return ""
 
+    @classmethod  # noqa: B027  # of some systems nothing can be told
+    def check_before(cls, config: Config) -> None:
+        """Find what does not fit before a model is made, as far as it can be told. Raises ConfigError, DataError or ManyErrors."""
+
     @property
     @abstractmethod
     def system(self) -> Any:

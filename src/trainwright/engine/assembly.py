@@ -4,73 +4,49 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from torch import nn
 
-from trainwright.config.errors import ConfigError, ManyErrors, RequestError
+from trainwright.config.errors import ConfigError, ManyErrors
 from trainwright.config.model import PartConfig
-from trainwright.engine.config import EarlyStopping, TrainerConfig
+from trainwright.engine.config import TrainerConfig
 from trainwright.engine.growth import Growth, build_growth
-from trainwright.engine.interval import Interval
 from trainwright.engine.manual import check_manual
 from trainwright.engine.modes import check as check_modes
 from trainwright.engine.monitor import Monitor, resolve
-from trainwright.engine.plan import Plan, make_plan
 from trainwright.engine.precision import matching
-from trainwright.engine.saving.kinds import check_rollback
-from trainwright.engine.saving.when import SaveIntervals
-from trainwright.engine.scaling import learning_rate_of, scale_learning_rate, with_learning_rate
+from trainwright.engine.settings import UNKNOWN_RATE as UNKNOWN_RATE
+from trainwright.engine.settings import Settings, keep_error, raise_errors
 from trainwright.engine.system import System
-from trainwright.optim.averages import moments
 from trainwright.optim.base import Optimizer
-from trainwright.optim.build import base_learning_rate, build_optimizer, own_weight_decay
-from trainwright.optim.combinations import Setting, cannot_combine, cautions
+from trainwright.optim.build import build_optimizer, own_weight_decay
+from trainwright.optim.combinations import cannot_combine, cautions
 from trainwright.optim.freezing import Freezing
 from trainwright.optim.gradient_hooks import GradientHooks
 from trainwright.optim.group_table import describe, describe_groups
 from trainwright.optim.learning_rates import LearningRates
 from trainwright.optim.parameter_groups import ParameterGroup, parameter_groups
-from trainwright.optim.schedules.base import Extent, Schedule
-from trainwright.optim.schedules.build import build_schedule, listens, metric_of, takes_direction
+from trainwright.optim.schedules.build import listens, metric_of, takes_direction
 from trainwright.optim.several import Optimizers
 from trainwright.optim.sparse_gradients import refuse_layouts
 from trainwright.optim.torch_optimizer import refuse_capturable
 
 log = logging.getLogger("trainwright.engine")
 
-UNKNOWN_RATE = 1e-3
-"""Stands for a learning rate that is still to be found, while everything else is checked."""
 
-
-class Assembly:
+class Assembly(Settings):
     """The parts that the settings of one run make for one system and so many rows."""
 
     def __init__(
         self, config: TrainerConfig, system: System, rows: int, validated: bool, ready: bool = False, own: Optimizers | None = None
     ) -> None:
         """`ready`: rows are whole batches. `own`: the optimizers that the system made. Raises ConfigError when the lengths cannot be."""
-        self.config, self.system, self.validated, self.ready, self.own = config, system, validated, ready, own
-        self.batch_statistics = normalises_over_batch(system) and not ready
-        self._wrong: list[RequestError] = []
-        plain = config.model_copy(update={"batch_size": None, "micro_batch_size": None, "accumulation": None, "max_batch_size": None})
-        asked = config if not ready else plain.model_copy(update={"accumulation": config.accumulation})
-        made: Plan | None = keep_error(self._wrong, lambda: make_plan(asked, rows, batch_statistics=self.batch_statistics, ready=ready))
-        self.plan = made or make_plan(plain, rows, batch_statistics=self.batch_statistics, ready=ready)  # to see what else is wrong
+        super().__init__(config, rows, validated, ready, normalises_over_batch(system) and not ready)
+        self.system, self.own = system, own
         self.monitor = keep_error(self._wrong, lambda: Monitor(config, system)) or Monitor(
             config.model_copy(update={"monitor": "auto", "mode": "min"}), system
         )
-        known = with_learning_rate(config.optimizer, UNKNOWN_RATE) if learning_rate_of(config.optimizer) == "auto" else config.optimizer
-        self.optimizer_options: PartConfig = scale_learning_rate(known, config.learning_rate_scaling, self.plan.batch_size)
-        self.learning_rate = base_learning_rate(self.optimizer_options)
-        self.length: Extent | None = None
-        """Another length of the run than the plan's, to see what would have been."""
-
-    @property
-    def extent(self) -> Extent:
-        """What schedules need to know of the run."""
-        return replace(self.length or self.plan.extent, learning_rate=self.learning_rate or None)
 
     def optimizer(self) -> Optimizer:
         """The optimizer of the settings, or those the system made."""
@@ -82,11 +58,6 @@ class Assembly:
             return self.own.parameter_groups
         decay = own_weight_decay(self.optimizer_options)
         return parameter_groups(self.config.parameters, self.system, self.learning_rate, decay)
-
-    def schedule(self, options: PartConfig | None = None) -> Schedule:
-        """The run's schedule, or one of a group's own."""
-        options = self.config.schedule if options is None else options
-        return build_schedule(options, self.extent, self._higher(options))
 
     def _higher(self, options: PartConfig) -> bool:
         """Which way the metric that a schedule listens to is better."""
@@ -122,26 +93,6 @@ class Assembly:
         options, schedule = self.config.batch_growth, self.config.schedule
         return build_growth(options, self.monitor, self.plan, schedule, validated=self.validated, batch_statistics=self.batch_statistics)
 
-    def intervals(self) -> tuple[Interval, Interval]:
-        """When a row is logged, and when the validation split is evaluated."""
-        config = self.config
-        return Interval(config.log_every, self.plan, "trainer.log_every"), Interval(
-            config.evaluate_every, self.plan, "trainer.evaluate_every"
-        )
-
-    def setting(self, groups: list[ParameterGroup]) -> Setting:
-        """What the optimizer is combined with."""
-        config = self.config
-        return Setting(
-            precision=config.precision.type,
-            parameter_groups=len({(group.scale, id(group.schedule) if group.schedule else None) for group in groups}),
-            freezes=any(group.frozen_until is not None or group.frozen_from is not None for group in groups),
-            whole_data=self.plan.steps_per_epoch == 1,
-            clips=config.clip.any,
-            averages=config.ema is not None or config.swa is not None,
-            decays=config.schedule.type not in ("constant", "lambda"),
-        )
-
     def check(self, device: Any, *more: Callable[[], Any]) -> list[ParameterGroup]:
         """Try every part, and `more`, and raise all that does not fit at once: ConfigError, or ManyErrors."""
         errors = list(self._wrong)
@@ -162,11 +113,7 @@ class Assembly:
             keep_error(errors, part)
         keep_error(errors, lambda: check_modes(self.config.modes, self.system, device))
         keep_error(errors, lambda: matching(self.system, self.config.precision.full))
-        errors = list({str(error): error for error in errors}.values())
-        if len(errors) > 1:
-            raise ManyErrors(errors)
-        if errors:
-            raise errors[0]
+        raise_errors(errors)
         return groups
 
     def _try_optimizer(self, made: Optimizer, device: Any) -> None:
@@ -191,46 +138,6 @@ class Assembly:
         members = [] if self.own is None or not self.own.redoes else self.own.members.values()
         return [PartConfig(type=getattr(each, "combined_as", "sam")) for each in members]
 
-    def _ready(self) -> None:
-        """Raise ConfigError for sizes of batches that come ready from a loader."""
-        config = self.config
-        if not self.ready:
-            return
-        asked = [name for name in ("batch_size", "micro_batch_size", "max_batch_size", "batch_growth") if getattr(config, name) is not None]
-        if asked or config.accumulation == "auto":
-            name = asked[0] if asked else "accumulation"
-            why = "the training data come in batches already"
-            fix = "set it in the DataLoader; trainer.accumulation joins several of its batches into one step"
-            raise ConfigError(f"{name} cannot be set here", where=f"trainer.{name}", why=why, fix=fix)
-
-    def _saving(self) -> None:
-        SaveIntervals.of(self.config.checkpoint, self.plan)
-        check_rollback(self.config.checkpoint, self.config.recovery)
-
-    def _averages(self) -> None:
-        if self.config.swa is not None:
-            moments(self.config.swa, self.plan.extent)
-
-    def _listening(self) -> None:
-        """Raise ManyErrors for what waits for evaluations that never come."""
-        config = self.config
-        waiting = {
-            "trainer.schedule": listens(config.schedule) and f"{config.schedule.type} has nothing to watch",
-            "trainer.early_stopping": config.early_stopping not in (None, EarlyStopping()) and "patience without evaluations",
-            "trainer.monitor": config.monitor != "auto" and f"'{config.monitor}' is never measured",
-        }
-        why, fix = "there are no validation rows", "give validation rows, or leave it out"
-        every = Interval(config.evaluate_every, self.plan, "trainer.evaluate_every").steps
-        late = self.validated and every is not None and self.plan.max_steps is not None and every > self.plan.max_steps
-        if late:
-            why, fix = "the run ends before the first evaluation", "make trainer.evaluate_every shorter, or leave it out"
-            del waiting["trainer.monitor"]
-        found = [
-            ConfigError(what, where=where, why=why, fix=fix) for where, what in waiting.items() if what and (late or not self.validated)
-        ]
-        if found:
-            raise ManyErrors(list(found))
-
     def say(self, groups: list[ParameterGroup]) -> None:
         """Tell what deserves a word before the first step: groups of parameters, doubtful combinations."""
         if self.own is not None:
@@ -247,17 +154,6 @@ class Assembly:
             log.info("%s", describe(rows))
         for caution in cautions(self.optimizer_options, self.setting(groups)):
             log.warning("%s", caution)
-
-
-def keep_error(errors: list[RequestError], part: Callable[[], Any]) -> Any:
-    """What `part` gives; its error, if any, is kept."""
-    try:
-        return part()
-    except ManyErrors as error:
-        errors += error.errors
-    except RequestError as error:
-        errors.append(error)
-    return None
 
 
 def normalises_over_batch(system: System) -> bool:

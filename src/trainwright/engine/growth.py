@@ -136,15 +136,20 @@ def build_growth(
     options: BatchGrowthOptions, monitor: Monitor, plan: Plan, schedule: PartConfig, *, validated: bool, batch_statistics: bool = False
 ) -> Growth:
     """Growth by these options. Raises ConfigError with nothing to watch, no room to grow, or a schedule that needs fixed epochs."""
+    check_growth(options, plan, schedule, monitor.higher, validated=validated)
+    name = monitor.name if options.metric == "monitor" else _find_name(options.metric.removeprefix("validation/"), monitor)
+    return Growth(options, f"{options.split}/{name}", _higher(name, monitor), plan, batch_statistics)
+
+
+def check_growth(options: BatchGrowthOptions, plan: Plan, schedule: PartConfig, higher: bool = False, *, validated: bool = True) -> None:
+    """Raise ConfigError with nothing to watch, no room to grow, or a schedule that needs fixed epochs."""
     if options.split == "validation" and not validated:
         fix = "give validation rows, or trainer.batch_growth.split: train"
         raise ConfigError("there is nothing to watch", where=WHERE, why="there are no validation rows", fix=fix)
     if options.maximum is not None and options.maximum <= plan.batch_size:
         why = f"the run begins with {plan.batch_size} samples per step"
         raise ConfigError(f"a batch of at most {options.maximum} cannot grow", where=f"{WHERE}.maximum", why=why, fix="raise it")
-    check_schedule(schedule, plan, monitor.higher)
-    name = monitor.name if options.metric == "monitor" else _find_name(options.metric.removeprefix("validation/"), monitor)
-    return Growth(options, f"{options.split}/{name}", _higher(name, monitor), plan, batch_statistics)
+    check_schedule(schedule, plan, higher)
 
 
 def _find_name(name: str, monitor: Monitor) -> str:

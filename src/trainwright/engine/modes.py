@@ -29,6 +29,7 @@ from trainwright.engine.system import Batch
 
 log = logging.getLogger("trainwright.engine")
 
+BACKEND = "trainer.modes.compile.backend"
 WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 DETERMINISTIC_WORKSPACES = (":4096:8", ":16:8")
 COMPILERS = ["g++", "clang++", "c++", "cl"]
@@ -69,7 +70,15 @@ def check(options: ModeOptions, system: nn.Module, device: torch.device) -> None
         checkpointed_modules(system, options.activation_checkpointing)
     if options.compile is not None:
         compiled_modules(system, options.compile.target)
+    check_names(options)
+    if options.compile is not None:
         check_compiler(options.compile.backend, device)
+
+
+def check_names(options: ModeOptions) -> None:
+    """Raise ConfigError for a compiler that torch does not know, or a device that is none."""
+    if options.compile is not None:
+        check_backend(options.compile.backend)
     if options.default_device not in (None, "auto"):
         try:
             torch.device(options.default_device)
@@ -80,18 +89,22 @@ def check(options: ModeOptions, system: nn.Module, device: torch.device) -> None
             ) from error
 
 
-def check_compiler(backend: str, device: torch.device) -> None:
-    """Raise ConfigError when torch knows no such backend, or when it needs a C++ compiler and there is none."""
+def check_backend(backend: str) -> None:
+    """Raise ConfigError when torch knows no such backend."""
     from torch._dynamo import list_backends
 
     known = list_backends(exclude_tags=())
-    where = "trainer.modes.compile.backend"
     if backend not in known:
-        raise ConfigError(f"torch has no compiler '{backend}'", where=where, fix=did_you_mean(backend, known))
+        raise ConfigError(f"torch has no compiler '{backend}'", where=BACKEND, fix=did_you_mean(backend, known))
+
+
+def check_compiler(backend: str, device: torch.device) -> None:
+    """Raise ConfigError when torch knows no such backend, or when it needs a C++ compiler and there is none."""
+    check_backend(backend)
     named = os.environ.get("CXX")
     if backend == "inductor" and device.type == "cpu" and not any(map(shutil.which, [named] if named else COMPILERS)):
         why = f"{backend} needs a C++ compiler for the CPU, and none of {named or ', '.join(COMPILERS)} is on the path"
-        raise ConfigError("nothing can be compiled here", where=where, why=why, fix="install g++, or leave out trainer.modes.compile")
+        raise ConfigError("nothing can be compiled here", where=BACKEND, why=why, fix="install g++, or leave out trainer.modes.compile")
 
 
 def _of_torch(options: ModeOptions, device: torch.device) -> Iterator[Any]:

@@ -10,13 +10,12 @@ from typing import TextIO
 import torch
 
 from trainwright.config import registry
-from trainwright.config.errors import ConfigError
 from trainwright.data.rows import Rows
 from trainwright.engine.agreement import Agreement
 from trainwright.engine.assembly import Assembly
 from trainwright.engine.callbacks import Callback, EarlyStop
-from trainwright.engine.callbacks.base import Hooks, check_signatures
-from trainwright.engine.callbacks.foreign import instead_of, library_of
+from trainwright.engine.callbacks.base import Hooks
+from trainwright.engine.callbacks.making import make_callbacks
 from trainwright.engine.callbacks.progress_file import FileProgress
 from trainwright.engine.callbacks.terminal import LogRows
 from trainwright.engine.clock import Clock
@@ -164,16 +163,7 @@ class Opening:
 
     def make_callbacks(self) -> list[Callback]:
         """The callbacks of the configuration, made. Raises ConfigError for one, there or given, that is none."""
-        made = [registry.build("callback", options) for options in self.config.callbacks]
-        places = [*(f"trainer.callbacks.{place}" for place in range(len(made))), *("callbacks" for _ in self.callbacks)]
-        for place, each in zip(places, [*made, *self.callbacks], strict=True):
-            if not isinstance(each, Callback):
-                what = f"the class {each.__name__}" if isinstance(each, type) else f"a {type(each).__name__}"
-                library = library_of(each)
-                fix = instead_of(each) or "derive it from trainwright.Callback, and give an instance"
-                raise ConfigError(f"{what} is {f'a callback of {library}' if library else 'no callback'}", where=place, fix=fix)
-            check_signatures(each, place)
-        return made
+        return make_callbacks(self.config.callbacks, self.callbacks)
 
     def _callbacks(self, made: Assembly, validated: bool) -> list[Callback]:
         """Those of the configuration, those given, early stopping, and progress, which tells what the others did."""

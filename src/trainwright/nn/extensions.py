@@ -52,11 +52,17 @@ def build_extensions(options: Sequence[ExtensionOptions], cache: Path | None = N
     Kept in `cache` (TORCH_EXTENSIONS_DIR, or the user's cache folder). One process builds while others wait. Raises ConfigError for a
     missing file, compiler or ninja, and for sources that do not compile, with the compiler's first complaints.
     """
+    check_extensions(options, where)
+    return [_build(each, (cache or cache_folder()).absolute(), f"{where}.{number}") for number, each in enumerate(options)]
+
+
+def check_extensions(options: Sequence[ExtensionOptions], where: str = "extensions") -> None:
+    """Raise ConfigError for a file or folder that is not there, or a name that two have."""
     names = [each.name for each in options]
     for number, each in enumerate(options):
         if each.name in names[:number]:
             raise ConfigError(f"two extensions are called '{each.name}'", where=f"{where}.{number}.name", fix="give one another name")
-    return [_build(each, (cache or cache_folder()).absolute(), f"{where}.{number}") for number, each in enumerate(options)]
+        _find_files(each, f"{where}.{number}")
 
 
 def cache_folder() -> Path:
@@ -68,8 +74,7 @@ def cache_folder() -> Path:
 
 
 def _build(options: ExtensionOptions, cache: Path, where: str) -> Extension:
-    sources = [_find(each, f"{where}.sources", Path.is_file) for each in options.sources]
-    includes = [_find(each, f"{where}.include_paths", Path.is_dir) for each in options.include_paths]
+    sources, includes = _find_files(options, where)
     folder = cache / f"{options.name}-{_content(options, sources, includes)}"
     ask(f"extension {folder}", f"compile {', '.join(map(str, sources))} and load it as {options.name}")
     _check_name(options.name, where)
@@ -88,6 +93,12 @@ def _build(options: ExtensionOptions, cache: Path, where: str) -> Extension:
         why = error.strerror or str(error)
         raise ConfigError("extensions cannot be kept here", where=str(folder), why=why, fix="set TORCH_EXTENSIONS_DIR") from error
     return Extension(options.name, folder, compiled)
+
+
+def _find_files(options: ExtensionOptions, where: str) -> tuple[list[Path], list[Path]]:
+    """Its sources, and the folders of its headers."""
+    sources = [_find(each, f"{where}.sources", Path.is_file) for each in options.sources]
+    return sources, [_find(each, f"{where}.include_paths", Path.is_dir) for each in options.include_paths]
 
 
 def _find(name: str, where: str, is_there: Any) -> Path:

@@ -86,6 +86,14 @@ def apply_init(model: nn.Module, rules: Sequence[InitRule], where: str = "init")
     return applied
 
 
+def check_rules(rules: Sequence[InitRule], where: str = "init") -> None:
+    """Raise ConfigError for a function that cannot be had, or not be called so."""
+    for number, rule in enumerate(rules):
+        _fillings(rule, f"{where}.{number}")
+        if rule.function is not None:
+            _function(rule.function, f"{where}.{number}.function")
+
+
 def report(applied: Sequence[Applied]) -> str:
     """What was filled how, one line each, for the log; only the entry that holds where a name comes twice."""
     last = {each.name: each for each in applied}
@@ -113,9 +121,7 @@ def _jobs(model: nn.Module, weights: list[Weight], number: int, rule: InitRule, 
 
 
 def _fills(chosen: list[Weight], number: int, rule: InitRule, where: str) -> list[Callable[[], Applied]]:
-    kinds: dict[str, Init] = dict(rule.parameters)
-    kinds |= {f"*{key}*": value for key, value in (("weight", rule.weight), ("bias", rule.bias)) if value is not None}
-    fills = {glob: _fill(init, f"{where}.{glob.strip('*')}") for glob, init in kinds.items()}
+    fills = _fillings(rule, where)
     picked = [(weight, next((glob for glob in fills if fnmatch.fnmatchcase(weight.name, glob)), None)) for weight in chosen]
     for glob in fills:
         if not any(fnmatch.fnmatchcase(weight.name, glob) for weight in chosen):
@@ -125,6 +131,13 @@ def _fills(chosen: list[Weight], number: int, rule: InitRule, where: str) -> lis
             fix = did_you_mean(key, there) or "drop modules or names"
             raise ConfigError(f"the rule names nothing with '{key}' in its name", where=f"{where}.{key}", why=why, fix=fix)
     return [_Filling(weight, *fills[glob], number, where) for weight, glob in picked if glob is not None]
+
+
+def _fillings(rule: InitRule, where: str) -> dict[str, tuple[Fill, str]]:
+    """Glob on the own names of weights → the function that fills them, and how it is called in reports."""
+    kinds: dict[str, Init] = dict(rule.parameters)
+    kinds |= {f"*{key}*": value for key, value in (("weight", rule.weight), ("bias", rule.bias)) if value is not None}
+    return {glob: _fill(init, f"{where}.{glob.strip('*')}") for glob, init in kinds.items()}
 
 
 @dataclass(frozen=True)
@@ -200,7 +213,9 @@ def _function(name: str, where: str) -> Fill:
     if folded in table:
         return table[folded]
     if not is_path(name):
-        raise ConfigError(f"there is no initialisation '{name}'", where=where, fix=did_you_mean(folded, table))
+        begun = [f"'{each}'" for each in table if folded and each.startswith(f"{folded}_")]
+        fix = f"did you mean {' or '.join(begun)}?" if begun else did_you_mean(folded, table)
+        raise ConfigError(f"there is no initialisation '{name}'", where=where, fix=fix)
     try:
         return found_at(name)[0]
     except ConfigError as error:

@@ -50,6 +50,12 @@ def parametrise(model: nn.Module, options: Sequence[ParametrizationOptions], whe
     return done
 
 
+def check_parametrizations(options: Sequence[ParametrizationOptions], where: str = "parametrizations") -> None:
+    """Raise ConfigError for one that is not known, or whose arguments do not fit."""
+    for number, each in enumerate(options):
+        _putter(each, f"{where}.{number}")
+
+
 def parametrised_weights(model: nn.Module) -> list[Weight]:
     """The weights that parametrizations give, in order of registration."""
     return [weight for weight in weights_of(model) if weight.parametrised]

@@ -134,6 +134,12 @@ def _answer(function: Function, hook: Hook, name: str, grad: Tensor) -> Tensor |
         raise TrainwrightError(f"the function of the gradient hook '{hook.label}' fails", where=WHERE, why=why, fix=fix) from error
 
 
+def check_functions(options: Sequence[GradientHookOptions], where: str = WHERE) -> None:
+    """Raise ConfigError for a function that cannot be had."""
+    for place, each in enumerate(options):
+        _function(each.function, f"{where}.{place}")
+
+
 def _function(path: str | None, where: str) -> Function | None:
     """The function at a path; raises ConfigError with its place in the configuration when it cannot be had."""
     try:

@@ -177,7 +177,8 @@ def wrap(made_from: type[torch.optim.Optimizer], options: Mapping[str, Any], gro
     try:
         made = made_from([{"params": list(group.params)} for group in groups], **given)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise ConfigError(f"{made_from.__name__} refuses its options", where="trainer.optimizer", why=str(error)) from error
+        fix = f"change or leave out what it refuses of what is set: {', '.join(given) or 'nothing is'}"
+        raise ConfigError(f"{made_from.__name__} refuses its options", where="trainer.optimizer", why=str(error), fix=fix) from error
     refuse_differentiable(made, "trainer.optimizer")
     _check_settings(made, groups)
     _refuse_orthogonalised(made, groups)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -12,8 +13,9 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy as waits
 
-from trainwright.config.errors import ConfigError
+from trainwright.config.errors import ConfigError, RequestError
 from trainwright.config.registry import build
+from trainwright.engine.settings import keep_error
 from trainwright.nn.modes import eval_mode
 from trainwright.nn.parametrization_options import ParametrizationOptions
 from trainwright.systems.plain_options import PlainOptions
@@ -53,6 +55,24 @@ def finish_model(model: nn.Module, options: PlainOptions, call: Callable[[], Any
         from trainwright.checkpoint.weights import load_weights
 
         load_weights(model, options.weights, ignore=options.weights_ignore, partial=True)
+
+
+def check_beside(options: PlainOptions) -> list[RequestError]:
+    """What is wrong with everything beside the model itself: files, functions and weights that are not there."""
+    from trainwright.checkpoint.weight_sources import read_weights
+    from trainwright.nn.extensions import check_extensions
+    from trainwright.nn.init_rules import check_rules
+    from trainwright.nn.parametrizations import check_parametrizations
+    from trainwright.tools.module_hooks import check_functions
+
+    errors: list[RequestError] = []
+    keep_error(errors, lambda: check_extensions(options.extensions))
+    keep_error(errors, lambda: check_rules(options.init, "system.init"))
+    keep_error(errors, lambda: check_parametrizations(options.parametrizations, "system.parametrizations"))
+    keep_error(errors, lambda: check_functions(options.hooks, "system.hooks"))
+    if options.weights and "://" not in options.weights:  # nothing is downloaded to see whether it is there
+        keep_error(errors, partial(read_weights, options.weights))
+    return errors
 
 
 def settle_shapes(model: nn.Module, call: Callable[[], Any]) -> None:

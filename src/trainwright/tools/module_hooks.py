@@ -118,6 +118,17 @@ def _label(options: ModuleHookOptions) -> str:
     return options.function or options.do
 
 
+def check_functions(options: Sequence[ModuleHookOptions], where: str = "hooks") -> None:
+    """Raise ConfigError for a function that cannot be had."""
+    for number, each in enumerate(options):
+        if each.do not in ("record", "plot"):
+            _own_function(each, f"{where}.{number}")
+
+
+def _own_function(options: ModuleHookOptions, where: str) -> Callable[..., Any]:
+    return _function(_label(options), where, "function" if options.function else "do")
+
+
 def _action(number: int, options: ModuleHookOptions, hooked: Hooked, record: Sink, folder: Path | None, where: str) -> Action:
     if options.do == "record":
         return _recording(number, options, hooked, record)
@@ -125,7 +136,7 @@ def _action(number: int, options: ModuleHookOptions, hooked: Hooked, record: Sin
         if folder is None:
             raise ConfigError("there is no folder for the pictures of a hook", where=where, fix="give module_hooks a folder")
         return _plotting(number, options, hooked, folder)
-    function = _function(_label(options), where, "function" if options.function else "do")
+    function = _own_function(options, where)
     if options.do == "replace":
         return _replacing(options, function)
     return lambda name, module, values: function(module, *values)

@@ -24,11 +24,15 @@ from trainwright.data.rows import Rows
 from trainwright.data.transforms import on_device
 from trainwright.data.transforms.own import OwnTransforms, transform_samples
 from trainwright.engine.following import tell_beginning
+from trainwright.engine.monitor import Monitor
+from trainwright.engine.settings import keep_error, raise_errors
 from trainwright.engine.trainer import Trainer
 from trainwright.nn.compiled import without_wrappers
 from trainwright.systems.base import System, build_system, seed_generators
 from trainwright.systems.facts import Facts
 from trainwright.systems.plain import PlainSystem
+from trainwright.systems.plain_model import check_beside
+from trainwright.systems.plain_options import PlainOptions
 from trainwright.systems.run_config import Config
 from trainwright.systems.trial import call_own_code
 
@@ -86,6 +90,29 @@ def prepare_own(config: Config, only: str | None = None) -> OpenedSystem:
     return OpenedSystem(system, splits, spec)
 
 
+def check_own(config: Config) -> None:
+    """Raise ConfigError, or ManyErrors, for what can be told of a system before it is made: of a model and a loss all but the model."""
+    errors: list[RequestError] = []
+    if config.parser:
+        keep_error(errors, lambda: read_arguments(config.parser, config.arguments))
+    if isinstance(config.system, PlainOptions):
+        options = config.system
+        errors += check_beside(options)
+        if config.data is None:
+            errors.append(no_data())
+        judged = keep_error(errors, lambda: PlainSystem(nn.Identity(), None, options.loss, options.metrics, options.target))
+        if judged is not None:
+            keep_error(errors, lambda: Monitor(config.trainer, judged))
+    raise_errors(errors)
+
+
+def no_data() -> ConfigError:
+    """The error of a configuration that names nothing to train on."""
+    return ConfigError(
+        "there are no data", where="data", fix="name them: `data: {type: ./my_data.py:MyData}`; see trainwright list dataset"
+    )
+
+
 def made_system(config: Config) -> nn.Module:
     """The system that the configuration names. Raises ConfigError for a class that is none, or cannot be made."""
     where = f"system ({config.system.type})"
@@ -126,9 +153,7 @@ def given_splits(config: Config, made: nn.Module) -> tuple[dict[str, Any], Mappi
     if config.data is None:
         found = loaders_of(made) if is_lightning(made) else {}
         if not found:
-            raise ConfigError(
-                "there are no data", where="data", fix="name them: `data: {type: ./my_data.py:MyData}`; see trainwright list dataset"
-            )
+            raise no_data()
         return found, {}
     options, seed = config.data, config.run.seed
     data = call_own_code("the data cannot be made", lambda: make_data(options, seed=seed), f"data ({options.type})")

@@ -13,7 +13,7 @@ from torch import nn
 from trainwright.adapters.pretrained import write_foreign_config
 from trainwright.api.adapting import plain_module
 from trainwright.api.own.blocks import write_own
-from trainwright.api.own.prepare import OpenedSystem, made_system, prepare_own
+from trainwright.api.own.prepare import OpenedSystem, check_own, made_system, prepare_own
 from trainwright.api.predictors.recorded import record_inputs
 from trainwright.config.clock import process_seconds
 from trainwright.config.errors import ConfigError
@@ -53,6 +53,11 @@ class PreparedSystem(Prepared):
         model = getattr(config.system, "model", None)
         written = config.system.type if config.system.type != "plain" or model is None else model.type
         return folder_name(str(written).rpartition(":")[2].rpartition(".")[2].rpartition("/")[2] or "system")
+
+    @classmethod
+    def check_before(cls, config: Config) -> None:
+        """Look for what stands beside the model: arguments, data, files, functions, weights, and the metric that is monitored."""
+        check_own(config)
 
     @cached_property
     def opened(self) -> OpenedSystem:

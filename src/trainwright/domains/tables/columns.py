@@ -70,7 +70,7 @@ def plan_columns(
 ) -> list[Column]:
     """The part each column plays; raises every mistake in the names and options of columns at once."""
     known = [profile.name for profile in profiles]
-    _check_names(config, known, where, elsewhere)
+    check_names(config, known, where, elsewhere)
     planned = []
     for profile, found in zip(profiles, inferred, strict=True):
         options, chosen = _options(config.system.columns.get(profile.name), found, known)
@@ -93,7 +93,8 @@ def raise_all(errors: list[RequestError]) -> None:
         raise ManyErrors(errors)
 
 
-def _check_names(config: Config, known: list[str], where: str, elsewhere: str) -> None:
+def check_names(config: Config, known: list[str], where: str, elsewhere: str = "") -> None:
+    """Raises DataError or ManyErrors for options of columns that are not among the `known`."""
     inputs = config.system.inputs
     listed = inputs if isinstance(inputs, list) else []
     sections: dict[str, list[str]] = {"columns": list(config.system.columns), "ignore": config.system.ignore, "inputs": listed}

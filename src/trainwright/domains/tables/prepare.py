@@ -22,17 +22,17 @@ from trainwright.data.hashing import row_hashes
 from trainwright.data.inference import infer, join_spellings
 from trainwright.data.number_source import NumberSource, read_numbers
 from trainwright.data.profile import ColumnProfile, profile
-from trainwright.data.source import Source, TableSource, header_below, other_sheets
+from trainwright.data.source import Source, TableSource, header_below, known_columns, other_sheets
 from trainwright.data.sources.opening import open_source
 from trainwright.data.splits.base import Split
 from trainwright.data.splits.dividing import make_split, with_files
 from trainwright.data.splits.files import refuse_lacking
 from trainwright.domains.tables.assumptions import assume_of_order, assume_of_targets
-from trainwright.domains.tables.columns import Column, plan_columns, targets_of
+from trainwright.domains.tables.columns import Column, check_names, plan_columns, targets_of
 from trainwright.domains.tables.derivations import leave_out_derivations
 from trainwright.domains.tables.encoders import check_one_hot
 from trainwright.domains.tables.sampling import Sampling, sampling_of
-from trainwright.domains.tables.targets import check_columns, check_encoded, check_weights
+from trainwright.domains.tables.targets import check_columns, check_encoded, check_weights, find_weights
 from trainwright.features.encoding import EncodedTable
 from trainwright.features.own_types import ensure_remembered
 from trainwright.features.spec import DataSpec
@@ -156,15 +156,7 @@ def prepare(config: Config, source: Source | None = None, directory: Path | None
 
     Raises DataError or ManyErrors for anything in the data or the names of columns that cannot be used.
     """
-    if config.parser:
-        read_arguments(config.parser, config.arguments)
-    source = open_named(config, source)
-    source = with_files(config.data.split, source, int(config.data.memory_limit))
-    source = read_numbers(source, _how_written(config))
-    numbers = source.how if isinstance(source, NumberSource) else {}
-    elsewhere = other_sheets(source) + header_below(source, config.system.targets)
-    source = SelectedSource.of(source, config.data.where, config.data.derive)
-    targets = targets_of(config, source.default_targets, source.schema.names, source.name, elsewhere)
+    source, numbers, targets = open_columns(config, source)
     joins = _joins(config)
     columns, profiles = _plan(config, source, targets, numbers, joins)
     check_weights(config, columns, source.name)
@@ -204,6 +196,29 @@ def prepare(config: Config, source: Source | None = None, directory: Path | None
     pa.default_memory_pool().release_unused()  # what reading in pieces took is of no use to training
     unlabelled = missing_target_rows(source, targets)
     return PreparedData(source, columns, targets, split, duplicates, found, table, unlabelled, notes, sampling, ordered_by, seen)
+
+
+def look_for_columns(config: Config) -> None:
+    """Raises DataError or ManyErrors for a source that cannot be opened, and for names that are not its columns."""
+    source, _, _ = open_columns(config)
+    check_names(config, source.schema.names, source.name, other_sheets(source))
+    find_weights(config, source.schema.names, source.name)
+    column = getattr(config.data.split, "column", None)
+    known_columns([column] if column else [], source.schema, "data.split")
+
+
+def open_columns(config: Config, source: Source | None = None) -> tuple[Source, Mapping[str, Any], list[str]]:
+    """The source with its derived columns and the rows that are wanted, how its written numbers are read, and the targets."""
+    if config.parser:
+        read_arguments(config.parser, config.arguments)
+    source = open_named(config, source)
+    source = with_files(config.data.split, source, int(config.data.memory_limit))
+    source = read_numbers(source, _how_written(config))
+    numbers = source.how if isinstance(source, NumberSource) else {}
+    elsewhere = other_sheets(source) + header_below(source, config.system.targets)
+    source = SelectedSource.of(source, config.data.where, config.data.derive)
+    targets = targets_of(config, source.default_targets, source.schema.names, source.name, elsewhere)
+    return source, numbers, targets
 
 
 def _plan(

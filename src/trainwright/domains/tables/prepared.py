@@ -19,7 +19,7 @@ from trainwright.domains.prepared import Finished, Prepared
 from trainwright.domains.tables.batch_trial import try_supervised_batches
 from trainwright.domains.tables.blocks import write_table
 from trainwright.domains.tables.finish import finish, split_rows, training_rows
-from trainwright.domains.tables.prepare import prepare
+from trainwright.domains.tables.prepare import look_for_columns, prepare
 from trainwright.domains.tables.resolve import resolve_config
 from trainwright.domains.tables.show import data_lines, result_lines
 from trainwright.domains.tables.show_importance import importance_lines
@@ -41,6 +41,11 @@ class PreparedTable(Prepared):
         self.data = prepare(config, source)
         self.in_memory = source is not None
         super().__init__(resolve_config(config, self.data))
+
+    @classmethod
+    def check_before(cls, config: Config) -> None:
+        """Look for the columns that are named; of the rows those alone are read that a file's columns follow from."""
+        look_for_columns(config)
 
     @cached_property
     def system(self) -> SupervisedSystem:

@@ -47,10 +47,9 @@ def check_weights(config: Config, columns: list[Column], where: str) -> None:
     name, names = config.data.weights, [column.name for column in columns]
     if not name:
         return
-    role = next((column.role for column in columns if column.name == name), None)
+    find_weights(config, names, where)
+    role = next(column.role for column in columns if column.name == name)
     inputs = config.system.inputs if isinstance(config.system.inputs, list) else []
-    if role is None:
-        raise DataError(f"`data.weights` names '{name}', which is not a column of the data", where=where, fix=did_you_mean(name, names))
     if role == "target" or name in inputs:
         why = f"'{name}' says how much rows count, and would be {'predicted' if role == 'target' else 'learnt from'}"
         raise ConfigError("the weights of rows are also a target or an input", where="data.weights", why=why, fix="name another column")
@@ -62,6 +61,13 @@ def check_weights(config: Config, columns: list[Column], where: str) -> None:
         raise ConfigError(
             "rows that are mixed cannot be weighed", where="data.weights", why=why, fix="leave mixup out, or data.sampling.by"
         )
+
+
+def find_weights(config: Config, names: list[str], where: str) -> None:
+    """Raises DataError for a column of weights that is not there."""
+    name = config.data.weights
+    if name and name not in names:
+        raise DataError(f"`data.weights` names '{name}', which is not a column of the data", where=where, fix=did_you_mean(name, names))
 
 
 def check_encoded(table: EncodedTable) -> None:

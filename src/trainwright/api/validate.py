@@ -1,0 +1,27 @@
+"""What is wrong with a configuration, found without its model: by the checks that a run makes before its first step."""
+
+from __future__ import annotations
+
+from trainwright.api.kinds import check_before, with_name
+from trainwright.api.run_place import refuse_taken
+from trainwright.config.compose import Composed
+from trainwright.config.errors import RequestError
+from trainwright.config.trust import as_received
+from trainwright.engine.settings import check_settings, keep_error, raise_errors
+from trainwright.systems.run_config import Config, check_config
+
+
+@as_received
+def check_whole(composed: Composed) -> Config:
+    """The checked configuration. Writes nothing, and makes no model.
+
+    Raises ConfigError, DataError, RunError or ManyErrors for what `train` would refuse before its model is made, as far as that does not
+    depend on the values of the data or on the machine that trains.
+    """
+    config = check_config(composed)
+    errors: list[RequestError] = []
+    keep_error(errors, lambda: refuse_taken(with_name(config), training=False))
+    keep_error(errors, lambda: check_settings(config.trainer))
+    keep_error(errors, lambda: check_before(config))
+    raise_errors(errors)
+    return config
