@@ -17,7 +17,7 @@ from trainwright.report.charts.axes import Axis, round_step
 from trainwright.report.charts.lines import thin
 from trainwright.report.figures import number, percent
 from trainwright.report.markup import VOID, escape, join, tag
-from trainwright.report.material import MEANING
+from trainwright.report.material import MEANING, gather
 from trainwright.runs.directory import RunDirectory
 
 SECTIONS = (
@@ -138,6 +138,23 @@ def test_a_missing_or_damaged_file_costs_its_part_and_not_the_report(tmp_path: P
     assert found.problems == [] and found.open == []
     said = name in MEANING and not (content or "").startswith('{"') and (name != "command.txt" or not content)
     assert not said or f"No {name}" in found.text
+
+
+def test_a_damaged_line_of_the_metrics_is_said_and_a_last_one_that_was_cut_is_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = classification(tmp_path / "run")
+    whole = run.metrics.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    names = lines[0].decode().strip().split(",")
+    run.metrics.write_bytes(whole[:-3])  # within the last number, which would be another one
+    history = gather(run, {}).history
+    assert len(history[names[0]]) == len(lines) - 2 and not caplog.records
+    run.metrics.write_bytes(b"".join([lines[0], b"\xff" + lines[1], b"1,2\n", *lines[2:]]))
+    history = gather(run, {}).history
+    assert len(history[names[0]]) == len(lines) - 2
+    assert f"2 of {len(lines)} lines are damaged" in caplog.text
+    write_report(run.path)
 
 
 def test_a_value_of_the_wrong_kind_costs_its_part_and_not_the_report(tmp_path: Path) -> None:

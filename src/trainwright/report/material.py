@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import logging
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ from trainwright.config.received import read_text
 from trainwright.files.text import read_json
 from trainwright.runs.directory import RunDirectory
 from trainwright.runs.results import LOSS, read_results
+
+log = logging.getLogger(__name__)
 
 NAMES = {
     "results": "results.json",
@@ -125,7 +128,8 @@ def _parse_config(material: Material) -> dict[str, Any]:
 def _history(material: Material) -> dict[str, list[float]]:
     """metrics.csv by column, empty cells as NaN."""
     try:
-        table = list(csv.reader(io.StringIO(read_text(material.path / "metrics.csv", errors="replace"), newline="")))
+        text = read_text(material.path / "metrics.csv", errors="replace")
+        table = [row for row in csv.reader(io.StringIO(text, newline="")) if row]
     except FileNotFoundError:
         material.absent["metrics.csv"] = "there is no such file"
         return {}
@@ -135,10 +139,22 @@ def _history(material: Material) -> dict[str, list[float]]:
     if len(table) < 2:
         material.absent["metrics.csv"] = "nothing was logged"
         return {}
-    width = len(table[0])
-    # A killed process may leave a last line cut short; it is left out.
-    cells = zip(*[row for row in table[1:] if len(row) == width], strict=True)
+    # a killed process may leave a last line cut short, in the middle of a number too; any other that is left out is said
+    written = table[1:] if text.endswith("\n") else table[1:-1]
+    whole = [row for row in written if len(row) == len(table[0]) and not any(map(_is_damaged, row))]
+    if len(whole) < len(written):
+        damaged = len(written) - len(whole)
+        log.warning("%s: %d of %d lines are damaged and left out of the curves", material.path / "metrics.csv", damaged, len(written))
+    if not whole:
+        material.absent["metrics.csv"] = "no line of it is whole"
+        return {}
+    cells = zip(*whole, strict=True)
     return {name: [_value(each) for each in column] for name, column in zip(table[0], cells, strict=False)}
+
+
+def _is_damaged(cell: str) -> bool:
+    """Whether a cell holds bytes that are no text."""
+    return "\ufffd" in cell or "\0" in cell
 
 
 def _value(cell: str) -> float:
