@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from trainwright.config.errors import DataError
+from trainwright.data.sniffing import sniff_delimiter
 from trainwright.data.source import header_below
 from trainwright.data.sources.later import later_rows
 from trainwright.data.sources.opening import build_source, from_object, options_of
@@ -23,6 +24,7 @@ ABOVE: dict[str, tuple[str, int]] = {
     "# one\n# two\nx;y\n" + ROWS.replace(",", ";"): 2,
     "sep=;\nx;y\n" + ROWS.replace(",", ";"): 1,
     "Report,,\n,,\nx,y,z\n" + WIDE: 2,
+    "Title\nx;y;z\n" + "\n".join(f"{row};9.{100 + row},70;no" for row in range(30)): 1,
     "Name: a b\nDate: 2020-01-01\n\nx\ty\n" + ROWS.replace(",", "\t"): 3,
 }
 
@@ -46,6 +48,20 @@ def test_a_header_is_no_title(text: str, tmp_path: Path) -> None:
     path.write_text(text)
     source = from_object(str(path))
     assert len(source) == 30 and not any("skip_rows" in note for note in source.notes)
+
+
+@pytest.mark.parametrize("delimiter", [";", "|", "\t"])
+@pytest.mark.parametrize("row", ["-0.36;9.{},70;no", "-0.36;9,{};no", "Last{}, First;0.126;a", "Last{}, First;7;1", "{};7, 8;1"])
+def test_a_comma_in_each_row_below_a_header_without_one_is_no_delimiter(row: str, delimiter: str, tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(("x;y;z\n" + "\n".join(row.format(100 + each) for each in range(60))).replace(";", delimiter))
+    source = from_object(str(path))
+    assert source.schema.names == ["x", "y", "z"] and len(source) == 60
+
+
+def test_a_header_of_r_with_one_name_is_read_as_before() -> None:
+    assert sniff_delimiter("x\na,1\nb,2\nc,3\n", '"') == ","
+    assert sniff_delimiter("one;two\na,1\nb,2\nc,3\n", '"') == ","
 
 
 @pytest.mark.parametrize("text", ["m,kg\nx,y\n" + ROWS, "Title;;\nm;kg;s\nx;y;z\n" + WIDE.replace(",", ";")])

@@ -114,7 +114,10 @@ def split_rows(text: str, delimiter: str, quote: str, escape: str = "", limit: i
 
 
 def sniff_delimiter(text: str, quote: str) -> str:
-    """The delimiter that splits the most rows into the same number of values, at least two; a comma when none does."""
+    """The delimiter that splits the most rows into the same number of values, at least two; a comma when none does.
+
+    One that the first row lacks gives way to one that is as often in the first row as in all others: `name;x` above `Last, First;1`.
+    """
     best, best_share = ",", 0.0
     for delimiter in DELIMITERS:
         rows = split_rows(text, delimiter, quote)
@@ -122,10 +125,22 @@ def sniff_delimiter(text: str, quote: str) -> str:
         if width < 2:
             continue
         if share == 1.0:
+            other = _of_all_rows(text, quote) if len(rows[0]) == 1 else ""
+            if other:
+                return other
             return ";" if delimiter == "," and _semicolons_and_decimal_commas(text, quote) else delimiter
         if share > best_share and delimiter not in ("whitespace", ":"):
             best, best_share = delimiter, share
     return best if best_share >= 0.5 else ","
+
+
+def _of_all_rows(text: str, quote: str) -> str:
+    """The delimiter that is equally often in every row, the first one too; empty where none is. Blanks and colons are in texts as well."""
+    for delimiter in DELIMITERS[:4]:
+        widths = {len(row) for row in split_rows(text, delimiter, quote)}
+        if len(widths) == 1 and min(widths) > 1:
+            return delimiter
+    return ""
 
 
 def consistency(rows: Sequence[Sequence[str]]) -> tuple[int, float]:
