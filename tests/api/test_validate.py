@@ -160,3 +160,53 @@ def test_a_hook_on_modules_whose_function_is_not_there_is_refused(folder: Path, 
     assert found == {("system.hooks.0.do", "cannot import './absent.py:look'")}
     found = refused(check_whole, "own.yaml", "system.hooks=[{modules: line, do: replace, function: './code.py:absent'}]")
     assert found == {("system.hooks.0.function", "cannot import './code.py:absent'")}
+
+
+FIXES = [
+    (
+        "own",
+        "trainer={batch_size: 10, micro_batch_size: 3, accumulation: 2}",
+        "batch_size: 10, micro_batch_size: 5, accumulation: 2",
+        "trainer={%s}",
+    ),
+    ("own", "trainer={batch_size: 10, micro_batch_size: 30}", "batch_size: 30, micro_batch_size: 30, accumulation: 1", "trainer={%s}"),
+    (
+        "own",
+        "trainer.optimizer={type: sgd, nesterov: true, momentum: 0}",
+        "momentum: 0.9",
+        "trainer.optimizer={type: sgd, nesterov: true, %s}",
+    ),
+    (
+        "own",
+        "trainer={checkpoint: none, recovery: {not_finite: rollback}}",
+        "checkpoint: full",
+        "trainer={recovery: {not_finite: rollback}, %s}",
+    ),
+    ("own", "trainer.swa={start: 20 steps}", "0.75 run", "trainer.swa={start: %s}"),
+    ("own", "trainer={optimizer: lbfgs, precision: fp16}", "fp32", "trainer={optimizer: lbfgs, precision: %s}"),
+    ("own", "trainer.monitor=acuracy", "accuracy", "trainer.monitor=%s"),
+    ("own", "trainer.modes={default_device: gpu9}", "cpu", "trainer.modes={default_device: %s}"),
+    ("own", "system.init=[{names: '*.weight', weight: xavier}]", "xavier_uniform", "system.init=[{names: '*.weight', weight: %s}]"),
+    (
+        "own",
+        "system.parametrizations=[{names: '*.weight', type: no_norm}]",
+        "weight_norm",
+        "system.parametrizations=[{names: '*.weight', type: %s}]",
+    ),
+    ("own", "system.model=./code.py:Lin", "Line", "system.model=./code.py:%s"),
+    ("own", "trainer.schedul=cosine", "schedule", "trainer.%s=cosine"),
+    ("table", "targets=[z]", "b", "targets=[%s]"),
+    ("table", "data.split={type: column, column: z}", "a", "data.split={type: column, column: %s}"),
+    ("table", "trainer.evaluate_every=2 epochz", "2 epochs", "trainer.evaluate_every=%s"),
+    ("table", "data.source=u.csv", "t.csv", "data.source=%s"),
+]
+
+
+@pytest.mark.parametrize(("config", "wrong", "named", "right"), FIXES)
+def test_what_a_fix_names_is_valid(config: str, wrong: str, named: str, right: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    with pytest.raises(RequestError) as found:
+        check_whole(compose_config(f"{config}.yaml", [wrong]))
+    errors = found.value.errors if isinstance(found.value, ManyErrors) else [found.value]
+    assert len(errors) == 1 and named in errors[0].fix
+    assert refused(check_whole, f"{config}.yaml", right % named) == set()
