@@ -88,6 +88,8 @@ def names_forgotten() -> Iterator[None]:
 def completed(shown: dict[str, Any]) -> dict[str, Any]:
     """A configuration with what a page leaves out: a table and a target, or a model for a loss."""
     shown.pop("base", None)
+    if "nodes" in shown:
+        shown = {"model": {"type": "graph"} | shown}
     if is_own(shown):
         return shown if "system" in shown or "model" in shown else {"model": {"type": "graph", "nodes": ["ReLU"]}} | shown
     return {"data": {"source": "titanic.csv"} | shown.pop("data", {}), "targets": ["survived"]} | shown

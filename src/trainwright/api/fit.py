@@ -16,6 +16,7 @@ from trainwright.adapters.lightning.answers import is_callback, with_answers
 from trainwright.adapters.lightning.hyperparameters import argument_name, written_hyperparameters
 from trainwright.adapters.lightning.system import LightningSystem
 from trainwright.api.adapting import Adapted, plain_module, system_for
+from trainwright.api.exit_codes import exit_as_promised
 from trainwright.api.fit_options import check_options, keywords_of, read_options
 from trainwright.api.own.prepare import DEFAULT_BATCH, OpenedSystem, say_inexact
 from trainwright.api.own.prepared import PreparedSystem
@@ -88,6 +89,7 @@ def fit(
     the run was saved after a signal.
     """
     ensure_one_process("train this run")
+    exit_as_promised()
     compute_without_lost_threads()
     splits = {
         "train": train_data,

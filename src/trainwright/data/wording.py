@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -53,7 +54,7 @@ def month_share(values: Sequence[str]) -> float:
 
 def whole_dates(values: Sequence[int | float]) -> str:
     """The pattern by which whole numbers are dates (`20240131`) or months (`202401`), several of them; empty where they are none."""
-    texts = [str(int(value)) for value in values]
+    texts = [str(int(value)) if math.isfinite(value) else "" for value in values]
     for length, pattern in ((8, "%Y%m%d"), (6, "%Y%m")):
         if len(texts) >= FEWEST_DATES and all(len(text) == length and "1900" <= text[:4] <= "2100" for text in texts):
             return pattern if all(_is_date(text, pattern) for text in texts) else ""
