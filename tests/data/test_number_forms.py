@@ -33,6 +33,11 @@ READ: dict[str, tuple[list[str], list[float]]] = {
     "percent": (["12 %", "3.5%", "0"], [12, 3.5, 0]),
     "parentheses": (["(123)", "456", "($7.5)"], [-123, 456, -7.5]),
     "a minus behind, and one of typesetters": (["7-", "−5.5", "3"], [-7, -5.5, 3]),
+    "no cents": (["9189.-", "CHF 1.50", "45.–"], [9189, 1.5, 45]),
+    "no cents in each value": (["9189.-", "45.-", "7.--"], [9189, 45, 7]),
+    "no cents, and a sign": (["-9'189.-", "Fr. 45.–", "1'007.—"], [-9189, 45, 1007]),
+    "no cents after a comma": (["9.189,-", "45,50 €", "7,- €"], [9189, 45.5, 7]),
+    "a minus behind some with no cents": (["9189.-", "45-", "7.5-"], [9189, -45, -7.5]),
     "decimal commas": (["12,5", "3,75", "0,333"], [12.5, 3.75, 0.333]),
 }
 
@@ -60,6 +65,7 @@ def test_a_form_that_only_one_reading_fits_is_read(name: str) -> None:
         (["250 000", "950 000", "120 000"], "columns.price.thousands=blank"),
         (["12 %", "15%", "0.35"], "columns.price=number"),
         (["(1)", "(2)", "(3)"], "columns.price=number"),
+        (["9189-", "45-", "7.5-"], "columns.price=number"),
         (["192.168.100.200", "10.100.100.123", "127.100.100.101"], "columns.price.thousands=point"),
         (["1,2", "2,3", "1,3", "2,1", "3,1", "3,2"], "columns.price.decimal=comma"),
         (["$5", "€5", "£7"], "several units"),
@@ -103,6 +109,7 @@ def test_a_decimal_mark_that_the_file_shows_decides_what_a_point_is() -> None:
 def test_what_a_person_says_is_read_in_the_likeliest_way() -> None:
     assert found(["1,234", "5950", "12,345"], insisted=True).form == NumberForm(",", ".")
     assert found(["(1)", "(2)", "(3)"], insisted=True).form.plain(pa.array(["(2)"])).to_pylist() == ["-2"]
+    assert found(["1-", "2-", "3-"], insisted=True).form.plain(pa.array(["2-"])).to_pylist() == ["-2"]
 
 
 @settings(deadline=None)

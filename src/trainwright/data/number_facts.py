@@ -32,6 +32,8 @@ EVIDENCE = {
     "long": r"^[^0-9]*[1-9][0-9]{3,}",
     "bare": r"^[^0-9]*[0-9]{1,3}[^0-9.,]*$",
     "brackets": r"\(",
+    "minus behind": r"[^.,\s]\s*-$",
+    "none behind": r"[.,]\s*[-–—−]+$|[^-]$",
     "open": r"^[^()]*[0-9][^()]*$",
     "two commas": r",.*,",
     "three points": r"^[^.]*\.[^.]*\.[^.]*\.[^.]*$",
@@ -70,7 +72,7 @@ class NumberFacts:
         self.fits = [before + (pc.sum(form.matches(texts)).as_py() or 0) for before, form in zip(self.fits, FORMS, strict=True)]
         self.seen |= {name for name, pattern in EVIDENCE.items() if name not in self.seen and _any(texts, pattern)}
         if len(self.units) <= UNITS:
-            units = pc.replace_substring_regex(texts, rf"[0-9.,'’()+\-−\s{TYPESET}]", "")
+            units = pc.replace_substring_regex(texts, rf"[0-9.,'’()+\-−–—\s{TYPESET}]", "")
             self.units |= {each for each in units.unique().to_pylist() if each}
         self.blanks |= set(pc.count_substring_regex(texts, BLANKS).unique().to_pylist())
         if len(self.values) < HEAD:
@@ -154,6 +156,8 @@ def doubt_of(name: str, facts: NumberFacts, form: NumberForm, fitting: list[Numb
         return f"{shown!r} may be a number or an address; {column}.thousands=point reads numbers"
     if "brackets" in facts.seen and "open" not in facts.seen and not facts.units and "two commas" not in facts.seen:
         return f"{shown!r} may be a negative number or a label; {column}=number reads numbers"
+    if "minus behind" in facts.seen and "none behind" not in facts.seen:
+        return f"{shown!r} may be a negative number or one without cents; {column}=number reads negative ones"
     return ""
 
 

@@ -28,6 +28,9 @@ TYPESET = "\u00a0\u2007\u2009\u202f"
 BLANKS, GAP = f"[ {TYPESET}]", rf"[\s{TYPESET}]*"
 """What stands between thousands, and what may stand between a number and its unit."""
 
+NO_CENTS = rf"([0-9])[.,]{GAP}[-–—−]+"
+"""What the Swiss write for no cents after the decimal mark (`9189.-`), which is no sign."""
+
 
 @dataclass(frozen=True)
 class NumberForm:
@@ -63,8 +66,8 @@ class NumberForm:
     def plain(self, texts: Any, decimal: str = ".") -> Any:
         """The texts with every number in the form `-1234.5`, with the decimal mark given; any other text as it is."""
         numbers = self.matches(texts)
-        bare = pc.replace_substring_regex(texts, UNIT, "")
-        negative = pc.match_substring_regex(texts, r"[(\-−]")
+        bare = pc.replace_substring_regex(pc.replace_substring_regex(texts, NO_CENTS, r"\1"), UNIT, "")
+        negative = pc.match_substring_regex(bare, r"[(\-−]")
         digits = pc.replace_substring_regex(bare, rf"[^0-9{re.escape(self.decimal)}]", "")
         if self.decimal != decimal:
             digits = pc.replace_substring(digits, self.decimal, decimal)
@@ -79,6 +82,8 @@ def _pattern(thousands: str, decimal: str) -> str:
         grouped += rf"[1-9][0-9]?(?:{mark}[0-9]{{2}})+{mark}[0-9]{{3}}|"  # lakhs and crores
     point = re.escape(decimal)
     body = rf"(?:(?:{grouped}[0-9]+)(?:{point}[0-9]*)?|{point}[0-9]+)"
-    core = rf"(?:{UNIT}{GAP})?{body}(?:{GAP}{UNIT})?"
-    signed = rf"[+\-−]?{GAP}{core}|{UNIT}{GAP}[+\-−]{GAP}{body}|{core}{GAP}-"
+    no_cents = rf"(?:{grouped}[0-9]+){point}{GAP}[-–—−]+"
+    core = rf"(?:{UNIT}{GAP})?(?:{body}|{no_cents})(?:{GAP}{UNIT})?"
+    behind = rf"(?:{UNIT}{GAP})?{body}(?:{GAP}{UNIT})?{GAP}-"
+    signed = rf"[+\-−]?{GAP}{core}|{UNIT}{GAP}[+\-−]{GAP}(?:{body}|{no_cents})|{behind}"
     return rf"^{GAP}(?:{signed}|\({GAP}{core}{GAP}\)|{UNIT}{GAP}\({GAP}{body}{GAP}\)){GAP}$"
