@@ -168,6 +168,7 @@ NAMES = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "
         [f"{year}-{month:02d}" for year, month in YEAR_MONTHS],
         [f"{year}/{month}" for year, month in YEAR_MONTHS],
         [f"{month:02d}/{year}" for year, month in YEAR_MONTHS],
+        [f"{month:02d}.{year}" for year, month in YEAR_MONTHS],
         [f"{NAMES[month - 1]} {year}" for year, month in YEAR_MONTHS],
     ],
 )

@@ -16,6 +16,9 @@ ASSUMED: Order = "month_first"
 
 TWO_NUMBERS = r"^\s*(?P<first>[0-9]{1,2})[-/](?P<second>[0-9]{1,2})[-/](?:[0-9]{4}|[0-9]{2})(?:[^0-9].*)?$"
 
+MONTHS = ("%Y-%m", "%Y/%m", "%m/%Y", "%m-%Y", "%m.%Y", "%B %Y", "%B-%Y")
+"""How months without a day are written, wherever they are read."""
+
 
 @dataclass
 class OrderVotes:

@@ -23,6 +23,7 @@ DATES = [
 MONTHS = [
     re.compile(r"(1[5-9]|20|21)\d\d[-/](0?[1-9]|1[0-2])"),
     re.compile(r"(0?[1-9]|1[0-2])[-/](1[5-9]|20|21)\d\d"),
+    re.compile(r"(0[1-9]|1[0-2])\.(19|20)\d\d"),
     re.compile(rf"{MONTH}[ -](1[5-9]|20|21)\d\d", re.IGNORECASE),
 ]
 """A month and its year, with no day."""

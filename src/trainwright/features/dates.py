@@ -10,14 +10,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from trainwright.config.errors import DataError
-from trainwright.data.date_order import Order, order_of_pattern
+from trainwright.data.date_order import MONTHS, Order, order_of_pattern
 from trainwright.features.floats import is_text
 
 DAYS = (
     "%Y-%m-%d", "%Y/%m/%d", "%Y%m%d", "%d.%m.%y", "%d.%m.%Y", "%m/%d/%y", "%m/%d/%Y", "%d/%m/%y", "%d/%m/%Y",
     "%m-%d-%y", "%m-%d-%Y", "%d-%m-%y", "%d-%m-%Y", "%d %B %Y", "%d-%b-%y", "%d-%b-%Y", "%B %d, %Y", "%B %d %Y", "%a, %d %b %Y",
 )  # fmt: skip
-MONTHS = ("%Y-%m", "%Y/%m", "%m/%Y", "%m-%Y", "%B %Y", "%B-%Y")
 TIMES = ("", " %H:%M:%S", "T%H:%M:%S", " %H:%M", "T%H:%M", " %I:%M %p", " %I:%M:%S %p", " %H:%M:%S%z", "T%H:%M:%S%z")
 FORMATS = (*(day + time for time, day in product(TIMES, DAYS)), *MONTHS)
 """Tried on text that is not ISO 8601 throughout; the ones that read most training values come first when values are read."""

@@ -203,6 +203,11 @@ def test_time_splits_are_in_order_and_do_not_divide_a_time() -> None:
         [datetime.date(2020, 1, 1) + datetime.timedelta(row) for row in range(40)],
         [(datetime.date(2020, 1, 1) + datetime.timedelta(row)).strftime("%d.%m.%Y") for row in range(40)],
         [(datetime.date(2020, 1, 1) + datetime.timedelta(row)).isoformat() for row in range(40)],
+        *(
+            [form.format(year=1990 + row // 12, month=row % 12 + 1) for row in range(40)]
+            for form in ("{month:02d}/{year}", "{year}/{month:02d}", "{month:02d}.{year}", "{month}-{year}", "{year}-{month:02d}")
+        ),
+        [datetime.date(1990 + row // 12, row % 12 + 1, 1).strftime("%b %Y") for row in range(40)],
         list(range(40)),
         [row / 7 for row in range(40)],
     ],

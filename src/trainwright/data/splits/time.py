@@ -7,11 +7,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from trainwright.config.errors import DataError
-from trainwright.data.date_order import Order, OrderVotes, order_in_words, order_of_pattern
+from trainwright.data.date_order import MONTHS, Order, OrderVotes, order_in_words, order_of_pattern
 from trainwright.data.splits import TimeOptions
 from trainwright.data.splits.base import RowsToDivide, Split, assemble_split, counts_of, ensure_some_values, not_empty
 
-FORMATS = ("%Y/%m/%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%d-%m-%Y", "%d %B %Y", "%d-%b-%Y", "%B %d, %Y", "%Y-%m", "%b %Y", "%B %Y")
+FORMATS = ("%Y/%m/%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%d-%m-%Y", "%d %B %Y", "%d-%b-%Y", "%B %d, %Y")
 TIMES = ("", " %H:%M", " %H:%M:%S")
 
 
@@ -93,7 +93,7 @@ def _parse_times(values: pa.ChunkedArray, name: str, order: Order) -> pa.Chunked
     except pa.ArrowInvalid:
         pass  # not ISO 8601; the formats below are tried
     days = [day for day in FORMATS if order_of_pattern(day) in ("", order)]
-    for form in (day + time for day in days for time in TIMES):
+    for form in (*(day + time for day in days for time in TIMES), *MONTHS):
         parsed = pc.strptime(values, format=form, unit="us", error_is_null=True)
         if parsed.null_count == values.null_count:
             return parsed
