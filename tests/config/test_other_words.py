@@ -91,7 +91,20 @@ def test_keywords_of_fit_are_answered_as_keywords() -> None:
     assert found["accumulate_grad_batches"] == "here it is accumulation"
     assert found["max_grad_norm"] == "here it is clip={'norm': …}"
     assert found["random_seed"] == "here it is seed"
+    assert found["eval_strategy"] == "here it is evaluate_every='1 epochs'"
     assert all(fix.startswith(("here it is", "did you mean")) for fix in found.values())
+
+
+def test_an_option_within_another_is_shown_as_a_keyword_that_fit_takes() -> None:
+    own = keywords_of(fit)
+    for word, shown in (
+        ("weight_decay", "optimizer={'weight_decay': …}"),
+        ("compile", "modes={'compile': …}"),
+        ("val_loader", "'validation_data'"),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            check_options({word: 1}, own)
+        assert caught.value.fix == f"did you mean {shown[word]}?"
 
 
 def test_flags_before_a_command_are_answered_too() -> None:

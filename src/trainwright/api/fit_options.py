@@ -10,8 +10,8 @@ from pydantic import BaseModel
 
 from trainwright.config.compose import assign_option, compose
 from trainwright.config.errors import ConfigError, ManyErrors, RequestError, did_you_mean
-from trainwright.config.located import validate
-from trainwright.config.other_words import answer_of
+from trainwright.config.located import option_paths, validate
+from trainwright.config.other_words import answer_of, spell_keyword
 from trainwright.engine.config import TrainerConfig
 from trainwright.systems.run_config import Config
 
@@ -20,8 +20,12 @@ OTHER_WORDS = {
     **dict.fromkeys(("epochs", "num_epochs", "n_epochs"), "max_epochs"),
     **dict.fromkeys(("steps", "num_steps", "iterations"), "max_steps"),
     **dict.fromkeys(("bs", "batch"), "batch_size"),
-    **dict.fromkeys(("val", "valid", "val_data", "valid_data", "eval_dataset"), "validation_data"),
-    **dict.fromkeys(("data", "dataset", "train", "train_dataset", "train_dataloaders", "train_loader"), "train_data"),
+    **dict.fromkeys(
+        ("val", "valid", "val_data", "valid_data", "eval_dataset", "val_loader", "val_dataloader", "val_dataloaders"), "validation_data"
+    ),
+    **dict.fromkeys(
+        ("data", "dataset", "train", "train_dataset", "train_dataloader", "train_dataloaders", "train_loader", "datamodule"), "train_data"
+    ),
     **dict.fromkeys(("criterion", "loss_fn", "loss_function"), "loss"),
     **dict.fromkeys(("opt", "optim"), "optimizer"),
     **dict.fromkeys(("scheduler", "lr_scheduler"), "schedule"),
@@ -67,11 +71,17 @@ def check_options(options: dict[str, Any], own: Sequence[str]) -> dict[str, Any]
     for name in options:
         if name not in names:
             fix = f"did you mean '{OTHER_WORDS[name]}'?" if name in OTHER_WORDS else answer_of(name, keywords=True)
-            fix = fix or did_you_mean(name, names, limit=len(names))
+            fix = fix or _within_another(name) or did_you_mean(name, names, limit=len(names))
             errors.append(ConfigError(f"unknown option '{name}'", where="tw.fit", fix=fix))
     if errors:
         raise errors[0] if len(errors) == 1 else ManyErrors(errors)
     return options
+
+
+def _within_another(name: str) -> str:
+    """Where an option of that name lies within another one of `trainer:`; empty where it lies in none."""
+    paths = [path for path in option_paths(TrainerConfig) if path.rpartition(".")[2] == name]
+    return f"did you mean {' or '.join(spell_keyword(f'trainer.{path}') for path in paths)}?" if paths else ""
 
 
 def read_options(

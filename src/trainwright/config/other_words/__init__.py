@@ -22,6 +22,8 @@ FRAMEWORKS = {
 """Framework → its word → the answer, with our options, commands and Python names in backticks."""
 ANSWERS = {word: answer for words in reversed(FRAMEWORKS.values()) for word, answer in words.items()}
 NAMED = re.compile(r"`([^`]+)`")
+NUMBER = re.compile(r"[\d.]+")
+PYTHONS = {"true": "True", "false": "False", "null": "None"}
 KEYWORDS = {
     "trainer.optimizer.learning_rate": "learning_rate",
     "run.seed": "seed",
@@ -46,13 +48,17 @@ def framework_of(word: str) -> str:
     return next((framework for framework, words in FRAMEWORKS.items() if name in words), "")
 
 
-def _spelled(ours: str, keywords: bool) -> str:
-    path, equals, value = ours.partition("=")
-    if not keywords:
-        return ours
+def spell_keyword(path: str, value: str = "") -> str:
+    """An option of a configuration, with a value as a file has it, as a keyword of `tw.fit`; within an option as a key of its mapping."""
+    written = value if not value or NUMBER.fullmatch(value) else PYTHONS.get(value, repr(value))
     if path in KEYWORDS:
-        return KEYWORDS[path] + equals + value
+        return KEYWORDS[path] + (f"={written}" if written else "")
     keys = path.split(".") if path.startswith("trainer.") else []
     if len(keys) == 2:
-        return keys[1] + equals + value
-    return f"{keys[1]}={{'{'.'.join(keys[2:])}': {value or '…'}}}" if len(keys) > 2 else ours
+        return keys[1] + (f"={written}" if written else "")
+    return f"{keys[1]}={{'{'.'.join(keys[2:])}': {written or '…'}}}" if len(keys) > 2 else path + (f"={value}" if value else "")
+
+
+def _spelled(ours: str, keywords: bool) -> str:
+    path, _, value = ours.partition("=")
+    return spell_keyword(path, value) if keywords else ours
