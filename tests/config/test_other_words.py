@@ -97,11 +97,8 @@ def test_keywords_of_fit_are_answered_as_keywords() -> None:
 
 def test_an_option_within_another_is_shown_as_a_keyword_that_fit_takes() -> None:
     own = keywords_of(fit)
-    for word, shown in (
-        ("weight_decay", "optimizer={'weight_decay': …}"),
-        ("compile", "modes={'compile': …}"),
-        ("val_loader", "'validation_data'"),
-    ):
+    shown = {"weight_decay": "optimizer={'weight_decay': …}", "compile": "modes={'compile': …}", "val_loader": "'validation_data'"}
+    for word in shown:
         with pytest.raises(ConfigError) as caught:
             check_options({word: 1}, own)
         assert caught.value.fix == f"did you mean {shown[word]}?"
