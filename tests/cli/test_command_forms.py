@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 import sys
 from importlib import import_module
@@ -12,6 +13,7 @@ import torch
 from trainwright.api.fit import fit
 from trainwright.cli.forms import ALL, MEASURING, PERMISSIONS, Form, refuse_unused_settings
 from trainwright.cli.main import COMMANDS, main
+from trainwright.cli.settings import holds_data
 from trainwright.config import foreign
 from trainwright.config.errors import RequestError
 
@@ -204,3 +206,51 @@ def test_what_nothing_looks_at_is_refused(folder, monkeypatch, capsys, words):
 def test_arguments_that_are_no_text_are_refused(capsys, command, word):
     assert main([command, word]) == 2
     assert "UTF-8" in capsys.readouterr().err
+
+
+ROWS = [{"x": row, "y": row % 2} for row in range(9)]
+COLUMNS = {"x": list(range(9)), "y": [row % 2 for row in range(9)]}
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        ({"rows": ROWS}, "its rows are under 'rows'"),
+        ({"data": ROWS}, "its rows are under 'data'"),
+        ({"count": 9, "items": ROWS}, "its rows are under 'items'"),
+        (
+            {"type": "FeatureCollection", "name": "a", "features": [{"type": "Feature", "properties": row} for row in ROWS]},
+            "under 'features'",
+        ),
+        ({"rows": ROWS * 3000}, "its rows are under 'rows'"),
+        (COLUMNS, "it has x, y"),
+        ({"target": COLUMNS["y"], "x": COLUMNS["x"]}, "it has target, x"),
+        ({str(place): row for place, row in enumerate(ROWS)}, "it has 0, 1"),
+        ({"a": ROWS[0], "b": ROWS[1]}, "it has a, b"),
+        ({name: {str(place): value for place, value in enumerate(each)} for name, each in COLUMNS.items()}, "it has x, y"),
+        ({"columns": ["x", "y"], "index": [0, 1], "data": [[1, 0], [2, 1]]}, "it has columns, index, data"),
+    ],
+)
+@pytest.mark.parametrize("indent", [None, 1])
+def test_an_object_of_data_is_refused_as_data_with_where_its_rows_are(found, words, indent, tmp_path, capsys):
+    (tmp_path / "t.json").write_text(json.dumps(found, indent=indent))
+    assert main(["train", str(tmp_path / "t.json"), "--target", "y", "--dry-run"]) == 2
+    told = capsys.readouterr().err
+    assert words in told and "unknown option" not in told and "mistakes" not in told
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        {"targets": ["y"], "data.source.path": "t.csv"},
+        {"lr": 0.1, "epochs": 3},
+        {"optimizer": {"lr": 0.1}, "trainr": {"lr": 3}},
+        {"callbacks": [{"type": "a"}]},
+        {"colums": [{"name": "x"}]},
+        {"targets": ["y", "z"], "ignore": ["a", "b"]},
+        {"model": {"type": "mlp"}, "loss": {"type": "mse"}},
+        {"metrics": [{"type": "accuracy"}], "model": "mlp"},
+    ],
+)
+def test_an_object_of_options_is_a_configuration_with_slips_too(found):
+    assert not holds_data(found)

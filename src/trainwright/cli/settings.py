@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from glob import glob
+from typing import Any
 
 from trainwright.cli.style import bold, dim, heading, two_columns, wrap
 from trainwright.config.compose import Assignment, Composed, assign_option
 from trainwright.config.errors import RequestError
 from trainwright.config.options import Option, by_section
-from trainwright.systems.run_config import Config, compose_config
+from trainwright.config.other_words import ANSWERS
+from trainwright.engine.config import TrainerConfig
+from trainwright.systems.run_config import Config, RunConfig, compose_config
 
 
 def composed_from(words: Sequence[str], targets: Sequence[str] = (), before: Sequence[Assignment] = ()) -> Composed:
@@ -40,7 +45,7 @@ def is_config(word: str) -> bool:
 
 
 def is_table(word: str) -> bool:
-    """Whether a .json or .txt file holds rows rather than options: it is no mapping, or no line of it is `key = value`."""
+    """Whether a .json or .txt file holds rows rather than options: it is no mapping of options, or no line of it is `key = value`."""
     if not word.lower().endswith((".json", ".txt")) or not os.path.isfile(word):  # a pipe is not opened here: it would wait
         return False
     try:
@@ -52,8 +57,53 @@ def is_table(word: str) -> bool:
         return True
     written = [line for line in lines if line and not line.startswith(("#", ";", "["))]
     if word.lower().endswith(".json"):
-        return (bool(written) and not written[0].startswith("{")) or (len(written) > 1 and all(each.startswith("{") for each in written))
+        if (written and not written[0].startswith("{")) or (len(written) > 1 and all(each.startswith("{") for each in written)):
+            return True
+        return _is_object_of_data(word)
     return not written or not all("=" in line.partition("#")[0] for line in written)
+
+
+MOST_OF_OPTIONS = 1 << 26
+"""Bytes of a .json file that may hold options; a larger one holds data."""
+
+
+def _is_object_of_data(path: str) -> bool:
+    """Whether a .json file holds one object of data: rows under a name, columns, or rows by their numbers."""
+    try:
+        if os.path.getsize(path) > MOST_OF_OPTIONS:
+            return True
+        with open(path, encoding="utf-8-sig") as file:
+            found = json.load(file)
+    except (OSError, ValueError, RecursionError):
+        return False  # what is wrong with it is told where it is read
+    return isinstance(found, dict) and bool(found) and holds_data(found)
+
+
+def holds_data(found: Mapping[str, Any]) -> bool:
+    """Whether an object is data rather than options, as far as its keys at the top and the form of what is below them tell."""
+    if isinstance(found.get("data"), list):  # options name a dataset there
+        return True
+    options = {*Config.model_fields, *(name for names in Config.short.values() for name in names), "base"}
+    given = options & {key.partition(".")[0] for key in found}
+    values = list(found.values())
+    rows = [key for key, each in found.items() if isinstance(each, list) and each and all(isinstance(one, dict) for one in each)]
+    if rows:
+        return not given and not all(_is_meant(key, options) for key in rows)
+    if all(isinstance(each, list) for each in values) and len({len(each) for each in values}) == 1:
+        numbers = any(not isinstance(value, str) for each in values for value in each)
+        return not all(_is_meant(key, options) for key in found) and (not given or (numbers and len(values[0]) > 2))
+    below = [set(each) for each in values if isinstance(each, dict)]
+    if not below or len(below) < len(values):
+        return False
+    by_number = all(map(str.isdigit, found)) or all(each and all(map(str.isdigit, each)) for each in below)
+    alike = len(below) > 1 and bool(below[0]) and all(each == below[0] for each in below)
+    return by_number or (alike and not given and not any(_is_meant(key, options) for key in found))
+
+
+def _is_meant(key: str, options: set[str]) -> bool:
+    """Whether a key is an option (of `trainer` and `run` too), in another framework's word or with a slip of a letter."""
+    known = sorted({*options, *TrainerConfig.model_fields, *RunConfig.model_fields})
+    return key.lower() in ANSWERS or bool(get_close_matches(key.lower(), known, 1, 0.88))
 
 
 def is_setting(word: str) -> bool:

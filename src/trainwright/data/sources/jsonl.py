@@ -104,7 +104,10 @@ def _blocks(path: Path) -> Iterator[tuple[int, bytes]]:
 def _is_array(path: Path) -> bool:
     """Whether a file holds one JSON value rather than one on each line: an array, or an object over several lines or of columns."""
     with opened_bytes(path) as opened:
-        head = opened.read(1 << 16).removeprefix(codecs.BOM_UTF8).lstrip()
+        head = opened.read(1 << 16)
+        if path.suffix.lower() == ".json" and b"\n" not in head:
+            head += opened.readline()
+        head = head.removeprefix(codecs.BOM_UTF8).lstrip()
     if head[:1] == b"[" or path.suffix.lower() != ".json":
         return head[:1] == b"["
     first, _, more = head.partition(b"\n")
