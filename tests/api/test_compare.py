@@ -242,6 +242,37 @@ def test_why_chance_is_not_known_is_said(outcome: dict[str, Any] | None, why: st
     assert found.render().splitlines()[1] == f"  second − first: -0.1; whether that is more than chance is not known: {why}"
 
 
+@pytest.mark.parametrize("weights", [("", "data: {weights: w}\n"), ("data: {weights: w}\n", "data: {weights: v}\n"), ("", "")])
+def test_numbers_of_rows_that_count_otherwise_are_not_compared(weights: tuple[str, str], tmp_path: Path) -> None:
+    a, b = make(tmp_path / "a"), make(tmp_path / "b", flips=40)
+    if not any(weights):  # the same settings, and weights of other values
+        with np.load(b.outcomes / "y.npz") as kept:
+            saved = dict(kept)
+        np.savez(b.outcomes / "y.npz", **{**saved, "weights": np.arange(400) + 1.0})
+    for run, more in zip((a, b), weights, strict=True):
+        run.config.write_text(run.config.read_text() + more)
+    found = compare(a.path, b.path)
+    lines = found.render().splitlines()
+    assert lines[0] == "not comparable: accuracy of y is 1 and 0.9 on test rows" and "rows do not count the same in both" in lines[1]
+    assert "better" not in "".join(lines[:3]) and "chance" not in "".join(lines[:3])
+    assert found.conclusions[0].better == "" and not found.conclusions[0].to_dict()["comparable"]
+    assert all(each.low is None for each in found.metrics)
+
+
+def test_weights_in_another_unit_count_alike_and_few_rows_of_a_class_tell_nothing(tmp_path: Path) -> None:
+    weights, truth = np.arange(400) + 1.0, (np.arange(400) < 3).astype(int)
+    a, b = make(tmp_path / "a"), make(tmp_path / "b")
+    for run, unit in ((a, 1.0), (b, 7.0)):
+        with np.load(run.outcomes / "y.npz") as kept:
+            saved = dict(kept)
+        np.savez(run.outcomes / "y.npz", **{**saved, "weights": weights * unit})
+    assert compare(a.path, b.path).conclusions[0].pairing.same
+    for run, scores in ((a, truth * 0.8 + 0.1), (b, np.full(400, 0.1))):
+        np.savez(run.outcomes / "y.npz", **{**saved, "truth": truth, "scores": scores})
+    found = compare(a.path, b.path).conclusions[0]
+    assert found.better == "" and found.to_dict()["why"] == "too few rows of 'yes' to tell (3 of 400)"
+
+
 def test_metrics_of_a_system_of_ones_own_are_compared_too(tmp_path: Path) -> None:
     a, b = make(tmp_path / "a"), make(tmp_path / "b")
     for run, loss in ((a, 0.5), (b, 0.25)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,9 @@ from tests.api.small_tables import QUICK
 
 import trainwright as tw
 from trainwright.config.errors import RequestError
-from trainwright.domains.tables.show import result_lines, verdict_lines
+from trainwright.domains.tables.show import _duplicate_lines, result_lines, verdict_lines
+from trainwright.domains.tables.verdicts import _worth_tuning, tune_thresholds
+from trainwright.metrics.outcome import Outcome
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +43,11 @@ def verdict(run: tw.Run) -> Any:
 def test_the_rare_class_decides_the_number_and_the_reason_is_said(run: tw.Run, verdict: Any) -> None:
     assert verdict["metric"] == "average_precision"
     assert "of the training rows are 'late'" in verdict["notes"][0]
-    assert any(" are 'late': the number hangs on single rows" in each for each in verdict["notes"])
+    assert (
+        verdict["text"].startswith("Network or baseline: too few rows of 'late' to tell (") and f" of {verdict['rows']})" in verdict["text"]
+    )
+    assert verdict["standing"] == "too few" and verdict["beats"] is None and verdict["interval"] is None
+    assert not any("threshold=tuned" in each for each in verdict["advice"])  # as few stand behind it
     assert any(each.startswith("columns.y.class_weights=auto") for each in verdict["advice"])
     assert run.directory.info["headline"]["metric"] == "average_precision"
     assert run.directory.info["headline"]["value"] == verdict["network"]
@@ -74,7 +81,7 @@ def test_a_run_that_its_length_ended_while_it_improved_says_how_to_go_on(run: tw
     page = (run.path / "report.html").read_text()
     assert "still improving" in page and "max_epochs=8" in page and "To try" in page and "new test rows" in page
     lines = result_lines(run.results, ["y"])
-    assert lines[-1].startswith("go on:") or lines[-2].startswith("go on:")
+    assert lines[-2:] == ["go on:", run.results["go_on"]] and len(lines[-1]) > 80  # whole, however long it is
     told = verdict_lines(run.results["verdict"]["y"])
     assert told == [line for line in lines if line in told] and all(len(line) <= 80 for line in told)
 
@@ -88,6 +95,56 @@ def test_what_is_positive_is_decided_at_the_threshold_that_is_asked_for(run: tw.
         assert [each == "late" for each in found["y_prediction"]] == (scores >= threshold).tolist()
         assert found["y_probability_late"] == usual["y_probability_late"]
     assert 0 < chosen < 1 and run.model.tuned["y"]["f1"] >= run.model.tuned["y"]["f1_at_half"]
+
+
+def test_settings_that_are_pasted_stay_on_one_line() -> None:
+    settings = "model.combiner=tabm model.combiner.members=32 model.combiner.width=256"
+    lines = verdict_lines(
+        {
+            "text": "",
+            "advice": [f"a larger network: {settings}", "decide otherwise with this model, which is here: predict --threshold tuned"],
+        }
+    )
+    assert any(settings in line for line in lines) and any("predict --threshold tuned" in line for line in lines)
+    assert lines[0].startswith("to try: ")
+
+
+@pytest.mark.parametrize(
+    ("positives", "f1", "of_all", "advised"),
+    [(9, 0.8, 0.1, False), (10, 0.8, 0.1, True), (40, 0.00669, 0.00664, False), (40, 0.0, 0.0, False)],
+)
+def test_a_threshold_is_advised_where_it_finds_something(positives: int, f1: float, of_all: float, advised: bool) -> None:
+    assert _worth_tuning({"positives": positives, "f1": f1, "f1_at_half": 0.0, "f1_of_all": of_all}) is advised
+
+
+def test_a_threshold_that_calls_all_rows_positive_is_known_by_its_f1() -> None:
+    truth = np.arange(200) % 20 == 0
+    found = tune_thresholds({"y": Outcome("binary", truth, np.full(200, 0.3))})["y"]
+    assert found["f1_of_all"] == pytest.approx(2 * 0.05 / 1.05) and found["positives"] == 10 and found["f1_at_half"] == 0
+
+
+@pytest.mark.parametrize(
+    ("seen", "compared", "said"),
+    [
+        ({"test": 70}, True, "the verdict is made from the others"),
+        ({"test": 71}, True, "the verdict is made from all 100 test rows: the 29 others are too few to judge by"),
+        ({"validation": 9}, True, "the verdict is made from the test rows, which are new"),
+        ({"test": 70}, False, "no baseline is asked for, so there is no verdict, and what is measured is of all rows"),
+    ],
+)
+def test_what_is_done_about_rows_that_are_known_is_said_as_it_will_be(seen: dict[str, int], compared: bool, said: str) -> None:
+    def seen_of(split: str) -> np.ndarray:
+        return np.arange(100) < seen.get(split, 0)
+
+    prepared: Any = SimpleNamespace(
+        seen={name: np.arange(count) for name, count in seen.items()},
+        duplicates=SimpleNamespace(text="", train_rows=np.zeros(0)),
+        table=SimpleNamespace(test=np.arange(100)),
+        rows=lambda split: np.arange(100),
+        seen_of=seen_of,
+    )
+    (line,) = _duplicate_lines(prepared, compared)
+    assert line.endswith(f"have the inputs of a training row; {said}")
 
 
 @pytest.mark.parametrize("given", ["best", 1.5, float("nan")])

@@ -277,6 +277,26 @@ def test_without_baselines_or_with_undefined_metrics_there_is_no_verdict() -> No
     assert found["beats"] is None and found["network"] is None
 
 
+@pytest.mark.parametrize(("positives", "told"), [(0, True), (1, True), (9, True), (10, False)])
+@pytest.mark.parametrize("ahead", [True, False])
+def test_from_under_ten_rows_of_a_class_nothing_is_told(positives: int, told: bool, ahead: bool) -> None:
+    truth = (np.arange(600) < positives).astype(int)
+    right, wrong = (Outcome("binary", truth, scores, ["fine", "fraud"]) for scores in (truth * 0.8 + 0.1, 0.9 - truth * 0.8))
+    network, other = (right, wrong) if ahead else (wrong, right)
+    found = verdict("y", network, {"boosting": measured("boosting", other)}, options("accuracy"))
+    assert (found["standing"] == "too few") is told and (f"too few rows of 'fraud' to tell ({positives} of 600)" in found["text"]) is told
+    assert ("clearly better" in found["text"]) is (not told and not ahead)
+
+
+def test_of_several_classes_a_rare_one_decides_only_where_each_counts_alike() -> None:
+    truth = np.repeat([0, 1, 2], [300, 297, 3])
+    rivals = {"linear": measured("linear", Outcome("category", truth, np.full((600, 3), 1 / 3)))}
+    found = [
+        verdict("y", Outcome("category", truth, np.eye(3)[truth]), rivals, options(name)) for name in ("accuracy", "balanced_accuracy")
+    ]
+    assert [each["standing"] for each in found] == ["beats", "too few"] and "too few rows of '2' to tell (3 of 600)" in found[1]["text"]
+
+
 def test_metrics_of_a_baseline_are_those_asked_for() -> None:
     data = load_iris()
     table, columns = numbers(data.data)

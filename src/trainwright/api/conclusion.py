@@ -36,15 +36,23 @@ class Conclusion:
         values = f"{name} is {_text(change.first)} and {_text(change.second)}"
         rows = f"the same {pairing.rows:,} test rows" if pairing.same else f"{change.split} rows"
         said = f"{self._heading()}: {values} on {rows}"
+        if not pairing.comparable:
+            return [said, f"  {pairing.why}"]
         if change.difference is None:
             return [said]
         by = f"  second − first: {change.difference:+.4g}"
         if change.low is not None and change.high is not None:
             zero = ", which includes zero: no more than chance" if change.low <= 0 <= change.high and change.difference else ""
             return [said, f"{by}, 95 % interval {change.low:+.4g} to {change.high:+.4g}{zero}"]
-        return [said, f"{by}; whether that is more than chance is not known: {pairing.why}" if change.difference else by]
+        return [said, f"{by}; whether that is more than chance is not known: {self._why()}" if change.difference else by]
+
+    def _why(self) -> str:
+        """Why nothing but the numbers can be told."""
+        return self.pairing.why or ("" if self.change.low is not None else self.pairing.few)
 
     def _heading(self) -> str:
+        if not self.pairing.comparable:
+            return "not comparable"
         if self.better in ("first", "second"):
             return f"the {self.better} is better"
         if self.change.difference == 0:
@@ -60,7 +68,7 @@ class Conclusion:
         return {
             "target": change.target, "metric": change.metric, "split": change.split, "better": self.better, "difference": change.difference,
             "interval": None if change.low is None else [change.low, change.high],
-            "same_rows": self.pairing.same, "why": self.pairing.why,
+            "same_rows": self.pairing.same, "comparable": self.pairing.comparable, "why": self._why(),
         }  # fmt: skip
 
 
@@ -79,7 +87,8 @@ def conclude(found: Iterable[MetricChange], pairings: dict[str, Pairing], first:
         headline = (verdicts.get(target) or {}).get("metric")
         change = next((each for each in of_split if each.metric == headline), of_split[0])
         pairing = pairings.get(target, Pairing(False, "no predictions of single rows are kept"))
-        chosen.append(Conclusion(change, pairing if split == "test" else Pairing(False, f"these are {split} rows")))
+        kept = split == "test" or not pairing.comparable
+        chosen.append(Conclusion(change, pairing if kept else Pairing(False, f"these are {split} rows")))
     return chosen
 
 

@@ -13,7 +13,9 @@ import numpy as np
 from trainwright.config.errors import ConfigError, RunError
 from trainwright.config.received import ensure_right
 from trainwright.metrics import difference_interval, mode
+from trainwright.metrics.balance import say_too_few
 from trainwright.metrics.outcome import Outcome
+from trainwright.runs.differences import row_weights
 from trainwright.runs.results import read_results
 
 
@@ -26,6 +28,10 @@ class Pairing:
     """Why not."""
     rows: int = 0
     """How many they are."""
+    few: str = ""
+    """Why nothing follows from metrics of single classes, where one has very few of these rows."""
+    comparable: bool = True
+    """Whether the numbers are of one measure at all, in which rows count the same."""
 
 
 @dataclass(frozen=True)
@@ -84,16 +90,28 @@ def metric_changes(first: Path, second: Path) -> tuple[list[MetricChange], dict[
     a, b = read_results(first) or {}, read_results(second) or {}
     found: list[MetricChange] = []
     pairings: dict[str, Pairing] = {}
+    unlike = _other_weights(first, second)
     for split in ("test", "validation", "train"):
         x, y = (by_target(each, split) for each in (a, b))
         for target in [name for name in x if name in y]:
             names = [name for name in x[target] if name in y[target]]
             changes = [MetricChange(split, target, name, x[target][name], y[target][name]) for name in names]
-            if split == "test" and changes:
+            if split == "test" and changes and not unlike:
                 pair, pairings[target] = pair_outcomes(first, second, target)
                 changes = [_bound_difference(each, *pair) for each in changes] if pair else changes
             found += changes
+    if unlike:
+        pairings = {each.target: Pairing(False, unlike, comparable=False) for each in found}
     return found, pairings
+
+
+def _other_weights(first: Path, second: Path) -> str:
+    """How rows count otherwise in one run than in the other, by the column of weights; empty where they count alike."""
+    a, b = row_weights(first), row_weights(second)
+    if a == b:
+        return ""
+    told = [f"by '{name}'" if name else "all rows alike" for name in (a, b)]
+    return f"rows do not count the same in both (data.weights: the first {told[0]}, the second {told[1]})"
 
 
 def only_in_one(first: Path, second: Path) -> dict[str, list[str]]:
@@ -124,6 +142,8 @@ def known_direction(metric: str) -> bool | None:
 
 
 def _bound_difference(change: MetricChange, first: Outcome, second: Outcome) -> MetricChange:
+    if say_too_few(second, change.metric.partition("(")[0]):
+        return change
     try:
         found = difference_interval(second, first, change.metric)
     except (ConfigError, ValueError):  # a metric of one's own, or options that its name does not tell
@@ -145,7 +165,16 @@ def pair_outcomes(first: Path, second: Path, target: str) -> tuple[tuple[Outcome
     x, y = x.take(np.argsort(rows_a, kind="stable")), y.take(np.argsort(rows_b, kind="stable"))
     if x.truth.shape != y.truth.shape or not np.allclose(x.truth, y.truth, equal_nan=True):
         return None, Pairing(False, "the same rows have other true values: the data differ")
-    return (x, y), Pairing(True, rows=common)
+    if not _weighted_alike(x, y):
+        return None, Pairing(False, "rows do not count the same in both: the weights of the test rows differ", comparable=False)
+    return (x, y), Pairing(True, rows=common, few=say_too_few(x, "balanced_accuracy"))
+
+
+def _weighted_alike(x: Outcome, y: Outcome) -> bool:
+    """Whether the weights of the same rows are the same, but for their unit."""
+    if x.weights is None or y.weights is None:
+        return x.weights is y.weights
+    return bool(np.allclose(x.weights * y.weights.sum(), y.weights * x.weights.sum(), rtol=1e-5))
 
 
 def _read_outcome(run: Path, target: str) -> tuple[np.ndarray, Outcome] | None:

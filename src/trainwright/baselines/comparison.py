@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from trainwright.baselines.in_words import say_limits, say_seen, say_standing, words
+from trainwright.baselines.in_words import say_limits, say_seen, say_standing, say_undecided, words
 from trainwright.baselines.run import BaselineResult
 from trainwright.config.model import PartConfig
 from trainwright.metrics import PARTS, Outcome, compute_one, difference_interval, headline, intervals, label
+from trainwright.metrics.balance import say_too_few
 
 FEWEST_NEW = 30
 """With fewer rows whose inputs are new, all rows are compared: they would say too little."""
@@ -53,9 +54,10 @@ def verdict(
 ) -> dict[str, Any]:
     """How the network stands beside the best baseline on the same rows, as in results.json.
 
-    `standing` is `beats` or `behind` when the 95 % interval of the paired difference leaves out zero, else `on par`; null when there is
-    nothing to compare. `metric` defaults to the first of the kind (accuracy, R², Jaccard). `seen` (bool [n]) are rows whose inputs are
-    also those of a training row: what was learnt by heart is right there, so the others decide, where there are 30 of them.
+    `standing` is `beats` or `behind` when the 95 % interval of the paired difference leaves out zero, else `on par`; `too few` when under
+    ten rows of a class were compared; null when there is nothing to compare. `metric` defaults to the first of the kind (accuracy, R²,
+    Jaccard). `seen` (bool [n]) are rows whose inputs are also those of a training row: what was learnt by heart is right there, so the
+    others decide, where there are 30 of them.
     """
     metric = metric or headline(network.kind)
     higher = PARTS[metric.type].higher_is_better if metric.type in PARTS else True
@@ -66,22 +68,27 @@ def verdict(
     found = _describe(network, metric, rows, {"network": value, **values}, best, seed)
     if best is None or math.isnan(value):
         why = "no baseline could be measured" if best is None else f"{words(label(metric))} of the network is undefined"
-        return {**found, "text": f"Not compared: {why}."}
+        return {**found, "text": f"Not compared: {say_too_few(rows.network(network), metric.type) or why}."}
     # a baseline may have scored a sample of the rows; the network is compared on the same ones
     same, other = rows.network(network, baselines[best].rows.get(split)), rows.baseline(baselines[best], split, target)
     difference = difference_interval(same, other, metric, seed=seed)
     better = difference.value > 0 if higher else difference.value < 0
     standing = ("beats" if better else "behind") if difference.clear else "on par"
+    few = say_too_few(same, metric.type)
+    if few:
+        standing = "too few"
     interval = [_number(difference.low), _number(difference.high)]
     beside = _beside(target, network, baselines[best], metric, split, rows)
-    notes = [say_seen(label(metric), best, beside, len(network), decided=not rows.compared.all()), say_limits(baselines)]
+    deciding = "compared" if few else "decide"
+    notes = [say_seen(label(metric), best, beside, len(network), None if rows.compared.all() else deciding), say_limits(baselines)]
+    told = say_standing(label(metric), standing, best, value, values[best], difference.value, interval)
     return {
         **found,
-        "beats": standing == "beats",
+        "beats": None if few else standing == "beats",
         "standing": standing,
         "difference": _number(difference.value),
-        "interval": interval,
-        "text": say_standing(label(metric), standing, best, value, values[best], difference.value, interval),
+        "interval": None if few else interval,
+        "text": say_undecided(few, label(metric), best, value, values[best]) if few else told,
         "seen": beside or None,
         "notes": [each for each in notes if each],
     }

@@ -29,19 +29,27 @@ def say_standing(name: str, standing: str, best: str, value: float, best_value: 
     return f"The network {claim} the best baseline ({best}): {words(name)} {value:.4g} against {best_value:.4g} {told}."
 
 
-def say_seen(name: str, best: str, beside: Mapping[str, Any], total: int, *, decided: bool) -> str:
-    """What rows whose inputs are also in training score beside the others, and which of them the comparison is made from."""
+def say_undecided(few: str, name: str, best: str, value: float, best_value: float) -> str:
+    """The numbers without a comparison, and why there is none."""
+    return f"Network or baseline: {few}. {words(name)} is {value:.4g} (network) and {best_value:.4g} ({best})."
+
+
+def say_seen(name: str, best: str, beside: Mapping[str, Any], total: int, others: str | None) -> str:
+    """What rows whose inputs are also in training score beside the others, and which of them the comparison is made from.
+
+    `others`: what the others do, `decide` or only `compared`; None where all rows are compared.
+    """
     if not beside:
         return ""
     shared = f"{beside['rows']:,} of these {total:,} rows have the inputs of a training row"
-    ending = "the others decide; the table of metrics is of all"
-    if not decided:
+    ending = f"the others {'decide' if others == 'decide' else 'are compared'}; the table of metrics is of all"
+    if others is None:
         ending = f"the {beside['new_rows']:,} others are too few to judge by, so all are compared"
     if beside["network"] is None or beside["baseline"] is None:
         return f"{shared}: {ending}."
     here = f"on them {words(name)} is {_score(beside['network'])} (network) and {_score(beside['baseline'])} ({best})"
-    others = f"on the {beside['new_rows']:,} others {_score(beside['network_new'])} and {_score(beside['baseline_new'])}"
-    return f"{shared}: {here}, {others}; {ending}." if decided else f"{shared}: {here}; {ending}."
+    new = f"on the {beside['new_rows']:,} others {_score(beside['network_new'])} and {_score(beside['baseline_new'])}"
+    return f"{shared}: {here}, {new}; {ending}." if others else f"{shared}: {here}; {ending}."
 
 
 def say_limits(baselines: Mapping[str, BaselineResult]) -> str:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from trainwright.config.model import PartConfig
 from trainwright.metrics import headline, options
+from trainwright.metrics.outcome import Outcome
 from trainwright.metrics.table import BINARY, CATEGORY, CLASSES
 
 RARE = 0.2
@@ -15,6 +18,11 @@ MOSTLY = 0.8
 """With several classes, accuracy also says little where one makes up at least this share of the rows."""
 JUDGED = 15
 """Training rows of a class, of which about three are tested: with fewer, the mean over classes hangs on single rows."""
+
+ENOUGH = 10
+"""Measured rows of a class below which a number hangs on single rows of it: no interval made of the same rows shows that."""
+_BY_CLASS = frozenset({"balanced_accuracy", "f1", "precision", "recall", "iou", "mcc", "kappa", "roc_auc", "average_precision"})
+"""Metrics in which a class of several weighs more than its share of the rows."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +65,22 @@ def _metric_of(kind: str, rare: int) -> str:
     if kind == CATEGORY:
         return "balanced_accuracy"
     return "average_precision" if kind == BINARY and rare == 1 else "roc_auc"
+
+
+def say_too_few(outcome: Outcome, metric: str) -> str:
+    """`too few rows of 'fraud' to tell (1 of 600)`, where nothing follows from a metric of so few rows of a class; else empty.
+
+    With two classes that holds of every metric, with several of those in which each class counts alike.
+    """
+    if outcome.kind not in CLASSES or not len(outcome) or (outcome.kind == CATEGORY and metric not in _BY_CLASS):
+        return ""
+    counts = np.bincount(outcome.truth, minlength=outcome.scores.shape[1])
+    places = np.flatnonzero(counts < ENOUGH) if outcome.kind == BINARY else np.flatnonzero((counts > 0) & (counts < ENOUGH))
+    if not len(places):
+        return ""
+    place = int(places[np.argmin(counts[places])])
+    named = outcome.classes[place] if outcome.classes else str(place)
+    return f"too few rows of '{named}' to tell ({counts[place]:,} of {len(outcome):,})"
 
 
 def _percent(share: float) -> str:

@@ -56,6 +56,11 @@ def _config(run: Path) -> Any:
         return {}
 
 
+def row_weights(run: Path) -> str:
+    """The column that says how much the rows of a run count (`data.weights`); empty where they count alike."""
+    return str(_mapping(_mapping(_config(run)).get("data")).get("weights") or "")
+
+
 def code_changes(first: Path, second: Path) -> list[Change]:
     """Differences of the code: Trainwright's own, and of the working directory the commit, branch and uncommitted changes."""
     a, b = (_mapping(read_json(each / "code.json")) for each in (first, second))

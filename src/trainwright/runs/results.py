@@ -50,7 +50,7 @@ class Verdict(_Section):
     beats: bool | None = None
     """Whether the network is better, beyond what chance explains; null when there is nothing to compare."""
     standing: str | None = None
-    """`beats`, `behind`, or `on par` when the interval of the difference includes zero."""
+    """`beats`, `behind`, `on par` when the interval of the difference includes zero, or `too few`: under ten rows of a class."""
     difference: float | None = None
     """The network's value minus the baseline's, on the rows that both scored."""
     interval: tuple[float | None, float | None] | None = None

@@ -292,6 +292,12 @@ def test_a_file_that_lacks_a_column_that_is_used_is_refused_and_others_may_diffe
     assert "missing: y" in str(caught.value)
     with pytest.raises(DataError, match=r"'validation\.csv' does not have the columns"):
         refuse_lacking(source, ["unused", "y"], ["y"])
+    with pytest.raises(DataError, match=r"missing: unused\n") as caught:  # test rows may lack the target, and no target is left out
+        refuse_lacking(with_files(options("files", test=chosen.test), opened(train), 1 << 30), ["unused", "x"], ["y"])
+    assert caught.value.fix.endswith("add it to the file, or do without: ignore=[unused]")
+    with pytest.raises(DataError, match="missing: y") as caught:
+        refuse_lacking(with_files(options("files", validation=chosen.test), opened(train), 1 << 30), ["x"], ["y"])
+    assert "ignore" not in caught.value.fix
     assert refuse_lacking(source, ["x"], ["y"]) == [
         "test.csv has no 'y', so that nothing is measured on its rows; predict answers them: trainwright predict RUN test.csv"
     ]
@@ -329,6 +335,12 @@ def test_one_class_in_a_split_is_refused() -> None:
     with pytest.raises(DataError, match="hold one class of 'y' only: 0") as caught:
         divided(source, "time", column="day", train=0.5, validation=0.25, test=0.25)
     assert "stratified" in caught.value.fix
+    single = from_object({"day": np.arange(400), "y": [1, *[0] * 399]})
+    with pytest.raises(DataError, match="one class of 'y' only: 0") as caught:
+        divided(single, "stratified")
+    assert "'1' has 1" in caught.value.fix and "stratified" not in caught.value.fix
+    assert caught.value.fix.endswith("data.split=random data.split.validation=0 data.split.test=0 trains on all rows and measures nothing")
+    assert sizes(divided(single, "random", validation=0, test=0)) == [400, 0, 0]
 
 
 def test_an_empty_split_is_refused() -> None:

@@ -186,13 +186,24 @@ def check_split(split: Split, rows: RowsToDivide) -> Split:
                     f"the {name} rows hold one class of '{target}' only: {names[found[0]]}",
                     where="data.split",
                     why=f"{len(split.parts()[name])} rows, split {split.method}; with one class nothing can be learned or measured",
-                    fix="data.split=stratified, another seed or column, or more rows of the other classes",
+                    fix=_more_classes(split, target, np.bincount(codes, minlength=len(names)), names),
                 )
         unseen = np.setdiff1d(np.concatenate(list(classes.values())), classes["train"])
         if len(unseen):
             listed = ", ".join(names[code] for code in unseen[:5])
             split.notes.append(f"{len(unseen)} classes of '{target}' are in no training row: {listed}")
     return split
+
+
+def _more_classes(split: Split, target: str, counts: np.ndarray, names: Sequence[str]) -> str:
+    """What brings two classes into each part: a split by the target where they have rows enough, else more rows."""
+    largest = np.argsort(-counts, kind="stable")
+    if len(counts) > 1 and counts[largest[1]] >= len(NAMES) and split.method != f"stratified by {target}":
+        by = f" data.split.columns=[{target}]" if split.method.startswith("stratified") else ""
+        return f"data.split=stratified{by}, another seed or column, or more rows of the other classes"
+    few = f"'{names[largest[1]]}' has {counts[largest[1]]}" if len(counts) > 1 else "there is no other"
+    unmeasured = "data.split=random data.split.validation=0 data.split.test=0 trains on all rows and measures nothing"
+    return f"more rows of the other classes: each part needs one of a second class, and {few}; {unmeasured}"
 
 
 def ensure_some_values(present: int, column: str) -> None:

@@ -112,14 +112,16 @@ def refuse_lacking(source: Any, used: Collection[str], targets: Collection[str] 
     for number, part in enumerate(source.parts):
         unlabelled = [name for name in source.lacking[number] if name in targets]
         lacking = [name for name in source.lacking[number] if name in used and name not in targets]
-        if unlabelled and (lacking or not source.tested or number < len(source.parts) - 1):
+        if unlabelled and (not source.tested or number < len(source.parts) - 1):
             lacking += unlabelled
         elif unlabelled:
             told = f"{part.name} has no '{unlabelled[0]}', so that nothing is measured on its rows; predict answers them"
             notes.append(f"{told}: trainwright predict RUN {part.name}")
         if lacking:
             what = f"'{part.name}' does not have the columns that are used of '{source.name}'"
-            fix = f"{did_you_mean(lacking[0], part.schema.names)}; add them to the file, or do without: ignore=[{', '.join(lacking)}]"
+            spare = [name for name in lacking if name not in targets]
+            without = f", or do without: ignore=[{', '.join(spare)}]" if spare and not set(lacking) & set(targets) else ""
+            fix = f"{did_you_mean(lacking[0], part.schema.names)}; add {'it' if len(lacking) == 1 else 'them'} to the file{without}"
             raise DataError(what, where="data.split", why=f"missing: {', '.join(lacking[:8])}", fix=fix)
     return notes
 

@@ -62,7 +62,7 @@ class PreparedTable(Prepared):
 
     def lines(self) -> list[str]:
         """The source, the columns, the split, and everything a reader should be warned of."""
-        return data_lines(self.data)
+        return data_lines(self.data, bool(self.config.evaluation.baselines))
 
     def describe_system(self) -> str:
         """The combiner, which joins the columns."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 import shutil
 import textwrap
 from collections.abc import Sequence
 from typing import Any
 
+from trainwright.baselines.comparison import FEWEST_NEW
 from trainwright.data.profile import ColumnProfile
 from trainwright.domains.tables.columns import Column
 from trainwright.domains.tables.prepare import PreparedData
@@ -16,6 +18,8 @@ SHOWN_COLUMNS = 40
 WIDTH = 80
 """Characters of a line of sentences."""
 SHOWN_WARNINGS = 8
+_COPIED = re.compile(r"\S+=\S+(?: \S+=\S+)+|\btrainwright .*|\bpredict(?: --\S+ \S+)+")
+"""Commands and settings side by side."""
 WIDE = 120
 """Columns of a terminal from which on nothing is cut that a line of ours holds."""
 
@@ -71,15 +75,15 @@ def unique_values(profile: ColumnProfile) -> str:
     return f"> {profile.unique:,}" if profile.unique_capped else f"{profile.unique:,}"
 
 
-def data_lines(prepared: PreparedData) -> list[str]:
-    """The source, the columns, the split, and everything a reader should be warned of."""
+def data_lines(prepared: PreparedData, compared: bool = True) -> list[str]:
+    """The source, the columns, the split, and everything a reader should be warned of; `compared`: whether there will be a verdict."""
     split, table = prepared.split, prepared.table
     lines = [f"{prepared.source.name}: {len(prepared.source):,} rows, {len(prepared.columns)} columns", "", column_table(prepared), ""]
     sizes = f"{len(table.train):,} training, {len(table.validation):,} validation, {len(table.test):,} test rows"
     lines.append(f"split: {split.method}, {sizes}")
     lines += prepared.sampling.lines() if prepared.sampling else []
     # what may make every number wrong comes first: not all are shown
-    warnings = [*_leak_lines(prepared), *_duplicate_lines(prepared), *prepared.notes, *split.notes, *_dropped_lines(prepared)]
+    warnings = [*_leak_lines(prepared), *_duplicate_lines(prepared, compared), *prepared.notes, *split.notes, *_dropped_lines(prepared)]
     warnings += [warning for column in prepared.columns for warning in column.warnings]
     warnings = list(dict.fromkeys(warnings))
     lines += [f"note: {warning}" for warning in warnings[:SHOWN_WARNINGS]]
@@ -100,13 +104,26 @@ def _leak_lines(prepared: PreparedData) -> list[str]:
     return lines
 
 
-def _duplicate_lines(prepared: PreparedData) -> list[str]:
+def _duplicate_lines(prepared: PreparedData, compared: bool) -> list[str]:
     seen = [f"{len(rows):,} {name} rows" for name, rows in prepared.seen.items() if len(rows)]
     if not seen:
         return []
     exact = f" ({prepared.duplicates.text})" if prepared.duplicates.text else ""
     drop = "; data.duplicates=drop leaves equal rows out of training" if prepared.duplicates.train_rows.size else ""
-    return [f"{' and '.join(seen)} have the inputs of a training row{exact}; the verdict is made from the others{drop}"]
+    return [f"{' and '.join(seen)} have the inputs of a training row{exact}; {_judged_by(prepared, compared)}{drop}"]
+
+
+def _judged_by(prepared: PreparedData, compared: bool) -> str:
+    """From which rows the verdict will be made, some of which are known from training."""
+    split = "test" if len(prepared.table.test) else "validation"
+    new = int((~prepared.seen_of(split)).sum())
+    if not compared or not len(prepared.rows(split)):
+        return "no baseline is asked for, so there is no verdict, and what is measured is of all rows"
+    if new == len(prepared.rows(split)):
+        return f"the verdict is made from the {split} rows, which are new"
+    if new < FEWEST_NEW:
+        return f"the verdict is made from all {len(prepared.rows(split)):,} {split} rows: the {new:,} others are too few to judge by"
+    return "the verdict is made from the others"
 
 
 def _dropped_lines(prepared: PreparedData) -> list[str]:
@@ -132,7 +149,7 @@ def result_lines(results: dict[str, Any], targets: list[str]) -> list[str]:
         lines += ["", *told, *shown] if verdict.get("standing") == "behind" else [*shown, *told]
     if results.get("still_improving"):
         lines += ["", *_wrap("Its length ended the run while it was still improving: a longer one may be better.")]
-        lines += _wrap(results["go_on"], "go on:  ")
+        lines += ["go on:", results["go_on"]]  # on a line of its own and whole: half a command may be another one
     return lines
 
 
@@ -162,5 +179,6 @@ def verdict_lines(verdict: dict[str, Any]) -> list[str]:
 
 def _wrap(text: str, before: str = "") -> list[str]:
     """A paragraph as lines; what can be copied is not divided."""
-    after = " " * len(before)
-    return textwrap.wrap(text, WIDTH, initial_indent=before, subsequent_indent=after, break_long_words=False, break_on_hyphens=False)
+    after, whole = " " * len(before), _COPIED.sub(lambda found: found[0].replace(" ", "\0"), text)
+    lines = textwrap.wrap(whole, WIDTH, initial_indent=before, subsequent_indent=after, break_long_words=False, break_on_hyphens=False)
+    return [line.replace("\0", " ") for line in lines]

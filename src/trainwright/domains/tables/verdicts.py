@@ -14,14 +14,14 @@ from trainwright.domains.tables.model import Model
 from trainwright.domains.tables.prepare import PreparedData
 from trainwright.features.spec import TargetSpec
 from trainwright.metrics import best_threshold, compute_one, label
-from trainwright.metrics.balance import Headline, choose_headline
+from trainwright.metrics.balance import ENOUGH, Headline, choose_headline
 from trainwright.metrics.outcome import Outcome
 from trainwright.metrics.table import BINARY, CLASSES
 
 TUNED_ON = 50_000
 """Validation rows at most on which a threshold that nobody asked for is looked for."""
-FEW_RARE = 10
-"""Rows of the rare class among those compared, below which that is said."""
+GAIN = 0.05
+"""By how much the F1 of a tuned threshold must exceed that of calling every row positive for it to be advised."""
 
 
 def headline_of_target(prepared: PreparedData, spec: TargetSpec) -> Headline:
@@ -55,7 +55,7 @@ def verdicts(
 
 
 def tune_thresholds(outcomes: Mapping[str, Outcome]) -> dict[str, dict[str, float]]:
-    """Binary target → the threshold with the best F1 on these (validation) rows, its F1, and that at 0.5; none where it is undefined."""
+    """Binary target → the threshold with the best F1 on these (validation) rows, its F1, and that at 0.5 and of all rows as positive."""
     found = {}
     for name, whole in outcomes.items():
         if whole.kind != BINARY or len(np.unique(whole.truth)) < 2:
@@ -63,7 +63,9 @@ def tune_thresholds(outcomes: Mapping[str, Outcome]) -> dict[str, dict[str, floa
         few = len(whole) <= TUNED_ON
         outcome = whole if few else whole.take(np.linspace(0, len(whole) - 1, TUNED_ON).astype(np.int64))
         threshold, value = best_threshold(outcome, "f1")
-        found[name] = {"threshold": threshold, "f1": value, "f1_at_half": compute_one(outcome.at_threshold(0.5), "f1")}
+        half, every = (compute_one(outcome.at_threshold(each), "f1") for each in (0.5, 0.0))
+        positives = float((outcome.truth == 1).sum())
+        found[name] = {"threshold": threshold, "f1": value, "f1_at_half": half, "f1_of_all": every, "positives": positives}
     return found
 
 
@@ -101,7 +103,7 @@ def _against_rarity(spec: TargetSpec, chosen: Headline, model: Model) -> list[st
         return []
     advice = []
     tuned = model.tuned.get(spec.name)
-    if spec.kind == BINARY and tuned and spec.name not in model.thresholds and tuned["f1"] > tuned["f1_at_half"]:
+    if spec.kind == BINARY and tuned and spec.name not in model.thresholds and _worth_tuning(tuned):
         gain = f"F1 of the validation rows {tuned['f1_at_half']:.3g} → {tuned['f1']:.3g} at {tuned['threshold']:.3g}"
         key = spell_key(("columns", spec.name, "threshold"))
         advice.append(f"{key}=tuned decides where it suits them ({gain}); predict --threshold tuned does it with this model")
@@ -112,6 +114,11 @@ def _against_rarity(spec: TargetSpec, chosen: Headline, model: Model) -> list[st
         key = spell_key(("columns", spec.name, "positive"))
         advice.append(f"{key}={chosen.rare} makes the rare class the positive one, which F1 and average precision are of")
     return advice
+
+
+def _worth_tuning(tuned: Mapping[str, float]) -> bool:
+    """Whether a threshold finds more than 0.5 and than calling every row positive, as far as ten positive rows can show it."""
+    return tuned["positives"] >= ENOUGH and tuned["f1"] > tuned["f1_at_half"] and tuned["f1"] >= tuned["f1_of_all"] + GAIN
 
 
 def _against_duplicates(prepared: PreparedData, made: Mapping[str, Any]) -> list[str]:
@@ -130,11 +137,11 @@ def _against_trees(made: Mapping[str, Any]) -> list[str]:
 
 def _few_of_the_rare(spec: TargetSpec, chosen: Headline, outcome: Outcome, seen: np.ndarray, made: Mapping[str, Any]) -> str:
     """That a number rests on very few rows of the rare class, which no interval from the same rows shows."""
-    if not chosen.rare or spec.classes is None:
+    if not chosen.rare or spec.classes is None or made["standing"] == "too few":  # the verdict itself says it then
         return ""
     compared = outcome.truth if made["rows"] == made["of"] else outcome.truth[~seen]
     found = int((compared == spec.classes.index(chosen.rare)).sum())
-    if found >= FEW_RARE:
+    if found >= ENOUGH:
         return ""
     verb = "is" if found == 1 else "are"
     return f"Of the {len(compared):,} rows compared {found} {verb} '{chosen.rare}': the number hangs on single rows."
