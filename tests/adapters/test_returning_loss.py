@@ -141,6 +141,31 @@ def test_the_items_of_a_tagger_are_all_labels_that_count() -> None:
     assert int(ReturningLossSystem(model).training_step(rows, MOMENT).count) == 4 * 8 - 6
 
 
+class Tagger(nn.Module):
+    """A class per token, and a loss that takes no label of -100."""
+
+    def __init__(self, loss: str) -> None:
+        super().__init__()
+        self.table, self.loss = nn.Embedding(30, 5), loss
+
+    def forward(self, input_ids: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        logits = self.table(input_ids)
+        if self.loss == "one hot":
+            return {"loss": -(logits.log_softmax(-1) * functional.one_hot(labels, 5)).sum(-1).mean(), "logits": logits}
+        return {"loss": functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=int(self.loss)), "logits": logits}
+
+
+@pytest.mark.parametrize(("loss", "most", "items"), [("-1", 5, 40), ("0", 5, 48), ("one hot", 5, 48), ("-1", 1, 40), ("one hot", 1, 48)])
+def test_a_loss_that_does_not_know_the_label_of_transformers_is_not_refused(loss: str, most: int, items: int) -> None:
+    torch.manual_seed(0)
+    tokens = torch.randint(0, 30, (8, 6))
+    labels = tokens % most
+    if loss == "-1":
+        labels[:, 4] = -1
+    counted = ReturningLossSystem(Tagger(loss)).training_step({"input_ids": tokens, "labels": labels}, MOMENT)
+    assert int(counted.count) == items
+
+
 def test_a_piece_without_a_label_that_counts_adds_nothing() -> None:
     rows, model = texts(2), gpt2()
     rows["labels"][:] = IGNORED

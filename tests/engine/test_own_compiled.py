@@ -106,3 +106,51 @@ def test_hooks_on_the_wrapper_stay_and_a_plain_model_is_left_alone() -> None:
     inner(torch.ones(1, 2))
     assert type(inner) is nn.Linear and seen
     assert without_wrappers(inner) is inner
+
+
+class WithLoss(nn.Module):
+    """Its loss is in its forward, where it is looked at while a step is tried."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Linear(4, 6), nn.Tanh(), nn.Linear(6, 2))
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        return nn.functional.cross_entropy(self.body(x), y)
+
+
+@pytest.mark.parametrize("kind", ["torch's own", "plain", "in a system", "in a LightningModule"])
+def test_what_is_compiled_as_one_graph_runs_as_one_and_what_looks_at_it_is_not_compiled(
+    kind: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    graphs: list[torch.fx.GraphModule] = []
+
+    def backend(graph: torch.fx.GraphModule, inputs: Any) -> Any:
+        graphs.append(graph)
+        return graph.forward
+
+    def compiled(module: nn.Module) -> Any:
+        return torch.compile(module, backend=backend, fullgraph=True)
+
+    asked: dict[str, Any] = {**ASKED, "max_steps": 3, "run_dir": tmp_path}
+    if kind == "torch's own":
+        tw.fit(compiled(WithLoss().body), DATA, **asked)
+    elif kind == "plain":
+        tw.fit(compiled(Two(lambda each: each)), DATA, **asked)
+    else:
+        lightning = None if kind == "in a system" else pytest.importorskip("lightning.pytorch")
+
+        class Own(tw.System if lightning is None else lightning.LightningModule):  # type: ignore[misc]
+            def __init__(self) -> None:
+                super().__init__()
+                self.net = compiled(WithLoss())
+
+            def training_step(self, batch: Any, context: Any) -> Tensor:
+                return self.net(*(batch.values() if isinstance(batch, dict) else batch))
+
+            def configure_optimizers(self) -> Any:
+                return torch.optim.SGD(self.parameters(), lr=0.1)
+
+        tw.fit(Own(), DATA, **{**asked, "loss": None})
+    assert len(graphs) == 1
+    assert "recompile" not in caplog.text and "raph break" not in caplog.text

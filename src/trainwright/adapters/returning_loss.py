@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from trainwright.config.errors import DataError, TrainwrightError
+from trainwright.config.errors import FOREIGN, DataError, TrainwrightError
 from trainwright.engine.adapted import Wrapping
 from trainwright.engine.directions import higher_is_better
 from trainwright.engine.system import Batch, Loss, StepContext, rows_in
@@ -68,22 +68,28 @@ class ReturningLossSystem(Wrapping):
         labels = inputs.get(self.labels)
         if not isinstance(labels, Tensor) or labels.is_floating_point() or labels.dim() < 2 or labels.shape[1] == 1:
             return rows_in(inputs)
-        if self.labels != LABELS:  # of one's own: given beside what they follow, and below 0 where they do not count
+        if self.labels != LABELS:  # of one's own: given beside what they follow
             return (labels >= 0).sum()
         counted = labels[..., 1:] if self.shifts(inputs, labels) else labels
-        return (counted != IGNORED).sum()
+        return (counted >= 0).sum()  # -100 of transformers, or another `ignore_index` below 0
 
     def shifts(self, inputs: Mapping[str, Any], labels: Tensor) -> bool:
         """Whether the model compares labels with the tokens before them, so that the first counts for nothing; found out once."""
         if self._shifted is None:
-            losses = []
-            for first in (0, IGNORED):
-                changed = labels.clone()
-                changed[:, 0], changed[:, 1] = first, 0
-                with try_forward(self.model):
-                    losses.append(self._loss(self.model(**{**inputs, LABELS: changed}), inputs))
-            self._shifted = bool(torch.equal(losses[0], losses[1]))
+            try:
+                highest = int(labels.max())  # a class that there is: a label that the model does not ignore may end all work of a GPU
+                losses = [self._loss_with(first, inputs, labels) for first in (0, highest if highest > 0 else IGNORED)]
+                self._shifted = bool(torch.equal(losses[0], losses[1]))
+            except FOREIGN:  # a model that takes no such label compares the first: it did not leave it out
+                self._shifted = False
         return self._shifted
+
+    def _loss_with(self, first: int, inputs: Mapping[str, Any], labels: Tensor) -> Tensor:
+        """The loss where the first label of every row is this one."""
+        changed = labels.clone()
+        changed[:, 0], changed[:, 1] = first, 0
+        with try_forward(self.model):
+            return self._loss(self.model(**{**inputs, LABELS: changed}), inputs)
 
     def training_step(self, batch: Batch, context: StepContext) -> Loss:
         """The loss of the rows; raises TrainwrightError when the model returns none."""

@@ -15,6 +15,7 @@ from trainwright.config.errors import ConfigError, did_you_mean
 from trainwright.config.name_patterns import meant_by
 from trainwright.engine.mode_options import CompileOptions
 from trainwright.engine.system import Batch, change_tensors
+from trainwright.nn.compiled import call_of
 
 FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}
 """Number of dimensions → the memory format with the channels innermost."""
@@ -54,7 +55,7 @@ def compile_modules(system: nn.Module, options: CompileOptions) -> Iterator[None
         how["mode"] = options.mode
     try:
         for module in found.values():
-            module.compile(**how)
+            module._compiled_call_impl = torch.compile(call_of(module), **how)
         yield
     finally:
         for module, call in before:

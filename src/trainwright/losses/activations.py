@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from trainwright.config.errors import DataError
+from trainwright.nn.compiled import is_compiled
 
 log = logging.getLogger("trainwright.systems")
 
@@ -145,8 +146,11 @@ class LossInputs(TorchFunctionMode):
         return [f"{where}: {what}; {fix}" for what, fix in self.doubtful.items()]
 
 
-def look_once(step: Callable[..., Any], where: str) -> Callable[..., Any]:
-    """A step that cannot be tried before the run: at its first call what is wrong with the inputs of its losses is warned of."""
+def look_once(step: Callable[..., Any], where: str, model: nn.Module) -> Callable[..., Any]:
+    """A step that cannot be tried before the run: at its first call what is wrong with the inputs of its losses is warned of.
+
+    Not where the model is compiled: the compiler would meet what looks, and a plain first step would be another one.
+    """
     looked = False
 
     def call(*arguments: Any) -> Any:
@@ -154,6 +158,8 @@ def look_once(step: Callable[..., Any], where: str) -> Callable[..., Any]:
         if looked:
             return step(*arguments)
         looked = True
+        if is_compiled(model):
+            return step(*arguments)
         with LossInputs() as inputs:
             found = step(*arguments)
         for what, fix in (*inputs.certain.items(), *inputs.doubtful.items()):

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import torch
 from torch import nn
 
 
@@ -35,6 +38,33 @@ def _unwrapped(module: nn.Module) -> nn.Module:
             if key.endswith("_hooks") and isinstance(hooks, dict):
                 vars(inner)[key].update(hooks)
         if inner._compiled_call_impl is None:
-            inner._compiled_call_impl = wrapper.dynamo_ctx(inner._call_impl)
+            inner._compiled_call_impl = wrapper.dynamo_ctx(call_of(inner))
         module = inner
     return module
+
+
+def call_of(module: nn.Module) -> Callable[..., Any]:
+    """What is compiled of a module: its call; of a module of torch's own a function round it, for the compiler passes those files over."""
+    call: Callable[..., Any] = module._call_impl
+    if not str(getattr(module.forward, "__module__", "")).startswith("torch."):
+        return call
+
+    def compiled(*inputs: Any, **named: Any) -> Any:
+        return call(*inputs, **named)
+
+    return compiled
+
+
+def is_compiled(model: nn.Module) -> bool:
+    """Whether the model or a module in it is compiled."""
+    return any(each._compiled_call_impl is not None or is_wrapper(each) for each in model.modules())
+
+
+@contextmanager
+def run_plainly() -> Iterator[None]:
+    """Inside, what was compiled runs as it is written, so that the compiler does not meet modes and hooks that watch it."""
+    if "torch._dynamo" not in sys.modules:
+        yield
+        return
+    with torch.compiler.set_stance("force_eager"):
+        yield

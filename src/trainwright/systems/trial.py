@@ -24,6 +24,7 @@ from trainwright.engine.step_result import as_loss
 from trainwright.engine.system import NoStep, StepContext, rows_in, to_device
 from trainwright.engine.unsaved import describe_unsaved
 from trainwright.losses.activations import LossInputs
+from trainwright.nn.compiled import run_plainly
 from trainwright.nn.first_values import refuse_unfilled, refuse_unseen
 from trainwright.nn.untouched import untouched
 from trainwright.optim.sparse_gradients import SeenLookups
@@ -62,6 +63,11 @@ def trial(system: Any, splits: Mapping[str, Any], device: torch.device) -> list[
     is not tried, nor are streams that can be read only once.
     """
     refuse_unfilled(system)
+    with run_plainly():
+        return _try_all(system, splits, device)
+
+
+def _try_all(system: Any, splits: Mapping[str, Any], device: torch.device) -> list[str]:
     cautions = _check_trial(system, splits, device) if hasattr(system, "check") else _try_training(system, splits, device)
     if not ("train" in splits and splits["train"].single_pass):
         refuse_unseen(system)
@@ -107,7 +113,7 @@ def refuse_single_pieces(system: Any, rows: Any, device: torch.device, plan: Pla
 
 
 def _try_single_row(system: Any, batch: Any, where: str, fix: str) -> None:
-    with untouched(system), seed_generators(0), torch.no_grad():
+    with untouched(system), seed_generators(0), torch.no_grad(), run_plainly():
         system.train()
         try:
             if isinstance(system, PlainSystem):

@@ -153,7 +153,7 @@ class LightningSystem(LightningHooks):
         """Find the steps and hooks that the module has."""
         self.find_hooks(self.model, self.lengths)
         train = self._fetching("train", self.model.training_step) or fit_arguments(self.model.training_step, 2)
-        self._step = look_once(train, f"{type(self.model).__name__}.training_step")
+        self._step = look_once(train, f"{type(self.model).__name__}.training_step", self.model)
         self._evaluate = {split: self._step_of(split) for split in ("validation", "test")}
         predict = self.model.predict_step
         self._predict = None if predict is None else fit_arguments(predict, 2)

@@ -14,6 +14,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 from trainwright.config.errors import FOREIGN, ConfigError, RequestError
 from trainwright.config.own_code import describe_failure
+from trainwright.nn.compiled import run_plainly
 from trainwright.tools.graph.arithmetic import arithmetic
 from trainwright.tools.inspection.costs import function_cost, layer_cost, output_bytes
 from trainwright.tools.inspection.places import is_leaf, kind_of, places
@@ -227,7 +228,7 @@ def trace_call(model: nn.Module, call: Callable[[nn.Module], Any], inputs: Itera
     trace.give(inputs)
     with hook_modules(trace):
         try:
-            with trace:
+            with run_plainly(), trace:
                 result = call(model)
         except RequestError:
             raise
