@@ -244,6 +244,20 @@ def test_none_from_a_step_counts_as_one_that_changes_nothing_as_in_lightning(tmp
     assert result.steps == 18 and result.epochs == 3
 
 
+def test_none_of_one_of_several_batches_of_a_step_leaves_out_that_batch_alone(tmp_path: Path) -> None:
+    class Picky(classifier()):
+        def training_step(self, batch: Any, batch_idx: int) -> Any:
+            return None if batch[0].isnan().any() else self.loss_of(batch)
+
+    good, bad = batches(32), (torch.full((8, 5), torch.nan), torch.zeros(8, dtype=torch.long))
+    mixed, alone = made(Picky), made(Picky)
+    given = [good[0], bad, bad, good[1], bad, bad, good[2], bad, good[3], bad]
+    result = fit(tmp_path / "mixed", mixed, train=Ready(given), accumulation=2, max_epochs=1)
+    fit(tmp_path / "alone", alone, train=Ready(good), max_epochs=1)
+    assert result.steps == 5
+    close(mixed, alone)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("form", ["plain", "scheduled", "played"])
 def test_lightnings_own_trainer_gives_the_same_weights_and_measures(tmp_path: Path, form: str) -> None:

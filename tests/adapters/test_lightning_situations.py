@@ -191,6 +191,27 @@ def _no_validation() -> Any:
     return {"val_dataloader": None, "test_dataloader": None}
 
 
+def every(frequency: int) -> Any:
+    def configure_optimizers(self: Any) -> Any:
+        optimizer = torch.optim.SGD(self.parameters(), lr=0.1)
+        scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 1, 0.5)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step", "frequency": frequency}}
+
+    return {"configure_optimizers": configure_optimizers}
+
+
+kind("a scheduler of every third of four batches", max_epochs=3)(functools.partial(every, 3))
+kind("a scheduler of every fourth batch, joined by two", accumulate=2, max_epochs=3)(functools.partial(every, 4))
+
+
+@kind("a scheduler of every third batch, beside an optimizer_step of one's own", max_epochs=3)
+def _every_played() -> Any:
+    def optimizer_step(self: Any, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Any = None) -> None:
+        optimizer.step(closure=optimizer_closure)
+
+    return every(3) | {"optimizer_step": optimizer_step}
+
+
 # methods and loaders that are not there
 
 
@@ -327,6 +348,21 @@ def _several_validation() -> Any:
 
     methods = {"validation_step": validated, "val_dataloader": lambda self: [loader(8, 1), loader(12, 2)]}
     return methods | {"configure_optimizers": configure_optimizers}, {"max_epochs": 4}
+
+
+@kind("several loaders to validate on, whose ends are joined")
+def _several_joined() -> Any:
+    def validation_step(self: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
+        assert batch_idx < (2, 3)[dataloader_idx]
+        self.far = getattr(self, "far", {})
+        self.far.setdefault(dataloader_idx, []).append(self.loss(batch))
+
+    def on_validation_epoch_end(self: Any) -> None:
+        self.log("far", torch.stack(self.far[0]).mean() + torch.stack(self.far[1]).mean())
+        self.far.clear()
+
+    methods = {"validation_step": validation_step, "on_validation_epoch_end": on_validation_epoch_end}
+    return methods | {"val_dataloader": lambda self: [loader(8, 1), loader(12, 2)]}
 
 
 @kind("a part of several loaders to validate on", limit=2)
@@ -732,8 +768,9 @@ def test_what_lightning_trains_ends_with_the_same_weights_or_is_refused_in_these
     still = all(torch.equal(before[key], tensor) for key, tensor in mine.state_dict().items())
     assert still == (name in ("no optimizer", "steps that never give a loss"))
     if hasattr(theirs, "seen"):
-        of_sanity_check = 2 * len({loader for loader, _ in theirs.seen}) - 1  # theirs tries two batches of each loader, ours one of all
-        assert mine.seen[1:] == theirs.seen[of_sanity_check + 1 :]
+        loaders = len({loader for loader, _ in theirs.seen})  # theirs tries two batches of each, ours one
+        assert mine.seen[:loaders] == [(each, 0) for each in range(loaders)]
+        assert mine.seen[loaders:] == theirs.seen[2 * loaders :]
 
 
 NOT_TRIED = ("insides of Lightning's trainer", "restarts of Lightning's own")

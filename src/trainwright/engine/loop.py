@@ -164,7 +164,10 @@ def train_step(session: Session, batch: Batch, index: int, rows: int) -> None:
 
 
 def gradient(session: Session, batch: Batch, rows: int, context: StepContext) -> list[Loss]:
-    """The gradient of the mean loss over the items of the step, clipped, in `.grad`; returns the losses of its micro-batches."""
+    """The gradient of the mean loss over the items of the step, clipped, in `.grad`; returns the losses of its micro-batches.
+
+    One of several that gives none by NoStep(counts=True), as None of a LightningModule does, is left out. Raises NoStep where all are.
+    """
     parts = session.parts
     hooks, system, precision, backward = parts.hooks, parts.system, parts.precision, parts.backward
     losses: list[Loss] = []
@@ -173,7 +176,12 @@ def gradient(session: Session, batch: Batch, rows: int, context: StepContext) ->
     whole = rows <= size
     for micro_batch in micro_batches(batch, rows, size, session.position.plan.batch_statistics):
         with precision.forward():
-            value = system.training_step(micro_batch, context)
+            try:
+                value = system.training_step(micro_batch, context)
+            except NoStep as none:
+                if whole or not none.counts:
+                    raise
+                continue
             loss = value if type(value) is Loss else as_loss(value, rows_in(micro_batch), system.loss_weights(context))
         for hook in hooks.on_before_backward:
             hook(session, system, loss)
@@ -182,6 +190,8 @@ def gradient(session: Session, batch: Batch, rows: int, context: StepContext) ->
             hook(session, system)
         items = items + (rows if has_own_mean(loss, whole) else loss.count)
         losses.append(loss)
+    if not losses:
+        raise NoStep(counts=True)
     if isinstance(items, Tensor) or items != rows:
         backward.finish(session.gradients(), rows, items)
     limit_gradient(session)

@@ -39,7 +39,7 @@ class SchedulerSteps(Callback):
 
     def on_train_batch_end(self, session: Session, system: System, batch: Batch, index: int) -> None:
         for scheduler in schedulers(session):
-            if scheduler.due("step", session.step):
+            if scheduler.due("step", session.plan.batches_until(index) if scheduler.within_epoch else session.step):
                 scheduler.step(latest(session) if scheduler.monitor is not None else {})
 
     def on_train_epoch_end(self, session: Session, system: System) -> None:

@@ -67,6 +67,10 @@ class Plan:
         start = index * self.batch_size
         return start, self.rows if index == self.steps_per_epoch - 1 else start + self.batch_size
 
+    def batches_until(self, index: int) -> int:
+        """Batches of its epoch up to step `index` and with it: as many as a loader gave, where steps join several of its batches."""
+        return self.bounds(index)[1] if self.ready else index + 1
+
 
 def make_plan(config: TrainerConfig, rows: int, batch_statistics: bool = False, ready: bool = False) -> Plan:
     """The plan for `rows` training rows; `batch_statistics` says that the system normalises over the batch, which one row cannot do.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from trainwright.data.rows import FirstRows
+from trainwright.data.rows import FirstRows, Rows
+from trainwright.data.several_rows import InTurnRows
 from trainwright.engine.evaluation import Summing, add_logged, compute_numbers, metric_of, walk_split
 from trainwright.engine.feed import InOrder
 
@@ -13,7 +14,10 @@ if TYPE_CHECKING:
 
 
 def sanity_check(session: Session) -> None:
-    """Try a few batches of the validation split, so that a mistake there is met before the first step; it leaves no trace."""
+    """Try a few batches of the validation split, so that a mistake there is met before the first step; it leaves no trace.
+
+    Of several loaders as many of each.
+    """
     batches = session.config.sanity_check
     if session.validation is None or not batches or session.step:
         return
@@ -22,7 +26,11 @@ def sanity_check(session: Session) -> None:
     for hook in hooks.on_sanity_check_start:
         hook(session, system)
     rows = session.validation.rows if isinstance(session.validation, InOrder) else session.validation
-    head = FirstRows(rows, batches * (1 if rows.batched else size))  # too few for workers
+    head: Rows  # too few for workers
+    if isinstance(rows, InTurnRows):
+        head = InTurnRows(rows.all, batches)
+    else:
+        head = FirstRows(rows, batches * (1 if rows.batched else size))
     with session.clock.timing.phase("evaluate"):
         metric = metric_of(system)
         walk_split(session, head, "validation", Summing(system, metric, rows))

@@ -7,12 +7,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from trainwright.config.errors import DataError
-from trainwright.nn.compiled import is_compiled
 
 log = logging.getLogger("trainwright.systems")
 
@@ -146,10 +145,10 @@ class LossInputs(TorchFunctionMode):
         return [f"{where}: {what}; {fix}" for what, fix in self.doubtful.items()]
 
 
-def look_once(step: Callable[..., Any], where: str, model: nn.Module) -> Callable[..., Any]:
+def look_once(step: Callable[..., Any], where: str, unless: Callable[[], bool]) -> Callable[..., Any]:
     """A step that cannot be tried before the run: at its first call what is wrong with the inputs of its losses is warned of.
 
-    Not where the model is compiled: the compiler would meet what looks, and a plain first step would be another one.
+    `unless`: whether it is not to be looked at, asked then.
     """
     looked = False
 
@@ -158,7 +157,7 @@ def look_once(step: Callable[..., Any], where: str, model: nn.Module) -> Callabl
         if looked:
             return step(*arguments)
         looked = True
-        if is_compiled(model):
+        if unless():
             return step(*arguments)
         with LossInputs() as inputs:
             found = step(*arguments)

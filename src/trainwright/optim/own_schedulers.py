@@ -31,6 +31,8 @@ class OwnScheduler:
     strict: bool = True
     """Whether a metric that was not measured is an error."""
     name: str | None = None
+    within_epoch: bool = False
+    """Whether steps are counted anew in every epoch, in batches, as Lightning counts."""
 
     def due(self, interval: str, count: int) -> bool:
         """Whether it steps after so many steps or epochs."""

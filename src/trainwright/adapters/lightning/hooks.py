@@ -67,6 +67,8 @@ class LightningHooks(Wrapping):
         self.asked: dict[str, Asked] = {}
         """How each name was asked to be logged last."""
         self.split = ""
+        self._tried: Mapping[str, Sequence[int]] = {}
+        """While a few batches are tried: how many of each of several loaders."""
         self.fetchers: dict[str, Fetcher] = {}
         """Split → the iterator of a step that fetches its batches itself."""
         self._mode = ExitStack()
@@ -264,6 +266,8 @@ class LightningHooks(Wrapping):
     def on_sanity_check_start(self, session: Session) -> None:
         """The beginning of an evaluation, as Lightning has it."""
         self.trainer.sanity_checking = True
+        most = session.config.sanity_check
+        self._tried = {split: [min(each, most) for each in lengths] for split, lengths in self.lengths.items()}
         self.called.call("on_sanity_check_start")
         self._split_starts("validation")
 
@@ -272,6 +276,7 @@ class LightningHooks(Wrapping):
         asked = self.asked_metrics  # beside what the module logs
         metrics = self.end_pass() | dict.fromkeys([] if asked is None else asked.names(), float("nan"))
         certain = asked is None or asked.certain
+        self._tried = {}
         self._split_ends("validation")
         self.called.call("on_sanity_check_end")
         self.trainer.sanity_checking = False
@@ -354,7 +359,7 @@ class LightningHooks(Wrapping):
     def _batch_starts(self, split: str, batch: Batch, index: int) -> None:
         if index == 0:
             self.call(f"on_{split}_model_eval")
-        self.now.loader, self.now.index = place_in(self.lengths.get(split, ()), index)
+        self.now.loader, self.now.index = place_in((self._tried or self.lengths).get(split, ()), index)
         self.call(f"on_{split}_batch_start", batch, self.now.index, *self.place_of(split))
 
     def _batch_ends(self, split: str) -> None:

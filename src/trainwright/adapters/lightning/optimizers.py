@@ -91,6 +91,7 @@ def _read_scheduler(given: Any, automatic: bool) -> OwnScheduler:
     # Only torch's own is told a metric unasked: the `step` of others may want an epoch, which the module's `lr_scheduler_step` gives it.
     given = without_strange_keys(given, OF_SCHEDULER, "lr_scheduler")
     found = describe_scheduler(given, WHERE, lambda each: isinstance(each, torch.optim.lr_scheduler.ReduceLROnPlateau))
+    found.within_epoch = True
     if automatic and found.reduce_on_plateau and found.monitor is None:
         fix = "{'scheduler': scheduler, 'monitor': 'val_loss'}"
         raise ConfigError("ReduceLROnPlateau is not told which metric to hear", where=WHERE, fix=fix)
@@ -133,7 +134,7 @@ class Stepper:
 
 
 def step_schedulers(module: Any, schedulers: Sequence[OwnScheduler], interval: str, count: int, metrics: Mapping[str, Any]) -> None:
-    """Step those that are due after so many steps or epochs, by the module's `lr_scheduler_step`.
+    """Step those that are due after so many batches of the epoch, or epochs, by the module's `lr_scheduler_step`.
 
     Raises TrainwrightError when a metric that one waits for was not measured.
     """

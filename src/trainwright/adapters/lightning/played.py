@@ -70,5 +70,6 @@ def stepped(system: LightningSystem, batch: Batch, share: float | None) -> Tenso
     if not done:
         fix = "call optimizer.step(closure=optimizer_closure), or optimizer_closure() itself"
         raise TrainwrightError("optimizer_step did not call its closure", where=type(module).__name__, fix=fix)
-    step_schedulers(module, system.made.schedulers, "step", system.updates + 1, system.trainer.callback_metrics)
+    count = system.now.index + 1 if system.session is None else system.session.plan.batches_until(system.now.index)
+    step_schedulers(module, system.made.schedulers, "step", count, system.trainer.callback_metrics)
     return done[0]

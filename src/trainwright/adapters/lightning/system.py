@@ -36,6 +36,7 @@ from trainwright.engine.directions import higher_is_better
 from trainwright.engine.plan import Plan
 from trainwright.engine.system import Batch, Loss, NoStep, StepContext, rows_in
 from trainwright.losses.activations import look_once
+from trainwright.nn.compiled import is_compiled
 
 if TYPE_CHECKING:
     pass
@@ -153,7 +154,8 @@ class LightningSystem(LightningHooks):
         """Find the steps and hooks that the module has."""
         self.find_hooks(self.model, self.lengths)
         train = self._fetching("train", self.model.training_step) or fit_arguments(self.model.training_step, 2)
-        self._step = look_once(train, f"{type(self.model).__name__}.training_step", self.model)
+        # Not where the model is compiled: the compiler would meet what looks, and a first step that is not compiled would be another one.
+        self._step = look_once(train, f"{type(self.model).__name__}.training_step", lambda: is_compiled(self.model))
         self._evaluate = {split: self._step_of(split) for split in ("validation", "test")}
         predict = self.model.predict_step
         self._predict = None if predict is None else fit_arguments(predict, 2)
