@@ -83,7 +83,7 @@ def rows_from(
         rows = _of_loader(data, wanted_dtype, stream, {**common, "arrays": not keeps_arrays})
     elif _is_hugging_face(data):
         rows = _of_hugging_face(data, wanted_dtype, stream, common)
-    elif _is_indexed(data):
+    elif _is_indexed(data) and not (batched and isinstance(data, list)):  # a list of ready batches is gone through as it is
         rows = CastRows(data, sample_names(data, split, where, unlabelled), wanted_dtype, placed=placed)
     elif _is_stream(data):
         rows = StreamRows(data, wanted_dtype, **stream, **common)

@@ -90,7 +90,9 @@ def train_epoch(session: Session) -> None:
             if position.stopped_because:
                 return
     if first == 0 and plan.limit == "max_steps" and began == (position.step, position.skipped):
-        raise no_steps(plan)
+        of_epoch = range(position.batches_seen - plan.steps_per_epoch, position.batches_seen)
+        if position.skipped_batches.isdisjoint(of_epoch):  # those that a run went back over are left out in this epoch alone
+            raise no_steps(plan)
 
 
 def no_steps(plan: Plan) -> TrainwrightError:
