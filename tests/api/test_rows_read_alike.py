@@ -54,6 +54,8 @@ def forms(given: list[dict[str, str]], folder: Path) -> dict[str, Any]:
 
 def predicted(run: Any, data: Any) -> dict[str, list]:
     found = run.predict(data)
+    if isinstance(found, list):  # of rows, as they were asked
+        return {name: [row[name] for row in found] for name in found[0]}
     return found.to_dict("list") if isinstance(found, pd.DataFrame) else found.to_pydict()
 
 

@@ -36,8 +36,8 @@ def folder(tmp_path):
         ["--help"],
         ["--version"],
         *([command, "--help"] for command in COMMANDS),
-        ["validate", "good.yaml"],
-        ["validate", "good.yaml", "--print"],
+        ["validate", "bad.yaml"],  # a file without mistakes of form is judged by what torch would refuse
+        ["validate", "bad.yaml", "--print"],
         ["schema"],
         ["list"],
         ["list", "encoder"],

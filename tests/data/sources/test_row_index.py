@@ -110,7 +110,7 @@ def test_an_index_in_text_and_sheets_is_left_out_also_where_it_counts_anew(endin
     )  # fmt: skip
     roles = {column["name"]: column["role"] for column in json.loads((tmp_path / "r/data.json").read_text())["columns"]}
     assert roles == {"Unnamed: 0": "ignored", "x": "input", "y": "target"}
-    assert isinstance(prepared.predict(parts.iloc[0]), pd.DataFrame) and len(prepared.predict(parts)) == len(parts)
+    assert isinstance(prepared.predict(parts.iloc[0]), pd.Series) and len(prepared.predict(parts)) == len(parts)
 
 
 def test_an_index_whose_file_lost_its_metadata_is_left_out(tmp_path: Path) -> None:
