@@ -56,6 +56,8 @@ def predicted(run: Any, data: Any) -> dict[str, list]:
     found = run.predict(data)
     if isinstance(found, list):  # of rows, as they were asked
         return {name: [row[name] for row in found] for name in found[0]}
+    if isinstance(found, dict):
+        return {name: values if isinstance(values, list) else [values] for name, values in found.items()}
     return found.to_dict("list") if isinstance(found, pd.DataFrame) else found.to_pydict()
 
 

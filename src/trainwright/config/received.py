@@ -137,7 +137,7 @@ def name_refusal(error: OSError, path: Path) -> RunError:
             where=place,
             fix="name a file",
         )
-    return RunError("this cannot be read", where=place, why=error.strerror or str(error), fix="restore it from a copy")
+    return RunError("this file cannot be read", where=place, why=error.strerror or str(error), fix="restore it from a copy")
 
 
 def refuse_links(folder: Path, own: Collection[str]) -> None:
