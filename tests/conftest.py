@@ -108,3 +108,14 @@ def sounds_package(sounds_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     forget()
     yield sounds_folder
     forget()
+
+
+@pytest.fixture
+def names_forgotten() -> Iterator[None]:
+    """What files of a person's own register has no name afterwards."""
+    from trainwright.config.own_parts import PARTS
+
+    before = dict(PARTS)
+    yield
+    PARTS.clear()
+    PARTS.update(before)

@@ -116,6 +116,7 @@ def test_words_of_a_part_of_ones_own_are_not_taken_for_others() -> None:
     assert "here it is" not in str(caught.value)
 
 
+@pytest.mark.usefixtures("names_forgotten")
 def test_a_file_of_threestudio_is_judged_by_the_types_that_it_names(tmp_path: Path) -> None:
     (tmp_path / "thing.py").write_text(THING)
     written = "name: a\nimports: [./thing.py]\ndata_type: things\ndata: {count: 24}\nsystem_type: thing\nsystem: {width: 4, widht: 3}\n"

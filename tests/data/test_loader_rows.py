@@ -142,7 +142,7 @@ def test_a_sequential_loader_gives_what_it_gives_by_itself() -> None:
     assert len(data) == len(loader) == 5
     for number, (x, y) in enumerate(loader):
         mine = data.take(torch.tensor([number]))
-        assert type(mine) is list and torch.equal(mine[0], x) and torch.equal(mine[1], y)
+        assert isinstance(mine, list) and len(mine) == 2 and torch.equal(mine[0], x) and torch.equal(mine[1], y)
 
 
 @pytest.mark.parametrize("name", loaders())

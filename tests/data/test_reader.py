@@ -18,6 +18,7 @@ from trainwright.config.errors import DataError
 from trainwright.data.counters import fold, fold_in
 from trainwright.data.draws import GENERATORS, RESEEDING, Draws, keep_draws
 from trainwright.data.forms import rows_from
+from trainwright.data.placed import Placed
 from trainwright.data.reader import SampleReader
 from trainwright.engine.feed import Feed
 from trainwright.engine.loader_options import LoaderOptions
@@ -97,7 +98,7 @@ LOADERS: dict[str, Callable[[], DataLoader[Any]]] = {
 
 def same(one: Any, other: Any) -> bool:
     """Whether two items are of the same types, shapes, strides and values, all the way down."""
-    if type(one) is not type(other):
+    if type(one) is not type(other) and (type(one), type(other)) != (Placed, list):  # a list that has names beside its places
         return False
     if isinstance(one, Tensor):
         return one.dtype == other.dtype and one.stride() == other.stride() and torch.equal(one, other)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -72,17 +71,6 @@ def test_no_marker_of_a_table_is_left_on_a_page(generate) -> None:
     for page in pages():
         text = generate.on_page_markdown(page.read_text())
         assert not generate.MARKER.search(text)
-
-
-@pytest.fixture
-def names_forgotten() -> Iterator[None]:
-    """What a page's own files register has no name afterwards."""
-    from trainwright.config.own_parts import PARTS
-
-    before = dict(PARTS)
-    yield
-    PARTS.clear()
-    PARTS.update(before)
 
 
 def completed(shown: dict[str, Any]) -> dict[str, Any]:

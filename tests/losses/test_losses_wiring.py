@@ -78,7 +78,7 @@ def test_a_missing_argument_is_named_with_what_is_there() -> None:
     with pytest.raises(DataError, match="the loss 'ctc' needs 'input_lengths'") as error:
         criterion({"type": "ctc", "log_softmax": True})(torch.randn(9, 2, 5), target, {"x": X, "target": target})
     assert error.value.why == "the model gives one tensor (9, 2, 5); the batch holds x (4, 3), target (2, 3)"
-    assert "inputs: {input_lengths: its key}" in error.value.fix
+    assert "inputs: {input_lengths: KEY}" in error.value.fix
     with pytest.raises(DataError, match=r"needs 'input_lengths' \(called 'lengths'\)"):
         criterion({"type": "ctc", "inputs": {"input_lengths": "lengths"}})(torch.randn(9, 2, 5), target, {"x": X})
     with pytest.raises(DataError, match="needs 'negative'") as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,11 +21,32 @@ import trainwright as tw
 from trainwright.adapters import threestudio
 from trainwright.adapters.threestudio import BaseLift3DSystem, BaseModule, BaseObject, BaseSystem, Updateable
 from trainwright.config.errors import ConfigError, TrainwrightError
+from trainwright.config.own_parts import PARTS
 
 SIZE = 6
+NAMED: list[tuple[str, Any]] = []
+"""What is registered while these tests run; other tests look at all that has a name."""
 
 
-@threestudio.register("ball-geometry")
+def named(name: str) -> Any:
+    def note(kind: Any) -> Any:
+        NAMED.append((name, kind))
+        return kind
+
+    return note
+
+
+@pytest.fixture(scope="module", autouse=True)
+def registered() -> Iterator[None]:
+    before = dict(PARTS)
+    for name, kind in NAMED:
+        threestudio.register(name)(kind)
+    yield
+    PARTS.clear()
+    PARTS.update(before)
+
+
+@named("ball-geometry")
 class Ball(BaseModule):
     @dataclass
     class Config(BaseModule.Config):
@@ -49,7 +71,7 @@ class Ball(BaseModule):
         self.ended += 1
 
 
-@threestudio.register("plain-material")
+@named("plain-material")
 class Plain(BaseModule):
     @dataclass
     class Config(BaseModule.Config):
@@ -61,7 +83,7 @@ class Plain(BaseModule):
         return torch.sigmoid(features[..., :3]) * self.cfg.brightness
 
 
-@threestudio.register("grey-background")
+@named("grey-background")
 class Grey(BaseModule):
     @dataclass
     class Config(BaseModule.Config):
@@ -76,7 +98,7 @@ class Grey(BaseModule):
         return self.shade.expand(*dirs.shape[:-1], 3)
 
 
-@threestudio.register("thin-renderer")
+@named("thin-renderer")
 class Renderer(BaseModule):
     @dataclass
     class Config(BaseModule.Config):
@@ -94,7 +116,7 @@ class Renderer(BaseModule):
         return {"comp_rgb": rgb, "opacity": opacity}
 
 
-@threestudio.register("known-guidance")
+@named("known-guidance")
 class Guidance(BaseObject):
     @dataclass
     class Config(BaseObject.Config):
@@ -109,7 +131,7 @@ class Guidance(BaseObject):
         return {"loss_fit": self.cfg.scale * F.mse_loss(rgb, target)}
 
 
-@threestudio.register("thin-system")
+@named("thin-system")
 class Thin(BaseLift3DSystem):
     @dataclass
     class Config(BaseLift3DSystem.Config):

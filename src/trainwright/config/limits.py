@@ -9,7 +9,7 @@ from trainwright.config.errors import ConfigError
 
 MOST_DEPTH = 100
 """Mappings and lists inside each other."""
-MOST_VALUES = 500_000
+MOST_VALUES = 600_000
 """Keys and values of a file. A run writes down some thirty for every column of its table, and has to be read again."""
 MOST_REPEATED = 100_000
 """Values that aliases and references repeat."""

@@ -32,7 +32,6 @@ READ_AROUND = 64 << 10
 
 FEW = 2
 """Rows of an example."""
-
 CPU = torch.device("cpu")
 
 RENAMED = {"ready": "batched", "sequential": "iterable", "once": "single_pass", "inexact": "why_not_resumable"}
@@ -180,6 +179,10 @@ class WrappedRows(Rows):
     def example(self) -> Any:
         """As the rows inside."""
         return self.rows.example()
+
+    def find_single_row(self) -> int | None:
+        """As the rows inside."""
+        return self.rows.find_single_row()
 
     def sizes(self) -> Any:
         """As the rows inside."""
