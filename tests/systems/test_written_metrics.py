@@ -42,6 +42,7 @@ def test_a_metric_with_options_is_its_key():
 
 
 def test_metrics_with_options_and_at_paths_are_valid(tmp_path, capsys):
+    (tmp_path / "mine.py").write_text("def share(output, target):\n    return (output.argmax(1) == target).double().mean()\n")
     code, said = validate(tmp_path, capsys, "metrics: [{type: f1, average: micro}, f1_weighted, './mine.py:share']")
     assert code == 0, said
 

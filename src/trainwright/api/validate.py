@@ -6,6 +6,7 @@ from trainwright.api.kinds import check_before, with_name
 from trainwright.api.run_place import refuse_taken
 from trainwright.config.compose import Composed
 from trainwright.config.errors import RequestError
+from trainwright.config.foreign import looking_in
 from trainwright.config.trust import as_received
 from trainwright.engine.settings import check_settings, keep_error, raise_errors
 from trainwright.systems.run_config import Config, check_config
@@ -21,7 +22,8 @@ def check_whole(composed: Composed) -> Config:
     config = check_config(composed)
     errors: list[RequestError] = []
     keep_error(errors, lambda: refuse_taken(with_name(config), training=False))
-    keep_error(errors, lambda: check_settings(config.trainer))
-    keep_error(errors, lambda: check_before(config))
+    with looking_in(composed.folders):
+        keep_error(errors, lambda: check_settings(config.trainer))
+        keep_error(errors, lambda: check_before(config))
     raise_errors(errors)
     return config

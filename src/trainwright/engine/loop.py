@@ -65,6 +65,9 @@ def train_epoch(session: Session) -> None:
     order = order_of(parts.train, parts.seed, position.epoch, plan).to(parts.order_device)
     first, position.epoch_ended_at = plan.index_of(position.batches_seen), -1
     began = position.step, position.skipped
+    whole = position.skipped_batches.isdisjoint(
+        range(position.batches_seen, position.batches_seen + plan.steps_per_epoch)
+    )  # never gone back
     if first == 0:
         parts.seeds.hooks("epoch_start", position.batches_seen)
         for hook in parts.hooks.on_train_epoch_start:
@@ -89,10 +92,8 @@ def train_epoch(session: Session) -> None:
             boundary(session)  # log, evaluate, save, stop
             if position.stopped_because:
                 return
-    if first == 0 and plan.limit == "max_steps" and began == (position.step, position.skipped):
-        of_epoch = range(position.batches_seen - plan.steps_per_epoch, position.batches_seen)
-        if position.skipped_batches.isdisjoint(of_epoch):  # those that a run went back over are left out in this epoch alone
-            raise no_steps(plan)
+    if first == 0 and whole and plan.limit == "max_steps" and began == (position.step, position.skipped):
+        raise no_steps(plan)
 
 
 def no_steps(plan: Plan) -> TrainwrightError:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
 from trainwright.config.choice import choice
+from trainwright.config.errors import ConfigError
+from trainwright.config.foreign import absolute
 from trainwright.config.model import PartConfig, refusal
 from trainwright.losses.choosing import LossChoice
 from trainwright.metrics import written_metric
@@ -14,6 +16,18 @@ from trainwright.nn.extension_options import ExtensionOptions
 from trainwright.nn.init_options import InitRule
 from trainwright.nn.parametrization_options import ParametrizationOptions
 from trainwright.tools.module_hook_options import ModuleHookOptions
+
+
+def place_metric(written: Any) -> str:
+    """A metric as text, a function in a file beside the configuration with its whole path."""
+    name = written_metric(written)
+    file, colon, function = name.rpartition(":")
+    if not colon or not file.endswith(".py"):
+        return name
+    try:
+        return f"{absolute(file)}:{function}"
+    except ConfigError:
+        return name  # refused where it is looked for, with the places
 
 
 class PlainOptions(PartConfig):
@@ -24,7 +38,7 @@ class PlainOptions(PartConfig):
     """The model: `{type: graph, …}`, `./net.py:Net` or a dotted path, with its options."""
     loss: LossChoice = "cross_entropy"
     """A loss by name with its options, a function at a path, or a list of them with weights."""
-    metrics: list[Annotated[str, BeforeValidator(refusal(written_metric))]] | None = None
+    metrics: list[Annotated[str, BeforeValidator(refusal(place_metric))]] | None = None
     """Metrics by name, or functions of (outputs, targets) at a path; those usual for the loss when none are named."""
     target: str | int | None = None
     """The target's key in the batch, or its place; otherwise target, label, labels or y, or the last of a tuple."""
