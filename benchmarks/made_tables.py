@@ -37,7 +37,7 @@ def _amounts(random: np.random.Generator, amounts: np.ndarray, there: np.ndarray
     return np.where(there, amounts[which], 0), np.where(there, means[which], 0.0)
 
 
-def made(name: str, seed: int = 1) -> dict[str, np.ndarray]:
+def make_table(name: str, seed: int = 1) -> dict[str, np.ndarray]:
     """A made table by name; the target is `y`."""
     from sklearn import datasets
 
@@ -65,5 +65,5 @@ MADE = ("friedman1", "friedman2", "friedman3", "sparse", "hastie", "quantiles", 
 def write_made(name: str, folder: Path) -> Path:
     """A made table as a CSV file in `folder`."""
     path = folder / f"{name}.csv"
-    pa.csv.write_csv(pa.table(made(name)), path)
+    pa.csv.write_csv(pa.table(make_table(name)), path)
     return path

@@ -117,7 +117,10 @@ def test_what_cannot_take_them_is_refused_with_what_can(options: dict[str, Any],
 @pytest.mark.parametrize("options", [*TAKING, *ALONE], ids=str)
 def test_what_takes_them_is_not_refused(options: dict[str, Any]) -> None:
     table = nn.Embedding(4, 2, sparse=True)
-    refuse_layouts(table, optimizer_of(options, dict(table.named_parameters())))
+    optimizer = optimizer_of(options, dict(table.named_parameters()))
+    before = table.weight.detach().clone()
+    refuse_layouts(table, optimizer)
+    assert torch.equal(table.weight, before) and list(sparse_parameters(table)) == ["weight"]  # asked, and not moved
 
 
 def test_sparse_adam_is_named_where_all_is_sparse_and_refused_where_something_is_dense() -> None:

@@ -33,7 +33,7 @@ OTHER_WORDS = {
     "random_state": "seed",
     "patience": "early_stopping",
 }
-"""What other libraries call the options of `tw.fit` → its own word."""
+"""What other libraries call the arguments of a call → `tw.fit`'s own word; what they call options is in `config/other_words`."""
 
 
 PLAIN = str | int | float | None
@@ -98,7 +98,7 @@ def read_options(
     options = {"early_stopping": None, **options}
     given = {"type": "given", "model": type(model).__name__, "loss": write_loss(loss)}
     asked = [assign_option("system", given, "tw.fit(model)")]
-    asked += [assign_option(f"system.{name}", _written(value), f"tw.fit({name})") for name, value in (around or {}).items() if value]
+    asked += [assign_option(f"system.{name}", _write_entries(value), f"tw.fit({name})") for name, value in (around or {}).items() if value]
     asked += [assign_option("trainer.optimizer", chosen, "tw.fit(optimizer)")]
     asked += [
         assign_option(f"trainer.{name}", value, f"tw.fit({name})")
@@ -109,10 +109,10 @@ def read_options(
     return validate(Config, compose(Config, None, asked, environment={}))
 
 
-def _written(value: Any) -> Any:
+def _write_entries(value: Any) -> Any:
     """Entries as a configuration has them, where some are objects of options already."""
     if isinstance(value, list | tuple):
-        return [_written(each) for each in value]
+        return [_write_entries(each) for each in value]
     return value.model_dump(exclude_unset=True) if isinstance(value, BaseModel) else value
 
 

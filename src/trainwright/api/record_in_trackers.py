@@ -28,7 +28,7 @@ NOT_SETTINGS = ("data.source", "run.dir", "run.name", "columns", "imports", "arg
 def record_in_trackers(trackers: list[Any], run: RunDirectory, config: Any, steps: int) -> None:
     """Give it to those that take any of it; what cannot be had of a run (a graph, a figure) is left out without a word."""
     kinds = Kinds(trackers, loud=False)
-    if not any(kinds.taken(each) for each in LATE):
+    if not any(kinds.takes(each) for each in LATE):
         return
     results = read_results(run.path) or {}
     kinds.give("text", "config", f"```yaml\n{run.config.read_text(encoding='utf-8')}\n```", steps)
@@ -62,7 +62,7 @@ def metrics_of(results: Mapping[str, Any]) -> dict[str, float]:
 
 def settings_of(config: BaseModel, results: Mapping[str, Any]) -> dict[str, str | float | bool]:
     """The settings that differ from their defaults, those that every run is asked for, and the batch size that was used."""
-    changed = {name: value for name, value in _changed(config) if not name.startswith(NOT_SETTINGS)}
+    changed = {name: value for name, value in _list_changed(config) if not name.startswith(NOT_SETTINGS)}
     optimizer = config.trainer.optimizer  # type: ignore[attr-defined]
     asked = {"trainer.optimizer": optimizer.type, "run.seed": config.run.seed}  # type: ignore[attr-defined]
     rate = getattr(optimizer, "learning_rate", None)
@@ -72,7 +72,7 @@ def settings_of(config: BaseModel, results: Mapping[str, Any]) -> dict[str, str 
     return {**asked, **dict(list(changed.items())[:MOST_SETTINGS]), **({} if batch is None else {"batch_size": batch})}
 
 
-def _changed(options: BaseModel, prefix: str = "") -> Iterator[tuple[str, str | float | bool]]:
+def _list_changed(options: BaseModel, prefix: str = "") -> Iterator[tuple[str, str | float | bool]]:
     """Single values that differ from the default of their own class, by dotted name."""
     for name, field in type(options).model_fields.items():
         value, default = getattr(options, name), field.get_default(call_default_factory=True)
@@ -80,7 +80,7 @@ def _changed(options: BaseModel, prefix: str = "") -> Iterator[tuple[str, str | 
             kind = getattr(value, "type", "")
             if kind and kind != getattr(default, "type", default):
                 yield f"{prefix}{name}", kind
-            yield from _changed(value, f"{prefix}{name}.")
+            yield from _list_changed(value, f"{prefix}{name}.")
         elif value != default and isinstance(value, str | int | float) and name != "type":
             yield f"{prefix}{name}", value
 

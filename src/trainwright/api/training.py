@@ -17,7 +17,7 @@ from trainwright.api.run_place import absent_folders, remove_unbegun
 from trainwright.api.unwritten import explain_unwritten
 from trainwright.config.clock import process_seconds
 from trainwright.config.dump import dump
-from trainwright.config.errors import Interrupted, RequestError, RunError, TrainwrightError
+from trainwright.config.errors import FOREIGN, Interrupted, RequestError, RunError, TrainwrightError
 from trainwright.domains.prepared import Prepared
 from trainwright.engine.modes import num_threads
 from trainwright.engine.trainer import FitResult, Trainer
@@ -214,7 +214,7 @@ class Training:
 
         try:
             record_in_trackers(self.trainer.trackers, self.run, self.prepared.config, fitted.steps)
-        except Exception as error:
+        except FOREIGN as error:  # a tracker may be a person's own
             log.warning("the trackers were not told the results: %s: %s", type(error).__name__, error)
             log.debug("where it arose", exc_info=True)
 

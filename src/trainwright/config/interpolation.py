@@ -82,7 +82,7 @@ class _Resolver:
         pieces = pieces_of(node.value, str(node.place))
         if len(pieces) == 1 and isinstance(pieces[0], Reference):
             return self.copied_of(self.resolve_reference(pieces[0], node), node)
-        return self.joined(pieces, node)
+        return self.join(pieces, node)
 
     def copied_of(self, named: Node, node: Node) -> Any:
         """A copy of what a reference names; references to references multiply it, and that has a limit."""
@@ -90,7 +90,7 @@ class _Resolver:
         refuse_repeated(self.copied, str(node.place))
         return named.copy().value
 
-    def joined(self, pieces: list[Piece], node: Node) -> str:
+    def join(self, pieces: list[Piece], node: Node) -> str:
         """A text whose references are replaced."""
         parts: list[str] = []
         for each in pieces:
@@ -110,13 +110,13 @@ class _Resolver:
     def resolve_reference(self, reference: Reference, node: Node) -> Node:
         """What a reference names or computes, itself resolved."""
         if reference.resolver in VARIABLES:
-            return self.variable([self.joined(each, node) for each in reference.arguments], node)
+            return self.variable([self.join(each, node) for each in reference.arguments], node)
         if reference.resolver in CHOICES:
             return self.select(reference, node)
         if reference.resolver:
             values = [self.argument(each, node) for each in reference.arguments]
             return node_of(call_resolver(reference.resolver, values, reference.text, str(node.place)), node.place)
-        return self.resolve_name(self.joined(reference.name, node), node)
+        return self.resolve_name(self.join(reference.name, node), node)
 
     def argument(self, pieces: list[Piece], node: Node) -> Any:
         """A value given to a resolver: what a reference names, or a literal as on the command line."""
@@ -125,12 +125,12 @@ class _Resolver:
             self.copied += sum(1 for _ in named.walk())
             refuse_repeated(self.copied, str(node.place))
             return named.plain()
-        text = self.joined(pieces, node)
+        text = self.join(pieces, node)
         return literal(text, node.place).plain() if text.strip() else text
 
     def select(self, reference: Reference, node: Node) -> Node:
         """The option of a name, or the default beside it where it is not given; of a mapping its keys or values alone."""
-        name, *default = [self.joined(each, node) for each in reference.arguments]
+        name, *default = [self.join(each, node) for each in reference.arguments]
         here = self.find(self.path_of(name, node))
         if here is None and default and reference.resolver == "oc.select":
             return literal(default[0], node.place)

@@ -57,7 +57,7 @@ def call_resolver(name: str, values: Sequence[Any], text: str, where: str) -> An
     except ValueError:  # a function of C without a signature
         pass
     try:
-        return _checked(function(*values))
+        return _check_value(function(*values))
     except FOREIGN as error:  # a resolver of one's own may raise anything
         why = f"{type(error).__name__}: {error}"
         raise ConfigError(f"${{{text}}} cannot be computed", where=where, why=why, fix=f"write {_form(name)}") from error
@@ -73,12 +73,12 @@ def _form(name: str) -> str:
     return f"${{{name}:{','.join(names)}}}"
 
 
-def _checked(value: Any) -> Any:
+def _check_value(value: Any) -> Any:
     """A value that a configuration can hold; tuples as lists."""
     if isinstance(value, list | tuple):
-        return [_checked(each) for each in value]
+        return [_check_value(each) for each in value]
     if isinstance(value, dict):
-        return {str(key): _checked(each) for key, each in value.items()}
+        return {str(key): _check_value(each) for key, each in value.items()}
     if value is None or isinstance(value, bool | int | float | str):
         if isinstance(value, str) and len(value) > MOST_TEXT:
             raise ValueError(f"a text of {len(value):,} characters")

@@ -19,7 +19,7 @@ from trainwright.config.own_code import at_own_line
 from trainwright.data.counters import fold
 from trainwright.data.draws import SMALL_WORD, Draws, keep_draws
 from trainwright.data.loader_order import Order, draw_order, follows_its_seed
-from trainwright.data.placed import placed
+from trainwright.data.placed import name_parts
 from trainwright.data.reader import SampleReader
 from trainwright.data.rows import Rows, recast
 from trainwright.data.samples import alike, first_of, not_joined, other_sample, own_words
@@ -117,7 +117,7 @@ class LoaderRows(Rows):
         item: Any = self._reader.select(self.order.batch_keys(number))
         if item is None:
             item = self._reader.batch(*self.order.batch_and_draws(number))
-        return placed(recast(item, self._wanted, self._arrays))
+        return name_parts(recast(item, self._wanted, self._arrays))
 
     def _join(self, samples: Any, keys: list[Any]) -> Any:
         try:

@@ -90,7 +90,7 @@ class NumberFacts:
         """How many values are numbers of a form."""
         return self.fits[FORMS.index(form)]
 
-    def given(self, decimal: str, thousands: str) -> list[NumberForm]:
+    def forms_with(self, decimal: str, thousands: str) -> list[NumberForm]:
         """The forms with a decimal mark (empty: either) and a word for what stands between thousands (`auto`: anything)."""
         fit = [form for form in FORMS if decimal in ("", form.decimal)]
         return [form for form in fit if thousands in ("auto", WORDS[form.thousands])]

@@ -148,7 +148,7 @@ def _find(name: str, facts: NumberFacts, known: str, setting: Mapping[str, Any])
     if not _is_given(setting):
         return find_form(name, facts, "," if known == "," else "", setting.get("type") == "number")
     mark = MARKS[decimal] if decimal != "auto" else {"comma": ".", "point": ","}.get(thousands, "")
-    wanted = facts.given(mark, thousands)
+    wanted = facts.forms_with(mark, thousands)
     if not wanted:
         what = f"{thousands} cannot be both the decimal mark and between thousands"
         raise ConfigError(what, where=spell_key(("columns", name)), fix="name one of them")

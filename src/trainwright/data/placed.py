@@ -41,7 +41,7 @@ class Placed(list[Any]):
         return self.by_name().get(key, default)
 
 
-def placed(batch: Any) -> Any:
+def name_parts(batch: Any) -> Any:
     """A list of parts with names; other batches, tuples among them, as they are."""
     return Placed(batch) if type(batch) is list else batch
 

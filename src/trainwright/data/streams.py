@@ -20,7 +20,7 @@ from trainwright.data.draws import Draws, keep_draws, keep_draws_unless_reseeded
 from trainwright.data.ended import DataEnded
 from trainwright.data.loader_workers import end_workers, see_deaths_when_asked
 from trainwright.data.passes import Passes
-from trainwright.data.placed import placed
+from trainwright.data.placed import name_parts
 from trainwright.data.rows import Rows, as_blocks, recast
 from trainwright.data.samples import alike, joined_samples, not_joined, own_words
 from trainwright.data.sparse import bytes_held
@@ -193,7 +193,7 @@ class StreamRows(Rows):
                     self._items()
                 self._last = (number, self._items())
             items = self._last[1]
-            return placed(recast(self._join(items) if self.joins_samples else self._own(items[0], number), self._wanted, self._arrays))
+            return name_parts(recast(self._join(items) if self.joins_samples else self._own(items[0], number), self._wanted, self._arrays))
 
     def _may_be_given_again(self, number: int) -> bool:
         # A batch of the data's own may have been changed by the step that had it, so it is read anew, unless it cannot be (a generator),

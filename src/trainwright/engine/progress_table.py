@@ -43,7 +43,7 @@ class ProgressTable:
         most = f"{session.plan.max_steps or 99_999}"
         self.step, self.epoch = max(len(most), 4), 5
         names = choose_columns(session, row)
-        columns = titled(names)
+        columns = title_columns(names)
         self.best = Column("", "so far", "best") if any(each.above for each in columns) else Column("", BEST)
         self.columns = self._fit(columns)
 
@@ -57,11 +57,11 @@ class ProgressTable:
     def line(self, session: Session, row: Mapping[str, float]) -> str:
         """A row: what it has no value for is blank; a star marks the best so far."""
         cells = [f"{row['step']:>{self.step}}", f"{row.get('epoch', ''):>{self.epoch}}"]
-        cells += [f"{written(row[each.name]) if each.name in row else '':>{each.width}}" for each in self.columns]
+        cells += [f"{write_number(row[each.name]) if each.name in row else '':>{each.width}}" for each in self.columns]
         if not self.judged:
             return GAP.join(cells).rstrip()
         best = session.best.entries[:1]
-        cells.append(f"{written(best[0][1]) if best else '':>{self.best.width}}")
+        cells.append(f"{write_number(best[0][1]) if best else '':>{self.best.width}}")
         return (GAP.join(cells) + (STAR if is_best(session, row) else "")).rstrip()
 
     def _fit(self, columns: list[Column]) -> list[Column]:
@@ -83,7 +83,7 @@ def room() -> int:
     return max(min(shutil.get_terminal_size((WIDEST, 24)).columns, WIDEST), NARROWEST)
 
 
-def written(value: float) -> str:
+def write_number(value: float) -> str:
     """A number in nine characters at most."""
     text = f"{value:.4g}"
     return text if len(text) <= NUMBER else f"{value:.3g}"
@@ -102,7 +102,7 @@ def target_of(name: str) -> str:
     return name.removeprefix("validation/").rpartition(".")[0]
 
 
-def titled(names: list[str]) -> list[Column]:
+def title_columns(names: list[str]) -> list[Column]:
     """Columns whose titles leave out what all have in common: that they are of the validation rows, and the target where there is one.
 
     Where there are several, each stands above its metric.

@@ -86,15 +86,15 @@ def number_lists(values: pa.Array, name: str, rows: np.ndarray, place: Place = p
 def with_lists(values: pa.Array, fill: Any, delimiter: str = " ") -> pa.Array:
     """Lists, or texts of values with a delimiter, with `fill` where they are missing: a list, one value, or such a text."""
     if not is_list(values.type):
-        return values.fill_null(delimiter.join(map(_written, fill)) if isinstance(fill, list) else _written(fill))
+        return values.fill_null(delimiter.join(map(_write_item, fill)) if isinstance(fill, list) else _write_item(fill))
     kind = pa.list_(values.type.value_type)
-    texts = list(map(_written, fill)) if isinstance(fill, list) else _written(fill).replace(",", " ").split()
+    texts = list(map(_write_item, fill)) if isinstance(fill, list) else _write_item(fill).replace(",", " ").split()
     one = pa.array([texts if is_text(kind.value_type) else list(map(float, texts))]).cast(kind)
     places = np.where(pc.is_null(values).to_numpy(zero_copy_only=False), len(values), np.arange(len(values)))
     return pa.concat_arrays([values.cast(kind), one]).take(pa.array(places))
 
 
-def _written(value: Any) -> str:
+def _write_item(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

@@ -57,7 +57,7 @@ class Wishes:
 
     def _take(self, name: str, each: Any) -> None:
         if isinstance(each, str) and is_path(each):
-            name, each = name or each.rpartition(":")[2].rpartition(".")[2], self._found(each)
+            name, each = name or each.rpartition(":")[2].rpartition(".")[2], self._find(each)
         if isinstance(each, str | PartConfig) or (isinstance(each, Mapping) and "type" in each):
             chosen = self._by_name(each)
             self._claim(name or label(chosen))
@@ -80,7 +80,7 @@ class Wishes:
             fix = "give names or functions, or a mapping of name → function of (outputs, targets)"
             raise ConfigError(f"a {type(each).__name__} is no metric", where=self.where, fix=fix)
 
-    def _found(self, path: str) -> Any:
+    def _find(self, path: str) -> Any:
         try:
             return found_at(path)[0]
         except ConfigError as error:

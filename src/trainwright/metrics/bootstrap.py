@@ -80,7 +80,7 @@ class _Resampler:
         """The metric of every resample, at most [resamples]; for up to `_BY_ROW` rows."""
         if isinstance(metric, Ordered):
             fitting = max(100, _BUDGET // (self.rows * outcome.width))
-            return metric.weighted(outcome, _weighed(metric, outcome, self.counts[:fitting]))
+            return metric.weighted(outcome, _weigh(metric, outcome, self.counts[:fitting]))
         return np.array([metric(outcome.take(np.repeat(np.arange(self.rows), each.astype(np.int64)))) for each in self.counts[:_LOOPED]])
 
     def without_groups(self, metric: Formula, outcome: Outcome) -> np.ndarray:
@@ -93,7 +93,7 @@ class _Resampler:
         kept = [
             (groups != np.arange(first, min(first + at_once, _GROUPS))[:, None]).astype(np.float64) for first in range(0, _GROUPS, at_once)
         ]
-        return np.concatenate([metric.weighted(outcome, _weighed(metric, outcome, each)) for each in kept])
+        return np.concatenate([metric.weighted(outcome, _weigh(metric, outcome, each)) for each in kept])
 
     def interval(self, metric: Formula, outcomes: Sequence[Outcome], value: float, level: float) -> tuple[float, float]:
         """The interval of the metric of one outcome, or of the difference of two, around `value`."""
@@ -105,7 +105,7 @@ class _Resampler:
             return _student(_contrast([self.without_groups(metric, each) for each in outcomes]), value, level)
 
 
-def _weighed(metric: Ordered, outcome: Outcome, counts: np.ndarray) -> np.ndarray:
+def _weigh(metric: Ordered, outcome: Outcome, counts: np.ndarray) -> np.ndarray:
     """How often rows are drawn [b, n], times what they weigh."""
     return counts if outcome.weights is None or metric.ignores_weights else counts * outcome.weights
 

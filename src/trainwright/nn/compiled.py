@@ -22,7 +22,7 @@ def without_wrappers(model: nn.Module) -> nn.Module:
 
     What was compiled runs compiled as before, with the backend and options it was given: as by `module.compile(…)`.
     """
-    model = _unwrapped(model)
+    model = _unwrap(model)
     for module in list(model.modules()):
         for name, child in module._modules.items():
             if child is not None and is_wrapper(child):
@@ -30,7 +30,7 @@ def without_wrappers(model: nn.Module) -> nn.Module:
     return model
 
 
-def _unwrapped(module: nn.Module) -> nn.Module:
+def _unwrap(module: nn.Module) -> nn.Module:
     while is_wrapper(module):
         wrapper: Any = module
         inner: nn.Module = wrapper._orig_mod

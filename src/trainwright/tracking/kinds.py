@@ -50,7 +50,7 @@ class Kinds:
         self.trackers, self.loud = list(trackers), loud
         self._told: set[tuple[int, str]] = set()
 
-    def taken(self, kind: str) -> bool:
+    def takes(self, kind: str) -> bool:
         """Whether any tracker takes it."""
         return any(hasattr(each, kind) for each in self.trackers)
 
@@ -64,17 +64,17 @@ class Kinds:
             try:
                 method(name, *values)
             except OSError as error:
-                log.warning("%s did not take the %s %s: %s", _named(tracker), kind, name, error.strerror or error)
+                log.warning("%s did not take the %s %s: %s", _name_tracker(tracker), kind, name, error.strerror or error)
 
     def _say_once(self, tracker: Any, kind: str) -> None:
-        if (id(tracker), kind) in self._told or not _named(tracker):
+        if (id(tracker), kind) in self._told or not _name_tracker(tracker):
             return
         self._told.add((id(tracker), kind))
-        others = [_named(each) for each in self.trackers if hasattr(each, kind)]
+        others = [_name_tracker(each) for each in self.trackers if hasattr(each, kind)]
         where = f"; {' and '.join(others)} does" if others else ""
-        log.log(logging.INFO if self.loud else logging.DEBUG, "%s takes no %s%s", _named(tracker), KINDS[kind], where)
+        log.log(logging.INFO if self.loud else logging.DEBUG, "%s takes no %s%s", _name_tracker(tracker), KINDS[kind], where)
 
 
-def _named(tracker: Any) -> str:
+def _name_tracker(tracker: Any) -> str:
     """What it is called in messages; empty for what keeps rows in its own way and is no tracker of a person's."""
     return str(getattr(tracker, "shown_name", type(tracker).__name__))

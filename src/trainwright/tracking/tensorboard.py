@@ -63,16 +63,16 @@ class TensorBoardTracker:
         """Write how data flow through the model."""
         from tensorboard.compat.proto.event_pb2 import Event
 
-        self._opened().add_event(Event(wall_time=time.time(), graph_def=graph_bytes(nodes)))
+        self._open_file().add_event(Event(wall_time=time.time(), graph_def=graph_bytes(nodes)))
 
     def _write(self, step: int, value: Any = None, summary: Any = None) -> None:
         from tensorboard.compat.proto.event_pb2 import Event
         from tensorboard.compat.proto.summary_pb2 import Summary
 
         summary = Summary(value=value) if summary is None else summary
-        self._opened().add_event(Event(wall_time=time.time(), step=step, summary=summary))
+        self._open_file().add_event(Event(wall_time=time.time(), step=step, summary=summary))
 
-    def _opened(self) -> Any:
+    def _open_file(self) -> Any:
         if self._writer is None:
             self._writer = self._open()
         return self._writer
@@ -81,7 +81,7 @@ class TensorBoardTracker:
         """A `SummaryWriter` of torch over the open file, for kinds that rows do not have; it ends with this tracker."""
         from trainwright.tracking.summary_writer import OpenWriter
 
-        return OpenWriter(self._opened(), self.folder)
+        return OpenWriter(self._open_file(), self.folder)
 
     def _open(self) -> Any:
         from tensorboard.compat.proto.event_pb2 import Event, SessionLog

@@ -101,7 +101,7 @@ def _answer(given: Any, answers: Answers) -> None:
     if isinstance(given, type):
         raise ConfigError(f"the class {given.__name__} is no callback", where="callbacks", fix=f"give an instance: {given.__name__}(…)")
     answers.every.append(given)
-    name, kind = _known(given), type(given).__name__
+    name, kind = _find_known(given), type(given).__name__
     if name in REFUSED:
         raise ConfigError(f"{kind} cannot be called here", where="callbacks", why=_why(name, kind), fix=instead_of(given))
     if name in DONE:
@@ -114,7 +114,7 @@ def _answer(given: Any, answers: Answers) -> None:
         answers.checkpoints += [given] if name == "ModelCheckpoint" else []
 
 
-def _known(given: Any) -> str:
+def _find_known(given: Any) -> str:
     """The class of Lightning's that a callback is or is derived from, where it is one with an answer of its own."""
     names = [each.__name__ for each in type(given).__mro__ if _of_lightning(each)]
     return next((name for name in names if name in REFUSED or name in DONE or name in OPTIONS), "")

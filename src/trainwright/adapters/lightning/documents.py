@@ -24,7 +24,7 @@ def lightning_checkpoint(module: Any, epoch: int, step: int, state: Mapping[str,
 
 def kept_of(hooks: LightningHooks) -> dict[str, Any]:
     """All that a checkpoint keeps of a module, its data module and its callbacks beside the weights."""
-    added, states = _added(hooks)
+    added, states = _collect_added(hooks)
     kept = {"module": added, "steps_made": hooks.steps_made, "epoch": hooks.of_epoch.state(hooks.model), "callbacks": states}
     kept["asked"] = {name: list(each) for name, each in hooks.asked.items()}
     kept["heard"] = {name: float(value) for name, value in hooks.values_for_schedulers().items()}
@@ -33,7 +33,7 @@ def kept_of(hooks: LightningHooks) -> dict[str, Any]:
     return kept
 
 
-def _added(hooks: LightningHooks) -> tuple[dict[str, Any], dict[str, Any]]:
+def _collect_added(hooks: LightningHooks) -> tuple[dict[str, Any], dict[str, Any]]:
     """What on_save_checkpoint of callbacks and module put into a checkpoint, and the states of the callbacks.
 
     Changed weights in it are warned of, and not kept.

@@ -65,7 +65,7 @@ def open_loaders(data: Any, split: str, wanted_dtype: Any, **reading: Any) -> Ro
     if not isinstance(given, list | tuple | Mapping):
         return parts[0]
     places = iter(range(len(parts)))
-    return TogetherRows(parts, _numbered(given, places), mode, reading.get("seed", 0) if split == "train" else 0)
+    return TogetherRows(parts, _number_loaders(given, places), mode, reading.get("seed", 0) if split == "train" else 0)
 
 
 def _as_batches(data: Any, reading: Mapping[str, Any]) -> dict[str, Any]:
@@ -75,9 +75,9 @@ def _as_batches(data: Any, reading: Mapping[str, Any]) -> dict[str, Any]:
     return {**reading, "batched": True if own and known is None else known, "ends_epochs": True}
 
 
-def _numbered(structure: Any, places: Iterator[int]) -> Any:
+def _number_loaders(structure: Any, places: Iterator[int]) -> Any:
     if isinstance(structure, Mapping):
-        return {name: _numbered(each, places) for name, each in structure.items()}
+        return {name: _number_loaders(each, places) for name, each in structure.items()}
     if isinstance(structure, list | tuple):
-        return [_numbered(each, places) for each in structure]
+        return [_number_loaders(each, places) for each in structure]
     return next(places)

@@ -47,13 +47,13 @@ def checkpoint_options(asked: Any) -> dict[str, Any]:
 def interval_of(asked: Any) -> str | None:
     """How often it saves, as a duration is written here; None where it never does by itself."""
     if asked._every_n_train_steps:
-        return _counted(asked._every_n_train_steps, "step")
+        return _write_duration(asked._every_n_train_steps, "step")
     if asked._train_time_interval is not None:
         return f"{asked._train_time_interval.total_seconds():g} s"
-    return _counted(asked._every_n_epochs, "epoch") if asked._every_n_epochs else None
+    return _write_duration(asked._every_n_epochs, "epoch") if asked._every_n_epochs else None
 
 
-def _counted(number: int, unit: str) -> str:
+def _write_duration(number: int, unit: str) -> str:
     return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
 
 

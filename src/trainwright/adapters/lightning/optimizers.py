@@ -63,7 +63,7 @@ def without_strange_keys(given: Any, known: Sequence[str], where: str) -> Any:
 def read_optimizers(result: Any, automatic: bool) -> Made:
     """The optimizers and schedulers in what `configure_optimizers` returned. Raises ConfigError for what Lightning refuses too."""
     form = result if isinstance(result, Mapping | list | tuple) else [result]
-    optimizers, schedulers = split_optimizers(_cleared(form), KEYS, FORMS)
+    optimizers, schedulers = split_optimizers(_clear_keys(form), KEYS, FORMS)
     wrong = [each for each in optimizers if not isinstance(each, torch.optim.Optimizer)]
     if wrong or not optimizers:
         what = f"a {type(wrong[0]).__name__} is no torch optimizer" if wrong else "configure_optimizers made no optimizer"
@@ -80,7 +80,7 @@ def read_optimizers(result: Any, automatic: bool) -> Made:
     return Made(optimizers, found)
 
 
-def _cleared(form: Any) -> Any:
+def _clear_keys(form: Any) -> Any:
     """What was returned, its mappings without keys that mean nothing."""
     if isinstance(form, Mapping):
         return without_strange_keys(form, KEYS, "the optimizer's")

@@ -31,7 +31,7 @@ def played_step(system: LightningSystem, batch: Batch) -> Loss:
         if mean is not None:
             losses.append((mean.detach(), count))
             system.backward_of(mean * (count / sum(counts)))
-    mean = stepped(system, system.take_in_batch(last), counts[-1] / sum(counts) if first else None)
+    mean = step_on(system, system.take_in_batch(last), counts[-1] / sum(counts) if first else None)
     losses += [] if mean is None else [(mean.detach(), counts[-1])]
     if not losses:
         raise NoStep(counts=True)
@@ -53,7 +53,7 @@ def clear_gradients(system: LightningSystem) -> None:
     system.model.optimizer_zero_grad(system.now.epoch, system.now.index, optimizer)
 
 
-def stepped(system: LightningSystem, batch: Batch, share: float | None) -> Tensor | None:
+def step_on(system: LightningSystem, batch: Batch, share: float | None) -> Tensor | None:
     """The optimizer's step from a batch that was taken in; its mean loss. `share`: of the rows, where others went before."""
     module, stepper, done = system.model, system.steppers()[0], list[Tensor | None]()
 

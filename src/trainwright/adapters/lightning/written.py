@@ -37,7 +37,7 @@ def encode_value(value: Any, where: str = "on_save_checkpoint") -> Any:
         return _mapping(value, where)
     if type(value) is list:
         return [encode_value(each, where) for each in value]
-    tagged = _tagged(value, where)
+    tagged = _tag(value, where)
     if tagged is not None:
         return tagged
     try:
@@ -55,7 +55,7 @@ def _mapping(value: Mapping[Any, Any], where: str) -> Any:
     return {"__pairs__": [[encode_value(name, where), encode_value(each, where)] for name, each in value.items()]}
 
 
-def _tagged(value: Any, where: str) -> Any:
+def _tag(value: Any, where: str) -> Any:
     """What JSON has no form of, by its type; None for all else."""
     if isinstance(value, tuple):
         return {"__tuple__": [encode_value(each, where) for each in value]}

@@ -50,10 +50,10 @@ def adapt(kind: type, adapters: Mapping[str, Callable[[Method], Method]]) -> Non
         if owner is None or not inspect.isfunction(method) or owner.__module__.partition(".")[0] == "trainwright":
             continue
         if not hasattr(method, "as_written"):
-            setattr(kind, name, _dressed(adapter(method), method))
+            setattr(kind, name, _present_as(adapter(method), method))
 
 
-def _dressed(adapted: Method, method: Method) -> Method:
+def _present_as(adapted: Method, method: Method) -> Method:
     update_wrapper(adapted, method)
     del adapted.__wrapped__  # type: ignore[attr-defined]  # it is asked for its own signature
     adapted.as_written = method  # type: ignore[attr-defined]
@@ -62,24 +62,29 @@ def _dressed(adapted: Method, method: Method) -> Method:
 
 def of_training(method: Method) -> Method:
     """`training_step(self, batch, batch_idx)`, called with the context; with `context` in its place it is given that."""
-    if first_name(method, 2) == "context":
-        return lambda self, *arguments, **named: method(self, *arguments, **named)
-    fitted = fit_arguments(method, 3)
 
-    def step(self: Any, batch: Any, place: Any = None, *rest: Any, **named: Any) -> Any:
-        if not isinstance(place, StepContext):
-            return method(self, batch, *(() if place is None else (place,)), *rest, **named)
+    def finish(self: Any, fitted: Method, batch: Any) -> Any:
         at: At = self.at
         at.index = self.index_of_batch()
         returned = fitted(self, batch, at.index)
         at.returned = without_graph(returned)
         return returned
 
-    return step
+    return _of_step(method, finish)
 
 
 def of_evaluation(method: Method) -> Method:
     """`validation_step(self, batch, batch_idx)`: its loss is measured, and all that has rows where metrics are asked for."""
+
+    def finish(self: Any, fitted: Method, batch: Any) -> Any:
+        returned = self.at.returned = fitted(self, batch, self.at.index)
+        return returned if self.asked_metrics is not None else _loss_of(returned)
+
+    return _of_step(method, finish)
+
+
+def _of_step(method: Method, finish: Callable[[Any, Method, Any], Any]) -> Method:
+    """A step that the engine calls with (batch, context), and a person's own code as it is written."""
     if first_name(method, 2) == "context":
         return lambda self, *arguments, **named: method(self, *arguments, **named)
     fitted = fit_arguments(method, 3)
@@ -87,8 +92,7 @@ def of_evaluation(method: Method) -> Method:
     def step(self: Any, batch: Any, place: Any = None, *rest: Any, **named: Any) -> Any:
         if not isinstance(place, StepContext):
             return method(self, batch, *(() if place is None else (place,)), *rest, **named)
-        returned = self.at.returned = fitted(self, batch, self.at.index)
-        return returned if self.asked_metrics is not None else _loss_of(returned)
+        return finish(self, fitted, batch)
 
     return step
 

@@ -19,7 +19,7 @@ def parse_optimizer(config: Mapping[str, Any], model: nn.Module) -> torch.optim.
     kind = _class_of(torch.optim, config, torch.optim.Optimizer, where)
     parts = dict(_flat(config.get("params") or {}))
     groups: Any = [{"params": parameters_of(model, name), "name": name, **own} for name, own in parts.items()]
-    made: torch.optim.Optimizer = _made(kind, where, groups or model.parameters(), **config.get("args", {}))
+    made: torch.optim.Optimizer = _make(kind, where, groups or model.parameters(), **config.get("args", {}))
     for name, own in parts.items():
         wrong = next((key for key in own if key not in made.defaults), None)
         if wrong is not None:  # torch itself keeps it, and does nothing with it
@@ -48,11 +48,11 @@ def parse_scheduler(config: Mapping[str, Any], optimizer: torch.optim.Optimizer)
     if name in CONTAINERS:
         inside = [parse_scheduler(each, optimizer)["scheduler"] for each in config.get("schedulers", ())]
         if name.startswith("Chained"):
-            return {"scheduler": _made(torch.optim.lr_scheduler.ChainedScheduler, where, inside), "interval": interval}
+            return {"scheduler": _make(torch.optim.lr_scheduler.ChainedScheduler, where, inside), "interval": interval}
         milestones = config.get("milestones", [])
-        return {"scheduler": _made(torch.optim.lr_scheduler.SequentialLR, where, optimizer, inside, milestones), "interval": interval}
+        return {"scheduler": _make(torch.optim.lr_scheduler.SequentialLR, where, optimizer, inside, milestones), "interval": interval}
     kind = _class_of(torch.optim.lr_scheduler, config, torch.optim.lr_scheduler.LRScheduler, where)
-    return {"scheduler": _made(kind, where, optimizer, **config.get("args", {})), "interval": interval}
+    return {"scheduler": _make(kind, where, optimizer, **config.get("args", {})), "interval": interval}
 
 
 def parameters_of(model: nn.Module, name: str) -> list[nn.Parameter]:
@@ -78,7 +78,7 @@ def _class_of(module: Any, config: Mapping[str, Any], base: type, where: str) ->
     return found
 
 
-def _made(kind: Any, where: str, *arguments: Any, **named: Any) -> Any:
+def _make(kind: Any, where: str, *arguments: Any, **named: Any) -> Any:
     try:
         return kind(*arguments, **named)
     except (TypeError, ValueError) as error:

@@ -219,13 +219,13 @@ class SystemPredictor(Predictor):
             return
         if isinstance(system, LightningSystem):
             system.positional = system.positional or self.by_place
-            remember(system.model, self._kept())
+            remember(system.model, self._read_kept())
         report = load_weights(plain_module(system), self.weights)
         place = _position_of(self.place, self.weights) or {"step": report.step or 0, "epoch": report.epoch or 0}
         self.trainer.position = (int(place["step"]), int(place["epoch"]))
         self.system, self.example = system, example
 
-    def _kept(self) -> Any:
+    def _read_kept(self) -> Any:
         """What a LightningModule put into the checkpoint of the weights; None where that is no longer there."""
         step = (_position_of(self.place, self.weights) or {}).get("step") if self.place is not None else None
         path = None if step is None or self.place is None else self.place.path / "checkpoints" / f"step-{step:08d}" / "trainer.json"

@@ -39,7 +39,7 @@ def answer_of(word: str, keywords: bool = False) -> str:
     """What to write instead of another framework's word, empty for other words; with `keywords` as `tw.fit` takes it."""
     name = word.lstrip("-").replace("-", "_").lower()
     answer = ANSWERS.get(name, "")
-    return f"here it is {NAMED.sub(lambda found: _spelled(found[1], keywords), answer)}" if answer else ""
+    return f"here it is {NAMED.sub(lambda found: _spell(found[1], keywords), answer)}" if answer else ""
 
 
 def framework_of(word: str) -> str:
@@ -59,6 +59,6 @@ def spell_keyword(path: str, value: str = "") -> str:
     return f"{keys[1]}={{'{'.'.join(keys[2:])}': {written or '…'}}}" if len(keys) > 2 else path + (f"={value}" if value else "")
 
 
-def _spelled(ours: str, keywords: bool) -> str:
+def _spell(ours: str, keywords: bool) -> str:
     path, _, value = ours.partition("=")
     return spell_keyword(path, value) if keywords else ours

@@ -160,7 +160,7 @@ def prepare(config: Config, source: Source | None = None, directory: Path | None
     joins = _joins(config)
     columns, profiles = _plan(config, source, targets, numbers, joins)
     check_weights(config, columns, source.name)
-    notes = refuse_lacking(source, _used(config, columns), targets)
+    notes = refuse_lacking(source, _find_used(config, columns), targets)
     kinds = {column.name: column_kind(column.type).target or column.type for column in columns}
     check_targets(source, {name: kinds[name] for name in targets}, profiles)
     hashes = row_hashes(source)
@@ -235,7 +235,7 @@ def _plan(
     return columns, profiles
 
 
-def _used(config: Config, columns: list[Column]) -> set[str]:
+def _find_used(config: Config, columns: list[Column]) -> set[str]:
     """The columns of the table that inputs, targets, expressions and the split need."""
     split = {*getattr(config.data.split, "columns", []), getattr(config.data.split, "column", None) or ""}
     named = {column.name for column in columns if column.role != "ignored"} | expression_columns(config.data.where, config.data.derive)

@@ -62,7 +62,7 @@ class Histograms(Callback):
             self._give(f"weights/{name}", param, step)
 
     def _give(self, name: str, values: Tensor, step: int) -> None:
-        if not self._kinds.taken("histogram"):
+        if not self._kinds.takes("histogram"):
             self._kinds.give("histogram", name)  # which says it
             return
         found = histogram(values, self.options.bins, self.options.most)

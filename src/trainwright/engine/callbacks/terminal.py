@@ -78,9 +78,9 @@ class PlainProgress(Callback):
             if shown:
                 self.tell(session, row)
         else:
-            self.between(session, row, share)
+            self.show_between(session, row, share)
 
-    def between(self, session: Session, row: Mapping[str, float], share: float) -> None:
+    def show_between(self, session: Session, row: Mapping[str, float], share: float) -> None:
         """A row without an evaluation, where nothing was said for a while."""
         if time.monotonic() - self._last < QUIET:
             return
@@ -146,7 +146,7 @@ class LiveProgress(PlainProgress):
         self._loss = row.get("train/loss", self._loss)
         super().on_log(session, row)
 
-    def between(self, session: Session, row: Mapping[str, float], share: float) -> None:
+    def show_between(self, session: Session, row: Mapping[str, float], share: float) -> None:
         """The live line tells of it."""
 
     def draw(self, session: Session, now: float) -> None:

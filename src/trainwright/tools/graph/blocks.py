@@ -29,13 +29,13 @@ class Block:
     nodes: Any
     outputs: Any
 
-    def filled(self, value: Any, arguments: Mapping[str, Any]) -> Any:
+    def fill(self, value: Any, arguments: Mapping[str, Any]) -> Any:
         """A value of the block with `${name}` replaced by the argument: alone it keeps its type, within text it is text."""
         if isinstance(value, str):
             return self._text(value, arguments)
         if isinstance(value, Mapping):
-            return {key: self.filled(each, arguments) for key, each in value.items()}
-        return [self.filled(each, arguments) for each in value] if isinstance(value, list | tuple) else value
+            return {key: self.fill(each, arguments) for key, each in value.items()}
+        return [self.fill(each, arguments) for each in value] if isinstance(value, list | tuple) else value
 
     def _text(self, text: str, arguments: Mapping[str, Any]) -> Any:
         unknown = next((name for name in PARAMETER.findall(text) if name not in arguments), None)
@@ -62,7 +62,7 @@ class Block:
         found = dict(given)
         for name in self.parameters:  # a default may name parameters before it
             if name not in found:
-                found[name] = self.filled(self.defaults[name], found)
+                found[name] = self.fill(self.defaults[name], found)
         return found
 
 

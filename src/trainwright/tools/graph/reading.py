@@ -95,11 +95,11 @@ class Reader:
             self._ensure_used(inputs, read, [handed, loop.after if loop else None, loop.each if loop else None], loop)
         return GraphPlan(self.here, inputs, tuple(read), handed, loop, self.blocks)
 
-    def nested(self, here: Here, blocks: Blocks | None = None) -> Reader:
+    def inner_reader(self, here: Here, blocks: Blocks | None = None) -> Reader:
         """One for a graph inside, which knows the same blocks."""
         return Reader(here, blocks or self.blocks)
 
-    def given(self, inputs: Any, previous: str, here: Here) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def read_inputs(self, inputs: Any, previous: str, here: Here) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The arguments of a call as `inputs` write them, by position and by name; the result of the node before where there are none."""
         return _read_given(inputs, previous, here, alone=False)
 
@@ -202,7 +202,7 @@ class Reader:
             raise here.error(f"unknown option '{unknown}' of a {wrote.type}", fix=did_you_mean(unknown, known))
         own = wrote.own
         names, given = _inner_inputs(own.get("inputs"), previous, here, optional=wrote.type == "loop")
-        inside = self.nested(Here(here.root, here.path, user=here.user))
+        inside = self.inner_reader(Here(here.root, here.path, user=here.user))
         if "with" in own or ("carry" in own and wrote.type != "loop"):
             what, fix = f"a {wrote.type} here has no `{'with' if 'with' in own else 'carry'}`", "write it as a block: {block: name, …}"
             raise here.error(what, fix="name the value: inputs: {inside: 0.5}" if "with" in own else fix)

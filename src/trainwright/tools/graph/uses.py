@@ -63,15 +63,15 @@ def use_block(reader: Reader, here: Here, wrote: LongForm, previous: str) -> Gra
 def plan_of(reader: Reader, block: Block, given: Mapping[str, Any], names: tuple[str, ...], here: Here) -> GraphPlan:
     """The nodes of a block with its arguments filled in; mistakes in it are told at the block, once."""
     arguments = block.arguments(given, here)
-    inside = reader.nested(Here(here.root, block.here.path, user=here.user or str(here)), reader.blocks.inside(block.name))
-    plan = inside.plan(tuple(map(Input, names)), block.filled(block.nodes, arguments), block.filled(block.outputs, arguments))
+    inside = reader.inner_reader(Here(here.root, block.here.path, user=here.user or str(here)), reader.blocks.inside(block.name))
+    plan = inside.plan(tuple(map(Input, names)), block.fill(block.nodes, arguments), block.fill(block.outputs, arguments))
     known = {str(each) for each in reader.errors}
     reader.errors += [each for each in inside.errors if str(each) not in known]
     return plan
 
 
 def _inputs_of(block: Block, names: tuple[str, ...], written: Any, previous: str, reader: Reader, here: Here) -> tuple[Any, ...]:
-    given, by_name = reader.given(written, previous, here)
+    given, by_name = reader.read_inputs(written, previous, here)
     unknown = next((name for name in by_name if name not in names), None)
     if unknown is not None:
         raise here.error(f"the block '{block.name}' has no input '{unknown}'", fix=did_you_mean(str(unknown), names))
@@ -100,7 +100,7 @@ def side_by_side(reader: Reader, here: Here, wrote: LongForm, previous: str) -> 
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise here.error(f"the name '{twice}' is used twice", fix="rename one of them")
-    given, by_name = reader.given(own.get("inputs"), previous, here)
+    given, by_name = reader.read_inputs(own.get("inputs"), previous, here)
     join, dim = _read_join(own, here)
     node = GraphNode(here, wrote.name, "parallel", given=given, given_by_name={**by_name, **reader.literals(own, here)}, join=join, dim=dim)
     return replace(node, variants=branches)
