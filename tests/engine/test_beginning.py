@@ -99,6 +99,8 @@ def test_the_newest_checkpoint_that_is_missing_is_said(tmp_path: Path, caplog: p
 
 
 def test_which_run_to_continue_has_to_be_said() -> None:
+    with pytest.raises(ConfigError, match=r"(?s)neither True nor False.*run_dir='r/last', resume=True"):
+        tw.fit(nn.Linear(2, 1), (torch.zeros(4, 2), torch.zeros(4, 1)), loss="mse", max_steps=1, resume="r/last")
     with pytest.raises(ConfigError, match="needs to know which run"):
         tw.fit(nn.Linear(4, 2), DATA, max_steps=2, resume=True, console=False)
 

@@ -195,6 +195,11 @@ BLOCK = {"b": {"parameters": ["size", {"bias": True}], "nodes": [{"Linear": ["${
 PAIR = {"b": {"inputs": ["h", "skip"], "nodes": [{"type": "add", "inputs": ["h", "skip"]}]}}
 REFUSED: dict[str, tuple[Any, Any, list[str]]] = {
     "unknown block": ([{"block": "c"}], BLOCK, ["model.nodes[0] (c): unknown block 'c'", "available: b"]),
+    "unused parameter": (
+        [{"block": "c", "size": 3, "z": 1}],
+        {"c": {"parameters": ["size", "z"], "nodes": [{"Linear": [4, "${size}"]}]}},
+        ["model.blocks.c.parameters: the parameter 'z' is never used", "leave it out of parameters"],
+    ),
     "missing argument": ([{"block": "b"}], BLOCK, ["the block 'b' needs size", "defined at model.blocks.b", "{block: b, size: …}"]),
     "unknown argument": ([{"block": "b", "sise": 3}], BLOCK, ["has no parameter 'sise'", "did you mean 'size'"]),
     "unknown parameter": (

@@ -233,8 +233,11 @@ def continue_call(place: str) -> str:
 
 
 def choose_place(run_dir: str | os.PathLike[str] | None, resume: bool, fork: Any = None) -> str:
-    """The run's directory as text, empty for none. Raises ConfigError for `resume` without one, or beside `fork`."""
+    """The run's directory as text, empty for none. Raises ConfigError for `resume` without one, beside `fork`, or that is a place."""
     place = named_place(run_dir)
+    if not isinstance(resume, bool):
+        fix = f"give the place as run_dir: tw.fit(…, run_dir={resume!r}, resume=True)"
+        raise ConfigError(f"resume={resume!r} is neither True nor False", where="tw.fit(resume)", fix=fix)
     if resume and fork is not None:
         raise ConfigError("resume and fork are both given", where="tw.fit(fork)", fix="resume=True continues the child once it has begun")
     if resume and not place:

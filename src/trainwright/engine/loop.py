@@ -65,9 +65,7 @@ def train_epoch(session: Session) -> None:
     order = order_of(parts.train, parts.seed, position.epoch, plan).to(parts.order_device)
     first, position.epoch_ended_at = plan.index_of(position.batches_seen), -1
     began = position.step, position.skipped
-    whole = position.skipped_batches.isdisjoint(
-        range(position.batches_seen, position.batches_seen + plan.steps_per_epoch)
-    )  # never gone back
+    whole = not any(each >= position.batches_seen for each in position.skipped_batches)  # else a run that went back leaves some of it out
     if first == 0:
         parts.seeds.hooks("epoch_start", position.batches_seen)
         for hook in parts.hooks.on_train_epoch_start:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -113,6 +113,7 @@ def _read_block(name: Any, written: Any, here: Here) -> Block:
         raise here.under("inputs").error(f"{wrong!r} cannot be the name of an input", fix="write inputs: [x, skip]")
     if not isinstance(written.get("nodes"), list | tuple) or not written["nodes"]:
         raise here.error(f"the block '{name}' has no nodes", fix=f"write {FORM}")
+    _refuse_unused(names, [written["nodes"], written.get("outputs"), *defaults.values()], here)
     return Block(name, here, names, defaults, inputs, written["nodes"], written.get("outputs"))
 
 
@@ -128,6 +129,22 @@ def _read_parameters(written: Any, here: Here) -> tuple[tuple[str, ...], dict[st
             why = "it is a key of a node" if name in taken else "it is there twice" if names.count(name) > 1 else ""
             raise here.error(f"{name!r} cannot be the name of a parameter", why=why, fix="write parameters: [channels, {dilation: 1}]")
     return tuple(names), defaults
+
+
+def _refuse_unused(names: Sequence[str], where: Sequence[Any], here: Here) -> None:
+    read = {name for text in _texts(where) for name in PARAMETER.findall(text)}
+    unused = next((name for name in names if name not in read), None)
+    if unused is not None and read <= {*names}:  # else one of them is misspelt where it is used, which is told there
+        fix = f"write ${{{unused}}} where it belongs, or leave it out of parameters"
+        raise here.under("parameters").error(f"the parameter '{unused}' is never used", fix=fix)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping | list | tuple):
+        for each in value.values() if isinstance(value, Mapping) else value:
+            yield from _texts(each)
 
 
 def used_in(value: Any) -> Iterator[str]:
