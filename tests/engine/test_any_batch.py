@@ -20,9 +20,10 @@ import trainwright as tw
 from trainwright.config.errors import TrainwrightError
 from trainwright.data.dataset_rows import DatasetRows
 from trainwright.data.rows import FirstRows, Rows
+from trainwright.engine.dealing import micro_batches
 from trainwright.engine.evaluation import as_outputs
 from trainwright.engine.pieces import Pieces, batch_of, order_of
-from trainwright.engine.step import Backward, has_own_mean, micro_batches
+from trainwright.engine.step import Backward, has_own_mean
 from trainwright.engine.step_result import as_loss
 from trainwright.engine.system import Loss, change_tensors, rows_in, tensors_in, to_device
 

@@ -14,9 +14,9 @@ from trainwright.config.errors import ConfigError
 from trainwright.engine.assembly import normalises_over_batch
 from trainwright.engine.batch import Sizes, largest_step, nearest_exact, realise_sizes, steps_in_epoch
 from trainwright.engine.batch_options import LearningRateScaling
+from trainwright.engine.dealing import micro_batches
 from trainwright.engine.plan import make_plan
 from trainwright.engine.scaling import learning_rate_of, scale, scale_learning_rate, with_learning_rate
-from trainwright.engine.step import micro_batches
 from trainwright.optim.options import AdamWOptions, SAMOptions
 
 numbers = st.integers(1, 300)

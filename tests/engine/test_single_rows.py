@@ -12,7 +12,7 @@ from torch.utils.data import BatchSampler, DataLoader, SequentialSampler, Tensor
 
 import trainwright as tw
 from trainwright.config.errors import DataError
-from trainwright.engine.step import micro_batches
+from trainwright.engine.dealing import micro_batches
 
 
 def made_net(spatial: bool = False) -> nn.Module:

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from trainwright.config.errors import TrainwrightError
 from trainwright.engine.callbacks import Callback
-from trainwright.engine.step import Backward, micro_batches
+from trainwright.engine.dealing import micro_batches
+from trainwright.engine.step import Backward
 from trainwright.engine.system import Loss, StepContext
 from trainwright.engine.trainer import Trainer
 

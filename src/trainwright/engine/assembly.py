@@ -39,10 +39,20 @@ class Assembly(Settings):
     """The parts that the settings of one run make for one system and so many rows."""
 
     def __init__(
-        self, config: TrainerConfig, system: System, rows: int, validated: bool, ready: bool = False, own: Optimizers | None = None
+        self,
+        config: TrainerConfig,
+        system: System,
+        rows: int,
+        validated: bool,
+        ready: bool = False,
+        own: Optimizers | None = None,
+        ranks: int = 1,
     ) -> None:
-        """`ready`: rows are whole batches. `own`: the optimizers that the system made. Raises ConfigError when the lengths cannot be."""
-        super().__init__(config, rows, validated, ready, normalises_over_batch(system) and not ready)
+        """`ready`: rows are whole batches. `own`: the optimizers that the system made. `ranks`: processes that share each step.
+
+        Raises ConfigError when the lengths cannot be.
+        """
+        super().__init__(config, rows, validated, ready, normalises_over_batch(system) and not ready, ranks)
         self.system, self.own = system, own
         self.monitor = keep_error(self._wrong, lambda: Monitor(config, system)) or Monitor(
             config.model_copy(update={"monitor": "auto", "mode": "min"}), system

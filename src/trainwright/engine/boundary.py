@@ -24,6 +24,8 @@ def boundary(session: Session) -> None:
     parts.seeds.hooks("boundary", position.batches_seen)
     reached, evaluating, logging_now = parts.world.first(lambda: due_now(session))  # of several processes rank 0's clock says so
     if evaluating or logging_now:
+        if parts.world.size > 1:
+            session.logs.running_values.gather(parts.world)
         row = parts.world.broadcast(loss_row(session, evaluating))
         if evaluating:
             row = evaluated_row(session, row)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainwright.engine.assembly import normalises_over_batch
-from trainwright.engine.evaluation import compute_numbers, metric_of, walk
+from trainwright.engine.evaluation import compute_numbers, joint_metric, metric_of, turns_of, walk
 from trainwright.engine.pieces import Pieces, order_of
 from trainwright.engine.saving.best_weights import best_weights
 from trainwright.engine.state import Weights, evaluated_weights
@@ -125,14 +125,17 @@ def measure_weights(session: Session, weights: Weights) -> dict[str, float]:
     if session.validation is None:
         return {}
     session.parts.seeds.evaluation(session.step)
-    metric = metric_of(session.system)
+    metric, turns = metric_of(session.system), turns_of(session, session.validation)
+    joint = None if turns.size == 1 else joint_metric(session, session.validation, metric, metric.update, turns)
     with weights_inside(session.system, weights), session.parts.precision.evaluation():
         walk(
             session.system,
             session.validation,
-            metric.update,
+            metric.update if joint is None else joint.take_in,
             batch_size=session.parts.evaluation_batch_size,
             device=session.device,
             interrupts=session.parts.interrupts,
+            turns=turns,
+            end_round=None if joint is None else joint.end_round,
         )
     return session.parts.world.broadcast(compute_numbers(metric))

@@ -18,6 +18,7 @@ from trainwright.engine.precision_options import Precision, PrecisionOptions
 from trainwright.engine.recovery_options import RecoveryOptions
 from trainwright.optim.average_options import EMA, SWAOptions
 from trainwright.optim.parameter_options import Clipping, GradientHookOptions, ParameterOptions
+from trainwright.parallel.strategies.options import Strategies, StrategyOptions
 
 
 class EarlyStopping(ConfigModel):
@@ -105,6 +106,8 @@ class TrainerConfig(ConfigModel):
     """Optional behaviour: `learning_rate_monitor`, `profiler`, … or a class of your own by its path."""
     trackers: list[choice("tracker")] = Field(default=["csv", "tensorboard"], validate_default=True)  # type: ignore[valid-type]
     """Where metrics are written."""
+    strategy: Strategies = StrategyOptions()
+    """How a step runs over the processes of a run: `ddp` and others by name, or a mapping with `type`."""
     recovery: RecoveryOptions = RecoveryOptions()
     """What is done about numbers that are not finite, memory that runs out, losses that jump, steps that hang."""
     progress: Literal["auto", "plain", "file", "none"] = "auto"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from inspect import Parameter, signature
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from trainwright.data.windows import Windows
 from trainwright.engine.callbacks.base import Listeners
 from trainwright.engine.evaluation_files import EvaluationFiles
 from trainwright.engine.interrupt import Interrupts, Waited, WaitedTooLong, too_late
+from trainwright.engine.joint_metric import JointMetric, Turns
 from trainwright.engine.outputs import in_float32
 from trainwright.engine.padding_share import PaddingShares
 from trainwright.engine.recovery import out_of_memory
@@ -27,6 +28,7 @@ from trainwright.metrics.group import MetricGroup, as_metric, numbers
 from trainwright.metrics.means import MeansOfNumbers
 from trainwright.metrics.whole import WholeOutputs, join_outputs
 from trainwright.nn.modes import eval_mode
+from trainwright.parallel.world import World
 
 if TYPE_CHECKING:
     from trainwright.engine.session import Session
@@ -36,6 +38,7 @@ log = logging.getLogger("trainwright.engine")
 Step = Callable[[Batch], dict[str, Tensor]]
 TakeIn = Callable[[dict[str, Tensor], Batch], None]
 """What is done with the outputs of a batch."""
+ALONE = Turns()
 PLACES = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 
 
@@ -57,13 +60,33 @@ def measure(session: Session, rows: Rows, split: str) -> dict[str, float]:
     """Metrics of a split with the weights as they are, summed up batch by batch. Raises EvaluationInterrupted on a signal."""
     metric = metric_of(session.system)
     padding = PaddingShares(rows.padded)
-    walk_split(session, rows, split, Summing(session.system, metric, rows), padding)
-    found = compute_numbers(metric) | padding.means()
+    turns = turns_of(session, rows)
+    summing = Summing(session.system, metric, rows)
+    if turns.size == 1:
+        walk_split(session, rows, split, summing, padding)
+    else:
+        joint = joint_metric(session, rows, metric, summing, turns)
+        walk_split(session, rows, split, joint.take_in, padding, turns=turns, end_round=joint.end_round)
+    found = compute_numbers(metric) | padding.means(session.parts.world if turns.size > 1 else World())
     if split == "validation":
         for tracker in session.parts.trackers:
             if isinstance(tracker, EvaluationFiles):
                 tracker.take(session.position.step, metric.details)
     return add_logged(session.system, found)
+
+
+def turns_of(session: Session, rows: Rows) -> Turns:
+    """Which batches of a split this process measures; all of them where what is joined over batches cannot be joined over processes."""
+    strategy = session.parts.strategy
+    if strategy.data_size == 1 or rows.windows is not None or rows.iterable or not session.system.shares_evaluation:
+        return Turns()
+    return Turns(strategy.data_rank, strategy.data_size, strategy.moves_together)
+
+
+def joint_metric(session: Session, rows: Rows, metric: Metric, show: TakeIn, turns: Turns) -> JointMetric:
+    """The metric as all processes measure it together."""
+    batches = -(-len(rows) // (1 if rows.batched else session.parts.evaluation_batch_size))
+    return JointMetric(metric, show, lambda: metric_of(session.system), session.parts.world, turns, batches)
 
 
 def metric_of(system: System) -> Metric:
@@ -134,8 +157,19 @@ def add_logged(system: System, metrics: dict[str, float]) -> dict[str, float]:
     return {**logged, **metrics}
 
 
-def walk_split(session: Session, rows: Rows, split: str, take_in: TakeIn, *hears: Callable[..., None]) -> None:
-    """Hand on what `<split>_step` gives for all rows, batch by batch, the hooks of the split's batches called, and `hears` as they are."""
+def walk_split(
+    session: Session,
+    rows: Rows,
+    split: str,
+    take_in: TakeIn,
+    *hears: Callable[..., None],
+    turns: Turns = ALONE,
+    end_round: Callable[[], None] | None = None,
+) -> None:
+    """Hand on what `<split>_step` gives for all rows, batch by batch, the hooks of the split's batches called, and `hears` as they are.
+
+    `turns` and `end_round` as in `walk`.
+    """
     parts = session.parts
     hooks, system = parts.hooks.of_split(split), parts.system
     context = session.evaluation_context()
@@ -153,6 +187,8 @@ def walk_split(session: Session, rows: Rows, split: str, take_in: TakeIn, *hears
             interrupts=parts.interrupts,
             before=[lambda batch, _: system.begin_batch(batch), *(_of(session, hook) for hook in hooks.batch_start)],
             after=[*hears, *(_of(session, hook) for hook in hooks.batch_end)],
+            turns=turns,
+            end_round=end_round,
         )
 
 
@@ -236,43 +272,61 @@ def walk(
     interrupts: Interrupts | None = None,
     before: list[Callable[..., None]] | Listeners = (),
     after: list[Callable[..., None]] | Listeners = (),
+    turns: Turns = ALONE,
+    end_round: Callable[[], None] | None = None,
 ) -> None:
     """Hand on what `step` (else `system.evaluation_step`) gives for all rows in their order: `take_in(outputs, batch)`, rows first.
 
     `before(batch, index)` and `after(batch, index, outputs)` are called round each batch. When memory runs out the batches become smaller.
-    Raises EvaluationInterrupted between two batches, or while one is waited for, once `interrupts` heard a signal.
+    `turns`: which batches are measured here; `end_round` is called when every process has measured one. Raises EvaluationInterrupted
+    between two batches, or while one is waited for, once `interrupts` heard a signal.
     """
     context = StepContext(0, 0, 0.0, device_generator(device))
     step = step or (lambda batch: system.evaluation_step(batch, context))
-    start, size, index = 0, 1 if rows.batched else batch_size, 0
+    size = unit = 1 if rows.batched else batch_size
     if rows.batched:
         rows.begin_epoch(0, 0)
     joined = None if rows.windows is None else JoinedRows(rows.windows, take_in)
+    index = turns.rank
     with eval_mode(system):
-        whole, agreed = size, 0
-        while start < len(rows):
-            if interrupts is not None and start >= agreed:  # a process whose batches became smaller agrees as often as the others
+        for start, counts in starts_of(len(rows), unit, turns):
+            if interrupts is not None:
                 interrupts.agree_now()
-                agreed = start - start % whole + whole
-            batch = system.as_evaluated(to_device(take_in_order(rows, start, min(start + size, len(rows)), interrupts), device))
-            for hook in before:
-                hook(batch, index)
-            try:
-                outputs = as_outputs(step(batch), batch)
-            except (RuntimeError, MemoryError) as error:
-                if not out_of_memory(error) or size == 1:
-                    raise
-                size = -(-size // 2)
-                log.warning("memory ran out with %d rows at once while evaluating; from here %d", size * 2, size)
-                continue
-            for hook in after:
-                hook(batch, index, outputs)
-            if not index and system.own_metrics and not rows.batched:
-                check_rows(outputs, rows_in(batch))
-            (joined or take_in)(in_float32(outputs), batch)
-            index, start = index + 1, start + size
+                if interrupts.requested:  # also where this process has no batch left
+                    raise EvaluationInterrupted
+            end = min(start + unit, len(rows))
+            while start < end:
+                batch = system.as_evaluated(to_device(take_in_order(rows, start, min(start + size, end), interrupts), device))
+                for hook in before if counts else ():
+                    hook(batch, index)
+                try:
+                    outputs = as_outputs(step(batch), batch)
+                except (RuntimeError, MemoryError) as error:
+                    if not out_of_memory(error) or size == 1:
+                        raise
+                    size = -(-size // 2)
+                    log.warning("memory ran out with %d rows at once while evaluating; from here %d", size * 2, size)
+                    continue
+                start += size
+                if not counts:
+                    continue
+                for hook in after:
+                    hook(batch, index, outputs)
+                if index == turns.rank and system.own_metrics and not rows.batched:
+                    check_rows(outputs, rows_in(batch))
+                (joined or take_in)(in_float32(outputs), batch)
+                index += turns.size
+            if end_round is not None:
+                end_round()
     if joined is not None:
         joined.end()
+
+
+def starts_of(rows: int, unit: int, turns: Turns) -> Iterator[tuple[int, bool]]:
+    """For each round the first row of the batch measured here, and whether it counts; `rows` and False where there is none left."""
+    for first in range(0, rows, unit * turns.size):
+        start = first + unit * turns.rank
+        yield (start, True) if start < rows else (0 if turns.together else rows, False)
 
 
 def outputs_of(system: System, rows: Rows, *, batch_size: int, device: torch.device) -> dict[str, Tensor]:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from trainwright.data.draws import RESEEDING
 from trainwright.data.rows import Rows, WrappedRows
+from trainwright.engine.dealing import Dealer
 from trainwright.engine.interrupt import WaitedTooLong, Waits, too_late
 from trainwright.engine.loader_options import LoaderOptions
 from trainwright.engine.pieces import batch_of, order_of
@@ -21,13 +22,24 @@ if TYPE_CHECKING:
     from trainwright.engine.workers import BatchRequest, DataWorkers
 
 log = logging.getLogger("trainwright.engine")
+ALL = Dealer()
+"""Of one process, which reads all rows."""
 
 
 class Feed:
     """Batches of the training rows, and of splits read in order."""
 
-    def __init__(self, rows: Rows, options: LoaderOptions, seed: int, device: torch.device, waits: Waits | None = None) -> None:
-        """`waits`: told when batches are waited for."""
+    def __init__(
+        self,
+        rows: Rows,
+        options: LoaderOptions,
+        seed: int,
+        device: torch.device,
+        waits: Waits | None = None,
+        dealer: Dealer | None = None,
+    ) -> None:
+        """`waits`: told when batches are waited for. `dealer`: knows which rows of a step this process reads, all of them unless given."""
+        self._dealer = ALL if dealer is None else dealer
         self._rows, self._options, self._seed = rows, options, seed
         self._waits = Waits() if waits is None else waits
         self._in_memory = rows.in_memory
@@ -49,10 +61,11 @@ class Feed:
             log.warning("num_workers=%d of the DataLoader starts none: trainer.loader.workers=%d reads its batches ahead", asked, asked)
 
     def take(self, indices: Tensor, plan: Plan, batch_number: int) -> Batch:
-        """The rows at `indices` (int64, b), which are this batch of `plan`; with workers, those of the batches after it follow."""
+        """Of the rows at `indices` (int64, b), which are this batch of `plan`, those of this process; with workers, those of the batches
+        after it follow."""
         if not self._ahead:
             with RESEEDING:  # the step seeds the default generators
-                return self.again(indices, plan, batch_number)
+                return self.again(self._dealer.select(plan, indices), plan, batch_number)
         shape = (plan.batch_size, plan.steps_per_epoch, plan.first_tick, plan.first_epoch)
         if self._workers is None or shape != self._shape or not self._workers.near(batch_number):
             self._begin(plan, batch_number)
@@ -100,7 +113,7 @@ class Feed:
             self._rows,
             self._options,
             self._seed,
-            lambda number: batches_from(plan, self._rows, self._seed, number),
+            lambda number: batches_from(plan, self._rows, self._seed, number, self._dealer),
             batch_number,
             pin=self._pin,
             name="training",
@@ -108,17 +121,19 @@ class Feed:
         )
 
 
-def batches_from(plan: Plan, rows: Rows, seed: int, batch_number: int) -> Iterator[BatchRequest]:
-    """The batches of a plan from number `batch_number` on, over the ends of epochs, to the end of the run where that is known."""
+def batches_from(plan: Plan, rows: Rows, seed: int, batch_number: int, dealer: Dealer = ALL) -> Iterator[BatchRequest]:
+    """What a process reads of the batches of a plan, from number `batch_number` on, over the ends of epochs, to the end of the run where
+    that is known.
+    """
     from trainwright.engine.workers import BatchRequest
 
     end_of_run = plan.max_steps if plan.limit == "max_epochs" else None
     while end_of_run is None or batch_number < end_of_run:
         epoch = plan.epoch_of(batch_number)
-        order = order_of(rows, seed, epoch, plan).numpy()
+        order = order_of(rows, seed, epoch, plan)
         for index in range(plan.index_of(batch_number), plan.steps_per_epoch):
             start, end = plan.bounds(index)
-            yield BatchRequest(batch_number, epoch, order[start:end])
+            yield BatchRequest(batch_number, epoch, dealer.select(plan, order[start:end]).numpy())
             batch_number += 1
 
 
@@ -130,19 +145,21 @@ class InOrder(WrappedRows):
         self._options, self._pin, self._waits = options, pin, waits
         self._workers: DataWorkers | None = None
         self._next = self._size = 0
+        self.turn, self.turns = 0, 1
+        """Of so many batches this process takes one, this one of them."""
 
     def take(self, indices: Tensor) -> Batch:
         """The rows at `indices` (int64, b): from workers where they follow those before, else taken here."""
         first, size = int(indices[0]), len(indices)
-        end = first + size
+        end, begin = first + size, self.turn * size
         if not torch.equal(indices, torch.arange(first, end)):
             return self.rows.take(indices)
-        if first == 0 and size < len(self):  # of one batch nothing can be taken ahead
+        if first == begin and begin + self.turns * size < len(self):  # of one batch nothing can be taken ahead
             self._begin(size)
         if self._workers is None or first != self._next or end != min(first + self._size, len(self)):
             self.end()
             return self.rows.take(indices)
-        self._next = end
+        self._next = first + self.turns * self._size
         return self._workers.take(first)
 
     def end(self, now: bool = False) -> None:
@@ -159,15 +176,16 @@ class InOrder(WrappedRows):
     def _begin(self, size: int) -> None:
         from trainwright.engine.workers import BatchRequest, DataWorkers
 
-        whole, self._next = self._workers is not None and self._next == len(self) and self._size == size, 0
+        begin, stride = self.turn * size, self.turns * size
+        whole, self._next = self._workers is not None and self._next >= len(self) and self._size == size, begin
         if whole:
-            self._workers.begin_again(0)  # type: ignore[union-attr]
+            self._workers.begin_again(begin)  # type: ignore[union-attr]
             return
 
         def line(start: int) -> Iterator[BatchRequest]:
-            for first in range(start, len(self), size):
+            for first in range(start, len(self), stride):
                 yield BatchRequest(first, None, torch.arange(first, min(first + size, len(self))).numpy())
 
         self.end()
         self._size = size
-        self._workers = DataWorkers(self.rows, self._options, 0, line, 0, pin=self._pin, name="evaluated", waits=self._waits)
+        self._workers = DataWorkers(self.rows, self._options, 0, line, begin, pin=self._pin, name="evaluated", waits=self._waits)

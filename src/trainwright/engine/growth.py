@@ -14,7 +14,7 @@ from trainwright.config.model import ConfigModel, PartConfig
 from trainwright.engine.batch import largest_step, steps_in_epoch
 from trainwright.engine.growth_options import BatchGrowthOptions
 from trainwright.engine.monitor import Monitor, resolve
-from trainwright.engine.plan import Plan
+from trainwright.engine.plan import Plan, dealt_rows, largest_dealt
 from trainwright.engine.scaling import scale
 from trainwright.optim.schedules.build import build_schedule
 
@@ -118,13 +118,18 @@ def begin_anew(plan: Plan, batch_size: int, batches_seen: int, epoch: int, *, ba
     if end is not None and plan.limit == "max_epochs":
         epochs = plan.first_epoch + (end - plan.first_tick) // plan.steps_per_epoch
         end = batches_seen + (epochs - epoch) * steps
-    largest = largest_step(plan.rows, batch_size, steps)
-    whole = plan.micro_batch_size >= plan.batch_size
-    micro = largest if whole else min(plan.micro_batch_size, largest)
+    largest, before = largest_step(plan.rows, batch_size, steps), plan.batch_size
+    dealt = 0
+    if plan.dealt:  # to several processes: in one round, or in pieces of the size that was asked for
+        norms = batch_statistics or plan.batch_statistics
+        largest, before = dealt_rows(batch_size, plan.ranks, norms), plan.dealt
+        dealt = largest = largest if plan.dealt >= largest_dealt(plan) else min(plan.dealt, largest)
+    micro = largest if plan.micro_batch_size >= before else min(plan.micro_batch_size, largest)
     return replace(
         plan,
         batch_size=batch_size,
         micro_batch_size=micro,
+        dealt=dealt,
         steps_per_epoch=steps,
         max_steps=end,
         first_tick=batches_seen,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from trainwright.config.errors import FOREIGN
+from trainwright.engine.dealing import micro_batches
 from trainwright.engine.pieces import Pieces, order_of
-from trainwright.engine.step import micro_batches
 from trainwright.engine.step_result import as_loss
 from trainwright.engine.system import Batch, Loss, NoStep, StepContext, rows_in
 from trainwright.nn.untouched import untouched

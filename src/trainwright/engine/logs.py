@@ -41,12 +41,14 @@ class Logs:
         """Before rank 0 writes or measures what steps left: bring that of all processes to it. Nothing to do for one."""
         if world.size > 1:
             self.running_loss.gather_at_rank_0()
+            self.running_values.gather(world)
             self.running_metrics.gather_at_rank_0(world)
 
     def keep_at_rank_0(self, world: World) -> None:
         """After a checkpoint was loaded, whose sums are those of all processes: rank 0 has them, the others go on from nothing."""
         if not world.is_main:
             self.running_loss.drop_sums()
+            self.running_values.reset()
             self.running_metrics.reset()
 
     def log(self, name: str, value: float | Tensor, reduce: Reduction = "mean") -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable, Iterator
 from time import perf_counter
 from typing import NoReturn, cast
 
+import torch
 from torch import Tensor
 
 from trainwright.config.clock import process_seconds
@@ -13,6 +15,7 @@ from trainwright.config.errors import FOREIGN, TrainwrightError
 from trainwright.data.ended import DataEnded
 from trainwright.engine.boundary import boundary, leave
 from trainwright.engine.clock import Phase
+from trainwright.engine.dealing import MicroBatch, Share, in_micro_batches
 from trainwright.engine.interrupt import Waited
 from trainwright.engine.manual import manual_step
 from trainwright.engine.padding_share import NAME, padding_share
@@ -20,7 +23,7 @@ from trainwright.engine.pieces import order_of
 from trainwright.engine.plan import Plan
 from trainwright.engine.recovery import Rollback, settle_gradient
 from trainwright.engine.session import Session
-from trainwright.engine.step import has_own_mean, mean_of, micro_batches
+from trainwright.engine.step import has_own_mean, mean_of
 from trainwright.engine.step_result import as_loss
 from trainwright.engine.system import Batch, Loss, NoStep, StepContext, rows_in
 from trainwright.optim.base import RedoingOptimizer
@@ -132,9 +135,13 @@ def end_with_data(session: Session) -> None:
 
 
 def train_step(session: Session, batch: Batch, index: int, rows: int) -> None:
-    """One optimizer update from the rows of `batch`, whole or in micro-batches: the same gradient either way."""
+    """One optimizer update from a step of `rows` rows, whole or in micro-batches, by one process or several: the same gradient each way.
+
+    `batch` has those of them that this process reads.
+    """
     position, parts = session.position, session.parts
     hooks, system = parts.hooks, parts.system
+    share = parts.dealer.share_of(position.plan, rows)
     if hooks.on_train_batch_start:
         parts.seeds.hooks("batch_start", position.batches_seen)
     for hook in hooks.on_train_batch_start:
@@ -146,12 +153,12 @@ def train_step(session: Session, batch: Batch, index: int, rows: int) -> None:
         parts.followers.before_step(context)
     try:
         if parts.manual:
-            manual_step(session, batch, context)
+            manual_step(session, batch, share, context)
         else:
-            losses = settle_gradient(session, gradient, batch, rows, context)
+            losses = settle_gradient(session, gradient, batch, share, context)
             if losses is None:
                 return None  # not finite, and skipped by request
-            update(session, batch, rows, context, losses)
+            update(session, batch, share, context, losses)
     except NoStep as none:
         parts.optimizer.zero_grad()
         if not none.counts:
@@ -164,39 +171,75 @@ def train_step(session: Session, batch: Batch, index: int, rows: int) -> None:
     return None
 
 
-def gradient(session: Session, batch: Batch, rows: int, context: StepContext) -> list[Loss]:
-    """The gradient of the mean loss over the items of the step, clipped, in `.grad`; returns the losses of its micro-batches.
+def gradient(session: Session, batch: Batch, share: Share, context: StepContext) -> list[Loss]:
+    """The gradient of the mean loss over the items of the step, clipped, in `.grad`; returns the losses of its micro-batches made here.
 
     One of several that gives none by NoStep(counts=True), as None of a LightningModule does, is left out. Raises NoStep where all are.
     """
-    parts = session.parts
-    hooks, system, precision, backward = parts.hooks, parts.system, parts.precision, parts.backward
+    parts, batch_number, size = session.parts, session.position.batches_seen, session.position.plan.micro_batch_size
+    strategy, parameters, rows = parts.strategy, parts.optimizer.parameters(), share.rows
+    whole = rows <= size and not (share.ready and share.size > 1)
     losses: list[Loss] = []
-    items: int | Tensor = 0
-    size = session.position.plan.micro_batch_size
-    whole = rows <= size
-    for micro_batch in micro_batches(batch, rows, size, session.position.plan.batch_statistics):
-        with precision.forward():
+    counts: list[int | Tensor | None] = []
+    left_out = False
+    strategy.begin_step()
+    for piece, last in with_last(in_micro_batches(batch, share, size)):
+        if not (piece.counts or strategy.moves_together):
+            break
+        if piece.first:
+            parts.seeds.step(batch_number, piece.first)
+        with strategy.micro_batch(last, piece.counts):
             try:
-                value = system.training_step(micro_batch, context)
-            except NoStep as none:
-                if whole or not none.counts:
+                loss = forward_and_backward(session, piece, context, rows, whole)
+            except NoStep:
+                if strategy.data_size == 1:
                     raise
-                continue
-            loss = value if type(value) is Loss else as_loss(value, rows_in(micro_batch), system.loss_weights(context))
-        for hook in hooks.on_before_backward:
-            hook(session, system, loss)
-        backward(loss, rows, precision.scale, whole)
-        for hook in hooks.on_after_backward:
-            hook(session, system)
-        items = items + (rows if has_own_mean(loss, whole) else loss.count)
-        losses.append(loss)
-    if not losses:
-        raise NoStep(counts=True)
+                loss, left_out = None, True  # told to the others with the gradient, which they wait for
+        strategy.end_piece(parameters)
+        if piece.counts:
+            counts.append(None if loss is None else rows if has_own_mean(loss, whole) else loss.count)
+            losses += [] if loss is None else [loss]
+    items, made, left_out = strategy.reduce(parameters, counts, share.pieces, left_out)
+    if left_out or not made:
+        raise NoStep(counts=not left_out)
     if isinstance(items, Tensor) or items != rows:
-        backward.finish(session.gradients(), rows, items)
+        parts.backward.finish(session.gradients(), rows, items)
     limit_gradient(session)
     return losses
+
+
+def forward_and_backward(session: Session, piece: MicroBatch, context: StepContext, rows: int, whole: bool) -> Loss | None:
+    """The loss of a micro-batch, whose gradient is added to what there is; None where it gives none and others of the step may."""
+    parts = session.parts
+    hooks, system, precision = parts.hooks, parts.system, parts.precision
+    with precision.forward():
+        session.logs.running_values.in_step = piece.counts
+        try:
+            value = system.training_step(piece.batch, context)
+        except NoStep as none:
+            if (whole and parts.strategy.data_size == 1) or not none.counts:
+                raise
+            return None
+        finally:
+            session.logs.running_values.in_step = False
+        loss = value if type(value) is Loss else as_loss(value, rows_in(piece.batch), system.loss_weights(context))
+    for hook in hooks.on_before_backward:
+        hook(session, system, loss)
+    parts.backward(loss, rows, precision.scale if piece.counts else 0.0, whole)
+    for hook in hooks.on_after_backward:
+        hook(session, system)
+    return loss
+
+
+def with_last(pieces: Iterable[MicroBatch]) -> Iterator[tuple[MicroBatch, bool]]:
+    """Each with whether it is the last."""
+    held: MicroBatch | None = None
+    for each in pieces:
+        if held is not None:
+            yield held, False
+        held = each
+    if held is not None:
+        yield held, True
 
 
 def limit_gradient(session: Session) -> None:
@@ -210,7 +253,7 @@ def limit_gradient(session: Session) -> None:
         session.logs.gradient_norm = clip_gradients(parts.optimizer.parameters(), parts.config.clip)
 
 
-def update(session: Session, batch: Batch, rows: int, context: StepContext, losses: list[Loss]) -> None:
+def update(session: Session, batch: Batch, share: Share, context: StepContext, losses: list[Loss]) -> None:
     """The optimizer's update from the gradients there are, and what follows it."""
     position, parts = session.position, session.parts
     hooks, system, optimizer = parts.hooks, parts.system, parts.optimizer
@@ -219,7 +262,7 @@ def update(session: Session, batch: Batch, rows: int, context: StepContext, loss
     parts.saver.wait_for_snapshot()
     parts.rates.apply(position.step)
     if optimizer.redoes:
-        cast(RedoingOptimizer, optimizer).step_with(lambda: again(session, batch, rows, context), mean_of(losses))
+        cast(RedoingOptimizer, optimizer).step_with(lambda: again(session, batch, share, context), mean_of_all(session, losses))
     else:
         optimizer.step()
     if parts.averages is not None:
@@ -230,10 +273,20 @@ def update(session: Session, batch: Batch, rows: int, context: StepContext, loss
     position.step += 1
 
 
-def again(session: Session, batch: Batch, rows: int, context: StepContext) -> Tensor:
+def again(session: Session, batch: Batch, share: Share, context: StepContext) -> Tensor:
     """The gradient of the same rows with the same randomness at other weights, for optimizers that ask for it; returns the mean loss."""
     parts = session.parts
     parts.optimizer.zero_grad()
     parts.seeds.step(session.position.batches_seen)
     with hold_norm_statistics(parts.system):
-        return mean_of(gradient(session, batch, rows, context))
+        return mean_of_all(session, gradient(session, batch, share, context))
+
+
+def mean_of_all(session: Session, losses: list[Loss]) -> Tensor:
+    """The mean loss of a step over all processes, a scalar on the device."""
+    world = session.parts.world
+    if session.parts.strategy.data_size == 1:
+        return mean_of(losses)
+    total = sum((loss.total.detach().double() for loss in losses), torch.zeros((), dtype=torch.float64, device=session.device))
+    items = torch.as_tensor(sum(loss.count for loss in losses), dtype=torch.float64, device=session.device)
+    return world.sum(total) / world.sum(items)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from trainwright.config.errors import ConfigError
 from trainwright.engine.callbacks.base import Callback
+from trainwright.engine.dealing import Share, own_rows
+from trainwright.engine.plan import largest_dealt
 from trainwright.engine.step_result import as_loss
 from trainwright.engine.system import Batch, Loss, StepContext, System, rows_in
 
@@ -17,13 +19,22 @@ if TYPE_CHECKING:
     from trainwright.engine.session import Session
 
 
-def manual_step(session: Session, batch: Batch, context: StepContext) -> None:
-    """One call of `training_step`, in which the system goes backwards and steps its optimizers; counts as one step."""
+def manual_step(session: Session, batch: Batch, share: Share, context: StepContext) -> None:
+    """One call of `training_step`, in which the system goes backwards and steps its optimizers; counts as one step.
+
+    Of several processes each is given its rows; `backward` weighs what they gave, and gradients are summed before an optimizer steps.
+    """
     session.parts.saver.wait_for_snapshot()
     session.parts.rates.apply(session.step)
+    if share.size > 1:
+        batch, session.parts.strategy.weight = own_rows(batch, share)
+        if share.first:
+            session.parts.seeds.step(session.batches_seen, share.first)
+    session.logs.running_values.in_step = share.real > 0
     with session.parts.precision.forward():
         value = session.system.training_step(batch, context)
-    if value is not None:
+    session.logs.running_values.in_step = False
+    if value is not None and share.real:
         loss = as_loss(value, rows_in(batch), session.parts.system.loss_weights(context))
         session.logs.running_loss.add(Loss(loss.total.detach(), loss.count, loss.parts), session.batches_seen)
         session.logs.running_metrics.add(loss.outputs)
@@ -67,7 +78,7 @@ def latest(session: Session) -> Mapping[str, float]:
 def check_manual(config: TrainerConfig, plan: Plan, follows: Collection[str] = ()) -> None:
     """Raise ConfigError for settings that a system with manual optimization cannot follow, but for those that it says it follows."""
     wrong = {
-        "trainer.micro_batch_size": plan.micro_batch_size < plan.batch_size,
+        "trainer.micro_batch_size": plan.micro_batch_size < (largest_dealt(plan) if plan.dealt else plan.batch_size),
         "trainer.precision": config.precision.type == "fp16",
         "trainer.clip": config.clip.any,
         "trainer.gradient_hooks": bool(config.gradient_hooks),

@@ -40,6 +40,9 @@ def write_nan_report(session: Session, batch_number: int) -> str:
     world = session.parts.world
     findings = world.gather(look(session, batch_number))
     finding = next((each for each in findings if at_fault(each)), findings[0])
+    ranks = [rank for rank, each in enumerate(findings) if at_fault(each)]
+    if 0 < len(ranks) < world.size:
+        finding["rank"] = ranks[0]  # the same rows were looked at by all: it is that process, its device or its memory
     if "rows" in finding and world.is_main:
         try:
             with whole_file(session.folder / FILE) as temporary:
@@ -89,29 +92,31 @@ def replay(session: Session, batch_number: int) -> tuple[int, bool]:
 
 def finite_step(session: Session, batch_number: int) -> bool:
     """Make one step as the loop does, unless its loss or its gradient is not finite: then weights and buffers are as it met them."""
-    batch, rows = batch_at(session, batch_number)
+    batch, _ = batch_at(session, batch_number, dealt=True)
     session.position.batches_seen = batch_number
     session.parts.freezing.apply(session.step)
     context = session.context()
     if session.parts.followers.before_step is not None:
         session.parts.followers.before_step(context)
     before = {name: tensor.detach().clone() for name, tensor in session.system.state_dict().items()}
-    losses = gradient(session, batch, len(rows), context)
-    finite = all_finite(session, losses) and not session.parts.precision.overflowed
+    start, end = session.plan.bounds(session.plan.index_of(batch_number))
+    share = session.parts.dealer.share_of(session.plan, end - start)
+    losses = gradient(session, batch, share, context)
+    finite = not session.world.any(not all_finite(session, losses) or session.parts.precision.overflowed)
     if finite:
-        update(session, batch, len(rows), context, losses)
+        update(session, batch, share, context, losses)
     else:
         session.optimizer.zero_grad()
         load_weights(session.system, before, where="the replay")
     return finite
 
 
-def batch_at(session: Session, batch_number: int) -> tuple[Batch, list[int]]:
-    """The rows of batch number `batch_number`, and their places among the training rows."""
+def batch_at(session: Session, batch_number: int, dealt: bool = False) -> tuple[Batch, list[int]]:
+    """The rows of batch number `batch_number`, or those `dealt` to this process, and their places among the training rows."""
     plan = session.plan
     order = order_of(session.train, session.seed, plan.epoch_of(batch_number), plan)
     start, end = plan.bounds(plan.index_of(batch_number))
-    rows = order[start:end]
+    rows = session.parts.dealer.select(plan, order[start:end]) if dealt else order[start:end]
     batch = session.parts.feed.again(rows.to(session.parts.order_device), plan, batch_number)
     return session.parts.for_step(batch, plan.epoch_of(batch_number), batch_number), rows.tolist()
 
@@ -178,7 +183,7 @@ def sentence(finding: dict[str, Any]) -> str:
     if "rows" not in finding:
         return ""
     rows = ", ".join(map(str, finding["rows"][:5])) + (", …" if len(finding["rows"]) > 5 else "")
-    said = f"; batch {finding['batch']} (training rows {rows})"
+    said = f"; batch {finding['batch']} (training rows {rows})" + (f", on rank {finding['rank']} alone" if "rank" in finding else "")
     for name, count in finding["columns"].items():
         said += f"; {count} of its rows have values in '{name}' that are not finite"
     finding = {"name": "", **finding}

@@ -18,7 +18,7 @@ from trainwright.engine.session import Session
 def one_pass(session: Session, rows: Rows, config: TrainerConfig) -> dict[str, float]:
     """A step per batch of `rows`, in their order; returns the mean loss. Raises NotFinite when it is none."""
     position, logs = session.position, session.logs
-    plan = make_plan(config.model_copy(update={"max_epochs": 1, "max_steps": None}), len(rows))
+    plan = make_plan(config.model_copy(update={"max_epochs": 1, "max_steps": None}), len(rows), ranks=session.parts.strategy.data_size)
     position.plan = replace(plan, first_tick=position.batches_seen, first_epoch=position.epoch)
     session.clock.next_boundary = position.batches_seen + plan.steps_per_epoch + 1
     session.parts = parts = replace(session.parts, train=rows, followers=session.parts.followers.reading(rows))
@@ -30,7 +30,8 @@ def one_pass(session: Session, rows: Rows, config: TrainerConfig) -> dict[str, f
             parts.agreement.exchange(session)
         if parts.followers.data.ids:
             parts.followers.data.update_step(session.context())
-        batch = parts.for_step(rows.take(torch.arange(start, end)), position.epoch, position.batches_seen)
+        indices = parts.dealer.select(position.plan, torch.arange(start, end))
+        batch = parts.for_step(rows.take(indices), position.epoch, position.batches_seen)
         train_step(session, batch, index, rows=end - start)
         position.batches_seen += 1
         logs.running_metrics.reset()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TextIO
 
@@ -20,6 +22,7 @@ from trainwright.engine.callbacks.progress_file import FileProgress
 from trainwright.engine.callbacks.terminal import LogRows
 from trainwright.engine.clock import Clock
 from trainwright.engine.config import TrainerConfig
+from trainwright.engine.dealing import Dealer, describe_layout
 from trainwright.engine.evaluation_files import EvaluationFiles, History
 from trainwright.engine.feed import Feed
 from trainwright.engine.following import Followers
@@ -47,7 +50,11 @@ from trainwright.engine.system import System
 from trainwright.engine.unsaved import UnsavedState
 from trainwright.files.whole import Scratch
 from trainwright.optim.averages import Averages
+from trainwright.parallel.strategies.base import Strategy
+from trainwright.parallel.strategies.making import make_strategy
 from trainwright.parallel.world import World
+
+log = logging.getLogger("trainwright.engine")
 
 CHECKPOINTS = "checkpoints"
 
@@ -68,7 +75,13 @@ class Opening:
 
     def assembly(self, system: System, rows: int, validated: bool, ready: bool) -> Assembly:
         """The parts that the settings make for so many rows. Raises ConfigError when the lengths cannot be."""
-        return Assembly(self.config, system, rows, validated, ready, self.own.of(system, self.config, rows, ready))
+        own = self.own.of(system, self.config, rows, ready)
+        return Assembly(self.config, system, rows, validated, ready, own, self.strategy.data_size)
+
+    @cached_property
+    def strategy(self) -> Strategy:
+        """How a step runs over the processes. Raises ConfigError where what is asked for cannot be."""
+        return make_strategy(self.config.strategy, self.world)
 
     def session(
         self, system: System, train: Rows, validation: Rows | None, run: Path, interrupts: Interrupts, active: Active | None = None
@@ -94,9 +107,12 @@ class Opening:
         system.to(self.device)
         if not system.training:
             system.train()
+        self.strategy.place(system)
         made = self.assembly(system, len(train), validated, train.batched)
         if self.console is not False:
             made.say(made.groups())
+            if self.world.size > 1 and self.world.is_main:
+                log.info("%s: %s", self.strategy.describe(), describe_layout(made.plan))
         return made
 
     def _parts(self, made: Assembly, train: Rows, validation: Rows | None, run: Path, interrupts: Interrupts) -> Parts:
@@ -108,7 +124,10 @@ class Opening:
         best = BestEvaluations(made.monitor.higher, keep)
         averaging = config.ema is not None or config.swa is not None
         train = train.to(device)
-        feed = Feed(train, config.loader, self.seed, device, interrupts.waits)
+        strategy = self.strategy
+        whole, together = system.batch_transforms is not None, strategy.moves_together
+        dealer = Dealer(strategy.data_rank, strategy.data_size, whole=whole, together=together)
+        feed = Feed(train, config.loader, self.seed, device, interrupts.waits, dealer)
         precision = Precision(config.precision, device)
         measures_norm = config.clip.any or config.recovery.not_finite == "skip"
         redone = precision.scaler is not None or config.recovery.out_of_memory == "heal" or measures_norm
@@ -139,7 +158,7 @@ class Opening:
             trackers=[],
             saver=Saver.of(run / CHECKPOINTS, saving, made.plan, best, rolls_back=config.recovery.rolls_back),
             interrupts=interrupts,
-            seeds=StepSeeds(self.seed, device, self.world.rank),
+            seeds=StepSeeds(self.seed, device),
             precision=precision,
             backward=Backward(),
             active=Active(),
@@ -149,6 +168,8 @@ class Opening:
             measures_norm=measures_norm,
             world=self.world,
             agreement=None if self.world.size == 1 else Agreement(self.world),
+            strategy=strategy,
+            dealer=dealer,
             explain_not_finite=write_nan_report,
             continue_with=self.continue_with or f"trainwright resume {run}",
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 
 from trainwright.engine.system import Batch
+from trainwright.parallel.world import World
 
 NAME = "padding"
 """Under which it is logged: `train/padding` and `validation/padding`, the mean over batches."""
@@ -32,6 +34,7 @@ class PaddingShares:
         if self.padded:
             self.shares.append(padding_share(batch, self.padded))
 
-    def means(self) -> dict[str, float]:
-        """`padding`, where anything was padded."""
-        return {NAME: float(torch.stack(self.shares).double().mean())} if self.shares else {}
+    def means(self, world: World) -> dict[str, float]:
+        """`padding` over the batches of all processes, where anything was padded."""
+        found = [share for shares in world.gather([float(each) for each in self.shares]) for share in shares] if self.padded else []
+        return {NAME: math.fsum(found) / len(found)} if found else {}

@@ -15,6 +15,7 @@ from trainwright.data.rows import Rows
 from trainwright.engine.agreement import Agreement
 from trainwright.engine.callbacks.base import Hooks
 from trainwright.engine.config import TrainerConfig
+from trainwright.engine.dealing import Dealer
 from trainwright.engine.feed import Feed
 from trainwright.engine.following import Followers
 from trainwright.engine.growth import Growth
@@ -37,6 +38,7 @@ from trainwright.optim.freezing import Freezing
 from trainwright.optim.gradient_hooks import GradientHooks
 from trainwright.optim.learning_rates import LearningRates
 from trainwright.optim.swap import weights_inside
+from trainwright.parallel.strategies.base import Strategy
 from trainwright.parallel.world import World
 from trainwright.tracking.base import Tracker
 
@@ -94,6 +96,10 @@ class Parts:
     """The processes that train together."""
     agreement: Agreement | None
     """How they come to act alike; None for one process."""
+    strategy: Strategy
+    """How a step runs over them."""
+    dealer: Dealer
+    """Which rows of a step this process takes."""
     explain_not_finite: Callable[[Session, int], str]
     """What is asked, with the number of a batch, for the cause of a loss that is not finite; it may make the steps up to there again."""
     continue_with: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from trainwright.config.errors import ConfigError
 from trainwright.engine.batch import largest_step, realise_sizes, steps_in_epoch
@@ -36,6 +36,10 @@ class Plan:
     """Whether the system normalises over the batch, so that a single row left over joins the step before it."""
     ready: bool = False
     """Whether what is counted as rows are whole batches, as a loader gives them."""
+    ranks: int = 1
+    """Processes that share the rows of each step."""
+    dealt: int = 0
+    """Rows of a piece that is dealt to one of several processes; it stays when memory runs out and micro-batches become smaller."""
 
     def epoch_of(self, batches_seen: int) -> int:
         """Whole passes over the rows once `batches_seen` batches were used."""
@@ -72,10 +76,10 @@ class Plan:
         return self.bounds(index)[1] if self.ready else index + 1
 
 
-def make_plan(config: TrainerConfig, rows: int, batch_statistics: bool = False, ready: bool = False) -> Plan:
+def make_plan(config: TrainerConfig, rows: int, batch_statistics: bool = False, ready: bool = False, ranks: int = 1) -> Plan:
     """The plan for `rows` training rows; `batch_statistics` says that the system normalises over the batch, which one row cannot do.
 
-    `ready`: each row is a whole batch, and a step takes `accumulation` of them, by default one.
+    `ready`: each row is a whole batch, and a step takes `accumulation` of them, by default one. `ranks`: processes that share each step.
     Raises ConfigError when both max_epochs and max_steps are given, or there are no rows.
     """
     if config.max_epochs is not None and config.max_steps is not None:
@@ -92,7 +96,19 @@ def make_plan(config: TrainerConfig, rows: int, batch_statistics: bool = False, 
     max_steps, limit = _end(config, steps_per_epoch)
     seconds = None if config.max_time is None else config.max_time.seconds
     micro = largest_step(rows, batch, steps_per_epoch) if micro == batch and not ready else micro
-    return Plan(rows, batch, micro, steps_per_epoch, max_steps, limit, seconds, batch_statistics=batch_statistics, ready=ready)
+    dealt = 0 if ready or ranks == 1 else min(micro, dealt_rows(batch, ranks, batch_statistics))
+    plan = Plan(rows, batch, dealt or micro, steps_per_epoch, max_steps, limit, seconds, batch_statistics=batch_statistics, ready=ready)
+    return replace(plan, ranks=ranks, dealt=dealt)
+
+
+def dealt_rows(batch: int, ranks: int, batch_statistics: bool = False) -> int:
+    """Rows of the pieces of which each of `ranks` processes takes one: two at least where the system normalises over the batch."""
+    return max(math.ceil(batch / ranks), min(2, batch) if batch_statistics else 1)
+
+
+def largest_dealt(plan: Plan) -> int:
+    """Rows of the pieces of a plan whose steps are dealt out in one round."""
+    return dealt_rows(plan.batch_size, plan.ranks, plan.batch_statistics)
 
 
 def _end(config: TrainerConfig, steps_per_epoch: int) -> tuple[int | None, str]:

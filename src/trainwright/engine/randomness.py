@@ -17,17 +17,19 @@ class StepSeeds:
     So a step, an evaluation, and what callbacks draw between them are the same in a run that was never interrupted and in one that was.
     """
 
-    def __init__(self, seed: int, device: torch.device, rank: int = 0) -> None:
-        """`rank`: that of this process; each draws other numbers in its steps, and rank 0 those of a run in one process."""
+    def __init__(self, seed: int, device: torch.device) -> None:
         self.generator = device_generator(device)
         self._keys = {purpose: fold(seed, purpose) for purpose in ("step", "evaluation", "batch_start", "boundary", "epoch_start")}
-        self._steps = self._keys["step"] if rank == 0 else fold(seed, "step of a rank", rank)
-        self._transforms = seed if rank == 0 else fold(seed, "transforms of a rank", rank)
+        self._transforms = seed
         self._others = [] if self.generator is torch.default_generator else [torch.default_generator]
 
-    def step(self, batch_number: int) -> None:
-        """Seed for the training step on batch number `batch_number`."""
-        self._seed(fold_in(self._steps, batch_number))
+    def step(self, batch_number: int, first: int = 0) -> None:
+        """Seed for the training step on batch number `batch_number`, or for its micro-batch that begins with row `first` of the step.
+
+        What is drawn follows from the rows, so that it is the same whichever process draws it.
+        """
+        key = fold_in(self._keys["step"], batch_number)
+        self._seed(fold_in(key, first) if first else key)
 
     def transforms(self, epoch: int, batch_number: int, piece: int = 0) -> Callable[[str], None]:
         """Seeds for the transform at a place, on a whole batch, or on a piece of a step that came as a batch of its own."""

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from trainwright.config.errors import TrainwrightError
+from trainwright.engine.dealing import Share
 from trainwright.engine.saving.resuming import resume
 from trainwright.engine.single_rows import is_of_single_row, single_row_refusal, sizes_without_single_rows
 from trainwright.engine.system import Batch, Loss, StepContext, System
@@ -35,7 +36,7 @@ the device unusable, such as an illegal access, is among it."""
 TRUSTED = 2
 """Times gone back because of batches since one row before the update that led to it is suspected too."""
 
-Gradient = Callable[["Session", Batch, int, StepContext], list[Loss]]
+Gradient = Callable[["Session", Batch, Share, StepContext], list[Loss]]
 
 
 class NotFinite(TrainwrightError):
@@ -46,7 +47,7 @@ class Rollback(Exception):
     """The session was put back to its last checkpoint; the loop begins again from there."""
 
 
-def settle_gradient(session: Session, gradient: Gradient, batch: Batch, rows: int, context: StepContext) -> list[Loss] | None:
+def settle_gradient(session: Session, gradient: Gradient, batch: Batch, share: Share, context: StepContext) -> list[Loss] | None:
     """The gradient of the step, made again in smaller pieces when memory ran out and at a smaller scale when it overflowed; its losses.
 
     None when it is not finite and the policy is to skip such a batch. A redone step has the randomness and the buffers of the first.
@@ -58,11 +59,11 @@ def settle_gradient(session: Session, gradient: Gradient, batch: Batch, rows: in
         # that a run which met a full memory or an overflow gives the numbers of one that was given the smaller size or scale at once.
         before = buffers.copy()
         try:
-            losses = gradient(session, batch, rows, context)
+            losses = gradient(session, batch, share, context)
         except (RuntimeError, MemoryError) as error:
             if not out_of_memory(error) or parts.config.recovery.out_of_memory == "stop":
                 raise
-            smaller(session, rows, error)
+            smaller(session, max(end - start for start, end in share.places), error)
         except ValueError as error:
             if not is_of_single_row(error):
                 raise
@@ -103,12 +104,16 @@ def record_losses(session: Session, losses: list[Loss]) -> bool:
     for loss in losses:
         logs.running_loss.add(loss, batches_seen)
         logs.running_metrics.add(loss.outputs)
+    if not losses:
+        logs.running_loss.steps += 1  # the rows of this step were those of other processes
     return True
 
 
 def all_finite(session: Session, losses: list[Loss]) -> bool:
     """Whether losses and gradient norm are finite; one wait for the device."""
     values = [loss.total.detach() for loss in losses] + ([] if session.logs.gradient_norm is None else [session.logs.gradient_norm])
+    if not values:  # of several processes one without rows in this step
+        return True
     return bool(torch.isfinite(torch.stack([value.to(values[0]) for value in values])).all())
 
 

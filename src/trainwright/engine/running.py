@@ -233,6 +233,9 @@ class Followed:
 class RunningValues:
     """Values that systems and callbacks log, kept until a row is logged."""
 
+    in_step = False
+    """Whether what is logged now is of the rows of a step, of which each process has some."""
+
     def __init__(self) -> None:
         self.reset()
 
@@ -241,9 +244,13 @@ class RunningValues:
         self._terms: dict[str, RunningTerm | Followed] = {}
         self._counts: dict[str, int] = {}
         self._reduce: dict[str, str] = {}
+        self._of_rows: set[str] = set()
+        """Names of values that steps logged of their rows: those of all processes make one."""
 
     def add(self, name: str, value: float | Tensor, reduce: str = "mean") -> None:
         """Take in a value: the row will have the mean, the sum or the last of those since the row before. Never waits for the device."""
+        if self.in_step:
+            self._of_rows.add(name)
         term = self._terms.get(name)
         if not isinstance(term, RunningTerm) or reduce == "last":
             self._terms[name] = term = RunningTerm()
@@ -260,6 +267,26 @@ class RunningValues:
         return {
             name: term.read().value() / (self._counts[name] if self._reduce[name] == "mean" else 1) for name, term in self._terms.items()
         }
+
+    def gather(self, world: World) -> None:
+        """Take in what steps logged in all processes; those but rank 0 go on from nothing. Waits for the device."""
+        mine = {
+            name: (self._reduce[name], self._counts[name], self._terms[name].read().parts) for name in self._of_rows & self._terms.keys()
+        }
+        told = world.gather(mine)
+        for name in mine if not world.is_main else ():
+            del self._terms[name], self._reduce[name], self._counts[name]
+        if not world.is_main:
+            return
+        for rank, theirs in enumerate(told):
+            for name, (reduce, count, parts) in theirs.items() if rank else ():
+                term = self._terms.get(name)
+                if not isinstance(term, RunningTerm) or reduce == "last":
+                    term = self._terms[name] = RunningTerm()
+                    self._reduce[name], self._counts[name] = reduce, 0
+                term.before.add(parts)
+                self._counts[name] += count
+                self._of_rows.add(name)
 
     def tensors(self) -> dict[str, Tensor]:
         """The state, for a checkpoint: a few numbers of each name. Waits for the device."""

@@ -40,15 +40,21 @@ class Settings:
     """The parts that the settings of one run make for so many rows, as far as they do not depend on what is trained."""
 
     def __init__(
-        self, config: TrainerConfig, rows: int, validated: bool = True, ready: bool = False, batch_statistics: bool = False
+        self,
+        config: TrainerConfig,
+        rows: int,
+        validated: bool = True,
+        ready: bool = False,
+        batch_statistics: bool = False,
+        ranks: int = 1,
     ) -> None:
-        """`ready`: rows are whole batches. Raises ConfigError when the lengths cannot be."""
+        """`ready`: rows are whole batches. `ranks`: processes that share each step. Raises ConfigError when the lengths cannot be."""
         self.config, self.validated, self.ready, self.batch_statistics = config, validated, ready, batch_statistics
         self._wrong: list[RequestError] = []
         plain = config.model_copy(update={"batch_size": None, "micro_batch_size": None, "accumulation": None, "max_batch_size": None})
         asked = config if not ready else plain.model_copy(update={"accumulation": config.accumulation})
-        made: Plan | None = keep_error(self._wrong, lambda: make_plan(asked, rows, batch_statistics=batch_statistics, ready=ready))
-        self.plan = made or make_plan(plain, rows, batch_statistics=batch_statistics, ready=ready)  # to see what else is wrong
+        made: Plan | None = keep_error(self._wrong, lambda: make_plan(asked, rows, batch_statistics, ready, ranks))
+        self.plan = made or make_plan(plain, rows, batch_statistics, ready, ranks)  # to see what else is wrong
         known = with_learning_rate(config.optimizer, UNKNOWN_RATE) if learning_rate_of(config.optimizer) == "auto" else config.optimizer
         self.optimizer_options: PartConfig = scale_learning_rate(known, config.learning_rate_scaling, self.plan.batch_size)
         self.learning_rate = base_learning_rate(self.optimizer_options)

@@ -1,56 +1,19 @@
-"""The pieces of a step: micro-batches, a backward pass weighted by items, clipping."""
+"""A backward pass weighted by items, and the mean of a step."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from trainwright.config.errors import TrainwrightError
-from trainwright.data.sparse import rows_between
-from trainwright.engine.pieces import Pieces
-from trainwright.engine.system import Batch, Loss
+from trainwright.engine.system import Loss
 
 _ENGINE: Any = torch.autograd.Variable._execution_engine
 """What `Tensor.backward` calls in the end. With a gradient given, `Tensor.backward` imports sympy first (half a second) and checks
 symbolic shapes at every step; multiplying the loss instead costs two more kernels forwards and backwards."""
-
-
-def micro_batches(batch: Batch, rows: int, size: int, together: bool = False) -> Iterator[Batch]:
-    """The batch in pieces of at most `size` rows, as views; the batch itself when it is no larger; ready batches one by one.
-
-    `together`: no piece is one row left over, whose mean over the batch says nothing; with pieces of two the last one has three.
-    """
-    if rows <= size:
-        yield batch
-        return
-    if isinstance(batch, Pieces):
-        yield from batch
-        return
-    starts = [*range(0, rows, size), rows]
-    if together and rows % size == 1 and size > 1:
-        if size > 2:
-            starts[-2] -= 1
-        else:
-            del starts[-2]
-    for start, end in pairwise(starts):
-        yield {name: _some(each, rows, start, end) for name, each in batch.items()}
-
-
-def _some(column: Any, rows: int, start: int, end: int) -> Any:
-    """Rows of one column: of a tensor, a list of as many things (texts), or of what a column holds in turn; else the whole."""
-    if isinstance(column, Tensor):
-        return rows_between(column, start, end)
-    if isinstance(column, list) and len(column) == rows:
-        return column[start:end]
-    if isinstance(column, dict):
-        return {name: _some(each, rows, start, end) for name, each in column.items()}
-    if isinstance(column, tuple):
-        return tuple(_some(each, rows, start, end) for each in column)
-    return column
 
 
 def has_own_mean(loss: Loss, whole: bool) -> bool:

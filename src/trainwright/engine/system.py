@@ -99,6 +99,8 @@ class System(nn.Module):
     """Settings that a step which it makes by itself follows all the same: `clip`, `micro_batch_size`."""
     own_metrics: bool = False
     """Whether what it measures is a person's own code, which is tried before the first step."""
+    shares_evaluation: bool = True
+    """Whether several processes may measure a part of a split each; else each measures all of it."""
     tried_before: bool = True
     """Whether a step can be tried before the run; else the first steps are looked at."""
     batch_transforms: BatchTransforms | None = None

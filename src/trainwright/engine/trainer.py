@@ -162,7 +162,10 @@ class Trainer:
                 parts = session.parts
                 self.trackers = parts.trackers
                 with call_hooks(session), saved_on_error(session), parts.precision.fp32_regions(system), watch_steps(session):
-                    return self._run(session, test, resume or fork, run, known)
+                    try:
+                        return self._run(session, test, resume or fork, run, known)
+                    finally:
+                        parts.strategy.release(system)
         finally:
             self.config = config
 

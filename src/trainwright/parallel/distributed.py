@@ -42,6 +42,11 @@ class DistributedWorld(World):
         made._own = True
         return made
 
+    @property
+    def group(self) -> Any:
+        """The gloo group of these processes, the default one where None."""
+        return self._group
+
     def sum(self, value: N) -> N:
         """As in `World`; a tensor is summed in its own type, a number as int64 or float64."""
         return self._reduce(value, torch.add)

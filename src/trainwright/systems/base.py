@@ -17,6 +17,7 @@ from trainwright.config.own_parts import configured
 from trainwright.config.scheduled import Scheduled
 from trainwright.data.draws import keep_draws, seed_python_and_numpy
 from trainwright.engine.logs import not_logged
+from trainwright.engine.running import exact_sum
 from trainwright.engine.step_result import Weights, as_loss
 from trainwright.engine.system import Batch, Listener, Loss, StepContext, rows_in
 from trainwright.engine.system import System as EngineSystem
@@ -218,13 +219,16 @@ class System(Updateable, EngineSystem):
 
     def take_logged(self) -> dict[str, float]:
         """What was logged in an evaluation, as means over its rows; forgotten afterwards."""
-        sums: dict[str, list[float]] = {}
-        for name, value, rows in self._logged:
-            total = sums.setdefault(name, [0.0, 0.0])
-            total[0] += float(value) * rows
-            total[1] += rows
+        logged = [(name, float(value), rows) for name, value, rows in self._logged]
         self._logged = []
-        return {name: total / rows for name, (total, rows) in sums.items()}
+        session = None if self._run is None else self._run()
+        if session is not None and self.shares_evaluation:
+            logged = [each for theirs in session.world.gather(logged) for each in theirs]
+        terms: dict[str, list[tuple[float, int]]] = {}
+        for name, value, rows in logged:
+            terms.setdefault(name, []).append((value, rows))
+        # Rounded once, so that it does not matter in which order the batches of several processes come.
+        return {name: exact_sum([value * rows for value, rows in each]) / sum(rows for _, rows in each) for name, each in terms.items()}
 
     def plan_known(self, plan: Plan) -> None:
         """Called before `configure_optimizers` with the lengths of the run."""

@@ -31,13 +31,22 @@ class ManualOptimizer:
 
         `closure`, for optimizers of torch that evaluate the loss themselves, goes backwards and gives the loss.
         """
+        strategy = self._session.parts.strategy
+        if closure is None:
+            strategy.share_gradients(self._member.parameters())
         for hook in self._session.parts.hooks.on_before_optimizer_step:
             hook(self._session, self._session.system)
         if closure is None or not isinstance(self._member, TorchOptimizer):
             self._member.step()
-        else:
-            self._member.settle()
-            self._member.optimizer.step(closure)
+            return
+
+        def evaluate() -> Any:
+            loss = closure()
+            strategy.share_gradients(self._member.parameters())
+            return strategy.sum_weighed(loss)
+
+        self._member.settle()
+        self._member.optimizer.step(evaluate)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Drop the gradients of its parameters."""

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from trainwright.adapters.lightning.optimizers import step_schedulers
 from trainwright.config.errors import TrainwrightError
+from trainwright.engine.dealing import micro_batches
 from trainwright.engine.pieces import Pieces
-from trainwright.engine.step import micro_batches
 from trainwright.engine.system import Batch, Loss, NoStep, rows_in
 
 if TYPE_CHECKING:

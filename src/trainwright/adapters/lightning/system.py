@@ -60,6 +60,7 @@ class LightningSystem(LightningHooks):
     monitor = "loss"
     monitor_is_optional = True
     tried_before = False
+    shares_evaluation = False  # what a module logs, and its torchmetrics, are joined over the batches of one process
 
     def __init__(
         self, module: nn.Module, datamodule: Any = None, callbacks: Sequence[Any] = (), settings: TrainerConfig | None = None
@@ -234,6 +235,8 @@ class LightningSystem(LightningHooks):
 
     def _before_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Between the gradient and the update: the module's hook, and its clipping where the step is played."""
+        if self.session is not None:
+            self.session.parts.strategy.share_gradients([each for group in optimizer.param_groups for each in group["params"]])
         self.call("on_before_optimizer_step", optimizer)
         if self.plays:
             trainer = self.trainer

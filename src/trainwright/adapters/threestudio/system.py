@@ -59,6 +59,8 @@ class BaseSystem(SaverMixin, System):
         super().__init_subclass__(**named)
         adapt(cls, {**STEPS, **FOLLOWING})
 
+    shares_evaluation = False  # its evaluations save pictures under the numbers of batches
+
     def __init__(self, cfg: Any = None, resumed: bool = False) -> None:
         """`cfg`: a mapping of the options of `Config`, an instance of it, or nothing; `resumed` means nothing, for runs are continued."""
         super().__init__(cfg)

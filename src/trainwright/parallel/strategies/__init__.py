@@ -1,0 +1,1 @@
+"""How a step runs over the processes of a run: one strategy a file."""
