@@ -19,6 +19,7 @@ ALL = (
     "resume",
     "lazy_column",
     "metrics_cost",
+    "ranks",
     "digits",
     "reading",
     "wide",

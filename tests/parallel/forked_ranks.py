@@ -20,11 +20,11 @@ LIMIT = 120.0
 """Seconds after which processes that have not ended are ended: what hangs fails."""
 
 
-def on_ranks(folder: Path, work: Callable[[DistributedWorld, Path], Any], size: int = 2) -> list[Any]:
+def on_ranks(folder: Path, work: Callable[[DistributedWorld, Path], Any], size: int = 2, limit: float = LIMIT) -> list[Any]:
     """What `work(world, folder)` gives on each rank; raises AssertionError with the traceback of a rank that failed."""
     folder.mkdir(parents=True, exist_ok=True)
     processes = [_forked(folder, work, rank, size) for rank in range(size)]
-    _wait(processes)
+    _wait(processes, limit)
     found = [pickle.loads((folder / f"rank-{rank}").read_bytes()) for rank in range(size)]
     failures = [f"rank {rank}:\n{failure}" for rank, (_, failure) in enumerate(found) if failure is not None]
     assert not failures, min(failures, key=lambda each: "another process of this run has ended" in each)  # the cause, not what came of it
@@ -50,8 +50,8 @@ def _forked(folder: Path, work: Callable[[DistributedWorld, Path], Any], rank: i
         os._exit(0)
 
 
-def _wait(processes: list[int]) -> None:
-    deadline = time.monotonic() + LIMIT
+def _wait(processes: list[int], limit: float) -> None:
+    deadline = time.monotonic() + limit
     left = set(processes)
     while left:
         for process in list(left):
@@ -61,5 +61,5 @@ def _wait(processes: list[int]) -> None:
             for process in left:
                 os.kill(process, signal.SIGKILL)
                 os.waitpid(process, 0)
-            raise AssertionError(f"{len(left)} of {len(processes)} ranks did not end in {LIMIT:g} s")
+            raise AssertionError(f"{len(left)} of {len(processes)} ranks did not end in {limit:g} s")
         time.sleep(0.01)
