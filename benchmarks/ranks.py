@@ -2,8 +2,8 @@
 
     python -m benchmarks ranks [--rounds 40]
 
-Prints the median over rounds of the ratio of neighbouring epochs for several sizes of model, and the share of the exchange alone. Both loops
-take the same half of every batch; the loops take turns within a round, so whatever else the machine does falls on both.
+Prints the median over rounds of the ratio of neighbouring epochs for several sizes of model, and the share of the exchange alone. Both
+loops take the same half of every batch; they take turns within a round, so whatever else the machine does falls on both.
 """
 
 from __future__ import annotations

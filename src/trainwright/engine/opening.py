@@ -167,7 +167,7 @@ class Opening:
             manual=not system.automatic_optimization,
             measures_norm=measures_norm,
             world=self.world,
-            agreement=None if self.world.size == 1 else Agreement(self.world),
+            agreement=None if self.world.size == 1 else Agreement(self.world, strategy),
             strategy=strategy,
             dealer=dealer,
             explain_not_finite=write_nan_report,

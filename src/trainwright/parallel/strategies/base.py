@@ -46,6 +46,8 @@ class Strategy:
     """Whether forward passes hold exchanges, so that a process without rows must make them too."""
     weight: float = 1.0
     """The part of the step's rows that this process has, where a system steps by itself."""
+    asks: bool = False
+    """Whether this process has something to tell the others, which goes along with the next exchange of gradients."""
     in_order: bool = False
     """Whether pieces are dealt and added one by one."""
 
@@ -77,6 +79,10 @@ class Strategy:
         `left_out`: whether the batch is to make no step.
         """
         return sum_counts(counts, left_out)
+
+    def take_told(self) -> bool | None:
+        """Whether any process had something to tell in the exchange before; None where there was none since this was asked."""
+        return None
 
     def share_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
         """Sum gradients over all processes, each times `weight`, in place, where a system steps by itself."""

@@ -13,10 +13,11 @@ from trainwright.config.errors import ConfigError
 from trainwright.parallel.distributed import others_present
 from trainwright.parallel.strategies.base import Count, Strategy, Summed, sum_counts
 from trainwright.parallel.strategies.flat import FlatGradients
+from trainwright.parallel.strategies.heard import Heard
 from trainwright.parallel.world import World
 
-NUMBERS = 3
-"""What is summed beside the gradients: items, pieces that gave a loss, and processes that want no step."""
+NUMBERS = 4
+"""What is summed beside the gradients: items, pieces that gave a loss, processes that want no step, and that have something to tell."""
 
 
 class DataParallel(Strategy):
@@ -32,6 +33,11 @@ class DataParallel(Strategy):
         self._flats: dict[tuple[int, ...], FlatGradients] = {}
         self._sparse: set[int] | None = None
         self._pieces: list[list[Tensor]] = []
+        self._heard = Heard()
+
+    def take_told(self) -> bool | None:
+        """As in `Strategy`."""
+        return self._heard.take()
 
     def place(self, system: nn.Module) -> None:
         """Give all processes the weights and buffers of rank 0. Raises ConfigError where a process made another model."""
@@ -63,10 +69,11 @@ class DataParallel(Strategy):
         mine = sum_counts(counts, left_out)
         self._sum_sparse(parameters)
         flat = self._flat(parameters)
-        flat.pack([mine.items, mine.made, left_out])
+        flat.pack([mine.items, mine.made, left_out, self.asks])
         self._sum(flat)
         flat.unpack()
-        items, made, leaving = flat.numbers()
+        items, made, leaving, asking = flat.numbers()
+        self._heard.add(asking)
         if items.device.type == "cpu":
             whole = all(isinstance(each, int) for each in counts if each is not None) and float(items).is_integer()
             return Summed(int(items) if whole else items, int(made), bool(leaving))
@@ -80,9 +87,10 @@ class DataParallel(Strategy):
                     each.grad.mul_(self.weight)
         self._sum_sparse(parameters)
         flat = self._flat(parameters)
-        flat.pack([0] * NUMBERS)
+        flat.pack([0, 0, 0, self.asks])
         self._sum(flat)
         flat.unpack()
+        self._heard.add(flat.numbers()[-1])
 
     def sum_weighed(self, loss: Any) -> Any:
         """As in `Strategy`."""
@@ -109,7 +117,8 @@ class DataParallel(Strategy):
         self._sum_sparse(parameters)
         flat, size = self._flat(parameters), self.world.size
         mine, self._pieces = self._pieces, []
-        told = self.world.gather(([each.to("cpu") if isinstance(each, Tensor) else each for each in counts], left_out))
+        told = self.world.gather(([each.to("cpu") if isinstance(each, Tensor) else each for each in counts], left_out, self.asks))
+        self._heard.add(torch.tensor(float(any(asking for *_, asking in told))))
         whole: list[Tensor] = []
         for number in range(-(-pieces // size)):
             here = mine[number] if number < len(mine) else [torch.zeros_like(each) for each in flat.buffers]
@@ -126,9 +135,9 @@ class DataParallel(Strategy):
                         whole[place].add_(each)
         flat.take(whole)
         flat.unpack()
-        of_ranks = [made for made, _ in told]
+        of_ranks = [made for made, *_ in told]
         in_turn = [of_ranks[place % size][place // size] for place in range(pieces) if place // size < len(of_ranks[place % size])]
-        return sum_counts(in_turn, any(leaving for _, leaving in told))
+        return sum_counts(in_turn, any(leaving for _, leaving, _ in told))
 
     def _sum_sparse(self, parameters: Sequence[nn.Parameter]) -> None:
         """Sum sparse gradients in the order of ranks; which parameters have them is settled at the first step."""
