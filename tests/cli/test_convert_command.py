@@ -142,4 +142,4 @@ def test_files_without_weights_are_refused_with_what_they_are(tmp_path: Path) ->
 
 def test_the_help_shows_the_form(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["convert", "--help"]) == 0
-    assert "trainwright convert OLD NEW.safetensors [--key NAME] [--force]" in " ".join(capsys.readouterr().out.split())
+    assert "trainwright convert OLD NEW [--to FORM] [--dtype TYPE] [--key NAME] [--force]" in " ".join(capsys.readouterr().out.split())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
@@ -11,12 +12,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
+from trainwright.checkpoint.names import rank_of
 from trainwright.config.errors import RunError
 from trainwright.config.received import ensure_right, read_text
 from trainwright.files.download import sha256_of
 
-FORMAT = 3
-"""2 has `kept`, 3 `name`; one that has neither is written as 1, which older programs read."""
+FORMAT = 4
+"""2 has `kept`, 3 `name`, 4 what made it where that was several processes; one that has none of them is written as 1, which older programs
+read."""
+ADDED = {"kept": 2, "name": 3, "strategy": 4, "ranks": 4}
+"""Field → the first format that has it."""
 Kind = Literal["full", "weights"]
 """`full` can be continued, `weights` only loaded."""
 MANIFEST = "manifest.json"
@@ -30,14 +35,17 @@ class Damaged(Exception):
     """A checkpoint is not what was written; the text says how."""
 
 
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$", max_length=200)]
+"""Never a path: nothing outside the checkpoint's own folder can be named."""
+
+
 @dataclass(frozen=True)
 class FileEntry:
     """One file of a checkpoint."""
 
     __pydantic_config__ = STRICT
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$", max_length=200)]
-    """Never a path: nothing outside the checkpoint's own folder can be named."""
+    name: FileName
     bytes: Annotated[int, Field(ge=0)]
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -59,6 +67,15 @@ class Manifest:
     """Whether it stays for good, whatever comes after it."""
     name: Annotated[str, Field(pattern=r"^[^/\\\x00]*$")] = ""
     """The second name that leads to it, in the same folder; empty for none."""
+    strategy: Annotated[str, Field(pattern=r"^[a-z0-9_]*$", max_length=40)] = ""
+    """How the processes that wrote it shared the work; empty for one process."""
+    ranks: Annotated[int, Field(ge=0)] = 0
+    """How many processes that were; 0 for one."""
+
+    @property
+    def made_by(self) -> str:
+        """Who wrote it, in words: `fsdp × 4`, `one process`."""
+        return f"{self.strategy} × {self.ranks}" if self.ranks > 1 else "one process"
 
     @property
     def folder(self) -> str:
@@ -67,9 +84,8 @@ class Manifest:
 
     def text(self) -> str:
         """The manifest as JSON."""
-        added = {"kept": 2, "name": 3}
-        body = {"format": max((number for name, number in added.items() if getattr(self, name)), default=1), **asdict(self)}
-        for name in added:
+        body = {"format": max((number for name, number in ADDED.items() if getattr(self, name)), default=1), **asdict(self)}
+        for name in ADDED:
             if not body[name]:
                 del body[name]
         return json.dumps({**body, "digest": digest(body)}, indent=1) + "\n"
@@ -119,17 +135,27 @@ def _fields() -> TypeAdapter[Manifest]:
 def verify(folder: Path) -> Manifest:
     """The manifest, once every file of it was found whole. Raises Damaged naming the first file that is not, RunError without the right."""
     manifest = read_manifest(folder)
-    for entry in manifest.files:
+    verify_files(folder, manifest.files)
+    return manifest
+
+
+def verify_files(folder: Path, files: Sequence[FileEntry]) -> None:
+    """Raise Damaged naming the first of these files of a checkpoint that is not as it was written, RunError without the right to read."""
+    for entry in files:
         path = folder / entry.name
         try:
             size = path.lstat().st_size
             if size != entry.bytes:
-                raise Damaged(f"{entry.name} has {size} bytes instead of {entry.bytes}")
+                raise Damaged(f"{_owner(entry.name)}{entry.name} has {size} bytes instead of {entry.bytes}")
             if sha256_of(path) != entry.sha256:
-                raise Damaged(f"{entry.name} does not match its sha256")
+                raise Damaged(f"{_owner(entry.name)}{entry.name} does not match its sha256")
         except FileNotFoundError:
-            raise Damaged(f"{entry.name} is missing") from None
+            raise Damaged(f"{_owner(entry.name)}{entry.name} is missing") from None
         except OSError as error:
             ensure_right(error, path)
             raise Damaged(f"{entry.name} cannot be read: {error}") from error
-    return manifest
+
+
+def _owner(file: str) -> str:
+    rank = rank_of(file)
+    return "" if rank is None else f"rank {rank}'s file "

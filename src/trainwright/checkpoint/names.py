@@ -1,4 +1,4 @@
-"""Readable second names of checkpoints, made from a pattern such as `{step:08d}-{validation/loss:.3f}`."""
+"""Names of checkpoints and of their files: second ones, from a pattern such as `{step:08d}-{validation/loss:.3f}`, and those of ranks."""
 
 from __future__ import annotations
 
@@ -48,3 +48,15 @@ def second_name(pattern: str, values: Mapping[str, float]) -> str:
 def step_of(folder: str) -> int:
     """The step in the name of a checkpoint's own directory."""
     return int(folder.rpartition("-")[2])
+
+
+def part_name(file: str, rank: int) -> str:
+    """The file of a rank's parts: `system.rank-1.safetensors`."""
+    stem, dot, suffix = file.rpartition(".")
+    return f"{stem}.rank-{rank}{dot}{suffix}"
+
+
+def rank_of(file: str) -> int | None:
+    """The rank whose parts a file holds; None for one of another name."""
+    _, mark, number = file.rpartition(".")[0].rpartition(".rank-")
+    return int(number) if mark and number.isdigit() else None

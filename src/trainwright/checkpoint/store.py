@@ -8,15 +8,17 @@ import logging
 import os
 import tempfile
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
 from torch import Tensor
 
+from trainwright.checkpoint.layout import Files, read_layout
 from trainwright.checkpoint.manifest import Damaged, Manifest, read_manifest, verify
 from trainwright.checkpoint.names import FOLDER, step_of
+from trainwright.checkpoint.parts import TensorsOnDisk, Wanted
 from trainwright.checkpoint.pointers import point, remove_dangling
 from trainwright.checkpoint.retention import Retention, holders
 from trainwright.checkpoint.snapshot import TensorFiles
@@ -37,18 +39,41 @@ class Checkpoint:
 
     folder: Path
     manifest: Manifest
+    layout: Files = field(default_factory=dict)
+    """Where parts of tensors lie that several processes wrote."""
 
-    def tensors(self, name: str) -> dict[str, Tensor]:
-        """The tensors of one of its files, on the CPU; none when it has no such file."""
+    def has(self, name: str) -> bool:
+        """Whether it holds tensors under the name of this file, in one piece or in parts."""
+        return name in self.layout or (self.folder / name).is_file()
+
+    def tensors(self, name: str) -> Mapping[str, Tensor]:
+        """The tensors of one of its files, whole and on the CPU; none when it has no such file."""
         path = self.folder / name
         try:
+            if name in self.layout:
+                return dict(TensorsOnDisk(self.folder, self.layout[name]))
             return load_tensors(path) if path.is_file() else {}
         except SafetensorError as error:  # its digest agrees, so this is what was written: not by Trainwright
             raise damage(path, str(error)) from error
 
+    def parts(self, name: str, wanted: Wanted) -> TensorsOnDisk:
+        """The same, each read when it is asked for, and of it the box alone that is `wanted`."""
+        if name in self.layout:
+            return TensorsOnDisk(self.folder, self.layout[name], wanted)
+        try:
+            return TensorsOnDisk.of_file(self.folder / name, wanted) if self.has(name) else TensorsOnDisk(self.folder, {})
+        except SafetensorError as error:
+            raise damage(self.folder / name, str(error)) from error
+
     def document(self, name: str) -> dict[str, Any]:
         """One of its JSON files. Raises RunError when it holds no mapping."""
         return read_mapping(self.folder / name)
+
+
+def verified(folder: Path) -> Checkpoint:
+    """The checkpoint in a directory, every file of it found whole. Raises Damaged when one is not, RunError without the right to read."""
+    manifest = verify(folder)
+    return Checkpoint(folder, manifest, read_layout(folder, manifest))
 
 
 class CheckpointStore:
@@ -176,7 +201,7 @@ class CheckpointStore:
 
     def _verify(self, path: Path) -> Checkpoint | None:
         try:
-            return Checkpoint(path, verify(path))
+            return verified(path)
         except Damaged as damage:
             aside = set_aside(path)
             log.warning("checkpoint %s is damaged (%s); set aside as %s", path.name, damage, aside.name)

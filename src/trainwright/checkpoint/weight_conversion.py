@@ -1,30 +1,34 @@
-"""From an old pickle of weights to safetensors, without running what is in it."""
+"""Weights from one form into another: from an old pickle or a run to safetensors or torch.distributed.checkpoint; nothing of it is run."""
 
 from __future__ import annotations
 
 import pickle
 import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
+from trainwright.checkpoint.dcp import is_dcp, read_dcp, write_dcp
+from trainwright.checkpoint.half import Half, in_half
+from trainwright.checkpoint.pointers import follow_pointer
 from trainwright.checkpoint.snapshot import key_of
+from trainwright.checkpoint.state_dicts import PROGRAM, choose_state_dict, flat, kind_of_value, list_rest, take_state_dict
 from trainwright.checkpoint.weight_files import kind_of
-from trainwright.config.errors import ConfigError, RunError, did_you_mean
+from trainwright.checkpoint.weight_sources import read_weights
+from trainwright.config.errors import ConfigError, RunError
 from trainwright.config.received import ensure_right, name_refusal
-from trainwright.files.outputs import ensure_output, write_output
+from trainwright.files.outputs import ensure_output, ensure_output_folder, write_output, write_output_folder
 from trainwright.files.tensors import NAMES, save_tensors
 
-USUAL = ("state_dict", "model_state_dict", "model", "module", "net", "network", "weights", "params")
-"""Keys under which programs keep the state dict, the likeliest first."""
 STEPS, EPOCHS = ("global_step", "step", "steps", "iteration"), ("epoch", "epochs")
+Form = Literal["safetensors", "dcp"]
+"""A file of safetensors, or a directory of torch.distributed.checkpoint."""
 REFUSED = re.compile(r"(?:GLOBAL|global) ([\w.]+)")
-PROGRAM = "in a program that you trust: torch.save(model.state_dict(), 'weights.pt'); then convert that file"
 
 
 @dataclass
@@ -48,36 +52,70 @@ class Conversion:
         return sum(each.numel() * each.element_size() for each in self.tensors.values())
 
 
-def convert_weights(old: Path, new: Path, key: str = "", force: bool = False) -> Conversion:
-    """Read the state dict of a .pt, .pth, .ckpt or .bin file and write it to `new` as safetensors, whole or not at all.
+def convert_weights(
+    old: Path, new: Path, key: str = "", force: bool = False, *, to: Form = "safetensors", dtype: Half | None = None
+) -> Conversion:
+    """Read weights and write them to `new`, whole or not at all: a safetensors file, or a directory of torch.distributed.checkpoint.
 
-    Raises ConfigError when the file holds more than data (nothing of it is run), has no state dict or several, or `new` is taken;
-    RunError when it is damaged; RequestError when `new` is `old`, lies in a run, or cannot be written.
+    `old` is a pickle (.pt, .pth, .ckpt, .bin), of which nothing is run, a directory of torch.distributed.checkpoint, a run, a checkpoint,
+    or a file of weights that is to have another form. With `dtype` they are rounded to half precision.
+
+    Raises ConfigError when a file holds more than data, has no state dict or several, or `new` is taken; RunError when it is damaged;
+    RequestError when `new` is `old`, lies in a run, or cannot be written.
     """
+    _ensure_place(old, new, force, to)
+    found = _read(old, key, changed=to == "dcp" or dtype is not None)
+    _refuse_strange(found.tensors, old)
+    if dtype is not None:
+        found.tensors = in_half(found.tensors, dtype, str(old))
+    _write(new, found, to)
+    return found
+
+
+def _ensure_place(old: Path, new: Path, force: bool, to: Form) -> None:
+    if to == "dcp":
+        ensure_output_folder(new, old, where="NEW")
+        return
     if new.suffix != ".safetensors":
-        raise ConfigError(f"'{new.name}' does not end in .safetensors", fix=f"name it {new.with_suffix('.safetensors')}")
+        fix = f"name it {new.with_suffix('.safetensors')}; a directory of torch.distributed.checkpoint is asked for by --to dcp"
+        raise ConfigError(f"'{new.name}' does not end in .safetensors", fix=fix)
     ensure_output(new, old, where="NEW", make_folders=True)
     if new.exists() and not force:
         raise ConfigError("this file is there already", where=str(new), fix="choose another name, or add --force to replace it")
+
+
+def _read(old: Path, key: str, changed: bool) -> Conversion:
+    """What is taken from a pickle, a directory, a run or a checkpoint; from a file of weights only where it is to be `changed`."""
+    if is_dcp(old):
+        return Conversion(*take_state_dict(read_dcp(old), key))
+    place = follow_pointer(old)
+    file_of_weights = old.is_file() and kind_of(old) in ("safetensors", "npz", "npy")
+    if place.is_dir() or (file_of_weights and changed):
+        if key:
+            fix = "leave --key out: weights of a run are one state dict"
+            raise ConfigError("--key is for files that hold several state dicts", where=str(old), fix=fix)
+        weights, _ = read_weights(place)
+        position = {"step": weights.step, "epoch": weights.epoch}
+        return Conversion("", dict(weights.tensors), metadata={name: str(at) for name, at in position.items() if at is not None})
     content = read_pickle(old)
     at, state = choose_state_dict(content, key, old)
     found = Conversion(at, {name: value for name, value in flat(state) if isinstance(value, Tensor)}, metadata=_position(content))
-    found.left = _list_rest(content, at) | {name: _kind(value) for name, value in flat(state) if not isinstance(value, Tensor)}
-    _refuse_strange(found.tensors, old)
-    _write(new, found)
+    found.left = list_rest(content, at) | {name: kind_of_value(value) for name, value in flat(state) if not isinstance(value, Tensor)}
     return found
 
 
 def read_pickle(path: Path) -> Any:
     """What is in the file, read by a reader that knows tensors and plain values only. Raises ConfigError or RunError."""
     if not path.is_file():
-        raise ConfigError("there is no such file", where=str(path), fix="name a .pt, .pth, .ckpt or .bin file")
+        raise ConfigError("there is no such file", where=str(path), fix="name a .pt, .pth, .ckpt or .bin file, a run, or a checkpoint")
     try:
         kind = kind_of(path)
     except OSError as error:
         raise name_refusal(error, path) from error
     if kind in ("safetensors", "npz", "npy"):
-        raise ConfigError(f"this file is {kind} already", where=str(path), fix="load it as it is: it needs no conversion")
+        raise ConfigError(
+            f"this file is {kind} already", where=str(path), fix="load it as it is, or ask for another form: --to dcp, --dtype"
+        )
     if kind == "torchscript":
         why, fix = "it is a TorchScript program: code, not data", PROGRAM.replace("model", "torch.jit.load(FILE)")
         raise ConfigError("this file holds more than weights", where=str(path), why=why, fix=fix)
@@ -103,75 +141,6 @@ def _refusal(path: Path, text: str) -> ConfigError:
     return ConfigError("this file holds more than weights", where=str(path), why=why, fix=PROGRAM)
 
 
-def choose_state_dict(content: Any, key: str, where: Path) -> tuple[str, Mapping[str, Any]]:
-    """The state dict in a file's content and its key; raises ConfigError when there is none, or several and no key says which."""
-    if isinstance(content, Tensor):
-        content = {"tensor": content}
-    found = dict(_states(content))
-    if key:
-        if key not in found:
-            raise ConfigError(f"there is no state dict '{key}' in this file", where=str(where), fix=_choices(content, found, key))
-        return key, found[key]
-    usual = [each for each in USUAL if each in found]
-    if not usual and "" in found:
-        return "", found[""]
-    inner = usual[:1] or list(found)
-    if len(inner) == 1:
-        return inner[0], found[inner[0]]
-    what = "this file holds several state dicts" if found else "this file holds no state dict"
-    why = ", ".join(f"{name} ({len(list(flat(each)))} entries)" for name, each in found.items()) or f"it is {_kind(content)}"
-    raise ConfigError(what, where=str(where), why=why, fix=f"choose one: --key {inner[0]}" if found else PROGRAM)
-
-
-def _choices(content: Any, found: Mapping[str, Any], key: str) -> str:
-    names = [each for each in found if each]
-    return did_you_mean(key, names) if names else "leave --key out: the file itself is the state dict" if "" in found else PROGRAM
-
-
-def _states(content: Any, at: str = "", depth: int = 0) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The mappings with tensors by name in them, and their keys; optimizers' states are none."""
-    if not isinstance(content, Mapping) or {"state", "param_groups"} <= content.keys():
-        return
-    tensors = any(isinstance(value, Tensor) for value in content.values())
-    if tensors or (depth and content and all(isinstance(each, Mapping) and dict(_states(each)) for each in content.values())):
-        yield at, content
-    if depth < 2:
-        for name, value in content.items():
-            yield from _states(value, f"{at}.{name}" if at else str(name), depth + 1)
-
-
-def flat(state: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
-    """Names and values of a state dict, those of mappings inside it joined with dots."""
-    for name, value in state.items():
-        if isinstance(value, Mapping):
-            yield from flat(value, f"{before}{name}.")
-        else:
-            yield f"{before}{name}", value
-
-
-def _list_rest(content: Any, at: str) -> dict[str, str]:
-    """What beside the state dict is in the file."""
-    if not at or not isinstance(content, Mapping):
-        return {}
-    first, _, rest = at.partition(".")
-    left = {str(name): _kind(value) for name, value in content.items() if str(name) != first}
-    inner = _list_rest(content[first], rest) if rest else {}
-    return left | {f"{first}.{name}": kind for name, kind in inner.items()}
-
-
-def _kind(value: Any) -> str:
-    if isinstance(value, Mapping):
-        if {"state", "param_groups"} <= value.keys():
-            return "an optimizer's state"
-        count = sum(isinstance(each, Tensor) for _, each in flat(value))
-        return f"{count} tensors" if count else f"a mapping of {len(value)}"
-    if isinstance(value, Tensor):
-        return f"a tensor {tuple(value.shape)}"
-    if isinstance(value, (list, tuple)):
-        return f"a list of {len(value)}"
-    return repr(value)[:40] if isinstance(value, (int, float, str, bool)) or value is None else type(value).__name__
-
-
 def _position(content: Any) -> dict[str, str]:
     if not isinstance(content, Mapping):
         return {}
@@ -195,7 +164,7 @@ def _refuse_strange(tensors: Mapping[str, Tensor], where: Path) -> None:
         )
 
 
-def _write(path: Path, found: Conversion) -> None:
+def _write(path: Path, found: Conversion, to: Form) -> None:
     """Write the tensors beside `path`, then rename; each gets memory of its own."""
     seen: set[Any] = set()
     apart: dict[str, Tensor] = {}
@@ -207,5 +176,9 @@ def _write(path: Path, found: Conversion) -> None:
         own = tensor.numel() and shared not in seen and whole
         apart[name] = tensor.detach().resolve_conj().resolve_neg().contiguous() if own else tensor.detach().clone().contiguous()
         seen.add(shared)
+    if to == "dcp":
+        with write_output_folder(path, where="NEW") as folder:
+            write_dcp(folder, apart)
+        return
     with write_output(path, where="NEW", make_folders=True) as temporary:
         save_tensors(temporary, apart, {"format": "pt", **found.metadata})

@@ -22,7 +22,7 @@ OLD_PICKLE = b"(c]}"
 """First bytes of a pickle of protocol 0 or 1, whose last byte is a full stop."""
 UNNAMED = ""
 """The name of the one tensor of an .npy file."""
-READ = ".safetensors, .npz and .npy files, run directories and checkpoints"
+READ = ".safetensors, .npz and .npy files, run directories, checkpoints and directories of torch.distributed.checkpoint"
 
 
 def kind_of(path: Path) -> str:

@@ -11,15 +11,17 @@ from typing import Any
 
 from torch import Tensor
 
-from trainwright.checkpoint.manifest import MANIFEST, Damaged, read_manifest, verify
-from trainwright.checkpoint.names import FOLDER
+from trainwright.checkpoint.dcp import is_dcp, read_dcp
+from trainwright.checkpoint.manifest import MANIFEST, Damaged, read_manifest
+from trainwright.checkpoint.names import FOLDER, rank_of
 from trainwright.checkpoint.pointers import follow_pointer
+from trainwright.checkpoint.state_dicts import take_state_dict
+from trainwright.checkpoint.store import verified
 from trainwright.checkpoint.weight_files import READ, read_weights_file
 from trainwright.config.errors import ConfigError, RunError
 from trainwright.config.received import read_mapping, refuse_links
 from trainwright.config.trust import ask
 from trainwright.files.download import fetch_cached, normal_digest, sha256_of
-from trainwright.files.tensors import load_tensors
 from trainwright.runs.directory import FOLDERS, resolve
 from trainwright.runs.results import read_results
 
@@ -120,6 +122,10 @@ def _check_digest(path: Path, digest: str | None) -> None:
 
 
 def _from_file(path: Path) -> Weights:
+    rank = rank_of(path.name)
+    if rank is not None and (path.parent / MANIFEST).is_file():
+        why = f"it holds the parts of tensors that rank {rank} had"
+        raise ConfigError("this file is a part of a checkpoint", where=str(path), why=why, fix=f"name the whole: {path.parent}")
     tensors, metadata = read_weights_file(path)
     step, epoch = _number(metadata, "step"), _number(metadata, "epoch")
     if path.name in (SYSTEM, AVERAGED) and (path.parent / MANIFEST).is_file():
@@ -132,6 +138,8 @@ def _from_folder(path: Path, place: str, averaged: bool) -> Weights:
         return _from_checkpoint(path, averaged)
     if (path / "run.json").is_file():
         return _from_run(path, averaged)
+    if is_dcp(path):
+        return _from_dcp(path)
     file = _file_in(path)
     if file is not None:
         return _from_file(file)
@@ -148,17 +156,23 @@ def _from_folder(path: Path, place: str, averaged: bool) -> Weights:
 def _from_checkpoint(folder: Path, averaged: bool) -> Weights:
     refuse_links(folder, FOLDERS)
     try:
-        verify(folder)
+        checkpoint = verified(folder)
     except Damaged as damage:
         fix = "use another checkpoint of the run, or restore it from a copy"
         raise RunError("this checkpoint is damaged", where=str(folder), why=str(damage), fix=fix) from damage
-    if not (folder / SYSTEM).is_file():
+    if not checkpoint.has(SYSTEM):
         raise RunError("this checkpoint holds no weights", where=str(folder), why=f"it has no {SYSTEM}", fix="use another one")
-    tensors, notes = load_tensors(folder / SYSTEM), []
-    if averaged and (folder / AVERAGED).is_file():
-        tensors |= load_tensors(folder / AVERAGED)
+    tensors, notes = dict(checkpoint.tensors(SYSTEM)), []
+    if averaged and checkpoint.has(AVERAGED):
+        tensors.update(checkpoint.tensors(AVERAGED))
         notes.append("the averaged weights were taken, as they are evaluated")
     return Weights(str(folder), tensors, *position(folder), notes)
+
+
+def _from_dcp(path: Path) -> Weights:
+    """The model of a directory of torch.distributed.checkpoint."""
+    key, tensors, _ = take_state_dict(read_dcp(path))
+    return Weights(str(path), tensors, notes=[f"of the directory, {key} was taken"] if key else [])
 
 
 def _from_run(path: Path, averaged: bool) -> Weights:

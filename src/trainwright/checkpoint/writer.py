@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 
 from torch import Tensor
 
-from trainwright.checkpoint.manifest import MANIFEST, FileEntry, Manifest
+from trainwright.checkpoint.layout import LAYOUT, layout_document, read_layout, reduce_layout
+from trainwright.checkpoint.manifest import MANIFEST, Damaged, FileEntry, Manifest
 from trainwright.files.tensors import load_tensors, safetensors_pieces
 from trainwright.files.whole import sync_place
 
@@ -36,23 +37,46 @@ def writing_checkpoint(
 
     Returns the manifest with its files. Raises OSError when the disk refuses; nothing half-made is left under the final name.
     """
-    final = folder / manifest.folder
-    hidden = folder / f".{manifest.folder}.tmp"
-    shutil.rmtree(hidden, ignore_errors=True)
+    hidden = make_room(folder, manifest)
     try:
-        hidden.mkdir(parents=True)
-        files = []
-        for name, each in tensors.items():
-            files.append((yield from _writing(hidden / name, safetensors_pieces(each))))
-        for name, document in documents.items():
-            files.append((yield from _writing(hidden / name, [json_bytes(document)])))
-        manifest = replace(manifest, files=files)
-        yield from _writing(hidden / MANIFEST, [manifest.text().encode()])
-        sync_place(hidden)
-        _rename(hidden, final)
+        files = yield from writing_files(hidden, tensors, documents)
+        return (yield from committing(folder, replace(manifest, files=files)))
     except BaseException:
         shutil.rmtree(hidden, ignore_errors=True)
         raise
+
+
+def hidden_place(folder: Path, manifest: Manifest) -> Path:
+    """Where a checkpoint is while it is written."""
+    return folder / f".{manifest.folder}.tmp"
+
+
+def make_room(folder: Path, manifest: Manifest) -> Path:
+    """The empty directory that a checkpoint is written into. Raises OSError when the disk refuses."""
+    hidden = hidden_place(folder, manifest)
+    shutil.rmtree(hidden, ignore_errors=True)
+    hidden.mkdir(parents=True)
+    return hidden
+
+
+def writing_files(
+    hidden: Path, tensors: Mapping[str, Mapping[str, Tensor]], documents: Mapping[str, Any]
+) -> Generator[None, None, list[FileEntry]]:
+    """Write files of a checkpoint to be, and return what its manifest is to say of them; in pieces. Raises OSError."""
+    files = []
+    for name, each in tensors.items():
+        files.append((yield from _writing(hidden / name, safetensors_pieces(each))))
+    for name, document in documents.items():
+        files.append((yield from _writing(hidden / name, [json_bytes(document)])))
+    return files
+
+
+def committing(folder: Path, manifest: Manifest) -> Generator[None, None, Manifest]:
+    """Make what lies in the hidden directory the checkpoint: its manifest, then its name. Raises OSError."""
+    hidden = hidden_place(folder, manifest)
+    yield from _writing(hidden / MANIFEST, [manifest.text().encode()])
+    sync_place(hidden)
+    _rename(hidden, folder / manifest.folder)
     return manifest
 
 
@@ -108,32 +132,34 @@ def _rename(hidden: Path, final: Path) -> None:
 
 def reduce_checkpoint(folder: Path, full: Manifest, names: Sequence[str]) -> None:
     """Put the weights alone in place of a full checkpoint: the first of the files `names`, under the tensors of the others where it has
-    them. By a link where the first is all; where the disk refuses everything stays.
+    them. By links where the first is all, and where several processes wrote it; where the disk refuses everything stays.
     """
-    reduced = Manifest("weights", full.step, value=full.value)
+    reduced = Manifest("weights", full.step, value=full.value, strategy=full.strategy, ranks=full.ranks)
     entries = [each for name in names for each in full.files if each.name == name]
     try:
-        if len(entries) > 1:
+        layout = reduce_layout(read_layout(folder / full.folder, full), full, names)
+        if layout:
+            held = {part.file for tensors in layout.values() for entry in tensors.values() for part in entry.parts}
+            linked = replace(reduced, files=[each for each in full.files if each.name in held])
+            _link_weights(folder, full, linked, {LAYOUT: layout_document(layout)})
+        elif len(entries) > 1:
             merged = {name: tensor for each in entries for name, tensor in load_tensors(folder / full.folder / each.name).items()}
             all_of(writing_checkpoint(folder, reduced, {entries[0].name: merged}, {}))
         else:
-            _link_weights(folder, full, replace(reduced, files=entries))
-    except OSError:
+            _link_weights(folder, full, replace(reduced, files=entries), {})
+    except (OSError, Damaged):
         return
     remove_checkpoint(folder / full.folder)
 
 
-def _link_weights(folder: Path, full: Manifest, reduced: Manifest) -> None:
-    """Write `reduced` whole or not at all, its files links to those of `full`. Raises OSError when the disk refuses."""
-    hidden = folder / f".{reduced.folder}.tmp"
-    shutil.rmtree(hidden, ignore_errors=True)
+def _link_weights(folder: Path, full: Manifest, reduced: Manifest, documents: Mapping[str, Any]) -> None:
+    """Write `reduced` whole or not at all, its files links to those of `full`, and `documents`. Raises OSError when the disk refuses."""
+    hidden = make_room(folder, reduced)
     try:
-        hidden.mkdir()
         for each in reduced.files:
             _link(folder / full.folder / each.name, hidden / each.name)
-        all_of(_writing(hidden / MANIFEST, [reduced.text().encode()]))
-        sync_place(hidden)
-        _rename(hidden, folder / reduced.folder)
+        written = all_of(writing_files(hidden, {}, documents))
+        all_of(committing(folder, replace(reduced, files=[*reduced.files, *written])))
     except OSError:
         shutil.rmtree(hidden, ignore_errors=True)
         raise

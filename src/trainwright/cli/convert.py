@@ -17,12 +17,12 @@ SHOWN = 12
 
 
 def run(words: Sequence[str]) -> int:
-    """Convert an old file of weights to safetensors, and say what was taken and what was left."""
+    """Convert weights to another form, and say what was taken and what was left."""
     arguments = parser().parse(words)
     from trainwright.checkpoint.weight_conversion import convert_weights
 
     new = Path(arguments.new)
-    found = convert_weights(Path(arguments.old), new, arguments.key, arguments.force)
+    found = convert_weights(Path(arguments.old), new, arguments.key, arguments.force, to=arguments.to, dtype=arguments.dtype)
     print(describe_conversion(found, new))
     return 0
 
@@ -47,16 +47,23 @@ def parser() -> Parser:
     """The arguments of the command."""
     made = Parser(
         "convert",
-        "Convert an old file of weights (.pt, .pth, .ckpt, .bin: a pickle) to safetensors. Nothing in it is run: it is read by a reader "
-        "that knows tensors and plain values, and a file that holds more is refused.",
-        "OLD NEW.safetensors [--key NAME] [--force]",
+        "Convert weights to safetensors, or to a directory of torch.distributed.checkpoint: those of an old file (.pt, .pth, .ckpt, .bin: "
+        "a pickle), of such a directory, of a run or of a checkpoint, whichever strategy and number of processes wrote it. Nothing in "
+        "them is run: they are read by readers that know tensors and plain values, and what holds more is refused.",
+        "OLD NEW [--to FORM] [--dtype TYPE] [--key NAME] [--force]",
         [
             "trainwright convert old.pt new.safetensors",
             "trainwright convert last.ckpt generator.safetensors --key generator",
+            "trainwright convert runs/mine/checkpoints/last weights.safetensors --dtype bf16",
+            "trainwright convert runs/mine weights_dcp --to dcp",
         ],
     )
-    made.add_argument("old", metavar="OLD", help="the file to read")
-    made.add_argument("new", metavar="NEW.safetensors", help="the file to write")
+    made.add_argument("old", metavar="OLD", help="the file, directory, run or checkpoint to read")
+    made.add_argument("new", metavar="NEW", help="the .safetensors file to write; with --to dcp a new or an empty folder")
+    made.add_argument(
+        "--to", choices=("safetensors", "dcp"), default="safetensors", help="dcp: a directory of torch.distributed.checkpoint"
+    )
+    made.add_argument("--dtype", choices=("fp16", "bf16"), help="round to half precision; whole numbers stay as they are")
     made.add_argument(
         "--key", default="", metavar="NAME", help="which state dict of the file to take, where it holds several; dots go deeper"
     )

@@ -28,6 +28,7 @@ def begin(session: Session, resume: bool, initial_checkpoint: bool) -> None:
     """
     store, forked = session.parts.saver.store, session.position.fork
     writes = session.config.checkpoint.type != "none"
+    session.parts.saver.prepare(session)
     if writes:
         session.parts.world.first(store.prepare)
     if not resume and store.list_manifests():
@@ -50,7 +51,7 @@ def begin(session: Session, resume: bool, initial_checkpoint: bool) -> None:
     if continued:
         world.first(lambda: settle(session))
     first = (initial_checkpoint or session.config.recovery.rolls_back) and not continued and session.parts.saver.resumable
-    if (forked or first) and writes and not world.first(lambda: session.parts.saver.save(session)):
+    if (forked or first) and writes and not session.parts.saver.save(session):
         raise RunError("the first checkpoint cannot be written", where=str(store.folder), fix="free some space, or choose another place")
     session.parts.saver.begin(session)
     say_kind(session)

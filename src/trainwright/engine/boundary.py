@@ -102,11 +102,11 @@ def grow(session: Session) -> None:
 def save_if_due(session: Session, *, evaluated: bool) -> None:
     """Write a checkpoint if one is due; else hold the weights in memory, should they be among the best."""
     saver, world, saved = session.parts.saver, session.parts.world, False
-    if world.first(lambda: saver.due(session, evaluated)):
+    if saver.due(session, evaluated):
         check_now(session)
         session.logs.gather_at_rank_0(world)
-        saved = world.first(lambda: saver.save(session))
-    if not (saved and world.is_main):  # what rank 0 has on disk the others have in memory
+        saved = saver.save(session)
+    if not (saved and (world.is_main or saver.together)):  # what rank 0 alone has on disk the others have in memory
         saver.hold(session)
 
 
@@ -116,7 +116,7 @@ def leave(session: Session) -> NoReturn:
     parts, step = session.parts, session.position.step
     name = parts.interrupts.name
     session.logs.gather_at_rank_0(parts.world)
-    saved = parts.world.first(lambda: parts.saver.save(session))
+    saved = parts.saver.save(session)
     if not parts.saver.resumable:
         raise stop_error(session, name, saved)
     if not saved:

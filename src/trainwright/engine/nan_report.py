@@ -16,7 +16,9 @@ from trainwright.engine.callbacks.base import Hooks
 from trainwright.engine.loop import gradient, update
 from trainwright.engine.pieces import order_of
 from trainwright.engine.recovery import all_finite, weights_finite
-from trainwright.engine.state import load, load_weights
+from trainwright.engine.saving.reading import for_this_process
+from trainwright.engine.saving.resuming import newest
+from trainwright.engine.state import load, load_weights, weights_of
 from trainwright.engine.step_result import as_loss
 from trainwright.engine.system import Batch, rows_in, tensors_in
 from trainwright.files.whole import whole_file
@@ -76,13 +78,13 @@ def look(session: Session, batch_number: int) -> dict[str, Any]:
 def replay(session: Session, batch_number: int) -> tuple[int, bool]:
     """Make the steps since the last checkpoint again until loss or gradient is not finite: the batch at fault, with the weights it met."""
     session.parts.saver.wait()  # one may still be on its way
-    checkpoint = session.parts.saver.store.latest()
+    checkpoint = newest(session.parts.saver.store, session.world, None)
     if checkpoint is None:
         return batch_number, False
     begun = checkpoint.document("trainer.json").get("tick", checkpoint.manifest.step)
     if not begun <= batch_number <= begun + MOST_STEPS:
         return batch_number, False
-    load(session, checkpoint)
+    load(session, for_this_process(session, checkpoint))
     session.system.train(True)
     for current in range(begun, batch_number + 1):
         if current not in session.skipped_batches and not finite_step(session, current):
@@ -98,7 +100,7 @@ def finite_step(session: Session, batch_number: int) -> bool:
     context = session.context()
     if session.parts.followers.before_step is not None:
         session.parts.followers.before_step(context)
-    before = {name: tensor.detach().clone() for name, tensor in session.system.state_dict().items()}
+    before = {name: tensor.detach().clone() for name, tensor in weights_of(session.system).items()}
     start, end = session.plan.bounds(session.plan.index_of(batch_number))
     share = session.parts.dealer.share_of(session.plan, end - start)
     losses = gradient(session, batch, share, context)

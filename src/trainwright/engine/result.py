@@ -108,7 +108,7 @@ def finish(session: Session, test: Rows | None, path: Path) -> FitResult:
 def share_weights(session: Session) -> None:
     """Let every process have the weights that rank 0 kept."""
     world = session.parts.world
-    if world.size > 1:
+    if world.size > 1 and session.parts.saver.together is None:  # else each has its part
         kept_there = {name: tensor.detach().to("cpu") for name, tensor in weights_of(session.system).items()}
         load_weights(session.system, world.broadcast(kept_there), where="the weights that rank 0 kept")
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor
 
+from trainwright.checkpoint.parts import TensorsOnDisk
 from trainwright.checkpoint.store import Checkpoint
 from trainwright.config.errors import RunError
 from trainwright.engine.config import TrainerConfig
@@ -88,8 +89,11 @@ def take_position(position: Position, state: Mapping[str, Any]) -> None:
 
 
 def weights_of(system: System) -> Weights:
-    """Parameters and buffers by name. Raises RunError for state that is no tensor, which a checkpoint cannot hold."""
-    found = system.state_dict()
+    """Parameters and buffers by name, of what is dealt out over processes the part that is here.
+
+    Raises RunError for state that is no tensor, which a checkpoint cannot hold.
+    """
+    found = {name: local_part(value) if isinstance(value, Tensor) else value for name, value in system.state_dict().items()}
     other = [name for name, value in found.items() if not isinstance(value, Tensor)]
     if other:
         fix = "keep it in a buffer, or in a callback's state_dict"
@@ -97,6 +101,18 @@ def weights_of(system: System) -> Weights:
             f"'{other[0]}' of the system's state is no tensor", why="checkpoints hold tensors and JSON, nothing pickled", fix=fix
         )
     return found
+
+
+def local_part(tensor: Tensor) -> Tensor:
+    """What this process holds of a tensor that is dealt out over several; a plain one is whole."""
+    return getattr(tensor, "_local_tensor", tensor)
+
+
+def parameter_of(file: str, name: str) -> str:
+    """The parameter or buffer that a tensor of a checkpoint is, or is the state of; nothing where it belongs to none."""
+    if file in (SYSTEM, EVALUATED):
+        return name
+    return name.partition("/")[2] if file in (OPTIMIZER, AVERAGES) else ""
 
 
 def evaluated_tensors(parts: Parts) -> Weights:
@@ -132,7 +148,7 @@ def load_averages(averages: Averages | None, checkpoint: Checkpoint, numbers: Ma
         return
     evaluated = {f"{averages.evaluated}/{name}": tensor for name, tensor in checkpoint.tensors(EVALUATED).items()}
     own = averages.tensors()
-    averages.load(checkpoint.tensors(AVERAGES) | {name: tensor for name, tensor in evaluated.items() if name in own}, numbers)
+    averages.load({**checkpoint.tensors(AVERAGES), **{name: tensor for name, tensor in evaluated.items() if name in own}}, numbers)
 
 
 def running_tensors(session: Session) -> Weights:
@@ -249,7 +265,7 @@ def load_parts(parts: Parts, checkpoint: Checkpoint, state: Mapping[str, Any]) -
         parts.spikes.load(state.get("recent_losses", {}))
 
 
-def load_running(session: Session, tensors: Weights) -> None:
+def load_running(session: Session, tensors: Mapping[str, Tensor]) -> None:
     """Take back what `running_tensors` gave."""
     parts, logs = session.parts, session.logs
     logs.gradient_norm = tensors.get("gradient_norm")
@@ -261,7 +277,7 @@ def load_running(session: Session, tensors: Weights) -> None:
     parts.gradient_hooks.load(below("hooks", tensors))
 
 
-def below(prefix: str, tensors: Weights) -> Weights:
+def below(prefix: str, tensors: Mapping[str, Tensor]) -> Weights:
     """Those whose name begins with `prefix/`, by the rest of it."""
     return {name[len(prefix) + 1 :]: tensor for name, tensor in tensors.items() if name.startswith(f"{prefix}/")}
 
@@ -309,16 +325,24 @@ def check_identity(saved: Mapping[str, Any], now: Mapping[str, Any], checkpoint:
 
 
 def load_weights(system: System, weights: Mapping[str, Tensor], where: str) -> None:
-    """Put weights into the system. Raises RunError naming what does not fit when they are another model's."""
-    own = system.state_dict()
+    """Put weights into the system; of what is dealt out over processes, the parts that are here.
+
+    Raises RunError naming what does not fit when they are another model's.
+    """
+    own = weights_of(system)
     wrong = [f"{name} is missing" for name in own if name not in weights] + [f"{name} is unknown" for name in weights if name not in own]
     for name in own.keys() & weights.keys():
-        if own[name].shape != weights[name].shape:
-            wrong.append(f"{name} has shape {tuple(weights[name].shape)} there and {tuple(own[name].shape)} here")
+        shape = weights.shape(name) if isinstance(weights, TensorsOnDisk) else tuple(weights[name].shape)
+        if own[name].shape != shape:
+            wrong.append(f"{name} has shape {shape} there and {tuple(own[name].shape)} here")
     if wrong:
         more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
         fix = "use the model the run was started with"
         raise RunError("these weights are another model's", where=where, why="; ".join(sorted(wrong)[:5]) + more, fix=fix)
     with torch.no_grad():
-        system.load_state_dict(dict(weights))
+        if any(local_part(value) is not value for value in system.state_dict().values()):
+            for name, tensor in own.items():
+                tensor.copy_(weights[name])
+        else:
+            system.load_state_dict(dict(weights))
     torch.clear_autocast_cache()  # within an autocast region the old weights would be used on

@@ -29,7 +29,8 @@ class DistributedWorld(World):
     def __init__(self, group: Any = None, *, local_rank: int | None = None) -> None:
         """`group`: a gloo group that was made already, the default one unless given. `local_rank`: the rank, unless given."""
         self._group = group
-        self._own = False
+        self._own, self._timeout = False, TIMEOUT
+        self._beside: DistributedWorld | None = None
         self.rank, self.size = dist.get_rank(group), dist.get_world_size(group)
         self.local_rank = self.rank if local_rank is None else local_rank
 
@@ -39,7 +40,7 @@ class DistributedWorld(World):
         with others_present():
             dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=size, timeout=timedelta(seconds=timeout))
         made = cls(local_rank=local_rank)
-        made._own = True
+        made._own, made._timeout = True, timeout
         return made
 
     @property
@@ -99,10 +100,21 @@ class DistributedWorld(World):
             work = dist.all_gather(found, mine, group=self._group, async_op=True)
         return _Underway(work, found)
 
+    def beside(self) -> DistributedWorld:
+        """As in `World`; made once."""
+        if self._beside is None:
+            ranks = dist.get_process_group_ranks(self._group)
+            with others_present():
+                group = dist.new_group(ranks, timedelta(seconds=self._timeout), "gloo", use_local_synchronization=True)
+            self._beside = DistributedWorld(group, local_rank=self.local_rank)
+        return self._beside
+
     def close(self) -> None:
-        """Leave the group that `join` made."""
+        """Leave the group that `join` made, and the one beside it."""
         if self._own:
             dist.destroy_process_group()
+        elif self._beside is not None:
+            self._beside = dist.destroy_process_group(self._beside._group)
 
     def _reduce(self, value: N, combined: Callable[[Tensor, Tensor], Tensor]) -> N:
         if isinstance(value, Tensor):

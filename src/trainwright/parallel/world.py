@@ -62,6 +62,10 @@ class World:
         """Begin to gather a few float64 numbers, as many from each process, without waiting for the others."""
         return Gathering([list(values)])
 
+    def beside(self) -> World:
+        """The same processes over a group of its own, for what a thread beside training asks; all of them ask for it at the same place."""
+        return self
+
     def close(self) -> None:
         """Leave the world."""
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from trainwright.checkpoint.store import Checkpoint, CheckpointStore
-from trainwright.config.errors import RunError
+from trainwright.engine.saving.reading import for_this_process
+from trainwright.engine.saving.shared_store import SharedStore
 from trainwright.engine.state import restore
 from trainwright.parallel.world import World
 
@@ -24,7 +25,7 @@ def resume(session: Session, until: int | None = None) -> bool:
     checkpoint = newest(saver.store, world, until)
     if checkpoint is None:
         return False
-    restore(session, checkpoint)
+    restore(session, for_this_process(session, checkpoint))
     session.logs.keep_at_rank_0(world)
     saver.continue_at(None if position.boundary_pending else position.step)
     if until is not None and world.is_main:
@@ -35,16 +36,8 @@ def resume(session: Session, until: int | None = None) -> bool:
 
 
 def newest(store: CheckpointStore, world: World, until: int | None) -> Checkpoint | None:
-    """The newest good checkpoint; of several processes rank 0 chooses it for all."""
-    if world.size == 1:
-        return store.latest(until)
-    step = world.first(lambda: None if (found := store.latest(until)) is None else found.manifest.step)
-    found = None if step is None else store.at(step)
-    if step is not None and world.any(found is None):
-        what, where = f"not every process can read the checkpoint of step {step}", str(store.folder)
-        why = "its folder is on another disk for one of them, or a file was damaged meanwhile"
-        raise RunError(what, where=where, why=why, fix="put the run on a disk that all share")
-    return found
+    """The newest good checkpoint; several processes come to it together, each verifying a share of the files."""
+    return (store if world.size == 1 else SharedStore(store.folder, world)).latest(until)
 
 
 def settle(session: Session) -> None:

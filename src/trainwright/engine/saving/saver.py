@@ -14,10 +14,13 @@ from trainwright.checkpoint.retention import BeforeRow, BestK, LastK, Permanent,
 from trainwright.checkpoint.snapshot import Torn
 from trainwright.checkpoint.store import CheckpointStore
 from trainwright.checkpoint.writer import json_bytes
+from trainwright.config.errors import TrainwrightError
 from trainwright.engine.monitor import BestEvaluations
 from trainwright.engine.plan import Plan
 from trainwright.engine.saving.contents import join_evaluated, only_the_step_changes, tensors_of
 from trainwright.engine.saving.held_weights import HeldWeights
+from trainwright.engine.saving.shards import Shards
+from trainwright.engine.saving.sharing import Together, maker, share_request
 from trainwright.engine.saving.when import Due, SaveIntervals, SavePolicy, SavePosition, job_end
 from trainwright.engine.saving.writing import AsyncWriter, SaveRequest, WriteOutcome
 from trainwright.engine.state import EVALUATED, SYSTEM, evaluated_weights, state_of
@@ -33,7 +36,10 @@ class Saver:
     """Writes the checkpoints of a session, and holds the best weights in memory while no checkpoint on disk has them.
 
     When one is due says the policy, what stays the retention, and the writer writes it while training goes on. The end of the run, signals
-    and errors wait until it is on disk. Of several processes rank 0 decides and writes; the others hold the best weights in memory.
+    and errors wait until it is on disk.
+
+    Of several processes rank 0 decides. Where all of them hold the same it writes, too, and the others hold the best weights in memory;
+    where each holds a part, each writes that. `due`, `save` and `wait` are called by all of them at the same places.
     """
 
     def __init__(
@@ -42,6 +48,8 @@ class Saver:
         self.store, self.config, self.policy, self.best = store, config, policy, best
         self.writer, self.held = AsyncWriter(store, config.background), HeldWeights()
         self.retention = retention
+        self.together: Together | None = None
+        """How processes save that hold a part each; None where rank 0, or the one process there is, has everything."""
         self.saved_step: int | None = None
         """The step whose checkpoint is there, or on its way."""
         self._due = Due()
@@ -86,18 +94,31 @@ class Saver:
         if self.held.lacks(session.position.step):
             self.held.copy(session.position.step, evaluated_weights(session))
 
+    def prepare(self, session: Session) -> None:
+        """Learn, before anything is read or written, whether each process holds a part; called by all."""
+        parts = session.parts
+        if parts.world.size > 1 and parts.world.any(parts.strategy.shares_state or Shards.of(session).any):
+            self.together = Together(parts.world)
+
     def due(self, session: Session, evaluated: bool) -> bool:
         """Whether a checkpoint should be written after this step; one due while a large one is being written is due afterwards."""
-        position, ending = session.position, bool(session.position.stopped_because)
         if self.config.type == "none":
             return False
-        if ending:
+        world, ending = session.parts.world, bool(session.position.stopped_because)
+        if ending and (self.together or world.is_main):
             self.wait()
-        else:
-            self._take_in(self.writer.poll())
-        saved, step = self.saved_step == position.step, position.step
-        self._due = self.policy.due(SavePosition(step, position.batches_seen, evaluated, ending, saved, self.writer.would_wait))
+        ended, self._due = world.first(lambda: self._ask(session, evaluated))
+        if ended and self.together and not world.is_main:
+            self.wait()  # it has ended there, and ends here
         return bool(self._due)
+
+    def _ask(self, session: Session, evaluated: bool) -> tuple[bool, Due]:
+        """Whether what was under way has ended, and what is to be written now."""
+        position, ending, before = session.position, bool(session.position.stopped_because), self.writer.pending
+        self._take_in(self.writer.poll())
+        saved, step = self.saved_step == position.step, position.step
+        due = self.policy.due(SavePosition(step, position.batches_seen, evaluated, ending, saved, self.writer.would_wait))
+        return before and not self.writer.pending, due
 
     def save(self, session: Session, *, wait: bool = False) -> bool:
         """Write what is due now, with the best weights that only memory has; False when the disk refuses, with a warning,
@@ -107,6 +128,11 @@ class Saver:
         """
         if self.config.type == "none":
             return False
+        if self.together is None:
+            return session.parts.world.first(lambda: self._save(session, wait))
+        return self._save(session, wait)
+
+    def _save(self, session: Session, wait: bool) -> bool:
         position, self._timing = session.position, session.clock.timing
         wait = wait or bool(position.stopped_because or session.parts.interrupts.requested) or position.step == 0
         due, self._due = self._due or Due(whole=True), Due()
@@ -115,6 +141,8 @@ class Saver:
             try:
                 tensors = tensors_of(session, whole=self.resumable and due.whole)
                 request = self._request(session, due)
+                if self.together is not None:
+                    request, tensors = share_request(self.together, session, request, tensors)
                 deferred = only_the_step_changes(session, tensors) if self._defers and not wait else set()
                 outcome = self.writer.write(request, tensors, deferred, wait=wait)
             except OSError as error:  # of a tracker whose rows are to be on disk first
@@ -128,23 +156,29 @@ class Saver:
         return outcome is None or outcome.error is None
 
     def _request(self, session: Session, due: Due) -> SaveRequest:
+        """What is to be written, as rank 0 has it."""
+        return self._asked(session, due) if self.together is None else session.parts.world.first(lambda: self._asked(session, due))
+
+    def _asked(self, session: Session, due: Due) -> SaveRequest:
         """What is to be written; numbers and documents as they are now, rows logged so far on disk."""
         position, parts, best = session.position, session.parts, self.best
         for tracker in parts.trackers:
             tracker.sync()
         step, values = position.step, dict(best.entries)
-        manifests, document = [], b""
+        manifests, document, by = [], b"", maker(session)
         if due.weights and (self.resumable or not due.whole):
-            manifests.append(Manifest("weights", step, value=values.get(step), kept=True))
+            manifests.append(Manifest("weights", step, value=values.get(step), kept=True, **by))
         if due.whole:
             kind, kept = ("full", due.keep) if self.resumable else ("weights", due.stays)
-            manifests.append(Manifest(kind, step, best.steps, values.get(step), kept=kept, name=self._name(session)))  # type: ignore[arg-type]
+            manifests.append(Manifest(kind, step, best.steps, values.get(step), kept=kept, name=self._name(session), **by))  # type: ignore[arg-type]
         if due.whole and self.resumable:
             documents = state_of(session)
             for hook in parts.hooks.on_save_checkpoint:
                 hook(session, parts.system, documents)
             document = json_bytes(documents)
         held = self.held.list_unsaved(besides=step) if due.whole else {}
+        if self.together is not None:  # each puts its own parts there
+            held = {each: {} for each in held}
         return SaveRequest(due, manifests, self.retention.before_row(position.last_row[0]), document, held, values)
 
     def _name(self, session: Session) -> str:
@@ -172,7 +206,10 @@ class Saver:
 
     def close(self) -> None:
         """The end of the run: wait for what is being written, and give the memory of the copies back."""
-        self.wait()
+        try:
+            self.wait()
+        except TrainwrightError as error:  # another process has ended: what ends the run says so
+            log.warning("the last checkpoint was not written: %s", error)
         self.writer.close()
         self.held.free()
 

@@ -5,21 +5,23 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
 from trainwright.checkpoint.background import Background
+from trainwright.checkpoint.layout import Shared
 from trainwright.checkpoint.manifest import Manifest
 from trainwright.checkpoint.retention import Retention
-from trainwright.checkpoint.snapshot import Snapshot, SnapshotMemory, TensorFiles, size_of
+from trainwright.checkpoint.snapshot import Snapshot, SnapshotMemory, TensorFiles, Torn, size_of
 from trainwright.checkpoint.store import CheckpointStore
 from trainwright.checkpoint.writer import all_of
 from trainwright.engine.recovery import out_of_memory
 from trainwright.engine.saving.contents import join_evaluated
 from trainwright.engine.saving.held_weights import Weights
+from trainwright.engine.saving.sharing import Together
 from trainwright.engine.saving.when import Due
 from trainwright.engine.state import STATE, SYSTEM
 
@@ -50,24 +52,52 @@ class SaveRequest:
     """Weights of best evaluations before, which only memory has."""
     values: Mapping[int, float] = field(default_factory=dict)
     """What was monitored at those."""
+    together: Together | None = None
+    """How several processes write it that hold a part each; None where this one writes all of it."""
+    shared: Sequence[Shared] = ()
+    """Which of them writes what, of each checkpoint of `list_writes`."""
 
     @property
     def step(self) -> int:
         """The step it is of."""
         return self.manifests[0].step
 
-    def pieces(self, store: CheckpointStore, tensors: TensorFiles) -> Generator[None, None, None]:
-        """Write it, best weights first, remove what is not kept, set the pointers; in pieces. Raises OSError when the disk refuses."""
-        for step, weights in sorted(self.held.items()):
-            yield from store.writing(Manifest("weights", step, value=self.values.get(step)), {SYSTEM: weights}, {})
+    def list_writes(self, tensors: TensorFiles) -> list[tuple[Manifest, TensorFiles, dict[str, bytes]]]:
+        """Every checkpoint that is written, best weights first: manifest, tensors, documents."""
+        by = {"strategy": self.manifests[0].strategy, "ranks": self.manifests[0].ranks}
+        found: list[tuple[Manifest, TensorFiles, dict[str, bytes]]] = [
+            (Manifest("weights", step, value=self.values.get(step), **by), {SYSTEM: weights}, {})  # type: ignore[arg-type]
+            for step, weights in sorted(self.held.items())
+        ]
         for manifest in self.manifests:
-            if manifest.kind == "full":
-                yield from store.writing(manifest, tensors, {STATE: self.document})
-                store.record(manifest.step)
+            full = manifest.kind == "full"
+            found.append((manifest, tensors, {STATE: self.document}) if full else (manifest, {SYSTEM: join_evaluated(tensors)}, {}))
+        return found
+
+    def pieces(self, store: CheckpointStore, tensors: TensorFiles, failed: BaseException | None = None) -> Generator[None, None, None]:
+        """Write it, remove what is not kept, set the pointers; in pieces. Raises OSError when the disk refuses.
+
+        `failed`: why the tensors are not what they should be, which other processes are told of before it is raised.
+        """
+        if self.together is not None:
+            self.together.ensure_all(failed)
+        elif failed is not None:
+            raise failed
+        for place, (manifest, files, documents) in enumerate(self.list_writes(tensors)):
+            if self.together is None:
+                yield from store.writing(manifest, files, documents)
             else:
-                yield from store.writing(manifest, {SYSTEM: join_evaluated(tensors)}, {})
-        store.prune(self.retention)
-        store.point()
+                yield from self.together.writing(store.folder, manifest, files, documents, self.shared[place])
+            if manifest.kind == "full" and self.is_main:
+                store.record(manifest.step)
+        if self.is_main:
+            store.prune(self.retention)
+            store.point()
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this process sees to what follows from a checkpoint that is on disk."""
+        return self.together is None or self.together.world.is_main
 
 
 @dataclass(frozen=True)
@@ -112,6 +142,11 @@ class AsyncWriter:
         return self._task is not None and not self._task.done
 
     @property
+    def pending(self) -> bool:
+        """Whether a request is under way, or has ended and nobody has heard of it."""
+        return self._request is not None
+
+    @property
     def would_wait(self) -> bool:
         """Whether another request would wait long for the one under way."""
         return self._request is not None and not self._small
@@ -122,7 +157,10 @@ class AsyncWriter:
         In the background unless `wait`, where the state is large or the disk is slow.
         """
         self._small = size_of(tensors) < SMALL
-        if wait or not self.background or (self._small and self._quick):
+        now = wait or not self.background or (self._small and self._quick)
+        if request.together is not None:
+            now = request.together.world.any(now)
+        if now:
             return self._write_now(request, tensors)
         snapshot = self._copy(tensors, set() if self._small else deferred)
         if snapshot is None:
@@ -135,7 +173,7 @@ class AsyncWriter:
         begun = time.perf_counter()
         try:
             all_of(request.pieces(self.store, tensors))
-        except OSError as error:
+        except (OSError, Torn) as error:  # Torn: on another process
             return WriteOutcome(request, error)
         self._quick = time.perf_counter() - begun < SLOW
         return WriteOutcome(request)
@@ -199,6 +237,10 @@ def rest_beside(tensors: TensorFiles) -> float:
 
 def _from_copy(snapshot: Snapshot, request: SaveRequest, store: CheckpointStore) -> Iterator[None]:
     """The work of the background: finish the copy, then write it."""
-    snapshot.wait()
+    failed = None
+    try:
+        snapshot.wait()
+    except Exception as error:  # noqa: BLE001  (raised by `pieces`)
+        failed = error
     yield
-    yield from request.pieces(store, snapshot.files)
+    yield from request.pieces(store, snapshot.files, failed)

@@ -48,6 +48,8 @@ class Strategy:
     """The part of the step's rows that this process has, where a system steps by itself."""
     asks: bool = False
     """Whether this process has something to tell the others, which goes along with the next exchange of gradients."""
+    shares_state: bool = False
+    """Whether a process holds parameters, or state of them, that others do not have: each then writes its part of a checkpoint."""
     in_order: bool = False
     """Whether pieces are dealt and added one by one."""
 
