@@ -38,7 +38,7 @@ DATA = {
     "validation_rows_of_workers": "the validation rows are others than they were",
 }
 """Numbers of the data, and what is said of another one."""
-GROWN = ("micro_batch_size", "batch_size", "first_tick", "first_epoch")
+GROWN = ("micro_batch_size", "batch_size", "first_tick", "first_epoch", "ranks")
 """Numbers of the plan that a run may change while it goes on."""
 SHAPING = ("parameters", "clip", "gradient_hooks", "ema", "swa", "precision", "batch_growth")
 """Sections of the trainer's settings of which every step depends."""
@@ -308,6 +308,8 @@ def continue_plan(plan: Plan, saved: Mapping[str, int]) -> Plan:
     """The plan of this configuration, where a run was that had changed its own: another batch from some epoch on, smaller pieces."""
     if saved.get("first_tick", 0) > 0:
         plan = begin_anew(plan, saved["batch_size"], saved["first_tick"], saved["first_epoch"])
+    if saved.get("ranks", 1) != plan.ranks:
+        return plan  # what fitted in memory was a part of a step that was shared out otherwise
     return replace(plan, micro_batch_size=min(plan.micro_batch_size, saved.get("micro_batch_size", plan.micro_batch_size)))
 
 
