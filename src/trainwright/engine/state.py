@@ -182,8 +182,8 @@ def changed_section(config: TrainerConfig, name: str) -> Any:
     return None if value == type(config).model_fields[name].get_default() else TrainerConfig.model_dump(config, mode="json")[name]
 
 
-def state_of(session: Session) -> dict[str, Any]:
-    """trainer.json: everything of a session that is no tensor."""
+def state_of(session: Session, numbers: dict[str, Any]) -> dict[str, Any]:
+    """trainer.json: everything of a session that is no tensor; `numbers` are the optimizer's, which all processes give together."""
     parts, plan, scaler = session.parts, session.position.plan, session.parts.precision.scaler
     return {
         "format": FORMAT,
@@ -192,7 +192,7 @@ def state_of(session: Session) -> dict[str, Any]:
         "extent": [plan.extent.steps_per_epoch, plan.extent.steps],
         "identity": identity(session),
         "structure": structure_of(parts.system),
-        "optimizer": parts.optimizer.numbers(),
+        "optimizer": numbers,
         "schedule": parts.rates.state(),
         "averages": {} if parts.averages is None else parts.averages.numbers(),
         "growth": None if parts.growth is None else parts.growth.state(),
