@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 from torch import nn
 
@@ -18,10 +19,12 @@ from trainwright.engine.monitor import Monitor, resolve
 from trainwright.engine.precision import matching
 from trainwright.engine.settings import UNKNOWN_RATE as UNKNOWN_RATE
 from trainwright.engine.settings import Settings, keep_error, raise_errors
+from trainwright.engine.strategy_checks import refuse_combinations
 from trainwright.engine.system import System
 from trainwright.optim.base import Optimizer
 from trainwright.optim.build import build_optimizer, own_weight_decay
 from trainwright.optim.combinations import cannot_combine, cautions
+from trainwright.optim.dealt import Dealing, deal_optimizer
 from trainwright.optim.freezing import Freezing
 from trainwright.optim.gradient_hooks import GradientHooks
 from trainwright.optim.group_table import describe, describe_groups
@@ -31,6 +34,8 @@ from trainwright.optim.schedules.build import listens, metric_of, takes_directio
 from trainwright.optim.several import Optimizers
 from trainwright.optim.sparse_gradients import refuse_layouts
 from trainwright.optim.torch_optimizer import refuse_capturable
+from trainwright.parallel.strategies.base import Strategy
+from trainwright.parallel.world import World
 
 log = logging.getLogger("trainwright.engine")
 
@@ -46,20 +51,29 @@ class Assembly(Settings):
         validated: bool,
         ready: bool = False,
         own: Optimizers | None = None,
-        ranks: int = 1,
+        strategy: Strategy | None = None,
     ) -> None:
-        """`ready`: rows are whole batches. `own`: the optimizers that the system made. `ranks`: processes that share each step.
+        """`ready`: rows are whole batches. `own`: the optimizers that the system made. `strategy`: how processes share each step.
 
         Raises ConfigError when the lengths cannot be.
         """
-        super().__init__(config, rows, validated, ready, normalises_over_batch(system) and not ready, ranks)
+        self.strategy = Strategy(World()) if strategy is None else strategy
+        super().__init__(config, rows, validated, ready, normalises_over_batch(system) and not ready, self.strategy.data_size)
         self.system, self.own = system, own
         self.monitor = keep_error(self._wrong, lambda: Monitor(config, system)) or Monitor(
             config.model_copy(update={"monitor": "auto", "mode": "min"}), system
         )
 
+    @property
+    def trained(self) -> nn.Module:
+        """The module whose parameters are optimized."""
+        return self.strategy.trained(self.system)
+
     def optimizer(self) -> Optimizer:
         """The optimizer of the settings, or those the system made."""
+        if self.strategy.deals_optimizer:
+            build = partial(build_optimizer, self.optimizer_options)
+            return deal_optimizer(self.own, self.groups(), cast(Dealing, self.strategy), build)
         return self.own or build_optimizer(self.optimizer_options, self.groups())
 
     def groups(self) -> list[ParameterGroup]:
@@ -67,7 +81,7 @@ class Assembly(Settings):
         if self.own is not None:
             return self.own.parameter_groups
         decay = own_weight_decay(self.optimizer_options)
-        return parameter_groups(self.config.parameters, self.system, self.learning_rate, decay)
+        return parameter_groups(self.config.parameters, self.trained, self.learning_rate, decay)
 
     def _higher(self, options: PartConfig) -> bool:
         """Which way the metric that a schedule listens to is better."""
@@ -94,7 +108,7 @@ class Assembly(Settings):
 
     def gradient_hooks(self) -> GradientHooks:
         """What is done to gradients by name."""
-        return GradientHooks(self.config.gradient_hooks, self.system)
+        return GradientHooks(self.config.gradient_hooks, self.trained)
 
     def growth(self) -> Growth | None:
         """The batch that grows, where that is asked for."""
@@ -118,6 +132,7 @@ class Assembly(Settings):
             keep_error(errors, self.schedule)
         if groups:  # else the same rules would be refused twice
             keep_error(errors, self.freezing)
+        errors += refuse_combinations(self.config, self.system, self.own, device, self.strategy.world.size)
         parts = (self.gradient_hooks, self.growth, self.intervals, self._saving, self._averages, self._listening, self._ready)
         for part in (*parts, *more):
             keep_error(errors, part)
@@ -160,7 +175,7 @@ class Assembly(Settings):
                     log.warning("%s", caution)
             return
         if len(groups) > 1 or any(group.frozen_until or group.frozen_from for group in groups) or self.config.parameters.rules:
-            rows = describe_groups(groups, self.system, self.learning_rate, own_weight_decay(self.optimizer_options))
+            rows = describe_groups(groups, self.trained, self.learning_rate, own_weight_decay(self.optimizer_options))
             log.info("%s", describe(rows))
         for caution in cautions(self.optimizer_options, self.setting(groups)):
             log.warning("%s", caution)

@@ -25,7 +25,7 @@ def boundary(session: Session) -> None:
     reached, evaluating, logging_now = parts.world.first(lambda: due_now(session))  # of several processes rank 0's clock says so
     if evaluating or logging_now:
         if parts.world.size > 1:
-            session.logs.running_values.gather(parts.world)
+            session.logs.running_values.gather(parts.strategy.data_world)
         row = parts.world.broadcast(loss_row(session, evaluating))
         if evaluating:
             row = evaluated_row(session, row)
@@ -104,7 +104,7 @@ def save_if_due(session: Session, *, evaluated: bool) -> None:
     saver, world, saved = session.parts.saver, session.parts.world, False
     if saver.due(session, evaluated):
         check_now(session)
-        session.logs.gather_at_rank_0(world)
+        session.logs.gather_at_rank_0(session.parts.strategy.data_world)
         saved = saver.save(session)
     if not (saved and (world.is_main or saver.together)):  # what rank 0 alone has on disk the others have in memory
         saver.hold(session)
@@ -115,7 +115,7 @@ def leave(session: Session) -> NoReturn:
     check_now(session)
     parts, step = session.parts, session.position.step
     name = parts.interrupts.name
-    session.logs.gather_at_rank_0(parts.world)
+    session.logs.gather_at_rank_0(parts.strategy.data_world)
     saved = parts.saver.save(session)
     if not parts.saver.resumable:
         raise stop_error(session, name, saved)
@@ -164,7 +164,7 @@ def evaluate(session: Session, trained: dict[str, float]) -> dict[str, float]:
         clock.phase = Phase.EVALUATING
         metrics = {} if parts.validation is None else metrics_of(session, parts.validation, "validation")
         clock.phase = Phase.AT_BOUNDARY
-        session.logs.gather_at_rank_0(parts.world)
+        session.logs.gather_at_rank_0(parts.strategy.data_world)
         found = parts.world.broadcast(trained | {f"train/{name}": value for name, value in metrics_now.values().items()})
     metrics_now.reset()
     clock.evaluation_interval.done()

@@ -17,7 +17,6 @@ from trainwright.engine.system import Batch, StepContext
 from trainwright.optim.averages import RAW, best_of
 from trainwright.optim.batch_norm import refresh_batch_norm
 from trainwright.optim.model_average import average_weights
-from trainwright.optim.swap import weights_inside
 
 if TYPE_CHECKING:
     from trainwright.engine.session import Session
@@ -127,7 +126,7 @@ def measure_weights(session: Session, weights: Weights) -> dict[str, float]:
     session.parts.seeds.evaluation(session.step)
     metric, turns = metric_of(session.system), turns_of(session, session.validation)
     joint = None if turns.size == 1 else joint_metric(session, session.validation, metric, metric.update, turns)
-    with weights_inside(session.system, weights), session.parts.precision.evaluation():
+    with session.parts.exchange.weights_inside(weights), session.parts.precision.evaluation():
         walk(
             session.system,
             session.validation,

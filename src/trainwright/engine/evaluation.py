@@ -67,7 +67,7 @@ def measure(session: Session, rows: Rows, split: str) -> dict[str, float]:
     else:
         joint = joint_metric(session, rows, metric, summing, turns)
         walk_split(session, rows, split, joint.take_in, padding, turns=turns, end_round=joint.end_round)
-    found = compute_numbers(metric) | padding.means(session.parts.world if turns.size > 1 else World())
+    found = compute_numbers(metric) | padding.means(session.parts.strategy.data_world if turns.size > 1 else World())
     if split == "validation":
         for tracker in session.parts.trackers:
             if isinstance(tracker, EvaluationFiles):
@@ -86,7 +86,7 @@ def turns_of(session: Session, rows: Rows) -> Turns:
 def joint_metric(session: Session, rows: Rows, metric: Metric, show: TakeIn, turns: Turns) -> JointMetric:
     """The metric as all processes measure it together."""
     batches = -(-len(rows) // (1 if rows.batched else session.parts.evaluation_batch_size))
-    return JointMetric(metric, show, lambda: metric_of(session.system), session.parts.world, turns, batches)
+    return JointMetric(metric, show, lambda: metric_of(session.system), session.parts.strategy.data_world, turns, batches)
 
 
 def metric_of(system: System) -> Metric:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from trainwright.config.clock import process_seconds
-from trainwright.config.errors import FOREIGN, TrainwrightError
+from trainwright.config.errors import FOREIGN, ConfigError, TrainwrightError
 from trainwright.data.ended import DataEnded
 from trainwright.engine.boundary import boundary, leave
 from trainwright.engine.clock import Phase
@@ -180,29 +180,27 @@ def gradient(session: Session, batch: Batch, share: Share, context: StepContext)
     strategy, parameters, rows = parts.strategy, parts.optimizer.parameters(), share.rows
     whole = rows <= size and not (share.ready and share.size > 1)
     losses: list[Loss] = []
-    counts: list[int | Tensor | None] = []  # of pieces, each in as many micro-batches as memory makes of it
-    count: int | Tensor | None = None
+    counts: list[int | Tensor | None] = []
     left_out = False
     strategy.begin_step()
     for piece, last in with_last(in_micro_batches(batch, share, size)):
-        loss = None
+        if not (piece.counts or strategy.moves_together):
+            break
         if piece.first:
             parts.seeds.step(batch_number, piece.first)
-        if piece.counts or strategy.moves_together:
-            with strategy.micro_batch(last, piece.counts):
-                try:
-                    loss = forward_and_backward(session, piece, context, rows, whole)
-                except NoStep:
-                    if strategy.data_size == 1:
-                        raise
-                    left_out = True  # told to the others with the gradient, which they wait for
-        if piece.counts and loss is not None:
-            losses.append(loss)
-            items = rows if has_own_mean(loss, whole) else loss.count
-            count = items if count is None else count + items
-        if piece.ends:
-            strategy.end_piece(parameters)
-            counts, count = [*counts, count], None
+        with strategy.micro_batch(last, piece.counts):
+            try:
+                loss = forward_and_backward(session, piece, context, rows, whole)
+            except NoStep:
+                if strategy.data_size == 1:
+                    raise
+                loss, left_out = None, True  # told to the others with the gradient, which they wait for
+            if loss is None and strategy.moves_together and strategy.data_size > 1:
+                raise needs_every_piece(strategy.name)
+        strategy.end_piece(parameters)
+        if piece.counts:
+            counts.append(None if loss is None else rows if has_own_mean(loss, whole) else loss.count)
+            losses += [] if loss is None else [loss]
     items, made, left_out = strategy.reduce(parameters, counts, share.pieces, left_out)
     if left_out or not made:
         raise NoStep(counts=not left_out)
@@ -210,6 +208,14 @@ def gradient(session: Session, batch: Batch, share: Share, context: StepContext)
         parts.backward.finish(session.gradients(), rows, items)
     limit_gradient(session)
     return losses
+
+
+def needs_every_piece(name: str) -> ConfigError:
+    """The error of a step without a loss in one process, while the others wait for it in the middle of theirs."""
+    why = "each process takes part in the exchanges of every backward pass, and this one has none to make"
+    return ConfigError(
+        f"training_step gave no loss under strategy '{name}'", where="trainer.strategy", why=why, fix="use ddp as it is, or zero"
+    )
 
 
 def forward_and_backward(session: Session, piece: MicroBatch, context: StepContext, rows: int, whole: bool) -> Loss | None:
@@ -288,8 +294,8 @@ def again(session: Session, batch: Batch, share: Share, context: StepContext) ->
 
 def mean_of_all(session: Session, losses: list[Loss]) -> Tensor:
     """The mean loss of a step over all processes, a scalar on the device."""
-    world = session.parts.world
-    if session.parts.strategy.data_size == 1:
+    world = session.parts.strategy.data_world
+    if world.size == 1:
         return mean_of(losses)
     total = sum((loss.total.detach().double() for loss in losses), torch.zeros((), dtype=torch.float64, device=session.device))
     items = torch.as_tensor(sum(loss.count for loss in losses), dtype=torch.float64, device=session.device)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import torch
 
@@ -24,6 +24,7 @@ from trainwright.engine.clock import Clock
 from trainwright.engine.config import TrainerConfig
 from trainwright.engine.dealing import Dealer, describe_layout
 from trainwright.engine.evaluation_files import EvaluationFiles, History
+from trainwright.engine.exchange import Exchange
 from trainwright.engine.feed import Feed
 from trainwright.engine.following import Followers
 from trainwright.engine.held_state import HeldState
@@ -75,8 +76,9 @@ class Opening:
 
     def assembly(self, system: System, rows: int, validated: bool, ready: bool) -> Assembly:
         """The parts that the settings make for so many rows. Raises ConfigError when the lengths cannot be."""
-        own = self.own.of(system, self.config, rows, ready)
-        return Assembly(self.config, system, rows, validated, ready, own, self.strategy.data_size)
+        trained: Any = self.strategy.trained(system)
+        own = self.own.of(trained, self.config, rows, ready)
+        return Assembly(self.config, system, rows, validated, ready, own, self.strategy)
 
     @cached_property
     def strategy(self) -> Strategy:
@@ -143,7 +145,7 @@ class Opening:
             rates=made.rates(optimizer),
             freezing=made.freezing(),
             gradient_hooks=made.gradient_hooks(),
-            averages=Averages(config.ema, config.swa, system, made.plan.extent) if averaging else None,
+            averages=self._averages(made) if averaging else None,
             growth=made.growth(),
             spikes=None if config.recovery.loss_spike is None else SpikeWatch(config.recovery.loss_spike),
             train=train,
@@ -174,10 +176,15 @@ class Opening:
             continue_with=self.continue_with or f"trainwright resume {run}",
         )
 
+    def _averages(self, made: Assembly) -> Averages:
+        config, strategy = self.config, self.strategy
+        inside = Exchange(made.system, strategy).weights_inside
+        return Averages(config.ema, config.swa, strategy.trained(made.system), made.plan.extent, inside)
+
     def _begun(self, parts: Parts, made: Assembly) -> Session:
         """The session, which the system is told of."""
         copies = self.device.type == "cuda" and self.config.modes.compile is not None
-        logs = Logs(RunningMetrics(parts.system, copies=copies), RunningLoss(self.world))
+        logs = Logs(RunningMetrics(parts.system, copies=copies), RunningLoss(self.strategy.data_world))
         session = Session(Position(made.plan), parts, logs, Clock.of(self.config, made.plan))
         parts.system.attach(session)
         return session

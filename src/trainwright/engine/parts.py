@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from trainwright.data.rows import Rows
 from trainwright.engine.agreement import Agreement
 from trainwright.engine.callbacks.base import Hooks
 from trainwright.engine.config import TrainerConfig
 from trainwright.engine.dealing import Dealer
+from trainwright.engine.exchange import Exchange
 from trainwright.engine.feed import Feed
 from trainwright.engine.following import Followers
 from trainwright.engine.growth import Growth
@@ -37,7 +38,6 @@ from trainwright.optim.base import Optimizer
 from trainwright.optim.freezing import Freezing
 from trainwright.optim.gradient_hooks import GradientHooks
 from trainwright.optim.learning_rates import LearningRates
-from trainwright.optim.swap import weights_inside
 from trainwright.parallel.strategies.base import Strategy
 from trainwright.parallel.world import World
 from trainwright.tracking.base import Tracker
@@ -108,6 +108,16 @@ class Parts:
     """Where media go that no run in progress holds: those of a measurement or of predictions."""
 
     @property
+    def trained(self) -> nn.Module:
+        """The module whose parameters are optimized: the system, or what has the parts of its parameters that this process holds."""
+        return self.strategy.trained(self.system)
+
+    @property
+    def exchange(self) -> Exchange:
+        """What puts other weights into the system for a while."""
+        return Exchange(self.system, self.strategy)
+
+    @property
     def folder(self) -> Path:
         """The run's directory."""
         return self.saver.store.folder.parent
@@ -139,5 +149,6 @@ class Parts:
         if averaged is None:
             yield
             return
-        with weights_inside(self.system, averaged):
+        self.saver.wait_for_snapshot()  # a part of a weight is written over, and not exchanged
+        with self.exchange.weights_inside(averaged):
             yield

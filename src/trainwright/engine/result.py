@@ -19,6 +19,7 @@ from trainwright.engine.session import Session
 from trainwright.engine.state import load_weights, weights_of
 from trainwright.optim.build import own_weight_decay
 from trainwright.optim.group_table import describe_groups
+from trainwright.optim.parts import whole_size
 
 
 @dataclass
@@ -70,10 +71,12 @@ class FitResult:
 
 def finish(session: Session, test: Rows | None, path: Path) -> FitResult:
     """Load the best weights, evaluate the test split once, and sum the run up."""
+    trained = session.parts.trained
     try:
         chosen = choose_weights(session)
         if chosen.weights is not None:
             load_weights(session.system, chosen.weights, where=f"the kept weights ({chosen.name})")
+        session.parts.strategy.release(session.system)
         share_weights(session)
         session.position.finished = True
         metrics = final_metrics(session, test, chosen)
@@ -93,10 +96,10 @@ def finish(session: Session, test: Rows | None, path: Path) -> FitResult:
         "micro_batch_size": None if plan.ready else plan.micro_batch_size,
         "steps": session.step,
         "epochs": epochs,
-        "parameters": sum(each.numel() for each in session.optimizer.parameters()),
+        "parameters": sum(whole_size(each) for each in session.optimizer.parameters()),
         "kept": chosen.name,
         "batches_left_out": len(session.skipped_batches),
-        "parameter_groups": describe_groups(session.optimizer.parameter_groups, session.system, session.parts.base_learning_rate, decay),
+        "parameter_groups": describe_groups(session.optimizer.parameter_groups, trained, session.parts.base_learning_rate, decay),
     }
     timing = timing_of(session)
     name, because, system = session.monitor.name, session.stopped_because, session.system.handed_back

@@ -19,6 +19,7 @@ from trainwright.engine.session import Session
 from trainwright.engine.system import System
 from trainwright.engine.watchdog import Watchdog
 from trainwright.nn.modes import tf32_mode
+from trainwright.parallel.strategies.base import Strategy
 from trainwright.parallel.world import World
 
 
@@ -82,6 +83,20 @@ def call_hooks(session: Session) -> Iterator[None]:
             tracker.close()
         for hook in parts.hooks.teardown:
             hook(session, parts.system)
+
+
+@contextmanager
+def released(strategy: Strategy, system: System) -> Iterator[None]:
+    """The system is by itself again afterwards: whole where all processes come to the end together, as they do after a signal too."""
+    whole = False
+    try:
+        yield
+        whole = True
+    except Interrupted:
+        whole = True
+        raise
+    finally:
+        strategy.release(system, whole)
 
 
 @contextmanager

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -30,8 +31,17 @@ class Averages:
     undoes it). Raises ConfigError when the moments of SWA do not fit the run.
     """
 
-    def __init__(self, ema: EMAOptions | None, swa: SWAOptions | None, system: nn.Module, extent: Extent) -> None:
+    def __init__(
+        self,
+        ema: EMAOptions | None,
+        swa: SWAOptions | None,
+        system: nn.Module,
+        extent: Extent,
+        inside: Callable[[Mapping[str, Tensor]], AbstractContextManager[None]] | None = None,
+    ) -> None:
+        """`inside`: what puts other weights into the system for a while, where that is not `weights_inside`."""
         self.ema, self.swa, self.system = ema, swa, system
+        self._inside = inside or partial(weights_inside, system)
         self._first, self._every = moments(swa, extent) if swa is not None else (0, 0)
         self._warmup = warmup_of(ema)
         self._bundles: list[Bundle] = bundles(system) if ema is not None or swa is not None else []
@@ -99,7 +109,8 @@ class Averages:
         if shadow is None:
             yield False
             return
-        with weights_inside(self.system if system is None else system, shadow.tensors() | self._buffers.get(shadow.name, {})):
+        weights = shadow.tensors() | self._buffers.get(shadow.name, {})
+        with self._inside(weights) if system is None else weights_inside(system, weights):
             yield True
 
     @contextmanager

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from trainwright.optim.parameter_options import Clipping
+from trainwright.optim.parts import Part, parts_of, whole_norms, whole_unit_norms
 
 EPS = 1e-6
 """Added to a norm before the division, as torch does."""
@@ -36,19 +37,19 @@ def clip_gradients(params: Sequence[nn.Parameter], limits: Clipping) -> Tensor:
 
     From the smallest part to the whole, so that an outlier is cut before it shrinks the rest; every limit given holds afterwards.
     """
-    grads = gradients(params)
+    grads, parts = gradients(params), parts_of(params)
     others = limits.value is not None or limits.per_parameter is not None or limits.adaptive is not None
     if not others:
-        return gradient_norm(grads) if limits.norm is None else clip_norm(grads, limits.norm)
-    norm = gradient_norm(grads)
+        return gradient_norm(grads, parts) if limits.norm is None else clip_norm(grads, limits.norm, parts)
+    norm = gradient_norm(grads, parts)
     if limits.value is not None:
         clip_value(grads, limits.value)
     if limits.per_parameter is not None:
-        clip_each_norm(grads, limits.per_parameter)
+        clip_each_norm(grads, limits.per_parameter, parts)
     if limits.adaptive is not None:
-        clip_adaptively(weights(params), grads, limits.adaptive)
+        clip_adaptively(weights(params), grads, limits.adaptive, parts)
     if limits.norm is not None:
-        clip_norm(grads, limits.norm)
+        clip_norm(grads, limits.norm, parts)
     return norm
 
 
@@ -59,19 +60,19 @@ def weights(params: Iterable[nn.Parameter]) -> list[Tensor]:
 
 
 @torch.no_grad()
-def gradient_norm(grads: Sequence[Tensor]) -> Tensor:
-    """The global 2-norm of the gradients, a scalar on the device of the first."""
+def gradient_norm(grads: Sequence[Tensor], parts: Sequence[Part] = ()) -> Tensor:
+    """The global 2-norm of the gradients, a scalar on the device of the first; of all processes, where these are `parts` of gradients."""
     if not grads:
         return torch.zeros(())
-    norms = torch._foreach_norm(list(grads))
+    norms = whole_norms(torch._foreach_norm(list(grads)), parts)
     first = norms[0]
     return torch.linalg.vector_norm(torch.stack([norm.to(first.device, first.dtype) for norm in norms]))
 
 
 @torch.no_grad()
-def clip_norm(grads: Sequence[Tensor], limit: float) -> Tensor:
+def clip_norm(grads: Sequence[Tensor], limit: float, parts: Sequence[Part] = ()) -> Tensor:
     """Scale the gradients in place so that their global 2-norm is at most `limit`; returns the norm before (Pascanu et al. 2013)."""
-    norm = gradient_norm(grads)
+    norm = gradient_norm(grads, parts)
     factor = (limit / (norm + EPS)).clamp(max=1.0)
     for device in {grad.device for grad in grads}:
         torch._foreach_mul_([grad for grad in grads if grad.device == device], factor.to(device))
@@ -79,26 +80,33 @@ def clip_norm(grads: Sequence[Tensor], limit: float) -> Tensor:
 
 
 @torch.no_grad()
-def clip_each_norm(grads: Sequence[Tensor], limit: float) -> None:
-    """Scale every gradient in place so that its own 2-norm is at most `limit`."""
+def clip_each_norm(grads: Sequence[Tensor], limit: float, parts: Sequence[Part] = ()) -> None:
+    """Scale every gradient in place so that its own 2-norm, that of the whole where these are `parts`, is at most `limit`."""
+    norms = whole_norms(torch._foreach_norm(list(grads)), parts) if grads else []
     for device in {grad.device for grad in grads}:
         here = [grad for grad in grads if grad.device == device]
-        factors = (limit / (torch.stack(torch._foreach_norm(here)) + EPS)).clamp(max=1.0)
+        held = [norm for grad, norm in zip(grads, norms, strict=True) if grad.device == device]
+        factors = (limit / (torch.stack(held) + EPS)).clamp(max=1.0)
         torch._foreach_mul_(here, list(factors.unbind()))
 
 
 @torch.no_grad()
-def clip_adaptively(weights: Sequence[Tensor], grads: Sequence[Tensor], limit: float) -> None:
+def clip_adaptively(weights: Sequence[Tensor], grads: Sequence[Tensor], limit: float, parts: Sequence[Part] = ()) -> None:
     """Scale each unit's gradient in place so that its norm is at most `limit` times that of its weights (Brock et al. 2021, equation 3).
 
     A unit is what one place of the first dimension holds (an output of a linear or convolution layer); a vector is one unit.
     """
     if not grads:
         return
-    largest = torch._foreach_clamp_min([unit_norm(weight) for weight in weights], SMALLEST_WEIGHT_NORM)
+    largest = torch._foreach_clamp_min(unit_norms(weights, parts), SMALLEST_WEIGHT_NORM)
     torch._foreach_mul_(largest, limit)
-    norms = torch._foreach_maximum([unit_norm(grad) for grad in grads], largest)
+    norms = torch._foreach_maximum(unit_norms(grads, parts), largest)
     torch._foreach_mul_(list(grads), torch._foreach_div(largest, norms))
+
+
+def unit_norms(tensors: Sequence[Tensor], parts: Sequence[Part]) -> list[Tensor]:
+    """2-norm of each unit of each tensor, over all processes where these are `parts`."""
+    return whole_unit_norms(tensors, parts) if parts else [unit_norm(tensor) for tensor in tensors]
 
 
 def unit_norm(tensor: Tensor) -> Tensor:

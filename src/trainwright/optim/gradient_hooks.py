@@ -15,6 +15,7 @@ from trainwright.config.own_code import describe_failure
 from trainwright.optim.clipping import clip_norm, clip_value, gradient_norm, gradients
 from trainwright.optim.matching import SystemNames
 from trainwright.optim.parameter_options import GradientHookOptions
+from trainwright.optim.parts import Part, part_of, parts_of
 
 WHERE = "trainer.gradient_hooks"
 
@@ -78,11 +79,11 @@ class GradientHooks:
             options = hook.options
             params = [param for _, param in hook.named]
             if options is not None:
-                _limit(gradients(params), options)
+                _limit(gradients(params), options, parts_of(params))
             if hook.function is not None:
                 _call(hook.function, hook)
             if measure and options is not None and options.log:
-                hook.norm = gradient_norm(gradients(params))
+                hook.norm = gradient_norm(gradients(params), parts_of(params))
 
     def collect_norms(self) -> dict[str, Tensor]:
         """`gradient_norm/<match>` → the last norm measured, on the device."""
@@ -98,11 +99,11 @@ class GradientHooks:
         return [(name, param) for name, param in self._names.params.items() if name in found]
 
 
-def _limit(grads: list[Tensor], options: GradientHookOptions) -> None:
+def _limit(grads: list[Tensor], options: GradientHookOptions, parts: Sequence[Part]) -> None:
     if options.scale is not None and grads:
         torch._foreach_mul_(grads, options.scale)
     if options.clip_norm is not None:
-        clip_norm(grads, options.clip_norm)
+        clip_norm(grads, options.clip_norm, parts)
     if options.clip_value is not None:
         clip_value(grads, options.clip_value)
 
@@ -112,26 +113,37 @@ def _call(function: Function, hook: Hook) -> None:
         grad = param.grad
         if grad is None:
             continue
-        new = _answer(function, hook, name, grad)
-        if new is None or new is grad:
+        part = part_of(param)
+        if part is not None:
+            _call_with_whole(function, hook, name, grad, part)
             continue
-        if not isinstance(new, Tensor) or new.shape != param.shape:
-            found = f"of shape {tuple(new.shape)}" if isinstance(new, Tensor) else f"a {type(new).__name__}"
-            raise TrainwrightError(
-                f"the gradient hook '{hook.label}' gave {found} for '{name}'",
-                why=f"the gradient has shape {tuple(param.shape)}",
-                fix="return a tensor like the gradient, or None to leave it",
-            )
-        param.grad = new.to(grad.device, grad.dtype)
+        new = _answer(function, hook, name, grad)
+        if new is not None and new is not grad:
+            param.grad = new.to(grad.device, grad.dtype)
+
+
+def _call_with_whole(function: Function, hook: Hook, name: str, grad: Tensor, part: Part) -> None:
+    """A function is shown the gradient of the whole parameter, by every process; each takes its part of what it makes of it."""
+    whole = part.whole(grad).clone()
+    new = _answer(function, hook, name, whole)
+    grad.copy_(part.own(whole if new is None else new))
 
 
 def _answer(function: Function, hook: Hook, name: str, grad: Tensor) -> Tensor | None:
     try:
-        return function(name, grad)
+        new = function(name, grad)
     except FOREIGN as error:
         why = describe_failure(error)
         fix = "it is called as f(name of the parameter, its gradient)"
         raise TrainwrightError(f"the function of the gradient hook '{hook.label}' fails", where=WHERE, why=why, fix=fix) from error
+    if new is not None and (not isinstance(new, Tensor) or new.shape != grad.shape):
+        found = f"of shape {tuple(new.shape)}" if isinstance(new, Tensor) else f"a {type(new).__name__}"
+        raise TrainwrightError(
+            f"the gradient hook '{hook.label}' gave {found} for '{name}'",
+            why=f"the gradient has shape {tuple(grad.shape)}",
+            fix="return a tensor like the gradient, or None to leave it",
+        )
+    return new
 
 
 def check_functions(options: Sequence[GradientHookOptions], where: str = WHERE) -> None:

@@ -10,6 +10,7 @@ from torch import nn
 from trainwright.config.durations import Duration
 from trainwright.config.name_patterns import with_ancestors
 from trainwright.optim.parameter_groups import ParameterGroup
+from trainwright.optim.parts import whole_size
 
 FROZEN = "frozen"
 COLUMNS = ("group", "tensors", "values", "learning rate", "weight decay", "trained", "parameters")
@@ -21,7 +22,7 @@ def describe_groups(groups: Sequence[ParameterGroup], system: nn.Module, learnin
         {
             "group": group.label,
             "tensors": len(group.params),
-            "values": sum(param.numel() for param in group.params),
+            "values": sum(whole_size(param) for param in group.params),
             "learning_rate": learning_rate * group.scale,
             "weight_decay": weight_decay if group.weight_decay is None else group.weight_decay,
             "schedule": None if group.schedule is None else group.schedule.type,
@@ -34,7 +35,7 @@ def describe_groups(groups: Sequence[ParameterGroup], system: nn.Module, learnin
     trained = {id(param) for group in groups for param in group.params}
     still = {name: param for name, param in system.named_parameters() if id(param) not in trained}
     if still:
-        values = sum(param.numel() for param in still.values())
+        values = sum(whole_size(param) for param in still.values())
         rows.append({"group": FROZEN, "tensors": len(still), "values": values, "parameters": list(still)})
     return rows
 

@@ -15,6 +15,7 @@ from trainwright.optim.base import Group, KernelPiece, LeanOptimizer, Optimizer,
 from trainwright.optim.build import build_optimizer
 from trainwright.optim.options import MuonOptions
 from trainwright.optim.parameter_groups import ParameterGroup
+from trainwright.optim.parts import part_of
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 """Of the quintic whose iteration drives all singular values towards 1; chosen by Jordan for a steep slope at 0."""
@@ -57,8 +58,10 @@ class OrthogonalMomentum(LeanOptimizer):
         if group.weight_decay:
             torch._foreach_mul_(piece.params, 1 - group.learning_rate * group.weight_decay)
         for param, update in zip(piece.params, updates, strict=True):
-            rate = group.learning_rate * shape_factor(param.shape, self.options.adjust)
-            param.add_(orthogonal(update, self.options.iterations), alpha=-rate)
+            part = part_of(param)  # of a matrix that is dealt over processes each of them makes the whole update
+            shape = param.shape if part is None else torch.Size(part.shape)
+            found = orthogonal(update if part is None else part.whole(update), self.options.iterations)
+            param.add_(found if part is None else part.own(found), alpha=-group.learning_rate * shape_factor(shape, self.options.adjust))
 
 
 class Muon(Optimizer):

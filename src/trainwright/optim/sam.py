@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from trainwright.config.errors import TrainwrightError
 from trainwright.optim.around import Around
 from trainwright.optim.clipping import gradient_norm
 from trainwright.optim.options import SAMOptions
 from trainwright.optim.parameter_groups import ParameterGroup
+from trainwright.optim.parts import parts_of
 
 SMALLEST_NORM = 1e-12
 
@@ -35,28 +36,28 @@ class SAM(Around):
 
     def step_with(self, redo: Callable[[], Tensor], loss: Tensor) -> None:
         """Move to the worst point nearby, take the gradient there by `redo()`, put the weights back bit for bit, and make the step."""
-        params: list[Tensor] = [param for param in self.parameters() if param.grad is not None]
+        params = [param for param in self.parameters() if param.grad is not None]
         before = [param.detach().clone() for param in params]
         self._climb(params)
         try:
             redo()
         finally:  # also when memory runs out: the step that is tried again must begin where this one began
             with torch.no_grad():
-                torch._foreach_copy_(params, before)
+                torch._foreach_copy_(list[Tensor](params), before)
         if self.inner.redoes:
             self.inner.step_with(redo, loss)  # type: ignore[attr-defined]
         else:
             self.inner.step()
 
     @torch.no_grad()
-    def _climb(self, params: list[Tensor]) -> None:
+    def _climb(self, params: list[nn.Parameter]) -> None:
         grads = [param.grad for param in params if param.grad is not None]
         if not grads:
             return
         if self.options.adaptive:  # T = |w| + eta stretches space; the move is rho·T²g/‖Tg‖
             scales = [param.abs().add_(self.options.eta) for param in params]
             grads = list(torch._foreach_mul(grads, scales))
-        norm = gradient_norm(grads)
+        norm = gradient_norm(grads, parts_of(params))
         length = self.options.rho / norm.clamp(min=max(SMALLEST_NORM, torch.finfo(norm.dtype).tiny))
         moves = list(torch._foreach_mul(grads, scales)) if self.options.adaptive else grads
         for device in {param.device for param in params}:

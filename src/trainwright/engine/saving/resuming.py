@@ -26,7 +26,7 @@ def resume(session: Session, until: int | None = None) -> bool:
     if checkpoint is None:
         return False
     restore(session, for_this_process(session, checkpoint))
-    session.logs.keep_at_rank_0(world)
+    session.logs.keep_at_rank_0(session.parts.strategy.data_world)
     saver.continue_at(None if position.boundary_pending else position.step)
     if until is not None and world.is_main:
         saver.store.forget_after(position.step)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar, NamedTuple
 
@@ -50,12 +50,19 @@ class Strategy:
     """Whether this process has something to tell the others, which goes along with the next exchange of gradients."""
     shares_state: bool = False
     """Whether a process holds parameters, or state of them, that others do not have: each then writes its part of a checkpoint."""
+    deals_optimizer: ClassVar[bool] = False
+    """Whether each process updates parameters of its own, as `trainwright.optim.dealt` has it."""
     in_order: bool = False
     """Whether pieces are dealt and added one by one."""
 
     def __init__(self, world: World) -> None:
         self.world = world
         self.data_rank, self.data_size = 0, 1
+
+    @property
+    def data_world(self) -> World:
+        """Processes of which each takes rows of its own, and which take all rows together: those of one part of every replica."""
+        return self.world
 
     def place(self, system: nn.Module) -> None:
         """Give the processes the weights and buffers of rank 0, or a part of them each; called once, before an optimizer is made."""
@@ -93,6 +100,10 @@ class Strategy:
         """The loss of the whole step from what each process has of it, where a system steps by itself."""
         return loss
 
+    def weights_inside(self, weights: Mapping[str, Tensor]) -> AbstractContextManager[None] | None:
+        """Other weights, by name and as `trained` has them, in the system for a while; None where its own may be exchanged for them."""
+        return None
+
     def shard_of(self, name: str, tensor: Tensor) -> Shard | None:
         """Which part of the whole tensor `name` this one is; None where every process has all of it."""
         return None
@@ -101,8 +112,11 @@ class Strategy:
         """What is said before the first step; nothing for one process."""
         return ""
 
-    def release(self, system: nn.Module) -> None:
-        """The run is over: leave the groups of processes that were made."""
+    def release(self, system: nn.Module, whole: bool = True) -> None:
+        """The run is over: leave the groups of processes that were made; the system is by itself again, as it was before `place`.
+
+        `whole`: with all of its weights, where all processes call this together; a process that ends by an error calls it alone.
+        """
 
 
 def sum_counts(counts: Sequence[Count | None], left_out: bool) -> Summed:
