@@ -56,6 +56,8 @@ class Tokens(tw.System):
 class Seen(Callback):
     """The ids of the rows of each step."""
 
+    every_rank = True
+
     def __init__(self) -> None:
         self.ids: list[list[int]] = []
         self.hashes: list[float] = []

@@ -35,6 +35,8 @@ BLOCKS = {"type": "adamw_8bit", "smallest": 1}
 class At(Callback):
     """Does something once, after a step."""
 
+    every_rank = True
+
     def __init__(self, step: int, act: Any) -> None:
         self.step, self.act = step, act
 
@@ -134,6 +136,8 @@ def missing(world: World, place: Path) -> dict[str, Any]:
 
 class First(Callback):
     """Notes the step from which a run goes on."""
+
+    every_rank = True
 
     def __init__(self, begun: list[int]) -> None:
         self.begun = begun

@@ -105,7 +105,7 @@ def no_steps(plan: Plan) -> TrainwrightError:
 
 def next_batch(session: Session, indices: Tensor, plan: Plan) -> Batch:
     """The rows of a step on the device; what follows the run in the data is told of the step before they are read."""
-    parts = session.parts
+    parts, session.clock.phase = session.parts, Phase.READING
     if parts.followers.data.ids:
         parts.followers.data.update_step(session.context())
     try:
