@@ -174,7 +174,7 @@ def ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     def work(world: World, folder: Path) -> dict[str, Any]:
         return {name: told(kind, world, folder / name) for name, kind in KINDS.items()}
 
-    return on_ranks(tmp_path_factory.mktemp("kinds"), work)
+    return on_ranks(tmp_path_factory.mktemp("kinds"), work, limit=300)
 
 
 @pytest.mark.parametrize("name", KINDS)
