@@ -64,7 +64,7 @@ def test_options_are_listed_with_path_type_default_and_meaning():
 
 def test_options_are_grouped_by_section():
     sections = by_section(Config)
-    assert list(sections) == ["", "data", "model", "trainer", "evaluation", "run"]
+    assert list(sections) == ["", "data", "model", "trainer", "evaluation", "launch", "run"]
     assert [each.path for each in sections[""]] == [
         "targets",
         "inputs",

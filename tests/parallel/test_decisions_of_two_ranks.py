@@ -43,8 +43,6 @@ def network() -> PlainSystem:
 class Watch(Callback):
     """Calls `meet(session)` after every step, and remembers how each step was made."""
 
-    every_rank = True
-
     def __init__(self, meet: Callable[[Any], None] | None = None, stop_from: int | None = None) -> None:
         self.meet, self.stop_from = meet, stop_from
         self.sizes: list[int] = []
@@ -324,7 +322,7 @@ def one_fails(world: World, folder: Path) -> str:
 def test_a_process_that_fails_is_told_to_the_other_and_one_process_continues_the_run(tmp_path: Path) -> None:
     first, second = on_ranks(tmp_path, one_fails)
     assert second == "ZeroDivisionError: in a callback"
-    assert first.startswith("TrainwrightError: another process of this run has ended")
+    assert first.startswith("RankLost: another process of this run has ended")
     alone = run(World(), tmp_path / "run", resume=True, checkpoint={"every": "5 steps"})
     assert alone["steps"] == STEPS
     assert len(alone["sizes"]) == STEPS - 10  # from the newest checkpoint

@@ -14,7 +14,8 @@ from torch import nn
 import trainwright as tw
 from trainwright.cli.main import main
 from trainwright.config.errors import ConfigError
-from trainwright.parallel.launched import read_launch
+from trainwright.parallel.launched import ensure_together, read_launch
+from trainwright.parallel.world import World
 
 LAUNCHERS = {
     "torchrun": {"WORLD_SIZE": "2", "RANK": "1", "LOCAL_RANK": "0", "MASTER_ADDR": "localhost"},
@@ -72,13 +73,8 @@ def test_a_broken_environment_is_told_by_the_variable_at_fault(environment: dict
     assert caught.value.fix
 
 
-def _fit(**options: object) -> object:
-    data = torch.randn(16, 3), torch.randint(0, 2, (16,))
-    return tw.fit(nn.Linear(3, 2), data, max_steps=1, console=False, **options)  # type: ignore[arg-type]
-
-
 @pytest.mark.parametrize(
-    "words", [["train", "builtin:iris"], ["tune", "builtin:iris"], ["resume", "r"], ["predict", "r", "x.csv", "-o", "p.csv"]]
+    "words", [["tune", "builtin:iris"], ["evaluate", "r", "x.csv"], ["predict", "r", "x.csv", "-o", "p.csv"], ["report", "r"]]
 )
 @pytest.mark.parametrize("rank", [0, 1])
 def test_a_command_that_writes_is_refused_and_only_rank_0_tells_all(
@@ -91,7 +87,7 @@ def test_a_command_that_writes_is_refused_and_only_rank_0_tells_all(
     told = capsys.readouterr().err.splitlines()
     assert "WORLD_SIZE=2" in told[0]
     assert (len(told) == 1) == (rank == 1)
-    assert rank == 1 or "works in one process" in told[0]
+    assert rank == 1 or "this works in one process" in told[0]
     assert not list(tmp_path.iterdir())
 
 
@@ -105,37 +101,31 @@ def test_what_only_looks_works_in_every_process(
     assert capsys.readouterr().out
 
 
-def test_python_calls_are_refused_before_anything_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tuning_is_refused_before_anything_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "4")
     monkeypatch.setenv("SLURM_PROCID", "0")
     data = torch.randn(16, 3), torch.randint(0, 2, (16,))
     calls = {
-        "fit": lambda: _fit(run_dir="r"),
-        "train": lambda: tw.train("builtin:iris"),
         "tune": lambda: tw.tune_batch_size(nn.Linear(3, 2), data, loss="cross_entropy"),
         "rate": lambda: tw.tune_learning_rate("builtin:iris", target="species"),
     }
     for call in calls.values():
-        with pytest.raises(ConfigError, match="SLURM_STEP_NUM_TASKS=4: this version of Trainwright works in one process"):
+        with pytest.raises(ConfigError, match="SLURM_STEP_NUM_TASKS=4: this works in one process"):
             call()
     assert not list(tmp_path.iterdir())
 
 
-def test_the_command_line_refuses_before_torch_is_imported(tmp_path: Path) -> None:
+def test_a_trainer_of_one_process_does_not_train_in_each_of_several(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "0")
+    with pytest.raises(ConfigError, match="this trainer was made for one process"):
+        ensure_together(World())
+
+
+def test_a_mistake_is_told_before_torch_is_imported(tmp_path: Path) -> None:
     program = "import sys; from trainwright.cli.main import main; sys.exit(main(['train', 'a.csv']) + 9 * ('torch' in sys.modules))"
     environment = {**os.environ, "WORLD_SIZE": "2", "RANK": "0"}
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "torchrun" in done.stderr
-
-
-def test_two_processes_of_torchrun_are_told_once(tmp_path: Path) -> None:
-    program = tmp_path / "train.py"
-    program.write_text("import sys; from trainwright.cli.main import main; sys.exit(main(['train', 'builtin:iris', 'run.dir=r']))")
-    words = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0", str(program)]
-    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
-    assert done.returncode != 0
-    assert done.stderr.count("works in one process") <= 1  # torchrun ends the others as soon as one has ended
-    assert "WORLD_SIZE=2" in done.stderr
-    assert [each.name for each in tmp_path.iterdir()] == ["train.py"]
+    assert "no file 'a.csv'" in done.stderr

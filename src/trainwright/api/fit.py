@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -21,6 +21,8 @@ from trainwright.api.fit_options import check_options, keywords_of, read_options
 from trainwright.api.own.prepare import DEFAULT_BATCH, OpenedSystem, say_inexact
 from trainwright.api.own.prepared import PreparedSystem
 from trainwright.api.parent import Parent
+from trainwright.api.programs import in_ranks, load_trained, ranks_to_start
+from trainwright.api.ranks import join_for
 from trainwright.api.resume import changed_settings
 from trainwright.api.training import Start, train_prepared
 from trainwright.config.errors import ConfigError, DataError
@@ -30,7 +32,7 @@ from trainwright.engine.forked import compute_without_lost_threads
 from trainwright.engine.trainer import FitResult, Trainer
 from trainwright.engine.tuning import as_before
 from trainwright.nn.compiled import without_wrappers
-from trainwright.parallel.launched import ensure_one_process
+from trainwright.parallel.launched import read_launch
 from trainwright.runs.configured import with_config
 from trainwright.runs.directory import RunDirectory, named_place
 from trainwright.runs.log import console_logging
@@ -69,6 +71,8 @@ def fit(
     callbacks: Sequence[Callback] = (),
     console: TextIO | bool = True,
     evaluation: Mapping[str, Any] | None = None,
+    devices: int | str | None = None,
+    launch: Mapping[str, Any] | None = None,
     init: Sequence[Any] = (),
     parametrizations: Sequence[Any] = (),
     hooks: Sequence[Any] = (),
@@ -82,26 +86,34 @@ def fit(
     `validation_data` and `test_data`; `batched` says whether the items of an iterable are batches already; `target` which key of a
     mapping is the target. `metrics`: names, functions of (outputs, targets), metrics of your own or of torchmetrics, in a list or by name.
     `init`, `parametrizations` and `hooks` are lists of the entries that a configuration has under these names, for a plain module.
-    `evaluation={"history": "none", "report": False}` keeps no files of evaluations and draws no report. Further keywords are options of
-    `trainer:`, such as `schedule`, `clip`, `evaluate_every` or `early_stopping` (off here unless asked for). With `resume` a run already in
+    `evaluation={"history": "none", "report": False}` keeps no files of evaluations and draws no report. `devices=2` trains in two
+    processes, with a GPU each where there are GPUs; `launch` has more options of that kind. Further keywords are options of `trainer:`,
+    such as `schedule`, `clip`, `evaluate_every` or `early_stopping` (off here unless asked for). With `resume` a run already in
     `run_dir` is continued, bit for bit, from its last checkpoint; `fork` names a run whose newest checkpoint this one begins from, with
     settings of its own. Raises ConfigError, DataError or RunError before the first step for a wrong request, and Interrupted once
     the run was saved after a signal.
     """
-    ensure_one_process("train this run")
+    given = {name: each for name, each in locals().items() if name != "trainer"} | trainer
     exit_as_promised()
     compute_without_lost_threads()
-    splits = {
-        "train": train_data,
-        "validation": one_of(validation_data, validation, "validation"),
-        "test": one_of(test_data, test, "test"),
-    }
+    splits = {"train": train_data, "validation": one_of(validation_data, validation, "validation"), "test": one_of(test_data, test, "test")}
     options = check_options({"batch_size": batch_size, "max_steps": max_steps, "max_epochs": max_epochs, **trainer}, keywords_of(fit))
     around = {"init": init, "parametrizations": parametrizations, "hooks": hooks}
     asked = {"loss": loss, "metrics": metrics, "target": target}
     place = choose_place(run_dir, resume, fork)
-    call = Call(model, splits, asked, options, around, place, optimizer, learning_rate, seed, device, batched, evaluation)
-    return call.train(callbacks, console, resume, fork)
+    started = {**(launch or {}), **({} if devices is None else {"devices": devices})}
+    call = Call(model, splits, asked, options, around, place, optimizer, learning_rate, seed, device, batched, evaluation, started)
+    return call.train_here(callbacks, console, resume, fork) if call.ranks == 1 else call.train_in_ranks(given, callbacks, console)
+
+
+def fit_in_rank(given: dict[str, Any]) -> tuple[FitResult, dict[str, Any]] | None:
+    """The same call in one of several processes; on rank 0 the result and the weights, which go back to the program."""
+    fitted = fit(**given)
+    if read_launch().rank:
+        return None
+    weights = {name: each.cpu() if isinstance(each, torch.Tensor) else each for name, each in fitted.system.state_dict().items()}
+    fitted.system = None
+    return fitted, weights
 
 
 @dataclass
@@ -123,6 +135,8 @@ class Call:
     device: str
     batched: bool | None
     evaluation: Mapping[str, Any] | None
+    launch: Mapping[str, Any] = field(default_factory=dict)
+    """Of `launch:`, as a configuration has it."""
 
     def __post_init__(self) -> None:
         if isinstance(self.model, nn.Module) and "_modules" in vars(self.model):
@@ -132,6 +146,7 @@ class Call:
         """Everything asked for, with these options, validated as a whole. Raises ManyErrors naming each wrong argument."""
         run = {"run.seed": self.seed, "run.device": self.device, "run.dir": self.place, "run.name": type(self.model).__name__}
         run |= {} if self.evaluation is None else {"evaluation": self.evaluation}
+        run |= {f"launch.{name}": value for name, value in self.launch.items()}
         return read_options(self.model, self.asked["loss"], self.optimizer, self.learning_rate, run, options, self.around)
 
     def prepare(self, callbacks: Any, console: TextIO | bool) -> PreparedObjects:
@@ -149,14 +164,31 @@ class Call:
             show_warnings()
         return PreparedObjects(settle(config, made, self.asked["loss"]), made, own, console)
 
-    def train(self, callbacks: Any, console: TextIO | bool, resume: bool, fork: str | os.PathLike[str] | None) -> FitResult:
+    @property
+    def ranks(self) -> int:
+        """How many processes are to be started for it."""
+        return ranks_to_start(self.config(self.options))
+
+    def train_here(self, callbacks: Any, console: TextIO | bool, resume: bool, fork: str | os.PathLike[str] | None) -> FitResult:
         """Train, continue or fork the run."""
+        world = join_for(self.config(self.options))
         prepared = self.prepare(callbacks, console)
+        prepared.world = world
         if resume:
             refuse_changed(prepared.config, Path(self.place))
         parent = None if fork is None else Parent.of(with_config(fork))
         _, fitted = train_prepared(prepared, Start(resume, parent, python=True, quiet=True))
         fitted.system = plain_module(prepared.system)
+        return fitted
+
+    def train_in_ranks(self, given: Mapping[str, Any], callbacks: Any, console: TextIO | bool) -> FitResult:
+        """The result of the same call in other processes, with what they trained in the program's own object."""
+        config = self.config(self.options)
+        fitted, weights = in_ranks(fit_in_rank, given, config, self.ranks, where="tw.fit", console=console)
+        if weights.keys() != self.model.state_dict().keys():
+            self.prepare(callbacks, False)  # what makes its layers as the data or the options ask for
+        load_trained(self.model, weights, fitted.path)
+        fitted.system = self.model
         return fitted
 
 
@@ -191,6 +223,7 @@ class PreparedObjects(PreparedSystem):
         """The trainer that the configuration describes; it keeps the weights of step 0 too, which follow from no seed."""
         run, history = self.config.run, self.config.evaluation.history
         kept: dict[str, Any] = {"callbacks": self.callbacks, "console": self.console, "initial_checkpoint": True, "history": history}
+        kept["world"] = self.world
         return Trainer(self.config.trainer, seed=run.seed, device=run.device, continue_with=continue_call(run.dir), **kept)
 
     def check(self, trainer: Trainer) -> None:

@@ -11,6 +11,7 @@ from trainwright.config.part import load_named
 if TYPE_CHECKING:
     from trainwright.data.source import Source
     from trainwright.domains.prepared import Prepared
+    from trainwright.parallel.world import World
     from trainwright.systems.run_config import Config
 
 GIVEN = SystemKind("trainwright.api.fit:PreparedObjects", "trainwright.api.predictors.fitted:open_fitted", "fit run")
@@ -24,9 +25,13 @@ def kind_named(system: str) -> SystemKind:
     return GIVEN if system == "given" else system_kind(system) or OWN
 
 
-def prepare_run(config: Config, source: Source | None = None) -> Prepared:
-    """What a checked configuration asks for, with its data, or those in memory. Raises ConfigError, DataError or ManyErrors."""
+def prepare_run(config: Config, source: Source | None = None, world: World | None = None) -> Prepared:
+    """What a checked configuration asks for, with its data, or those in memory, for `world` or this process alone.
+
+    Raises ConfigError, DataError or ManyErrors.
+    """
     prepared: Prepared = _class_for(config)(config, source)
+    prepared.world = world or prepared.world
     return prepared
 
 

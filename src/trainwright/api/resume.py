@@ -9,12 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from trainwright.api.kinds import prepare_run, with_name
+from trainwright.api.ranks import join_for
 from trainwright.api.run import Run
 from trainwright.api.training import Start, train_prepared
+from trainwright.config.compose import Assignment
 from trainwright.config.errors import ConfigError, RunError
+from trainwright.config.flat import flat
 from trainwright.config.trust import as_received
 from trainwright.data.source import Source
 from trainwright.engine.tuning import as_before
+from trainwright.parallel.world import World
 from trainwright.runs.configured import with_config
 from trainwright.runs.directory import RunDirectory
 from trainwright.systems.run_config import Config, read_config
@@ -25,7 +29,7 @@ LENGTHS = ("trainer.max_epochs", "trainer.max_steps", "trainer.max_time")
 """How long the run is: a run that has ended has the length it was given."""
 
 FREE = (
-    *("run.dir", "run.name", "run.threads", "run.device", "run.warnings", "evaluation."),
+    *("run.dir", "run.name", "run.threads", "run.device", "run.warnings", "evaluation.", "launch."),
     *("trainer.trackers", "trainer.evaluate_every", "trainer.log_every", "trainer.checkpoint.", "trainer.recovery.", "trainer.callbacks"),
     *("trainer.loader.", "trainer.tuning.", "trainer.accumulation", "trainer.evaluation_batch_size", "trainer.micro_batch_size"),
     *("trainer.sanity_check", "trainer.early_stopping", "trainer.progress", "system.hyperparameters"),
@@ -48,30 +52,33 @@ def existing(config: Config, python: bool = False) -> RunDirectory | None:
         return None
 
 
-def resume(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> Run:
+def resume(path: str | os.PathLike[str], overrides: Iterable[str | Assignment] = ()) -> Run:
     """Continue the run at `path` from its own configuration; raises RunError when it is no run, ConfigError for a change of its past."""
     return _resume(with_config(path), list(overrides))
 
 
 @as_received
-def _resume(found: RunDirectory, overrides: list[str]) -> Run:
+def _resume(found: RunDirectory, overrides: list[str | Assignment]) -> Run:
     if found.status == "finished" and not overrides:
         log.info("this run is finished: %s", found.path)
         return Run(found)
-    return continue_run(found, with_name(read_config(found.config, overrides)))
+    config = with_name(read_config(found.config, overrides))
+    return continue_run(found, config, world=join_for(config))
 
 
-def continue_run(found: RunDirectory, config: Config, source: Source | None = None, files: Sequence[Path] = ()) -> Run:
+def continue_run(
+    found: RunDirectory, config: Config, source: Source | None = None, files: Sequence[Path] = (), world: World | None = None
+) -> Run:
     """Continue `found`, whose configuration may differ from `config` only where the past is not touched."""
     saved = read_config(found.config)
     place = config.run.model_copy(update={"dir": str(found.path), "name": saved.run.name})
     config = config.model_copy(update={"trainer": as_before(config.trainer, saved.trainer), "run": place})
     if source is not None:
         config = config.model_copy(update={"data": config.data.model_copy(update={"source": saved.data.source})})
-    prepared = prepare_run(config, source)
+    prepared = prepare_run(config, source, world)
     refuse_changes(saved, prepared.config, found)
     prepared.refuse_other_data(found)
-    if found.status == "finished":
+    if prepared.world.first(lambda: found.status == "finished"):
         say_finished(saved, prepared.config, found)
         return Run(found)
     log.info("continuing %s", found.path)
@@ -113,10 +120,3 @@ def say_finished(saved: Any, config: Any, found: RunDirectory) -> None:
     changed = [key for key in sorted(now) if before.get(key) != now[key] and key not in ("run.dir", "run.name")]
     if changed:
         log.warning("what was asked for has no effect on it: %s", ", ".join(changed))
-
-
-def flat(values: Any, prefix: str = "") -> dict[str, Any]:
-    """Nested mappings as dotted keys; lists are values."""
-    if not isinstance(values, dict) or not values:
-        return {prefix: values}
-    return {key: value for name, each in values.items() for key, value in flat(each, f"{prefix}.{name}" if prefix else str(name)).items()}

@@ -5,10 +5,13 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from trainwright.api.exit_codes import exit_as_promised
 from trainwright.api.kinds import prepare_run, with_name
+from trainwright.api.programs import in_ranks, ranks_to_start
+from trainwright.api.ranks import join_for
 from trainwright.api.resume import continue_run, existing
 from trainwright.api.run import Run
 from trainwright.api.run_place import refuse_taken
@@ -18,7 +21,8 @@ from trainwright.config.trust import as_received, trusting
 from trainwright.data.source import Source
 from trainwright.domains.prepared import Prepared
 from trainwright.engine.forked import compute_without_lost_threads
-from trainwright.parallel.launched import ensure_one_process
+from trainwright.parallel.launched import read_launch
+from trainwright.parallel.world import World
 from trainwright.runs.directory import RunDirectory, named_place
 from trainwright.systems.run_config import Config, check_config, compose_config
 
@@ -33,22 +37,24 @@ def train(
     config: str | os.PathLike[str] | Mapping[str, Any] | None = None,
     run_dir: str | os.PathLike[str] | None = None,
     resume: bool = False,
+    devices: int | str | None = None,
     trust_code: bool = False,
     **sections: Any,
 ) -> Run:
     """Train on a path, DataFrame, Arrow table or mapping of arrays, or what a configuration with `system` says, and return the run.
 
     `config` is a YAML file or a mapping; sections given by name are laid over it: `trainer={"max_epochs": 10}`, `data={"split": …}`
-    (the table itself is the first argument and has no name). With `resume` a run already in `run_dir` is continued. `trust_code` lets the
-    configuration of a run that somebody else made or changed name code. Raises ConfigError, DataError or RunError, before anything is
+    (the table itself is the first argument and has no name). With `resume` a run already in `run_dir` is continued. `devices=2` trains
+    in two processes, each on a GPU of its own where there are GPUs. `trust_code` lets the configuration of a run that somebody else made
+    or changed name code. Raises ConfigError, DataError or RunError, before anything is
     written, for a wrong request.
     """
     from trainwright.runs.log import console_logging
 
-    ensure_one_process("train this run")
+    given = {name: each for name, each in locals().items() if name != "sections"} | sections
     exit_as_promised()
     if not logging.getLogger("trainwright").handlers:
-        console_logging()
+        console_logging(rank=read_launch().rank)
     source, overrides = None, []
     if data is not None:
         source = _source_of(data)
@@ -59,8 +65,20 @@ def train(
     if run_dir is not None:
         overrides.append(assign_option("run.dir", named_place(run_dir), "tw.train(run_dir)"))
     overrides += [assign_option(name, value, f"tw.train({name})") for name, value in sections.items()]
+    if devices is not None:
+        overrides.append(assign_option("launch.devices", devices, f"tw.train(devices={devices!r})"))
     with trusting(trust_code):
-        return train_composed(compose_config(config, overrides), resume=resume, source=source, python=True)
+        composed = compose_config(config, overrides)
+        checked = check_config(composed)
+        if (size := ranks_to_start(checked)) > 1:
+            return Run(RunDirectory.open(in_ranks(train_in_rank, given, checked, size, where="tw.train")))
+        return train_composed(composed, resume=resume, source=source, python=True)
+
+
+def train_in_rank(given: dict[str, Any]) -> str:
+    """The same call in one of several processes; the directory of the run."""
+    data = given.pop("data")
+    return str(train(data, **given).path)
 
 
 def _source_of(data: Any) -> Source | None:
@@ -80,15 +98,22 @@ def train_composed(composed: Composed, resume: bool = False, source: Source | No
     """
     compute_without_lost_threads()
     config = with_name(check_config(composed))
-    if resume:
-        found = existing(config, python)
-        if found is not None and found.config.is_file():
-            return continue_run(found, config, source, composed.files)
-    else:
-        refuse_taken(config, python)
-    prepared = read_and_show(config, source)
+    world = join_for(config)
+    place = world.first(lambda: look_at_place(config, resume, python))  # rank 0 alone: it may have made the directory before another looks
+    if place is not None:
+        return continue_run(RunDirectory.open(place), config, source, composed.files, world)
+    prepared = read_and_show(config, source, world)
     run, _ = train_prepared(prepared, Start(resume=resume, files=composed.files))
     return Run(RunDirectory.open(run.path))
+
+
+def look_at_place(config: Config, resume: bool, python: bool) -> Path | None:
+    """The run that is continued, None where one begins. Raises ConfigError or RunError for a place that is taken, or cannot be."""
+    if not resume:
+        refuse_taken(config, python)
+        return None
+    found = existing(config, python)
+    return found.path if found is not None and found.config.is_file() else None
 
 
 @as_received
@@ -106,9 +131,9 @@ def dry_run(composed: Composed, resume: bool = False) -> None:
     log.info("nothing was written")
 
 
-def read_and_show(config: Config, source: Source | None = None) -> Prepared:
+def read_and_show(config: Config, source: Source | None = None, world: World | None = None) -> Prepared:
     """What a configuration asks for, with its data, which are shown."""
-    prepared = prepare_run(config, source)
+    prepared = prepare_run(config, source, world)
     for line in prepared.lines():
         log.info(line)
     return prepared

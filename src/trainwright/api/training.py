@@ -9,20 +9,26 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from trainwright.api.parent import Parent
+from trainwright.api.ranks import open_together, refuse_differences
 from trainwright.api.run_place import absent_folders, remove_unbegun
 from trainwright.api.unwritten import explain_unwritten
 from trainwright.config.clock import process_seconds
 from trainwright.config.dump import dump
 from trainwright.config.errors import FOREIGN, Interrupted, RequestError, RunError, TrainwrightError
-from trainwright.domains.prepared import Prepared
+from trainwright.domains.prepared import Finished, Prepared
 from trainwright.engine.modes import num_threads
 from trainwright.engine.trainer import FitResult, Trainer
 from trainwright.engine.tuning import without_auto
 from trainwright.files.text import refusal, write_text
+from trainwright.parallel.handshake import check_shared
+from trainwright.parallel.recording import recorded
+from trainwright.parallel.run_place import log_name, note_run
+from trainwright.parallel.world import World
 from trainwright.runs.code import write_code, write_configs
 from trainwright.runs.directory import RunDirectory
 from trainwright.runs.environment import command_line, environment
@@ -55,17 +61,29 @@ def train_prepared(prepared: Prepared, start: Start | None = None) -> tuple[RunD
     ends a run: NotFinite, Interrupted, Unwritten.
     """
     start = start or Start()
-    trainer = prepared.trainer()
+    try:
+        with recorded() if prepared.world.size > 1 else nullcontext():
+            return _train_prepared(prepared, start)
+    finally:
+        note_run(None)
+
+
+def _train_prepared(prepared: Prepared, start: Start) -> tuple[RunDirectory, FitResult]:
+    trainer, world = prepared.trainer(), prepared.world
     prepared.check(trainer)
+    refuse_differences(prepared, trainer, start.resume)
     place = prepared.config.run
     absent = absent_folders(place.name)
-    run = RunDirectory.create(place.dir, place.name, resume=start.resume and bool(place.dir), python=start.python)
-    training = Training(run, prepared, trainer, start)
+    create = partial(RunDirectory.create, place.dir, place.name, resume=start.resume and bool(place.dir), python=start.python)
+    run, training = open_together(world, create), None
     try:
         with run:
+            if world.size > 1:
+                check_shared(world, run.path)
+            training = Training(run, prepared, trainer, start)
             return run, training.train()
     except RequestError:
-        if not training.begun:
+        if world.is_main and (training is None or not training.begun):
             remove_unbegun(run, absent)
         raise
 
@@ -91,19 +109,21 @@ class Before:
 
 
 class Training:
-    """What happens in the directory of a run while its lock is held."""
+    """What happens in the directory of a run while its lock is held; of several processes rank 0 holds it and writes, the others train."""
 
     def __init__(self, run: RunDirectory, prepared: Prepared, trainer: Trainer, start: Start) -> None:
         self.run, self.prepared, self.trainer, self.start = run, prepared, trainer, start
+        self.world: World = prepared.world
         self.begun = False
         """Whether a step was made."""
-        self.before = Before.of(run)
+        self.before = Before.of(run) if self.world.is_main else None
+        """None in a process that leaves the run to rank 0."""
         self.surroundings = threading.Thread(target=self._record_surroundings, name="surroundings", daemon=True)
 
     def train(self) -> FitResult:
         """Train, measure and report; what ends the run early is written down and raised."""
-        config = self.prepared.config
-        with log_to_file(self.run.log), self._modes():
+        note_run(self.run.path if self.world.size > 1 else None, tell=self.world.is_main)
+        with log_to_file(self._log()), self._modes():
             try:
                 self._record()
                 fitted = self._fit()
@@ -115,13 +135,26 @@ class Training:
                     rows.close()  # a loader's workers hold open what another thread waits to see closed
                 if self.surroundings.ident is not None:
                     self.surroundings.join()
-            if config.evaluation.report:
-                self._report()
-            self._record_in_trackers(fitted)
-            if config.trainer.progress == "file" and not self.start.quiet:
-                self._export()
+            self.world.first(lambda: self._tell(fitted), patient=True)
             log.info("run:    %s (%.1f s)", self.run.path, process_seconds())
         return fitted
+
+    def _log(self) -> Path:
+        """Where this process logs."""
+        if self.world.is_main:
+            return self.run.log
+        place = self.run.path / log_name(self.world.rank)
+        place.parent.mkdir(exist_ok=True)
+        return place
+
+    def _tell(self, fitted: FitResult) -> None:
+        """All that is made of a finished run for those who look at it."""
+        config = self.prepared.config
+        if config.evaluation.report:
+            self._report()
+        self._record_in_trackers(fitted)
+        if config.trainer.progress == "file" and not self.start.quiet:
+            self._export()
 
     @contextlib.contextmanager
     def _modes(self) -> Any:
@@ -138,8 +171,12 @@ class Training:
         rows = prepared.splits["train"]
         trainer.config = without_auto(trainer, prepared.system, rows, run=run.path, resume=self.start.resume)
         prepared.config = prepared.config.model_copy(update={"trainer": trainer.config})
+        self.world.first(self._write)
+
+    def _write(self) -> None:
+        run, prepared = self.run, self.prepared
         try:
-            if self.before.config is None:
+            if self.before is not None and self.before.config is None:
                 self._record_data()
             # last: a run that has it is continued, and one without it is begun, with all these files
             write_text(run.config, dump(_without_place(prepared.config)))
@@ -175,19 +212,25 @@ class Training:
             fork=start.parent is not None,
             on_first_step=self._on_first_step,
         )
+        finished = self.world.first(lambda: self._finish(fitted), patient=True)
+        for line in finished.lines if self.world.is_main else []:
+            log.info(line)
+        return fitted
+
+    def _finish(self, fitted: FitResult) -> Finished:
+        prepared, run = self.prepared, self.run
         with explain_unwritten(run, "its results", f"{self.trainer.continue_with}, which makes what is missing"):
             from trainwright.api.inspect import record_model  # of no use before the first step
 
             finished = prepared.finish(run, fitted)
             record_model(run, prepared.system, prepared.splits["train"])
             run.update(status="finished", headline=finished.headline)
-        for line in finished.lines:
-            log.info(line)
-        return fitted
+        return finished
 
     def _on_first_step(self) -> None:
         self.begun = True
-        self.surroundings.start()
+        if self.world.is_main:
+            self.surroundings.start()
 
     def _record_surroundings(self) -> None:
         """Write environment.json and code.json beside the first steps, so that neither git nor package metadata delay them."""
@@ -199,6 +242,9 @@ class Training:
 
     def _end_early(self, error: BaseException) -> None:
         """Say in the run how it ended; one that was refused before it went on is left as it was."""
+        if self.before is None:
+            log.debug("this rank ended early", exc_info=not isinstance(error, RequestError))
+            return
         with contextlib.suppress(RunError):  # a full disk must not hide what happened
             if isinstance(error, RequestError) and not self.begun and self.before.config is not None:
                 self.before.restore(self.run)

@@ -6,12 +6,12 @@ import errno
 import sys
 import traceback
 from pathlib import Path
-from types import TracebackType
 
 from trainwright.cli.style import bold, dim, red
 from trainwright.config.errors import Interrupted, ManyErrors, RequestError, TrainwrightError
 from trainwright.config.own_code import own_place
 from trainwright.config.received import name_refusal, visible
+from trainwright.parallel.failures import Told
 
 HERE = str(Path(__file__).parents[1])
 LONGEST = 2_000
@@ -33,6 +33,11 @@ def describe_error(error: TrainwrightError, label: str = "error") -> str:
     lines = [f"{red(label, sys.stderr)}: {place}{_shorten(error.what)}"]
     lines += [f"  {dim(name, sys.stderr)}: {_shorten(text)}" for name, text in (("why", error.why), ("fix", error.fix)) if text]
     return "\n".join([*lines, *(f"  {note}" for note in getattr(error, "__notes__", ()))])
+
+
+def describe_told(told: Told, label: str = "error") -> str:
+    """An error of another process, in the same form."""
+    return describe_error(told.as_error(), label)
 
 
 def told_failure(error: TrainwrightError | SystemExit | OSError) -> TrainwrightError | None:
@@ -63,17 +68,16 @@ def _shorten(text: str) -> str:
     return visible(text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} … {text[-LONGEST // 4 :]}")
 
 
-def report_unexpected(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """`sys.excepthook`: a failure nobody foresaw, in a few lines, with where to read the rest."""
-    frames = [each for each in traceback.extract_tb(trace) if not each.filename.startswith("<")]
+def unexpected(error: BaseException) -> TrainwrightError:
+    """What to say of a failure that nobody foresaw, or that a person's own code raised."""
+    frames = [each for each in traceback.extract_tb(error.__traceback__) if not each.filename.startswith("<")]
     where = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
-    own = own_place(error.with_traceback(trace))
+    own = own_place(error)
     why = (
         f"your code raised it, at {own}" if own else f"not foreseen{where}: a fault in Trainwright, or in code that the configuration names"
     )
-    print(f"{red('error', sys.stderr)}: {kind.__name__}: {error}", file=sys.stderr)
-    print(f"  {dim('why', sys.stderr)}: {why}", file=sys.stderr)
-    for note in getattr(error, "__notes__", ()):
-        print(f"  {note}", file=sys.stderr)
     fix = "--traceback shows the way there" if own else "add --traceback to see where it arose; please report it if the code is ours"
-    print(f"  {dim('fix', sys.stderr)}: {fix}", file=sys.stderr)
+    told = TrainwrightError(f"{type(error).__name__}: {error}", why=why, fix=fix).with_traceback(error.__traceback__)
+    for note in getattr(error, "__notes__", ()):
+        told.add_note(note)
+    return told

@@ -47,9 +47,10 @@ class Launch:
 
     def start_console(self) -> None:
         """Show messages of this level, and say what the flags changed."""
+        from trainwright.parallel.launched import read_launch
         from trainwright.runs.log import console_logging
 
-        console_logging(self.level)
+        console_logging(self.level, rank=read_launch().rank)
         for each in self.notes:
             log.warning(each)
 

@@ -34,8 +34,6 @@ COMMANDS: dict[str, str] = {
 """Command → what it does; each is a module of this package with `run(words) -> int`."""
 
 IN_ONE_PROCESS = {
-    "train": "train this run",
-    "resume": "continue this run",
     "tune": "try the same sizes",
     "evaluate": "measure the same rows",
     "test": "measure the same rows",
@@ -45,7 +43,11 @@ IN_ONE_PROCESS = {
     "convert": "write the same file",
     "synth": "write the same files",
 }
-"""Commands that work or write, and what each of several processes would do; the others only look, and may in every process."""
+"""Commands that work or write in one process, and what each of several would do; `train` and `resume` are for several together, and the
+others only look, and may in every process."""
+
+TOGETHER = ("train", "resume")
+"""Commands that several processes do together."""
 
 EXAMPLES = """\
   trainwright train titanic.csv --target survived
@@ -66,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if argv is None:
         prepare_streams(words)
     if argv is None and not (shown_whole or debugging):
-        from trainwright.cli.failure import report_unexpected
+        from trainwright.cli.unexpected import report_unexpected
 
         sys.excepthook = report_unexpected
     try:
@@ -78,6 +80,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     except OutputLostError as error:
         return end_of(error)
+    except Exception as error:
+        if among_ranks(words):
+            from trainwright.cli.unexpected import record_unexpected
+
+            record_unexpected(error)
+        raise
 
 
 def dispatch(words: list[str], shown_whole: bool = False, debugging: bool = False) -> int:
@@ -104,8 +112,20 @@ def dispatch(words: list[str], shown_whole: bool = False, debugging: bool = Fals
         if failure is None:
             raise
         sys.stdout.flush()
-        explain(failure)
+        if among_ranks(words):
+            from trainwright.cli.ranks import tell_among_ranks
+
+            tell_among_ranks(failure)
+        else:
+            explain(failure)
         return failure.exit_code
+
+
+def among_ranks(words: list[str]) -> bool:
+    """Whether this process is one of several that do the command together."""
+    from trainwright.cli.ranks import is_rank
+
+    return bool(words) and words[0] in TOGETHER and is_rank()
 
 
 def run_command(words: list[str]) -> int:

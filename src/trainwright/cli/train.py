@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from trainwright.cli.launch import add_launch_flags, divide_words, prepare
 from trainwright.cli.parser import ConfiguredParser, add_trust_flag
+from trainwright.cli.ranks import add_rank_flags, rank_settings, start_ranks
 
 
 def run(words: Sequence[str]) -> int:
@@ -20,8 +21,10 @@ def run(words: Sequence[str]) -> int:
 
     if not arguments.words:
         raise RequestError("nothing to train on", fix="name data or a config: trainwright train titanic.csv --target survived")
-    composed = composed_from(arguments.words, arguments.target, launch.settings)
-    check_config(composed)  # mistakes are told before torch is imported
+    composed = composed_from(arguments.words, arguments.target, [*launch.settings, *rank_settings(arguments)])
+    config = check_config(composed)  # mistakes are told before torch is imported
+    if not arguments.dry_run and (code := start_ranks(["train", *words], config)) is not None:
+        return code
     from trainwright.data.arrow import pandas_later
 
     pandas_later()
@@ -39,7 +42,7 @@ def parser() -> ConfiguredParser:
         "train",
         "Train a network on a table, measure it beside simple baselines, and write everything to a run directory: "
         "checkpoints, metrics, the model, and report.html.",
-        "DATA|CONFIG [--target COLUMNS] [--resume] [--dry-run] [key=value …]",
+        "DATA|CONFIG [--target COLUMNS] [--resume] [--dry-run] [--devices N] [key=value …]",
         [
             "trainwright train titanic.csv --target survived",
             "trainwright train 'parts/*.parquet' --target price data.split=random",
@@ -47,6 +50,7 @@ def parser() -> ConfiguredParser:
             "trainwright train config.yaml trainer.optimizer.learning_rate=1e-3",
             "trainwright train config.yaml run.dir=runs/mine --resume",
             "trainwright train config.yaml --gpu 0 --limit-batches 4",
+            "trainwright train table.csv --target y --devices 2",
             "trainwright train table.csv --target y --dry-run",
         ],
         _settings,
@@ -71,6 +75,7 @@ def parser() -> ConfiguredParser:
     made.add_argument(
         "--dry-run", action="store_true", help="check data and place, show columns, split and model, then stop; nothing is written"
     )
+    add_rank_flags(made)
     add_trust_flag(made)
     add_launch_flags(made)
     return made

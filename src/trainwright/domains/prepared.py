@@ -11,6 +11,7 @@ from torch import nn
 
 from trainwright.data.rows import Rows
 from trainwright.engine.trainer import FitResult, Trainer
+from trainwright.parallel.world import World
 from trainwright.runs.directory import RunDirectory
 from trainwright.runs.ways_on import to_a_later_end
 from trainwright.systems.run_config import Config
@@ -31,6 +32,8 @@ class Prepared(ABC):
     def __init__(self, config: Config) -> None:
         self.config = config
         """With everything that was found in the data, so that it repeats the run as it stands."""
+        self.world = World()
+        """The processes that train it together."""
 
     @classmethod
     def name_before_data(cls, config: Config) -> str:
@@ -66,8 +69,12 @@ class Prepared(ABC):
 
     def trainer(self) -> Trainer:
         """The trainer that the configuration describes."""
-        config = self.config
-        return Trainer(config.trainer, seed=config.run.seed, device=config.run.device, history=config.evaluation.history)
+        run, history = self.config.run, self.config.evaluation.history
+        return Trainer(self.config.trainer, seed=run.seed, device=run.device, history=history, world=self.world)
+
+    def describe_rows(self) -> dict[str, Any]:
+        """What is to be the same of the rows in every process, by name."""
+        return {f"rows of {name}": len(rows) for name, rows in self.splits.items()}
 
     @abstractmethod
     def check(self, trainer: Trainer) -> None:

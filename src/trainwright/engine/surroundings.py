@@ -15,7 +15,6 @@ from trainwright.engine.evaluation import EvaluationInterrupted
 from trainwright.engine.interrupt import Interrupts
 from trainwright.engine.modes import Active, modes
 from trainwright.engine.randomness import restore_generators
-from trainwright.engine.rank_watch import FOLDER, RankWatch
 from trainwright.engine.session import Session
 from trainwright.engine.system import System
 from trainwright.engine.watchdog import Watchdog
@@ -50,17 +49,35 @@ def explain_failure(system: System, error: BaseException) -> TrainwrightError | 
 
 @contextmanager
 def rank_0_speaks(world: World) -> Iterator[None]:
-    """Of several processes rank 0 alone says what all of them meet; the others say what goes wrong in them."""
+    """Of several processes rank 0 alone says what all of them meet; the others say what goes wrong in them, and keep the rest in a file."""
     if world.is_main:
         yield
         return
     logger = logging.getLogger("trainwright")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    levels = {each: each.level for each in logger.handlers if not isinstance(each, logging.FileHandler)}
+    upwards, level, propagated = _ErrorsUp(logging.ERROR), logger.level, logger.propagate
+    for each in levels:
+        each.setLevel(max(each.level, logging.ERROR))
+    logger.addHandler(upwards)
+    logger.propagate = False
+    if len(levels) == len(logger.handlers) - 1:
+        logger.setLevel(logging.ERROR)  # nobody keeps the rest
     try:
         yield
     finally:
+        logger.removeHandler(upwards)
+        logger.propagate = propagated
         logger.setLevel(level)
+        for each, before in levels.items():
+            each.setLevel(before)
+
+
+class _ErrorsUp(logging.Handler):
+    """Hands errors on to those whom a program has asked to hear of everything."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        for each in logging.getLogger().handlers:
+            each.handle(record)
 
 
 @contextmanager
@@ -72,7 +89,6 @@ def call_hooks(session: Session) -> Iterator[None]:
             hook(session, parts.system)
         yield
     except BaseException as error:
-        parts.events.tell("end", session.step, session.rank, error=f"{type(error).__name__}: {error}")
         for hook in parts.hooks.on_exception:
             hook(session, parts.system, error)
         raise
@@ -111,8 +127,6 @@ def tell_when_stopped(interrupts: Interrupts) -> Iterator[None]:
 
 
 def watch_steps(session: Session) -> AbstractContextManager[None]:
-    """A watchdog looks after the steps when one was asked for, and always after those of several processes."""
-    limit, position, board = session.parts.config.recovery.watchdog, session.position, session.parts.world.open_board()
-    if board is not None:
-        return RankWatch(session, board, None if limit is None else limit.seconds, session.folder / FOLDER).watching()
+    """A watchdog looks after the steps, when one was asked for."""
+    limit, position = session.parts.config.recovery.watchdog, session.position
     return nullcontext() if limit is None else Watchdog(limit.seconds, lambda: (position.batches_seen, position.evaluated_at)).watching()

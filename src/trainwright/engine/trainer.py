@@ -22,7 +22,6 @@ from trainwright.engine.config import TrainerConfig
 from trainwright.engine.device import find_device
 from trainwright.engine.evaluation import EvaluationInterrupted
 from trainwright.engine.evaluation_files import History
-from trainwright.engine.events import tell_start
 from trainwright.engine.interrupt import Interrupts
 from trainwright.engine.joining import say_inexact_pieces
 from trainwright.engine.loop import train as run_loop
@@ -70,7 +69,8 @@ class Trainer:
         processes that train together, this one alone unless given. `history`: of which evaluations values per class and curves are
         kept in files: `all`, `best` or `none`.
         """
-        self.config, self.seed, self.device, self.world = config, seed, find_device(device), world or World()
+        self.config, self.seed, self.world = config, seed, world or World()
+        self.device = find_device(device, self.world)
         if isinstance(callbacks, Callback) or not isinstance(callbacks, Sequence):
             raise ConfigError("callbacks are given as a list", where="callbacks", fix="callbacks=[…]")
         self.callbacks, self.continue_with = list(callbacks), continue_with
@@ -172,7 +172,6 @@ class Trainer:
         """From the first or the newest checkpoint to the results; `known` are the parameters that the optimizer was made for."""
         parts = session.parts
         begin(session, resume, self.initial_checkpoint)
-        tell_start(session)
         say_untold(session)
         parts.seeds.hooks("boundary", session.position.batches_seen)
         for hook in parts.hooks.on_fit_start:
@@ -192,7 +191,6 @@ class Trainer:
         result = finish(session, None if test is None else parts.feed.in_order(test.to(self.device)), run)
         for hook in parts.hooks.on_fit_end:
             hook(session, parts.system)
-        parts.events.tell("finish", session.step, because=session.stopped_because)
         return result
 
     def validate(self, system: Any, rows: Rows) -> dict[str, float]:

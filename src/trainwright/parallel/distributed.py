@@ -13,12 +13,13 @@ import torch.distributed as dist
 from torch import Tensor
 
 from trainwright.config.errors import TrainwrightError
-from trainwright.parallel.board import Board
-from trainwright.parallel.flight import switch_on
+from trainwright.parallel.failures import RankLost
 from trainwright.parallel.world import Gathering, N, T, World
 
 TIMEOUT = 1800.0
 """Seconds after which a process waits no longer for the others: those of torch for gloo."""
+PATIENCE = timedelta(days=30)
+"""How long the others wait for what rank 0 does alone, such as to measure and report; one that has ended is told at once."""
 
 
 class DistributedWorld(World):
@@ -28,18 +29,19 @@ class DistributedWorld(World):
     TrainwrightError when another process has left.
     """
 
-    def __init__(self, group: Any = None, *, local_rank: int | None = None) -> None:
-        """`group`: a gloo group that was made already, the default one unless given. `local_rank`: the rank, unless given."""
+    def __init__(self, group: Any = None, *, local_rank: int | None = None, local_size: int | None = None) -> None:
+        """`group`: a gloo group that was made already, the default one unless given. All are on one machine unless given."""
         self._group = group
-        self._own, self._timeout, self._boards = False, TIMEOUT, 0
+        self._own, self._timeout = False, TIMEOUT
         self._beside: DistributedWorld | None = None
+        self._patient: Any = None
         self.rank, self.size = dist.get_rank(group), dist.get_world_size(group)
-        self.local_rank = self.rank if local_rank is None else local_rank
+        self.local_rank = self.gpu = self.rank if local_rank is None else local_rank
+        self.local_size = self.size if local_size is None else local_size
 
     @classmethod
     def join(cls, meeting: str, rank: int, size: int, *, local_rank: int | None = None, timeout: float = TIMEOUT) -> DistributedWorld:
         """Meet the other processes at `meeting`: `env://`, `tcp://HOST:PORT` or `file:///PATH`. `timeout`: seconds of any wait."""
-        switch_on()
         with others_present():
             dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=size, timeout=timedelta(seconds=timeout))
         made = cls(local_rank=local_rank)
@@ -72,20 +74,31 @@ class DistributedWorld(World):
 
     def broadcast(self, value: T) -> T:
         """As in `World`."""
+        return self._broadcast(value, self._group)
+
+    def _broadcast(self, value: T, group: Any) -> T:
         sent: list[Any] = [_on_host(value) if self.is_main else None]
         with others_present():
-            dist.broadcast_object_list(sent, group=self._group, group_src=0)
+            dist.broadcast_object_list(sent, group=group, group_src=0)
         return sent[0]
 
-    def first(self, make: Callable[[], T]) -> T:
+    def _patient_group(self) -> Any:
+        if self._patient is None:
+            with others_present():
+                ranks = None if self._group is None else dist.get_process_group_ranks(self._group)
+                self._patient = dist.new_group(ranks, timeout=PATIENCE, backend="gloo")
+        return self._patient
+
+    def first(self, make: Callable[[], T], *, patient: bool = False) -> T:
         """As in `World`; of errors, those are raised by all that a run foresees: TrainwrightError and OSError."""
+        group = self._patient_group() if patient else self._group
         made, error = None, None
         if self.is_main:
             try:
                 made = make()
             except (TrainwrightError, OSError) as raised:
                 error = raised
-        made, told = self.broadcast((made, error))
+        made, told = self._broadcast((made, error), group)
         if told is not None:
             raise told
         return made  # type: ignore[return-value]
@@ -111,11 +124,6 @@ class DistributedWorld(World):
                 group = dist.new_group(ranks, timedelta(seconds=self._timeout), "gloo", use_local_synchronization=True)
             self._beside = DistributedWorld(group, local_rank=self.local_rank)
         return self._beside
-
-    def open_board(self) -> Board | None:
-        """As in `World`, on the store that the processes met in."""
-        self._boards += 1  # they ask for boards in the same order
-        return Board(self._group, str(self._boards))
 
     def close(self) -> None:
         """Leave the group that `join` made, and the one beside it."""
@@ -151,12 +159,12 @@ class _Underway(Gathering):
 
 @contextmanager
 def others_present() -> Iterator[None]:
-    """Say in words that another process has left, or never came. Raises TrainwrightError for it."""
+    """Say in words that another process has left, or never came. Raises RankLost for it."""
     try:
         yield
     except RuntimeError as error:
         why, fix = str(error).splitlines()[0], "act on what the first of the other processes to end has said"
-        raise TrainwrightError("another process of this run has ended, or did not come in time", why=why, fix=fix) from error
+        raise RankLost("another process of this run has ended, or did not come in time", why=why, fix=fix) from error
 
 
 def _on_host(value: Any) -> Any:

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from trainwright.config.errors import ConfigError
 from trainwright.parallel.world import World
 
+OURS = "TRAINWRIGHT_RANKS"
+"""The variable that our own launcher sets: a folder where its processes meet, and leave what it is to know."""
+
 SPELLINGS = (
     ("torchrun", "WORLD_SIZE", "RANK", "LOCAL_RANK"),
     ("srun", "SLURM_STEP_NUM_TASKS", "SLURM_PROCID", "SLURM_LOCALID"),
@@ -74,8 +77,13 @@ def whole_number(name: str, text: str) -> int:
         raise ConfigError(f"{name}={text} is not a whole number", where="environment", fix=fix) from None
 
 
+def started_here() -> str:
+    """The folder of our own launcher, where it has started this process; empty otherwise."""
+    return os.environ.get(OURS, "")
+
+
 def ensure_one_process(what: str) -> None:
-    """Raise ConfigError where a launcher started several processes: each would do `what` ("train this run") by itself.
+    """Raise ConfigError where a launcher started several processes: each would do `what` ("measure the same rows") by itself.
 
     Rank 0 tells all of it, the others one line, so that a person reads it once.
     """
@@ -89,7 +97,7 @@ def ensure_one_process(what: str) -> None:
         raise ConfigError(f"rank {found.rank} of {found.size} ends too; rank 0 says why", where=where)
     each = f"each of the {found.size} processes that {found.launcher} {came} would {what} by itself, in the way of the others"
     fix = f"start one process, without {found.launcher}; where each is meant to do work of its own, set WORLD_SIZE=1 for it"
-    raise ConfigError("this version of Trainwright works in one process", where=where, why=each, fix=fix)
+    raise ConfigError("this works in one process", where=where, why=each, fix=fix)
 
 
 def in_process_group() -> Launched:
@@ -102,6 +110,12 @@ def in_process_group() -> Launched:
 
 
 def ensure_together(world: World) -> None:
-    """Raise ConfigError where a launcher started several processes and `world` is this one alone."""
-    if world.size == 1:
-        ensure_one_process("train this run")
+    """Raise ConfigError where a launcher started several processes and `world` is this one alone: a trainer was made without theirs."""
+    if world.size > 1:
+        return
+    found = read_launch()
+    found = found if found.launcher else in_process_group()
+    if found.size > 1:
+        why = f"each of the {found.size} processes that {found.launcher} started would train the run by itself"
+        fix = "call tw.fit or tw.train, which join them; or Trainer(…, world=trainwright.parallel.joining.join_world())"
+        raise ConfigError("this trainer was made for one process", where="Trainer", why=why, fix=fix)

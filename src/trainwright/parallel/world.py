@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, TypeVar
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from trainwright.parallel.board import Board
-
 T = TypeVar("T")
 N = TypeVar("N", int, float, "Tensor")
 
@@ -27,6 +25,10 @@ class World:
     """How many there are."""
     local_rank: int = 0
     """Which of those on this machine this is."""
+    local_size: int = 1
+    """How many of them are on this machine."""
+    gpu: int = 0
+    """Which of the GPUs that this process sees is its own."""
 
     @property
     def is_main(self) -> bool:
@@ -53,8 +55,11 @@ class World:
         """What rank 0 gave; what the others gave is not looked at."""
         return value
 
-    def first(self, make: Callable[[], T]) -> T:
-        """What `make` gives on rank 0, the only one that calls it. An error there is raised by all."""
+    def first(self, make: Callable[[], T], *, patient: bool = False) -> T:
+        """What `make` gives on rank 0, the only one that calls it. An error there is raised by all.
+
+        With `patient` the others wait for it however long it takes.
+        """
         return make()
 
     def barrier(self) -> None:
@@ -67,10 +72,6 @@ class World:
     def beside(self) -> World:
         """The same processes over a group of its own, for what a thread beside training asks; all of them ask for it at the same place."""
         return self
-
-    def open_board(self) -> Board | None:
-        """A new board for what each process tells of itself, to be read at any time; None for one process, which has nobody to tell."""
-        return None
 
     def close(self) -> None:
         """Leave the world."""

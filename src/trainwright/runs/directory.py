@@ -76,6 +76,11 @@ class RunDirectory:
         return run
 
     @classmethod
+    def follow(cls, path: Path, info: dict[str, Any], resumed: bool) -> RunDirectory:
+        """The directory that another process has made and locked, for one that trains with it; nothing in it is read."""
+        return cls(path, info, resumed=resumed)
+
+    @classmethod
     def _resume(cls, path: Path) -> RunDirectory:
         run = cls.open(path)
         run.resumed = True
@@ -163,8 +168,6 @@ class RunDirectory:
     """Commit and state of the code; the diff lies in `code/`."""
     log = Inside("log.txt")
     """The rotating log."""
-    events = Inside("events.jsonl")
-    """What happened, a line each."""
     metrics = Inside("metrics.csv")
     """One row per logged point."""
     tensorboard = Inside("tensorboard")
@@ -189,7 +192,7 @@ class RunDirectory:
     """Images and samples made while training."""
 
 
-FOLDERS = ("checkpoints", "model", "media", "outcomes", "code", "tensorboard")
+FOLDERS = ("checkpoints", "model", "media", "outcomes", "code", "tensorboard", "logs")
 """Folders of a run that Trainwright writes and reads; those of trackers and of a person's own are left alone."""
 
 

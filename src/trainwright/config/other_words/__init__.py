@@ -28,6 +28,7 @@ KEYWORDS = {
     "trainer.optimizer.learning_rate": "learning_rate",
     "run.seed": "seed",
     "run.device": "device",
+    "launch.devices": "devices",
     "run.dir": "run_dir",
     "data": "train_data",
     "trainwright resume RUN": "resume=True",

@@ -6,7 +6,7 @@ WORDS = {
     "preprocessing": "`data`, and options beside the type under `columns`",
     "defaults": "`model.encoders` for a type, else `columns`",
     "hyperopt": "one `trainwright train` for each setting, and `trainwright compare`",
-    "backend": "`run.device`",
+    "backend": "`launch.devices`",
     "model_type": "`system`",
     "ludwig_version": "not needed; the kind of model is `system`",
     "combiner": "`model.combiner`",

@@ -16,7 +16,7 @@ WORDS = {
     "tag": "`run.name`",
     "use_timestamp": "`run.dir`: named, it has no time in it",
     "timestamp": "`run.dir`: named, it has no time in it",
-    "n_gpus": "`run.device`",
+    "n_gpus": "`launch.devices`",
     "ckpts": "`trainer.checkpoint`",
     "custom": "`imports`",
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -81,6 +82,10 @@ class PreparedTable(Prepared):
 
             trainer.cautions = trial(self.system, {"train": split_rows(self.data, "train")}, torch.device("cpu"))
         trainer.check(self.system, len(self.splits["train"]), len(self.splits["validation"]))
+
+    def describe_rows(self) -> dict[str, Any]:
+        """The rows of each split, and the sha256 of the data."""
+        return {**super().describe_rows(), "data (sha256)": self.data.source.fingerprint().get("sha256")}
 
     def refuse_other_data(self, found: RunDirectory) -> None:
         """Raise RunError when the table has another sha256 than when the run was started."""

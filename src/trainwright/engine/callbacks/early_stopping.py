@@ -18,12 +18,7 @@ if TYPE_CHECKING:
 
 
 class EarlyStop(Callback):
-    """Counts evaluations since the monitored metric last improved by more than `min_delta`; NaN is no improvement.
-
-    Every process has the same metrics, counts the same, and stops.
-    """
-
-    every_rank = True
+    """Counts evaluations since the monitored metric last improved by more than `min_delta`; NaN is no improvement."""
 
     def __init__(self, config: EarlyStopping | EarlyStoppingOptions, monitor: Monitor) -> None:
         self.config, self.monitor = config, monitor

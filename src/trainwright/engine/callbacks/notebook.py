@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from trainwright.engine.callbacks.terminal import PlainProgress
 from trainwright.engine.progress_text import choose_columns, ending, headline, is_best, position
 from trainwright.engine.system import Batch, System
+from trainwright.parallel.launched import started_here
 
 if TYPE_CHECKING:
     from trainwright.engine.session import Session
@@ -23,7 +24,9 @@ KEPT = 200
 
 
 def in_notebook() -> bool:
-    """Whether this process is the kernel of a notebook; IPython is asked only where it is loaded already."""
+    """Whether this process is the kernel of a notebook, and not one that it started; IPython is asked only where it is loaded already."""
+    if started_here():
+        return False
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None and hasattr(ipython, "get_ipython") else None
     return type(shell).__name__ == "ZMQInteractiveShell"

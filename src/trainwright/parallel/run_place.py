@@ -1,0 +1,37 @@
+"""Where in the directory of a run its ranks write what is theirs: a log and an error file each."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from trainwright.parallel.launched import started_here
+
+RUN = "run"
+"""The file in the folder of our own launcher in which rank 0 leaves the directory of the run."""
+_current: Path | None = None
+
+
+def log_name(rank: int) -> str:
+    """Where in a run rank N logs."""
+    return f"logs/rank-{rank}.txt"
+
+
+def error_name(rank: int) -> str:
+    """Where in a run rank N writes what ended it."""
+    return f"logs/rank-{rank}.error.json"
+
+
+def note_run(path: Path | None, *, tell: bool = False) -> None:
+    """Know the directory of the run from here on, None for none; with `tell` the launcher is to know it too."""
+    global _current
+    _current = path
+    if tell and path is not None and (folder := started_here()):
+        with suppress(OSError):
+            (Path(folder) / RUN).write_text(os.path.abspath(path), encoding="utf-8")
+
+
+def current_run() -> Path | None:
+    """The directory of the run that this process takes part in."""
+    return _current
