@@ -20,6 +20,7 @@ ALL = (
     "lazy_column",
     "metrics_cost",
     "ranks",
+    "scale",
     "digits",
     "reading",
     "wide",

@@ -83,6 +83,8 @@ class Exchange:
 
     kind: str
     what: str
+    part: str
+    """`block`, `rest`, or `all`."""
     whole: float
     """Bytes of the whole tensor: what a gather gives, what a reduction takes."""
     among: int
@@ -111,29 +113,29 @@ def exchanges_of(net: Net, layout: Layout, work: Work) -> list[Exchange]:
 def _of_replicas(net: Net, layout: Layout, work: Work) -> Iterator[Exchange]:
     """`ddp`, `zero` and the replicas of `tp`: gradients in one exchange after the last backward pass."""
     whole, among, stride = net.held(layout.tp) * FULL, layout.replicate, layout.tp
-    yield Exchange("all_reduce", "gradients", whole, among, stride)
+    yield Exchange("all_reduce", "gradients", "all", whole, among, stride)
     if layout.kind == "zero":
         owners = min(among, net.tensors)
-        yield Exchange("broadcast", "weights", whole / owners, among, stride, owners)
+        yield Exchange("broadcast", "weights", "all", whole / owners, among, stride, owners)
 
 
 def _of_groups(net: Net, layout: Layout, work: Work) -> Iterator[Exchange]:
     """`fsdp`: weights of a group before each of its passes, its gradients after the last backward pass."""
     block, gathers = net.block(layout.tp), 2 * work.rounds
     shard, tp = layout.shard, layout.tp
-    yield Exchange("all_gather", "weights", block * work.gathered, shard, tp, gathers * net.blocks)
-    yield Exchange("all_gather", "weights", net.rest * FULL, shard, tp, gathers)
-    yield Exchange("reduce_scatter", "gradients", block * FULL, shard, tp, net.blocks)
-    yield Exchange("reduce_scatter", "gradients", net.rest * FULL, shard, tp)
-    yield Exchange("all_reduce", "gradients", block * FULL / shard, layout.replicate, tp * shard, net.blocks)
-    yield Exchange("all_reduce", "gradients", net.rest * FULL / shard, layout.replicate, tp * shard)
+    yield Exchange("all_gather", "weights", "block", block * work.gathered, shard, tp, gathers * net.blocks)
+    yield Exchange("all_gather", "weights", "rest", net.rest * FULL, shard, tp, gathers)
+    yield Exchange("reduce_scatter", "gradients", "block", block * FULL, shard, tp, net.blocks)
+    yield Exchange("reduce_scatter", "gradients", "rest", net.rest * FULL, shard, tp)
+    yield Exchange("all_reduce", "gradients", "block", block * FULL / shard, layout.replicate, tp * shard, net.blocks)
+    yield Exchange("all_reduce", "gradients", "rest", net.rest * FULL / shard, layout.replicate, tp * shard)
 
 
 def _of_split_layers(net: Net, layout: Layout, work: Work) -> Iterator[Exchange]:
     """`tp`: sums of outputs in the forward pass, of gradients of inputs in the backward pass."""
     rows = work.rows / layout.data_size / work.rounds
     times = work.rounds * net.blocks * (net.entries + net.exits)
-    yield Exchange("all_reduce", "activations", rows * net.passed * work.activations, layout.tp, 1, times)
+    yield Exchange("all_reduce", "activations", "all", rows * net.passed * work.activations, layout.tp, 1, times)
 
 
 def by_kind(exchanges: list[Exchange], gloo: bool = False) -> dict[str, float]:
