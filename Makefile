@@ -1,10 +1,10 @@
-# make demo · make test · make docs · make benchmarks — each starts from a fresh clone and any Python 3.11 or newer.
+# make demo · make demo-ranks · make test · make docs · make benchmarks — each starts from a fresh clone and any Python 3.11 or newer.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test nightly lint types docs schema benchmarks clean
+.PHONY: demo demo-ranks test nightly lint types docs schema benchmarks clean
 .DEFAULT_GOAL := demo
 
 $(VENV)/made:
@@ -24,6 +24,9 @@ $(VENV)/installed-dev: $(VENV)/made pyproject.toml constraints.txt
 
 demo: $(VENV)/installed
 	$(BIN)/trainwright train builtin:breast_cancer
+
+demo-ranks: $(VENV)/installed-dev
+	$(BIN)/python -m benchmarks.demo_ranks
 
 test: $(VENV)/installed-dev lint types
 	$(BIN)/python -m pytest -n 2 --dist worksteal

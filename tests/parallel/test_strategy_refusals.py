@@ -126,6 +126,7 @@ REFUSED: list[tuple[Any, Any, dict[str, Any], list[str]]] = [
     ("zero", None, {"optimizer": "sam"}, ["sam cannot be dealt", "ddp, or fsdp"]),
     ("zero", OwnLBFGS(), {}, ["lbfgs cannot be dealt", "use strategy ddp"]),
     ("fsdp", Sparse(), {}, ["'words' has sparse gradients", "sparse=False"]),
+    ("fsdp", None, {"batch_size": "auto"}, ["trainer.batch_size", "auto cannot be measured", "with ddp"]),
     ("fsdp", None, {"modes": {"channels_last": True}}, ["channels_last cannot be combined with fsdp", "ddp or zero"]),
 ]
 

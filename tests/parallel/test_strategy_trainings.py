@@ -11,6 +11,7 @@ import torch
 from forked_ranks import on_ranks
 from torch import Tensor, nn
 
+from trainwright.config.errors import ConfigError
 from trainwright.data.rows import TensorRows
 from trainwright.engine.callbacks import Callback
 from trainwright.engine.config import TrainerConfig
@@ -86,7 +87,42 @@ def of_two(world: Any, folder: Path) -> dict[str, Any]:
         place = folder / f"{before} to {after}"
         fit(world, place, strategy=STRATEGIES[before], max_steps=5, schedule="constant")
         found[f"{before} to {after}"] = fit(world, place, strategy=STRATEGIES[after], schedule="constant", resume=True)
+    found["refused"] = {label: refused(world, folder, label) for label in MISTAKES}
     return found
+
+
+class Softmax(nn.Module):
+    """Outputs of one layer that the next cannot take in parts, which no name tells."""
+
+    def __init__(self, within: bool = False) -> None:
+        super().__init__()
+        self.within = within
+        self.up, self.down = nn.Linear(5, 16), nn.Linear(16, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.within:
+            return nn.functional.linear(nn.functional.linear(x, self.up.weight), self.down.weight)
+        return self.down(self.up(x).softmax(-1))
+
+
+MISTAKES = {
+    "split where it is taken whole": (False, {"type": "tp", "plan": {"up": "colwise", "down": "rowwise"}}, "the loss of the first rows is"),
+    "used outside": (True, {"type": "fsdp", "groups": {"match": ["up", "down"]}}, "Tensor"),
+}
+
+
+def refused(world: World, folder: Path, label: str) -> dict[str, Any]:
+    within, strategy, _ = MISTAKES[label]
+    torch.manual_seed(7)
+    model = Softmax(within)
+    before = {name: each.clone() for name, each in model.state_dict().items()}
+    config = TrainerConfig.model_validate({"max_steps": 2, "strategy": strategy, "trackers": []})
+    with pytest.raises(ConfigError) as raised:
+        Trainer(config, device="cpu", console=False, world=world).fit(
+            PlainSystem(model, ["input"], "cross_entropy", []), rows(12, 0), run=folder / f"refused {label}"
+        )
+    whole = all(torch.equal(each, before[name]) for name, each in model.state_dict().items())
+    return {"said": f"{raised.value.what} {raised.value.why} {raised.value.fix}", "whole": whole, "kind": type(model.up).__name__}
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +152,16 @@ def test_a_run_under_a_strategy_is_the_run_of_one_process(two: list[dict[str, An
             assert mine == pytest.approx(theirs, abs=1e-6)
         assert found["same"]
         assert found["classes"] == alone["classes"]
+
+
+@pytest.mark.parametrize("label", MISTAKES)
+def test_a_model_that_is_another_one_when_it_is_dealt_is_refused_and_given_back(two: list[dict[str, Any]], label: str) -> None:
+    for rank in two:
+        found = rank["refused"][label]
+        assert "as it is set" in found["said"]
+        assert MISTAKES[label][2] in found["said"]
+        assert found["whole"]
+        assert found["kind"] == "Linear"
 
 
 @pytest.mark.parametrize(("before", "after"), HANDED_ON)

@@ -47,6 +47,7 @@ from trainwright.engine.saving.saver import Saver
 from trainwright.engine.session import Session
 from trainwright.engine.spikes import SpikeWatch
 from trainwright.engine.step import Backward
+from trainwright.engine.strategy_trial import StrategyTrial
 from trainwright.engine.system import System
 from trainwright.engine.unsaved import UnsavedState
 from trainwright.files.whole import Scratch
@@ -109,7 +110,9 @@ class Opening:
         system.to(self.device)
         if not system.training:
             system.train()
+        trial = StrategyTrial(system, self.strategy, train, Precision(self.config.precision, self.device), self.device)
         self.strategy.place(system)
+        trial.compare()
         made = self.assembly(system, len(train), validated, train.batched)
         if self.console is not False:
             made.say(made.groups())

@@ -10,6 +10,7 @@ from torch import nn
 
 from trainwright.config.errors import ConfigError, ManyErrors
 from trainwright.engine.config import TrainerConfig
+from trainwright.engine.scaling import learning_rate_of
 from trainwright.engine.system import System
 from trainwright.optim.options import chain
 from trainwright.parallel.strategies.grouping import find_groups
@@ -49,6 +50,7 @@ def refuse_combinations(
     if ranks > 1:
         if kind in ("fsdp", "tp"):
             found += [*_on_parts(config, system, own), *_of_layers(config, system, ranks)]
+            found += _measured(config)
         if kind == "zero":
             found += _dealt(config, system, own)
         if config.strategy.hook is not None or config.strategy.reduction == "torch":
@@ -82,6 +84,16 @@ def _on_parts(config: TrainerConfig, system: System, own: Optimizers | None) -> 
     if kind == "fsdp" and config.modes.channels_last:
         why, fix = "parameters are cut between values that channels_last does not keep side by side", "use ddp or zero"
         yield ConfigError("channels_last cannot be combined with fsdp", where="trainer.modes.channels_last", why=why, fix=fix)
+
+
+def _measured(config: TrainerConfig) -> Iterator[ConfigError]:
+    """What is measured before a run, on a model that is dealt anew for each trial."""
+    asked = [name for name in ("batch_size", "micro_batch_size") if getattr(config, name) == "auto"]
+    if asked or learning_rate_of(config.optimizer) == "auto":
+        name = asked[0] if asked else "optimizer.learning_rate"
+        why = "it is tried on a model that every process holds whole"
+        fix = "measure it with ddp, or give a number"
+        yield ConfigError(f"auto cannot be measured under strategy '{config.strategy.type}'", where=f"trainer.{name}", why=why, fix=fix)
 
 
 def _whole_ones(config: TrainerConfig, own: Optimizers | None) -> list[tuple[str, str]]:

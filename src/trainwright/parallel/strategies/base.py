@@ -50,6 +50,8 @@ class Strategy:
     """Whether this process has something to tell the others, which goes along with the next exchange of gradients."""
     shares_state: bool = False
     """Whether a process holds parameters, or state of them, that others do not have: each then writes its part of a checkpoint."""
+    deals_model: ClassVar[bool] = False
+    """Whether a process holds parts of parameters."""
     deals_optimizer: ClassVar[bool] = False
     """Whether each process updates parameters of its own, as `trainwright.optim.dealt` has it."""
     in_order: bool = False

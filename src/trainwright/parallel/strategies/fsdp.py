@@ -96,6 +96,8 @@ class FullySharded(Sharded):
             return self._root(method, *arguments, **options)
         finally:
             self._inside = False
+            if not (self.reshard or torch.is_grad_enabled()):
+                self._free()  # no backward pass will
 
     def _undo(self, system: nn.Module) -> None:
         for name in STEPS:
@@ -117,10 +119,13 @@ class FullySharded(Sharded):
 
     @torch.no_grad()
     def _write(self, values: Mapping[nn.Parameter, Tensor]) -> None:
+        self._free()  # else what was gathered before would be used on
+        super()._write(values)
+
+    def _free(self) -> None:
         for module in self._root.modules():
             if hasattr(module, "reshard"):
-                module.reshard()  # else what was gathered before would be used on
-        super()._write(values)
+                module.reshard()
 
 
 def refuse_layout(system: nn.Module) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MethodType
 from typing import Any
 
 import torch
@@ -16,7 +17,13 @@ def twin_of(module: nn.Module) -> nn.Module:
 
     Make it before the module is sharded, so that what torch hangs into the modules then is not in it.
     """
-    return _twin(module, {})
+    made: dict[int, nn.Module] = {}
+    found = _twin(module, made)
+    for twin in made.values():
+        for name, each in vars(twin).items():
+            if isinstance(each, MethodType) and id(each.__self__) in made:  # a method of the module, kept as an attribute
+                twin.__dict__[name] = MethodType(each.__func__, made[id(each.__self__)])
+    return found
 
 
 def _twin(module: nn.Module, made: dict[int, nn.Module]) -> nn.Module:

@@ -123,12 +123,8 @@ def _tied(split: Split, system: nn.Module) -> ConfigError | None:
     return None
 
 
-def torch_styles(layers: list[Split]) -> dict[str, Any]:
-    """Torch's plan: path → what splits the layer."""
-    return {each.path: _torch_style(each) for each in layers}
-
-
-def _torch_style(split: Split) -> Any:
+def torch_style(split: Split) -> Any:
+    """What torch splits the layer by."""
     from torch.distributed.tensor import Replicate, Shard
     from torch.distributed.tensor.parallel import ColwiseParallel, RowwiseParallel
 

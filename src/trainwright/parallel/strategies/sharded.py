@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import torch
 import torch.distributed as dist
@@ -16,7 +16,7 @@ from trainwright.parallel.strategies.counts import tell
 from trainwright.parallel.strategies.ddp import gradient_group, refuse_other_models
 from trainwright.parallel.strategies.mesh import Mesh
 from trainwright.parallel.strategies.mirror import local_part, mirror, twin_of
-from trainwright.parallel.strategies.plan import Split, read_plan, torch_styles
+from trainwright.parallel.strategies.plan import Split, read_plan, torch_style
 from trainwright.parallel.strategies.plan_options import LayerStyle
 from trainwright.parallel.strategies.shards import HeldPart, part_of, summing, whole_of
 from trainwright.parallel.strategies.unsharded import Unsharded
@@ -31,6 +31,7 @@ class Sharded(Strategy):
 
     moves_together = True
     shares_state = True
+    deals_model: ClassVar[bool] = True
 
     def __init__(self, world: World, mesh: Mesh, plan: Mapping[str, LayerStyle]) -> None:
         super().__init__(world)
@@ -77,7 +78,8 @@ class Sharded(Strategy):
             return
         from torch.distributed.tensor.parallel import parallelize_module
 
-        parallelize_module(system, self._torch_mesh["tp"], torch_styles(self.layers))
+        for each in self.layers:  # by themselves: a system may call them otherwise than the modules round them do
+            parallelize_module(each.layer, self._torch_mesh["tp"], torch_style(each))
 
     def _deal(self, system: nn.Module) -> None:
         """Deal what is left over the processes of a replica."""
