@@ -68,6 +68,11 @@ class Bench:
         self.session, self.rows, self.batch = session, rows, len(rows["target"])
         self.memory = SnapshotMemory()
 
+    @property
+    def stalled(self) -> float:
+        """Seconds that training has waited for checkpoints."""
+        return self.session.clock.timing.read()["checkpoint"]
+
     def step(self) -> float:
         """Seconds of a step."""
         begun = time.perf_counter()
@@ -101,10 +106,10 @@ class Bench:
         os.sync()
         saver = self.session.parts.saver
         before = [self.step() for _ in range(STEPS_BEFORE)]
-        stalled, begun = saver.stalled, time.perf_counter()
+        stalled, begun = self.stalled, time.perf_counter()
         assert saver.save(self.session)
         first = time.perf_counter() - begun + self.step()
-        stalled = saver.stalled - stalled
+        stalled = self.stalled - stalled
         during = []
         while saver.busy:
             during.append(self.step())

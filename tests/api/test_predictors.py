@@ -184,6 +184,13 @@ def test_an_exported_model_of_a_table_predicts_as_the_run_does(here: Path, tmp_p
     for place in ("table", str(tmp_path / "model")):
         assert main(["predict", place, "t.csv", "-o", str(tmp_path / f"{Path(place).name}.csv")]) == 0
     assert (tmp_path / "table.csv").read_bytes() == (tmp_path / "model.csv").read_bytes()
+    assert main(["export", "table", "-o", str(tmp_path / "half"), "--dtype", "bf16"]) == 0
+    sizes = [(tmp_path / name / "model.safetensors").stat().st_size for name in ("half", "model")]
+    assert sizes[0] < 0.75 * sizes[1]
+    rounded, whole = tw.load_predictor(tmp_path / "half").predict("t.csv"), tw.load("table").predict("t.csv")
+    assert not rounded.equals(whole) and len(rounded) == len(whole)
+    assert main(["export", "table", "-o", str(tmp_path / "traced"), "--to", "torch", "--dtype", "fp16"]) == 2
+    assert "half precision is for the model's own files" in said(capsys)
     assert main(["export", "own.yaml"]) == 2
     assert "not a run directory" in said(capsys)
     assert main(["predict", str(tmp_path / "model"), "--split", "test"]) == 2

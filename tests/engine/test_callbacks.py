@@ -42,6 +42,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "sample_logger": {},
     "profiler": {"first": 3, "last": 5},
     "lambda": {"functions": {"on_log": "builtins.print"}},
+    "events": {"handlers": ["console"]},
+    "metric_handlers": {"groups": {"train": "none"}},
 }
 """Every registered callback, with options that make it work in a short run."""
 

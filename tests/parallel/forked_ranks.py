@@ -55,8 +55,10 @@ def _wait(processes: list[int], limit: float) -> None:
     left = set(processes)
     while left:
         for process in list(left):
-            if os.waitpid(process, os.WNOHANG)[0]:
+            ended, status = os.waitpid(process, os.WNOHANG)
+            if ended:
                 left.discard(process)
+                assert status == 0, f"rank {processes.index(process)} ended with {os.waitstatus_to_exitcode(status)}"
         if left and time.monotonic() > deadline:
             for process in left:
                 os.kill(process, signal.SIGKILL)

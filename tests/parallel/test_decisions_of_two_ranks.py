@@ -43,6 +43,8 @@ def network() -> PlainSystem:
 class Watch(Callback):
     """Calls `meet(session)` after every step, and remembers how each step was made."""
 
+    every_rank = True
+
     def __init__(self, meet: Callable[[Any], None] | None = None, stop_from: int | None = None) -> None:
         self.meet, self.stop_from = meet, stop_from
         self.sizes: list[int] = []

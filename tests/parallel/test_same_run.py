@@ -56,6 +56,8 @@ class Tokens(tw.System):
 class Seen(Callback):
     """The ids of the rows of each step."""
 
+    every_rank = True
+
     def __init__(self) -> None:
         self.ids: list[list[int]] = []
         self.hashes: list[float] = []
@@ -71,11 +73,11 @@ class Seen(Callback):
 def fit(world: World, folder: Path, system: Any = None, **options: Any) -> dict[str, Any]:
     given = {"batch_size": BATCH, "max_steps": STEPS, "log_every": "3 steps", "evaluate_every": "4 steps", "trackers": ["csv"]}
     given |= {"early_stopping": None, "evaluation_batch_size": 7, "strategy": {"reduce": "ordered"}}
-    resume = options.pop("resume", False)
+    resume, validation = options.pop("resume", False), rows(101, 1) if options.pop("validated", True) else None
     seen, system = Seen(), network() if system is None else system
     config = TrainerConfig.model_validate(given | options)
     trainer = Trainer(config, seed=3, device="cpu", callbacks=[seen], console=False, world=world)
-    result = trainer.fit(system, rows(ROWS, 0), rows(101, 1), run=folder, resume=resume)
+    result = trainer.fit(system, rows(ROWS, 0), validation, run=folder, resume=resume)
     history = [{name: value for name, value in row.items() if name not in ("seconds", "samples_per_second")} for row in result.history]
     found = {"ids": seen.ids, "hashes": seen.hashes, "history": history, "metrics": result.metrics}
     return found | {"weights": {name: tensor.clone() for name, tensor in system.state_dict().items()}}
@@ -121,3 +123,19 @@ def test_one_exchange_is_one_batch_up_to_rounding(tmp_path: Path) -> None:
         assert same_bits(found[0][name]["weights"], found[1][name]["weights"])
         for mine, theirs in zip(found[0][name]["history"], expected["history"], strict=True):
             assert mine == pytest.approx(theirs, rel=1e-6)
+
+
+def test_a_run_goes_on_at_any_number_of_ranks(tmp_path: Path, one_thread: None) -> None:
+    """Steps 1 to 3 by two, 4 and 5 by one, 6 and 7 by three, the last by two: as one process would have made them."""
+
+    def part(world: World, folder: Path) -> Any:
+        place = tmp_path / "run"
+        return fit(world, place, network(0.0), resume=folder.name != "3", max_steps=int(folder.name), validated=False)
+
+    expected = fit(World(), tmp_path / "alone", network(0.0), validated=False)
+    on_ranks(tmp_path / "3", part, 2)
+    part(World(), tmp_path / "5")
+    on_ranks(tmp_path / "7", part, 3)
+    found = on_ranks(tmp_path / "8", part, 2)[0]
+    for key, tensor in expected["weights"].items():
+        assert torch.allclose(found["weights"][key], tensor, rtol=0, atol=1e-6)

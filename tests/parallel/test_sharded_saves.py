@@ -28,8 +28,14 @@ WAITING = OPTIONS["checkpoint"] | {"background": False}
 """What is due does not depend on how fast the disk is."""
 
 
+BLOCKS = {"type": "adamw_8bit", "smallest": 1}
+"""Its state is in blocks over what a rank has, which are no part of a whole tensor."""
+
+
 class At(Callback):
     """Does something once, after a step."""
+
+    every_rank = True
 
     def __init__(self, step: int, act: Any) -> None:
         self.step, self.act = step, act
@@ -39,11 +45,11 @@ class At(Callback):
             self.act(session)
 
 
-def stopped(world: World, folder: Path, rank: int = 0, step: int = 13) -> None:
+def stopped(world: World, folder: Path, rank: int = 0, step: int = 13, **options: Any) -> None:
     """A run that a signal to one rank ends."""
     here = [At(step, lambda session: os.kill(os.getpid(), signal.SIGTERM))] if world.rank == rank else []
     with pytest.raises(Interrupted, match="stopped and saved"):
-        train(world, folder, here)
+        train(world, folder, here, **options)
 
 
 def two_ranks(world: World, folder: Path) -> dict[str, Any]:
@@ -55,6 +61,10 @@ def two_ranks(world: World, folder: Path) -> dict[str, Any]:
         world.first(partial(shutil.copytree, place / "stopped", place / name, symlinks=True))
     found["again"] = state_of(train(world, place / "again"))
     train(world, place / "waiting-two", checkpoint=WAITING)
+    found["blocks"] = state_of(train(world, place / "blocks", optimizer=BLOCKS))
+    stopped(world, place / "blocks-stopped", optimizer=BLOCKS)
+    world.first(partial(shutil.copytree, place / "blocks-stopped", place / "blocks-alone", symlinks=True))
+    found["blocks again"] = state_of(train(world, place / "blocks-stopped", optimizer=BLOCKS))
     found["disk"] = full_disk(world, place / "disk")
     found["torn"] = torn(world, place / "torn")
     found["other disk"] = other_disk(world, folder, place)
@@ -126,6 +136,8 @@ def missing(world: World, place: Path) -> dict[str, Any]:
 
 class First(Callback):
     """Notes the step from which a run goes on."""
+
+    every_rank = True
 
     def __init__(self, begun: list[int]) -> None:
         self.begun = begun
@@ -225,3 +237,11 @@ def test_where_a_part_is_missing_all_ranks_use_the_one_before(runs: Runs) -> Non
     assert ranks[0]["missing"]["begun"] == ranks[1]["missing"]["begun"] < int(ranks[0]["missing"]["newest"][-8:])
     assert same(joined([each["missing"]["weights"] for each in ranks]), one)
     assert (place / "missing/checkpoints" / f"{ranks[0]['missing']['newest']}.damaged").is_dir()
+
+
+def test_state_that_is_of_a_part_alone_goes_on_with_as_many_ranks_and_is_refused_with_others(runs: Runs) -> None:
+    place, ranks, _ = runs
+    assert same(joined([each["blocks again"] for each in ranks]), joined([each["blocks"] for each in ranks]))
+    with pytest.raises(RunError, match="fits no other number of processes") as caught:
+        train(World(), place / "blocks-alone", optimizer=BLOCKS)
+    assert "fsdp × 2" in caught.value.why and "continue with fsdp × 2" in caught.value.fix

@@ -43,6 +43,8 @@ def network() -> PlainSystem:
 class Frozen(Callback):
     """Whether the first layer was where it was while it was frozen, and what the others see of a run."""
 
+    every_rank = True
+
     def __init__(self) -> None:
         self.norms: list[float] = []
 

@@ -7,6 +7,8 @@ import shutil
 from pathlib import Path
 
 from trainwright.api.predictors.kinds import kind_of, open_place
+from trainwright.checkpoint.half import Half, in_half
+from trainwright.checkpoint.weight_files import read_weights_file
 from trainwright.config.domains import every, load_of_domain, owner
 from trainwright.config.errors import FOREIGN, RequestError, RunError, TrainwrightError, did_you_mean
 from trainwright.config.own_code import describe_failure
@@ -14,15 +16,21 @@ from trainwright.config.trust import as_received
 from trainwright.domains.place import Place, find_place, require_config
 from trainwright.domains.predictor import Predictor
 from trainwright.files.outputs import ensure_output_folder, write_output_folder
+from trainwright.files.tensors import save_tensors
 from trainwright.runs.signing import sign
 from trainwright.runs.ways_on import to_its_end
 
 
-def export_run(path: str | os.PathLike[str], output: Path | None = None, form: str = "") -> list[Path]:
+def export_run(path: str | os.PathLike[str], output: Path | None = None, form: str = "", dtype: Half | None = None) -> list[Path]:
     """The files that `export_model` writes of the run at `path`, to a folder of its name where none is named; or those of a `form`.
+
+    With `dtype` its weights are rounded to half precision.
 
     Raises RunError when there is no model yet, RequestError for an unknown form, when the place is taken or in a run, or the disk refuses.
     """
+    if form and dtype is not None:
+        fix = "leave one of them out: a format writes numbers as it wants to"
+        raise RequestError("half precision is for the model's own files", where="command line: --dtype", fix=fix)
     if form and form not in every("formats"):
         fix = did_you_mean(form, every("formats")) or "leave --to out; formats come with domains (trainwright list domain)"
         raise RequestError(f"there is no format '{form}'", where="command line: --to", fix=fix)
@@ -34,7 +42,7 @@ def export_run(path: str | os.PathLike[str], output: Path | None = None, form: s
     if form:
         return export_as(place, output or Path(f"{name}-{form}"), form)
     kind = kind_of(place)
-    return export_model(place, output or Path(f"{name}-model"), open_place(place) if kind.adds_to_export else None)
+    return export_model(place, output or Path(f"{name}-model"), open_place(place) if kind.adds_to_export else None, dtype)
 
 
 def export_as(place: Place, output: Path, form: str) -> list[Path]:
@@ -51,26 +59,26 @@ def export_as(place: Place, output: Path, form: str) -> list[Path]:
     return sorted(each for each in output.rglob("*") if each.is_file())
 
 
-def export_model(place: Place, output: Path, predictor: Predictor | None) -> list[Path]:
+def export_model(place: Place, output: Path, predictor: Predictor | None, dtype: Half | None = None) -> list[Path]:
     """The files of the model and what its predictor adds, in a folder that is whole or not there.
 
     Without a predictor the files alone. Raises RequestError when the place is taken or in a run, or the disk refuses.
     """
     ensure_output_folder(output, place.path)
-    _export(place, output, predictor)
+    _export(place, output, predictor, dtype)
     return sorted(each for each in output.rglob("*") if each.is_file())
 
 
 @as_received
-def _export(place: Place, output: Path, predictor: Predictor | None) -> None:
+def _export(place: Place, output: Path, predictor: Predictor | None, dtype: Half | None) -> None:
     with write_output_folder(output) as folder:
-        _copy_model(place, folder)
+        _copy_model(place, folder, dtype)
         if predictor is not None:
             predictor.export(folder)
         sign(folder)
 
 
-def _copy_model(place: Place, folder: Path) -> None:
+def _copy_model(place: Place, folder: Path, dtype: Half | None) -> None:
     """The files of the model and the configuration; links are not followed out of the run."""
     for each in sorted(place.model.rglob("*")):
         target = folder / each.relative_to(place.model)
@@ -78,6 +86,9 @@ def _copy_model(place: Place, folder: Path) -> None:
             raise RunError("a run has links in its model", where=str(each), why=f"it leads to {os.readlink(each)}", fix="remove the link")
         if each.is_dir():
             target.mkdir()
+        elif dtype is not None and each.suffix == ".safetensors" and each.name.startswith("model"):
+            tensors, metadata = read_weights_file(each)
+            save_tensors(target, in_half(tensors, dtype, str(each)), metadata)
         else:
             shutil.copyfile(each, target)
     shutil.copyfile(place.config, folder / "config.yaml")

@@ -37,6 +37,7 @@ CONTEXT: dict[str, tuple[str, ...]] = {
     "loss": ("target",),
     "optimizer": ("params", "parameters", "groups"),
     "schedule": ("extent", "higher_is_better", "optimizer"),
+    "tracker": ("folder",),
 }
 """Kind → parameters that the program fills in, and that are no options."""
 

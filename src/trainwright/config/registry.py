@@ -19,7 +19,7 @@ from trainwright.config.nested import config_object, options_from_config
 from trainwright.config.part import KINDS, OWN_KINDS, RENAMED_KINDS, Part
 
 __all__ = [
-    "KINDS", "OWN_KINDS", "RENAMED_KINDS", "Part", "aliases", "build", "canonical_name", "check_target", "known_parts", "load",
+    "KINDS", "OWN_KINDS", "RENAMED_KINDS", "Part", "aliases", "as_asked", "build", "canonical_name", "check_target", "known_parts", "load",
     "options_class", "options_of_class", "parts", "registered_name", "tell_alias",
 ]  # fmt: skip
 
@@ -163,6 +163,7 @@ def build(kind: str, config: PartConfig, **context: Any) -> Any:
     A class with a nested `Config` is given an instance of it, or of its options. A class named by path or registered by `tw.register`
     is given the part of the context that its signature takes, unless its first parameter is a PartConfig.
     """
+    config = as_asked(config)
     made_from = load(kind, config.type)
     if registered_name(kind, config.type) in parts(kind) and kind != "part":
         return made_from(config, **context)
@@ -184,6 +185,15 @@ def build(kind: str, config: PartConfig, **context: Any) -> Any:
     except ValueError:  # a class in C without a signature
         return make()
     return make()
+
+
+def as_asked(options: PartConfig) -> PartConfig:
+    """The options that a class of one's own asks for, without those that its kind added (`extend_options`), which it is not given."""
+    plain: type[PartConfig] | None = getattr(type(options), "plain", None)
+    if plain is None:
+        return options
+    given = {name: getattr(options, name) for name in plain.model_fields}
+    return plain.model_construct(options.model_fields_set & set(given), **given)
 
 
 def _is_given(config: PartConfig, name: str) -> bool:

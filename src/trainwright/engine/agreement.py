@@ -62,6 +62,7 @@ class Agreement:
         self._known_to_fit = min(fitting)
         if min(fitting) < position.plan.micro_batch_size:
             position.plan = replace(position.plan, micro_batch_size=int(min(fitting)))
+            session.parts.events.tell("out_of_memory", position.step, fitting.index(min(fitting)), micro_batch_size=int(min(fitting)))
             log.info("memory ran out in another process: pieces of %d rows from step %d on", int(min(fitting)), position.step)
         if any(wishes):
             self.settle_wishes(session)

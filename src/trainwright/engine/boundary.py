@@ -106,6 +106,7 @@ def save_if_due(session: Session, *, evaluated: bool) -> None:
         check_now(session)
         session.logs.gather_at_rank_0(session.parts.strategy.data_world)
         saved = saver.save(session)
+        session.parts.events.tell("save", session.step, begun=saved)
     if not (saved and (world.is_main or saver.together)):  # what rank 0 alone has on disk the others have in memory
         saver.hold(session)
 
@@ -116,7 +117,9 @@ def leave(session: Session) -> NoReturn:
     parts, step = session.parts, session.position.step
     name = parts.interrupts.name
     session.logs.gather_at_rank_0(parts.strategy.data_world)
+    parts.events.tell("signal", step, rank=parts.interrupts.heard_by, signal=name)
     saved = parts.saver.save(session)
+    parts.events.tell("save", step, begun=saved)
     if not parts.saver.resumable:
         raise stop_error(session, name, saved)
     if not saved:
@@ -167,6 +170,7 @@ def evaluate(session: Session, trained: dict[str, float]) -> dict[str, float]:
         session.logs.gather_at_rank_0(parts.strategy.data_world)
         found = parts.world.broadcast(trained | {f"train/{name}": value for name, value in metrics_now.values().items()})
     metrics_now.reset()
+    parts.events.tell("evaluate", session.step, monitor=parts.monitor.name, value=parts.monitor.value(metrics) if metrics else None)
     clock.evaluation_interval.done()
     session.position.evaluated_at = session.position.step
     if parts.validation is not None:

@@ -21,7 +21,9 @@ class Phase(Enum):
     OUTSIDE = "outside the loop"
     """Before the first step, or after the last: the state may be anything."""
     BETWEEN_STEPS = "between steps"
-    """Everything is as the last step left it, also while a batch is read."""
+    """Everything is as the last step left it."""
+    READING = "data"
+    """The same, while a batch is read."""
     IN_STEP = "in a step"
     """Weights, gradients and counts may be of neither step."""
     AT_BOUNDARY = "at a boundary"
@@ -32,7 +34,7 @@ class Phase(Enum):
     @property
     def is_of_one_step(self) -> bool:
         """Whether the session's state is that of one step, so that it may be saved and continued from."""
-        return self in (Phase.BETWEEN_STEPS, Phase.EVALUATING)
+        return self in (Phase.BETWEEN_STEPS, Phase.READING, Phase.EVALUATING)
 
 
 @dataclass

@@ -27,6 +27,8 @@ class MicroBatch(NamedTuple):
     batch: Batch
     counts: bool = True
     """Whether it is of the step; else it is there so that this process does what the others do."""
+    ends: bool = True
+    """Whether it is the last of the piece that was dealt."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ def deal(plan: Plan, rows: int, rank: int, size: int, *, whole: bool = False, to
     `whole`: it reads all rows all the same. `together`: all processes go through as many pieces.
     """
     if size == 1 or plan.ready:
-        return Share(rows, [(0, rows)], 1, size, rank, size, ready=plan.ready, norms=plan.batch_statistics)
+        return Share(rows, [(0, rows)], 1, rows * size, rank, size, ready=plan.ready, norms=plan.batch_statistics)
     pieces = list(pairwise(cuts(rows, plan.dealt or rows, plan.batch_statistics)))
     mine = pieces[rank::size]
     missing = -(-len(pieces) // size) - len(mine) if together else not mine
@@ -150,18 +152,15 @@ def in_micro_batches(batch: Batch, share: Share, size: int) -> Iterator[MicroBat
         for first, last in pairwise(cuts(end - start, size, share.norms)):
             all_of_it = alone and last - first == end - start
             piece = batch if all_of_it else rows_at(batch, read, [(begin + first, begin + last)])
-            yield MicroBatch(start + first, piece, place < share.real)
+            yield MicroBatch(start + first, piece, place < share.real, last == end - start)
 
 
 def _parts_of_ready(batch: Batch, share: Share, size: int) -> Iterator[MicroBatch]:
     """Ready batches one by one, of each the rows of this process; one that cannot be parted goes to a process as it is."""
     batches = list(batch) if isinstance(batch, Pieces) else [batch]
     for number, each in enumerate(batches):
-        part: Batch | None = each
-        if share.size > 1:
-            part = part_of_ready(each, share.rank, share.size)
-        if part is not None:
-            yield MicroBatch(number * share.size + share.rank, part)
+        part = each if share.size == 1 else part_of_ready(each, share.rank, share.size)
+        yield MicroBatch(number * share.size + share.rank, each if part is None else part, part is not None)
 
 
 def part_of_ready(batch: Batch, rank: int, size: int) -> Batch | None:

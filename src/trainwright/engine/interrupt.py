@@ -100,6 +100,8 @@ class Interrupts:
         """The signal that the run acts on: the one heard, or, of several processes, the one that they agreed on."""
         self.heard = 0
         """The signal that came to this process."""
+        self.heard_by = 0
+        """The rank that heard the signal which the run acts on."""
         self.world = world or World()
         self.waits = Waits(limit)
         self._before: dict[int, Any] = {}
@@ -147,7 +149,9 @@ class Interrupts:
 
     def agree(self, heard: list[int]) -> None:
         """Take in what each process heard: the first of them that heard any signal decides which it is."""
-        self.requested = self.requested or next(filter(None, heard), 0)
+        first = next((rank for rank, number in enumerate(heard) if number), None)
+        if not self.requested and first is not None:
+            self.requested, self.heard_by = heard[first], first
 
     def agree_now(self) -> None:
         """Act on a signal that any process has heard until now; all of them call it at the same place. One alone acts as it hears."""

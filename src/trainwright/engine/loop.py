@@ -105,7 +105,7 @@ def no_steps(plan: Plan) -> TrainwrightError:
 
 def next_batch(session: Session, indices: Tensor, plan: Plan) -> Batch:
     """The rows of a step on the device; what follows the run in the data is told of the step before they are read."""
-    parts = session.parts
+    parts, session.clock.phase = session.parts, Phase.READING
     if parts.followers.data.ids:
         parts.followers.data.update_step(session.context())
     try:
@@ -180,27 +180,31 @@ def gradient(session: Session, batch: Batch, share: Share, context: StepContext)
     strategy, parameters, rows = parts.strategy, parts.optimizer.parameters(), share.rows
     whole = rows <= size and not (share.ready and share.size > 1)
     losses: list[Loss] = []
-    counts: list[int | Tensor | None] = []
+    counts: list[int | Tensor | None] = []  # of pieces, each in as many micro-batches as memory makes of it
+    count: int | Tensor | None = None
     left_out = False
     strategy.begin_step()
     for piece, last in with_last(in_micro_batches(batch, share, size)):
-        if not (piece.counts or strategy.moves_together):
-            break
+        loss = None
         if piece.first:
             parts.seeds.step(batch_number, piece.first)
-        with strategy.micro_batch(last, piece.counts):
-            try:
-                loss = forward_and_backward(session, piece, context, rows, whole)
-            except NoStep:
-                if strategy.data_size == 1:
-                    raise
-                loss, left_out = None, True  # told to the others with the gradient, which they wait for
+        if piece.counts or strategy.moves_together:
+            with strategy.micro_batch(last, piece.counts):
+                try:
+                    loss = forward_and_backward(session, piece, context, rows, whole)
+                except NoStep:
+                    if strategy.data_size == 1:
+                        raise
+                    left_out = True  # told to the others with the gradient, which they wait for
             if loss is None and strategy.moves_together and strategy.data_size > 1:
                 raise needs_every_piece(strategy.name)
-        strategy.end_piece(parameters)
-        if piece.counts:
-            counts.append(None if loss is None else rows if has_own_mean(loss, whole) else loss.count)
-            losses += [] if loss is None else [loss]
+        if piece.counts and loss is not None:
+            losses.append(loss)
+            items = rows if has_own_mean(loss, whole) else loss.count
+            count = items if count is None else count + items
+        if piece.ends:
+            strategy.end_piece(parameters)
+            counts, count = [*counts, count], None
     items, made, left_out = strategy.reduce(parameters, counts, share.pieces, left_out)
     if left_out or not made:
         raise NoStep(counts=not left_out)

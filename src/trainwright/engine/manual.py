@@ -46,6 +46,8 @@ def manual_step(session: Session, batch: Batch, share: Share, context: StepConte
 class SchedulerSteps(Callback):
     """Steps the schedulers that the system made with its optimizers; with manual optimization the system does that itself."""
 
+    every_rank = True
+
     after_the_system = ("on_train_epoch_end",)
 
     def on_train_batch_end(self, session: Session, system: System, batch: Batch, index: int) -> None:

@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 import torch
 
-from trainwright.config import registry
+from trainwright.config.every_rank import build, on_every_rank
 from trainwright.data.rows import Rows
 from trainwright.engine.agreement import Agreement
 from trainwright.engine.assembly import Assembly
@@ -24,6 +24,7 @@ from trainwright.engine.clock import Clock
 from trainwright.engine.config import TrainerConfig
 from trainwright.engine.dealing import Dealer, describe_layout
 from trainwright.engine.evaluation_files import EvaluationFiles, History
+from trainwright.engine.events import EventFile, Events
 from trainwright.engine.exchange import Exchange
 from trainwright.engine.feed import Feed
 from trainwright.engine.following import Followers
@@ -91,19 +92,21 @@ class Opening:
     ) -> Session:
         """A session that trains in the directory `run`, with the system on its device."""
         made = self._assemble(system, train, validation is not None)
-        hooks = Hooks([*self._callbacks(made, validation is not None), *unsaved_watch(system)], system)
-        trackers = [registry.build("tracker", options, folder=run) for options in self.config.trackers if self.world.is_main]
+        hooks = Hooks([*self._callbacks(made, validation is not None), *unsaved_watch(system)], system, self.world)
+        there = [each for each in self.config.trackers if self.world.is_main or on_every_rank("tracker", each)]
+        trackers = [build("tracker", options, folder=run) for options in there]
         parts = self._parts(made, train, validation, run, interrupts)
         if self.world.is_main and self.history != "none":
             trackers.append(EvaluationFiles(run, self.history, parts.best))
-        return self._begun(replace(parts, hooks=hooks, trackers=trackers, active=active or Active()), made)
+        events = Events(EventFile(run)) if self.world.is_main else Events()
+        return self._begun(replace(parts, hooks=hooks, trackers=trackers, active=active or Active(), events=events), made)
 
     def alone(self, system: System, rows: Rows, stage: str, interrupts: Interrupts, media_folder: Path | None) -> Session:
         """A session without a run: no files, no progress, and of the callbacks those alone that the trainer was given."""
         made = self._assemble(system, rows, validated=False)
         with Scratch() as nowhere:
             parts = self._parts(made, rows, None, nowhere, interrupts)
-        hooks = Hooks(self.callbacks, system)
+        hooks = Hooks(self.callbacks, system, self.world)
         return self._begun(replace(parts, stage=stage, hooks=hooks, media_folder=media_folder), made)
 
     def _assemble(self, system: System, train: Rows, validated: bool) -> Assembly:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from trainwright.engine.agreement import Agreement
 from trainwright.engine.callbacks.base import Hooks
 from trainwright.engine.config import TrainerConfig
 from trainwright.engine.dealing import Dealer
+from trainwright.engine.events import Events
 from trainwright.engine.exchange import Exchange
 from trainwright.engine.feed import Feed
 from trainwright.engine.following import Followers
@@ -102,6 +103,8 @@ class Parts:
     """Which rows of a step this process takes."""
     explain_not_finite: Callable[[Session, int], str]
     """What is asked, with the number of a batch, for the cause of a loss that is not finite; it may make the steps up to there again."""
+    events: Events = field(default_factory=Events)
+    """Who is told what happens in the run."""
     continue_with: str
     """The command that continues this run, for a person to copy."""
     media_folder: Path | None = None

@@ -145,6 +145,7 @@ def smaller(session: Session, rows: int, error: BaseException) -> None:
         fix = "use a smaller model, trainer.precision: bf16, or trainer.modes.activation_checkpointing"
         raise TrainwrightError("memory runs out with a single row", where=f"step {session.step}", why=why, fix=fix) from error
     session.position.plan = replace(plan, micro_batch_size=-(-tried // 2))
+    session.parts.events.tell("out_of_memory", session.step, session.rank, rows=tried, micro_batch_size=session.plan.micro_batch_size)
     if session.parts.agreement is not None:  # the other processes hear of it a batch later
         session.parts.agreement.fitting = session.plan.micro_batch_size
     if session.device.type == "cuda":
@@ -214,6 +215,7 @@ def roll_back(session: Session, batch_numbers: list[int], why: str) -> None:
     losses after it. When no further row comes of that, again and again, the updates just before that row are suspected one by one.
     """
     position, logs, limit = session.position, session.logs, session.parts.config.recovery.limit
+    session.parts.events.tell("rollback", position.step, why=why, batches=batch_numbers)
     at, row, seconds = position.step, position.last_row[0], session.clock.timing.read()
     before = position.last_rollback[1] if position.last_rollback[0] == row else 0
     suspects = max(before + 1 - TRUSTED, 0)

@@ -82,6 +82,21 @@ class Session:
         return self.position.batches_seen
 
     @property
+    def rank(self) -> int:
+        """Which of the processes of the run this is, from 0 on."""
+        return self.parts.world.rank
+
+    @property
+    def local_rank(self) -> int:
+        """Which of those on this machine this is."""
+        return self.parts.world.local_rank
+
+    @property
+    def world_size(self) -> int:
+        """How many processes train together."""
+        return self.parts.world.size
+
+    @property
     def skipped_batches(self) -> set[int]:
         """Numbers of batches that make no step."""
         return self.position.skipped_batches

@@ -38,7 +38,7 @@ DATA = {
     "validation_rows_of_workers": "the validation rows are others than they were",
 }
 """Numbers of the data, and what is said of another one."""
-GROWN = ("micro_batch_size", "batch_size", "first_tick", "first_epoch")
+GROWN = ("micro_batch_size", "batch_size", "first_tick", "first_epoch", "ranks")
 """Numbers of the plan that a run may change while it goes on."""
 SHAPING = ("parameters", "clip", "gradient_hooks", "ema", "swa", "precision", "batch_growth")
 """Sections of the trainer's settings of which every step depends."""
@@ -182,8 +182,8 @@ def changed_section(config: TrainerConfig, name: str) -> Any:
     return None if value == type(config).model_fields[name].get_default() else TrainerConfig.model_dump(config, mode="json")[name]
 
 
-def state_of(session: Session) -> dict[str, Any]:
-    """trainer.json: everything of a session that is no tensor."""
+def state_of(session: Session, numbers: dict[str, Any]) -> dict[str, Any]:
+    """trainer.json: everything of a session that is no tensor; `numbers` are the optimizer's, which all processes give together."""
     parts, plan, scaler = session.parts, session.position.plan, session.parts.precision.scaler
     return {
         "format": FORMAT,
@@ -192,7 +192,7 @@ def state_of(session: Session) -> dict[str, Any]:
         "extent": [plan.extent.steps_per_epoch, plan.extent.steps],
         "identity": identity(session),
         "structure": structure_of(parts.system),
-        "optimizer": parts.optimizer.numbers(),
+        "optimizer": numbers,
         "schedule": parts.rates.state(),
         "averages": {} if parts.averages is None else parts.averages.numbers(),
         "growth": None if parts.growth is None else parts.growth.state(),
@@ -308,6 +308,8 @@ def continue_plan(plan: Plan, saved: Mapping[str, int]) -> Plan:
     """The plan of this configuration, where a run was that had changed its own: another batch from some epoch on, smaller pieces."""
     if saved.get("first_tick", 0) > 0:
         plan = begin_anew(plan, saved["batch_size"], saved["first_tick"], saved["first_epoch"])
+    if saved.get("ranks", 1) != plan.ranks:
+        return plan  # what fitted in memory was a part of a step that was shared out otherwise
     return replace(plan, micro_batch_size=min(plan.micro_batch_size, saved.get("micro_batch_size", plan.micro_batch_size)))
 
 

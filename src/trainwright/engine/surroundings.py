@@ -15,6 +15,7 @@ from trainwright.engine.evaluation import EvaluationInterrupted
 from trainwright.engine.interrupt import Interrupts
 from trainwright.engine.modes import Active, modes
 from trainwright.engine.randomness import restore_generators
+from trainwright.engine.rank_watch import FOLDER, RankWatch
 from trainwright.engine.session import Session
 from trainwright.engine.system import System
 from trainwright.engine.watchdog import Watchdog
@@ -89,6 +90,7 @@ def call_hooks(session: Session) -> Iterator[None]:
             hook(session, parts.system)
         yield
     except BaseException as error:
+        parts.events.tell("end", session.step, session.rank, error=f"{type(error).__name__}: {error}")
         for hook in parts.hooks.on_exception:
             hook(session, parts.system, error)
         raise
@@ -127,6 +129,8 @@ def tell_when_stopped(interrupts: Interrupts) -> Iterator[None]:
 
 
 def watch_steps(session: Session) -> AbstractContextManager[None]:
-    """A watchdog looks after the steps, when one was asked for."""
-    limit, position = session.parts.config.recovery.watchdog, session.position
+    """A watchdog looks after the steps when one was asked for, and always after those of several processes."""
+    limit, position, board = session.parts.config.recovery.watchdog, session.position, session.parts.world.open_board()
+    if board is not None:
+        return RankWatch(session, board, None if limit is None else limit.seconds, session.folder / FOLDER).watching()
     return nullcontext() if limit is None else Watchdog(limit.seconds, lambda: (position.batches_seen, position.evaluated_at)).watching()

@@ -22,6 +22,7 @@ from trainwright.engine.config import TrainerConfig
 from trainwright.engine.device import find_device
 from trainwright.engine.evaluation import EvaluationInterrupted
 from trainwright.engine.evaluation_files import History
+from trainwright.engine.events import tell_start
 from trainwright.engine.interrupt import Interrupts
 from trainwright.engine.joining import say_inexact_pieces
 from trainwright.engine.loop import train as run_loop
@@ -172,6 +173,7 @@ class Trainer:
         """From the first or the newest checkpoint to the results; `known` are the parameters that the optimizer was made for."""
         parts = session.parts
         begin(session, resume, self.initial_checkpoint)
+        tell_start(session)
         say_untold(session)
         parts.seeds.hooks("boundary", session.position.batches_seen)
         for hook in parts.hooks.on_fit_start:
@@ -191,6 +193,7 @@ class Trainer:
         result = finish(session, None if test is None else parts.feed.in_order(test.to(self.device)), run)
         for hook in parts.hooks.on_fit_end:
             hook(session, parts.system)
+        parts.events.tell("finish", session.step, because=session.stopped_because)
         return result
 
     def validate(self, system: Any, rows: Rows) -> dict[str, float]:

@@ -13,7 +13,9 @@ import torch.distributed as dist
 from torch import Tensor
 
 from trainwright.config.errors import TrainwrightError
+from trainwright.parallel.board import Board
 from trainwright.parallel.failures import RankLost
+from trainwright.parallel.flight import switch_on
 from trainwright.parallel.world import Gathering, N, T, World
 
 TIMEOUT = 1800.0
@@ -32,7 +34,7 @@ class DistributedWorld(World):
     def __init__(self, group: Any = None, *, local_rank: int | None = None, local_size: int | None = None) -> None:
         """`group`: a gloo group that was made already, the default one unless given. All are on one machine unless given."""
         self._group = group
-        self._own, self._timeout = False, TIMEOUT
+        self._own, self._timeout, self._boards = False, TIMEOUT, 0
         self._beside: DistributedWorld | None = None
         self._patient: Any = None
         self.rank, self.size = dist.get_rank(group), dist.get_world_size(group)
@@ -42,6 +44,7 @@ class DistributedWorld(World):
     @classmethod
     def join(cls, meeting: str, rank: int, size: int, *, local_rank: int | None = None, timeout: float = TIMEOUT) -> DistributedWorld:
         """Meet the other processes at `meeting`: `env://`, `tcp://HOST:PORT` or `file:///PATH`. `timeout`: seconds of any wait."""
+        switch_on()
         with others_present():
             dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=size, timeout=timedelta(seconds=timeout))
         made = cls(local_rank=local_rank)
@@ -124,6 +127,11 @@ class DistributedWorld(World):
                 group = dist.new_group(ranks, timedelta(seconds=self._timeout), "gloo", use_local_synchronization=True)
             self._beside = DistributedWorld(group, local_rank=self.local_rank)
         return self._beside
+
+    def open_board(self) -> Board | None:
+        """As in `World`, on the store that the processes met in."""
+        self._boards += 1  # they ask for boards in the same order
+        return Board(self._group, str(self._boards))
 
     def close(self) -> None:
         """Leave the group that `join` made, and the one beside it."""

@@ -14,6 +14,7 @@ import torch.distributed as dist
 
 from trainwright.config.errors import ConfigError
 from trainwright.parallel.distributed import TIMEOUT, DistributedWorld, others_present
+from trainwright.parallel.flight import switch_on
 from trainwright.parallel.launch_options import LaunchConfig
 from trainwright.parallel.launched import Launched, in_process_group, read_launch, started_here
 from trainwright.parallel.meeting import open_store
@@ -100,6 +101,7 @@ def _of_process_group() -> DistributedWorld:
 def _of_store(store: Any, found: Launched) -> DistributedWorld:
     if _all_here(found):
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
+    switch_on()
     with others_present():
         inside = dist.PrefixStore("world", store)  # type: ignore[attr-defined]
         dist.init_process_group("gloo", store=inside, rank=found.rank, world_size=found.size, timeout=timedelta(seconds=TIMEOUT))

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, TypeVar
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from trainwright.parallel.board import Board
+
 T = TypeVar("T")
 N = TypeVar("N", int, float, "Tensor")
 
@@ -72,6 +74,10 @@ class World:
     def beside(self) -> World:
         """The same processes over a group of its own, for what a thread beside training asks; all of them ask for it at the same place."""
         return self
+
+    def open_board(self) -> Board | None:
+        """A new board for what each process tells of itself, to be read at any time; None for one process, which has nobody to tell."""
+        return None
 
     def close(self) -> None:
         """Leave the world."""

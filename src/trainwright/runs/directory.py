@@ -168,6 +168,8 @@ class RunDirectory:
     """Commit and state of the code; the diff lies in `code/`."""
     log = Inside("log.txt")
     """The rotating log."""
+    events = Inside("events.jsonl")
+    """What happened, a line each."""
     metrics = Inside("metrics.csv")
     """One row per logged point."""
     tensorboard = Inside("tensorboard")

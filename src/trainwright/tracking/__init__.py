@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from trainwright.config.every_rank import extend_options
 from trainwright.config.model import PartConfig
 from trainwright.config.registry import Part
+
+__all__ = ["PARTS", "CsvOptions", "TensorBoardOptions", "extend_options"]
 
 
 class CsvOptions(PartConfig):

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from trainwright.config.choice import choice
 from trainwright.config.model import PartConfig
-from trainwright.config.registry import Part, build
+from trainwright.config.registry import Part, as_asked, build
 from trainwright.data.config import DataConfig
 from trainwright.data.datasets.splits import in_splits, spec_of, splits_of
 from trainwright.data.transforms import OfData, extend_options
@@ -117,21 +117,11 @@ class MadeData(NamedTuple):
 
 def make_data(options: PartConfig, *, seed: int = 0, memory_limit: int = MEMORY_LIMIT, where: str = "data") -> MadeData:
     """The data that `options` describe. Raises DataError when they cannot be read or are in no form known."""
-    options = without_transform(options)
+    options = as_asked(options)
     context = {"seed": seed, "memory_limit": memory_limit}
     given = {*options.model_fields_set, *(options.model_extra or {})}
     made = build("dataset", options, **{name: value for name, value in context.items() if name not in given})
     return MadeData(splits_of(made, where), spec_of(made))
-
-
-def without_transform(options: PartConfig) -> PartConfig:
-    """The options that a class of one's own asked for: without the transforms, which are no argument of it."""
-    plain = getattr(type(options), "plain", None)
-    if plain is None:
-        return options
-    given = {name: getattr(options, name) for name in plain.model_fields}
-    made: PartConfig = plain.model_construct(options.model_fields_set - {"transform"}, **given)
-    return made
 
 
 def chain_of(options: PartConfig | None) -> list[PartConfig]:

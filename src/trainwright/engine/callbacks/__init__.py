@@ -5,16 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from trainwright.config.elsewhere import found_later
+from trainwright.config.every_rank import extend_options
 from trainwright.config.registry import Part
 from trainwright.engine.callbacks.options import (
     DeadUnitsOptions,
     DeviceStatsOptions,
     EarlyStoppingOptions,
+    EventHandlersOptions,
     GradientFlowOptions,
     GradientNoiseOptions,
     HistogramsOptions,
     LambdaOptions,
     LearningRateMonitorOptions,
+    MetricHandlersOptions,
     ProfilerOptions,
     SampleLoggerOptions,
     ThroughputOptions,
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
     from trainwright.engine.callbacks.early_stopping import EarlyStop as EarlyStop
     from trainwright.engine.callbacks.lambda_callback import LambdaCallback as LambdaCallback
 
-__all__ = ["PARTS", "Callback", "EarlyStop", "LambdaCallback"]
+__all__ = ["PARTS", "Callback", "EarlyStop", "LambdaCallback", "extend_options"]
 
 HERE = "trainwright.engine.callbacks"
 
@@ -44,6 +47,10 @@ PARTS: dict[str, Part] = {
     "dead_units": Part(f"{HERE}.dead_units:DeadUnits", DeadUnitsOptions, "the share of units that are always zero"),
     "sample_logger": Part(f"{HERE}.sample_logger:SampleLogger", SampleLoggerOptions, "inputs and outputs of some rows at evaluations"),
     "profiler": Part(f"{HERE}.profiler:Profiler", ProfilerOptions, "torch.profiler over some steps"),
+    "events": Part(f"{HERE}.event_handlers:EventHandlers", EventHandlersOptions, "what happens in a run, for handlers of your own"),
+    "metric_handlers": Part(
+        f"{HERE}.metric_handlers:MetricHandlers", MetricHandlersOptions, "logged numbers by group, for handlers of your own"
+    ),
     "lambda": Part(f"{HERE}.lambda_callback:LambdaCallback", LambdaOptions, "functions of your own by hook"),
 }
 

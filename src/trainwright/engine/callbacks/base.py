@@ -11,6 +11,7 @@ from torch import Tensor
 
 from trainwright.config.errors import ConfigError, TrainwrightError
 from trainwright.engine.system import Batch, Loss, System
+from trainwright.parallel.world import World
 
 if TYPE_CHECKING:
     from trainwright.engine.session import Session
@@ -21,6 +22,9 @@ class Callback:
 
     after_the_system: tuple[str, ...] = ()
     """Hooks that are called after the system's own of that name, because they read what it leaves."""
+
+    every_rank: bool = False
+    """Whether it is called in every process of a run, as one is that changes gradients, weights or batches, or in that of rank 0 alone."""
 
     @property
     def state_key(self) -> str:
@@ -168,7 +172,7 @@ class SplitHooks(NamedTuple):
     end: Listeners
 
 
-NOT_CALLED = ("state_key", "after_the_system", "state_dict", "load_state_dict")
+NOT_CALLED = ("state_key", "after_the_system", "every_rank", "state_dict", "load_state_dict")
 HOOKS = tuple(name for name in vars(Callback) if not name.startswith("_") and name not in NOT_CALLED)
 """Every hook, in the order in which a run first calls them."""
 
@@ -192,23 +196,32 @@ def check_signatures(callback: Callback, where: str) -> None:
 class Hooks:
     """For each hook those callbacks that override it, in order, the system's own, then those that wait for it.
 
-    A hook nobody listens to costs an empty loop.
+    A hook nobody listens to costs an empty loop. Of several processes that of rank 0 calls all of them, the others those that are for
+    every rank.
     """
 
     if TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Listeners: ...
 
-    def __init__(self, callbacks: Iterable[Callback], system: System | None = None) -> None:
-        self.callbacks = list(callbacks)
+    def __init__(self, callbacks: Iterable[Callback], system: System | None = None, world: World | None = None) -> None:
+        self.callbacks, self._world = list(callbacks), world or World()
         for name in HOOKS:
             plain = getattr(Callback, name)
-            overriding = [each for each in self.callbacks if getattr(type(each), name) is not plain]
-            before = [getattr(each, name) for each in overriding if name not in each.after_the_system]
-            after = [getattr(each, name) for each in overriding if name in each.after_the_system]
+            overriding = [each for each in self.callbacks if self._calls(each) and getattr(type(each), name) is not plain]
+            before = [self._bound(each, name) for each in overriding if name not in each.after_the_system]
+            after = [self._bound(each, name) for each in overriding if name in each.after_the_system]
             own = None if system is None else system.hook_named(name)
             the_system = [] if own is None else [own if name == "on_log" else _without_system(own)]
             setattr(self, name, (*before, *the_system, *after))
+
+    def _calls(self, callback: Callback) -> bool:
+        return self._world.is_main or callback.every_rank
+
+    def _bound(self, callback: Callback, name: str) -> Callable[..., Any]:
+        alone = self._world.size > 1 and not callback.every_rank
+        method: Callable[..., Any] = getattr(callback, name)
+        return _leaving_nothing_out(callback) if alone and name == "on_train_batch_start" else method
 
     def of_split(self, split: str) -> SplitHooks:
         """The hooks of `validation`, `test` or `predict`."""
@@ -241,12 +254,12 @@ class Hooks:
 
     def states(self) -> dict[str, Any]:
         """State of every callback that has any, by `state_key`, numbered when a key comes twice."""
-        return {key: as_json(key, state) for key, each in self._key_callbacks() if (state := each.state_dict())}
+        return {key: as_json(key, state) for key, each in self._key_callbacks() if self._calls(each) and (state := each.state_dict())}
 
     def load_states(self, states: Mapping[str, Any]) -> None:
         """Give each callback its state back; one that was not there when it was saved begins anew."""
         for key, each in self._key_callbacks():
-            if key in states:
+            if key in states and self._calls(each):
                 each.load_state_dict(states[key])
 
     def _key_callbacks(self) -> list[tuple[str, Callback]]:
@@ -266,6 +279,20 @@ def as_json(key: str, state: dict[str, Any]) -> dict[str, Any]:
         fix = "keep numbers, texts, lists and mappings: tensor.tolist(), float(value)"
         raise TrainwrightError(f"the state of the callback '{key}' cannot be saved", why=str(error), fix=fix) from error
     return state
+
+
+def _leaving_nothing_out(callback: Callback) -> Callable[..., Any]:
+    """`on_train_batch_start` of one that rank 0 alone calls; raises TrainwrightError where it leaves out batches that the others use."""
+
+    def called(*arguments: Any) -> Any:
+        if callback.on_train_batch_start(*arguments) == -1:
+            name = type(callback).__name__
+            why = "rank 0 alone would leave out the rest of the epoch, and the others would wait for it"
+            fix = f"every_rank = True in the class, or every_rank: true in the configuration; {name} must then say so in every process"
+            raise TrainwrightError(f"-1 of on_train_batch_start of {name} in a run of several processes", why=why, fix=fix)
+        return None
+
+    return called
 
 
 def _without_system(method: Callable[..., Any]) -> Callable[..., Any]:

@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 
 
 class EarlyStop(Callback):
-    """Counts evaluations since the monitored metric last improved by more than `min_delta`; NaN is no improvement."""
+    """Counts evaluations since the monitored metric last improved by more than `min_delta`; NaN is no improvement.
+
+    Every process has the same metrics, counts the same, and stops.
+    """
+
+    every_rank = True
 
     def __init__(self, config: EarlyStopping | EarlyStoppingOptions, monitor: Monitor) -> None:
         self.config, self.monitor = config, monitor

@@ -11,8 +11,8 @@ from torch import Tensor
 from trainwright.config.errors import ConfigError
 from trainwright.engine.callbacks.base import Callback
 from trainwright.engine.callbacks.options import GradientNoiseOptions
-from trainwright.engine.callbacks.place import row_follows
-from trainwright.engine.system import Batch, Loss, System, rows_in
+from trainwright.engine.callbacks.place import pieces_here, row_follows, rows_of_step
+from trainwright.engine.system import Batch, Loss, System
 from trainwright.metrics.base import wide
 
 if TYPE_CHECKING:
@@ -34,17 +34,25 @@ class GradientNoise(Callback):
         self._pieces: GradientNorms | None = None
 
     def setup(self, session: Session, system: System) -> None:
-        """Raises ConfigError when a step is one piece: there is then nothing to compare."""
-        plan = session.plan
-        if session.stage == "fit" and plan.micro_batch_size >= plan.batch_size:
-            fix = f"set trainer.micro_batch_size: {max(plan.batch_size // 2, 1)}" if plan.batch_size > 1 else "use larger batches"
-            why = "it compares the micro-batches of a step, and here a step is one micro-batch"
+        """Raises ConfigError when a step is one piece, or its pieces are not added up here: there is then nothing to compare."""
+        plan, ranks = session.plan, session.world_size
+        if session.stage != "fit":
+            return
+        if session.parts.strategy.in_order:
+            fix = "set trainer.strategy.reduce: fast, or leave the callback out"
+            why = "with reduce: ordered each micro-batch begins with no gradient, and leaves none"
+            raise ConfigError("the gradient noise cannot be measured", where="trainer.callbacks.gradient_noise", why=why, fix=fix)
+        if pieces_here(session, plan.batch_size)[1] < 2:
+            least = max(plan.batch_size // (2 * ranks), 1)
+            fix = f"set trainer.micro_batch_size: {least}" if plan.batch_size > ranks else "use larger batches"
+            step = "a step" if ranks == 1 else "what rank 0 has of a step"
+            why = f"it compares the micro-batches of a step, and here {step} is one micro-batch"
             raise ConfigError("the gradient noise cannot be measured", where="trainer.callbacks.gradient_noise", why=why, fix=fix)
 
     def on_train_batch_start(self, session: Session, system: System, batch: Batch, index: int) -> None:
         """Measure this step, if it is its turn."""
         due = session.step % self.options.every == 0
-        self._pieces = GradientNorms(rows=rows_in(batch)) if due else None
+        self._pieces = GradientNorms(rows_of_step(session, batch, index)) if due else None
 
     def on_before_backward(self, session: Session, system: System, loss: Loss) -> None:
         """Remember how many items the micro-batch has."""

@@ -25,6 +25,7 @@ class LambdaCallback(Callback):
 
     def __init__(self, options: LambdaOptions | None = None, **functions: Callable[..., Any]) -> None:
         self.options = options
+        self.every_rank = options is not None and options.every_rank
 
 
 def _method(name: str, function: Callable[..., Any]) -> Callable[..., Any]:

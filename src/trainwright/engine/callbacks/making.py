@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from trainwright.config import registry
 from trainwright.config.errors import ConfigError
+from trainwright.config.every_rank import build
 from trainwright.config.model import PartConfig
 from trainwright.engine.callbacks.base import Callback, check_signatures
 from trainwright.engine.callbacks.foreign import instead_of, library_of
@@ -13,7 +13,7 @@ from trainwright.engine.callbacks.foreign import instead_of, library_of
 
 def make_callbacks(options: Sequence[PartConfig], given: Sequence[Callback] = ()) -> list[Callback]:
     """The callbacks of a configuration. Raises ConfigError for one, there or among those `given`, that is none."""
-    made = [registry.build("callback", each) for each in options]
+    made = [build("callback", each) for each in options]
     places = [*(f"trainer.callbacks.{place}" for place in range(len(made))), *("callbacks" for _ in given)]
     for place, each in zip(places, [*made, *given], strict=True):
         if not isinstance(each, Callback):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from trainwright.config.foreign import found_at
 from trainwright.config.model import PartConfig, refusal
@@ -137,6 +137,29 @@ class ProfilerOptions(PartConfig):
         return self
 
 
+class EventHandlersOptions(PartConfig):
+    """Hands what happens in a run (start, save, evaluation, signal, …), a line each in `events.jsonl`, to handlers of one's own."""
+
+    type: str = "events"
+    handlers: list[str] = []
+    """`console` for a line on standard error, or the path of a function of one event (a mapping), or of a class with `record(event)`."""
+    recorded: list[str] = ["null", "console"]
+    """Destinations of torch's elastic package: what code records there while the run goes on is an event of the run."""
+
+    _found = field_validator("handlers")(lambda paths: [_absolute(each) if ":" in each else each for each in paths])
+
+
+class MetricHandlersOptions(PartConfig):
+    """Hands each logged number to a handler by its group, and what code puts with torch's `put_metric` meanwhile."""
+
+    type: str = "metric_handlers"
+    groups: dict[str, str] = {}
+    """Group (`train`, `validation`, one of your own; `*` for all others) → `console`, `none`, or the path of a function of one value
+    (timestamp, group_name, name, value), or of a class with `emit(value)`."""
+
+    _found = field_validator("groups")(lambda groups: {group: _absolute(each) if ":" in each else each for group, each in groups.items()})
+
+
 class EarlyStoppingOptions(PartConfig):
     """Stops when a metric of its own choice has not improved for `patience` evaluations; several may watch several metrics."""
 
@@ -161,6 +184,8 @@ class LambdaOptions(PartConfig):
     """Functions of your own, each called at one hook."""
 
     type: str = "lambda"
+    every_rank: bool = False
+    """Whether they are called in every process of a run, or in that of rank 0 alone."""
     functions: dict[str, str]
     """Hook → `package.module:name` or `./file.py:name`, called with what the hook gets: `on_log: ./my.py:say`."""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trainwright.engine.system import Batch, rows_in
+
 if TYPE_CHECKING:
     from trainwright.engine.session import Session
 
@@ -18,6 +20,24 @@ def row_follows(session: Session, step: int) -> bool:
     over = over or (plan.max_seconds is not None and session.clock.elapsed() >= plan.max_seconds)
     ending = over or bool(session.stopped_because)
     return ending or session.clock.log_interval.due(step, batches_seen) or session.clock.evaluation_interval.due(step, batches_seen)
+
+
+def rows_of_step(session: Session, batch: Batch, index: int) -> int:
+    """The rows of the step on batch number `index` of the epoch, over all processes; `batch` is what this one reads of it."""
+    if session.world_size == 1 or session.plan.ready:
+        return rows_in(batch)
+    start, end = session.plan.bounds(index)
+    return end - start
+
+
+def pieces_here(session: Session, rows: int) -> tuple[int, int]:
+    """Rows, and micro-batches, of a step of `rows` rows that this process takes."""
+    plan = session.plan
+    if session.world_size == 1 or plan.ready:
+        return rows, -(-rows // plan.micro_batch_size)
+    share = session.parts.dealer.share_of(plan, rows)
+    lengths = [end - start for start, end in share.places[: share.real]]
+    return sum(lengths), sum(-(-each // plan.micro_batch_size) for each in lengths)
 
 
 def run_folder(session: Session) -> Path:

@@ -11,8 +11,8 @@ import torch
 from trainwright.engine.callbacks.base import Callback
 from trainwright.engine.callbacks.options import ThroughputOptions
 from trainwright.engine.callbacks.peak_flops import measured_peak, peak_of
-from trainwright.engine.callbacks.place import row_follows
-from trainwright.engine.system import Batch, System, rows_in
+from trainwright.engine.callbacks.place import pieces_here, row_follows, rows_of_step
+from trainwright.engine.system import Batch, System
 
 if TYPE_CHECKING:
     from trainwright.engine.session import Session
@@ -24,7 +24,8 @@ class Throughput(Callback):
     """Logs `throughput/steps_per_second`, `throughput/samples_per_second`, `throughput/flops_per_second` and `throughput/mfu` (0 to 1).
 
     Over the time of training since the last row, evaluation and checkpoints left out. The operations are those of one real step, forwards,
-    backwards and update, divided by its rows; MFU is their rate over the peak of the device (Chowdhery et al. 2022, appendix B).
+    backwards and update, divided by its rows; MFU is their rate over the peak of the device (Chowdhery et al. 2022, appendix B). Of several
+    processes one counts its own rows, and the rates are those of all, on as many devices.
     """
 
     def __init__(self, options: ThroughputOptions | None = None) -> None:
@@ -66,16 +67,17 @@ class Throughput(Callback):
     def on_train_batch_end(self, session: Session, system: System, batch: Batch, index: int) -> None:
         """Take the count; log, if a row follows."""
         if self._counter is not None:
-            self._take(session, rows=rows_in(batch))
+            self._take(session, rows_of_step(session, batch, index))
         if row_follows(session, session.step):
             self._log(session)
 
     def _take(self, session: Session, rows: int) -> None:
         total = self._counter.get_total_flops()
         self._close()
-        if self._pieces != -(-rows // session.plan.micro_batch_size):
+        here, pieces = pieces_here(session, rows)
+        if self._pieces != pieces:
             return
-        self.per_row = total / rows
+        self.per_row = total / here
         if not total:
             log.warning("throughput: no operation of the step could be counted (compiled or hand-written kernels); no FLOP/s are logged")
 
@@ -89,7 +91,7 @@ class Throughput(Callback):
         if self.per_row:
             found["flops_per_second"] = self.per_row * rows / seconds
             if self.peak is not None:
-                found["mfu"] = found["flops_per_second"] / self.peak
+                found["mfu"] = found["flops_per_second"] / (self.peak * session.world_size)
         for name, value in found.items():
             session.log(f"throughput/{name}", value, reduce="last")
 

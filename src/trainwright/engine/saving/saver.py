@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING
+from socket import gethostname
+from typing import TYPE_CHECKING, Any
 
 from trainwright.checkpoint.manifest import Manifest
 from trainwright.checkpoint.names import second_name
@@ -97,7 +98,10 @@ class Saver:
     def prepare(self, session: Session) -> None:
         """Learn, before anything is read or written, whether each process holds a part; called by all."""
         parts = session.parts
-        if parts.world.size > 1 and parts.world.any(parts.strategy.shares_state or Shards.of(session).any):
+        if parts.world.size == 1:
+            return
+        self.writer.processes = parts.world.gather(gethostname()).count(gethostname())
+        if parts.world.any(parts.strategy.shares_state or Shards.of(session).any):
             self.together = Together(parts.world)
 
     def due(self, session: Session, evaluated: bool) -> bool:
@@ -157,9 +161,12 @@ class Saver:
 
     def _request(self, session: Session, due: Due) -> SaveRequest:
         """What is to be written, as rank 0 has it."""
-        return self._asked(session, due) if self.together is None else session.parts.world.first(lambda: self._asked(session, due))
+        numbers = session.parts.optimizer.numbers()
+        if self.together is None:
+            return self._asked(session, due, numbers)
+        return session.parts.world.first(lambda: self._asked(session, due, numbers))
 
-    def _asked(self, session: Session, due: Due) -> SaveRequest:
+    def _asked(self, session: Session, due: Due, numbers: dict[str, Any]) -> SaveRequest:
         """What is to be written; numbers and documents as they are now, rows logged so far on disk."""
         position, parts, best = session.position, session.parts, self.best
         for tracker in parts.trackers:
@@ -172,7 +179,7 @@ class Saver:
             kind, kept = ("full", due.keep) if self.resumable else ("weights", due.stays)
             manifests.append(Manifest(kind, step, best.steps, values.get(step), kept=kept, name=self._name(session), **by))  # type: ignore[arg-type]
         if due.whole and self.resumable:
-            documents = state_of(session)
+            documents = state_of(session, numbers)
             for hook in parts.hooks.on_save_checkpoint:
                 hook(session, parts.system, documents)
             document = json_bytes(documents)

@@ -58,7 +58,7 @@ class Shards:
 
     def _own_name(self, name: str, tensor: Tensor) -> str:
         parameter = parameter_of(OPTIMIZER, name)
-        foreign = parameter in self._held and tensor.numel() > 1 and self.part(OPTIMIZER, name, tuple(tensor.shape)) is None
+        foreign = parameter in self._held and tensor.dim() > 0 and self.part(OPTIMIZER, name, tuple(tensor.shape)) is None
         return f"{rank_prefix(self.world)}{name}" if foreign else name
 
     def local(self, files: TensorFiles) -> LocalFiles:

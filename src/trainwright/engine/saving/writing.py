@@ -120,6 +120,8 @@ class AsyncWriter:
 
     def __init__(self, store: CheckpointStore, background: bool = True) -> None:
         self.store, self.background = store, background
+        self.processes = 1
+        """Of this run on this machine, which train beside the writing."""
         self.written_seconds = 0.0
         """Seconds of work in the background."""
         self._memory = SnapshotMemory()
@@ -134,7 +136,7 @@ class AsyncWriter:
         self._small = size_of(tensors) < SMALL
         if self.background and not self._small:
             pinned = any(tensor.is_cuda for each in tensors.values() for tensor in each.values())
-            self._task = Background(self._memory.touching(size_of(tensors), pinned), rest=rest_beside(tensors))
+            self._task = Background(self._memory.touching(size_of(tensors), pinned), rest=rest_beside(tensors, self.processes))
 
     @property
     def busy(self) -> bool:
@@ -166,7 +168,7 @@ class AsyncWriter:
         if snapshot is None:
             return self._write_now(request, tensors)
         self._request, self._snapshot = request, snapshot
-        self._task = Background(_from_copy(snapshot, request, self.store), hurry=True, rest=rest_beside(tensors))
+        self._task = Background(_from_copy(snapshot, request, self.store), hurry=True, rest=rest_beside(tensors, self.processes))
         return None
 
     def _write_now(self, request: SaveRequest, tensors: TensorFiles) -> WriteOutcome:
@@ -228,11 +230,11 @@ class AsyncWriter:
         self._memory.free()
 
 
-def rest_beside(tensors: TensorFiles) -> float:
-    """How long to rest beside the training of these tensors: not at all beside a device, or where a core is free."""
+def rest_beside(tensors: TensorFiles, processes: int = 1) -> float:
+    """How long to rest beside the training of these tensors: not at all beside a device, or where a core is free of `processes`."""
     on_device = any(tensor.device.type != "cpu" for each in tensors.values() for tensor in each.values())
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return 0.0 if on_device or torch.get_num_threads() < cores else REST
+    return 0.0 if on_device or torch.get_num_threads() * processes < cores else REST
 
 
 def _from_copy(snapshot: Snapshot, request: SaveRequest, store: CheckpointStore) -> Iterator[None]:
