@@ -32,7 +32,7 @@ test: $(VENV)/installed-dev lint types
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 nightly: $(VENV)/installed-dev
-	KILLS=1000 $(BIN)/python -m pytest -s tests/faults
+	KILLS=1000 PAIRS=all $(BIN)/python -m pytest -s tests/faults tests/parallel/test_saved_under_any_strategy.py
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check src tests benchmarks
