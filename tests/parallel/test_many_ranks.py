@@ -22,6 +22,8 @@ import time
 import trainwright as tw
 
 class Slow(tw.Callback):
+    every_rank = True
+
     class Config(tw.ConfigModel):
         type: str = "slow"
         broken_rank: int = -1
