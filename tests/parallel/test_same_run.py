@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import torch.distributed as dist
 from forked_ranks import on_ranks
 from torch import Tensor, nn
 
@@ -20,6 +22,8 @@ from trainwright.parallel.world import World
 from trainwright.systems.plain import PlainSystem
 
 ROWS, BATCH, STEPS = 43, 12, 8
+FEW = {"evaluate_every": "1 run", "strategy": "ddp", "sanity_check": 0}
+"""As little as can be beside the steps."""
 
 
 def rows(n: int, seed: int) -> TensorRows:
@@ -139,3 +143,26 @@ def test_a_run_goes_on_at_any_number_of_ranks(tmp_path: Path, one_thread: None) 
     found = on_ranks(tmp_path / "8", part, 2)[0]
     for key, tensor in expected["weights"].items():
         assert torch.allclose(found["weights"][key], tensor, rtol=0, atol=1e-6)
+
+
+def test_an_ordinary_step_has_one_exchange(tmp_path: Path) -> None:
+    def work(world: World, folder: Path) -> list[int]:
+        calls: list[str] = []
+        for name in ("all_reduce", "all_gather", "broadcast", "all_gather_object", "broadcast_object_list", "barrier"):
+            setattr(dist, name, partial(counted, calls, name, getattr(dist, name)))
+        found = []
+        for batch in (20, 2):
+            calls.clear()
+            fit(
+                world, folder / str(batch), network(0.0), validated=False, batch_size=batch, max_steps=40 // batch, log_every="1 run", **FEW
+            )
+            found.append(len(calls))
+        return found
+
+    first, second = on_ranks(tmp_path, work)[0]
+    assert second - first == 18  # twenty steps and two: what is told at the beginning and the end is the same
+
+
+def counted(calls: list[str], name: str, call: Any, /, *arguments: Any, **options: Any) -> Any:
+    calls.append(name)
+    return call(*arguments, **options)
