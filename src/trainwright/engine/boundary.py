@@ -104,6 +104,7 @@ def save_if_due(session: Session, *, evaluated: bool) -> None:
     saver, world, saved = session.parts.saver, session.parts.world, False
     if saver.due(session, evaluated):
         check_now(session)
+        session.parts.norms.settle()
         session.logs.gather_at_rank_0(session.parts.strategy.data_world)
         saved = saver.save(session)
         session.parts.events.tell("save", session.step, begun=saved)
@@ -114,6 +115,7 @@ def save_if_due(session: Session, *, evaluated: bool) -> None:
 def leave(session: Session) -> NoReturn:
     """Save, and raise Interrupted with the command that continues; TrainwrightError when the disk refuses, or the run keeps none."""
     check_now(session)
+    session.parts.norms.settle()
     parts, step = session.parts, session.position.step
     name = parts.interrupts.name
     session.logs.gather_at_rank_0(parts.strategy.data_world)
@@ -161,6 +163,7 @@ def loss_row(session: Session, evaluating: bool = False) -> dict[str, float]:
 def evaluate(session: Session, trained: dict[str, float]) -> dict[str, float]:
     """Metrics of the training rows since the last evaluation and of the validation split, heard by best weights, schedule and callbacks."""
     parts, clock, metrics_now = session.parts, session.clock, session.logs.running_metrics
+    parts.norms.settle()
     for hook in parts.hooks.on_validation_start:
         hook(session, parts.system)
     with clock.timing.phase("evaluate"):

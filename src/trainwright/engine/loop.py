@@ -189,7 +189,7 @@ def gradient(session: Session, batch: Batch, share: Share, context: StepContext)
         if piece.first:
             parts.seeds.step(batch_number, piece.first)
         if piece.counts or strategy.moves_together:
-            with strategy.micro_batch(last, piece.counts):
+            with strategy.micro_batch(last, piece.counts), parts.norms.in_step(piece.counts):
                 try:
                     loss = forward_and_backward(session, piece, context, rows, whole)
                 except NoStep:
@@ -217,9 +217,8 @@ def gradient(session: Session, batch: Batch, share: Share, context: StepContext)
 def needs_every_piece(name: str) -> ConfigError:
     """The error of a step without a loss in one process, while the others wait for it in the middle of theirs."""
     why = "each process takes part in the exchanges of every backward pass, and this one has none to make"
-    return ConfigError(
-        f"training_step gave no loss under strategy '{name}'", where="trainer.strategy", why=why, fix="use ddp as it is, or zero"
-    )
+    fix = "use ddp or zero, with batch_norm: local"
+    return ConfigError(f"training_step gave no loss under strategy '{name}'", where="trainer.strategy", why=why, fix=fix)
 
 
 def forward_and_backward(session: Session, piece: MicroBatch, context: StepContext, rows: int, whole: bool) -> Loss | None:

@@ -31,7 +31,7 @@ def manual_step(session: Session, batch: Batch, share: Share, context: StepConte
         if share.first:
             session.parts.seeds.step(session.batches_seen, share.first)
     session.logs.running_values.in_step = share.real > 0
-    with session.parts.precision.forward():
+    with session.parts.precision.forward(), session.parts.norms.in_step(share.real > 0):
         value = session.system.training_step(batch, context)
     session.logs.running_values.in_step = False
     if value is not None and share.real:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import torch
 
@@ -35,6 +35,7 @@ from trainwright.engine.manual import SchedulerSteps
 from trainwright.engine.modes import Active
 from trainwright.engine.monitor import BestEvaluations, Monitor
 from trainwright.engine.nan_report import write_nan_report
+from trainwright.engine.norms import Norms
 from trainwright.engine.own_optimizers import OwnOptimizers
 from trainwright.engine.parts import Parts
 from trainwright.engine.position import Position
@@ -83,6 +84,10 @@ class Opening:
         return Assembly(self.config, system, rows, validated, ready, own, self.strategy)
 
     @cached_property
+    def _made_norms(self) -> dict[str, Any]:
+        return {}
+
+    @cached_property
     def strategy(self) -> Strategy:
         """How a step runs over the processes. Raises ConfigError where what is asked for cannot be."""
         return make_strategy(self.config.strategy, self.world)
@@ -116,12 +121,22 @@ class Opening:
         trial = StrategyTrial(system, self.strategy, train, Precision(self.config.precision, self.device), self.device)
         self.strategy.place(system)
         trial.compare()
+        norms = self._norms(system)
         made = self.assembly(system, len(train), validated, train.batched)
         if self.console is not False:
             made.say(made.groups())
             if self.world.size > 1 and self.world.is_main:
                 log.info("%s: %s", self.strategy.describe(), describe_layout(made.plan))
+                if told := norms.describe(made.plan):
+                    log.info("%s", told)
         return made
+
+    def _norms(self, system: System) -> Norms:
+        """How the batch norms of a system go over the processes; made once for each system."""
+        if self._made_norms.get("system") is not system:
+            norms = Norms(system, self.config.strategy.batch_norm, self.strategy, self.device)
+            self._made_norms.update(system=system, norms=norms)
+        return cast(Norms, self._made_norms["norms"])
 
     def _parts(self, made: Assembly, train: Rows, validation: Rows | None, run: Path, interrupts: Interrupts) -> Parts:
         """All parts that follow from the settings; callbacks, trackers and modes are put in by those who know them."""
@@ -177,6 +192,7 @@ class Opening:
             world=self.world,
             agreement=None if self.world.size == 1 else Agreement(self.world, strategy),
             strategy=strategy,
+            norms=self._norms(system),
             dealer=dealer,
             explain_not_finite=write_nan_report,
             continue_with=self.continue_with or f"trainwright resume {run}",

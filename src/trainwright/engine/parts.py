@@ -25,6 +25,7 @@ from trainwright.engine.held_state import HeldState
 from trainwright.engine.interrupt import Interrupts
 from trainwright.engine.modes import Active
 from trainwright.engine.monitor import BestEvaluations, Monitor
+from trainwright.engine.norms import Norms
 from trainwright.engine.pieces import Pieces
 from trainwright.engine.plan import Plan
 from trainwright.engine.precision import Precision
@@ -99,6 +100,8 @@ class Parts:
     """How they come to act alike; None for one process."""
     strategy: Strategy
     """How a step runs over them."""
+    norms: Norms
+    """How batch norms go over them."""
     dealer: Dealer
     """Which rows of a step this process takes."""
     explain_not_finite: Callable[[Session, int], str]

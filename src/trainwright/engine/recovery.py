@@ -63,6 +63,8 @@ def settle_gradient(session: Session, gradient: Gradient, batch: Batch, share: S
         except (RuntimeError, MemoryError) as error:
             if not out_of_memory(error) or parts.config.recovery.out_of_memory == "stop":
                 raise
+            if parts.strategy.moves_together and parts.strategy.data_size > 1:
+                raise not_together(session, error) from error
             smaller(session, max(end - start for start, end in share.places), error)
         except ValueError as error:
             if not is_of_single_row(error):
@@ -156,6 +158,13 @@ def smaller(session: Session, rows: int, error: BaseException) -> None:
         session.step,
         session.plan.micro_batch_size,
     )
+
+
+def not_together(session: Session, error: BaseException) -> TrainwrightError:
+    """The error of memory that ran out in the middle of exchanges, which this process cannot begin anew without the others."""
+    why = f"{str(error).splitlines()[0] if str(error) else type(error).__name__}; forward and backward passes hold exchanges with others"
+    fix = f"set trainer.micro_batch_size: {max(session.plan.micro_batch_size // 2, 1)}, and continue with: {session.parts.continue_with}"
+    return TrainwrightError(f"memory ran out on rank {session.rank}", where=f"step {session.step + 1}", why=why, fix=fix)
 
 
 def check_now(session: Session, weights: bool = True) -> None:

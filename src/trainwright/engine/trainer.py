@@ -164,7 +164,7 @@ class Trainer:
                 parts = session.parts
                 self.trackers = parts.trackers
                 hooks, regions, alone = call_hooks(session), parts.precision.fp32_regions(system), released(parts.strategy, system)
-                with hooks, saved_on_error(session), regions, watch_steps(session), alone:
+                with hooks, saved_on_error(session), regions, watch_steps(session), alone, parts.norms.inside():
                     return self._run(session, test, resume or fork, run, known)
         finally:
             self.config = config

@@ -50,6 +50,9 @@ class StrategyOptions(ConfigModel):
     so that every number of processes gives the same bits, for an exchange of all pieces."""
     reduction: Literal["own", "torch"] = "own"
     """`torch`: torch's DistributedDataParallel sums gradients, bucket by bucket while the backward pass goes on."""
+    batch_norm: Literal["local", "sync"] = "local"
+    """`sync`: a batch norm takes the mean over the rows that all processes have at a time, as one that has them all. `local`: each over its
+    own, as one process does in micro-batches; running statistics become the mean over processes before an evaluation and a checkpoint."""
     hook: Hooks | None = None
     """What is done to gradients on their way, by torch's reduction: `fp16`, `bf16`, `powersgd`, or a function of your own by its path."""
     mesh: MeshOptions = MeshOptions()
