@@ -16,6 +16,7 @@ from trainwright.config.errors import ConfigError, ManyErrors, RequestError
 from trainwright.config.located import option_paths, validate
 from trainwright.config.other_words import ANSWERS, FRAMEWORKS, NAMED, answer_of, framework_of
 from trainwright.engine.config import TrainerConfig
+from trainwright.parallel.strategies.other_names import OTHERS as STRATEGIES
 from trainwright.systems.run_config import Config, check_config, compose_config
 
 PATHS = set(option_paths(Config))
@@ -129,3 +130,20 @@ def test_a_file_of_threestudio_is_judged_by_the_types_that_it_names(tmp_path: Pa
         ("thing.yaml:5:1", "here it is type of system"),
         ("thing.yaml:6:20", "did you mean 'width'? available: weights, weights_ignore, loss, width"),
     ]
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_strategies_of_others_are_answered_with_what_exists(name: str) -> None:
+    with pytest.raises(RequestError, match="there is no strategy") as refused:
+        validate(Config, compose_config({"data": {"source": "builtin:iris"}, "targets": ["target"], "trainer": {"strategy": name}}))
+    error = refused.value
+    assert STRATEGIES[name] == (error.errors[0] if isinstance(error, ManyErrors) else error).fix
+    assert any(f" {each}" in STRATEGIES[name] for each in ("ddp", "zero", "fsdp", "single", "{type: fsdp"))
+
+
+def test_a_rule_of_ludwig_alone_is_answered_with_the_batch_that_it_lacks() -> None:
+    assert TrainerConfig.model_validate({"learning_rate_scaling": "constant"}).learning_rate_scaling.rule == "none"
+    with pytest.raises(ValueError, match="'linear' does not say for which batch"):
+        TrainerConfig.model_validate({"learning_rate_scaling": "linear"})
+    with pytest.raises(ValueError, match="linaer"):
+        TrainerConfig.model_validate({"learning_rate_scaling": "linaer"})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -23,6 +23,20 @@ class LearningRateScaling(ConfigModel):
     """`linear`: learning_rate · batch / reference (Goyal et al. 2017); `sqrt`: its root, which suits Adam (Malladi et al. 2022)."""
     reference: int = Field(default=256, ge=1)
     """The batch for which the learning rate was written down."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_name(cls, value: Any) -> Any:
+        """A rule alone, as in Ludwig, does not say of which batch the rate is."""
+        if not isinstance(value, str):
+            return value
+        if value in ("none", "constant"):
+            return {"rule": "none"}
+        if value not in ("linear", "sqrt"):
+            return {"rule": value}
+        why = "the rate follows the rows of a step, which batch_size counts over all processes, not their number as in Ludwig"
+        fix = f"write {{rule: {value}, reference: 64}}, with the batch of one process in the place of 64 to scale as Ludwig does"
+        raise as_refusal(ConfigError(f"'{value}' does not say for which batch the learning rate was written", why=why, fix=fix))
 
 
 class TuningOptions(ConfigModel):

@@ -11,6 +11,7 @@ from trainwright.config.model import ConfigModel, as_refusal
 from trainwright.config.name_patterns import Pattern
 from trainwright.parallel.strategies.hook_options import Hooks
 from trainwright.parallel.strategies.mesh import MeshOptions
+from trainwright.parallel.strategies.other_names import OTHERS
 from trainwright.parallel.strategies.plan_options import Layer
 from trainwright.parallel.strategies.sharded_options import GroupOptions, ShardPrecision
 
@@ -27,13 +28,6 @@ BELONGS: dict[str, tuple[str, ...]] = {
     "offload": ("fsdp",),
 }
 """Option → the strategies that it is of."""
-OTHERS = {
-    "dp": "one process that copies the model to several GPUs in every step is slower than a process for each: use ddp",
-    "fsdp1": "torch's first FSDP needs an accelerator and names of its own: use fsdp, which is its second",
-    "fsdp2": "it is called fsdp",
-    "deepspeed": "use zero, which deals the optimizer's state, or fsdp, which deals the weights too",
-}
-"""Names that others use → what is said of them."""
 
 
 class StrategyOptions(ConfigModel):
@@ -72,8 +66,9 @@ class StrategyOptions(ConfigModel):
     @classmethod
     def _known(cls, values: Any) -> Any:
         asked = values.get("type") if isinstance(values, dict) else None
-        if isinstance(asked, str) and asked in OTHERS:
-            raise as_refusal(ConfigError(f"there is no strategy '{asked}'", fix=OTHERS[asked]))
+        name = asked.lower().replace("-", "_") if isinstance(asked, str) else ""
+        if name in OTHERS:
+            raise as_refusal(ConfigError(f"there is no strategy '{asked}'", fix=OTHERS[name]))
         return values
 
     @model_validator(mode="after")
