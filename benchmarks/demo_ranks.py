@@ -29,7 +29,7 @@ from torch.nn import functional
 import trainwright as tw
 from trainwright.adapters.lightning.system import LightningSystem
 from trainwright.adapters.returning_loss import ReturningLossSystem
-from trainwright.config.errors import RequestError
+from trainwright.config.errors import TrainwrightError
 from trainwright.data.rows import TensorRows
 from trainwright.engine.config import TrainerConfig
 from trainwright.engine.trainer import Trainer
@@ -61,9 +61,11 @@ SETTINGS: dict[str, dict[str, Any]] = {name: {"optimizer": each} for name, each 
     "clipping": {"clip": {"norm": 0.1, "per_parameter": 0.08, "adaptive": 0.05, "value": 0.05}},
     "bf16": {"precision": "bf16"},
     "fp16": {"precision": {"type": "fp16", "initial_scale": 2.0**24}},
-    "checkpointing": {"modes": {"activation_checkpointing": True}},
+    "checkpointing": {},
     "compile": {"modes": {"compile": {"backend": "eager"}}},
 }
+OF_TORCH = ("adamw", "sgd", "lbfgs")
+"""Optimizers that the LightningModule makes by itself, of torch's classes."""
 ROUNDED = ("bf16", "fp16")
 STRATEGIES: dict[str, Any] = {
     "ddp": "ddp",
@@ -145,20 +147,17 @@ def module_class() -> Any:
         def validation_step(self, batch: Any, batch_idx: int) -> Any:
             self.log("val_loss", functional.cross_entropy(self.net(batch["numbers"]), batch["answer"]))
 
+    class WithOptimizer(Module):
         def configure_optimizers(self) -> Any:
             kinds = {"sgd": torch.optim.SGD, "lbfgs": torch.optim.LBFGS}
             return kinds.get(self.asked, torch.optim.AdamW)(self.parameters(), lr=OPTIMIZERS.get(self.asked, {}).get("learning_rate", 1e-3))
 
-    class Plain(Module):
-        def configure_optimizers(self) -> Any:
-            return None  # those of the settings
-
-    return Module, Plain
+    return Module, WithOptimizer
 
 
 def lightning_module(setting: str) -> Any:
-    own, plain = module_class()
-    return LightningSystem((plain if setting in OPTIMIZERS and setting not in ("adamw", "sgd", "lbfgs") else own)(setting))
+    plain, own = module_class()
+    return LightningSystem((plain if setting in OPTIMIZERS and setting not in OF_TORCH else own)(setting))
 
 
 def supervised(setting: str) -> Any:
@@ -179,15 +178,15 @@ def transformer(setting: str) -> Any:
     return ReturningLossSystem(transformers.BertForSequenceClassification(config))
 
 
-SYSTEMS: dict[str, tuple[Callable[[str], Any], dict[str, str]]] = {
-    "supervised": (supervised, {}),
-    "plain": (lambda setting: PlainSystem(network(), ["input"], "cross_entropy", []), {"*.0": "colwise", "*.4": "rowwise"}),
-    "own": (lambda setting: Own(), {"net.0": "colwise", "net.4": "rowwise"}),
-    "gan": (lambda setting: Gan(OPTIMIZERS.get(setting, OPTIMIZERS["adamw"])), {"critic.0": "colwise", "critic.2": "rowwise"}),
-    "hf model": (transformer, {"*.intermediate.dense": "colwise", "*.output.dense": "rowwise", "*.LayerNorm": "sequence"}),
-    "lightning": (lightning_module, {"*.0": "colwise", "*.4": "rowwise"}),
+SYSTEMS: dict[str, tuple[Callable[[str], Any], dict[str, str], bool | list[str]]] = {
+    "supervised": (supervised, {}, ["combiner"]),
+    "plain": (lambda setting: PlainSystem(network(), ["input"], "cross_entropy", []), {"*.0": "colwise", "*.4": "rowwise"}, ["model"]),
+    "own": (lambda setting: Own(), {"net.0": "colwise", "net.4": "rowwise"}, ["net"]),
+    "gan": (lambda setting: Gan(OPTIMIZERS.get(setting, OPTIMIZERS["adamw"])), {"critic.0": "colwise", "critic.2": "rowwise"}, ["critic"]),
+    "hf model": (transformer, {"*.intermediate.dense": "colwise", "*.output.dense": "rowwise", "*.LayerNorm": "sequence"}, True),
+    "lightning": (lightning_module, {"*.0": "colwise", "*.4": "rowwise"}, ["net"]),
 }
-"""Name → how it is made for a setting, and the layers that tensor parallel splits."""
+"""Name → how it is made for a setting, the layers that tensor parallel splits, and the modules whose activations are computed again."""
 
 
 def rows(system: str) -> TensorRows:
@@ -196,6 +195,8 @@ def rows(system: str) -> TensorRows:
     if system == "hf model":
         words = torch.randint(1, 20, (ROWS, 6), generator=generator)
         return TensorRows({"input_ids": words, "attention_mask": torch.ones_like(words), "labels": answer})
+    if system == "supervised":
+        return TensorRows({"numbers.value": numbers.unsqueeze(1).contiguous(), "target.answer": answer})
     if system == "plain":
         return TensorRows({"input": numbers, "target": answer})
     extra = {"noise": torch.randn(ROWS, WIDTH, generator=generator)} if system == "gan" else {}
@@ -205,7 +206,7 @@ def rows(system: str) -> TensorRows:
 def options_of(system: str, setting: str, made: Any, strategy: str, pieces: int) -> dict[str, Any]:
     """The settings of the trainer; `pieces`: as many micro-batches as one process takes to do as several do."""
     asked = dict(SETTINGS[setting])
-    if system == "gan" or (system == "lightning" and setting in ("adamw", "sgd", "lbfgs")):
+    if system == "gan" or (system == "lightning" and setting in OF_TORCH):
         asked.pop("optimizer", None)  # it makes them by itself
     elif system != "lightning":
         asked = {"optimizer": OPTIMIZERS["adamw"]} | asked
@@ -213,6 +214,8 @@ def options_of(system: str, setting: str, made: Any, strategy: str, pieces: int)
     if kind == "tp":
         linear = {name: "colwise" for name, each in made.named_modules() if isinstance(each, nn.Linear) and each.out_features % RANKS == 0}
         kind = {"type": "tp", "plan": SYSTEMS[system][1] or linear}
+    if setting == "checkpointing":
+        asked["modes"] = {"activation_checkpointing": SYSTEMS[system][2]}
     if pieces > 1 and "micro_batch_size" not in asked and system != "gan":
         asked["accumulation"] = pieces
     length = {"batch_size": BATCH, "max_steps": 4, "log_every": "2 steps", "early_stopping": None, "trackers": []}
@@ -233,7 +236,7 @@ def tried(made: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor] | str:
     """The weights of a run, or what was said of it."""
     try:
         return made()
-    except RequestError as error:
+    except TrainwrightError as error:
         errors = getattr(error, "errors", [error])
         return "; ".join(f"{each.what} → {each.fix}" if each.fix else each.what for each in errors)
     except Exception:  # noqa: BLE001  (a cell is shown, whatever came of it)

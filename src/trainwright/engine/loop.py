@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
+from itertools import zip_longest
 from time import perf_counter
 from typing import NoReturn, cast
 
-import torch
 from torch import Tensor
 
 from trainwright.config.clock import process_seconds
@@ -296,10 +296,14 @@ def again(session: Session, batch: Batch, share: Share, context: StepContext) ->
 
 
 def mean_of_all(session: Session, losses: list[Loss]) -> Tensor:
-    """The mean loss of a step over all processes, a scalar on the device."""
+    """The mean loss of a step over all processes, a scalar on the device: summed in the order of pieces, as one process sums them."""
     world = session.parts.strategy.data_world
     if world.size == 1:
         return mean_of(losses)
-    total = sum((loss.total.detach().double() for loss in losses), torch.zeros((), dtype=torch.float64, device=session.device))
-    items = torch.as_tensor(sum(loss.count for loss in losses), dtype=torch.float64, device=session.device)
-    return world.sum(total) / world.sum(items)
+    told = world.gather([Loss(loss.total.detach().to("cpu"), on_host(loss.count)) for loss in losses])
+    return mean_of([each for round_ in zip_longest(*told) for each in round_ if each is not None]).to(session.device)
+
+
+def on_host(count: int | Tensor) -> int | Tensor:
+    """A number of items, to be sent."""
+    return count.detach().to("cpu") if isinstance(count, Tensor) else count

@@ -72,6 +72,7 @@ def _on_parts(config: TrainerConfig, system: System, own: Optimizers | None) -> 
             "with automatic_optimization = False it goes backwards and steps several times, and gradients are whole after one backward pass"
         )
         yield ConfigError(f"strategy '{kind}' cannot take {system.shown_name}", where=WHERE, why=why, fix="use ddp")
+        return
     for each, why in _whole_ones(config, own):
         yield ConfigError(
             f"{each} cannot work on parts of parameters, as '{kind}' deals them", where=WHERE, why=why, fix=_instead(kind, each)
