@@ -238,7 +238,9 @@ def tried(made: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor] | str:
         return made()
     except TrainwrightError as error:
         errors = getattr(error, "errors", [error])
-        return "; ".join(f"{each.what} → {each.fix}" if each.fix else each.what for each in errors)
+        return "; ".join(
+            " ".join([each.what, *([f"({each.why})"] if each.why else []), *([f"→ {each.fix}"] if each.fix else [])]) for each in errors
+        )
     except Exception:  # noqa: BLE001  (a cell is shown, whatever came of it)
         return f"FAILED {traceback.format_exc(limit=-3)}"
 

@@ -13,6 +13,7 @@ import trainwright as tw
 from trainwright.config.errors import ConfigError, ManyErrors, RequestError
 from trainwright.engine.config import TrainerConfig
 from trainwright.engine.trainer import Trainer
+from trainwright.nn.networks.mlp import MLP
 from trainwright.parallel.strategies.mesh import MeshOptions, lay_out, legal_splits
 from trainwright.parallel.world import World
 from trainwright.systems.plain import PlainSystem
@@ -161,3 +162,14 @@ def test_ranks_that_are_neighbours_split_layers() -> None:
     assert places == [(0, 0, 0), (0, 0, 1), (0, 1, 0), (0, 1, 1), (1, 0, 0), (1, 0, 1), (1, 1, 0), (1, 1, 1)]
     meshes = [lay_out(MeshOptions(replicate=2, tp=2), "fsdp", 8, rank) for rank in range(8)]
     assert [(mesh.data_rank, mesh.data_size) for mesh in meshes] == [(place // 2, 4) for place in range(8)]
+
+
+def test_what_hangs_on_a_linear_layer_of_our_own_is_called() -> None:
+    seen: list[str] = []
+    layers = MLP(4, 6, 2)
+    x = torch.randn(3, 4)
+    before = layers(x)
+    layers.linears[0].register_forward_hook(lambda *_: seen.append("after"))
+    layers.linears[1].register_forward_pre_hook(lambda *_: seen.append("before"))
+    assert torch.equal(layers(x), before)
+    assert seen == ["after", "before"]

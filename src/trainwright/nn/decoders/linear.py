@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from trainwright.features.spec import TargetSpec
 from trainwright.nn.decoders import LinearDecoderOptions
+from trainwright.nn.networks.linear import apply_linear
 from trainwright.nn.networks.members import SeparateLinear
 
 
@@ -22,8 +22,7 @@ class LinearDecoder(nn.Module):
     def __init__(self, options: LinearDecoderOptions, width: int, members: int, target: TargetSpec) -> None:
         super().__init__()
         self.layer = linear(width, target.width, members)
-        self.plain = members == 1
 
     def forward(self, x: Float[Tensor, "b *k w"]) -> Float[Tensor, "b *k o"]:
         layer = self.layer
-        return F.linear(x, layer.weight, layer.bias) if self.plain else layer(x)
+        return apply_linear(layer, x) if isinstance(layer, nn.Linear) else layer(x)

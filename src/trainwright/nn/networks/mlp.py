@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from trainwright.nn.networks.activations import function
+from trainwright.nn.networks.linear import apply_linear
 
 
 class MLP(nn.Module):
@@ -29,7 +30,7 @@ class MLP(nn.Module):
 
     def forward(self, x: Float[Tensor, "*b i"]) -> Float[Tensor, "*b o"]:
         for linear, norm in self._layers:
-            x = F.linear(x, linear.weight, linear.bias)
+            x = apply_linear(linear, x)
             x = self.activate(x if norm is None else norm(x))
             if self.dropout:
                 x = F.dropout(x, self.dropout, self.training)

@@ -79,6 +79,8 @@ def paired(parent: str, modules: Mapping[str, nn.Module], chosen: Mapping[str, L
     """
     found: set[str] = set()
     before: list[str] = []
+    if isinstance(modules.get(parent), nn.ModuleList | nn.ModuleDict):
+        return found  # whose order says nothing of what is called when
     for path, module in modules.items():
         if path.rpartition(".")[0] != parent:
             continue
