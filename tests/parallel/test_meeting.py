@@ -9,11 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+import torch.distributed as dist
 from forked_ranks import on_ranks
 
+from trainwright.api.ranks import preparing
 from trainwright.config.errors import ConfigError, TrainwrightError
+from trainwright.config.once import once_per_machine
+from trainwright.engine.device import find_device
 from trainwright.parallel.handshake import check_shared, compare
-from trainwright.parallel.joining import join_world
+from trainwright.parallel.joining import join_world, set_debug
 from trainwright.parallel.launch_options import LaunchConfig
 from trainwright.parallel.launched import Launched
 from trainwright.parallel.listeners import who_listens
@@ -103,6 +108,50 @@ def test_what_was_to_start_processes_and_did_not_is_told(monkeypatch: pytest.Mon
     monkeypatch.setenv("RANK", "0")
     with pytest.raises(ConfigError, match="torchrun has started 2 processes already"):
         join_world(LaunchConfig(type="local"))
+
+
+@pytest.mark.parametrize(
+    ("device", "gpus", "said"),
+    [
+        ("auto", 1, "2 ranks on this machine, 1 GPU visible (CUDA_VISIBLE_DEVICES=0)"),
+        ("cuda", 1, "2 ranks on this machine, 1 GPU visible"),
+        ("cuda:1", 2, "2 ranks on this machine cannot share 'cuda:1'"),
+        ("mps", 2, "cannot share 'mps'"),
+    ],
+)
+def test_ranks_that_have_no_gpu_of_their_own_are_told_so(device: str, gpus: int, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    world = World()
+    world.local_size, world.gpu = 2, 1
+    with pytest.raises(ConfigError) as raised:
+        find_device(device, world)
+    assert said in str(raised.value)
+    assert find_device("cpu", world) == torch.device("cpu")
+
+
+def test_torch_speaks_of_collectives_as_much_as_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("TORCH_DISTRIBUTED_DEBUG", "TORCH_CPP_LOG_LEVEL"):
+        monkeypatch.setenv(name, "")
+    set_debug("info")
+    assert dist.get_debug_level() == dist.DebugLevel.INFO  # type: ignore[attr-defined]
+    monkeypatch.setenv("TORCH_DISTRIBUTED_DEBUG", "OFF")
+    dist.set_debug_level_from_env()  # type: ignore[attr-defined]
+
+
+def data_prepared(world: World, folder: Path) -> tuple[int, int]:
+    """How often this process did what is done once on a machine, and how many had been when it went on."""
+    done: list[int] = []
+    with preparing(world):
+        once_per_machine(lambda: done.append((folder / "data").write_text("downloaded")))
+        seen = (folder / "data").is_file()
+    once_per_machine(lambda: done.append(0))  # afterwards each does it by itself: the others may never come
+    return len(done), seen
+
+
+def test_data_are_prepared_by_the_first_rank_of_a_machine_while_the_others_wait(tmp_path: Path) -> None:
+    assert on_ranks(tmp_path / "r", data_prepared) == [(2, True), (1, True)]
 
 
 def said_of(work: Any) -> str:

@@ -22,7 +22,7 @@ from trainwright.api.own.prepare import DEFAULT_BATCH, OpenedSystem, say_inexact
 from trainwright.api.own.prepared import PreparedSystem
 from trainwright.api.parent import Parent
 from trainwright.api.programs import in_ranks, load_trained, ranks_to_start
-from trainwright.api.ranks import join_for
+from trainwright.api.ranks import join_for, preparing
 from trainwright.api.resume import changed_settings
 from trainwright.api.training import Start, train_prepared
 from trainwright.config.errors import ConfigError, DataError
@@ -172,7 +172,8 @@ class Call:
     def train_here(self, callbacks: Any, console: TextIO | bool, resume: bool, fork: str | os.PathLike[str] | None) -> FitResult:
         """Train, continue or fork the run."""
         world = join_for(self.config(self.options))
-        prepared = self.prepare(callbacks, console)
+        with preparing(world):
+            prepared = self.prepare(callbacks, console)
         prepared.world = world
         if resume:
             refuse_changed(prepared.config, Path(self.place))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import torch
 
 from trainwright._version import __version__
 from trainwright.config.flat import flat
+from trainwright.config.once import done_by
 from trainwright.domains.prepared import Prepared
 from trainwright.engine.trainer import Trainer
 from trainwright.files.loaded_code import loaded_files
@@ -22,13 +25,34 @@ from trainwright.parallel.world import World
 from trainwright.runs.directory import RunDirectory
 from trainwright.systems.run_config import Config
 
+log = logging.getLogger(__name__)
+
 ALONE = ("launch.", "run.dir", "run.device")
 """Settings that may differ by process: how it was started, and where it sees what."""
+
+
+def say_alone(config: Config, what: str) -> None:
+    """Say that several processes were asked for where one does it."""
+    if config.launch.devices != 1:
+        log.warning("launch.devices=%s is left aside: %s in this process alone", config.launch.devices, what)
 
 
 def join_for(config: Config) -> World:
     """The processes that train what the configuration says, this one alone where nothing started others."""
     return join_world(config.launch, config.run.threads)
+
+
+@contextmanager
+def preparing(world: World) -> Iterator[None]:
+    """While a run is prepared by all its processes, the first on each machine does what is to be done once there (`prepare_data`)."""
+
+    def by_first_here(work: Callable[[], object]) -> None:
+        if world.local_rank == 0:
+            work()
+        world.barrier(patient=True)
+
+    with done_by(by_first_here) if world.size > 1 else nullcontext():
+        yield
 
 
 def refuse_differences(prepared: Prepared, trainer: Trainer, resume: bool) -> None:

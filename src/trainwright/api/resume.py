@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from trainwright.api.kinds import prepare_run, with_name
-from trainwright.api.ranks import join_for
+from trainwright.api.ranks import join_for, preparing
 from trainwright.api.run import Run
 from trainwright.api.training import Start, train_prepared
 from trainwright.config.compose import Assignment
@@ -75,9 +75,10 @@ def continue_run(
     config = config.model_copy(update={"trainer": as_before(config.trainer, saved.trainer), "run": place})
     if source is not None:
         config = config.model_copy(update={"data": config.data.model_copy(update={"source": saved.data.source})})
-    prepared = prepare_run(config, source, world)
-    refuse_changes(saved, prepared.config, found)
-    prepared.refuse_other_data(found)
+    with preparing(world or World()):
+        prepared = prepare_run(config, source, world)
+        refuse_changes(saved, prepared.config, found)
+        prepared.refuse_other_data(found)
     if prepared.world.first(lambda: found.status == "finished"):
         say_finished(saved, prepared.config, found)
         return Run(found)

@@ -11,7 +11,7 @@ from typing import Any
 from trainwright.api.exit_codes import exit_as_promised
 from trainwright.api.kinds import prepare_run, with_name
 from trainwright.api.programs import in_ranks, ranks_to_start
-from trainwright.api.ranks import join_for
+from trainwright.api.ranks import join_for, preparing, say_alone
 from trainwright.api.resume import continue_run, existing
 from trainwright.api.run import Run
 from trainwright.api.run_place import refuse_taken
@@ -120,6 +120,7 @@ def look_at_place(config: Config, resume: bool, python: bool) -> Path | None:
 def dry_run(composed: Composed, resume: bool = False) -> None:
     """Check the place, read, check and show the data and make the system, as `train_composed` would, and write nothing."""
     config = with_name(check_config(composed))
+    say_alone(config, "a dry run is made")
     if not resume:
         refuse_taken(config)
     prepared = read_and_show(config)
@@ -133,7 +134,9 @@ def dry_run(composed: Composed, resume: bool = False) -> None:
 
 def read_and_show(config: Config, source: Source | None = None, world: World | None = None) -> Prepared:
     """What a configuration asks for, with its data, which are shown."""
-    prepared = prepare_run(config, source, world)
-    for line in prepared.lines():
+    with preparing(world or World()):
+        prepared = prepare_run(config, source, world)
+        lines = prepared.lines()
+    for line in lines:
         log.info(line)
     return prepared

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from trainwright.api.parent import Parent
-from trainwright.api.ranks import open_together, refuse_differences
+from trainwright.api.ranks import open_together, preparing, refuse_differences
 from trainwright.api.run_place import absent_folders, remove_unbegun
 from trainwright.api.unwritten import explain_unwritten
 from trainwright.config.clock import process_seconds
@@ -70,7 +70,8 @@ def train_prepared(prepared: Prepared, start: Start | None = None) -> tuple[RunD
 
 def _train_prepared(prepared: Prepared, start: Start) -> tuple[RunDirectory, FitResult]:
     trainer, world = prepared.trainer(), prepared.world
-    prepared.check(trainer)
+    with preparing(world):
+        prepared.check(trainer)
     refuse_differences(prepared, trainer, start.resume)
     place = prepared.config.run
     absent = absent_folders(place.name)

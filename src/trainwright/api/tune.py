@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from torch import nn
 
 from trainwright.api.kinds import prepare_run
+from trainwright.api.ranks import say_alone
 from trainwright.config.compose import Assignment, Composed, assign_option
 from trainwright.config.dump import dump
 from trainwright.config.durations import Duration
@@ -70,6 +71,7 @@ def tune_composed(
     Raises ConfigError or DataError for what training would refuse.
     """
     config = check_config(composed)
+    say_alone(config, "sizes and rates are tried")
     prepared = prepare_run(config, source)
     system, rows = prepared.system, prepared.splits["train"]
     trainer = prepared.trainer()

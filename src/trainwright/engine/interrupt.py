@@ -168,8 +168,9 @@ class Interrupts:
             if self.requested:  # of several processes none may end a wait, and leave the others waiting for its step
                 self._asked = time.monotonic()
             again = "" if number in UNLESS_TAKEN else "; once more leaves at once"
-            with suppress(OSError):  # the terminal may be gone; os.write, since a signal may come while a print is under way
-                os.write(2, f"\n{signal.Signals(number).name}: {self.what} at the end of this step{again}\n".encode())
+            if self.world.is_main:
+                with suppress(OSError):  # the terminal may be gone; os.write, since a signal may come while a print is under way
+                    os.write(2, f"\n{signal.Signals(number).name}: {self.what} at the end of this step{again}\n".encode())
             self._watch()
         elif number not in UNLESS_TAKEN:  # the shell and the system both send HUP, and XCPU comes every second
             self._leave_at_once(number)

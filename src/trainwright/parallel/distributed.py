@@ -106,10 +106,11 @@ class DistributedWorld(World):
             raise told
         return made  # type: ignore[return-value]
 
-    def barrier(self) -> None:
+    def barrier(self, *, patient: bool = False) -> None:
         """As in `World`."""
+        group = self._patient_group() if patient else self._group
         with others_present():
-            dist.barrier(group=self._group)
+            dist.barrier(group=group)
 
     def start_gather(self, values: Sequence[float]) -> Gathering:
         """As in `World`."""

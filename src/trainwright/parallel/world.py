@@ -64,8 +64,8 @@ class World:
         """
         return make()
 
-    def barrier(self) -> None:
-        """Return when all processes have come here."""
+    def barrier(self, *, patient: bool = False) -> None:
+        """Return when all processes have come here; with `patient` however long that takes."""
 
     def start_gather(self, values: Sequence[float]) -> Gathering:
         """Begin to gather a few float64 numbers, as many from each process, without waiting for the others."""

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from trainwright.adapters.lightning.methods import call_if_there, overrides
 from trainwright.config.errors import TrainwrightError
+from trainwright.config.once import once_per_machine
 from trainwright.data.rows import Rows
 from trainwright.engine.system import to_device
 
@@ -27,7 +28,7 @@ def loaders_of(source: Any, stages: Sequence[str] = ("fit", "test"), prepare: Ca
     `setup`, after `prepare_data`.
     """
     if prepare is None:
-        call_if_there(source, "prepare_data")
+        once_per_machine(lambda: call_if_there(source, "prepare_data"))
 
         def prepare(stage: str) -> None:
             call_if_there(source, "setup", stage)

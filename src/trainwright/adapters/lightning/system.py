@@ -29,6 +29,7 @@ from trainwright.adapters.lightning.played import played_step
 from trainwright.adapters.lightning.self_log import SelfLog
 from trainwright.adapters.lightning.trainer import LightningTrainer
 from trainwright.config.errors import ConfigError, TrainwrightError
+from trainwright.config.once import once_per_machine
 from trainwright.data.rows import Rows
 from trainwright.data.several_rows import InTurnRows
 from trainwright.engine.config import TrainerConfig
@@ -120,8 +121,7 @@ class LightningSystem(LightningHooks):
             return
         sources = [each for each in (self.datamodule, self.model) if each is not None]
         if not self.prepared:
-            for each in sources:
-                call_if_there(each, "prepare_data")
+            once_per_machine(lambda: [call_if_there(each, "prepare_data") for each in sources])
         self.prepared.append(stage)
         if self.datamodule is not None:
             call_if_there(self.datamodule, "setup", stage)

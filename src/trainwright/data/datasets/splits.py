@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from trainwright.config.errors import DataError
+from trainwright.config.once import once_per_machine
 
 log = logging.getLogger("trainwright.data")
 
@@ -118,7 +119,7 @@ def _is_method(value: Any, made: Any) -> bool:
 def _of_module(made: Any, where: str) -> dict[str, Any]:
     """The loaders of a Lightning data module, each after `prepare_data` and the `setup` of its stage."""
     if callable(getattr(made, "prepare_data", None)):
-        made.prepare_data()
+        once_per_machine(made.prepare_data)
     found: dict[str, Any] = {}
     done: set[str] = set()
     for split, (method, stage) in LOADERS.items():
