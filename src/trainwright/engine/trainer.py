@@ -19,6 +19,7 @@ from trainwright.engine.beginning import begin, say_untold, say_untrained
 from trainwright.engine.boundary import leave
 from trainwright.engine.callbacks import Callback
 from trainwright.engine.config import TrainerConfig
+from trainwright.engine.dealt_twice import refuse_dealt_twice
 from trainwright.engine.device import find_device
 from trainwright.engine.evaluation import EvaluationInterrupted
 from trainwright.engine.evaluation_files import History
@@ -149,6 +150,7 @@ class Trainer:
         validation, test = (None if rows is None else limit_rows(as_rows(rows, "Trainer.fit"), self.config) for rows in (validation, test))
         system = self._system(system)
         validation = validation if validation is not None and len(validation) else None
+        refuse_dealt_twice(self.world, system, {"train": train, "validation": validation, "test": test})
         self.check(system, len(train), 0 if validation is None else len(validation), train.batched)
         config = self.config
         try:

@@ -22,6 +22,7 @@ from trainwright.data.source import Source
 from trainwright.data.transforms.batch_checks import few_rows, try_batch_transforms
 from trainwright.domains.prepared import Finished, Prepared
 from trainwright.engine.adapted import as_system
+from trainwright.engine.dealt_twice import refuse_dealt_twice
 from trainwright.engine.result import FitResult
 from trainwright.engine.trainer import Trainer
 from trainwright.files.download import sha256_of
@@ -89,6 +90,7 @@ class PreparedSystem(Prepared):
     def check(self, trainer: Trainer) -> None:
         """Try a step on a few rows and every setting."""
         train, validation = self.splits["train"], self.splits.get("validation")
+        refuse_dealt_twice(trainer.world, as_system(self.system), self.splits)
         transforms = getattr(self.system, "batch_transforms", None)
         if transforms is not None and not train.single_pass:
             try_batch_transforms(transforms, few_rows(train), "data.transform")
