@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,6 @@ from torch import nn
 from trainwright.config.errors import TrainwrightError
 from trainwright.data.rows import TensorRows
 from trainwright.engine.callbacks import Callback
-from trainwright.engine.callbacks.profiler import Profiler
 from trainwright.engine.config import TrainerConfig
 from trainwright.engine.events import read_events
 from trainwright.engine.trainer import Trainer
@@ -109,7 +110,7 @@ def on_rank(world: DistributedWorld, folder: Path) -> dict[str, Any]:
     again = [Counting(everywhere=True), Counting()]
     fit(world, folder / "runs" / "b", *again, max_epochs=2, resume=True)
     found["counted again"] = [each.steps for each in again]
-    profiled = fit(world, folder / "runs" / "c", Profiler(), callbacks=[{"type": "profiler", "first": 3, "last": 4}])
+    profiled = fit(world, folder / "runs" / "c", micro_batch_size=2, callbacks=[{"type": "profiler", "first": 3, "last": 4}])
     found["steps"] = profiled.steps
     try:
         fit(world, folder / "runs" / "d", LeavesOut())
@@ -153,6 +154,16 @@ def test_a_callback_of_rank_0_cannot_leave_out_batches_that_the_others_use(ranks
     assert "-1 of on_train_batch_start of LeavesOut in a run of several processes" in first["left out"]
     assert "every_rank = True in the class" in first["left out"]
     assert "another process of this run has ended" in second["left out"]
+
+
+def test_each_rank_writes_what_it_exchanged_and_the_parts_of_its_steps(ranks: Ranks) -> None:
+    profiles = ranks[2] / "c" / "profile"
+    for rank in range(2):
+        text = (profiles / f"steps-00000003-00000004-rank-{rank}.txt").read_text().split("exchanged with other processes")[1]
+        assert any(line.split()[0].startswith(("gloo:", "c10d::")) and int(line.split()[-2]) >= 2 for line in text.splitlines()[1:] if line)
+        events = json.loads((profiles / f"steps-00000003-00000004-rank-{rank}.json").read_text())["traceEvents"]
+        ranges = [each["name"].removeprefix("step: ") for each in events if str(each.get("name", "")).startswith("step: ")]
+        assert Counter(ranges) >= Counter({"step": 2, "forward": 4, "backward": 4, "optimizer": 2, "wait": 6})
 
 
 def test_one_file_has_the_events_of_the_run(ranks: Ranks) -> None:

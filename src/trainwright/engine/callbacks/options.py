@@ -129,6 +129,8 @@ class ProfilerOptions(PartConfig):
     """Record the line of Python that each operation comes from."""
     rows: int = Field(default=40, ge=1)
     """Rows of the table."""
+    every_rank: bool = True
+    """Whether every process of a run is profiled, or that of rank 0 alone."""
 
     @model_validator(mode="after")
     def _window(self) -> ProfilerOptions:
