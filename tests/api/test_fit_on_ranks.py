@@ -27,6 +27,8 @@ QUIET: dict[str, Any] = {"evaluation": {"report": False}, "trackers": ["csv"], "
 class Stop(tw.Callback):
     """Sends a signal to one rank, or raises in it, after some steps."""
 
+    every_rank = True
+
     def __init__(self, rank: int, number: int = 0) -> None:
         self.rank, self.number = rank, number
 

@@ -24,6 +24,8 @@ import trainwright as tw
 class Slow(tw.Callback):
     every_rank = True
 
+    every_rank = True
+
     class Config(tw.ConfigModel):
         type: str = "slow"
         broken_rank: int = -1
@@ -99,7 +101,7 @@ def test_a_run_of_two_ranks_is_saved_by_a_signal_and_continued_by_one(folder: Pa
 
 def test_the_failure_of_one_rank_is_what_is_read_and_every_rank_leaves_its_own(folder: Path) -> None:
     callback = "trainer.callbacks=[{type: './slow.py:Slow', broken_rank: 1}]"
-    done = trainwright_command(*run_words("broken", "--devices", "2", "launch.tee=true", callback), folder=folder)
+    done = trainwright_command(*run_words("broken", "--devices", "2", "launch.tee=true", "trainer.max_epochs=9", callback), folder=folder)
     assert done.returncode == 1
     assert "error: rank 1: ValueError: the sensor is off" in done.stderr
     assert "another process of this run has ended" not in done.stderr.partition("error: ")[2]
