@@ -23,6 +23,8 @@ class GoldenCase:
     table: str = "table.csv"
     installed: str = ""
     """The fixture that installs the package of its domain."""
+    padded: bool = False
+    """Whether rows are of any length, and those of a batch padded to the longest."""
 
     def config(self, folder: Path, workers: int) -> dict[str, Any]:
         """The configuration of a short run that is often saved."""
@@ -118,12 +120,17 @@ LABELLED = {"signal": {"type": "file", "transform": CUT}, "y": {"type": "file", 
 CASES = [
     GoldenCase("table", lambda folder: write_rows(folder, None)),
     GoldenCase("files with a random crop", lambda folder: write_rows(folder, waves), {"columns": CROP}),
-    GoldenCase("files of any length", lambda folder: write_rows(folder, waves_of_any_length), {"columns": RAGGED}),
+    GoldenCase("files of any length", lambda folder: write_rows(folder, waves_of_any_length), {"columns": RAGGED}, padded=True),
     GoldenCase("files transformed and mixed in batches", lambda folder: write_rows(folder, waves), MIXED),
     GoldenCase("a class at every position", write_labelled, {"columns": LABELLED}),
     GoldenCase("files drawn by class", lambda folder: write_rows(folder, waves), {"columns": CROP, "data": {"sampling": {"by": "class"}}}),
-    GoldenCase("long files cut into windows", lambda folder: write_rows(folder, long_waves), {"columns": CONV, "data": {"window": WINDOW}}),
-    GoldenCase("files in buckets by length", lambda folder: write_rows(folder, waves_of_any_length), {"columns": BUCKETS}),
+    GoldenCase(
+        "long files cut into windows",
+        lambda folder: write_rows(folder, long_waves),
+        {"columns": CONV, "data": {"window": WINDOW}},
+        padded=True,
+    ),
+    GoldenCase("files in buckets by length", lambda folder: write_rows(folder, waves_of_any_length), {"columns": BUCKETS}, padded=True),
     GoldenCase("the domain of a package", write_tones, {"targets": ["label"]}, "tones", "sounds_package"),
 ]
 """Every kind of data brings its row."""

@@ -51,7 +51,7 @@ def train(
     """
     from trainwright.runs.log import console_logging
 
-    given = {name: each for name, each in locals().items() if name != "sections"} | sections
+    given = {"data": data, "target": target, "config": config, "run_dir": run_dir, "resume": resume, "devices": devices, **sections}
     exit_as_promised()
     if not logging.getLogger("trainwright").handlers:
         console_logging(rank=read_launch().rank)
@@ -71,7 +71,7 @@ def train(
         composed = compose_config(config, overrides)
         checked = check_config(composed)
         if (size := ranks_to_start(checked)) > 1:
-            return Run(RunDirectory.open(in_ranks(train_in_rank, given, checked, size, where="tw.train")))
+            return Run(RunDirectory.open(in_ranks(train_in_rank, given | {"trust_code": trust_code}, checked, size, where="tw.train")))
         return train_composed(composed, resume=resume, source=source, python=True)
 
 
