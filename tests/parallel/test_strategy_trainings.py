@@ -89,6 +89,10 @@ def of_two(world: Any, folder: Path) -> dict[str, Any]:
         place = folder / f"{before} to {after}"
         fit(world, place, strategy=STRATEGIES[before], max_steps=5, schedule="constant")
         found[f"{before} to {after}"] = fit(world, place, strategy=STRATEGIES[after], schedule="constant", resume=True)
+    hook = {"hook": {"type": "powersgd", "start_step": 2}}
+    found["hooked"] = fit(world, folder / "hooked", strategy=hook, schedule="constant", max_steps=8)
+    fit(world, folder / "hooked cut", strategy=hook, schedule="constant", max_steps=5)
+    found["hooked again"] = fit(world, folder / "hooked cut", strategy=hook, schedule="constant", max_steps=8, resume=True)
     found["refused"] = {label: refused(world, folder, label) for label in MISTAKES}
     return found
 
@@ -164,6 +168,12 @@ def test_a_model_that_is_another_one_when_it_is_dealt_is_refused_and_given_back(
         assert MISTAKES[label][2] in found["said"]
         assert found["whole"]
         assert found["kind"] == "Linear"
+
+
+def test_what_a_hook_remembers_is_in_checkpoints(two: list[dict[str, Any]]) -> None:
+    for rank in two:
+        assert largest(rank["hooked"]["weights"], rank["hooked again"]["weights"]) == 0
+        assert largest(rank["hooked"]["weights"], rank["zero"]["weights"]) > 0
 
 
 @pytest.mark.parametrize(("before", "after"), HANDED_ON)

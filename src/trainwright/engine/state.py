@@ -20,6 +20,7 @@ from trainwright.engine.plan import Plan
 from trainwright.engine.saved_state import check_saved
 from trainwright.engine.structure import say_rebuilt, structure_of
 from trainwright.engine.system import System
+from trainwright.parallel.world import World
 
 if TYPE_CHECKING:
     from trainwright.engine.parts import Parts
@@ -28,8 +29,11 @@ if TYPE_CHECKING:
     from trainwright.optim.averages import Averages
 
 SYSTEM, OPTIMIZER, AVERAGES = "system.safetensors", "optimizer.safetensors", "averages.safetensors"
+STRATEGY = "strategy.safetensors"
 EVALUATED, RUNNING, STATE = "evaluated.safetensors", "running.safetensors", "trainer.json"
 FORMAT = 1
+RANK = "rank-"
+"""How names of state begin that one process alone has."""
 DATA = {
     "first_rows": "the training rows are others than they were",
     "first_rows_of_workers": "the training rows are others than they were",
@@ -113,6 +117,18 @@ def parameter_of(file: str, name: str) -> str:
     if file in (SYSTEM, EVALUATED):
         return name
     return name.partition("/")[2] if file in (OPTIMIZER, AVERAGES) else ""
+
+
+def rank_prefix(world: World) -> str:
+    """How names of state begin that is this process's alone."""
+    return f"{RANK}{world.rank}-of-{world.size}/"
+
+
+def load_strategy(parts: Parts, checkpoint: Checkpoint) -> None:
+    """Give the strategy what this process remembered, where as many wrote it."""
+    found = checkpoint.tensors(STRATEGY)
+    prefix = rank_prefix(parts.world)
+    parts.strategy.load({name.removeprefix(prefix): found[name] for name in found if name.startswith(prefix)})
 
 
 def evaluated_tensors(parts: Parts) -> Weights:
@@ -252,6 +268,7 @@ def load(session: Session, checkpoint: Checkpoint) -> None:
 def load_parts(parts: Parts, checkpoint: Checkpoint, state: Mapping[str, Any]) -> None:
     """Give the parts that keep a state theirs back."""
     parts.optimizer.load(checkpoint.tensors(OPTIMIZER), state["optimizer"])
+    load_strategy(parts, checkpoint)
     parts.rates.load(state["schedule"])
     load_averages(parts.averages, checkpoint, state.get("averages", {}))
     if parts.growth is not None and state.get("growth"):

@@ -13,9 +13,11 @@ from trainwright.engine.state import (
     EVALUATED,
     OPTIMIZER,
     RUNNING,
+    STRATEGY,
     SYSTEM,
     average_tensors,
     evaluated_tensors,
+    rank_prefix,
     running_tensors,
     weights_of,
 )
@@ -34,6 +36,9 @@ def tensors_of(session: Session, *, whole: bool = True) -> dict[str, Mapping[str
     if not whole:
         return found
     found[OPTIMIZER] = parts.optimizer.tensors()
+    kept = parts.strategy.tensors()
+    if kept:
+        found[STRATEGY] = {f"{rank_prefix(parts.world)}{name}": tensor for name, tensor in kept.items()}
     averages = average_tensors(parts.averages)
     if averages:
         found[AVERAGES] = averages

@@ -11,16 +11,13 @@ from trainwright.checkpoint.layout import Local, LocalFiles
 from trainwright.checkpoint.snapshot import TensorFiles
 from trainwright.checkpoint.store import Checkpoint
 from trainwright.config.errors import RunError
-from trainwright.engine.state import OPTIMIZER, parameter_of, weights_of
+from trainwright.engine.state import OPTIMIZER, RANK, parameter_of, rank_prefix, weights_of
 from trainwright.files.tensors import NAMES
 from trainwright.parallel.strategies.base import Shard, Strategy
 from trainwright.parallel.world import World
 
 if TYPE_CHECKING:
     from trainwright.engine.session import Session
-
-RANK = "rank-"
-"""How names of state begin that one process alone has."""
 
 
 class Shards:
@@ -69,11 +66,6 @@ class Shards:
         shape = tuple(tensor.shape)
         shard = self.part(file, name, shape) or Shard(shape, (0,) * len(shape))
         return Local(NAMES[tensor.dtype], shard.shape, shard.offsets, shape)
-
-
-def rank_prefix(world: World) -> str:
-    """How names of state begin that is this process's alone."""
-    return f"{RANK}{world.rank}-of-{world.size}/"
 
 
 def for_rank(state: Mapping[str, Tensor], world: World, checkpoint: Checkpoint) -> Mapping[str, Tensor]:

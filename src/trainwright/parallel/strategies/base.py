@@ -110,6 +110,13 @@ class Strategy:
         """Which part of the whole tensor `name` this one is; None where every process has all of it."""
         return None
 
+    def tensors(self) -> dict[str, Tensor]:
+        """What this process remembers from step to step, for a checkpoint."""
+        return {}
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take back what `tensors` gave in this process; empty where so many processes did not write it."""
+
     def describe(self) -> str:
         """What is said before the first step; nothing for one process."""
         return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -22,8 +23,12 @@ from trainwright.parallel.strategies.hooks import as_torch_asks, half_hook, in_t
 from trainwright.parallel.strategies.root import Root
 from trainwright.parallel.world import World
 
+log = logging.getLogger("trainwright.engine")
+
 WHERE = "trainer.strategy.hook"
 HALVES = {"fp16": torch.float16, "bf16": torch.bfloat16}
+SMALLEST_COLUMN = 1e-8
+"""Added to the length of a column that PowerSGD divides by: that of a layer which is frozen for a while is 0."""
 MEMORIES = ("error_dict", "p_memory_dict", "q_memory_dict")
 """What PowerSGD remembers of each bucket, in this process."""
 
@@ -36,6 +41,7 @@ class TorchDataParallel(DataParallel):
     def __init__(self, world: World, hook: HookOptions | None = None) -> None:
         super().__init__(world)
         self.hook = hook
+        self.shares_state = hook is not None and hook.type == "powersgd"
         self._wrapped: Any = None
         self._power: Any = None
 
@@ -64,7 +70,7 @@ class TorchDataParallel(DataParallel):
         if asked.type == "powersgd":
             from torch.distributed.algorithms.ddp_comm_hooks.powerSGD_hook import PowerSGDState, powerSGD_hook
 
-            self._power = PowerSGDState(group, asked.rank, asked.start_step, asked.least_saving)
+            self._power = PowerSGDState(group, asked.rank, asked.start_step, asked.least_saving, orthogonalization_epsilon=SMALLEST_COLUMN)
             return self._power, as_torch_asks(summed(in_turn(powerSGD_hook, group), self.world.size))
         return group if asked.state == "group" else None, as_torch_asks(summed(in_turn(own_hook(asked.type), group), self.world.size))
 
@@ -91,32 +97,29 @@ class TorchDataParallel(DataParallel):
     # what a hook remembers
 
     def tensors(self) -> dict[str, Tensor]:
-        """What PowerSGD has left over from earlier steps, of this process: `error_dict/0`, …"""
+        """What PowerSGD has left over from earlier steps, of this process (`error_dict/0`, …), and where its generator is."""
         if self._power is None:
             return {}
-        return {f"{memory}/{bucket}": each for memory in MEMORIES for bucket, each in getattr(self._power, memory).items()}
+        found = {f"{memory}/{bucket}": each for memory in MEMORIES for bucket, each in getattr(self._power, memory).items()}
+        _, keys, *place, cached = self._power.rng.get_state()
+        found["generator"] = torch.tensor([*keys.tolist(), *place])
+        return found | {"cached": torch.tensor(cached), "steps": torch.tensor(self._power.iter)}
 
-    def numbers(self) -> dict[str, Any]:
-        """How many steps it has seen, and the state of its generator."""
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """As in `Strategy`."""
         if self._power is None:
-            return {}
-        kind, keys, place, *rest = self._power.rng.get_state()
-        return {"iter": self._power.iter, "rng": [kind, keys.tolist(), place, *rest]}
-
-    def load(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
-        """Take back what `tensors` and `numbers` gave in this process."""
-        if self._power is None or not numbers:
+            return
+        if not tensors:
+            log.warning("what the hook %s has left over is not of %d processes: it begins anew", "powersgd", self.world.size)
             return
         import numpy as np
 
         for memory in MEMORIES:
-            getattr(self._power, memory).clear()
-        for name, each in tensors.items():
-            memory, _, bucket = name.partition("/")
-            getattr(self._power, memory)[int(bucket)] = each.clone()
-        kind, keys, *rest = numbers["rng"]
-        self._power.iter = numbers["iter"]
-        self._power.rng.set_state((kind, np.array(keys, dtype=np.uint32), *rest))
+            held = {name.partition("/")[2]: each for name, each in tensors.items() if name.startswith(f"{memory}/")}
+            setattr(self._power, memory, {int(bucket): each.clone() for bucket, each in held.items()})
+        *keys, place, gauss = tensors["generator"].tolist()
+        self._power.rng.set_state(("MT19937", np.array(keys, dtype=np.uint32), place, gauss, float(tensors["cached"])))
+        self._power.iter = int(tensors["steps"])
 
     def describe(self) -> str:
         """`2 processes (ddp, torch's, hook bf16)`."""
