@@ -16,6 +16,7 @@ ALL = (
     "adapters",
     "averaging",
     "checkpoint",
+    "sharded_checkpoint",
     "resume",
     "lazy_column",
     "metrics_cost",

@@ -40,6 +40,8 @@ STRATEGIES: dict[str, Any] = {"ddp": {"type": "ddp", "reduce": "ordered"}, "fsdp
 class First(Callback):
     """Writes down the step from which a rank goes on."""
 
+    every_rank = True
+
     def __init__(self, path: Path) -> None:
         self.path = path
 

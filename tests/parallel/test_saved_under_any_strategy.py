@@ -157,3 +157,21 @@ def test_who_saved_it_is_said_where_it_goes_on_otherwise(runs: Runs, tmp_path: P
     shutil.copytree(places / "fsdp × 2", tmp_path / "run", symlinks=True)
     train(World(), tmp_path / "run", "auto", END)
     assert "saved by fsdp × 2, loaded as one process" in caplog.text
+
+
+POWER = {"type": "ddp", "hook": {"type": "powersgd", "rank": 1, "start_step": 2, "least_saving": 1.0}}
+
+
+def powersgd(world: World, folder: Path) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """A run whose gradients are compressed, without a break and with one."""
+    whole = train(world, folder / "power", POWER, END)
+    train(world, folder / "broken", POWER, SAVED)
+    return whole, train(world, folder / "broken", POWER, END)
+
+
+def test_what_powersgd_left_out_on_each_rank_goes_on(tmp_path: Path) -> None:
+    for whole, broken in on_ranks(tmp_path, powersgd):
+        assert same(whole, broken)
+    checkpoint = verified((tmp_path / "broken/checkpoints/last").resolve())
+    assert {name.partition("/")[0] for name in checkpoint.tensors("strategy.safetensors")} == {"rank-0-of-2", "rank-1-of-2"}
+    assert {path.name for path in checkpoint.folder.glob("*.rank-1.*")} == {"strategy.rank-1.safetensors"}
