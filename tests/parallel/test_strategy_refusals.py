@@ -127,6 +127,7 @@ REFUSED: list[tuple[Any, Any, dict[str, Any], list[str]]] = [
     ("zero", None, {"optimizer": "sam"}, ["sam cannot be dealt", "ddp, or fsdp"]),
     ("zero", OwnLBFGS(), {}, ["lbfgs cannot be dealt", "use strategy ddp"]),
     ("fsdp", Sparse(), {}, ["'words' has sparse gradients", "sparse=False"]),
+    ({"reduction": "torch"}, None, {"batch_size": "auto"}, ["auto cannot be measured under torch's reduction"]),
     ("fsdp", None, {"batch_size": "auto"}, ["trainer.batch_size", "auto cannot be measured", "with ddp"]),
     ("fsdp", None, {"modes": {"channels_last": True}}, ["channels_last cannot be combined with fsdp", "ddp or zero"]),
 ]

@@ -93,8 +93,17 @@ def of_two(world: Any, folder: Path) -> dict[str, Any]:
     found["hooked"] = fit(world, folder / "hooked", strategy=hook, schedule="constant", max_steps=8)
     fit(world, folder / "hooked cut", strategy=hook, schedule="constant", max_steps=5)
     found["hooked again"] = fit(world, folder / "hooked cut", strategy=hook, schedule="constant", max_steps=8, resume=True)
+    found["measured"] = measured(world)
     found["refused"] = {label: refused(world, folder, label) for label in MISTAKES}
     return found
+
+
+def measured(world: World) -> dict[str, Any]:
+    """Metrics outside of a run, of a model that stays as it is."""
+    system = network()
+    config = TrainerConfig.model_validate({"max_steps": 1, "strategy": "fsdp", "evaluation_batch_size": 7})
+    found = Trainer(config, device="cpu", console=False, world=world).validate(system, rows(23, 1))
+    return {"metrics": found, "kinds": {type(each).__name__ for each in system.parameters()}, "step": vars(system).get("evaluation_step")}
 
 
 class Softmax(nn.Module):
@@ -158,6 +167,14 @@ def test_a_run_under_a_strategy_is_the_run_of_one_process(two: list[dict[str, An
             assert mine == pytest.approx(theirs, abs=1e-6)
         assert found["same"]
         assert found["classes"] == alone["classes"]
+
+
+def test_a_model_that_is_measured_outside_of_a_run_is_not_taken_apart(two: list[dict[str, Any]]) -> None:
+    expected = measured(World())
+    for rank in two:
+        assert rank["measured"]["metrics"] == pytest.approx(expected["metrics"], abs=1e-6)
+        assert rank["measured"]["kinds"] == {"Parameter"}
+        assert rank["measured"]["step"] is None
 
 
 @pytest.mark.parametrize("label", MISTAKES)

@@ -56,6 +56,7 @@ from trainwright.files.whole import Scratch
 from trainwright.optim.averages import Averages
 from trainwright.parallel.strategies.base import Strategy
 from trainwright.parallel.strategies.making import make_strategy
+from trainwright.parallel.strategies.options import StrategyOptions
 from trainwright.parallel.world import World
 
 log = logging.getLogger("trainwright.engine")
@@ -107,7 +108,14 @@ class Opening:
         return self._begun(replace(parts, hooks=hooks, trackers=trackers, active=active or Active(), events=events), made)
 
     def alone(self, system: System, rows: Rows, stage: str, interrupts: Interrupts, media_folder: Path | None) -> Session:
-        """A session without a run: no files, no progress, and of the callbacks those alone that the trainer was given."""
+        """A session without a run: no files, no progress, and of the callbacks those alone that the trainer was given.
+
+        Each process has the whole model, whatever the strategy: it is not taken apart for what is over at once.
+        """
+        options = self.config.strategy
+        if options.type in ("zero", "fsdp", "tp") or options.by_torch:
+            whole = self.config.model_copy(update={"strategy": StrategyOptions(batch_norm=options.batch_norm)})
+            return replace(self, config=whole).alone(system, rows, stage, interrupts, media_folder)
         made = self._assemble(system, rows, validated=False)
         with Scratch() as nowhere:
             parts = self._parts(made, rows, None, nowhere, interrupts)

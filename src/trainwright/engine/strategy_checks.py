@@ -44,7 +44,7 @@ def refuse_combinations(
 ) -> list[ConfigError]:
     """An error for everything of a run that its strategy cannot take."""
     kind = config.strategy.type
-    if kind in ("auto", "single") and config.strategy.hook is None:
+    if kind in ("auto", "single") and not config.strategy.by_torch:
         return []
     found = list(_of_options(config, device))
     if ranks > 1:
@@ -53,8 +53,8 @@ def refuse_combinations(
             found += _measured(config)
         if kind == "zero":
             found += _dealt(config, system, own)
-        if config.strategy.hook is not None or config.strategy.reduction == "torch":
-            found += _through_torch(config, system)
+        if config.strategy.by_torch:
+            found += [*_through_torch(config, system), *_measured(config)]
     return found
 
 
@@ -92,9 +92,10 @@ def _measured(config: TrainerConfig) -> Iterator[ConfigError]:
     asked = [name for name in ("batch_size", "micro_batch_size") if getattr(config, name) == "auto"]
     if asked or learning_rate_of(config.optimizer) == "auto":
         name = asked[0] if asked else "optimizer.learning_rate"
-        why = "it is tried on a model that every process holds whole"
+        why = "it is tried on a model as it is, which every process holds whole"
         fix = "measure it with ddp, or give a number"
-        yield ConfigError(f"auto cannot be measured under strategy '{config.strategy.type}'", where=f"trainer.{name}", why=why, fix=fix)
+        asked_for = "torch's reduction" if config.strategy.by_torch else f"strategy '{config.strategy.type}'"
+        yield ConfigError(f"auto cannot be measured under {asked_for}", where=f"trainer.{name}", why=why, fix=fix)
 
 
 def _whole_ones(config: TrainerConfig, own: Optimizers | None) -> list[tuple[str, str]]:

@@ -26,7 +26,7 @@ def _data_parallel(options: StrategyOptions, world: World) -> Strategy:
         from trainwright.parallel.strategies.zero import ZeroRedundancy
 
         return ZeroRedundancy(world, options.reduce == "ordered")
-    if options.hook is not None or options.reduction == "torch":
+    if options.by_torch:
         from trainwright.parallel.strategies.torch_ddp import TorchDataParallel
 
         return TorchDataParallel(world, options.hook)

@@ -61,7 +61,9 @@ class Mesh:
         """Torch's mesh of all three directions, in this order, those of one process among them."""
         from torch.distributed.device_mesh import init_device_mesh
 
-        return init_device_mesh(device_type, (self.replicate, self.shard, self.tp), mesh_dim_names=DIMENSIONS)
+        # The group that decisions go over is gloo's on every machine; what goes over the mesh is on the device.
+        over: Any = dict.fromkeys(DIMENSIONS, "nccl") if device_type == "cuda" else None
+        return init_device_mesh(device_type, (self.replicate, self.shard, self.tp), mesh_dim_names=DIMENSIONS, backend_override=over)
 
 
 def lay_out(options: MeshOptions, kind: str, size: int, rank: int) -> Mesh:

@@ -62,6 +62,11 @@ class StrategyOptions(ConfigModel):
     offload: Literal["none", "cpu"] = "none"
     """`cpu`: the parts of `fsdp`, their gradients and the optimizer's state are in the memory of the host."""
 
+    @property
+    def by_torch(self) -> bool:
+        """Whether torch's own reduction sums the gradients."""
+        return self.hook is not None or self.reduction == "torch"
+
     @model_validator(mode="before")
     @classmethod
     def _known(cls, values: Any) -> Any:
