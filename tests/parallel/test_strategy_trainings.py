@@ -26,11 +26,15 @@ STRATEGIES: dict[str, Any] = {
     "tp": {"type": "tp", "plan": {"0": "colwise", "3": "rowwise"}},
     "torch's ddp": {"reduction": "torch"},
 }
+SKIPPING = ["fsdp by layer", "tp", "torch's ddp"]
+SPOILT: dict[str, Any] = {"spoilt": 20, "recovery": {"not_finite": "skip"}, "sanity_check": 0}
 HANDED_ON = [("fsdp by layer", "tp"), ("tp", "zero"), ("zero", "fsdp")]
 
 
-def rows(n: int, seed: int) -> TensorRows:
+def rows(n: int, seed: int, spoilt: int | None = None) -> TensorRows:
     x = torch.randn(n, 5, generator=torch.Generator().manual_seed(seed))
+    if spoilt is not None:
+        x[spoilt] = float("nan")
     return TensorRows({"input": x, "target": (x[:, 0] > 0).long()})
 
 
@@ -68,12 +72,12 @@ def fit(world: World, folder: Path, **options: Any) -> dict[str, Any]:
         "parameters": {"rules": [{"match": "0", "freeze": "4 steps"}, {"match": "3", "learning_rate": 0.02}]},
         "schedule": "cosine",
     }
-    resume = options.pop("resume", False)
+    resume, spoilt = options.pop("resume", False), options.pop("spoilt", None)
     watch, system = Frozen(), network()
     before = {name: id(each) for name, each in system.named_parameters()}
     config = TrainerConfig.model_validate(given | options)
     trainer = Trainer(config, seed=3, device="cpu", callbacks=[watch], console=False, world=world)
-    result = trainer.fit(system, rows(41, 0), rows(23, 1), rows(17, 2), run=folder, resume=resume)
+    result = trainer.fit(system, rows(41, 0, spoilt), rows(23, 1), rows(17, 2), run=folder, resume=resume)
     same = {name: id(each) for name, each in system.named_parameters()} == before
     classes = [type(each).__name__ for each in system.modules()]
     weights = {name: tensor.clone() for name, tensor in system.state_dict().items()}
@@ -93,6 +97,8 @@ def of_two(world: Any, folder: Path) -> dict[str, Any]:
     found["hooked"] = fit(world, folder / "hooked", strategy=hook, schedule="constant", max_steps=8)
     fit(world, folder / "hooked cut", strategy=hook, schedule="constant", max_steps=5)
     found["hooked again"] = fit(world, folder / "hooked cut", strategy=hook, schedule="constant", max_steps=8, resume=True)
+    for label in SKIPPING:
+        found[f"{label} skips"] = fit(world, folder / f"{label} skips", strategy=STRATEGIES[label], **SPOILT)
     found["measured"] = measured(world)
     found["refused"] = {label: refused(world, folder, label) for label in MISTAKES}
     return found
@@ -185,6 +191,13 @@ def test_a_model_that_is_another_one_when_it_is_dealt_is_refused_and_given_back(
         assert MISTAKES[label][2] in found["said"]
         assert found["whole"]
         assert found["kind"] == "Linear"
+
+
+def test_a_row_that_is_not_finite_is_left_out_by_all(two: list[dict[str, Any]], tmp_path: Path) -> None:
+    alone = fit(World(), tmp_path, **SPOILT)
+    for rank in two:
+        for label in SKIPPING:
+            assert largest(rank[f"{label} skips"]["weights"], alone["weights"]) <= 1e-6, label
 
 
 def test_what_a_hook_remembers_is_in_checkpoints(two: list[dict[str, Any]]) -> None:

@@ -63,7 +63,7 @@ def settle_gradient(session: Session, gradient: Gradient, batch: Batch, share: S
         except (RuntimeError, MemoryError) as error:
             if not out_of_memory(error) or parts.config.recovery.out_of_memory == "stop":
                 raise
-            if parts.strategy.moves_together and parts.strategy.data_size > 1:
+            if parts.strategy.moves_together and parts.world.size > 1:
                 raise not_together(session, error) from error
             smaller(session, max(end - start for start, end in share.places), error)
         except ValueError as error:
