@@ -66,6 +66,8 @@ def fit_in_two(folder: Path) -> None:
     model, alone, shown = make(), make(), io.StringIO()
     two = tw.fit(model, (x[:48], y[:48]), (x[48:], y[48:]), loss=loss, max_epochs=2, devices=2, run_dir="two", console=shown, **QUIET)
     one = tw.fit(alone, (x[:48], y[:48]), (x[48:], y[48:]), loss=loss, max_epochs=2, run_dir="one", console=False, **QUIET)
+    quick: dict[str, Any] = {"trainer": {"max_epochs": 1}, "evaluation": {"baselines": [], "report": False, "importance": False}}
+    table = tw.train({"a": x[:, 0].numpy(), "y": y.numpy()}, target="y", devices=2, run_dir="table", **quick)
     written = make()
     tw.load_weights(written, "two")
     found = {
@@ -75,6 +77,7 @@ def fit_in_two(folder: Path) -> None:
         "steps": (two.steps, one.steps),
         "metrics": sorted(two.metrics) == sorted(one.metrics),
         "path": str(two.path),
+        "table": (table.status, sorted(table.metrics)),
         "shown": shown.getvalue(),
         "group": torch.distributed.is_initialized(),
         "rank": os.environ.get("RANK"),
@@ -112,6 +115,10 @@ def test_the_caller_has_the_same_object_with_the_trained_weights(found: dict[str
     assert found["steps"] == (6, 6)
     assert found["path"].endswith("two")
     assert found["log"]
+
+
+def test_a_table_in_memory_is_trained_in_two(found: dict[str, Any]) -> None:
+    assert found["table"] == ("finished", ["test", "train", "validation"])
 
 
 def test_what_rank_0_shows_goes_where_the_program_wants_it(found: dict[str, Any]) -> None:

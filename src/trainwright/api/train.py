@@ -51,7 +51,8 @@ def train(
     """
     from trainwright.runs.log import console_logging
 
-    given = {"data": data, "target": target, "config": config, "run_dir": run_dir, "resume": resume, "devices": devices, **sections}
+    given = {"data": data, "target": target, "config": config, "run_dir": run_dir, "resume": resume, "devices": devices}
+    given |= {"trust_code": trust_code, **sections}
     exit_as_promised()
     if not logging.getLogger("trainwright").handlers:
         console_logging(rank=read_launch().rank)
