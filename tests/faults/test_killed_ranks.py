@@ -185,8 +185,8 @@ def test_a_rank_that_dies_within_a_save_leaves_the_one_before_to_all(tmp_path: P
     assert re.search("another process of this run has ended|Connection (closed|reset)", said), (
         said
     )  # ours, or that of torch's own exchanges
-    newest = max(each.step for each in CheckpointStore(tmp_path / "run/checkpoints").list_manifests())
-    assert 0 < newest < 15
+    newest = max(each.step for each in CheckpointStore(tmp_path / "run/checkpoints").list_manifests() if each.kind == "full")
+    assert 0 < newest < 10
     for each in tmp_path.glob("first-*"):
         each.unlink()
     whole(tmp_path, "fsdp", 1)
