@@ -67,7 +67,7 @@ def refuse_differences(prepared: Prepared, trainer: Trainer, resume: bool) -> No
         "version of Python": platform.python_version(),
         **{f"config {name}": repr(value) for name, value in settings.items() if not name.startswith(ALONE)},
         "config resume": resume,
-        **prepared.describe_rows(),
+        **({} if prepared.config.trainer.strategy.streams == "own" else prepared.describe_rows()),
         "kind of device": trainer.device.type,
     }
     compare(world, facts, {"code": code_entries(), "parameters": parameter_entries(prepared.system)})

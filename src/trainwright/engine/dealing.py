@@ -51,6 +51,8 @@ class Share:
     """Whether all rows of the step are read, because transforms of batches want them."""
     norms: bool = False
     """Whether the system normalises over the batch, so that no micro-batch may be a single row left over."""
+    own: tuple[int, int] | None = None
+    """Where each process reads a share of its own: rows that this one has for the step, and all have."""
 
     def select(self, indices: Tensor) -> Tensor:
         """Of the indices of a step's rows (int64, b) those that are read here."""
@@ -68,6 +70,8 @@ class Share:
     @property
     def weight(self) -> float:
         """The part of the step's rows that is taken here."""
+        if self.own is not None:
+            return self.own[0] / max(self.own[1], 1)
         return 1 / self.size if self.ready else sum(end - start for start, end in self.places[: self.real]) / self.rows
 
 
@@ -91,11 +95,16 @@ class Dealer:
     def __init__(self, rank: int = 0, size: int = 1, *, whole: bool = False, together: bool = False) -> None:
         """As in `deal`."""
         self.rank, self.size, self._whole, self._together = rank, size, whole, together
+        self.own: tuple[int, int] | None = None
+        """Rows that this process has of its own for the step at hand, and all have; None where rows are dealt out."""
         self._plan: Plan | None = None
         self._shares: dict[int, Share] = {}
 
     def share_of(self, plan: Plan, rows: int) -> Share:
         """What this process takes of a step of `rows` rows."""
+        if self.own is not None:
+            real = int(self.own[0] > 0)
+            return Share(rows, [(0, rows)], real, rows * self.size, self.rank, self.size, ready=True, own=self.own)
         if plan is not self._plan:
             self._plan, self._shares = plan, {}
         found = self._shares.get(rows)
@@ -159,6 +168,9 @@ def _parts_of_ready(batch: Batch, share: Share, size: int) -> Iterator[MicroBatc
     """Ready batches one by one, of each the rows of this process; one that cannot be parted goes to a process as it is."""
     batches = list(batch) if isinstance(batch, Pieces) else [batch]
     for number, each in enumerate(batches):
+        if share.own is not None:
+            yield MicroBatch(number * share.size + share.rank, each, share.real > 0)
+            continue
         part = each if share.size == 1 else part_of_ready(each, share.rank, share.size)
         yield MicroBatch(number * share.size + share.rank, each if part is None else part, part is not None)
 
@@ -183,6 +195,8 @@ def can_be_parted(batch: Batch, rows: int) -> bool:
 
 def own_rows(batch: Batch, share: Share) -> tuple[Batch, float]:
     """Of what was read of a step the rows of this process in one batch, and which part of the step's they are; 0 for those of others."""
+    if share.own is not None:
+        return batch, share.weight
     if share.ready:
         parts = [part_of_ready(each, share.rank, share.size) for each in (batch if isinstance(batch, Pieces) else [batch])]
         if isinstance(batch, Pieces) or parts[0] is None:

@@ -83,6 +83,10 @@ def train_epoch(session: Session) -> None:
             try:
                 batch = next_batch(session, order[start:end], plan)
             except DataEnded:
+                batch = None
+            if parts.own_streams is not None:
+                batch = parts.own_streams.settle(session, batch)
+            if batch is None:
                 end_with_data(session)
                 return
             clock.phase = Phase.IN_STEP

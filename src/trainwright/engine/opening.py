@@ -37,6 +37,7 @@ from trainwright.engine.monitor import BestEvaluations, Monitor
 from trainwright.engine.nan_report import write_nan_report
 from trainwright.engine.norms import Norms
 from trainwright.engine.own_optimizers import OwnOptimizers
+from trainwright.engine.own_streams import OwnStreams
 from trainwright.engine.parts import Parts
 from trainwright.engine.position import Position
 from trainwright.engine.precision import Precision
@@ -134,7 +135,8 @@ class Opening:
         if self.console is not False:
             made.say(made.groups())
             if self.world.size > 1 and self.world.is_main:
-                log.info("%s: %s", self.strategy.describe(), describe_layout(made.plan))
+                layout = "each reads a share of its own" if getattr(train, "own_share", False) else describe_layout(made.plan)
+                log.info("%s: %s", self.strategy.describe(), layout)
                 if told := norms.describe(made.plan):
                     log.info("%s", told)
         return made
@@ -200,11 +202,17 @@ class Opening:
             world=self.world,
             agreement=None if self.world.size == 1 else Agreement(self.world, strategy),
             strategy=strategy,
+            own_streams=self._own_streams(train),
             norms=self._norms(system),
             dealer=dealer,
             explain_not_finite=write_nan_report,
             continue_with=self.continue_with or f"trainwright resume {run}",
         )
+
+    def _own_streams(self, train: Rows) -> OwnStreams | None:
+        if not getattr(train, "own_share", False):
+            return None
+        return OwnStreams(self.strategy.data_world, self.config.strategy.uneven, self.strategy.moves_together)
 
     def _averages(self, made: Assembly) -> Averages:
         config, strategy = self.config, self.strategy

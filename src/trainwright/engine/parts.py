@@ -26,6 +26,7 @@ from trainwright.engine.interrupt import Interrupts
 from trainwright.engine.modes import Active
 from trainwright.engine.monitor import BestEvaluations, Monitor
 from trainwright.engine.norms import Norms
+from trainwright.engine.own_streams import OwnStreams
 from trainwright.engine.pieces import Pieces
 from trainwright.engine.plan import Plan
 from trainwright.engine.precision import Precision
@@ -100,6 +101,8 @@ class Parts:
     """How they come to act alike; None for one process."""
     strategy: Strategy
     """How a step runs over them."""
+    own_streams: OwnStreams | None
+    """What is asked before each step where every process reads a share of its own."""
     norms: Norms
     """How batch norms go over them."""
     dealer: Dealer

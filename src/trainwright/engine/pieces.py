@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from trainwright.data.ended import DataEnded
 from trainwright.data.order import bucketed_order, epoch_order
 from trainwright.data.rows import FirstRows, Rows
 from trainwright.data.several_rows import InTurnRows
@@ -39,4 +40,12 @@ def batch_of(rows: Rows, indices: Tensor) -> Batch:
     """The rows at `indices` (int64, b) as one batch; several ready batches as pieces of one step."""
     if not rows.batched or len(indices) == 1:
         return rows.take(indices)
-    return Pieces(rows.take(indices[place : place + 1]) for place in range(len(indices)))
+    pieces = Pieces()
+    for place in range(len(indices)):
+        try:
+            pieces.append(rows.take(indices[place : place + 1]))
+        except DataEnded:
+            if not pieces or not getattr(rows, "own_share", False):
+                raise
+            break  # of a share of its own a process uses what it has, for others go on
+    return pieces

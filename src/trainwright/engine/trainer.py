@@ -31,6 +31,7 @@ from trainwright.engine.measuring import measure, predict
 from trainwright.engine.online import one_pass
 from trainwright.engine.opening import Opening
 from trainwright.engine.own_optimizers import OwnOptimizers, say_decayed
+from trainwright.engine.own_streams import own_share
 from trainwright.engine.pieces import limit_rows
 from trainwright.engine.plan import Plan
 from trainwright.engine.result import FitResult, finish
@@ -147,6 +148,7 @@ class Trainer:
         """
         ensure_together(self.world)
         train = limit_rows(as_rows(train, "Trainer.fit(train)"), self.config)
+        train = own_share(train, self.config.strategy, self.world)
         validation, test = (None if rows is None else limit_rows(as_rows(rows, "Trainer.fit"), self.config) for rows in (validation, test))
         system = self._system(system)
         validation = validation if validation is not None and len(validation) else None

@@ -47,6 +47,12 @@ class StrategyOptions(ConfigModel):
     batch_norm: Literal["local", "sync"] = "local"
     """`sync`: a batch norm takes the mean over the rows that all processes have at a time, as one that has them all. `local`: each over its
     own, as one process does in micro-batches; running statistics become the mean over processes before an evaluation and a checkpoint."""
+    streams: Literal["same", "own"] = "same"
+    """Of an iterable, a loader or a generator: `same`, each process reads all batches and takes its rows of each. `own`: what each reads is
+    its own share of the data, and a step has a batch of each of them."""
+    uneven: Literal["continue", "stop", "error"] = "continue"
+    """Where shares do not end together: `continue`, a process with none left adds nothing, until all have ended; `stop`, the first end is
+    the end of all; `error`."""
     hook: Hooks | None = None
     """What is done to gradients on their way, by torch's reduction: `fp16`, `bf16`, `powersgd`, or a function of your own by its path."""
     mesh: MeshOptions = MeshOptions()
