@@ -129,6 +129,7 @@ REFUSED: list[tuple[Any, Any, dict[str, Any], list[str]]] = [
     ("fsdp", Sparse(), {}, ["'words' has sparse gradients", "sparse=False"]),
     ({"reduction": "torch"}, None, {"batch_size": "auto"}, ["auto cannot be measured under torch's reduction"]),
     ("fsdp", None, {"batch_size": "auto"}, ["trainer.batch_size", "auto cannot be measured", "with ddp"]),
+    ("fsdp", None, {"callbacks": ["gradient_flow"]}, ["trainer.callbacks.0", "looks at whole parameters", "ddp or zero"]),
     ("fsdp", None, {"modes": {"channels_last": True}}, ["channels_last cannot be combined with fsdp", "ddp or zero"]),
 ]
 

@@ -36,6 +36,8 @@ REDOING = {
     "lbfgs": "its curvature is of all parameters as one vector",
 }
 """Optimizers whose parameters cannot be dealt over processes → why."""
+LOOKING = ("gradient_flow", "gradient_noise", "histograms")
+"""Callbacks that read whole parameters or gradients."""
 ON_PARTS = "adamw, sgd, adam, lion, muon, schedule_free_adamw or sam"
 
 
@@ -50,7 +52,7 @@ def refuse_combinations(
     if ranks > 1:
         if kind in ("fsdp", "tp"):
             found += [*_on_parts(config, system, own), *_of_layers(config, system, ranks)]
-            found += _measured(config)
+            found += [*_measured(config), *_looking_at_whole_ones(config)]
         if kind == "zero":
             found += _dealt(config, system, own)
         if config.strategy.by_torch:
@@ -85,6 +87,17 @@ def _on_parts(config: TrainerConfig, system: System, own: Optimizers | None) -> 
     if kind == "fsdp" and config.modes.channels_last:
         why, fix = "parameters are cut between values that channels_last does not keep side by side", "use ddp or zero"
         yield ConfigError("channels_last cannot be combined with fsdp", where="trainer.modes.channels_last", why=why, fix=fix)
+
+
+def _looking_at_whole_ones(config: TrainerConfig) -> Iterator[ConfigError]:
+    """Callbacks that read parameters and gradients, of which a process has parts, and which work in that of rank 0 alone."""
+    for place, each in enumerate(config.callbacks):
+        if each.type in LOOKING:
+            why = f"it looks at whole parameters and gradients, and under '{config.strategy.type}' a process has parts of them"
+            fix = "leave it out, or use ddp or zero; gradient_hooks with a norm are of whole gradients"
+            yield ConfigError(
+                f"{each.type} cannot be combined with '{config.strategy.type}'", where=f"trainer.callbacks.{place}", why=why, fix=fix
+            )
 
 
 def _measured(config: TrainerConfig) -> Iterator[ConfigError]:
