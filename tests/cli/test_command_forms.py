@@ -45,7 +45,8 @@ def names_read(command):
         seen.add(module)
         tree = ast.parse((CLI / f"{module}.py").read_text())
         shared = [each.module or "" for each in ast.walk(tree) if isinstance(each, ast.ImportFrom)]
-        todo += [name for name in ("launch", "test", "parser", "words") if f"trainwright.cli.{name}" in shared and name not in seen]
+        others = ("launch", "ranks", "test", "parser", "words")
+        todo += [name for name in others if f"trainwright.cli.{name}" in shared and name not in seen]
         functions = [each for each in tree.body if isinstance(each, ast.FunctionDef) and each.name not in ("parser", "add_measuring")]
         for node in (inner for each in functions for inner in ast.walk(each)):
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "arguments":

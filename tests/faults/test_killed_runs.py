@@ -34,7 +34,7 @@ AT_ONCE = 2
 LONGEST = 0.45
 """Share of a whole run after which a start is killed at the latest."""
 WALL_CLOCK = {"seconds", "samples_per_second", "timing", "startup_seconds"}
-OF_THIS_START = {"log.txt", "command.txt", "environment.json", "run.json", "report.html", ".lock", "code", "code.json"}
+OF_THIS_START = {"log.txt", "events.jsonl", "command.txt", "environment.json", "run.json", "report.html", ".lock", "code", "code.json"}
 """What says when and how a process ran, or repeats it."""
 TEXTS = {".yaml", ".txt"}
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -173,3 +175,35 @@ def test_a_failure_is_read_as_it_was_written_and_by_torchs_launcher(tmp_path: Pa
     assert json.loads(text)["message"]["extraInfo"]["timestamp"].isdigit()
     assert Failure.from_json('{"message": "of another library"}') is None
     assert str(written.told[0].as_error()) == str(error)
+
+
+PARENT = """
+import os, signal, subprocess, sys, threading, time
+for _ in range(8):
+    threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+child = subprocess.Popen([sys.executable, "-c", sys.argv[1], str(os.getpid())], stdout=subprocess.PIPE, process_group=0)
+child.stdout.readline()
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+CHILD = """
+import signal, sys, time
+from pathlib import Path
+from trainwright.parallel.child_environment import end_with_parent
+heard = []
+signal.signal(signal.SIGTERM, lambda number, frame: heard.append(number))
+end_with_parent(int(sys.argv[1]))
+print("ready", flush=True)
+until = time.monotonic() + 20
+while not heard and time.monotonic() < until:
+    time.sleep(0.01)
+time.sleep(0.5)
+Path("heard").write_text(str(len(heard)))
+"""
+
+
+def test_a_rank_is_asked_once_to_end_when_a_launcher_of_many_threads_is_killed(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", PARENT, CHILD], cwd=tmp_path, check=False, timeout=60)
+    until = time.monotonic() + 30
+    while not (tmp_path / "heard").is_file() and time.monotonic() < until:
+        time.sleep(0.05)
+    assert (tmp_path / "heard").read_text() == "1"

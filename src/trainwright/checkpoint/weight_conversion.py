@@ -89,7 +89,7 @@ def _read(old: Path, key: str, changed: bool) -> Conversion:
     if is_dcp(old):
         return Conversion(*take_state_dict(read_dcp(old), key))
     place = follow_pointer(old)
-    file_of_weights = old.is_file() and kind_of(old) in ("safetensors", "npz", "npy")
+    file_of_weights = old.is_file() and _kind_of(old) in ("safetensors", "npz", "npy")
     if place.is_dir() or (file_of_weights and changed):
         if key:
             fix = "leave --key out: weights of a run are one state dict"
@@ -104,14 +104,20 @@ def _read(old: Path, key: str, changed: bool) -> Conversion:
     return found
 
 
+def _kind_of(path: Path) -> str:
+    """What a file is. Raises ConfigError where it cannot be looked at."""
+    try:
+        return kind_of(path)
+    except OSError as error:
+        raise name_refusal(error, path) from error
+
+
 def read_pickle(path: Path) -> Any:
     """What is in the file, read by a reader that knows tensors and plain values only. Raises ConfigError or RunError."""
     if not path.is_file():
-        raise ConfigError("there is no such file", where=str(path), fix="name a .pt, .pth, .ckpt or .bin file, a run, or a checkpoint")
-    try:
-        kind = kind_of(path)
-    except OSError as error:
-        raise name_refusal(error, path) from error
+        fix = "name a file of weights, a run, a checkpoint, or a directory of torch.distributed.checkpoint"
+        raise ConfigError("there is no such file", where=str(path), fix=fix)
+    kind = _kind_of(path)
     if kind in ("safetensors", "npz", "npy"):
         raise ConfigError(
             f"this file is {kind} already", where=str(path), fix="load it as it is, or ask for another form: --to dcp, --dtype"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from trainwright.cli.parser import Parser
 from trainwright.cli.style import dim, wrap
+from trainwright.config.errors import RequestError
 
 if TYPE_CHECKING:
     from trainwright.checkpoint.weight_conversion import Conversion
@@ -19,6 +20,9 @@ SHOWN = 12
 def run(words: Sequence[str]) -> int:
     """Convert weights to another form, and say what was taken and what was left."""
     arguments = parser().parse(words)
+    if arguments.to == "safetensors" and arguments.new.endswith("/"):
+        what, fix = "a name with a slash at its end means a folder", f"{arguments.new.rstrip('/')} for the file, or --to dcp"
+        raise RequestError(what, where=f"command line: NEW {arguments.new}", fix=fix)
     from trainwright.checkpoint.weight_conversion import convert_weights
 
     new = Path(arguments.new)

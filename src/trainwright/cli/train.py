@@ -17,12 +17,15 @@ def run(words: Sequence[str]) -> int:
     launch = prepare(arguments, own)
     from trainwright.cli.settings import composed_from
     from trainwright.config.errors import RequestError
+    from trainwright.parallel.launched import read_launch
     from trainwright.systems.run_config import check_config
 
     if not arguments.words:
         raise RequestError("nothing to train on", fix="name data or a config: trainwright train titanic.csv --target survived")
     composed = composed_from(arguments.words, arguments.target, [*launch.settings, *rank_settings(arguments)])
     config = check_config(composed)  # mistakes are told before torch is imported
+    if read_launch().size == 1:
+        launch.check_gpus()  # what `--gpu` sets here the ranks would take for the person's own choice
     if not arguments.dry_run and (code := start_ranks(["train", *words], config)) is not None:
         return code
     from trainwright.data.arrow import pandas_later
@@ -31,7 +34,6 @@ def run(words: Sequence[str]) -> int:
     from trainwright.api.train import dry_run, train_composed
 
     launch.start_console()
-    launch.check_gpus()
     (dry_run if arguments.dry_run else train_composed)(composed, resume=arguments.resume)
     return 0
 

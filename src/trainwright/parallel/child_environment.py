@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import os
+import select
 import signal
 import socket
 import sys
+import threading
 from contextlib import suppress
 from pathlib import Path
 
@@ -37,10 +39,27 @@ def free_port() -> int:
 
 
 def end_with_parent(parent: int) -> None:
-    """Let the system ask this process to end, and with it save, when the launcher `parent` has died; Linux alone can."""
+    """Let this process be asked to end, once, and with it save, when the launcher `parent` has died; Linux alone can."""
     if sys.platform != "linux":
         return
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(PARENT_DIES, signal.SIGTERM, 0, 0, 0)
-    if os.getppid() != parent:  # it died before
+    try:
+        watched = os.pidfd_open(parent)
+    except OSError:  # it died before, or the system is an old one
+        watched = None
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGTERM)
+    elif watched is None:
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(PARENT_DIES, signal.SIGTERM, 0, 0, 0)
+    else:
+        # The system's own message comes once for each thread that the parent had, and a second signal leaves without saving.
+        threading.Thread(target=_ask_when_over, args=(watched,), name="launcher", daemon=True).start()
+
+
+def _ask_when_over(watched: int) -> None:
+    """Wait for the end of a process, and send this one SIGTERM."""
+    with suppress(OSError):
+        waiting = select.poll()
+        waiting.register(watched, select.POLLIN)
+        waiting.poll()
         os.kill(os.getpid(), signal.SIGTERM)

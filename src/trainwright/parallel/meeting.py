@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -84,6 +85,8 @@ def _unreached(found: Launched, host: str, port: int, seconds: float, said_by: s
         why = f"{holder} listens there" if holder else "another process listens there"
         fix = "set MASTER_PORT to another port, the same for all ranks; torchrun --standalone chooses a free one"
         return ConfigError(f"port {port} is in use", where=where, why=why, fix=fix)
+    if found.rank == 0 and (joined := re.search(r"(\d+)/\d+ clients joined", error)):
+        return not_all(found, int(joined[1]), [1] if found.size == 2 else [], seconds)
     if found.rank == 0:
         return ConfigError(
             "the processes cannot meet here", where=where, why=error.splitlines()[0], fix="name a host and port of this machine"
@@ -112,9 +115,14 @@ def _missing(store: Any, keys: list[str], found: Launched, seconds: float) -> Co
         away = [rank for rank, key in enumerate(keys) if not store.check([key])]
     except RuntimeError:
         away = [0]  # the store went with the process that has it
-    here = found.size - len(away)
+    return not_all(found, found.size - len(away), away, seconds)
+
+
+def not_all(found: Launched, here: int, away: list[int], seconds: float) -> ConfigError:
+    """The error of a meeting to which only some ranks came; `away`: the others, where they are known."""
     listed = ", ".join(map(str, away[:16])) + (f", … ({len(away)} in all)" if len(away) > 16 else "")
-    what = f"{here} of {found.size} ranks arrived in {seconds:g} s (missing: rank{'s' if len(away) > 1 else ''} {listed})"
+    missing = f" (missing: rank{'s' if len(away) > 1 else ''} {listed})" if away else ""
+    what = f"{here} of {found.size} ranks arrived in {seconds:g} s{missing}"
     said = f"{found.variable}={found.size}"
     why = f"the environment says {found.size} ranks ({said})" + ("; this process is alone" if here == 1 else "")
     fix = (
