@@ -26,10 +26,8 @@ TARGET = "target"
 
 RESIDENT = 32 << 20
 """Bytes of mapped files that batches may have touched before their pages are given back."""
-
 READ_AROUND = 64 << 10
 """Bytes that the system maps around a page that is read."""
-
 FEW = 2
 """Rows of an example."""
 CPU = torch.device("cpu")
@@ -52,6 +50,8 @@ class Rows:
     """Whether they can only be gone through in order: another place than the next costs passing over those between."""
     single_pass: bool = False
     """Whether they can be gone through once, as a generator can."""
+    own_share: bool = False
+    """Whether other processes of the run have rows of their own, which are not these."""
     why_not_resumable: str = ""
     """Why a run over them cannot be continued bit for bit; empty where it can."""
     in_memory: bool = False

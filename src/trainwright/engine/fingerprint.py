@@ -49,7 +49,7 @@ def know_data(session: Session) -> None:
         requeued = requeue() if session.parts.interrupts.requeues else ""
         what = f"{session.parts.interrupts.name}: stopped before the first step; there was nothing new to save{requeued}"
         raise Interrupted(what, fix=f"continue with: {session.parts.continue_with}") from None
-    if getattr(session.train, "own_share", False):
+    if session.train.own_share:
         found = session.parts.world.broadcast(found)  # a checkpoint knows the data of rank 0 again
     session.position.data_numbers = {name: number for name, number in found.items() if number}
 

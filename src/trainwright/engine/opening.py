@@ -135,7 +135,7 @@ class Opening:
         if self.console is not False:
             made.say(made.groups())
             if self.world.size > 1 and self.world.is_main:
-                layout = "each reads a share of its own" if getattr(train, "own_share", False) else describe_layout(made.plan)
+                layout = "each reads a share of its own" if train.own_share else describe_layout(made.plan)
                 log.info("%s: %s", self.strategy.describe(), layout)
                 if told := norms.describe(made.plan):
                     log.info("%s", told)
@@ -210,7 +210,7 @@ class Opening:
         )
 
     def _own_streams(self, train: Rows) -> OwnStreams | None:
-        if not getattr(train, "own_share", False):
+        if not train.own_share:
             return None
         return OwnStreams(self.strategy.data_world, self.config.strategy.uneven, self.strategy.moves_together)
 

@@ -45,7 +45,7 @@ def batch_of(rows: Rows, indices: Tensor) -> Batch:
         try:
             pieces.append(rows.take(indices[place : place + 1]))
         except DataEnded:
-            if not pieces or not getattr(rows, "own_share", False):
+            if not pieces or not rows.own_share:
                 raise
             break  # of a share of its own a process uses what it has, for others go on
     return pieces
