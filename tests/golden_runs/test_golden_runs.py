@@ -29,7 +29,7 @@ def test_a_run_is_the_same_by_two_ranks(case: GoldenCase, tmp_path: Path, reques
         request.getfixturevalue(case.installed)
     case.write(tmp_path)
     config = case.config(tmp_path, workers=0)
-    pieces = {"micro_batch_size": 8} | config["trainer"]
+    pieces = {"micro_batch_size": 8} | config["trainer"] | {"max_epochs": 4}
     run_whole({**config, "trainer": pieces}, tmp_path / "one")
     run_whole({**config, "trainer": {**pieces, "strategy": {"reduce": "ordered"}}, "launch": {"devices": 2}}, tmp_path / "two")
     expected, found = (outcome(tmp_path / name, tmp_path / case.table) for name in ("one", "two"))
