@@ -30,7 +30,7 @@ from trainwright.engine.trainer import Trainer
 from trainwright.parallel.distributed import DistributedWorld
 from trainwright.systems.plain import PlainSystem
 
-ROWS, BATCH, RANKS, BAR = 1536, 64, 2, 1.10
+ROWS, BATCH, RANKS, BAR = 3072, 64, 2, 1.10
 WIDTHS = {"6 × Linear(64)": (64, 6), "4 × Linear(512)": (512, 4), "3 × Linear(1024)": (1024, 3)}
 
 

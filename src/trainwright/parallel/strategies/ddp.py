@@ -74,9 +74,9 @@ class DataParallel(Strategy):
         flat.unpack()
         items, made, leaving, asking = flat.numbers()
         self._heard.add(asking)
-        if items.device.type == "cpu":
-            whole = all(isinstance(each, int) for each in counts if each is not None) and float(items).is_integer()
-            return Summed(int(items) if whole else items, int(made), bool(leaving))
+        if isinstance(items, float):
+            whole = all(isinstance(each, int) for each in counts if each is not None) and items.is_integer()
+            return Summed(int(items) if whole else torch.tensor(items, dtype=torch.float64), int(made), bool(leaving))
         return Summed(items, mine.made or int(made), left_out)
 
     def share_gradients(self, parameters: Sequence[nn.Parameter]) -> None:

@@ -71,8 +71,11 @@ class FlatGradients:
                     view.copy_(grad)  # type: ignore[arg-type]
                 else:
                     view.zero_()
-        for place, number in enumerate(numbers):
-            self._said[place * LIMBS : (place + 1) * LIMBS] = limbs(number, self._said)
+        if any(isinstance(each, Tensor) for each in numbers):
+            for place, number in enumerate(numbers):
+                self._said[place * LIMBS : (place + 1) * LIMBS] = limbs(number, self._said)
+        else:
+            self._said.copy_(torch.tensor([limb for number in numbers for limb in split(float(number))], dtype=self._said.dtype))
         having = [grad is not None for grad in grads]
         if having != self._having:
             self._having, self._flags = having, torch.tensor(having).to(self._has)
@@ -88,10 +91,13 @@ class FlatGradients:
                 continue
             parameter.grad = view if anywhere is None or anywhere[place] else None
 
-    def numbers(self) -> Tensor:
-        """The sums of the numbers, float64 (n), on the device."""
+    def numbers(self) -> list[float] | list[Tensor]:
+        """The sums of the numbers: as they are where the buffer is in the memory of the host, else scalars on the device."""
+        if self._said.device.type == "cpu":
+            told = self._said.tolist()
+            return [told[place] * LIMB + told[place + 1] + told[place + 2] for place in range(0, len(told), LIMBS)]
         found = self._said.to(torch.float64 if self._said.device.type != "mps" else torch.float32).view(self._numbers, LIMBS)
-        return found[:, 0] * LIMB + found[:, 1] + found[:, 2]
+        return list((found[:, 0] * LIMB + found[:, 1] + found[:, 2]).unbind())
 
     def copies(self) -> list[Tensor]:
         """The buffers as they are now."""
@@ -115,6 +121,11 @@ def limbs(number: float | Tensor, like: Tensor) -> Tensor:
         rest = wide - high * LIMB
         middle = torch.floor(rest)
         return torch.stack([high, middle, rest - middle]).to(like.dtype)
-    high_number, rest_number = divmod(float(number), LIMB)
-    middle_number, low = divmod(rest_number, 1.0)
-    return torch.tensor([high_number, middle_number, low], dtype=like.dtype)
+    return torch.tensor(split(float(number)), dtype=like.dtype)
+
+
+def split(number: float) -> tuple[float, float, float]:
+    """The limbs of a number of the host."""
+    high, rest = divmod(number, LIMB)
+    middle, low = divmod(rest, 1.0)
+    return high, middle, low

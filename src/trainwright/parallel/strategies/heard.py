@@ -15,9 +15,9 @@ class Heard:
         self._found: bool | None = None
         self._underway: tuple[Tensor, Any] | None = None
 
-    def add(self, asking: Tensor) -> None:
-        """Take in the sum over all processes, a scalar."""
-        if asking.device.type == "cpu":
+    def add(self, asking: Tensor | float) -> None:
+        """Take in the sum over all processes, a number or a scalar."""
+        if isinstance(asking, float) or asking.device.type == "cpu":
             self._found = bool(self._found) or bool(asking > 0)
             return
         if self._underway is not None:
