@@ -76,7 +76,7 @@ class Network(nn.Module):
         return self.head(x.mean(1))
 
 
-def described() -> Net:
+def describe_network() -> Net:
     """The network as the arithmetic sees it."""
     split = 2 * WIDTH * INNER + INNER
     rest = WIDTH * WIDTH + WIDTH + WIDTH * CLASSES + CLASSES
@@ -138,7 +138,7 @@ class Count(Callback):
             session.world.barrier()
 
 
-def counted(layout: Layout, rounds: int, world: World, folder: Path) -> dict[str, Any]:
+def count_bytes(layout: Layout, rounds: int, world: World, folder: Path) -> dict[str, Any]:
     """Bytes a step: `asked`, of whole tensors by kind, and `sent`, by the sockets of this process."""
     generator = torch.Generator().manual_seed(0)
     rows = TensorRows(
@@ -161,9 +161,9 @@ def counted(layout: Layout, rounds: int, world: World, folder: Path) -> dict[str
     return {"asked": found, "sent": None if sent is None or sent_then is None else (sent_then - sent) / STEPS}
 
 
-def expected(layout: Layout, rounds: int) -> dict[str, Any]:
+def compute_bytes(layout: Layout, rounds: int) -> dict[str, Any]:
     """The same by arithmetic."""
-    found = exchanges_of(described(), layout, Work(ROWS, rounds, FULL, FULL))
+    found = exchanges_of(describe_network(), layout, Work(ROWS, rounds, FULL, FULL))
     whole: Counter[str] = Counter()
     for each in found:
         whole[each.kind] += each.whole * each.times
@@ -176,7 +176,7 @@ def compare(names: list[str], rounds: int, ranks: int) -> list[dict[str, Any]]:
     from forked_ranks import on_ranks
 
     def work(world: Any, folder: Path) -> list[dict[str, Any]]:
-        return [counted(LAYOUTS[name], rounds, world, folder / str(place)) for place, name in enumerate(names)]
+        return [count_bytes(LAYOUTS[name], rounds, world, folder / str(place)) for place, name in enumerate(names)]
 
     with tempfile.TemporaryDirectory() as folder:
         found = on_ranks(Path(folder) / "ranks", work, ranks)
@@ -186,5 +186,5 @@ def compare(names: list[str], rounds: int, ranks: int) -> list[dict[str, Any]]:
         asked = {kind: sum(each["asked"].get(kind, 0.0) for each in of_ranks) / ranks for kind in sorted(kinds)}
         sent = [each["sent"] for each in of_ranks]
         lines.append({"name": name, "rounds": rounds, "asked": asked, "sent": None if None in sent else sum(sent) / ranks})
-        lines[-1]["expected"] = expected(LAYOUTS[name], rounds)
+        lines[-1]["expected"] = compute_bytes(LAYOUTS[name], rounds)
     return lines

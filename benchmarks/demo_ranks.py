@@ -25,6 +25,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from trainwright.systems.make_supervised import SupervisedSystem
 
 import trainwright as tw
 from trainwright.adapters.lightning.system import LightningSystem
@@ -39,7 +40,6 @@ from trainwright.parallel.world import World
 from trainwright.systems.base import build_system
 from trainwright.systems.config import SupervisedConfig
 from trainwright.systems.plain import PlainSystem
-from trainwright.systems.supervised import SupervisedSystem
 
 ROWS, BATCH, RANKS, WIDTH, CLASSES = 24, 12, 2, 6, 3
 EXACT, HALF = 1e-6, 2e-2
@@ -160,7 +160,7 @@ def lightning_module(setting: str) -> Any:
     return LightningSystem((plain if setting in OPTIMIZERS and setting not in OF_TORCH else own)(setting))
 
 
-def supervised(setting: str) -> Any:
+def make_supervised(setting: str) -> Any:
     """An encoder, a combiner and a decoder."""
     system = SupervisedSystem(SupervisedConfig.model_validate({"combiner": {"type": "concat", "depth": 1, "width": 16}}))
     inputs = [InputGroup("numbers", "vector", ["numbers"], None, {"value": (1, WIDTH)})]
@@ -179,7 +179,7 @@ def transformer(setting: str) -> Any:
 
 
 SYSTEMS: dict[str, tuple[Callable[[str], Any], dict[str, str], bool | list[str]]] = {
-    "supervised": (supervised, {}, ["combiner"]),
+    "supervised": (make_supervised, {}, ["combiner"]),
     "plain": (lambda setting: PlainSystem(network(), ["input"], "cross_entropy", []), {"*.0": "colwise", "*.4": "rowwise"}, ["model"]),
     "own": (lambda setting: Own(), {"net.0": "colwise", "net.4": "rowwise"}, ["net"]),
     "gan": (lambda setting: Gan(OPTIMIZERS.get(setting, OPTIMIZERS["adamw"])), {"critic.0": "colwise", "critic.2": "rowwise"}, ["critic"]),
@@ -232,7 +232,7 @@ def run(world: World, folder: Path, system: str, setting: str, strategy: str = "
     return {name: each.detach().clone() for name, each in made.state_dict().items() if each.is_floating_point()}
 
 
-def tried(made: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor] | str:
+def try_cell(made: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor] | str:
     """The weights of a run, or what was said of it."""
     try:
         return made()
@@ -256,7 +256,7 @@ def of_rank(rank: int, folder: Path, cells: list[Cell]) -> None:
     found: dict[Cell, Any] = {}
     for number, (system, setting, strategy) in enumerate(cells):
         place = folder / f"cell-{number}"
-        found[system, setting, strategy] = tried(lambda: run(world, place, system, setting, strategy))  # noqa: B023
+        found[system, setting, strategy] = try_cell(lambda: run(world, place, system, setting, strategy))  # noqa: B023
         if world.is_main:
             print(".", end="", file=sys.stderr, flush=True)
     world.close()
@@ -317,7 +317,7 @@ def main() -> int:
             for setting in asked.settings:
                 for pieces in {1 if each == "tp" else RANKS for each in asked.strategies}:
                     place = Path(name) / f"{system}-{setting}-{pieces}"
-                    references[system, setting, pieces] = tried(lambda: run(World(), place, system, setting, pieces=pieces))  # noqa: B023
+                    references[system, setting, pieces] = try_cell(lambda: run(World(), place, system, setting, pieces=pieces))  # noqa: B023
     cells = [(system, setting, strategy) for system in asked.systems for setting in asked.settings for strategy in asked.strategies]
     return show(cells, measure(cells), references)
 

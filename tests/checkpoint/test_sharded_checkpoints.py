@@ -20,7 +20,7 @@ from trainwright.checkpoint.layout import LAYOUT, Local, ensure_whole, layout_do
 from trainwright.checkpoint.manifest import Damaged, FileEntry, Manifest, read_manifest
 from trainwright.checkpoint.parts import Box
 from trainwright.checkpoint.retention import BestK, LastK, Retention
-from trainwright.checkpoint.store import CheckpointStore, verified
+from trainwright.checkpoint.store import CheckpointStore, verify_checkpoint
 from trainwright.checkpoint.weight_sources import read_weights
 from trainwright.config.errors import ConfigError, RunError
 from trainwright.files.download import sha256_of
@@ -47,7 +47,7 @@ def test_what_was_saved_under_one_layout_is_read_under_every_other_to_the_bit(
 ) -> None:
     name, size = under
     for saved, place in checkpoints.items():
-        checkpoint = verified(place)
+        checkpoint = verify_checkpoint(place)
         assert checkpoint.manifest.ranks == saved[1]
         for rank in range(size):
             for file, mine in held(DEALS[name], rank, size).items():
@@ -63,7 +63,7 @@ def test_what_was_saved_under_one_layout_is_read_under_every_other_to_the_bit(
 
 def test_each_is_read_whole_as_one_process_reads_it(checkpoints: dict[tuple[str, int], Path]) -> None:
     for place in checkpoints.values():
-        checkpoint = verified(place)
+        checkpoint = verify_checkpoint(place)
         for file, expected in tensors().items():
             found = checkpoint.tensors(file)
             assert found.keys() == expected.keys()
@@ -144,7 +144,7 @@ def test_a_layout_that_makes_up_no_tensor_is_damaged_though_its_digest_agrees(
 ) -> None:
     place = spoiled(checkpoints["fsdp", 2], tmp_path, WRONG[wrong])
     with pytest.raises(Damaged, match=r"layout\.json"):
-        verified(place)
+        verify_checkpoint(place)
 
 
 def test_a_layout_that_says_another_type_than_the_file_is_refused_when_it_is_read(
@@ -152,7 +152,7 @@ def test_a_layout_that_says_another_type_than_the_file_is_refused_when_it_is_rea
 ) -> None:
     place = spoiled(checkpoints["fsdp", 2], tmp_path, lambda files: files[SYSTEM]["first.weight"].update(dtype="I32"))
     with pytest.raises(RunError, match="is F32"):
-        verified(place).tensors(SYSTEM)
+        verify_checkpoint(place).tensors(SYSTEM)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -183,7 +183,7 @@ def test_what_is_kept_for_its_weights_alone_is_links_to_the_parts(tmp_path: Path
     write(tmp_path, "fsdp", 2, 20, best=[10])
     store.prune(Retention((LastK(1), BestK(1)), (SYSTEM, "evaluated.safetensors")))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["step-00000020", "weights-00000010"]
-    reduced = verified(tmp_path / "weights-00000010")
+    reduced = verify_checkpoint(tmp_path / "weights-00000010")
     assert (tmp_path / "weights-00000010/system.rank-1.safetensors").stat().st_ino == inode
     assert not list((tmp_path / "weights-00000010").glob("optimizer*"))
     found = reduced.tensors(SYSTEM)

@@ -34,9 +34,9 @@ ROOT = Path(__file__).parents[2]
 
 
 def trainer(**options: Any) -> Trainer:
-    """With options set as they stand, unchecked."""
-    quick = {"tuning": TuningOptions(max_time=Duration(20, "s"), tolerance=0.02)}
-    return Trainer(config().model_copy(update=quick | options), seed=3, device="cpu", console=False)
+    """With options set as they stand, unchecked; with time enough that the sizes end a search on a busy machine too."""
+    patient = {"tuning": TuningOptions(max_time=Duration(600, "s"), tolerance=0.02)}
+    return Trainer(config().model_copy(update=patient | options), seed=3, device="cpu", console=False)
 
 
 class Limited(PlainSystem):

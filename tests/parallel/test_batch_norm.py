@@ -18,7 +18,7 @@ from trainwright.engine.config import TrainerConfig
 from trainwright.engine.single_rows import is_of_single_row
 from trainwright.engine.trainer import Trainer
 from trainwright.optim.norm_statistics import hold_norm_statistics
-from trainwright.parallel.batch_norm import Together, in_step, synchronised
+from trainwright.parallel.batch_norm import Together, in_step, synchronise_norms
 from trainwright.parallel.buffers import settle_buffers
 from trainwright.parallel.distributed import DistributedWorld
 from trainwright.parallel.world import World
@@ -123,7 +123,7 @@ def on_rank(world: DistributedWorld, folder: Path) -> dict[str, Any]:
             start = sum(sizes[: world.rank])
             rows, weights = (each[start : start + sizes[world.rank]] for each in data())
             together = Together(None)
-            with synchronised(norms_of(model), together) as left, in_step(together):
+            with synchronise_norms(norms_of(model), together) as left, in_step(together):
                 values = step(model, rows, weights)
             found[f"{name}, {kind}"] = {"values": values, "grads": summed(model, world), "state": copy.deepcopy(model.state_dict())}
             assert left == [] and [type(each) for each in model] == before
@@ -134,7 +134,7 @@ def on_rank(world: DistributedWorld, folder: Path) -> dict[str, Any]:
 
     model = network()
     with (
-        synchronised(norms_of(model), together),
+        synchronise_norms(norms_of(model), together),
         in_step(together, counted=world.is_main),
     ):  # rank 1 repeats the rows of rank 0, for nothing
         step(model, rows, weights * world.is_main)
@@ -143,28 +143,28 @@ def on_rank(world: DistributedWorld, folder: Path) -> dict[str, Any]:
         found["bits"] = all(torch.equal(ours[name], each) for theirs in world.gather(ours) for name, each in theirs.items())
 
     model = network()
-    with synchronised(norms_of(model), together), in_step(together), hold_norm_statistics(model):
+    with synchronise_norms(norms_of(model), together), in_step(together), hold_norm_statistics(model):
         step(model, rows[mine], weights[mine])
         found["held"] = copy.deepcopy(model.state_dict())
 
     model = network()
-    with synchronised(norms_of(model), together), in_step(together):
+    with synchronise_norms(norms_of(model), together), in_step(together):
         found["second order"] = world.sum(second_order(model, rows[mine].clone()))
 
     model = network()
     far = data(offset=3000.0)[0]
-    with synchronised(norms_of(model), together), in_step(together):
+    with synchronise_norms(norms_of(model), together), in_step(together):
         model[1](model[0](far[mine]))
     found["far"] = copy.deepcopy(model.state_dict())
 
     model = nn.SyncBatchNorm.convert_sync_batchnorm(network())
-    with synchronised(norms_of(model), together), in_step(together):
+    with synchronise_norms(norms_of(model), together), in_step(together):
         found["torch's"] = step(model, rows[mine], weights[mine])
-    with synchronised(norms_of(model), together):  # not in a step: by the rows here, with a process group about and on a CPU
+    with synchronise_norms(norms_of(model), together):  # not in a step: by the rows here, with a process group about and on a CPU
         found["alone"] = model(rows[:4]).detach()
 
     model = nn.Sequential(nn.BatchNorm1d(5), Own(5))
-    with synchronised(norms_of(model), together) as left:
+    with synchronise_norms(norms_of(model), together) as left:
         found["left"] = [left == [model[1]]]
         kept, apart = pickle.loads(pickle.dumps(model)), copy.deepcopy(model)
         found["copies"] = [type(kept[0]), type(apart[0])]

@@ -134,6 +134,7 @@ KINDS = {
     "batches of a loader": Kind(lambda: plain(), {"batch_size": None}, loader),
     "batches of a loader, joined": Kind(lambda: plain(), {"batch_size": None, "accumulation": 2}, loader),
     "optimizers of its own": Kind(Adversaries),
+    "optimizers of its own, fewer rows than processes": Kind(Adversaries, {"batch_size": 1}),
     "parameters that some rows use": Kind(Uneven, {"optimizer": {"type": "adamw", "learning_rate": 0.01, "weight_decay": 0.1}}),
     "batches left out": Kind(LeavesOut),
     "sparse gradients": Kind(Words),

@@ -20,7 +20,7 @@ from trainwright.engine.config import TrainerConfig
 from trainwright.engine.trainer import Trainer
 from trainwright.parallel.board import Board
 from trainwright.parallel.distributed import DistributedWorld
-from trainwright.parallel.flight import recorded
+from trainwright.parallel.flight import list_recorded
 from trainwright.systems.plain import PlainSystem
 
 TIMEOUT = 0.6
@@ -88,7 +88,7 @@ def on_rank(world: DistributedWorld, folder: Path) -> dict[str, Any]:
     world.first(lambda: (folder / "runs").mkdir())
     found = {"sleeps": hanging(world, folder / "runs" / "sleeps", wait_in_the_loader)}
     found["stopped"] = hanging(world, folder / "runs" / "stopped", stop_whole_process)
-    found["collectives"] = len(recorded())
+    found["collectives"] = len(list_recorded())
     board = Board()
     board.pin("place", [world.rank, "x"])
     world.barrier()

@@ -19,7 +19,7 @@ from forked_ranks import on_ranks
 from torch import Tensor, nn
 from torch.distributed import fsdp  # noqa: F401  (once, in the process that the ranks are forked from)
 
-from trainwright.checkpoint.store import verified
+from trainwright.checkpoint.store import verify_checkpoint
 from trainwright.cli.main import main
 from trainwright.data.rows import TensorRows
 from trainwright.engine.config import TrainerConfig
@@ -129,9 +129,9 @@ def test_under_the_same_strategy_it_ends_with_the_same_bits(runs: Runs) -> None:
 
 def test_each_checkpoint_says_who_wrote_it_and_holds_the_same(runs: Runs, tmp_path: Path) -> None:
     places, _, _ = runs
-    first = verified((places / "single × 1/checkpoints/last").resolve())
+    first = verify_checkpoint((places / "single × 1/checkpoints/last").resolve())
     for name in KINDS:
-        found = verified((places / name / "checkpoints/last").resolve())
+        found = verify_checkpoint((places / name / "checkpoints/last").resolve())
         assert found.manifest.made_by == ("one process" if name == "single × 1" else name)
         for file in ("system.safetensors", "evaluated.safetensors", "optimizer.safetensors"):
             expected, here = first.tensors(file), found.tensors(file)
@@ -147,7 +147,7 @@ def test_one_file_is_made_of_what_fsdp_saved(runs: Runs, tmp_path: Path) -> None
     places, _, _ = runs
     assert main(["convert", str(places / "fsdp × 3/checkpoints/last"), str(tmp_path / "w.safetensors")]) == 0
     found = load_tensors(tmp_path / "w.safetensors")
-    checkpoint = verified((places / "fsdp × 3/checkpoints/last").resolve())
+    checkpoint = verify_checkpoint((places / "fsdp × 3/checkpoints/last").resolve())
     assert same({**checkpoint.tensors("system.safetensors"), **checkpoint.tensors("evaluated.safetensors")}, found)
 
 
@@ -172,6 +172,6 @@ def powersgd(world: World, folder: Path) -> tuple[dict[str, Tensor], dict[str, T
 def test_what_powersgd_left_out_on_each_rank_goes_on(tmp_path: Path) -> None:
     for whole, broken in on_ranks(tmp_path, powersgd):
         assert same(whole, broken)
-    checkpoint = verified((tmp_path / "broken/checkpoints/last").resolve())
+    checkpoint = verify_checkpoint((tmp_path / "broken/checkpoints/last").resolve())
     assert {name.partition("/")[0] for name in checkpoint.tensors("strategy.safetensors")} == {"rank-0-of-2", "rank-1-of-2"}
     assert {path.name for path in checkpoint.folder.glob("*.rank-1.*")} == {"strategy.rank-1.safetensors"}

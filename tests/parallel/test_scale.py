@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))  # the measurements are no part of the package
 
-from benchmarks.counted_exchanges import LAYOUTS, Network, compare, described  # noqa: E402
+from benchmarks.counted_exchanges import LAYOUTS, Network, compare, describe_network  # noqa: E402
 from benchmarks.scale import BAR, LARGE, SMALL, Machine, layouts, page, step_of  # noqa: E402
 
 
@@ -22,8 +22,8 @@ def test_the_page_has_the_tables_of_the_script() -> None:
 def test_parameters_are_those_of_the_published_models_and_of_the_network_that_is_counted() -> None:
     assert SMALL.net.parameters == 124_439_808  # GPT-2
     assert LARGE.net.parameters == 6_738_415_616  # Llama 2
-    assert described().parameters == sum(each.numel() for each in Network().parameters())
-    assert described().tensors == len(list(Network().parameters()))
+    assert describe_network().parameters == sum(each.numel() for each in Network().parameters())
+    assert describe_network().tensors == len(list(Network().parameters()))
 
 
 def test_a_step_takes_as_long_as_what_does_not_hide() -> None:

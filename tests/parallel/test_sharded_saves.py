@@ -18,7 +18,7 @@ from separable import OPTIONS, joined, state_of, train
 from torch import Tensor
 
 from trainwright.checkpoint import snapshot
-from trainwright.checkpoint.store import CheckpointStore, verified
+from trainwright.checkpoint.store import CheckpointStore, verify_checkpoint
 from trainwright.config.errors import Interrupted, RunError
 from trainwright.engine.callbacks import Callback
 from trainwright.engine.saving import sharing
@@ -178,7 +178,7 @@ def test_a_run_of_one_process_goes_on_under_three_and_then_under_two(runs: Runs,
     stopped(World(), tmp_path / "run", step=7)
     on_ranks(tmp_path / "three", lambda world, folder: stopped(world, tmp_path / "run", step=13), 3)
     assert (tmp_path / "run/checkpoints/last").resolve().name > "step-00000013"
-    assert verified((tmp_path / "run/checkpoints/last").resolve()).manifest.made_by == "fsdp × 3"
+    assert verify_checkpoint((tmp_path / "run/checkpoints/last").resolve()).manifest.made_by == "fsdp × 3"
     two = on_ranks(tmp_path / "two", lambda world, folder: state_of(train(world, tmp_path / "run")), 2)
     assert same(joined(two), one)
 
@@ -189,7 +189,7 @@ def test_each_rank_writes_its_part_and_what_all_have_is_written_once(runs: Runs)
     names = {path.name for path in last.iterdir()}
     assert {"system.rank-0.safetensors", "system.rank-1.safetensors", "optimizer.rank-1.safetensors", "layout.json"} <= names
     assert {"evaluated.rank-1.safetensors", "running.safetensors", "trainer.json"} <= names
-    checkpoint = verified(last)
+    checkpoint = verify_checkpoint(last)
     assert checkpoint.manifest.made_by == "fsdp × 2"
     assert [part.file for part in checkpoint.layout["system.safetensors"]["b"].parts] == ["system.rank-0.safetensors"]
     assert checkpoint.layout["optimizer.safetensors"]["exp_avg/w"].shape == (7, 3)
@@ -205,7 +205,7 @@ def test_what_is_kept_is_what_one_process_keeps(runs: Runs) -> None:
     store, alone = CheckpointStore(place / "waiting-two/checkpoints"), CheckpointStore(place / "waiting-one/checkpoints")
     for ours, theirs in zip(store.list_manifests(), alone.list_manifests(), strict=True):
         assert (ours.step, ours.kind, ours.best, ours.value) == (theirs.step, theirs.kind, theirs.best, theirs.value)
-        here, there = verified(store.folder / ours.folder), verified(alone.folder / theirs.folder)
+        here, there = verify_checkpoint(store.folder / ours.folder), verify_checkpoint(alone.folder / theirs.folder)
         expected = there.tensors("system.safetensors")
         assert here.tensors("system.safetensors").keys() == expected.keys()
         for name, tensor in here.tensors("system.safetensors").items():

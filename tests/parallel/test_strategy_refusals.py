@@ -111,7 +111,7 @@ REFUSED: list[tuple[Any, Any, dict[str, Any], list[str]]] = [
         {"type": "tp", "plan": {"0": "colwise"}},
         network(nn.Linear(4, 33), nn.Linear(33, 2)),
         {},
-        ["layer 'model.0' has 33 outputs, not divisible by tp 2", "use 32 or 34, or leave the layer out"],
+        ["trainer.strategy.plan.0 layer 'model.0' has 33 outputs, not divisible by tp 2", "use 32 or 34, or leave the layer out"],
     ),
     ({"type": "tp", "plan": {"1": "rowwise"}}, network(nn.Linear(4, 33), nn.Linear(33, 2)), {}, ["has 33 inputs"]),
     ({"type": "tp", "plan": {"head": "colwise"}}, PlainSystem(Tied(), ["input"], "cross_entropy", []), {}, ["is tied", "leave it out"]),

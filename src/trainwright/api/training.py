@@ -26,7 +26,7 @@ from trainwright.engine.trainer import FitResult, Trainer
 from trainwright.engine.tuning import without_auto
 from trainwright.files.text import refusal, write_text
 from trainwright.parallel.handshake import check_shared
-from trainwright.parallel.recording import recorded
+from trainwright.parallel.recording import record_errors
 from trainwright.parallel.run_place import log_name, note_run
 from trainwright.parallel.world import World
 from trainwright.runs.code import write_code, write_configs
@@ -62,7 +62,7 @@ def train_prepared(prepared: Prepared, start: Start | None = None) -> tuple[RunD
     """
     start = start or Start()
     try:
-        with recorded() if prepared.world.size > 1 else nullcontext():
+        with record_errors() if prepared.world.size > 1 else nullcontext():
             return _train_prepared(prepared, start)
     finally:
         note_run(None)

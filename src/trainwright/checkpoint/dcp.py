@@ -172,7 +172,7 @@ class DcpDirectory:
         except (RuntimeError, EOFError, ValueError, KeyError, AttributeError, IndexError, TypeError, OverflowError) as error:
             raise damage(path, " ".join(str(error).split())[:200] or type(error).__name__) from error
 
-    def nested(self) -> tuple[dict[str, Any], dict[int, str]]:
+    def make_state_dict(self) -> tuple[dict[str, Any], dict[int, str]]:
         """The state dict that was saved, with tensors without memory (meta device) for its own; and the name of each of those by its id."""
         found: dict[str, Any] = {}
         names: dict[int, str] = {}

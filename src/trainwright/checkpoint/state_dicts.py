@@ -21,7 +21,7 @@ def take_state_dict(directory: DcpDirectory, key: str = "") -> tuple[str, dict[s
 
     Raises ConfigError when there is none, or several and no key says which; RunError where the directory is damaged.
     """
-    content, names = directory.nested()
+    content, names = directory.make_state_dict()
     at, state = choose_state_dict(content, key, directory.folder)
     left = list_rest(content, at) | dict.fromkeys(directory.others, "no tensor")
     return at, {name: directory.tensor(names[id(value)]) for name, value in flat(state)}, left

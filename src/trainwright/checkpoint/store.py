@@ -70,7 +70,7 @@ class Checkpoint:
         return read_mapping(self.folder / name)
 
 
-def verified(folder: Path) -> Checkpoint:
+def verify_checkpoint(folder: Path) -> Checkpoint:
     """The checkpoint in a directory, every file of it found whole. Raises Damaged when one is not, RunError without the right to read."""
     manifest = verify(folder)
     return Checkpoint(folder, manifest, read_layout(folder, manifest))
@@ -201,7 +201,7 @@ class CheckpointStore:
 
     def _verify(self, path: Path) -> Checkpoint | None:
         try:
-            return verified(path)
+            return verify_checkpoint(path)
         except Damaged as damage:
             aside = set_aside(path)
             log.warning("checkpoint %s is damaged (%s); set aside as %s", path.name, damage, aside.name)

@@ -16,7 +16,7 @@ from trainwright.checkpoint.manifest import MANIFEST, Damaged, read_manifest
 from trainwright.checkpoint.names import FOLDER, rank_of
 from trainwright.checkpoint.pointers import follow_pointer
 from trainwright.checkpoint.state_dicts import take_state_dict
-from trainwright.checkpoint.store import verified
+from trainwright.checkpoint.store import verify_checkpoint
 from trainwright.checkpoint.weight_files import READ, read_weights_file
 from trainwright.config.errors import ConfigError, RunError
 from trainwright.config.received import read_mapping, refuse_links
@@ -156,7 +156,7 @@ def _from_folder(path: Path, place: str, averaged: bool) -> Weights:
 def _from_checkpoint(folder: Path, averaged: bool) -> Weights:
     refuse_links(folder, FOLDERS)
     try:
-        checkpoint = verified(folder)
+        checkpoint = verify_checkpoint(folder)
     except Damaged as damage:
         fix = "use another checkpoint of the run, or restore it from a copy"
         raise RunError("this checkpoint is damaged", where=str(folder), why=str(damage), fix=fix) from damage

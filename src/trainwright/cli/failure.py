@@ -68,7 +68,7 @@ def _shorten(text: str) -> str:
     return visible(text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} … {text[-LONGEST // 4 :]}")
 
 
-def unexpected(error: BaseException) -> TrainwrightError:
+def explain_unexpected(error: BaseException) -> TrainwrightError:
     """What to say of a failure that nobody foresaw, or that a person's own code raised."""
     frames = [each for each in traceback.extract_tb(error.__traceback__) if not each.filename.startswith("<")]
     where = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""

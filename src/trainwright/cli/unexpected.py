@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from types import TracebackType
 
-from trainwright.cli.failure import unexpected
+from trainwright.cli.failure import explain_unexpected
 from trainwright.cli.ranks import is_rank, tell_among_ranks
 from trainwright.cli.style import dim, red
 from trainwright.config.errors import TrainwrightError
@@ -14,7 +14,7 @@ from trainwright.parallel.recording import record_failure
 
 def report_unexpected(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """`sys.excepthook`: a failure nobody foresaw, in a few lines, with where to read the rest."""
-    told = unexpected(error.with_traceback(trace))
+    told = explain_unexpected(error.with_traceback(trace))
     if is_rank():
         tell_among_ranks(told)
         return
@@ -27,4 +27,4 @@ def report_unexpected(kind: type[BaseException], error: BaseException, trace: Tr
 
 def record_unexpected(error: BaseException) -> None:
     """Write down for the launcher what ends this rank with a traceback."""
-    record_failure(error if isinstance(error, TrainwrightError) else unexpected(error))
+    record_failure(error if isinstance(error, TrainwrightError) else explain_unexpected(error))

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import create_model
-
 from trainwright.config import registry
-from trainwright.config.model import PartConfig
+from trainwright.config.model import PartConfig, with_options_of
 
 
 class OfRanks(PartConfig):
@@ -19,12 +17,7 @@ class OfRanks(PartConfig):
 
 def extend_options(options: type[PartConfig]) -> type[PartConfig]:
     """The options of a class of one's own with `every_rank`, unless it takes that, or anything, by itself."""
-    if "every_rank" in options.model_fields or options.model_config.get("extra") == "allow":
-        return options
-    make: Any = create_model
-    found: type[PartConfig] = make(options.__name__, __base__=(options, OfRanks), __doc__=options.__doc__)
-    found.plain = options
-    return found
+    return with_options_of(OfRanks, options)
 
 
 def on_every_rank(kind: str, options: PartConfig) -> bool:

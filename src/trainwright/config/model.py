@@ -7,7 +7,7 @@ from functools import wraps
 from types import UnionType
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, TypeVar, Union, cast, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, create_model, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, PydanticCustomError, PydanticUndefined, core_schema
 
@@ -121,6 +121,18 @@ class PartConfig(ConfigModel):
 
     def check_target(self, kind: str, width: int | None = None) -> None:
         """Raises ConfigError for options that mean nothing for targets of this kind, with so many classes where that is known."""
+
+
+def with_options_of(added: type[PartConfig], options: type[PartConfig]) -> type[PartConfig]:
+    """The options of a class of one's own with those that `added` declares, unless it takes these, or anything, by itself."""
+    own = added.model_fields.keys() - PartConfig.model_fields.keys()
+    if own & options.model_fields.keys() or options.model_config.get("extra") == "allow":
+        return options
+    make: Any = create_model
+    found: type[PartConfig] = make(options.__name__, __base__=(options, added), __doc__=options.__doc__)
+    vars_of: Any = found
+    vars_of.plain = options  # what the class itself is given
+    return found
 
 
 def _fold_name(key: Any, fields: dict[str, FieldInfo]) -> Any:

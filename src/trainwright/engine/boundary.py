@@ -138,7 +138,7 @@ def loss_row(session: Session, evaluating: bool = False) -> dict[str, float]:
     check_now(session, weights=evaluating)
     position, parts, logs = session.position, session.parts, session.logs
     since, trained = position.last_row
-    means = logs.running_loss.means() if position.step > since and logs.running_loss.steps else {}
+    means = logs.running_loss.means() if position.step > since and logs.running_loss.has_steps() else {}
     if parts.spikes is not None and means:
         parts.spikes.hear(session, means)
     seconds = session.clock.timing.read()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
 from itertools import zip_longest
 from time import perf_counter
 from typing import NoReturn, cast
@@ -188,12 +187,13 @@ def gradient(session: Session, batch: Batch, share: Share, context: StepContext)
     count: int | Tensor | None = None
     left_out = False
     strategy.begin_step()
-    for piece, last in with_last(in_micro_batches(batch, share, size)):
+    pieces = list(in_micro_batches(batch, share, size))
+    for piece in pieces:
         loss = None
         if piece.first:
             parts.seeds.step(batch_number, piece.first)
         if piece.counts or strategy.moves_together:
-            with strategy.micro_batch(last, piece.counts), parts.norms.in_step(piece.counts):
+            with strategy.micro_batch(piece is pieces[-1], piece.counts), parts.norms.in_step(piece.counts):
                 try:
                     loss = forward_and_backward(session, piece, context, rows, whole)
                 except NoStep:
@@ -246,17 +246,6 @@ def forward_and_backward(session: Session, piece: MicroBatch, context: StepConte
     for hook in hooks.on_after_backward:
         hook(session, system)
     return loss
-
-
-def with_last(pieces: Iterable[MicroBatch]) -> Iterator[tuple[MicroBatch, bool]]:
-    """Each with whether it is the last."""
-    held: MicroBatch | None = None
-    for each in pieces:
-        if held is not None:
-            yield held, False
-        held = each
-    if held is not None:
-        yield held, True
 
 
 def limit_gradient(session: Session) -> None:

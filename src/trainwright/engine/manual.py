@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def manual_step(session: Session, batch: Batch, share: Share, context: StepContext) -> None:
     """One call of `training_step`, in which the system goes backwards and steps its optimizers; counts as one step.
 
-    Of several processes each is given its rows; `backward` weighs what they gave, and gradients are summed before an optimizer steps.
+    Of several processes each is given its rows; gradients are summed, each by its part of the rows, before an optimizer steps.
     """
     session.parts.saver.wait_for_snapshot()
     session.parts.rates.apply(session.step)
@@ -31,9 +31,11 @@ def manual_step(session: Session, batch: Batch, share: Share, context: StepConte
         if share.first:
             session.parts.seeds.step(session.batches_seen, share.first)
     session.logs.running_values.in_step = share.real > 0
-    with session.parts.precision.forward(), session.parts.norms.in_step(share.real > 0):
-        value = session.system.training_step(batch, context)
-    session.logs.running_values.in_step = False
+    try:
+        with session.parts.precision.forward(), session.parts.norms.in_step(share.real > 0):
+            value = session.system.training_step(batch, context)
+    finally:
+        session.logs.running_values.in_step = False
     if value is not None and share.real:
         loss = as_loss(value, rows_in(batch), session.parts.system.loss_weights(context))
         session.logs.running_loss.add(Loss(loss.total.detach(), loss.count, loss.parts), session.batches_seen)

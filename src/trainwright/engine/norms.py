@@ -46,9 +46,9 @@ class Norms:
         if self._together is None:
             yield
             return
-        from trainwright.parallel.batch_norm import synchronised
+        from trainwright.parallel.batch_norm import synchronise_norms
 
-        with synchronised(self.layers, self._together) as left:
+        with synchronise_norms(self.layers, self._together) as left:
             if left:
                 names = {id(each): name for name, each in self._system.named_modules()}
                 named = ", ".join(names[id(each)] for each in left)
@@ -75,12 +75,12 @@ class Norms:
             return ""
         at_once = min(plan.micro_batch_size * self._strategy.data_size, plan.batch_size)
         if self.layers:
-            return f"{counted(len(self.layers))} {at_once} of {plan.batch_size} rows at a time, over all processes"
+            return f"{count_norms(len(self.layers))} {at_once} of {plan.batch_size} rows at a time, over all processes"
         layers = sum(isinstance(each, _BatchNorm) for each in self._system.modules())
         if not layers:
             return ""
         seen = min(plan.micro_batch_size, plan.batch_size)
-        return f"{counted(layers)} {seen} of {plan.batch_size} rows; trainer.strategy.batch_norm: sync makes ranks agree"
+        return f"{count_norms(layers)} {seen} of {plan.batch_size} rows; trainer.strategy.batch_norm: sync makes ranks agree"
 
 
 def is_synchronised(layer: _BatchNorm, asked: str) -> bool:
@@ -88,6 +88,6 @@ def is_synchronised(layer: _BatchNorm, asked: str) -> bool:
     return asked == "sync" or isinstance(layer, nn.SyncBatchNorm)
 
 
-def counted(layers: int) -> str:
+def count_norms(layers: int) -> str:
     """`3 BatchNorm layers see`."""
     return "1 BatchNorm layer sees" if layers == 1 else f"{layers} BatchNorm layers see"

@@ -158,6 +158,7 @@ class Parts:
         if averaged is None:
             yield
             return
-        self.saver.wait_for_snapshot()  # a part of a weight is written over, and not exchanged
+        if self.trained is not self.system:  # parts of weights are written over, and not exchanged
+            self.saver.wait_for_snapshot()
         with self.exchange.weights_inside(averaged):
             yield

@@ -9,14 +9,13 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainwright.engine.clock import Phase
-from trainwright.engine.watchdog import LOOKS, stacks
+from trainwright.engine.watchdog import LOOKS, Watching, stacks
 
 if TYPE_CHECKING:
     from trainwright.engine.session import Session
@@ -68,7 +67,7 @@ class Beat:
         return f"rank {self.rank}: {where}, for {self.seconds:.1f} s{', waits for others' if self.waits else ''}"
 
 
-class RankWatch:
+class RankWatch(Watching):
     """A thread of each process that pins up where the process is, and looks at the others once nothing moved for `seconds`.
 
     An ordinary step does nothing for it. Each process writes its own stacks and its flight recorder into `hang/` of the run; the lowest
@@ -77,24 +76,13 @@ class RankWatch:
 
     def __init__(self, session: Session, board: Board, seconds: float | None, folder: Path) -> None:
         """`seconds`: None is some minutes, and then nothing is said of processes that are slow and none of which waits for another."""
+        super().__init__("watch of ranks")
         self.seconds, self._asked = SECONDS if seconds is None else seconds, seconds is not None
         self._session, self._board, self._folder = session, board, folder
         self._pause = min(max(self.seconds / LOOKS, SHORTEST), LONGEST)
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="watch of ranks", daemon=True)
         self._main, self._process = threading.get_ident(), f"process {os.getpid()} on {socket.gethostname()}"
         self._last: object = None
         self._since, self._number, self._told, self._pinned = time.monotonic(), 0, False, False
-
-    @contextmanager
-    def watching(self) -> Iterator[None]:
-        """Look while in the block."""
-        self._thread.start()
-        try:
-            yield
-        finally:
-            self._ended.set()
-            self._thread.join()
 
     def _watch(self) -> None:
         try:

@@ -106,8 +106,6 @@ def record_losses(session: Session, losses: list[Loss]) -> bool:
     for loss in losses:
         logs.running_loss.add(loss, batches_seen)
         logs.running_metrics.add(loss.outputs)
-    if not losses:
-        logs.running_loss.steps += 1  # the rows of this step were those of other processes
     return True
 
 
@@ -170,7 +168,7 @@ def not_together(session: Session, error: BaseException) -> TrainwrightError:
 def check_now(session: Session, weights: bool = True) -> None:
     """Raise NotFinite or Rollback when the loss since the last row or a weight is not finite: such weights are never saved."""
     losses = session.logs.running_loss
-    if session.position.step > session.position.last_row[0] and losses.steps:
+    if session.position.step > session.position.last_row[0] and losses.has_steps():
         judge(session, losses.means()["loss"])
     # A loss tells of the weights before its step. What the last step did to them shows in the next loss, after they would be saved.
     judged = weights and session.parts.config.recovery.not_finite != "ignore"

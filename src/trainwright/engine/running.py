@@ -125,6 +125,10 @@ class RunningLoss:
                 terms[f"loss/{name}"] = RunningTerm()
             terms[f"loss/{name}"].recent.append(part)
 
+    def has_steps(self) -> bool:
+        """Whether any process took in a loss since the last row; each may have had no rows."""
+        return self.world.any(self.steps > 0)
+
     def _read(self) -> dict[str, Sum]:
         """Every term as a sum, and the first batch that was not finite found. Waits for the device."""
         totals = self.terms["loss"].recent

@@ -52,11 +52,11 @@ def refuse_combinations(
     if ranks > 1:
         if kind in ("fsdp", "tp"):
             found += [*_on_parts(config, system, own), *_of_layers(config, system, ranks)]
-            found += [*_measured(config), *_looking_at_whole_ones(config)]
+            found += [*_refuse_measuring(config), *_looking_at_whole_ones(config)]
         if kind == "zero":
             found += _dealt(config, system, own)
         if config.strategy.by_torch:
-            found += [*_through_torch(config, system), *_measured(config)]
+            found += [*_through_torch(config, system), *_refuse_measuring(config)]
     return found
 
 
@@ -100,7 +100,7 @@ def _looking_at_whole_ones(config: TrainerConfig) -> Iterator[ConfigError]:
             )
 
 
-def _measured(config: TrainerConfig) -> Iterator[ConfigError]:
+def _refuse_measuring(config: TrainerConfig) -> Iterator[ConfigError]:
     """What is measured before a run, on a model that is dealt anew for each trial."""
     asked = [name for name in ("batch_size", "micro_batch_size") if getattr(config, name) == "auto"]
     if asked or learning_rate_of(config.optimizer) == "auto":

@@ -106,7 +106,7 @@ def call_hooks(session: Session) -> Iterator[None]:
 
 
 @contextmanager
-def released(strategy: Strategy, system: System) -> Iterator[None]:
+def release_afterwards(strategy: Strategy, system: System) -> Iterator[None]:
     """The system is by itself again afterwards: whole where all processes come to the end together, as they do after a signal too."""
     whole = False
     try:

@@ -38,7 +38,7 @@ from trainwright.engine.result import FitResult, finish
 from trainwright.engine.sanity import sanity_check
 from trainwright.engine.saving.rescue import saved_on_error
 from trainwright.engine.session import Session
-from trainwright.engine.surroundings import call_hooks, rank_0_speaks, released, surroundings, tell_when_stopped, watch_steps
+from trainwright.engine.surroundings import call_hooks, rank_0_speaks, release_afterwards, surroundings, tell_when_stopped, watch_steps
 from trainwright.engine.system import System
 from trainwright.engine.tuning.settle import without_auto
 from trainwright.nn.compiled import without_wrappers
@@ -167,7 +167,11 @@ class Trainer:
                 known = {id(each) for each in system.parameters()}
                 parts = session.parts
                 self.trackers = parts.trackers
-                hooks, regions, alone = call_hooks(session), parts.precision.fp32_regions(system), released(parts.strategy, system)
+                hooks, regions, alone = (
+                    call_hooks(session),
+                    parts.precision.fp32_regions(system),
+                    release_afterwards(parts.strategy, system),
+                )
                 with hooks, saved_on_error(session), regions, watch_steps(session), alone, parts.norms.inside():
                     return self._run(session, test, resume or fork, run, known)
         finally:

@@ -15,13 +15,33 @@ LOOKS = 10
 """How often it looks within the time it waits."""
 
 
-class Watchdog:
+class Watching:
+    """A thread beside a run; a subclass says in `_watch` what it does until `_ended` is set."""
+
+    def __init__(self, name: str) -> None:
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name=name, daemon=True)
+
+    def _watch(self) -> None:
+        raise NotImplementedError
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Look while in the block."""
+        self._thread.start()
+        try:
+            yield
+        finally:
+            self._ended.set()
+            self._thread.join()
+
+
+class Watchdog(Watching):
     """Looks at `progress()` now and then; when it has been the same for `seconds`, the stacks of all threads go to the log, once."""
 
     def __init__(self, seconds: float, progress: Callable[[], object]) -> None:
+        super().__init__("watchdog")
         self.seconds, self._progress = seconds, progress
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
 
     def _watch(self) -> None:
         last, same, told = self._progress(), 0, False
@@ -33,16 +53,6 @@ class Watchdog:
             if same >= LOOKS and not told:
                 told = True
                 log.warning("no step has ended for %g s; where every thread is:\n%s", self.seconds, stacks())
-
-    @contextmanager
-    def watching(self) -> Iterator[None]:
-        """Look while in the block."""
-        self._thread.start()
-        try:
-            yield
-        finally:
-            self._ended.set()
-            self._thread.join()
 
 
 def stacks() -> str:

@@ -88,7 +88,7 @@ class Agent:
         """Signals of this process go to all that it started; they have a group of their own, so that none hears a terminal's twice."""
         before: dict[int, Any] = {}
         if threading.current_thread() is threading.main_thread():
-            before = {number: signal.signal(number, self._heard) for number in PASSED_ON if not _ignored(number)}
+            before = {number: signal.signal(number, self._heard) for number in PASSED_ON if not _is_ignored(number)}
         try:
             yield
         except BaseException:
@@ -130,7 +130,7 @@ class Agent:
     def _ending(self) -> Ending:
         failures = [each for rank in range(len(self.children)) if (each := self._failure_of(rank)) is not None]
         if failures and all(each.consequence for each in failures):
-            failures += [self._left(rank) for rank, (code, _) in self.ended.items() if code == 0]
+            failures += [self._explain_leaving(rank) for rank, (code, _) in self.ended.items() if code == 0]
         first = first_cause(failures)
         if first is None:
             return Ending(0, None)
@@ -157,7 +157,7 @@ class Agent:
         why = said.splitlines()[-1] if said else ""
         return Failure(rank, (Told(f"the process ended with code {code}", why=why),), code, moment)
 
-    def _left(self, rank: int) -> Failure:
+    def _explain_leaving(self, rank: int) -> Failure:
         """A rank that ended as if all were done while others were not."""
         why = "something in it ended the process: os._exit, or a library that does so"
         return Failure(rank, (Told("the process left the others in the middle of the run", why=why),), 1, self.ended[rank][1])
@@ -180,7 +180,7 @@ def _name(number: int) -> str:
         return f"signal {number}"
 
 
-def _ignored(number: int) -> bool:
+def _is_ignored(number: int) -> bool:
     """Whether whoever started this process lets it ignore the signal, as `nohup` does."""
     return signal.getsignal(number) == signal.SIG_IGN
 

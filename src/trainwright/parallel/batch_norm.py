@@ -47,16 +47,16 @@ class AllReduce(torch.autograd.Function):
     @staticmethod
     def backward(context: Any, gradient: Tensor) -> tuple[Tensor, None]:
         """What each process depends on it with, added up."""
-        return _summed(gradient.contiguous(), context.group), None
+        return _sum_over(gradient.contiguous(), context.group), None
 
 
-def _summed(value: Tensor, group: Any) -> Tensor:
+def _sum_over(value: Tensor, group: Any) -> Tensor:
     apply: Callable[..., Tensor] = AllReduce.apply
     return apply(value, group)
 
 
 @contextmanager
-def synchronised(layers: Sequence[_BatchNorm], together: Together) -> Iterator[list[_BatchNorm]]:
+def synchronise_norms(layers: Sequence[_BatchNorm], together: Together) -> Iterator[list[_BatchNorm]]:
     """The layers normalise over `together`; yields those that cannot, for they have a forward of their own.
 
     A layer keeps its parameters, buffers, hooks and names: only its class is another one, and its own again afterwards.
@@ -150,7 +150,7 @@ def moments(rows: Tensor, together: Together) -> tuple[Tensor, Tensor, Tensor]:
     mean, variance = mean.double(), variance.double()
     counted = here if together.counted else 0
     sums = torch.cat([mean * counted, (variance + mean * mean) * counted, mean.new_full([1], counted)])
-    sums = _summed(sums, together.group)
+    sums = _sum_over(sums, together.group)
     count = sums[-1].detach()
     if sums.device.type == "cpu" and count <= 1:  # a card is not waited for
         raise ValueError(f"Expected more than 1 value per channel when training, got {int(count)} over all processes")

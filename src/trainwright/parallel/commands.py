@@ -35,7 +35,7 @@ def count_devices(options: LaunchConfig, device: str) -> int:
     usable = cores()
     if options.devices > max(usable * MOST_PER_CORE, 2 * MOST_PER_CORE):
         why = f"this machine has {usable} processors, and each process wants one"
-        fix = f"--devices {usable}, or fewer; several machines: torchrun or srun"
+        fix = f"ask for {usable}, or fewer; several machines: torchrun or srun"
         raise ConfigError(f"{options.devices} processes are too many", where="launch.devices", why=why, fix=fix)
     return options.devices
 

@@ -22,7 +22,7 @@ def switch_on() -> None:
     os.environ.setdefault(VARIABLE, str(ENTRIES))
 
 
-def recorded() -> list[dict[str, Any]]:
+def list_recorded() -> list[dict[str, Any]]:
     """The collectives that were begun, oldest first, each as torch describes it; none where it is switched off."""
     if os.environ.get(VARIABLE, "0") == "0":
         return []
@@ -32,7 +32,7 @@ def recorded() -> list[dict[str, Any]]:
 
 def describe_last() -> str:
     """How many collectives this process began, and the last one."""
-    entries = recorded()
+    entries = list_recorded()
     if not entries:
         return "no collective"
     last = entries[-1]

@@ -74,10 +74,10 @@ def _tcp_store(found: Launched, host: str, port: int, seconds: float, said_by: s
     try:
         return next(rendezvous(meeting, timeout=timedelta(seconds=seconds)))[0]
     except (RuntimeError, ValueError) as error:  # those of torch.distributed are RuntimeErrors
-        raise _unreached(found, host, port, seconds, said_by, str(error)) from error
+        raise _explain_unreached(found, host, port, seconds, said_by, str(error)) from error
 
 
-def _unreached(found: Launched, host: str, port: int, seconds: float, said_by: str, error: str) -> ConfigError:
+def _explain_unreached(found: Launched, host: str, port: int, seconds: float, said_by: str, error: str) -> ConfigError:
     """What to say when the meeting point cannot be opened, or found."""
     where = f"{host}:{port} ({said_by})"
     if "EADDRINUSE" in error or "address already in use" in error.lower():

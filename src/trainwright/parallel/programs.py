@@ -74,7 +74,7 @@ def run_program(work: Work, size: int, options: LaunchConfig, *, method: str, th
             children.append(ProgramRank(process))
             if reading is not None:
                 writing.close()
-                outputs.append(RankOutput(rank, os.dup(reading.fileno()), folder, *_shown(rank, options.tee, console)))
+                outputs.append(RankOutput(rank, os.dup(reading.fileno()), folder, *_choose_output(rank, options.tee, console)))
                 reading.close()
         ending = Agent(children, folder, outputs).wait()
         for process in processes:
@@ -89,7 +89,7 @@ def _pipe(context: Any, rank: int, console: TextIO | None) -> tuple[Any, Any]:
     return reading, writing
 
 
-def _shown(rank: int, tee: bool, console: TextIO | None) -> tuple[Callable[[str], None] | None, str, bool]:
+def _choose_output(rank: int, tee: bool, console: TextIO | None) -> tuple[Callable[[str], None] | None, str, bool]:
     """Who sees what a rank prints, how its lines begin, and whether they are kept in a file."""
     if rank == 0 and console is not None:
         return (lambda line: _write(console, line)), "", False
@@ -152,13 +152,13 @@ def _outcome(ending: Ending, folder: Path) -> Any:
         return pickle.loads((folder / "result").read_bytes())
     if ending.failure is None:
         raise KeyboardInterrupt
-    error = _raised(folder / f"rank-{ending.failure.rank}.error") or _in_words(ending)
+    error = _read_error(folder / f"rank-{ending.failure.rank}.error") or _in_words(ending)
     if ending.failure.traceback and not isinstance(error, TrainwrightError):
         error.add_note(f"in rank {ending.failure.rank}:\n{ending.failure.traceback}")
     raise error
 
 
-def _raised(place: Path) -> BaseException | None:
+def _read_error(place: Path) -> BaseException | None:
     try:
         found = pickle.loads(place.read_bytes())
     except Exception:  # noqa: BLE001  (an error of a person's own may not come through)

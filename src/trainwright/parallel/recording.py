@@ -57,7 +57,7 @@ def _told_by(store: Any, rank: int) -> Failure | None:
 
 
 @contextmanager
-def recorded() -> Iterator[None]:
+def record_errors() -> Iterator[None]:
     """In a rank of several: an error that leaves the block is written down first."""
     try:
         yield

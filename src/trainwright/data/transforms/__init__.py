@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, PositiveInt, create_model, field_validator
+from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, PositiveInt, field_validator
 from pydantic_core import CoreSchema
 
 from trainwright.config.choice import choice
 from trainwright.config.errors import ConfigError
 from trainwright.config.foreign import found_at
-from trainwright.config.model import PartConfig, refusal
+from trainwright.config.model import PartConfig, refusal, with_options_of
 from trainwright.config.registry import Part
 from trainwright.config.torch_names import NODES
 
@@ -244,12 +244,7 @@ def _options_of(name: str, options: Any) -> dict[str, Any]:
 
 def extend_options(options: type[PartConfig]) -> type[PartConfig]:
     """The options of a data class of one's own with `transform`, unless it takes that, or anything, by itself."""
-    if "transform" in options.model_fields or options.model_config.get("extra") == "allow":
-        return options
-    make: Any = create_model
-    found: type[PartConfig] = make(options.__name__, __base__=(options, OfData), __doc__=options.__doc__)
-    found.plain = options
-    return found
+    return with_options_of(OfData, options)
 
 
 class ShortForms:

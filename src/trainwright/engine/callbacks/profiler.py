@@ -118,13 +118,13 @@ class Profiler(Callback):
         longest = "self_cuda_time_total" if session.device.type == "cuda" else "self_cpu_time_total"
         table = averages.table(sort_by=longest, row_limit=self.options.rows, max_name_column_width=80)
         with whole_file(folder / f"{name}.txt") as temporary:
-            temporary.write_text(table + "\n" + exchanged(profile.key_averages()), encoding="utf-8")
+            temporary.write_text(table + "\n" + describe_exchanges(profile.key_averages()), encoding="utf-8")
         with whole_file(folder / f"{name}.json") as temporary:
             profile.export_chrome_trace(str(temporary))
         log.info("profile of steps %d to %d: %s", self._began_at, session.step, folder / name)
 
 
-def exchanged(averages: Any) -> str:
+def describe_exchanges(averages: Any) -> str:
     """What went between processes, as a table: how often, and the milliseconds of this process; nothing for one by itself."""
     found = [each for each in averages if str(each.key).startswith(EXCHANGES)]
     if not found:

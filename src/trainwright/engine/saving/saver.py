@@ -163,10 +163,10 @@ class Saver:
         """What is to be written, as rank 0 has it."""
         numbers = session.parts.optimizer.numbers()
         if self.together is None:
-            return self._asked(session, due, numbers)
-        return session.parts.world.first(lambda: self._asked(session, due, numbers))
+            return self._make_request(session, due, numbers)
+        return session.parts.world.first(lambda: self._make_request(session, due, numbers))
 
-    def _asked(self, session: Session, due: Due, numbers: dict[str, Any]) -> SaveRequest:
+    def _make_request(self, session: Session, due: Due, numbers: dict[str, Any]) -> SaveRequest:
         """What is to be written; numbers and documents as they are now, rows logged so far on disk."""
         position, parts, best = session.position, session.parts, self.best
         for tracker in parts.trackers:

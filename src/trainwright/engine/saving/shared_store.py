@@ -33,7 +33,7 @@ class SharedStore(CheckpointStore):
 
         Raises RunError where it is whole for rank 0 and not for another: their folders are not the same.
         """
-        manifest, layout, damage = self.world.first(lambda: _described(path))
+        manifest, layout, damage = self.world.first(lambda: _describe(path))
         if not damage:
             told = self.world.gather(_fault(path, manifest, self.world.rank, self.world.size))
             damage = self.world.first(lambda: _settle(path, manifest, told))
@@ -50,7 +50,7 @@ class SharedStore(CheckpointStore):
         return checkpoint
 
 
-def _described(path: Path) -> tuple[Manifest, Files, str]:
+def _describe(path: Path) -> tuple[Manifest, Files, str]:
     """What a checkpoint says of itself, or how it is damaged."""
     try:
         manifest = read_manifest(path)

@@ -87,15 +87,15 @@ class Together:
 
     def ensure_all(self, failed: BaseException | None) -> None:
         """Raise on every rank what any of them met: the error itself there, and one of its kind elsewhere."""
-        told = self.beside.gather(None if failed is None else _told(failed))
+        told = self.beside.gather(None if failed is None else _describe_error(failed))
         if failed is not None:
             raise failed
         for rank, each in enumerate(told):
             if each is not None:
-                raise _raised(rank, *each)
+                raise _make_error(rank, *each)
 
 
-def _told(error: BaseException) -> tuple[str, int, str]:
+def _describe_error(error: BaseException) -> tuple[str, int, str]:
     """An error as another rank can be told of it."""
     if isinstance(error, Torn):
         return "torn", 0, ""
@@ -104,7 +104,7 @@ def _told(error: BaseException) -> tuple[str, int, str]:
     return "other", 0, f"{type(error).__name__}: {error}"
 
 
-def _raised(rank: int, kind: str, number: int, text: str) -> BaseException:
+def _make_error(rank: int, kind: str, number: int, text: str) -> BaseException:
     if kind == "torn":
         return Torn()
     if kind == "disk":

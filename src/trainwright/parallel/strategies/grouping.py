@@ -6,7 +6,7 @@ from torch import nn
 
 from trainwright.config.errors import ConfigError, did_you_mean
 from trainwright.config.name_patterns import REGULAR
-from trainwright.parallel.strategies.plan import named
+from trainwright.parallel.strategies.plan import find_named
 from trainwright.parallel.strategies.sharded_options import GroupOptions
 
 WHERE = "trainer.strategy.groups"
@@ -19,7 +19,7 @@ def find_groups(system: nn.Module, options: GroupOptions) -> dict[str, nn.Module
 
     Raises ConfigError for a pattern that names no module which can be called and has parameters.
     """
-    found = _asked(system, options) if options.match else _items(system, "", options.smallest)
+    found = _find_asked(system, options) if options.match else _items(system, "", options.smallest)
     found = dict(sorted(found.items(), key=lambda each: -each[0].count(".")))
     holders: dict[int, set[str]] = {}
     for module in system.modules():
@@ -30,11 +30,11 @@ def find_groups(system: nn.Module, options: GroupOptions) -> dict[str, nn.Module
     return {path: module for path, module in found.items() if path not in tied}
 
 
-def _asked(system: nn.Module, options: GroupOptions) -> dict[str, nn.Module]:
+def _find_asked(system: nn.Module, options: GroupOptions) -> dict[str, nn.Module]:
     modules = {path: module for path, module in system.named_modules() if path and _can_be_group(module)}
     found: dict[str, nn.Module] = {}
     for pattern in options.match:
-        paths = named(pattern, modules)
+        paths = find_named(pattern, modules)
         if not paths:
             why = "a group is a module that is called and has parameters"
             fix = did_you_mean(pattern.removeprefix(REGULAR).strip("*."), modules)

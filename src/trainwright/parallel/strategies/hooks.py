@@ -34,7 +34,7 @@ def half_hook(dtype: torch.dtype) -> Hook:
     return send_half
 
 
-def summed(hook: Hook, size: int) -> Hook:
+def as_sum(hook: Hook, size: int) -> Hook:
     """A hook that gives means as one that gives sums over `size` processes."""
 
     def send(state: Any, bucket: Any) -> Any:

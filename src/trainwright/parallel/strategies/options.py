@@ -75,7 +75,7 @@ class StrategyOptions(ConfigModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _known(cls, values: Any) -> Any:
+    def _refuse_others_names(cls, values: Any) -> Any:
         asked = values.get("type") if isinstance(values, dict) else None
         name = asked.lower().replace("-", "_") if isinstance(asked, str) else ""
         if name in OTHERS:

@@ -27,6 +27,8 @@ class Split:
     input: str
     """`whole` or `split`."""
     output: str
+    pattern: str
+    """By which the plan names it."""
 
 
 def read_plan(plan: Mapping[str, LayerStyle], system: nn.Module, size: int) -> list[Split]:
@@ -36,9 +38,10 @@ def read_plan(plan: Mapping[str, LayerStyle], system: nn.Module, size: int) -> l
     """
     modules = {path: module for path, module in system.named_modules() if path}
     chosen: dict[str, LayerStyle] = {}
+    named: dict[str, str] = {}
     errors: list[RequestError] = []
     for pattern, style in plan.items():
-        found = named(pattern, modules)
+        found = find_named(pattern, modules)
         able = [path for path in found if style.style not in ("colwise", "rowwise") or isinstance(modules[path], SPLIT)]
         if not found:
             near = did_you_mean(pattern.strip("*."), modules)
@@ -50,29 +53,30 @@ def read_plan(plan: Mapping[str, LayerStyle], system: nn.Module, size: int) -> l
                 ConfigError(f"'{found[0]}' is a {kind}, which cannot be split {style.style}", where=f"{WHERE}.{pattern}", fix=fix)
             )
         chosen |= dict.fromkeys(able, style)
-    layers = [_settle(path, each, chosen, modules) for path, each in chosen.items() if each.style != "replicate"]
-    errors += [error for layer in layers for error in (_undivided(layer, size), _tied(layer, system)) if error is not None]
+        named |= dict.fromkeys(able, pattern)
+    layers = [_settle(path, named[path], chosen, modules) for path, each in chosen.items() if each.style != "replicate"]
+    errors += [error for layer in layers for error in (_refuse_undivided(layer, size), _refuse_tied(layer, system)) if error is not None]
     if errors:
         raise errors[0] if len(errors) == 1 else ManyErrors(errors)
     return layers
 
 
-def named(pattern: str, modules: Mapping[str, nn.Module]) -> list[str]:
+def find_named(pattern: str, modules: Mapping[str, nn.Module]) -> list[str]:
     """The modules that a pattern means as a whole name, with the system's `model.` before it and without."""
     means = matcher(pattern)
     return [path for path in modules if means(path)] or [path for path in modules if means(other_spelling(path))]
 
 
-def _settle(path: str, asked: LayerStyle, chosen: Mapping[str, LayerStyle], modules: Mapping[str, nn.Module]) -> Split:
-    parent = path.rpartition(".")[0]
-    pair = paired(parent, modules, chosen) if asked.style in ("colwise", "rowwise") else set()
+def _settle(path: str, pattern: str, chosen: Mapping[str, LayerStyle], modules: Mapping[str, nn.Module]) -> Split:
+    parent, asked = path.rpartition(".")[0], chosen[path]
+    pair = find_pairs(parent, modules, chosen) if asked.style in ("colwise", "rowwise") else set()
     come = "split" if path in pair and asked.style == "rowwise" else "whole"
     leave = "split" if path in pair and asked.style == "colwise" else "whole"
     come, leave = come if asked.input == "auto" else asked.input, leave if asked.output == "auto" else asked.output
-    return Split(path, modules[path], asked.style, come, leave)
+    return Split(path, modules[path], asked.style, come, leave, pattern)
 
 
-def paired(parent: str, modules: Mapping[str, nn.Module], chosen: Mapping[str, LayerStyle]) -> set[str]:
+def find_pairs(parent: str, modules: Mapping[str, nn.Module], chosen: Mapping[str, LayerStyle]) -> set[str]:
     """The layers of one module that hand split outputs on: colwise ones, then a rowwise one, and nothing between but what has no weights.
 
     What draws at random between them would draw the same for different outputs.
@@ -95,17 +99,17 @@ def paired(parent: str, modules: Mapping[str, nn.Module], chosen: Mapping[str, L
     return found
 
 
-def _undivided(split: Split, size: int) -> ConfigError | None:
-    for count, what in _divided(split):
+def _refuse_undivided(split: Split, size: int) -> ConfigError | None:
+    for count, what in _list_divided(split):
         if count % size:
             lower, upper = count - count % size, count + size - count % size
             fix = f"use {f'{lower} or {upper}' if lower else upper}, or leave the layer out of the plan"
             what = f"layer '{split.path}' has {count} {what}, not divisible by tp {size}"
-            return ConfigError(what, where=f"{WHERE}.{split.path}", why=f"{split.style} gives each process as many", fix=fix)
+            return ConfigError(what, where=f"{WHERE}.{split.pattern}", why=f"{split.style} gives each process as many", fix=fix)
     return None
 
 
-def _divided(split: Split) -> Iterator[tuple[int, str]]:
+def _list_divided(split: Split) -> Iterator[tuple[int, str]]:
     layer = split.layer
     if isinstance(layer, nn.Linear):
         yield (layer.out_features, "outputs") if split.style == "colwise" else (layer.in_features, "inputs")
@@ -113,7 +117,7 @@ def _divided(split: Split) -> Iterator[tuple[int, str]]:
         yield (layer.embedding_dim, "values an entry") if split.style == "colwise" else (layer.num_embeddings, "entries")
 
 
-def _tied(split: Split, system: nn.Module) -> ConfigError | None:
+def _refuse_tied(split: Split, system: nn.Module) -> ConfigError | None:
     """The error for a layer whose weights are another module's too: each would have its own from then on."""
     own = {id(each) for each in split.layer.parameters()}
     inside = {id(each) for each in split.layer.modules()}
@@ -121,7 +125,7 @@ def _tied(split: Split, system: nn.Module) -> ConfigError | None:
         if id(module) not in inside and any(id(each) in own for each in module.parameters(recurse=False)):
             why = f"'{path}' has the same parameter"
             what, fix = f"layer '{split.path}' is tied to another one", "leave it out of the plan"
-            return ConfigError(what, where=f"{WHERE}.{split.path}", why=why, fix=fix)
+            return ConfigError(what, where=f"{WHERE}.{split.pattern}", why=why, fix=fix)
     return None
 
 

@@ -19,7 +19,7 @@ from trainwright.parallel.strategies.base import ALONE, Count, Summed
 from trainwright.parallel.strategies.counts import tell
 from trainwright.parallel.strategies.ddp import DataParallel
 from trainwright.parallel.strategies.hook_options import HookOptions
-from trainwright.parallel.strategies.hooks import as_torch_asks, half_hook, in_turn, sum_hook, summed
+from trainwright.parallel.strategies.hooks import as_sum, as_torch_asks, half_hook, in_turn, sum_hook
 from trainwright.parallel.strategies.root import Root
 from trainwright.parallel.world import World
 
@@ -71,8 +71,8 @@ class TorchDataParallel(DataParallel):
             from torch.distributed.algorithms.ddp_comm_hooks.powerSGD_hook import PowerSGDState, powerSGD_hook
 
             self._power = PowerSGDState(group, asked.rank, asked.start_step, asked.least_saving, orthogonalization_epsilon=SMALLEST_COLUMN)
-            return self._power, as_torch_asks(summed(in_turn(powerSGD_hook, group), self.world.size))
-        return group if asked.state == "group" else None, as_torch_asks(summed(in_turn(own_hook(asked.type), group), self.world.size))
+            return self._power, as_torch_asks(as_sum(in_turn(powerSGD_hook, group), self.world.size))
+        return group if asked.state == "group" else None, as_torch_asks(as_sum(in_turn(own_hook(asked.type), group), self.world.size))
 
     def _call(self, method: Callable[..., Any], /, *arguments: Any, **options: Any) -> Any:
         if not torch.is_grad_enabled():
