@@ -19,8 +19,9 @@ from trainwright.config.once import once_per_machine
 from trainwright.engine.device import find_device
 from trainwright.parallel.handshake import check_shared, compare
 from trainwright.parallel.joining import join_world, set_debug
-from trainwright.parallel.launch_options import LaunchConfig
 from trainwright.parallel.launched import Launched
+from trainwright.parallel.launchers.local import LocalOptions
+from trainwright.parallel.launchers.options import LaunchOptions
 from trainwright.parallel.listeners import who_listens
 from trainwright.parallel.meeting import on_one_machine, open_store
 from trainwright.parallel.shares import threads_each
@@ -75,7 +76,7 @@ def test_a_file_of_an_earlier_meeting_and_one_that_cannot_be_are_refused(tmp_pat
 @pytest.mark.parametrize("init", ["tcp://host", "file://", "file:x", "https://a:1", "", "tcp://h:1/x"])
 def test_a_place_where_none_can_meet_is_refused(init: str) -> None:
     with pytest.raises(ValueError, match="is no place where processes can meet"):
-        LaunchConfig(init=init)
+        LaunchOptions(init=init)
 
 
 @pytest.mark.parametrize(
@@ -102,12 +103,12 @@ def test_the_processors_are_shared(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_was_to_start_processes_and_did_not_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError, match="nothing has started several processes"):
-        join_world(LaunchConfig(type="external"))
-    assert join_world(LaunchConfig()).size == 1
+        join_world(LaunchOptions(type="external"))
+    assert join_world(LaunchOptions()).size == 1
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("RANK", "0")
     with pytest.raises(ConfigError, match="torchrun has started 2 processes already"):
-        join_world(LaunchConfig(type="local"))
+        join_world(LocalOptions(type="local"))
 
 
 @pytest.mark.parametrize(

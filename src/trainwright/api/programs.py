@@ -14,9 +14,8 @@ from torch import nn
 from trainwright.api.exit_codes import exit_as_promised
 from trainwright.config.errors import ConfigError, TrainwrightError
 from trainwright.engine.worker_checks import culprit, is_unguarded
-from trainwright.parallel.commands import count_devices
 from trainwright.parallel.launched import in_process_group, read_launch
-from trainwright.parallel.programs import choose_method, run_program
+from trainwright.parallel.launchers.base import Program, make_launcher
 from trainwright.systems.run_config import Config
 
 Given = Mapping[str, Any]
@@ -26,9 +25,9 @@ Call = Callable[[dict[str, Any]], Any]
 
 def ranks_to_start(config: Config) -> int:
     """How many processes this one is to start: one where it is one of several already."""
-    if read_launch().size > 1 or in_process_group().size > 1 or config.launch.type == "external":
+    if read_launch().size > 1 or in_process_group().size > 1:
         return 1
-    return count_devices(config.launch, config.run.device)
+    return make_launcher(config.launch).count_ranks(config.run.device)
 
 
 def in_ranks(call: Call, given: Given, config: Config, size: int, *, where: str, console: Any = True) -> Any:
@@ -37,13 +36,13 @@ def in_ranks(call: Call, given: Given, config: Config, size: int, *, where: str,
     Raises ConfigError where they cannot be started or be sent what they need, and whatever ended them.
     """
     exit_as_promised()
-    method = choose_method(config.run.device)
+    launcher = make_launcher(config.launch)
+    method = launcher.choose_method(config.run.device)
     work = partial(_call, call, dict(given), console)
     if method == "spawn":
         check_sent(given, where, size)
         work = partial(_call_sent, pickle.dumps((call, dict(given), console)))
-    shown = _looked_on(console)
-    return run_program(work, size, config.launch, method=method, threads=config.run.threads, console=shown)
+    return launcher.run_program(Program(work, size, method, config.run.threads, _looked_on(console)))
 
 
 def _looked_on(console: Any) -> TextIO | None:

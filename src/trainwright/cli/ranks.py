@@ -52,20 +52,28 @@ def check_local_rank(text: str) -> None:
         raise ConfigError(f"--local-rank is {text}, and LOCAL_RANK={known}", where="command line", fix="leave the flag out")
 
 
-def start_ranks(words: Sequence[str], config: Config) -> int | None:
-    """The exit code of the command, done by as many processes as the configuration says; None where this process is to do it."""
-    if read_launch().size > 1 or config.launch.type == "external":
-        return None
-    from trainwright.parallel.commands import count_devices, run_command
+def start_ranks(words: Sequence[str], config: Config, *, run_dir: str = "", resume: bool = False) -> int | None:
+    """The exit code of the command, done by the processes that the configuration asks for; None where this process is to do it.
 
-    size = count_devices(config.launch, config.run.device)
-    if size == 1:
+    `run_dir`: the run that it is about, where the command names one.
+    """
+    if read_launch().size > 1:
         return None
-    shown_whole = ["--traceback"] if "--traceback" in sys.argv else []
+    from trainwright.parallel.launchers.base import Command, make_launcher
+
+    def name_run() -> str:
+        from trainwright.api.kinds import with_name
+
+        return with_name(config).run.name
+
+    run, whole = config.run, "--traceback" in sys.argv
+    command = Command(tuple(words), run.device, run.threads, run_dir or run.dir, name_run, resume, whole)
     sys.stdout.flush()
-    ending = run_command([*words, *shown_whole], size, config.launch, config.run.threads)
+    ending = make_launcher(config.launch).run_command(command)
+    if ending is None:
+        return None
     if ending.failure is not None:
-        tell(ending.failure, whole=bool(shown_whole))
+        tell(ending.failure, whole=whole)
     return ending.code
 
 

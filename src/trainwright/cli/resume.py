@@ -48,7 +48,9 @@ def _start_ranks(words: Sequence[str], run: str, settings: Sequence[str | Assign
         config = read_config(found.config, settings)
     except RequestError:
         return None  # told in its own place
-    return None if found.status == "finished" and not settings else start_ranks(["resume", *words], config)
+    if found.status == "finished" and not settings:
+        return None
+    return start_ranks(["resume", *words], config, run_dir=str(found.path), resume=True)
 
 
 def refuse_another_place(settings: Sequence[str], path: Path) -> None:

@@ -26,7 +26,7 @@ def run(words: Sequence[str]) -> int:
     config = check_config(composed)  # mistakes are told before torch is imported
     if read_launch().size == 1:
         launch.check_gpus()  # what `--gpu` sets here the ranks would take for the person's own choice
-    if not arguments.dry_run and (code := start_ranks(["train", *words], config)) is not None:
+    if not arguments.dry_run and (code := start_ranks(["train", *words], config, resume=arguments.resume)) is not None:
         return code
     from trainwright.data.arrow import pandas_later
 

@@ -22,6 +22,7 @@ KINDS: dict[str, str] = {
     "tracker": "trainwright.tracking",
     "callback": "trainwright.engine.callbacks",
     "baseline": "trainwright.baselines",
+    "launcher": "trainwright.parallel.launchers",
     "system": "trainwright.systems",
     "model": "trainwright.tools.graph",
     "dataset": "trainwright.data.datasets",

@@ -6,18 +6,15 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 
-from trainwright.config.errors import ConfigError
 from trainwright.parallel.agent import Agent, Ending, show_on_stderr
 from trainwright.parallel.child_environment import free_port, variables_of
-from trainwright.parallel.launch_options import LaunchConfig
+from trainwright.parallel.launchers.base import Command
+from trainwright.parallel.launchers.options import LaunchOptions
 from trainwright.parallel.rank_output import RankOutput
-from trainwright.parallel.shares import cores, threads_each
+from trainwright.parallel.shares import threads_each
 
-MOST_PER_CORE = 8
-"""Ranks for each processor beyond which a number is taken for a slip."""
 PROGRAM = """import sys
 sys.path[:], sys.argv[0] = {path!r}, {name!r}
 from trainwright.parallel.child_environment import end_with_parent
@@ -28,36 +25,19 @@ sys.exit(main())
 """The command again, as its parent was started."""
 
 
-def count_devices(options: LaunchConfig, device: str) -> int:
-    """How many processes to start. Raises ConfigError for more than the machine can have."""
-    if options.devices == "auto":
-        return 1 if device == "cpu" else max(1, _count_gpus())
-    usable = cores()
-    if options.devices > max(usable * MOST_PER_CORE, 2 * MOST_PER_CORE):
-        why = f"this machine has {usable} processors, and each process wants one"
-        fix = f"ask for {usable}, or fewer; several machines: torchrun or srun"
-        raise ConfigError(f"{options.devices} processes are too many", where="launch.devices", why=why, fix=fix)
-    return options.devices
-
-
-def _count_gpus() -> int:
-    import torch
-
-    return torch.cuda.device_count()
-
-
-def run_command(words: Sequence[str], size: int, options: LaunchConfig, threads: int = 0) -> Ending:
-    """Start `trainwright WORDS` once for each rank, wait for all, and say how they ended."""
+def run_command(command: Command, size: int, options: LaunchOptions) -> Ending:
+    """Start a command once for each rank, wait for all, and say how they ended."""
     with tempfile.TemporaryDirectory(prefix="trainwright-ranks-") as place:
         folder, port = Path(place), free_port()
         program = PROGRAM.format(path=sys.path, name=sys.argv[0], parent=os.getpid())
-        command = [sys.executable, *subprocess._args_from_interpreter_flags(), "-c", program, *words]  # type: ignore[attr-defined]
+        started_as = [sys.executable, *subprocess._args_from_interpreter_flags(), "-c", program]  # type: ignore[attr-defined]
+        line = [*started_as, *command.words, *(["--traceback"] if command.whole else [])]
         children, outputs = [], []
         for rank in range(size):
             printed = _pipe(rank, folder, options.tee)
-            variables = {**os.environ, **variables_of(rank, size, folder, port, threads_for(size, threads))}
+            variables = {**os.environ, **variables_of(rank, size, folder, port, threads_for(size, command.threads))}
             writing = None if printed is None else printed[1]
-            started = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=writing, stderr=writing, env=variables, process_group=0)
+            started = subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=writing, stderr=writing, env=variables, process_group=0)
             children.append(started)
             if printed is not None:
                 os.close(printed[1])

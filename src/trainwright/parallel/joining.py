@@ -15,8 +15,8 @@ import torch.distributed as dist
 from trainwright.config.errors import ConfigError
 from trainwright.parallel.distributed import TIMEOUT, DistributedWorld, others_present
 from trainwright.parallel.flight import switch_on
-from trainwright.parallel.launch_options import LaunchConfig
 from trainwright.parallel.launched import Launched, in_process_group, read_launch, started_here
+from trainwright.parallel.launchers.options import LaunchOptions
 from trainwright.parallel.meeting import open_store
 from trainwright.parallel.shares import cores, threads_each
 from trainwright.parallel.world import World
@@ -29,13 +29,13 @@ _joined: DistributedWorld | None = None
 _store: Any = None
 
 
-def join_world(options: LaunchConfig | None = None, threads: int = 0) -> World:
+def join_world(options: LaunchOptions | None = None, threads: int = 0) -> World:
     """The world that this process belongs to: of those that a launcher started, of a process group that is there, or itself alone.
 
     `threads`: those that the configuration asks for, 0 for a share of the machine. Raises ConfigError where the others cannot be found.
     """
     global _joined, _store
-    options = options or LaunchConfig()
+    options = options or LaunchOptions()
     if _joined is not None and dist.is_initialized():
         return _joined
     found = read_launch()
@@ -68,15 +68,15 @@ def meeting_store() -> Any:
     return _store
 
 
-def refuse_second_launch(options: LaunchConfig, found: Launched) -> None:
+def refuse_second_launch(options: LaunchOptions, found: Launched) -> None:
     """Raise ConfigError where the configuration starts processes by itself in processes that were started already."""
-    if options.type == "local" and not started_here():
+    if options.inside is not None and found.launcher not in options.inside and not started_here():
         why = f"{found.launcher} has started {found.size} processes already ({found.variable}={found.size}), and each would start more"
         fix = f"leave launch.type out, or start the command without {found.launcher}"
-        raise ConfigError("launch.type is local", where="launch.type", why=why, fix=fix)
+        raise ConfigError(f"launch.type is {options.type}", where="launch.type", why=why, fix=fix)
 
 
-def refuse_alone(options: LaunchConfig) -> None:
+def refuse_alone(options: LaunchOptions) -> None:
     """Raise ConfigError where processes were to be started by something else, and were not."""
     if options.type == "external":
         fix = "start it with torchrun, srun or mpirun; or leave launch.type out and say how many: --devices 2"
@@ -152,7 +152,7 @@ def _threads(number: int) -> str:
     return "thread" if number == 1 else "threads"
 
 
-def say_ignored(options: LaunchConfig, found: Launched, world: World) -> None:
+def say_ignored(options: LaunchOptions, found: Launched, world: World) -> None:
     """Say that another number of processes was started than the configuration asks for; that of the launcher counts."""
     if world.is_main and options.devices not in (1, "auto", world.local_size) and not started_here():
         what = "launch.devices=%s is left aside: %s started %d processes"

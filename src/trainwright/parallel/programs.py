@@ -22,12 +22,10 @@ from trainwright.config.errors import EXIT_INTERRUPTED, EXIT_REQUEST, ConfigErro
 from trainwright.parallel.agent import Agent, Child, Ending, show_on_stderr
 from trainwright.parallel.child_environment import end_with_parent, free_port, variables_of
 from trainwright.parallel.commands import threads_for
-from trainwright.parallel.launch_options import LaunchConfig
+from trainwright.parallel.launchers.base import Program, Work
+from trainwright.parallel.launchers.options import LaunchOptions
 from trainwright.parallel.rank_output import RankOutput
 from trainwright.parallel.recording import record_failure
-
-Work = Callable[[Path, "TextIO | None"], Any]
-"""What a rank does: given the launcher's folder, and where rank 0 shows its progress where this is not the program's own output."""
 
 
 class ProgramRank:
@@ -56,9 +54,10 @@ class Place:
     threads: int | None
 
 
-def run_program(work: Work, size: int, options: LaunchConfig, *, method: str, threads: int = 0, console: TextIO | None = None) -> Any:
-    """What `work` gives on rank 0 of `size` processes; raises what ended them. `console` is written what rank 0 prints."""
-    context: Any = multiprocessing.get_context(method)
+def run_program(program: Program, options: LaunchOptions) -> Any:
+    """What the work of a program gives on rank 0 of its processes; raises what ended them."""
+    size, console, threads = program.size, program.console, program.threads
+    context: Any = multiprocessing.get_context(program.method)
     with tempfile.TemporaryDirectory(prefix="trainwright-ranks-") as place:
         folder, port, each = Path(place), free_port(), threads_for(size, threads)
         children: list[Child] = []
@@ -66,7 +65,7 @@ def run_program(work: Work, size: int, options: LaunchConfig, *, method: str, th
         for rank in range(size):
             reading, writing = _pipe(context, rank, console)
             there = Place(rank, size, folder, os.getpid(), variables_of(rank, size, folder, port, each), writing, threads or each)
-            process = context.Process(target=be_rank, args=(there, work), name=f"rank {rank}")
+            process = context.Process(target=be_rank, args=(there, program.work), name=f"rank {rank}")
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads, which `method` has looked at
                 process.start()

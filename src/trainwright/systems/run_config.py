@@ -29,7 +29,6 @@ from trainwright.config.places import Node
 from trainwright.config.registry import parts
 from trainwright.config.trust import reading
 from trainwright.engine.config import EvaluationOptions, TrainerConfig
-from trainwright.parallel.launch_options import LaunchConfig
 from trainwright.systems.domain_config import ask_domain, lay_under, write_out_type
 
 DEFAULT_SYSTEM = "supervised"
@@ -132,8 +131,8 @@ class Config(ConfigModel):
     """How it is trained."""
     evaluation: Evaluation = Field(default={}, validate_default=True)
     """What is measured after training."""
-    launch: LaunchConfig = LaunchConfig()
-    """Which processes train together, and how they find each other."""
+    launch: choice("launcher") = Field(default="auto", validate_default=True)  # type: ignore[valid-type]
+    """Which processes train together, who starts them, and how they find each other."""
     run: RunConfig = RunConfig()
     """Which run this is and where it is kept."""
 

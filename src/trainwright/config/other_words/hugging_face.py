@@ -34,7 +34,7 @@ WORDS = {
     "label_names": "`targets`",
     "label_smoothing_factor": "label_smoothing of the `loss`",
     "load_best_model_at_end": "not asked: the best weights are what ships; averaged with others by `trainer.average_best`",
-    "local_rank": "`launch.type=external`: the launcher sets LOCAL_RANK",
+    "local_rank": "`launch=external`: the launcher sets LOCAL_RANK",
     "logging_dir": "`run.dir`",
     "logging_first_step": "`trainer.log_every=1 steps`",
     "logging_nan_inf_filter": "`trainer.recovery.not_finite`",

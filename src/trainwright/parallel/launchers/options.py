@@ -1,26 +1,28 @@
-"""The `launch:` section: how many processes train together, and how they find each other. Imports no torch."""
+"""What the `launch:` section has whoever starts the processes. Imports no torch."""
 
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
 from trainwright.config.durations import Duration, time_above_zero
 from trainwright.config.errors import ConfigError
-from trainwright.config.model import ConfigModel, as_refusal
+from trainwright.config.model import PartConfig, as_refusal
 
 INIT = re.compile(r"env|tcp://[^/\s]+:[0-9]{1,5}|file:///.+")
 
 
-class LaunchConfig(ConfigModel):
+class LaunchOptions(PartConfig):
     """Which processes train together; no part of what a run is, so another number of them may continue it."""
 
-    type: Literal["auto", "local", "external"] = "auto"
-    """`local`: this command starts the processes of this machine; `external`: torchrun, srun or mpirun does; `auto`: whichever it is."""
+    inside: ClassVar[tuple[str, ...] | None] = None
+    """The launchers in whose processes this may be asked for, as `Launched.launcher` names them; None for any."""
+
+    type: str = "auto"
     devices: int | Literal["auto"] = Field(default=1, ge=1)
-    """Processes on this machine, one per GPU where there are GPUs; `auto`: as many as GPUs. `--devices N` is short for it."""
+    """Processes on a machine, one per GPU where there are GPUs; `auto`: as many as GPUs. `--devices N` is short for it."""
     init: str = Field(default="env", json_schema_extra={"pattern": f"^({INIT.pattern})$"})
     """Where processes of another launcher meet: `env` (MASTER_ADDR, MASTER_PORT), `tcp://HOST:PORT`, or `file:///PATH` on a shared disk."""
     timeout: Duration = Duration.parse("60 s")

@@ -1,0 +1,15 @@
+"""Who starts the processes of a run: one launcher a file. Imports no torch."""
+
+from __future__ import annotations
+
+from trainwright.config.part import Part
+
+__all__ = ["PARTS"]
+
+HERE = "trainwright.parallel.launchers"
+
+PARTS: dict[str, Part] = {
+    "auto": Part(f"{HERE}.local:Local", f"{HERE}.local:AutoOptions", "this command, or whatever has started several processes already"),
+    "local": Part(f"{HERE}.local:Local", f"{HERE}.local:LocalOptions", "this command starts the processes of this machine"),
+    "external": Part(f"{HERE}.base:Launcher", f"{HERE}.external:ExternalOptions", "torchrun, srun, mpirun or a program of your own"),
+}

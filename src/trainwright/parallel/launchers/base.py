@@ -1,0 +1,82 @@
+"""What every launcher can be asked: to do a command in several processes, or a call of a program. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from trainwright.config.registry import load
+from trainwright.parallel.launchers.options import LaunchOptions
+
+if TYPE_CHECKING:
+    from trainwright.parallel.agent import Ending
+
+Work = Callable[[Path, "TextIO | None"], Any]
+"""What a rank of a program does: given the launcher's folder, and where rank 0 shows its progress if not as the program does."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command that several processes are to do; each of them is given the same words."""
+
+    words: tuple[str, ...]
+    """As a person gave them, the name of the command first; `key=value` words may follow them and win."""
+    device: str = "auto"
+    """`run.device`."""
+    threads: int = 0
+    """`run.threads`."""
+    run_dir: str = ""
+    """Where the run is or is to be; empty where a folder of the moment is made under `runs/NAME`."""
+    name_run: Callable[[], str] = str
+    """Gives that name, which may follow from the data."""
+    resume: bool = False
+    """Whether it goes on with a run that is there."""
+    whole: bool = False
+    """Whether a person wants to see where in the code an error arose."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """A call of `tw.fit` or `tw.train` that several processes are to make."""
+
+    work: Work
+    size: int
+    method: str
+    """How the processes begin: `fork`, or `spawn` where `work` is sent."""
+    threads: int = 0
+    console: TextIO | None = None
+    """Where what rank 0 prints is shown, if that is not the program's own standard output."""
+
+
+class Launcher:
+    """How a run comes to its processes; this one starts none: whoever asks does the work, or is one of several processes already."""
+
+    def __init__(self, options: LaunchOptions) -> None:
+        self.options = options
+
+    def run_command(self, command: Command) -> Ending | None:
+        """How a command ended that other processes have done; None where this process is to do it.
+
+        Raises ConfigError, before anything is written, where it cannot be done so.
+        """
+        return None
+
+    def count_ranks(self, device: str) -> int:
+        """How many processes a call of a program is to be made in; 1 where this process makes it by itself. Raises ConfigError as above."""
+        return 1
+
+    def choose_method(self, device: str) -> str:
+        """How processes of a program begin: `fork`, or `spawn` for those that are sent all they need."""
+        return "spawn"
+
+    def run_program(self, program: Program) -> Any:
+        """What the work of a program gives on rank 0; raises what ended its processes."""
+        raise NotImplementedError(f"{type(self).__name__} starts no processes for programs")
+
+
+def make_launcher(options: LaunchOptions) -> Launcher:
+    """The launcher of a `launch:` section."""
+    made: Launcher = load("launcher", options.type)(options)
+    return made
