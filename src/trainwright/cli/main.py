@@ -13,6 +13,7 @@ from trainwright.cli.streams import OutputLostError, Shown, end_of, prepare_stre
 COMMANDS: dict[str, str] = {
     "train": "train on a table, or as a configuration says",
     "resume": "continue an interrupted run",
+    "sweep": "train with several seeds, folds or values of options, and show one table",
     "validate": "check a configuration, or measure a run on its validation rows",
     "test": "measure a run on its test rows",
     "evaluate": "measure a run's model on other rows",
@@ -34,6 +35,7 @@ COMMANDS: dict[str, str] = {
 """Command → what it does; each is a module of this package with `run(words) -> int`."""
 
 IN_ONE_PROCESS = {
+    "sweep": "start the same runs",
     "tune": "try the same sizes",
     "evaluate": "measure the same rows",
     "test": "measure the same rows",

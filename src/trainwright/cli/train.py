@@ -55,8 +55,8 @@ def parser() -> ConfiguredParser:
             "trainwright train table.csv --target y --devices 2",
             "trainwright train table.csv --target y --dry-run",
         ],
-        _settings,
-        _usual,
+        train_settings,
+        usual_of_training,
     )
     made.add_argument(
         "words",
@@ -83,13 +83,13 @@ def parser() -> ConfiguredParser:
     return made
 
 
-def _settings() -> str:
+def train_settings() -> str:
     from trainwright.cli.settings import every_setting
 
     return every_setting()
 
 
-def _usual() -> str:
+def usual_of_training() -> str:
     from trainwright.cli.settings import usual_settings
 
     return usual_settings()

@@ -16,6 +16,8 @@ NAMING = ("config.yaml", "model/model.json", "model/features.json")
 """The files of a run that name what is built."""
 EXPORTED = ("config.yaml", "model.json", "features.json")
 """Those of a model that was exported."""
+GROUP = "group.json"
+"""The file that makes a folder a group of runs, whose configurations lie beside it."""
 FORMAT, LENGTH = 1, 32
 
 
@@ -30,7 +32,9 @@ def key_file() -> Path:
 
 
 def naming_files(folder: Path) -> tuple[str, ...]:
-    """The files of a run, or of an exported model, that name what is built."""
+    """The files of a run, a group of runs or an exported model that name what is built."""
+    if os.path.lexists(folder / GROUP):
+        return tuple(sorted(each.name for each in folder.glob("*.yaml")))
     return NAMING if os.path.lexists(folder / "run.json") else EXPORTED
 
 

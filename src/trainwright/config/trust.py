@@ -23,7 +23,7 @@ F = TypeVar("F", bound="FromFiles")
 P = ParamSpec("P")
 R = TypeVar("R")
 MOST_SHOWN, LONGEST = 6, 300
-MARKS = ("run.json", "position.json", "features.json", "checkpoints.json", "code.json", "command.txt", "signature.json")
+MARKS = ("run.json", "position.json", "features.json", "checkpoints.json", "code.json", "command.txt", "group.json", "signature.json")
 """A file beside one of these is a run's or an exported model's, not a person's own configuration."""
 
 

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from trainwright.parallel.agent import Agent, Ending, show_on_stderr
@@ -29,9 +30,7 @@ def run_command(command: Command, size: int, options: LaunchOptions) -> Ending:
     """Start a command once for each rank, wait for all, and say how they ended."""
     with tempfile.TemporaryDirectory(prefix="trainwright-ranks-") as place:
         folder, port = Path(place), free_port()
-        program = PROGRAM.format(path=sys.path, name=sys.argv[0], parent=os.getpid())
-        started_as = [sys.executable, *subprocess._args_from_interpreter_flags(), "-c", program]  # type: ignore[attr-defined]
-        line = [*started_as, *command.words, *(["--traceback"] if command.whole else [])]
+        line = command_line([*command.words, *(["--traceback"] if command.whole else [])])
         children, outputs = [], []
         for rank in range(size):
             printed = _pipe(rank, folder, options.tee)
@@ -43,6 +42,12 @@ def run_command(command: Command, size: int, options: LaunchOptions) -> Ending:
                 os.close(printed[1])
                 outputs.append(printed[0])
         return Agent(children, folder, outputs).wait()
+
+
+def command_line(words: Sequence[str]) -> list[str]:
+    """`trainwright WORDS` as a program of this interpreter that is asked to end when this process has died."""
+    program = PROGRAM.format(path=sys.path, name=sys.argv[0], parent=os.getpid())
+    return [sys.executable, *subprocess._args_from_interpreter_flags(), "-c", program, *words]  # type: ignore[attr-defined]
 
 
 def threads_for(size: int, asked: int) -> int | None:

@@ -12,7 +12,7 @@ from trainwright.runs.info import read_info
 
 
 def list_runs(root: str | Path = "runs") -> list[dict[str, Any]]:
-    """Every run in `root`, `root/*` and `root/*/*`, newest first: name, started, status, target, metric, value, split, path.
+    """Every run in `root` and up to three folders below, newest first: name, started, status, target, metric, value, split, path.
 
     `status` is that of run.json, except that a run said to be running with no process behind it is `interrupted`, and a damaged
     or newer one `unreadable`.
@@ -20,8 +20,8 @@ def list_runs(root: str | Path = "runs") -> list[dict[str, Any]]:
     if not str(root).strip():
         raise RunError("the name of the folder is empty", where="the folder of runs", fix="name a folder that holds runs; default: runs")
     root = Path(root)
-    found = [each.parent for depth in ("", "*/", "*/*/") for each in root.glob(f"{depth}run.json")]
-    runs = (_summary(path) for path in found if not path.name.startswith(".") or path == root)
+    found = [each.parent for depth in ("", "*/", "*/*/", "*/*/*/") for each in root.glob(f"{depth}run.json")]
+    runs = (summarize_run(path) for path in found if not path.name.startswith(".") or path == root)
     return sorted(runs, key=lambda run: (run["started"], run["path"]), reverse=True)
 
 
@@ -37,12 +37,13 @@ def headline(results: dict[str, Any]) -> tuple[str, str, float | None, str]:
     return "", "", None, ""
 
 
-def _summary(path: Path) -> dict[str, Any]:
-    summary: dict[str, Any] = {"name": path.parent.name, "started": "", "status": "unreadable", "target": "", "metric": "", "value": None}
-    summary |= {"split": "", "path": str(path)}
+def summarize_run(folder: Path) -> dict[str, Any]:
+    """What is known of the run in a folder without reading more than two of its files."""
+    summary: dict[str, Any] = {"name": folder.parent.name, "started": "", "status": "unreadable", "target": "", "metric": "", "value": None}
+    summary |= {"split": "", "path": str(folder)}
     try:
-        run = RunDirectory(path, read_info(path) or {})  # its files are looked at when it is opened; here one file of each run is read
-        results = read_json(path / "results.json") or {}
+        run = RunDirectory(folder, read_info(folder) or {})  # its files are looked at when it is opened; here one file of each run is read
+        results = read_json(folder / "results.json") or {}
     except RunError as error:
         return {**summary, "why": error.why or error.what}
     status: str = run.status

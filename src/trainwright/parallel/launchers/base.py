@@ -50,6 +50,20 @@ class Program:
     """Where what rank 0 prints is shown, if that is not the program's own standard output."""
 
 
+@dataclass(frozen=True)
+class Members:
+    """The runs of a group, which have nothing to do with each other: each is a command that begins it, or continues it where it is."""
+
+    folder: Path
+    """That of the group, which each sees."""
+    names: tuple[str, ...]
+    """Of those that are not finished."""
+    commands: tuple[tuple[str, ...], ...]
+    """The words of each, `train` first."""
+    parallel: int | None = None
+    """How many at a time; None where the person says nothing."""
+
+
 class Launcher:
     """How a run comes to its processes; this one starts none: whoever asks does the work, or is one of several processes already."""
 
@@ -60,6 +74,13 @@ class Launcher:
         """How a command ended that other processes have done; None where this process is to do it.
 
         Raises ConfigError, before anything is written, where it cannot be done so.
+        """
+        return None
+
+    def run_members(self, members: Members) -> Ending | None:
+        """How the runs of a group ended, or that they were handed over (code 0); None where they are started on this machine.
+
+        Raises ConfigError as above.
         """
         return None
 

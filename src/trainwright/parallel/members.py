@@ -1,0 +1,106 @@
+"""Commands that have nothing to do with each other, some at a time: each has a share of the processors, and prints into a file."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from trainwright.config.errors import EXIT_INTERRUPTED, EXIT_REQUEST
+from trainwright.parallel.commands import command_line
+
+PASSED_ON = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGHUP") if hasattr(signal, name)]
+LOOK = 0.05
+"""Seconds between two looks at the processes."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One command: its words, and the file to which is added what it prints."""
+
+    words: tuple[str, ...]
+    printed: Path
+
+
+@dataclass
+class Pool:
+    """Runs jobs, at most so many at a time."""
+
+    jobs: Sequence[Job]
+    most: int
+    began: Callable[[int], None]
+    """Told which job begins."""
+    ended: Callable[[int, int, float], None]
+    """Told which job ended, with what code, after how many seconds."""
+    threads: int
+    """Of each process, unless OMP_NUM_THREADS says it."""
+    codes: dict[int, int] = field(default_factory=dict)
+    _running: dict[int, tuple[subprocess.Popen[bytes], float]] = field(default_factory=dict)
+    _signals: list[int] = field(default_factory=list)
+
+    def run(self) -> int:
+        """Return when all have ended: 0, 75 after a signal, which all are passed and no further begins, 1 where some failed.
+
+        2 where one was refused: no further begins then, since the next would be too.
+        """
+        waiting = list(range(len(self.jobs)))
+        with self._passing_on():
+            while self._running or (waiting and not self._stopped):
+                while waiting and len(self._running) < self.most and not self._stopped:
+                    self._begin(waiting.pop(0))
+                time.sleep(LOOK)
+                self._look()
+        if self._signals:
+            return EXIT_INTERRUPTED
+        found = set(self.codes.values()) - {0}
+        return next((code for code in (EXIT_REQUEST, EXIT_INTERRUPTED) if code in found), int(bool(found)))
+
+    @property
+    def _stopped(self) -> bool:
+        return bool(self._signals) or EXIT_REQUEST in self.codes.values()
+
+    def _begin(self, number: int) -> None:
+        job = self.jobs[number]
+        share = {} if os.environ.get("OMP_NUM_THREADS") else {"OMP_NUM_THREADS": str(self.threads)}
+        with job.printed.open("ab") as printed:
+            streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": printed, "stderr": subprocess.STDOUT}
+            started = subprocess.Popen(command_line(job.words), env={**os.environ, **share}, process_group=0, **streams)
+        self._running[number] = started, time.monotonic()
+        self.began(number)
+
+    def _look(self) -> None:
+        for number, (process, since) in list(self._running.items()):
+            if (code := process.poll()) is not None:
+                del self._running[number]
+                self.codes[number] = code
+                self.ended(number, code, time.monotonic() - since)
+
+    @contextmanager
+    def _passing_on(self) -> Iterator[None]:
+        """Signals of this process go to all that it started; they have groups of their own, so that none hears a terminal's twice."""
+        before: dict[int, Any] = {}
+        if threading.current_thread() is threading.main_thread():
+            heard = [number for number in PASSED_ON if signal.getsignal(number) != signal.SIG_IGN]
+            before = {number: signal.signal(number, self._heard) for number in heard}
+        try:
+            yield
+        except BaseException:
+            for process, _ in self._running.values():
+                process.kill()
+            raise
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+
+    def _heard(self, number: int, frame: object) -> None:
+        self._signals.append(number)
+        for process, _ in self._running.values():
+            with suppress(ProcessLookupError):
+                process.send_signal(number)
