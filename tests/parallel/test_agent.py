@@ -15,6 +15,7 @@ import pytest
 
 from trainwright.config.errors import Interrupted, RunError, TrainwrightError
 from trainwright.parallel import agent as watching
+from trainwright.parallel import signals
 from trainwright.parallel.agent import Agent, Ending, failure_file
 from trainwright.parallel.failures import Failure, RankLost, write_failure
 from trainwright.parallel.rank_output import RankOutput
@@ -33,7 +34,7 @@ class Forked:
         if self.pid == 0:
             code = 99
             try:
-                for number in watching.PASSED_ON:
+                for number in signals.PASSED_ON:
                     signal.signal(number, signal.SIG_DFL)
                 code = work()
             finally:

@@ -26,6 +26,7 @@ from trainwright.engine.trainer import FitResult, Trainer
 from trainwright.engine.tuning import without_auto
 from trainwright.files.text import refusal, write_text
 from trainwright.parallel.handshake import check_shared
+from trainwright.parallel.launched import is_waited_for
 from trainwright.parallel.recording import record_errors
 from trainwright.parallel.run_place import log_name, note_run
 from trainwright.parallel.world import World
@@ -62,7 +63,7 @@ def train_prepared(prepared: Prepared, start: Start | None = None) -> tuple[RunD
     """
     start = start or Start()
     try:
-        with record_errors() if prepared.world.size > 1 else nullcontext():
+        with record_errors() if prepared.world.size > 1 or is_waited_for() else nullcontext():
             return _train_prepared(prepared, start)
     finally:
         note_run(None)
@@ -123,7 +124,7 @@ class Training:
 
     def train(self) -> FitResult:
         """Train, measure and report; what ends the run early is written down and raised."""
-        note_run(self.run.path if self.world.size > 1 else None, tell=self.world.is_main)
+        note_run(self.run.path if self.world.size > 1 or is_waited_for() else None, tell=self.world.is_main)
         with log_to_file(self._log()), self._modes():
             try:
                 self._record()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from trainwright.config.compose import Assignment, assign_option
 from trainwright.config.errors import ConfigError, Interrupted
 from trainwright.parallel.failures import Failure, Told, first_cause, with_rank
-from trainwright.parallel.launched import read_launch, started_here, whole_number
+from trainwright.parallel.launched import is_waited_for, read_launch, started_here, whole_number
 
 if TYPE_CHECKING:
     from trainwright.systems.run_config import Config
@@ -66,8 +66,13 @@ def start_ranks(words: Sequence[str], config: Config, *, run_dir: str = "", resu
 
         return with_name(config).run.name
 
+    def list_settings() -> dict[str, Any]:
+        from trainwright.config.flat import flat
+
+        return flat(config.model_dump(mode="json"))
+
     run, whole = config.run, "--traceback" in sys.argv
-    command = Command(tuple(words), run.device, run.threads, run_dir or run.dir, name_run, resume, whole)
+    command = Command(tuple(words), run.device, run.threads, run_dir or run.dir, name_run, list_settings, resume, whole)
     sys.stdout.flush()
     ending = make_launcher(config.launch).run_command(command)
     if ending is None:
@@ -92,7 +97,7 @@ def tell(failure: Failure, whole: bool = False) -> None:
 def is_rank() -> bool:
     """Whether this process is one of several, by its environment; one that says nothing sensible is none."""
     try:
-        return read_launch().size > 1
+        return read_launch().size > 1 or is_waited_for()
     except ConfigError:
         return False
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainwright.config.errors import FOREIGN
+from trainwright.parallel.start import read_start
 
 if TYPE_CHECKING:
     from trainwright.engine.session import Session
@@ -55,12 +56,23 @@ class EventFile:
 
 
 def tell_start(session: Session) -> None:
-    """The run begins, or goes on: with how many processes, and whether these are as many as before."""
-    parts, size = session.parts, session.parts.world.size
-    before = [each["ranks"] for each in read_events(parts.folder) if each.get("event") == "start" and "ranks" in each]
-    parts.events.tell("start", session.step, ranks=size, device=str(parts.device))
-    if before and before[-1] != size:
-        parts.events.tell("membership", session.step, before=before[-1], ranks=size)
+    """The run begins, or goes on: with how many processes, whether these are as many as before, and why they were started again."""
+    parts, size, start = session.parts, session.parts.world.size, read_start()
+    starts = [each for each in read_events(parts.folder) if each.get("event") == "start" and "ranks" in each]
+    again: dict[str, Any] = {"start": start.number, "restarts": start.restarts, "members": start.members, "because": start.because}
+    parts.events.tell(
+        "start", session.step, ranks=size, device=str(parts.device), **(again if start.number > 1 or start.members > 1 else {})
+    )
+    if not starts:
+        return
+    before = starts[-1]["ranks"], starts[-1].get("members", 1), starts[-1].get("restarts", 0)
+    why = start.because or "it was continued"
+    if start.others or (size, start.members) != before[:2]:
+        parts.events.tell("membership", session.step, before=before[0], ranks=size, members=start.members, because=why)
+        log.info("members: %d → %d ranks from step %d on (%s)", before[0], size, session.step, why)
+    if start.restarts > before[2]:
+        parts.events.tell("restart", session.step, number=start.restarts, most=start.most, because=why)
+        log.info("restart %d of %d, from step %d: %s", start.restarts, start.most, session.step, why)
 
 
 def read_events(folder: Path) -> list[dict[str, Any]]:

@@ -20,10 +20,15 @@ PARENT_DIES = 1
 """`PR_SET_PDEATHSIG` of Linux."""
 
 
-def variables_of(rank: int, size: int, folder: Path, port: int, threads: int | None) -> dict[str, str]:
-    """The variables of one process; `threads` where the person says nothing of them."""
+def variables_of(
+    rank: int, size: int, folder: Path, port: int, threads: int | None, local: tuple[int, int] | None = None
+) -> dict[str, str]:
+    """The variables of one process; `threads` where the person says nothing of them. `local`: its rank among how many that are started
+    together, where these are not all.
+    """
+    place, here = local or (rank, size)
     said = {
-        "RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": size, "LOCAL_WORLD_SIZE": size, "GROUP_RANK": 0,
+        "RANK": rank, "LOCAL_RANK": place, "WORLD_SIZE": size, "LOCAL_WORLD_SIZE": here, "GROUP_RANK": 0,
         "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, OURS: folder, FILE: failure_file(folder, rank),
     }  # fmt: skip
     if threads is not None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from trainwright.config.errors import ConfigError, RunError
-from trainwright.parallel.joining import machine
+from trainwright.parallel.machines import machine
 from trainwright.parallel.world import World
 
 TOKEN = ".ranks"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,15 +14,15 @@ import torch.distributed as dist
 from trainwright.config.errors import ConfigError
 from trainwright.parallel.distributed import TIMEOUT, DistributedWorld, others_present
 from trainwright.parallel.flight import switch_on
-from trainwright.parallel.launched import Launched, in_process_group, read_launch, started_here
+from trainwright.parallel.launched import Launched, in_process_group, meet_by_network, read_launch, started_here
 from trainwright.parallel.launchers.options import LaunchOptions
+from trainwright.parallel.machines import machine
 from trainwright.parallel.meeting import open_store
 from trainwright.parallel.shares import cores, threads_each
 from trainwright.parallel.world import World
 
 log = logging.getLogger("trainwright.launch")
 
-BOOT = Path("/proc/sys/kernel/random/boot_id")
 _joined: DistributedWorld | None = None
 """The world of this process, which has one group of torch's for as long as it lives."""
 _store: Any = None
@@ -113,7 +112,7 @@ def _of_store(store: Any, found: Launched) -> DistributedWorld:
 
 def _all_here(found: Launched) -> bool:
     """Whether all processes are on this machine for certain, so that they need no network."""
-    here = bool(started_here()) or os.environ.get("LOCAL_WORLD_SIZE") == str(found.size)
+    here = (bool(started_here()) and not meet_by_network()) or os.environ.get("LOCAL_WORLD_SIZE") == str(found.size)
     return here and Path("/sys/class/net/lo").exists()
 
 
@@ -126,15 +125,6 @@ def settle_places(world: DistributedWorld) -> None:
     world.local_rank = here.index(world.rank)
     apart = len({told[rank][1] for rank in here}) == len(here)  # Slurm may show each task a GPU of its own
     world.gpu = 0 if apart and len(here) > 1 else world.local_rank
-
-
-def machine() -> str:
-    """A name for this machine: processes with the same one share its processors and its disk."""
-    try:
-        boot = BOOT.read_text().strip()
-    except OSError:
-        boot = ""
-    return f"{socket.gethostname()} {boot}".strip()
 
 
 def share_threads(world: DistributedWorld, asked: int) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from trainwright.config.errors import ConfigError
+from trainwright.parallel.start import MEETING
 from trainwright.parallel.world import World
 
 OURS = "TRAINWRIGHT_RANKS"
@@ -80,6 +81,21 @@ def whole_number(name: str, text: str) -> int:
 def started_here() -> str:
     """The folder of our own launcher, where it has started this process; empty otherwise."""
     return os.environ.get(OURS, "")
+
+
+def meeting_of_members() -> str:
+    """The file in which the ranks of several of our launchers on one machine meet; empty where there is one launcher."""
+    return "" if (found := os.environ.get(MEETING, "")) == "env" else found
+
+
+def meet_by_network() -> bool:
+    """Whether ranks that our launchers have started are on several machines."""
+    return os.environ.get(MEETING) == "env"
+
+
+def is_waited_for() -> bool:
+    """Whether a launcher that starts ranks again, ours or torchrun, waits for this process, which may be the only one."""
+    return bool(started_here() or os.environ.get("TORCHELASTIC_RUN_ID"))
 
 
 def ensure_one_process(what: str) -> None:

@@ -19,7 +19,7 @@ import torch.distributed as dist
 from torch.distributed.rendezvous import rendezvous
 
 from trainwright.config.errors import ConfigError
-from trainwright.parallel.launched import Launched, started_here, whole_number
+from trainwright.parallel.launched import Launched, meet_by_network, meeting_of_members, started_here, whole_number
 from trainwright.parallel.listeners import who_listens
 
 MEETING = "meeting"
@@ -39,8 +39,9 @@ def open_store(found: Launched, init: str, seconds: float) -> Any:
 
 
 def _store(found: Launched, init: str, seconds: float) -> Any:
-    if folder := started_here():
-        return dist.FileStore(str(Path(folder) / MEETING), found.size)  # type: ignore[attr-defined]
+    if (folder := started_here()) and not meet_by_network():
+        place = meeting_of_members() or str(Path(folder) / MEETING)
+        return dist.FileStore(place, found.size)  # type: ignore[attr-defined]
     if init.startswith("file://"):
         return _file_store(Path(urlparse(init).path), found.size)
     if init != "env":

@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from trainwright.parallel.launched import started_here
+from trainwright.parallel.start import read_start
 
 RUN = "run"
 """The file in the folder of our own launcher in which rank 0 leaves the directory of the run."""
@@ -18,9 +19,10 @@ def log_name(rank: int) -> str:
     return f"logs/rank-{rank}.txt"
 
 
-def error_name(rank: int) -> str:
-    """Where in a run rank N writes what ended it."""
-    return f"logs/rank-{rank}.error.json"
+def error_name(rank: int, start: int | None = None) -> str:
+    """Where in a run rank N writes what ended it; each start of the ranks, this one unless given, has files of its own."""
+    number = read_start().number if start is None else start
+    return f"logs/rank-{rank}.error.json" if number == 1 else f"logs/rank-{rank}.start-{number}.error.json"
 
 
 def note_run(path: Path | None, *, tell: bool = False) -> None:

@@ -14,6 +14,7 @@ from trainwright.report.every_run.model import model
 from trainwright.report.every_run.opening import opening, title
 from trainwright.report.every_run.record import configuration, environment
 from trainwright.report.every_run.request import request
+from trainwright.report.every_run.starts import starts
 from trainwright.report.every_run.training import training
 from trainwright.report.every_run.tuning import tuning
 from trainwright.report.figures import moment
@@ -22,7 +23,7 @@ from trainwright.report.material import Material, gather
 from trainwright.runs.directory import RunDirectory
 
 COMMON: tuple[Callable[[Material], ReportSection | None], ...] = (
-    metrics, training, media, model, tuning, request, environment, configuration,
+    metrics, training, media, model, tuning, starts, request, environment, configuration,
 )  # fmt: skip
 """What the files that every run has tell; the blocks of analysis.json stand before `request`."""
 MOST_BLOCKS = 400

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -31,6 +31,8 @@ class Command:
     """Where the run is or is to be; empty where a folder of the moment is made under `runs/NAME`."""
     name_run: Callable[[], str] = str
     """Gives that name, which may follow from the data."""
+    list_settings: Callable[[], Mapping[str, Any]] = dict
+    """Gives every setting by its name."""
     resume: bool = False
     """Whether it goes on with a run that is there."""
     whole: bool = False

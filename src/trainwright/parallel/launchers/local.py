@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
+from pydantic import Field, field_validator, model_validator
+
+from trainwright.config.durations import Duration, time_above_zero
 from trainwright.config.errors import ConfigError
+from trainwright.config.model import as_refusal
+from trainwright.parallel.launched import started_here
 from trainwright.parallel.launchers.base import Command, Launcher, Program
 from trainwright.parallel.launchers.options import LaunchOptions
 from trainwright.parallel.shares import cores
@@ -18,6 +23,31 @@ MOST_PER_CORE = 8
 
 class AutoOptions(LaunchOptions):
     """Processes of this machine, or those of whatever has started several."""
+
+    restarts: int = Field(default=0, ge=0)
+    """How often all ranks are started again, from the last checkpoint, when one of them has failed."""
+    min: int | None = Field(default=None, ge=1)
+    """Members that a run needs to go on: commands that were given the same, here or on other machines, each with `devices` ranks."""
+    max: int | None = Field(default=None, ge=1)
+    """Members that take part at most; a further one waits for a place. With `min` or `max` members may come and go."""
+    silence: Duration = Duration.parse("4 s")
+    """How long nothing is heard of a member on another machine until it counts as lost."""
+    address: str = ""
+    """The name or address at which members on other machines reach this one; the name of the host unless given."""
+
+    _silence = field_validator("silence")(time_above_zero)
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> Self:
+        if self.min is not None and self.max is not None and self.min > self.max:
+            fix = f"launch.max={self.min} or more, or launch.min={self.max} or fewer"
+            raise as_refusal(ConfigError(f"min is {self.min} and max is {self.max}: no number is both", fix=fix))
+        return self
+
+    @property
+    def members_change(self) -> bool:
+        """Whether members may come and go."""
+        return self.min is not None or self.max is not None
 
 
 class LocalOptions(AutoOptions):
@@ -33,7 +63,19 @@ class Local(Launcher):
 
     def run_command(self, command: Command) -> Ending | None:
         """As in `Launcher`."""
-        size = self.count_ranks(command.device)
+        size, options = self.count_ranks(command.device), cast(AutoOptions, self.options)
+        if started_here():
+            return None
+        if options.members_change:
+            from trainwright.parallel.elastic.joined import run_joined
+            from trainwright.parallel.elastic.leading import Rules
+
+            rules = Rules(options.min or 1, options.max, options.restarts, options.timeout.seconds, options.silence.seconds)
+            return run_joined(command, size, options, rules, options.address)
+        if options.restarts:
+            from trainwright.parallel.elastic.restarting import run_restarted
+
+            return run_restarted(command, size, options, options.restarts)
         if size == 1:
             return None
         from trainwright.parallel.commands import run_command
