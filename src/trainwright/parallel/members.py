@@ -5,18 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from trainwright.config.errors import EXIT_INTERRUPTED, EXIT_REQUEST
 from trainwright.parallel.commands import command_line
+from trainwright.parallel.signals import Signals
 
-PASSED_ON = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGHUP") if hasattr(signal, name)]
 LOOK = 0.05
 """Seconds between two looks at the processes."""
 
@@ -43,7 +42,7 @@ class Pool:
     """Of each process, unless OMP_NUM_THREADS says it."""
     codes: dict[int, int] = field(default_factory=dict)
     _running: dict[int, tuple[subprocess.Popen[bytes], float]] = field(default_factory=dict)
-    _signals: list[int] = field(default_factory=list)
+    _signals: Signals = field(default_factory=Signals)
 
     def run(self) -> int:
         """Return when all have ended: 0, 75 after a signal, which all are passed and no further begins, 1 where some failed.
@@ -51,20 +50,24 @@ class Pool:
         2 where one was refused: no further begins then, since the next would be too.
         """
         waiting = list(range(len(self.jobs)))
-        with self._passing_on():
-            while self._running or (waiting and not self._stopped):
-                while waiting and len(self._running) < self.most and not self._stopped:
-                    self._begin(waiting.pop(0))
-                time.sleep(LOOK)
-                self._look()
-        if self._signals:
+        self._signals.hand_on = self._hand_on
+        try:
+            with self._signals.listening():
+                while self._running or (waiting and not self._stopped):
+                    while waiting and len(self._running) < self.most and not self._stopped:
+                        self._begin(waiting.pop(0))
+                    time.sleep(LOOK)
+                    self._look()
+        finally:
+            self._hand_on(signal.SIGKILL)
+        if self._signals.came:
             return EXIT_INTERRUPTED
         found = set(self.codes.values()) - {0}
         return next((code for code in (EXIT_REQUEST, EXIT_INTERRUPTED) if code in found), int(bool(found)))
 
     @property
     def _stopped(self) -> bool:
-        return bool(self._signals) or EXIT_REQUEST in self.codes.values()
+        return bool(self._signals.came) or EXIT_REQUEST in self.codes.values()
 
     def _begin(self, number: int) -> None:
         job = self.jobs[number]
@@ -82,25 +85,7 @@ class Pool:
                 self.codes[number] = code
                 self.ended(number, code, time.monotonic() - since)
 
-    @contextmanager
-    def _passing_on(self) -> Iterator[None]:
-        """Signals of this process go to all that it started; they have groups of their own, so that none hears a terminal's twice."""
-        before: dict[int, Any] = {}
-        if threading.current_thread() is threading.main_thread():
-            heard = [number for number in PASSED_ON if signal.getsignal(number) != signal.SIG_IGN]
-            before = {number: signal.signal(number, self._heard) for number in heard}
-        try:
-            yield
-        except BaseException:
-            for process, _ in self._running.values():
-                process.kill()
-            raise
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler if handler is not None else signal.SIG_DFL)
-
-    def _heard(self, number: int, frame: object) -> None:
-        self._signals.append(number)
+    def _hand_on(self, number: int) -> None:
         for process, _ in self._running.values():
             with suppress(ProcessLookupError):
                 process.send_signal(number)
