@@ -99,6 +99,10 @@ def dispatch(words: list[str], shown_whole: bool = False, debugging: bool = Fals
     from trainwright.config.errors import Interrupted, RequestError, TrainwrightError
 
     try:
+        if os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") != "0" and among_ranks(words):
+            from trainwright.cli.ranks import refuse_again
+
+            refuse_again()
         return run_command(words)
     except Shown:
         return 0

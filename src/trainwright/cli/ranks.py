@@ -10,9 +10,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from trainwright.config.compose import Assignment, assign_option
-from trainwright.config.errors import ConfigError, Interrupted
+from trainwright.config.errors import EXIT_REQUEST, ConfigError, Interrupted, RequestError
 from trainwright.parallel.failures import Failure, Told, first_cause, with_rank
-from trainwright.parallel.launched import is_waited_for, read_launch, started_here, whole_number
+from trainwright.parallel.launched import TELLS, is_waited_for, read_launch, started_here, whole_number
 
 if TYPE_CHECKING:
     from trainwright.systems.run_config import Config
@@ -102,12 +102,20 @@ def is_rank() -> bool:
         return False
 
 
+def refuse_again() -> None:
+    """Raise what the start before has refused, under torchrun: a wrong request is as wrong at every start."""
+    from trainwright.parallel.start import failure_before
+
+    if (failure := failure_before(os.environ)) is not None and failure.exit_code == EXIT_REQUEST:
+        raise failure.told[0].as_error(RequestError)
+
+
 def tell_among_ranks(error: BaseException, whole: bool = False) -> None:
     """Leave what ended this process to the launcher that tells it; without ours, say the first cause once among the ranks."""
     from trainwright.parallel.recording import failures_of_others, record_failure
 
     failure = record_failure(error)
-    if started_here():
+    if started_here() or os.environ.get(TELLS):
         return
     size = read_launch().size
     leading = failure.rank == 0 and not failure.consequence

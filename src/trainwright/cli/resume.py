@@ -17,7 +17,7 @@ from trainwright.parallel.launched import read_launch
 def run(words: Sequence[str]) -> int:
     """Continue a run to its end; the run itself prints its progress and results."""
     arguments = parser().parse(words)
-    settings = [*rank_settings(arguments), *arguments.settings]
+    settings = [*arguments.settings, *rank_settings(arguments)]
     if (code := _start_ranks(words, arguments.run, settings)) is not None:
         return code
     from trainwright.data.arrow import pandas_later

@@ -18,13 +18,15 @@ from trainwright.engine.config import TrainerConfig
 from trainwright.systems.run_config import Config, RunConfig, compose_config
 
 
-def composed_from(words: Sequence[str], targets: Sequence[str] = (), before: Sequence[Assignment] = ()) -> Composed:
+def composed_from(
+    words: Sequence[str], targets: Sequence[str] = (), before: Sequence[Assignment] = (), after: Sequence[Assignment] = ()
+) -> Composed:
     """Compose what `trainwright train` was given: first a config or data (unless it is a setting), then settings.
 
-    Settings in `before` come first, so that those among the words win.
+    Settings in `before` come first, so that those among the words win; those in `after` belong to a part that a word may choose.
     """
     first = words[0] if words and not is_setting(words[0]) else ""
-    settings: list[str | Assignment] = [*before, *(words[1:] if first else words)]
+    settings: list[str | Assignment] = [*before, *(words[1:] if first else words), *after]
     stray = next((each for each in settings if isinstance(each, str) and "=" not in each), None)
     if stray is not None:
         fix = "several files are one pattern in quotes ('part-*.csv'); settings are key=value"

@@ -22,7 +22,7 @@ def run(words: Sequence[str]) -> int:
 
     if not arguments.words:
         raise RequestError("nothing to train on", fix="name data or a config: trainwright train titanic.csv --target survived")
-    composed = composed_from(arguments.words, arguments.target, [*launch.settings, *rank_settings(arguments)])
+    composed = composed_from(arguments.words, arguments.target, launch.settings, rank_settings(arguments))
     config = check_config(composed)  # mistakes are told before torch is imported
     if read_launch().size == 1:
         launch.check_gpus()  # what `--gpu` sets here the ranks would take for the person's own choice

@@ -202,19 +202,23 @@ class Agent:
             return Failure(rank, (told,), 1, moment, consequence=True)
         if code < 0 and -code in self.heard:
             return Failure(rank, (Told(f"ended by {name_signal(-code)}"),), 128 - code, moment)
-        if code < 0:
-            return Failure(rank, (_killed_by(-code),), 1, moment)
         if code == 130 and self.heard:
             return Failure(rank, (Told("interrupted"),), 130, moment)
         said = next((each.last.strip() for each in self.outputs if each.rank == rank), "")
-        why = said.splitlines()[-1] if said else ""
-        return Failure(rank, (Told(f"the process ended with code {code}", why=why),), code, moment)
+        return explain_code(rank, code, moment, said.splitlines()[-1] if said else "")
 
     def _explain_leaving(self, place: int) -> Failure:
         """A rank that ended as if all were done while others were not."""
         why = "something in it ended the process: os._exit, or a library that does so"
         told = Told("the process left the others in the middle of the run", why=why)
         return Failure(self.first + place, (told,), 1, self.ended[place][1])
+
+
+def explain_code(rank: int, code: int, moment: float, said: str = "") -> Failure:
+    """What is known of a rank that ended without a word: its exit code, negative for a signal, and the last line that it printed."""
+    if code < 0:
+        return Failure(rank, (_killed_by(-code),), 1, moment)
+    return Failure(rank, (Told(f"the process ended with code {code}", why=said),), code, moment)
 
 
 def _killed_by(number: int) -> Told:

@@ -14,6 +14,9 @@ from trainwright.parallel.world import World
 OURS = "TRAINWRIGHT_RANKS"
 """The variable that our own launcher sets: a folder where its processes meet, and leave what it is to know."""
 
+TELLS = "TRAINWRIGHT_TELLS"
+"""The variable that our own launcher sets where it lets another one start the processes, and tells itself what ended them."""
+
 SPELLINGS = (
     ("torchrun", "WORLD_SIZE", "RANK", "LOCAL_RANK"),
     ("srun", "SLURM_STEP_NUM_TASKS", "SLURM_PROCID", "SLURM_LOCALID"),

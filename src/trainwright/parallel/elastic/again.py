@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from trainwright.parallel.agent import INTERRUPTED, REFUSED, Ending
-from trainwright.parallel.failures import Failure
 from trainwright.parallel.launchers.base import Command
 
 CHECKPOINTS = "checkpoints"
@@ -43,15 +42,6 @@ def words_again(command: Command, run: Path | None) -> tuple[str, ...]:
     more += ["--resume"] if known and not command.resume else []
     cut = words.index("--") if "--" in words else len(words)
     return (*words[:cut], *more, *words[cut:])
-
-
-def describe(failure: Failure | None) -> str:
-    """What ended a start, in a few words, with the rank."""
-    if failure is None:
-        return "a rank ended"
-    told = failure.told[0]
-    rank = f"rank {failure.rank}"
-    return f"{'' if told.where.startswith(rank) else rank + ': '}{told.where + ': ' if told.where else ''}{told.what}"
 
 
 def going_on_from(step: int) -> str:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from trainwright.parallel.agent import INTERRUPTED, REFUSED
-from trainwright.parallel.elastic.again import describe
 from trainwright.parallel.elastic.notes import Note, Round, name_member
 from trainwright.parallel.failures import Failure, Told, first_cause, with_rank
+from trainwright.parallel.start import describe
 
 LAST_CALL = 1.0
 """Seconds that the first round waits for more members once enough are there."""

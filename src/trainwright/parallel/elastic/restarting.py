@@ -7,12 +7,12 @@ from pathlib import Path
 
 from trainwright.parallel.agent import Ending, show_on_stderr
 from trainwright.parallel.commands import Ranks
-from trainwright.parallel.elastic.again import describe, failed, going_on_from, newest_step, tell_given_up
+from trainwright.parallel.elastic.again import failed, going_on_from, newest_step, tell_given_up
 from trainwright.parallel.elastic.crew import Crew
 from trainwright.parallel.launchers.base import Command
 from trainwright.parallel.launchers.options import LaunchOptions
 from trainwright.parallel.signals import Signals
-from trainwright.parallel.start import Start
+from trainwright.parallel.start import Start, describe
 
 
 def run_restarted(command: Command, size: int, options: LaunchOptions, most: int) -> Ending:

@@ -11,5 +11,6 @@ HERE = "trainwright.parallel.launchers"
 PARTS: dict[str, Part] = {
     "auto": Part(f"{HERE}.local:Local", f"{HERE}.local:AutoOptions", "this command, or whatever has started several processes already"),
     "local": Part(f"{HERE}.local:Local", f"{HERE}.local:LocalOptions", "this command starts the processes of this machine"),
+    "torchrun": Part(f"{HERE}.torchrun:Torchrun", f"{HERE}.torchrun:TorchrunOptions", "torchrun, started by this command"),
     "external": Part(f"{HERE}.base:Launcher", f"{HERE}.external:ExternalOptions", "torchrun, srun, mpirun or a program of your own"),
 }
