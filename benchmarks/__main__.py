@@ -22,6 +22,7 @@ ALL = (
     "metrics_cost",
     "ranks",
     "scale",
+    "slurm",
     "digits",
     "reading",
     "wide",

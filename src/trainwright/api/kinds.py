@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainwright.config.domain import SystemKind
@@ -44,6 +45,15 @@ def with_name(config: Config) -> Config:
     """The configuration with the name of its run, where that does not follow from the data."""
     name = config.run.name or _class_for(config).name_before_data(config)
     return config.model_copy(update={"run": config.run.model_copy(update={"name": name})})
+
+
+def name_before_run(config: Config) -> str:
+    """The name of a run before its data are read: that of their file and the targets, where they would decide it."""
+    name = with_name(config).run.name
+    if name:
+        return name
+    stem = Path(str(getattr(getattr(config.data, "source", None), "path", "")).removeprefix("builtin:")).name.split(".")[0] or "run"
+    return "-".join([stem, *list(getattr(config.system, "targets", None) or [])[:2]])
 
 
 def _class_for(config: Config) -> Any:

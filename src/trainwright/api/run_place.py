@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from trainwright.config.errors import RunError
-from trainwright.runs.directory import RunDirectory, folder_name, refuse_inside
+from trainwright.runs.directory import RunDirectory, folder_name, is_awaited, refuse_inside
 from trainwright.systems.run_config import Config
 
 
@@ -18,6 +18,8 @@ def refuse_taken(config: Config, python: bool = False, *, training: bool = True)
 
     `training`: whether it is asked by what trains, and could be told to go on with the run that is there.
     """
+    if config.run.dir and is_awaited(Path(config.run.dir)):
+        return
     there = Path(config.run.dir or "runs")
     there_is = next((each for each in (there, *there.absolute().parents) if os.path.exists(each)), there)
     other = f"choose another place with {'run_dir=DIR' if python else 'run.dir=DIR'}"

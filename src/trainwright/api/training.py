@@ -15,6 +15,7 @@ from typing import Any
 
 from trainwright.api.parent import Parent
 from trainwright.api.ranks import open_together, preparing, refuse_differences
+from trainwright.api.requeued import note_job, warn_of_beginning
 from trainwright.api.run_place import absent_folders, remove_unbegun
 from trainwright.api.unwritten import explain_unwritten
 from trainwright.config.clock import process_seconds
@@ -128,6 +129,9 @@ class Training:
         with log_to_file(self._log()), self._modes():
             try:
                 self._record()
+                if self.world.is_main:
+                    note_job(self.run)
+                    warn_of_beginning(self.run, self.prepared.config)
                 fitted = self._fit()
             except BaseException as error:
                 self._end_early(error)

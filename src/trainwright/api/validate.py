@@ -13,15 +13,16 @@ from trainwright.systems.run_config import Config, check_config
 
 
 @as_received
-def check_whole(composed: Composed) -> Config:
-    """The checked configuration. Writes nothing, and makes no model.
+def check_whole(composed: Composed, resume: bool = False) -> Config:
+    """The checked configuration. Writes nothing, and makes no model. With `resume` a run may be at its place.
 
     Raises ConfigError, DataError, RunError or ManyErrors for what `train` would refuse before its model is made, as far as that does not
     depend on the values of the data or on the machine that trains.
     """
     config = check_config(composed)
     errors: list[RequestError] = []
-    keep_error(errors, lambda: refuse_taken(with_name(config), training=False))
+    if not resume:
+        keep_error(errors, lambda: refuse_taken(with_name(config), training=False))
     with looking_in(composed.folders):
         keep_error(errors, lambda: check_settings(config.trainer))
         keep_error(errors, lambda: check_before(config))

@@ -18,6 +18,7 @@ TITLES = {
     "compilers": "compilers",
     "machine": "machine",
     "extras": "extras",
+    "cluster": "cluster",
     "configuration": "configuration",
 }
 MARKS = {"ok": " ", "note": "·", "missing": "✗"}
@@ -39,6 +40,10 @@ def run(words: Sequence[str]) -> int:
 
         broken = any(each.name == "torch" and each.state == "missing" for each in findings)
         findings += config_findings(composed, torch_works=not broken)
+    if arguments.cluster:
+        from trainwright.parallel.slurm.doctor import environment_findings, slurm_findings
+
+        findings += [*slurm_findings(), *environment_findings()]
     missing = [each for each in findings if each.state == "missing"]
     if arguments.json:
         told = {"ok": not missing, "findings": [each.as_dict() for each in findings], "install": install(findings)}
@@ -85,11 +90,12 @@ def parser() -> ConfiguredParser:
         "doctor",
         "Show what this machine has for training (Python, torch, GPUs, compilers, memory, packages), and with a configuration "
         "what it needs and is not there, with the line that installs it. Exits with 1 when something needed is missing.",
-        "[CONFIG] [key=value …] [--json]",
-        ["trainwright doctor", "trainwright doctor config.yaml", "trainwright doctor --json"],
+        "[CONFIG] [key=value …] [--cluster] [--json]",
+        ["trainwright doctor", "trainwright doctor config.yaml", "trainwright doctor --cluster", "trainwright doctor --json"],
     )
     made.add_argument("config", metavar="CONFIG", nargs="?", help="a configuration (or data) that is to be run here")
     made.add_argument("settings", nargs="*", metavar="key=value", help="settings, as for `train`")
+    made.add_argument("--cluster", action="store_true", help="show the cluster too: partitions, limits, and how a job comes back")
     made.add_argument("--json", action="store_true", help="print JSON")
     add_trust_flag(made)
     return made

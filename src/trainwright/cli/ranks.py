@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -52,19 +52,24 @@ def check_local_rank(text: str) -> None:
         raise ConfigError(f"--local-rank is {text}, and LOCAL_RANK={known}", where="command line", fix="leave the flag out")
 
 
-def start_ranks(words: Sequence[str], config: Config, *, run_dir: str = "", resume: bool = False) -> int | None:
+def start_ranks(
+    words: Sequence[str], config: Config, *, run_dir: str = "", resume: bool = False, check: Callable[[], object] | None = None
+) -> int | None:
     """The exit code of the command, done by the processes that the configuration asks for; None where this process is to do it.
 
-    `run_dir`: the run that it is about, where the command names one.
+    `run_dir`: the run that it is about, where the command names one. `check`: looks at what was asked for, as far as that is possible
+    here, where the processes begin at another time and place.
     """
     if read_launch().size > 1:
         return None
     from trainwright.parallel.launchers.base import Command, make_launcher
 
     def name_run() -> str:
-        from trainwright.api.kinds import with_name
+        from trainwright.api.kinds import name_before_run
 
-        return with_name(config).run.name
+        if check is not None:
+            check()
+        return name_before_run(config)
 
     def list_settings() -> dict[str, Any]:
         from trainwright.config.flat import flat

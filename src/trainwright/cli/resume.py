@@ -18,7 +18,7 @@ def run(words: Sequence[str]) -> int:
     """Continue a run to its end; the run itself prints its progress and results."""
     arguments = parser().parse(words)
     settings = [*arguments.settings, *rank_settings(arguments)]
-    if (code := _start_ranks(words, arguments.run, settings)) is not None:
+    if (code := _start_ranks(words, arguments.run, settings, arguments.fork)) is not None:
         return code
     from trainwright.data.arrow import pandas_later
 
@@ -37,7 +37,7 @@ def run(words: Sequence[str]) -> int:
     return 0
 
 
-def _start_ranks(words: Sequence[str], run: str, settings: Sequence[str | Assignment]) -> int | None:
+def _start_ranks(words: Sequence[str], run: str, settings: Sequence[str | Assignment], fork: bool) -> int | None:
     """The exit code of as many processes as the run or the command asks for; None for one, which is left to what follows, as is a run
     that cannot be read."""
     from trainwright.runs.configured import with_config
@@ -50,7 +50,7 @@ def _start_ranks(words: Sequence[str], run: str, settings: Sequence[str | Assign
         return None  # told in its own place
     if found.status == "finished" and not settings:
         return None
-    return start_ranks(["resume", *words], config, run_dir=str(found.path), resume=True)
+    return start_ranks(["resume", *words], config, run_dir="" if fork else str(found.path), resume=not fork)
 
 
 def refuse_another_place(settings: Sequence[str], path: Path) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from trainwright.cli.parser import Parser
 from trainwright.cli.style import table
-from trainwright.config.errors import RunError
+from trainwright.config.errors import ConfigError, RunError
 
 
 def run(words: Sequence[str]) -> int:
@@ -20,6 +21,8 @@ def run(words: Sequence[str]) -> int:
     from trainwright.runs.listing import list_runs
 
     found = list_runs(arguments.dir)
+    if arguments.slurm:
+        return show_jobs(found, arguments.json)
     if arguments.json:
         print(json.dumps(found, indent=2, ensure_ascii=False))
     elif found:
@@ -27,6 +30,32 @@ def run(words: Sequence[str]) -> int:
     else:
         print(f"no runs in {arguments.dir}; `trainwright train DATA --target COLUMN` makes one")
     return 0
+
+
+def show_jobs(runs: list[dict[str, Any]], as_json: bool) -> int:
+    """List runs with their jobs and what Slurm says of them; 1 where it says nothing."""
+    from trainwright.parallel.slurm.records import job_of, read_jobs
+
+    ids = {each["path"]: job_of(Path(each["path"])) for each in runs}
+    jobs, refused = {}, ""
+    try:
+        jobs = read_jobs(filter(None, ids.values()))
+    except ConfigError as error:
+        refused = f"{error.what}: {error.why}"
+    for each in runs:
+        number = ids[each["path"]]
+        job = jobs.get(number)
+        unknown = {"state": "unknown", "reason": "Slurm was not asked" if refused else "Slurm has forgotten it"}
+        each["slurm"] = ({"job": number} | (vars(job) if job else unknown)) if number else None
+    if as_json:
+        print(json.dumps(runs, indent=2, ensure_ascii=False))
+    else:
+        names = ("job", "state", "reason", "left", "nodes")
+        cells = [(*row(each)[:2], *((each["slurm"] or {}).get(name, "") for name in names), each["path"]) for each in runs]
+        print(table(("started", "status", *names, "run"), cells) if cells else "no runs here")
+    if refused:
+        print(refused, file=sys.stderr)
+    return 1 if refused else 0
 
 
 def row(found: dict[str, Any]) -> tuple[str, ...]:
@@ -41,9 +70,10 @@ def parser() -> Parser:
     made = Parser(
         "runs",
         "List the runs under a folder, newest first, with their status and main number.",
-        "[DIR] [--json]",
-        ["trainwright runs", "trainwright runs experiments --json"],
+        "[DIR] [--slurm] [--json]",
+        ["trainwright runs", "trainwright runs --slurm", "trainwright runs experiments --json"],
     )
     made.add_argument("dir", metavar="DIR", nargs="?", default="runs", help="the folder that holds runs (default: runs)")
+    made.add_argument("--slurm", action="store_true", help="show what Slurm says of the jobs of the runs")
     made.add_argument("--json", action="store_true", help="print JSON")
     return made

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from trainwright.cli.launch import add_launch_flags, divide_words, prepare
 from trainwright.cli.parser import ConfiguredParser, add_trust_flag
 from trainwright.cli.ranks import add_rank_flags, rank_settings, start_ranks
+
+if TYPE_CHECKING:
+    from trainwright.config.compose import Composed
 
 
 def run(words: Sequence[str]) -> int:
@@ -26,8 +30,10 @@ def run(words: Sequence[str]) -> int:
     config = check_config(composed)  # mistakes are told before torch is imported
     if read_launch().size == 1:
         launch.check_gpus()  # what `--gpu` sets here the ranks would take for the person's own choice
-    if not arguments.dry_run and (code := start_ranks(["train", *words], config, resume=arguments.resume)) is not None:
-        return code
+    if not arguments.dry_run:
+        code = start_ranks(["train", *words], config, resume=arguments.resume, check=lambda: check_early(composed, arguments.resume))
+        if code is not None:
+            return code
     from trainwright.data.arrow import pandas_later
 
     pandas_later()
@@ -36,6 +42,13 @@ def run(words: Sequence[str]) -> int:
     launch.start_console()
     (dry_run if arguments.dry_run else train_composed)(composed, resume=arguments.resume)
     return 0
+
+
+def check_early(composed: Composed, resume: bool) -> None:
+    """Look at the place, the configuration and the columns before the run is sent elsewhere."""
+    from trainwright.api.validate import check_whole
+
+    check_whole(composed, resume=resume)
 
 
 def parser() -> ConfiguredParser:

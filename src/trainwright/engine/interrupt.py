@@ -29,9 +29,9 @@ GRACE = 1.0
 
 
 def requeue() -> str:
-    """Ask Slurm to start this job again; what came of it, in a few words; nothing when this is no job of Slurm's."""
+    """Ask Slurm to start this job again; what came of it, in a few words; nothing where this is no job, or its script asks by itself."""
     job = os.environ.get("SLURM_JOB_ID")
-    if job is None:
+    if job is None or os.environ.get("TRAINWRIGHT_REQUEUES"):
         return ""
     if os.environ.get("SLURM_ARRAY_JOB_ID") and os.environ.get("SLURM_ARRAY_TASK_ID"):
         job = f"{os.environ['SLURM_ARRAY_JOB_ID']}_{os.environ['SLURM_ARRAY_TASK_ID']}"

@@ -6,10 +6,12 @@ import hashlib
 import os
 import re
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -160,10 +162,20 @@ def _first_host(found: Launched) -> str:
     if listed and program:
         done = subprocess.run([program, "show", "hostnames", listed], capture_output=True, text=True, check=False)
         if done.returncode == 0 and done.stdout.split():
-            return done.stdout.split()[0]
+            return _reachable(done.stdout.split()[0], program)
     why = f"the environment says {found.size} ranks ({found.variable}={found.size}), and not where they meet"
     fix = (
         f"start all of them with torchrun, which says it, or unset {found.variable}; else set MASTER_ADDR to the host of rank 0 "
         "and MASTER_PORT to a free port there, for all ranks, or launch.init=file:///SHARED/FILE"
     )
     raise ConfigError("MASTER_ADDR is not set", where="environment", why=why, fix=fix)
+
+
+def _reachable(node: str, scontrol: str) -> str:
+    """A name of Slurm's as this machine can reach it: itself where it is a host's, else the address that Slurm has for it."""
+    with suppress(OSError):
+        socket.getaddrinfo(node, None)
+        return node
+    done = subprocess.run([scontrol, "-o", "show", "node", node], capture_output=True, text=True, check=False)
+    found = re.search(r"NodeAddr=(\S+)", done.stdout)
+    return found[1] if found else node

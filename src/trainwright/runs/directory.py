@@ -18,7 +18,10 @@ from trainwright.files.whole import remove_empty, sweep, whole_folder
 from trainwright.runs.info import FORMAT, read_info
 from trainwright.runs.lock import RunLock
 
-Status = Literal["created", "running", "finished", "interrupted", "failed"]
+Status = Literal["created", "queued", "running", "finished", "interrupted", "failed"]
+"""`queued`: its directory is made, and a job that was submitted elsewhere will begin it."""
+RESERVED = "TRAINWRIGHT_RUN"
+"""The variable by which a job that was submitted for a directory is known to be the one that it waits for."""
 
 log = logging.getLogger("trainwright.runs")
 
@@ -52,6 +55,8 @@ class RunDirectory:
             place = Path(dir) if dir else latest_run(Path(root) / folder_name(name))
             if place is not None and _is_occupied(place):
                 return cls._resume(place)
+        if dir and is_awaited(Path(dir)):
+            return cls._resume(Path(dir))
         created = datetime.now().astimezone()
         path = Path(dir) if dir else _free_place(Path(root) / folder_name(name), created)
         refuse_inside(path, python)
@@ -261,6 +266,11 @@ def _no_run(path: Path) -> RunError:
     if not path.exists():
         return RunError("no such run", where=str(path), why="the directory does not exist", fix=fix)
     return RunError("not a run directory", where=str(path), why="it holds no run.json", fix=fix)
+
+
+def is_awaited(path: Path) -> bool:
+    """Whether a directory was made for this process to begin a run in: it was queued, and this is its job."""
+    return os.environ.get(RESERVED, "") == os.path.realpath(path) and not (path / "config.yaml").is_file() and (path / "run.json").is_file()
 
 
 def _is_occupied(path: Path) -> bool:

@@ -33,7 +33,7 @@ WORDS = {
     "max_time_limit": "`trainer.max_time`",
     "min_epochs": "`trainer.early_stopping.patience`: a run ends early only by it",
     "min_steps": "`trainer.early_stopping.patience`: a run ends early only by it",
-    "num_nodes": "`launch=external`: torchrun, srun or mpirun starts the processes of several machines",
+    "num_nodes": "`launch=slurm`, which has nodes; `launch=external` where torchrun, srun or mpirun starts the processes",
     "num_sanity_val_steps": "`trainer.sanity_check`",
     "overfit_batches": "`trainer.limit_batches`",
     "profiler": "the callback profiler among `trainer.callbacks`",

@@ -13,4 +13,5 @@ PARTS: dict[str, Part] = {
     "local": Part(f"{HERE}.local:Local", f"{HERE}.local:LocalOptions", "this command starts the processes of this machine"),
     "torchrun": Part(f"{HERE}.torchrun:Torchrun", f"{HERE}.torchrun:TorchrunOptions", "torchrun, started by this command"),
     "external": Part(f"{HERE}.base:Launcher", f"{HERE}.external:ExternalOptions", "torchrun, srun, mpirun or a program of your own"),
+    "slurm": Part(f"{HERE}.slurm:Slurm", "trainwright.parallel.slurm.options:SlurmOptions", "a job of Slurm's, which comes back by itself"),
 }

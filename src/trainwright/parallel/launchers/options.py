@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -21,7 +21,7 @@ class LaunchOptions(PartConfig):
     """The launchers in whose processes this may be asked for, as `Launched.launcher` names them; None for any."""
 
     type: str = "auto"
-    devices: int | Literal["auto"] = Field(default=1, ge=1)
+    devices: Annotated[int, Field(ge=1)] | Literal["auto"] = 1
     """Processes on a machine, one per GPU where there are GPUs; `auto`: as many as GPUs. `--devices N` is short for it."""
     init: str = Field(default="env", json_schema_extra={"pattern": f"^({INIT.pattern})$"})
     """Where processes of another launcher meet: `env` (MASTER_ADDR, MASTER_PORT), `tcp://HOST:PORT`, or `file:///PATH` on a shared disk."""
