@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from trainwright.optim.model_average import ema_update as ema_update
     from trainwright.optim.torch_schedules import ExponentialLR as ExponentialLR
     from trainwright.optim.torch_schedules import InverseLR as InverseLR
+    from trainwright.parallel.timers import expires as expires
     from trainwright.systems.base import System as System
     from trainwright.systems.configurable import BaseModule as BaseModule
     from trainwright.systems.configurable import BaseObject as BaseObject
@@ -69,6 +70,7 @@ _WHERE = {
     "train_mode": "trainwright.nn.modes",
     "eval_mode": "trainwright.nn.modes",
     "tf32_mode": "trainwright.nn.modes",
+    "expires": "trainwright.parallel.timers",
     "Callback": "trainwright.engine.callbacks.base",
     "CSVLogger": "trainwright.tracking.csv_logger",
     "Rows": "trainwright.data.rows",
@@ -126,6 +128,7 @@ __all__ = [
     "download_file",
     "ema_update",
     "eval_mode",
+    "expires",
     "find",
     "fit",
     "inspect",

@@ -50,8 +50,8 @@ class Acts(tw.Callback):
         mark.write_text((mark.read_text() if mark.exists() else "") + "x")
         if own.how == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
-        elif own.how == "leave":
-            os._exit(7)
+        elif own.how == "sleep":
+            time.sleep(60)
         elif own.how == "overstay":
             with tw.expires(after=0.5, name="a short block"):
                 time.sleep(60)
@@ -98,9 +98,13 @@ class Command:
 
 
 def words(place: str, *settings: str, epochs: int = 8, **acts: Any) -> list[str]:
-    told = ", ".join(f"{name}: {value}" for name, value in acts.items())
-    callback = f"trainer.callbacks=[{{type: './own.py:Acts', {told}}}]"
+    callback = f"trainer.callbacks=[{acting(**acts)}]"
     return ["train", "t.csv", "--target", "y", f"run.dir={place}", *SETTINGS, f"trainer.max_epochs={epochs}", callback, *settings]
+
+
+def acting(**acts: Any) -> str:
+    """The callback, which does so once unless told otherwise."""
+    return "{type: './own.py:Acts', " + ", ".join(f"{name}: {value}" for name, value in acts.items()) + "}"
 
 
 def wait_for(what: Callable[[], Any], *commands: Command) -> Any:

@@ -9,7 +9,7 @@ import socket
 from pathlib import Path
 
 import pytest
-from elastic_runs import Command, assert_same_run, make_folder, rows, starts, wait_for, words
+from elastic_runs import Command, acting, assert_same_run, make_folder, rows, starts, wait_for, words
 
 from commands import trainwright_command
 from trainwright.engine.events import read_events
@@ -60,25 +60,31 @@ def test_members_come_and_go_and_the_run_ends_as_if_it_had_been_alone(folder: Pa
     assert not (folder / ".elastic.members").exists()
 
 
-def test_ranks_begin_again_when_one_was_killed(folder: Path, whole: Path) -> None:
+def test_ranks_begin_again_when_one_was_killed_and_when_one_hangs(folder: Path, whole: Path) -> None:
     run, said = folder / "restarted", "rank 1: the process was killed (SIGKILL)"
-    asked = words("restarted", "--devices", "2", "launch.restarts=2", rank=1, step=23, mark="mark-kill")
-    done = trainwright_command(*asked, folder=folder, OMP_NUM_THREADS="1")
+    both = acting(rank=1, step=23, mark="mark-kill"), acting(rank=1, step=48, how="sleep", mark="mark-sleep")
+    asked = words("restarted", "--devices", "2", "launch.restarts=2", f"trainer.callbacks=[{', '.join(both)}]")
+    hang = ["trainer.recovery.watchdog=2 s", "trainer.recovery.hang=end"]
+    done = trainwright_command(*asked, *hang, folder=folder, OMP_NUM_THREADS="1")
     assert done.returncode == 0, done.stderr
     assert f"{said}; all ranks begin again from step 20 (restart 1 of 2)" in done.stderr
-    assert [(each["ranks"], each["step"], each.get("restarts", 0)) for each in starts(run)] == [(2, 0, 0), (2, 20, 1)]
-    assert [each["because"] for each in read_events(run) if each["event"] == "restart"] == [said]
+    assert "trainer.recovery.hang=end: no step has ended for 2 s; all ranks begin again from step 45 (restart 2 of 2)" in done.stderr
+    assert [(each["ranks"], each["step"], each.get("restarts", 0)) for each in starts(run)] == [(2, 0, 0), (2, 20, 1), (2, 45, 2)]
+    assert next(each["because"] for each in read_events(run) if each["event"] == "restart") == said
     assert f"restart 1 of 2, from step 20: {said}" in (run / "log.txt").read_text()
     told = json.loads((run / "logs/rank-1.error.json").read_text())
     assert said.endswith(told["message"]["message"])
+    told = json.loads((run / "logs/rank-0.start-2.error.json").read_text())
+    assert "the others wait for rank 1: step 49" in told["trainwright"]["told"][0]["why"]
     assert_same_run(run, whole)
 
 
 def test_what_fails_again_and_again_is_told_once_with_how_often(folder: Path) -> None:
-    asked = words("hopeless", "launch.restarts=2", rank=0, step=8, how="raise", times=9, mark="mark-hopeless")
+    asked = words("hopeless", "launch.restarts=2", rank=0, step=8, how="overstay", times=9, mark="mark-hopeless")
     done = trainwright_command(*asked, folder=folder)
     assert done.returncode == 1
-    assert done.stderr.count("error: ValueError: the sensor is off") == 1
+    assert done.stderr.count("error: a short block took longer than 0.5 s") == 1
+    assert "own.py" in done.stderr.partition("error: a short")[2].partition("fix:")[0], "where it was"
     assert "note: all ranks were started again 2 times (launch.restarts=2); no checkpoint was written since" in done.stderr
     logs = sorted(each.name for each in (folder / "hopeless/logs").iterdir())
     assert logs == ["rank-0.error.json", "rank-0.start-2.error.json", "rank-0.start-3.error.json"]

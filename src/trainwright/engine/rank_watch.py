@@ -14,8 +14,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trainwright.config.errors import TrainwrightError
 from trainwright.engine.clock import Phase
-from trainwright.engine.watchdog import LOOKS, Watching, stacks
+from trainwright.engine.watchdog import LOOKS, OPTION, Watching, stacks
+from trainwright.parallel.failures import RankLost
+from trainwright.parallel.timers import end_process
 
 if TYPE_CHECKING:
     from trainwright.engine.session import Session
@@ -27,6 +30,8 @@ SECONDS = 300.0
 """After which a run of several processes is looked at, where no time was given."""
 SHORTEST, LONGEST = 0.05, 0.5
 """Seconds between two looks, at least and at most: a process is named within two seconds of the time that was given."""
+FOLLOWS = 1.0
+"""Seconds after which the other processes end too."""
 PATIENCE = 1.2
 """Seconds without a word after which a process is taken for silent."""
 FOLDER = "hang"
@@ -77,7 +82,8 @@ class RankWatch(Watching):
     def __init__(self, session: Session, board: Board, seconds: float | None, folder: Path) -> None:
         """`seconds`: None is some minutes, and then nothing is said of processes that are slow and none of which waits for another."""
         super().__init__("watch of ranks")
-        self.seconds, self._asked = SECONDS if seconds is None else seconds, seconds is not None
+        self.seconds = SECONDS if seconds is None else seconds
+        self._asked = seconds is not None or session.parts.config.recovery.hang == "end"
         self._session, self._board, self._folder = session, board, folder
         self._pause = min(max(self.seconds / LOOKS, SHORTEST), LONGEST)
         self._main, self._process = threading.get_ident(), f"process {os.getpid()} on {socket.gethostname()}"
@@ -125,10 +131,19 @@ class RankWatch(Watching):
             with (self._folder / f"stacks-{rank}.txt").open("a", encoding="utf-8") as file:
                 file.write(f"step {self._session.step + 1}, phase {self._session.clock.phase.value}\n{stacks()}\n")
         silent = self._silent_ranks()
-        if all(each in silent for each in range(rank)):
-            self._report(silent)
+        blame = self._report(silent) if all(each in silent for each in range(rank)) else ""
         with suppress(OSError):
             write_flight(self._folder, rank)  # last: it takes half a second
+        if self._session.parts.config.recovery.hang == "end":
+            self._end(blame)
+
+    def _end(self, blame: str) -> None:
+        """End this process: first the one that tells why, so that its word is the cause."""
+        what, where = f"no step has ended for {self.seconds:g} s", stacks()
+        if blame:
+            end_process(TrainwrightError(what, where=OPTION, why=blame), where)
+        if not self._ended.wait(FOLLOWS):
+            end_process(RankLost(what, where=OPTION), where)
 
     def _silent_ranks(self) -> set[int]:
         """Those that tell nothing from here on, for as long as even a busy machine lets no thread wait."""
@@ -140,12 +155,13 @@ class RankWatch(Watching):
             before = {rank: beat for rank, beat in before.items() if self._board.read("beat", rank) == beat}
         return set(before)
 
-    def _report(self, silent: set[int]) -> None:
+    def _report(self, silent: set[int]) -> str:
+        """Tell what was found; which process the others wait for, empty where none does."""
         found = [self._board.read("beat", rank) for rank in range(self._board.size)]
         beats = [Beat(**each) for each in found if each is not None]
         never = [rank for rank, each in enumerate(found) if each is None]
         if not (self._asked or silent or any(each.waits for each in beats)):
-            return
+            return ""
         behind = min(beats, key=lambda each: (each.rank not in silent, each.place))
         blame = blame_of(behind, behind.rank in silent) if not never else f"rank {never[0]} has told nothing since the run began"
         lines = [f"no step has ended for {self.seconds:g} s; {blame}"]
@@ -158,6 +174,7 @@ class RankWatch(Watching):
         asked = f"rank {behind.rank} is {behind.process}; while it is there, py-spy dump --pid shows where"
         lines.append(f"where rank {behind.rank} is:\n{stack}" if stack else asked)
         self._write("\n".join(lines), behind)
+        return blame
 
     def _write(self, text: str, behind: Beat) -> None:
         self._session.parts.events.tell("hang", behind.step, behind.rank, phase=behind.phase, seconds=round(behind.seconds, 1))

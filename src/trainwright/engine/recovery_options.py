@@ -35,9 +35,12 @@ class RecoveryOptions(ConfigModel):
     loss_spike: LossSpikeOptions | None = None
     """Watch for jumps of the training loss."""
     watchdog: Duration | None = None
-    """When no step ends for so long (`30 min`), the stacks of all threads are written to the log; the run goes on waiting.
+    """When no step ends for so long (`30 min`), the stacks of all threads are written to the log.
 
     Several processes are always watched, after 5 min unless said otherwise: the one that is behind is named, with its phase and stack."""
+    hang: Literal["wait", "end"] = "wait"
+    """What follows when the watchdog has told: the run goes on waiting, or its processes end, with 1, so that `launch.restarts`, or
+    whatever else starts a run again, may."""
 
     @property
     def rolls_back(self) -> bool:

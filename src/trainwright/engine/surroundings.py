@@ -130,7 +130,10 @@ def tell_when_stopped(interrupts: Interrupts) -> Iterator[None]:
 
 def watch_steps(session: Session) -> AbstractContextManager[None]:
     """A watchdog looks after the steps when one was asked for, and always after those of several processes."""
-    limit, position, board = session.parts.config.recovery.watchdog, session.position, session.parts.world.open_board()
+    options, position, board = session.parts.config.recovery, session.position, session.parts.world.open_board()
+    limit = options.watchdog
     if board is not None:
         return RankWatch(session, board, None if limit is None else limit.seconds, session.folder / FOLDER).watching()
-    return nullcontext() if limit is None else Watchdog(limit.seconds, lambda: (position.batches_seen, position.evaluated_at)).watching()
+    if limit is None:
+        return nullcontext()
+    return Watchdog(limit.seconds, lambda: (position.batches_seen, position.evaluated_at), options.hang == "end").watching()

@@ -9,6 +9,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from trainwright.config.errors import TrainwrightError
+from trainwright.parallel.timers import end_process
+
+OPTION = "trainer.recovery.hang=end"
 log = logging.getLogger("trainwright.engine")
 
 LOOKS = 10
@@ -37,11 +41,14 @@ class Watching:
 
 
 class Watchdog(Watching):
-    """Looks at `progress()` now and then; when it has been the same for `seconds`, the stacks of all threads go to the log, once."""
+    """Looks at `progress()` now and then; when it has been the same for `seconds`, the stacks of all threads go to the log, once.
 
-    def __init__(self, seconds: float, progress: Callable[[], object]) -> None:
+    With `ends` the process ends then.
+    """
+
+    def __init__(self, seconds: float, progress: Callable[[], object], ends: bool = False) -> None:
         super().__init__("watchdog")
-        self.seconds, self._progress = seconds, progress
+        self.seconds, self._progress, self.ends = seconds, progress, ends
 
     def _watch(self) -> None:
         last, same, told = self._progress(), 0, False
@@ -52,7 +59,10 @@ class Watchdog(Watching):
             last = now
             if same >= LOOKS and not told:
                 told = True
-                log.warning("no step has ended for %g s; where every thread is:\n%s", self.seconds, stacks())
+                where = stacks()
+                log.warning("no step has ended for %g s; where every thread is:\n%s", self.seconds, where)
+                if self.ends:
+                    end_process(TrainwrightError(f"no step has ended for {self.seconds:g} s", where=OPTION), where)
 
 
 def stacks() -> str:

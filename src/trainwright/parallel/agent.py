@@ -15,6 +15,7 @@ from typing import Protocol
 from trainwright.parallel.failures import Failure, Told, first_cause, read_failure, with_rank
 from trainwright.parallel.rank_output import RankOutput, wait_for_output
 from trainwright.parallel.signals import Signals, name_signal
+from trainwright.parallel.timers import TimerWatch
 
 LOOK = 0.05
 """Seconds between two looks at the processes."""
@@ -79,6 +80,7 @@ class Agent:
         """Whether the ranks were asked to save and leave, or were ended, for a reason that is none of theirs."""
         self.ended_for: dict[int, Failure] = {}
         """Which of the children → why it was ended before it could say so itself."""
+        self._timers = TimerWatch(folder)
         self._asked: dict[int, float] = {}
         self._killed: set[int] = set()
         self._left_at = 0.0
@@ -109,6 +111,7 @@ class Agent:
             wait_for_output(self.outputs, LOOK)
             self._look()
             self._end_the_rest()
+            self._end_overstaying()
             if self.beside is not None:
                 self.beside(self)
 
@@ -134,6 +137,12 @@ class Agent:
         """End one process, and tell why."""
         self.ended_for[place] = why
         _send(self.children[place], signal.SIGKILL)
+
+    def _end_overstaying(self) -> None:
+        """End ranks in a block that has taken longer than it may."""
+        running = {self.first + place: self.children[place].pid for place in self._running() if place not in self.ended_for}
+        for rank, why in self._timers.overstaying(running).items():
+            self.end(rank - self.first, why)
 
     def _running(self) -> list[int]:
         return [place for place in range(len(self.children)) if place not in self.ended]

@@ -18,12 +18,12 @@ WAIT = 3.0
 """Seconds in which another rank that meets the same says so."""
 
 
-def record_failure(error: BaseException) -> Failure:
-    """Write down what ends this process: for the launcher, in the run, and for the other ranks."""
+def record_failure(error: BaseException, stack: str = "") -> Failure:
+    """Write down what ends this process: for the launcher, in the run, and for the other ranks. `stack`: where it is, if not as raised."""
     joining = sys.modules.get("trainwright.parallel.joining")  # a wrong word on the command line is told without torch
     world = None if joining is None else joining.current_world()
     rank = read_launch().rank if world is None else world.rank
-    shown = "" if isinstance(error, TrainwrightError) and error.exit_code != 1 else "".join(traceback.format_exception(error))
+    shown = "" if isinstance(error, TrainwrightError) and error.exit_code != 1 else stack or "".join(traceback.format_exception(error))
     failure = Failure.of(rank, as_told(error), shown)
     run = current_run()
     kept = [run / error_name(rank)] if run is not None and run.is_dir() and failure.exit_code == EXIT_FAILED else []
