@@ -103,7 +103,7 @@ def fit(
     place = choose_place(run_dir, resume, fork)
     started = {**(launch or {}), **({} if devices is None else {"devices": devices})}
     call = Call(model, splits, asked, options, around, place, optimizer, learning_rate, seed, device, batched, evaluation, started)
-    return call.train_here(callbacks, console, resume, fork) if call.ranks == 1 else call.train_in_ranks(given, callbacks, console)
+    return call.train_here(callbacks, console, resume, fork) if not call.ranks else call.train_in_ranks(given, callbacks, console)
 
 
 def fit_in_rank(given: dict[str, Any]) -> tuple[FitResult, dict[str, Any]] | None:
@@ -166,7 +166,7 @@ class Call:
 
     @property
     def ranks(self) -> int:
-        """How many processes are to be started for it."""
+        """How many processes are to be started for it; 0 where this one makes it."""
         return ranks_to_start(self.config(self.options))
 
     def train_here(self, callbacks: Any, console: TextIO | bool, resume: bool, fork: str | os.PathLike[str] | None) -> FitResult:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
@@ -16,18 +17,22 @@ from trainwright.config.errors import ConfigError, TrainwrightError
 from trainwright.engine.worker_checks import culprit, is_unguarded
 from trainwright.parallel.launched import in_process_group, read_launch
 from trainwright.parallel.launchers.base import Program, make_launcher
+from trainwright.parallel.run_place import RESUMED
 from trainwright.systems.run_config import Config
 
 Given = Mapping[str, Any]
+NAMED = "put it into a module and import it, or name it by its path ('./my_parts.py:name'); one process needs nothing of it: devices=1"
+UNSENT = "make it where it is first used, or leave it out of what is pickled (__getstate__); launch='local' sends nothing"
 Call = Callable[[dict[str, Any]], Any]
 """What each process does with the arguments; what it gives on rank 0 is sent back."""
 
 
 def ranks_to_start(config: Config) -> int:
-    """How many processes this one is to start: one where it is one of several already."""
+    """How many processes are to make the call; 0 where this one makes it, alone or as one of several."""
     if read_launch().size > 1 or in_process_group().size > 1:
-        return 1
-    return make_launcher(config.launch).count_ranks(config.run.device)
+        return 0
+    launcher, device = make_launcher(config.launch), config.run.device
+    return launcher.count_ranks(device) if launcher.starts(device) else 0
 
 
 def in_ranks(call: Call, given: Given, config: Config, size: int, *, where: str, console: Any = True) -> Any:
@@ -40,9 +45,15 @@ def in_ranks(call: Call, given: Given, config: Config, size: int, *, where: str,
     method = launcher.choose_method(config.run.device)
     work = partial(_call, call, dict(given), console)
     if method == "spawn":
-        check_sent(given, where, size)
-        work = partial(_call_sent, pickle.dumps((call, dict(given), console)))
-    return launcher.run_program(Program(work, size, method, config.run.threads, _looked_on(console)))
+        pickler, sent = launcher.pickler(), {name: _sent_console(each) if name == "console" else each for name, each in given.items()}
+        check_sent(sent, where, size, pickler)
+        work = partial(_call_sent, (pickler or pickle.dumps)((call, sent, _sent_console(console))))
+    return launcher.run_program(Program(work, size, method, config.run.threads, config.run.device, _looked_on(console)))
+
+
+def _sent_console(console: Any) -> bool:
+    """Whether there is a console: a stream of the program's cannot be sent, and what is printed is shown there."""
+    return console is not False
 
 
 def _looked_on(console: Any) -> TextIO | None:
@@ -56,6 +67,9 @@ def _looked_on(console: Any) -> TextIO | None:
 def _call(call: Call, given: dict[str, Any], console: Any, folder: Path, shown: TextIO | None) -> Any:
     if "console" in given and console is not False and shown is not None:
         given["console"] = shown  # it may be a stream of the program's, which another process cannot write
+    with suppress(OSError):
+        left = (folder / RESUMED).read_text(encoding="utf-8")  # by an earlier start of these processes
+        given |= {"run_dir": left, "resume": True} | ({"fork": None} if "fork" in given else {})
     return call(given)
 
 
@@ -64,27 +78,29 @@ def _call_sent(sent: bytes, folder: Path, shown: TextIO | None) -> Any:
     return _call(call, given, console, folder, shown)
 
 
-def check_sent(given: Given, where: str, size: int) -> None:
-    """Raise ConfigError naming what cannot go to a process that is started anew, and what to do about it."""
+def check_sent(given: Given, where: str, size: int, pickler: Callable[[Any], bytes] | None = None) -> None:
+    """Raise ConfigError naming what cannot go to a process that is started anew, and what to do about it.
+
+    `pickler` sends code of the program's own too; without one each process imports it.
+    """
     main = sys.modules.get("__main__")
     file = getattr(main, "__file__", None)
-    if file and is_unguarded(Path(file)):
+    if pickler is None and file and is_unguarded(Path(file)):
         why, fix = "each imports it, and would run all of it again", 'put what it does under `if __name__ == "__main__":`'
         raise ConfigError("processes cannot begin from this script", where=file, why=why, fix=fix)
     for name, value in given.items():
         try:
-            needed = pickle.dumps(value)
+            needed = (pickler or pickle.dumps)(value)
         except Exception as error:
-            path, found, reason = culprit(value, name, error)
-            raise _not_sent(path, found, str(reason), where, size) from error
-        if b"__main__" in needed and not file:
-            raise _not_sent(name, value, "it was defined in this session and is in no file", where, size)
+            path, found, reason = culprit(value, name, error, pickler or pickle.dumps)
+            raise _not_sent(path, found, str(reason), where, size, UNSENT if pickler else NAMED) from error
+        if pickler is None and b"__main__" in needed and not file:
+            raise _not_sent(name, value, "it was defined in this session and is in no file", where, size, NAMED)
 
 
-def _not_sent(name: str, value: Any, why: str, where: str, size: int) -> ConfigError:
+def _not_sent(name: str, value: Any, why: str, where: str, size: int, fix: str) -> ConfigError:
     kind = getattr(value, "__qualname__", type(value).__qualname__)
-    fix = "put it into a module and import it, or name it by its path ('./my_parts.py:name'); one process needs nothing of it: devices=1"
-    return ConfigError(f"{name} ({kind}) cannot be sent to {size} processes", where=where, why=why, fix=fix)
+    return ConfigError(f"{name} ({kind}) cannot be sent to {size} process{'es' if size > 1 else ''}", where=where, why=why, fix=fix)
 
 
 def load_trained(model: nn.Module, weights: Mapping[str, Any], path: Path | None) -> None:

@@ -71,7 +71,7 @@ def train(
     with trusting(trust_code):
         composed = compose_config(config, overrides)
         checked = check_config(composed)
-        if (size := ranks_to_start(checked)) > 1:
+        if size := ranks_to_start(checked):
             return Run(RunDirectory.open(in_ranks(train_in_rank, given | {"trust_code": trust_code}, checked, size, where="tw.train")))
         return train_composed(composed, resume=resume, source=source, python=True)
 

@@ -18,6 +18,9 @@ def run(words: Sequence[str]) -> int:
     """Continue a run to its end; the run itself prints its progress and results."""
     arguments = parser().parse(words)
     settings = [*arguments.settings, *rank_settings(arguments)]
+    from trainwright.runs.log import console_logging
+
+    console_logging(rank=read_launch().rank)
     if (code := _start_ranks(words, arguments.run, settings, arguments.fork)) is not None:
         return code
     from trainwright.data.arrow import pandas_later
@@ -25,9 +28,6 @@ def run(words: Sequence[str]) -> int:
     pandas_later()
     from trainwright.api.fork import fork
     from trainwright.api.resume import resume
-    from trainwright.runs.log import console_logging
-
-    console_logging(rank=read_launch().rank)
     from trainwright.runs.configured import with_config
 
     found = with_config(arguments.run)

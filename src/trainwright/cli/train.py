@@ -30,6 +30,7 @@ def run(words: Sequence[str]) -> int:
     config = check_config(composed)  # mistakes are told before torch is imported
     if read_launch().size == 1:
         launch.check_gpus()  # what `--gpu` sets here the ranks would take for the person's own choice
+    launch.start_console()
     if not arguments.dry_run:
         code = start_ranks(["train", *words], config, resume=arguments.resume, check=lambda: check_early(composed, arguments.resume))
         if code is not None:
@@ -39,7 +40,6 @@ def run(words: Sequence[str]) -> int:
     pandas_later()
     from trainwright.api.train import dry_run, train_composed
 
-    launch.start_console()
     (dry_run if arguments.dry_run else train_composed)(composed, resume=arguments.resume)
     return 0
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TextIO
 
 from trainwright.engine.callbacks.base import Callback
-from trainwright.engine.callbacks.terminal import LiveProgress, PlainProgress
+from trainwright.engine.callbacks.terminal import LiveProgress, PlainProgress, RelayedProgress
+from trainwright.parallel.launched import TERMINAL
 
 
 def progress(stream: TextIO | None = None, kind: str = "auto") -> Callback:
@@ -17,6 +19,8 @@ def progress(stream: TextIO | None = None, kind: str = "auto") -> Callback:
         if in_notebook():
             return NotebookProgress(sys.stdout)
     stream = sys.stdout if stream is None else stream
+    if kind == "auto" and stream is sys.stdout and os.environ.get(TERMINAL):
+        return RelayedProgress(stream)
     return LiveProgress(stream) if stream is not None and kind == "auto" and _is_terminal(stream) else PlainProgress(stream)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import pickle
 import sys
+from collections.abc import Callable
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import Any
@@ -68,8 +69,10 @@ def not_picklable(rows: Rows, error: BaseException) -> ConfigError:
     )
 
 
-def culprit(value: Any, path: str, error: BaseException, depth: int = 0) -> tuple[str, Any, BaseException]:
-    """The innermost part of `value` that cannot be pickled: its path, itself, and why."""
+def culprit(
+    value: Any, path: str, error: BaseException, dumps: Callable[[Any], Any] = ForkingPickler.dumps, depth: int = 0
+) -> tuple[str, Any, BaseException]:
+    """The innermost part of `value` that `dumps` cannot pickle: its path, itself, and why."""
     if isinstance(value, dict):
         parts = [(f"{path}[{name!r}]", each) for name, each in value.items()]
     elif isinstance(value, list | tuple):
@@ -78,7 +81,7 @@ def culprit(value: Any, path: str, error: BaseException, depth: int = 0) -> tupl
         parts = [(f"{path}.{name}", each) for name, each in getattr(value, "__dict__", {}).items()]
     for inner, each in parts if depth < DEEP and not isinstance(value, type) else []:
         try:
-            ForkingPickler.dumps(each)
+            dumps(each)
         except Exception as found:  # noqa: BLE001  (pickling runs a person's code)
-            return culprit(each, inner, found, depth + 1)
+            return culprit(each, inner, found, dumps, depth + 1)
     return path, value, error

@@ -17,6 +17,9 @@ OURS = "TRAINWRIGHT_RANKS"
 TELLS = "TRAINWRIGHT_TELLS"
 """The variable that our own launcher sets where it lets another one start the processes, and tells itself what ended them."""
 
+TERMINAL = "TRAINWRIGHT_TERMINAL"
+"""The variable that is set where what rank 0 prints goes to a terminal of another machine."""
+
 SPELLINGS = (
     ("torchrun", "WORLD_SIZE", "RANK", "LOCAL_RANK"),
     ("srun", "SLURM_STEP_NUM_TASKS", "SLURM_PROCID", "SLURM_LOCALID"),

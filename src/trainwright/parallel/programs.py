@@ -78,7 +78,7 @@ def run_program(program: Program, options: LaunchOptions) -> Any:
         ending = Agent(children, folder, outputs).wait()
         for process in processes:
             process.join()
-        return _outcome(ending, folder)
+        return give_outcome(ending, folder)
 
 
 def _pipe(context: Any, rank: int, console: TextIO | None) -> tuple[Any, Any]:
@@ -145,7 +145,7 @@ def _work(place: Place, work: Work, shown: TextIO | None) -> int:
         return failure.exit_code
 
 
-def _outcome(ending: Ending, folder: Path) -> Any:
+def give_outcome(ending: Ending, folder: Path) -> Any:
     """What rank 0 gave, or the first cause raised: as the same error where it came through, else in its words."""
     if ending.code == 0:
         return pickle.loads((folder / "result").read_bytes())

@@ -11,6 +11,8 @@ from trainwright.parallel.start import read_start
 
 RUN = "run"
 """The file in the folder of our own launcher in which rank 0 leaves the directory of the run."""
+RESUMED = "resumed"
+"""The file there that names the run which an earlier start of these ranks has left, and which they go on with."""
 _current: Path | None = None
 
 

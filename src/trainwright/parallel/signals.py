@@ -36,6 +36,10 @@ class Signals:
                 signal.signal(number, handler if handler is not None else signal.SIG_DFL)
 
     def _heard(self, number: int, frame: object) -> None:
+        self.hear(number)
+
+    def hear(self, number: int) -> None:
+        """Take a signal that came, to this process or by word of another."""
         self.came.append(number)
         if self.hand_on is not None:
             self.hand_on(number)

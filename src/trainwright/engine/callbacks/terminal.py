@@ -173,3 +173,15 @@ class LiveProgress(PlainProgress):
         """A line that stays, above the live one."""
         self.clear()
         self.write(line + "\n")
+
+
+class RelayedProgress(LiveProgress):
+    """The table and the live line, drawn anew with each logged row: whoever carries it to the terminal carries one piece for each."""
+
+    def on_train_batch_end(self, session: Session, system: System, batch: Batch, index: int) -> None:
+        """Nothing goes out with a step."""
+
+    def on_log(self, session: Session, row: Mapping[str, float]) -> None:
+        """The line of the table, if any, and the live one."""
+        super().on_log(session, row)
+        self.draw(session, time.monotonic())

@@ -14,4 +14,5 @@ PARTS: dict[str, Part] = {
     "torchrun": Part(f"{HERE}.torchrun:Torchrun", f"{HERE}.torchrun:TorchrunOptions", "torchrun, started by this command"),
     "external": Part(f"{HERE}.base:Launcher", f"{HERE}.external:ExternalOptions", "torchrun, srun, mpirun or a program of your own"),
     "slurm": Part(f"{HERE}.slurm:Slurm", "trainwright.parallel.slurm.options:SlurmOptions", "a job of Slurm's, which comes back by itself"),
+    "ray": Part(f"{HERE}.ray:Ray", f"{HERE}.on_ray.options:RayOptions", "Ray Train, in a cluster that runs or one of this run's own"),
 }

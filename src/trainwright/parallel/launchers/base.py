@@ -48,6 +48,8 @@ class Program:
     method: str
     """How the processes begin: `fork`, or `spawn` where `work` is sent."""
     threads: int = 0
+    device: str = "auto"
+    """`run.device`."""
     console: TextIO | None = None
     """Where what rank 0 prints is shown, if that is not the program's own standard output."""
 
@@ -89,6 +91,14 @@ class Launcher:
     def count_ranks(self, device: str) -> int:
         """How many processes a call of a program is to be made in; 1 where this process makes it by itself. Raises ConfigError as above."""
         return 1
+
+    def starts(self, device: str) -> bool:
+        """Whether a call of a program is made in other processes than this one."""
+        return self.count_ranks(device) > 1
+
+    def pickler(self) -> Callable[[Any], bytes] | None:
+        """What pickles all that a call needs, the program's own code too; None where processes import that again."""
+        return None
 
     def choose_method(self, device: str) -> str:
         """How processes of a program begin: `fork`, or `spawn` for those that are sent all they need."""

@@ -1,0 +1,294 @@
+"""Runs on Ray, as real processes of a real Ray: what comes of them is what comes of `--devices`, and what can be wrong is told."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ray_cluster import ray_cluster
+
+from commands import command_process, trainwright_command
+
+needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed: pip install 'trainwright[ray]'")
+PARTS = """
+import os, signal, time
+from pathlib import Path
+import trainwright as tw
+from trainwright.config.errors import ConfigError
+
+def once(name):
+    try:
+        os.close(os.open(name, os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        return False
+    return True
+
+class Killed(tw.Callback):
+    every_rank = True
+
+    class Config(tw.ConfigModel):
+        type: str = "killed"
+
+    def __init__(self, config):
+        self.config = config
+
+    def on_train_batch_end(self, session, system, batch, index):
+        if session.rank == 1 and session.step == 9 and once("first"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        if session.rank == 0 and session.step == 17 and once("second"):
+            os.kill(os.getppid(), signal.SIGKILL)
+
+class Refusing(tw.Callback):
+    class Config(tw.ConfigModel):
+        type: str = "refusing"
+
+    def __init__(self, config):
+        self.config = config
+
+    def on_train_start(self, session, system):
+        raise ConfigError("no such sensor")
+
+class Slow(tw.Callback):
+    every_rank = True
+
+    class Config(tw.ConfigModel):
+        type: str = "slow"
+        broken_rank: int = -1
+
+    def __init__(self, config):
+        self.config = config
+
+    def on_train_batch_end(self, session, system, batch, index):
+        time.sleep(0.02)
+        print("rank", session.rank, "made", session.step, os.environ.get("TRAINWRIGHT_RAY_TEST", ""), flush=True)
+        if session.rank == self.config.broken_rank and session.step == 3:
+            raise ValueError("the sensor is off")
+"""
+SETTINGS = ["trainer.batch_size=16", "trainer.strategy=ddp", "trainer.checkpoint.every=4 steps", "evaluation.baselines=[]"]
+SETTINGS += ["evaluation.importance=false", "evaluation.report=false", "trainer.trackers=[csv]"]
+TIMES = ("seconds", "samples_per_second")
+OPEN = {"RAY_AUTH_MODE": "disabled"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("on ray")
+    lines = [f"{number % 7},{number % 5},{'yes' if number % 7 > 3 else 'no'}" for number in range(96)]
+    (made / "t.csv").write_text("\n".join(["a,b,y", *lines]) + "\n")
+    (made / "parts.py").write_text(PARTS)
+    return made
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with ray_cluster() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def unbroken(folder: Path) -> Path:
+    """The run of two ranks that our own launcher starts."""
+    assert trainwright_command(*train("unbroken", "--devices", "2"), folder=folder).returncode == 0
+    return folder / "unbroken"
+
+
+def train(place: str, *settings: str) -> list[str]:
+    return ["train", "t.csv", "--target", "y", f"run.dir={place}", "trainer.max_epochs=6", *SETTINGS, *settings]
+
+
+def on_ray(address: str, *settings: str, devices: int = 2) -> list[str]:
+    return ["launch=ray", f"launch.address={address}", f"launch.devices={devices}", *settings]
+
+
+def rows(run: Path) -> list[dict[str, str]]:
+    """The metrics of a run without those of the clock."""
+    with (run / "metrics.csv").open() as file:
+        return [{name: value for name, value in row.items() if name not in TIMES} for row in csv.DictReader(file)]
+
+
+def weights(run: Path) -> bytes:
+    return (run / "model/model.safetensors").read_bytes()
+
+
+def files(run: Path) -> set[str]:
+    return {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file()}
+
+
+@needs_ray
+def test_a_run_on_ray_is_the_run_of_as_many_processes(folder: Path, unbroken: Path, address: str) -> None:
+    done = trainwright_command(*train("same", *on_ray(address)), folder=folder, **OPEN, TRAINWRIGHT_RAY_TEST="yes")
+    assert done.returncode == 0, done.stderr
+    assert weights(folder / "same") == weights(unbroken)
+    assert rows(folder / "same") == rows(unbroken)
+    assert files(folder / "same") == files(unbroken)
+    assert "max epochs" in done.stdout and "2 processes (ddp): a step of 16 rows = 8 + 8" in done.stderr
+    assert not re.search(r"(?i)\bray\b|deprecat|actor", done.stdout + done.stderr), done.stderr
+    assert not [each for each in Path("/tmp").glob("trainwright-ray-*") if each.is_dir()]
+
+
+@needs_ray
+def test_ranks_and_workers_that_are_killed_begin_again_at_the_last_checkpoint(folder: Path, unbroken: Path, address: str) -> None:
+    words = train("killed", "trainer.callbacks=[./parts.py:Killed]", *on_ray(address, "launch.restarts=2"))
+    done = trainwright_command(*words, folder=folder, **OPEN)
+    assert done.returncode == 0, done.stderr
+    assert (folder / "first").exists() and (folder / "second").exists()
+    assert "rank 1: the process was killed (SIGKILL); all ranks begin again from step 8 (restart 1 of 2)" in done.stderr
+    assert re.search(r"all ranks begin again from step 16 \(restart 2 of 2\)", done.stderr)
+    assert weights(folder / "killed") == weights(unbroken)
+    assert [row["step"] for row in rows(folder / "killed")] == [row["step"] for row in rows(unbroken)]
+
+
+@needs_ray
+def test_one_worker_is_saved_by_a_signal_and_goes_on_without_ray(folder: Path, address: str) -> None:
+    printed = [folder / "stdout", folder / "stderr"]
+    words = train("alone", "trainer.callbacks=[./parts.py:Slow]", *on_ray(address, devices=1))
+    process = command_process(words, folder, {**os.environ, **OPEN, "TRAINWRIGHT_RAY_TEST": "reached"}, printed)
+    process.start()
+    run, ends = folder / "alone", time.monotonic() + 60
+    while not (run / "checkpoints/last").exists() and time.monotonic() < ends:
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGTERM)
+    process.join(60)
+    said = [each.read_text() for each in printed]
+    assert process.exitcode == 75, said
+    assert said[1].count("SIGTERM: saving at the end of this step") == 1 and "interrupted: SIGTERM: stopped and saved at step" in said[1]
+    assert "rank 0 made 1 reached" in said[0]
+    assert trainwright_command("resume", "alone", "launch.type=auto", folder=folder).returncode == 0
+    assert trainwright_command(*train("never", "trainer.callbacks=[./parts.py:Slow]"), folder=folder).returncode == 0
+    assert weights(run) == weights(folder / "never")
+
+
+@needs_ray
+def test_the_first_cause_is_told_once_and_a_wrong_request_is_not_repeated(folder: Path, address: str) -> None:
+    broken = "trainer.callbacks=[{type: ./parts.py:Slow, broken_rank: 1}]"
+    failed = trainwright_command(*train("broken", broken, *on_ray(address, "launch.tee=true")), folder=folder, **OPEN)
+    assert failed.returncode == 1
+    assert failed.stderr.count("error: rank 1: ValueError: the sensor is off") == 1
+    assert "[rank 1] rank 1 made 2" in failed.stderr
+    assert "rank 1 made 2" in (folder / "broken/logs/rank-1.txt").read_text()
+    assert "the sensor is off" in (folder / "broken/logs/rank-1.error.json").read_text()
+    refused = trainwright_command(
+        *train("refused", "trainer.callbacks=[./parts.py:Refusing]", *on_ray(address, "launch.restarts=3", devices=1)),
+        folder=folder,
+        **OPEN,
+    )
+    assert refused.returncode == 2
+    assert refused.stderr.count("error: no such sensor") == 1 and "begin again" not in refused.stderr
+
+
+WRONG = {
+    "launch.address=ray://head:10001": ("is an address of Ray's client", "ray job submit"),
+    "launch.address=nowhere": ("is no address of a Ray cluster", "HOST:PORT"),
+    "launch.resources={GPUs: 1}": ("unknown", "GPU"),
+    "launch.nodes=2": ("unknown", "launch"),
+    "launch.address=127.0.0.1:1": ("no Ray cluster answers at 127.0.0.1:1", "ray start --head"),
+    "trainer.max_epochs=none": ("max_epochs", ""),
+    "targets=[nothing]": ("'nothing' is not a column of the data", "available"),
+}
+
+
+@pytest.mark.parametrize("setting", WRONG)
+def test_what_is_wrong_is_told_before_ray_is_started(setting: str, folder: Path) -> None:
+    if "127" in setting and importlib.util.find_spec("ray") is None:
+        pytest.skip("Ray is not installed")
+    done = trainwright_command(*train("wrong", "launch=ray", "launch.devices=2", setting), folder=folder)
+    what, fix = WRONG[setting]
+    assert done.returncode == 2 and not (folder / "wrong").exists()
+    assert what in done.stderr and fix in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_a_ray_that_is_not_there_or_cannot_be_imported_is_told(broken: bool, folder: Path, tmp_path: Path) -> None:
+    code = "import sys\nfrom trainwright.cli.main import main\n" + ("" if broken else "sys.modules['ray'] = None\n") + "sys.exit(main())"
+    (tmp_path / "ray.py").write_text("raise OSError('libray.so is damaged')\n")
+    path = os.pathsep.join([str(tmp_path), *([each] if (each := os.environ.get("PYTHONPATH")) else [])])
+    words = [sys.executable, "-c", code, *train("wrong", "launch=ray")]
+    done = subprocess.run(words, cwd=folder, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    said = "Ray cannot be imported\n  why: OSError: libray.so is damaged" if broken else "Ray is not installed"
+    assert said in done.stderr and "trainwright[ray]" in done.stderr and "Traceback" not in done.stderr
+
+
+@needs_ray
+def test_more_workers_than_the_cluster_holds_are_refused(folder: Path, address: str) -> None:
+    done = trainwright_command(*train("wrong", *on_ray(address, devices=3)), folder=folder, **OPEN)
+    assert (
+        done.returncode == 2 and "3 workers do not fit" in done.stderr and "launch.devices=2, or launch.resources.CPU=0.67" in done.stderr
+    )
+    done = trainwright_command(*train("wrong", "run.device=cuda", *on_ray(address)), folder=folder, **OPEN)
+    assert done.returncode == 2 and "each worker wants 1 GPU, and no machine has it" in done.stderr and "run.device=cpu" in done.stderr
+
+
+def test_ray_in_processes_of_another_launcher_is_refused(folder: Path) -> None:
+    variables = {"WORLD_SIZE": "2", "RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"}
+    done = trainwright_command(*train("wrong", "launch=ray"), folder=folder, **variables)
+    assert done.returncode == 2 and "launch.type is ray" in done.stderr and "torchrun has started 2 processes already" in done.stderr
+
+
+SCRIPT = """
+import sys
+import torch
+from torch import nn
+import trainwright as tw
+
+torch.manual_seed(0)
+x = torch.randn(96, 4)
+y = (x[:, 0] > 0).long()
+
+def main():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            torch.manual_seed(1)
+            self.layers = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+
+        def forward(self, x):
+            return self.layers(x)
+
+    class Boom(tw.Callback):
+        every_rank = True
+
+        def on_train_batch_end(self, session, system, batch, index):
+            if session.rank == 1:
+                raise ZeroDivisionError("boom")
+
+    def fit(model, place, **more):
+        options = {"loss": lambda output, y: nn.functional.cross_entropy(output, y), "max_epochs": 3, "batch_size": 16, "strategy": "ddp"}
+        return tw.fit(model, (x, y), run_dir=place, console=False, **options, **more)
+
+    launch = {"type": "ray", "devices": 2, "address": sys.argv[1]}
+    mine, theirs = Net(), Net()
+    result = fit(theirs, "python-ray", launch=launch)
+    fit(mine, "python", devices=2)
+    assert result.system is theirs and all(each.device.type == "cpu" for each in theirs.parameters())
+    assert all(torch.equal(one, other) for one, other in zip(mine.state_dict().values(), theirs.state_dict().values()))
+    try:
+        fit(Net(), "boom", launch=launch, callbacks=[Boom()])
+    except ZeroDivisionError as error:
+        assert "in rank 1" in error.__notes__[0]
+    theirs.lock = __import__("threading").Lock()
+    try:
+        fit(theirs, "lock", launch=launch)
+    except tw.TrainwrightError as error:
+        print(error)
+
+main()
+"""
+
+
+@needs_ray
+def test_a_program_sends_its_own_classes_and_gets_the_weights_on_the_cpu(folder: Path, address: str) -> None:
+    (folder / "script.py").write_text(SCRIPT)
+    variables = {**os.environ, **OPEN}
+    done = subprocess.run([sys.executable, "script.py", address], cwd=folder, env=variables, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "tw.fit: model.lock (lock) cannot be sent to 2 processes" in done.stdout and "__getstate__" in done.stdout
