@@ -223,6 +223,39 @@ def test_the_signal_before_the_limit_saves_the_run_and_the_job_goes_on(
     assert weights(run) == weights(whole)
 
 
+def test_a_sweep_is_an_array_whose_members_come_back_by_themselves(cluster: Cluster, folder: Path, whole: Path) -> None:
+    words = ["sweep", "t.csv", "--target", "y", "--seeds", "3", *SETTINGS, EPOCHS, slow(0.1, 0), "launch=slurm", "launch.time=9m"]
+    large = trainwright_command(*words, "--seeds", "25", "run.dir=large", folder=folder, **cluster.variables)
+    assert large.returncode == 2
+    assert "25 members are too many" in large.stderr and "MaxArraySize of this cluster is 20" in large.stderr
+    assert not (folder / "large").exists()
+    done = trainwright_command(*words, "run.dir=group", "--jobs", "2", folder=folder, **cluster.variables)
+    assert done.returncode == 0, done.stderr
+    assert "at most 2 at a time" in done.stdout and done.stdout.count("waiting") >= 1
+    found = re.search(r"^jobs: +(\d+)_0 to \1_2 ", done.stdout, re.MULTILINE)
+    assert found, done.stdout
+    wait_for_step(folder / "group/seed=0", 11)
+    cluster.ask("scancel", "-s", "USR1", f"{found[1]}_0")
+    again = trainwright_command("sweep", "group", folder=folder, **cluster.variables)
+    assert again.returncode == 0
+    assert f"job {found[1]} of this group is there already" in again.stderr and "nothing more is submitted" in again.stderr
+    listed = trainwright_command("runs", "group", "--slurm", "--json", folder=folder, **cluster.variables)
+    jobs = {each["path"]: each["slurm"]["job"] for each in json.loads(listed.stdout)}
+    assert jobs["group/seed=0"] == f"{found[1]}_0"
+    ends = time.monotonic() + 90
+    while cluster.ask("squeue", "-h", "-j", found[1], "-t", "PD,R,CG").strip():
+        assert time.monotonic() < ends, [each.read_text() for each in (folder / "group").glob("*.txt")]
+        time.sleep(0.2)
+    texts = [(folder / f"group/seed={seed}.txt").read_text() for seed in range(3)]
+    assert ["start 2" in text for text in texts] == [True, False, False]
+    assert f"job {found[1]}_0 is requeued" in texts[0]
+    table = trainwright_command("sweep", "group", folder=folder, **cluster.variables)
+    assert table.stdout.count("finished") == 3, table.stdout
+    assert "(n = 3, mean ± sd)" in table.stdout
+    assert (folder / "group/table.csv").read_text().count("finished") == 3
+    assert weights(folder / "group/seed=0") == weights(whole)
+
+
 def refused(cluster: Cluster, folder: Path, settings: list[str], **variables: str) -> str:
     """What is said of a submission that is refused; nothing stays of it."""
     before = sorted(each.name for each in folder.iterdir())

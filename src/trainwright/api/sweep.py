@@ -12,7 +12,7 @@ from pathlib import Path
 from trainwright.api.kinds import with_name
 from trainwright.config.compose import Composed
 from trainwright.config.dump import dump
-from trainwright.config.errors import EXIT_REQUEST, ConfigError
+from trainwright.config.errors import EXIT_REQUEST, ConfigError, RequestError
 from trainwright.parallel.launchers.base import Members, make_launcher
 from trainwright.parallel.members import Job, Pool
 from trainwright.parallel.shares import cores
@@ -95,11 +95,19 @@ def run_group(group: Group, config: Config, jobs: int | None, tell: Callable[[Me
     """
     waiting = [each for each in group.members if each.summarize()["status"] != "finished"]
     if not waiting:
+        group.write_table()  # members that ended elsewhere, in jobs, have not written it
         return 0
     with group.locked():
-        members = Members(group.folder, tuple(each.name for each in waiting), tuple(each.words for each in waiting), jobs)
-        ending = make_launcher(config.launch).run_members(members)
+        members = Members(
+            group.folder, tuple(each.name for each in waiting), tuple(each.words for each in waiting), jobs, config.run.device
+        )
+        try:
+            ending = make_launcher(config.launch).run_members(members)
+        except RequestError:
+            group.remove_unbegun()
+            raise
         if ending is not None:
+            group.write_table()
             return ending.code
         size = config.launch.devices if isinstance(config.launch.devices, int) else 1
         most = min(jobs or max(1, cores() // size), len(waiting))

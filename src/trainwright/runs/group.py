@@ -137,7 +137,7 @@ class Group:
 
     def remove_unbegun(self) -> None:
         """Remove the folder where no member has begun, and it holds only what was written for them."""
-        if any(each.run.exists() for each in self.members):
+        if any(each.run.exists() for each in self.members) or (self.folder / "slurm").exists():
             return
         for each in self.members:
             each.config.unlink(missing_ok=True)

@@ -66,6 +66,8 @@ class Members:
     """The words of each, `train` first."""
     parallel: int | None = None
     """How many at a time; None where the person says nothing."""
+    device: str = "auto"
+    """`run.device`."""
 
 
 class Launcher:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from trainwright.config.errors import ConfigError
-from trainwright.parallel.launchers.base import Command, Launcher
+from trainwright.parallel.launchers.base import Command, Launcher, Members
 from trainwright.parallel.slurm.allocation import become_step, in_allocation, in_step
 from trainwright.parallel.slurm.options import SlurmOptions
 
@@ -29,6 +29,20 @@ class Slurm(Launcher):
 
         job = submit_run(command, options)
         return Ending(wait_for_job(job) if options.wait else 0, None)
+
+    def run_members(self, members: Members) -> Ending | None:
+        """As in `Launcher`: one array of all of them. While one of the group waits or runs no other is submitted."""
+        options = cast(SlurmOptions, self.options)
+        if in_step() or in_allocation():
+            return None
+        from trainwright.parallel.agent import Ending
+        from trainwright.parallel.slurm.array import jobs_of_group, say_waiting, submit_array, wait_for_array
+
+        if waiting := jobs_of_group(members.folder):
+            say_waiting(waiting)
+            return Ending(0, None)
+        job = submit_array(members, options)
+        return Ending(wait_for_array(job) if options.wait else 0, None)
 
     def count_ranks(self, device: str) -> int:
         """One: a program is not submitted from within. Raises ConfigError where it is not one of the processes that srun started."""
