@@ -29,11 +29,14 @@ class Stop(tw.Callback):
 
     every_rank = True
 
-    def __init__(self, rank: int, number: int = 0) -> None:
-        self.rank, self.number = rank, number
+    def __init__(self, rank: int, number: int = 0, mark: Path | None = None) -> None:
+        """`mark`: a file that is made then, and where it is there nothing happens any more."""
+        self.rank, self.number, self.mark = rank, number, mark
 
     def on_train_batch_end(self, session: Any, system: Any, batch: Any, index: int) -> None:
-        if session.world.rank == self.rank and session.step == 3:
+        if session.world.rank == self.rank and session.step == 3 and not (self.mark and self.mark.exists()):
+            if self.mark:
+                self.mark.touch()
             if self.number:
                 os.kill(os.getpid(), self.number)
             else:
@@ -68,12 +71,17 @@ def fit_in_two(folder: Path) -> None:
     one = tw.fit(alone, (x[:48], y[:48]), (x[48:], y[48:]), loss=loss, max_epochs=2, run_dir="one", console=False, **QUIET)
     quick: dict[str, Any] = {"trainer": {"max_epochs": 1}, "evaluation": {"baselines": [], "report": False, "importance": False}}
     table = tw.train({"a": x[:, 0].numpy(), "y": y.numpy()}, target="y", devices=2, run_dir="table", **quick)
+    again, dies, started = make(), [Stop(1, signal.SIGKILL, Path("mark"))], {"devices": 2, "launch": {"restarts": 1}}
+    tw.fit(again, (x[:48], y[:48]), (x[48:], y[48:]), loss=loss, max_epochs=2, console=False, callbacks=dies, **started, **QUIET)
     written = make()
     tw.load_weights(written, "two")
     found = {
         "same object": two.system is model,
         "trained": not torch.equal(model[0].weight, make()[0].weight),  # type: ignore[arg-type]
         "as written": all(torch.equal(each, written.state_dict()[name]) for name, each in model.state_dict().items()),
+        "again": max(float((each - again.state_dict()[name]).abs().max()) for name, each in model.state_dict().items()),
+        "starts": [each.read_text().count('"event": "start"') for each in Path("runs").rglob("events.jsonl")],
+        "members": caught(lambda: tw.fit(make(), (x, y), max_steps=5, console=False, launch={"max": 2}, run_dir="m", **QUIET)),
         "steps": (two.steps, one.steps),
         "metrics": sorted(two.metrics) == sorted(one.metrics),
         "path": str(two.path),
@@ -115,6 +123,12 @@ def test_the_caller_has_the_same_object_with_the_trained_weights(found: dict[str
     assert found["steps"] == (6, 6)
     assert found["path"].endswith("two")
     assert found["log"]
+
+
+def test_processes_that_are_started_again_give_the_same_object(found: dict[str, Any]) -> None:
+    assert found["again"] <= 1e-6
+    assert found["starts"] == [2]
+    assert "launch.min and launch.max are for commands" in str(found["members"])
 
 
 def test_a_table_in_memory_is_trained_in_two(found: dict[str, Any]) -> None:

@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 import torch
 
+import commands
 from commands import command_process
+from fork_server import fork_server
 from trainwright.engine.events import read_events
 from trainwright.files.tensors import load_tensors
 
@@ -44,10 +46,22 @@ class Acts(tw.Callback):
         own = self.config
         if own.pause and Path("slow").exists():
             time.sleep(own.pause)
-        mark = Path(own.mark)
+        if own.how != "kill in a save" and self.is_time(session):
+            self.act()
+
+    def on_save_checkpoint(self, session, system, documents):
+        if self.config.how == "kill in a save" and self.is_time(session):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def is_time(self, session):
+        own, mark = self.config, Path(self.config.mark)
         if (session.world.rank, session.step) != (own.rank, own.step) or len(mark.read_text() if mark.exists() else "") >= own.times:
-            return
+            return False
         mark.write_text((mark.read_text() if mark.exists() else "") + "x")
+        return True
+
+    def act(self):
+        own = self.config
         if own.how == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         elif own.how == "sleep":
@@ -64,9 +78,13 @@ SETTINGS += ["trainer.checkpoint.every=5 steps", "trainer.log_every=1 step"]
 class Command:
     """A command in a process of its own."""
 
-    def __init__(self, folder: Path, name: str, *words: str) -> None:
+    def __init__(self, folder: Path, name: str, *words: str, machine: str = "") -> None:
+        """`machine`: a name of another one, on which the command believes itself to be."""
         self.printed = [folder / f"{name}.out", folder / f"{name}.err"]
-        self.process = command_process(words, folder, {**os.environ, "OMP_NUM_THREADS": "1"}, self.printed)
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        self.process = command_process(words, folder, environment, self.printed)
+        if machine:
+            self.process = fork_server().Process(target=run_elsewhere, args=(machine, list(words), folder, environment, self.printed))
         self.process.start()
 
     def end(self, limit: float = LIMIT) -> int:
@@ -95,6 +113,14 @@ class Command:
     @property
     def said(self) -> str:
         return "".join(each.read_text() for each in self.printed)
+
+
+def run_elsewhere(machine: str, given: list[str], folder: Path, environment: dict[str, str], printed: list[Path]) -> None:
+    """A command that takes this machine for another one, so that it sees the processes of no other member."""
+    from trainwright.parallel.elastic import member, presence
+
+    member.machine = presence.machine = lambda: machine  # type: ignore[attr-defined]
+    commands._run(given, folder, environment, printed)
 
 
 def words(place: str, *settings: str, epochs: int = 8, **acts: Any) -> list[str]:

@@ -41,17 +41,18 @@ def test_members_come_and_go_and_the_run_ends_as_if_it_had_been_alone(folder: Pa
     assert "trainer.optimizer.learning_rate is 0.1 here, and 0.001 there" in stranger.said
     second.kill()
     wait_for(lambda: len(starts(run)) == 3, first, third)
-    third.kill(signal.SIGTERM)
+    first.kill(signal.SIGTERM)
     wait_for(lambda: len(starts(run)) == 4, first, third)
     (folder / "slow").unlink()
-    assert third.end() == 75, third.said
-    assert first.end() == 0, first.said
+    assert first.end() == 75, first.said
+    assert "saved at step" in first.said
+    assert third.end() == 0, third.said
     assert [(each["ranks"], each.get("members", 1)) for each in starts(run)] == [(1, 1), (2, 2), (2, 2), (1, 1)]
     changes = [each for each in read_events(run) if each["event"] == "membership"]
     assert [(each["before"], each["ranks"]) for each in changes] == [(1, 2), (2, 2), (2, 1)]
     host = socket.gethostname()
     lost = f"member 2 ({host}) was lost; member 3 ({host}) joined"
-    assert [each["because"] for each in changes] == [f"member 2 ({host}) joined", lost, f"member 3 ({host}) left"]
+    assert [each["because"] for each in changes] == [f"member 2 ({host}) joined", lost, f"member 1 ({host}) left"]
     said = (run / "log.txt").read_text()
     assert "members: 1 → 2 ranks" in said and "members: 2 → 1 ranks" in said
     report = (run / "report.html").read_text()
@@ -60,9 +61,29 @@ def test_members_come_and_go_and_the_run_ends_as_if_it_had_been_alone(folder: Pa
     assert not (folder / ".elastic.members").exists()
 
 
+def test_members_on_several_machines_meet_by_the_network_and_the_first_may_be_lost(folder: Path, whole: Path) -> None:
+    (folder / "slow").touch()
+    run = folder / "machines"
+    asked = words("machines", "launch.min=1", "launch.silence=2 s", "launch.address=127.0.0.1", pause=0.25)
+    first = Command(folder, "machine-a", *asked, machine="a")
+    wait_for(lambda: starts(run), first)
+    second = Command(folder, "machine-b", *asked, machine="b")
+    wait_for(lambda: starts(run)[-1]["ranks"] == 2, first, second)
+    wait_for(lambda: rows(run) and int(rows(run)[-1]["step"]) > starts(run)[-1]["step"] + 2, first)
+    first.kill_all()
+    wait_for(lambda: starts(run)[-1]["ranks"] == 1, second)
+    (folder / "slow").unlink()
+    assert second.end() == 0, second.said
+    assert [each["ranks"] for each in starts(run)] == [1, 2, 1]
+    assert "was lost" in starts(run)[-1]["because"]
+    assert_same_run(run, whole)
+    again = trainwright_command(*asked, "--resume", folder=folder)
+    assert again.returncode == 0 and "this run is finished" in again.stderr
+
+
 def test_ranks_begin_again_when_one_was_killed_and_when_one_hangs(folder: Path, whole: Path) -> None:
-    run, said = folder / "restarted", "rank 1: the process was killed (SIGKILL)"
-    both = acting(rank=1, step=23, mark="mark-kill"), acting(rank=1, step=48, how="sleep", mark="mark-sleep")
+    run, said = folder / "restarted", "rank 0: the process was killed (SIGKILL)"
+    both = acting(rank=0, step=25, how="kill in a save", mark="mark-kill"), acting(rank=1, step=48, how="sleep", mark="mark-sleep")
     asked = words("restarted", "--devices", "2", "launch.restarts=2", f"trainer.callbacks=[{', '.join(both)}]")
     hang = ["trainer.recovery.watchdog=2 s", "trainer.recovery.hang=end"]
     done = trainwright_command(*asked, *hang, folder=folder, OMP_NUM_THREADS="1")
@@ -72,7 +93,7 @@ def test_ranks_begin_again_when_one_was_killed_and_when_one_hangs(folder: Path, 
     assert [(each["ranks"], each["step"], each.get("restarts", 0)) for each in starts(run)] == [(2, 0, 0), (2, 20, 1), (2, 45, 2)]
     assert next(each["because"] for each in read_events(run) if each["event"] == "restart") == said
     assert f"restart 1 of 2, from step 20: {said}" in (run / "log.txt").read_text()
-    told = json.loads((run / "logs/rank-1.error.json").read_text())
+    told = json.loads((run / "logs/rank-0.error.json").read_text())
     assert said.endswith(told["message"]["message"])
     told = json.loads((run / "logs/rank-0.start-2.error.json").read_text())
     assert "the others wait for rank 1: step 49" in told["trainwright"]["told"][0]["why"]
@@ -128,3 +149,23 @@ def test_agents_of_torchrun_come_and_are_killed(folder: Path, whole: Path) -> No
     assert first.end() == 0, first.said
     assert [each["ranks"] for each in starts(run)] == [1, 2, 1]
     assert_same_run(run, whole)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (["launch.min=3", "launch.max=2", "run.dir=x"], "min is 3 and max is 2: no number is both"),
+        (["launch.max=2"], "launch.min and launch.max need run.dir"),
+        (["launch.restarts=-1"], "launch.restarts"),
+        (["launch=external", "launch.max=2"], "launch.max"),
+        (["launch=external", "launch.restarts=1"], "launch.restarts"),
+        (["launch=torchrun", "launch.max=2", "run.dir=x"], "2 agents of torchrun have to be told where they meet"),
+        (["launch=torchrun", "launch.restarts=2"], "torchrun starts again what has a place"),
+        (["launch=torchrun", "launch.rendezvous=a b"], "is no place where agents can meet"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_started(settings: list[str], said: str, folder: Path) -> None:
+    before = set(folder.iterdir())
+    done = trainwright_command("train", "t.csv", "--target", "y", *settings, folder=folder)
+    assert done.returncode == 2 and said in done.stderr and "fix:" in done.stderr and "Traceback" not in done.stderr
+    assert set(folder.iterdir()) == before

@@ -22,10 +22,14 @@ from trainwright.config.errors import EXIT_INTERRUPTED, EXIT_REQUEST, ConfigErro
 from trainwright.parallel.agent import Agent, Child, Ending, show_on_stderr
 from trainwright.parallel.child_environment import end_with_parent, free_port, variables_of
 from trainwright.parallel.commands import threads_for
+from trainwright.parallel.elastic.again import failed, going_on_from, newest_step
 from trainwright.parallel.launchers.base import Program, Work
 from trainwright.parallel.launchers.options import LaunchOptions
 from trainwright.parallel.rank_output import RankOutput
 from trainwright.parallel.recording import record_failure
+from trainwright.parallel.run_place import RESUMED, read_run
+from trainwright.parallel.signals import Signals
+from trainwright.parallel.start import Start, describe
 
 
 class ProgramRank:
@@ -55,30 +59,48 @@ class Place:
 
 
 def run_program(program: Program, options: LaunchOptions) -> Any:
-    """What the work of a program gives on rank 0 of its processes; raises what ended them."""
+    """What the work of a program gives on rank 0 of its processes, started again as often as `options` say; raises what ended them."""
+    most, restarts, because = getattr(options, "restarts", 0), 0, ""
+    run, signals = None, Signals()
+    with signals.listening():
+        while True:
+            with tempfile.TemporaryDirectory(prefix="trainwright-ranks-") as place:
+                start = Start(restarts + 1, restarts, most, because=because)
+                if run is not None:
+                    Path(place, RESUMED).write_text(str(run), encoding="utf-8")
+                ending = _run_once(program, options, Path(place), start, signals)
+                run = read_run(Path(place)) or run
+                if restarts == most or signals.came or not failed(ending, signals.came):
+                    return give_outcome(ending, Path(place))
+            restarts, because = restarts + 1, describe(ending.failure)
+            show_on_stderr(f"{because}; all ranks begin again {going_on_from(newest_step(run))} (restart {restarts} of {most})")
+
+
+def _run_once(program: Program, options: LaunchOptions, folder: Path, start: Start, signals: Signals) -> Ending:
+    """Start the processes of a program, wait for them, and say how they ended."""
     size, console, threads = program.size, program.console, program.threads
     context: Any = multiprocessing.get_context(program.method)
-    with tempfile.TemporaryDirectory(prefix="trainwright-ranks-") as place:
-        folder, port, each = Path(place), free_port(), threads_for(size, threads)
-        children: list[Child] = []
-        processes, outputs = [], []
-        for rank in range(size):
-            reading, writing = _pipe(context, rank, console)
-            there = Place(rank, size, folder, os.getpid(), variables_of(rank, size, folder, port, each), writing, threads or each)
-            process = context.Process(target=be_rank, args=(there, program.work), name=f"rank {rank}")
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads, which `method` has looked at
-                process.start()
-            processes.append(process)
-            children.append(ProgramRank(process))
-            if reading is not None:
-                writing.close()
-                outputs.append(RankOutput(rank, os.dup(reading.fileno()), folder, *_choose_output(rank, options.tee, console)))
-                reading.close()
-        ending = Agent(children, folder, outputs).wait()
-        for process in processes:
-            process.join()
-        return give_outcome(ending, folder)
+    port, each = free_port(), threads_for(size, threads)
+    children: list[Child] = []
+    processes, outputs = [], []
+    for rank in range(size):
+        reading, writing = _pipe(context, rank, console)
+        told = {**variables_of(rank, size, folder, port, each), **start.variables()}
+        there = Place(rank, size, folder, os.getpid(), told, writing, threads or each)
+        process = context.Process(target=be_rank, args=(there, program.work), name=f"rank {rank}")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads, which `method` has looked at
+            process.start()
+        processes.append(process)
+        children.append(ProgramRank(process))
+        if reading is not None:
+            writing.close()
+            outputs.append(RankOutput(rank, os.dup(reading.fileno()), folder, *_choose_output(rank, options.tee, console)))
+            reading.close()
+    ending = Agent(children, folder, outputs, signals=signals, hurried=start.restarts < start.most).wait()
+    for process in processes:
+        process.join()
+    return ending
 
 
 def _pipe(context: Any, rank: int, console: TextIO | None) -> tuple[Any, Any]:

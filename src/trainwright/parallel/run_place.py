@@ -36,6 +36,14 @@ def note_run(path: Path | None, *, tell: bool = False) -> None:
             (Path(folder) / RUN).write_text(os.path.abspath(path), encoding="utf-8")
 
 
+def read_run(folder: Path) -> Path | None:
+    """The directory of the run as rank 0 has told it in a launcher's folder; None where it has not."""
+    try:
+        return Path((folder / RUN).read_text(encoding="utf-8"))
+    except OSError:
+        return None
+
+
 def current_run() -> Path | None:
     """The directory of the run that this process takes part in."""
     return _current

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from trainwright.parallel.agent import INTERRUPTED, REFUSED, Agent, Ending, failure_file
@@ -15,7 +15,7 @@ from trainwright.parallel.elastic.preloaded import Preloaded, wait_until_ready
 from trainwright.parallel.failures import write_failure
 from trainwright.parallel.launchers.base import Command
 from trainwright.parallel.launchers.options import LaunchOptions
-from trainwright.parallel.run_place import RUN, error_name
+from trainwright.parallel.run_place import error_name, read_run
 from trainwright.parallel.signals import Signals
 from trainwright.parallel.start import Start
 
@@ -60,7 +60,7 @@ class Crew:
         agent = Agent(children, folder, outputs, first=ranks.first, signals=self.signals, hurried=hurried, beside=beside)
         ending = agent.wait()
         self.heard, self.left = agent.heard, agent.leaving
-        self._learn(folder)
+        self.run = read_run(folder) or self.run
         self._leave_errors(ending, folder, start)
         return ending
 
@@ -72,10 +72,6 @@ class Crew:
 
     def _begin(self) -> Begin:
         return begin_process if self._server is None or self._server.gone else self._server.begin
-
-    def _learn(self, folder: Path) -> None:
-        with suppress(OSError):
-            self.run = Path((folder / RUN).read_text(encoding="utf-8"))
 
     def _leave_errors(self, ending: Ending, folder: Path, start: Start) -> None:
         """Write down in the run what ended ranks that could not do it themselves."""

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from trainwright.config.durations import Duration, time_above_zero
 from trainwright.config.errors import ConfigError
 from trainwright.config.model import as_refusal
-from trainwright.parallel.launched import started_here
+from trainwright.parallel.launched import is_waited_for, started_here
 from trainwright.parallel.launchers.base import Command, Launcher, Program
 from trainwright.parallel.launchers.options import LaunchOptions
 from trainwright.parallel.shares import cores
@@ -63,7 +63,7 @@ class Local(Launcher):
 
     def run_command(self, command: Command) -> Ending | None:
         """As in `Launcher`."""
-        size, options = self.count_ranks(command.device), cast(AutoOptions, self.options)
+        size, options = self._count(command.device), cast(AutoOptions, self.options)
         if started_here():
             return None
         if options.members_change:
@@ -83,7 +83,19 @@ class Local(Launcher):
         return run_command(command, size, self.options)
 
     def count_ranks(self, device: str) -> int:
-        """As in `Launcher`. Raises ConfigError for more than the machine can have."""
+        """As in `Launcher`. Raises ConfigError for more than the machine can have, and for members, which are commands."""
+        options = cast(AutoOptions, self.options)
+        if options.members_change and not started_here():
+            why, fix = "a program is one process with its own objects, and no other can join it", "trainwright train, in each shell"
+            raise ConfigError("launch.min and launch.max are for commands", where="launch", why=why, fix=fix)
+        return self._count(device)
+
+    def starts(self, device: str) -> bool:
+        """As in `Launcher`: one process too, where it may be started again."""
+        restarts = cast(AutoOptions, self.options).restarts and not is_waited_for()
+        return bool(restarts) or self.count_ranks(device) > 1
+
+    def _count(self, device: str) -> int:
         asked = self.options.devices
         if asked == "auto":
             return 1 if device == "cpu" else max(1, _count_gpus())

@@ -37,6 +37,11 @@ class TorchrunOptions(LaunchOptions):
     rendezvous: str = ""
     """`HOST:PORT` of one of the machines, where the agents meet, for all the same; one agent needs none."""
 
+    @property
+    def members_change(self) -> bool:
+        """Whether there may be several agents."""
+        return (self.max or self.min) > 1
+
     @field_validator("rendezvous")
     @classmethod
     def _is_a_place(cls, value: str) -> str:
@@ -63,7 +68,7 @@ class Torchrun(Local):
         """As in `Launcher`."""
         if is_waited_for():
             return None
-        options, size = cast(TorchrunOptions, self.options), self.count_ranks(command.device)
+        options, size = cast(TorchrunOptions, self.options), self._count(command.device)
         again = bool(options.restarts) or (options.max or options.min) > 1
         if again and not command.run_dir:
             why = "torchrun gives every start the same words, so each has to find the run by them"
