@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from trainwright.api.fit import fit as fit
     from trainwright.api.inspect import inspect as inspect
     from trainwright.api.predictors.kinds import load_predictor as load_predictor
+    from trainwright.api.remote_trainer import RemoteTrainer as RemoteTrainer
     from trainwright.api.run import Run as Run
     from trainwright.api.run import load as load
     from trainwright.api.train import train as train
@@ -60,6 +61,7 @@ _WHERE = {
     "load": "trainwright.api.run",
     "load_predictor": "trainwright.api.predictors.kinds",
     "Run": "trainwright.api.run",
+    "RemoteTrainer": "trainwright.api.remote_trainer",
     "compare": "trainwright.api.compare",
     "tune_batch_size": "trainwright.api.tune",
     "tune_learning_rate": "trainwright.api.tune",
@@ -113,6 +115,7 @@ __all__ = [
     "Loss",
     "Metric",
     "Part",
+    "RemoteTrainer",
     "Rows",
     "Run",
     "Scheduled",

@@ -46,6 +46,10 @@ class Killed(tw.Callback):
             os.kill(os.getpid(), signal.SIGKILL)
         if session.rank == 0 and session.step == 17 and once("second"):
             os.kill(os.getppid(), signal.SIGKILL)
+        if session.rank == 1:
+            print("rank 1 made", session.step, flush=True)
+            if session.step == 22 and once("third"):
+                raise ValueError("the sensor is off")
 
 class Refusing(tw.Callback):
     class Config(tw.ConfigModel):
@@ -62,7 +66,6 @@ class Slow(tw.Callback):
 
     class Config(tw.ConfigModel):
         type: str = "slow"
-        broken_rank: int = -1
 
     def __init__(self, config):
         self.config = config
@@ -70,8 +73,6 @@ class Slow(tw.Callback):
     def on_train_batch_end(self, session, system, batch, index):
         time.sleep(0.02)
         print("rank", session.rank, "made", session.step, os.environ.get("TRAINWRIGHT_RAY_TEST", ""), flush=True)
-        if session.rank == self.config.broken_rank and session.step == 3:
-            raise ValueError("the sensor is off")
 """
 SETTINGS = ["trainer.batch_size=16", "trainer.strategy=ddp", "trainer.checkpoint.every=4 steps", "evaluation.baselines=[]"]
 SETTINGS += ["evaluation.importance=false", "evaluation.report=false", "trainer.trackers=[csv]"]
@@ -136,13 +137,18 @@ def test_a_run_on_ray_is_the_run_of_as_many_processes(folder: Path, unbroken: Pa
 
 
 @needs_ray
-def test_ranks_and_workers_that_are_killed_begin_again_at_the_last_checkpoint(folder: Path, unbroken: Path, address: str) -> None:
-    words = train("killed", "trainer.callbacks=[./parts.py:Killed]", *on_ray(address, "launch.restarts=2"))
+def test_killed_ranks_and_workers_begin_again_and_the_first_cause_is_told_in_the_end(folder: Path, unbroken: Path, address: str) -> None:
+    words = train("killed", "trainer.callbacks=[./parts.py:Killed]", *on_ray(address, "launch.restarts=2", "launch.tee=true"))
     done = trainwright_command(*words, folder=folder, **OPEN)
-    assert done.returncode == 0, done.stderr
-    assert (folder / "first").exists() and (folder / "second").exists()
+    assert all((folder / each).exists() for each in ("first", "second", "third")), done.stderr
     assert "rank 1: the process was killed (SIGKILL); all ranks begin again from step 8 (restart 1 of 2)" in done.stderr
     assert re.search(r"all ranks begin again from step 16 \(restart 2 of 2\)", done.stderr)
+    assert done.returncode == 1 and done.stderr.count("error: rank 1: ValueError: the sensor is off") == 1
+    assert "all ranks were started again 2 times (launch.restarts=2); the newest checkpoint is of step 20 now" in done.stderr
+    assert "[rank 1] rank 1 made 12" in done.stderr and "rank 1 made 12" in (folder / "killed/logs/rank-1.txt").read_text()
+    assert "the sensor is off" in (folder / "killed/logs/rank-1.start-3.error.json").read_text()
+    again = trainwright_command("resume", "killed", "launch.type=local", "launch.devices=2", folder=folder)
+    assert again.returncode == 0, again.stderr
     assert weights(folder / "killed") == weights(unbroken)
     assert [row["step"] for row in rows(folder / "killed")] == [row["step"] for row in rows(unbroken)]
 
@@ -168,19 +174,9 @@ def test_one_worker_is_saved_by_a_signal_and_goes_on_without_ray(folder: Path, a
 
 
 @needs_ray
-def test_the_first_cause_is_told_once_and_a_wrong_request_is_not_repeated(folder: Path, address: str) -> None:
-    broken = "trainer.callbacks=[{type: ./parts.py:Slow, broken_rank: 1}]"
-    failed = trainwright_command(*train("broken", broken, *on_ray(address, "launch.tee=true")), folder=folder, **OPEN)
-    assert failed.returncode == 1
-    assert failed.stderr.count("error: rank 1: ValueError: the sensor is off") == 1
-    assert "[rank 1] rank 1 made 2" in failed.stderr
-    assert "rank 1 made 2" in (folder / "broken/logs/rank-1.txt").read_text()
-    assert "the sensor is off" in (folder / "broken/logs/rank-1.error.json").read_text()
-    refused = trainwright_command(
-        *train("refused", "trainer.callbacks=[./parts.py:Refusing]", *on_ray(address, "launch.restarts=3", devices=1)),
-        folder=folder,
-        **OPEN,
-    )
+def test_a_request_that_is_refused_in_a_rank_is_not_repeated(folder: Path, address: str) -> None:
+    words = train("refused", "trainer.callbacks=[./parts.py:Refusing]", *on_ray(address, "launch.restarts=3", devices=1))
+    refused = trainwright_command(*words, folder=folder, **OPEN)
     assert refused.returncode == 2
     assert refused.stderr.count("error: no such sensor") == 1 and "begin again" not in refused.stderr
 
@@ -219,7 +215,9 @@ def test_a_ray_that_is_not_there_or_cannot_be_imported_is_told(broken: bool, fol
 
 
 @needs_ray
-def test_more_workers_than_the_cluster_holds_are_refused(folder: Path, address: str) -> None:
+def test_what_the_cluster_has_is_told_and_more_workers_are_refused(folder: Path, address: str) -> None:
+    told = trainwright_command("doctor", "--cluster", folder=folder, **OPEN, RAY_ADDRESS=address).stdout
+    assert f"{address}: 1 node, 2 CPUs (2 free), 0 GPUs (0 free)" in told
     done = trainwright_command(*train("wrong", *on_ray(address, devices=3)), folder=folder, **OPEN)
     assert (
         done.returncode == 2 and "3 workers do not fit" in done.stderr and "launch.devices=2, or launch.resources.CPU=0.67" in done.stderr
@@ -236,50 +234,60 @@ def test_ray_in_processes_of_another_launcher_is_refused(folder: Path) -> None:
 
 SCRIPT = """
 import sys
+import threading
 import torch
 from torch import nn
 import trainwright as tw
+from trainwright.data.rows import TensorRows
+from trainwright.engine.config import TrainerConfig
+from trainwright.engine.trainer import Trainer
 
 torch.manual_seed(0)
 x = torch.randn(96, 4)
 y = (x[:, 0] > 0).long()
 
 def main():
-    class Net(nn.Module):
+    class Net(tw.System):
         def __init__(self):
             super().__init__()
             torch.manual_seed(1)
             self.layers = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
 
-        def forward(self, x):
-            return self.layers(x)
+        def training_step(self, batch, context):
+            return nn.functional.cross_entropy(self.layers(batch["input"]), batch["target"])
 
-    class Boom(tw.Callback):
-        every_rank = True
+    def told(call, *arguments, **more):
+        try:
+            call(*arguments, **more)
+        except tw.TrainwrightError as error:
+            print(error)
 
-        def on_train_batch_end(self, session, system, batch, index):
-            if session.rank == 1:
-                raise ZeroDivisionError("boom")
+    def same(one, other):
+        return all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), other.state_dict().values(), strict=True))
 
-    def fit(model, place, **more):
-        options = {"loss": lambda output, y: nn.functional.cross_entropy(output, y), "max_epochs": 3, "batch_size": 16, "strategy": "ddp"}
-        return tw.fit(model, (x, y), run_dir=place, console=False, **options, **more)
-
-    launch = {"type": "ray", "devices": 2, "address": sys.argv[1]}
-    mine, theirs = Net(), Net()
-    result = fit(theirs, "python-ray", launch=launch)
-    fit(mine, "python", devices=2)
+    options = {"max_epochs": 3, "batch_size": 16, "strategy": "ddp"}
+    remote = tw.RemoteTrainer(options, devices=2, launch={"address": sys.argv[1]}, allow_parallel_threads=False, console=False)
+    assert remote.return_device == "cpu" and remote.is_coordinator() and remote.local_rank == 0
+    remote.barrier()
+    theirs, mine = Net(), Net()
+    result = remote.train(theirs, (x, y), save_path="python-ray")
+    tw.fit(mine, (x, y), run_dir="python", console=False, devices=2, **options)
     assert result.system is theirs and all(each.device.type == "cpu" for each in theirs.parameters())
-    assert all(torch.equal(one, other) for one, other in zip(mine.state_dict().values(), theirs.state_dict().values()))
-    try:
-        fit(Net(), "boom", launch=launch, callbacks=[Boom()])
-    except ZeroDivisionError as error:
-        assert "in rank 1" in error.__notes__[0]
-    theirs.lock = __import__("threading").Lock()
-    try:
-        fit(theirs, "lock", launch=launch)
-    except tw.TrainwrightError as error:
-        print(error)
+    assert same(mine, theirs)
+    theirs, mine, near = Net(), Net(), Trainer(TrainerConfig(batch_size=16, max_epochs=3), device="cpu", console=False)
+    data = TensorRows({"input": x, "target": y})
+    remote = tw.RemoteTrainer({"max_epochs": 3, "batch_size": 16}, launch={"address": sys.argv[1]}, allow_parallel_threads=False)
+    torch.set_num_threads(1)
+    for _ in range(2):
+        assert remote.train_online(theirs, data) == near.train_online(mine, data)
+    assert same(mine, theirs)
+    assert remote.evaluation(theirs, data) == near.validate(mine, data)
+    theirs.lock = threading.Lock()
+    told(remote.train, theirs, (x, y), save_path="lock")
+    told(tw.RemoteTrainer, options, gpus=[0, 1])
+    told(tw.RemoteTrainer, options, gpus=0, gpu_memory_limit=0.5)
+    told(tw.RemoteTrainer, options, gpus=2, gpu_memory_limit=7)
+    told(tw.RemoteTrainer({**options, "ema": {"decay": 0.9}}).train_online, mine, data)
 
 main()
 """
@@ -291,4 +299,12 @@ def test_a_program_sends_its_own_classes_and_gets_the_weights_on_the_cpu(folder:
     variables = {**os.environ, **OPEN}
     done = subprocess.run([sys.executable, "script.py", address], cwd=folder, env=variables, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "tw.fit: model.lock (lock) cannot be sent to 2 processes" in done.stdout and "__getstate__" in done.stdout
+    said = [
+        "lock (lock) cannot be sent to 1 process",
+        "__getstate__",
+        "gpus=[0, 1] is no number",
+        "and gpus=0",
+        "=7 is no share",
+        "ema is not",
+    ]
+    assert all(each in done.stdout for each in said), done.stdout

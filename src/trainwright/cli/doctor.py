@@ -41,9 +41,10 @@ def run(words: Sequence[str]) -> int:
         broken = any(each.name == "torch" and each.state == "missing" for each in findings)
         findings += config_findings(composed, torch_works=not broken)
     if arguments.cluster:
+        from trainwright.parallel.launchers.on_ray.doctor import ray_findings
         from trainwright.parallel.slurm.doctor import environment_findings, slurm_findings
 
-        findings += [*slurm_findings(), *environment_findings()]
+        findings += [*slurm_findings(), *ray_findings(), *environment_findings()]
     missing = [each for each in findings if each.state == "missing"]
     if arguments.json:
         told = {"ok": not missing, "findings": [each.as_dict() for each in findings], "install": install(findings)}
@@ -95,7 +96,11 @@ def parser() -> ConfiguredParser:
     )
     made.add_argument("config", metavar="CONFIG", nargs="?", help="a configuration (or data) that is to be run here")
     made.add_argument("settings", nargs="*", metavar="key=value", help="settings, as for `train`")
-    made.add_argument("--cluster", action="store_true", help="show the cluster too: partitions, limits, and how a job comes back")
+    made.add_argument(
+        "--cluster",
+        action="store_true",
+        help="show the clusters too: Slurm's partitions, and how a job comes back; what Ray has",
+    )
     made.add_argument("--json", action="store_true", help="print JSON")
     add_trust_flag(made)
     return made

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import torch
 
@@ -13,6 +15,7 @@ from trainwright.engine.loop import train_step
 from trainwright.engine.plan import make_plan
 from trainwright.engine.recovery import NotFinite
 from trainwright.engine.session import Session
+from trainwright.engine.state import position_document, take_position
 
 
 def one_pass(session: Session, rows: Rows, config: TrainerConfig) -> dict[str, float]:
@@ -42,3 +45,26 @@ def one_pass(session: Session, rows: Rows, config: TrainerConfig) -> dict[str, f
         fix = "lower trainer.optimizer.learning_rate, or leave out rows with infinite values"
         raise NotFinite(f"the loss of these rows is {means['loss']}", where=f"step {position.step}", fix=fix)
     return means
+
+
+def online_state(session: Session) -> dict[str, Any]:
+    """What another process needs to go on where this session is, beside the weights: on the CPU, and without what averages weights."""
+    parts, scaler = session.parts, session.parts.precision.scaler
+    return {
+        "optimizer": {name: each.detach().cpu() for name, each in parts.optimizer.tensors().items()},
+        "numbers": parts.optimizer.numbers(),
+        "position": position_document(session.position),
+        "schedule": parts.rates.state(),
+        "scaler": None if scaler is None else scaler.state(),
+    }
+
+
+def take_online_state(session: Session, state: Mapping[str, Any]) -> None:
+    """Put a new session where `online_state` was asked. Raises RunError for the state of another model or optimizer."""
+    parts = session.parts
+    parts.optimizer.load(state["optimizer"], state["numbers"])
+    parts.rates.load(state["schedule"])
+    take_position(session.position, state["position"])
+    parts.rates.apply(max(session.position.step - 1, 0))
+    if parts.precision.scaler is not None and state["scaler"]:
+        parts.precision.scaler.load(state["scaler"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
@@ -28,7 +28,7 @@ from trainwright.engine.interrupt import Interrupts
 from trainwright.engine.joining import say_inexact_pieces
 from trainwright.engine.loop import train as run_loop
 from trainwright.engine.measuring import measure, predict
-from trainwright.engine.online import one_pass
+from trainwright.engine.online import one_pass, online_state, take_online_state
 from trainwright.engine.opening import Opening
 from trainwright.engine.own_optimizers import OwnOptimizers, say_decayed
 from trainwright.engine.own_streams import own_share
@@ -93,6 +93,7 @@ class Trainer:
         self.media_folder: Path | None = None
         """Where media go that are saved meanwhile; without it into a place that is soon gone."""
         self._online: Session | None = None
+        self._online_before: Mapping[str, Any] | None = None
         self._given: tuple[Any, System] | None = None
         self._own = OwnOptimizers()
 
@@ -235,8 +236,20 @@ class Trainer:
         with surroundings(self.config, system, self.device), Interrupts(world=self.world) as interrupts:
             if self._online is None or self._online.parts.system is not system:
                 self._online = self._alone(system, rows, "fit", interrupts)
+                if self._online_before is not None:
+                    take_online_state(self._online, self._online_before)
+                    self._online_before = None
             self._online.parts = replace(self._online.parts, interrupts=interrupts)
             return one_pass(self._online, rows.to(self.device), self.config)
+
+    @property
+    def online_state(self) -> dict[str, Any] | None:
+        """What another trainer needs to go on with `train_online` where this one is, beside the weights; None before the first call."""
+        return None if self._online is None else online_state(self._online)
+
+    def go_on_online(self, state: Mapping[str, Any] | None) -> None:
+        """Begin the next `train_online` with the `online_state` of another trainer."""
+        self._online, self._online_before = None, state
 
     def _alone(self, system: System, rows: Rows, stage: str, interrupts: Interrupts) -> Session:
         """A session without a run, at the place of the weights that were loaded."""

@@ -81,9 +81,9 @@ class Driver:
     attempt: int = 0
     ended: dict[int, Ended] = field(default_factory=dict)
     """How the ranks of the last attempt ended, as far as they have."""
+    run_place: Path | None = None
     before: int = -1
-    newest: int = -1
-    """The newest checkpoint when workers were started again first, and last."""
+    """The newest checkpoint when workers were started again first."""
     error: Exception | None = None
     """What Ray says of a run that it could not bring to its end."""
 
@@ -153,9 +153,10 @@ class Driver:
         self.attempt, self.ended = attempt, {}
         if attempt == 1:
             return
-        self.newest = newest_step(Path(run) if run else None)
-        self.before = self.newest if attempt == 2 else self.before
-        where = going_on_from(self.newest)
+        self.run_place = Path(run) if run else None
+        newest = newest_step(self.run_place)
+        self.before = newest if attempt == 2 else self.before
+        where = going_on_from(newest)
         log.warning("%s; all ranks begin again %s (restart %d of %d)", because, where, attempt - 1, self.options.restarts)
 
     def _note_end(self, attempt: int, ended: Ended) -> None:
@@ -185,7 +186,7 @@ class Driver:
         if first.exit_code > 128 or (self.signals and first.exit_code == 130):  # a person ended it, and knows
             return Ending(first.exit_code, None, failures)
         ending = Ending(first.exit_code, with_rank(first, failures, self.shares.workers), failures)
-        return tell_given_up(ending, max(self.attempt - 1, 0), self.before, self.newest)
+        return tell_given_up(ending, max(self.attempt - 1, 0), self.before, newest_step(self.run_place))
 
     def _lost_workers(self) -> list[Failure]:
         """What Ray says of workers that ended before they could say how their ranks did."""
