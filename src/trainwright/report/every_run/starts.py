@@ -26,8 +26,11 @@ def starts(material: Material) -> ReportSection | None:
     table = Table(columns=columns, rows=[_row(each, number) for number, each in enumerate(found)])
     restarts = sum(each.get("event") == "restart" for each in _events(material))
     changes = sum(each.get("event") == "membership" for each in _events(material))
-    lede = f"{len(found)} starts, of which {restarts} followed a failure; the number of ranks or the members changed {changes} times."
-    return ReportSection("starts", "Starts", f"{lede} Batch and learning rate are those of the configuration throughout.", [table])
+    said = [f"The ranks of this run began {len(found)} times"]
+    said += [f"{restarts} of them after a failure"] if restarts else []
+    said += [f"{changes} with other ranks or members than before"] if changes else []
+    lede = ", ".join(said)
+    return ReportSection("starts", "Starts", f"{lede}. Batch and learning rate are those of the configuration throughout.", [table])
 
 
 def _row(event: dict[str, Any], number: int) -> list[Cell]:
