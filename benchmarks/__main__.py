@@ -21,6 +21,7 @@ ALL = (
     "lazy_column",
     "metrics_cost",
     "ranks",
+    "elastic",
     "scale",
     "slurm",
     "digits",

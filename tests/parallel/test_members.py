@@ -159,6 +159,7 @@ def test_agents_of_torchrun_come_and_are_killed(folder: Path, whole: Path) -> No
         (["launch.restarts=-1"], "launch.restarts"),
         (["launch=external", "launch.max=2"], "launch.max"),
         (["launch=external", "launch.restarts=1"], "launch.restarts"),
+        (["launch=slurm", "launch.max=2"], "launch.max"),
         (["launch=torchrun", "launch.max=2", "run.dir=x"], "2 agents of torchrun have to be told where they meet"),
         (["launch=torchrun", "launch.restarts=2"], "torchrun starts again what has a place"),
         (["launch=torchrun", "launch.rendezvous=a b"], "is no place where agents can meet"),

@@ -114,6 +114,14 @@ def test_a_member_that_joins_lets_the_others_save_and_one_too_many_waits() -> No
     assert group.decide(after=1000) is None, "there is no place for a third"
 
 
+def test_nobody_is_interrupted_for_a_run_that_is_finished() -> None:
+    group = Group(most=2)
+    group.runs(1)
+    group.leading.finishing = True
+    group.say(2)
+    assert group.decide(after=1000) is None
+
+
 @pytest.mark.parametrize("failures", [(), (LOST,), (LEFT,)])
 def test_a_member_that_is_lost_lets_the_others_begin_again_and_is_no_restart(failures: tuple[str, ...]) -> None:
     group = Group(most=3, restarts=0)

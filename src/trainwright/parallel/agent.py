@@ -138,6 +138,14 @@ class Agent:
         self.ended_for[place] = why
         _send(self.children[place], signal.SIGKILL)
 
+    def _hurry(self, all_of_them: bool) -> None:
+        """End the ranks that have said what ends them, or all that are left: what they would do on their way out takes longer."""
+        for place in self._running():
+            said = failure_file(self.folder, self.first + place).exists()
+            if said or all_of_them:
+                self._asked[place] = time.time()
+                _send(self.children[place], signal.SIGKILL)
+
     def _end_overstaying(self) -> None:
         """End ranks in a block that has taken longer than it may."""
         running = {self.first + place: self.children[place].pid for place in self._running() if place not in self.ended_for}
@@ -172,9 +180,7 @@ class Agent:
             return
         moment, codes = min(failed)[0], {code for _, code in failed}
         if self.hurried and not codes & {INTERRUPTED, REFUSED}:
-            if now - moment >= HURRIED:
-                self._asked |= dict.fromkeys(self._running(), now)
-                self.stop()
+            self._hurry(now - moment >= HURRIED)
             return
         grace = SAVED_GRACE if codes == {INTERRUPTED} else GRACE
         for place in self._running():

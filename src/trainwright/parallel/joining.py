@@ -50,6 +50,8 @@ def join_world(options: LaunchOptions | None = None, threads: int = 0) -> World:
             _joined = _of_store(_store, found)
     else:
         refuse_alone(options)
+        if found.launcher:
+            say_ignored(options, found, World())
         return World()
     settle_places(_joined)
     share_threads(_joined, threads)
@@ -143,7 +145,11 @@ def _threads(number: int) -> str:
 
 
 def say_ignored(options: LaunchOptions, found: Launched, world: World) -> None:
-    """Say that another number of processes was started than the configuration asks for; that of the launcher counts."""
+    """Say that another number of processes was started than the configuration asks for, or may be; that of the launcher counts."""
+    asked = [name for name in ("restarts", "min", "max") if getattr(options, name, None)]
+    if world.is_main and asked and options.type != found.launcher and not started_here():
+        what = "launch.%s is left aside: %s has started the processes, and starts them again as it was told"
+        log.warning(what, asked[0], found.launcher or "the program")
     if world.is_main and options.devices not in (1, "auto", world.local_size) and not started_here():
         what = "launch.devices=%s is left aside: %s started %d processes"
         log.warning(what, options.devices, found.launcher or "the program", world.size)

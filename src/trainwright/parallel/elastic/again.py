@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -27,6 +28,14 @@ def newest_step(run: Path | None) -> int:
     except OSError:
         names = []
     return max((int(found[1]) for each in names if (found := FOLDER.fullmatch(each))), default=-1)
+
+
+def is_finished(run: Path | None) -> bool:
+    """Whether a run says that it is."""
+    try:
+        return run is not None and json.loads((run / "run.json").read_text(encoding="utf-8")).get("status") == "finished"
+    except (OSError, ValueError):
+        return False
 
 
 def words_again(command: Command, run: Path | None) -> tuple[str, ...]:

@@ -64,11 +64,12 @@ class Crew:
         self._leave_errors(ending, folder, start)
         return ending
 
-    def wait_until_ready(self, meanwhile: Callable[[], None]) -> None:
-        """Return when ranks can be started at once; one that cannot be made ready is left aside."""
-        if self._server is not None and not wait_until_ready(self._server, meanwhile):
+    def wait_until_ready(self) -> bool:
+        """Whether ranks are to be started, as soon as they can be: unless a signal came before. A server that has ended is left aside."""
+        if self._server is not None and not wait_until_ready(self._server, lambda: self.signals.came):
             self._server.close()
             self._server = None
+        return not self.signals.came
 
     def _begin(self) -> Begin:
         return begin_process if self._server is None or self._server.gone else self._server.begin

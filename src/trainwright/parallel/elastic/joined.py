@@ -25,5 +25,4 @@ def run_joined(command: Command, here: int, options: LaunchOptions, rules: Rules
     with tempfile.TemporaryDirectory(prefix="trainwright-ranks-") as place, signals.listening():
         crew = Crew(command, here, options, Path(place), signals)
         with crew.ready():
-            crew.wait_until_ready(lambda: None)
-            return Member(crew, rules, address).take_part()
+            return Member(crew, rules, address).take_part() if crew.wait_until_ready() else Ending(128 + signals.came[0], None)

@@ -47,6 +47,8 @@ class Leading:
 
     def __init__(self, rules: Rules, clock: Callable[[], float]) -> None:
         self.rules, self._clock = rules, clock
+        self.finishing = False
+        """Whether the run is finished but for what is made of it, so that nobody new is of any use."""
         self.waits_for = 0
         """How many members are missing."""
         self._few_since: float | None = None
@@ -93,7 +95,7 @@ class Leading:
             return _stop(plan, "leave", f"{_names(gone, known)} left")
         waiting = [number for number, note in alive.items() if note.state == "waiting" and str(number) not in plan.refused]
         more = [number for number in waiting if number not in plan.members]
-        if more and (self.rules.most is None or len(plan.members) < self.rules.most):
+        if more and not self.finishing and (self.rules.most is None or len(plan.members) < self.rules.most):
             return _stop(plan, "leave", f"{_names(more, known)} joined")
         return None
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from trainwright.parallel.agent import HURRIED, INTERRUPTED, REFUSED, Agent, Ending, show_on_stderr
 from trainwright.parallel.child_environment import free_port
 from trainwright.parallel.commands import Ranks
-from trainwright.parallel.elastic.again import going_on_from, newest_step, tell_given_up
+from trainwright.parallel.elastic.again import going_on_from, is_finished, newest_step, tell_given_up
 from trainwright.parallel.elastic.crew import Crew
 from trainwright.parallel.elastic.facts import facts_of, refuse_another
 from trainwright.parallel.elastic.leading import Leading, Rules
@@ -214,6 +214,7 @@ class Member:
     def _lead(self) -> None:
         alive = {**self.presence.alive, self.note.number: self.note}
         known = {**self.presence.known, self.note.number: self.note}
+        self.leading.finishing = is_finished(self.crew.run)
         made = self.leading.decide(self.plan, dict(sorted(alive.items())), known, newest_step(self.crew.run))
         for number in self.presence.lost:
             self.folder.remove(number)

@@ -29,6 +29,8 @@ sys.exit(main())
 IMPORTED = ("trainwright.api.train", "trainwright.api.resume", "trainwright.cli.train", "trainwright.cli.resume")
 MOST = 1 << 17
 """Bytes of a message."""
+PAUSE = 0.02
+"""Seconds between two looks at a server that imports."""
 LOST = 1
 """The exit code of a rank whose server has gone without telling it."""
 IGNORED = ("SIGINT", "SIGTERM", "SIGUSR1", "SIGHUP")
@@ -96,10 +98,7 @@ class Preloaded:
     def close(self) -> None:
         """End the server; ranks that still run are asked to end."""
         self._ours.close()
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(5)
-            return
-        self._process.kill()
+        self._process.kill()  # it has nothing to put away
         self._process.wait()
 
     def _take_in(self, seconds: float) -> None:
@@ -228,11 +227,8 @@ def _take_place(server: int, variables: dict[str, str], handed: list[int]) -> No
         torch.set_num_threads(int(threads))
 
 
-def wait_until_ready(server: Preloaded, meanwhile: Callable[[], None], pause: float = 0.02) -> bool:
-    """Whether the server is ready in the end; `meanwhile` is called again and again."""
-    while not server.ready:
-        if server.gone:
-            return False
-        meanwhile()
-        time.sleep(pause)
-    return True
+def wait_until_ready(server: Preloaded, ends: Callable[[], object]) -> bool:
+    """Whether the server is ready in the end; not waited for any longer once `ends` says so."""
+    while not (server.ready or server.gone or ends()):
+        time.sleep(PAUSE)
+    return server.ready

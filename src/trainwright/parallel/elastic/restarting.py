@@ -21,8 +21,7 @@ def run_restarted(command: Command, size: int, options: LaunchOptions, most: int
     with tempfile.TemporaryDirectory(prefix="trainwright-ranks-") as place, signals.listening():
         crew = Crew(command, size, options, Path(place), signals)
         with crew.ready():
-            crew.wait_until_ready(lambda: None)
-            return _run(crew, Ranks(size), most)
+            return _run(crew, Ranks(size), most) if crew.wait_until_ready() else Ending(128 + signals.came[0], None)
 
 
 def _run(crew: Crew, ranks: Ranks, most: int) -> Ending:

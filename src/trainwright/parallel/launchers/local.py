@@ -64,7 +64,7 @@ class Local(Launcher):
     def run_command(self, command: Command) -> Ending | None:
         """As in `Launcher`."""
         size, options = self._count(command.device), cast(AutoOptions, self.options)
-        if started_here():
+        if started_here() or (is_waited_for() and (options.restarts or options.members_change)):
             return None
         if options.members_change:
             from trainwright.parallel.elastic.joined import run_joined
