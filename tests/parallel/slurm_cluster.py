@@ -53,12 +53,14 @@ MailProg=/bin/true
 MpiDefault=none
 ReturnToService=2
 JobRequeue=1
+RequeueExit=75
 KillWait=5
+SlurmdParameters=config_overrides
 DefMemPerNode=200
 MaxArraySize=20
 GresTypes=gpu
-NodeName={host} NodeHostname={host} NodeAddr=127.0.0.1 Port={one} CPUs=2 RealMemory=8000 State=UNKNOWN
-NodeName=another NodeHostname={host} NodeAddr=127.0.0.1 Port={other} CPUs=2 RealMemory=4000 Gres=gpu:2 State=UNKNOWN
+NodeName={host} NodeHostname={host} NodeAddr=127.0.0.1 Port={one} CPUs=4 RealMemory=8000 State=UNKNOWN
+NodeName=another NodeHostname={host} NodeAddr=127.0.0.1 Port={other} CPUs=4 RealMemory=4000 Gres=gpu:2 State=UNKNOWN
 PartitionName=main Nodes={host},another Default=YES MaxTime=INFINITE State=UP
 PartitionName=short Nodes={host} MaxTime=30 State=UP
 PartitionName=gpus Nodes=another MaxTime=1-00:00:00 State=UP

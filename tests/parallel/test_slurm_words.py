@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from commands import trainwright_command
 from trainwright.config.errors import ConfigError
-from trainwright.parallel.slurm.allocation import in_step
+from trainwright.parallel.slurm.allocation import in_step, refuse_more
 from trainwright.parallel.slurm.asking import Machines, memory_of, requeue_delay, requeues_by_code
+from trainwright.parallel.slurm.early import REQUEUES
 from trainwright.parallel.slurm.options import SlurmOptions, check_line
 from trainwright.parallel.slurm.records import this_job
 from trainwright.parallel.slurm.script import requeue_lines
@@ -91,6 +95,15 @@ def test_a_step_is_told_from_the_shell_of_an_allocation_and_a_member_from_its_ar
     assert (this_job(array), this_job({"SLURM_JOB_ID": "18"}), this_job({})) == ("17_1", "18", "")
 
 
+def test_more_than_an_allocation_has_is_refused() -> None:
+    allocation = {"SLURM_JOB_ID": "17", "SLURM_JOB_NUM_NODES": "2", "SLURM_JOB_CPUS_PER_NODE": "8(x1),4"}
+    refuse_more(SlurmOptions(nodes=2, devices=2, cpus=2), allocation)
+    for options in (SlurmOptions(nodes=3), SlurmOptions(devices=5), SlurmOptions(devices=3, cpus=2)):
+        with pytest.raises(ConfigError, match="too many") as told:
+            refuse_more(options, allocation)
+        assert "the allocation 17 has" in told.value.why
+
+
 @pytest.mark.parametrize(
     ("options", "by_exit", "restarts", "scontrol", "expected"),
     [
@@ -118,6 +131,14 @@ def test_a_script_requeues_its_job_as_it_is_told(
     environment = {"PATH": str(tmp_path), "SLURM_RESTART_COUNT": str(restarts)}
     done = subprocess.run(["/bin/bash", "-c", text.replace("$(date '+%F %T')", "now")], env=environment, capture_output=True, text=True)
     assert (done.returncode, asked.read_text().strip() if asked.exists() else "") == expected, done.stdout
+
+
+def test_the_signal_of_a_job_before_its_run_listens_is_no_failure() -> None:
+    program = "import os, signal; from trainwright.parallel.slurm.early import *; leave_to_come_back(); signal.raise_signal(signal.SIGUSR1)"
+    for told, code in ({REQUEUES: "USR1"}, 75), ({REQUEUES: "TERM"}, -signal.SIGUSR1), ({}, -signal.SIGUSR1):
+        done = subprocess.run([sys.executable, "-c", program], env={**os.environ, **told}, capture_output=True, text=True)
+        assert done.returncode == code, done.stderr
+        assert ("had not begun" in done.stderr) == (code == 75)
 
 
 def test_a_requeued_job_without_a_checkpoint_says_so_and_why(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from contextvars import copy_context
 from importlib import import_module
 
 from trainwright.cli.streams import OutputLostError, Shown, end_of, prepare_streams
+from trainwright.parallel.slurm.early import leave_to_come_back
 
 COMMANDS: dict[str, str] = {
     "train": "train on a table, or as a configuration says",
@@ -69,6 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     debugging = "--debug" in (words[: words.index("--")] if "--" in words else words)
     if argv is None:
         prepare_streams(words)
+        leave_to_come_back()
     if argv is None and not (shown_whole or debugging):
         from trainwright.cli.unexpected import report_unexpected
 

@@ -17,6 +17,7 @@ from types import FrameType
 from typing import Any, Self
 
 from trainwright.config.errors import DataError
+from trainwright.parallel.slurm.early import REQUEUES
 from trainwright.parallel.world import World
 
 LISTENED = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name)]
@@ -31,7 +32,7 @@ GRACE = 1.0
 def requeue() -> str:
     """Ask Slurm to start this job again; what came of it, in a few words; nothing where this is no job, or its script asks by itself."""
     job = os.environ.get("SLURM_JOB_ID")
-    if job is None or os.environ.get("TRAINWRIGHT_REQUEUES"):
+    if job is None or os.environ.get(REQUEUES):
         return ""
     if os.environ.get("SLURM_ARRAY_JOB_ID") and os.environ.get("SLURM_ARRAY_TASK_ID"):
         job = f"{os.environ['SLURM_ARRAY_JOB_ID']}_{os.environ['SLURM_ARRAY_TASK_ID']}"

@@ -14,7 +14,7 @@ from typing import Any
 
 from trainwright.config.errors import ConfigError, RunError
 from trainwright.files.text import read_json, write_json
-from trainwright.parallel.slurm.asking import ask
+from trainwright.parallel.slurm.asking import LIMIT, ask
 from trainwright.runs.info import read_info
 
 FOLDER = "slurm"
@@ -111,8 +111,11 @@ def _ended(ids: list[str]) -> dict[str, Job]:
     if program is None:
         return {}
     words = [program, "-n", "-P", "-X", "-j", ",".join(ids), "-o", "JobID,State,NodeList"]
-    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=20)
-    rows = [line.split("|") for line in done.stdout.splitlines() if line.count("|") == 2]
+    try:
+        told = subprocess.run(words, capture_output=True, text=True, check=False, timeout=LIMIT).stdout
+    except subprocess.TimeoutExpired:
+        return {}  # the accounts are away; what waits or runs is known
+    rows = [line.split("|") for line in told.splitlines() if line.count("|") == 2]
     return {name: Job(name, state.split()[0], nodes=nodes) for name, state, nodes in rows if state}
 
 

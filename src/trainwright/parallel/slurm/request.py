@@ -45,6 +45,11 @@ def read_request(options: SlurmOptions, device: str) -> Request:
     gres = read_gres(options.gres)
     tasks = count_tasks(options, chosen)
     gpus = count_gpus(options, chosen, tasks, device, gres)
+    if gpus and gpus < tasks and device != "cpu":
+        fix = f"ask for {tasks} GPUs, or for {gpus} processes (launch.devices); run.device=cpu uses none"
+        raise ConfigError(
+            f"{tasks} processes and {gpus} GPUs on a node", where="launch.gpus", why="each process has one of its own", fix=fix
+        )
     resources = {**gres, **({"gpu": gpus} if gpus else {})}
     memory = memory_of(options.memory) if options.memory else 0
     made = Request(chosen, options.nodes, tasks, tasks * (options.cpus or 1), memory, resources, gpus)

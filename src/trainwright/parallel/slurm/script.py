@@ -8,20 +8,18 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from trainwright.parallel.slurm.early import INTERRUPTED, REQUEUES
 from trainwright.parallel.slurm.options import SlurmOptions
 from trainwright.runs.directory import RESERVED
 
 SAVED_GRACE = 120
 """Seconds that the other processes have once one has ended: they may still be writing."""
-INTERRUPTED = 75
-BY_SCRIPT = "TRAINWRIGHT_REQUEUES"
-"""The variable by which a run knows that the script of its job brings it back, so that it need not ask Slurm itself."""
 
 HEAD = """#!/bin/bash
 {lines}
 
 # Written by `{command}`. To submit it again: sbatch {place}
-export {by_script}=script
+export {requeues}={signal}
 job=${{SLURM_ARRAY_JOB_ID:+${{SLURM_ARRAY_JOB_ID}}_${{SLURM_ARRAY_TASK_ID}}}}
 job=${{job:-$SLURM_JOB_ID}}
 export SLURM_JOB_END_TIME=${{SLURM_JOB_END_TIME:-$(($(date +%s) + {seconds}))}}  # older versions do not say it
@@ -47,11 +45,11 @@ REQUEUE = """
 if [ "$code" = {interrupted} ]; then  # saved: it goes on when the job begins again
   if {at_limit}; then
     echo "job $job was requeued ${{SLURM_RESTART_COUNT:-0}} times, and launch.requeues allows no more; continue it yourself"
-{if_over}  elif command -v scontrol >/dev/null && scontrol requeue "$job"; then
-    echo "$(date '+%F %T') job $job is requeued"
-    exit {interrupted}
+{if_over}  elif command -v scontrol >/dev/null; then
+    echo "$(date '+%F %T') job $job was saved: scontrol requeue $job"  # before, as the requeue ends this shell
+    scontrol requeue "$job" || echo "job $job is not requeued; continue it yourself"
   else
-    echo "job $job is not requeued by scontrol; it ends with {interrupted}, on which the controller does it where RequeueExit says so"
+    echo "there is no scontrol here: job $job ends with {interrupted}, on which the controller requeues it where RequeueExit says so"
   fi
 fi
 """
@@ -73,7 +71,8 @@ def write_script(options: SlurmOptions, sbatch: Sequence[str], body: str, *, by_
     lines = "\n".join(f"#SBATCH {quote_option(each)}" for each in sbatch)
     seconds = options.time.seconds if options.time else 0
     shown = " ".join(shlex.join(command).split())
-    head = HEAD.format(lines=lines, command=shown, place=shlex.quote(str(place)), by_script=BY_SCRIPT, seconds=seconds)
+    told = {"requeues": REQUEUES, "signal": options.signal.name or "none", "seconds": seconds}
+    head = HEAD.format(lines=lines, command=shown, place=shlex.quote(str(place)), **told)
     setup = "".join(f"{each}\n" for each in options.setup)
     return head + setup + body + requeue_lines(options, by_exit) + TAIL
 

@@ -101,6 +101,7 @@ def submit_in(run: RunDirectory, plan: Plan, name: str, command: Command) -> str
     else:
         body = run_body(plan.options, folder, words, ["resume", str(folder)])
         run.update(status="queued")
+    run.close()  # the job may begin before sbatch has answered
     sbatch = sbatch_options(plan, name, Path(str(folder).replace("%", "%%")) / FOLDER / "job-%j.log")
     return submit_script(folder, plan, sbatch, body, ["trainwright", *command.words])
 
