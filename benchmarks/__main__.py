@@ -22,6 +22,7 @@ ALL = (
     "metrics_cost",
     "ranks",
     "elastic",
+    "ray_step",
     "scale",
     "slurm",
     "digits",

@@ -149,6 +149,20 @@ def test_measuring_and_predicting_without_a_run(tmp_path: Path) -> None:
     assert trainer.predict(trained, rows(20, seed=1))["output"].shape == (20, 2)
 
 
+def test_another_trainer_goes_on_learning_online(tmp_path: Path) -> None:
+    settings = config(optimizer={"type": "adamw", "learning_rate": 0.02}, schedule={"type": "cosine"})
+    whole, alone = system(dropout=0.2), Trainer(settings, device="cpu", console=False)
+    handed, state = system(dropout=0.2), None
+    for seed in range(3):
+        expected = alone.train_online(whole, rows(64, seed=seed))
+        trainer = Trainer(settings, device="cpu", console=False)
+        trainer.go_on_online(state)
+        assert trainer.train_online(handed, rows(64, seed=seed)) == expected
+        state = trainer.online_state
+    assert all(torch.equal(one, other) for one, other in zip(whole.parameters(), handed.parameters(), strict=True))
+    assert state is not None and state["position"]["step"] == 3 * 8
+
+
 def test_learning_online_goes_on_where_it_was(tmp_path: Path) -> None:
     trained, trainer = system(dropout=0.0), Trainer(config(optimizer={"type": "adamw", "learning_rate": 0.02}), device="cpu", console=False)
     losses = [trainer.train_online(trained, rows(64, seed=seed))["loss"] for seed in range(12)]

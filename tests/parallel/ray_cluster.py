@@ -1,4 +1,4 @@
-"""A real Ray for tests: a cluster of one machine, in a process of its own that ends it with itself."""
+"""A real Ray for tests: a cluster of two nodes that are both this machine, in a process of its own that ends it with itself."""
 
 from __future__ import annotations
 
@@ -10,19 +10,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 PROGRAM = """
-import logging, sys
-import ray
-quiet = {"include_dashboard": False, "log_to_driver": False, "logging_level": logging.ERROR}
-ray.init(address="local", num_cpus=2, object_store_memory=80 << 20, _temp_dir=sys.argv[1], **quiet)
-print(ray.get_runtime_context().gcs_address, flush=True)
+import sys
+from ray.cluster_utils import Cluster
+
+small = {"object_store_memory": 80 << 20, "include_dashboard": False, "temp_dir": sys.argv[1]}
+cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, **small})
+cluster.add_node(num_cpus=1, **small)
+print(cluster.address, flush=True)
 sys.stdin.read()
-ray.shutdown()
+cluster.shutdown()
 """
 
 
 @contextmanager
 def ray_cluster() -> Iterator[str]:
-    """The address of a cluster with two processors, for as long as the block lasts."""
+    """The address of a cluster with two processors on one node and one on another, for as long as the block lasts."""
     variables = {**os.environ, "RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0", "PYTHONWARNINGS": "ignore"}
     with tempfile.TemporaryDirectory(prefix="tw-", dir="/tmp", ignore_cleanup_errors=True) as place:
         words = [sys.executable, "-c", PROGRAM, place]

@@ -30,6 +30,7 @@ SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",  # a cluster that we start reports to nobody
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_DEDUP_LOGS": "0",
+    "RAY_worker_niceness": "0",  # in a Ray of this run's own the ranks are as good as any process; Ray would give way to all others
 }
 """Variables of Ray's for this run, where the person has set none of them."""
 LONGEST = 40
