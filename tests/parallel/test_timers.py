@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -11,8 +12,10 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from torch.distributed.elastic import timer
 
 import trainwright as tw
 from trainwright.config.errors import ConfigError
@@ -119,6 +122,15 @@ def test_a_watchdog_that_ends_a_run_writes_down_where_it_was(tmp_path: Path) -> 
     found = ending(tmp_path, hangs)
     assert found.code == 1 and found.failure is not None
     assert found.failure.told[0].what == "no step has ended for 0.2 s" and "hangs" in found.failure.traceback
+
+
+def test_torchs_own_timers_are_left_alone() -> None:
+    queue: Any = multiprocessing.get_context("fork").Queue()
+    timer.configure(timer.LocalTimerClient(queue))
+    with timer.expires(after=30), tw.expires(after=20):
+        pass
+    told = [queue.get(timeout=10) for _ in range(2)]
+    assert [each.expiration_time > 0 for each in told] == [True, False], "begun and released, as torch does"
 
 
 @pytest.mark.parametrize("after", [0, -1, float("inf"), float("nan"), True, "5 s"])

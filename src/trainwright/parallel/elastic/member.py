@@ -298,7 +298,7 @@ class Member:
         if plan.because:
             ranks, count = sum(plan.devices), len(plan.members)
             on = f"{ranks} rank{'s' if ranks > 1 else ''} of {count} member{'s' if count > 1 else ''}"
-            show_on_stderr(f"{plan.because}: {on} go on {going_on_from(newest_step(self.crew.run))}")
+            show_on_stderr(f"{plan.because}; on with {on}, {going_on_from(newest_step(self.crew.run))}")
 
 
 def _is_locked(path: Path) -> bool:
