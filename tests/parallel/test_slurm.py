@@ -196,7 +196,14 @@ def test_a_cancelled_job_stays_cancelled_and_is_continued_by_another(
 
 
 def test_two_nodes_train_together_and_the_command_waits_for_them(cluster: Cluster, folder: Path, whole: Path) -> None:
-    settings = ["launch=slurm", "launch.nodes=2", "launch.time=1-00:00:00", "launch.wait=true", "launch.lines=[--comment=mine]", EPOCHS]
+    settings = [
+        "launch=slurm",
+        "launch.nodes=2",
+        "launch.time=1-00:00:00",
+        "launch.wait=true",
+        "launch.lines=['--comment=\"not yours\" --nice=5']",
+        EPOCHS,
+    ]
     settings += [slow(0), f"launch.command=env COLOUR=red {sys.executable} -m trainwright"]
     settings += ["launch.setup=['export COLOUR=\"light blue\"', 'echo the colour is $COLOUR']"]
     done = trainwright_command(*train_words("two of them", *settings), folder=folder, **cluster.variables)
@@ -204,6 +211,8 @@ def test_two_nodes_train_together_and_the_command_waits_for_them(cluster: Cluste
     assert done.returncode == 0, (done.stderr, said(run))
     assert "2 nodes of 1 process, 1 d" in done.stdout
     assert "COMPLETED" in done.stderr
+    job = json.loads((run / "slurm/jobs.json").read_text())[0]["job"]
+    assert "Comment=not yours" in cluster.ask("scontrol", "show", "job", job)
     text, script = said(run), (run / "slurm/job.sh").read_text()
     assert "2 ranks" in text and "the colour is light blue" in text
     assert '#SBATCH --output="' in script and "COLOUR=red" in script

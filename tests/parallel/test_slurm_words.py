@@ -80,7 +80,8 @@ def test_resources_memory_and_settings_are_read_as_slurm_prints_them() -> None:
 
 def test_lines_of_ones_own_are_options_of_sbatch() -> None:
     assert [check_line(each) for each in ("#SBATCH --constraint=a100", "-C a100")] == ["--constraint=a100", "-C a100"]
-    for line in ("--open-mode=append", "-o x.log", "--nodes=2", "-N2", "module load cuda", "--mail-type=END\nrm x"):
+    ours = ("--open-mode=append", "-o x.log", "--nodes=2", "-N2", "--mail-type=END -p short")
+    for line in (*ours, "module load cuda", "--mail-type=END\nrm x", "--comment='open", ""):
         with pytest.raises(ConfigError):
             check_line(line)
     words = {"mem": "3G", "cpus_per_task": 2, "slurm_partition": "a", "num_nodes": 3}

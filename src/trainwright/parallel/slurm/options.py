@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator
@@ -113,6 +114,13 @@ class SlurmOptions(LaunchOptions):
     def _are_options(cls, value: list[str]) -> list[str]:
         return [refusal(check_line)(each) for each in value]
 
+    @field_validator("partition", "account", "qos", "gres", "name", "command")
+    @classmethod
+    def _is_a_single_line(cls, value: str) -> str:
+        if "\n" in value:
+            raise as_refusal(ConfigError(f"{value!r} is several lines", fix="write one"))
+        return value
+
     @field_validator("setup", "srun")
     @classmethod
     def _are_single_lines(cls, value: list[str]) -> list[str]:
@@ -123,17 +131,25 @@ class SlurmOptions(LaunchOptions):
 
 
 def check_line(text: str) -> str:
-    """A line of one's own as an option of sbatch. Raises ConfigError for what is none, and for options that have a setting of ours."""
+    """A line of one's own as options of sbatch. Raises ConfigError for what is none, and for options that have a setting of ours."""
     line = re.sub(r"^\s*#SBATCH\s+", "", text).strip()
-    if not re.match(r"-{1,2}[A-Za-z]", line) or "\n" in line:
+    try:
+        words = shlex.split(line)
+    except ValueError:
+        words = []
+    if not words or not re.match(r"-{1,2}[A-Za-z]", words[0]) or "\n" in line:
         fix = "write it as on its command line: --constraint=a100; lines of the shell: launch.setup"
         raise ConfigError(f"'{text}' is no option of sbatch", fix=fix)
-    name = re.split(r"[=\s]", line, maxsplit=1)[0]
-    name = name if name.startswith("--") else name[:2]
+    for word in words:
+        refuse_ours(word.partition("=")[0] if word.startswith("--") else word[:2], line)
+    return line
+
+
+def refuse_ours(name: str, line: str) -> None:
+    """Raise ConfigError for an option of sbatch that is not for a line of one's own."""
     if name in SETTINGS:
         raise ConfigError(f"'{line}' has a setting of its own", fix=f"use {SETTINGS[name]}")
     if name in OUR_LOG:
         why = "a job that is requeued would begin its log anew" if name == "--open-mode" else ""
         fix = "leave it out: the log lies in the run's directory, and every start of the job is appended to it"
         raise ConfigError(f"'{line}' is not for a line of one's own", why=why, fix=fix)
-    return line

@@ -68,7 +68,7 @@ fi
 
 def write_script(options: SlurmOptions, sbatch: Sequence[str], body: str, *, by_exit: bool, command: Sequence[str], place: Path) -> str:
     """The text of the script. `body`: the run. `by_exit`: whether the controller requeues a job that ends with 75."""
-    lines = "\n".join(f"#SBATCH {quote_option(each)}" for each in sbatch)
+    lines = "\n".join(f"#SBATCH {each}" for each in [*map(quote_option, sbatch), *options.lines])
     seconds = options.time.seconds if options.time else 0
     shown = " ".join(shlex.join(command).split())
     told = {"requeues": REQUEUES, "signal": options.signal.name or "none", "seconds": seconds}
@@ -90,8 +90,8 @@ def command_body(options: SlurmOptions, words: str) -> str:
 
 
 def srun_words(options: SlurmOptions) -> list[str]:
-    """srun with its options: it waits for processes that still save, and is told of processors, which it does not take from the job."""
-    made = ["srun", "--kill-on-bad-exit=0", f"--wait={SAVED_GRACE}"]
+    """srun with its options: it passes on what the shell has set, waits for processes that still save, and is told of processors."""
+    made = ["srun", "--export=ALL", "--kill-on-bad-exit=0", f"--wait={SAVED_GRACE}"]
     made += [f"--cpus-per-task={options.cpus}"] if options.cpus else []
     made += ["--label"] if options.tee else []
     return [*made, *options.srun]

@@ -67,7 +67,7 @@ def sbatch_options(plan: Plan, name: str, log: Path) -> list[str]:
     made += [f"--cpus-per-task={options.cpus}"] if options.cpus else []
     made += [f"--signal={options.signal}"] if options.signal.name else []
     made += ["--no-requeue" if options.requeue == "never" else "--requeue", "--open-mode=append"]
-    return [*made, f"--output={log}", f"--chdir={Path.cwd()}", *options.lines]
+    return [*made, f"--output={log}", f"--chdir={Path.cwd()}"]
 
 
 def submit_run(command: Command, options: SlurmOptions) -> str:
@@ -112,7 +112,8 @@ def submit_script(folder: Path, plan: Plan, sbatch: Sequence[str], body: str, co
     place.parent.mkdir(parents=True, exist_ok=True)
     write_text(place, write_script(plan.options, sbatch, body, by_exit=plan.by_exit, command=command, place=place))
     place.chmod(0o755)
-    words = ["sbatch", "--parsable", *(word for each in sbatch for word in as_words(each)), str(place)]
+    own = [word for line in plan.options.lines for word in shlex.split(line)]
+    words = ["sbatch", "--parsable", *sbatch, *own, str(place)]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     job = done.stdout.strip().partition(";")[0]
     if done.returncode or not job.isdigit():
@@ -120,11 +121,6 @@ def submit_script(folder: Path, plan: Plan, sbatch: Sequence[str], body: str, co
         raise ConfigError("Slurm does not take this job", where="launch", why=why, fix="nothing was submitted; change what sbatch names")
     record_job(folder, job, SCRIPT, log_name(sbatch, job))
     return job
-
-
-def as_words(option: str) -> list[str]:
-    """An option as words of a command line: `--constraint=a100` is one, `-C a100` two."""
-    return [option] if option.startswith("--") and "=" in option.partition(" ")[0] else shlex.split(option)
 
 
 def log_name(sbatch: Sequence[str], job: str) -> str:
