@@ -42,3 +42,15 @@ def test_a_program_without_a_whole_standard_output_trains(monkeypatch: pytest.Mo
     train()
     if kind == "bare":
         assert "at most 2 steps" in stream.text and "stopped at step 2" in stream.text
+
+
+def test_a_terminal_elsewhere_is_sent_one_piece_for_each_logged_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As of rank 0 on Ray: nothing goes out with a step."""
+    stream = Bare()
+    monkeypatch.setattr(sys, "stdout", stream)
+    monkeypatch.setenv("TRAINWRIGHT_TERMINAL", "1")
+    x = torch.ones(64, 3)
+    result = tw.fit(torch.nn.Linear(3, 1), (x, x[:, :1]), (x, x[:, :1]), loss="mse", batch_size=4, max_steps=32, log_every="4 steps")
+    assert len(result.history) > 4
+    assert stream.text.count("steps/s") == len(result.history)
+    assert f"stopped at step {result.steps}" in stream.text

@@ -6,9 +6,11 @@ import csv
 import importlib.util
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +19,9 @@ import pytest
 from ray_cluster import ray_cluster
 
 from commands import command_process, trainwright_command
+from trainwright.parallel.failures import Failure
+from trainwright.parallel.launchers.on_ray.request import Request
+from trainwright.parallel.launchers.on_ray.worker import RankProcess, Seat
 
 needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed: pip install 'trainwright[ray]'")
 PARTS = """
@@ -213,6 +218,16 @@ def test_ray_in_processes_of_another_launcher_is_refused(folder: Path) -> None:
     variables = {"WORLD_SIZE": "2", "RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"}
     done = trainwright_command(*train("wrong", "launch=ray"), folder=folder, **variables)
     assert done.returncode == 2 and "launch.type is ray" in done.stderr and "torchrun has started 2 processes already" in done.stderr
+
+
+def test_a_machine_without_the_folder_of_the_command_is_told() -> None:
+    seat = Seat(1, 2, 0, 1, 1, 1, "", "", "127.0.0.1", 1)
+    request = Request(folder="/nowhere/at/all")
+    ended = RankProcess(request, seat, None).wait()
+    shutil.rmtree(Path(tempfile.gettempdir()) / f"trainwright-ray-{request.token}-1-1")
+    failure = Failure.from_json(ended.failure)
+    assert ended.code == 2 and failure is not None and failure.exit_code == 2
+    assert failure.told[0].what == "'/nowhere/at/all' is not on this machine" and failure.told[0].where.startswith("rank 1 (")
 
 
 SCRIPT = """

@@ -199,5 +199,8 @@ class Driver:
 
 def _told_by_ray(error: BaseException) -> Told:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if "ModuleNotFoundError" in str(error):
+        fix = "every machine of the cluster needs Trainwright and your own modules, in the same versions"
+        return Told("a worker of Ray's cannot begin", why=lines[-1][:400], fix=fix)
     fix = "its machine may have gone, or run out of memory; launch.restarts=3 starts the workers again, and `ray status` shows the cluster"
     return Told("Ray lost this worker", why=f"{type(error).__name__}: {lines[-1] if lines else ''}"[:400], fix=fix)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -17,9 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trainwright.parallel.agent import GRACE, INTERRUPTED, KILL, SAVED_GRACE, Agent, Child, Ending
+from trainwright.parallel.agent import GRACE, INTERRUPTED, KILL, REFUSED, SAVED_GRACE, Agent, Child, Ending
 from trainwright.parallel.child_environment import free_port, variables_of
 from trainwright.parallel.elastic.again import words_again
+from trainwright.parallel.failures import Failure, Told
 from trainwright.parallel.launchers.on_ray.child import CALL
 from trainwright.parallel.launchers.on_ray.mailbox import Ended, News
 from trainwright.parallel.launchers.on_ray.request import Request
@@ -124,11 +126,20 @@ class RankProcess:
 
     def wait(self) -> Ended:
         """Begin it, and say how it ended."""
+        if not os.path.isdir(self.request.folder):
+            return self._without_folder()
         process, outputs = self._start()
         agent = Agent([process], self.folder, outputs, first=self.seat.rank, beside=self._look)
         ending = agent.wait()
         self._look_at_run()
         return self._ended(ending)
+
+    def _without_folder(self) -> Ended:
+        """The command was given in a folder that this machine does not have."""
+        where, folder = f"rank {self.seat.rank} ({socket.gethostname()})", self.request.folder
+        fix = "give the command in a folder that every machine of the cluster sees under the same path"
+        told = Told(f"'{folder}' is not on this machine", where, "the command was given there, and its paths are read from there", fix)
+        return Ended(self.seat.rank, REFUSED, Failure(self.seat.rank, (told,), REFUSED).to_json())
 
     def _start(self) -> tuple[Child, list[Any]]:
         request, seat = self.request, self.seat
