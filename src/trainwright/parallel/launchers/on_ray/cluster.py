@@ -90,8 +90,8 @@ def open_cluster(options: RayOptions, sent: int = 0) -> Iterator[Any]:
         yield ray
         return
     with tempfile.TemporaryDirectory(prefix="tw-", dir=short_folder(), ignore_cleanup_errors=True) as own:
-        connect(ray, options, own, sent)
         try:
+            connect(ray, options, own, sent)
             yield ray
         finally:
             ray.shutdown()

@@ -38,11 +38,32 @@ def run_command(command: Command, options: RayOptions) -> Ending:
     """Have a command done by workers of Ray's, and say how they ended. Raises ConfigError where there is no such cluster."""
     command.name_run()  # looks at place, columns and data, before Ray is there
     started_as = tuple(subprocess._args_from_interpreter_flags())  # type: ignore[attr-defined]
-    with ray_settings(), open_cluster(options) as ray:
+    with ray_settings(), ended_by_signal() as ended, open_cluster(options) as ray:
         shares = choose_shares(ray, options, command.device)
         plain = Command(command.words, run_dir=command.run_dir, resume=command.resume, whole=command.whole)  # without what cannot be sent
         request = Request(plain, **_common(options, shares, command.threads), interpreter=started_as)
         return Driver(ray, options, shares, request).run()[0]
+    return Ending(ended[0], None)
+
+
+@contextmanager
+def ended_by_signal() -> Iterator[list[int]]:
+    """While Ray is started, and ended, a signal leaves the block; what it gives is then the exit code.
+
+    Ray listens to TERM itself, from some point on, and leaves the program.
+    """
+    code = [0]
+    main = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM)) if main else None
+    try:
+        yield code
+    except KeyboardInterrupt:
+        code[0] = 130
+    except SystemExit:
+        code[0] = 128 + signal.SIGTERM
+    finally:
+        if main:
+            signal.signal(signal.SIGTERM, before if before is not None else signal.SIG_DFL)
 
 
 def run_program(program: Program, options: RayOptions) -> Any:
