@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import os
 import signal
@@ -40,7 +41,7 @@ def test_members_are_ordinary_runs_and_a_killed_group_goes_on_to_the_same_table(
     grid = ["sweep", "builtin:iris", "--grid", "trainer.optimizer.learning_rate=1e-2,1e-3", *LONG]
     done = trainwright_command(*grid, "run.dir=whole", folder=tmp_path, limit=300, OMP_NUM_THREADS="1")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("finished  (") == 2 and "learning_rate=1e-3: test.target.accuracy" in done.stdout
+    assert done.stdout.count("finished  (") == 2 and "test.target.accuracy" in done.stdout
     alone = ["train", "builtin:iris", "trainer.optimizer.learning_rate=1e-3", *LONG, "run.dir=alone"]
     assert trainwright_command(*alone, folder=tmp_path, OMP_NUM_THREADS="1").returncode == 0
     member = tmp_path / "whole" / "learning_rate=1e-3"
@@ -58,8 +59,10 @@ def test_members_are_ordinary_runs_and_a_killed_group_goes_on_to_the_same_table(
     assert process.exitcode == 75, said.read_text()
     told = json.loads(trainwright_command("runs", "killed", "--json", folder=tmp_path).stdout)
     assert [each["status"] for each in told] == ["interrupted"]
-    again = trainwright_command("sweep", "killed", folder=tmp_path, limit=300, OMP_NUM_THREADS="1")
+    assert "learning_rate=1e-2  interrupted and saved" in said.read_text()
+    again = trainwright_command("sweep", "killed", "launch.devices=1", folder=tmp_path, limit=300, OMP_NUM_THREADS="1")
     assert again.returncode == 0, again.stderr
+    assert "learning_rate=1e-2  goes on" in again.stdout and "learning_rate=1e-3  begins" in again.stdout
     assert numbers(tmp_path / "killed") == numbers(tmp_path / "whole")
     third = trainwright_command("sweep", "killed", "--json", folder=tmp_path)
     assert [each["status"] for each in json.loads(third.stdout)["members"]] == ["finished"] * 2
@@ -76,6 +79,11 @@ def test_members_are_ordinary_runs_and_a_killed_group_goes_on_to_the_same_table(
         (["--grid", "trainer.max_epochs"], "names no option and its values"),
         (["--grid", "trainer.max_epochs=3"], "one value makes no grid"),
         (["--grid", "trainer.max_epochs=3,3"], "3 is given twice"),
+        (["--grid", "trainer.max_epochs=1,,2"], "a value is empty"),
+        (["--grid", "run.seed=1,2", "--seeds", "2"], "run.seed is set by --seeds already"),
+        (["--grid", "run.seed=1,2", "--grid", "run.seed=3,4"], "run.seed is set by another --grid already"),
+        (["--grid", "data.split=random,time", "--folds", "2"], "data.split is set by --folds already"),
+        (["--grid", "run.dir=a,b"], "run.dir is set by the group already"),
         (["--grid", "trainer.nix=1,2"], "unknown option 'nix' in trainer"),
         (["--grid", "trainer.max_epochs=1,few"], "few"),
         (["--seeds", "20000"], "20,000 runs are too many"),
@@ -111,11 +119,18 @@ def test_a_group_goes_on_as_it_was_begun_and_is_read_with_care(tmp_path: Path) -
     with group.locked():
         done = trainwright_command("sweep", "group", folder=tmp_path)
     assert done.returncode == 2 and "holds its lock" in done.stderr
-    group.members[0].config.write_text("data: {source: builtin:iris}\ntarget: target\nimports: [./mine.py]\n")
+    written = group.members[0].config.read_text()
+    group.members[0].config.write_text(written + "trainer: {max_epochs: 4}\n")
+    done = trainwright_command("sweep", "group", folder=tmp_path)
+    assert done.returncode == 2 and "this member is no longer of the group" in done.stderr
+    code = "data: {source: builtin:iris}\ntarget: target\nimports: [./mine.py]\n"
+    group.members[0].config.write_text(code)
+    listed = json.loads((group.folder / "group.json").read_text())
+    listed["members"][0]["sha256"] = hashlib.sha256(code.encode()).hexdigest()
+    (group.folder / "group.json").write_text(json.dumps(listed))
     (tmp_path / "mine.py").write_text("raise SystemExit('it ran')\n")
     done = trainwright_command("sweep", "group", folder=tmp_path)
     assert done.returncode == 2 and "--trust-code" in done.stderr and "it ran" not in done.stdout + done.stderr
-    listed = json.loads((group.folder / "group.json").read_text())
     listed["members"][0]["name"] = "../outside"
     (group.folder / "group.json").write_text(json.dumps(listed))
     done = trainwright_command("sweep", "group", folder=tmp_path)

@@ -36,6 +36,7 @@ class Axes:
 
     def members(self) -> list[Settings]:
         """The settings of each member; the last axis changes fastest. Raises ConfigError for none, and for too many."""
+        self._refuse_twice()
         axes: list[list[Settings]] = [[{key: value} for value in values] for key, values in self.grid]
         if self.folds:
             same = {"data.split.type": "kfold", "data.split.folds": str(self.folds), **({"data.split.seed": "0"} if self.seeds else {})}
@@ -50,11 +51,27 @@ class Axes:
             raise ConfigError(f"{count:,} runs are too many", where="sweep", why=f"a group has at most {MOST:,}", fix="give fewer values")
         return [dict(itertools.chain.from_iterable(each.items() for each in chosen)) for chosen in itertools.product(*axes)]
 
+    def _refuse_twice(self) -> None:
+        """Raise ConfigError for an option that two flags set, and for one that says where a member lies."""
+        taken = ["run.dir", "run.name", *(["run.seed"] if self.seeds else []), *(["data.split"] if self.folds else [])]
+        seen: list[str] = []
+        for key, _ in self.grid:
+            folded = key.replace("-", "_")
+            other = next((each for each in [*taken, *seen] if _is_within(folded, each) or _is_within(each, folded)), "")
+            if other:
+                flag = "another --grid" if other in seen else {"run.seed": "--seeds", "data.split": "--folds"}.get(other, "the group")
+                raise ConfigError(f"{key} is set by {flag} already", where=f"--grid {key}", fix="say it once")
+            seen.append(folded)
+
     @property
     def names(self) -> tuple[str, ...]:
         """The settings that differ."""
         folds, seeds = ("data.split.fold",) if self.folds else (), ("run.seed",) if self.seeds else ()
         return (*(key for key, _ in self.grid), *folds, *seeds)
+
+
+def _is_within(option: str, section: str) -> bool:
+    return f"{option}.".startswith(f"{section}.")
 
 
 def begin_group(compose: Callable[[Settings], Composed], axes: Axes) -> tuple[Group, Config]:
@@ -83,15 +100,19 @@ def _without_place(config: Config) -> Config:
     return config.model_copy(update={"run": config.run.model_copy(update={"dir": ""})})
 
 
-def first_config(group: Group) -> Config:
-    """The configuration of the first member. Raises ConfigError where it cannot be read."""
-    return read_config(group.members[0].config)
+def first_config(group: Group, launch: Sequence[str] = ()) -> Config:
+    """The configuration of the first member, with other settings of `launch`. Raises ConfigError or RunError where it cannot be taken."""
+    group.ensure_unchanged()
+    return read_config(group.members[0].config, launch)
 
 
-def run_group(group: Group, config: Config, jobs: int | None, tell: Callable[[Member, str, float | None], None]) -> int:
+def run_group(
+    group: Group, config: Config, jobs: int | None, tell: Callable[[Member, str, float | None], None], launch: Sequence[str] = ()
+) -> int:
     """Run the members that are not finished, here or by the launcher that the configuration names, and give the exit code.
 
     `jobs`: how many at a time; else as many as there are processors for. `tell` hears of each that begins (`""`, None) and ends.
+    `launch`: settings of that section which every member is given.
     """
     waiting = [each for each in group.members if each.summarize()["status"] != "finished"]
     if not waiting:
@@ -99,7 +120,7 @@ def run_group(group: Group, config: Config, jobs: int | None, tell: Callable[[Me
         return 0
     with group.locked():
         members = Members(
-            group.folder, tuple(each.name for each in waiting), tuple(each.words for each in waiting), jobs, config.run.device
+            group.folder, tuple(each.name for each in waiting), tuple((*each.words, *launch) for each in waiting), jobs, config.run.device
         )
         try:
             ending = make_launcher(config.launch).run_members(members)
@@ -112,7 +133,7 @@ def run_group(group: Group, config: Config, jobs: int | None, tell: Callable[[Me
         size = config.launch.devices if isinstance(config.launch.devices, int) else 1
         most = min(jobs or max(1, cores() // size), len(waiting))
         pool = Pool(
-            [Job(each.words, each.printed) for each in waiting],
+            [Job((*each.words, *launch), each.printed) for each in waiting],
             most,
             began=lambda number: tell(waiting[number], "", None),
             ended=lambda number, code, seconds: tell(waiting[number], str(code), seconds),

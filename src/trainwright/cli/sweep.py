@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from trainwright.runs.group import Group, Member
 
 ENDINGS = {"0": "finished", "1": "failed", "2": "refused", "75": "interrupted and saved"}
+INTERRUPTED = ("-1", "-2", "-10", "-15", "130")
+"""Codes of commands that were asked to end while nothing was there to be saved."""
 NUMBERS = re.compile(r"\d+(,\d+)*")
 
 
@@ -38,16 +40,16 @@ def run(words: Sequence[str]) -> int:
     from trainwright.api.sweep import first_config, run_group
 
     if os.path.lexists(Path(arguments.words[0]) / FILE):
-        _refuse_axes(arguments)
+        launch = read_launch_settings(arguments)
         group = Group.open(Path(arguments.words[0]))
-        config, new = first_config(group), False
+        config, new = first_config(group, launch), False
     else:
-        (group, config), new = _begin(arguments), True
+        (group, config), new, launch = _begin(arguments), True, []
     if not arguments.json:
         where = os.path.relpath(group.folder)
         print(f"{count_things(len(group.members), 'run')} in {where}" if new else f"going on with {where}", flush=True)
     shown: set[str] = set()
-    code = run_group(group, config, jobs, tell=partial(tell_member, shown=None if arguments.json else shown))
+    code = run_group(group, config, jobs, tell=partial(tell_member, shown=None if arguments.json else shown), launch=launch)
     if group.folder.exists():
         print(json.dumps(as_json(group), indent=2, ensure_ascii=False) if arguments.json else describe_group(group))
     else:
@@ -99,11 +101,12 @@ def _read_grid(text: str) -> tuple[str, tuple[str, ...]]:
         raise RequestError(f"'{text}' names no option and its values", where="--grid", fix=fix)
     written = values.strip()
     inner = written[1:-1] if written.startswith("[") and written.endswith("]") and _depth_ends_last(written) else written
-    found = tuple(each.strip() for each in split_values(inner) if each.strip())
+    found = tuple(each.strip() for each in split_values(inner))
+    if not all(found):
+        raise RequestError(f"a value is empty: {text}", where="--grid", fix="leave the comma out, or write '' for an empty text")
     if len(found) < 2:
-        raise RequestError(
-            f"one value makes no grid: {text}", where="--grid", fix=f"give several with commas between, or say {text} without --grid"
-        )
+        fix = f"give several with commas between, or say {text} without --grid"
+        raise RequestError(f"one value makes no grid: {text}", where="--grid", fix=fix)
     return key.strip(), _apart(found, f"--grid {key}")
 
 
@@ -140,13 +143,15 @@ def _whole_number(text: str, where: str, least: int = 1) -> int:
     return int(text)
 
 
-def _refuse_axes(arguments: argparse.Namespace) -> None:
-    """Raise RequestError for what would change a group that is there, which goes on as it was begun."""
+def read_launch_settings(arguments: argparse.Namespace) -> list[str]:
+    """How a group that is there goes on. Raises RequestError for what would change it, since it goes on as it was begun."""
     given = {"--seeds": arguments.seeds, "--folds": arguments.folds, "--grid": arguments.grid, "--target": arguments.target}
-    flag = next((name for name, value in given.items() if value), None) or (arguments.words[1:] or [None])[0]
+    others = [each for each in arguments.words[1:] if not each.startswith(("launch=", "launch."))]
+    flag = next((name for name, value in given.items() if value), None) or (others or [None])[0]
     if flag is not None:
-        fix = f"trainwright sweep {arguments.words[0]} goes on with it; other runs are another group"
+        fix = f"trainwright sweep {arguments.words[0]} goes on with it, and takes launch settings alone; other runs are another group"
         raise RequestError("a group goes on as it was begun", where=f"command line: {flag}", fix=fix)
+    return list(arguments.words[1:])
 
 
 def tell_member(member: Member, code: str, seconds: float | None, *, shown: set[str] | None) -> None:
@@ -154,14 +159,26 @@ def tell_member(member: Member, code: str, seconds: float | None, *, shown: set[
     if shown is None:
         return
     if seconds is None:
-        print(f"{member.name}  begins", flush=True)
+        print(f"{member.name}  {'goes on' if member.begun else 'begins'}", flush=True)
         return
-    print(f"{member.name}  {ENDINGS.get(code, f'ended with {code}')}  ({seconds:.1f} s)", flush=True)
-    if code in ("1", "2") or code.startswith("-"):
-        said = "\n".join(f"  {line}" for line in last_error(member.printed.read_text("utf-8", "replace")))
-        if said not in shown:
-            shown.add(said)
-            print(said, file=sys.stderr, flush=True)
+    print(f"{member.name}  {name_ending(code)}  ({seconds:.1f} s)", flush=True)
+    if code in ("0", "75") or code in INTERRUPTED:
+        return
+    said = "\n".join(f"  {line}" for line in last_error(member.printed.read_text("utf-8", "replace")))
+    if said not in shown:
+        shown.add(said)
+        print(said, file=sys.stderr, flush=True)
+
+
+def name_ending(code: str) -> str:
+    """How a member ended, in words: by its exit code, negative for a signal."""
+    if code in INTERRUPTED:
+        return "interrupted before its first step, or after its last"
+    if code.startswith("-"):
+        from trainwright.parallel.signals import name_signal
+
+        return f"killed ({name_signal(-int(code))})"
+    return ENDINGS.get(code, f"ended with {code}")
 
 
 def last_error(text: str) -> list[str]:
@@ -188,7 +205,7 @@ def describe_group(group: Group) -> str:
         for each in group.members
     ]
     lines = ["", table(header, rows, right=range(len(group.axes) + 1, len(header)))]
-    spreads = measure_spread(group, numbers, shown)
+    spreads = [each for each in measure_spread(group, numbers, shown) if len(each.values) > 1]
     lines += ["", *(_line(each) for each in spreads)] if spreads else []
     lines += ["", dim(f"all numbers: {os.path.relpath(group.folder / 'table.csv')}")] if numbers else []
     return "\n".join(lines)

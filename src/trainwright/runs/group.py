@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -57,9 +58,14 @@ class Member:
         """The command that begins it, or continues it where it is."""
         return ("train", str(self.config), f"run.dir={self.run}", "--resume")
 
+    @property
+    def begun(self) -> bool:
+        """Whether there is a run of it."""
+        return os.path.lexists(self.run / "run.json")
+
     def summarize(self) -> dict[str, Any]:
         """Status, headline metric and value as `list_runs` has them; status `waiting` where nothing has begun."""
-        if not os.path.lexists(self.run / "run.json"):
+        if not self.begun:
             return {"status": "waiting", "metric": "", "value": None, "split": "", "target": ""}
         return summarize_run(self.run)
 
@@ -77,6 +83,8 @@ class Group:
     members: tuple[Member, ...]
     axes: tuple[str, ...]
     """Settings by which members differ."""
+    digests: tuple[str, ...] = ()
+    """The sha256 of the configuration that each member was begun with."""
     made: tuple[Path, ...] = ()
     """Folders around it that were made for it."""
 
@@ -93,7 +101,8 @@ class Group:
         names = name_members([settings for settings, _ in members], axes)
         place = folder.absolute()
         listed = tuple(Member(place, name, dict(each)) for name, (each, _) in zip(names, members, strict=True))
-        told = [{"name": each.name, "settings": each.settings} for each in listed]
+        digests = [hashlib.sha256(config.encode()).hexdigest() for _, config in members]
+        told = [{"name": each.name, "settings": each.settings, "sha256": digest} for each, digest in zip(listed, digests, strict=True)]
         created = datetime.now().astimezone().isoformat()
         content = {"format": FORMAT, "version": __version__, "created": created, "axes": axes, "members": told}
         absent = [each for each in place.parents if not each.exists()]
@@ -105,7 +114,7 @@ class Group:
         except OSError as error:
             raise refusal(error, folder) from error
         sign(folder)
-        return cls(place, listed, tuple(axes), tuple(absent))
+        return cls(place, listed, tuple(axes), tuple(digests), tuple(absent))
 
     @classmethod
     def open(cls, folder: Path) -> Group:
@@ -119,11 +128,24 @@ class Group:
             raise RunError("this group is from a newer Trainwright", where=str(folder), fix="pip install -U trainwright")
         try:
             members = tuple(Member(folder.absolute(), _checked(each["name"]), dict(each["settings"])) for each in content["members"])
-            return cls(folder.absolute(), members, tuple(map(str, content["axes"])))
+            digests = tuple(str(each["sha256"]) for each in content["members"])
+            return cls(folder.absolute(), members, tuple(map(str, content["axes"])), digests)
         except (KeyError, TypeError, ValueError) as error:
             raise RunError(
                 f"{FILE} is damaged", where=str(folder), why=str(error), fix="restore it from a copy, or begin the group anew"
             ) from error
+
+    def ensure_unchanged(self) -> None:
+        """Raise RunError where a member has another configuration than the group was begun with, whose numbers it would spoil."""
+        for member, digest in zip(self.members, self.digests, strict=True):
+            try:
+                found = hashlib.sha256(member.config.read_bytes()).hexdigest()
+            except OSError as error:
+                raise refusal(error, member.config) from error
+            if found != digest:
+                why = "the members of a group differ by their settings alone, and this file was changed since"
+                fix = "put it back, or train it by itself: trainwright train FILE run.dir=DIR"
+                raise RunError("this member is no longer of the group", where=str(member.config), why=why, fix=fix)
 
     @contextmanager
     def locked(self) -> Iterator[None]:

@@ -19,6 +19,8 @@ from trainwright.parallel.slurm.submission import SCRIPT, Plan, make_plan, sbatc
 from trainwright.parallel.slurm.waiting import FIRST, LONGEST
 from trainwright.runs.directory import folder_name
 
+SHOWN = 8
+"""Members whose numbers are told."""
 LARGEST = 1001
 """MaxArraySize where a controller says nothing of it."""
 
@@ -70,11 +72,12 @@ def array_body(members: Members, options: SlurmOptions) -> str:
 
 def describe_array(plan: Plan, job: str, members: Members, parallel: int | None) -> str:
     """What is to be known of an array that was submitted."""
-    there = shlex.quote(str(members.folder))
+    there, more = shlex.quote(str(members.folder)), ", …" if len(members.names) > SHOWN else ""
     each = f"{plan.request.nodes} × {plan.request.tasks} processes" if plan.request.nodes * plan.request.tasks > 1 else "1 process"
     at_once = f", at most {parallel} at a time" if parallel else ""
     where = ",".join(one.name for one in plan.request.partitions)
     rows = {
+        "members": ", ".join(f"{job}_{number} {name}" for number, name in enumerate(members.names[:SHOWN])) + more,
         "jobs": f"{job}_0 to {job}_{len(members.names) - 1} in partition {where}: each {each}, {plan.options.time}{at_once}",
         "group": str(members.folder),
         "logs": f"{there}/{members.names[0]}.txt" + (", …" if len(members.names) > 1 else ""),
@@ -82,7 +85,7 @@ def describe_array(plan: Plan, job: str, members: Members, parallel: int | None)
         "watch": f"trainwright sweep {there}; trainwright runs {there} --slurm",
         "cancel": f"scancel {job}, or one of them: scancel {job}_0",
     }
-    return "\n".join(f"{name + ':':<8}{text}" for name, text in rows.items())
+    return "\n".join(f"{name + ':':<9}{text}" for name, text in rows.items())
 
 
 def say_waiting(jobs: list[Job]) -> None:

@@ -39,7 +39,7 @@ class Request:
 def read_request(options: SlurmOptions, device: str) -> Request:
     """What a job with these options needs. Raises ConfigError for what the cluster can never give: Slurm itself would often wait."""
     if options.time is None:
-        fix = "write for example launch.time=4h"
+        fix = "write for example launch.time=30m"
         raise ConfigError("the time of the job is missing", where="launch.time", why=_usual_time(options), fix=fix)
     chosen = choose_partitions(options.partition, read_partitions())
     gres = read_gres(options.gres)

@@ -20,6 +20,7 @@ HEAD = """#!/bin/bash
 
 # Written by `{command}`. To submit it again: sbatch {place}
 export {requeues}={signal}
+export OMP_NUM_THREADS=${{OMP_NUM_THREADS:-{threads}}}  # of each process: the processors it was given
 job=${{SLURM_ARRAY_JOB_ID:+${{SLURM_ARRAY_JOB_ID}}_${{SLURM_ARRAY_TASK_ID}}}}
 job=${{job:-$SLURM_JOB_ID}}
 export SLURM_JOB_END_TIME=${{SLURM_JOB_END_TIME:-$(($(date +%s) + {seconds}))}}  # older versions do not say it
@@ -71,10 +72,17 @@ def write_script(options: SlurmOptions, sbatch: Sequence[str], body: str, *, by_
     lines = "\n".join(f"#SBATCH {each}" for each in [*map(quote_option, sbatch), *options.lines])
     seconds = options.time.seconds if options.time else 0
     shown = " ".join(shlex.join(command).split())
-    told = {"requeues": REQUEUES, "signal": options.signal.name or "none", "seconds": seconds}
+    told = {"requeues": REQUEUES, "signal": options.signal.name or "none", "seconds": seconds, "threads": threads_of(options)}
     head = HEAD.format(lines=lines, command=shown, place=shlex.quote(str(place)), **told)
     setup = "".join(f"{each}\n" for each in options.setup)
     return head + setup + body + requeue_lines(options, by_exit) + TAIL
+
+
+def threads_of(options: SlurmOptions) -> str:
+    """The processors of a process, as the shell finds them: Slurm need not bind processes to those that they were given."""
+    if options.cpus:
+        return str(options.cpus)
+    return "$((${SLURM_CPUS_ON_NODE:-1} / ${SLURM_NTASKS_PER_NODE:-1} > 0 ? ${SLURM_CPUS_ON_NODE:-1} / ${SLURM_NTASKS_PER_NODE:-1} : 1))"
 
 
 def run_body(options: SlurmOptions, run: Path, first: Sequence[str], again: Sequence[str]) -> str:

@@ -76,9 +76,9 @@ def submit_run(command: Command, options: SlurmOptions) -> str:
     Raises ConfigError or RunError, before anything is written, for what cannot be.
     """
     plan = make_plan(options, command.device)
-    name = command.name_run()
     if command.run_dir:
-        refuse_waiting(Path(command.run_dir))
+        refuse_waiting(Path(command.run_dir))  # first: that it is taken too would send a person the wrong way
+    name = command.name_run()
     absent = absent_folders(Path(command.run_dir or Path("runs") / folder_name(name)))
     with RunDirectory.create(command.run_dir, name, resume=command.resume) as run:
         refuse_waiting(run.path)  # the latest of that name, where no directory was named
