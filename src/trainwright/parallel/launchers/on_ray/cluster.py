@@ -9,9 +9,10 @@ import os
 import platform
 import shutil
 import socket
+import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,9 +93,25 @@ def open_cluster(options: RayOptions, sent: int = 0) -> Iterator[Any]:
     with tempfile.TemporaryDirectory(prefix="tw-", dir=short_folder(), ignore_cleanup_errors=True) as own:
         try:
             connect(ray, options, own, sent)
-            yield ray
+            with nullcontext() if options.tee else without_ray_messages():
+                yield ray
         finally:
             ray.shutdown()
+
+
+@contextmanager
+def without_ray_messages() -> Iterator[None]:
+    """Keep what Ray says of workers that died out of sight: why they did is told once, in our words. Ray has no setting for it."""
+    worker: Any = sys.modules.get("ray._private.worker")
+    before = getattr(worker, "print_to_stdstream", None)
+    if before is None:
+        yield
+        return
+    worker.print_to_stdstream = lambda data, **_: log.debug("Ray: %s", data.get("lines"))
+    try:
+        yield
+    finally:
+        worker.print_to_stdstream = before
 
 
 def short_folder() -> str | None:
