@@ -12,12 +12,16 @@ import pytest
 from trainwright.config.errors import ConfigError, Interrupted, RunError, TrainwrightError
 from trainwright.parallel.agent import Ending
 from trainwright.parallel.elastic.again import failed, newest_step, tell_given_up, words_again
+from trainwright.parallel.elastic.crew import Crew
 from trainwright.parallel.elastic.facts import refuse_another
 from trainwright.parallel.elastic.leading import LAST_CALL, Leading, Rules
+from trainwright.parallel.elastic.member import Member
 from trainwright.parallel.elastic.notes import Folder, Note, Round
 from trainwright.parallel.elastic.presence import Presence
 from trainwright.parallel.failures import Failure, RankLost
 from trainwright.parallel.launchers.base import Command
+from trainwright.parallel.launchers.options import LaunchOptions
+from trainwright.parallel.signals import Signals
 
 BROKEN = Failure.of(0, TrainwrightError("broken")).to_json()
 LOST = Failure.of(1, RankLost("another process has ended")).to_json()
@@ -258,6 +262,18 @@ def test_notes_come_through_whole_and_torn_ones_are_left_aside(tmp_path: Path) -
     folder.remove(2)
     folder.sweep()
     assert not folder.path.exists()
+
+
+def test_one_that_was_taken_for_lost_comes_back_under_another_number(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    command = Command(("train", "t.csv"), run_dir=str(tmp_path / "run"))
+    made = Member(Crew(command, 1, LaunchOptions(), tmp_path, Signals()), Rules(1, None, 0, 60.0, 4.0), "")
+    made.note = replace(made.note, state="ended", round=3)
+    made.folder.write_facts(1, {})
+    made.folder.remove(1)  # by another member
+    made._say()
+    assert (made.note.number, made.note.state, made.note.round) == (2, "waiting", 0)
+    assert "was taken for lost by the others, and comes back" in capfd.readouterr().err
+    assert made.folder.read()[2] == (1, made.note)
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:

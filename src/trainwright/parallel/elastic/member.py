@@ -229,7 +229,7 @@ class Member:
         self.note = replace(self.note, plan=self.plan)
         if not self.folder.write(self.note, self._beat) and self.note.state != "running":
             show_on_stderr(f"{self.note.name()} was taken for lost by the others, and comes back")
-            self.note, self._beat = self._introduce(), 1
+            self.note, self._beat = replace(self._introduce(), state="waiting"), 1
             self.folder.write_facts(self.note.number, facts_of(self.crew.command))
             self.folder.write(self.note, self._beat)
 

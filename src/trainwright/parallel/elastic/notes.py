@@ -19,6 +19,8 @@ from typing import Any
 from trainwright.config.errors import RunError
 
 NAME = re.compile(r"member-(\d{4,})")
+EVER = re.compile(r"(?:member|facts)-(\d{4,})(?:\.json)?")
+"""What is left of every number that was ever taken."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ class Folder:
         """A number of one's own, above all there were. Raises RunError where the folder cannot be written."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            number = max(self._numbers(), default=0) + 1
+            number = max(self._numbers(EVER), default=0) + 1
             while True:
                 try:
                     os.close(os.open(self._file(number), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644))
@@ -154,10 +156,9 @@ class Folder:
         return {number: self._read(number) for number in self._numbers()}
 
     def remove(self, number: int) -> None:
-        """Take away what a member has left."""
-        for each in (self._file(number), self.path / f"facts-{number:04d}.json"):
-            with suppress(OSError):
-                each.unlink()
+        """Take away what a member says; its facts stay to the end, so that nobody is given its number again."""
+        with suppress(OSError):
+            self._file(number).unlink()
 
     def write_facts(self, number: int, facts: Mapping[str, str]) -> None:
         """What the other members compare theirs with."""
@@ -177,7 +178,7 @@ class Folder:
 
     def sweep(self) -> None:
         """Remove what is left, and the folder. Not before the end: a process that met in such a file looks for it when it ends."""
-        for each in self.path.glob("meeting-*"):
+        for each in (*self.path.glob("meeting-*"), *self.path.glob("facts-*")):
             with suppress(OSError):
                 each.unlink()
         with suppress(OSError):
@@ -186,9 +187,9 @@ class Folder:
     def _file(self, number: int) -> Path:
         return self.path / f"member-{number:04d}"
 
-    def _numbers(self) -> list[int]:
+    def _numbers(self, pattern: re.Pattern[str] = NAME) -> list[int]:
         with suppress(FileNotFoundError):
-            return sorted(int(found[1]) for each in os.listdir(self.path) if (found := NAME.fullmatch(each)))
+            return sorted(int(found[1]) for each in os.listdir(self.path) if (found := pattern.fullmatch(each)))
         return []
 
     def _read(self, number: int) -> tuple[int, Note] | None:
