@@ -112,7 +112,7 @@ class Command:
 
     @property
     def said(self) -> str:
-        return "".join(each.read_text() for each in self.printed)
+        return "".join(each.read_text() for each in self.printed if each.exists())
 
 
 def run_elsewhere(machine: str, given: list[str], folder: Path, environment: dict[str, str], printed: list[Path]) -> None:

@@ -9,7 +9,7 @@ import socket
 from pathlib import Path
 
 import pytest
-from elastic_runs import Command, acting, assert_same_run, assert_same_weights, make_folder, rows, starts, wait_for, words
+from elastic_runs import Command, acting, assert_same_run, make_folder, rows, starts, wait_for, words
 
 from commands import trainwright_command
 from trainwright.engine.events import read_events
@@ -77,7 +77,7 @@ def test_members_on_several_machines_meet_by_the_network_and_the_first_may_be_lo
     assert second.end() == 0, second.said
     assert [each["ranks"] for each in starts(run)] == [1, 2, 1]
     assert "was lost" in starts(run)[-1]["because"]
-    assert_same_weights(run, whole)
+    assert_same_run(run, whole)
     again = trainwright_command(*asked, "--resume", folder=folder)
     assert again.returncode == 0 and "this run is finished" in again.stderr
 
