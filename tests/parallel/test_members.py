@@ -62,6 +62,23 @@ def test_members_come_and_go_and_the_run_ends_as_if_it_had_been_alone(folder: Pa
     assert not (folder / ".elastic.members").exists()
 
 
+def test_a_stranger_to_members_that_were_all_lost_is_told_what_differs_and_leaves_theirs(folder: Path) -> None:
+    (folder / "slow").touch()
+    asked = words("orphaned", "launch.min=1", pause=0.5)
+    first = Command(folder, "orphaned", *asked)
+    wait_for(lambda: rows(folder / "orphaned") if (folder / "orphaned/metrics.csv").exists() else None, first)
+    first.kill_all()
+    first.process.join()
+    stranger = Command(folder, "orphan-stranger", *asked, "trainer.optimizer.learning_rate=0.1")
+    assert stranger.end() == 2
+    assert "took part in this run with something else, and was lost" in stranger.said
+    assert "trainer.optimizer.learning_rate is 0.1 here, and 0.001 there" in stranger.said
+    (folder / "slow").unlink()
+    again = Command(folder, "orphan-again", *asked)
+    assert again.end() == 0, again.said
+    assert len(starts(folder / "orphaned")) == 2
+
+
 def test_members_on_several_machines_meet_by_the_network_and_the_first_may_be_lost(folder: Path, whole: Path) -> None:
     (folder / "slow").touch()
     run = folder / "machines"

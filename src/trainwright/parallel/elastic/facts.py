@@ -35,8 +35,11 @@ def _version(name: str) -> str:
         return "unknown"
 
 
-def refuse_another(mine: Mapping[str, str], theirs: Mapping[str, str], who: str, run: str) -> None:
-    """Raise ConfigError where the members of a run, of which `who` is one, were given something else than this one."""
+def refuse_another(mine: Mapping[str, str], theirs: Mapping[str, str], who: str, run: str, *, lost: bool = False) -> None:
+    """Raise ConfigError where the members of a run, of which `who` is one, were given something else than this one.
+
+    `lost`: whether all of them were, so that none goes on.
+    """
     names = [name for name in {**theirs, **mine} if theirs.get(name) != mine.get(name)]
     if not theirs or not names:
         return
@@ -44,7 +47,9 @@ def refuse_another(mine: Mapping[str, str], theirs: Mapping[str, str], who: str,
     rest = f", and {len(names) - 4} more" if len(names) > 4 else ""
     versions = names[0].startswith("version")
     fix = "install the same on every machine" if versions else "give the command that they were given, or another run.dir for another run"
-    what = f"{who} takes part in this run with something else: it goes on without this one"
+    fix += ", or add --resume to go on with what this one was given" if lost else ""
+    did = "took part in this run with something else, and was lost" if lost else "takes part in this run with something else"
+    what = f"{who} {did}{'' if lost else ': it goes on without this one'}"
     raise ConfigError(what, where=run, why=said + rest, fix=fix)
 
 

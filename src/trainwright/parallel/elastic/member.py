@@ -101,9 +101,14 @@ class Member:
         self._take_over(facts)
 
     def _take_over(self, facts: dict[str, str]) -> None:
-        """Where all members of this run were lost before it was over, go on with it."""
-        lost = [number for number in self.presence.lost if self.folder.read_facts(number) == facts]
-        plans = [plan for number in lost if (plan := self.presence.known[number].plan) is not None and plan.over is None]
+        """Where all members of this run were lost before it was over, go on with it. Raises ConfigError where they did something else."""
+        known = [number for number in self.presence.lost if number in self.presence.known]
+        lost = {number: each for number in known if (each := self.folder.read_facts(number))}
+        same = [number for number, each in lost.items() if each == facts]
+        if lost and not same and not self.crew.command.resume:
+            newest = max(lost)
+            refuse_another(facts, lost[newest], self.presence.known[newest].name(), self.run, lost=True)
+        plans = [plan for number in same if (plan := self.presence.known[number].plan) is not None and plan.over is None]
         if plans:
             self.plan = replace(max(plans, key=lambda each: each.order), restarts=0, stop="", stop_because="")
 
@@ -264,7 +269,8 @@ class Member:
             self.presence.look(self.folder.read())
 
     def _leave_folder(self) -> None:
-        if not self._others():
+        """Take away what is left of the run's members; a stranger leaves it to those who come back for it."""
+        if not self._others() and self.note.state != "new":
             for number in self.presence.lost:
                 self.folder.remove(number)
             self.folder.sweep()
