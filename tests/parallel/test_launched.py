@@ -129,3 +129,21 @@ def test_a_mistake_is_told_before_torch_is_imported(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "no file 'a.csv'" in done.stderr
+
+
+ENDS = """
+import atexit, sys, threading, time
+from trainwright.parallel.leaving import leave
+atexit.register(print, "handlers are called")
+threading.Thread(target=lambda: (time.sleep(0.2), print("threads are waited for"))).start()
+threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+print("and what was printed is shown", end="")
+assert "torch" not in sys.modules
+leave(3)
+"""
+
+
+def test_a_rank_ends_as_a_program_does() -> None:
+    done = subprocess.run([sys.executable, "-c", ENDS], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 3 and done.stderr == ""
+    assert done.stdout == "and what was printed is shownthreads are waited for\nhandlers are called\n"

@@ -78,6 +78,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         code = dispatch(words, shown_whole, debugging)
         sys.stdout.flush()
+        if argv is None and among_ranks(words):
+            from trainwright.parallel.leaving import leave
+
+            leave(code)
         return code
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
