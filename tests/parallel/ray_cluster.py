@@ -10,8 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 PROGRAM = """
-import sys
+import os, sys
+from ray._private.utils import get_ray_address_file
 from ray.cluster_utils import Cluster
+
+# Ray itself notes the address there, whatever the folder, and makes none on a machine where it never ran.
+os.makedirs(os.path.dirname(get_ray_address_file(None)), exist_ok=True)
 
 small = {"object_store_memory": 80 << 20, "include_dashboard": False, "temp_dir": sys.argv[1]}
 cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, **small})
