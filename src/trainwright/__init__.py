@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from trainwright.api.train import train as train
     from trainwright.api.tune import tune_batch_size as tune_batch_size
     from trainwright.api.tune import tune_learning_rate as tune_learning_rate
-    from trainwright.checkpoint.weights import load_weights as load_weights
     from trainwright.config.errors import TrainwrightError as TrainwrightError
     from trainwright.config.model import ConfigModel as ConfigModel
     from trainwright.config.own_arguments import arguments as arguments
@@ -54,6 +53,7 @@ if TYPE_CHECKING:
     from trainwright.systems.configurable import BaseObject as BaseObject
     from trainwright.systems.updating import Updateable as Updateable
     from trainwright.tracking.csv_logger import CSVLogger as CSVLogger
+    from trainwright.weights.loading import load_weights as load_weights
 
 _WHERE = {
     "train": "trainwright.api.train",
@@ -90,7 +90,7 @@ _WHERE = {
     "find": "trainwright.config.own_parts",
     "make": "trainwright.config.own_parts",
     "arguments": "trainwright.config.own_arguments",
-    "load_weights": "trainwright.checkpoint.weights",
+    "load_weights": "trainwright.weights.loading",
     "download_file": "trainwright.files.download",
     "Metric": "trainwright.metrics.base",
     "named_metrics": "trainwright.metrics.asked",

@@ -21,10 +21,10 @@ from trainwright.checkpoint.manifest import Damaged, FileEntry, Manifest, read_m
 from trainwright.checkpoint.parts import Box
 from trainwright.checkpoint.retention import BestK, LastK, Retention
 from trainwright.checkpoint.store import CheckpointStore, verify_checkpoint
-from trainwright.checkpoint.weight_sources import read_weights
 from trainwright.config.errors import ConfigError, RunError
 from trainwright.files.download import sha256_of
 from trainwright.files.tensors import load_tensors
+from trainwright.weights.sources import read_weights
 
 MADE = [("ddp", 1), ("ddp", 2), ("fsdp", 2), ("fsdp", 3), ("fsdp", 9), ("tp", 2), ("zero", 2), ("zero", 3), ("mesh", 4), ("hybrid", 4)]
 

@@ -12,11 +12,11 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import nn
 
-from trainwright.checkpoint.weight_conversion import convert_weights
-from trainwright.checkpoint.weights import load_weights
 from trainwright.cli.convert import run
 from trainwright.cli.main import main
 from trainwright.config.errors import ConfigError, RequestError, RunError
+from trainwright.weights.conversion import convert_weights
+from trainwright.weights.loading import load_weights
 
 
 class Trap:

@@ -66,13 +66,6 @@ def forked(words: list[str], folder: str, number: int = 0, seconds: float | None
 
 def serve() -> None:
     """Answer every line."""
-    import trainwright.api.evaluate
-    import trainwright.api.predict
-    import trainwright.api.predictors.system
-    import trainwright.api.resume
-    import trainwright.checkpoint.weight_conversion
-    import trainwright.cli.main
-    import trainwright.report.page  # noqa: F401
 
     for line in sys.stdin:
         print(forked(**json.loads(line)), flush=True)

@@ -46,13 +46,13 @@ def readers(folder: Path) -> dict[str, tuple[Path, Callable[[], Any]]]:
     import trainwright as tw
     from trainwright.api.compare import compare
     from trainwright.api.predictors.arrays import _of_file
-    from trainwright.checkpoint.weight_conversion import convert_weights
     from trainwright.config.foreign import found_at
     from trainwright.config.loading import load_values
     from trainwright.data.datasets.tensors import read_tensors
     from trainwright.data.datasets.text import _read
     from trainwright.data.sources.opening import from_object
     from trainwright.tools.graph.model import graph
+    from trainwright.weights.conversion import convert_weights
 
     def resumed() -> Any:
         return tw.fit(torch.nn.Linear(2, 2), (torch.randn(16, 2), torch.arange(16) % 2), loss="cross_entropy", max_steps=3,

@@ -6,7 +6,6 @@ import pytest
 import torch
 from torch import nn
 
-from trainwright.checkpoint.weights import load_weights
 from trainwright.config.errors import ConfigError
 from trainwright.engine.module_modes import matching as matching_modes
 from trainwright.engine.precision import matching as matching_precision
@@ -21,6 +20,7 @@ from trainwright.optim.matching import SystemNames
 from trainwright.optim.muon import is_hidden
 from trainwright.optim.parameter_options import GradientHookOptions
 from trainwright.systems.plain import PlainSystem
+from trainwright.weights.loading import load_weights
 
 
 def made_model() -> nn.Module:

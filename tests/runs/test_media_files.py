@@ -15,9 +15,9 @@ import trimesh
 from PIL import Image
 from torch import nn
 
-from trainwright.checkpoint.weights import load_weights
 from trainwright.config.errors import ConfigError, RunError
 from trainwright.runs.media import Media
+from trainwright.weights.loading import load_weights
 
 CORNERS = np.array([[0.0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0.25]])
 TRIANGLES = np.array([[0, 1, 2], [0, 2, 3]])

@@ -7,8 +7,6 @@ import shutil
 from pathlib import Path
 
 from trainwright.api.predictors.kinds import kind_of, open_place
-from trainwright.checkpoint.half import Half, in_half
-from trainwright.checkpoint.weight_files import read_weights_file
 from trainwright.config.domains import every, load_of_domain, owner
 from trainwright.config.errors import FOREIGN, RequestError, RunError, TrainwrightError, did_you_mean
 from trainwright.config.own_code import describe_failure
@@ -19,6 +17,8 @@ from trainwright.files.outputs import ensure_output_folder, write_output_folder
 from trainwright.files.tensors import save_tensors
 from trainwright.runs.signing import sign
 from trainwright.runs.ways_on import to_its_end
+from trainwright.weights.files import read_weights_file
+from trainwright.weights.half import Half, in_half
 
 
 def export_run(path: str | os.PathLike[str], output: Path | None = None, form: str = "", dtype: Half | None = None) -> list[Path]:

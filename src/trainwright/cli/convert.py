@@ -11,7 +11,7 @@ from trainwright.cli.style import dim, wrap
 from trainwright.config.errors import RequestError
 
 if TYPE_CHECKING:
-    from trainwright.checkpoint.weight_conversion import Conversion
+    from trainwright.weights.conversion import Conversion
 
 SHOWN = 12
 """Things left in the old file that are named; of more, their number."""
@@ -23,7 +23,7 @@ def run(words: Sequence[str]) -> int:
     if arguments.to == "safetensors" and arguments.new.endswith("/"):
         what, fix = "a name with a slash at its end means a folder", f"{arguments.new.rstrip('/')} for the file, or --to dcp"
         raise RequestError(what, where=f"command line: NEW {arguments.new}", fix=fix)
-    from trainwright.checkpoint.weight_conversion import convert_weights
+    from trainwright.weights.conversion import convert_weights
 
     new = Path(arguments.new)
     found = convert_weights(Path(arguments.old), new, arguments.key, arguments.force, to=arguments.to, dtype=arguments.dtype)

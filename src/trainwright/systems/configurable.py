@@ -78,7 +78,7 @@ def load_named_weights(module: nn.Module, config: Any) -> None:
     source = option(config, "weights")
     if not source:
         return
-    from trainwright.checkpoint.weights import load_weights
+    from trainwright.weights.loading import load_weights
 
     load_weights(module, source, ignore=option(config, "weights_ignore") or (), partial=True)
 

@@ -52,18 +52,18 @@ def finish_model(model: nn.Module, options: PlainOptions, call: Callable[[], Any
     settle_shapes(model, call)
     begin_weights(model, options)
     if options.weights:
-        from trainwright.checkpoint.weights import load_weights
+        from trainwright.weights.loading import load_weights
 
         load_weights(model, options.weights, ignore=options.weights_ignore, partial=True)
 
 
 def check_beside(options: PlainOptions) -> list[RequestError]:
     """What is wrong with everything beside the model itself: files, functions and weights that are not there."""
-    from trainwright.checkpoint.weight_sources import read_weights
     from trainwright.nn.extensions import check_extensions
     from trainwright.nn.init_rules import check_rules
     from trainwright.nn.parametrizations import check_parametrizations
     from trainwright.tools.module_hooks import check_functions
+    from trainwright.weights.sources import read_weights
 
     errors: list[RequestError] = []
     keep_error(errors, lambda: check_extensions(options.extensions))

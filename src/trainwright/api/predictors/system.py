@@ -21,7 +21,6 @@ from trainwright.api.own.prepared import POSITION, WEIGHTS
 from trainwright.api.predictors.arrays import rows_given
 from trainwright.api.predictors.given import system_given
 from trainwright.api.predictors.recorded import inputs_of, kind_of, list_fields, recorded_by_place, recorded_inputs
-from trainwright.checkpoint.weights import load_weights
 from trainwright.config.compose import Composed
 from trainwright.config.errors import DataError, RequestError, did_you_mean
 from trainwright.config.own_code import describe_failure
@@ -39,6 +38,7 @@ from trainwright.systems.facts import Facts
 from trainwright.systems.plain import PlainSystem
 from trainwright.systems.run_config import Config, check_config, read_config, takes_columns
 from trainwright.systems.trial import call_own_code
+from trainwright.weights.loading import load_weights
 
 FAILS = (RuntimeError, ValueError, TypeError, KeyError, IndexError, AttributeError)
 """What a person's step may raise over rows that it was not written for."""

@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import nn
 
-from trainwright.checkpoint.weight_matching import match
-from trainwright.checkpoint.weight_refusal import refusal
-from trainwright.checkpoint.weight_report import WeightReport, list_names
-from trainwright.checkpoint.weight_sources import WeightSource, read_weights
-from trainwright.checkpoint.weight_transfer import transfer
 from trainwright.config.errors import ConfigError
+from trainwright.weights.matching import match
+from trainwright.weights.refusal import refusal
+from trainwright.weights.report import WeightReport, list_names
+from trainwright.weights.sources import WeightSource, read_weights
+from trainwright.weights.transfer import transfer
 
 log = logging.getLogger("trainwright.weights")
 

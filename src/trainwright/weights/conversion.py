@@ -13,17 +13,17 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from trainwright.checkpoint.dcp import is_dcp, read_dcp, write_dcp
-from trainwright.checkpoint.half import Half, in_half
 from trainwright.checkpoint.pointers import follow_pointer
 from trainwright.checkpoint.snapshot import key_of
-from trainwright.checkpoint.state_dicts import PROGRAM, choose_state_dict, flat, kind_of_value, list_rest, take_state_dict
-from trainwright.checkpoint.weight_files import kind_of
-from trainwright.checkpoint.weight_sources import read_weights
 from trainwright.config.errors import ConfigError, RunError
 from trainwright.config.received import ensure_right, name_refusal
 from trainwright.files.outputs import ensure_output, ensure_output_folder, write_output, write_output_folder
 from trainwright.files.tensors import NAMES, save_tensors
+from trainwright.weights.dcp import is_dcp, read_dcp, write_dcp
+from trainwright.weights.files import kind_of
+from trainwright.weights.half import Half, in_half
+from trainwright.weights.sources import read_weights
+from trainwright.weights.state_dicts import PROGRAM, choose_state_dict, flat, kind_of_value, list_rest, take_state_dict
 
 STEPS, EPOCHS = ("global_step", "step", "steps", "iteration"), ("epoch", "epochs")
 Form = Literal["safetensors", "dcp"]

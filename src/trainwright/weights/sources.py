@@ -11,19 +11,19 @@ from typing import Any
 
 from torch import Tensor
 
-from trainwright.checkpoint.dcp import is_dcp, read_dcp
 from trainwright.checkpoint.manifest import MANIFEST, Damaged, read_manifest
 from trainwright.checkpoint.names import FOLDER, rank_of
 from trainwright.checkpoint.pointers import follow_pointer
-from trainwright.checkpoint.state_dicts import take_state_dict
 from trainwright.checkpoint.store import verify_checkpoint
-from trainwright.checkpoint.weight_files import READ, read_weights_file
 from trainwright.config.errors import ConfigError, RunError
 from trainwright.config.received import read_mapping, refuse_links
 from trainwright.config.trust import ask
 from trainwright.files.download import fetch_cached, normal_digest, sha256_of
 from trainwright.runs.directory import FOLDERS, resolve
 from trainwright.runs.results import read_results
+from trainwright.weights.dcp import is_dcp, read_dcp
+from trainwright.weights.files import READ, read_weights_file
+from trainwright.weights.state_dicts import take_state_dict
 
 SYSTEM, AVERAGED, STATE = "system.safetensors", "evaluated.safetensors", "trainer.json"
 """Files of a checkpoint: the weights as they are trained, those averaged ones that are evaluated instead, and everything else."""

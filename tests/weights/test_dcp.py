@@ -20,10 +20,10 @@ from torch.distributed.checkpoint import load as dcp_load
 from torch.distributed.checkpoint import save as dcp_save
 
 import trainwright as tw
-from trainwright.checkpoint.dcp import read_dcp
-from trainwright.checkpoint.weight_conversion import convert_weights
 from trainwright.cli.main import main
 from trainwright.config.errors import ConfigError, RequestError, RunError, TrainwrightError
+from trainwright.weights.conversion import convert_weights
+from trainwright.weights.dcp import read_dcp
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "parallel"))
 from forked_ranks import on_ranks

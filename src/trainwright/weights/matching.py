@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 from torch.nn.utils.parametrize import ParametrizationList
 
-from trainwright.checkpoint.weight_names import matches, pair_names, rename_prefixes, under
-from trainwright.checkpoint.weight_report import Misfit, WeightReport, list_names
-from trainwright.checkpoint.weight_sources import Weights
 from trainwright.config.errors import ConfigError, did_you_mean
+from trainwright.weights.names import matches, pair_names, rename_prefixes, under
+from trainwright.weights.report import Misfit, WeightReport, list_names
+from trainwright.weights.sources import Weights
 
 
 @dataclass

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from trainwright.checkpoint.weight_matching import Match
-from trainwright.checkpoint.weight_names import unwrap_name
-from trainwright.checkpoint.weight_report import SHOWN, shape
 from trainwright.config.errors import ConfigError, nearest
+from trainwright.weights.matching import Match
+from trainwright.weights.names import unwrap_name
+from trainwright.weights.report import SHOWN, shape
 
 SHARE = 0.5
 """Below this share of fitting tensors the two are taken for different architectures."""

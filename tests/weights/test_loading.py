@@ -20,11 +20,11 @@ from torch import Tensor, nn
 import trainwright as tw
 from trainwright.checkpoint.manifest import Manifest
 from trainwright.checkpoint.store import CheckpointStore
-from trainwright.checkpoint.weight_files import kind_of
-from trainwright.checkpoint.weight_sources import split_source
-from trainwright.checkpoint.weights import load_weights
 from trainwright.cli.convert import run as convert
 from trainwright.config.errors import ConfigError, RunError
+from trainwright.weights.files import kind_of
+from trainwright.weights.loading import load_weights
+from trainwright.weights.sources import split_source
 
 
 def network(classes: int = 3, seed: int = 0) -> nn.Sequential:

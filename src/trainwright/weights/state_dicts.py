@@ -8,8 +8,8 @@ from typing import Any
 
 from torch import Tensor
 
-from trainwright.checkpoint.dcp import DcpDirectory
 from trainwright.config.errors import ConfigError, did_you_mean
+from trainwright.weights.dcp import DcpDirectory
 
 USUAL = ("state_dict", "model_state_dict", "model", "module", "net", "network", "weights", "params")
 """Keys under which programs keep the state dict, the likeliest first."""
