@@ -13,9 +13,9 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from made_shards import DEALS, OPTIMIZER, SYSTEM, Deal, held, rows, shared, tensors, told, write
 
 import trainwright as tw
+from made_shards import DEALS, OPTIMIZER, SYSTEM, Deal, held, rows, shared, tensors, told, write
 from trainwright.checkpoint.layout import LAYOUT, Local, ensure_whole, layout_document, layout_fields, read_layout, share_out
 from trainwright.checkpoint.manifest import Damaged, FileEntry, Manifest, read_manifest
 from trainwright.checkpoint.parts import Box

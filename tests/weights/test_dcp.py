@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 import torch
-from made_shards import SYSTEM, tensors, write
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.distributed.checkpoint import FileSystemReader
@@ -20,6 +19,7 @@ from torch.distributed.checkpoint import load as dcp_load
 from torch.distributed.checkpoint import save as dcp_save
 
 import trainwright as tw
+from made_shards import SYSTEM, tensors, write
 from trainwright.cli.main import main
 from trainwright.config.errors import ConfigError, RequestError, RunError, TrainwrightError
 from trainwright.weights.conversion import convert_weights
