@@ -87,7 +87,7 @@ def _copy_model(place: Place, folder: Path, dtype: Half | None) -> None:
         if each.is_dir():
             target.mkdir()
         elif dtype is not None and each.suffix == ".safetensors" and each.name.startswith("model"):
-            tensors, metadata = read_weights_file(each)
+            tensors, metadata, _ = read_weights_file(each)
             save_tensors(target, in_half(tensors, dtype, str(each)), metadata)
         else:
             shutil.copyfile(each, target)

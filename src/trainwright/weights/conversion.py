@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
-import re
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,20 +12,19 @@ from torch import Tensor
 
 from trainwright.checkpoint.pointers import follow_pointer
 from trainwright.checkpoint.snapshot import key_of
-from trainwright.config.errors import ConfigError, RunError
-from trainwright.config.received import ensure_right, name_refusal
+from trainwright.config.errors import ConfigError
+from trainwright.config.received import name_refusal
 from trainwright.files.outputs import ensure_output, ensure_output_folder, write_output, write_output_folder
 from trainwright.files.tensors import NAMES, save_tensors
 from trainwright.weights.dcp import is_dcp, read_dcp, write_dcp
 from trainwright.weights.files import kind_of
 from trainwright.weights.half import Half, in_half
+from trainwright.weights.pickles import position_of, unpickle
 from trainwright.weights.sources import read_weights
 from trainwright.weights.state_dicts import PROGRAM, choose_state_dict, flat, kind_of_value, list_rest, take_state_dict
 
-STEPS, EPOCHS = ("global_step", "step", "steps", "iteration"), ("epoch", "epochs")
 Form = Literal["safetensors", "dcp"]
 """A file of safetensors, or a directory of torch.distributed.checkpoint."""
-REFUSED = re.compile(r"(?:GLOBAL|global) ([\w.]+)")
 
 
 @dataclass
@@ -99,7 +95,7 @@ def _read(old: Path, key: str, changed: bool) -> Conversion:
         return Conversion("", dict(weights.tensors), metadata={name: str(at) for name, at in position.items() if at is not None})
     content = read_pickle(old)
     at, state = choose_state_dict(content, key, old)
-    found = Conversion(at, {name: value for name, value in flat(state) if isinstance(value, Tensor)}, metadata=_position(content))
+    found = Conversion(at, {name: value for name, value in flat(state) if isinstance(value, Tensor)}, metadata=position_of(content))
     found.left = list_rest(content, at) | {name: kind_of_value(value) for name, value in flat(state) if not isinstance(value, Tensor)}
     return found
 
@@ -125,37 +121,7 @@ def read_pickle(path: Path) -> Any:
     if kind == "torchscript":
         why, fix = "it is a TorchScript program: code, not data", PROGRAM.replace("model", "torch.jit.load(FILE)")
         raise ConfigError("this file holds more than weights", where=str(path), why=why, fix=fix)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with open(path, "rb") as file:  # by its name torch.load would take `w.safetensors` for what it is called
-                return torch.load(file, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise _refusal(path, str(error)) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError, IndexError, TypeError) as error:
-        ensure_right(error, path)
-        why = " ".join(str(error).split())[:200] or type(error).__name__
-        raise RunError("this file cannot be read", where=str(path), why=why, fix="copy or download it again") from error
-
-
-def _refusal(path: Path, text: str) -> ConfigError:
-    named = REFUSED.search(text)
-    if named is None:
-        why = "it is no file that torch.save wrote, or it holds objects that are no data"
-        return ConfigError("this file holds something else than weights", where=str(path), why=why, fix=PROGRAM)
-    why = f"to read it, '{named[1]}' would have to run, and that may be anything"
-    return ConfigError("this file holds more than weights", where=str(path), why=why, fix=PROGRAM)
-
-
-def _position(content: Any) -> dict[str, str]:
-    if not isinstance(content, Mapping):
-        return {}
-    found = {}
-    for word, keys in (("step", STEPS), ("epoch", EPOCHS)):
-        value = next((content[key] for key in keys if isinstance(content.get(key), int)), None)
-        if value is not None and value >= 0:
-            found[word] = str(int(value))
-    return found
+    return unpickle(path)
 
 
 def _refuse_strange(tensors: Mapping[str, Tensor], where: Path) -> None:

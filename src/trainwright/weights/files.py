@@ -1,4 +1,4 @@
-"""One file of weights: safetensors, NumPy, or an index of several; its kind is seen from its content, and a pickle is refused."""
+"""One file of weights: safetensors, what torch.save wrote, NumPy, or an index of several; its kind is seen from its content."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from torch import Tensor
 from trainwright.config.errors import ConfigError, RunError
 from trainwright.config.received import name_refusal
 from trainwright.files.tensors import load_tensors
+from trainwright.weights.pickles import pickled_weights
 
 PICKLED = (".pt", ".pth", ".ckpt", ".bin", ".pkl", ".pickle")
 PROTOCOLS = range(2, 6)
@@ -22,7 +23,7 @@ OLD_PICKLE = b"(c]}"
 """First bytes of a pickle of protocol 0 or 1, whose last byte is a full stop."""
 UNNAMED = ""
 """The name of the one tensor of an .npy file."""
-READ = ".safetensors, .npz and .npy files, run directories, checkpoints and directories of torch.distributed.checkpoint"
+READ = ".safetensors, .pt, .npz and .npy files, run directories, checkpoints and directories of torch.distributed.checkpoint"
 
 
 def kind_of(path: Path) -> str:
@@ -60,46 +61,46 @@ def _kind_of_zip(path: Path) -> str:
     return "npz" if names and all(name.endswith(".npy") for name in names) else ""
 
 
-def read_weights_file(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The tensors of a file by name, on the CPU, and its metadata. Raises ConfigError for a pickle, RunError for a damaged file."""
+def read_weights_file(path: Path, key: str = "") -> tuple[dict[str, Tensor], dict[str, str], list[str]]:
+    """The tensors of a file by name, on the CPU, its metadata, and what is to be said of it; `key` chooses a state dict of several.
+
+    Raises ConfigError for a file whose reading would run code, RunError for a damaged one.
+    """
     try:
         kind = kind_of(path)
+        if kind == "pickle":
+            return pickled_weights(path, key)
+        if key:
+            fix = "leave it out: a file of this kind holds one state dict"
+            raise ConfigError(f"there is no state dict '{key}' in this file", where=str(path), fix=fix)
         if kind == "safetensors":
-            return load_tensors(path.resolve()), _metadata(path)  # a file that a person names may be a link of theirs
+            return load_tensors(path.resolve()), _metadata(path), []  # a file that a person names may be a link of theirs
         if kind == "npz":
-            return _npz(path), {}
+            return _npz(path), {}, []
         if kind == "npy":
-            return {UNNAMED: _tensor(np.load(path, allow_pickle=False), path, "its array")}, {}
+            return {UNNAMED: _tensor(np.load(path, allow_pickle=False), path, "its array")}, {}, []
         if kind == "index":
-            return _shards(path), {}
+            return _shards(path), {}, []
     except OSError as error:
         raise name_refusal(error, path) from error
     except (SafetensorError, EOFError, ValueError, zipfile.BadZipFile) as error:
         if isinstance(error, ValueError) and "allow_pickle" in str(error):
-            raise refuse_pickle(path, "it holds Python objects, which are pickled") from error
+            raise _refuse_objects(path) from error
         raise _damage(path, " ".join(str(error).split())[:300]) from error
     raise _unreadable(path, kind)
 
 
-def refuse_pickle(path: Path, why: str = "") -> ConfigError:
-    """The refusal of a pickle, with the way to convert it."""
-    fix = f"convert it once, and load that: trainwright convert {path} {_free_beside(path)}"
-    if why:
-        fix = "save it as arrays of numbers: np.savez(file, **arrays), or as .safetensors"
-    reason = "loading a pickle runs whatever code is in it, with all your rights"
-    return ConfigError("this file is a pickle, which is not loaded", where=str(path), why=f"{why}; {reason}" if why else reason, fix=fix)
-
-
-def _free_beside(path: Path) -> Path:
-    """A name for the converted file that is not taken yet, where one of the two usual ones is free."""
-    plain = path.with_suffix(".safetensors")
-    return path.with_suffix(".converted.safetensors") if plain.exists() else plain
+def _refuse_objects(path: Path) -> ConfigError:
+    """The refusal of arrays of Python objects."""
+    why = "it holds Python objects, which are pickled; loading a pickle runs whatever code is in it, with all your rights"
+    fix = "save it as arrays of numbers: np.savez(file, **arrays), or as .safetensors"
+    return ConfigError("this file is a pickle, which is not loaded", where=str(path), why=why, fix=fix)
 
 
 def _unreadable(path: Path, kind: str) -> ConfigError | RunError:
     suffix = path.suffix.lower()
-    if kind == "pickle" or (not kind and suffix in PICKLED):
-        return refuse_pickle(path)
+    if suffix in PICKLED and not kind:
+        return _damage(path, "it is cut short, or nothing that torch.save wrote")
     if kind == "torchscript":
         fix = "in a program that trusts it: safetensors.torch.save_file(torch.jit.load(FILE).state_dict(), 'new.safetensors')"
         return ConfigError("this file is a TorchScript program, which is not loaded", where=str(path), why="it is code", fix=fix)

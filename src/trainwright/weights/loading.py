@@ -29,19 +29,23 @@ def load_weights(
     device: str | torch.device = "cpu",
     renames: Mapping[str, str] | None = None,
     averaged: bool = True,
+    state_dict: str = "",
+    download: bool = False,
 ) -> WeightReport:
     """Load weights into a module, all of them or none, and return what became of every name.
 
-    `source` is a .safetensors, .npz or .npy file, a run, a checkpoint, a URL, `path:submodule`, or a mapping of tensors. Of the source
+    `source` is a file (.safetensors, what torch.save wrote, .npz, .npy), a run, a checkpoint, a URL, a name on a hub (`timm/NAME`,
+    `hf/ORG/NAME`, fetched only with `download`), `path:submodule`, or a mapping of tensors; `state_dict` chooses one of several in a file.
+    Of the source
     only names below `submodule` count; names that match `ignore` are left out on both sides; `renames` maps prefixes, old → new. With
     `partial` whatever fits is loaded and the rest stays as it was. `digest` is the file's sha256. Tensors of the module on the meta device
     become real on `device`; others stay where they are. `averaged` takes a checkpoint's averaged weights where it has some.
 
-    Raises ConfigError when something does not fit, and the module is untouched then, or the source is a pickle; RunError when it is
-    damaged or a download fails.
+    Raises ConfigError when something does not fit, and the module is untouched then, or when reading the source would run code; RunError
+    when it is damaged or a download fails.
     """
     _refuse_no_module(module)
-    weights, named = read_weights(source, digest, averaged)
+    weights, named = read_weights(source, digest, averaged, state_dict=state_dict, download=download)
     if submodule and named and submodule != named:
         raise ConfigError(f"two parts are named: '{named}' in the source and '{submodule}'", where=weights.where, fix="name one")
     ignore = [ignore] if isinstance(ignore, str) else list(ignore)

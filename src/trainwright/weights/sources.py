@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ from trainwright.runs.directory import FOLDERS, resolve
 from trainwright.runs.results import read_results
 from trainwright.weights.dcp import is_dcp, read_dcp
 from trainwright.weights.files import READ, read_weights_file
+from trainwright.weights.folders import weights_file_in
+from trainwright.weights.hubs import find_weights, hub_name
 from trainwright.weights.state_dicts import take_state_dict
 
 SYSTEM, AVERAGED, STATE = "system.safetensors", "evaluated.safetensors", "trainer.json"
@@ -56,10 +58,13 @@ def split_source(source: str) -> tuple[str, str]:
     return head, tail
 
 
-def read_weights(source: WeightSource, digest: str | None = None, averaged: bool = True) -> tuple[Weights, str]:
+def read_weights(
+    source: WeightSource, digest: str | None = None, averaged: bool = True, *, state_dict: str = "", download: bool = False
+) -> tuple[Weights, str]:
     """The weights that `source` names, and the submodule it asks for; `averaged` takes a checkpoint's averages where it has some.
 
-    Raises ConfigError when there is no such source or it is a pickle, RunError when it is damaged or a download fails.
+    `state_dict` chooses one of several in a file; `download` allows a name on a hub to be fetched. Raises ConfigError when there is no
+    such source or reading it would run code, RunError when it is damaged or a download fails.
     """
     if isinstance(source, Mapping):
         return Weights("the mapping given", _tensors_of(source)), ""
@@ -70,15 +75,20 @@ def read_weights(source: WeightSource, digest: str | None = None, averaged: bool
         raise ConfigError(f"weights cannot be read from {type(source).__name__}", where="load_weights", fix=fix)
     text = os.fspath(source)
     if "://" in text:
-        return _from_url(text, digest)
+        return _from_url(text, digest, state_dict)
     place, submodule = split_source(text)
-    path = follow_pointer(Path(place).expanduser())
+    path, notes = follow_pointer(Path(place).expanduser()), []
+    name = None if path.exists() else hub_name(place)
+    if name is not None:
+        hit = find_weights(name, download)
+        path, notes = hit.path, [hit.note]
     if path.is_file():
         _check_digest(path, digest)
-        return _from_file(path), submodule
+        found = _from_file(path, state_dict)
+        return (found if name is None else replace(found, where=str(name), notes=[*notes, *found.notes])), submodule
     if digest:
         raise ConfigError("a sha256 is that of a file", where=place, fix="name the file, or leave the sha256 out")
-    return _from_folder(path, place, averaged), submodule
+    return _from_folder(path, place, averaged, state_dict), submodule
 
 
 def _tensors_of(given: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -89,7 +99,7 @@ def _tensors_of(given: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return dict(given)
 
 
-def _from_url(text: str, digest: str | None) -> tuple[Weights, str]:
+def _from_url(text: str, digest: str | None, state_dict: str) -> tuple[Weights, str]:
     url, mark, fragment = text.partition("#")
     stated = FRAGMENT.fullmatch(fragment)
     if mark and not stated:
@@ -99,8 +109,7 @@ def _from_url(text: str, digest: str | None) -> tuple[Weights, str]:
         url, submodule = split_source(url)
     ask(url, f"fetch {url}")
     path = _download(url, digest)
-    tensors, metadata = read_weights_file(path)
-    notes = []
+    tensors, metadata, notes = read_weights_file(path, state_dict)
     if not digest:
         notes.append(f"the file at this address may change; this one is kept with {url}#sha256={sha256_of(path)}")
     return Weights(url, tensors, _number(metadata, "step"), _number(metadata, "epoch"), notes), submodule
@@ -121,28 +130,28 @@ def _check_digest(path: Path, digest: str | None) -> None:
         raise RunError("this file has another sha256", where=str(path), why=f"it is {found}, not {wanted}", fix="copy or download it again")
 
 
-def _from_file(path: Path) -> Weights:
+def _from_file(path: Path, state_dict: str = "") -> Weights:
     rank = rank_of(path.name)
     if rank is not None and (path.parent / MANIFEST).is_file():
         why = f"it holds the parts of tensors that rank {rank} had"
         raise ConfigError("this file is a part of a checkpoint", where=str(path), why=why, fix=f"name the whole: {path.parent}")
-    tensors, metadata = read_weights_file(path)
+    tensors, metadata, notes = read_weights_file(path, state_dict)
     step, epoch = _number(metadata, "step"), _number(metadata, "epoch")
     if path.name in (SYSTEM, AVERAGED) and (path.parent / MANIFEST).is_file():
         step, epoch = position(path.parent)
-    return Weights(str(path), tensors, step, epoch)
+    return Weights(str(path), tensors, step, epoch, notes)
 
 
-def _from_folder(path: Path, place: str, averaged: bool) -> Weights:
+def _from_folder(path: Path, place: str, averaged: bool, state_dict: str) -> Weights:
     if (path / MANIFEST).is_file():
         return _from_checkpoint(path, averaged)
     if (path / "run.json").is_file():
         return _from_run(path, averaged)
     if is_dcp(path):
-        return _from_dcp(path)
-    file = _file_in(path)
+        return _from_dcp(path, state_dict)
+    file = weights_file_in(path)
     if file is not None:
-        return _from_file(file)
+        return _from_file(file, state_dict)
     chosen = _newest(path)
     if chosen is not None:
         return _from_checkpoint(chosen, averaged)
@@ -150,7 +159,7 @@ def _from_folder(path: Path, place: str, averaged: bool) -> Weights:
         return _from_run(resolve(path)[0], averaged)
     except RunError as error:
         what = "this folder holds no weights" if path.is_dir() else "there are no such weights"
-        raise ConfigError(what, where=place, fix=f"what can be read: {READ}") from error
+        raise ConfigError(what, where=place, fix=f"what can be read: {READ}; of a hub: timm/NAME, hf/ORG/NAME") from error
 
 
 def _from_checkpoint(folder: Path, averaged: bool) -> Weights:
@@ -169,18 +178,18 @@ def _from_checkpoint(folder: Path, averaged: bool) -> Weights:
     return Weights(str(folder), tensors, *position(folder), notes)
 
 
-def _from_dcp(path: Path) -> Weights:
+def _from_dcp(path: Path, state_dict: str) -> Weights:
     """The model of a directory of torch.distributed.checkpoint."""
-    key, tensors, _ = take_state_dict(read_dcp(path))
+    key, tensors, _ = take_state_dict(read_dcp(path), state_dict)
     return Weights(str(path), tensors, notes=[f"of the directory, {key} was taken"] if key else [])
 
 
 def _from_run(path: Path, averaged: bool) -> Weights:
     """The model that a run shipped; before it has one, its best checkpoint, or its last."""
     refuse_links(path, FOLDERS)
-    file = _file_in(path / "model")
+    file = weights_file_in(path / "model")
     if file is not None:
-        tensors, _ = read_weights_file(file)
+        tensors, _, _ = read_weights_file(file)
         return Weights(str(path), tensors, *_find_shipped(path), [f"of the run, {file.relative_to(path)} was taken"])
     checkpoints = path / "checkpoints"
     named = [follow_pointer(checkpoints / name) for name in ("best", "last")]
@@ -189,15 +198,6 @@ def _from_run(path: Path, averaged: bool) -> Weights:
         raise RunError("this run has no weights yet", where=str(path), why="it has no model and no checkpoint", fix="continue it first")
     found = _from_checkpoint(chosen, averaged)
     return Weights(str(path), found.tensors, found.step, found.epoch, [f"of the run, {chosen.name} was taken", *found.notes])
-
-
-def _file_in(folder: Path) -> Path | None:
-    """The one file of weights in a folder, or the index of several."""
-    if not folder.is_dir():
-        return None
-    named = [folder / "model.safetensors", *sorted(folder.glob("*.safetensors.index.json"))]
-    files = sorted(folder.glob("*.safetensors"))
-    return next((each for each in named if each.is_file()), files[0] if len(files) == 1 else None)
 
 
 def _newest(folder: Path) -> Path | None:

@@ -47,6 +47,17 @@ def choose_state_dict(content: Any, key: str, where: Path) -> tuple[str, Mapping
     raise ConfigError(what, where=str(where), why=why, fix=f"choose one: --key {inner[0]}" if found else PROGRAM)
 
 
+def join_states(content: Any, where: Path) -> tuple[str, Mapping[str, Any]]:
+    """As `choose_state_dict` without a key, but several state dicts of which none has a usual name are one, their keys before the names."""
+    found = {name: each for name, each in _states(content) if name}
+    several = not any(each in found for each in USUAL) and len(found) > 1 and not _has_tensors(content)
+    return (", ".join(found), found) if several else choose_state_dict(content, "", where)
+
+
+def _has_tensors(content: Any) -> bool:
+    return isinstance(content, Mapping) and any(isinstance(value, Tensor) for value in content.values())
+
+
 def _choices(content: Any, found: Mapping[str, Any], key: str) -> str:
     names = [each for each in found if each]
     return did_you_mean(key, names) if names else "leave --key out: the file itself is the state dict" if "" in found else PROGRAM
