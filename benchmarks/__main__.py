@@ -13,6 +13,7 @@ ALL = (
     "first_step_of_loader",
     "engine",
     "graph",
+    "blocks",
     "adapters",
     "averaging",
     "checkpoint",

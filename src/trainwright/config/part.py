@@ -15,6 +15,7 @@ KINDS: dict[str, str] = {
     "encoder": "trainwright.nn.encoders",
     "combiner": "trainwright.nn.combiners",
     "decoder": "trainwright.nn.decoders",
+    "block": "trainwright.nn.blocks",
     "loss": "trainwright.losses",
     "metric": "trainwright.metrics",
     "optimizer": "trainwright.optim",

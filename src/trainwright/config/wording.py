@@ -80,7 +80,8 @@ def _options(refusal: Refusal) -> list[str]:
     if refusal.kind == "string_pattern_mismatch":
         found = re.fullmatch(r"\^\((.*)\)\$", refusal.context["pattern"])
         return found[1].split("|") if found else []
-    return re.findall(r"'([^']*)'", str(refusal.context.get("expected", "")))
+    expected = str(refusal.context.get("expected", ""))
+    return re.findall(r"'([^']*)'", expected) or re.findall(r"-?\b\d+\b", expected)
 
 
 def _not_among(value: Any, allowed: list[str], expected: list[str], name: str) -> tuple[str, str]:

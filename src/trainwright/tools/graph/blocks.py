@@ -10,6 +10,7 @@ from typing import Any
 from trainwright.config.errors import did_you_mean
 from trainwright.tools.graph.plan import Here
 from trainwright.tools.graph.references import is_name
+from trainwright.tools.graph.registered import block_named
 from trainwright.tools.graph.writing import BLOCK_KEYS, KEYS, PARALLEL_KEYS
 
 OF_BLOCK = ("parameters", "inputs", "nodes", "outputs")
@@ -78,6 +79,7 @@ class Blocks:
         block = self.named.get(name) if isinstance(name, str) else None
         if block is None:
             fix = did_you_mean(str(name), self.named) if self.named else f"write it down: blocks: {{{name}: {{nodes: […]}}}}"
+            fix = f"it is a block of Trainwright's: write {{type: {name}, …}}" if block_named(str(name)) else fix
             raise here.error(f"unknown block {name!r}", fix=fix)
         if name in self.open:
             raise here.error(f"a block uses itself: {' → '.join([*self.open, name])}", why="it would never end", fix="leave one use out")

@@ -5,17 +5,20 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from torch import nn
 
 from trainwright.config.errors import FOREIGN, RequestError, nearest
+from trainwright.config.registry import build
 from trainwright.tools.graph.blocks import Blocks
 from trainwright.tools.graph.held import make_buffer, make_parameter, make_parameters
 from trainwright.tools.graph.naming import is_made, thing
 from trainwright.tools.graph.plan import GraphNode, GraphPlan, Here
 from trainwright.tools.graph.pretrained import read_weights
 from trainwright.tools.graph.reading import read_layer
+from trainwright.tools.graph.registered import block_named, options_of_block
 from trainwright.tools.graph.values import LayerArguments
 from trainwright.tools.graph.writing import KEYS, write_long_form
 
@@ -84,11 +87,20 @@ def _make(found: Any, node: GraphNode, make_graph: MakeGraph) -> Made:
         return _container(found, node, make_layer)
     if "weights" in node.kwargs and hasattr(found, "from_pretrained"):
         return _make_pretrained(found, node)
+    if name := block_named(node.type):
+        return _make_block(name, node)
     convert = LayerArguments(found, here, make_layer)
     signature = signature_of(found)
     names = list(signature.parameters) if signature else []
     args = [convert.value(each, names[i] if i < len(names) else "") for i, each in enumerate(node.args)]
     made: Made = call_layer(found, node.type, args, {key: convert.value(each, key) for key, each in node.kwargs.items()}, here)
+    return made
+
+
+def _make_block(name: str, node: GraphNode) -> nn.Module:
+    """A registered block, made of its checked options."""
+    options = options_of_block(name, node.args, node.kwargs, node.here)
+    made: nn.Module = call_layer(partial(build, "block"), name, [options], {}, node.here)
     return made
 
 

@@ -1,4 +1,4 @@
-"""What a `type` names: a class of torch.nn, a listed function of torch, a class or function of the user's own, or one of our words."""
+"""What a `type` names: a class of torch.nn, a block, a listed function of torch, code of the user's own, or one of our words."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from torch import nn
 
 from trainwright.config.errors import RequestError, nearest
 from trainwright.config.foreign import found_at, why_not_own
+from trainwright.config.registry import load
 from trainwright.config.torch_names import NODES
 from trainwright.nn.extensions import registered_namespaces
 from trainwright.tools.graph.plan import Here
+from trainwright.tools.graph.registered import block_named, block_names
 from trainwright.tools.graph.writing import NESTED, WORDS
 
 SHORT = {"F.": "torch.nn.functional.", "Tensor.": "torch.Tensor.", "nn.": "torch.nn."}
@@ -31,6 +33,8 @@ def thing(kind: str, here: Here) -> Any:
         found = getattr(nn, kind, None)
         if isinstance(found, type) and (issubclass(found, nn.Module) or found in HELD):
             return found
+        if name := block_named(kind):
+            return load("block", name)
         raise here.error(f"unknown layer type '{kind}'", fix=_nearest(kind))
     return by_path(full_name(kind), here)
 
@@ -109,6 +113,6 @@ def _nearest(kind: str) -> str:
     holder = next((place for place, each in places.items() if kind.islower() and callable(getattr(each, kind, None))), "")
     if holder:
         return f"a function is written with its path: did you mean '{holder}.{kind}'?"
-    close = nearest(kind, [*layer_names(), *WORDS, *NESTED])
-    hint = "a class of torch.nn, a path such as torch.cat, or ./net.py:Net"
+    close = nearest(kind, [*layer_names(), *block_names(), *WORDS, *NESTED])
+    hint = "a class of torch.nn, a block (trainwright list block), a path such as torch.cat, or ./net.py:Net"
     return f"did you mean '{close}'?" if close else f"write {hint}"

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from trainwright.config.errors import nearest
 from trainwright.tools.graph.plan import Here
+from trainwright.tools.graph.registered import block_named, block_names, takes_option
 
 KEYS = ("type", "name", "inputs", "outputs", "args", "kwargs", "repeat", "share", "use", "choose", "with")
 GRAPH_KEYS = ("nodes",)
@@ -37,8 +39,25 @@ def looks_like_type(key: Any) -> bool:
 
 
 def is_layer(value: Any) -> bool:
-    """Whether an argument is written as a layer: a mapping with `type`, or with a key that names one."""
-    return isinstance(value, Mapping) and ("type" in value or any(looks_like_type(key) for key in value))
+    """Whether an argument is written as a layer: a mapping with `type`, or with a key that names a type or, alone, a block."""
+    if not isinstance(value, Mapping):
+        return False
+    return "type" in value or any(map(looks_like_type, value)) or (len(value) == 1 and bool(block_named(str(next(iter(value))))))
+
+
+def names_type(key: Any, inside: Any) -> bool:
+    """Whether a key names what stands under it: a type, or a block with its arguments. With a node under it, a block's name is a name."""
+    if looks_like_type(key) or not (isinstance(key, str) and block_named(key)):
+        return looks_like_type(key)
+    return not isinstance(inside, str) and not is_layer_under(key, inside)
+
+
+def is_layer_under(key: str, value: Any) -> bool:
+    """Whether what stands under the name of a type is a layer rather than its arguments, which may be called as blocks are."""
+    if not isinstance(value, Mapping) or not block_named(key):
+        return is_layer(value)
+    node = any(each in value for each in ("type", "use", "block", "parallel"))
+    return node or (is_layer(value) and not all(takes_option(block_named(key), each) for each in value))
 
 
 def write_long_form(value: Any, here: Here) -> LongForm:
@@ -52,7 +71,7 @@ def write_long_form(value: Any, here: Here) -> LongForm:
     word = next((each for each in ("block", "parallel") if each in value), "")
     if word:
         return _long({**value, "type": word}, here)
-    types = [key for key in value if looks_like_type(key)]
+    types = [key for key, each in value.items() if names_type(key, each)]
     if len(types) == 1:
         return _short(types[0], value, here)
     names = [key for key in value if key not in KEYS and not (key == "carry" and "repeat" in value)]
@@ -66,7 +85,9 @@ def _write_named(name: str, value: Mapping[str, Any], here: Here) -> LongForm:
     """`fc1: {Linear: [64, 10]}`, also with `inputs` and the like beside the name."""
     inside = value[name]
     if not isinstance(inside, str | Mapping):
-        raise here.error(f"'{name}' is not a node", why=f"its value is {inside!r}", fix=f"write {FORMS}")
+        close = nearest(name, block_names())
+        fix = f"did you mean '{close}'?" if close else f"write {FORMS}"
+        raise here.error(f"'{name}' is not a node", why=f"its value is {inside!r}", fix=fix)
     found = write_long_form(inside, here)
     beside = {key: each for key, each in value.items() if key != name}
     twice = "name" if found.name or "name" in beside else next((key for key in beside if key in found.own), "")
@@ -83,7 +104,7 @@ def _short(key: str, value: Mapping[str, Any], here: Here) -> LongForm:
     """`{Conv2d: [3, 8, 3], padding: 1, inputs: x}`."""
     found = _long({"type": key, **{name: each for name, each in value.items() if name != key}}, here)
     given = value[key]
-    if isinstance(given, Mapping) and not is_layer(given):
+    if isinstance(given, Mapping) and not is_layer_under(key, given):
         twice = sorted(set(given) & set(found.kwargs))
         if twice:
             raise here.error(f"the argument '{twice[0]}' is given twice", fix="keep one")
