@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 PROGRAM = """
 import os, sys
@@ -27,9 +28,13 @@ cluster.shutdown()
 
 
 @contextmanager
-def ray_cluster() -> Iterator[str]:
-    """The address of a cluster with two processors on one node and one on another, for as long as the block lasts."""
+def ray_cluster(temporary: Path | None = None) -> Iterator[str]:
+    """The address of a cluster with two processors on one node and one on another, for as long as the block lasts.
+
+    `temporary`: the folder for temporary files of what runs on it; that of this process where None.
+    """
     variables = {**os.environ, "RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0", "PYTHONWARNINGS": "ignore"}
+    variables |= {"TMPDIR": str(temporary)} if temporary else {}
     with tempfile.TemporaryDirectory(prefix="tw-", dir="/tmp", ignore_cleanup_errors=True) as place:
         words = [sys.executable, "-c", PROGRAM, place]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}

@@ -27,7 +27,7 @@ HOST = socket.gethostname().partition(".")[0]
 NODES = (HOST, "another")
 """The ranks of a job look for its first node by this name."""
 CONF = """
-ClusterName=tw
+ClusterName=tw{port}
 SlurmctldHost={host}(127.0.0.1)
 AuthType=auth/munge
 CredType=cred/munge
@@ -184,8 +184,8 @@ def write_files(place: Path, expire: int) -> None:
 
 
 def free_port() -> int:
-    """A port that nobody uses now, below those that systems hand out by themselves."""
-    for port in range(17_000 + os.getpid() % 10_000, 32_000):
+    """A port that nobody uses now, below those where jobs meet, and among the first that no cluster beside this one looks at."""
+    for port in range(10_000 + os.getpid() % 2_000 * 5, 20_000):
         with socket.socket() as bound, suppress(OSError):
             bound.bind(("127.0.0.1", port))
             if port not in _given:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -92,6 +94,18 @@ def test_a_place_where_none_can_meet_is_refused(init: str) -> None:
 )
 def test_processes_of_one_machine_need_no_address(environment: dict[str, str], one: bool) -> None:
     assert on_one_machine(environment) == one
+
+
+def test_each_start_of_a_job_meets_in_a_file_of_its_own_though_another_had_its_number(tmp_path: Path) -> None:
+    told = "import os; from trainwright.parallel.meeting import _own_file; print(_own_file(os.environ))"
+    task = f'"{sys.executable}" -c "{told}"'
+    starter = tmp_path / "slurmstepd"
+    starter.write_text(f"#!/bin/sh\n{task}\nsh -c '{task}; :'\n")  # a task, and one behind a shell
+    starter.chmod(0o755)
+    job = {**os.environ, "SLURM_JOB_ID": "6", "SLURM_STEP_ID": "0", "SLURM_STEP_NUM_NODES": "1"}
+    starts = [subprocess.run([starter], env=job, capture_output=True, text=True, check=True).stdout.split() for _ in range(2)]
+    assert all(len(files) == 2 and len(set(files)) == 1 for files in starts)
+    assert starts[0] != starts[1]
 
 
 def test_the_processors_are_shared(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -236,7 +236,7 @@ def test_members_are_alive_by_their_counts_and_not_by_any_clock(tmp_path: Path) 
     dead = os.fork()
     if dead == 0:
         os._exit(0)
-    from trainwright.parallel.elastic.presence import began_at, see_place
+    from trainwright.parallel.machines import began_at, see_place
 
     began = began_at(dead)
     os.waitpid(dead, 0)

@@ -84,8 +84,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    with ray_cluster() as found:
+def temporary(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where what runs on Ray has its temporary files, apart from that of other processes of the tests."""
+    return tmp_path_factory.mktemp("temporary")
+
+
+@pytest.fixture(scope="module")
+def address(temporary: Path) -> Iterator[str]:
+    with ray_cluster(temporary) as found:
         yield found
 
 
@@ -119,17 +125,16 @@ def files(run: Path) -> set[str]:
 
 
 @needs_ray
-def test_a_run_on_ray_is_the_run_of_as_many_processes(folder: Path, unbroken: Path, address: str) -> None:
-    done = trainwright_command(
-        *train("same", *on_ray(address, "launch.placement=strict_pack")), folder=folder, **OPEN, TRAINWRIGHT_RAY_TEST="yes"
-    )
+def test_a_run_on_ray_is_the_run_of_as_many_processes(folder: Path, unbroken: Path, address: str, temporary: Path) -> None:
+    variables = {**OPEN, "TRAINWRIGHT_RAY_TEST": "yes", "TMPDIR": str(temporary)}
+    done = trainwright_command(*train("same", *on_ray(address, "launch.placement=strict_pack")), folder=folder, **variables)
     assert done.returncode == 0, done.stderr
     assert weights(folder / "same") == weights(unbroken)
     assert rows(folder / "same") == rows(unbroken)
     assert files(folder / "same") == files(unbroken)
     assert "max epochs" in done.stdout and "2 processes (ddp): a step of 16 rows = 8 + 8" in done.stderr
     assert not re.search(r"(?i)\bray\b|deprecat|actor", done.stdout + done.stderr), done.stderr
-    assert not [each for each in Path("/tmp").glob("trainwright-ray-*") if each.is_dir()]
+    assert not list(temporary.glob("trainwright-ray-*"))
 
 
 @needs_ray

@@ -220,11 +220,15 @@ def test_two_nodes_train_together_and_the_command_waits_for_them(cluster: Cluste
     assert (run / "logs/rank-1.txt").is_file()
 
 
-def test_within_an_allocation_srun_starts_the_ranks_and_its_code_is_given_back(cluster: Cluster, folder: Path) -> None:
+def test_within_an_allocation_srun_starts_the_ranks_and_its_code_is_given_back(cluster: Cluster, folder: Path, tmp_path: Path) -> None:
     words = ["salloc", "-Q", "--nodes=1", "--ntasks=2", "--time=5", sys.executable, "-m", "trainwright"]
     options: Any = {"cwd": folder, "env": {**os.environ, **cluster.variables}, "capture_output": True, "text": True, "check": False}
+    meeting = tmp_path / "temporary"
+    meeting.mkdir()
+    options["env"]["TMPDIR"] = str(meeting)
     done = subprocess.run([*words, *train_words("inside", "launch=slurm", EPOCHS)], **options)
     assert done.returncode == 0, done.stderr
+    assert not [each for each in meeting.iterdir() if each.is_file()]
     assert "2 ranks, 2 on this machine" in done.stderr
     assert not (folder / "inside/slurm").exists()
 

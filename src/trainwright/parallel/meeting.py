@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import os
 import re
@@ -23,12 +24,19 @@ from torch.distributed.rendezvous import rendezvous
 from trainwright.config.errors import ConfigError
 from trainwright.parallel.launched import Launched, meet_by_network, meeting_of_members, started_here, whole_number
 from trainwright.parallel.listeners import who_listens
+from trainwright.parallel.machines import find_ancestor
 
 MEETING = "meeting"
 """The file in the folder of our own launcher."""
 STALE = 600.0
 """Seconds before this process began that a file to meet in must not have been written."""
-LAST = ("SLURM_JOB_ID", "SLURM_STEP_ID", "SLURM_RESTART_COUNT", "PMIX_NAMESPACE", "OMPI_MCA_ess_base_jobid", "PMI_ID")
+LAST = (
+    *("SLURM_CLUSTER_NAME", "SLURM_JOB_ID", "SLURM_STEP_ID", "SLURM_RESTART_COUNT"),
+    *("PMIX_NAMESPACE", "OMPI_MCA_ess_base_jobid", "PMI_JOBID"),
+)
+"""Variables that tell one start of a job from others, and are the same for all its processes."""
+STARTERS = ("slurmstepd", "mpirun", "mpiexec", "mpiexec.hydra", "orterun", "orted", "prterun", "prted", "hydra_pmi_proxy", "pmi_proxy")
+"""Names of the process of a launcher that starts all ranks of a machine."""
 FIRST_PORT, PORTS = 20_000, 12_000
 """Ports below those that systems hand out by themselves, one of which follows from the job where nobody named one."""
 
@@ -55,7 +63,7 @@ def _store(found: Launched, init: str, seconds: float) -> Any:
     if host and port:
         return _tcp_store(found, host, whole_number("MASTER_PORT", port), seconds, "MASTER_ADDR and MASTER_PORT")
     if on_one_machine(os.environ):
-        return dist.FileStore(str(_own_file(os.environ)), found.size)  # type: ignore[attr-defined]
+        return _one_machine_store(_own_file(os.environ), found.size)
     return _tcp_store(found, host or _first_host(found), _port_of_job(os.environ), seconds, "the first host of the job")
 
 
@@ -70,6 +78,19 @@ def _file_store(path: Path, size: int) -> Any:
         fix = "remove it, or name a file that is not there yet, for each start another"
         raise ConfigError("this file is from an earlier meeting", where=where, why=f"it is {age:.0f} s old", fix=fix)
     return dist.FileStore(str(path), size)  # type: ignore[attr-defined]
+
+
+def _one_machine_store(path: Path, size: int) -> Any:
+    """A store in a file that the last process to end removes; torch would with the last object, which a rank ends without taking apart."""
+    store = dist.FileStore(str(path), size)  # type: ignore[attr-defined]
+    atexit.register(_remove_once_all_left, store, path, size)
+    return store
+
+
+def _remove_once_all_left(store: Any, path: Path, size: int) -> None:
+    with suppress(RuntimeError, OSError):
+        if store.add("left", 1) == size:
+            path.unlink(missing_ok=True)
 
 
 def _tcp_store(found: Launched, host: str, port: int, seconds: float, said_by: str) -> Any:
@@ -144,9 +165,12 @@ def on_one_machine(environment: Mapping[str, str]) -> bool:
 
 
 def _own_file(environment: Mapping[str, str]) -> Path:
-    """A file in the temporary folder whose name all processes of one start know, and those of no other start."""
-    known = [environment.get(name, "") for name in LAST]
-    parts = known if any(known) else [str(os.getppid())]  # mpirun itself is the parent of each
+    """A file in the temporary folder whose name all processes of one start know, and those of no other start.
+
+    The number of a job alone would not do: another cluster counts from 1 too, and a file may be left of one whose ranks were killed.
+    """
+    known = [*(environment.get(name, "") for name in LAST), find_ancestor(STARTERS)]
+    parts = known if any(known) else [str(os.getppid())]  # a launcher of another name, as far as it is the parent of each
     digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
     return Path(tempfile.gettempdir()) / f"trainwright-{os.getuid()}-{digest}"
 

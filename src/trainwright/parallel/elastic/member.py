@@ -17,9 +17,9 @@ from trainwright.parallel.elastic.crew import Crew
 from trainwright.parallel.elastic.facts import facts_of, refuse_another
 from trainwright.parallel.elastic.leading import Leading, Rules
 from trainwright.parallel.elastic.notes import Folder, Note, Round
-from trainwright.parallel.elastic.presence import Presence, began_at, see_place
+from trainwright.parallel.elastic.presence import Presence
 from trainwright.parallel.failures import Failure
-from trainwright.parallel.machines import machine
+from trainwright.parallel.machines import began_at, machine, see_place
 from trainwright.parallel.start import MEETING, Start
 
 BEAT = 0.4

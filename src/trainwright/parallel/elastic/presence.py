@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from trainwright.parallel.elastic.notes import Note
-from trainwright.parallel.machines import machine
+from trainwright.parallel.machines import began_at, see_place
 
 LONGEST = 1.0
 """Seconds of one look that count as silence: this process may have been stopped itself."""
@@ -69,20 +67,3 @@ class Presence:
 def _has_ended(note: Note) -> bool:
     """Whether the process of a member is gone for certain, which can be seen where it was one of this system's."""
     return note.place == see_place() and began_at(note.pid) != note.began
-
-
-def see_place() -> str:
-    """A name for all processes that have numbers of one counting: those of a container, or of a machine."""
-    try:
-        return f"{machine()} {os.readlink('/proc/self/ns/pid')}"
-    except OSError:
-        return ""
-
-
-def began_at(pid: int) -> str:
-    """When a process began, as the system counts; empty for one that is not there, or has ended and is not looked after."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-    except OSError:
-        return ""
-    return "" if fields[0] in ("Z", "X") else fields[19]
