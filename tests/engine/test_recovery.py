@@ -461,6 +461,26 @@ def test_the_watchdog_writes_the_stacks_of_a_step_that_hangs_once(caplog: pytest
     assert "test_recovery.py" in caplog.text
 
 
+HANGS = """
+import time, torch, trainwright as tw
+from trainwright.engine import surroundings
+surroundings.SECONDS = 0.5
+
+class Hangs(tw.Callback):
+    def on_train_batch_end(self, session, *_):
+        time.sleep(60)
+
+data = torch.ones(8, 2), torch.ones(8, 1)
+tw.fit(torch.nn.Linear(2, 1), data, loss="mse", callbacks=[Hangs()], recovery={"hang": "end"}, run_dir="run")
+"""
+
+
+def test_one_process_that_hangs_is_ended_where_that_alone_was_asked_for(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", HANGS], cwd=tmp_path, capture_output=True, text=True, timeout=50, check=False)
+    assert done.returncode == 1
+    assert "no step has ended for 0.5 s" in (tmp_path / "run/log.txt").read_text()
+
+
 def test_a_run_is_watched_when_asked_for(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     class Hangs(Callback):
         def on_train_batch_end(self, session: Any, *_: Any) -> None:

@@ -146,6 +146,23 @@ def test_a_signal_reaches_every_rank_and_their_code_the_shell(saves: bool, code:
     assert found.failure is None or "step 3" in found.failure.told[0].what
 
 
+def test_a_signal_that_comes_before_the_ranks_are_there_reaches_them_once(tmp_path: Path) -> None:
+    def work() -> int:
+        number = signal.sigwait({signal.SIGTERM})
+        return fails(tmp_path, 0, Interrupted(f"signal {int(number)}, once: {signal.sigtimedwait({signal.SIGTERM}, 0.3) is None}"))()
+
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # as the child has it: what comes is kept until it waits for it
+    child = Forked(work)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    heard = signals.Signals()
+    with heard.listening():
+        os.kill(os.getpid(), signal.SIGTERM)
+        found = Agent([child], tmp_path, signals=heard).wait()
+        assert heard.came == [signal.SIGTERM]
+    assert found.failure is not None and found.failure.told[0].what == f"signal {int(signal.SIGTERM)}, once: True"
+    assert found.code == 75
+
+
 def test_what_ranks_print_is_kept_with_the_run_and_shown_on_request(tmp_path: Path) -> None:
     reading, writing = os.pipe()
     run, shown = tmp_path / "r", list[str]()

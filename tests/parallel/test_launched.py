@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 import trainwright as tw
+from commands import trainwright_command
 from trainwright.cli.main import main
 from trainwright.config.errors import ConfigError
 from trainwright.parallel.launched import ensure_together, read_launch
@@ -147,3 +148,33 @@ def test_a_rank_ends_as_a_program_does() -> None:
     done = subprocess.run([sys.executable, "-c", ENDS], capture_output=True, text=True, timeout=30)
     assert done.returncode == 3 and done.stderr == ""
     assert done.stdout == "and what was printed is shownthreads are waited for\nhandlers are called\n"
+
+
+OWN = """
+from pathlib import Path
+
+from trainwright.parallel.agent import Ending
+from trainwright.parallel.launchers.base import Launcher
+from trainwright.parallel.launchers.options import LaunchOptions
+
+class Mine(Launcher):
+    class Config(LaunchOptions):
+        type: str = "mine"
+        code: int = 1
+
+    def run_command(self, command):
+        Path("words").write_text(" ".join(command.words))
+        return Ending(self.options.code, None)
+"""
+
+
+def test_a_launcher_of_ones_own_does_the_command_with_options_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(OWN)
+    words = ("train", "builtin:iris", "run.dir=run", "launch.type=./mine.py:Mine")
+    done = trainwright_command(*words, "launch.code=3", folder=tmp_path)
+    assert done.returncode == 3, done.stderr
+    assert "builtin:iris" in (tmp_path / "words").read_text()
+    assert not (tmp_path / "run").exists()
+    refused = trainwright_command(*words, "launch.cod=3", folder=tmp_path)
+    assert refused.returncode == 2
+    assert "did you mean 'code'" in refused.stderr

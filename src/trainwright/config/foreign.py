@@ -154,10 +154,16 @@ def absolute(name: str) -> str:
 
 
 def own_options(made_from: Any) -> type[PartConfig] | None:
-    """The options class of a class whose first parameter is annotated with one, as the parts here are written."""
+    """The options class of a class whose first parameter is annotated with one, as the parts here are written.
+
+    A nested Config that is a kind of those options goes before: the constructor may be that of the class it is derived from.
+    """
     first = next(iter(_parameters(made_from)), None)
     annotation = _hints(made_from).get(first.name) if first else None
-    return annotation if isinstance(annotation, type) and issubclass(annotation, PartConfig) else None
+    if not isinstance(annotation, type) or not issubclass(annotation, PartConfig):
+        return None
+    nested = getattr(made_from, "Config", None)
+    return nested if isinstance(nested, type) and issubclass(nested, annotation) else annotation
 
 
 def context_names(made_from: Any, context: Mapping[str, Any]) -> list[str]:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("trainwright.engine")
 
 SECONDS = 300.0
-"""After which a run of several processes is looked at, where no time was given."""
+"""After which a run is looked at that is watched, where no time was given."""
 SHORTEST, LONGEST = 0.05, 0.5
 """Seconds between two looks, at least and at most: a process is named within two seconds of the time that was given."""
 FOLLOWS = 1.0

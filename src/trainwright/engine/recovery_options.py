@@ -40,7 +40,7 @@ class RecoveryOptions(ConfigModel):
     Several processes are always watched, after 5 min unless said otherwise: the one that is behind is named, with its phase and stack."""
     hang: Literal["wait", "end"] = "wait"
     """What follows when the watchdog has told: the run goes on waiting, or its processes end, with 1, so that `launch.restarts`, or
-    whatever else starts a run again, may."""
+    whatever else starts a run again, may. One process is then watched too, after 5 min where `watchdog` says nothing else."""
 
     @property
     def rolls_back(self) -> bool:

@@ -15,7 +15,7 @@ from trainwright.engine.evaluation import EvaluationInterrupted
 from trainwright.engine.interrupt import Interrupts
 from trainwright.engine.modes import Active, modes
 from trainwright.engine.randomness import restore_generators
-from trainwright.engine.rank_watch import FOLDER, RankWatch
+from trainwright.engine.rank_watch import FOLDER, SECONDS, RankWatch
 from trainwright.engine.session import Session
 from trainwright.engine.system import System
 from trainwright.engine.watchdog import Watchdog
@@ -129,11 +129,12 @@ def tell_when_stopped(interrupts: Interrupts) -> Iterator[None]:
 
 
 def watch_steps(session: Session) -> AbstractContextManager[None]:
-    """A watchdog looks after the steps when one was asked for, and always after those of several processes."""
+    """A watchdog looks after the steps when one was asked for, or an end when they hang, and always after those of several processes."""
     options, position, board = session.parts.config.recovery, session.position, session.parts.world.open_board()
     limit = options.watchdog
     if board is not None:
         return RankWatch(session, board, None if limit is None else limit.seconds, session.folder / FOLDER).watching()
-    if limit is None:
+    if limit is None and options.hang == "wait":
         return nullcontext()
-    return Watchdog(limit.seconds, lambda: (position.batches_seen, position.evaluated_at), options.hang == "end").watching()
+    seconds = SECONDS if limit is None else limit.seconds
+    return Watchdog(seconds, lambda: (position.batches_seen, position.evaluated_at), options.hang == "end").watching()

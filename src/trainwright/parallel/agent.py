@@ -84,7 +84,7 @@ class Agent:
         self._asked: dict[int, float] = {}
         self._killed: set[int] = set()
         self._left_at = 0.0
-        self._heard_before = len(self.signals.came)
+        self._heard_before = self.signals.handed
 
     @property
     def heard(self) -> list[int]:
@@ -93,15 +93,12 @@ class Agent:
 
     def wait(self) -> Ending:
         """Return when all processes have ended. A failure of one ends the others after a short grace."""
-        with self.signals.listening():
-            self.signals.hand_on = self._pass_on
+        with self.signals.listening(), self.signals.hand_to(self._pass_on):
             try:
                 self._wait()
             except BaseException:
                 self.stop()
                 raise
-            finally:
-                self.signals.hand_on = None
         for each in self.outputs:
             each.close()
         return self._ending()

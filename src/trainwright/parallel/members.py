@@ -50,9 +50,8 @@ class Pool:
         2 where one was refused: no further begins then, since the next would be too.
         """
         waiting = list(range(len(self.jobs)))
-        self._signals.hand_on = self._hand_on
         try:
-            with self._signals.listening():
+            with self._signals.listening(), self._signals.hand_to(self._hand_on):
                 while self._running or (waiting and not self._stopped):
                     while waiting and len(self._running) < self.most and not self._stopped:
                         self._begin(waiting.pop(0))

@@ -16,8 +16,9 @@ class Signals:
 
     def __init__(self) -> None:
         self.came: list[int] = []
-        self.hand_on: Callable[[int], None] | None = None
-        """Who is given each as it comes."""
+        self._receiver: Callable[[int], None] | None = None
+        self.handed = 0
+        """How many were given to somebody."""
         self._listening = False
 
     @contextmanager
@@ -41,8 +42,22 @@ class Signals:
     def hear(self, number: int) -> None:
         """Take a signal that came, to this process or by word of another."""
         self.came.append(number)
-        if self.hand_on is not None:
-            self.hand_on(number)
+        self._hand_on()
+
+    @contextmanager
+    def hand_to(self, receiver: Callable[[int], None]) -> Iterator[None]:
+        """Give `receiver` each signal once, as it comes while in the block; first those that came while nobody was there."""
+        self._receiver = receiver
+        self._hand_on()
+        try:
+            yield
+        finally:
+            self._receiver = None
+
+    def _hand_on(self) -> None:
+        while self._receiver is not None and self.handed < len(self.came):
+            self.handed += 1  # first: another may come while this one is handed on
+            self._receiver(self.came[self.handed - 1])
 
 
 def _is_ignored(number: int) -> bool:

@@ -47,9 +47,9 @@ def run_torchrun(words: Sequence[str], flags: Sequence[str]) -> Ending:
         signals = Signals()
         with signals.listening():
             process = subprocess.Popen(line, stdin=subprocess.DEVNULL, env=variables, process_group=0)
-            signals.hand_on = process.send_signal
-            while process.poll() is None:
-                time.sleep(LOOK)
+            with signals.hand_to(process.send_signal):
+                while process.poll() is None:
+                    time.sleep(LOOK)
         return ending_of(Path(place), process.returncode, signals.came)
 
 

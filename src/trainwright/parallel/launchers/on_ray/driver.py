@@ -24,10 +24,10 @@ from trainwright.parallel.launchers.on_ray.cluster import Shares, choose_shares,
 from trainwright.parallel.launchers.on_ray.mailbox import Ended, Mailbox
 from trainwright.parallel.launchers.on_ray.options import RayOptions
 from trainwright.parallel.launchers.on_ray.request import Request
+from trainwright.parallel.signals import Signals
 
 log = logging.getLogger("trainwright.launch")
 
-PASSED_ON = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGHUP") if hasattr(signal, name)]
 LOOK = 0.2
 """Seconds between two looks at whether the workers have ended."""
 MUCH = 200 << 20
@@ -98,7 +98,7 @@ class Driver:
     request: Request
     console: TextIO | None = None
     """Where rank 0 is shown, if not on the standard streams."""
-    signals: list[int] = field(default_factory=list)
+    signals: Signals = field(default_factory=Signals)
     attempt: int = 0
     ended: dict[int, Ended] = field(default_factory=dict)
     """How the ranks of the last attempt ended, as far as they have."""
@@ -114,13 +114,13 @@ class Driver:
         self._handed, self._failure = 0, ""
         self._decoders = {name: codecs.getincrementaldecoder("utf-8")("replace") for name in ("stdout", "stderr")}
         self.mailbox = self.ray.remote(num_cpus=0, max_restarts=0)(Mailbox).remote()
-        with self._listening():
+        with self.signals.listening():
             fitting = threading.Thread(target=self._fit, name="ray", daemon=True)
             fitting.start()
             while fitting.is_alive():
                 self._take_in()
                 self._hand_on()
-                if self.signals and not self.attempt:
+                if self.signals.came and not self.attempt:
                     break  # nobody is there to hear it
             self._take_in(waits=False)
         errors = {rank: each.error for rank, each in self.ended.items() if each.error}
@@ -138,20 +138,9 @@ class Driver:
             except Exception as error:  # noqa: BLE001  (told in `_ending`, by what the ranks have said)
                 self.error = error
 
-    @contextmanager
-    def _listening(self) -> Iterator[None]:
-        before: dict[int, Any] = {}
-        if threading.current_thread() is threading.main_thread():
-            heard = [number for number in PASSED_ON if signal.getsignal(number) != signal.SIG_IGN]
-            before = {number: signal.signal(number, lambda number, _: self.signals.append(number)) for number in heard}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler if handler is not None else signal.SIG_DFL)
-
     def _hand_on(self) -> None:
-        for number in self.signals[self._handed :]:
+        """To the ranks; not in the handler of the signal, which may come in the middle of a call of Ray's."""
+        for number in self.signals.came[self._handed :]:
             self.mailbox.signal.remote(number)
             self._handed += 1
 
@@ -159,7 +148,7 @@ class Driver:
         """Show and keep what has come, for about a second, or until something does."""
         asked = self.mailbox.take.remote(waits=waits)
         ready: list[Any] = []
-        while not ready and self._handed == len(self.signals):
+        while not ready and self._handed == len(self.signals.came):
             ready, _ = self.ray.wait([asked], timeout=LOOK)
         self._hand_on()
         for kind, content in self.ray.get(asked):
@@ -196,15 +185,15 @@ class Driver:
         return [each for each in found if each is not None]
 
     def _ending(self) -> Ending:
-        if self.signals and not self.attempt:
-            return Ending(128 + self.signals[0] if self.signals[0] != signal.SIGINT else 130, None)
+        if self.signals.came and not self.attempt:
+            return Ending(128 + self.signals.came[0], None)
         failures = self._failures()
         if all(each.consequence for each in failures):
             failures += self._lost_workers()
         first = first_cause(failures)
         if first is None:
             return Ending(0, None)
-        if first.exit_code > 128 or (self.signals and first.exit_code == 130):  # a person ended it, and knows
+        if first.exit_code > 128 or (self.signals.came and first.exit_code == 130):  # a person ended it, and knows
             return Ending(first.exit_code, None, failures)
         ending = Ending(first.exit_code, with_rank(first, failures, self.shares.workers), failures)
         return tell_given_up(ending, max(self.attempt - 1, 0), self.before, newest_step(self.run_place))
