@@ -52,14 +52,14 @@ class Gan(tw.System):
         options = {"type": "adam", "learning_rate": self.config.learning_rate, "betas": [0.5, 0.99]}
         return {name: {"parameters": name, **options} for name in ("generator", "discriminator")}
 
-    def sample(self, rows: int) -> Tensor:
-        """Points (n, 2) that the generator throws."""
-        return self.generator(torch.randn(rows, self.config.noise))
+    def sample(self, n: int, generator: torch.Generator) -> Tensor:
+        """Points (n, 2) that the generator throws; `trainwright sample` and `trainer.sampling` call it too."""
+        return self.generator(torch.randn(n, self.config.noise, generator=generator))
 
     def training_step(self, batch: dict[str, Tensor], context: tw.StepContext) -> dict[str, Tensor]:
         generator, discriminator = self.optimizers()
-        # Torch's default generator is seeded from the step, so plain torch.randn is the same in a run that is continued.
-        real, fake = batch["input"].requires_grad_(), self.sample(len(batch["input"]))
+        # The generator of the step is seeded from it, so what is drawn is the same in a run that is continued.
+        real, fake = batch["input"].requires_grad_(), self.sample(len(batch["input"]), context.generator)
 
         with discriminator.toggled():  # only its parameters get gradients
             judged = self.discriminator(real)
@@ -86,8 +86,7 @@ def main(run_dir: str | None = None, steps: int = 2000, resume: bool = False, **
     tw.fit(system, {"input": ring(4000, seed=0)}, max_steps=steps, batch_size=128, ema=0.99, run_dir=run_dir, resume=resume, **trainer)
     # `ema`: the kept generator is an average over the last steps, which circles less than the last one.
     with torch.no_grad():
-        torch.manual_seed(1)
-        thrown, truth = system.sample(4000), ring(4000, seed=1)
+        thrown, truth = system.sample(4000, torch.Generator().manual_seed(1)), ring(4000, seed=1)
     return report(thrown, truth)
 
 

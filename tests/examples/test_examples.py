@@ -50,6 +50,13 @@ def test_the_vae_gives_pictures_back_and_its_two_numbers_tell_the_place(tmp_path
     assert found["place"] > 0.95
 
 
+def test_the_vae_of_digits_writes_digits_and_shows_them_while_it_learns(tmp_path: Path) -> None:
+    found = example("digits_vae").main(str(tmp_path / "run"))
+    assert found["made"] < found["mean"] - 0.2 and found["spread"] > 0.5
+    names = [each.name for each in sorted((tmp_path / "run" / "media" / "samples").iterdir())]
+    assert names == [f"step-{step:08d}.png" for step in range(100, 801, 100)]
+
+
 def test_the_transformer_is_far_below_the_entropy_of_single_characters(tmp_path: Path) -> None:
     found = example("transformer").main(run_dir=str(tmp_path / "run"))
     assert found["unigram"] > 2.5

@@ -4,11 +4,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from sounds.data import read_wav, wav_shape
 from trainwright.config.errors import ConfigError
 from trainwright.features.file import FileFeature
 from trainwright.metrics.labels import LabelCounts
-
-from sounds.data import read_wav, wav_shape
 
 
 class Sound(FileFeature):

@@ -17,6 +17,7 @@ from trainwright.engine.manual import check_manual
 from trainwright.engine.modes import check as check_modes
 from trainwright.engine.monitor import Monitor, resolve
 from trainwright.engine.precision import matching
+from trainwright.engine.sampling import ensure_samples, say_never
 from trainwright.engine.settings import UNKNOWN_RATE as UNKNOWN_RATE
 from trainwright.engine.settings import Settings, keep_error, raise_errors
 from trainwright.engine.strategy_checks import refuse_combinations
@@ -133,8 +134,8 @@ class Assembly(Settings):
         if groups:  # else the same rules would be refused twice
             keep_error(errors, self.freezing)
         errors += refuse_combinations(self.config, self.system, self.own, device, self.strategy.world.size)
-        parts = (self.gradient_hooks, self.growth, self.intervals, self._saving, self._averages, self._listening, self._ready)
-        for part in (*parts, *more):
+        lengths = (self.intervals, self._saving, self._averages, self._listening, self._ready)
+        for part in (self.gradient_hooks, self.growth, self._sampling, *lengths, *more):
             keep_error(errors, part)
         keep_error(errors, lambda: check_modes(self.config.modes, self.system, device))
         keep_error(errors, lambda: matching(self.system, self.config.precision.full))
@@ -146,6 +147,11 @@ class Assembly(Settings):
         self.rates(made)
         refuse_layouts(self.system, made)
         refuse_capturable(made, device)
+
+    def _sampling(self) -> None:
+        """Raise ConfigError where samples are asked of a system that makes none."""
+        if self.config.sampling is not None:
+            ensure_samples(self.system)
 
     def _own(self) -> None:
         """Raise ConfigError for settings that a system which makes its optimizers, or its steps, by itself cannot follow."""
@@ -164,7 +170,9 @@ class Assembly(Settings):
         return [PartConfig(type=getattr(each, "combined_as", "sam")) for each in members]
 
     def say(self, groups: list[ParameterGroup]) -> None:
-        """Tell what deserves a word before the first step: groups of parameters, doubtful combinations."""
+        """Tell what deserves a word before the first step: groups of parameters, doubtful combinations, samples that never come."""
+        if self.config.sampling is not None:
+            say_never(self.config.sampling, self.plan)
         if self.own is not None:
             made = ", ".join(
                 f"{name} ({sum(len(each.params) for each in one.parameter_groups)} tensors)" for name, one in self.own.members.items()

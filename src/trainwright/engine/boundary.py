@@ -1,4 +1,4 @@
-"""Between two steps: log, evaluate, save, stop, in this order. Only here does the host wait for the device."""
+"""Between two steps: log, evaluate, sample, save, stop, in this order. Only here does the host wait for the device."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def boundary(session: Session) -> None:
     position, parts, clock = session.position, session.parts, session.clock
     clock.phase = Phase.AT_BOUNDARY
     parts.seeds.hooks("boundary", position.batches_seen)
-    reached, evaluating, logging_now = parts.world.first(lambda: due_now(session))  # of several processes rank 0's clock says so
+    reached, evaluating, logging_now, sampling = parts.world.first(lambda: due_now(session))  # of several processes rank 0's clock says so
     if evaluating or logging_now:
         if parts.world.size > 1:
             session.logs.running_values.gather(parts.strategy.data_world)
@@ -31,6 +31,8 @@ def boundary(session: Session) -> None:
             row = evaluated_row(session, row)
         log_row(session, row, evaluating)
     position.boundary_pending = False
+    if sampling and parts.sampler is not None:
+        parts.sampler.sample(session)
     end_epoch(session, ending=bool(reached))
     if reached:
         session.end(reached)
@@ -43,10 +45,10 @@ def boundary(session: Session) -> None:
     clock.phase = Phase.BETWEEN_STEPS
 
 
-def due_now(session: Session) -> tuple[str, bool, bool]:
-    """What ends the run by its length, whether the validation split is measured now, and whether a row is logged."""
-    reached = session.limit_reached()
-    return reached, evaluation_due(session, reached), log_due(session)
+def due_now(session: Session) -> tuple[str, bool, bool, bool]:
+    """What ends the run by its length, whether the validation split is measured now, a row is logged, and samples are made."""
+    reached, sampler = session.limit_reached(), session.parts.sampler
+    return reached, evaluation_due(session, reached), log_due(session), sampler is not None and sampler.due(session)
 
 
 def evaluation_due(session: Session, reached: str) -> bool:

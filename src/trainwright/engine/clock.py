@@ -43,6 +43,7 @@ class Clock:
 
     log_interval: Interval
     evaluation_interval: Interval
+    sampling_interval: Interval | None = None
     timing: PhaseTimer = field(default_factory=PhaseTimer)
     phase: Phase = Phase.OUTSIDE
     next_boundary: int = 0
@@ -61,7 +62,7 @@ class Clock:
 
     def replan(self, config: TrainerConfig, plan: Plan) -> None:
         """Go on by another plan: intervals of epochs are counted from its beginning."""
-        self.log_interval, self.evaluation_interval = intervals_of(config, plan)
+        self.log_interval, self.evaluation_interval, self.sampling_interval = intervals_of(config, plan)
 
     def elapsed(self) -> float:
         """Seconds of this run so far, over all its processes."""
@@ -77,17 +78,19 @@ class Clock:
     def plan_next_boundary(self, position: Position, save_at: int | None, save_due_at: float) -> None:
         """Find what is first: log, evaluation, checkpoint (at a count of batches or by the clock), end of the epoch or of the run."""
         step, batches_seen, plan = position.step, position.batches_seen, position.plan
-        counts = [each.next_step(step, batches_seen) for each in (self.log_interval, self.evaluation_interval)]
+        intervals = [each for each in (self.log_interval, self.evaluation_interval, self.sampling_interval) if each is not None]
+        counts = [each.next_step(step, batches_seen) for each in intervals]
         counts += [plan.epoch_end(batches_seen), NEVER if save_at is None else save_at]
         if plan.max_steps is not None:
             counts.append(plan.max_steps if plan.limit == "max_epochs" else batches_seen + plan.max_steps - step)
-        times = [self.log_interval.next_due_at(), self.evaluation_interval.next_due_at(), save_due_at]
+        times = [*(each.next_due_at() for each in intervals), save_due_at]
         if plan.max_seconds is not None:
             times.append(time.perf_counter() + plan.max_seconds - self.elapsed())
         self.next_boundary, self.next_due_at = min(counts), min(times)
 
 
-def intervals_of(config: TrainerConfig, plan: Plan) -> tuple[Interval, Interval]:
-    """When a row is logged, and when the validation split is evaluated. Raises ConfigError for what does not fit the run."""
+def intervals_of(config: TrainerConfig, plan: Plan) -> tuple[Interval, Interval, Interval | None]:
+    """When a row is logged, the validation split is evaluated, and samples are made. Raises ConfigError for what does not fit the run."""
     evaluating = Interval(config.evaluate_every, plan, "trainer.evaluate_every")
-    return Interval(config.log_every, plan, "trainer.log_every"), evaluating
+    sampling = None if config.sampling is None else Interval(config.sampling.every, plan, "trainer.sampling.every")
+    return Interval(config.log_every, plan, "trainer.log_every"), evaluating, sampling

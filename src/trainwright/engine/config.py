@@ -16,6 +16,7 @@ from trainwright.engine.loader_options import LoaderOptions
 from trainwright.engine.mode_options import ModeOptions
 from trainwright.engine.precision_options import Precision, PrecisionOptions
 from trainwright.engine.recovery_options import RecoveryOptions
+from trainwright.engine.sampling_options import Sampling
 from trainwright.optim.average_options import EMA, SWAOptions
 from trainwright.optim.parameter_options import Clipping, GradientHookOptions, ParameterOptions
 from trainwright.parallel.strategies.options import Strategies, StrategyOptions
@@ -115,6 +116,8 @@ class TrainerConfig(ConfigModel):
 
     `file` writes progress.json in the run instead, for a program that looks on: standard output has the exported files alone, at the end.
     """
+    sampling: Sampling | None = None
+    """What `sample` of the system makes at an interval, to be looked at: `500 steps`, or a mapping with `every` and `n`."""
     sanity_check: int = Field(default=1, ge=0)
     """Batches of the validation split that are tried before the first step, so that a mistake there is met early; 0 for none."""
 

@@ -46,6 +46,7 @@ from trainwright.engine.randomness import StepSeeds
 from trainwright.engine.recovery import Buffers
 from trainwright.engine.running import RunningLoss
 from trainwright.engine.running_metrics import RunningMetrics
+from trainwright.engine.sampling import Sampler
 from trainwright.engine.saving.saver import Saver
 from trainwright.engine.session import Session
 from trainwright.engine.spikes import SpikeWatch
@@ -185,6 +186,7 @@ class Opening:
             validation=None if validation is None else feed.in_order(validation.to(device)),
             evaluation_batch_size=config.evaluation_batch_size,
             followers=Followers(system, train),
+            sampler=None if config.sampling is None else Sampler(config.sampling),
             monitor=made.monitor,
             best=best,
             hooks=Hooks([]),

@@ -32,6 +32,7 @@ from trainwright.engine.plan import Plan
 from trainwright.engine.precision import Precision
 from trainwright.engine.randomness import StepSeeds
 from trainwright.engine.recovery import Buffers
+from trainwright.engine.sampling import Sampler
 from trainwright.engine.saving.saver import Saver
 from trainwright.engine.spikes import SpikeWatch
 from trainwright.engine.step import Backward
@@ -78,6 +79,8 @@ class Parts:
     validation: Rows | None
     evaluation_batch_size: int
     followers: Followers
+    sampler: Sampler | None
+    """What makes samples now and then, where that is asked for."""
     monitor: Monitor
     best: BestEvaluations
     hooks: Hooks

@@ -14,6 +14,7 @@ from trainwright.config import registry
 from trainwright.config.errors import ConfigError, ManyErrors, RequestError
 from trainwright.config.model import PartConfig
 from trainwright.engine.callbacks.making import make_callbacks
+from trainwright.engine.clock import intervals_of
 from trainwright.engine.config import EarlyStopping, TrainerConfig
 from trainwright.engine.growth import check_growth
 from trainwright.engine.interval import Interval
@@ -75,12 +76,9 @@ class Settings:
         """Which way the metric that a schedule listens to is better; nothing is refused for it here."""
         return False
 
-    def intervals(self) -> tuple[Interval, Interval]:
-        """When a row is logged, and when the validation split is evaluated."""
-        config = self.config
-        return Interval(config.log_every, self.plan, "trainer.log_every"), Interval(
-            config.evaluate_every, self.plan, "trainer.evaluate_every"
-        )
+    def intervals(self) -> tuple[Interval, ...]:
+        """When a row is logged, the validation split is evaluated, and samples are made."""
+        return tuple(each for each in intervals_of(self.config, self.plan) if each is not None)
 
     def setting(self, groups: list[ParameterGroup]) -> Setting:
         """What the optimizer is combined with."""

@@ -103,6 +103,12 @@ class System(nn.Module):
     """Whether several processes may measure a part of a split each; else each measures all of it."""
     tried_before: bool = True
     """Whether a step can be tried before the run; else the first steps are looked at."""
+    sample_range: Sequence[float] = (0.0, 1.0)
+    """The values of pictures that `sample` gives which are black and white."""
+    sample_rate: int = 0
+    """Hz of the sounds that `sample` gives; 0 where it gives none."""
+    instead_of_sampling: str = "write def sample(self, n, generator) in its class"
+    """What a person who asks it for samples is told, where it makes none."""
     batch_transforms: BatchTransforms | None = None
     """What is done to batches on the device before they are given to a step; None for nothing."""
 
@@ -127,6 +133,15 @@ class System(nn.Module):
     def predict_step(self, batch: Batch) -> Any:
         """Predictions for these rows, rows first."""
         raise _not_written(self, "predict_step(self, batch)")
+
+    def sample(self, n: int, generator: torch.Generator) -> Any:
+        """`n` new things made from the noise of `generator`: a tensor, rows first (pictures n c h w), texts, or a mapping of these."""
+        raise _not_written(self, "sample(self, n, generator)")
+
+    @property
+    def makes_samples(self) -> bool:
+        """Whether `sample` is its own."""
+        return overriding(self, "sample") is not None
 
     def as_evaluated(self, batch: Batch) -> Batch:
         """A batch under the transforms that always apply, where its network does not do them by itself."""
@@ -200,6 +215,10 @@ class System(nn.Module):
 
     def rehearsing(self) -> AbstractContextManager[Any]:
         """Round steps that are tried: what is logged and saved inside is in no run."""
+        return nullcontext()
+
+    def unlogged(self) -> AbstractContextManager[Any]:
+        """Round samples: what is logged inside is in no row and in no metric."""
         return nullcontext()
 
     def say_once(self, what: str) -> bool:

@@ -127,8 +127,8 @@ class System(Updateable, EngineSystem):
         """Put a number into the next logged row, or, in an evaluation, its mean over rows into the metrics of the split."""
         if not (isinstance(value, int | float) or (isinstance(value, Tensor) and value.numel() == 1)):
             raise not_logged(name, value, reduce)
-        if "trying" in vars(self):
-            return  # a step tried before the run, of which nothing is kept
+        if "trying" in vars(self) or "making_samples" in vars(self):
+            return  # a step tried before the run, of which nothing is kept, or samples, which no row is of
         if self.training:
             self.session.log(name, value, reduce)
         else:
@@ -143,6 +143,15 @@ class System(Updateable, EngineSystem):
                 yield
             finally:
                 del vars(self)["trying"]
+
+    @contextmanager
+    def unlogged(self) -> Iterator[None]:
+        """What is logged inside is in no row and in no metric."""
+        vars(self)["making_samples"] = True
+        try:
+            yield
+        finally:
+            del vars(self)["making_samples"]
 
     def loss_weights(self, context: StepContext) -> Weights:
         """The weight of each part of the loss at this moment, by `loss` of the options."""

@@ -66,6 +66,7 @@ class SupervisedSystem(System):
 
     Config: ClassVar[type[ConfigModel]] = SupervisedConfig
     own_metrics = False
+    instead_of_sampling = "leave it out: this system answers rows, by trainwright predict RUN DATA"
 
     def build(self, spec: DataSpec) -> None:
         """Makes encoders, combiner, decoders and losses for the groups and targets of `spec`."""
