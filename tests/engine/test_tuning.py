@@ -26,8 +26,9 @@ from trainwright.engine.trainer import Trainer
 from trainwright.engine.tuning import TUNING, Trial, settle_auto, without_auto
 from trainwright.engine.tuning.batch_size import Search, between, tune
 from trainwright.engine.tuning.kept import change_nothing
-from trainwright.engine.tuning.memory import HostMeter, available_bytes
+from trainwright.engine.tuning.memory import HostMeter
 from trainwright.engine.tuning.trials import Bench, trial_session
+from trainwright.files.memory import available_bytes
 from trainwright.systems.plain import PlainSystem
 
 ROOT = Path(__file__).parents[2]

@@ -120,6 +120,14 @@ LABELLED = {"signal": {"type": "file", "transform": CUT}, "y": {"type": "file", 
 CASES = [
     GoldenCase("table", lambda folder: write_rows(folder, None)),
     GoldenCase("files with a random crop", lambda folder: write_rows(folder, waves), {"columns": CROP}),
+    GoldenCase(
+        "files kept once they were decoded",
+        lambda folder: write_rows(folder, waves),
+        {
+            "columns": {"signal": {"type": "file", "transform": [{"center_crop": 60}, *CROP["signal"]["transform"]]}},
+            "data": {"cache": "memory"},
+        },
+    ),
     GoldenCase("files of any length", lambda folder: write_rows(folder, waves_of_any_length), {"columns": RAGGED}, padded=True),
     GoldenCase("files transformed and mixed in batches", lambda folder: write_rows(folder, waves), MIXED),
     GoldenCase("a class at every position", write_labelled, {"columns": LABELLED}),

@@ -30,6 +30,7 @@ LENGTHS = ("trainer.max_epochs", "trainer.max_steps", "trainer.max_time")
 
 FREE = (
     *("run.dir", "run.name", "run.threads", "run.device", "run.warnings", "evaluation.", "launch."),
+    *("data.cache", "data.cache_memory", "data.cache_limit"),
     *("trainer.trackers", "trainer.evaluate_every", "trainer.log_every", "trainer.checkpoint.", "trainer.recovery.", "trainer.callbacks"),
     *("trainer.loader.", "trainer.tuning.", "trainer.accumulation", "trainer.evaluation_batch_size", "trainer.micro_batch_size"),
     *("trainer.sanity_check", "trainer.early_stopping", "trainer.progress", "system.hyperparameters"),

@@ -66,6 +66,7 @@ def is_path(name: str) -> bool:
 OFFERED: dict[str, tuple[str, ...]] = {"dataset": ("seed", "memory_limit")}
 """Kind → names that the program gives where the configuration does not."""
 
+BY_PATH = "trainwright_file_"  # how the names of modules begin that were loaded by the path of their file
 NOT_WRITTEN = object()
 """A default that no file shows."""
 
@@ -341,7 +342,7 @@ def module_of_file(file: Path) -> Any:
 
     It may import what lies beside it; a file in a folder with `__init__.py` is imported as a module of that package.
     """
-    name = f"trainwright_file_{file.stem}_{hashlib.sha256(str(file).encode()).hexdigest()[:8]}"
+    name = f"{BY_PATH}{file.stem}_{hashlib.sha256(str(file).encode()).hexdigest()[:8]}"
     if name in sys.modules:
         return sys.modules[name]
     _put_on_path(file.parent)

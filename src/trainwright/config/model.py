@@ -131,7 +131,7 @@ def with_options_of(added: type[PartConfig], options: type[PartConfig]) -> type[
     make: Any = create_model
     found: type[PartConfig] = make(options.__name__, __base__=(options, added), __doc__=options.__doc__)
     vars_of: Any = found
-    vars_of.plain = options  # what the class itself is given
+    vars_of.plain = getattr(options, "plain", options)  # what the class itself is given
     return found
 
 

@@ -10,9 +10,10 @@ from pydantic import Field, field_validator
 
 from trainwright.config.choice import choice
 from trainwright.config.foreign import found_at
-from trainwright.config.model import ConfigModel, PartConfig, refusal
+from trainwright.config.model import ConfigModel, refusal
 from trainwright.config.registry import parts
 from trainwright.config.sizes import Bytes
+from trainwright.data.cache import CachedData
 from trainwright.data.expressions.syntax import ensure_condition, ensure_derivations
 from trainwright.data.transforms import Transforms, ensure_table_chain
 from trainwright.data.window_options import WindowConfig
@@ -37,7 +38,7 @@ class SamplingConfig(ConfigModel):
         return str(refusal(found_at)(value)[1]) if ".py:" in value else value
 
 
-class DataConfig(PartConfig):
+class DataConfig(CachedData):
     """Where the rows are, how they are split, and what may be held in memory."""
 
     type: str = "columns"

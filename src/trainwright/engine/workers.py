@@ -22,6 +22,7 @@ from torch.utils.data import DataLoader, Dataset
 from torch.utils.data._utils import signal_handling
 
 from trainwright.config.errors import FOREIGN, DataError, TrainwrightError
+from trainwright.config.sent_files import SentFiles
 from trainwright.data.draws import RESEEDING
 from trainwright.data.rows import Rows
 from trainwright.data.samples import unreadable
@@ -90,12 +91,20 @@ class RequestedRows(Dataset[Any]):
         """`sent`: bytes of a batch up to which it needs no shared memory."""
         self._rows, self._seed, self._sent = rows, seed, sent
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A worker loads the files of a person's own classes before it is given what these made."""
+        return _requested_rows, (SentFiles(), self._rows, self._seed, self._sent)
+
     def __getitem__(self, request: BatchRequest) -> Answer:
         try:
             return pack(request.number, take_rows(self._rows, request, self._seed), self._sent)
         except FOREIGN as error:  # whatever a person's dataset raises
             found = error if isinstance(error, TrainwrightError) else unreadable(request.rows.tolist(), error)
             return Failure(request.number, found.what, found.where, found.why, found.fix)
+
+
+def _requested_rows(files: SentFiles, rows: Rows, seed: int, sent: int) -> RequestedRows:
+    return RequestedRows(rows, seed, sent)
 
 
 def take_rows(rows: Rows, request: BatchRequest, seed: int) -> Batch:

@@ -11,6 +11,7 @@ from torch import Tensor
 from trainwright.config.errors import DataError, TrainwrightError
 from trainwright.data.transforms.chain import Chain
 from trainwright.data.windows import cut_window
+from trainwright.features.kept import count_still
 from trainwright.features.lazy import Decoder
 from trainwright.features.npy import Unreadable, shape_fault
 
@@ -29,8 +30,10 @@ class ArrayDecoder(Decoder):
         self.ragged = feature.ragged
         self.center, self.spread = feature.center, feature.spread
         self.read_array, self.read_piece = feature.read_array, feature.read_piece
-        self.chain = Chain(feature.in_workers, training)
-        self.draws = bool(self.chain.steps)
+        self.cache = feature.sample_cache()
+        kept = 0 if self.cache is None else count_still(feature.in_workers)
+        self.first, self.chain = Chain(feature.in_workers[:kept], training), Chain(feature.in_workers[kept:], training)
+        self.draws = bool(self.first.steps or self.chain.steps)
         self.window = feature.window
         self.padded = [("value", "length")] if self.ragged else []
 
@@ -39,17 +42,34 @@ class ArrayDecoder(Decoder):
         if reference is None:
             return None
         try:
-            array, shape = self._read(reference, place)
+            kept = self._begun(reference, row, place)
         except Unreadable as error:
             if self.repairs:
                 return None
             raise self._wrong("a file cannot be read", row, reference, f"{error}; it could be before the first step") from error
-        fault = shape_fault(shape, self.raw_shape)
-        if fault:
-            raise self._wrong("a file holds another array than before", row, reference, fault)
-        found = apply_transforms(self.chain, torch.from_numpy(array), self.name, row, reference)
+        found = apply_transforms(self.chain, kept, self.name, row, reference)
         self._check_shape(found, row, reference)
         return self.numbers(found, row, reference)
+
+    def _begun(self, reference: str, row: int, place: int) -> Tensor:
+        """The array after the transforms whose result is kept, where any is. Raises Unreadable or DataError."""
+
+        def make() -> tuple[list[int], Tensor]:
+            array, shape = self._read(reference, place)
+            self._check_raw(shape, row, reference)
+            return list(shape), apply_transforms(self.first, torch.from_numpy(array), self.name, row, reference)
+
+        if self.cache is None:
+            return make()[1]
+        shape, found = self.cache.of_files([reference], str(place), make)
+        self._check_raw(tuple(shape), row, reference)
+        kept: Tensor = found
+        return kept
+
+    def _check_raw(self, shape: tuple[int, ...], row: int, path: str) -> None:
+        fault = shape_fault(shape, self.raw_shape)
+        if fault:
+            raise self._wrong("a file holds another array than before", row, path, fault)
 
     def numbers(self, found: Tensor, row: int, path: str) -> Tensor:
         """What is kept of an array until it is joined with others: float32, not scaled."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +18,9 @@ from trainwright.features.options import FileOptions
 from trainwright.features.places import Folders
 from trainwright.features.spec import TargetSpec
 from trainwright.features.words import text_array
+
+if TYPE_CHECKING:
+    from trainwright.data.cache.samples import SampleCache
 
 SAMPLE = 256
 """Training rows whose files are read to find shape, mean and deviation."""
@@ -61,6 +64,8 @@ class FileFeature(LazyFeature):
         """Row → path and fault, of the first rows whose file is left out or repaired."""
         self.count = 0
         """As a target: how many classes there are."""
+        self.opened: tuple[SampleCache | None] | None = None
+        """What keeps its samples, once that was asked for."""
         self.found: list[tuple[int, int, str]] = []
         """(key, row, path) of the sampled rows: those with the smallest keys."""
 
@@ -268,6 +273,14 @@ class FileFeature(LazyFeature):
         from trainwright.features.masks import answers
 
         return answers(self.name, outputs["scores"], self.config.classes if isinstance(self.config.classes, list) else None)
+
+    def sample_cache(self) -> SampleCache | None:
+        """What keeps its arrays after the transforms that draw nothing; made when it is asked for first."""
+        if self.caching is not None and self.opened is None:
+            from trainwright.features.kept import keep_arrays
+
+            self.opened = (keep_arrays(self, plain=type(self).read_array is FileFeature.read_array),)
+        return None if self.opened is None else self.opened[0]
 
     def decoder(self, training: bool) -> Any:
         """What reads the arrays, here or in a worker."""

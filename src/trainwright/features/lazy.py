@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from trainwright.data.cache import CachedData
 from trainwright.data.window_options import WindowConfig
 from trainwright.features.base import Counts, Feature
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from trainwright.data.cache.samples import SampleCache
 
 
 class References(NamedTuple):
@@ -42,6 +45,8 @@ class LazyFeature(Feature):
     lazy = True
     window: WindowConfig | None = None
     """How rows of this column are cut into samples; None where each is one."""
+    caching: CachedData | None = None
+    """How its samples are kept once they were decoded, in training; None where they are not."""
 
     @abstractmethod
     def refer(self, values: pa.Array, rows: np.ndarray, counts: Counts | None = None) -> References:
@@ -50,6 +55,10 @@ class LazyFeature(Feature):
     def remarks(self) -> list[str]:
         """What is to be said of the references of the source that was read last."""
         return []
+
+    def sample_cache(self) -> SampleCache | None:
+        """What keeps its decoded samples; None where nothing does."""
+        return None
 
     @abstractmethod
     def decoder(self, training: bool) -> Decoder:

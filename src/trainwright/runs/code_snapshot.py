@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from trainwright.config.foreign import BY_PATH
 from trainwright.files.loaded_code import loaded_files
 from trainwright.files.whole import whole_file
 from trainwright.runs.secrets import holds_private_key, holds_secrets
@@ -27,8 +28,6 @@ LISTED = 1000
 """Left-out files that are named; of more only the number is told."""
 NAMED = re.compile(r"^(?P<file>.+\.py)(:[\w.:,-]+)?$")
 DOTTED = re.compile(r"^[A-Za-z_][\w.]*(:[\w.:,-]+)?$")
-BY_PATH = "trainwright_file_"
-"""How the names of modules begin that were loaded by the path of their file."""
 Git = Callable[..., "str | None"]
 """`git(folder, *arguments, strip=False)`: the output, or None when it fails."""
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from trainwright.config.domains import OURS, register
+from trainwright.files.memory import available_bytes
 from trainwright.runs.environment import environment
 
 State = Literal["ok", "note", "missing"]
@@ -210,7 +211,7 @@ def machine_findings() -> list[Finding]:
     """System, processor, memory and disk."""
     found = environment()
     disk = shutil.disk_usage(Path.cwd())
-    free = _free_memory()
+    free = available_bytes() or 0
     memory = str(size_of(found["memory_bytes"] or 0)) + (f", {size_of(free)} free" if free else "")
     made = [
         Finding("machine", "system", found["system"]),
@@ -291,11 +292,3 @@ def _output_of(command: Sequence[str]) -> str:
         return subprocess.run(command, capture_output=True, text=True, timeout=20, check=False).stdout
     except (OSError, subprocess.TimeoutExpired):
         return ""
-
-
-def _free_memory() -> int:
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable:")), 0)

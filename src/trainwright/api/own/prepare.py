@@ -17,7 +17,8 @@ from trainwright.api.adapting import adapt_module, wanted_dtype
 from trainwright.config.errors import FOREIGN, ConfigError, RequestError
 from trainwright.config.own_arguments import read_arguments
 from trainwright.config.registry import build
-from trainwright.data.datasets import chain_of, make_data
+from trainwright.data.cache.dataset import keep_samples
+from trainwright.data.datasets import cached_as, chain_of, make_data
 from trainwright.data.datasets.splits import USED, say_unused
 from trainwright.data.forms import rows_from
 from trainwright.data.rows import Rows
@@ -163,6 +164,7 @@ def given_splits(config: Config, made: nn.Module) -> tuple[dict[str, Any], Mappi
 def open_rows(config: Config, split: str, data: Any, made: nn.Module) -> Rows:
     """Rows of a split, in the dtype of the system's parameters."""
     tell_beginning(data)
+    data = keep_samples(data, cached_as(config.data), split)
     data = transform_samples(data, chain_of(config.data), split == "train", split)
     size = config.trainer.batch_size if isinstance(config.trainer.batch_size, int) else DEFAULT_BATCH
     read = open_loaders if is_lightning(made) else rows_from

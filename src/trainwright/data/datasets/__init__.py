@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from trainwright.config.choice import choice
 from trainwright.config.model import PartConfig
 from trainwright.config.registry import Part, as_asked, build
+from trainwright.data.cache import CachedData
 from trainwright.data.config import DataConfig
 from trainwright.data.datasets.splits import in_splits, spec_of, splits_of
 from trainwright.data.transforms import OfData, extend_options
@@ -27,7 +28,7 @@ INSTEAD = {
 """What a table's `data` has and data for a system of one's own do not → what to do instead."""
 
 
-class DatasetOptions(OfData):
+class DatasetOptions(CachedData, OfData):
     """What the data for systems of one's own have in common."""
 
     of_others: ClassVar[dict[str, str]] = INSTEAD
@@ -124,6 +125,11 @@ def make_data(options: PartConfig, *, seed: int = 0, memory_limit: int = MEMORY_
     return MadeData(splits_of(made, where), spec_of(made))
 
 
+def cached_as(options: PartConfig | None) -> CachedData | None:
+    """How samples of data of one's own are kept; None where a class takes `cache` by itself."""
+    return options if isinstance(options, CachedData) else None
+
+
 def chain_of(options: PartConfig | None) -> list[PartConfig]:
     """The transforms of data of one's own; none where a class takes `transform` by itself."""
     return list(options.transform) if isinstance(options, OfData) else []
@@ -135,6 +141,7 @@ __all__ = [
     "TableOptions",
     "TensorsOptions",
     "TextOptions",
+    "cached_as",
     "chain_of",
     "extend_options",
     "in_splits",

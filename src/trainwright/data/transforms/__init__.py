@@ -15,6 +15,7 @@ from trainwright.config.foreign import found_at
 from trainwright.config.model import PartConfig, refusal, with_options_of
 from trainwright.config.registry import Part
 from trainwright.config.torch_names import NODES
+from trainwright.data.cache import CachedData
 
 
 class TransformConfig(PartConfig):
@@ -243,8 +244,8 @@ def _options_of(name: str, options: Any) -> dict[str, Any]:
 
 
 def extend_options(options: type[PartConfig]) -> type[PartConfig]:
-    """The options of a data class of one's own with `transform`, unless it takes that, or anything, by itself."""
-    return with_options_of(OfData, options)
+    """The options of a data class of one's own with `transform` and `cache`, unless it takes these, or anything, by itself."""
+    return with_options_of(CachedData, with_options_of(OfData, options))
 
 
 class ShortForms:

@@ -34,6 +34,7 @@ from trainwright.domains.tables.encoders import check_one_hot
 from trainwright.domains.tables.sampling import Sampling, sampling_of
 from trainwright.domains.tables.targets import check_columns, check_encoded, check_weights, find_weights
 from trainwright.features.encoding import EncodedTable
+from trainwright.features.kept import keep_columns
 from trainwright.features.own_types import ensure_remembered
 from trainwright.features.spec import DataSpec
 from trainwright.systems.run_config import Config
@@ -189,7 +190,7 @@ def prepare(config: Config, source: Source | None = None, directory: Path | None
     check_encoded(table)
     check_one_hot(config, table.spec)
     ensure_remembered(table.encoder.features, source, table.rows)
-    notes += table.notes() + assume_of_targets(columns)
+    notes += table.notes() + keep_columns(table.encoder.features, config.data) + assume_of_targets(columns)
     ordered_by, said = assume_of_order(config.data.split, columns, source)
     notes += [said] if said else []
     sampling = sampling_of(config.data.sampling, table, source, config.run.seed)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 from pathlib import Path
 from typing import Protocol
 
 import torch
+
+from trainwright.files.memory import available_bytes, read_kilobytes
 
 HOST_SHARE = 0.8
 """Share of the host's available memory that a step may take."""
@@ -74,36 +74,5 @@ def meter_of(device: torch.device, margin: float) -> Meter:
     return CudaMeter(device, margin) if device.type == "cuda" else HostMeter()
 
 
-def available_bytes() -> int | None:
-    """Memory that this process may still take: what the system has, or what its control group leaves; None when neither tells."""
-    found = [each for each in (_meminfo(), _read_group_limit()) if each is not None]
-    if not found:
-        with contextlib.suppress(ValueError, OSError, AttributeError):
-            found = [os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
-    return min(found, default=None)
-
-
-def _meminfo() -> int | None:
-    return _kilobytes(Path("/proc/meminfo"), "MemAvailable")
-
-
 def _status(name: str) -> int | None:
-    return _kilobytes(Path("/proc/self/status"), name)
-
-
-def _kilobytes(path: Path, name: str) -> int | None:
-    """The entry `name: 123 kB` of a file of the system, in bytes."""
-    with contextlib.suppress(OSError):
-        for line in path.read_text().splitlines():
-            if line.startswith(f"{name}:"):
-                return int(line.split()[1]) * 1024
-    return None
-
-
-def _read_group_limit() -> int | None:
-    """What the control group (a container, a Slurm job) leaves; None without a limit."""
-    for limit, used in (("memory.max", "memory.current"), ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes")):
-        folder = Path("/sys/fs/cgroup")
-        with contextlib.suppress(OSError, ValueError):
-            return max(int((folder / limit).read_text()) - int((folder / used).read_text()), 0)
-    return None
+    return read_kilobytes(Path("/proc/self/status"), name)
