@@ -1,17 +1,12 @@
 from __future__ import annotations
 
 import itertools
-import math
 
-import numpy as np
-import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainwright.config.errors import ConfigError
 from trainwright.nn.networks.activations import entmax15, sparsemax
-from trainwright.nn.networks.attention import SelfAttention, sinusoids
 from trainwright.nn.networks.members import MemberScaling, SeparateLinear, SharedLinear
 from trainwright.nn.networks.pieces import PiecewiseLinear, choose_edges
 from trainwright.nn.networks.sequences import pool, reverse
@@ -112,30 +107,6 @@ def test_member_scaling_takes_rows_with_and_without_members() -> None:
     scaling = MemberScaling(torch.randn(3, 5))
     x = torch.randn(7, 5)
     torch.testing.assert_close(scaling(x), scaling(x[:, None].expand(7, 3, 5)))
-
-
-def test_attention_equals_softmax_of_scaled_products_over_the_kept_tokens() -> None:
-    attention = SelfAttention(6, heads=2)
-    x, keep = torch.randn(2, 4, 6), torch.tensor([[True] * 4, [True, True, False, False]])
-    q, k, v = attention.into(x).view(2, 4, 3, 2, 3).unbind(2)
-    expected = torch.zeros(2, 4, 2, 3)
-    for row, head in np.ndindex(2, 2):
-        count = int(keep[row].sum())
-        weights = (q[row, :, head] @ k[row, :count, head].T / math.sqrt(3)).softmax(-1)
-        expected[row, :, head] = weights @ v[row, :count, head]
-    torch.testing.assert_close(attention(x, keep), attention.out(expected.flatten(2)))
-
-
-def test_a_width_that_heads_do_not_divide_is_refused() -> None:
-    with pytest.raises(ConfigError, match="not a multiple of heads"):
-        SelfAttention(10, heads=4)
-
-
-def test_sinusoids_are_the_sines_and_cosines_of_the_positions() -> None:
-    table = sinusoids(5, 4)
-    torch.testing.assert_close(table[:, 0], torch.arange(5).float().sin())
-    torch.testing.assert_close(table[:, 2], torch.arange(5).float().cos())
-    assert sinusoids(5, 7).shape == (5, 7)
 
 
 def test_pooling_counts_only_what_lies_inside_a_sequence() -> None:

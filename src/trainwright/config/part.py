@@ -16,6 +16,7 @@ KINDS: dict[str, str] = {
     "combiner": "trainwright.nn.combiners",
     "decoder": "trainwright.nn.decoders",
     "block": "trainwright.nn.blocks",
+    "positions": "trainwright.nn.positions",
     "loss": "trainwright.losses",
     "metric": "trainwright.metrics",
     "optimizer": "trainwright.optim",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from trainwright.config.model import PartConfig
 from trainwright.config.registry import Part
+from trainwright.nn.blocks.attention_options import refuse_heads
 from trainwright.nn.encoders import Activation
 
 
@@ -73,6 +74,11 @@ class TransformerCombinerOptions(PartConfig):
     """Share zeroed in training, inside the feed-forward layers."""
     attention_dropout: float = Field(default=0.2, ge=0, lt=1)
     """Share of attention weights zeroed in training."""
+
+    @model_validator(mode="after")
+    def _heads_fit(self) -> Any:
+        refuse_heads(self.width, self.heads)
+        return self
 
 
 class TabNetOptions(PartConfig):

@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from trainwright.nn.blocks.transformer import TransformerBlock
 from trainwright.nn.combiners import TransformerCombinerOptions
 from trainwright.nn.combiners.base import Combiner, Shapes
-from trainwright.nn.networks.attention import FeedForward, SelfAttention, TransformerBlock
 from trainwright.nn.networks.initial import uniform_weight
 from trainwright.nn.networks.tokens import TokenLinear
 
@@ -27,9 +27,12 @@ class FeatureTransformer(Combiner):
         self.blocks = nn.ModuleList(
             TransformerBlock(
                 options.width,
-                SelfAttention(options.width, options.heads, options.attention_dropout),
-                FeedForward(options.width, round(options.width * options.expansion), gated=True, dropout=options.dropout),
+                options.heads,
+                expansion=options.expansion,
+                activation="reglu",
                 first_norm=number > 0,
+                attention_dropout=options.attention_dropout,
+                dropout=options.dropout,
             )
             for number in range(options.depth)
         )

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from trainwright.config.model import PartConfig
 from trainwright.config.registry import Part
+from trainwright.nn.blocks.attention_options import refuse_heads
 
 Activation = Literal["relu", "gelu", "silu", "tanh", "elu", "leaky_relu", "mish"]
 """Names of activations."""
-Pooling = Literal["mean", "sum", "max", "last", "first"]
-"""How a sequence becomes one vector; padding never counts."""
+Pooling = Literal["mean", "sum", "max", "last", "first", "attention"]
+"""How a sequence becomes one vector; padding never counts. `attention` weighs positions by a learned query."""
 
 
 class AutoOptions(PartConfig):
@@ -135,6 +136,11 @@ class TransformerEncoderOptions(PartConfig):
     """Share of activations zeroed in training."""
     pooling: Pooling = "mean"
     """How tokens become one vector."""
+
+    @model_validator(mode="after")
+    def _heads_fit(self) -> Any:
+        refuse_heads(self.width, self.heads)
+        return self
 
 
 class ConvolutionOptions(PartConfig):

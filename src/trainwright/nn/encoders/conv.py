@@ -9,7 +9,7 @@ from trainwright.config.errors import ConfigError
 from trainwright.features.spec import InputGroup
 from trainwright.nn.encoders import ConvolutionOptions
 from trainwright.nn.networks.activations import activation
-from trainwright.nn.networks.sequences import SequenceInput, pool, present
+from trainwright.nn.networks.sequences import SequenceInput, SequencePool, present
 
 
 class Convolution(nn.Module):
@@ -26,7 +26,7 @@ class Convolution(nn.Module):
         )
         self.activation = activation(options.activation)
         self.dropout = nn.Dropout(options.dropout)
-        self.pooling = options.pooling
+        self.pool = SequencePool(options.pooling, options.width)
         self.tokens, self.width = 1, options.width
 
     def forward(self, parts: dict[str, Tensor]) -> Float[Tensor, "b 1 w"]:
@@ -35,4 +35,4 @@ class Convolution(nn.Module):
         x = x.transpose(1, 2)
         for layer in self.layers:
             x = x + self.dropout(self.activation(layer(x.masked_fill(outside, 0.0))))
-        return pool(x.transpose(1, 2), length, self.pooling).unsqueeze(1)
+        return self.pool(x.transpose(1, 2), length).unsqueeze(1)

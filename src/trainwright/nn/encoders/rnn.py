@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from trainwright.features.spec import InputGroup
 from trainwright.nn.encoders import RecurrentOptions
-from trainwright.nn.networks.sequences import SequenceInput, pool, reverse
+from trainwright.nn.networks.sequences import SequenceInput, SequencePool, reverse
 
 CELLS: dict[str, Callable[..., nn.Module]] = {"gru": nn.GRU, "lstm": nn.LSTM}
 
@@ -36,14 +36,14 @@ class Recurrent(nn.Module):
     def __init__(self, options: RecurrentOptions, group: InputGroup) -> None:
         super().__init__()
         self.input = SequenceInput(group, options.width)
-        self.pooling = options.pooling
         self.tokens, self.width = 1, options.width * (2 if options.bidirectional else 1)
         inputs = [options.width, *[self.width] * (options.depth - 1)]
         self.layers = nn.ModuleList(Recurrence(options.cell, each, options.width, bidirectional=options.bidirectional) for each in inputs)
         self.dropout = nn.Dropout(options.dropout)
+        self.pool = SequencePool(options.pooling, self.width)
 
     def forward(self, parts: dict[str, Tensor]) -> Float[Tensor, "b 1 w"]:
         x, length = self.input(parts)
         for number, layer in enumerate(self.layers):
             x = layer(self.dropout(x) if number else x, length)
-        return pool(x, length, self.pooling).unsqueeze(1)
+        return self.pool(x, length).unsqueeze(1)

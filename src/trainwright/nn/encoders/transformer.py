@@ -6,9 +6,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from trainwright.features.spec import InputGroup
+from trainwright.nn.blocks.positions import sinusoids
+from trainwright.nn.blocks.transformer import TransformerBlock
 from trainwright.nn.encoders import TransformerEncoderOptions
-from trainwright.nn.networks.attention import FeedForward, SelfAttention, TransformerBlock, sinusoids
-from trainwright.nn.networks.sequences import SequenceInput, pool, present
+from trainwright.nn.networks.sequences import SequenceInput, SequencePool, present
 
 
 class TransformerEncoder(nn.Module):
@@ -25,13 +26,16 @@ class TransformerEncoder(nn.Module):
         self.blocks = nn.ModuleList(
             TransformerBlock(
                 width,
-                SelfAttention(width, options.heads, options.dropout),
-                FeedForward(width, round(width * options.expansion), act=options.activation, dropout=options.dropout),
+                options.heads,
+                expansion=options.expansion,
+                activation=options.activation,
+                attention_dropout=options.dropout,
+                dropout=options.dropout,
             )
             for _ in range(options.depth)
         )
         self.norm = nn.LayerNorm(width)
-        self.pooling = options.pooling
+        self.pool = SequencePool(options.pooling, width)
         self.tokens, self.width = 1, width
 
     def forward(self, parts: dict[str, Tensor]) -> Float[Tensor, "b 1 w"]:
@@ -43,4 +47,4 @@ class TransformerEncoder(nn.Module):
         keep = present(length.clamp_min(1), x.shape[1])
         for block in self.blocks:
             x = block(x, keep)
-        return pool(self.norm(x), length, self.pooling).unsqueeze(1)
+        return self.pool(self.norm(x), length).unsqueeze(1)

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from trainwright.features.spec import InputGroup
+from trainwright.nn.blocks.pooling import AttentionPool
 from trainwright.nn.encoders.fitting import unfit
 
 
@@ -28,6 +29,18 @@ def pool(x: Float[Tensor, "b l w"], length: Int[Tensor, " b"], how: str) -> Floa
         return x.masked_fill(~keep, -torch.inf).amax(dim=1).masked_fill((length == 0).unsqueeze(1), 0.0)
     total = x.masked_fill(~keep, 0.0).sum(dim=1)
     return total / length.clamp_min(1).unsqueeze(1) if how == "mean" else total
+
+
+class SequencePool(nn.Module):
+    """`pool` as a layer, and `attention`: that of a learned query to what is there (Lee et al. 2019)."""
+
+    def __init__(self, how: str, width: int) -> None:
+        super().__init__()
+        self.how = how
+        self.attend = AttentionPool(width) if how == "attention" else None
+
+    def forward(self, x: Float[Tensor, "b l w"], length: Int[Tensor, " b"]) -> Float[Tensor, "b w"]:
+        return pool(x, length, self.how) if self.attend is None else self.attend(x, present(length, x.shape[1]))
 
 
 class SequenceInput(nn.Module):
