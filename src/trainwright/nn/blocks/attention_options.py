@@ -95,7 +95,7 @@ class TransformerBlockOptions(HeadOptions):
     post_norm: bool = False
     """Norms after the sums, as in Vaswani et al. 2017, rather than before attention and feed-forward layer."""
     first_norm: bool = True
-    """The norm before attention; FT-Transformer leaves out that of its first block."""
+    """The norm before attention; FT-Transformer leaves it out in its first block."""
     attention_dropout: float = Field(default=0.0, ge=0, lt=1)
     """Share of attention weights zeroed in training."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
@@ -118,10 +118,12 @@ class TransformerStackOptions(TransformerBlockOptions):
     """Transformer blocks one after the other, positions made once for all of them, and a norm after pre-norm blocks."""
 
     type: str = "transformer_stack"
-    depth: int = Field(ge=1)
-    """Blocks."""
     drop_path: float = Field(default=0.0, ge=0, lt=1)
     """As in a block, of the last one; it rises evenly from 0 (Huang et al. 2016)."""
+    first_norm: bool = True
+    """The norm before attention of the first block; FT-Transformer leaves it out."""
+    depth: int = Field(ge=1)
+    """Blocks."""
 
 
 class AttentionPoolOptions(PartConfig):

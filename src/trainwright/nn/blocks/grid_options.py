@@ -16,10 +16,10 @@ class AxialAttentionOptions(HeadOptions):
     """Attention along one axis of a grid (Ho et al. 2019)."""
 
     type: str = "axial_attention"
-    axis: int = Field(ge=0, le=2)
-    """The axis, 0 the first after the rows."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
     """Share of attention weights zeroed in training."""
+    axis: int = Field(ge=0, le=2)
+    """The axis, 0 the first after the rows."""
 
 
 class AxialBlockOptions(HeadOptions):
@@ -77,12 +77,12 @@ class SwinBlockOptions(_WindowOptions):
     """Numbers inside the feed-forward layer, in multiples of `width`."""
     activation: FeedForwardActivation = "gelu"
     """Function of the feed-forward layer."""
-    eps: float = Field(default=1e-5, gt=0)
-    """Added to the variance by the norms."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
     """Share zeroed inside the feed-forward layer in training."""
     drop_path: float = Field(default=0.0, ge=0, lt=1)
     """Share of rows to which attention, or the feed-forward layer, adds nothing in training."""
+    eps: float = Field(default=1e-5, gt=0)
+    """Added to the variance by the norms."""
 
 
 class PatchMergingOptions(PartConfig):

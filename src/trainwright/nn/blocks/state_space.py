@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import math
 from functools import cache as remember
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -170,10 +169,22 @@ class MambaBlock(nn.Module):
     """`x + mamba(norm(x))` with an RMS norm (Gu and Dao 2023, figure 3); options are those of `Mamba`."""
 
     @checked_by(MambaBlockOptions)
-    def __init__(self, width: int, *, eps: float = 1e-5, **options: Any) -> None:
+    def __init__(
+        self,
+        width: int,
+        state: int = 16,
+        kernel: int = 4,
+        expand: float = 2.0,
+        rank: int | None = None,
+        bias: bool = False,
+        smallest_step: float = 0.001,
+        largest_step: float = 0.1,
+        scan: str = "auto",
+        eps: float = 1e-5,
+    ) -> None:
         super().__init__()
         self.norm = nn.RMSNorm(width, eps=eps)
-        self.mixer = Mamba(width, **options)
+        self.mixer = Mamba(width, state, kernel, expand, rank, bias, smallest_step, largest_step, scan)
 
     def forward(
         self, x: Float[Tensor, "b l w"], keep: Bool[Tensor, "b l"] | None = None, *, cache: ScanCache | None = None

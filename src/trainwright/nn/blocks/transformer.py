@@ -107,13 +107,42 @@ class TransformerStack(nn.Module):
     """
 
     @checked_by(TransformerStackOptions)
-    def __init__(self, width: int, heads: int, *, depth: int, positions: Any = None, drop_path: float = 0.0, **options: Any) -> None:
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        kv_heads: int | None = None,
+        head_width: int | None = None,
+        bias: bool = True,
+        causal: bool = False,
+        positions: Any = None,
+        context_width: int | None = None,
+        inner: int | None = None,
+        expansion: float = 4.0,
+        activation: str = "gelu",
+        norm: str = "layer",
+        eps: float = 1e-5,
+        post_norm: bool = False,
+        first_norm: bool = True,
+        attention_dropout: float = 0.0,
+        dropout: float = 0.0,
+        residual_dropout: float = 0.0,
+        drop_path: float = 0.0,
+        layer_scale: float = 0.0,
+        *,
+        depth: int,
+    ) -> None:
         super().__init__()
-        head_width, causal = options.get("head_width") or width // heads, options.get("causal", False)
-        self.positions = make_positions(positions, heads, head_width, causal=causal)
-        self.blocks = nn.ModuleList(TransformerBlock(width, heads, drop_path=rate, **options) for rate in drop_path_rates(drop_path, depth))
-        post_norm = options.get("post_norm", False)
-        self.norm = nn.Identity() if post_norm else make_norm(options.get("norm", "layer"), width, options.get("eps", 1e-5))
+        attention: dict[str, Any] = {"kv_heads": kv_heads, "head_width": head_width, "bias": bias, "causal": causal}
+        sizes: dict[str, Any] = {"context_width": context_width, "inner": inner, "expansion": expansion, "activation": activation}
+        norms: dict[str, Any] = {"norm": norm, "eps": eps, "post_norm": post_norm, "layer_scale": layer_scale}
+        drops: dict[str, Any] = {"attention_dropout": attention_dropout, "dropout": dropout, "residual_dropout": residual_dropout}
+        self.positions = make_positions(positions, heads, head_width or width // heads, causal=causal)
+        self.blocks = nn.ModuleList(
+            TransformerBlock(width, heads, first_norm=first_norm or number > 0, drop_path=rate, **attention, **sizes, **norms, **drops)
+            for number, rate in enumerate(drop_path_rates(drop_path, depth))
+        )
+        self.norm = nn.Identity() if post_norm else make_norm(norm, width, eps)
 
     def forward(
         self,

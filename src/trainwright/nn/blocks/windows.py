@@ -28,10 +28,22 @@ class AxialAttention(nn.Module):
     """Attention along one axis of a grid, 0 the first after the batch (Ho et al. 2019); options are those of `Attention`."""
 
     @checked_by(AxialAttentionOptions)
-    def __init__(self, width: int, heads: int, *, axis: int, **options: Any) -> None:
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        kv_heads: int | None = None,
+        head_width: int | None = None,
+        bias: bool = True,
+        causal: bool = False,
+        positions: Any = None,
+        dropout: float = 0.0,
+        *,
+        axis: int,
+    ) -> None:
         super().__init__()
         self.axis = axis
-        self.attention = Attention(width, heads, **options)
+        self.attention = Attention(width, heads, kv_heads, head_width, bias, causal, positions, dropout=dropout)
 
     def forward(self, x: Float[Tensor, "b *d w"], keep: Bool[Tensor, " b *d"] | None = None) -> Float[Tensor, "b *d w"]:
         """`keep` is true for cells that may be attended to."""
@@ -51,19 +63,24 @@ class AxialBlock(nn.Module):
         self,
         width: int,
         heads: int,
-        *,
+        kv_heads: int | None = None,
+        head_width: int | None = None,
+        bias: bool = True,
+        causal: bool = False,
+        positions: Any = None,
         dims: int = 2,
         expansion: float = 4.0,
         activation: str = "gelu",
+        dropout: float = 0.0,
         drop_path: float = 0.0,
-        **options: Any,
     ) -> None:
         super().__init__()
-        self.drop_path = make_drop_path(drop_path)
+        own: dict[str, Any] = {"kv_heads": kv_heads, "head_width": head_width, "bias": bias, "causal": causal, "positions": positions}
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(dims))
-        self.attentions = nn.ModuleList(AxialAttention(width, heads, axis, **options) for axis in range(dims))
+        self.attentions = nn.ModuleList(AxialAttention(width, heads, axis=axis, dropout=dropout, **own) for axis in range(dims))
         self.norm_feed_forward = nn.LayerNorm(width)
         self.feed_forward = FeedForward(width, round(width * expansion), activation=activation)
+        self.drop_path = make_drop_path(drop_path)
 
     def forward(self, x: Float[Tensor, "b *d w"], keep: Bool[Tensor, " b *d"] | None = None) -> Float[Tensor, "b *d w"]:
         for norm, attention in zip(self.norms, self.attentions, strict=True):
