@@ -14,7 +14,7 @@ from trainwright.files.inspection.record import Inspection
 from trainwright.report.blocks import CannotDraw, read
 from trainwright.report.rasters import raster
 from trainwright.runs.directory import RunDirectory
-from trainwright.runs.results import read_results
+from trainwright.runs.results import flatten_metrics, read_results
 from trainwright.tracking.kinds import GraphNode, Kinds
 
 log = logging.getLogger("trainwright.tracking")
@@ -54,9 +54,8 @@ def metrics_of(results: Mapping[str, Any]) -> dict[str, float]:
     """`final/test/target.metric` → value, of test and validation rows; a name of their own, since rows have the plain one."""
     found: dict[str, float] = {}
     for split in ("test", "validation"):
-        for name, value in _flat(results.get("metrics", {}).get(split) or {}):
-            if isinstance(value, int | float):
-                found[f"final/{split}/{name}"] = float(value)
+        for name, value in flatten_metrics(results.get("metrics", {}).get(split) or {}):
+            found[f"final/{split}/{name}"] = float(value)
     return found
 
 
@@ -82,14 +81,6 @@ def _list_changed(options: BaseModel, prefix: str = "") -> Iterator[tuple[str, s
                 yield f"{prefix}{name}", kind
             yield from _list_changed(value, f"{prefix}{name}.")
         elif value != default and isinstance(value, str | int | float) and name != "type":
-            yield f"{prefix}{name}", value
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
             yield f"{prefix}{name}", value
 
 

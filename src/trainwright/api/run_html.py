@@ -8,7 +8,7 @@ from typing import Any
 
 from trainwright.config.errors import RunError
 from trainwright.runs.directory import RunDirectory
-from trainwright.runs.results import read_results
+from trainwright.runs.results import flatten_metrics, read_results
 
 
 def run_html(run: RunDirectory) -> str:
@@ -31,20 +31,13 @@ def _report_link(folder: Path) -> str:
 
 def _table(metrics: dict[str, Any]) -> str:
     """One row for each metric, one column for each split."""
-    values = {split: dict(_flat(found)) for split, found in metrics.items()}
+    values = {split: dict(flatten_metrics(found)) for split, found in metrics.items()}
     names = list(dict.fromkeys(name for found in values.values() for name in found))
     if not names:
         return ""
     head = "".join(f"<th>{escape(split)}</th>" for split in values)
     rows = "".join(f"<tr><th>{escape(name)}</th>{''.join(_cell(found.get(name)) for found in values.values())}</tr>" for name in names)
     return f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{rows}</tbody></table>"
-
-
-def _flat(found: Any, prefix: str = "") -> list[tuple[str, Any]]:
-    """`target metric` → value; metrics of a run without targets have their name alone."""
-    if not isinstance(found, dict):
-        return [(prefix, found)]
-    return [each for name, value in found.items() for each in _flat(value, f"{prefix} {name}".strip())]
 
 
 def _cell(value: Any) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from trainwright.cli.style import table
+from trainwright.runs.results import flatten_metrics
 
 SHOWN = 12
 """Columns whose importance is shown."""
@@ -16,7 +17,7 @@ def describe_metrics(result: Mapping[str, Any]) -> str:
     plain = [f"{key}: {value}" for key, value in result.items() if isinstance(value, str | int)]
     bounds = result.get("intervals", {})
     rows = []
-    for name, value in flat(result["metrics"]):
+    for name, value in flatten_metrics(result["metrics"]):
         target, _, metric = name.rpartition(".")
         low, high = bounds.get(target, {}).get(metric, (None, None))
         between = [] if not bounds else ["" if low is None else f"{low:.4g} … {high:.4g}"]
@@ -33,12 +34,3 @@ def _importance(found: Mapping[str, Any]) -> list[str]:
         lines += ["", f"importance for {target}: how much worse it becomes when a column is shuffled"]
         lines.append(table(("column", "worse by", "deviation"), rows, right=(1, 2)))
     return lines
-
-
-def flat(metrics: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
-    """Nested metrics as `target.metric` and value."""
-    for key, value in metrics.items():
-        if isinstance(value, Mapping):
-            yield from flat(value, f"{prefix}{key}.")
-        elif isinstance(value, int | float) and not isinstance(value, bool):
-            yield f"{prefix}{key}", value

@@ -20,7 +20,7 @@ from trainwright.files.whole import remove_empty
 from trainwright.runs.directory import folder_name, refuse_inside
 from trainwright.runs.listing import summarize_run
 from trainwright.runs.lock import RunLock
-from trainwright.runs.results import read_results
+from trainwright.runs.results import flatten_metrics, read_results
 from trainwright.runs.signing import sign
 
 FILE, TABLE, FORMAT = "group.json", "table.csv", 1
@@ -72,7 +72,7 @@ class Member:
     def metrics(self) -> dict[str, float]:
         """Every number of its results as `split.target.metric`; empty before it is finished."""
         found = read_results(self.run) if self.run.is_dir() else None
-        return dict(_flat((found or {}).get("metrics") or {}))
+        return dict(flatten_metrics((found or {}).get("metrics") or {}))
 
 
 @dataclass(frozen=True)
@@ -200,11 +200,3 @@ def _checked(name: Any) -> str:
     if not isinstance(name, str) or not PLAIN.fullmatch(name) or name.strip(".") == "":
         raise ValueError(f"{name!r} is no name of a member")
     return name
-
-
-def _flat(metrics: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
-    for key, value in metrics.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
-        elif isinstance(value, int | float) and not isinstance(value, bool):
-            yield f"{prefix}{key}", value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +173,15 @@ def loss_in(metrics: Mapping[str, Any]) -> Any:
     """The loss of all targets in the metrics of a split; None where it was not measured."""
     found = metrics.get(LOSS)
     return found.get(LOSS) if isinstance(found, Mapping) else found
+
+
+def flatten_metrics(metrics: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
+    """Nested metrics as `target.metric` (of a whole run `split.target.metric`) and value; what is no number is left out."""
+    for key, value in metrics.items():
+        if isinstance(value, Mapping):
+            yield from flatten_metrics(value, f"{prefix}{key}.")
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            yield f"{prefix}{key}", value
 
 
 def build_results(**fields: Any) -> dict[str, Any]:
