@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 
 from commands import command_process, trainwright_command
-from trainwright.api.sweep import measure_spread
+from trainwright.api.group_summary import Summary
 from trainwright.cli.sweep import parser, read_axes, split_values
 from trainwright.config.errors import RequestError
-from trainwright.runs.group import Group, name_members
+from trainwright.config.registry import options_class
+from trainwright.runs.group import GroupDirectory, name_members
 
 SHORT = [
     "trainer.batch_size=16",
@@ -25,6 +26,10 @@ SHORT = [
     "model.combiner={type: concat, depth: 1, width: 8}",
 ]
 LONG = [*SHORT, "trainer.max_epochs=150", "trainer.early_stopping=null", "trainer.checkpoint={every: 20 steps, min_interval: 0 s}"]
+
+
+def options(kind: str, **given: object) -> object:
+    return options_class(kind, str(given["type"])).model_validate(given)
 
 
 def numbers(group: Path) -> dict[str, list[str]]:
@@ -72,6 +77,13 @@ def test_members_are_ordinary_runs_and_a_killed_group_goes_on_to_the_same_table(
     ("words", "said"),
     [
         ([], "nothing says how the runs differ"),
+        (["--folds", "3", "data.split={type: time, column: x}"], "folds cannot take the place of this split"),
+        (["--folds", "3", "--folds-by", "x"], "folds are asked for twice"),
+        (["--groups", "x"], "nothing says how the runs differ"),
+        (["--seeds", "2", "--groups", "x"], "groups are kept together in folds that are made"),
+        (["--folds-by", "x"], "'x'"),
+        (["--folds", "3", "--groups", "x"], "'x'"),
+        (["--folds", "151"], "150 rows cannot make 151 folds"),
         (["--seeds", "0"], "'0' is no number of seeds"),
         (["--seeds", "x"], "'x' is no number of seeds"),
         (["--seeds", "3,3"], "3 is given twice"),
@@ -89,13 +101,13 @@ def test_members_are_ordinary_runs_and_a_killed_group_goes_on_to_the_same_table(
         (["--seeds", "20000"], "20,000 runs are too many"),
         (["--seeds", "2", "--jobs", "0"], "no whole number of at least 1"),
         (["--seeds", "2", "trainer.nix=1"], "unknown option 'nix' in trainer"),
-        (["--seeds", "2", "--folds", "3", "data.split=time"], None),
+        (["--seeds", "2", "--folds", "3", "data.split=random"], None),
     ],
 )
 def test_what_makes_no_group_is_told_before_anything_is_written(words: list[str], said: str | None, tmp_path: Path) -> None:
     if said is None:  # a split that is asked for gives way to the folds
         arguments = parser().parse(["builtin:iris", *words])
-        members = read_axes(arguments, 0).members()
+        members = read_axes(arguments, 0).members(options("split", type="random"))
         assert len(members) == 6 and {each["data.split.seed"] for each in members} == {"0"}
         return
     done = trainwright_command("sweep", "builtin:iris", *words, folder=tmp_path)
@@ -103,14 +115,14 @@ def test_what_makes_no_group_is_told_before_anything_is_written(words: list[str]
     assert not list(tmp_path.iterdir())
 
 
-def test_a_request_that_every_member_refuses_is_told_once_and_leaves_nothing(tmp_path: Path) -> None:
+def test_a_request_that_every_member_would_refuse_is_told_before_anything_is_written(tmp_path: Path) -> None:
     done = trainwright_command("sweep", "builtin:iris", "--target", "nope", "--seeds", "2", folder=tmp_path)
-    assert done.returncode == 2 and done.stderr.count("target 'nope' is not a column") == 1 and "nothing was written" in done.stderr
+    assert done.returncode == 2 and done.stderr.count("target 'nope' is not a column") == 1 and not done.stdout
     assert not list(tmp_path.iterdir())
 
 
 def test_a_group_goes_on_as_it_was_begun_and_is_read_with_care(tmp_path: Path) -> None:
-    group = Group.create(
+    group = GroupDirectory.create(
         tmp_path / "group", [({"run.seed": "0"}, "data: {source: builtin:iris}\n"), ({"run.seed": "1"}, "{}\n")], ["run.seed"]
     )
     for words in (["--seeds", "3"], ["trainer.max_epochs=3"]):
@@ -150,13 +162,16 @@ def test_folders_are_called_by_what_differs_or_by_number() -> None:
 
 def test_spread_is_over_the_members_that_differ_by_seed_and_fold_alone(tmp_path: Path) -> None:
     settings = [{"lr": lr, "run.seed": seed} for lr in ("1", "2") for seed in ("0", "1", "2")]
-    group = Group.create(tmp_path / "group", [(each, "{}\n") for each in settings], ["lr", "run.seed"])
+    group = GroupDirectory.create(tmp_path / "group", [(each, "{}\n") for each in settings], ["lr", "run.seed"])
     values = dict(zip((each.name for each in group.members), (1.0, 2.0, 3.0, 5.0, 7.0, None), strict=True))
-    found = measure_spread(group, {name: {"m": value} for name, value in values.items() if value is not None}, ["m", "absent"])
-    assert [(each.settings, each.mean, each.deviation, len(each.values)) for each in found] == [
+    numbers = {name: {"m": value} for name, value in values.items() if value is not None}
+    points = Summary(group, {}, numbers).points
+    spreads = [each.spread("m") for each in points]
+    assert [(each.settings, spread.mean, spread.deviation, len(spread.values)) for each, spread in zip(points, spreads, strict=True)] == [
         ({"lr": "1"}, 2.0, 1.0, 3),
         ({"lr": "2"}, 6.0, pytest.approx(2**0.5), 2),
     ]
+    assert points[0].spread("absent") is None and points[0].complete and not points[1].complete
 
 
 def test_axes_of_a_wrong_kind_are_no_traceback() -> None:

@@ -41,6 +41,12 @@ def check_before(config: Config) -> None:
     _class_for(config).check_before(config)
 
 
+def column_values(config: Config, column: str) -> list[str]:
+    """The values of a column of the data as text, in rows that can be used. Raises ConfigError or DataError where there is none."""
+    found: list[str] = _class_for(config).column_values(config, column)
+    return found
+
+
 def with_name(config: Config) -> Config:
     """The configuration with the name of its run, where that does not follow from the data."""
     name = config.run.name or _class_for(config).name_before_data(config)

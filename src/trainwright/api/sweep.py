@@ -2,89 +2,105 @@
 
 from __future__ import annotations
 
-import itertools
-import math
-import statistics
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainwright.api.kinds import with_name
+from trainwright.api.axes import Axes, Settings
+from trainwright.api.group_choice import write_choice
+from trainwright.api.kinds import column_values, prepare_run, with_name
 from trainwright.config.compose import Composed
-from trainwright.config.dump import dump
-from trainwright.config.errors import EXIT_REQUEST, ConfigError, RequestError
+from trainwright.config.dump import dump, dump_values
+from trainwright.config.errors import EXIT_REQUEST, RequestError
+from trainwright.config.trust import as_received, consents
+from trainwright.parallel.commands import Begin, begin_process
+from trainwright.parallel.elastic.preloaded import Preloaded, preload, wait_until_ready
 from trainwright.parallel.launchers.base import Members, make_launcher
 from trainwright.parallel.members import Job, Pool
 from trainwright.parallel.shares import cores
-from trainwright.runs.group import Group, Member, free_folder
-from trainwright.systems.run_config import Config, check_config, read_config
+from trainwright.parallel.signals import Signals
+from trainwright.runs.group import GroupDirectory, Member, free_folder
+from trainwright.systems.run_config import Config, check_config, read_config, takes_columns
 
-MOST = 10_000
-"""Members beyond which a grid is taken for a slip."""
-Settings = dict[str, str]
-"""Option → its value as text."""
+MOST_CHECKED = 20
+"""Points of a grid whose data are read and whose model is made before anything is written; the others are checked as they begin."""
+NEEDED = ("sklearn.linear_model", "sklearn.ensemble", "trainwright.api.conclusion", "trainwright.report.page")
+"""What a run imports after its training, beside what begins it."""
+Tell = Callable[[Member, str, "float | None"], None]
+"""Hears of each member that begins (`""`, None), and ends: its code as text, after how many seconds."""
 
 
 @dataclass(frozen=True)
-class Axes:
-    """By what the members of a group differ."""
+class Plan:
+    """A group that is not written yet, with every configuration checked."""
 
-    seeds: tuple[int, ...] = ()
-    folds: int = 0
-    grid: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    """Options and their values, as text."""
-
-    def members(self) -> list[Settings]:
-        """The settings of each member; the last axis changes fastest. Raises ConfigError for none, and for too many."""
-        self._refuse_twice()
-        axes: list[list[Settings]] = [[{key: value} for value in values] for key, values in self.grid]
-        if self.folds:
-            same = {"data.split.type": "kfold", "data.split.folds": str(self.folds), **({"data.split.seed": "0"} if self.seeds else {})}
-            axes.append([{**same, "data.split.fold": str(fold)} for fold in range(self.folds)])
-        if self.seeds:
-            axes.append([{"run.seed": str(seed)} for seed in self.seeds])
-        if not axes:
-            raise ConfigError(
-                "nothing says how the runs differ", where="sweep", fix="give --seeds 5, --folds 10 or --grid OPTION=VALUE,VALUE"
-            )
-        if (count := math.prod(map(len, axes))) > MOST:
-            raise ConfigError(f"{count:,} runs are too many", where="sweep", why=f"a group has at most {MOST:,}", fix="give fewer values")
-        return [dict(itertools.chain.from_iterable(each.items() for each in chosen)) for chosen in itertools.product(*axes)]
-
-    def _refuse_twice(self) -> None:
-        """Raise ConfigError for an option that two flags set, and for one that says where a member lies."""
-        taken = ["run.dir", "run.name", *(["run.seed"] if self.seeds else []), *(["data.split"] if self.folds else [])]
-        seen: list[str] = []
-        for key, _ in self.grid:
-            folded = key.replace("-", "_")
-            other = next((each for each in [*taken, *seen] if _is_within(folded, each) or _is_within(each, folded)), "")
-            if other:
-                flag = "another --grid" if other in seen else {"run.seed": "--seeds", "data.split": "--folds"}.get(other, "the group")
-                raise ConfigError(f"{key} is set by {flag} already", where=f"--grid {key}", fix="say it once")
-            seen.append(folded)
+    axes: Axes
+    members: tuple[tuple[Settings, Composed], ...]
+    base: Config | None
+    """The configuration that was asked for, where seeds or folds replace something in it."""
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """The settings that differ."""
-        folds, seeds = ("data.split.fold",) if self.folds else (), ("run.seed",) if self.seeds else ()
-        return (*(key for key, _ in self.grid), *folds, *seeds)
+    def first(self) -> Config:
+        """The configuration of the first member, with the name of its run."""
+        return with_name(check_config(self.members[0][1]))
+
+    def write(self) -> GroupDirectory:
+        """Make the folder of the group. Raises RunError where the place is taken or cannot be written."""
+        first = self.first
+        folder = Path(first.run.dir) if first.run.dir else free_folder(first.run.name or name_of_data(first))
+        written = [(settings, dump(_without_place(check_config(composed)))) for settings, composed in self.members]
+        return GroupDirectory.create(folder, written, self.axes.names, dump(_without_place(self.base)) if self.base else "")
 
 
-def _is_within(option: str, section: str) -> bool:
-    return f"{option}.".startswith(f"{section}.")
+def plan_group(compose: Callable[[Settings], Composed], axes: Axes) -> Plan:
+    """What the members of a new group are; `compose` lays settings over what the person asked for.
 
-
-def begin_group(compose: Callable[[Settings], Composed], axes: Axes) -> tuple[Group, Config]:
-    """Write the folder of a new group, and give it with the configuration of its first member.
-
-    `compose` lays settings over what the person asked for. Raises ConfigError, and writes nothing, where any member is a wrong request.
+    Raises ConfigError, and writes nothing, where any member is a wrong request.
     """
-    wanted = axes.members()
-    configs = [check_config(compose(each)) for each in wanted]
-    first = with_name(configs[0])
-    folder = Path(first.run.dir) if first.run.dir else free_folder(first.run.name or name_of_data(first))
-    written = [dump(_without_place(each)) for each in configs]
-    return Group.create(folder, list(zip(wanted, written, strict=True)), axes.names), first
+    axes.ensure_sound()
+    base = check_config(compose(axes.first_point())) if axes.folded or axes.seeds else None
+    split = None if base is None else getattr(base.data, "split", None)
+    found = [(each, compose(each)) for each in axes.members(split, lambda column: column_values(base, column) if base else [])]
+    for _, composed in found:
+        check_config(composed)
+    return Plan(axes, tuple(found), base)
+
+
+def check_plan(plan: Plan) -> list[str]:
+    """Read the data of each point of the grid, and make its model, as its run will; what a person should know of how rows are divided.
+
+    Raises ConfigError, DataError or ManyErrors for the first that a run would refuse. Writes nothing.
+    """
+    said: list[str] = []
+    seen: set[str] = set()
+    for _, composed in plan.members:
+        config = check_config(composed)
+        if (key := _without_repeats(config)) in seen:
+            continue
+        seen.add(key)
+        found = _check_member(composed)
+        said = said or found
+        if len(seen) == MOST_CHECKED or not takes_columns(config.system):
+            break
+    return said
+
+
+@as_received
+def _check_member(composed: Composed) -> list[str]:
+    prepared = prepare_run(with_name(check_config(composed)))
+    prepared.check(prepared.trainer())
+    return prepared.split_lines()
+
+
+def _without_repeats(config: Config) -> str:
+    """The configuration without its seed and fold, as text."""
+    told = config.model_dump(mode="json")
+    told["run"].pop("seed", None)
+    if isinstance(split := (told.get("data") or {}).get("split"), dict):
+        split.pop("fold", None)
+    return dump_values(told)
 
 
 def name_of_data(config: Config) -> str:
@@ -100,83 +116,96 @@ def _without_place(config: Config) -> Config:
     return config.model_copy(update={"run": config.run.model_copy(update={"dir": ""})})
 
 
-def first_config(group: Group, launch: Sequence[str] = ()) -> Config:
+def first_config(group: GroupDirectory, launch: Sequence[str] = ()) -> Config:
     """The configuration of the first member, with other settings of `launch`. Raises ConfigError or RunError where it cannot be taken."""
     group.ensure_unchanged()
     return read_config(group.members[0].config, launch)
 
 
-def run_group(
-    group: Group, config: Config, jobs: int | None, tell: Callable[[Member, str, float | None], None], launch: Sequence[str] = ()
-) -> int:
+@dataclass
+class Crew:
+    """How members run on this machine: how many at a time, with how many threads each, and what they are forked from."""
+
+    most: int
+    threads: int
+    signals: Signals
+    server: Preloaded | None = None
+    here: bool = True
+    """Whether they run on this machine, as far as the configuration says."""
+
+    def describe(self) -> str:
+        """How they run, in a few words; empty where a launcher runs them elsewhere."""
+        threads = f"{self.threads} thread{'s' if self.threads > 1 else ''} each"
+        return f", {self.most} at a time, {threads}" if self.here else ""
+
+    def begin(self) -> Begin:
+        """How a member begins: forked from a process that has imported everything, once that is ready, else as a process of its own."""
+        if self.server is not None and wait_until_ready(self.server, lambda: self.signals.came):
+            return lambda *asked: (begin_process if self.server is None or self.server.gone else self.server.begin)(*asked)
+        return begin_process
+
+
+@contextmanager
+def crew_of(config: Config, jobs: int | None, count: int, threads: int = 0) -> Iterator[Crew]:
+    """The crew for `count` members, of which `jobs` run at a time (default: as many as there are processors for).
+
+    Each has its share of the processors as threads, unless the configuration, OMP_NUM_THREADS or `threads`, those that the group was begun
+    with, say it. Its process begins to import at once, where members run here.
+    """
+    size = config.launch.devices if isinstance(config.launch.devices, int) else 1
+    most = min(jobs or max(1, cores() // size), max(1, count))
+    said = os.environ.get("OMP_NUM_THREADS", "")
+    share = config.run.threads or (int(said) if said.isdigit() and int(said) else threads or max(1, cores() // (most * size)))
+    here = config.launch.type != "slurm"
+    crew = Crew(most, share, Signals(), preload(None if said else share, more=NEEDED) if here and count else None, here)
+    try:
+        yield crew
+    finally:
+        if crew.server is not None:
+            crew.server.close()
+
+
+def unfinished(group: GroupDirectory) -> list[Member]:
+    """The members that have yet to run, or to go on."""
+    return [each for each in group.members if each.summarize()["status"] != "finished"]
+
+
+def run_group(group: GroupDirectory, config: Config, jobs: int | None, tell: Tell, crew: Crew, launch: Sequence[str] = ()) -> int:
     """Run the members that are not finished, here or by the launcher that the configuration names, and give the exit code.
 
-    `jobs`: how many at a time; else as many as there are processors for. `tell` hears of each that begins (`""`, None) and ends.
-    `launch`: settings of that section which every member is given.
+    `launch`: settings of that section which every member is given. The table and the choice are written anew, whatever came.
     """
-    waiting = [each for each in group.members if each.summarize()["status"] != "finished"]
-    if not waiting:
-        group.write_table()  # members that ended elsewhere, in jobs, have not written it
-        return 0
     with group.locked():
-        members = Members(
-            group.folder, tuple(each.name for each in waiting), tuple((*each.words, *launch) for each in waiting), jobs, config.run.device
-        )
-        try:
-            ending = make_launcher(config.launch).run_members(members)
-        except RequestError:
-            group.remove_unbegun()
-            raise
-        if ending is not None:
-            group.write_table()
-            return ending.code
-        size = config.launch.devices if isinstance(config.launch.devices, int) else 1
-        most = min(jobs or max(1, cores() // size), len(waiting))
-        pool = Pool(
-            [Job((*each.words, *launch), each.printed) for each in waiting],
-            most,
-            began=lambda number: tell(waiting[number], "", None),
-            ended=lambda number, code, seconds: tell(waiting[number], str(code), seconds),
-            threads=config.run.threads or max(1, cores() // (most * size)),
-        )
-        code = pool.run()
+        waiting = unfinished(group)
+        code = _run_members(group, waiting, config, jobs, tell, crew, launch) if waiting else 0
         if code == EXIT_REQUEST:
             group.remove_unbegun()
-        else:
+        if group.folder.exists():
             group.write_table()
-        return code
+            write_choice(group)
+    return code
 
 
-@dataclass(frozen=True)
-class Spread:
-    """A metric over the members that differ by seed and fold alone."""
-
-    settings: Settings
-    """The values of the grid that they have in common."""
-    metric: str
-    values: tuple[float, ...]
-
-    @property
-    def mean(self) -> float:
-        """The mean."""
-        return statistics.fmean(self.values)
-
-    @property
-    def deviation(self) -> float | None:
-        """The sample standard deviation; None for fewer than two."""
-        return statistics.stdev(self.values) if len(self.values) > 1 else None
-
-
-def measure_spread(group: Group, metrics: Mapping[str, Mapping[str, float]], shown: Sequence[str]) -> list[Spread]:
-    """The spread of each shown metric, for each combination of the grid; `metrics`: member → its numbers."""
-    grid = [each for each in group.axes if each not in ("run.seed", "data.split.fold")]
-    places: dict[tuple[tuple[str, str], ...], list[Member]] = {}
-    for each in group.members:
-        places.setdefault(tuple((key, each.settings[key]) for key in grid), []).append(each)
-    found = []
-    for settings, members in places.items():
-        for metric in shown:
-            values = tuple(metrics[each.name][metric] for each in members if metric in metrics.get(each.name, {}))
-            if values:
-                found.append(Spread(dict(settings), metric, values))
-    return found
+def _run_members(
+    group: GroupDirectory, waiting: list[Member], config: Config, jobs: int | None, tell: Tell, crew: Crew, launch: Sequence[str]
+) -> int:
+    words = tuple((*each.words, *launch, *(["--trust-code"] if consents() else [])) for each in waiting)
+    members = Members(group.folder, tuple(each.name for each in waiting), words, jobs, config.run.device)
+    try:
+        ending = make_launcher(config.launch).run_members(members)
+    except RequestError:
+        group.remove_unbegun()
+        raise
+    if ending is not None:
+        return ending.code
+    with crew.signals.listening():
+        pool = Pool(
+            [Job(each, member.printed) for each, member in zip(words, waiting, strict=True)],
+            crew.most,
+            began=lambda number: tell(waiting[number], "", None),
+            ended=lambda number, code, seconds: tell(waiting[number], str(code), seconds),
+            threads=group.fix_threads(crew.threads),
+            begin=crew.begin(),
+            signals=crew.signals,
+        )
+        return pool.run()

@@ -7,18 +7,20 @@ import json
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext, redirect_stdout
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainwright.cli.parser import ConfiguredParser, add_trust_flag
-from trainwright.cli.style import count_things, dim, table
+from trainwright.cli.style import count_things, dim, table, wrap
 from trainwright.config.errors import RequestError
 
 if TYPE_CHECKING:
-    from trainwright.api.sweep import Axes, Spread
-    from trainwright.runs.group import Group, Member
+    from trainwright.api.axes import Axes
+    from trainwright.api.group_summary import Point, Spread, Summary
+    from trainwright.runs.group import GroupDirectory, Member
 
 ENDINGS = {"0": "finished", "1": "failed", "2": "refused", "75": "interrupted and saved"}
 INTERRUPTED = ("-1", "-2", "-10", "-15", "130")
@@ -33,38 +35,58 @@ def run(words: Sequence[str]) -> int:
     if not arguments.words:
         raise RequestError("nothing to train on", fix="name a config or data: trainwright sweep config.yaml --seeds 5")
     jobs = None if arguments.jobs is None else _whole_number(arguments.jobs, "--jobs")
-    from trainwright.runs.group import FILE, Group
+    from trainwright.runs.group import FILE
     from trainwright.runs.log import console_logging
 
     console_logging()
-    from trainwright.api.sweep import first_config, run_group
-
-    if os.path.lexists(Path(arguments.words[0]) / FILE):
-        launch = read_launch_settings(arguments)
-        group = Group.open(Path(arguments.words[0]))
-        config, new = first_config(group, launch), False
-    else:
-        (group, config), new, launch = _begin(arguments), True, []
-    if not arguments.json:
-        where = os.path.relpath(group.folder)
-        print(f"{count_things(len(group.members), 'run')} in {where}" if new else f"going on with {where}", flush=True)
-    shown: set[str] = set()
-    code = run_group(group, config, jobs, tell=partial(tell_member, shown=None if arguments.json else shown), launch=launch)
+    # with --json stdout is for JSON alone, whatever a launcher or a part of one's own prints meanwhile
+    with redirect_stdout(sys.stderr) if arguments.json else nullcontext():
+        group, code = (_go_on if os.path.lexists(Path(arguments.words[0]) / FILE) else _begin)(arguments, jobs)
     if group.folder.exists():
-        print(json.dumps(as_json(group), indent=2, ensure_ascii=False) if arguments.json else describe_group(group))
+        print(json.dumps(_summary(group).to_dict(), indent=2, ensure_ascii=False) if arguments.json else describe_group(_summary(group)))
     else:
         print("nothing was written", file=sys.stderr)
     return code
 
 
-def _begin(arguments: argparse.Namespace) -> Any:
-    from trainwright.api.sweep import begin_group
+def _summary(group: GroupDirectory) -> Summary:
+    from trainwright.api.group_summary import Summary
+
+    return Summary.of(group)
+
+
+def _begin(arguments: argparse.Namespace, jobs: int | None) -> tuple[GroupDirectory, int]:
+    from trainwright.api.sweep import check_plan, crew_of, plan_group, run_group
     from trainwright.cli.settings import composed_from
 
     words, target = arguments.words, arguments.target
     seed = _first_seed(composed_from(words, target)) if arguments.seeds else 0
     axes = read_axes(arguments, seed)
-    return begin_group(lambda settings: composed_from([*words, *(f"{key}={value}" for key, value in settings.items())], target), axes)
+    plan = plan_group(lambda settings: composed_from([*words, *(f"{key}={value}" for key, value in settings.items())], target), axes)
+    with crew_of(plan.first, jobs, len(plan.members)) as crew:
+        said = check_plan(plan) if crew.here else []
+        group = plan.write()
+        if not arguments.json:
+            print(f"{count_things(len(group.members), 'run')} in {os.path.relpath(group.folder)}{crew.describe()}")
+            print("\n".join(wrap(each, 0) for each in said), flush=True)
+        return group, run_group(group, plan.first, jobs, _teller(arguments), crew)
+
+
+def _go_on(arguments: argparse.Namespace, jobs: int | None) -> tuple[GroupDirectory, int]:
+    from trainwright.api.sweep import crew_of, first_config, run_group, unfinished
+    from trainwright.runs.group import GroupDirectory
+
+    launch = read_launch_settings(arguments)
+    group = GroupDirectory.open(Path(arguments.words[0]))
+    config, waiting = first_config(group, launch), unfinished(group)
+    with crew_of(config, jobs, len(waiting), group.threads) as crew:
+        if not arguments.json:
+            print(f"going on with {os.path.relpath(group.folder)}{crew.describe() if waiting else ': all runs are finished'}", flush=True)
+        return group, run_group(group, config, jobs, _teller(arguments), crew, launch)
+
+
+def _teller(arguments: argparse.Namespace) -> Callable[[Member, str, float | None], None]:
+    return partial(tell_member, shown=None if arguments.json else set())
 
 
 def _first_seed(composed: Any) -> int:
@@ -76,7 +98,7 @@ def _first_seed(composed: Any) -> int:
 
 def read_axes(arguments: argparse.Namespace, seed: int) -> Axes:
     """By what the members differ, as the flags say it. Raises RequestError for what is no number, no option or no value."""
-    from trainwright.api.sweep import Axes
+    from trainwright.api.axes import Axes
 
     seeds: tuple[int, ...] = ()
     if arguments.seeds is not None:
@@ -84,7 +106,8 @@ def read_axes(arguments: argparse.Namespace, seed: int) -> Axes:
             raise RequestError(f"'{arguments.seeds}' is no number of seeds", where="--seeds", fix="--seeds 5, or --seeds 3,7,11")
         seeds = tuple(map(int, arguments.seeds.split(","))) if "," in arguments.seeds else tuple(range(seed, seed + int(arguments.seeds)))
     folds = 0 if arguments.folds is None else _whole_number(arguments.folds, "--folds", least=2)
-    return Axes(_apart(seeds, "--seeds"), folds, tuple(map(_read_grid, arguments.grid)))
+    grid = tuple(map(_read_grid, arguments.grid))
+    return Axes(_apart(seeds, "--seeds"), folds, arguments.folds_by or "", arguments.groups or "", grid)
 
 
 def _apart(values: tuple[Any, ...], where: str) -> tuple[Any, ...]:
@@ -146,6 +169,7 @@ def _whole_number(text: str, where: str, least: int = 1) -> int:
 def read_launch_settings(arguments: argparse.Namespace) -> list[str]:
     """How a group that is there goes on. Raises RequestError for what would change it, since it goes on as it was begun."""
     given = {"--seeds": arguments.seeds, "--folds": arguments.folds, "--grid": arguments.grid, "--target": arguments.target}
+    given |= {"--folds-by": arguments.folds_by, "--groups": arguments.groups}
     others = [each for each in arguments.words[1:] if not each.startswith(("launch=", "launch."))]
     flag = next((name for name, value in given.items() if value), None) or (others or [None])[0]
     if flag is not None:
@@ -188,56 +212,98 @@ def last_error(text: str) -> list[str]:
     return lines[start:]
 
 
-def describe_group(group: Group) -> str:
-    """The members with their status and main numbers, and below them the mean over those that differ by seed and fold alone."""
-    from trainwright.api.sweep import measure_spread
-
-    found = {each.name: each.summarize() for each in group.members}
-    numbers = {each.name: each.metrics() for each in group.members if found[each.name]["status"] == "finished"}
-    shown = main_metrics([found[name] for name in numbers], numbers)
-    header = (*(key.rpartition(".")[2] for key in group.axes), "status", *shown)
+def describe_group(summary: Summary) -> str:
+    """The members with their status and main numbers; below them mean and deviation, differences, and what was chosen."""
+    group = summary.group
+    header = (*(_short(key) for key in group.axes), "status", *summary.metrics)
     rows = [
         (
             *(each.settings[key] for key in group.axes),
-            found[each.name]["status"],
-            *(_number(numbers.get(each.name, {}).get(name)) for name in shown),
+            summary.found[each.name]["status"],
+            *(_number(summary.numbers.get(each.name, {}).get(name)) for name in summary.metrics),
         )
         for each in group.members
     ]
-    lines = ["", table(header, rows, right=range(len(group.axes) + 1, len(header)))]
-    spreads = [each for each in measure_spread(group, numbers, shown) if len(each.values) > 1]
-    lines += ["", *(_line(each) for each in spreads)] if spreads else []
-    lines += ["", dim(f"all numbers: {os.path.relpath(group.folder / 'table.csv')}")] if numbers else []
+    blocks = [table(header, rows, right=range(len(group.axes) + 1, len(header))), _spreads(summary), _axes(summary), _differences(summary)]
+    if summary.unfinished:
+        from trainwright.api.group_summary import count_statuses
+
+        blocks.append(f"not finished, and in no mean: {count_statuses(summary.unfinished)}")
+    blocks.append(_choice(summary))
+    return "\n" + "\n\n".join(each for each in blocks if each)
+
+
+def _spreads(summary: Summary) -> str:
+    """Mean and deviation of each point of the grid."""
+    rows = [(point, [point.spread(metric) for metric in summary.metrics]) for point in summary.points]
+    if not any(spread and len(spread.values) > 1 for _, spreads in rows for spread in spreads):
+        return ""
+    grid = summary.group.grid
+    header = (*(_short(key) for key in grid), "n", *(f"{metric} (mean ± sd)" for metric in summary.metrics))
+    cells = [(*(point.settings[key] for key in grid), _count(point), *map(_spread, spreads)) for point, spreads in rows]
+    return table(header, cells, right=range(len(grid), len(header)))
+
+
+def _axes(summary: Summary) -> str:
+    """Mean and deviation over all runs with one value of an option, for grids of several."""
+    rows = []
+    for axis, values in summary.by_axis().items():
+        for value, spreads in values.items():
+            count = max((len(each.values) for each in spreads.values()), default=0)
+            rows.append((f"{_short(axis)}={value}", str(count), *(_spread(spreads.get(metric)) for metric in summary.metrics)))
+    return table(("over all with", "n", *summary.metrics), rows, right=range(1, 2 + len(summary.metrics))) if rows else ""
+
+
+def _differences(summary: Summary) -> str:
+    """How every point differs from the one they are compared with, over the same folds or seeds."""
+    rows, methods = [], dict[str, None]()
+    for each in summary.differences:
+        interval = each.interval
+        between = "" if interval is None else f"{interval[0]:+.4f} … {interval[1]:+.4f}"
+        clear = "" if each.clear is None else "equal" if not any(each.values) else each.better or "differs" if each.clear else "not clear"
+        deviation = "" if each.deviation is None else f"{each.deviation:.4f}"
+        rows.append((each.name, each.metric.partition(".")[0], str(len(each.values)), f"{each.mean:+.4f}", deviation, between, clear))
+        if interval is not None:
+            methods[summary.interval_method(each)] = None
+    if not rows or summary.reference is None:
+        return ""
+    chosen = "the best on validation rows" if summary.best is not None else "the first"
+    paired = "folds" if "data.split.fold" in summary.group.axes else "seeds" if "run.seed" in summary.group.axes else "runs"
+    head = wrap(f"{summary.headline}, paired by {paired}, less that of {summary.reference.name} ({chosen}):", 0)
+    shown = table(("", "rows", "n", "difference", "sd", "interval", ""), rows, right=(2, 3, 4, 5))
+    return "\n".join([head, shown, *(dim(wrap(each, 0)) for each in methods)])
+
+
+def _choice(summary: Summary) -> str:
+    """What was written, and where."""
+    from trainwright.api.group_choice import describe_choice
+
+    folder = Path(os.path.relpath(summary.group.folder))
+    lines = []
+    if (summary.group.folder / "best.yaml").is_file():
+        lines += [wrap(f"{folder / 'best.yaml'}: {describe_choice(summary)}", 0), f"train it:    trainwright train {folder / 'best.yaml'}"]
+    elif summary.group.grid and summary.numbers:
+        lines.append(f"no best.yaml: {summary.why_no_best()}")
+    if summary.numbers:
+        lines += [dim(f"all numbers: {folder / 'table.csv'}"), dim(f"a page:      trainwright report {folder}")]
     return "\n".join(lines)
 
 
-def main_metrics(found: Sequence[dict[str, Any]], numbers: dict[str, dict[str, float]]) -> list[str]:
-    """The headline metric of the first finished run, on the validation and the test rows as far as they have it."""
-    first = next((each for each in found if each["metric"]), None)
-    if first is None:
-        return []
-    target = f".{first['target']}.{first['metric']}"
-    there = {name for each in numbers.values() for name in each}
-    return [name for split in ("validation", "test", "train") if (name := f"{split}{target}") in there][:2]
+def _short(key: str) -> str:
+    return key.rpartition(".")[2]
+
+
+def _count(point: Point) -> str:
+    done = sum(each.name in point.numbers for each in point.members)
+    return str(done) if done == len(point.members) else f"{done} of {len(point.members)}"
 
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.4f}"
 
 
-def _line(spread: Spread) -> str:
-    where = ", ".join(f"{key.rpartition('.')[2]}={value}" for key, value in spread.settings.items())
-    deviation = "" if spread.deviation is None else f" ± {spread.deviation:.4f}"
-    return f"{where + ': ' if where else ''}{spread.metric} {spread.mean:.4f}{deviation}  (n = {len(spread.values)}, mean ± sd)"
-
-
-def as_json(group: Group) -> dict[str, Any]:
-    """The group as plain values."""
-    members = []
-    for each in group.members:
-        told = {"name": each.name, "settings": each.settings, "run": str(each.run)}
-        members.append({**each.summarize(), **told, "metrics": each.metrics()})
-    return {"folder": str(group.folder), "axes": list(group.axes), "members": members}
+def _spread(spread: Spread | None) -> str:
+    return "" if spread is None else str(spread)
 
 
 def parser() -> ConfiguredParser:
@@ -248,7 +314,8 @@ def parser() -> ConfiguredParser:
         "sweep",
         "Train the same configuration with other seeds, other folds or other values of options: a folder of ordinary runs, some at a time, "
         "and one table of them with mean and standard deviation. Given the folder of a group, go on with those that are not finished.",
-        "CONFIG|DATA|GROUP [--target COLUMNS] [--seeds N] [--folds K] [--grid OPTION=VALUE,VALUE] [--jobs N] [--json] [key=value …]",
+        "CONFIG|DATA|GROUP [--target COLUMNS] [--seeds N] [--folds K [--groups COLUMN] | --folds-by COLUMN] "
+        "[--grid OPTION=VALUE,VALUE] [--jobs N] [--json] [key=value …]",
         [
             "trainwright sweep config.yaml --seeds 5",
             "trainwright sweep titanic.csv --target survived --folds 10",
@@ -261,7 +328,9 @@ def parser() -> ConfiguredParser:
     made.add_argument("words", nargs="*", metavar="CONFIG|DATA|GROUP", help="what `train` takes, then settings; or the folder of a group")
     made.add_argument("-t", "--target", "--targets", action="append", default=[], metavar="COLUMNS", help="what to predict, as of `train`")
     made.add_argument("--seeds", metavar="N|A,B", help="so many seeds, from run.seed on; or these")
-    made.add_argument("--folds", metavar="K", help="each of K folds is the test rows of one run")
+    made.add_argument("--folds", metavar="K", help="each of K folds is the test rows of one run; they are stratified by class or label")
+    made.add_argument("--folds-by", metavar="COLUMN", help="the folds are the values of a column, in place of --folds")
+    made.add_argument("--groups", metavar="COLUMN", help="with --folds: rows of one value, such as a patient's, are never in two folds")
     made.add_argument(
         "--grid", action="append", default=[], metavar="OPTION=A,B", help="each value of an option; given several times, every combination"
     )

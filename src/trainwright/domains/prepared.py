@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
+from trainwright.config.errors import ConfigError
 from trainwright.data.rows import Rows
 from trainwright.engine.trainer import FitResult, Trainer
 from trainwright.parallel.world import World
@@ -44,6 +45,12 @@ class Prepared(ABC):
     def check_before(cls, config: Config) -> None:
         """Find what does not fit before a model is made, as far as it can be told. Raises ConfigError, DataError or ManyErrors."""
 
+    @classmethod
+    def column_values(cls, config: Config, column: str) -> list[str]:
+        """The values of a column of the data as text, in rows that can be used. Raises ConfigError where the data have no columns."""
+        why = f"the data of system '{config.system.type}' have no columns"
+        raise ConfigError(f"there is no column '{column}' to take folds from", where="--folds-by", why=why, fix="--seeds or --grid")
+
     @property
     @abstractmethod
     def system(self) -> Any:
@@ -57,6 +64,10 @@ class Prepared(ABC):
     def lines(self) -> list[str]:
         """The data as a person reads them before training."""
         return []
+
+    def split_lines(self) -> list[str]:
+        """Of `lines`, how rows are divided and what a reader should be warned of."""
+        return self.lines()
 
     @abstractmethod
     def describe_system(self) -> str:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from trainwright.config.errors import EXIT_INTERRUPTED, EXIT_REQUEST
-from trainwright.parallel.commands import command_line
+from trainwright.parallel.agent import Child
+from trainwright.parallel.commands import Begin, begin_process
 from trainwright.parallel.signals import Signals
 
-LOOK = 0.05
+LOOK = 0.02
 """Seconds between two looks at the processes."""
 
 
@@ -40,18 +39,21 @@ class Pool:
     """Told which job ended, with what code, after how many seconds."""
     threads: int
     """Of each process, unless OMP_NUM_THREADS says it."""
+    begin: Begin = begin_process
+    """How a process begins."""
     codes: dict[int, int] = field(default_factory=dict)
-    _running: dict[int, tuple[subprocess.Popen[bytes], float]] = field(default_factory=dict)
-    _signals: Signals = field(default_factory=Signals)
+    _running: dict[int, tuple[Child, float]] = field(default_factory=dict)
+    signals: Signals = field(default_factory=Signals)
+    """Those that came, perhaps before it runs."""
 
     def run(self) -> int:
         """Return when all have ended: 0, 75 after a signal, which all are passed and no further begins, 1 where some failed.
 
-        2 where one was refused: no further begins then, since the next would be too.
+        2 where all that ended were refused: no further begins then, since the next would be too.
         """
         waiting = list(range(len(self.jobs)))
         try:
-            with self._signals.listening(), self._signals.hand_to(self._hand_on):
+            with self.signals.listening(), self.signals.hand_to(self._hand_on):
                 while self._running or (waiting and not self._stopped):
                     while waiting and len(self._running) < self.most and not self._stopped:
                         self._begin(waiting.pop(0))
@@ -59,21 +61,26 @@ class Pool:
                     self._look()
         finally:
             self._hand_on(signal.SIGKILL)
-        if self._signals.came:
+        if self.signals.came:
             return EXIT_INTERRUPTED
+        if self._all_refused:
+            return EXIT_REQUEST
         found = set(self.codes.values()) - {0}
-        return next((code for code in (EXIT_REQUEST, EXIT_INTERRUPTED) if code in found), int(bool(found)))
+        return EXIT_INTERRUPTED if EXIT_INTERRUPTED in found else int(bool(found))
+
+    @property
+    def _all_refused(self) -> bool:
+        return bool(self.codes) and set(self.codes.values()) == {EXIT_REQUEST}
 
     @property
     def _stopped(self) -> bool:
-        return bool(self._signals.came) or EXIT_REQUEST in self.codes.values()
+        return bool(self.signals.came) or self._all_refused
 
     def _begin(self, number: int) -> None:
         job = self.jobs[number]
         share = {} if os.environ.get("OMP_NUM_THREADS") else {"OMP_NUM_THREADS": str(self.threads)}
         with job.printed.open("ab") as printed:
-            streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": printed, "stderr": subprocess.STDOUT}
-            started = subprocess.Popen(command_line(job.words), env={**os.environ, **share}, process_group=0, **streams)
+            started = self.begin(job.words, share, printed.fileno())
         self._running[number] = started, time.monotonic()
         self.began(number)
 
@@ -87,4 +94,4 @@ class Pool:
     def _hand_on(self, number: int) -> None:
         for process, _ in self._running.values():
             with suppress(ProcessLookupError):
-                process.send_signal(number)
+                os.kill(process.pid, number)

@@ -23,7 +23,11 @@ from trainwright.runs.lock import RunLock
 from trainwright.runs.results import flatten_metrics, read_results
 from trainwright.runs.signing import sign
 
-FILE, TABLE, FORMAT = "group.json", "table.csv", 1
+FILE, TABLE, BEST, REPORT, FORMAT = "group.json", "table.csv", "best.yaml", "report.html", 1
+BASE = "base.yaml"
+"""The configuration that was asked for, before seeds and folds replaced anything in it."""
+SEED, FOLD = "run.seed", "data.split.fold"
+"""Settings by which members repeat one point of a grid."""
 PLAIN = re.compile(r"[\w.=+-]{1,80}", re.ASCII)
 """Names of members that are folders as they are."""
 
@@ -76,7 +80,7 @@ class Member:
 
 
 @dataclass(frozen=True)
-class Group:
+class GroupDirectory:
     """The runs of a group, in order."""
 
     folder: Path
@@ -85,13 +89,27 @@ class Group:
     """Settings by which members differ."""
     digests: tuple[str, ...] = ()
     """The sha256 of the configuration that each member was begun with."""
+    threads: int = 0
+    """Of each member, as it was begun; 0 before that is known."""
     made: tuple[Path, ...] = ()
     """Folders around it that were made for it."""
 
+    @property
+    def grid(self) -> tuple[str, ...]:
+        """The options of its grid: the axes that are neither seeds nor folds."""
+        return tuple(each for each in self.axes if each not in (SEED, FOLD))
+
     @classmethod
-    def create(cls, folder: Path, members: Sequence[tuple[Mapping[str, str], str]], axes: Sequence[str]) -> Group:
+    def create(
+        cls,
+        folder: Path,
+        members: Sequence[tuple[Mapping[str, str], str]],
+        axes: Sequence[str],
+        base: str = "",
+    ) -> GroupDirectory:
         """Write the folder of a new group; `members`: what differs, and the whole configuration as YAML text.
 
+        `base`: the configuration that was asked for, before seeds and folds replaced anything in it.
         Raises RunError where the place is taken or cannot be written.
         """
         refuse_inside(folder / "member")
@@ -110,14 +128,16 @@ class Group:
             folder.mkdir(parents=True, exist_ok=True)
             for member, (_, config) in zip(listed, members, strict=True):
                 write_text(member.config, config)
+            if base:
+                write_text(folder / BASE, base)
             write_json(folder / FILE, content, sync=True)  # last: a folder that has it is whole
         except OSError as error:
             raise refusal(error, folder) from error
         sign(folder)
-        return cls(place, listed, tuple(axes), tuple(digests), tuple(absent))
+        return cls(place, listed, tuple(axes), tuple(digests), made=tuple(absent))
 
     @classmethod
-    def open(cls, folder: Path) -> Group:
+    def open(cls, folder: Path) -> GroupDirectory:
         """Read a group. Raises RunError for a folder that is none, a newer one, and one whose list is damaged."""
         content = read_json(folder / FILE)
         if content is None:
@@ -129,11 +149,19 @@ class Group:
         try:
             members = tuple(Member(folder.absolute(), _checked(each["name"]), dict(each["settings"])) for each in content["members"])
             digests = tuple(str(each["sha256"]) for each in content["members"])
-            return cls(folder.absolute(), members, tuple(map(str, content["axes"])), digests)
+            axes = tuple(map(str, content["axes"]))
+            return cls(folder.absolute(), members, axes, digests, int(content.get("threads") or 0))
         except (KeyError, TypeError, ValueError) as error:
             raise RunError(
                 f"{FILE} is damaged", where=str(folder), why=str(error), fix="restore it from a copy, or begin the group anew"
             ) from error
+
+    def fix_threads(self, threads: int) -> int:
+        """The threads of each member: those that it was begun with, else `threads` from now on, so that going on changes no number."""
+        if self.threads:
+            return self.threads
+        write_json(self.folder / FILE, {**(read_json(self.folder / FILE) or {}), "threads": threads}, sync=True)
+        return threads
 
     def ensure_unchanged(self) -> None:
         """Raise RunError where a member has another configuration than the group was begun with, whose numbers it would spoil."""
@@ -164,7 +192,7 @@ class Group:
         for each in self.members:
             each.config.unlink(missing_ok=True)
             each.printed.unlink(missing_ok=True)
-        for name in (FILE, TABLE, ".lock", "signature.json"):
+        for name in (FILE, TABLE, BASE, BEST, REPORT, ".lock", "signature.json"):
             (self.folder / name).unlink(missing_ok=True)
         remove_empty([self.folder, *self.made])
 

@@ -118,17 +118,23 @@ class FilesOptions(PartConfig):
 
 
 class KFoldOptions(PartConfig):
-    """One of k folds is the test; the others are trained on, less a share for validation."""
+    """One of k folds is the test; the others are trained on, less a share (or a fold) for validation."""
 
     type: str = "kfold"
     folds: int = Field(default=5, ge=2)
-    """Number of folds, made at random and stratified by class."""
+    """Number of folds, made at random and stratified: by class, or by every label of a set (iterative stratification)."""
     fold: int | str = 0
     """Which fold is the test: its number from 0, or with `column` its value there."""
     column: str | None = None
     """A column that gives the fold of each row, instead of making folds."""
+    groups: str | None = None
+    """A column, such as a patient: rows of one value are never in two folds, nor in training and validation."""
+    columns: list[str] = []
+    """Columns whose values are in every fold alike; default: targets that are classes or label sets."""
     validation: float = Field(default=VALIDATION, ge=0, lt=1)
     """Share of the rows outside the test fold that pick the best epoch."""
+    validation_fold: int | str | None = None
+    """A fold that does that instead of a share: its number or value, or `next`, the one after the test fold."""
     seed: int | None = Field(default=None, ge=0)
     """Seed of the folds alone: runs of other seeds then have the same ones; default: the run's."""
 
@@ -149,9 +155,9 @@ PARTS: dict[str, Part] = {
 
 
 def split_columns(options: PartConfig) -> list[str]:
-    """Columns that only say where a row belongs, and so are no inputs: that of `column`, `kfold` and `grouped` splits."""
-    column = getattr(options, "column", None)
-    return [column] if column and options.type in ("column", "kfold", "grouped") else []
+    """Columns that only say where a row belongs, and so are no inputs: those of `column`, `kfold` and `grouped` splits."""
+    named = [getattr(options, each, None) for each in ("column", "groups")]
+    return [each for each in named if each] if options.type in ("column", "kfold", "grouped") else []
 
 
 __all__ = [

@@ -7,7 +7,8 @@ import numpy as np
 from trainwright.data.splits import AutoOptions, StratifiedOptions
 from trainwright.data.splits.base import RowsToDivide, Split
 from trainwright.data.splits.random import RandomSplit
-from trainwright.data.splits.stratified import FEWEST, StratifiedSplit
+from trainwright.data.splits.strata import FEWEST
+from trainwright.data.splits.stratified import StratifiedSplit
 
 
 class AutoSplit:

@@ -17,7 +17,7 @@ from trainwright.data.sources.folders import FolderSource
 from trainwright.data.sources.opening import open_source
 from trainwright.data.splits import FilesOptions
 from trainwright.data.splits.base import RowsToDivide, Split, assemble_split
-from trainwright.data.splits.stratified import joint_strata, spread
+from trainwright.data.splits.strata import joint_strata, spread
 
 
 class JoinedSource:

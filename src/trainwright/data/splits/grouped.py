@@ -29,7 +29,8 @@ class GroupedSplit:
                 where="data.split",
                 fix="choose another column or split",
             )
-        part = deal(sizes, self.options.shares, rows.generator)[groups]
+        everything = np.arange(len(groups))
+        part = deal_groups(groups, everything, np.zeros(len(groups), np.int64), self.options.shares, rows.generator)
         alone = int(absent.sum())
         notes = [f"{len(sizes) - alone:,} groups in '{self.options.column}'"]
         if alone:
@@ -46,16 +47,36 @@ def groups_of(rows: RowsToDivide, column: str) -> tuple[np.ndarray, np.ndarray]:
     return np.unique(groups, return_inverse=True)[1], absent
 
 
-def deal(sizes: np.ndarray, shares: Sequence[float], generator: np.random.Generator) -> np.ndarray:
-    """The part of each group: largest groups first, each to the part that lacks the most rows; no part with a share stays empty."""
-    wanted = np.asarray(shares) * sizes.sum()
-    order = generator.permutation(len(sizes))
-    order = order[np.argsort(-sizes[order], kind="stable")]
-    part = np.zeros(len(sizes), np.int64)
-    given = np.zeros(len(shares))
+def deal_groups(
+    groups: np.ndarray, rows: np.ndarray, codes: np.ndarray, shares: Sequence[float], generator: np.random.Generator
+) -> np.ndarray:
+    """The part of each row, so that rows of one group are together, and each part has its share of rows and of every code.
+
+    `groups`: int64 per row, numbered without gaps; `rows`, `codes`: pairs of row and class or label. Groups go one after another, those
+    that hold the largest share of a code first, each to the part where the squares of what parts lack of the shares of codes and rows sum
+    to the least afterwards (for equal parts the variance that scikit-learn's StratifiedGroupKFold looks at). No part with a share stays
+    empty.
+    """
+    weight = np.asarray(shares, np.float64) / sum(shares)
+    size = int(groups.max(initial=-1)) + 1
+    width = int(codes.max(initial=-1)) + 2  # the last stands for rows, so that sizes are held too
+    keys = np.concatenate([groups[rows] * width + codes, groups * width + width - 1])
+    found, counts = np.unique(keys, return_counts=True)
+    of_group, of_code = found // width, found % width
+    total = np.bincount(of_code, counts, minlength=width)
+    held = counts / total[of_code]
+    begins = np.searchsorted(of_group, np.arange(size + 1))
+    most = np.maximum.reduceat(held, begins[:-1])
+    order = generator.permutation(size)
+    order = order[np.argsort(-most[order], kind="stable")]
+    lacking = np.repeat(weight[:, None], width, 1)  # of each part: what it lacks of each code, as a share of all
+    part, filled = np.zeros(size, np.int64), np.zeros(len(weight), bool)
     for position, group in enumerate(order):
-        empty = np.flatnonzero((given == 0) & (wanted > 0))
-        choices = empty if len(empty) and len(order) - position <= len(empty) else np.arange(len(shares))
-        part[group] = choices[np.argmax((wanted - given)[choices])]
-        given[part[group]] += sizes[group]
-    return part
+        its = slice(begins[group], begins[group + 1])
+        empty = np.flatnonzero(~filled & (weight > 0))
+        choices = empty if len(empty) and size - position <= len(empty) else np.flatnonzero(weight > 0)
+        need = lacking[np.ix_(choices, of_code[its])] @ held[its]
+        part[group] = choices[np.argmax(np.round(need, 12))]
+        lacking[part[group], of_code[its]] -= held[its]
+        filled[part[group]] = True
+    return part[groups]

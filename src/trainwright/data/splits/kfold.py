@@ -6,8 +6,12 @@ import numpy as np
 
 from trainwright.config.errors import DataError
 from trainwright.data.splits import KFoldOptions
-from trainwright.data.splits.base import RowsToDivide, Split, assemble_split, not_empty, shown_parts
-from trainwright.data.splits.stratified import joint_strata, spread
+from trainwright.data.splits.base import RowsToDivide, Split, assemble_split, ensure_some_values, not_empty, shown_parts
+from trainwright.data.splits.even import Even
+from trainwright.data.splits.grouped import groups_of
+
+SHOWN = 8
+NEXT = "next"
 
 
 class KFoldSplit:
@@ -18,41 +22,148 @@ class KFoldSplit:
 
     def divide(self, rows: RowsToDivide) -> Split:
         """Divides the rows."""
-        strata, notes = joint_strata(rows, rows.class_targets())
-        tested, method = self._by_column(rows) if self.options.column else self._make(rows, strata)
-        part = np.full(len(tested), 2)
-        shares = (1 - self.options.validation, self.options.validation)
-        part[~tested] = spread(strata[~tested], shares, rows.generator)
-        if self.options.column and (absent := rows.column(self.options.column).is_null(nan_is_null=True).to_numpy()).any():
-            column = self.options.column
-            notes = [*notes, f"{int(absent.sum()):,} rows have no fold in '{column}' and are never tested: {shown_parts(part[absent])}"]
-        split = assemble_split(rows.numbers, part, method, notes)
-        return not_empty(split, (*shares, 1), f"{int((~tested).sum())} rows outside the test fold")
+        evened = self._evened(rows)
+        even = Even.of(rows, evened)
+        groups, notes = self._groups(rows)
+        fold, names = self._given(rows) if self.options.column else self._made(rows, even, groups)
+        if groups is not None and self.options.column:
+            _refuse_divided(rows, self.options, fold, groups)
+        _refuse_single_class(rows, fold, names)
+        notes = [*even.notes, *notes, *_few_rows(rows, len(names))]
+        place, validated = self._places(names)
+        part = np.full(len(fold), 2)
+        rest = fold != place
+        part[rest] = self._validate(even.take(rest), fold[rest], validated, rows, None if groups is None else _renumbered(groups[rest]))
+        if self.options.column and (absent := fold < 0).any():
+            said = f"{int(absent.sum()):,} rows have no fold in '{self.options.column}' and are never tested: {shown_parts(part[absent])}"
+            notes.append(said)
+        split = assemble_split(rows.numbers, part, self._method(names, place, validated, evened), notes)
+        wanted = 1.0 if validated is not None else self.options.validation
+        return not_empty(split, (1, wanted, 1), f"{int(rest.sum())} rows outside the test fold")
 
-    def _make(self, rows: RowsToDivide, strata: np.ndarray) -> tuple[np.ndarray, str]:
-        count, fold = self.options.folds, self.options.fold
-        if not isinstance(fold, int) or not 0 <= fold < count:
-            raise DataError(f"there is no fold {fold!r}", where="data.split.fold", fix=f"a number from 0 to {count - 1}")
+    def _evened(self, rows: RowsToDivide) -> list[str]:
+        """The columns whose values are to be in every fold alike: those asked for, else targets that are classes or label sets."""
+        return self.options.columns or [name for name in rows.targets if rows.kinds.get(name) in ("binary", "category", "set")]
+
+    def _groups(self, rows: RowsToDivide) -> tuple[np.ndarray | None, list[str]]:
+        column = self.options.groups
+        if not column:
+            return None, []
+        groups, absent = groups_of(rows, column)
+        ensure_some_values(int((~absent).sum()), column)
+        count, alone = int(groups.max(initial=-1)) + 1, int(absent.sum())
+        said = [f"{count - alone:,} groups in '{column}', none of them in two folds"]
+        said += [f"{alone:,} rows have no group in '{column}': each is one of its own"] if alone else []
+        if not self.options.column and count < self.options.folds:
+            fix = f"folds={count} or fewer, or groups by another column"
+            raise DataError(f"{count} groups in '{column}' cannot make {self.options.folds} folds", where="data.split.groups", fix=fix)
+        return groups, said
+
+    def _made(self, rows: RowsToDivide, even: Even, groups: np.ndarray | None) -> tuple[np.ndarray, list[str]]:
+        """The fold of each row, and the names of folds."""
+        count = self.options.folds
         if count > len(rows.numbers):
             raise DataError(f"{len(rows.numbers)} rows cannot make {count} folds", where="data.split.folds", fix="fewer folds")
-        return deal_folds(strata, count, rows.generator) == fold, f"fold {fold} of {count}"
+        return even.folds(count, rows.generator, groups), [str(each) for each in range(count)]
 
-    def _by_column(self, rows: RowsToDivide) -> tuple[np.ndarray, str]:
+    def _given(self, rows: RowsToDivide) -> tuple[np.ndarray, list[str]]:
+        """The fold of each row as the column says it, -1 for none, and the names of folds in their order."""
         column = self.options.column or ""
         codes, names = rows.codes(column)
-        wanted = str(self.options.fold)
-        names = names[: len(names) - (1 if rows.column(column).null_count else 0)]  # rows without a fold are no fold
-        if wanted not in names:
-            raise DataError(
-                f"no row has fold '{wanted}' in '{column}'", where="data.split.fold", fix=f"one of {', '.join(sorted(names)[:12])}"
-            )
-        return codes == names.index(wanted), f"fold {wanted} of column {column}"
+        absent = rows.column(column).is_null(nan_is_null=True).to_numpy()
+        there = [code for code in range(len(names)) if (codes[~absent] == code).any()]
+        there.sort(key=lambda code: _in_order(names[code]))
+        place = np.full(len(names), -1)
+        place[there] = np.arange(len(there))
+        return np.where(absent, -1, place[codes]), [names[code] for code in there]
+
+    def _places(self, names: list[str]) -> tuple[int, int | None]:
+        """Which fold is the test, and which the validation, where one is."""
+        place = self._place(self.options.fold, names, "data.split.fold")
+        asked = self.options.validation_fold
+        if asked is None:
+            return place, None
+        if len(names) < 3:
+            fix = "more folds, or leave validation_fold out: a share of the other rows is taken"
+            raise DataError(f"{len(names)} folds leave none to train on", where="data.split.validation_fold", fix=fix)
+        found = (place + 1) % len(names) if asked == NEXT else self._place(asked, names, "data.split.validation_fold")
+        if found == place:
+            raise DataError(f"fold {names[place]} is the test already", where="data.split.validation_fold", fix="another fold, or next")
+        return place, found
+
+    def _place(self, asked: int | str, names: list[str], where: str) -> int:
+        if str(asked) in names:
+            return names.index(str(asked))
+        if not self.options.column:
+            raise DataError(f"there is no fold {asked!r}", where=where, fix=f"a number from 0 to {len(names) - 1}")
+        what = f"no row has fold '{asked}' in '{self.options.column}'"
+        raise DataError(what, where=where, fix=f"one of {', '.join(names[:12])}")
+
+    def _validate(self, even: Even, fold: np.ndarray, validated: int | None, rows: RowsToDivide, groups: np.ndarray | None) -> np.ndarray:
+        """Of the rows outside the test fold, 1 for those of validation, else 0."""
+        if validated is not None:
+            return (fold == validated).astype(np.int64)
+        return even.divide((1 - self.options.validation, self.options.validation), rows.generator, groups)
+
+    def _method(self, names: list[str], place: int, validated: int | None, evened: list[str]) -> str:
+        options, name = self.options, names[place]
+        made = f"fold {name} of column {options.column}" if options.column else f"fold {name} of {len(names)}"
+        made += f", stratified by {', '.join(evened)}" if evened and not options.column else ""
+        made += f", grouped by {options.groups}" if options.groups else ""
+        return made + (f", validation fold {names[validated]}" if validated is not None else "")
 
 
-def deal_folds(strata: np.ndarray, count: int, generator: np.random.Generator) -> np.ndarray:
-    """The fold of each row: rows shuffled within their stratum, strata one after the other, dealt round."""
-    shuffled = generator.permutation(len(strata))
-    order = shuffled[np.argsort(strata[shuffled], kind="stable")]
-    fold = np.empty(len(strata), np.int64)
-    fold[order] = np.arange(len(strata)) % count
-    return fold
+def _in_order(name: str) -> tuple[float, str]:
+    """Numbers by their value, before other texts."""
+    try:
+        return float(name), name
+    except ValueError:
+        return np.inf, name
+
+
+def _renumbered(groups: np.ndarray) -> np.ndarray:
+    found: np.ndarray = np.unique(groups, return_inverse=True)[1]
+    return found
+
+
+def _refuse_divided(rows: RowsToDivide, options: KFoldOptions, fold: np.ndarray, groups: np.ndarray) -> None:
+    """Raise DataError for groups whose rows the column puts into several folds: a model would be tested on what it has seen."""
+    pairs = np.unique(np.stack([groups, fold], 1)[fold >= 0], axis=0)
+    divided = np.flatnonzero(np.bincount(pairs[:, 0]) > 1)
+    if not len(divided):
+        return
+    codes, names = rows.codes(options.groups or "")
+    shown = ", ".join(names[codes[np.flatnonzero(groups == each)[0]]] for each in divided[:SHOWN])
+    more = f", … {len(divided)} in all" if len(divided) > SHOWN else ""
+    what = f"'{options.column}' puts rows of one '{options.groups}' into several folds: {shown}{more}"
+    fix = "correct the column, or make folds: data.split.column=null data.split.folds=10"
+    raise DataError(what, where="data.split.groups", why="a model would be tested on groups that it has learned from", fix=fix)
+
+
+def _refuse_single_class(rows: RowsToDivide, fold: np.ndarray, names: list[str]) -> None:
+    """Raise DataError where a fold holds one class of a target only, so that nothing could be measured on it."""
+    for target in rows.class_targets():
+        codes, classes = rows.codes(target)
+        pairs = np.unique(np.stack([fold, codes], 1)[fold >= 0], axis=0)
+        single = np.flatnonzero(np.bincount(pairs[:, 0], minlength=len(names)) < 2)
+        if not len(single) or len(np.unique(codes)) < 2:
+            continue
+        sizes = np.bincount(codes, minlength=len(classes))
+        few = int(np.sort(sizes)[-2])
+        shown = ", ".join(names[each] for each in single[:SHOWN]) + (", …" if len(single) > SHOWN else "")
+        what = f"fold{'s' if len(single) > 1 else ''} {shown} would hold one class of '{target}' only"
+        why = f"all classes but '{classes[int(np.argmax(sizes))]}' have at most {few} rows, for {len(names)} folds"
+        raise DataError(what, where="data.split", why=why, fix=f"fewer folds (at most {max(2, few)}), or more rows of the other classes")
+
+
+def _few_rows(rows: RowsToDivide, count: int) -> list[str]:
+    """A note for each target with classes of fewer rows than folds."""
+    notes = []
+    for target in rows.class_targets():
+        codes, names = rows.codes(target)
+        sizes = np.bincount(codes, minlength=len(names))
+        few = [f"{names[code]} ({sizes[code]})" for code in np.flatnonzero((sizes > 0) & (sizes < count))]
+        if few:
+            shown = ", ".join(few[:SHOWN]) + (f", … {len(few)} in all" if len(few) > SHOWN else "")
+            notes.append(f"classes of '{target}' with fewer rows than the {count} folds are in some test folds only: {shown}")
+    return notes

@@ -1,4 +1,4 @@
-"""Rows with several labels each, divided so that every label is in every split in the same proportion."""
+"""Rows with several labels each, divided so that every label is in every part in the same proportion."""
 
 from __future__ import annotations
 
@@ -27,29 +27,56 @@ def labels_of(values: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
         labels = pc.utf8_trim_whitespace(labels)
     coded = labels.dictionary_encode()
     codes = pc.fill_null(coded.indices, len(coded.dictionary)).to_numpy(zero_copy_only=False).astype(np.int64)
-    return rows, codes
+    pairs = np.unique(np.stack([rows, codes], 1), axis=0) if len(rows) else np.zeros((0, 2), np.int64)
+    return pairs[:, 0], pairs[:, 1]
 
 
-def spread_labels(values: pa.ChunkedArray, shares: Sequence[float], generator: np.random.Generator) -> np.ndarray:
-    """The part of each row, by iterative stratification (Sechidis, Tsoumakas and Vlahavas 2011): the rarest label is divided first."""
-    rows, codes = labels_of(values)
-    total = len(values)
+def stratify_labels(rows: np.ndarray, codes: np.ndarray, total: int, shares: Sequence[float], generator: np.random.Generator) -> np.ndarray:
+    """The part of each of `total` rows, by iterative stratification (Sechidis, Tsoumakas and Vlahavas 2011, algorithm 1).
+
+    `rows`, `codes`: pairs of row and label. The label with the fewest rows left is divided first: each of them goes to the part that lacks
+    the most of that label, among equal ones to that which lacks the most rows, then by lot. Rows without a label come last.
+    """
+    weight = np.asarray(shares, np.float64) / sum(shares)
     part = np.full(total, -1)
-    sizes = np.bincount(codes)
-    for label in np.argsort(sizes, kind="stable"):
-        members = np.unique(rows[codes == label])
-        given = np.bincount(part[members] + 1, minlength=len(shares) + 1)[1:]
-        free = members[part[members] < 0]
-        _deal(part, free, np.asarray(shares) * len(members) - given, generator)
-    given = np.bincount(part + 1, minlength=len(shares) + 1)[1:]
-    _deal(part, np.flatnonzero(part < 0), np.asarray(shares) * total - given, generator)
+    of_row, of_label = _lists(rows, codes, total), _lists(codes, rows, int(codes.max(initial=-1)) + 1)
+    left = np.array([len(each) for each in of_label], np.int64)
+    lacking = [[float(share * size) for share in weight] for size in left]  # label → of each part
+    wanted = [float(share * total) for share in weight]
+    lots, order = generator.random(total).tolist(), generator.permutation(total)
+    place = np.empty(total, np.int64)
+    place[order] = np.arange(total)
+    while left.any():
+        label = int(np.argmin(np.where(left > 0, left, total + 1)))
+        members = of_label[label]
+        for row in members[np.argsort(place[members])].tolist():
+            if part[row] >= 0:
+                continue
+            chosen = _neediest(lacking[label], wanted, lots[row])
+            part[row] = chosen
+            wanted[chosen] -= 1
+            for each in of_row[row].tolist():
+                lacking[each][chosen] -= 1
+                left[each] -= 1
+    free = np.flatnonzero(part < 0)
+    if len(free):
+        rest = np.maximum(wanted, 0)
+        counts = counts_of(len(free), rest.tolist() if rest.sum() else weight.tolist())
+        part[generator.permutation(free)] = np.repeat(np.arange(len(counts)), counts)
     return part
 
 
-def _deal(part: np.ndarray, rows: np.ndarray, wanted: np.ndarray, generator: np.random.Generator) -> None:
-    """Gives the rows to the parts in the proportion of what each still wants."""
-    if not len(rows):
-        return
-    wanted = np.maximum(wanted, 0)
-    counts = counts_of(len(rows), wanted.tolist() if wanted.sum() else [1.0] * len(wanted))
-    part[generator.permutation(rows)] = np.repeat(np.arange(len(counts)), counts)
+def _neediest(lacking: list[float], wanted: list[float], lot: float) -> int:
+    """The part that lacks the most of a label, then the most rows, then by lot (0 to 1)."""
+    most = max(lacking) - 1e-9
+    found = [each for each, lack in enumerate(lacking) if lack >= most]
+    if len(found) > 1:
+        rows = max(wanted[each] for each in found) - 1e-9
+        found = [each for each in found if wanted[each] >= rows]
+    return found[int(lot * len(found))]
+
+
+def _lists(keys: np.ndarray, values: np.ndarray, count: int) -> list[np.ndarray]:
+    """The values of each key from 0 to `count`."""
+    order = np.argsort(keys, kind="stable")
+    return np.split(values[order], np.cumsum(np.bincount(keys, minlength=count))[:-1]) if count else []

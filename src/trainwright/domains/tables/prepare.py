@@ -24,7 +24,7 @@ from trainwright.data.number_source import NumberSource, read_numbers
 from trainwright.data.profile import ColumnProfile, profile
 from trainwright.data.source import Source, TableSource, header_below, known_columns, other_sheets
 from trainwright.data.sources.opening import open_source
-from trainwright.data.splits.base import Split
+from trainwright.data.splits.base import RowsToDivide, Split
 from trainwright.data.splits.dividing import make_split, with_files
 from trainwright.data.splits.files import refuse_lacking
 from trainwright.domains.tables.assumptions import assume_of_order, assume_of_targets
@@ -204,8 +204,9 @@ def look_for_columns(config: Config) -> None:
     source, _, _ = open_columns(config)
     check_names(config, source.schema.names, source.name, other_sheets(source))
     find_weights(config, source.schema.names, source.name)
-    column = getattr(config.data.split, "column", None)
-    known_columns([column] if column else [], source.schema, "data.split")
+    split = config.data.split
+    named = [getattr(split, "column", None), getattr(split, "groups", None), *getattr(split, "columns", [])]
+    known_columns([each for each in named if each], source.schema, "data.split")
 
 
 def open_columns(config: Config, source: Source | None = None) -> tuple[Source, Mapping[str, Any], list[str]]:
@@ -220,6 +221,15 @@ def open_columns(config: Config, source: Source | None = None) -> tuple[Source, 
     source = SelectedSource.of(source, config.data.where, config.data.derive)
     targets = targets_of(config, source.default_targets, source.schema.names, source.name, elsewhere)
     return source, numbers, targets
+
+
+def column_values(config: Config, column: str) -> list[str]:
+    """The values of a column as text, in rows with a target, missing ones left out. Raises DataError where there is none of this name."""
+    source, _, targets = open_columns(config)
+    rows = RowsToDivide.of(source, 0, targets, {}, None)
+    rows.joins = _joins(config)
+    names = rows.codes(column)[1]
+    return names[: len(names) - (1 if rows.column(column).null_count else 0)]
 
 
 def _plan(
@@ -238,7 +248,7 @@ def _plan(
 
 def _find_used(config: Config, columns: list[Column]) -> set[str]:
     """The columns of the table that inputs, targets, expressions and the split need."""
-    split = {*getattr(config.data.split, "columns", []), getattr(config.data.split, "column", None) or ""}
+    split = {*getattr(config.data.split, "columns", []), *(getattr(config.data.split, each, None) or "" for each in ("column", "groups"))}
     named = {column.name for column in columns if column.role != "ignored"} | expression_columns(config.data.where, config.data.derive)
     return named | split | ({config.data.weights} if config.data.weights else set())
 

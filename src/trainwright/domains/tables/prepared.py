@@ -20,9 +20,9 @@ from trainwright.domains.prepared import Finished, Prepared
 from trainwright.domains.tables.batch_trial import try_supervised_batches
 from trainwright.domains.tables.blocks import write_table
 from trainwright.domains.tables.finish import finish, split_rows, training_rows
-from trainwright.domains.tables.prepare import look_for_columns, prepare
+from trainwright.domains.tables.prepare import column_values, look_for_columns, prepare
 from trainwright.domains.tables.resolve import resolve_config
-from trainwright.domains.tables.show import data_lines, result_lines
+from trainwright.domains.tables.show import data_lines, result_lines, split_lines
 from trainwright.domains.tables.show_importance import importance_lines
 from trainwright.domains.tables.verdicts import headline_of
 from trainwright.engine.trainer import FitResult, Trainer
@@ -64,6 +64,15 @@ class PreparedTable(Prepared):
     def lines(self) -> list[str]:
         """The source, the columns, the split, and everything a reader should be warned of."""
         return data_lines(self.data, bool(self.config.evaluation.baselines))
+
+    def split_lines(self) -> list[str]:
+        """The split, and everything a reader should be warned of."""
+        return split_lines(self.data, bool(self.config.evaluation.baselines))
+
+    @classmethod
+    def column_values(cls, config: Config, column: str) -> list[str]:
+        """The values of a column in rows with a target, missing ones left out."""
+        return column_values(config, column)
 
     def describe_system(self) -> str:
         """The combiner, which joins the columns."""

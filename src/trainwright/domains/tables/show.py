@@ -77,10 +77,15 @@ def unique_values(profile: ColumnProfile) -> str:
 
 def data_lines(prepared: PreparedData, compared: bool = True) -> list[str]:
     """The source, the columns, the split, and everything a reader should be warned of; `compared`: whether there will be a verdict."""
-    split, table = prepared.split, prepared.table
     lines = [f"{prepared.source.name}: {len(prepared.source):,} rows, {len(prepared.columns)} columns", "", column_table(prepared), ""]
+    return [*lines, *split_lines(prepared, compared)]
+
+
+def split_lines(prepared: PreparedData, compared: bool = True) -> list[str]:
+    """The split, and everything a reader should be warned of."""
+    split, table = prepared.split, prepared.table
     sizes = f"{len(table.train):,} training, {len(table.validation):,} validation, {len(table.test):,} test rows"
-    lines.append(f"split: {split.method}, {sizes}")
+    lines = [f"split: {split.method}, {sizes}"]
     lines += prepared.sampling.lines() if prepared.sampling else []
     # what may make every number wrong comes first: not all are shown
     warnings = [*_leak_lines(prepared), *_duplicate_lines(prepared, compared), *prepared.notes, *split.notes, *_dropped_lines(prepared)]

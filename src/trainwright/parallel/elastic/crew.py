@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 from trainwright.parallel.agent import INTERRUPTED, REFUSED, Agent, Ending, failure_file
 from trainwright.parallel.commands import Begin, Ranks, begin_process, begin_ranks, threads_for
 from trainwright.parallel.elastic.again import words_again
-from trainwright.parallel.elastic.preloaded import Preloaded, wait_until_ready
+from trainwright.parallel.elastic.preloaded import Preloaded, preload, wait_until_ready
 from trainwright.parallel.failures import write_failure
 from trainwright.parallel.launchers.base import Command
 from trainwright.parallel.launchers.options import LaunchOptions
@@ -40,8 +39,7 @@ class Crew:
     @contextmanager
     def ready(self) -> Iterator[None]:
         """In the block ranks are forked from a process that has imported everything, where the system and the command allow it."""
-        if sys.platform == "linux" and "--typecheck" not in self.command.words:  # which checks what is imported after it
-            self._server = Preloaded(threads_for(self.here, self.command.threads))
+        self._server = preload(threads_for(self.here, self.command.threads), self.command.words)
         try:
             yield
         finally:

@@ -19,7 +19,7 @@ from trainwright.parallel.commands import python_again
 PROGRAM = """import sys
 sys.path[:], sys.argv[0] = {path!r}, {name!r}
 from trainwright.parallel.elastic.preloaded import serve
-words = serve({number})
+words = serve({number}, {more!r})
 if words is None:
     sys.exit(0)
 from trainwright.cli.main import main
@@ -51,10 +51,12 @@ class ForkedRank:
 class Preloaded:
     """The server, begun at once; ranks may be asked of it when it is `ready`."""
 
-    def __init__(self, threads: int | None) -> None:
-        """`threads`: those that a rank computes with, where the person does not say."""
+    def __init__(self, threads: int | None, more: Sequence[str] = ()) -> None:
+        """`threads`: those that a rank computes with, where the person does not say. `more`: modules that it imports too, where they are
+        installed.
+        """
         self._ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        program = PROGRAM.format(path=sys.path, name=sys.argv[0], number=theirs.fileno())
+        program = PROGRAM.format(path=sys.path, name=sys.argv[0], number=theirs.fileno(), more=tuple(more))
         variables = dict(os.environ)
         variables.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command has it, before torch is imported
         if threads is not None:
@@ -133,7 +135,7 @@ def _is_there(pid: int) -> bool:
     return True
 
 
-def serve(number: int) -> list[str] | None:
+def serve(number: int, more: Sequence[str] = ()) -> list[str] | None:
     """In the server: import everything, and fork what is asked for. Returns the words in a forked process, None at the end.
 
     The server has one thread and computes nothing, so that what is forked from it is as good as new.
@@ -145,7 +147,7 @@ def serve(number: int) -> list[str] | None:
         os.set_blocking(each, False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(woken)
-    _import_all()
+    _import_all(more)
     connection.send(json.dumps({"ready": True}).encode())
 
     def restore() -> None:
@@ -173,12 +175,15 @@ def serve(number: int) -> list[str] | None:
                 return words
 
 
-def _import_all() -> None:
+def _import_all(more: Sequence[str]) -> None:
     from importlib import import_module
 
     import_module("trainwright.data.arrow").pandas_later()  # as the command does
     for name in IMPORTED:
         import_module(name)
+    for name in more:
+        with suppress(ImportError):  # who needs it will say so
+            import_module(name)
 
 
 def _tell_ended(connection: socket.socket) -> None:
@@ -225,6 +230,12 @@ def _take_place(server: int, variables: dict[str, str], handed: list[int]) -> No
         import torch
 
         torch.set_num_threads(int(threads))
+
+
+def preload(threads: int | None, words: Sequence[str] = (), more: Sequence[str] = ()) -> Preloaded | None:
+    """A server for commands of these words; None where the system or the words allow none."""
+    # `--typecheck` checks what is imported after it
+    return Preloaded(threads, more) if sys.platform == "linux" and "--typecheck" not in words else None
 
 
 def wait_until_ready(server: Preloaded, ends: Callable[[], object]) -> bool:
