@@ -72,9 +72,8 @@ def main(run_dir: str | None = None, steps: int = 800, **trainer: object) -> dic
         "mean": nearest(train.mean(0, keepdim=True), train),
         "spread": float(made.std(0).mean() / held_out.std(0).mean()),
     }
-    print(
-        f"distance to the nearest digit of training: made {found['made']:.2f}, real {found['real']:.2f}, the mean picture {found['mean']:.2f}"
-    )
+    told = ", ".join(f"{what} {found[what]:.2f}" for what in ("made", "real", "mean"))
+    print(f"distance to the nearest digit of training (the last is that of their mean): {told}")
     print(f"pictures of noise differ {found['spread']:.0%} as much from each other as real ones")
     return found
 

@@ -8,60 +8,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sampled_run
 import torch
 from engine_runs import StopAt, same, table, weights
 from PIL import Image
-from torch import Tensor, nn
+from safetensors.torch import load_file
+from sampled_run import OPTIONS, Painter, fit, rows
+from torch import Tensor
 
 import trainwright as tw
+from fork_server import fork_server
 from trainwright.config.errors import ConfigError, Interrupted
-from trainwright.data.rows import TensorRows
 from trainwright.engine.config import TrainerConfig
 from trainwright.engine.sampling import draw_samples
 from trainwright.engine.trainer import Trainer
-
-OPTIONS: dict[str, Any] = {
-    "batch_size": 8,
-    "max_epochs": 4,
-    "log_every": "3 steps",
-    "trackers": ["csv"],
-    "early_stopping": None,
-    "ema": 0.9,
-}
-
-
-class Painter(tw.System):
-    """Makes pictures of 4 × 4 from noise; it draws in its steps too, and has a norm whose running means a forward pass changes."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        torch.manual_seed(1)
-        self.net = nn.Sequential(nn.Linear(3, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(0.1), nn.Linear(16, 16), nn.Sigmoid())
-        self.seen: list[tuple[bool, bool]] = []
-
-    def training_step(self, batch: Any, context: Any) -> Tensor:
-        noise = torch.randn(len(batch["x"]), 3)
-        return (self.net(noise) - batch["x"]).square().mean()
-
-    def sample(self, n: int, generator: torch.Generator) -> Tensor:
-        self.seen.append((self.training, torch.is_grad_enabled()))
-        self.log("made", float(n))
-        made: Tensor = self.net(torch.randn(n, 3, generator=generator, device=generator.device))
-        return made.reshape(n, 1, 4, 4)
-
-
-def rows(n: int) -> TensorRows:
-    return TensorRows({"x": torch.rand(n, 16, generator=torch.Generator().manual_seed(n))})
-
-
-def fit(folder: Path, system: tw.System | None = None, resume: bool = False, stop: int = 0, held: int = 20, **options: Any) -> tw.System:
-    system = system or Painter()
-    config = TrainerConfig.model_validate(OPTIONS | options)
-    callbacks = [StopAt(stop)] if stop else []
-    Trainer(config, seed=3, device="cpu", callbacks=callbacks, console=False).fit(
-        system, rows(43), rows(held) if held else None, run=folder, resume=resume
-    )
-    return system
 
 
 def samples(folder: Path) -> dict[str, bytes]:
@@ -87,12 +47,26 @@ def test_samples_come_at_their_interval_and_are_pictures_in_a_grid(tmp_path: Pat
 def test_a_continued_run_makes_the_same_samples(tmp_path: Path) -> None:
     fit(tmp_path / "whole", sampling="3 steps")
     with pytest.raises(Interrupted):
-        fit(tmp_path / "stopped", sampling="3 steps", stop=10)
+        fit(tmp_path / "stopped", sampling="3 steps", callbacks=[StopAt(10)])
     made = samples(tmp_path / "stopped")
     assert len(made) == 3
     fit(tmp_path / "stopped", sampling="3 steps", resume=True)
     assert samples(tmp_path / "stopped") == samples(tmp_path / "whole") and made.items() <= samples(tmp_path / "whole").items()
     assert table(tmp_path / "stopped") == table(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("step", [3, 12])
+def test_a_run_that_is_killed_while_it_samples_goes_on_and_makes_the_same(tmp_path: Path, step: int) -> None:
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    for folder, at, code in ((whole, 0, 0), (killed, step, -9), (killed, 0, 0)):
+        process = fork_server().Process(target=sampled_run.process, args=(str(folder), at))
+        process.start()
+        process.join()
+        assert process.exitcode == code
+    assert samples(killed) == samples(whole) and len(samples(whole)) == 8
+    assert table(killed) == table(whole)
+    last = [load_file(folder / "checkpoints" / "last" / "system.safetensors") for folder in (whole, killed)]
+    assert same(*last)
 
 
 def test_samples_are_of_the_averaged_weights_where_there_are_some(tmp_path: Path) -> None:

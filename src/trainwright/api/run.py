@@ -69,6 +69,16 @@ class Run:
         """
         return (self.predictor if threshold is None else self.predictor.decided_at(threshold)).predict(data)
 
+    def sample(self, n: int, *, seed: int = 0) -> Any:
+        """`n` new things that the system's `sample(n, generator)` makes with the kept weights; equal seeds make equal ones.
+
+        Raises RequestError for a model that makes none, as that of a table does, which answers rows, and for n below 1.
+        """
+        from trainwright.api.sample import ensure_count
+
+        ensure_count(n)
+        return self.predictor.sample(n, seed)
+
     def evaluate(self, data: Any) -> dict[str, dict[str, float]]:
         """Target → metric → value on labelled rows; a system of one's own has one target, called ''. Raises DataError without targets."""
         found: dict[str, dict[str, float]] = self.predictor.evaluate(data)["metrics"]

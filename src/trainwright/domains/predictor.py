@@ -90,6 +90,18 @@ class Predictor(ABC):
         what, why = "a threshold decides between two classes", "only a table's run has targets with a class"
         raise RequestError(what, where=f"threshold {threshold}", why=why, fix="leave it out")
 
+    def sample(self, n: int, seed: int = 0) -> Any:
+        """`n` new things, as the system's `sample` gives them; raises RequestError for a model that makes none."""
+        raise RequestError("this model makes no samples", where="sample", why="it answers rows", fix="trainwright predict RUN DATA")
+
+    def sample_form(self) -> tuple[tuple[float, float], int]:
+        """The values of its pictures that are black and white, and Hz of its sounds (0 for none)."""
+        return (0.0, 1.0), 0
+
+    def use_weights(self, weights: str) -> None:
+        """Take other weights than those of the model: `averaged`, `raw`, `best` or `last` of a run, or a file, run or checkpoint."""
+        raise RequestError("this model has its own weights alone", where=f"--weights {weights}", fix="leave it out")
+
     def about(self) -> dict[str, Any]:
         """Which model it is, for the head of a measurement."""
         return {}

@@ -157,8 +157,7 @@ class Opening:
         saving = config.checkpoint.model_copy(update={"keep_best": keep})
         best = BestEvaluations(made.monitor.higher, keep)
         averaging = config.ema is not None or config.swa is not None
-        train = train.to(device)
-        strategy = self.strategy
+        train, strategy = train.to(device), self.strategy
         whole, together = system.batch_transforms is not None, strategy.moves_together
         dealer = Dealer(strategy.data_rank, strategy.data_size, whole=whole, together=together)
         feed = Feed(train, config.loader, self.seed, device, interrupts.waits, dealer)

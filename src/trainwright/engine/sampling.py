@@ -117,6 +117,6 @@ class Sampler:
 
     def _write(self, session: Session, given: Any) -> None:
         media = Media(Path(session.folder) / "media", session.parts.trackers)
-        media.step = session.step
+        media.step, media.kinds.loud = session.step, False  # a tracker that takes no pictures is no news at every run
         paths = write_together(media, f"{FOLDER}/step-{session.step:08d}", given, sample_form(session.parts.system), tag=FOLDER)
         log.debug("samples of step %d: %s", session.step, ", ".join(str(each) for each in paths))

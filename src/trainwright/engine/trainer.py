@@ -34,7 +34,9 @@ from trainwright.engine.own_optimizers import OwnOptimizers, say_decayed
 from trainwright.engine.own_streams import own_share
 from trainwright.engine.pieces import limit_rows
 from trainwright.engine.plan import Plan
+from trainwright.engine.precision import Precision
 from trainwright.engine.result import FitResult, finish
+from trainwright.engine.sampling import draw_samples, ensure_samples
 from trainwright.engine.sanity import sanity_check
 from trainwright.engine.saving.rescue import saved_on_error
 from trainwright.engine.session import Session
@@ -224,6 +226,15 @@ class Trainer:
         system = self._system(system)
         with surroundings(self.config, system, self.device), Interrupts(world=self.world) as interrupts, tell_when_stopped(interrupts):
             return predict(self._alone(system, rows, "predict", interrupts))
+
+    def sample(self, system: Any, n: int, seed: int = 0) -> Any:
+        """`n` things that `system.sample` makes with the weights as they are, from noise that follows from the seed; writes nothing."""
+        system = self._system(system)
+        ensure_samples(system, where="sample")
+        with surroundings(self.config, system, self.device):
+            system.to(self.device)
+            within = Precision(self.config.precision, self.device).evaluation()
+            return draw_samples(system, n, seed=seed, step=0, device=self.device, within=within)
 
     def train_online(self, system: Any, rows: Rows) -> dict[str, float]:
         """One pass over new rows in their order, a step per batch, from the weights as they are; returns the mean loss.

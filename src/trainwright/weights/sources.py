@@ -178,6 +178,11 @@ def _from_checkpoint(folder: Path, averaged: bool) -> Weights:
     return Weights(str(folder), tensors, *position(folder), notes)
 
 
+def has_averages(checkpoint: str) -> bool:
+    """Whether a checkpoint holds averaged weights beside those that were trained."""
+    return (follow_pointer(Path(checkpoint)) / AVERAGED).is_file()
+
+
 def _from_dcp(path: Path, state_dict: str) -> Weights:
     """The model of a directory of torch.distributed.checkpoint."""
     key, tensors, _ = take_state_dict(read_dcp(path), state_dict)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import wraps
@@ -30,7 +31,9 @@ from trainwright.data.forms import rows_from
 from trainwright.data.rows import Rows, TensorRows, as_blocks
 from trainwright.domains.place import Place, find_place, require_config
 from trainwright.domains.predictor import Field, Predictor, Tensors
+from trainwright.engine.adapted import as_system
 from trainwright.engine.outputs import in_float32
+from trainwright.engine.sampling import sample_form
 from trainwright.files.text import read_json
 from trainwright.metrics.whole import join_outputs
 from trainwright.systems.base import build_system
@@ -39,6 +42,7 @@ from trainwright.systems.plain import PlainSystem
 from trainwright.systems.run_config import Config, check_config, read_config, takes_columns
 from trainwright.systems.trial import call_own_code
 from trainwright.weights.loading import load_weights
+from trainwright.weights.sources import has_averages
 
 FAILS = (RuntimeError, ValueError, TypeError, KeyError, IndexError, AttributeError)
 """What a person's step may raise over rows that it was not written for."""
@@ -88,6 +92,7 @@ class SystemPredictor(Predictor):
         self.by_place = place is not None and recorded_by_place(place.model)
         self.read_last: Rows | None = None
         self.trusts = consents()
+        self.averaged, self.chosen = True, False
         self.reads = config.model_dump(mode="json")
 
     @property
@@ -103,10 +108,14 @@ class SystemPredictor(Predictor):
     @property
     def outputs(self) -> list[Field]:
         """What `predict_step` gives for two rows, of its data or of nothing but zeros."""
-        zeros = {each.name: torch.zeros(2, *map(int, each.shape), dtype=getattr(torch, each.type)) for each in self.recorded}  # type: ignore[arg-type]
+        zeros = self._zeros()
         system = self._ready(TensorRows(zeros) if zeros else None)
         blocks = zeros if isinstance(system, PlainSystem) and zeros else as_blocks(self.example)
         return [Field(name, *kind_of(each)) for name, each in self.forward(blocks).items()]
+
+    def _zeros(self) -> Tensors:
+        """Two rows of zeros, as the rows of training were."""
+        return {each.name: torch.zeros(2, *map(int, each.shape), dtype=getattr(torch, each.type)) for each in self.recorded}  # type: ignore[arg-type]
 
     @_as_its_files_may
     def read(self, data: Any) -> Rows:
@@ -157,6 +166,31 @@ class SystemPredictor(Predictor):
         walk = self.trainer.validate if split == "validation" else self.trainer.test
         with self._explain_failures(rows):
             return {"rows": len(rows), "metrics": {"": walk(self.system, rows)}}
+
+    @_as_its_files_may
+    def sample(self, n: int, seed: int = 0) -> Any:
+        """`n` things that the system's `sample` makes from noise of the seed; raises RequestError for a system without one."""
+        zeros = self._zeros()
+        return self.trainer.sample(self._ready(TensorRows(zeros) if zeros else None), n, seed)
+
+    @_as_its_files_may
+    def sample_form(self) -> tuple[tuple[float, float], int]:
+        """How its samples are to be read."""
+        form = sample_form(as_system(self._ready()))
+        return form.range, form.rate
+
+    def use_weights(self, weights: str) -> None:
+        """Take other weights, before any are loaded: of the run's checkpoints by name, or of a file, run or checkpoint."""
+        self.chosen, self.averaged = True, weights != "raw"
+        named = {"averaged": "last", "raw": "last", "best": "best", "last": "last"}
+        if os.sep not in weights and weights not in named and not os.path.exists(weights):
+            what, fix = f"there are no weights '{weights}'", f"{did_you_mean(weights, named)}; or name a file, a run or a checkpoint"
+            raise RequestError(what, where=f"--weights {weights}", fix=fix)
+        checkpoint = None if self.place is None or weights not in named else self.place.path / "checkpoints" / named[weights]
+        self.weights = weights if checkpoint is None else str(checkpoint)
+        if weights == "averaged" and not has_averages(self.weights):
+            fix = "leave --weights out; averages are kept where trainer.ema asked for them"
+            raise RequestError("the last checkpoint of this run has no averaged weights", where=self.weights, fix=fix)
 
     @_as_its_files_may
     def export(self, folder: Path) -> None:
@@ -220,8 +254,9 @@ class SystemPredictor(Predictor):
         if isinstance(system, LightningSystem):
             system.positional = system.positional or self.by_place
             remember(system.model, self._read_kept())
-        report = load_weights(plain_module(system), self.weights)
-        place = _position_of(self.place, self.weights) or {"step": report.step or 0, "epoch": report.epoch or 0}
+        report = load_weights(plain_module(system), self.weights, averaged=self.averaged)
+        known = None if self.chosen else _position_of(self.place, self.weights)
+        place = known or {"step": report.step or 0, "epoch": report.epoch or 0}
         self.trainer.position = (int(place["step"]), int(place["epoch"]))
         self.system, self.example = system, example
 

@@ -22,7 +22,7 @@ from trainwright.parallel.strategies.shards import HeldPart, part_of, summing, w
 from trainwright.parallel.strategies.unsharded import Unsharded
 from trainwright.parallel.world import World
 
-STEPS = ("training_step", "evaluation_step", "validation_step", "test_step", "predict_step")
+STEPS = ("training_step", "evaluation_step", "validation_step", "test_step", "predict_step", "sample")
 """Methods of a system that run its layers."""
 
 

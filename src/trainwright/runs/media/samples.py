@@ -21,6 +21,8 @@ CHANNELS = (1, 3, 4)
 SMALLEST = 64
 """Pixels of a side below which pictures of a grid are shown enlarged, by a whole number of times."""
 GAP = 2
+GRID = "grid.png"
+"""All pictures side by side."""
 GIVES = "give a tensor, rows first (pictures: n c h w), a list of texts, or a mapping of these by name"
 
 
@@ -45,6 +47,17 @@ def write_together(media: Media, stem: str, given: Any, form: SampleForm, tag: s
 def write_apart(media: Media, given: Any, form: SampleForm) -> list[Path]:
     """Write each sample to a file of its own, `0000.png` and so on, arrays in one `.npy`; the paths. Raises as `write_together`."""
     return _each(given, form, "", lambda name, kind, values: _APART[kind](media, name, values, form))
+
+
+def write_grid(media: Media, given: Any, form: SampleForm) -> list[Path]:
+    """Pictures side by side in `grid.png`, where the samples are several pictures; the path, or nothing for other samples."""
+    named = given.items() if isinstance(given, Mapping) else [("", given)]
+    found: list[Path] = []
+    for key, each in named:
+        kind, values = read_samples(each, form, "sample")
+        if kind == "images" and len(values) > 1:
+            found += _grid(media, f"{key}/{Path(GRID).stem}" if key else Path(GRID).stem, values, form, "")
+    return found
 
 
 def _each(given: Any, form: SampleForm, stem: str, write: Callable[[str, str, Any], list[Path]]) -> list[Path]:
