@@ -6,6 +6,7 @@ loaded on first use.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +54,7 @@ __all__ = [
     "from_label",
     "headline",
     "intervals",
+    "is_labelled",
     "label",
     "mode",
     "options",
@@ -108,31 +110,64 @@ def label(metric: PartConfig) -> str:
     """The key of a metric in results: its type, then the options that differ from their defaults (`f1_micro`, `top_k_accuracy_5`)."""
     if metric.type not in PARTS:
         return metric.type.replace(":", ".").rsplit(".", 1)[-1]
-    changed = [
-        str(getattr(metric, name))
+    changed = {
+        name: getattr(metric, name)
         for name, field in type(metric).model_fields.items()
         if name != "type" and getattr(metric, name) != field.default
-    ]
-    return "_".join([metric.type, *changed])
+    }
+    named = PARTS[metric.type].paired  # of several options a value alone does not say whose it is
+    return "_".join([metric.type, *(f"{name}={_as_text(value)}" if named else str(value) for name, value in changed.items())])
+
+
+def _as_text(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def from_label(key: str) -> PartConfig:
     """The options behind a metric's key (`f1_micro` is f1 with average=micro); raises ConfigError when it is none's."""
     if key not in PARTS:
         for name in sorted(PARTS, key=len, reverse=True):
-            for option in [each for each in PARTS[name].config.model_fields if each != "type" and key.startswith(f"{name}_")]:
-                value = key.removeprefix(f"{name}_")
-                try:
-                    return options(name, **{option: int(value) if value.isdecimal() else value})
-                except ValidationError:
-                    continue
+            if key.startswith(f"{name}_") and (found := _read_label(name, key.removeprefix(f"{name}_"))) is not None:
+                return found
     return options(key)
+
+
+def _read_label(name: str, rest: str) -> PartConfig | None:
+    """The options of a metric from what stands after its name in a key."""
+    fields = [each for each in PARTS[name].config.model_fields if each != "type"]
+    pieces = re.split(rf"(?:^|_)({'|'.join(fields)})=", rest)[1:] if fields and PARTS[name].paired else []
+    given = [dict(zip(pieces[::2], pieces[1::2], strict=True))] if pieces else [{option: rest} for option in fields]
+    for values in given:
+        try:
+            return options(name, **{option: _as_value(value) for option, value in values.items()})
+        except ValidationError:
+            continue
+    return None
+
+
+def _as_value(text: str) -> Any:
+    """Text of a key as the option's value: a truth, a number, a list of numbers, or a word."""
+    if text in ("True", "False"):
+        return text == "True"
+    if text.startswith("[") and text.endswith("]"):
+        return [_as_value(each.strip()) for each in text[1:-1].split(",")]
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def is_labelled(text: str) -> bool:
+    """Whether text is the key of a metric of pairs, which may end with the path of what makes its features."""
+    return any(part.paired and text.startswith(f"{name}_") for name, part in PARTS.items())
 
 
 def written_metric(given: Any) -> Any:
     """The key of a metric as a configuration has it: a key, a path, or a type with options. Raises ConfigError for none of the table."""
     if isinstance(given, str):
-        if not is_path(given):
+        if not is_path(given) or is_labelled(given):
             from_label(given)
         return given
     if not isinstance(given, Mapping) or not isinstance(given.get("type"), str) or is_path(given["type"]):

@@ -14,26 +14,30 @@ from torch import Tensor
 from trainwright.config.errors import ConfigError, DataError, did_you_mean, nearest
 from trainwright.config.foreign import found_at, is_path
 from trainwright.config.model import PartConfig
-from trainwright.config.registry import check_target
-from trainwright.metrics import PARTS, from_label, label, options, refused_options
+from trainwright.config.registry import build, check_target
+from trainwright.metrics import PARTS, from_label, is_labelled, label, options, refused_options
 from trainwright.metrics.base import Metric
 from trainwright.metrics.batch_outcome import BatchOutcome
 from trainwright.metrics.group import MetricGroup
 from trainwright.metrics.objects import ObjectMetric, Pair, PairFunctions, is_metric_object
+from trainwright.metrics.pairs import find_pair
 from trainwright.metrics.shapes import measure_outcome
-from trainwright.metrics.table import BINARY, CATEGORY, NUMBER, SET, VECTOR
+from trainwright.metrics.table import BINARY, CATEGORY, NUMBER, PICTURE, SET, SIGNAL, VECTOR
 from trainwright.metrics.target import TargetMetrics
 from trainwright.metrics.whole import WholeOutputs
 
 Asked = str | Sequence[Any] | Mapping[str, Any] | Metric | Callable[..., Any] | None
-FITTING = {CATEGORY: (CATEGORY,), BINARY: (BINARY, SET), NUMBER: (NUMBER, VECTOR), "": (CATEGORY, BINARY, SET, NUMBER, VECTOR)}
+PAIRS = (PICTURE, SIGNAL)
+FITTING = {
+    CATEGORY: (CATEGORY,),
+    BINARY: (BINARY, SET),
+    NUMBER: (NUMBER, VECTOR, *PAIRS),
+    "": (CATEGORY, BINARY, SET, NUMBER, VECTOR, *PAIRS),
+}
 """What a loss predicts → kinds of target whose metrics may be asked for; the shapes of the outputs decide between them."""
 
 Predicts = Callable[[Tensor, Tensor], str]
 """Output and target → `category`, `binary` or `number`; empty where they do not say it."""
-OUTPUT_NAMES = ("output", "outputs", "logits")
-TARGET_NAMES = ("target", "targets", "labels", "label", "y")
-"""What evaluation steps call the model's output (logits, or numbers) and the truth."""
 IGNORED = -100
 """The class number that counts for nothing, as in torch's losses."""
 
@@ -49,6 +53,8 @@ class Wishes:
         """`knows`: whether it can be told what outputs mean, so that metrics have names. `usual`: nobody asked, what fits is measured."""
         self.predicts, self.where, self.knows, self.usual = predicts, where, knows, usual
         self.named: dict[str, PartConfig] = {}
+        self.pairs: dict[str, PartConfig] = {}
+        """Metrics of the table that are given output and target as they are."""
         self.functions: dict[str, Callable[..., Any]] = {}
         self.others: list[tuple[str, Any]] = []
         self.given_names: set[str] = set()
@@ -56,12 +62,14 @@ class Wishes:
             self._take(name, each)
 
     def _take(self, name: str, each: Any) -> None:
-        if isinstance(each, str) and is_path(each):
+        if isinstance(each, str) and is_path(each) and not is_labelled(each):
             name, each = name or each.rpartition(":")[2].rpartition(".")[2], self._find(each)
         if isinstance(each, str | PartConfig) or (isinstance(each, Mapping) and "type" in each):
             chosen = self._by_name(each)
-            self._claim(name or label(chosen))
-            self.named[name or label(chosen)] = chosen
+            paired = chosen.type in PARTS and PARTS[chosen.type].paired
+            name = name or (chosen.type if paired and hasattr(chosen, "features") else label(chosen))
+            self._claim(name)
+            (self.pairs if paired else self.named)[name] = chosen
             return
         if isinstance(each, type) and (issubclass(each, Metric) or is_metric_object_class(each)):
             each = each()
@@ -87,7 +95,7 @@ class Wishes:
             raise ConfigError(error.what, where=self.where, why=error.why, fix=error.fix) from error
 
     def _claim(self, name: str) -> None:
-        if name in self.functions or name in self.named or name in dict(self.others):
+        if name in self.functions or name in self.named or name in self.pairs or name in dict(self.others):
             fix = "give a mapping of name → function of (outputs, targets)"
             raise ConfigError(f"two metrics are called '{name}'", where=self.where, fix=fix)
 
@@ -112,16 +120,17 @@ class Wishes:
             raise refused_options(known, error, self.where) from error
 
     def __bool__(self) -> bool:
-        return bool(self.named or self.functions or self.others)
+        return bool(self.named or self.pairs or self.functions or self.others)
 
     def names(self) -> list[str]:
         """What will be measured, as far as it is known."""
-        return [*self.functions, *(name for name, _ in self.others if name), *self.named]
+        return [*self.functions, *(name for name, _ in self.others if name), *self.pairs, *self.named]
 
     @property
     def certain(self) -> bool:
         """Whether `names` are those of all numbers: functions of whole outputs and objects give what they give."""
-        return not self.others and not any(takes_one(each) for each in self.functions.values())
+        several = any(hasattr(each, "features") for each in self.pairs.values())
+        return not self.others and not several and not any(takes_one(each) for each in self.functions.values())
 
     def of_outputs(self) -> MetricGroup:
         """New metrics of what evaluation steps give under the usual names; see `find_pair`."""
@@ -140,14 +149,16 @@ class Wishes:
         for name, each in self.others:
             found = fresh(each) if isinstance(each, Metric) else ObjectMetric(name, each, pair, named=name in self.given_names)
             members.append((name if isinstance(each, Metric) else "", found))
+        members += [("", build("metric", each, name=name, pair=pair)) for name, each in self.pairs.items()]
         if self.named:
             members.append(("", NamedMetrics(self, pair, ignored, predicts)))
         return MetricGroup(members)
 
     def higher_is_better(self, name: str) -> bool | None:
         """Which way a metric is better; None where that is not known, as for a function of one's own."""
-        if name in self.named:
-            return PARTS[self.named[name].type].higher_is_better
+        known = self.named.get(name) or self.pairs.get(name)
+        if known is not None:
+            return PARTS[known.type].higher_is_better
         for prefix, each in self.others:
             if isinstance(each, Metric):
                 found = MetricGroup([(prefix, each)]).higher_is_better(name)
@@ -226,17 +237,6 @@ def predicted_by(output: Tensor, target: Tensor, asked: Any) -> str:
         return CATEGORY if output.dim() == target.dim() + 1 else BINARY
     numbers = all(NUMBER in PARTS[each.type].kinds or VECTOR in PARTS[each.type].kinds for each in asked)
     return NUMBER if numbers else BINARY
-
-
-def find_pair(where: str, outputs: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-    """What is predicted and what is true among outputs, by their names. Raises ConfigError where one of them is not there."""
-    output = next((name for name in OUTPUT_NAMES if name in outputs), None)
-    target = next((name for name in TARGET_NAMES if name in outputs), None)
-    if output is not None and target is not None:
-        return outputs[output], outputs[target]
-    why = f"the evaluation step gives {', '.join(outputs) or 'nothing that has rows'}"
-    fix = f"return a mapping with one of {', '.join(OUTPUT_NAMES)} (logits or numbers) and one of {', '.join(TARGET_NAMES)}"
-    raise ConfigError("the metrics asked for find nothing to measure", where=where, why=why, fix=fix)
 
 
 def named_metrics(

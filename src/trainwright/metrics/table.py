@@ -12,8 +12,21 @@ from trainwright.config.domains import PartTable
 from trainwright.config.errors import ConfigError
 from trainwright.config.model import PartConfig
 from trainwright.config.registry import Part
+from trainwright.metrics.pair_options import (
+    CenterOptions,
+    FeaturesOptions,
+    KIDOptions,
+    MMDOptions,
+    NeighbourOptions,
+    NetworkOptions,
+    RangeOptions,
+    SpectrumOptions,
+    SSIMOptions,
+)
 
 BINARY, CATEGORY, NUMBER, VECTOR, SET = "binary", "category", "number", "vector", "set"
+PICTURE, SIGNAL = "picture", "signal"
+"""What output and target of metrics of pairs are; no column's target is one."""
 CLASSES = (BINARY, CATEGORY)
 VALUES = (NUMBER, VECTOR)
 
@@ -78,12 +91,20 @@ class MetricPart(Part):
     higher_is_better: bool = True
     low: float = 0.0
     high: float = 1.0
+    paired: bool = False
+    """Whether it is given output and target as they are, rows of pictures or signals, and is no metric of a column's target."""
 
 
 def _part(
     path: str, config: type[PartConfig], summary: str, kinds: tuple[str, ...], *, up: bool = True, low: float = 0.0, high: float = 1.0
 ) -> MetricPart:
     return MetricPart(f"trainwright.metrics.{path}", config, summary, kinds, up, low, high)
+
+
+def _pair(
+    path: str, config: type[PartConfig], summary: str, kinds: tuple[str, ...], *, up: bool = True, low: float = 0.0, high: float = math.inf
+) -> MetricPart:
+    return MetricPart(f"trainwright.metrics.{path}", config, summary, kinds, up, low, high, True)
 
 
 _INF = math.inf
@@ -121,6 +142,18 @@ _PARTS: dict[str, MetricPart] = {
     "jaccard": _part("sets:Jaccard", SetOverlapOptions, "shared labels over all labels of truth and prediction", (SET,)),
     "hamming": _part("sets:Hamming", PlainOptions, "share of label decisions that are wrong", (SET,), up=False),
     "subset_accuracy": _part("sets:SubsetAccuracy", PlainOptions, "share of rows with exactly the right set", (SET,)),
+    "psnr": _pair("pictures:PSNR", RangeOptions, "peak signal-to-noise ratio, dB, mean over pictures", (PICTURE,), low=-_INF),
+    "ssim": _pair("pictures:SSIM", SSIMOptions, "structural similarity under a Gaussian window", (PICTURE,), low=-1.0, high=1.0),
+    "ms_ssim": _pair("pictures:MSSSIM", SSIMOptions, "structural similarity at five scales", (PICTURE,), high=1.0),
+    "lpips": _pair("pictures:LPIPS", NetworkOptions, "distance of feature maps of a network of one's own", (PICTURE,), up=False),
+    "snr": _pair("waves:SNR", CenterOptions, "signal-to-noise ratio, dB, mean over signals", (SIGNAL,), low=-_INF),
+    "si_sdr": _pair("waves:SISDR", CenterOptions, "scale-invariant signal-to-distortion ratio, dB", (SIGNAL,), low=-_INF),
+    "prd": _pair("waves:PRD", CenterOptions, "percent root-mean-square difference", (SIGNAL,), up=False),
+    "log_spectral_distance": _pair("waves:LogSpectralDistance", SpectrumOptions, "distance of log spectra, dB", (SIGNAL,), up=False),
+    "fid": _pair("frechet:FID", FeaturesOptions, "Fréchet distance of made from real rows by features", (PICTURE, SIGNAL), up=False),
+    "kid": _pair("kernels:KID", KIDOptions, "kernel distance of made from real rows, unbiased", (PICTURE, SIGNAL), up=False, low=-_INF),
+    "mmd": _pair("kernels:MMD", MMDOptions, "maximum mean discrepancy under Gaussian kernels", (PICTURE, SIGNAL), up=False, low=-_INF),
+    "prdc": _pair("neighbours:PRDC", NeighbourOptions, "precision, recall, density, coverage of made rows", (PICTURE, SIGNAL)),
 }
 
 PARTS = PartTable("metric", _PARTS)
