@@ -59,10 +59,11 @@ class MSSSIM(SSIM):
         one, other = (as_planes(each, self.name) - self.options.low for each in (output, target))
         self.ensure_size(one)
         found = torch.ones(one.shape[:2], dtype=one.dtype, device=one.device)
+        within = self.options.model_copy(update={"border": "valid"})  # of all scales but the last torchmetrics leaves the border out too
         for place, exponent in enumerate(SCALES):
-            full, structure = similarity(one, other, self.options)
             last = place == len(SCALES) - 1
-            found = found * (full if last else structure).flatten(2).mean(2).clamp_min(0) ** exponent
+            part = similarity(one, other, self.options)[0] if last else similarity(one, other, within)[1]
+            found = found * part.flatten(2).mean(2).clamp_min(0) ** exponent
             one, other = (nn.functional.avg_pool2d(each, 2) for each in (one, other))
         return found.mean(1)
 
