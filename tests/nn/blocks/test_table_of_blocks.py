@@ -17,7 +17,8 @@ def test_the_signature_has_the_options_with_their_order_and_defaults(name: str) 
     parameters = dict(list(inspect.signature(load("block", name).__init__).parameters.items())[1:])
     assert list(fields) == list(parameters)
     for key, field in fields.items():
-        assert (inspect.Parameter.empty if field.is_required() else field.get_default(call_default_factory=True)) == parameters[key].default
+        default = inspect.Parameter.empty if field.is_required() else field.get_default(call_default_factory=True)
+        assert parameters[key].default == (tuple(default) if isinstance(default, list) else default)
 
 
 @pytest.mark.parametrize("name", blocks.PARTS)

@@ -16,7 +16,13 @@ if TYPE_CHECKING:
     from trainwright.nn.blocks.convnext import ConvNeXtBlock as ConvNeXtBlock
     from trainwright.nn.blocks.drop_path import DropPath as DropPath
     from trainwright.nn.blocks.drop_path import drop_path_rates as drop_path_rates
+    from trainwright.nn.blocks.embeddings import PatchEmbedding as PatchEmbedding
+    from trainwright.nn.blocks.embeddings import StridedEmbedding as StridedEmbedding
+    from trainwright.nn.blocks.fourier import FourierFeatures as FourierFeatures
+    from trainwright.nn.blocks.fourier import FrequencyEncoding as FrequencyEncoding
+    from trainwright.nn.blocks.fourier import SinusoidalEmbedding as SinusoidalEmbedding
     from trainwright.nn.blocks.layer_scale import LayerScale as LayerScale
+    from trainwright.nn.blocks.map_attention import MapAttention as MapAttention
     from trainwright.nn.blocks.norms import ChannelNorm as ChannelNorm
     from trainwright.nn.blocks.norms import GlobalResponseNorm as GlobalResponseNorm
     from trainwright.nn.blocks.pooling import AttentionPool as AttentionPool
@@ -28,8 +34,12 @@ if TYPE_CHECKING:
     from trainwright.nn.blocks.squeeze_excitation import SqueezeExcitation as SqueezeExcitation
     from trainwright.nn.blocks.state_space import Mamba as Mamba
     from trainwright.nn.blocks.state_space import MambaBlock as MambaBlock
+    from trainwright.nn.blocks.temporal import CausalConvolution as CausalConvolution
+    from trainwright.nn.blocks.temporal import TCNBlock as TCNBlock
     from trainwright.nn.blocks.transformer import TransformerBlock as TransformerBlock
     from trainwright.nn.blocks.transformer import TransformerStack as TransformerStack
+    from trainwright.nn.blocks.unet import UNet as UNet
+    from trainwright.nn.blocks.unet_block import UNetBlock as UNetBlock
     from trainwright.nn.blocks.windows import AxialAttention as AxialAttention
     from trainwright.nn.blocks.windows import AxialBlock as AxialBlock
     from trainwright.nn.blocks.windows import PatchMerging as PatchMerging
@@ -68,6 +78,16 @@ _PARTS: dict[str, Part] = {
     "layer_scale": _block("layer_scale", "LayerScale", "position_options", "a learned factor per channel that starts small"),
     "mamba": _block("state_space", "Mamba", "state_space_options", "a selective state space"),
     "mamba_block": _block("state_space", "MambaBlock", "state_space_options", "a selective state space behind a norm, added to its input"),
+    "unet": _block("unet", "UNet", "unet_options", "levels of residual blocks down and up, with skips, attention, time and condition"),
+    "unet_block": _block("unet_block", "UNetBlock", "unet_options", "group norm and convolution twice, under an embedding"),
+    "map_attention": _block("map_attention", "MapAttention", "unet_options", "self-attention between the positions of a map"),
+    "patch_embedding": _block("embeddings", "PatchEmbedding", "embedding_options", "pieces of a map as tokens"),
+    "strided_embedding": _block("embeddings", "StridedEmbedding", "embedding_options", "a map as tokens by convolutions with strides"),
+    "fourier_features": _block("fourier", "FourierFeatures", "fourier_options", "waves of random projections of vectors"),
+    "frequency_encoding": _block("fourier", "FrequencyEncoding", "fourier_options", "waves of each number, at frequencies that double"),
+    "sinusoidal_embedding": _block("fourier", "SinusoidalEmbedding", "fourier_options", "numbers, such as steps, as waves"),
+    "causal_convolution": _block("temporal", "CausalConvolution", "temporal_options", "a convolution that sees the past alone"),
+    "tcn_block": _block("temporal", "TCNBlock", "temporal_options", "two causal convolutions and a shortcut (TCN)"),
 }
 
 PARTS = PartTable("block", _PARTS)

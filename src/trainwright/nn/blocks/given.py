@@ -26,11 +26,14 @@ def checked_by(options: type[PartConfig]) -> Callable[[Callable[P, None]], Calla
 
         @wraps(init)
         def checking(*args: P.args, **kwargs: P.kwargs) -> None:
-            if len(args) == 2 and isinstance(args[1], options):
-                return init(args[0], **arguments_of(args[1]), **kwargs)  # type: ignore[arg-type]
-            if len(args) <= len(names) + 1:  # else Python itself says so
-                check_options(options, {**dict(zip(names, args[1:], strict=False)), **kwargs}, type(args[0]).__name__)
-            return init(*args, **kwargs)
+            module, *given = args
+            if len(given) > len(names) or {*names[: len(given)]} & kwargs.keys():
+                return init(*args, **kwargs)  # Python itself says so
+            if len(given) == 1 and isinstance(given[0], options):
+                found: PartConfig = given[0]
+            else:
+                found = check_options(options, {**dict(zip(names, given, strict=False)), **kwargs}, type(module).__name__)
+            return init(module, **arguments_of(found))  # type: ignore[arg-type]
 
         return checking
 

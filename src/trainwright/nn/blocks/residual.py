@@ -120,10 +120,12 @@ class Bottleneck(nn.Module):
 
 
 def make_shortcut(dims: int, channels: int, out: int, stride: int, kind: str, norm: bool) -> nn.Module:
-    """The identity where shapes stay; else a 1×1 convolution with the stride (`conv`), or after means over it (`pool`)."""
+    """The identity where shapes stay; else a 1×1 convolution with the stride (`conv`), or means over it, and one for channels (`pool`)."""
     if stride == 1 and channels == out:
         return nn.Identity()
     layers = [mean_pool(dims, stride)] if kind == "pool" and stride > 1 else []
+    if layers and channels == out:
+        return layers[0]
     layers.append(convolution(dims, channels, out, 1, stride=1 if layers else stride, bias=False))
     if norm:
         layers.append(batch_norm(dims, out))

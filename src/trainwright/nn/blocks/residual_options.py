@@ -54,7 +54,7 @@ class _ResidualOptions(PartConfig):
     preactivation: bool = False
     """Norm and activation before each convolution, and nothing after the sum (He et al. 2016b)."""
     shortcut: Literal["conv", "pool"] = "conv"
-    """Where shapes change: a 1×1 convolution with the stride; or a mean over it, then a 1×1 convolution (He et al. 2019, ResNet-D)."""
+    """A 1×1 convolution with the stride; or a mean over it, then that convolution where channels change (He et al. 2019, ResNet-D)."""
     squeeze: int = Field(default=0, ge=0)
     """Reduction of a squeeze-and-excitation before the sum; 0 for none."""
     zero_last: bool = False

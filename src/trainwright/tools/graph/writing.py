@@ -71,7 +71,7 @@ def write_long_form(value: Any, here: Here) -> LongForm:
     word = next((each for each in ("block", "parallel") if each in value), "")
     if word:
         return _long({**value, "type": word}, here)
-    types = [key for key, each in value.items() if names_type(key, each)]
+    types = _without_options([key for key, each in value.items() if names_type(key, each)])
     if len(types) == 1:
         return _short(types[0], value, here)
     names = [key for key in value if key not in KEYS and not (key == "carry" and "repeat" in value)]
@@ -79,6 +79,12 @@ def write_long_form(value: Any, here: Here) -> LongForm:
         return _write_named(names[0], value, here)
     why = f"it names {' and '.join(types)}" if types else ""
     raise here.error("a node without `type`", why=why, fix=f"write {FORMS}")
+
+
+def _without_options(types: list[str]) -> list[str]:
+    """Of the keys that name types, those that are no option of a block beside them: `{convnext_block: 96, drop_path: 0.1}` is one block."""
+    named = {key: block_named(key) for key in types if not looks_like_type(key)}
+    return [key for key in types if not any(takes_option(block, key) for other, block in named.items() if other != key)]
 
 
 def _write_named(name: str, value: Mapping[str, Any], here: Here) -> LongForm:
