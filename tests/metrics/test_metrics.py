@@ -14,7 +14,6 @@ from trainwright.config.registry import check_target
 from trainwright.metrics import (
     PARTS,
     Outcome,
-    best_threshold,
     compute,
     compute_one,
     default_metrics,
@@ -197,16 +196,6 @@ def test_r_squared_keeps_its_digits_far_from_zero() -> None:
     truth = 1e9 + np.arange(50.0)
     scores = truth + np.sin(np.arange(50.0))
     assert compute_one(Outcome("number", truth, scores), "r2") == pytest.approx(reference.r2_score(truth, scores), abs=1e-9)
-
-
-def test_the_best_threshold_beats_every_other_cut() -> None:
-    random = np.random.default_rng(3)
-    truth = random.random(300) < 0.2
-    outcome = Outcome("binary", truth, np.clip(0.1 + 0.2 * truth + random.normal(0, 0.1, 300), 0, 1))
-    threshold, value = best_threshold(outcome, "f1")
-    assert value == pytest.approx(max(reference.f1_score(truth, outcome.scores[:, 1] >= cut) for cut in outcome.scores[:, 1]))
-    assert value == compute_one(outcome.at_threshold(threshold), "f1") > compute_one(outcome, "f1")
-    assert best_threshold(Outcome("binary", [0, 1], [0.1, 0.9]), "f1")[0] == 0.5
 
 
 def test_monitors_know_which_way_is_better() -> None:

@@ -186,7 +186,7 @@ def _read_outcome(run: Path, target: str) -> tuple[np.ndarray, Outcome] | None:
                     continue
                 classes = [str(each) for each in file["classes"]] or None
                 weights = file["weights"] if "weights" in file.files else None
-                outcome = Outcome(str(file["kind"]), file["truth"], file["scores"], classes, float(file["threshold"]), weights)
+                outcome = Outcome(str(file["kind"]), file["truth"], file["scores"], classes, _threshold(file["threshold"]), weights)
                 return np.asarray(file["rows"]), outcome
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             ensure_right(error, path)
@@ -194,6 +194,11 @@ def _read_outcome(run: Path, target: str) -> tuple[np.ndarray, Outcome] | None:
                 "saved predictions are damaged", where=str(path), why=str(error), fix="remove the file to compare without intervals"
             ) from error
     return None
+
+
+def _threshold(saved: np.ndarray) -> float | np.ndarray:
+    """One for a target, or one for each label of a set."""
+    return saved if saved.ndim else float(saved)
 
 
 def _text(value: float | None, sign: str = "", digits: int = 4) -> str:

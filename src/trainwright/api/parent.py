@@ -7,6 +7,7 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from trainwright.checkpoint.store import CheckpointStore
 from trainwright.config.errors import RunError
@@ -37,12 +38,17 @@ class Parent:
 
     def hand_on(self, child: RunDirectory) -> None:
         """Give a child what it begins from, and say whose it is."""
-        child.update(parent=str(self.run.path.absolute()), forked_at=self.step)
-        if self.run.metrics.is_file():  # the parent's logged rows are the child's past
-            with whole_file(child.metrics) as temporary:
-                shutil.copyfile(self.run.metrics, temporary)
+        name_parent(child, self.run, forked_at=self.step)
         _link_files(self.checkpoint, child.checkpoints / self.checkpoint.name)
         log.info("a child of %s, from step %d: %s", self.run.path, self.step, child.path)
+
+
+def name_parent(child: RunDirectory, parent: RunDirectory, **more: Any) -> None:
+    """Say whose child it is, and give it the parent's logged rows, which are its past."""
+    child.update(parent=str(parent.path.absolute()), **more)
+    if parent.metrics.is_file():
+        with whole_file(child.metrics) as temporary:
+            shutil.copyfile(parent.metrics, temporary)
 
 
 def _without_checkpoint(parent: RunDirectory) -> RunError:

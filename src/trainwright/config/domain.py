@@ -53,6 +53,8 @@ class SystemKind:
     """What a command calls such a run, where it uses other flags and settings for it."""
     adds_to_export: bool = False
     """Whether its predictor writes something beside the files of the model where one is exported."""
+    calibrate: str = ""
+    """(run, configuration, data or None) → `Calibrating`; empty where such runs cannot be calibrated."""
 
 
 class Claim(NamedTuple):

@@ -24,6 +24,7 @@ KINDS: dict[str, str] = {
     "tracker": "trainwright.tracking",
     "callback": "trainwright.engine.callbacks",
     "baseline": "trainwright.baselines",
+    "calibration": "trainwright.calibration",
     "launcher": "trainwright.parallel.launchers",
     "system": "trainwright.systems",
     "model": "trainwright.tools.graph",

@@ -161,6 +161,7 @@ class BinaryFeature(ClassFeature):
     def decode(self, outputs: dict[str, np.ndarray]) -> dict[str, pa.Array]:
         scores = outputs["scores"]
         threshold = float(outputs.get("threshold", np.array(0.5)))
-        chosen = (scores[:, 1] >= threshold).astype(np.int64)
+        # in float64: a threshold between two neighbouring scores in float32 is one of them there
+        chosen = (scores[:, 1].astype(np.float64) >= threshold).astype(np.int64)
         labels = class_values(self.classes, self.returns).take(pa.array(chosen))
         return {f"{self.name}_prediction": labels, **probabilities(self.name, self.classes, scores)}

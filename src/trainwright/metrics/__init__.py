@@ -1,6 +1,6 @@
 """Measures of predictions: a table of metrics by name, their defaults per kind of target, and how to compute them.
 
-The table and the options import nothing heavy; `Outcome`, `compute`, `best_threshold`, `intervals` and `difference_interval` are
+The table and the options import nothing heavy; `Outcome`, `compute`, `intervals` and `difference_interval` are
 loaded on first use.
 """
 
@@ -31,7 +31,7 @@ from trainwright.metrics.table import (
 if TYPE_CHECKING:
     from trainwright.config.domain import ColumnKind
     from trainwright.metrics.bootstrap import Difference, difference_interval, intervals
-    from trainwright.metrics.evaluate import best_threshold, compute, compute_one
+    from trainwright.metrics.evaluate import compute, compute_one
     from trainwright.metrics.outcome import Outcome
 
 __all__ = [
@@ -45,7 +45,6 @@ __all__ = [
     "RankingOptions",
     "SetOverlapOptions",
     "TopKOptions",
-    "best_threshold",
     "compute",
     "compute_one",
     "default_metrics",
@@ -66,7 +65,6 @@ _LATER = {
     "Outcome": "trainwright.metrics.outcome",
     "compute": "trainwright.metrics.evaluate",
     "compute_one": "trainwright.metrics.evaluate",
-    "best_threshold": "trainwright.metrics.evaluate",
     "intervals": "trainwright.metrics.bootstrap",
     "difference_interval": "trainwright.metrics.bootstrap",
     "Difference": "trainwright.metrics.bootstrap",

@@ -1,14 +1,11 @@
-"""Computing metrics of an outcome, and choosing the probability at which a binary target is decided."""
+"""Computing metrics of an outcome, each by its key."""
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
-
-import numpy as np
 
 from trainwright.config.errors import ConfigError
 from trainwright.config.model import PartConfig
@@ -16,8 +13,6 @@ from trainwright.config.registry import build, check_target
 from trainwright.metrics import PARTS, from_label, label
 from trainwright.metrics.formulas import Formula
 from trainwright.metrics.outcome import Outcome
-from trainwright.metrics.ranking import tie_ends
-from trainwright.metrics.table import BINARY
 
 
 @lru_cache(maxsize=256)
@@ -60,28 +55,3 @@ def compute(outcome: Outcome, metrics: Iterable[PartConfig | str]) -> dict[str, 
 def compute_one(outcome: Outcome, metric: PartConfig | str) -> float:
     """One metric of the outcome."""
     return float(instance(metric, outcome.kind)(outcome))
-
-
-def best_threshold(outcome: Outcome, metric: PartConfig | str = "f1", limit: int = 512) -> tuple[float, float]:
-    """The probability at which to decide a binary target so that the metric is best, and the metric there.
-
-    Candidates are 0.5 and midpoints between neighbouring scores (at most `limit`, evenly spaced in rank). Of equally good ones the
-    nearest to 0.5 is taken. Returns (0.5, NaN) when the metric is undefined. Raises ValueError for other kinds of target.
-    """
-    if outcome.kind != BINARY:
-        raise ValueError(f"a threshold is chosen for binary targets, not for {outcome.kind}")
-    if not outcome.usable:
-        return 0.5, math.nan
-    part = PARTS[(from_label(metric) if isinstance(metric, str) else metric).type]
-    sign = 1.0 if part.higher_is_better else -1.0
-    ordered = np.sort(outcome.scores[:, 1])
-    distinct = ordered[tie_ends(ordered)]
-    middles = (distinct[1:] + distinct[:-1]) / 2.0
-    if len(middles) > limit:
-        middles = middles[np.linspace(0, len(middles) - 1, limit).round().astype(int)]
-    candidates = sorted({0.5, *middles.tolist()}, key=lambda each: abs(each - 0.5))
-    values = [sign * compute_one(outcome.at_threshold(each), metric) for each in candidates]
-    if all(math.isnan(each) for each in values):
-        return 0.5, math.nan
-    best = int(np.nanargmax(values))
-    return candidates[best], sign * values[best]

@@ -31,8 +31,8 @@ class Outcome:
     truth: np.ndarray
     scores: np.ndarray
     classes: list[str] | None = None
-    threshold: float = 0.5
-    """Binary and set: a label is predicted when its probability is at least this."""
+    threshold: float | np.ndarray = 0.5
+    """Binary and set: a label is predicted when its probability is at least this; of a set also one for each label [labels]."""
     weights: np.ndarray | None = None
     """How much each row counts, [n], of 0 or more; None where all count alike."""
 
@@ -139,7 +139,7 @@ class Outcome:
         weights = None if self.weights is None else self.weights[rows]
         return replace(self, truth=self.truth[rows], scores=self.scores[rows], weights=weights)
 
-    def at_threshold(self, threshold: float) -> Outcome:
+    def at_threshold(self, threshold: float | np.ndarray) -> Outcome:
         """The same outcome decided at another probability."""
         return replace(self, threshold=threshold)
 

@@ -147,6 +147,8 @@ class Results(_Section):
     """The seed of the split, the initial weights, the order and the noise."""
     weights_sha256: str | None = None
     """SHA-256 (hex) of `model/model.safetensors`."""
+    calibration: dict[str, dict[str, Any]] = {}
+    """Target → what was fitted after training: `methods`, `fitted_on`, `rows`, its parameters, and of each split what it is worth."""
 
 
 def validate_results(content: Any, where: str = "results.json") -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -52,8 +53,9 @@ def scores(target: TargetSpec, output: Float[Tensor, "b o *p"]) -> Shaped[Tensor
     return output.softmax(dim=1) if target.positions else probabilities(target.kind, output)
 
 
-def answers(target: TargetSpec, output: Tensor) -> Tensor:
-    """What a prediction is made of: the scores of the members' joint answer; at positions the likeliest class."""
+def answers(target: TargetSpec, output: Tensor, scaling: Callable[[Tensor], Tensor] | None = None) -> Tensor:
+    """What a prediction is made of: the scores of the members' joint answer, scaled where it is; at positions the likeliest class."""
     if not target.positions:
-        return scores(target, join_members(target.kind, output))
+        joint = join_members(target.kind, output)
+        return scores(target, joint if scaling is None else scaling(joint))
     return output.argmax(dim=1).to(torch.uint8 if target.width <= 256 else torch.int32)

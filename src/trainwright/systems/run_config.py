@@ -81,6 +81,8 @@ class EvaluationConfig(EvaluationOptions):
     """Bootstrap intervals of the test metrics."""
     importance: bool = True
     """Permutation importance of the columns."""
+    calibration: list[choice("calibration")] = []  # type: ignore[valid-type]
+    """What is fitted on the validation rows after training: temperature, vector, thresholds, conformal; none unless asked for."""
 
 
 COLUMNS = "columns"

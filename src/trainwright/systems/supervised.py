@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -45,10 +45,19 @@ class Head:
         self.partner = f"{PARTNER}{self.truth}"
         self.reads: str | None = getattr(decoder, "reads", None)
         """The block of the batch that the decoder reads beside the row's vector, where it answers at positions."""
+        self.scaling: nn.Module | None = None
+        """What was fitted after training to the logits of the members' joint answer."""
 
     def decode(self, hidden: Tensor, batch: Batch) -> Tensor:
         """The outputs of the target."""
         return self.decoder(hidden) if self.reads is None else self.decoder(hidden, batch[self.reads])
+
+    def joint(self, output: Tensor) -> Tensor:
+        """The members' joint answer, its logits scaled where that was fitted; the outputs at positions as they are."""
+        if self.target.positions:
+            return output
+        joined = join_members(self.target.kind, output)
+        return joined if self.scaling is None else self.scaling(joined)
 
     def total(self, output: Tensor, batch: Batch) -> Tensor:
         """The sum of the loss over rows, each times its weight; of rows that were mixed, of both their truths in their shares."""
@@ -84,6 +93,18 @@ class SupervisedSystem(System):
         self.transform_batches([])
         self.follows_the_run = any(part is not self for _, part in followers(self))
         self.simple = not penalised and len(self.heads) == 1 and self.heads[0].weight == 1.0
+
+    def scale_logits(self, scalings: Mapping[str, nn.Module]) -> None:
+        """Put each target's joint answer through this, after training; a target that has none keeps its logits as they are."""
+        self.scalings = nn.ModuleList(scalings.values()).to(next(self.parameters()).device)
+        for head in self.heads:
+            head.scaling = scalings.get(head.name)
+
+    def joint_outputs(self, batch: Batch) -> dict[str, Tensor]:
+        """Target → its joint answer `[b, o]`, of targets without positions: logits, or values in encoded units."""
+        batch = self._ready(batch)
+        hidden = self._join(batch)
+        return {head.name: head.joint(head.decode(hidden, batch)) for head in self.heads if not head.target.positions}
 
     def transform_batches(self, whole: Sequence[PartConfig]) -> None:
         """Do this to whole batches of training rows, after what columns ask for."""
@@ -179,7 +200,7 @@ class SupervisedSystem(System):
         """`<t>.scores` of every target: probabilities `[b, c]`, or values in original units; of positions the likeliest class `[b, …]`."""
         batch = self._ready(batch)
         hidden = self._join(batch)
-        return {f"{head.name}.scores": answers(head.target, head.decode(hidden, batch)) for head in self.heads}
+        return {f"{head.name}.scores": answers(head.target, head.decode(hidden, batch), head.scaling) for head in self.heads}
 
     def finish(self, outputs: dict[str, Tensor], losses: bool = True) -> dict[str, Tensor]:
         """Raw outputs of decoders → scores, truth in original units and the loss per row of the members' joint answer, where asked for."""
@@ -188,7 +209,7 @@ class SupervisedSystem(System):
             if head.output not in outputs:
                 continue
             target, encoded = head.target, outputs[head.encoded]
-            output = outputs[head.output] if target.positions else join_members(target.kind, outputs[head.output])
+            output = head.joint(outputs[head.output])
             finished[f"{head.name}.scores"] = scores(target, output)
             finished[f"{head.name}.truth"] = original_units(encoded, target.scale) if target.kind in ("number", "vector") else encoded
             if losses:

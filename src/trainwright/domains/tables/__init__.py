@@ -58,7 +58,10 @@ DOMAIN = Domain(
     columns=COLUMNS,
     systems={
         "supervised": SystemKind(
-            "trainwright.domains.tables.prepared:PreparedTable", "trainwright.domains.tables.predictor:open_table", "table"
+            "trainwright.domains.tables.prepared:PreparedTable",
+            "trainwright.domains.tables.predictor:open_table",
+            "table",
+            calibrate="trainwright.domains.tables.recalibrated:CalibratedTable",
         )
     },
     builtin=dict.fromkeys(BUILTIN, "trainwright.data.sources.builtin:carried_set"),

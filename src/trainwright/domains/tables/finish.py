@@ -9,11 +9,15 @@ import numpy as np
 import torch
 
 from trainwright.baselines.run import BaselineResult, BaselineTarget, original_truth, run_baselines
+from trainwright.calibration.blocks import calibration_blocks
+from trainwright.calibration.fitting import Labelled
+from trainwright.calibration.thresholds import tuned_threshold
 from trainwright.config.clock import process_seconds
 from trainwright.data.rows import Rows
 from trainwright.domains.tables.analysis import Importance, analyse
 from trainwright.domains.tables.analysis.of_rows import importance_of
 from trainwright.domains.tables.blocks import write_table
+from trainwright.domains.tables.calibration import Calibration, labelled_rows
 from trainwright.domains.tables.model import Model
 from trainwright.domains.tables.position_metrics import measured_outputs
 from trainwright.domains.tables.prepare import PreparedData
@@ -24,7 +28,7 @@ from trainwright.engine.trainer import FitResult
 from trainwright.features.row_weights import ROW_WEIGHT
 from trainwright.features.table_rows import table_rows
 from trainwright.files.whole import whole_file
-from trainwright.metrics import best_threshold, compute, default_metrics, intervals
+from trainwright.metrics import compute, default_metrics, intervals
 from trainwright.metrics.outcome import Outcome
 from trainwright.runs.directory import RunDirectory
 from trainwright.runs.results import build_results, put_loss
@@ -40,15 +44,25 @@ Outcomes = dict[str, dict[str, Outcome]]
 
 
 def finish(
-    run: RunDirectory, config: Config, prepared: PreparedData, system: SupervisedSystem, fitted: FitResult
+    run: RunDirectory,
+    config: Config,
+    prepared: PreparedData,
+    system: SupervisedSystem,
+    fitted: FitResult,
+    calibration: Calibration | None = None,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Measure the trained network, compare it, explain it, and write everything into the run.
+    """Measure the trained network, calibrate it where that is asked for, compare it, explain it, and write everything into the run.
 
-    Returns the content of results.json, and what `analyse` found.
+    `calibration`: fitted on rows of its own; default: what `evaluation.calibration` says. Returns the content of results.json, and what
+    `analyse` found.
     """
     system.eval()  # training left it in its own mode, in which dropout would be on in what follows
-    model = Model(prepared.table.encoder, system)
-    outcomes, losses, metrics = measure(prepared, model, fitted, config.trainer.evaluation_batch_size)
+    model, size = Model(prepared.table.encoder, system), config.trainer.evaluation_batch_size
+    calibration = calibration or Calibration.asked(config.evaluation.calibration, prepared.spec.targets)
+    before = calibrate(calibration, prepared, model, size)
+    outcomes, losses, metrics = measure(prepared, model, fitted, size)
+    for split in before:
+        calibration.measure(model, before[split], split)
     sha256 = model.save(run.model)
     sign(run.path)
     save_outcomes(run, prepared, outcomes.get("test", {}))
@@ -75,11 +89,22 @@ def finish(
         best=fitted.best,
         seed=config.run.seed,
         weights_sha256=sha256,
+        calibration=calibration.fitted,
     )
     found = explain(config, prepared, model, decided, losses.get(split, {}), split)
-    write_table(run, found, prepared.targets, system, domain_blocks(run, config, prepared, decided, split))
+    more = [*calibration_blocks(calibration.fitted), *domain_blocks(run, config, prepared, decided, split)]
+    write_table(run, found, prepared.targets, system, more)
     run.write_json("results.json", results)
     return results, found
+
+
+def calibrate(calibration: Calibration, prepared: PreparedData, model: Model, size: int) -> dict[str, dict[str, Labelled]]:
+    """Fit what was asked for, after which the model answers by it; split → target → rows as they were before. Nothing asked, nothing."""
+    if not calibration.methods:
+        return {}
+    calibration.fit(model, split_rows(prepared, "validation"), size)
+    rows = {split: split_rows(prepared, split) for split in ("validation", "test")}
+    return {split: labelled_rows(model.system, each, size) for split, each in rows.items() if len(each)}
 
 
 def measure(
@@ -97,7 +122,7 @@ def measure(
         outputs, dense = measured_outputs(system, rows, batch_size, device)
         found = {key: value.cpu().numpy() for key, value in outputs.items()}
         if split == "validation":
-            model.thresholds = choose_thresholds(prepared, model, found)
+            model.thresholds = choose_thresholds(prepared, model, found) | model.thresholds
         whole, weights = single_valued(prepared), found.get(ROW_WEIGHT)
         outcomes[split] = {name: model.outcome(name, found[f"{name}.truth"], found[f"{name}.scores"], weights) for name in whole}
         if split == "validation":
@@ -136,13 +161,14 @@ def choose_thresholds(prepared: PreparedData, model: Model, found: dict[str, np.
     """For binary targets: the given threshold, or with `tuned` the one with the best F1 on the validation rows."""
     chosen = {}
     for spec in prepared.spec.targets:
-        if spec.kind != "binary":
+        if spec.kind != "binary" or spec.name in model.thresholds:
             continue
         if spec.threshold == "tuned":
             truth, scores = found[f"{spec.name}.truth"], found[f"{spec.name}.scores"]
             outcome = Outcome(spec.kind, truth, scores, spec.classes, weights=found.get(ROW_WEIGHT))
-            chosen[spec.name], value = best_threshold(outcome, "f1")
-            log.info("%s: threshold %.4g has the best F1 on the validation rows (%.4g)", spec.name, chosen[spec.name], value)
+            best = tuned_threshold(outcome)
+            chosen[spec.name] = best.threshold
+            log.info("%s: threshold %.4g has the best F1 on the validation rows (%.4g)", spec.name, best.threshold, best.value)
         elif float(spec.threshold) != 0.5:
             chosen[spec.name] = float(spec.threshold)
     return chosen
@@ -234,6 +260,7 @@ def explain(
         importance = importance_of(model, prepared.table, positions, outcomes, config.run.seed)
     shown = [*prepared.targets, *prepared.inputs]
     tuned = {name: "f1" for name, spec in specs.items() if spec.threshold == "tuned"}
+    tuned |= {name: each.metric for name, each in model.calibrated.items() if each.metric}
     with torch.no_grad():
         return analyse(
             outcomes,

@@ -3,31 +3,37 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
+from trainwright.calibration.fitted import Calibrated
+from trainwright.calibration.scaling import ScaledLogits
 from trainwright.config.errors import RunError
 from trainwright.config.received import damage, ensure_right
 from trainwright.config.trust import reading
 from trainwright.data.joined_windows import join_all
 from trainwright.data.rows import Rows, TensorRows
 from trainwright.features.encoding import TableEncoder
+from trainwright.features.spec import TargetSpec
 from trainwright.files.tensors import load_tensors, save_tensors
 from trainwright.files.text import read_json, write_json
 from trainwright.files.whole import whole_file
 from trainwright.metrics.outcome import Outcome
+from trainwright.metrics.table import SET
 from trainwright.runs.ways_on import to_its_end
 from trainwright.systems.base import build_system
 from trainwright.systems.config import SupervisedConfig
 from trainwright.systems.supervised import SupervisedSystem
 
-FORMAT = 1
+FORMAT, UNCALIBRATED = 2, 1
+"""Of a model that was calibrated, which a reader of 1 would answer with as if it was not; and of any other."""
 ROWS = 8192
 """Rows per forward pass when predicting."""
 
@@ -38,10 +44,19 @@ class Model:
 
     encoder: TableEncoder
     system: SupervisedSystem
-    thresholds: dict[str, float] = field(default_factory=dict)
-    """Binary targets: the probability from which a row is called positive."""
+    thresholds: dict[str, Any] = field(default_factory=dict)
+    """Binary targets: the probability from which a row is called positive; sets: the same for every label [k]."""
     tuned: dict[str, dict[str, float]] = field(default_factory=dict)
     """Binary targets: the `threshold` with the best F1 on the validation rows, that `f1`, and `f1_at_half`, for whoever asks for it."""
+    calibrated: dict[str, Calibrated] = field(default_factory=dict)
+    """Target → what was fitted to it after training."""
+
+    def calibrate(self, calibrated: Mapping[str, Calibrated]) -> None:
+        """Answer by what was fitted, in place of what was before."""
+        self.calibrated = dict(calibrated)
+        scalings = {name: ScaledLogits(each.scaling) for name, each in calibrated.items() if each.scaling is not None}
+        self.system.scale_logits(scalings)
+        self.thresholds |= {name: each.threshold for name, each in calibrated.items() if each.threshold is not None}
 
     def save(self, folder: Path) -> str:
         """Write the artifact into `folder`; returns the sha256 of its weights."""
@@ -51,11 +66,12 @@ class Model:
             save_tensors(temporary, self.system.state_dict())
         write_json(folder / "features.json", self.encoder.state(), indent=None)
         about = {
-            "format": FORMAT,
+            "format": FORMAT if self.calibrated else UNCALIBRATED,
             "system": "supervised",
             "model": self.system.config.model_dump(mode="json"),
             "thresholds": self.thresholds,
             "tuned": self.tuned,
+            **({"calibration": {name: each.as_json() for name, each in self.calibrated.items()}} if self.calibrated else {}),
         }
         write_json(folder / "model.json", about)
         return hashlib.sha256(weights.read_bytes()).hexdigest()
@@ -77,7 +93,7 @@ class Model:
             raise RunError("this run has no model yet", where=str(folder), why=why, fix=to_its_end(folder.parent))
         if not isinstance(about, dict):
             raise damage(folder / "model.json", f"it holds a {type(about).__name__} where a mapping should be")
-        if about.get("format") != FORMAT:
+        if about.get("format") not in (FORMAT, UNCALIBRATED):
             raise RunError(
                 f"the model has format {about.get('format')}, this version reads {FORMAT}",
                 where=str(folder),
@@ -88,6 +104,7 @@ class Model:
             system = SupervisedSystem(SupervisedConfig.model_validate(about["model"]))
             build_system(system, encoder.spec)
             system.load_state_dict(load_tensors(folder / "model.safetensors"))
+            calibrated = {spec.name: _fitted(about, spec) for spec in encoder.spec.targets if spec.name in about.get("calibration", {})}
         except (OSError, KeyError, TypeError, RuntimeError, ValueError, SafetensorError) as error:
             ensure_right(error, folder)
             why = " ".join(str(error).split())[:300] or type(error).__name__
@@ -95,7 +112,10 @@ class Model:
                 "the model of this run is damaged", where=str(folder), why=why, fix="restore the folder from a copy, or train again"
             ) from error
         system.eval()
-        return cls(encoder, system, dict(about.get("thresholds", {})), dict(about.get("tuned", {})))
+        model = cls(encoder, system, dict(about.get("thresholds", {})), dict(about.get("tuned", {})))
+        if calibrated:
+            model.calibrate(calibrated)
+        return model
 
     def forward(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         """Encoded rows → the scores of every target: probabilities `[b, classes]`, or values in original units."""
@@ -121,4 +141,14 @@ class Model:
     def outcome(self, target: str, truth: np.ndarray, scores: np.ndarray, weights: np.ndarray | None = None) -> Outcome:
         """Truth (in original units) and scores of a target, decided at the model's threshold, with what rows weigh."""
         spec = next(each for each in self.encoder.spec.targets if each.name == target)
-        return Outcome(spec.kind, truth, scores, spec.classes, self.thresholds.get(target, 0.5), weights)
+        return Outcome(spec.kind, truth, scores, spec.classes, as_decided(self.thresholds.get(target, 0.5)), weights)
+
+
+def _fitted(about: Mapping[str, Any], spec: TargetSpec) -> Calibrated:
+    """What was fitted to a target; raises ValueError, KeyError or TypeError for what does not fit it."""
+    return Calibrated.from_json(about["calibration"][spec.name]).ensure_fits(spec.width, len(spec.classes or ()) if spec.kind == SET else 1)
+
+
+def as_decided(threshold: Any) -> Any:
+    """A threshold as an outcome takes it: a number, or one for each label [k]."""
+    return np.asarray(threshold, np.float64) if isinstance(threshold, list) else float(threshold)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from trainwright.baselines.run import original_truth
+from trainwright.calibration.asked import read_threshold
 from trainwright.config.errors import DataError, RequestError, RunError
 from trainwright.config.trust import as_received
 from trainwright.data.expressions.selected import given_rows
@@ -23,11 +24,11 @@ from trainwright.domains.forms import as_rows
 from trainwright.domains.place import Place
 from trainwright.domains.predictor import Field, Predictor, Tensors
 from trainwright.domains.tables.analysis.of_rows import importance_of
+from trainwright.domains.tables.conformal_columns import conformal_columns
 from trainwright.domains.tables.model import ROWS, Model
 from trainwright.domains.tables.placed import place_rows
 from trainwright.domains.tables.position_metrics import measured_outputs
 from trainwright.domains.tables.prepared import PreparedTable
-from trainwright.domains.tables.thresholds import read_threshold
 from trainwright.features.encoding import EncodedTable
 from trainwright.features.row_weights import ROW_WEIGHT
 from trainwright.features.spec import TargetSpec
@@ -139,13 +140,17 @@ class TablePredictor(Predictor):
         for target in self.model.encoder.targets:
             outputs: dict[str, Any] = {"scores": np.asarray(tensors[target])}
             if target in self.model.thresholds:
-                outputs["threshold"] = np.asarray(self.model.thresholds[target])
-            columns |= self.model.encoder.features[target].decode(outputs)
+                outputs["threshold"] = np.asarray(self.model.thresholds[target], np.float64)
+            feature, fitted = self.model.encoder.features[target], self.model.calibrated.get(target)
+            columns |= feature.decode(outputs)
+            if fitted is not None and fitted.conformal is not None:
+                columns |= conformal_columns(target, feature, fitted.conformal, outputs["scores"])
         return pa.table(columns)
 
     def decided_at(self, threshold: float | str) -> TablePredictor:
         """The same, with the binary targets decided at this probability, 0 to 1, or at the `tuned` one; raises RequestError."""
-        chosen = read_threshold(threshold, self.model)
+        kinds = {spec.name: spec.kind for spec in self.model.encoder.spec.targets}
+        chosen = read_threshold(threshold, kinds, {name: float(each["threshold"]) for name, each in self.model.tuned.items()})
         return TablePredictor(replace(self.model, thresholds={**self.model.thresholds, **chosen}), self.place, self.asked)
 
     def answer(self, rows: TableRows) -> pa.Table:

@@ -19,6 +19,7 @@ from trainwright.data.source import Source
 from trainwright.domains.prepared import Finished, Prepared
 from trainwright.domains.tables.batch_trial import try_supervised_batches
 from trainwright.domains.tables.blocks import write_table
+from trainwright.domains.tables.calibration import calibration_lines
 from trainwright.domains.tables.finish import finish, split_rows, training_rows
 from trainwright.domains.tables.prepare import column_values, look_for_columns, prepare
 from trainwright.domains.tables.resolve import resolve_config
@@ -138,5 +139,5 @@ class PreparedTable(Prepared):
     def finish(self, run: RunDirectory, fitted: FitResult) -> Finished:
         """Measure validation and test rows, compare, explain, and write it all."""
         results, found = finish(run, self.config, self.data, self.system, fitted)
-        lines = [*result_lines(results, self.data.targets), *importance_lines(found), ""]
+        lines = [*result_lines(results, self.data.targets), *calibration_lines(results["calibration"]), *importance_lines(found), ""]
         return Finished(headline_of(results, self.data), lines)

@@ -9,11 +9,12 @@ import numpy as np
 
 from trainwright.baselines.comparison import verdict
 from trainwright.baselines.run import BaselineResult
+from trainwright.calibration.thresholds import tuned_threshold
 from trainwright.config.places import spell_key
 from trainwright.domains.tables.model import Model
 from trainwright.domains.tables.prepare import PreparedData
 from trainwright.features.spec import TargetSpec
-from trainwright.metrics import best_threshold, compute_one, label
+from trainwright.metrics import compute_one, label
 from trainwright.metrics.balance import ENOUGH, Headline, choose_headline
 from trainwright.metrics.outcome import Outcome
 from trainwright.metrics.table import BINARY, CLASSES
@@ -62,10 +63,9 @@ def tune_thresholds(outcomes: Mapping[str, Outcome]) -> dict[str, dict[str, floa
             continue
         few = len(whole) <= TUNED_ON
         outcome = whole if few else whole.take(np.linspace(0, len(whole) - 1, TUNED_ON).astype(np.int64))
-        threshold, value = best_threshold(outcome, "f1")
-        half, every = (compute_one(outcome.at_threshold(each), "f1") for each in (0.5, 0.0))
-        positives = float((outcome.truth == 1).sum())
-        found[name] = {"threshold": threshold, "f1": value, "f1_at_half": half, "f1_of_all": every, "positives": positives}
+        best, every = tuned_threshold(outcome), compute_one(outcome.at_threshold(0.0), "f1")
+        of_all = {"f1_of_all": every, "positives": float(best.positives)}
+        found[name] = {"threshold": best.threshold, "f1": best.value, "f1_at_half": best.at_half, **of_all}
     return found
 
 

@@ -1,0 +1,135 @@
+"""A child run that answers as its parent does, but says how sure it is: what is fitted after training, fitted on rows held out."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from trainwright.api.kinds import kind_named
+from trainwright.api.parent import Parent, name_parent
+from trainwright.api.run import Run
+from trainwright.api.run_place import absent_folders, refuse_taken, remove_unbegun
+from trainwright.api.unwritten import explain_unwritten
+from trainwright.calibration import CalibrationMethod
+from trainwright.calibration.fitting import merge_methods
+from trainwright.checkpoint.store import CheckpointStore
+from trainwright.config.choice import choose
+from trainwright.config.compose import Assignment, override
+from trainwright.config.dump import dump
+from trainwright.config.errors import RequestError, RunError
+from trainwright.config.part import load_named
+from trainwright.config.places import spell_key
+from trainwright.config.trust import as_received
+from trainwright.domains.calibrating import Calibrating
+from trainwright.domains.place import find_place
+from trainwright.files.text import write_text
+from trainwright.runs.directory import RunDirectory
+from trainwright.runs.environment import command_line, environment
+from trainwright.runs.log import log_to_file
+from trainwright.runs.signing import sign
+from trainwright.runs.ways_on import to_its_end
+from trainwright.systems.run_config import Config, read_config
+
+log = logging.getLogger(__name__)
+
+METHODS = "evaluation.calibration"
+Method = str | Mapping[str, Any] | CalibrationMethod
+
+
+def calibrate(
+    path: str | os.PathLike[str],
+    data: Any = None,
+    *,
+    methods: Sequence[Method] = (),
+    settings: Sequence[str | Assignment] = (),
+) -> Run:
+    """A calibrated child of the run at `path`, fitted on its validation rows or on the labelled rows of `data`; the parent stays as it is.
+
+    `methods`: names or mappings with `type`; default: temperature for classes, conformal intervals for numbers. Of a run that is
+    calibrated already one of the same stage is replaced, the others stay, and all are fitted anew; `evaluation.calibration` among the
+    settings replaces them all. Raises RunError for a run that is being written, has no model or whose data changed, ConfigError for a
+    method that does not fit, DataError for rows without the target.
+    """
+    place = find_place(path)
+    if place.run is None:
+        why = "it has no validation rows to fit on, and no test rows to show what it is worth"
+        raise RequestError("an exported model cannot be calibrated", where=str(path), why=why, fix="calibrate its run, then export that")
+    return _calibrate(_ready(place.run), data, methods, list(settings))
+
+
+def _ready(found: RunDirectory) -> RunDirectory:
+    """The run; raises RunError while it is written, and where it has no model yet."""
+    if found.alive:
+        raise RunError("this run is being written", where=str(found.path), fix="wait for it, or stop it")
+    if not found.config.is_file() or found.status != "finished":
+        why = "training did not reach its end"
+        raise RunError("this run has no model yet", where=str(found.path), why=why, fix=to_its_end(found.path))
+    return found
+
+
+@as_received
+def _calibrate(found: RunDirectory, data: Any, methods: Sequence[Method], settings: list[str | Assignment]) -> Run:
+    config = read_config(found.config, settings)
+    config = with_place(config, found)
+    kind = kind_named(config.system.type)
+    if not kind.calibrate:
+        why = f"a {config.system.type} run says neither which of its outputs are logits nor which block has their truth"
+        fix = "fit on arrays: tw.calibration.fit_temperature(logits, truth)"
+        raise RequestError("this run cannot be calibrated by a command", where=str(found.path), why=why, fix=fix)
+    given = [choose("calibration", each) for each in methods]
+    whole = any(spell_key((override(each) if isinstance(each, str) else each).path).startswith(METHODS) for each in settings)
+    if whole and given:
+        raise RequestError("methods are named twice", where=METHODS, fix=f"leave {METHODS}, or the methods beside it, out")
+    refuse_taken(config, training=False)
+    made: Calibrating = load_named(kind.calibrate)(found, config, data)
+    made.choose(lambda kinds: merge_methods(config.evaluation.calibration, given, kinds, whole))
+    return _write(found, made)
+
+
+def with_place(config: Config, found: RunDirectory) -> Config:
+    """The configuration with the name of the parent, where none is given for the child."""
+    named = config.run.model_copy(update={"name": config.run.name or found.name})
+    return config.model_copy(update={"run": named})
+
+
+def _write(parent: RunDirectory, made: Calibrating) -> Run:
+    """The directory of the child, whole or not there."""
+    place = made.config.run
+    absent = absent_folders(place.name)
+    with RunDirectory.create(place.dir, place.name) as child:
+        try:
+            with log_to_file(child.log), explain_unwritten(child, "its results", "calibrate the parent again"):
+                _fill(child, parent, made)
+        except BaseException:
+            remove_unbegun(child, absent)
+            raise
+    log.info("run:    %s, a child of %s", child.path, parent.path)
+    return Run(RunDirectory.open(child.path))
+
+
+def _fill(child: RunDirectory, parent: RunDirectory, made: Calibrating) -> None:
+    child.status = "running"
+    write_text(child.command, command_line() + "\n")
+    _hand_on(parent, child)
+    made.record(child)
+    write_text(child.config, dump(made.config.model_copy(update={"run": made.config.run.model_copy(update={"dir": ""})})))
+    sign(child.path)
+    child.write_json("environment.json", environment())
+    finished = made.finish(child)
+    child.update(status="finished", headline=finished.headline)
+    for line in finished.lines:
+        log.info(line)
+    if made.config.evaluation.report:
+        from trainwright.api.report import write_report
+
+        log.info("report: %s", write_report(child.path))
+
+
+def _hand_on(parent: RunDirectory, child: RunDirectory) -> None:
+    """Say whose child it is; with a checkpoint that training can go on from, where the parent has one."""
+    if CheckpointStore(parent.checkpoints).latest() is not None:
+        Parent.of(parent).hand_on(child)
+    else:
+        name_parent(child, parent)
