@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from trainwright._version import __version__
 
 if TYPE_CHECKING:
+    from trainwright.api.calibrate import calibrate as calibrate
     from trainwright.api.compare import compare as compare
     from trainwright.api.fit import fit as fit
     from trainwright.api.inspect import inspect as inspect
@@ -62,6 +63,7 @@ _WHERE = {
     "load_predictor": "trainwright.api.predictors.kinds",
     "Run": "trainwright.api.run",
     "RemoteTrainer": "trainwright.api.remote_trainer",
+    "calibrate": "trainwright.api.calibrate",
     "compare": "trainwright.api.compare",
     "tune_batch_size": "trainwright.api.tune",
     "tune_learning_rate": "trainwright.api.tune",
@@ -126,6 +128,8 @@ __all__ = [
     "__version__",
     "append_dims",
     "arguments",
+    "calibrate",
+    "calibration",
     "compare",
     "config",
     "download_file",
@@ -151,7 +155,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("config", "nn"):
+    if name in ("calibration", "config", "nn"):
         return import_module(f"trainwright.{name}")
     if name in _RENAMED:
         warnings.warn(f"trainwright.{name} is now called {_RENAMED[name]}", DeprecationWarning, stacklevel=2)

@@ -7,16 +7,15 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from trainwright.api.kinds import kind_named
 from trainwright.api.parent import Parent, name_parent
+from trainwright.api.predictors.kinds import kind_of
 from trainwright.api.run import Run
 from trainwright.api.run_place import absent_folders, refuse_taken, remove_unbegun
 from trainwright.api.unwritten import explain_unwritten
 from trainwright.calibration import CalibrationMethod
 from trainwright.calibration.fitting import merge_methods
 from trainwright.checkpoint.store import CheckpointStore
-from trainwright.config.choice import choose
-from trainwright.config.compose import Assignment, override
+from trainwright.config.compose import Assignment, assign_option, override
 from trainwright.config.dump import dump
 from trainwright.config.errors import RequestError, RunError
 from trainwright.config.part import load_named
@@ -44,19 +43,20 @@ def calibrate(
     *,
     methods: Sequence[Method] = (),
     settings: Sequence[str | Assignment] = (),
+    where: str = "tw.calibrate(methods)",
 ) -> Run:
     """A calibrated child of the run at `path`, fitted on its validation rows or on the labelled rows of `data`; the parent stays as it is.
 
     `methods`: names or mappings with `type`; default: temperature for classes, conformal intervals for numbers. Of a run that is
     calibrated already one of the same stage is replaced, the others stay, and all are fitted anew; `evaluation.calibration` among the
-    settings replaces them all. Raises RunError for a run that is being written, has no model or whose data changed, ConfigError for a
-    method that does not fit, DataError for rows without the target.
+    settings replaces them all. `where`: what messages call the methods. Raises RunError for a run that is being written, has no model or
+    whose data changed, ConfigError for a method that does not fit, DataError for rows without the target.
     """
     place = find_place(path)
     if place.run is None:
         why = "it has no validation rows to fit on, and no test rows to show what it is worth"
         raise RequestError("an exported model cannot be calibrated", where=str(path), why=why, fix="calibrate its run, then export that")
-    return _calibrate(_ready(place.run), data, methods, list(settings))
+    return _calibrate(_ready(place.run), data, methods, list(settings), where)
 
 
 def _ready(found: RunDirectory) -> RunDirectory:
@@ -70,21 +70,22 @@ def _ready(found: RunDirectory) -> RunDirectory:
 
 
 @as_received
-def _calibrate(found: RunDirectory, data: Any, methods: Sequence[Method], settings: list[str | Assignment]) -> Run:
-    config = read_config(found.config, settings)
-    config = with_place(config, found)
-    kind = kind_named(config.system.type)
+def _calibrate(found: RunDirectory, data: Any, methods: Sequence[Method], settings: list[str | Assignment], where: str) -> Run:
+    kind = kind_of(find_place(found))
     if not kind.calibrate:
-        why = f"a {config.system.type} run says neither which of its outputs are logits nor which block has their truth"
-        fix = "fit on arrays: tw.calibration.fit_temperature(logits, truth)"
+        why = "nothing says which of its outputs are logits, nor which block of a batch has their truth"
+        fix = "fit on what its predict gives: tw.calibration.fit_temperature(logits, truth)"
         raise RequestError("this run cannot be calibrated by a command", where=str(found.path), why=why, fix=fix)
-    given = [choose("calibration", each) for each in methods]
     whole = any(spell_key((override(each) if isinstance(each, str) else each).path).startswith(METHODS) for each in settings)
-    if whole and given:
-        raise RequestError("methods are named twice", where=METHODS, fix=f"leave {METHODS}, or the methods beside it, out")
+    if whole and methods:
+        raise RequestError("methods are named twice", where=where, why=f"{METHODS} says them all", fix="leave one of them out")
+    config = with_place(read_config(found.config, settings), found)
+    there = list(config.evaluation.calibration)
+    written = [each.model_dump(mode="json") if isinstance(each, CalibrationMethod) else each for each in methods]
+    given = read_config(found.config, [assign_option(METHODS, written, where)]).evaluation.calibration if written else []
     refuse_taken(config, training=False)
     made: Calibrating = load_named(kind.calibrate)(found, config, data)
-    made.choose(lambda kinds: merge_methods(config.evaluation.calibration, given, kinds, whole))
+    made.choose(lambda kinds: merge_methods(there, given, kinds, whole))
     return _write(found, made)
 
 

@@ -10,6 +10,8 @@ from trainwright.cli.launch import add_launch_flags, prepare
 from trainwright.cli.parser import ConfiguredParser, add_trust_flag
 from trainwright.cli.words import divide_given
 from trainwright.config.errors import RequestError
+from trainwright.config.places import Place
+from trainwright.config.reading import literal
 
 SETTINGS = ("evaluation", "run.dir", "run.name", "run.device", "run.threads", "trainer.evaluation_batch_size")
 OPTIONS = {"alpha": ("conformal",), "score": ("conformal",), "metric": ("thresholds",)}
@@ -31,7 +33,8 @@ def run(words: Sequence[str]) -> int:
     pandas_later()
     from trainwright.api.calibrate import calibrate
 
-    calibrate(arguments.run, data, methods=methods, settings=[*launch.settings, *settings])
+    shown = " ".join(["command line:", *(f"--method {each['type']}" for each in methods)])
+    calibrate(arguments.run, data, methods=methods, settings=[*launch.settings, *settings], where=shown)
     return 0
 
 
@@ -48,7 +51,7 @@ def methods_asked(arguments: Any) -> list[dict[str, Any]]:
             fix = f"add --method {owners[0]}"
             raise RequestError(f"--{flag} has no effect here", where="command line", why=f"it is of {owners[0]}", fix=fix)
         for each in owned:
-            each[flag] = value
+            each[flag] = literal(value, Place(f"command line: --{flag} {value}")).plain()
     for each in found:
         each |= {"targets": list(arguments.target)} if arguments.target else {}
     return found

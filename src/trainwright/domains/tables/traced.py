@@ -18,6 +18,7 @@ from trainwright.domains.predictor import Tensors
 from trainwright.domains.tables.model import Model
 from trainwright.domains.tables.placed import place_rows
 from trainwright.domains.tables.predictor import open_table
+from trainwright.domains.tables.traced_conformal import describe_conformal, traced_columns, traced_conformal
 from trainwright.features.traced.table import TracedInputs, TracedOutputs, describe_table, read_rows
 from trainwright.files.text import write_json
 
@@ -26,17 +27,22 @@ FORMAT = 1
 
 
 class TracedNetwork(nn.Module):
-    """`<column>` … → `<target>.prediction`, `<target>.probability`: encode, network, decode."""
+    """`<column>` … → `<target>.prediction`, `.probability`, if calibrated `.low`, `.high` or `.set`: encode, network, decode."""
 
     def __init__(self, model: Model) -> None:
         super().__init__()
         self.inputs = TracedInputs(model.encoder)
         self.network = model.system
         self.outputs = TracedOutputs(model.encoder, model.thresholds)
+        conformal = traced_conformal(model.calibrated)
+        self.calibrated, self.conformal = list(conformal), nn.ModuleList(conformal.values())
 
     def forward(self, raw: Tensors) -> Tensors:
         scores: Tensors = self.network.predict_step(self.inputs(raw))
-        return self.outputs(scores)
+        found: Tensors = self.outputs(scores)
+        for name, each in zip(self.calibrated, self.conformal, strict=True):
+            found |= {f"{name}.{part}": value for part, value in each(scores[f"{name}.scores"]).items()}
+        return found
 
 
 class TracedTable:
@@ -63,6 +69,7 @@ class TracedTable:
         for name, target in zip(self.network.outputs.names, self.network.outputs.targets, strict=True):
             outputs = {key.removeprefix(f"{name}."): each.numpy() for key, each in tensors.items() if key.startswith(f"{name}.")}
             columns |= target.columns(encoder.features[name], outputs)  # type: ignore[operator]
+            columns |= traced_columns(name, encoder.features[name], outputs)
         return pa.table(columns)
 
     def predict(self, rows: Any) -> pa.Table:
@@ -134,6 +141,8 @@ def write_program(model: Model, folder: Path) -> None:
     program, network = export_program(model), TracedNetwork(model)
     torch.export.save(program, folder / PROGRAM)
     described = describe_table(model.encoder, network.inputs, network.outputs)
+    for name, each in model.calibrated.items():
+        described["targets"][name] |= {} if each.conformal is None else describe_conformal(each.conformal)
     shapes = {
         name: {"dtype": str(each.dtype).removeprefix("torch."), "shape": _shape(name, each, example)}
         for example in [network.inputs.example()]

@@ -69,7 +69,7 @@ def traced_column(feature: Feature) -> TracedColumn:
     return made
 
 
-def traced_target(feature: Feature, threshold: float) -> TracedTarget:
+def traced_target(feature: Feature, threshold: Any) -> TracedTarget:
     """The module of a target, decided at a threshold where it has two classes or labels; raises RequestError for a type that has none."""
     made: TracedTarget = _find(feature, TARGETS)(feature, threshold)
     return made

@@ -98,4 +98,4 @@ class BinaryTarget(CategoryTarget):
         self.threshold = threshold
 
     def forward(self, scores: Tensor) -> dict[str, Tensor]:
-        return {"prediction": (scores[:, 1] >= self.threshold).long(), "probability": scores}
+        return {"prediction": (scores[:, 1].double() >= self.threshold).long(), "probability": scores}

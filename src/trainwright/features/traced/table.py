@@ -41,7 +41,7 @@ class TracedInputs(nn.Module):
 class TracedOutputs(nn.Module):
     """`<target>.scores` → `<target>.prediction`, and `<target>.probability` where there are classes."""
 
-    def __init__(self, encoder: TableEncoder, thresholds: dict[str, float]) -> None:
+    def __init__(self, encoder: TableEncoder, thresholds: dict[str, Any]) -> None:
         super().__init__()
         self.names = list(encoder.targets)
         self.targets = nn.ModuleList(traced_target(encoder.features[name], thresholds.get(name, 0.5)) for name in self.names)

@@ -71,18 +71,20 @@ class BagColumn(WordsColumn):
 
 
 class SetTarget(TracedTarget):
-    """True for each label that is as probable as the threshold."""
+    """True for each label that is as probable as the threshold, or as its own."""
 
-    def __init__(self, feature: Any, threshold: float) -> None:
+    thresholds: Tensor
+
+    def __init__(self, feature: Any, threshold: Any) -> None:
         super().__init__()
-        self.threshold = threshold
+        self.register_buffer("thresholds", torch.as_tensor(threshold, dtype=torch.float64))
 
     def forward(self, scores: Tensor) -> dict[str, Tensor]:
-        return {"prediction": scores >= self.threshold, "probability": scores}
+        return {"prediction": scores.double() >= self.thresholds, "probability": scores}
 
     def describe(self, feature: Any) -> dict[str, Any]:
         return {"prediction": "which of `classes` are present", "classes": list(feature.vocabulary)}
 
     def columns(self, feature: Any, outputs: dict[str, np.ndarray]) -> dict[str, pa.Array]:
-        found: dict[str, pa.Array] = feature.decode({"scores": outputs["probability"], "threshold": self.threshold})
+        found: dict[str, pa.Array] = feature.decode({"scores": outputs["probability"], "threshold": self.thresholds.numpy()})
         return found
