@@ -23,6 +23,7 @@ ALL = (
     "metrics_cost",
     "ranks",
     "elastic",
+    "groups",
     "ray_step",
     "scale",
     "slurm",

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from trainwright.api.calibrate import calibrate as calibrate
     from trainwright.api.compare import compare as compare
     from trainwright.api.fit import fit as fit
+    from trainwright.api.group import Group as Group
+    from trainwright.api.group import sweep as sweep
     from trainwright.api.inspect import inspect as inspect
     from trainwright.api.predictors.kinds import load_predictor as load_predictor
     from trainwright.api.remote_trainer import RemoteTrainer as RemoteTrainer
@@ -65,6 +67,8 @@ _WHERE = {
     "RemoteTrainer": "trainwright.api.remote_trainer",
     "calibrate": "trainwright.api.calibrate",
     "compare": "trainwright.api.compare",
+    "sweep": "trainwright.api.group",
+    "Group": "trainwright.api.group",
     "tune_batch_size": "trainwright.api.tune",
     "tune_learning_rate": "trainwright.api.tune",
     "InverseLR": "trainwright.optim.torch_schedules",
@@ -113,6 +117,7 @@ __all__ = [
     "ConfigModel",
     "EMAWarmup",
     "ExponentialLR",
+    "Group",
     "InverseLR",
     "Loss",
     "Metric",
@@ -146,6 +151,7 @@ __all__ = [
     "n_params",
     "named_metrics",
     "register",
+    "sweep",
     "tf32_mode",
     "train",
     "train_mode",

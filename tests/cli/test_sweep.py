@@ -46,7 +46,7 @@ def test_members_are_ordinary_runs_and_a_killed_group_goes_on_to_the_same_table(
     grid = ["sweep", "builtin:iris", "--grid", "trainer.optimizer.learning_rate=1e-2,1e-3", *LONG]
     done = trainwright_command(*grid, "run.dir=whole", folder=tmp_path, limit=300, OMP_NUM_THREADS="1")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("finished  (") == 2 and "test.target.accuracy" in done.stdout
+    assert done.stdout.count("finished  (") == 2 and "target.accuracy of each run" in done.stdout
     alone = ["train", "builtin:iris", "trainer.optimizer.learning_rate=1e-3", *LONG, "run.dir=alone"]
     assert trainwright_command(*alone, folder=tmp_path, OMP_NUM_THREADS="1").returncode == 0
     member = tmp_path / "whole" / "learning_rate=1e-3"

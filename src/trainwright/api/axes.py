@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
 import re
 from collections.abc import Callable, Sequence
@@ -141,6 +142,15 @@ def _quoted(text: str) -> str:
     if PLAIN.fullmatch(text) and text.lower() not in WORDS:
         return text
     return "'" + text.replace("'", "''") + "'"
+
+
+def setting_text(value: Any) -> str:
+    """A value of Python as a setting has it."""
+    if isinstance(value, str):
+        return _quoted(value) if value else "''"
+    if value is None or isinstance(value, bool | list | tuple | dict):
+        return json.dumps(value)
+    return repr(value) if isinstance(value, int | float) else str(value)
 
 
 def _is_within(option: str, section: str) -> bool:

@@ -8,13 +8,18 @@ from pathlib import Path
 from trainwright.files.text import write_text
 from trainwright.files.whole import sweep
 from trainwright.runs.directory import RunDirectory
+from trainwright.runs.group import is_group
 
 
 def write_report(run_path: str | os.PathLike[str]) -> Path:
-    """Draw `report.html` of the run at `run_path` (or of the latest run in that folder) and return its path.
+    """Draw `report.html` of the run at `run_path` (the latest run in that folder, or a group of runs) and return its path.
 
     Raises RunError when there is no run or the page cannot be written.
     """
+    if is_group(run_path):
+        from trainwright.api.group_report import write_group_report
+
+        return write_group_report(run_path)
     from trainwright.api.before_blocks import convert
     from trainwright.metrics import PARTS
     from trainwright.report.page import render

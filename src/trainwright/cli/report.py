@@ -27,10 +27,11 @@ def parser() -> Parser:
     """The arguments of the command."""
     made = Parser(
         "report",
-        "Write report.html again from what the run directory holds, and print its path. The page is one file and needs no network.",
-        "RUN [--open]",
-        ["trainwright report runs/titanic-survived", "trainwright report runs/titanic-survived --open"],
+        "Write report.html again from what a run directory holds, or that of a group of runs, and print its path. The page is one file "
+        "and needs no network.",
+        "RUN|GROUP [--open]",
+        ["trainwright report runs/titanic-survived", "trainwright report runs/folds", "trainwright report runs/titanic-survived --open"],
     )
-    made.add_argument("run", metavar="RUN", help="a run directory, or a folder of runs (its latest)")
+    made.add_argument("run", metavar="RUN|GROUP", help="a run directory, a folder of runs (its latest), or a group of runs")
     made.add_argument("--open", action="store_true", help="show it in the browser")
     return made

@@ -26,7 +26,7 @@ def run(words: Sequence[str]) -> int:
     if arguments.json:
         print(json.dumps(found, indent=2, ensure_ascii=False))
     elif found:
-        print(table(("started", "status", "target", "metric", "value", "run"), [row(each) for each in found], right=(4,)))
+        print(table(("started", "status", "target", "metric", "value", "run"), rows(found, arguments.dir), right=(4,)))
     else:
         print(f"no runs in {arguments.dir}; `trainwright train DATA --target COLUMN` makes one")
     return 0
@@ -58,6 +58,38 @@ def show_jobs(runs: list[dict[str, Any]], as_json: bool) -> int:
     return 1 if refused else 0
 
 
+def rows(found: list[dict[str, Any]], root: str) -> list[tuple[str, ...]]:
+    """A row for each run, and one for each group in the place of its newest member; in the folder of a group its members."""
+    cells, shown = [], set()
+    for each in found:
+        folder = each["group"]
+        if not folder or Path(folder).resolve() == Path(root).resolve():
+            cells.append(row(each))
+        elif folder not in shown:
+            shown.add(folder)
+            cells.append(group_row(folder, each))
+    return cells
+
+
+def group_row(folder: str, newest: dict[str, Any]) -> tuple[str, ...]:
+    """A group as cells of the table: how many of its runs are finished, and the mean of their main number, of the best point of a grid."""
+    from trainwright.api.group_summary import Summary
+    from trainwright.runs.group import GroupDirectory
+
+    started = newest["started"][:19].replace("T", " ")
+    try:
+        summary = Summary.of(GroupDirectory.open(Path(folder)))
+    except RunError:
+        return started, "unreadable", newest["target"], "", "", folder
+    point = summary.best or (None if summary.group.grid else summary.points[0])
+    metric = next((each for each in reversed(summary.metrics)), "")
+    spread = point.spread(metric) if point is not None and metric else None
+    status = f"{len(summary.numbers)} of {len(summary.group.members)} finished"
+    split, _, name = metric.partition(".")
+    named = f"{split} {name.rpartition('.')[2]}" if spread else ""
+    return started, status, newest["target"], named, str(spread) if spread else "", f"{folder} (a group)"
+
+
 def row(found: dict[str, Any]) -> tuple[str, ...]:
     """One run as cells of the table."""
     metric = f"{found['split']} {found['metric']}".strip()
@@ -69,9 +101,10 @@ def parser() -> Parser:
     """The arguments of the command."""
     made = Parser(
         "runs",
-        "List the runs under a folder, newest first, with their status and main number.",
+        "List the runs under a folder, newest first, with their status and main number; a group of runs is one line, and its folder "
+        "lists its members.",
         "[DIR] [--slurm] [--json]",
-        ["trainwright runs", "trainwright runs --slurm", "trainwright runs experiments --json"],
+        ["trainwright runs", "trainwright runs runs/folds", "trainwright runs --slurm", "trainwright runs experiments --json"],
     )
     made.add_argument("dir", metavar="DIR", nargs="?", default="runs", help="the folder that holds runs (default: runs)")
     made.add_argument("--slurm", action="store_true", help="show what Slurm says of the jobs of the runs")

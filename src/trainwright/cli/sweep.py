@@ -215,7 +215,7 @@ def last_error(text: str) -> list[str]:
 def describe_group(summary: Summary) -> str:
     """The members with their status and main numbers; below them mean and deviation, differences, and what was chosen."""
     group = summary.group
-    header = (*(_short(key) for key in group.axes), "status", *summary.metrics)
+    header = (*(_short(key) for key in group.axes), "status", *_splits(summary))
     rows = [
         (
             *(each.settings[key] for key in group.axes),
@@ -224,11 +224,17 @@ def describe_group(summary: Summary) -> str:
         )
         for each in group.members
     ]
-    blocks = [table(header, rows, right=range(len(group.axes) + 1, len(header))), _spreads(summary), _axes(summary), _differences(summary)]
+    runs = table(header, rows, right=range(len(group.axes) + 1, len(header)))
+    blocks = [
+        f"{summary.headline} of each run\n{runs}" if summary.headline else runs,
+        _spreads(summary),
+        _axes(summary),
+        _differences(summary),
+    ]
     if summary.unfinished:
         from trainwright.api.group_summary import count_statuses
 
-        blocks.append(f"not finished, and in no mean: {count_statuses(summary.unfinished)}")
+        blocks.append(wrap(f"not finished, and in no mean: {count_statuses(summary.unfinished)}", 0))
     blocks.append(_choice(summary))
     return "\n" + "\n\n".join(each for each in blocks if each)
 
@@ -239,7 +245,7 @@ def _spreads(summary: Summary) -> str:
     if not any(spread and len(spread.values) > 1 for _, spreads in rows for spread in spreads):
         return ""
     grid = summary.group.grid
-    header = (*(_short(key) for key in grid), "n", *(f"{metric} (mean ± sd)" for metric in summary.metrics))
+    header = (*(_short(key) for key in grid), "n", *(f"{split} (mean ± sd)" for split in _splits(summary)))
     cells = [(*(point.settings[key] for key in grid), _count(point), *map(_spread, spreads)) for point, spreads in rows]
     return table(header, cells, right=range(len(grid), len(header)))
 
@@ -251,7 +257,7 @@ def _axes(summary: Summary) -> str:
         for value, spreads in values.items():
             count = max((len(each.values) for each in spreads.values()), default=0)
             rows.append((f"{_short(axis)}={value}", str(count), *(_spread(spreads.get(metric)) for metric in summary.metrics)))
-    return table(("over all with", "n", *summary.metrics), rows, right=range(1, 2 + len(summary.metrics))) if rows else ""
+    return table(("over all with", "n", *_splits(summary)), rows, right=range(1, 2 + len(summary.metrics))) if rows else ""
 
 
 def _differences(summary: Summary) -> str:
@@ -287,6 +293,11 @@ def _choice(summary: Summary) -> str:
     if summary.numbers:
         lines += [dim(f"all numbers: {folder / 'table.csv'}"), dim(f"a page:      trainwright report {folder}")]
     return "\n".join(lines)
+
+
+def _splits(summary: Summary) -> list[str]:
+    """Of the metrics shown, the rows that they are measured on."""
+    return [each.partition(".")[0] for each in summary.metrics]
 
 
 def _short(key: str) -> str:

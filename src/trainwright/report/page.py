@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from trainwright.report.every_run.starts import starts
 from trainwright.report.every_run.training import training
 from trainwright.report.every_run.tuning import tuning
 from trainwright.report.figures import moment
-from trainwright.report.markup import Markup, join, note, tag
+from trainwright.report.markup import Content, Markup, join, note, tag
 from trainwright.report.material import Material, gather
 from trainwright.runs.directory import RunDirectory
 
@@ -49,10 +49,15 @@ def render(run: RunDirectory, higher_is_better: Mapping[str, bool], convert: Cal
     rest = (
         note(f"{len(blocks) - MOST_BLOCKS} more blocks are in ", tag("code", "analysis.json"), ".") if len(blocks) > MOST_BLOCKS else None
     )
-    links = [tag("li", tag("a", each.heading, href=f"#{each.anchor}")) for each in found]
+    about = f"{title(material)} · {material.run.get('name', '')} · Trainwright"
+    return make_page(about, top, found, drawn, rest, _foot(material))
+
+
+def make_page(about: str, top: Content, sections: Sequence[ReportSection], drawn: Content, rest: Content, foot: Content) -> str:
+    """A whole page that needs nothing else: head, opening, contents, sections as they are drawn, foot."""
+    links = [tag("li", tag("a", each.heading, href=f"#{each.anchor}")) for each in sections]
     nav = tag("nav", tag("ul", links), aria_label="Contents")
     main = tag("main", top, nav, drawn, rest, id="report")
-    about = f"{title(material)} · {material.run.get('name', '')} · Trainwright"
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
@@ -63,7 +68,7 @@ def render(run: RunDirectory, higher_is_better: Mapping[str, bool], convert: Cal
         tag("style", Markup(asset("style.css"))),
         tag("script", Markup(asset("theme.js"))),
     )
-    body = tag("body", _bar(), main, _foot(material), tag("script", Markup(asset("page.js"))))
+    body = tag("body", _bar(), main, foot, tag("script", Markup(asset("page.js"))))
     return f"<!DOCTYPE html>\n{tag('html', head, body, lang='en')}\n"
 
 

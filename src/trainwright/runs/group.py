@@ -209,6 +209,11 @@ class GroupDirectory:
             raise refusal(error, self.folder / TABLE) from error
 
 
+def is_group(folder: str | os.PathLike[str]) -> bool:
+    """Whether a folder holds a group of runs."""
+    return bool(os.fspath(folder)) and os.path.lexists(Path(folder) / FILE)
+
+
 def free_folder(name: str, root: str = "runs") -> Path:
     """A folder for a new group that nothing has: `runs/NAME/sweep-TIME`."""
     base = Path(root) / folder_name(name) / f"sweep-{datetime.now():%Y%m%d-%H%M%S}"

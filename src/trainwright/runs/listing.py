@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from trainwright.config.errors import RunError
+from trainwright.config.signature import GROUP
 from trainwright.files.text import read_json
 from trainwright.runs.directory import RunDirectory
 from trainwright.runs.info import read_info
@@ -15,7 +16,7 @@ def list_runs(root: str | Path = "runs") -> list[dict[str, Any]]:
     """Every run in `root` and up to three folders below, newest first: name, started, status, target, metric, value, split, path.
 
     `status` is that of run.json, except that a run said to be running with no process behind it is `interrupted`, and a damaged
-    or newer one `unreadable`.
+    or newer one `unreadable`. `group`: the folder of the group that a run is a member of; empty for others.
     """
     if not str(root).strip():
         raise RunError("the name of the folder is empty", where="the folder of runs", fix="name a folder that holds runs; default: runs")
@@ -40,7 +41,7 @@ def headline(results: dict[str, Any]) -> tuple[str, str, float | None, str]:
 def summarize_run(folder: Path) -> dict[str, Any]:
     """What is known of the run in a folder without reading more than two of its files."""
     summary: dict[str, Any] = {"name": folder.parent.name, "started": "", "status": "unreadable", "target": "", "metric": "", "value": None}
-    summary |= {"split": "", "path": str(folder)}
+    summary |= {"split": "", "path": str(folder), "group": str(folder.parent) if (folder.parent / GROUP).is_file() else ""}
     try:
         run = RunDirectory(folder, read_info(folder) or {})  # its files are looked at when it is opened; here one file of each run is read
         results = read_json(folder / "results.json") or {}

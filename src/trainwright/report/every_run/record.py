@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
-from trainwright.report.blocks.base import Cell, Piece
+from trainwright.report.blocks.base import Block, Cell, Piece
 from trainwright.report.blocks.table import Column, Table
 from trainwright.report.every_run.layout import ReportSection
 from trainwright.report.figures import is_number, number, size
-from trainwright.report.markup import Markup, escape, note, scroll, tag
+from trainwright.report.markup import Content, Markup, escape, note, scroll, tag
 from trainwright.report.material import Material, mapping
 from trainwright.runs.secrets import mask_lines
 
@@ -57,12 +57,16 @@ def configuration(material: Material) -> ReportSection | None:
     """config.yaml with keys, comments and values set apart, folded away; what looks like a password or token is masked."""
     if not material.config_text:
         return None
-    lines = material.config_text.splitlines()
+    return ReportSection("configuration", "Configuration", "", show_yaml(material.config_text, "config.yaml"))
+
+
+def show_yaml(content: str, name: str) -> list[Content | Block]:
+    """YAML with keys, comments and values set apart, folded away; what looks like a password or token is masked."""
+    lines = content.splitlines()
     text = Markup("\n".join(_line(each) for each in mask_lines(lines[:CONFIG_LINES])))
-    rest = note(f"{len(lines) - CONFIG_LINES:,} more lines are in ", tag("code", "config.yaml"), ".") if len(lines) > CONFIG_LINES else None
+    rest = note(f"{len(lines) - CONFIG_LINES:,} more lines are in ", tag("code", name), ".") if len(lines) > CONFIG_LINES else None
     shown = scroll(tag("pre", tag("code", text), class_="yaml"), "Configuration")
-    summary = tag("summary", f"Show all {number(len(lines))} lines")
-    return ReportSection("configuration", "Configuration", "", [tag("details", summary, shown), rest])
+    return [tag("details", tag("summary", f"Show all {number(len(lines))} lines"), shown), rest]
 
 
 def _line(line: str) -> str:
