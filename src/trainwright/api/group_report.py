@@ -11,7 +11,7 @@ from urllib.parse import quote as quote_url
 
 from trainwright._version import __version__
 from trainwright.api.group_choice import describe_choice
-from trainwright.api.group_summary import Point, Spread, Summary, count_statuses
+from trainwright.api.group_summary import Point, Settings, Spread, Summary, count_statuses
 from trainwright.config.errors import RunError
 from trainwright.config.received import read_text
 from trainwright.files.text import read_json, write_text
@@ -116,7 +116,7 @@ def _dots(summary: Summary, metric: str) -> Markup:
         for point in summary.points[:MOST_POINTS]:
             spread = point.spread(metric)
             low, high = _ends(spread)
-            rows.append(BarRow(quote(point.name), spread.mean if spread else None, _mean(spread), low, high, point is summary.best))
+            rows.append(BarRow(_label(point.settings), spread.mean if spread else None, _mean(spread), low, high, point is summary.best))
     else:
         spread = summary.points[0].spread(metric)
         low, high = _ends(spread)
@@ -124,7 +124,17 @@ def _dots(summary: Summary, metric: str) -> Markup:
         for each in summary.group.members[:MOST_POINTS]:
             value = summary.numbers.get(each.name, {}).get(metric)
             rows.append(BarRow(quote(each.name), value, score(value)))
-    return tag("div", dots(rows, f"{metric} of every point"))
+    return tag("div", _axes(summary), dots(rows, f"{metric} of every point"))
+
+
+def _label(settings: Settings) -> Content:
+    """A point by its values alone, for which a chart has room."""
+    return quote(", ".join(settings.values()), 40)
+
+
+def _axes(summary: Summary) -> Content:
+    """What the values are of."""
+    return tag("p", ", ".join(each.rpartition(".")[2] for each in summary.group.grid), class_="soft") if summary.group.grid else None
 
 
 def _ends(spread: Spread | None) -> tuple[float | None, float | None]:
@@ -188,8 +198,8 @@ def _differences(summary: Summary) -> ReportSection | None:
         of_metric = [each for each in summary.differences if each.metric == metric][:MOST_POINTS]
         if not of_metric:
             continue
-        rows = [BarRow(quote(summary.reference.name), 0.0, "0", main=True)]
-        rows += [BarRow(quote(each.name), each.mean, _signed(each.mean), *(each.interval or (None, None))) for each in of_metric]
+        rows = [BarRow(_label(summary.reference.settings), 0.0, "0", main=True)]
+        rows += [BarRow(_label(each.settings), each.mean, _signed(each.mean), *(each.interval or (None, None))) for each in of_metric]
         lines: list[list[Content]] = [
             [
                 quote(each.name),
@@ -205,7 +215,7 @@ def _differences(summary: Summary) -> ReportSection | None:
         method = next((summary.interval_method(each) for each in of_metric if each.interval), "")
         body += [
             tag("h3", metric),
-            tag("div", dots(rows, f"differences of {metric}"), class_="charts-one"),
+            tag("div", _axes(summary), dots(rows, f"differences of {metric}")),
             table(head, lines, label=f"Paired differences of {metric}", numeric=(1, 2, 3, 4)),
             note(f"{method[:1].upper()}{method[1:]}.") if method else None,
         ]
