@@ -62,3 +62,16 @@ def test_parts_are_exchanged_on_the_command_line(tmp_path: Path, monkeypatch: py
     assert main(["train", str(EXAMPLES / "parts.yaml"), "run.dir=run", *words]) == 0
     assert load_tensors(tmp_path / "run/model/model.safetensors")["geometry.place"].shape == (5, 2)
     assert not (tmp_path / "run/media").exists()
+
+
+def test_a_network_of_blocks_learns_digits_and_is_measured_again_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", str(EXAMPLES / "blocks.yaml"), "run.dir=run"]) == 0
+    found = results(tmp_path / "run")["validation"]
+    assert found["accuracy"] > 0.97
+    names = load_tensors(tmp_path / "run/model/model.safetensors").keys()
+    assert {"stage1.se.fc1.weight", "basic_block.downsample.1.weight", "stage2.1.pwconv1.weight"} <= {*names}
+    pictures, labels = example("same_network").digits()["validation"]
+    model = tw.load("run").model.eval()
+    with torch.no_grad():
+        assert float((model(pictures).argmax(1) == labels).float().mean()) == pytest.approx(found["accuracy"])
