@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from trainwright.config.errors import DataError
-from trainwright.data.hashing import row_hashes
-from trainwright.data.source import Source
 from trainwright.domains.calibrating import Calibrating, Chooser
 from trainwright.domains.forms import as_rows
 from trainwright.domains.prepared import Finished
@@ -22,6 +21,7 @@ from trainwright.domains.tables.prepared import PreparedTable
 from trainwright.domains.tables.show import result_lines
 from trainwright.domains.tables.verdicts import headline_of
 from trainwright.engine.result import FitResult
+from trainwright.features.encoded_hashes import encoded_hashes
 from trainwright.features.encoding import EncodedTable
 from trainwright.features.table_rows import table_rows
 from trainwright.runs.directory import RunDirectory
@@ -44,7 +44,9 @@ class CalibratedTable(Calibrating):
         self.model.system.to(next(self.prepared.system.parameters()).device)
         self.calibration = Calibration({})
         self.given = None if data is None else self._read(data)
-        self.source = "" if data is None else str(data) if isinstance(data, str) else f"the rows given ({type(data).__name__})"
+        self.source = (
+            "" if data is None else os.fspath(data) if isinstance(data, str | os.PathLike) else f"the rows given ({type(data).__name__})"
+        )
 
     def _read(self, data: Any) -> EncodedTable:
         """The labelled rows of `data`, encoded as in training; says which of them are known from training or test."""
@@ -54,22 +56,21 @@ class CalibratedTable(Calibrating):
         say_counts(source, encoded)
         if not len(encoded.rows):
             raise DataError("no row can be calibrated on", where=source.name, why=NONE_LEFT)
-        self._warn_of_known(source, encoded.rows)
+        self._warn_of_known(source.name, encoded)
         return encoded
 
-    def _warn_of_known(self, source: Source, rows: np.ndarray) -> None:
-        prepared = self.prepared.data
-        columns = [*prepared.inputs, *prepared.targets]
-        given, known = row_hashes(source, columns)[rows], row_hashes(prepared.source, columns)
+    def _warn_of_known(self, name: str, encoded: EncodedTable) -> None:
+        table = self.prepared.data.table
+        given, known = encoded_hashes(encoded), encoded_hashes(table)
         said = {
             "train": "the model has learnt them, and is surer of them than of new ones: what is fitted is too optimistic",
             "test": "what the test rows show of the calibration is not of new rows then",
         }
         for split, why in said.items():
-            found = int(np.isin(given, known[prepared.rows(split)]).sum())
+            found = int(np.isin(given, known[getattr(table, split)]).sum())
             if found:
-                name = "training" if split == "train" else split
-                log.warning("%s of the %s rows of %s are %s rows of this run: %s", f"{found:,}", f"{len(rows):,}", source.name, name, why)
+                which = "training" if split == "train" else split
+                log.warning("%s of the %s rows of %s are %s rows of this run: %s", f"{found:,}", f"{len(given):,}", name, which, why)
 
     def choose(self, chooser: Chooser) -> None:
         """Check the methods against the rows that they are fitted on, and note them in the configuration of the child."""
