@@ -6,18 +6,12 @@ from pathlib import Path
 
 from trainwright.api.curve import Curves
 from trainwright.files.outputs import write_output
+from trainwright.report.charts.alone import COLOURS, stand_alone
 from trainwright.report.charts.axes import across, frame, up
 from trainwright.report.charts.lines import Series, line
-from trainwright.report.markup import Markup, tag
+from trainwright.report.markup import tag
 
 POINTS = 600
-COLOURS = ("#1f6392", "#a8541c", "#2b6b49", "#7a3f86")
-STYLE = """
-svg { background: #fcfbf8; }
-text { font: 11.5px ui-sans-serif, "Segoe UI", "Noto Sans", Helvetica, Arial, sans-serif; fill: #5d6068; }
-.grid { stroke: #e2dfd6; stroke-width: 1; fill: none; }
-.line { fill: none; stroke-width: 1.75; stroke-linejoin: round; stroke-linecap: round; }
-"""
 
 
 def write_svg(curves: Curves, path: str | Path) -> None:
@@ -42,7 +36,4 @@ def picture(curves: Curves) -> str:
     ]
     title = f"Learning rate over {curves.steps} steps"
     drawing = frame(x, y, *(line(each, x, y) for each in series), names, title=title, x_label="step")
-    colours = "".join(f".c{number} {{ stroke: {colour}; fill: none; }}\n" for number, colour in enumerate(COLOURS))
-    style = tag("style", Markup(STYLE + colours))
-    opened = str(drawing).replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg" width="760" height="480"', 1)
-    return opened.replace("</title>", f"</title>{style}", 1) + "\n"
+    return stand_alone(drawing)

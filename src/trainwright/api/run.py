@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trainwright.config.errors import RunError
 from trainwright.runs.directory import RunDirectory
 from trainwright.runs.results import read_results
 from trainwright.runs.ways_on import to_its_end
+
+if TYPE_CHECKING:
+    from trainwright.explain.explanation import Explanation
 
 
 class Run:
@@ -83,6 +87,46 @@ class Run:
         """Target → metric → value on labelled rows; a system of one's own has one target, called ''. Raises DataError without targets."""
         found: dict[str, dict[str, float]] = self.predictor.evaluate(data)["metrics"]
         return found
+
+    def explain(
+        self,
+        data: Any = None,
+        method: str = "integrated_gradients",
+        *,
+        split: str = "test",
+        target: str = "",
+        output: str | int = "",
+        columns: Sequence[str] = (),
+        groups: Sequence[Sequence[str]] = (),
+        baseline: str = "",
+        rows: int = 1000,
+        row: Sequence[int] = (),
+        seed: int = 0,
+        batch_size: int = 256,
+        folder: str | os.PathLike[str] | None = None,
+        **options: Any,
+    ) -> Explanation:
+        """Why the model answers rows as it does; raises RequestError for what cannot be asked, saying what can.
+
+        The result has `ranked` columns, shares by `rows`, `maps`, `curves`, and `as_json()`. `data` are as `predict` takes them, or
+        nothing for a split of the run's own. `method` and its `options` are those of `trainwright list explainer`; `output` is the class
+        that is explained (the likeliest of each row unless named); `folder` gets the page, pictures and numbers.
+        """
+        from trainwright.api.explain import explain_with, read_asked
+
+        asked = read_asked(
+            method,
+            options,
+            columns=columns,
+            groups=groups,
+            output=str(output),
+            baseline=baseline,
+            rows=rows,
+            row=row,
+            seed=seed,
+            batch_size=batch_size,
+        )
+        return explain_with(self.predictor, asked, data, split=split, target=target, folder=folder)
 
     def report(self) -> Path:
         """Draws report.html anew and returns its path."""

@@ -25,6 +25,7 @@ KINDS: dict[str, str] = {
     "callback": "trainwright.engine.callbacks",
     "baseline": "trainwright.baselines",
     "calibration": "trainwright.calibration",
+    "explainer": "trainwright.explain",
     "launcher": "trainwright.parallel.launchers",
     "system": "trainwright.systems",
     "model": "trainwright.tools.graph",

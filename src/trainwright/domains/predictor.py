@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from torch import Tensor
@@ -14,6 +14,11 @@ from torch import Tensor
 from trainwright.config.errors import RequestError
 from trainwright.domains.forms import Columns as Columns
 from trainwright.domains.forms import as_given
+
+if TYPE_CHECKING:
+    from trainwright.explain.explanation import Explanation
+    from trainwright.explain.study import Asked
+    from trainwright.explain.subject import Subject
 
 Tensors = dict[str, Tensor]
 
@@ -101,6 +106,22 @@ class Predictor(ABC):
     def use_weights(self, weights: str) -> None:
         """Take other weights than those of the model: `averaged`, `raw`, `best` or `last` of a run, or a file, run or checkpoint."""
         raise RequestError("this model has its own weights alone", where=f"--weights {weights}", fix="leave it out")
+
+    def explainable(self, data: Any, split: str, target: str, labelled: bool) -> Subject:
+        """The model over rows as they come, or a split of its own, as methods of explaining ask it; `labelled`: with their truth.
+
+        `target` names what is explained, where there are several. Raises RequestError for a kind of model that cannot be explained.
+        """
+        what = "this kind of model says nothing of its inputs that could be explained"
+        raise RequestError(what, where="explain", fix="give its predictor a method `explainable`")
+
+    def explain(self, asked: Asked, data: Any = None, split: str = "test", target: str = "") -> Explanation:
+        """What a method finds of the model for rows as they come, or for a split of the run's own data; raises RequestError, DataError."""
+        from trainwright.config.registry import load
+        from trainwright.explain.run import explain
+
+        labelled = bool(getattr(load("explainer", asked.method.type), "needs_truth", False))
+        return explain(self.explainable(data, split, target, labelled), asked)
 
     def about(self) -> dict[str, Any]:
         """Which model it is, for the head of a measurement."""

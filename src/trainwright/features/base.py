@@ -181,6 +181,10 @@ class Feature:
         """The values as an input, by part name, first axis rows; adds what was missing or unknown to `counts`."""
         raise NotImplementedError
 
+    def typical(self) -> Any:
+        """The usual value in training, as a column has it; None for nothing."""
+        return None
+
     def sizes(self) -> list[int]:
         """The vocabulary size as an input, unknown and padding included, or an empty list."""
         return []

@@ -123,6 +123,10 @@ class BinaryFeature(ClassFeature):
             raise DataError(f"column '{self.name}': `fill` {text!r} is not one of its values", fix=did_you_mean(text, self.sides))
         return side
 
+    def typical(self) -> str:
+        """The more frequent side of training."""
+        return self.classes[int(np.argmax(self.tally))]
+
     def layout(self) -> dict[str, PartLayout]:
         return {"value": PartLayout((), np.float32), **({"missing": PartLayout((), np.float32)} if self.has_indicator else {})}
 

@@ -66,6 +66,10 @@ class CategoryFeature(ClassFeature):
     def known_values(self) -> list[str]:
         return list(self.known)
 
+    def typical(self) -> str | None:
+        """The most frequent value of training."""
+        return self.classes[int(np.argmax(self.tally))] if self.classes else None
+
     def sizes(self) -> list[int]:
         return [1 + self.missing_class + len(self.classes)]
 

@@ -107,6 +107,10 @@ class NumberFeature(Feature):
     def absent(self, values: pa.Array, rows: np.ndarray) -> np.ndarray | None:
         return self.numbers(values, rows)[1]
 
+    def typical(self) -> float:
+        """What missing values are filled with: the median of training, unless the column asks for something else."""
+        return self.filling
+
     def layout(self) -> dict[str, PartLayout]:
         return {"value": PartLayout((), np.float32), **({"missing": PartLayout((), np.float32)} if self.has_indicator else {})}
 

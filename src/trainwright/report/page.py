@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
+from trainwright._version import __version__
 from trainwright.report.blocks.base import Sheet
 from trainwright.report.every_run.layout import ReportSection, guard, with_blocks
 from trainwright.report.every_run.media import media
@@ -18,7 +20,7 @@ from trainwright.report.every_run.starts import starts
 from trainwright.report.every_run.training import training
 from trainwright.report.every_run.tuning import tuning
 from trainwright.report.figures import moment
-from trainwright.report.markup import Content, Markup, join, note, tag
+from trainwright.report.markup import Content, Markup, join, note, quote, tag
 from trainwright.report.material import Material, gather
 from trainwright.runs.directory import RunDirectory
 
@@ -51,6 +53,16 @@ def render(run: RunDirectory, higher_is_better: Mapping[str, bool], convert: Cal
     )
     about = f"{title(material)} · {material.run.get('name', '')} · Trainwright"
     return make_page(about, top, found, drawn, rest, _foot(material))
+
+
+def render_blocks(heading: str, facts: Sequence[str], blocks: Sequence[Mapping[str, Any]], folder: Path) -> str:
+    """Blocks as a page of their own in the look of a report, under a heading and a line of facts; files are named from `folder`."""
+    sheet = Sheet(folder)
+    line = [tag("span", quote(each, 200)) for each in facts if each]
+    top = tag("header", tag("h1", heading), tag("p", line, class_="facts"), class_="opening")
+    sections = with_blocks([], blocks[:MOST_BLOCKS], before="")
+    drawn = [each.render(sheet) for each in sections]
+    return make_page(f"{heading} · Trainwright", top, sections, drawn, None, tag("footer", f"Trainwright {__version__}"))
 
 
 def make_page(about: str, top: Content, sections: Sequence[ReportSection], drawn: Content, rest: Content, foot: Content) -> str:

@@ -202,6 +202,21 @@ class SupervisedSystem(System):
         hidden = self._join(batch)
         return {f"{head.name}.scores": answers(head.target, head.decode(hidden, batch), head.scaling) for head in self.heads}
 
+    def encodings(self, batch: Batch) -> list[Tensor]:
+        """What the encoder of each group gives `[b, tokens, width]`, outside training under what always applies."""
+        batch = self._ready(batch)
+        return [encoder({part: batch[key] for part, key in keys}) for encoder, keys in self.reads]
+
+    def output_of(self, target: str, batch: Batch, encoded: Sequence[Tensor | None]) -> Tensor:
+        """The joint answer of a target's decoder, its logits scaled, with the encodings that are given in place of their groups' own."""
+        batch = self._ready(batch)
+        joined = [
+            encoder({part: batch[key] for part, key in keys}) if given is None else given
+            for (encoder, keys), given in zip(self.reads, encoded, strict=True)
+        ]
+        head = next(each for each in self.heads if each.name == target)
+        return head.joint(head.decode(self.combiner(joined), batch))
+
     def finish(self, outputs: dict[str, Tensor], losses: bool = True) -> dict[str, Tensor]:
         """Raw outputs of decoders → scores, truth in original units and the loss per row of the members' joint answer, where asked for."""
         finished = {key: value for key, value in outputs.items() if not key.endswith((".output", ".encoded"))}

@@ -20,6 +20,7 @@ from trainwright.api.adapting import adapt_module, plain_module, wanted_dtype
 from trainwright.api.own.prepare import DEFAULT_BATCH, given_splits, made_system, open_rows, prepare_own, trainer_for
 from trainwright.api.own.prepared import POSITION, WEIGHTS
 from trainwright.api.predictors.arrays import rows_given
+from trainwright.api.predictors.explained import SystemSubject
 from trainwright.api.predictors.given import system_given
 from trainwright.api.predictors.recorded import inputs_of, kind_of, list_fields, recorded_by_place, recorded_inputs
 from trainwright.config.compose import Composed
@@ -34,6 +35,8 @@ from trainwright.domains.predictor import Field, Predictor, Tensors
 from trainwright.engine.adapted import as_system
 from trainwright.engine.outputs import in_float32
 from trainwright.engine.sampling import sample_form
+from trainwright.explain.explanation import Explanation
+from trainwright.explain.study import Asked
 from trainwright.files.text import read_json
 from trainwright.metrics.whole import join_outputs
 from trainwright.systems.base import build_system
@@ -191,6 +194,18 @@ class SystemPredictor(Predictor):
         if weights == "averaged" and not has_averages(self.weights):
             fix = "leave --weights out; averages are kept where trainer.ema asked for them"
             raise RequestError("the last checkpoint of this run has no averaged weights", where=self.weights, fix=fix)
+
+    @_as_its_files_may
+    def explainable(self, data: Any, split: str, target: str, labelled: bool) -> SystemSubject:
+        """One of the tensors that the system gives, over rows as they come or those of a split."""
+        rows = self.own_rows(split) if data is None else self.read(data)
+        with self._explain_failures(rows):
+            return SystemSubject(self.system, rows, [each.name for each in self.inputs], target, self.trainer)
+
+    @_as_its_files_may
+    def explain(self, asked: Asked, data: Any = None, split: str = "test", target: str = "") -> Explanation:
+        """What a method finds of the system."""
+        return super().explain(asked, data, split, target)
 
     @_as_its_files_may
     def export(self, folder: Path) -> None:

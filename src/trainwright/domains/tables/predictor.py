@@ -25,6 +25,7 @@ from trainwright.domains.place import Place
 from trainwright.domains.predictor import Field, Predictor, Tensors
 from trainwright.domains.tables.analysis.of_rows import importance_of
 from trainwright.domains.tables.conformal_columns import conformal_columns
+from trainwright.domains.tables.explained import TableSubject
 from trainwright.domains.tables.model import ROWS, Model
 from trainwright.domains.tables.placed import place_rows
 from trainwright.domains.tables.position_metrics import measured_outputs
@@ -63,6 +64,8 @@ class TableRows:
     """What they are from, for a person."""
     at_once: int = ROWS
     """Rows per forward pass."""
+    source: Source | None = None
+    """What they were read from."""
 
     def take(self, model: Model) -> dict[str, np.ndarray]:
         """The scores of all of them, by target."""
@@ -99,7 +102,7 @@ class TablePredictor(Predictor):
         say_counts(source, encoded)
         given, kept = given_rows(source)
         places = encoded.rows if kept is None else kept[encoded.rows]
-        return TableRows(encoded, np.arange(len(encoded.rows)), places, given, source.name)
+        return TableRows(encoded, np.arange(len(encoded.rows)), places, given, source.name, source=source)
 
     def own_rows(self, split: str) -> TableRows:
         """The rows of a split, read again as the run's configuration says; raises RunError when the data changed or it is empty."""
@@ -116,7 +119,7 @@ class TablePredictor(Predictor):
         if positions is None or not len(positions):
             raise RunError(f"this run has no {split} rows", where=str(run.path), fix="see data.split of its config.yaml")
         places = np.arange(len(positions))
-        return TableRows(data.table, positions, places, len(places), data.source.name, size)
+        return TableRows(data.table, positions, places, len(places), data.source.name, size, data.source)
 
     def preprocess(self, rows: Any) -> Tensors:
         """The encoded inputs of rows as they come; of rows that are cut, those of all windows and the row of each."""
@@ -193,6 +196,13 @@ class TablePredictor(Predictor):
         truths = {spec.name: original_truth(spec, blocks[f"target.{spec.name}"][rows.positions]) for spec in single}
         weights = blocks[ROW_WEIGHT][rows.positions] if ROW_WEIGHT in blocks else None
         return {name: self.model.outcome(name, truth, scores[name], weights) for name, truth in truths.items()}
+
+    def explainable(self, data: Any, split: str, target: str, labelled: bool) -> TableSubject:
+        """One target over rows of a source, with their truth where it is asked for; raises DataError where none can be answered."""
+        rows = self.own_rows(split) if data is None else self.read(data, labelled=labelled)
+        if not len(rows.positions):
+            raise DataError("no row can be explained", where=rows.name, why=NONE_LEFT)
+        return TableSubject(self.model, rows.encoded, rows.positions, rows.source, target)
 
     def about(self) -> dict[str, Any]:
         """The run."""

@@ -1,9 +1,7 @@
-"""Permutation importance: how much worse a target's metric becomes when one column's values are shuffled between rows (Breiman 2001)."""
+"""Permutation importance of the encoded columns of a table, for its report: which rows, which metrics, and within which time."""
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from trainwright.config.model import PartConfig
+from trainwright.explain.permutation import ShuffledArrays, measure_drops, rank_columns
 from trainwright.features.spec import InputGroup
 from trainwright.metrics import PARTS, compute_one, default_monitor, label, options
 from trainwright.metrics.outcome import Outcome
@@ -56,22 +55,18 @@ def permutation_importance(
     rows = _rows(total, min(max_rows, max(200, 400_000 // len(places))) if most is None else most, seed)
     sample = {key: np.array(value[rows]) for key, value in blocks.items()}
     truth = {name: outcome.take(rows) for name, outcome in outcomes.items()}
-    plain = _values(predict(sample), truth, chosen)
-    drops: dict[str, list[dict[str, float]]] = {}
-    start, done = time.perf_counter(), 0
-    for repeat in range(repeats):
-        for index, (column, group, position) in enumerate(places):
-            if repeat == 0 and time.perf_counter() - start > 3 * seconds:
-                break
-            random = np.random.default_rng([seed, repeat, index])
-            shuffled = _values(_shuffle(predict, sample, group, position, random), truth, chosen)
-            drops.setdefault(column, []).append({name: _drop(chosen[name], plain[name], shuffled[name]) for name in truth})
-        done = repeat + 1
-        if (time.perf_counter() - start) * (done + 1) / done > seconds:
-            break
+    shuffled = ShuffledArrays(sample, [[(f"{group.name}.{part}", position) for part in group.parts] for _, group, position in places])
+
+    def measured(number: int | None, order: np.ndarray | None) -> dict[str, float]:
+        with shuffled.by(number, order) as changed:
+            return _values(predict(changed), truth, chosen)
+
+    directions = {name: _higher_is_better(metric) for name, metric in chosen.items()}
+    names = [column for column, *_ in places]
+    drops, done = measure_drops(measured, names, len(rows), directions, seed=seed, repeats=repeats, seconds=seconds)
     settings = {"metric": {name: label(each) for name, each in chosen.items()}, "rows": len(rows), "repeats": done}
     settings["left_out"] = [column for column, *_ in places if column not in drops]
-    return Importance({name: _rank_columns(drops, name) for name in truth}, settings)
+    return Importance({name: rank_columns(drops, name) for name in truth}, settings)
 
 
 def _rows(total: int, limit: int, seed: int) -> np.ndarray:
@@ -88,28 +83,6 @@ def _values(scores: Mapping[str, np.ndarray], truth: Mapping[str, Outcome], metr
     return found
 
 
-def _shuffle(predict: Predict, sample: Blocks, group: InputGroup, position: int, random: np.random.Generator) -> Mapping[str, np.ndarray]:
-    """Predictions with one column's parts, all by the same permutation, shuffled between rows; the sample is left as it was."""
-    keys = [f"{group.name}.{part}" for part in group.parts if f"{group.name}.{part}" in sample]
-    order = random.permutation(len(sample[keys[0]])) if keys else np.arange(0)
-    before = {key: sample[key][:, position].copy() for key in keys}
-    for key in keys:
-        sample[key][:, position] = before[key][order]
-    scores = predict(sample)
-    for key in keys:
-        sample[key][:, position] = before[key]
-    return scores
-
-
-def _drop(metric: PartConfig, before: float, after: float) -> float:
-    """How much worse the metric became."""
-    higher = PARTS[metric.type].higher_is_better if metric.type in PARTS else True
-    return before - after if higher else after - before
-
-
-def _rank_columns(drops: Mapping[str, list[dict[str, float]]], target: str) -> list[dict[str, Any]]:
-    found = []
-    for column, each in drops.items():
-        values = np.array([drop[target] for drop in each])
-        found.append({"column": column, "drop_mean": float(values.mean()), "drop_std": float(values.std())})
-    return sorted(found, key=lambda each: -math.inf if math.isnan(each["drop_mean"]) else each["drop_mean"], reverse=True)
+def _higher_is_better(metric: PartConfig) -> bool:
+    """Which way a metric is better; of one of a person's own it is not known, and taken to be upwards."""
+    return PARTS[metric.type].higher_is_better if metric.type in PARTS else True
