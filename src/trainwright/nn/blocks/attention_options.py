@@ -37,7 +37,11 @@ class HeadOptions(PartConfig):
 
     @model_validator(mode="after")
     def _heads_fit(self) -> Any:
-        refuse_heads(self.width, self.heads, self.kv_heads, self.head_width)
+        if self.head_width is None:
+            refuse_heads(self.width, self.heads, ", or give head_width")
+        if self.kv_heads is not None and self.heads % self.kv_heads:
+            fitting = ", ".join(str(n) for n in range(1, self.heads + 1) if self.heads % n == 0)
+            raise refuse("kv_heads", f"{self.kv_heads} cannot be shared evenly by {self.heads} heads", fix=f"use one of {fitting}")
         return self
 
 
@@ -172,12 +176,12 @@ class PerceiverPoolOptions(PartConfig):
         return self
 
 
-def refuse_heads(width: int, heads: int, kv_heads: int | None = None, head_width: int | None = None) -> None:
-    """Raises for heads that do not divide the width, and key and value heads that do not divide the heads."""
-    if head_width is None and width % heads:
-        fits = max((n for n in range(1, heads + 1) if width % n == 0), default=1)
-        what = f"{heads} do not divide width {width}"
-        raise refuse("heads", what, fix=f"use {fits}, width {width - width % heads + heads}, or give head_width")
-    if kv_heads is not None and heads % kv_heads:
-        fitting = ", ".join(str(n) for n in range(1, heads + 1) if heads % n == 0)
-        raise refuse("kv_heads", f"{kv_heads} cannot be shared evenly by {heads} heads", fix=f"use one of {fitting}")
+def refuse_heads(width: int, heads: int, otherwise: str = "") -> None:
+    """Raises for heads that do not divide the width; `otherwise` ends the fix."""
+    if width % heads:
+        fits = max(n for n in range(1, min(heads, width) + 1) if width % n == 0)
+        raise refuse(
+            "heads",
+            f"{heads} do not divide width {width}",
+            fix=f"use {fits}, width {width - width % heads + heads},{otherwise}".rstrip(","),
+        )

@@ -152,7 +152,8 @@ class Mamba(nn.Module):
         u = F.silu(self.conv1d(u))
         u = u if real is None else u * real
         delta, b, c = self.x_proj(u.transpose(1, 2)).split((self.rank, self.state, self.state), dim=2)
-        delta = F.softplus(self.dt_proj(delta)).transpose(1, 2)
+        # contiguous, because torch's compiler is wrong about the layout of this gradient otherwise (2.13)
+        delta = F.softplus(self.dt_proj(delta).transpose(1, 2).contiguous())
         a = -torch.exp(self.A_log.float() if self.A_log.dtype in (torch.float16, torch.bfloat16) else self.A_log)
         start = None if cache is None else cache.state
         y, last = selective_scan(u, delta, a, b.transpose(1, 2), c.transpose(1, 2), self.D, start=start, how=self.scan)
