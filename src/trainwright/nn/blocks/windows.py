@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -104,9 +105,8 @@ class WindowAttention(nn.Module):
         self.window = (window,) * dims if isinstance(window, int) else tuple(window)
         self.into = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
-        apart = relative_cells(self.window)
-        self.register_buffer("near", apart, persistent=False)
-        self.scores = nn.Parameter(torch.empty(int(apart.max()) + 1, heads))
+        self.register_buffer("near", relative_cells(self.window), persistent=False)
+        self.scores = nn.Parameter(torch.empty(math.prod(2 * side - 1 for side in self.window), heads))
         nn.init.trunc_normal_(self.scores, std=0.02)
 
     def forward(self, x: Float[Tensor, "b *d w"]) -> Float[Tensor, "b *d w"]:
