@@ -34,6 +34,7 @@ COMMANDS: dict[str, str] = {
     "inspect": "show the layers of a model, their shapes, sizes and cost",
     "gradcheck": "compare the gradient of an autograd function with differences",
     "convert": "make a safetensors file of a pickled one",
+    "pack": "write a table and the files that it names as one file",
     "doctor": "look at Python, torch, GPUs and what a configuration needs",
 }
 """Command → what it does; each is a module of this package with `run(words) -> int`."""
@@ -50,6 +51,7 @@ IN_ONE_PROCESS = {
     "export": "write the same files",
     "report": "write the same report",
     "convert": "write the same file",
+    "pack": "write the same file",
     "synth": "write the same files",
 }
 """Commands that work or write in one process, and what each of several would do; `train` and `resume` are for several together, and the

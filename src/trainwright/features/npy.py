@@ -10,6 +10,8 @@ from typing import IO, Any, Literal, NamedTuple
 
 import numpy as np
 
+from trainwright.files.packed import Broken, open_pack, split_member
+
 MAPPED = 1 << 20
 """Bytes from which a file is mapped, so that a piece that is cut from it is all that is read."""
 MAGIC = b"\x93NUMPY"
@@ -45,6 +47,9 @@ class Header(NamedTuple):
 
 def read_header(path: str) -> Header:
     """The header of a file whose length fits it; raises Unreadable."""
+    if (member := split_member(path)) is not None:
+        header, _, _ = _in_pack(*member)
+        return header
     try:
         with open(path, "rb", buffering=0) as file:
             return _read_head(file)
@@ -63,6 +68,8 @@ def _read_head(file: IO[bytes]) -> Header:
 
 def read_array(path: str) -> np.ndarray:
     """The array of a file, which may be written to; a large one is mapped. Raises Unreadable."""
+    if (member := split_member(path)) is not None:
+        return _array_in_pack(*member)
     content, size = _content(path)
     header = _parsed(content[: _end_of(content)])
     _check_length(header, size if size >= MAPPED else len(content))
@@ -79,6 +86,11 @@ def read_piece(path: str, first: int, count: int) -> tuple[np.ndarray, tuple[int
 
     Nothing else is read of an array whose rows come first.
     """
+    if split_member(path) is not None:  # mapped: nothing else is read of it either
+        whole = read_array(path)
+        if not whole.shape:
+            raise Unreadable("it holds one number, which has no pieces")
+        return whole[first : first + count].copy(), whole.shape
     try:
         with open(path, "rb", buffering=0) as file:
             header = _read_head(file)
@@ -94,6 +106,29 @@ def read_piece(path: str, first: int, count: int) -> tuple[np.ndarray, tuple[int
         raise Unreadable(_words(error)) from error
     array = np.frombuffer(content, header.dtype).reshape(there, *header.shape[1:])
     return array if header.dtype.isnative else array.astype(header.dtype.newbyteorder("=")), header.shape
+
+
+def _in_pack(pack: str, name: str) -> tuple[Header, memoryview, int]:
+    """The header of a file in a pack, its content, and where that begins in the pack."""
+    try:
+        opened = open_pack(pack)
+        held, (start, _) = opened.read(name), opened.place(name)
+    except Broken as error:
+        raise Unreadable(str(error)) from error
+    head = bytes(held[:LONGEST_HEADER])
+    header = _parsed(head[: _end_of(head)])
+    _check_length(header, len(held))
+    return header, held, start
+
+
+def _array_in_pack(pack: str, name: str) -> np.ndarray:
+    header, held, start = _in_pack(pack, name)
+    order: Literal["C", "F"] = "F" if header.fortran else "C"
+    if len(held) >= MAPPED:
+        array: np.ndarray = np.memmap(pack, header.dtype, "c", start + header.start, header.shape, order)
+    else:
+        array = np.frombuffer(bytearray(held), header.dtype, header.numbers, header.start).reshape(header.shape, order=order)
+    return array if header.dtype.isnative else array.astype(header.dtype.newbyteorder("="))
 
 
 def _content(path: str) -> tuple[bytes, int]:

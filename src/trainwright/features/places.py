@@ -36,7 +36,9 @@ def _folders(source: Any, offset: int = 0) -> list[tuple[int, Path]]:
     files = list(getattr(source, "files", None) or [])
     counts = list(getattr(source, "rows_by_file", None) or [0] * len(files))
     found, start = [], offset
+    packed = getattr(source, "packed", None)
     for file, count in zip(files, counts, strict=True):
-        found.append((start, Path(file).absolute().parent))
+        folder = Path(file).absolute().parent
+        found.append((start, folder if packed is None else packed.place(folder)))
         start += count
     return found or [(offset, Path.cwd())]

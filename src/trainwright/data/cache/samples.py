@@ -18,6 +18,7 @@ from trainwright.data.cache.drawing import drew
 from trainwright.data.cache.places import Place, disk_root, memory_limit, memory_root, name_of
 from trainwright.data.cache.records import Unkept, from_bytes, to_bytes
 from trainwright.data.cache.store import NO_SOURCE, Damaged, Full
+from trainwright.files.packed import Broken, open_pack, split_member
 
 log = logging.getLogger("trainwright.data")
 
@@ -177,8 +178,9 @@ def source_key(paths: list[str], part: str) -> bytes:
     """Paths, sizes and times of files, 16 bytes; nothing of files that are not there, or were written just now."""
     told = [part]
     for path in paths:
+        member = split_member(path)
         try:
-            found = os.stat(path)
+            found = os.stat(path if member is None else member[0])
         except OSError:
             return NO_SOURCE
         if time.time_ns() - max(found.st_mtime_ns, found.st_ctime_ns) < STILL:
@@ -191,9 +193,10 @@ def content_key(paths: list[str], part: str) -> bytes | None:
     """What files hold, 16 bytes; None for files that cannot be read."""
     made = hashlib.blake2b(part.encode(), digest_size=16)
     for path in paths:
+        member = split_member(path)
         try:
-            held = Path(path).read_bytes()
-        except OSError:
+            held = Path(path).read_bytes() if member is None else open_pack(member[0]).read(member[1])
+        except (OSError, Broken):
             return None
         made.update(len(held).to_bytes(8, "little"))
         made.update(held)

@@ -32,6 +32,7 @@ EXTENSIONS = {
     ".arrow": "arrow", ".feather": "arrow", ".ipc": "arrow",
     ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl",
     ".xlsx": "xlsx", ".xlsm": "xlsx",
+    ".pack": "pack",
 }  # fmt: skip
 """How a file's name ends → the source that reads it."""
 
@@ -106,6 +107,14 @@ class ExcelOptions(FileOptions):
     """Rows before the table, those without a value not counted; `auto` finds titles above a header, and says so."""
 
 
+class PackOptions(PartConfig):
+    """A table with the files that it names, in one file that `trainwright pack` wrote."""
+
+    type: str = "pack"
+    path: str
+    """The pack."""
+
+
 def builtin_name(name: str) -> str:
     """The name of a built-in set; raises ConfigError naming the nearest."""
     if name not in BUILTIN and name not in every("builtin"):
@@ -134,6 +143,7 @@ _PARTS: dict[str, Part] = {
     "arrow": Part("trainwright.data.sources.arrow:ArrowSource", ArrowOptions, "Arrow IPC and Feather files"),
     "jsonl": Part("trainwright.data.sources.jsonl:JSONLinesSource", JSONLinesOptions, "JSON objects, one per line or in one array"),
     "xlsx": Part("trainwright.data.sources.xlsx:ExcelSource", ExcelOptions, "a sheet of an Excel workbook (extra `excel`)"),
+    "pack": Part("trainwright.data.sources.pack:open_packed", PackOptions, "a table and the files that it names, as `pack` wrote them"),
     "builtin": Part(
         "trainwright.data.sources.builtin:open_builtin", BuiltinOptions, "iris, wine, breast_cancer, digits, diabetes, linnerud, and others"
     ),
