@@ -20,6 +20,7 @@ ALL = (
     "sharded_checkpoint",
     "resume",
     "lazy_column",
+    "cache",
     "metrics_cost",
     "ranks",
     "elastic",

@@ -177,9 +177,9 @@ def test_paths_that_name_no_file_are_counted_and_stay_missing(waves: Path, tmp_p
     (waves.parent / "arrays" / "40.npy").unlink()
     made = pack(waves, tmp_path / "w.pack")
     assert made.columns == {"signal": ROWS - 1} and len(made.missing["signal"]) == 1
-    with pytest.raises(RequestError, match="names files that cannot be read") as caught:
+    with pytest.raises(RequestError) as caught:
         train(tmp_path / "w.pack", tmp_path / "run")
-    assert "w.pack!/arrays/40.npy (it is not in the pack)" in caught.value.what
+    assert "w.pack!/arrays/40.npy" in str(caught.value) and "it is not in the pack" in str(caught.value)
 
 
 def test_the_command_says_what_is_packed_and_how_to_go_on(waves: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -78,8 +78,10 @@ def _files_of(source: Any, named: str) -> list[Path]:
     if getattr(inner, "packed", None) is not None:
         raise DataError(f"'{named}' is a pack already", where=WHERE, fix="copy it")
     found = [Path(each).absolute() for each in getattr(inner, "files", None) or []]
-    if not found:
-        raise DataError(f"'{named}' is in no file", where=WHERE, why="a pack holds a table and the files that it names", fix="name a table")
+    if not found or named.startswith("builtin:"):
+        raise DataError(
+            f"'{named}' is in no file", where=WHERE, why="a pack holds a table of yours and the files that it names", fix="name a table"
+        )
     return found
 
 
