@@ -13,6 +13,7 @@ from trainwright.engine.saving.resuming import resume as go_on
 from trainwright.engine.saving.resuming import settle
 from trainwright.runs.ways_on import from_its_weights
 from trainwright.tracking.csv import FILE, read_rows
+from trainwright.weights.begun import write_reports
 
 if TYPE_CHECKING:
     from trainwright.engine.session import Session
@@ -54,6 +55,9 @@ def begin(session: Session, resume: bool, initial_checkpoint: bool) -> None:
     if (forked or first) and writes and not session.parts.saver.save(session):
         raise RunError("the first checkpoint cannot be written", where=str(store.folder), fix="free some space, or choose another place")
     session.parts.saver.begin(session)
+    if not continued and world.is_main:
+        for report in write_reports(session.folder, session.system):
+            log.debug("%s", report.summary())  # said when they were loaded, before the run had a log
     say_kind(session)
 
 

@@ -11,6 +11,7 @@ from torch import nn
 from trainwright.config.model import ConfigModel
 from trainwright.config.own_parts import configured
 from trainwright.systems.updating import Updateable
+from trainwright.weights.options import StartingWeights, starting_weights
 
 
 class PartOptions(ConfigModel):
@@ -20,8 +21,9 @@ class PartOptions(ConfigModel):
 class ModuleOptions(ConfigModel):
     """Options that every module of one's own has."""
 
-    weights: str | None = None
-    """Weights it begins with: a file, a run or a checkpoint, and after a colon the module in it (`runs/mine:geometry`)."""
+    weights: StartingWeights | None = None
+    """Weights it begins with: a file, run, checkpoint, URL, `timm/NAME` or `hf/ORG/NAME`, after a colon the module in it
+    (`runs/mine:geometry`); or a mapping with `source`."""
     weights_ignore: list[str] = []
     """Patterns of names that are not taken from there."""
 
@@ -78,9 +80,9 @@ def load_named_weights(module: nn.Module, config: Any) -> None:
     source = option(config, "weights")
     if not source:
         return
-    from trainwright.weights.loading import load_weights
+    from trainwright.weights.loading import begin_with
 
-    load_weights(module, source, ignore=option(config, "weights_ignore") or (), partial=True)
+    begin_with(module, starting_weights(source), option(config, "weights_ignore") or ())
 
 
 def option(config: Any, name: str) -> Any:

@@ -52,9 +52,9 @@ def finish_model(model: nn.Module, options: PlainOptions, call: Callable[[], Any
     settle_shapes(model, call)
     begin_weights(model, options)
     if options.weights:
-        from trainwright.weights.loading import load_weights
+        from trainwright.weights.loading import begin_with
 
-        load_weights(model, options.weights, ignore=options.weights_ignore, partial=True)
+        begin_with(model, options.weights, options.weights_ignore)
 
 
 def check_beside(options: PlainOptions) -> list[RequestError]:
@@ -63,15 +63,15 @@ def check_beside(options: PlainOptions) -> list[RequestError]:
     from trainwright.nn.init_rules import check_rules
     from trainwright.nn.parametrizations import check_parametrizations
     from trainwright.tools.module_hooks import check_functions
-    from trainwright.weights.sources import read_weights
+    from trainwright.weights.loading import check_source
 
     errors: list[RequestError] = []
     keep_error(errors, lambda: check_extensions(options.extensions))
     keep_error(errors, lambda: check_rules(options.init, "system.init"))
     keep_error(errors, lambda: check_parametrizations(options.parametrizations, "system.parametrizations"))
     keep_error(errors, lambda: check_functions(options.hooks, "system.hooks"))
-    if options.weights and "://" not in options.weights:  # nothing is downloaded to see whether it is there
-        keep_error(errors, partial(read_weights, options.weights))
+    if options.weights:
+        keep_error(errors, partial(check_source, options.weights))
     return errors
 
 

@@ -16,6 +16,7 @@ from trainwright.nn.extension_options import ExtensionOptions
 from trainwright.nn.init_options import InitRule
 from trainwright.nn.parametrization_options import ParametrizationOptions
 from trainwright.tools.module_hook_options import ModuleHookOptions
+from trainwright.weights.options import StartingWeights
 
 
 def place_metric(written: Any) -> str:
@@ -50,7 +51,8 @@ class PlainOptions(PartConfig):
     """Weights that are computed from others: `weight_norm`, `spectral_norm`, `orthogonal`, or a module of your own."""
     hooks: list[ModuleHookOptions] = []
     """What is recorded, drawn or replaced in the inputs, outputs and gradients of modules while they train."""
-    weights: str | None = None
-    """Weights the model begins with: a file, a run, a checkpoint or a URL, and after a colon the module in it."""
+    weights: StartingWeights | None = None
+    """Weights the model begins with: a file, run, checkpoint, URL, `timm/NAME` or `hf/ORG/NAME`, after a colon the module in it; or a
+    mapping with `source`."""
     weights_ignore: list[str] = []
     """Patterns of names that are not taken from there."""

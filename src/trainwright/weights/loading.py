@@ -9,7 +9,9 @@ import torch
 from torch import nn
 
 from trainwright.config.errors import ConfigError
+from trainwright.weights.begun import remember
 from trainwright.weights.matching import match
+from trainwright.weights.options import AdaptationOptions, WeightsOptions
 from trainwright.weights.refusal import refusal
 from trainwright.weights.report import WeightReport, list_names
 from trainwright.weights.sources import WeightSource, read_weights
@@ -31,15 +33,19 @@ def load_weights(
     averaged: bool = True,
     state_dict: str = "",
     download: bool = False,
+    adapt: bool | AdaptationOptions | None = None,
+    least: float = 0.0,
 ) -> WeightReport:
     """Load weights into a module, all of them or none, and return what became of every name.
 
     `source` is a file (.safetensors, what torch.save wrote, .npz, .npy), a run, a checkpoint, a URL, a name on a hub (`timm/NAME`,
     `hf/ORG/NAME`, fetched only with `download`), `path:submodule`, or a mapping of tensors; `state_dict` chooses one of several in a file.
     Of the source
-    only names below `submodule` count; names that match `ignore` are left out on both sides; `renames` maps prefixes, old → new. With
-    `partial` whatever fits is loaded and the rest stays as it was. `digest` is the file's sha256. Tensors of the module on the meta device
-    become real on `device`; others stay where they are. `averaged` takes a checkpoint's averaged weights where it has some.
+    only names below `submodule` count; names that match `ignore` are left out on both sides; `renames` maps names, old → new. With
+    `partial` whatever fits is loaded and the rest stays as it was, where at least the share `least` of the smaller side fits. `adapt` makes
+    input channels, positions and vocabularies of other sizes fit, which `partial` does by itself. `digest` is the file's sha256. Tensors of
+    the module on the meta device become real on `device`; others stay where they are. `averaged` takes a checkpoint's averaged weights
+    where it has some.
 
     Raises ConfigError when something does not fit, and the module is untouched then, or when reading the source would run code; RunError
     when it is damaged or a download fails.
@@ -49,17 +55,42 @@ def load_weights(
     if submodule and named and submodule != named:
         raise ConfigError(f"two parts are named: '{named}' in the source and '{submodule}'", where=weights.where, fix="name one")
     ignore = [ignore] if isinstance(ignore, str) else list(ignore)
-    found = match(module, weights, submodule=submodule or named, ignore=ignore, renames=renames, partial=partial)
-    wrong = refusal(found, partial)
+    rules = AdaptationOptions() if adapt is True or (adapt is None and partial) else adapt or None
+    found = match(module, weights, submodule=submodule or named, ignore=ignore, renames=renames, partial=partial, adapt=rules)
+    wrong = refusal(found, partial, least)
     if wrong is not None:
         raise wrong
     report = found.report
     empty = transfer(module, found.values, found.own, device)
     if empty:
         report.notes.append(f"{list_names(empty)} have no memory yet (meta device): give them values before the module is used")
+    remember(module, report)
     log.info(report.summary())
     log.debug("%s", report.details())
     return report
+
+
+def begin_with(module: nn.Module, options: WeightsOptions, ignore: Sequence[str] = ()) -> WeightReport:
+    """Load what the option `weights` names, as far as it fits; raises as `load_weights` does, and for another architecture."""
+    return load_weights(
+        module,
+        options.source,
+        ignore=[*options.ignore, *ignore],
+        partial=True,
+        digest=options.sha256,
+        renames=options.renames,
+        averaged=options.averaged,
+        state_dict=options.state_dict,
+        download=options.download,
+        adapt=options.adapt or False,
+        least=options.least,
+    )
+
+
+def check_source(options: WeightsOptions) -> None:
+    """Read the weights that an option names, to see whether they are there; what would be downloaded is not looked at."""
+    if "://" not in options.source and not options.download:
+        read_weights(options.source, options.sha256, options.averaged, state_dict=options.state_dict)
 
 
 def _refuse_no_module(module: object) -> None:

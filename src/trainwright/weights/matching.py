@@ -12,7 +12,9 @@ from torch.nn.parameter import is_lazy
 from torch.nn.utils.parametrize import ParametrizationList
 
 from trainwright.config.errors import ConfigError, did_you_mean
-from trainwright.weights.names import matches, pair_names, rename_prefixes, under
+from trainwright.weights.adaptation import Adapter, find_heads
+from trainwright.weights.names import matches, pair_names, rename, under
+from trainwright.weights.options import AdaptationOptions
 from trainwright.weights.report import Misfit, WeightReport, list_names
 from trainwright.weights.sources import Weights
 
@@ -27,6 +29,8 @@ class Match:
     """The model's tensors, parameters as parameters."""
     theirs: dict[str, Tensor]
     """The source's tensors by the name that was looked for."""
+    adapter: Adapter | None = None
+    """What makes tensors of another shape fit."""
 
 
 def match(
@@ -37,24 +41,28 @@ def match(
     ignore: Sequence[str] = (),
     renames: Mapping[str, str] | None = None,
     partial: bool = False,
+    adapt: AdaptationOptions | None = None,
 ) -> Match:
-    """Find the place of every tensor. Raises ConfigError while lazy layers have no shapes, or for two tensors in one place."""
+    """Find the place of every tensor, made to fit by the rules of `adapt`.
+
+    Raises ConfigError while lazy layers have no shapes, or for two tensors in one place.
+    """
     own = own_tensors(module)
     report = WeightReport(weights.where, step=weights.step, epoch=weights.epoch, notes=list(weights.notes))
     tensors = _name_tensors(weights, own)
     inside = under(tensors, submodule, weights.where)
-    names, unused = rename_prefixes(inside, renames or {})
-    report.notes += [f"no name begins with '{each}', which was to be renamed" for each in unused]
+    names, unused = rename(inside, renames or {})
+    report.notes += [f"no name begins with '{each}' or fits it, which was to be renamed" for each in unused]
     held = {names[name]: tensors[name] for name in inside}
     _refuse_doubles(names, weights.where)
     unbaked = _unbake(module, held, own)
     report.notes += [f"carried back through the parametrisation: {list_names(list(unbaked))}"] if unbaked else []
     held |= unbaked
-    places, said = pair_names(
-        {name: (name, tuple(value.shape)) for name, value in held.items()}, {k: tuple(v.shape) for k, v in own.items()}
-    )
+    shapes = {name: (name, tuple(value.shape)) for name, value in held.items()}
+    places, said = pair_names(shapes, {name: tuple(value.shape) for name, value in own.items()}, guess=partial)
     report.notes += [said] if said else []
-    found = Match(report, {}, own, {})
+    adapter = None if adapt is None else Adapter(module, own, held, adapt)
+    found = Match(report, {}, own, {}, adapter)
     origin = {new: old for old, new in names.items()}
     used: set[str] = set()
     for name, value in held.items():
@@ -141,9 +149,13 @@ def _place(found: Match, source: str, name: str, value: Tensor, ignore: Sequence
     ours = found.own[name]
     misfit = Misfit(name, tuple(value.shape), tuple(ours.shape), unfit_type(value, ours))
     if misfit.why or (misfit.theirs != misfit.ours and not _same_but_ones(misfit, partial)):
-        report.dropped.append(misfit)
-        return
-    if misfit.theirs != misfit.ours:
+        adapted = None if misfit.why or found.adapter is None else found.adapter.fit(name, value, ours)
+        if adapted is None:
+            report.dropped.append(misfit)
+            return
+        value = adapted.value
+        report.adapted.append(adapted.said)
+    elif misfit.theirs != misfit.ours:
         report.reshaped.append(misfit)
     if source != name:
         report.renamed[source] = name
@@ -198,6 +210,7 @@ def _close(found: Match, ignore: Sequence[str], used: set[str]) -> None:
             report.notes.append(
                 f"no name matches '{each}', which was to be ignored; {did_you_mean(each, sorted({n.partition('.')[0] for n in names}))}"
             )
+    report.heads = {} if found.adapter is None else find_heads(report.dropped, found.own)
     report.numbers = sum({id(found.own[name]): found.own[name].numel() for name in report.loaded}.values())
     report.notes += _note_rounding(found)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from trainwright.config.errors import ConfigError, did_you_mean
 from trainwright.config.name_patterns import HELD, REGULAR, fits, other_spelling
@@ -12,8 +13,13 @@ WRAPPING = {"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_
 """What DataParallel, torch.compile, FSDP and checkpointing put into names."""
 USUAL = ("model.", "net.", "network.", "system.")
 """Names under which programs hold their one network."""
+FIRSTS = 6
+"""First parts of names that are tried as a prefix that one side has and the other has not."""
 NORMED = re.compile(r"(?P<before>.*?)parametrizations\.(?P<name>\w+)\.original(?P<part>[01])")
 """A weight under torch's weight norm; the old one called its parts `_g` and `_v`."""
+
+STARS = {"*": r"([^.]+)", "**": r"(.+?)"}
+"""What stars stand for in a map of names: one part, several."""
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -42,18 +48,51 @@ def under(names: Iterable[str], submodule: str, where: str) -> dict[str, str]:
     )
 
 
-def rename_prefixes(names: Mapping[str, str], renames: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
-    """The names with prefixes replaced (old → new, the longest first), and the prefixes that no name has."""
-    ordered = sorted(renames, key=len, reverse=True)
+def rename(names: Mapping[str, str], renames: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """The names under the map old → new (the longest old name first), and what of the map no name fits.
+
+    An old name is a prefix of whole parts; in it `*` stands for one part and `**` for several, and the new name has them where it has
+    stars; `re:` begins a regular expression, which is replaced wherever it is found. Raises ConfigError for a map that can be none.
+    """
+    rules = [(old, _renaming(old, new)) for old, new in sorted(renames.items(), key=lambda each: -len(each[0]))]
     found, used = {}, set()
     for source, name in names.items():
-        old = next((each for each in ordered for form in (name, unwrap_name(name)) if starts(form, each)), None)
-        if old is not None:
-            used.add(old)
-            form = name if starts(name, old) else unwrap_name(name)
-            name = f"{renames[old].rstrip('.')}.{form[len(old.rstrip('.')) :].lstrip('.')}".strip(".")
         found[source] = name
+        for old, change in rules:
+            changed = next((new for form in (name, unwrap_name(name)) if (new := change(form)) is not None), None)
+            if changed is not None:
+                used.add(old)
+                found[source] = changed
+                break
     return found, [each for each in renames if each not in used]
+
+
+def _renaming(old: str, new: str) -> Callable[[str], str | None]:
+    """What makes a name under `old` one under `new`; it gives None for other names."""
+    if old.startswith(REGULAR):
+        try:
+            regular = re.compile(old[len(REGULAR) :])
+            regular.sub(new, "")
+        except (re.error, IndexError) as error:
+            fix = "as Python's re.sub takes it: {'re:layer(\\d+)': 'layers.\\1'}"
+            raise ConfigError(f"'{old}: {new}' renames nothing", where="renames", why=str(error), fix=fix) from error
+        return lambda name: regular.sub(new, name) if regular.search(name) else None
+    stars, wanted = old.count("*") - old.count("**"), new.count("*") - new.count("**")
+    if wanted > stars:
+        fix = "each star of the new name is one of the old name, in their order"
+        raise ConfigError(f"'{old}: {new}' renames nothing", where="renames", why=f"it has {wanted} stars for {stars}", fix=fix)
+    parts = [STARS.get(part, re.escape(part)) for part in re.split(r"(\*\*|\*)", old.rstrip("."))]
+    pattern = re.compile("".join(parts) + r"(?P<rest>\..+|$)" if old.rstrip(".") else r"(?P<rest>.*)")
+
+    def change(name: str) -> str | None:
+        match = pattern.match(name)
+        if match is None:
+            return None
+        held = iter(match.groups())
+        start = re.sub(r"\*\*|\*", lambda _: next(held), new.rstrip("."))
+        return f"{start}.{match['rest'].lstrip('.')}".strip(".")
+
+    return change
 
 
 def starts(name: str, prefix: str) -> bool:
@@ -74,15 +113,15 @@ def _leaves_out(pattern: str, name: str) -> bool:
     return any(fits(form, pattern) or (not pattern.startswith(REGULAR) and starts(form, pattern)) for form in forms)
 
 
-def pair_names(theirs: Mapping[str, tuple[str, tuple[int, ...]]], ours: Shapes) -> tuple[dict[str, str], str]:
+def pair_names(theirs: Mapping[str, tuple[str, tuple[int, ...]]], ours: Shapes, guess: bool = False) -> tuple[dict[str, str], str]:
     """Name in the source → name in the model (its own where the model lacks it), and what prefix was put on or taken off, in words.
 
     `theirs` gives for each name in the source the name to look for and the shape. The variant under which most tensors fit is taken;
-    of equals, the one that changes least.
+    of equals, the one that changes least. With `guess` prefixes are tried that only some names have.
     """
     known = _forms(ours)
     best, fitting, said = _look_up(theirs, known, "", ""), -1, ""
-    for cut, put, words in _variants(theirs, ours):
+    for cut, put, words in _variants(theirs, ours, guess):
         found = _look_up(theirs, known, cut, put)
         count = sum(ours.get(name) == theirs[source][1] for source, name in found.items())
         if count > fitting:
@@ -90,15 +129,20 @@ def pair_names(theirs: Mapping[str, tuple[str, tuple[int, ...]]], ours: Shapes) 
     return best, said
 
 
-def _variants(theirs: Mapping[str, tuple[str, tuple[int, ...]]], ours: Shapes) -> list[tuple[str, str, str]]:
+def _variants(theirs: Mapping[str, tuple[str, tuple[int, ...]]], ours: Shapes, guess: bool) -> list[tuple[str, str, str]]:
     variants = [("", "", "")]
-    firsts = {unwrap_name(name).partition(".")[0] + "." for name, _ in theirs.values()}
-    for cut in [*firsts, *USUAL] if len(firsts) == 1 else USUAL:
+    firsts = _first_parts((name for name, _ in theirs.values()), guess)
+    for cut in dict.fromkeys([*firsts, *USUAL]):
         variants.append((cut, "", f"'{cut}' was taken off the names in the source"))
-    own = {unwrap_name(name).partition(".")[0] + "." for name in ours}
-    for put in [*own, *USUAL] if len(own) == 1 else USUAL:
+    for put in dict.fromkeys([*_first_parts(ours, guess), *USUAL]):
         variants.append(("", put, f"'{put}' was put before the names in the source"))
     return variants
+
+
+def _first_parts(names: Iterable[str], guess: bool) -> list[str]:
+    """First parts of names with a dot behind them, the most frequent first; a few of them with `guess`, else the one that all have."""
+    counts = Counter(unwrap_name(name).partition(".")[0] + "." for name in names)
+    return [part for part, _ in counts.most_common(FIRSTS)] if guess or len(counts) == 1 else []
 
 
 def _forms(ours: Shapes) -> dict[str, str]:

@@ -17,11 +17,16 @@ COMPARED = 400
 """Names that are searched for the nearest one."""
 
 
-def refusal(found: Match, partial: bool) -> ConfigError | None:
-    """The error to raise for a match, or None when it can be loaded: whole, or with `partial` anything at all."""
+def refusal(found: Match, partial: bool, least: float = 0.0) -> ConfigError | None:
+    """The error to raise for a match, or None when it can be loaded: whole, or with `partial` the share `least` of the smaller side."""
     report = found.report
-    if report.complete or (partial and found.values):
+    if report.complete:
         return None
+    theirs = len(found.values) + len(report.unexpected) + len(report.dropped)
+    if partial and found.values:
+        smaller = min(len(found.own) - len(report.ignored), theirs)
+        heads = sum(each.name.rpartition(".")[0] in report.heads for each in report.dropped)
+        return None if len(report.loaded) + heads >= least * smaller else _another(found, smaller, partial)
     total = max(len(found.own), len(found.values) + len(report.unexpected) + len(report.dropped))
     if not found.values or len(report.loaded) / total < SHARE:
         return _another(found, total, partial)

@@ -42,6 +42,10 @@ class WeightReport:
     """Name in the source → name in the model, where they differ."""
     reshaped: list[Misfit] = field(default_factory=list)
     """Tensors that were loaded although dimensions of size 1 were added or taken off."""
+    adapted: list[str] = field(default_factory=list)
+    """What was done to tensors of another shape so that they fit, a line each; they are among `loaded`."""
+    heads: dict[str, str] = field(default_factory=dict)
+    """Layers at the end with another number of outputs → what differs, in words; their tensors are among `dropped`."""
     dropped: list[Misfit] = field(default_factory=list)
     """Tensors left out because their shape or type does not fit; the model's are as they were."""
     ignored: list[str] = field(default_factory=list)
@@ -65,12 +69,15 @@ class WeightReport:
         total = len(self.loaded) + len(self.missing) + len(self.dropped)
         place = "".join(f", {word} {value}" for word, value in (("step", self.step), ("epoch", self.epoch)) if value is not None)
         lines = [f"weights from {self.source}: {len(self.loaded)} of {total} tensors loaded ({self.numbers:,} numbers){place}"]
+        lines += [f"  adapted: {each}" for each in self.adapted]
+        lines += [f"  replaced: {each}" for each in self.heads.values()]
         lines += [f"  {what} ({len(names)}): {list_names(names)}" for what, names in self._groups() if names]
         return "\n".join([*lines, *(f"  note: {each}" for each in self.notes)])
 
     def details(self) -> str:
         """Every name, one a line."""
         lines = [f"loaded: {name}" for name in self.loaded]
+        lines += [*(f"adapted: {each}" for each in self.adapted), *(f"replaced: {each}" for each in self.heads.values())]
         return "\n".join([*lines, *(f"{what}: {name}" for what, names in self._groups() for name in names)])
 
     def to_dict(self) -> dict[str, Any]:
@@ -81,7 +88,7 @@ class WeightReport:
         return [
             ("missing, left as they were", self.missing),
             ("unexpected, left out", self.unexpected),
-            ("dropped", [str(each) for each in self.dropped]),
+            ("dropped", [str(each) for each in self.dropped if each.name.rpartition(".")[0] not in self.heads]),
             ("reshaped", [str(each) for each in self.reshaped]),
             ("renamed", [f"{old} → {new}" for old, new in self.renamed.items()]),
             ("ignored", self.ignored),

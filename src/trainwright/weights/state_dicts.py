@@ -48,10 +48,12 @@ def choose_state_dict(content: Any, key: str, where: Path) -> tuple[str, Mapping
 
 
 def join_states(content: Any, where: Path) -> tuple[str, Mapping[str, Any]]:
-    """As `choose_state_dict` without a key, but several state dicts of which none has a usual name are one, their keys before the names."""
+    """As `choose_state_dict` without a key; of state dicts that have no usual name all are taken, their keys before the names."""
     found = {name: each for name, each in _states(content) if name}
-    several = not any(each in found for each in USUAL) and len(found) > 1 and not _has_tensors(content)
-    return (", ".join(found), found) if several else choose_state_dict(content, "", where)
+    outermost = {name: each for name, each in found.items() if not any(name.startswith(f"{other}.") for other in found)}
+    if not outermost or _has_tensors(content) or any(each in found for each in USUAL):
+        return choose_state_dict(content, "", where)
+    return ", ".join(outermost), outermost
 
 
 def _has_tensors(content: Any) -> bool:
