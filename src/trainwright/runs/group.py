@@ -7,7 +7,7 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -124,6 +124,7 @@ class GroupDirectory:
         created = datetime.now().astimezone().isoformat()
         content = {"format": FORMAT, "version": __version__, "created": created, "axes": axes, "members": told}
         absent = [each for each in place.parents if not each.exists()]
+        made = cls(place, listed, tuple(axes), tuple(digests), made=tuple(absent))
         try:
             folder.mkdir(parents=True, exist_ok=True)
             for member, (_, config) in zip(listed, members, strict=True):
@@ -131,10 +132,12 @@ class GroupDirectory:
             if base:
                 write_text(folder / BASE, base)
             write_json(folder / FILE, content, sync=True)  # last: a folder that has it is whole
-        except OSError as error:
-            raise refusal(error, folder) from error
+        except (OSError, RunError) as error:
+            with suppress(OSError):
+                made.remove_unbegun()
+            raise error if isinstance(error, RunError) else refusal(error, folder) from error
         sign(folder)
-        return cls(place, listed, tuple(axes), tuple(digests), made=tuple(absent))
+        return made
 
     @classmethod
     def open(cls, folder: Path) -> GroupDirectory:
