@@ -60,8 +60,8 @@ def until(said: str, holds: Callable[[], object], seconds: float = 240) -> None:
 
 
 def begun(place: Path, *more: str) -> object:
-    said = place / "said.txt"
-    process = command_process([*FOLDS, "run.dir=group", *more], place, {**os.environ, **SHARED}, [said, said])
+    said = [place / "said.txt", place / "errors.txt"]
+    process = command_process([*FOLDS, "run.dir=group", *more], place, {**os.environ, **SHARED}, said)
     process.start()
     return process
 

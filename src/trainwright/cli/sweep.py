@@ -186,7 +186,7 @@ def tell_member(member: Member, code: str, seconds: float | None, *, shown: set[
         print(f"{member.name}  {'goes on' if member.begun else 'begins'}", flush=True)
         return
     print(f"{member.name}  {name_ending(code)}  ({seconds:.1f} s)", flush=True)
-    if code in ("0", "75") or code in INTERRUPTED:
+    if code in ("0", "75") or code.startswith("-") or code in INTERRUPTED:  # what was killed has not said why
         return
     said = "\n".join(f"  {line}" for line in last_error(member.printed.read_text("utf-8", "replace")))
     if said not in shown:
