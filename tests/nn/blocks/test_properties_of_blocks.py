@@ -161,6 +161,16 @@ def test_pieces_that_do_not_fill_a_map_are_refused_or_continued() -> None:
     torch.testing.assert_close(block(x), block(nn.functional.pad(x, (0, 0, 0, 2))))
 
 
+def test_tokens_are_a_row_or_a_grid_with_their_channels_last() -> None:
+    torch.manual_seed(0)
+    for make in (lambda **more: blocks.PatchEmbedding(2, 5, 2, **more), lambda **more: blocks.StridedEmbedding(2, 5, [3], **more)):
+        row, grid = make().eval(), make(flatten=False).eval()
+        grid.load_state_dict(row.state_dict())
+        x = torch.randn(2, 2, 6, 8)
+        assert grid(x).shape == (2, 3, 4, 5)
+        torch.testing.assert_close(grid(x).flatten(1, 2), row(x))
+
+
 def test_channels_compete_in_the_response_norm() -> None:
     norm = blocks.GlobalResponseNorm(2)
     nn.init.ones_(norm.weight)

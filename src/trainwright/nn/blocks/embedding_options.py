@@ -35,7 +35,7 @@ class PatchEmbeddingOptions(PartConfig):
     pad: bool = False
     """Maps that pieces do not fill are continued with zeros; else they are refused, or, where pieces overlap, the rest is left out."""
     flatten: bool = True
-    """Tokens in a row, `[b, tokens, width]`; else a map of them, `[b, width, …]`."""
+    """Tokens in a row, `[b, tokens, width]`; else a grid of them, `[b, *space, width]`."""
 
     @model_validator(mode="after")
     def _fits(self) -> Any:
@@ -70,7 +70,7 @@ class StridedEmbeddingOptions(PartConfig):
     activation: Activation = "relu"
     """Function after each norm."""
     flatten: bool = True
-    """Tokens in a row, `[b, tokens, width]`; else a map of them, `[b, width, …]`."""
+    """Tokens in a row, `[b, tokens, width]`; else a grid of them, `[b, *space, width]`."""
 
     @model_validator(mode="after")
     def _fits(self) -> Any:

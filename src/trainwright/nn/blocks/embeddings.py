@@ -42,8 +42,7 @@ class PatchEmbedding(nn.Module):
             x = functional.pad(x, [each for step, rest in zip(self.stride[::-1], over[::-1], strict=True) for each in (0, -rest % step)])
         elif any(over) and self.stride == self.patch:
             raise ValueError(f"maps of {tuple(x.shape[2:])} are no multiple of pieces of {self.patch}; set pad: true, or resize them")
-        found = self.proj(x)
-        return found.flatten(2).transpose(1, 2) if self.flatten else found
+        return as_tokens(self.proj(x), self.flatten)
 
 
 class StridedEmbedding(nn.Module):
@@ -75,5 +74,9 @@ class StridedEmbedding(nn.Module):
         self.flatten = flatten
 
     def forward(self, x: Float[Tensor, "b c *space"]) -> Float[Tensor, "b ..."]:
-        found = self.proj(self.layers(x))
-        return found.flatten(2).transpose(1, 2) if self.flatten else found
+        return as_tokens(self.proj(self.layers(x)), self.flatten)
+
+
+def as_tokens(x: Float[Tensor, "b w *space"], flatten: bool) -> Float[Tensor, "b ..."]:
+    """A map as tokens with their channels last: in a row, `[b, tokens, w]`, or as a grid, `[b, *space, w]`."""
+    return x.flatten(2).transpose(1, 2) if flatten else x.movedim(1, -1)

@@ -31,6 +31,7 @@ class MapAttention(nn.Module):
 
     def forward(self, x: Float[Tensor, "b c *space"]) -> Float[Tensor, "b c *space"]:
         tokens = self.group_norm(x).flatten(2).transpose(1, 2)
-        q, k, v = (layer(tokens).unflatten(2, (self.heads, -1)).transpose(1, 2) for layer in (self.to_q, self.to_k, self.to_v))
-        mixed = functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+        by_head = (*tokens.shape[:2], self.heads, tokens.shape[2] // self.heads)
+        q, k, v = (layer(tokens).view(by_head).transpose(1, 2) for layer in (self.to_q, self.to_k, self.to_v))
+        mixed = functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(tokens.shape)
         return x + self.to_out[0](mixed).transpose(1, 2).reshape(x.shape)

@@ -58,10 +58,11 @@ class BasicBlock(nn.Module):
         return self.act(self.drop_path(h) + self.downsample(x))
 
     def _norms_first(self, x: Float[Tensor, "b c *space"]) -> Float[Tensor, "b o *fewer"]:
-        before = self.act(self.bn1(x))
-        h = self.conv1(before)
+        h = self.act(self.bn1(x))
+        shortcut = pass_on(self.downsample, x, h)
+        h = self.conv1(h)
         h = self.se(self.conv2(self.act(self.bn2(h))))
-        return self.drop_path(h) + pass_on(self.downsample, x, before)
+        return self.drop_path(h) + shortcut
 
 
 class Bottleneck(nn.Module):
@@ -112,11 +113,12 @@ class Bottleneck(nn.Module):
         return self.act(self.drop_path(h) + self.downsample(x))
 
     def _norms_first(self, x: Float[Tensor, "b c *space"]) -> Float[Tensor, "b o *fewer"]:
-        before = self.act(self.bn1(x))
-        h = self.act(self.bn2(self.conv1(before)))
-        h = self.act(self.bn3(self.conv2(h)))
-        h = self.se(self.conv3(h))
-        return self.drop_path(h) + pass_on(self.downsample, x, before)
+        h = self.act(self.bn1(x))
+        shortcut = pass_on(self.downsample, x, h)
+        h = self.conv1(h)
+        h = self.conv2(self.act(self.bn2(h)))
+        h = self.se(self.conv3(self.act(self.bn3(h))))
+        return self.drop_path(h) + shortcut
 
 
 def make_shortcut(dims: int, channels: int, out: int, stride: int, kind: str, norm: bool) -> nn.Module:
@@ -132,9 +134,9 @@ def make_shortcut(dims: int, channels: int, out: int, stride: int, kind: str, no
     return nn.Sequential(*layers)
 
 
-def pass_on(shortcut: nn.Module, x: Tensor, before: Tensor) -> Tensor:
+def pass_on(shortcut: nn.Module, x: Tensor, normed: Tensor) -> Tensor:
     """What is added where norms come first: x as it is, or, where shapes change, the shortcut of what the first norm made of it."""
-    return x if isinstance(shortcut, nn.Identity) else shortcut(before)
+    return x if isinstance(shortcut, nn.Identity) else shortcut(normed)
 
 
 def draw_convolutions(block: nn.Module) -> None:

@@ -31,11 +31,6 @@ def mean_pool(dims: int, stride: int) -> nn.Module:
     return MEANS[dims](stride, stride, ceil_mode=True, count_include_pad=False)
 
 
-def over_space(x: Tensor) -> tuple[int, ...]:
-    """The dimensions of a map `[b, c, *space]` that are space."""
-    return tuple(range(2, x.dim()))
-
-
 def beside_space(x: Tensor, dims: int) -> Tensor:
     """A vector per row as a map of one position: `[b, c]` → `[b, c, 1, …]`."""
-    return x.reshape(*x.shape, *(1,) * dims)
+    return x.view(*x.shape, *(1,) * dims)

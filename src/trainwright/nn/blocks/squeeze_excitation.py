@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from trainwright.nn.blocks.given import checked_by
 from trainwright.nn.blocks.residual_options import SqueezeExcitationOptions
-from trainwright.nn.blocks.spatial import beside_space, over_space
+from trainwright.nn.blocks.spatial import beside_space
 from trainwright.nn.networks.activations import activation as activation_named
 
 
@@ -23,5 +23,5 @@ class SqueezeExcitation(nn.Module):
         self.fc2 = nn.Linear(inner, channels)
 
     def forward(self, x: Float[Tensor, "b c *space"]) -> Float[Tensor, "b c *space"]:
-        gate = self.fc2(self.act(self.fc1(x.mean(over_space(x))))).sigmoid()
+        gate = self.fc2(self.act(self.fc1(x.flatten(2).mean(2)))).sigmoid()
         return x * beside_space(gate, x.dim() - 2)

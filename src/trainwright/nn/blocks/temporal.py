@@ -21,14 +21,11 @@ class CausalConvolution(nn.Conv1d):
     ) -> None:
         super().__init__(channels, out_channels or channels, kernel, dilation=dilation)
         self.past = dilation * (kernel - 1)
-        self.scale = nn.Parameter(self.length_of_filters().detach()) if weight_norm else None
-
-    def length_of_filters(self) -> Float[Tensor, "o 1 1"]:
-        """The Euclidean norm of each filter's weights."""
-        return torch.linalg.vector_norm(self.weight, dim=(1, 2), keepdim=True)
+        length = torch.linalg.vector_norm(self.weight.detach(), dim=(1, 2), keepdim=True)
+        self.scale = nn.Parameter(length) if weight_norm else None
 
     def forward(self, x: Float[Tensor, "b c t"]) -> Float[Tensor, "b o t"]:
-        weight = self.weight if self.scale is None else self.weight * (self.scale / self.length_of_filters())
+        weight = self.weight if self.scale is None else torch._weight_norm(self.weight, self.scale)
         return functional.conv1d(functional.pad(x, (self.past, 0)), weight, self.bias, dilation=self.dilation)
 
 
@@ -54,7 +51,7 @@ class TCNBlock(nn.Module):
         self.conv1 = CausalConvolution(channels, out, kernel, dilation, weight_norm)
         self.conv2 = CausalConvolution(out, out, kernel, dilation, weight_norm)
         self.act = activation_named(activation)
-        self.dropout = nn.Dropout1d(dropout)
+        self.dropout = nn.Dropout1d(dropout) if dropout else nn.Identity()
         self.downsample = nn.Identity() if channels == out else nn.Conv1d(channels, out, 1)
 
     def forward(self, x: Float[Tensor, "b c t"]) -> Float[Tensor, "b o t"]:
