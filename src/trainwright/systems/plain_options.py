@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, GetJsonSchemaHandler
+from pydantic_core import CoreSchema
 
 from trainwright.config.choice import choice
 from trainwright.config.errors import ConfigError
@@ -17,6 +18,13 @@ from trainwright.nn.init_options import InitRule
 from trainwright.nn.parametrization_options import ParametrizationOptions
 from trainwright.tools.module_hook_options import ModuleHookOptions
 from trainwright.weights.options import StartingWeights
+
+
+class MetricForms:
+    """Tells editors that a metric is a key, a path, or a type with options."""
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"anyOf": [{"type": "string"}, {"x-part": "metric"}]}
 
 
 def place_metric(written: Any) -> str:
@@ -39,7 +47,7 @@ class PlainOptions(PartConfig):
     """The model: `{type: graph, …}`, `./net.py:Net` or a dotted path, with its options."""
     loss: LossChoice = "cross_entropy"
     """A loss by name with its options, a function at a path, or a list of them with weights."""
-    metrics: list[Annotated[str, BeforeValidator(refusal(place_metric))]] | None = None
+    metrics: list[Annotated[str, BeforeValidator(refusal(place_metric)), MetricForms()]] | None = None
     """Metrics by name, or functions of (outputs, targets) at a path; those usual for the loss when none are named."""
     target: str | int | None = None
     """The target's key in the batch, or its place; otherwise target, label, labels or y, or the last of a tuple."""
