@@ -139,6 +139,13 @@ def test_a_larger_vocabulary_has_the_rows_of_the_smaller_one(tied: bool, rule: A
     assert not report.dropped and not report.heads and (other.lm_head.weight is other.wte.weight) == tied
 
 
+def test_the_order_in_which_names_come_changes_nothing() -> None:
+    source = Speaker(7).state_dict()
+    _, report = loaded(Speaker(9), dict(sorted(source.items(), reverse=True)))
+    _, turned = loaded(Speaker(9), dict(sorted(source.items())))
+    assert sorted(report.adapted) == sorted(turned.adapted) and len(report.adapted) == 3
+
+
 def test_a_smaller_vocabulary_is_not_guessed_at() -> None:
     _, report = loaded(Speaker(5), Speaker(7).state_dict())
     assert not report.adapted and "wte.weight has (7, 3) there and (5, 3) here" in [str(each) for each in report.dropped]

@@ -208,3 +208,25 @@ def test_a_name_that_the_hub_does_not_have_or_may_not_give_is_told(hub: Path, mo
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(ConfigError, match="is not downloaded\n  why: HF_HUB_OFFLINE is set"):
         load_weights(network(), "hf/org/none", download=True)
+
+
+def test_models_of_transformers_are_read_as_they_save_themselves(home: Path) -> None:
+    transformers = pytest.importorskip("transformers")
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+    small = transformers.BertConfig(vocab_size=50, max_position_embeddings=32, **sizes)
+    source = transformers.BertForMaskedLM(small)
+    source.save_pretrained(cached(home / "hf" / "hub", "org/bert"), max_shard_size="4KB")
+    assert len(list((home / "hf/hub/models--org--bert/snapshots" / COMMIT).glob("*.safetensors"))) > 1
+    trunk = transformers.BertModel(small, add_pooling_layer=False)
+    report = load_weights(trunk, "hf/org/bert", partial=True)
+    assert not report.missing and "'bert.' was taken off the names in the source" in report.notes
+    words = trunk.embeddings.word_embeddings.weight
+    assert torch.equal(words, source.bert.embeddings.word_embeddings.weight) and report.architecture == "BertForMaskedLM"
+    larger = transformers.BertForMaskedLM(transformers.BertConfig(vocab_size=60, max_position_embeddings=64, **sizes))
+    assert sorted(load_weights(larger, "hf/org/bert", partial=True).adapted) == [
+        "bert.embeddings.position_embeddings.weight: 32 positions there, 64 here: interpolated (linear)",
+        "bert.embeddings.word_embeddings.weight: 50 rows there, 60 here: the last 10 keep their first values",
+        "cls.predictions.bias: 50 rows there, 60 here: the last 10 keep their first values",
+    ]
+    with pytest.raises(ConfigError, match="another architecture\n  why: they say to be of BertForMaskedLM; 0 of 26 tensors fit"):
+        load_weights(nn.LSTM(3, 3, 3), "hf/org/bert", partial=True)

@@ -137,4 +137,6 @@ def watch_steps(session: Session) -> AbstractContextManager[None]:
     if limit is None and options.hang == "wait":
         return nullcontext()
     seconds = SECONDS if limit is None else limit.seconds
-    return Watchdog(seconds, lambda: (position.batches_seen, position.evaluated_at), options.hang == "end").watching()
+    sampler = session.parts.sampler
+    done = lambda: (position.batches_seen, position.evaluated_at, 0 if sampler is None else sampler.done_at)  # noqa: E731
+    return Watchdog(seconds, done, options.hang == "end").watching()

@@ -38,8 +38,15 @@ class Adapted:
 class Adapter:
     """Makes tensors fit one model, by what they are there: the first convolution, positions, an embedding of a vocabulary."""
 
-    def __init__(self, module: nn.Module, own: Mapping[str, Tensor], theirs: Mapping[str, Tensor], options: AdaptationOptions) -> None:
-        """`own`: the model's tensors by name; `theirs`: the source's."""
+    def __init__(
+        self,
+        module: nn.Module,
+        own: Mapping[str, Tensor],
+        theirs: Mapping[str, Tensor],
+        places: Mapping[str, str],
+        options: AdaptationOptions,
+    ) -> None:
+        """`own`: the model's tensors by name; `theirs`: the source's, and `places` their names in the model."""
         self.options, self.own = options, own
         modules = dict(module.named_modules())
         self._modules = {name: modules.get(name.rpartition(".")[0]) for name in own}
@@ -47,7 +54,9 @@ class Adapter:
         self._stem = None if stem is None else f"{stem}.weight" if stem else "weight"
         self._patches = any(isinstance(each, nn.Conv2d) for each in modules.values())
         self._tokens = _count_tokens(theirs), _count_tokens(own)
-        self._vocabularies: set[tuple[int, int]] = set()
+        embedded = {name for name, each in self._modules.items() if isinstance(each, nn.Embedding) and not POSITIONS.search(name)}
+        self._vocabularies = {(len(value), len(own[places[name]])) for name, value in theirs.items() if places[name] in embedded}
+        """Rows there and here of embeddings, which output layers may have too."""
 
     def fit(self, name: str, value: Tensor, ours: Tensor) -> Adapted | None:
         """The tensor in our shape, or None where nothing is known of how."""
@@ -107,9 +116,7 @@ class Adapter:
         if value.dim() != ours.dim() or not value.dim() or value.shape[1:] != ours.shape[1:] or len(ours) <= len(value):
             return None
         sizes = len(value), len(ours)
-        if isinstance(self._modules[name], nn.Embedding):
-            self._vocabularies.add(sizes)
-        elif sizes not in self._vocabularies:
+        if sizes not in self._vocabularies:
             return None
         more = value.float().mean(0).to(value.dtype).expand(sizes[1] - sizes[0], *value.shape[1:])
         keeps = self.options.vocabulary == "first" and not ours.is_meta

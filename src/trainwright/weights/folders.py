@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from trainwright.config.errors import ConfigError
@@ -12,6 +13,17 @@ ENDINGS = (".safetensors", ".safetensors.index.json", ".bin", ".bin.index.json",
 NAMES = tuple(f"{stem}{ending}" for ending in ENDINGS for stem in STEMS)
 """Usual names, in the order in which they are looked for."""
 PATTERNS = ("*.safetensors.index.json", "*.bin.index.json", "*.safetensors", "*.bin", "*.pth", "*.pt", "*.ckpt", "*.npz")
+
+
+def architecture_in(folder: Path) -> str:
+    """What a `config.json` of transformers, diffusers or timm beside weights says they are of; empty where it says nothing."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        named = config.get("architectures") or config.get("architecture") or config.get("_class_name")
+    except (OSError, ValueError, AttributeError):
+        return ""
+    first = named[0] if isinstance(named, list) and named else named
+    return first if isinstance(first, str) else ""
 
 
 def weights_file_in(folder: Path) -> Path | None:

@@ -49,6 +49,7 @@ def match(
     """
     own = own_tensors(module)
     report = WeightReport(weights.where, step=weights.step, epoch=weights.epoch, notes=list(weights.notes))
+    report.architecture = weights.architecture
     tensors = _name_tensors(weights, own)
     inside = under(tensors, submodule, weights.where)
     names, unused = rename(inside, renames or {})
@@ -61,7 +62,7 @@ def match(
     shapes = {name: (name, tuple(value.shape)) for name, value in held.items()}
     places, said = pair_names(shapes, {name: tuple(value.shape) for name, value in own.items()}, guess=partial)
     report.notes += [said] if said else []
-    adapter = None if adapt is None else Adapter(module, own, held, adapt)
+    adapter = None if adapt is None else Adapter(module, own, held, places, adapt)
     found = Match(report, {}, own, {}, adapter)
     origin = {new: old for old, new in names.items()}
     used: set[str] = set()

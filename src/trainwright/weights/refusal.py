@@ -48,7 +48,9 @@ def _describe_unexpected(name: str, found: Match) -> str:
 def _another(found: Match, total: int, partial: bool) -> ConfigError:
     theirs = [f"{name} {shape(value.shape)}" for name, value in found.theirs.items()] + [str(each) for each in found.report.dropped]
     ours = [f"{name} {shape(value.shape)}" for name, value in found.own.items() if name not in found.values]
-    why = f"{len(found.report.loaded)} of {total} tensors fit by name and shape; they have {_some(theirs)}; the model has {_some(ours)}"
+    told = f"they say to be of {found.report.architecture}; " if found.report.architecture else ""
+    fits = f"{told}{len(found.report.loaded)} of {total} tensors fit by name and shape"
+    why = f"{fits}; they have {_some(theirs)}; the model has {_some(ours)}"
     part = _part(found)
     fix = part or "use the model that they were made with, or map the names with renames={'old': 'new'}"
     if not part and found.values and not partial:

@@ -54,6 +54,8 @@ class WeightReport:
     """What a person should know: prefixes taken off, numbers rounded, which file of a run was read."""
     numbers: int = 0
     """How many numbers were loaded."""
+    architecture: str = ""
+    """What the source says it is of: `BertForMaskedLM`, `resnet18`."""
     step: int | None = None
     """The step of the checkpoint, where the source says it."""
     epoch: int | None = None

@@ -23,7 +23,7 @@ from trainwright.runs.directory import FOLDERS, resolve
 from trainwright.runs.results import read_results
 from trainwright.weights.dcp import is_dcp, read_dcp
 from trainwright.weights.files import READ, read_weights_file
-from trainwright.weights.folders import weights_file_in
+from trainwright.weights.folders import architecture_in, weights_file_in
 from trainwright.weights.hubs import find_weights, hub_name
 from trainwright.weights.state_dicts import take_state_dict
 
@@ -44,6 +44,8 @@ class Weights:
     step: int | None = None
     epoch: int | None = None
     notes: list[str] = field(default_factory=list)
+    architecture: str = ""
+    """What the source says they are of."""
 
 
 def split_source(source: str) -> tuple[str, str]:
@@ -139,7 +141,7 @@ def _from_file(path: Path, state_dict: str = "") -> Weights:
     step, epoch = _number(metadata, "step"), _number(metadata, "epoch")
     if path.name in (SYSTEM, AVERAGED) and (path.parent / MANIFEST).is_file():
         step, epoch = position(path.parent)
-    return Weights(str(path), tensors, step, epoch, notes)
+    return Weights(str(path), tensors, step, epoch, notes, architecture_in(path.parent))
 
 
 def _from_folder(path: Path, place: str, averaged: bool, state_dict: str) -> Weights:
