@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from trainwright.api.inspect import record_model
 from trainwright.api.parent import Parent, name_parent
 from trainwright.api.predictors.kinds import kind_of
 from trainwright.api.run import Run
@@ -115,10 +116,12 @@ def _fill(child: RunDirectory, parent: RunDirectory, made: Calibrating) -> None:
     write_text(child.command, command_line() + "\n")
     _hand_on(parent, child)
     made.record(child)
-    write_text(child.config, dump(made.config.model_copy(update={"run": made.config.run.model_copy(update={"dir": ""})})))
-    sign(child.path)
     child.write_json("environment.json", environment())
     finished = made.finish(child)
+    record_model(child, *made.network)
+    # last: one that is killed before is no run that could be continued, on other rows than those it was asked to fit on
+    write_text(child.config, dump(made.config.model_copy(update={"run": made.config.run.model_copy(update={"dir": ""})})))
+    sign(child.path)
     child.update(status="finished", headline=finished.headline)
     for line in finished.lines:
         log.info(line)

@@ -30,12 +30,18 @@ def measured_on(found: Mapping[str, Any]) -> str:
     return next((each for each in ("test", "validation") if mapping(found.get(each))), "")
 
 
+def fitted_on(found: Mapping[str, Any]) -> str:
+    """How many rows it was fitted on, and which: `134 validation rows`, `300 rows of new.csv`."""
+    rows_of = str(found.get("fitted_on"))
+    return f"{found.get('rows')} validation rows" if rows_of == "validation" else f"{found.get('rows')} rows of {rows_of}"
+
+
 def _text(found: Mapping[str, Any], split: str) -> dict[str, Any]:
     methods = ", ".join(str(mapping(each).get("type")) for each in found.get("methods", []))
     on = mapping(found.get(split)).get("rows")
     seen = split == found.get("fitted_on")
     measured = f" Measured on {on} {split} rows{', the same ones, for want of others' if seen else ''}." if on else ""
-    said = [f"{methods}, fitted on {found.get('rows')} rows ({found.get('fitted_on')}).{measured}", *map(str, found.get("notes", []))]
+    said = [f"{methods}, fitted on {fitted_on(found)}.{measured}", *map(str, found.get("notes", []))]
     return {"type": "text", "text": [{"text": " ".join(each[:1].upper() + each[1:] for each in said), "limit": 400}]}
 
 

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Mapping
 from typing import Any
 
-from trainwright.calibration.blocks import measured_on
+from trainwright.calibration.blocks import fitted_on, measured_on
 from trainwright.report.figures import is_number
 from trainwright.report.material import mapping, rows
 
@@ -19,7 +19,7 @@ def describe_calibration(target: str, found: Mapping[str, Any]) -> list[str]:
     measured = mapping(found.get(split))
     said = [_scaling(found, measured), *_thresholds(found, measured), _conformal(found, measured), *map(str, found.get("notes", []))]
     on = f"{split} rows" if split != found.get("fitted_on") else f"{split} rows, the ones it was fitted on"
-    head = f"{target}, calibrated on {found.get('rows')} rows ({found.get('fitted_on')}); measured on {measured.get('rows', 0)} {on}:"
+    head = f"{target}, calibrated on {fitted_on(found)}; measured on {measured.get('rows', 0)} {on}:"
     return [
         "",
         *textwrap.wrap(head, WIDTH),

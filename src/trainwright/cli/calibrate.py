@@ -41,17 +41,20 @@ def run(words: Sequence[str]) -> int:
 def methods_asked(arguments: Any) -> list[dict[str, Any]]:
     """The methods with their options; raises RequestError for an option of a method that is not asked for."""
     names = [each.strip() for given in arguments.method for each in given.split(",") if each.strip()]
+    given = [flag for flag in OPTIONS if getattr(arguments, flag) is not None]
+    names = names or list(dict.fromkeys(OPTIONS[flag][0] for flag in given))  # an option says which method is meant
     found: list[dict[str, Any]] = [{"type": name} for name in names]
-    for flag, owners in OPTIONS.items():
-        value = getattr(arguments, flag)
-        if value is None:
-            continue
+    for flag in given:
+        value, owners = getattr(arguments, flag), OPTIONS[flag]
         owned = [each for each in found if each["type"] in owners]
         if not owned:
             fix = f"add --method {owners[0]}"
-            raise RequestError(f"--{flag} has no effect here", where="command line", why=f"it is of {owners[0]}", fix=fix)
+            raise RequestError(f"--{flag} has no effect here", where="command line", why=f"it is an option of {owners[0]}", fix=fix)
         for each in owned:
             each[flag] = literal(value, Place(f"command line: --{flag} {value}")).plain()
+    if arguments.target and not found:
+        fix = "add --method temperature, or another of trainwright list calibration"
+        raise RequestError("--target has no effect here", where="command line", why="it says which targets a method is for", fix=fix)
     for each in found:
         each |= {"targets": list(arguments.target)} if arguments.target else {}
     return found
@@ -68,7 +71,7 @@ def parser() -> ConfiguredParser:
         [
             "trainwright calibrate runs/titanic-survived",
             "trainwright calibrate runs/titanic-survived --method temperature --method thresholds --metric mcc",
-            "trainwright calibrate runs/diamonds-price later.csv --method conformal --alpha 0.05",
+            "trainwright calibrate runs/diamonds-price later.csv --alpha 0.05",
             "trainwright calibrate runs/mine 'evaluation.calibration=[{type: thresholds, metric: cost, false_negative: 10}]'",
         ],
     )

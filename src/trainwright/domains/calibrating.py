@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from trainwright.calibration import CalibrationMethod
+from trainwright.data.rows import Rows
 from trainwright.domains.prepared import Finished
 from trainwright.runs.directory import RunDirectory
 from trainwright.systems.run_config import Config
@@ -19,6 +21,11 @@ class Calibrating(ABC):
 
     config: Config
     """That of the child, its methods in it once they are chosen."""
+
+    @property
+    @abstractmethod
+    def network(self) -> tuple[Any, Rows]:
+        """The system that answers, and rows to look at it by."""
 
     @abstractmethod
     def choose(self, chooser: Chooser) -> None:

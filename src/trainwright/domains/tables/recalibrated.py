@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from trainwright.config.errors import DataError
+from trainwright.data.rows import Rows
 from trainwright.domains.calibrating import Calibrating, Chooser
 from trainwright.domains.forms import as_rows
 from trainwright.domains.prepared import Finished
@@ -44,9 +45,7 @@ class CalibratedTable(Calibrating):
         self.model.system.to(next(self.prepared.system.parameters()).device)
         self.calibration = Calibration({})
         self.given = None if data is None else self._read(data)
-        self.source = (
-            "" if data is None else os.fspath(data) if isinstance(data, str | os.PathLike) else f"the rows given ({type(data).__name__})"
-        )
+        self.source = "" if data is None else os.fspath(data) if isinstance(data, str | os.PathLike) else f"a {type(data).__name__}"
 
     def _read(self, data: Any) -> EncodedTable:
         """The labelled rows of `data`, encoded as in training; says which of them are known from training or test."""
@@ -83,6 +82,11 @@ class CalibratedTable(Calibrating):
             rows = table_rows(self.given, np.arange(len(self.given.rows)))
             self.calibration.rows, self.calibration.source = rows, self.source
         self.config = _with_methods(self.prepared.config, methods)
+
+    @property
+    def network(self) -> tuple[Any, Rows]:
+        """The parent's network, and the training rows."""
+        return self.model.system, self.prepared.splits["train"]
 
     def record(self, child: RunDirectory) -> None:
         """Write data.json, splits.parquet and the head of the report, as the parent's run did."""
