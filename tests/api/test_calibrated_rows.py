@@ -103,3 +103,34 @@ def test_two_processes_fit_what_one_fits(tmp_path: Path) -> None:
     assert two["rows"] == one["rows"]
     assert two["scaling"]["scale"] == pytest.approx(one["scaling"]["scale"], rel=1e-4)
     assert two["conformal"]["quantile"] == pytest.approx(one["conformal"]["quantile"], rel=1e-4)
+
+
+HALVED = '''
+import numpy as np
+from trainwright.calibration import Scaling
+
+class Scaled:
+    """Logits times a factor."""
+    def __init__(self, factor: float = 0.5):
+        self.factor = factor
+
+    def fit(self, rows):
+        return Scaling("scaled", np.array([self.factor]), np.zeros(1), 0.0, 0.0, len(rows.truth))
+
+class Nothing:
+    def fit(self, rows):
+        return 3
+'''
+
+
+def test_a_method_of_ones_own_is_named_by_its_path_and_gives_one_of_the_same(tmp_path: Path) -> None:
+    table = write_csv(tmp_path / "t.csv", weighed_rows())
+    (tmp_path / "mine.py").write_text(HALVED)
+    run = tw.train(table, target="y", ignore=["w"], run_dir=tmp_path / "run", **options())
+    method = {"type": f"{tmp_path}/mine.py:Scaled", "factor": 0.25, "targets": ["y"]}
+    made = tw.calibrate(run.path, methods=[method], settings=[f"run.dir={tmp_path / 'mine'}"])
+    before, after = (np.array(each.predict(str(table))["y_probability_yes"].to_pylist(), np.float64) for each in (run, made))
+    assert np.log(after / (1 - after)) == pytest.approx(0.25 * np.log(before / (1 - before)), abs=1e-5)
+    with pytest.raises(ConfigError, match="gives what is no fit: int"):
+        tw.calibrate(run.path, methods=[f"{tmp_path}/mine.py:Nothing"], settings=[f"run.dir={tmp_path / 'none'}"])
+    assert not (tmp_path / "none").exists()

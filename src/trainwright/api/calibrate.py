@@ -12,7 +12,6 @@ from trainwright.api.parent import Parent, name_parent
 from trainwright.api.predictors.kinds import kind_of
 from trainwright.api.run import Run
 from trainwright.api.run_place import absent_folders, refuse_taken, remove_unbegun
-from trainwright.api.unwritten import explain_unwritten
 from trainwright.calibration import CalibrationMethod
 from trainwright.calibration.fitting import merge_methods
 from trainwright.checkpoint.store import CheckpointStore
@@ -21,10 +20,10 @@ from trainwright.config.dump import dump
 from trainwright.config.errors import RequestError, RunError
 from trainwright.config.part import load_named
 from trainwright.config.places import spell_key
-from trainwright.config.trust import as_received
+from trainwright.config.trust import as_received, name_own
 from trainwright.domains.calibrating import Calibrating
 from trainwright.domains.place import find_place
-from trainwright.files.text import write_text
+from trainwright.files.text import refusal, write_text
 from trainwright.runs.directory import RunDirectory
 from trainwright.runs.environment import command_line, environment
 from trainwright.runs.log import log_to_file
@@ -83,11 +82,17 @@ def _calibrate(found: RunDirectory, data: Any, methods: Sequence[Method], settin
     config = with_place(read_config(found.config, settings), found)
     there = list(config.evaluation.calibration)
     written = [each.model_dump(mode="json") if isinstance(each, CalibrationMethod) else each for each in methods]
-    given = read_config(found.config, [assign_option(METHODS, written, where)]).evaluation.calibration if written else []
+    given = read_methods(found, assign_option(METHODS, written, where)) if written else []
     refuse_taken(config, training=False)
     made: Calibrating = load_named(kind.calibrate)(found, config, data)
     made.choose(lambda kinds: merge_methods(there, given, kinds, whole))
     return _write(found, made)
+
+
+def read_methods(found: RunDirectory, asked: Assignment) -> list[CalibrationMethod]:
+    """The methods that somebody names, checked as options of the run; their code is that of who names it."""
+    name_own(node.value for node in asked.value.walk() if isinstance(node.value, str))
+    return list(read_config(found.config, [asked]).evaluation.calibration)
 
 
 def with_place(config: Config, found: RunDirectory) -> Config:
@@ -102,10 +107,12 @@ def _write(parent: RunDirectory, made: Calibrating) -> Run:
     absent = absent_folders(place.name)
     with RunDirectory.create(place.dir, place.name) as child:
         try:
-            with log_to_file(child.log), explain_unwritten(child, "its results", "calibrate the parent again"):
+            with log_to_file(child.log):
                 _fill(child, parent, made)
-        except BaseException:
+        except BaseException as error:
             remove_unbegun(child, absent)
+            if isinstance(error, OSError):
+                raise refusal(error, child.path) from error
             raise
     log.info("run:    %s, a child of %s", child.path, parent.path)
     return Run(RunDirectory.open(child.path))

@@ -11,7 +11,7 @@ from pydantic import Field, field_validator, model_validator
 
 from trainwright.config.elsewhere import found_later
 from trainwright.config.limits import MOST_SEED
-from trainwright.config.model import PartConfig
+from trainwright.config.model import PartConfig, with_options_of
 from trainwright.config.registry import Part
 
 if TYPE_CHECKING:
@@ -64,6 +64,11 @@ class CalibrationMethod(PartConfig):
 
     targets: list[str] = []
     """The targets it is fitted for; default: all that it fits."""
+
+
+def extend_options(options: type[PartConfig]) -> type[PartConfig]:
+    """The options of a method of one's own with `targets`, unless it takes that, or anything, by itself."""
+    return with_options_of(CalibrationMethod, options)
 
 
 class TemperatureOptions(CalibrationMethod):

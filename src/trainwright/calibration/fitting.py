@@ -13,6 +13,7 @@ from trainwright.calibration import PARTS, CalibrationMethod, ConformalOptions, 
 from trainwright.calibration.conformal import INTERVALS, SETS, Conformal, least_rows
 from trainwright.calibration.fitted import Calibrated
 from trainwright.calibration.scaling import Scaling
+from trainwright.calibration.thresholds import Threshold
 from trainwright.config.errors import ConfigError, did_you_mean
 from trainwright.config.registry import build
 from trainwright.metrics.outcome import Outcome
@@ -77,8 +78,17 @@ def fit_methods(methods: Sequence[CalibrationMethod], rows: Labelled) -> Calibra
         elif isinstance(made, Conformal):
             found = replace(found, conformal=made)
         else:
-            found = replace(found, thresholds=list(made[1]), metric=made[0])
+            metric, thresholds = _as_thresholds(method, made)
+            found = replace(found, thresholds=thresholds, metric=metric)
     return found
+
+
+def _as_thresholds(method: CalibrationMethod, made: Any) -> tuple[str, list[Threshold]]:
+    """What a method gave that is neither a scaling nor conformal; raises ConfigError where it is no choice of thresholds either."""
+    if isinstance(made, tuple) and len(made) == 2 and all(isinstance(each, Threshold) for each in made[1]):
+        return str(made[0]), list(made[1])
+    fix = "give a Scaling, a Conformal, or (name of the metric, [Threshold, …]) of trainwright.calibration"
+    raise ConfigError(f"'{method.type}' gives what is no fit: {type(made).__name__}", where="evaluation.calibration", fix=fix)
 
 
 def in_order(methods: Sequence[CalibrationMethod]) -> list[CalibrationMethod]:
@@ -97,8 +107,13 @@ def stage(method: CalibrationMethod) -> int:
     return STAGES.get(method.type, 0)
 
 
+def named(method: CalibrationMethod) -> list[str]:
+    """The targets that a method names; a class of one's own that takes any option may have none."""
+    return list(getattr(method, "targets", None) or ())
+
+
 def _meet(first: CalibrationMethod, second: CalibrationMethod) -> bool:
-    overlap = not first.targets or not second.targets or bool(set(first.targets) & set(second.targets))
+    overlap = not named(first) or not named(second) or bool(set(named(first)) & set(named(second)))
     return stage(first) == stage(second) and overlap
 
 
@@ -106,11 +121,11 @@ def methods_for(methods: Sequence[CalibrationMethod], kinds: dict[str, str]) -> 
     """Target → the methods that it gets, of targets by kind; raises ConfigError for a method that fits none of those it names."""
     found: dict[str, list[CalibrationMethod]] = {name: [] for name in kinds}
     for method in in_order(methods):
-        unknown = next((each for each in method.targets if each not in kinds), None)
+        unknown = next((each for each in named(method) if each not in kinds), None)
         if unknown is not None:
             fix = did_you_mean(unknown, kinds)
             raise ConfigError(f"'{unknown}' is no target that can be calibrated", where=f"calibration: {method.type}", fix=fix)
-        chosen = method.targets or [name for name, kind in kinds.items() if fits(method, kind)]
+        chosen = named(method) or [name for name, kind in kinds.items() if fits(method, kind)]
         if not chosen:
             name = next(iter(kinds), "")
             raise _misfit(method, name, kinds.get(name, ""))

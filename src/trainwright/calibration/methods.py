@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -16,6 +16,14 @@ from trainwright.metrics.table import BINARY, CLASSES
 
 if TYPE_CHECKING:
     from trainwright.calibration.fitting import Labelled
+
+
+class Method(Protocol):
+    """What a method has, one of a person's own too."""
+
+    def fit(self, rows: Labelled) -> Scaling | Conformal | tuple[str, list[Threshold]]:
+        """A `Scaling` of logits, a `Conformal`, or the name of a metric with thresholds; raises ConfigError for rows that do not do."""
+        ...
 
 
 def criterion_of(asked: ThresholdOptions) -> Criterion:

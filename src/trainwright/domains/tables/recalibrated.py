@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from trainwright.config.errors import DataError
+from trainwright.config.errors import ConfigError, DataError
 from trainwright.data.rows import Rows
 from trainwright.domains.calibrating import Calibrating, Chooser
 from trainwright.domains.forms import as_rows
@@ -75,6 +75,9 @@ class CalibratedTable(Calibrating):
         """Check the methods against the rows that they are fitted on, and note them in the configuration of the child."""
         specs = [spec for spec in self.prepared.data.spec.targets if not spec.positions]
         methods = list(chooser({spec.name: spec.kind for spec in specs}))
+        if not methods:
+            why = "evaluation.calibration is empty" if specs else "its targets have a class at every position"
+            raise ConfigError("there is nothing to fit", where=str(self.parent.path), why=why, fix="name a method: --method temperature")
         self.calibration = Calibration.asked(methods, specs)
         table = self.prepared.data.table
         check_calibration(methods, table, self.given)
