@@ -32,6 +32,7 @@ class Painter(tw.System):
         return (self.net(torch.randn(len(batch["x"]), 2)) - batch["x"]).square().mean()
 
     def sample(self, n, generator):
+        self.media.save_json("seen.json", {"n": n})
         return self.net(torch.randn(n, 2, generator=generator)).reshape(n, 1, 3, 3)
 
 

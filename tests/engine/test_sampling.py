@@ -136,6 +136,16 @@ def test_samples_that_fail_are_told_and_the_run_goes_on(tmp_path: Path, given: s
     assert same(weights(plain), weights(failed)) and table(tmp_path / "plain") == table(tmp_path / "failed")
 
 
+def test_values_outside_the_range_are_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    class Bright(Painter):
+        def sample(self, n: int, generator: torch.Generator) -> Tensor:
+            return 3 * super().sample(n, generator)
+
+    with caplog.at_level(logging.WARNING):
+        fit(tmp_path, Bright(), sampling="3 steps")
+    assert caplog.text.count("lie outside data_range 0 to 1") == 1 and len(samples(tmp_path)) == 8
+
+
 def test_a_system_that_makes_none_is_refused_with_the_method_to_write(tmp_path: Path) -> None:
     class Silent(Painter):
         sample = tw.System.sample  # type: ignore[assignment]

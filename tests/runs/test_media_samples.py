@@ -93,6 +93,20 @@ def test_trackers_are_given_pictures_and_texts_under_one_name_for_all_steps(tmp_
     assert tracker.seen == [("samples", (130, 130, 3), 40), ("samples/poem", "a\n\n---\n\nb", 40)]
 
 
+def test_names_of_a_mapping_lead_nowhere_else(tmp_path: Path) -> None:
+    given = {"../up": torch.rand(2, 1, 4, 4), "a b/c": torch.rand(2, 1, 4, 4), "..": torch.zeros(3, 2)}
+    media = Media(tmp_path / "in")
+    write_apart(media, given, UNIT)
+    write_grid(media, given | {"..": ["text"]}, UNIT)
+    write_together(media, "samples/step-1", given, UNIT)
+    assert names(tmp_path) == [
+        *(f"in/a-b-c/{name}" for name in ("0000.png", "0001.png", "grid.png")),
+        "in/samples.npy",
+        *(f"in/samples/step-1/{name}" for name in ("a-b-c.png", "samples.npy", "up.png")),
+        *(f"in/up/{name}" for name in ("0000.png", "0001.png", "grid.png")),
+    ]
+
+
 def test_a_grid_is_for_several_pictures_alone(tmp_path: Path) -> None:
     assert [path.name for path in write_grid(Media(tmp_path), torch.rand(4, 1, 8, 8), UNIT)] == ["grid.png"]
     assert write_grid(Media(tmp_path), torch.rand(1, 1, 8, 8), UNIT) == [] == write_grid(Media(tmp_path), ["a", "b"], UNIT)

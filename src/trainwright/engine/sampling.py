@@ -22,6 +22,7 @@ from trainwright.engine.sampling_options import SamplingOptions
 from trainwright.engine.system import System
 from trainwright.nn.modes import eval_mode
 from trainwright.runs.media import Media
+from trainwright.runs.media.arrays import saving
 from trainwright.runs.media.samples import SampleForm, write_together
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ class Sampler:
 
     def __init__(self, options: SamplingOptions) -> None:
         self.options = options
+        self._told: set[str] = set()
         self.done_at = 0
         """The step after which samples were last made in this process."""
 
@@ -118,5 +120,6 @@ class Sampler:
     def _write(self, session: Session, given: Any) -> None:
         media = Media(Path(session.folder) / "media", session.parts.trackers)
         media.step, media.kinds.loud = session.step, False  # a tracker that takes no pictures is no news at every run
-        paths = write_together(media, f"{FOLDER}/step-{session.step:08d}", given, sample_form(session.parts.system), tag=FOLDER)
+        with saving(FOLDER, self._told):  # what lies outside the range is told once
+            paths = write_together(media, f"{FOLDER}/step-{session.step:08d}", given, sample_form(session.parts.system), tag=FOLDER)
         log.debug("samples of step %d: %s", session.step, ", ".join(str(each) for each in paths))

@@ -231,7 +231,7 @@ class Trainer:
         """`n` things that `system.sample` makes with the weights as they are, from noise that follows from the seed; writes nothing."""
         system = self._system(system)
         ensure_samples(system, where="sample")
-        with surroundings(self.config, system, self.device):
+        with surroundings(self.config, system, self.device), system.rehearsing():
             system.to(self.device)
             within = Precision(self.config.precision, self.device).evaluation()
             return draw_samples(system, n, seed=seed, step=0, device=self.device, within=within)

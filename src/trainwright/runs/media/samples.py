@@ -51,13 +51,18 @@ def write_apart(media: Media, given: Any, form: SampleForm) -> list[Path]:
 
 def write_grid(media: Media, given: Any, form: SampleForm) -> list[Path]:
     """Pictures side by side in `grid.png`, where the samples are several pictures; the path, or nothing for other samples."""
-    named = given.items() if isinstance(given, Mapping) else [("", given)]
+    named = {name_of(key): each for key, each in given.items()} if isinstance(given, Mapping) else {"": given}
     found: list[Path] = []
-    for key, each in named:
+    for key, each in named.items():
         kind, values = read_samples(each, form, "sample")
         if kind == "images" and len(values) > 1:
             found += _grid(media, f"{key}/{Path(GRID).stem}" if key else Path(GRID).stem, values, form, "")
     return found
+
+
+def name_of(key: object) -> str:
+    """A key of a mapping as the name of a file or a folder."""
+    return re.sub(r"[^\w+=-]+", "-", str(key)).strip("-") or "samples"
 
 
 def _each(given: Any, form: SampleForm, stem: str, write: Callable[[str, str, Any], list[Path]]) -> list[Path]:
@@ -67,7 +72,7 @@ def _each(given: Any, form: SampleForm, stem: str, write: Callable[[str, str, An
         raise ConfigError("sample gave an empty mapping", fix=GIVES)
     found: list[Path] = []
     for key, each in given.items():
-        name = re.sub(r"[^\w.+=-]+", "-", str(key)) or "samples"
+        name = name_of(key)
         found += write(f"{stem}/{name}" if stem else name, *read_samples(each, form, f"'{key}' of sample"))
     return found
 
