@@ -75,3 +75,15 @@ def test_a_network_of_blocks_learns_digits_and_is_measured_again_alike(tmp_path:
     model = tw.load("run").model.eval()
     with torch.no_grad():
         assert float((model(pictures).argmax(1) == labels).float().mean()) == pytest.approx(found["accuracy"])
+
+
+def test_a_unet_learns_what_each_pixel_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", str(EXAMPLES / "unet.yaml"), "run.dir=run"]) == 0
+    unet = example("unet")
+    pictures, masks = unet.shapes()["validation"]
+    with torch.no_grad():
+        found = unet.overlap(tw.load("run").model.eval()(pictures), masks)
+    assert found.mean() > 0.9 and found.min() > 0.75
+    bright = torch.nn.functional.one_hot((pictures[:, 0] > 0.5).long() * 2, len(unet.KINDS)).movedim(-1, 1)
+    assert unet.overlap(bright, masks).mean() < 0.4  # brightness alone finds that there is a shape, and never which

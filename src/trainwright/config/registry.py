@@ -60,6 +60,8 @@ def registered_name(kind: str, name: str) -> str:
     hint = f"register it with @tw.register('{name}') in a file that `imports` names" if kind in OWN_KINDS else ""
     known = [*table, *aliases(kind)]
     fix = hint if kind == "part" and not nearest(name, known) else did_you_mean(name, known) or hint
+    if kind == "model" and name.replace("-", "_") in parts("block"):
+        fix = f"it is a block, a node of a graph: model: {{type: graph, nodes: [{{type: {name}, …}}]}}"
     raise ConfigError(f"unknown {kind} type '{name}'", fix=fix)
 
 

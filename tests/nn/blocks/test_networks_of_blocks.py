@@ -11,10 +11,17 @@ from filled import GOLDEN
 
 from trainwright.nn import blocks
 from trainwright.nn.counting import n_params
-from trainwright.tools.graph import Graph, graph
+from trainwright.tools.graph import Graph
 
 NETWORKS = Path(__file__).parents[3] / "configs" / "networks"
-PUBLISHED = {"resnet18": 11_689_512, "resnet50": 25_557_032, "convnext_tiny": 28_589_128, "xresnet1d50": 962_503}
+PUBLISHED = {
+    "resnet18": 11_689_512,
+    "resnet50": 25_557_032,
+    "convnext_tiny": 28_589_128,
+    "xresnet1d50": 962_503,
+    "nerf": 595_844,
+    "ddpm_cifar10": 35_746_307,  # to the last one diffusers' of the same shape; Ho et al. 2020, appendix B, say 35.7 million
+}
 
 
 def without_memory(name: str) -> Graph:
@@ -34,12 +41,6 @@ def test_weights_are_called_and_shaped_as_in_timm_so_that_its_weights_fit(name: 
     assert zlib.crc32("\n".join(shapes).encode()) == GOLDEN["names"][name]["crc32"]
 
 
-def test_the_unet_of_ddpm_has_the_published_35_7_million_parameters() -> None:
-    options = {"width": 128, "multipliers": [1, 2, 2, 2], "attention": [1], "heads": 1, "time": "sinusoidal", "conditioning": "add"}
-    made = graph([{"unet": {"type": "unet", "channels": 3, **options}, "inputs": ["x", "t"]}], inputs=["x", "t"], device="meta")
-    assert n_params(made) == 35_746_307  # Ho et al. 2020, appendix B, for CIFAR-10; to the last one that of diffusers
-
-
 @pytest.mark.parametrize(
     ("options", "published"),
     [
@@ -54,10 +55,15 @@ def test_relatives_of_resnet_50_have_their_published_numbers_of_parameters(optio
     assert n_params(Graph.from_yaml(text.replace("type: bottleneck,", f"type: bottleneck, {written},"))) == published
 
 
-def test_tcn_of_sequential_mnist_has_about_the_published_70_thousand() -> None:
-    layers = {"kernel": 7, "out_channels": 25, "repeat": {"channels": [1, *[25] * 7], "dilation": [2**each for each in range(8)]}}
-    made = graph([{"tcn": {"type": "tcn_block", **layers}}, {"Linear": [25, 10], "inputs": "tcn[:, :, -1]"}])
-    assert round(n_params(made), -4) == 70_000  # Bai et al. 2018, table 1: "≈ 70K"
+def test_the_tcn_of_sequential_mnist_has_about_the_published_70_thousand_and_sees_every_pixel() -> None:
+    made = Graph.from_yaml((NETWORKS / "tcn_mnist.yaml").read_text(encoding="utf-8"))
+    assert round(n_params(made), -4) == 70_000  # Bai et al. 2018, table 1: "70K"
+    assert 1 + 2 * (7 - 1) * sum(each.conv1.dilation[0] for each in made.tcn) == 3_061 > 784
+
+
+def test_a_picture_is_a_function_of_the_place() -> None:
+    made = Graph.from_yaml((NETWORKS / "fourier_image.yaml").read_text(encoding="utf-8"))
+    assert made(torch.rand(7, 2)).shape == (7, 3)
 
 
 def test_patches_of_vit_base_and_of_the_audio_transformer() -> None:

@@ -112,6 +112,10 @@ def test_frequencies_that_double_are_those_of_the_formula() -> None:
     expected = np.concatenate([x.numpy(), *(each for pair in waves for each in pair)], axis=1)
     torch.testing.assert_close(blocks.FrequencyEncoding(5, scale=np.pi)(x), torch.from_numpy(expected).float(), atol=1e-5, rtol=1e-5)
     assert blocks.FrequencyEncoding(5, include_input=False)(x).shape == (4, 30)
+    # what the code of NeRF gives (nerf-pytorch, `get_embedder(2)`)
+    of_nerf = [0.1, -0.2, 0.3, 0.0998334, -0.1986693, 0.2955202, 0.9950042, 0.9800666, 0.9553365]
+    of_nerf += [0.1986693, -0.3894183, 0.5646425, 0.9800666, 0.9210610, 0.8253356]
+    torch.testing.assert_close(blocks.FrequencyEncoding(2)(torch.tensor([0.1, -0.2, 0.3])), torch.tensor(of_nerf))
 
 
 def test_steps_beyond_the_precision_of_halves_differ() -> None:
