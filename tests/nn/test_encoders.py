@@ -56,11 +56,15 @@ SEQUENCES: list[PartConfig] = [
     PooledOptions(width=8),
     PooledOptions(width=8, pooling="max", depth=1),
     PooledOptions(width=8, pooling="last"),
+    PooledOptions(width=8, pooling="attention"),
     RecurrentOptions(width=6, depth=2),
     RecurrentOptions(width=6, cell="lstm", bidirectional=False, pooling="last"),
+    RecurrentOptions(width=6, pooling="attention"),
     TransformerEncoderOptions(width=8, heads=2),
+    TransformerEncoderOptions(width=8, heads=2, pooling="attention"),
     ConvolutionOptions(width=6, depth=2, kernel=3),
     ConvolutionOptions(width=6, pooling="max"),
+    ConvolutionOptions(width=6, pooling="attention"),
 ]
 CASES += [(options, group) for options in SEQUENCES for group in (tokens(), series())]
 
