@@ -123,7 +123,7 @@ def test_nothing_that_comes_later_has_an_effect_and_padding_before_has_none() ->
 
 def test_first_step_sizes_lie_between_the_two_given() -> None:
     mamba = Mamba(64, smallest_step=0.01, largest_step=0.02)
-    size = torch.nn.functional.softplus(mamba.dt_proj.bias)
+    size = torch.nn.functional.softplus(mamba.dt_proj.bias.detach())
     assert float(size.min()) >= 0.0099 and float(size.max()) <= 0.0201
     torch.testing.assert_close(-torch.exp(mamba.A_log)[0], -torch.arange(1.0, 17))
 

@@ -17,6 +17,10 @@ from trainwright.nn.blocks.given import checked_by
 from trainwright.nn.blocks.state_space_options import MambaBlockOptions, MambaOptions
 
 SCANS = ("auto", "sequential", "chunked", "compiled")
+SEGMENT = {False: 2**16, True: 2**28}
+"""Numbers of states that are there at once, on CPUs (what fits their caches) and on CUDA."""
+LONG = 32
+"""Steps of a segment from which on chunks are faster than one step after the other."""
 
 
 def selective_scan(
@@ -36,12 +40,17 @@ def selective_scan(
         return _compiled_scan(u, delta, a, b, c, skip)
     kind = u.dtype
     u, delta, a, b, c = (each.float() if each.dtype in (torch.float16, torch.bfloat16) else each for each in (u, delta, a, b, c))
-    delta = delta.permute(2, 0, 1)[..., None]  # time first, so that a step is one piece of memory
-    decay, driven = torch.exp(delta * a), delta * u.permute(2, 0, 1)[..., None] * b.permute(2, 0, 1)[:, :, None]
-    first = decay.new_zeros(decay.shape[1:]) if start is None else start.to(decay)
-    states, last = scan_chunked(decay, driven, first) if how == "chunked" else scan_steps(decay, driven, first)
-    y = (states * c.permute(2, 0, 1)[:, :, None]).sum(-1).permute(1, 2, 0)
-    return (y + skip.to(y)[:, None] * u).to(kind), last
+    state = (u.new_zeros(*u.shape[:2], a.shape[1]) if start is None else start).to(torch.promote_types(u.dtype, a.dtype))
+    delta, driven, b, c = (each.permute(2, 0, 1) for each in (delta, delta * u, b, c))  # time first, so that a step is one piece of memory
+    size = max(SEGMENT[u.is_cuda] // max(state.numel(), 1), 1)
+    found = []
+    segments = zip(*(torch.split(each, size) for each in (delta, driven, b, c)), strict=True)
+    for step, new, into, out in segments:
+        scan = scan_chunked if how == "chunked" or (how == "auto" and len(step) > LONG) else scan_steps
+        states, state = scan(torch.exp(step[..., None] * a), new[..., None] * into[:, :, None], state)
+        found.append((states * out[:, :, None]).sum(-1))
+    y = torch.cat(found).permute(1, 2, 0)
+    return (y + skip.to(y)[:, None] * u).to(kind), state
 
 
 def scan_steps(decay: Float[Tensor, " l *s"], driven: Float[Tensor, " l *s"], state: Float[Tensor, " *s"]) -> tuple[Tensor, Tensor]:
@@ -76,7 +85,7 @@ def scan_chunked(decay: Float[Tensor, " l *s"], driven: Float[Tensor, " l *s"], 
 
 
 def choose_scan(how: str, u: Float[Tensor, "b d l"], start: Tensor | None = None) -> str:
-    """`auto` as what it is for this input; raises ConfigError for an unknown scan, RequestError for one that cannot be had here."""
+    """`auto` as `compiled` where that can run; raises ConfigError for an unknown scan, RequestError for one that cannot be had here."""
     if how not in SCANS:
         raise ConfigError(f"unknown scan '{how}'", fix=did_you_mean(how, SCANS))
     can = u.is_cuda and start is None and has_compiled_scan()
@@ -85,7 +94,7 @@ def choose_scan(how: str, u: Float[Tensor, "b d l"], start: Tensor | None = None
         raise RequestError("the compiled scan cannot be used", why=why, fix="use scan: auto, which takes it where it can")
     if how != "auto":
         return how
-    return "compiled" if can else "chunked" if u.shape[-1] > 8 else "sequential"
+    return "compiled" if can else "auto"
 
 
 @remember

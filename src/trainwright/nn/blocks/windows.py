@@ -24,6 +24,9 @@ from trainwright.nn.blocks.grid_options import (
     WindowAttentionOptions,
 )
 
+Sides = tuple[int, ...]
+_KEPT: dict[tuple[Sides, Sides, Sides, torch.device], Tensor] = {}
+
 
 class AxialAttention(nn.Module):
     """Attention along one axis of a grid, 0 the first after the batch (Ho et al. 2019); options are those of `Attention`."""
@@ -137,9 +140,7 @@ class WindowAttention(nn.Module):
         scores = self.scores[self.near].permute(2, 0, 1)
         if not any(shifts) and not any(missing):
             return scores.unsqueeze(0)
-        region = split_windows(cell_regions(sizes, self.window, shifts, self.near.device)[None, ..., None], self.window)[..., 0]
-        together = region[:, None, :, None] == region[:, None, None, :]
-        return torch.where(together, scores, -torch.inf).flatten(0, 1).unsqueeze(0)
+        return (scores + keep_apart(tuple(sizes), self.window, tuple(shifts), self.near.device)).flatten(0, 1).unsqueeze(0)
 
     def extra_repr(self) -> str:
         return f"window={list(self.window)}, shift={self.shift}"
@@ -212,6 +213,28 @@ def join_windows(x: Tensor, window: Sequence[int], shape: Sequence[int]) -> Tens
     counts = [n // side for n, side in zip(shape[1:-1], window, strict=True)]
     order = (0, *(each for axis in range(dims) for each in (1 + axis, 1 + dims + axis)), 2 * dims + 1)
     return x.view(shape[0], *counts, *window, x.shape[-1]).permute(order).reshape(*shape[:-1], x.shape[-1])
+
+
+def keep_apart(sizes: Sides, window: Sides, shifts: Sides, device: torch.device) -> Float[Tensor, "n 1 t t"]:
+    """What `mark_apart` gives, kept from one forward to the next; a compiled forward makes it as one of its constants."""
+    if torch.compiler.is_compiling():
+        return mark_apart(sizes, window, shifts, device)
+    key = (sizes, window, shifts, device)
+    if key not in _KEPT:
+        with torch.inference_mode(False), torch.no_grad():
+            made = mark_apart(sizes, window, shifts, device)
+        if type(made) is not Tensor:  # the stand-in of a tracer
+            return made
+        if len(_KEPT) >= 64:
+            _KEPT.clear()
+        _KEPT[key] = made
+    return _KEPT[key]
+
+
+def mark_apart(sizes: Sides, window: Sides, shifts: Sides, device: torch.device) -> Float[Tensor, "n 1 t t"]:
+    """Per window, 0 for pairs of cells that may attend to each other and −∞ for others."""
+    region = split_windows(cell_regions(sizes, window, shifts, device)[None, ..., None], window)[..., 0]
+    return torch.zeros(1, device=device).where(region[:, None, :, None] == region[:, None, None, :], -torch.inf)
 
 
 def cell_regions(sizes: Sequence[int], window: Sequence[int], shifts: Sequence[int], device: torch.device) -> Int[Tensor, " ..."]:
