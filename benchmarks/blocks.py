@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from benchmarks.tokens_by_hand import SIDE, TOKENS, mamba, swin_block, transformer_block
 from trainwright.nn import blocks
 
 Forward = Callable[..., Tensor]
@@ -173,6 +174,9 @@ def fourier_features(block: Any) -> Forward:
 
 
 IMAGE, SIGNAL = ((4, 64, 32, 32),), ((8, 64, 500),)
+LLAMA = {"kv_heads": 2, "activation": "swiglu", "norm": "rms", "bias": False, "causal": True, "positions": "rotary", "inner": 344}
+SENTENCE = ((4, TOKENS, 128),)
+
 CASES = [
     Case("basic_block", lambda: blocks.BasicBlock(64), basic_block, IMAGE),
     Case("bottleneck", lambda: blocks.Bottleneck(64), bottleneck, IMAGE),
@@ -185,6 +189,12 @@ CASES = [
     Case("tcn_block", lambda: blocks.TCNBlock(64, dilation=4), tcn_block, SIGNAL),
     Case("patch_embedding", lambda: blocks.PatchEmbedding(3, 192, 16), patch_embedding, ((4, 3, 224, 224),)),
     Case("fourier_features", lambda: blocks.FourierFeatures(2, 256), fourier_features, ((4096, 2),)),
+    Case("transformer_block", lambda: blocks.TransformerBlock(128, 4), transformer_block, SENTENCE),
+    Case("transformer_block, causal", lambda: blocks.TransformerBlock(128, 4, causal=True), transformer_block, SENTENCE),
+    Case("transformer_block, llama", lambda: blocks.TransformerBlock(128, 4, **LLAMA), transformer_block, SENTENCE),
+    Case("swin_block", lambda: blocks.SwinBlock(96, 3, 7), swin_block, ((1, SIDE, SIDE, 96),)),
+    Case("swin_block, shift", lambda: blocks.SwinBlock(96, 3, 7, shift=True), swin_block, ((1, SIDE, SIDE, 96),)),
+    Case("mamba", lambda: blocks.Mamba(64), mamba, ((2, 256, 64),)),
 ]
 
 
