@@ -80,7 +80,7 @@ def test_members_are_ordinary_runs_and_a_killed_group_goes_on_to_the_same_table(
         (["--folds", "3", "data.split={type: time, column: x}"], "folds cannot take the place of this split"),
         (["--folds", "3", "--folds-by", "x"], "folds are asked for twice"),
         (["--groups", "x"], "nothing says how the runs differ"),
-        (["--seeds", "2", "--groups", "x"], "groups are kept together in folds that are made"),
+        (["--seeds", "2", "--groups", "x"], "groups are kept together in folds"),
         (["--folds-by", "x"], "'x'"),
         (["--folds", "3", "--groups", "x"], "'x'"),
         (["--folds", "151"], "150 rows cannot make 151 folds"),

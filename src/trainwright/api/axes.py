@@ -58,8 +58,8 @@ class Axes:
         if not self.names:
             fix = "give --seeds 5, --folds 10 or --grid OPTION=VALUE,VALUE"
             raise ConfigError("nothing says how the runs differ", where="sweep", fix=fix)
-        if self.groups and not self.folds:
-            raise ConfigError("groups are kept together in folds that are made", where="--groups", fix="give --folds 10 too")
+        if self.groups and not self.folded:
+            raise ConfigError("groups are kept together in folds", where="--groups", fix="give --folds 10 too")
         if self.folds and self.folds_by:
             fix = "--folds-by alone takes the folds of the column, --folds alone makes them"
             raise ConfigError("folds are asked for twice", where="--folds, --folds-by", fix=fix)

@@ -325,7 +325,7 @@ def parser() -> ConfiguredParser:
         "sweep",
         "Train the same configuration with other seeds, other folds or other values of options: a folder of ordinary runs, some at a time, "
         "and one table of them with mean and standard deviation. Given the folder of a group, go on with those that are not finished.",
-        "CONFIG|DATA|GROUP [--target COLUMNS] [--seeds N] [--folds K [--groups COLUMN] | --folds-by COLUMN] "
+        "CONFIG|DATA|GROUP [--target COLUMNS] [--seeds N] [--folds K | --folds-by COLUMN] [--groups COLUMN] "
         "[--grid OPTION=VALUE,VALUE] [--jobs N] [--json] [key=value …]",
         [
             "trainwright sweep config.yaml --seeds 5",
@@ -341,7 +341,7 @@ def parser() -> ConfiguredParser:
     made.add_argument("--seeds", metavar="N|A,B", help="so many seeds, from run.seed on; or these")
     made.add_argument("--folds", metavar="K", help="each of K folds is the test rows of one run; they are stratified by class or label")
     made.add_argument("--folds-by", metavar="COLUMN", help="the folds are the values of a column, in place of --folds")
-    made.add_argument("--groups", metavar="COLUMN", help="with --folds: rows of one value, such as a patient's, are never in two folds")
+    made.add_argument("--groups", metavar="COLUMN", help="rows of one value, such as a patient's, are never in two folds")
     made.add_argument(
         "--grid", action="append", default=[], metavar="OPTION=A,B", help="each value of an option; given several times, every combination"
     )
