@@ -163,6 +163,14 @@ def test_what_makes_no_folds_is_told(given_: dict[str, object], kinds: dict[str,
         folds(patients(), kinds, **given_)  # type: ignore[arg-type]
 
 
+def test_folds_that_leave_one_group_to_train_and_validate_on_are_refused_for_every_fold() -> None:
+    source = from_object({"x": np.arange(40), "n": np.arange(40.0), "g": np.repeat(["a", "b", "c"], [20, 12, 8])})
+    for fold in (0, 1):
+        with pytest.raises(DataError, match="leaves 1 group of 'g' outside it"):
+            folds(source, {"n": "number"}, 2, groups="g", values=[fold])
+    assert len(folds(source, {"n": "number"}, 2, groups="g", validation=0)) == 2
+
+
 def test_a_class_with_fewer_rows_than_folds_is_noted_or_refused_where_nothing_could_be_measured() -> None:
     rare = np.array(["a"] * 50 + ["b"] * 40 + ["c"] * 4)
     source = from_object({"x": np.arange(94), "y": rare})

@@ -29,6 +29,8 @@ class KFoldSplit:
         if groups is not None and self.options.column:
             _refuse_divided(rows, self.options, fold, groups)
         _refuse_single_class(rows, fold, names)
+        if groups is not None and self.options.validation_fold is None and self.options.validation:
+            _refuse_one_group_left(fold, groups, names, self.options.groups or "")
         notes = [*even.notes, *notes, *_few_rows(rows, len(names))]
         place, validated = self._places(names)
         part = np.full(len(fold), 2)
@@ -138,6 +140,15 @@ def _refuse_divided(rows: RowsToDivide, options: KFoldOptions, fold: np.ndarray,
     what = f"'{options.column}' puts rows of one '{options.groups}' into several folds: {shown}{more}"
     fix = "correct the column, or make folds: data.split.column=null data.split.folds=10"
     raise DataError(what, where="data.split.groups", why="a model would be tested on groups that it has learned from", fix=fix)
+
+
+def _refuse_one_group_left(fold: np.ndarray, groups: np.ndarray, names: list[str], column: str) -> None:
+    """Raise DataError where a fold leaves one group only, of which none can be for validation while others are trained on."""
+    left = [len(np.unique(groups[fold != place])) for place in range(len(names))]
+    if (least := min(left)) < 2:
+        what = f"fold {names[left.index(least)]} leaves {least} group of '{column}' outside it, too few to train and to validate on"
+        fix = "more folds, groups by another column, or data.split.validation=0"
+        raise DataError(what, where="data.split.groups", why=f"'{column}' has {int(groups.max()) + 1} groups", fix=fix)
 
 
 def _refuse_single_class(rows: RowsToDivide, fold: np.ndarray, names: list[str]) -> None:
