@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 
 from trainwright.config.errors import ManyErrors, RequestError
+from trainwright.config.registry import options_class
 from trainwright.nn import blocks
 from trainwright.tools.graph import Graph, graph
 
@@ -114,6 +117,18 @@ def test_maps_that_do_not_fit_are_told_with_the_layer_inside_the_block() -> None
     assert "inside, Conv2d 'conv1': in_channels is 16, but dimension 1 is 8" in str(caught.value)
     with pytest.raises(RequestError, match="are no multiple of pieces"):
         graph([{"patch_embedding": [1, 4, 4]}], inputs={"x": {"shape": [1, 6, 8]}})
+
+
+def test_the_networks_of_the_page_are_made_and_run() -> None:
+    written = re.findall(r"```yaml\n(.*?)```", (Path(__file__).parents[2] / "docs" / "blocks.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert Graph.from_yaml(written[0])(torch.randn(2, 3, 32, 32)).shape == (2, 10)
+    unet = next(each for each in written if "type: unet" in each)
+    assert Graph.from_yaml(unet)(torch.randn(2, 3, 8, 8), torch.tensor([1, 2])).shape == (2, 3, 8, 8)
+
+
+def test_a_block_that_is_named_as_a_model_is_told_where_it_belongs() -> None:
+    with pytest.raises(RequestError, match=r"it is a block, a node of a graph: model: \{type: graph, nodes: \[\{type: unet, …\}\]\}"):
+        options_class("model", "unet")
 
 
 def test_options_of_blocks_are_checked_before_torch_is_imported(tmp_path) -> None:
