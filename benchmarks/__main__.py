@@ -21,6 +21,7 @@ ALL = (
     "resume",
     "lazy_column",
     "cache",
+    "explain",
     "metrics_cost",
     "ranks",
     "elastic",

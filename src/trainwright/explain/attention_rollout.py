@@ -52,16 +52,16 @@ class Recorder(TorchFunctionMode):
         if weights.dim() == 4 and weights.shape[-1] == weights.shape[-2]:
             self.found.append((self._stack[-1] if self._stack else "", weights.detach().mean(1).double().cpu()))
 
+    def _leave(self, *_: Any) -> None:
+        self._stack.pop()
+
     @contextmanager
     def recording(self) -> Iterator[Recorder]:
-        """Record what is computed inside; fast paths of torch that compute no weights are off meanwhile."""
-        fast = torch.backends.mha.get_fastpath_enabled()
+        """Record what is computed inside."""
         with ExitStack() as stack:
             for name, each in self._module.named_modules():
                 stack.callback(each.register_forward_pre_hook(lambda _, __, name=name: self._stack.append(name)).remove)
-                stack.callback(each.register_forward_hook(lambda *_: self._stack.pop() and None).remove)
-            torch.backends.mha.set_fastpath_enabled(False)
-            stack.callback(torch.backends.mha.set_fastpath_enabled, fast)
+                stack.callback(each.register_forward_hook(self._leave).remove)
             self.found = []
             self._stack = []
             with self, torch.no_grad():

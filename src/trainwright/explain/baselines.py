@@ -69,10 +69,13 @@ def _mean(subject: Subject, indices: np.ndarray, batch_size: int) -> Baseline:
         raise RequestError(
             "the mean of one row is the row itself", where="--baseline mean", fix="give more rows, or use typical, zero or row:N"
         )
+    ragged = _ragged(subject)
     sums: dict[str, Tensor] = {}
     counts: dict[str, _Counts] = {}
     for places in pieces(len(indices), batch_size):
         for name, tensor in _inputs(subject, subject.take(indices[places])).items():
+            if name in ragged:
+                continue
             if tensor.is_floating_point():
                 total = tensor.double().sum(0, keepdim=True)
                 if name in sums and sums[name].shape != total.shape:
@@ -83,7 +86,15 @@ def _mean(subject: Subject, indices: np.ndarray, batch_size: int) -> Baseline:
     kinds = {name: tensor.dtype for name, tensor in subject.take(indices[:1]).items()}
     row = {name: (total / len(indices)).to(kinds[name]) for name, total in sums.items()}
     row |= {name: each.most_frequent() for name, each in counts.items()}
-    return Baseline(row, f"means and most frequent values of {len(indices):,} rows")
+    said = f"means and most frequent values of {len(indices):,} rows"
+    return Baseline(row | ragged, said + ("; of arrays that differ in length nothing" if ragged else ""))
+
+
+def _ragged(subject: Subject) -> Tensors:
+    """The tensors of columns whose arrays differ in length, of which there is no mean: as in a row without one."""
+    names = {name for column in subject.columns if column.length for name, _ in column.places}
+    known = (subject.baseline("typical") or {}) if names else {}
+    return {name: known[name] for name in names if name in known}
 
 
 class _Counts:

@@ -13,8 +13,8 @@ from trainwright.explain.subject import Column, Subject, Tensors
 
 FLOATS = 1 << 22
 """Numbers in the rows of one forward pass, at most."""
-ROWS = 4096
-"""Rows of one forward pass, at most."""
+ROWS = 512
+"""Rows of one forward pass, at most: what such a network holds of them stays in the caches of a processor."""
 
 Player = Sequence[Column]
 """Columns that are replaced together."""
@@ -84,34 +84,46 @@ def replaced(tensors: Tensors, other: Tensors, player: Player) -> Tensors:
 
 def mixed(tensors: Tensors, baseline: Tensors, players: Sequence[Player], keep: Tensor) -> Tensors:
     """Every row (b) once for every line of `keep` (m, players), false where a player's columns are the baseline's: (b · m) rows."""
+    rows = torch.arange(rows_in(tensors)).repeat_interleave(len(keep))
+    return combined(tensors, baseline, players, rows, keep.repeat(rows_in(tensors), 1))
+
+
+def combined(tensors: Tensors, baseline: Tensors, players: Sequence[Player], rows: Tensor, keep: Tensor) -> Tensors:
+    """The rows with these numbers (p), each with the columns of the players it keeps (p, players) and the baseline's of the others."""
     tensors, baseline = padded_alike(tensors, baseline)
-    count = len(keep)
-    found, rows = {name: tensor.repeat_interleave(count, dim=0) for name, tensor in tensors.items()}, rows_in(tensors)
+    found = {name: tensor.index_select(0, rows.to(tensor.device)) for name, tensor in tensors.items()}
     for name, tensor in found.items():
         mask = _kept(name, tensor, players, keep)
         if mask is not None:
-            other = baseline[name] if len(baseline[name]) == 1 else baseline[name].repeat_interleave(count, dim=0)
-            found[name] = torch.where(mask.repeat(rows, *[1] * (mask.dim() - 1)), tensor, other)
+            other = baseline[name] if len(baseline[name]) == 1 else baseline[name].index_select(0, rows.to(tensor.device))
+            found[name] = torch.where(mask.to(tensor.device), tensor, other)
     return found
 
 
 def _kept(name: str, tensor: Tensor, players: Sequence[Player], keep: Tensor) -> Tensor | None:
-    """Which numbers of a tensor stay as they are (m, 1 …), or (m, positions, 1 …); None where no player has any of them."""
+    """Which numbers of a tensor (p, …) stay as they are, (p, positions, 1 …) or (p, 1 …); None where no player has any of them."""
     places = [
         (number, position) for number, player in enumerate(players) for column in player for each, position in column.places if each == name
     ]
     if not places:
         return None
-    ones = [1] * max(tensor.dim() - 2, 0)
-    if tensor.dim() == 1:
-        mask = torch.ones(len(keep), dtype=torch.bool)
-        for number, _ in places:
-            mask &= keep[:, number]
-        return mask
+    if all(position is None for _, position in places):
+        return keep[:, [number for number, _ in places]].all(1).reshape(-1, *[1] * (tensor.dim() - 1))
     mask = torch.ones(len(keep), tensor.shape[1], dtype=torch.bool)
     for number, position in places:
-        if position is None:
-            mask &= keep[:, number, None]
-        else:
+        if position is not None:
             mask[:, position] &= keep[:, number]
-    return mask.reshape(*mask.shape, *ones)
+    return mask.reshape(*mask.shape, *[1] * (tensor.dim() - 2))
+
+
+def differing(tensors: Tensors, other: Tensors, players: Sequence[Player]) -> Tensor:
+    """Which players' columns differ between the same rows of two batches (b, players)."""
+    tensors, other = padded_alike(tensors, other)
+    found = torch.zeros(rows_in(tensors), len(players), dtype=torch.bool)
+    for number, player in enumerate(players):
+        for column in player:
+            for name, position in column.places:
+                differs = tensors[name] != other[name]
+                differs = differs if position is None else differs[:, position]
+                found[:, number] |= differs.reshape(len(differs), -1).any(1).cpu()
+    return found

@@ -90,7 +90,7 @@ class Explanation:
         if self.curves:
             found["curves"] = [_curve(each) for each in self.curves]
         if self.maps or self.mean_maps:
-            found["maps"] = {name: {"shape": list(each.shape)} for name, each in self.mean_maps.items()}
+            found["maps"] = {name: [list(each.shape) for each in maps] for name, maps in self.maps.items()}
         return dict(plain(found))
 
     def gap(self) -> dict[str, float] | None:
@@ -171,26 +171,27 @@ class Collector:
         self.pieces: list[Rows] = []
         self._seen: dict[str, int] = {}
 
-    def add(self, piece: Rows, maps: dict[str, np.ndarray], arrays: dict[str, np.ndarray]) -> None:
-        """The next rows, with maps (b, …) by column and the arrays that they belong to."""
+    def add(
+        self, piece: Rows, maps: dict[str, np.ndarray], arrays: dict[str, np.ndarray], lengths: dict[str, np.ndarray] | None = None
+    ) -> None:
+        """The next rows, with maps (b, …) by column and the arrays that they belong to; `lengths` of arrays that differ in it."""
         self.pieces.append(piece)
         for name, each in maps.items():
-            room = self.study.asked.maps - len(self.found.maps.setdefault(name, []))
-            self.found.maps[name] += list(each[:room].astype(np.float32))
+            room = max(self.study.asked.maps - len(self.found.maps.setdefault(name, [])), 0)
+            ends = (lengths or {}).get(name)
+            kept = [one if ends is None else one[: ends[place]] for place, one in enumerate(each[:room].astype(np.float32))]
+            self.found.maps[name] += kept
             if name in arrays:
-                self.found.inputs.setdefault(name, []).extend(arrays[name][: max(room, 0)])
-            self._add_mean(name, np.abs(each).sum(0), len(each))
+                some = arrays[name][:room]
+                self.found.inputs.setdefault(name, []).extend(one if ends is None else one[: ends[at]] for at, one in enumerate(some))
+            if ends is None:
+                self._add_mean(name, np.abs(each).sum(0), len(each))
 
     def _add_mean(self, name: str, size: np.ndarray, count: int) -> None:
-        """The running mean; of arrays that differ in length there is none."""
+        """The running mean over rows."""
         before = self.found.mean_maps.get(name)
         seen = self._seen[name] = self._seen.get(name, 0) + count
-        if before is None and seen == count:
-            self.found.mean_maps[name] = size / count
-        elif before is not None and before.shape == size.shape:
-            self.found.mean_maps[name] = before + (size - count * before) / seen
-        else:
-            self.found.mean_maps.pop(name, None)
+        self.found.mean_maps[name] = size / count if before is None else before + (size - count * before) / seen
 
     def finish(self) -> Explanation:
         """The explanation with all rows, ranked."""

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from trainwright.config.errors import RequestError
 from trainwright.explain import GradCamOptions
 from trainwright.explain.explanation import Collector, Explanation, Rows, begin
-from trainwright.explain.integrated_gradients import arrays_of
+from trainwright.explain.integrated_gradients import arrays_of, lengths_of
 from trainwright.explain.layers import CONVOLUTIONS, find_layer, is_map, last_convolution, list_layers, require_module, watching
 from trainwright.explain.study import Study, no_gradient
 from trainwright.explain.subject import Column, Tensors
@@ -55,13 +55,14 @@ class GradCam:
         for places, tensors in study.batches():
             chosen = study.chosen(tensors)
             cam, answer = self.maps(study, module, layer, tensors, chosen)
-            column = self._column(study, cam.dim() - 1)
+            column = study.subject.column_of_layer(layer) or self._column(study, cam.dim() - 1)
             found.columns = [layer if column is None else column.name]
             arrays = {} if column is None else arrays_of(study, tensors, {column.name})
             cam = cam if column is None else upsampled(cam, arrays[column.name].shape[1:])
+            lengths = {} if column is None or not column.length else lengths_of(study, tensors)
             maps = {found.columns[0]: cam.double().numpy()}
             sums = maps[found.columns[0]].reshape(len(cam), -1).sum(1, keepdims=True)
-            collector.add(Rows(study.indices[places], chosen.numpy(), answer.numpy(), None, sums), maps, arrays)
+            collector.add(Rows(study.indices[places], chosen.numpy(), answer.numpy(), None, sums), maps, arrays, lengths)
         if column is None:
             found.notes.append("the map has the size of the layer: it cannot be told which input it belongs to (--column NAME)")
         return collector.finish()
@@ -107,18 +108,23 @@ class GradCam:
         return fitting[0] if len(fitting) == 1 else None
 
 
-def places_of(shape: tuple[int, ...], dimensions: int) -> tuple[int, ...]:
-    """The dimensions of an array that are places, where it has so many beside its channels; an empty tuple for none."""
+def places_of(shape: tuple[int, ...], dimensions: int, seen: tuple[int, ...] = ()) -> tuple[int, ...]:
+    """The dimensions of an array that are places, where it has so many beside its channels; an empty tuple for none.
+
+    Channels are the first or the last one: what leaves as many places as the layer has `seen`, else the first, unless the last is short.
+    """
     if len(shape) == dimensions:
         return shape
     if len(shape) != dimensions + 1:
         return ()
-    return shape[:-1] if dimensions > 1 and shape[-1] <= 4 < shape[0] else shape[1:]
+    if seen in (shape[1:], shape[:-1]):
+        return seen
+    return shape[:-1] if shape[-1] <= 4 < shape[0] else shape[1:]
 
 
 def upsampled(cam: Tensor, shape: tuple[int, ...]) -> Tensor:
     """Maps (b, …) at the places of an array, between places by straight lines."""
-    places = places_of(tuple(shape), cam.dim() - 1)
+    places = places_of(tuple(shape), cam.dim() - 1, tuple(cam.shape[1:]))
     if tuple(cam.shape[1:]) == tuple(places):
         return cam
     return F.interpolate(cam[:, None].float(), size=list(places), mode=MODES[cam.dim() - 1], align_corners=False)[:, 0]

@@ -39,7 +39,7 @@ class IntegratedGradients:
         found.notes += study.subject.notes
         collector = Collector(study, found)
         for places, tensors in study.batches():
-            collector.add(*self._batch(study, tensors, study.indices[places]))
+            collector.add(*self._batch(study, tensors, study.indices[places]), lengths_of(study, tensors))
         if study.named:
             found.columns.append(REST)
         return collector.finish()
@@ -94,6 +94,12 @@ def arrays_of(study: Study, tensors: Tensors, names: set[str]) -> dict[str, np.n
                 name, position = column.places[0]
                 found[column.name] = (tensors[name] if position is None else tensors[name][:, position]).float().cpu().numpy()
     return found
+
+
+def lengths_of(study: Study, tensors: Tensors) -> dict[str, np.ndarray]:
+    """How long the array of each row is (b), of columns whose arrays differ in it."""
+    columns = [column for player in study.players for column in player if column.length]
+    return {column.name: tensors[column.length].reshape(len(tensors[column.length]), -1)[:, 0].cpu().numpy() for column in columns}
 
 
 class Way:

@@ -15,7 +15,7 @@ from trainwright.config.errors import RequestError
 from trainwright.explain import OcclusionOptions
 from trainwright.explain.batches import answers, mixed, replaced, rows_in
 from trainwright.explain.explanation import Collector, Explanation, Rows, begin
-from trainwright.explain.integrated_gradients import arrays_of
+from trainwright.explain.integrated_gradients import arrays_of, lengths_of
 from trainwright.explain.study import Study
 from trainwright.explain.subject import Column, Tensors
 
@@ -37,7 +37,7 @@ class Occlusion:
         found = begin(study, self.options.of == "logit", baseline=True)
         collector = Collector(study, found)
         for places, tensors in study.batches():
-            collector.add(*self._batch(study, tensors, study.indices[places]))
+            collector.add(*self._batch(study, tensors, study.indices[places]), lengths_of(study, tensors))
         return collector.finish()
 
     def _ensure_used(self, study: Study) -> None:

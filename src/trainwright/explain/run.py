@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+
+import torch
 
 from trainwright.config.choice import choose
 from trainwright.config.errors import RequestError
@@ -15,8 +19,20 @@ from trainwright.explain.subject import Subject
 def explain(subject: Subject, asked: Asked) -> Explanation:
     """What a method finds of a model. Raises RequestError for what it cannot be asked, saying what it can."""
     method: Any = build("explainer", asked.method)
-    found: Explanation = method.explain(make_study(subject, asked))
+    with exact_attention():
+        found: Explanation = method.explain(make_study(subject, asked))
     return found
+
+
+@contextmanager
+def exact_attention() -> Iterator[None]:
+    """Without torch's fast path of attention, which answers padded rows otherwise than the one that has a gradient."""
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
 
 
 def method_options(name: str | dict[str, Any], given: dict[str, Any]) -> Any:
@@ -24,9 +40,10 @@ def method_options(name: str | dict[str, Any], given: dict[str, Any]) -> Any:
     from pydantic import ValidationError
     from pydantic_core import PydanticCustomError
 
-    from trainwright.explain import PARTS
+    from trainwright.explain import PARTS, find_name
 
     part = {"type": name} if isinstance(name, str) else dict(name)
+    part["type"] = find_name(str(part.get("type", "")))
     try:
         return choose("explainer", part | given)
     except PydanticCustomError as error:

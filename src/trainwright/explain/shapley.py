@@ -10,7 +10,7 @@ from torch import Tensor
 
 from trainwright.config.errors import RequestError
 from trainwright.explain import MOST_PLAYERS, ShapleyOptions
-from trainwright.explain.batches import answers, cut, mixed, rows_in
+from trainwright.explain.batches import answers, combined, cut, differing, rows_in
 from trainwright.explain.explanation import Collector, Explanation, Rows, begin
 from trainwright.explain.study import Study
 from trainwright.explain.subject import Tensors
@@ -50,10 +50,18 @@ class Shapley:
         return Rows(indices, chosen.numpy(), worth[:, -1], worth[:, 0], values, values.sum(1) - (worth[:, -1] - worth[:, 0]))
 
     def _worth(self, study: Study, tensors: Tensors, compared: Tensors, chosen: Tensor, keep: Tensor) -> np.ndarray:
-        """The answer of each row (b, 2^n) with the columns of each coalition as they are and the others the baseline's."""
-        given = answers(study.subject, mixed(tensors, compared, study.players, keep), self.options.of == "logit")
-        given = given.reshape(rows_in(tensors), len(keep), -1)
-        found: np.ndarray = given.gather(2, chosen[:, None, None].expand(-1, len(keep), 1))[:, :, 0].numpy()
+        """The answer of each row (b, 2^n) with the columns of each coalition as they are and the others the baseline's.
+
+        A column with the value of the baseline changes nothing: coalitions that differ in such columns alone are answered once.
+        """
+        count, sets = rows_in(tensors), len(keep)
+        bits = 2 ** np.arange(keep.shape[1])
+        differ = differing(tensors, compared, study.players).numpy() @ bits
+        codes = np.arange(count)[:, None] * sets + (np.arange(sets)[None] & differ[:, None])
+        asked, back = np.unique(codes, return_inverse=True)
+        rows, kept = torch.from_numpy(asked // sets), keep[torch.from_numpy(asked % sets)]
+        given = answers(study.subject, combined(tensors, compared, study.players, rows, kept), self.options.of == "logit")
+        found: np.ndarray = given.gather(1, chosen[rows, None])[:, 0].numpy()[back.reshape(count, sets)]
         return found
 
 

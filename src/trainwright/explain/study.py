@@ -100,7 +100,9 @@ class Study:
         words = self.subject.about_logit if logit else self.subject.about
         if "{}" not in words:
             return words
-        return words.format("the likeliest class" if self.output is None else f"'{self.subject.outputs[self.output]}'")
+        if self.output is None:
+            return words.format("the likeliest class")
+        return words.format(f"{'class' if self.subject.chooses else 'output'} '{self.subject.outputs[self.output]}'")
 
     def require_gradient(self, method: str) -> None:
         """Raises RequestError, with what works instead, for a model without a gradient."""

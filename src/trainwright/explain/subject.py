@@ -27,6 +27,8 @@ class Column:
     shape: tuple[int, ...] = ()
     array: bool = False
     """Whether its value is an array, of which there are maps."""
+    length: str = ""
+    """The tensor that says how long the array of a row is, where they differ."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,10 @@ class Subject(ABC):
 
     def baseline(self, kind: str) -> Tensors | None:
         """One row of the baseline of a kind that the model itself knows (`typical`); None for others."""
+        return None
+
+    def column_of_layer(self, layer: str) -> Column | None:
+        """The column that a layer reads alone, where that is known."""
         return None
 
     def values(self, column: Column, indices: np.ndarray) -> list[str]:

@@ -39,6 +39,7 @@ class SystemSubject(TensorSubject):
         self.module = system.model if self.plain else system
         system.eval()
         example = self.rows.take(torch.arange(min(2, len(self.rows))))
+        inputs = inputs if self.plain else self._read_by(example, inputs)
         self.columns = columns_of({name: example[name] for name in inputs if name in example})
         self.names = list(dict.fromkeys(name for column in self.columns for name, _ in column.places))
         self.target = self._find_target(example, target)
@@ -49,15 +50,28 @@ class SystemSubject(TensorSubject):
         self._words(len(shape) > 1)
         self.embedded = self._find_embedded(example)
 
+    def _read_by(self, example: Tensors, inputs: list[str]) -> list[str]:
+        """The blocks that `predict_step` looks at: the truth is none of its inputs. All of those where it goes through the batch whole."""
+        watched = Watched(example)
+        batch = self.rows.batch_of(watched)
+        if type(batch) is dict:
+            with torch.no_grad():
+                self.system.predict_step(watched)
+        return [name for name in inputs if name in watched.read] or inputs
+
     def _words(self, places: bool) -> None:
         at = ", the mean over its places" if places else ""
         of_classes = self.plain is not None and self.plain.kind in ("category", "binary")
-        self.about = f"the probability of class {{}}{at}" if of_classes and self.chooses else f"output {{}} of '{self.target}'{at}"
+        self.about = (
+            f"the probability of {{}}{at}"
+            if of_classes and self.chooses
+            else f"{{}} of '{self.target}'{at}"
+            if self.chooses
+            else f"'{self.target}'{at}"
+        )
         if of_classes and not self.chooses:
             self.about = f"the probability of the positive class{at}"
-        self.about_logit = (
-            f"the logit of class {{}}{at}" if self.chooses and of_classes else f"'{self.target}'{at}, as the network gives it"
-        )
+        self.about_logit = f"the logit of {{}}{at}" if self.chooses and of_classes else f"'{self.target}'{at}, as the network gives it"
 
     def _find_target(self, example: Tensors, target: str) -> str:
         with torch.no_grad():
@@ -144,6 +158,23 @@ class SystemSubject(TensorSubject):
     def _measured(self, indices: np.ndarray, change: Mix | None) -> dict[str, float]:
         found: dict[str, float] = self.trainer.test(self.system, Changed(self.rows, indices, change))
         return found
+
+
+class Watched(dict[str, Any]):
+    """A batch that remembers which of its blocks were asked for by name; none where they were gone through whole."""
+
+    def __init__(self, blocks: Mapping[str, Any]) -> None:
+        super().__init__(blocks)
+        self.read: set[str] = set()
+
+    def __getitem__(self, name: str) -> Any:
+        self.read.add(name)
+        return super().__getitem__(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """As a dict gives it."""
+        self.read.add(name)
+        return super().get(name, default)
 
 
 class Batches(WrappedRows):
