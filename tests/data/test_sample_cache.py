@@ -238,10 +238,11 @@ def test_a_disk_that_is_really_full_ends_nothing(tmp_path: Path, monkeypatch: py
 def test_what_may_not_be_written_is_said_before_anything_is_read(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "cache").write_text("a file where a folder should be")
     with caplog.at_level(logging.WARNING):
-        cache = opened()
+        assert open_cache(options(cache="disk"), "r", "samples") is None
     assert "Not a directory" in caplog.text or "File exists" in caplog.text
     make = Counted(old_file(tmp_path / "a", b"abc"))
-    assert torch.equal(cache.of_files([make.path], "", make), make())
+    kept = opened(cache="auto")  # in memory
+    assert torch.equal(kept.of_files([make.path], "", make), make()) and "samples" not in kept.describe().partition("up to")[2]
 
 
 def test_no_more_is_kept_than_the_limit_and_what_nobody_uses_goes_first(tmp_path: Path) -> None:

@@ -70,12 +70,15 @@ class FeatureMetric(Metric):
         self._add(REAL, rows)
 
     def _add(self, side: str, rows: Tensor) -> None:
-        features = self.extractor(rows)
+        self.take_in(side, self.fit_width(self.extractor(rows)))
+
+    def fit_width(self, features: Tensor) -> Tensor:
+        """Features as they are; raises DataError for those of another length than before."""
         if self.width not in (None, features.shape[1]):
             why = f"rows of {features.shape[1]} numbers come after rows of {self.width}"
             raise DataError(f"'{self.name}' compares features of one length", where=self.name, why=why)
         self.width = features.shape[1]
-        self.take_in(side, features)
+        return features
 
     def take_in(self, side: str, features: Tensor) -> None:
         """Take in features (rows, numbers) in float64, on the CPU."""
@@ -165,13 +168,8 @@ class StoringMetric(FeatureMetric):
             if isinstance(other, StoringMetric):
                 for side, held in other.sides.items():
                     if len(held.rows):
-                        self._check_width(held.rows)
+                        self.fit_width(held.rows)
                         self.sides[side].add(held.rows, held.seen)
-
-    def _check_width(self, rows: Tensor) -> None:
-        if self.width not in (None, rows.shape[1]):
-            raise DataError(f"'{self.name}' compares features of one length", where=self.name, why=f"{rows.shape[1]} and {self.width}")
-        self.width = rows.shape[1]
 
     def tensors(self) -> dict[str, Tensor]:
         """The features, and how many rows were seen."""
@@ -187,7 +185,7 @@ class StoringMetric(FeatureMetric):
         for side, held in self.sides.items():
             if f"{side}/rows" in tensors:
                 rows = tensors[f"{side}/rows"].cpu()
-                self._check_width(rows)
+                self.fit_width(rows)
                 held.add(rows, int(tensors[f"{side}/seen"]))
 
     def memory_of(self, rows: int) -> str:

@@ -58,7 +58,7 @@ class SampleCache:
         return self._keep(key, key, make) if found is None else found[0]
 
     def _by_content(self, source: bytes, content: bytes, make: Callable[[], Any]) -> Any:
-        for place in self._usable():
+        for place in self.usable():
             try:
                 number = place.store.find_content(content)
                 if number is None:
@@ -74,7 +74,7 @@ class SampleCache:
         return self._keep(source, content, make)
 
     def _find(self, source: bytes) -> tuple[Any] | None:
-        for place in self._usable():
+        for place in self.usable():
             try:
                 number = place.store.find(source)
                 if number is not None:
@@ -91,7 +91,7 @@ class SampleCache:
         if random:
             self._say("random", "%s: something random is drawn where they are read, so that these are not kept", self.what)
             return sample
-        usable = self._usable()
+        usable = self.usable()
         if not usable:
             return sample
         try:
@@ -111,7 +111,8 @@ class SampleCache:
                 self._go_without(place, error)
         return sample
 
-    def _usable(self) -> list[Place]:
+    def usable(self) -> list[Place]:
+        """Where samples can be kept as things stand."""
         return [each for number, each in enumerate(self.places) if number not in self._off]
 
     def _say_damaged(self, place: Place, error: Damaged) -> None:
@@ -142,7 +143,7 @@ class SampleCache:
     def describe(self) -> str:
         """Where samples are kept, and how much of them, for a reader."""
         told = []
-        for place in self.places:
+        for place in self.usable():
             where = "in memory" if place.root == memory_root() else f"in {place.root}"
             told.append(f"up to {size_text(place.limit)} {where}")
         return f"{self.what} are kept once they were decoded: {', then '.join(told)} (data.cache)"
@@ -171,7 +172,7 @@ def open_cache(options: CachedData, recipe: str, what: str, *, lasting: bool = T
         places.append(Place(disk_root(), name_of(recipe, lasting), int(options.cache_limit), lasting))
     made = SampleCache(places, what)
     made.begin()
-    return made
+    return made if made.usable() else None
 
 
 def source_key(paths: list[str], part: str) -> bytes:
