@@ -21,7 +21,7 @@ def transformer_block(block: Any) -> Forward:
     first, last, heads, shared = block.feed_forward.into, block.feed_forward.out, block.attention.heads, block.attention.kv_heads
     causal, gated, grouped = block.attention.causal, block.feed_forward.gated, heads != shared
     rotary, width = block.attention.positions, block.attention.head_width
-    cos, sin = (each.repeat(1, 2) for each in rotary(TOKENS, TOKENS)[:2]) if rotary else (None, None)
+    cos, sin = rotary(TOKENS, TOKENS)[:2] if rotary else (None, None)
 
     def turn(x: Tensor) -> Tensor:
         a, b = x.chunk(2, dim=-1)

@@ -13,54 +13,64 @@ from trainwright.nn.positions import RotaryOptions
 
 
 class Rotation(NamedTuple):
-    """The turns of positions, of which the last ones are those of the queries; halves of a head or neighbours are turned together."""
+    """The turns of the positions of some tokens: halves of a head are turned together, or neighbours."""
 
     cos: Float[Tensor, "l r"]
     sin: Float[Tensor, "l r"]
     interleaved: bool = False
 
-    def turn(self, x: Float[Tensor, "b h n d"]) -> Float[Tensor, "b h n d"]:
-        """`x` with the first 2r of its d numbers turned by the last n positions (Su et al. 2021, eq. 34)."""
-        cos, sin = self.cos[-x.shape[2] :].to(x.dtype), self.sin[-x.shape[2] :].to(x.dtype)
-        turned = 2 * cos.shape[-1]
+    def turn(self, x: Float[Tensor, "b h l d"]) -> Float[Tensor, "b h l d"]:
+        """`x` with the first r of its d numbers turned (Su et al. 2021, eq. 34)."""
+        cos, sin = self.cos.to(x.dtype), self.sin.to(x.dtype)
+        turned = cos.shape[-1]
         head, rest = (x, None) if turned == x.shape[-1] else (x[..., :turned], x[..., turned:])
         if self.interleaved:
-            a, b = head[..., ::2], head[..., 1::2]
-            found = torch.stack((a * cos - b * sin, b * cos + a * sin), dim=-1).flatten(-2)
+            across = torch.stack((-head[..., 1::2], head[..., ::2]), dim=-1).flatten(-2)
         else:
             a, b = head.chunk(2, dim=-1)
-            found = torch.cat((a * cos - b * sin, b * cos + a * sin), dim=-1)
+            across = torch.cat((-b, a), dim=-1)
+        found = head * cos + across * sin
         return found if rest is None else torch.cat((found, rest), dim=-1)
 
 
 class Rotary(nn.Module):
-    """Turns of pairs of numbers by angles that grow with the position, by frequencies from 1 to 1/base."""
+    """Turns of pairs of numbers by angles that grow with the position, by frequencies from 1 to 1/base; always counted in float32."""
 
-    frequency: Tensor
-    places: Tensor | None
+    places: Tensor
 
     def __init__(self, options: RotaryOptions, heads: int, head_width: int, causal: bool) -> None:
         super().__init__()
-        axes, turned = max(len(options.shape), 1), round(head_width * options.share)
+        self.options, axes, turned = options, max(len(options.shape), 1), round(head_width * options.share)
         if turned % (2 * axes) or turned < 2 * axes:
             what = f"rotary positions turn {turned} of the {head_width} numbers of a head, which are no pairs for {axes} axes"
             raise ConfigError(what.replace("1 axes", "1 axis"), fix=f"use a width, heads or share that give a multiple of {2 * axes}")
-        self.options = options
-        pairs = turned // 2 // axes
-        self.register_buffer("frequency", options.base ** (-torch.arange(0, 2 * pairs, 2).float() / (2 * pairs)), persistent=False)
-        grid = torch.cartesian_prod(*map(torch.arange, options.shape)).view(-1, axes).float() if options.shape else None
-        before = None if grid is None else torch.cat([grid.new_zeros(options.prefix, axes), grid])
-        self.register_buffer("places", before, persistent=False)
+        self.pairs = turned // 2 // axes
+        grid = torch.cartesian_prod(*map(torch.arange, options.shape)).view(-1, axes) if options.shape else torch.zeros(0, 1).long()
+        self.register_buffer("places", torch.cat([grid.new_zeros(options.prefix, axes), grid]), persistent=False)
+        self._kept: dict[tuple[int, int, torch.device], Rotation] = {}
 
     def forward(self, queries: int, keys: int) -> Rotation:
-        """The turns of `keys` positions, of which the queries are the last; the same for all rows and heads."""
-        if self.places is None:
-            angle = torch.arange(keys, device=self.frequency.device)[:, None] / self.options.stretch * self.frequency
-            return Rotation(angle.cos(), angle.sin(), self.options.interleaved)
-        if keys != len(self.places):
-            cells = "×".join(map(str, self.options.shape)) + (f" and {self.options.prefix} before them" if self.options.prefix else "")
-            raise ConfigError(f"{keys} tokens, but rotary positions of {cells}", fix="give the shape of the grid that the tokens are")
-        angle = (self.places[:, :, None] / self.options.stretch * self.frequency).flatten(1)
+        """The turns of the last `queries` of `keys` positions; the same for all rows and heads, and kept for the next forward."""
+        if torch.compiler.is_compiling():
+            return self._count(queries, keys)
+        key = (queries, keys, self.places.device)
+        if key not in self._kept:
+            with torch.inference_mode(False), torch.no_grad():
+                made = self._count(queries, keys)
+            self._kept = {key: made} if type(made.cos) is Tensor else {}  # not the stand-in of a tracer
+            return made
+        return self._kept[key]
+
+    def _count(self, queries: int, keys: int) -> Rotation:
+        exponent = torch.arange(0, 2 * self.pairs, 2, device=self.places.device, dtype=torch.float32) / (2 * self.pairs)
+        places = torch.arange(keys - queries, keys, device=self.places.device)[:, None]
+        if self.options.shape:
+            if keys != len(self.places):
+                cells = "×".join(map(str, self.options.shape)) + (f" and {self.options.prefix} before them" if self.options.prefix else "")
+                raise ConfigError(f"{keys} tokens, but rotary positions of {cells}", fix="give the shape of the grid that the tokens are")
+            places = self.places[keys - queries :]
+        angle = (places[:, :, None] / self.options.stretch * self.options.base**-exponent).flatten(1).float()
+        angle = angle.repeat_interleave(2, dim=1) if self.options.interleaved else angle.repeat(1, 2)
         return Rotation(angle.cos(), angle.sin(), self.options.interleaved)
 
     def extra_repr(self) -> str:
