@@ -123,6 +123,14 @@ def test_steps_beyond_the_precision_of_halves_differ() -> None:
     assert found.dtype == torch.float32 and not torch.equal(found[0], found[1])
 
 
+def test_waves_keep_their_precision_where_layers_run_in_half() -> None:
+    torch.manual_seed(0)
+    features, x = blocks.FourierFeatures(1, 64, scale=16.0), torch.rand(50, 1)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        in_half = features(x)
+    torch.testing.assert_close(in_half, features(x))
+
+
 @pytest.mark.parametrize(("dims", "size"), [(1, (37,)), (2, (9, 14)), (3, (5, 4, 7))])
 def test_a_unet_gives_a_map_of_the_size_that_it_is_given_and_starts_at_zero(dims: int, size: tuple[int, ...]) -> None:
     options = {"width": 8, "groups": 4, "multipliers": [1, 2, 2], "depth": 1, "attention": [2], "time": "fourier", "condition": 3}

@@ -27,8 +27,10 @@ class FourierFeatures(nn.Module):
             self.register_buffer("weight", weight)
 
     def forward(self, x: Float[Tensor, "*rows f"]) -> Float[Tensor, "*rows w"]:
-        angle = 2 * math.pi * nn.functional.linear(x, self.weight)
-        return torch.cat([angle.cos(), angle.sin()], dim=-1)
+        kind = torch.promote_types(x.dtype, torch.float32)
+        with torch.autocast(x.device.type, enabled=False):  # in half precision an angle of a few turns is off by a large part of one
+            angle = 2 * math.pi * nn.functional.linear(x.to(kind), self.weight.to(kind))
+        return torch.cat([angle.cos(), angle.sin()], dim=-1).to(x.dtype)
 
 
 class FrequencyEncoding(nn.Module):

@@ -111,7 +111,7 @@ class TimeEmbedding(nn.Module):
 
     def forward(self, time: Real[Tensor, " b"]) -> Float[Tensor, "b e"]:
         weight = self.linear_1.weight
-        waves = self.waves(time) if self.steps else self.waves(time.to(weight.dtype).unsqueeze(1))
+        waves = self.waves(time) if self.steps else self.waves(time.to(torch.promote_types(weight.dtype, torch.float32)).unsqueeze(1))
         return self.linear_2(functional.silu(self.linear_1(waves.to(weight.dtype))))
 
 
