@@ -6,15 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from trainwright.calibration.diagram import as_decisions, bins
 from trainwright.metrics.outcome import Outcome
-from trainwright.metrics.probabilities import confidence_and_hit
 from trainwright.metrics.ranking import average_precision, cumulative_counts, roc_auc
 from trainwright.metrics.table import BINARY, CLASSES, SET, VALUES, VECTOR
 
 CURVE_POINTS = 200
 MOST_CLASSES = 100
 MOST_POINTS = 2000
-CALIBRATION_BINS = 15
 HISTOGRAM_BINS = 40
 
 
@@ -107,15 +106,9 @@ def along(x: np.ndarray, y: np.ndarray, points: int = CURVE_POINTS) -> np.ndarra
 
 def calibration(outcome: Outcome) -> dict[str, Any]:
     """Mean forecast and frequency in 15 bins of equal width (empty ones left out), and the expected calibration error over them."""
-    if outcome.kind == SET:
-        confidence, hit = outcome.scores.ravel(), outcome.truth.ravel().astype(np.float64)
-    else:
-        confidence, hit = confidence_and_hit(outcome)
-    place = np.minimum((confidence * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
-    count, said, came = (np.bincount(place, weights=each, minlength=CALIBRATION_BINS) for each in (np.ones_like(hit), confidence, hit))
-    full = np.flatnonzero(count)
-    bins = [{"confidence": said[k] / count[k], "frequency": came[k] / count[k], "count": int(count[k])} for k in full]
-    return {"bins": bins, "ece": float(np.abs(said - came).sum() / len(hit))}
+    found = bins(as_decisions(outcome))
+    gaps = sum(each["count"] * abs(each["confidence"] - each["frequency"]) for each in found)
+    return {"bins": found, "ece": gaps / sum(each["count"] for each in found)}
 
 
 def per_class(outcome: Outcome) -> list[dict[str, Any]]:
