@@ -20,7 +20,7 @@ SHOWN = 25
 FOR, PAPER, AGAINST = (31, 99, 146), (252, 251, 248), (168, 84, 28)
 """The colours of what speaks for and against what is explained, and of nothing."""
 LEAST_SIDE = 192
-"""Pixels of the shorter side of a picture of a map, at least."""
+"""Pixels of the shorter side of a picture of a map, unless the longer one would be over twice as long."""
 CHANNELS = 4
 
 
@@ -88,5 +88,5 @@ def colours(flat: np.ndarray) -> np.ndarray:
     share = np.abs(flat / largest)[..., None] if largest > 0 else np.zeros((*flat.shape, 1))
     ends = np.where((flat < 0)[..., None], np.array(AGAINST), np.array(FOR))
     pixels = np.rint(np.array(PAPER) + share * (ends - np.array(PAPER))).astype(np.uint8)
-    times = max(1, -(-LEAST_SIDE // max(min(flat.shape), 1)) if max(flat.shape) < 4 * LEAST_SIDE else 1)
+    times = max(1, min(-(-LEAST_SIDE // min(flat.shape)), 2 * LEAST_SIDE // max(flat.shape)))
     return pixels.repeat(times, 0).repeat(times, 1)

@@ -22,8 +22,6 @@ def blocks_of(found: Explanation, pictures: Sequence[Mapping[str, str]] = ()) ->
         files = [{"file": each["file"], "caption": each["caption"]} for each in pictures]
         blocks.append({"type": "images", "section": "Maps", "why": maps_in_words(found), "files": files})
     blocks += _signals(found)
-    if found.notes:
-        blocks.append({"type": "table", "section": SECTION, "title": "Notes", "columns": [""], "rows": [[each] for each in found.notes]})
     return [each for each in blocks if each]
 
 
@@ -69,7 +67,8 @@ def _ranking(found: Explanation) -> dict[str, Any]:
         if "drop_std" in each:
             bar |= {"low": value - each["drop_std"], "high": value + each["drop_std"], "text": f"{value:.4g} ± {each['drop_std']:.2g}"}
         bars.append(bar)
-    rest = f"The {SHOWN} of {len(found.ranked)} that matter most." if len(found.ranked) > SHOWN else ""
+    rest = f"The {SHOWN} of {len(found.ranked)} that matter most. " if len(found.ranked) > SHOWN else ""
+    rest += " ".join(f"{each[:1].upper()}{each[1:]}." for each in found.notes)
     return {
         "type": "bars",
         "section": SECTION,
