@@ -337,3 +337,13 @@ def test_a_calibrated_model_that_was_changed_is_told_to_be_damaged(child: tw.Run
         with pytest.raises(RunError, match="damaged"):
             tw.load(tmp_path / "copy").predict({"a": [0.0], "b": [0.0]})
         place.write_text(json.dumps(whole))
+
+
+def test_targets_alone_get_what_is_usual_for_them(parent: tw.Run, tmp_path: Path) -> None:
+    made = tw.calibrate(parent.path, targets=["kind", "size"], settings=[f"run.dir={tmp_path / 'some'}"])
+    told = made.results["calibration"]
+    assert {name: [each["type"] for each in found["methods"]] for name, found in told.items()} == {
+        "kind": ["temperature"],
+        "size": ["conformal"],
+    }
+    assert "did you mean 'size'" in str(refused("no target", tw.calibrate, parent.path, targets=["sise"]).fix)

@@ -13,7 +13,7 @@ from trainwright.api.predictors.kinds import kind_of
 from trainwright.api.run import Run
 from trainwright.api.run_place import absent_folders, refuse_taken, remove_unbegun
 from trainwright.calibration import CalibrationMethod
-from trainwright.calibration.fitting import merge_methods
+from trainwright.calibration.fitting import merge_methods, usual_of
 from trainwright.checkpoint.store import CheckpointStore
 from trainwright.config.compose import Assignment, assign_option, override
 from trainwright.config.dump import dump
@@ -43,11 +43,12 @@ def calibrate(
     *,
     methods: Sequence[Method] = (),
     settings: Sequence[str | Assignment] = (),
+    targets: Sequence[str] = (),
     where: str = "tw.calibrate(methods)",
 ) -> Run:
     """A calibrated child of the run at `path`, fitted on its validation rows or on the labelled rows of `data`; the parent stays as it is.
 
-    `methods`: names or mappings with `type`; default: temperature for classes, conformal intervals for numbers. Of a run that is
+    `methods`: names or mappings with `type`; default: temperature for classes, conformal intervals for numbers, of `targets`. Of a run that is
     calibrated already one of the same stage is replaced, the others stay, and all are fitted anew; `evaluation.calibration` among the
     settings replaces them all. `where`: what messages call the methods. Raises RunError for a run that is being written, has no model or
     whose data changed, ConfigError for a method that does not fit, DataError for rows without the target.
@@ -56,7 +57,7 @@ def calibrate(
     if place.run is None:
         why = "it has no validation rows to fit on, and no test rows to show what it is worth"
         raise RequestError("an exported model cannot be calibrated", where=str(path), why=why, fix="calibrate its run, then export that")
-    return _calibrate(_ready(place.run), data, methods, list(settings), where)
+    return _calibrate(_ready(place.run), data, methods, list(settings), targets, where)
 
 
 def _ready(found: RunDirectory) -> RunDirectory:
@@ -70,7 +71,9 @@ def _ready(found: RunDirectory) -> RunDirectory:
 
 
 @as_received
-def _calibrate(found: RunDirectory, data: Any, methods: Sequence[Method], settings: list[str | Assignment], where: str) -> Run:
+def _calibrate(
+    found: RunDirectory, data: Any, methods: Sequence[Method], settings: list[str | Assignment], targets: Sequence[str], where: str
+) -> Run:
     kind = kind_of(find_place(found))
     if not kind.calibrate:
         why = "nothing says which of its outputs are logits, nor which block of a batch has their truth"
@@ -85,7 +88,7 @@ def _calibrate(found: RunDirectory, data: Any, methods: Sequence[Method], settin
     given = read_methods(found, assign_option(METHODS, written, where)) if written else []
     refuse_taken(config, training=False)
     made: Calibrating = load_named(kind.calibrate)(found, config, data)
-    made.choose(lambda kinds: merge_methods(there, given, kinds, whole))
+    made.choose(lambda kinds: merge_methods(there, given or usual_of(targets, kinds), kinds, whole))
     return _write(found, made)
 
 

@@ -136,6 +136,15 @@ def methods_for(methods: Sequence[CalibrationMethod], kinds: dict[str, str]) -> 
     return found
 
 
+def usual_of(targets: Sequence[str], kinds: dict[str, str]) -> list[CalibrationMethod]:
+    """What is fitted to these targets where nobody says what; raises ConfigError for one that there is not."""
+    unknown = next((each for each in targets if each not in kinds), None)
+    if unknown is not None:
+        raise ConfigError(f"'{unknown}' is no target that can be calibrated", where="--target", fix=did_you_mean(unknown, kinds))
+    chosen = {name: kinds[name] for name in targets}
+    return [each.model_copy(update={"targets": [name for name in chosen if fits(each, chosen[name])]}) for each in usual_methods(chosen)]
+
+
 def usual_methods(kinds: dict[str, str]) -> list[CalibrationMethod]:
     """What is fitted where nobody says what: temperature for classes and labels, conformal intervals for numbers."""
     found: list[CalibrationMethod] = []

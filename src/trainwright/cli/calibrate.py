@@ -34,7 +34,7 @@ def run(words: Sequence[str]) -> int:
     from trainwright.api.calibrate import calibrate
 
     shown = " ".join(["command line:", *(f"--method {each['type']}" for each in methods)])
-    calibrate(arguments.run, data, methods=methods, settings=[*launch.settings, *settings], where=shown)
+    calibrate(arguments.run, data, methods=methods, settings=[*launch.settings, *settings], targets=arguments.target, where=shown)
     return 0
 
 
@@ -52,9 +52,6 @@ def methods_asked(arguments: Any) -> list[dict[str, Any]]:
             raise RequestError(f"--{flag} has no effect here", where="command line", why=f"it is an option of {owners[0]}", fix=fix)
         for each in owned:
             each[flag] = literal(value, Place(f"command line: --{flag} {value}")).plain()
-    if arguments.target and not found:
-        fix = "add --method temperature, or another of trainwright list calibration"
-        raise RequestError("--target has no effect here", where="command line", why="it says which targets a method is for", fix=fix)
     for each in found:
         each |= {"targets": list(arguments.target)} if arguments.target else {}
     return found
