@@ -48,10 +48,11 @@ def calibrate(
 ) -> Run:
     """A calibrated child of the run at `path`, fitted on its validation rows or on the labelled rows of `data`; the parent stays as it is.
 
-    `methods`: names or mappings with `type`; default: temperature for classes, conformal intervals for numbers, of `targets`. Of a run that is
-    calibrated already one of the same stage is replaced, the others stay, and all are fitted anew; `evaluation.calibration` among the
-    settings replaces them all. `where`: what messages call the methods. Raises RunError for a run that is being written, has no model or
-    whose data changed, ConfigError for a method that does not fit, DataError for rows without the target.
+    `methods`: names or mappings with `type`; default: temperature for classes, conformal intervals for numbers, of all `targets` or those
+    named. Of a run that is calibrated already one of the same stage is replaced, the others stay, and all are fitted anew;
+    `evaluation.calibration` among the settings replaces them all. `where`: what messages call the methods. Raises RunError for a run
+    that is being written, has no model or whose data changed, ConfigError for a method that does not fit, DataError for rows without
+    the target.
     """
     place = find_place(path)
     if place.run is None:

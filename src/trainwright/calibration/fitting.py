@@ -142,7 +142,10 @@ def usual_of(targets: Sequence[str], kinds: dict[str, str]) -> list[CalibrationM
     if unknown is not None:
         raise ConfigError(f"'{unknown}' is no target that can be calibrated", where="--target", fix=did_you_mean(unknown, kinds))
     chosen = {name: kinds[name] for name in targets}
-    return [each.model_copy(update={"targets": [name for name in chosen if fits(each, chosen[name])]}) for each in usual_methods(chosen)]
+    return [
+        each.model_copy(update={"targets": each.targets or [name for name in chosen if fits(each, chosen[name])]})
+        for each in usual_methods(chosen)
+    ]
 
 
 def usual_methods(kinds: dict[str, str]) -> list[CalibrationMethod]:
