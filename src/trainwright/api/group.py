@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from trainwright.api.exit_codes import exit_as_promised
 from trainwright.api.group_summary import Summary
 from trainwright.api.run import Run
 from trainwright.api.sweep import check_plan, crew_of, first_config, plan_group, run_group, unfinished
-from trainwright.config.compose import Assignment, assign_option
+from trainwright.config.compose import Assignment, Composed, assign_option
 from trainwright.config.errors import EXIT_INTERRUPTED, EXIT_REQUEST, Interrupted, RequestError, RunError
 from trainwright.config.trust import trusting
 from trainwright.runs.directory import RunDirectory, named_place
@@ -127,14 +127,15 @@ def sweep(
             given = {"target": target, "config": config, "run_dir": run_dir, "seeds": seeds, "folds": folds, "folds_by": folds_by}
             _refuse_given({**given, "groups": groups, "grid": grid, **sections})
             return _go_on(Path(data), jobs, trust_code)
-        overrides = _overrides(data, target, run_dir, sections)
+
+        def compose(settings: Mapping[str, str]) -> Composed:
+            # made anew each time: a configuration that is composed takes the nodes of its settings over, and changes them
+            asked = _overrides(data, target, run_dir, sections)
+            return compose_config(config, [*asked, *(f"{key}={value}" for key, value in settings.items())])
+
         listed = {key: list(values) for key, values in (grid or {}).items()}
-        axes = Axes(
-            _seeds(seeds, config, overrides), folds, folds_by, groups, tuple((key, _texts(key, values)) for key, values in listed.items())
-        )
-        plan = plan_group(
-            lambda settings: compose_config(config, [*overrides, *(f"{key}={value}" for key, value in settings.items())]), axes
-        )
+        values = tuple((key, _texts(key, each)) for key, each in listed.items())
+        plan = plan_group(compose, Axes(_seeds(seeds, compose), folds, folds_by, groups, values))
         with crew_of(plan.first, jobs, len(plan.members)) as crew:
             said = check_plan(plan) if crew.here else []
             group = plan.write()
@@ -174,11 +175,11 @@ def _overrides(data: Any, target: Any, run_dir: Any, sections: Mapping[str, Any]
     return found + [assign_option(name, value, f"tw.sweep({name})") for name, value in sections.items()]
 
 
-def _seeds(asked: int | Iterable[int], config: Any, overrides: list[str | Assignment]) -> tuple[int, ...]:
+def _seeds(asked: int | Iterable[int], compose: Callable[[Mapping[str, str]], Composed]) -> tuple[int, ...]:
     """So many from the seed of the configuration on, or those that are named."""
     if not isinstance(asked, int):
         return tuple(asked)
-    run = compose_config(config, overrides).values.get("run") if asked else None
+    run = compose({}).values.get("run") if asked else None
     first = run.get("seed", 0) if isinstance(run, dict) else 0
     return tuple(range(first, first + asked))
 
