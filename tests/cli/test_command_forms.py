@@ -94,6 +94,10 @@ def nothing_kept(monkeypatch):
 
 
 SUBJECTS = {
+    ("explain", "table"): ["table", "builtin:iris"],
+    ("explain", "own run"): ["own"],
+    ("explain", "weights"): ["own.yaml", "--weights", "own"],
+    ("explain", "fit run"): ["fitted", "rows.npz"],
     ("predict", "table"): ["table", "builtin:iris"],
     ("predict", "own run"): ["own", "--split", "test"],
     ("predict", "weights"): ["own.yaml", "--weights", "own", "--split", "test"],

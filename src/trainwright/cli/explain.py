@@ -12,23 +12,7 @@ from trainwright.cli.parser import ConfiguredParser, add_trust_flag
 from trainwright.cli.words import add_given, divide_given, ensure_one
 from trainwright.config.errors import RequestError
 
-OPTIONS = (
-    "of",
-    "steps",
-    "most_steps",
-    "tolerance",
-    "layer",
-    "window",
-    "stride",
-    "repeats",
-    "metric",
-    "grid",
-    "curves",
-    "residual",
-    "token",
-)
-"""Flags that are options of methods."""
-SHARED = ("method", "column", "group", "output", "target", "baseline", "rows", "row", "seed", "batch_size", "folder", "json", *OPTIONS)
+SHARED = ("method", "column", "group", "output", "target", "baseline", "rows", "row", "seed", "batch_size", "folder", "json")
 
 
 def run(words: Sequence[str]) -> int:
@@ -73,9 +57,15 @@ def run(words: Sequence[str]) -> int:
     return 0
 
 
+def options() -> tuple[str, ...]:
+    """The flags that are options of methods."""
+    shared = ("of", "layer", "metric", "repeats", "grid", "curves", "residual", "token")
+    return (*shared, "steps", "most_steps", "tolerance", "window", "stride")
+
+
 def given_options(given: Mapping[str, Any]) -> dict[str, Any]:
     """The options of the method that were written as flags."""
-    found = {name: given[name] for name in OPTIONS if given.get(name) is not None}
+    found = {name: given[name] for name in options() if given.get(name) is not None}
     for name in ("window", "stride"):
         if name in found:
             found[name] = sizes_in(found[name], f"--{name}")
@@ -123,16 +113,17 @@ def parser() -> ConfiguredParser:
     )
     add_trust_flag(made)
     add_launch_flags(made, ("gpu", "verbose", "typecheck"))
+    shared = (*SHARED, *options())
     made.forms = {
         "table": Form(
-            "a table's run", ("split", *SHARED, "verbose", "typecheck"), instead="leave it out: the run's own model is explained"
+            "a table's run", ("split", *shared, "verbose", "typecheck"), instead="leave it out: the run's own model is explained"
         ),
         "own run": Form(
-            "a run of a system of one's own", ("split", *SHARED, "gpu", "verbose", "typecheck"), MEASURING, "leave it out", OF_ROWS
+            "a run of a system of one's own", ("split", *shared, "gpu", "verbose", "typecheck"), MEASURING, "leave it out", OF_ROWS
         ),
-        "fit run": Form("a run of tw.fit", (*SHARED, "gpu", "verbose", "typecheck"), GIVEN, "leave it out: its data are not in its files"),
+        "fit run": Form("a run of tw.fit", (*shared, "gpu", "verbose", "typecheck"), GIVEN, "leave it out: its data are not in its files"),
         "weights": Form(
-            "a configuration with weights", ("split", "weights", *SHARED, "gpu", "verbose", "typecheck"), MEASURING, "leave it out"
+            "a configuration with weights", ("split", "weights", *shared, "gpu", "verbose", "typecheck"), MEASURING, "leave it out"
         ),
     }
     return made
