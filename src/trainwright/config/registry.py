@@ -9,11 +9,12 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, cast
 
+from trainwright.config.class_options import context_names, options_from_signature, own_options
 from trainwright.config.composition import Composition, compose_class, parse_composition
 from trainwright.config.config_classes import takes_config
 from trainwright.config.domains import PartTable, blame_package, why_lacking
 from trainwright.config.errors import FOREIGN, ConfigError, did_you_mean, nearest
-from trainwright.config.foreign import context_names, found_at, is_path, options_from_signature, own_options
+from trainwright.config.foreign import found_at, is_path
 from trainwright.config.model import PartConfig
 from trainwright.config.nested import config_object, options_from_config
 from trainwright.config.part import KINDS, OWN_KINDS, RENAMED_KINDS, Part

@@ -8,8 +8,9 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, SerializeAsAny, ValidationError, WithJsonSchema, model_serializer
 from pydantic_core import PydanticCustomError
 
+from trainwright.config.class_options import own_options
 from trainwright.config.errors import ConfigError, ManyErrors, RequestError, did_you_mean
-from trainwright.config.foreign import found_at, is_path, own_options
+from trainwright.config.foreign import found_at, is_path
 from trainwright.config.model import ConfigModel, PartConfig, refusal
 from trainwright.config.scheduled import Scheduled
 from trainwright.losses import ALIASES, PARTS, announce_name, find_name

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from trainwright.config import registry
+from trainwright.config.class_options import context_names, own_options
 from trainwright.config.errors import ConfigError
-from trainwright.config.foreign import context_names, own_options
 from trainwright.config.model import PartConfig
 from trainwright.optim.base import Optimizer
 from trainwright.optim.closures import OwnByClosure, needs_closure

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from trainwright.config.class_options import is_loss_function
 from trainwright.config.errors import FOREIGN, ConfigError, TrainwrightError
-from trainwright.config.foreign import is_loss_function
 from trainwright.config.model import PartConfig
 from trainwright.config.own_code import describe_failure
 from trainwright.config.registry import build, load
