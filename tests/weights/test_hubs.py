@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import threading
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import torch
@@ -16,7 +19,8 @@ from torch import nn
 
 from trainwright.config.errors import ConfigError, RunError
 from trainwright.weights.hubs import HubName, hub_name
-from trainwright.weights.loading import load_weights
+from trainwright.weights.loading import check_source, load_weights
+from trainwright.weights.options import WeightsOptions
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -166,10 +170,12 @@ def test_half_a_name_is_refused() -> None:
 
 
 class Quiet(SimpleHTTPRequestHandler):
-    """A hub that says nothing on the terminal."""
+    """A hub that says nothing on the terminal, and keeps what it was asked for."""
+
+    asked: ClassVar[list[str]] = []
 
     def log_message(self, format: str, *arguments: object) -> None:
-        pass
+        self.asked.append(self.path)
 
 
 @pytest.fixture
@@ -200,6 +206,35 @@ def test_a_name_is_fetched_when_that_is_allowed_and_found_the_next_time(hub: Pat
     assert same(net, other) and "downloaded from" in report.notes[0]
     again = network(seed=2)
     assert same(net, again) is False and "found in the cache" in load_weights(again, "hf/org/net").notes[0] and same(net, again)
+
+
+def test_an_address_is_asked_only_for_a_sha256_or_where_that_is_allowed(hub: Path) -> None:
+    net, url, said = network(), f"{os.environ['HF_ENDPOINT']}/net.safetensors", []
+    save_file(net.state_dict(), hub / "net.safetensors")
+    digest = hashlib.sha256((hub / "net.safetensors").read_bytes()).hexdigest()
+    Quiet.asked.clear()
+    refused = [lambda: load_weights(network(), url), lambda: load_weights(network(), f"{url}:0"), lambda: check(url)]
+    for each in refused:
+        with pytest.raises(ConfigError, match="an address of weights says no sha256") as caught:
+            each()
+        said.append(caught.value)
+    check(f"{url}#sha256={digest}")
+    check(url, download=True)
+    assert Quiet.asked == []
+    assert f"{url}#sha256=<64 hexadecimal digits>)" in said[0].fix and f"{{source: {url}, download: true}}" in said[0].fix
+    assert f"{url}#sha256=<64 hexadecimal digits>:0)" in said[1].fix
+    named = network(seed=1)
+    assert load_weights(named, f"{url}#sha256={digest}").notes == [] and same(net, named) and len(Quiet.asked) == 1
+    allowed = network(seed=2)
+    assert f"{url}#sha256={digest}" in load_weights(allowed, url, download=True).notes[0] and same(net, allowed) and len(Quiet.asked) == 2
+    assert load_weights(network(seed=3), url).complete and len(Quiet.asked) == 2  # from the cache, as a name on a hub
+    with pytest.raises(RunError, match="does not have the sha256 that was asked for"):
+        load_weights(network(), f"{url}#sha256={'0' * 64}")
+
+
+def check(source: str, download: bool = False) -> None:
+    """What `trainwright validate` asks of weights."""
+    check_source(WeightsOptions(source=source, download=download))
 
 
 def test_a_name_that_the_hub_does_not_have_or_may_not_give_is_told(hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:

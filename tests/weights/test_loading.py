@@ -448,7 +448,7 @@ def test_a_url_that_answers_nothing_is_told_with_its_address(tmp_path: Path, mon
     monkeypatch.setenv("TRAINWRIGHT_CACHE", str(tmp_path / "cache"))
     for url, why in (("http://127.0.0.1:1/w.safetensors", "refused"), ((tmp_path / "none.npz").as_uri(), "No such file")):
         with pytest.raises(RunError) as caught:
-            load_weights(network(), url)
+            load_weights(network(), url, download=True)
         assert (caught.value.what, caught.value.where) == ("these weights cannot be downloaded", url)
         assert why in caught.value.why and "cannot be downloaded" not in caught.value.why
         assert "fetch the file in another way" in caught.value.fix

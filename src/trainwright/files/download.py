@@ -143,8 +143,12 @@ def cache_folder() -> Path:
 
 def fetch_cached(url: str, digest: str | None = None, kind: str = "weights") -> Path:
     """The file at `url` in the cache, downloaded when it is not there. Raises as `download_file`."""
-    wanted = normal_digest(digest)
+    return download_file(place_in_cache(url, digest, kind), url, digest)
+
+
+def place_in_cache(url: str, digest: str | None = None, kind: str = "weights") -> Path:
+    """Where the cache keeps the file at `url`, by its sha256 or else by the address, whether or not it is there."""
     path = urllib.parse.unquote(urllib.parse.urlsplit(url).path)
     name = re.sub(r"[^\w.+=-]+", "-", Path(path).name) or kind
-    key = wanted or hashlib.sha256(url.encode()).hexdigest()
-    return download_file(cache_folder() / kind / f"{key[:16]}-{name}", url, wanted or None)
+    key = normal_digest(digest) or hashlib.sha256(url.encode()).hexdigest()
+    return cache_folder() / kind / f"{key[:16]}-{name}"

@@ -14,7 +14,7 @@ from trainwright.weights.matching import match
 from trainwright.weights.options import AdaptationOptions, WeightsOptions
 from trainwright.weights.refusal import refusal
 from trainwright.weights.report import WeightReport, list_names
-from trainwright.weights.sources import WeightSource, read_weights
+from trainwright.weights.sources import WeightSource, read_weights, refuse_connection
 from trainwright.weights.transfer import transfer
 
 log = logging.getLogger("trainwright.weights")
@@ -38,14 +38,13 @@ def load_weights(
 ) -> WeightReport:
     """Load weights into a module, all of them or none, and return what became of every name.
 
-    `source` is a file (.safetensors, what torch.save wrote, .npz, .npy), a run, a checkpoint, a URL, a name on a hub (`timm/NAME`,
-    `hf/ORG/NAME`, fetched only with `download`), `path:submodule`, or a mapping of tensors; `state_dict` chooses one of several in a file.
-    Of the source
-    only names below `submodule` count; names that match `ignore` are left out on both sides; `renames` maps names, old → new. With
-    `partial` whatever fits is loaded and the rest stays as it was, where at least the share `least` of the smaller side fits. `adapt` makes
-    input channels, positions and vocabularies of other sizes fit, which `partial` does by itself. `digest` is the file's sha256. Tensors of
-    the module on the meta device become real on `device`; others stay where they are. `averaged` takes a checkpoint's averaged weights
-    where it has some.
+    `source` is a file (.safetensors, what torch.save wrote, .npz, .npy), a run, a checkpoint, a URL with its sha256, a name on a hub
+    (`timm/NAME`, `hf/ORG/NAME`; it, and a URL without a sha256, is fetched only with `download`), `path:submodule`, or a mapping of
+    tensors; `state_dict` chooses one of several in a file. Of the source only names below `submodule` count; names that match `ignore` are
+    left out on both sides; `renames` maps names, old → new. With `partial` whatever fits is loaded and the rest stays as it was, where at
+    least the share `least` of the smaller side fits. `adapt` makes input channels, positions and vocabularies of other sizes fit, which
+    `partial` does by itself. `digest` is the file's sha256. Tensors of the module on the meta device become real on `device`; others stay
+    where they are. `averaged` takes a checkpoint's averaged weights where it has some.
 
     Raises ConfigError when something does not fit, and the module is untouched then, or when reading the source would run code; RunError
     when it is damaged or a download fails.
@@ -89,7 +88,11 @@ def begin_with(module: nn.Module, options: WeightsOptions, ignore: Sequence[str]
 
 def check_source(options: WeightsOptions) -> None:
     """Read the weights that an option names, to see whether they are there; what would be downloaded is not looked at."""
-    if "://" not in options.source and not options.download:
+    if options.download:
+        return
+    if "://" in options.source:
+        refuse_connection(options.source, options.sha256)
+    else:
         read_weights(options.source, options.sha256, options.averaged, state_dict=options.state_dict)
 
 

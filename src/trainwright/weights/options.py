@@ -44,7 +44,7 @@ class WeightsOptions(ConfigModel):
     least: float = Field(default=0.5, ge=0, le=1)
     """The share of the tensors of the smaller side that must fit; below it they are taken for weights of another architecture."""
     download: bool = False
-    """Whether `timm/NAME` and `hf/ORG/NAME` may be fetched where this machine does not have them."""
+    """Whether `timm/NAME`, `hf/ORG/NAME` and an address without a sha256 may be fetched where this machine does not have them."""
 
 
 def _by_source(value: Any) -> Any:

@@ -18,7 +18,7 @@ from trainwright.checkpoint.store import verify_checkpoint
 from trainwright.config.errors import ConfigError, RunError
 from trainwright.config.received import read_mapping, refuse_links
 from trainwright.config.trust import ask
-from trainwright.files.download import fetch_cached, normal_digest, sha256_of
+from trainwright.files.download import fetch_cached, normal_digest, place_in_cache, sha256_of
 from trainwright.runs.directory import FOLDERS, resolve
 from trainwright.runs.results import read_results
 from trainwright.weights.dcp import is_dcp, read_dcp
@@ -65,8 +65,8 @@ def read_weights(
 ) -> tuple[Weights, str]:
     """The weights that `source` names, and the submodule it asks for; `averaged` takes a checkpoint's averages where it has some.
 
-    `state_dict` chooses one of several in a file; `download` allows a name on a hub to be fetched. Raises ConfigError when there is no
-    such source or reading it would run code, RunError when it is damaged or a download fails.
+    `state_dict` chooses one of several in a file; `download` allows a name on a hub, or an address without a sha256, to be fetched. Raises
+    ConfigError when there is no such source or reading it would run code, RunError when it is damaged or a download fails.
     """
     if isinstance(source, Mapping):
         return Weights("the mapping given", _tensors_of(source)), ""
@@ -77,7 +77,7 @@ def read_weights(
         raise ConfigError(f"weights cannot be read from {type(source).__name__}", where="load_weights", fix=fix)
     text = os.fspath(source)
     if "://" in text:
-        return _from_url(text, digest, state_dict)
+        return _from_url(text, digest, state_dict, download)
     place, submodule = split_source(text)
     path, notes = follow_pointer(Path(place).expanduser()), []
     name = None if path.exists() else hub_name(place)
@@ -101,20 +101,37 @@ def _tensors_of(given: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return dict(given)
 
 
-def _from_url(text: str, digest: str | None, state_dict: str) -> tuple[Weights, str]:
-    url, mark, fragment = text.partition("#")
-    stated = FRAGMENT.fullmatch(fragment)
-    if mark and not stated:
-        raise ConfigError(f"'#{fragment}' is no sha256", where=url, fix="write URL#sha256=<64 hexadecimal digits>")
-    digest, submodule = digest or (stated[1] if stated else None), (stated[2] or "") if stated else ""
-    if not submodule:
-        url, submodule = split_source(url)
+def _from_url(text: str, digest: str | None, state_dict: str, download: bool) -> tuple[Weights, str]:
+    url, digest, submodule = _split_url(text, digest)
     ask(url, f"fetch {url}")
+    if not download:
+        refuse_connection(text, digest)
     path = _download(url, digest)
     tensors, metadata, notes = read_weights_file(path, state_dict)
     if not digest:
         notes.append(f"the file at this address may change; this one is kept with {url}#sha256={sha256_of(path)}")
     return Weights(url, tensors, _number(metadata, "step"), _number(metadata, "epoch"), notes), submodule
+
+
+def _split_url(text: str, digest: str | None) -> tuple[str, str | None, str]:
+    """`URL#sha256=…:submodule` in its parts; a `digest` given beside it counts first."""
+    url, mark, fragment = text.partition("#")
+    stated = FRAGMENT.fullmatch(fragment)
+    if mark and not stated:
+        raise ConfigError(f"'#{fragment}' is no sha256", where=url, fix="write URL#sha256=<64 hexadecimal digits>")
+    digest, submodule = digest or (stated[1] if stated else None), (stated[2] or "") if stated else ""
+    return (url, digest, submodule) if submodule else (split_source(url)[0], digest, split_source(url)[1])
+
+
+def refuse_connection(text: str, digest: str | None = None) -> None:
+    """Raises ConfigError for an address that only a connection can answer, and that says no sha256; files and the cache need none."""
+    url, digest, submodule = _split_url(text, digest)
+    if digest or url.lower().startswith("file:") or place_in_cache(url).is_file():
+        return
+    whole = f"{url}#sha256=<64 hexadecimal digits>{submodule and ':'}{submodule}"
+    why = "nothing is downloaded unless that is allowed, and what an address gives may change"
+    fix = f"say which file is meant ({whole}), or allow whatever is there (weights: {{source: {text}, download: true}})"
+    raise ConfigError("an address of weights says no sha256", where=url, why=why, fix=fix)
 
 
 def _download(url: str, digest: str | None) -> Path:
