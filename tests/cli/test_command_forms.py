@@ -80,6 +80,7 @@ def folder(tmp_path_factory):
     assert main(["train", "own.yaml", "run.dir=own"]) == 0
     rows = torch.zeros(8, 4), torch.zeros(8, dtype=torch.long)
     fit(torch.nn.Linear(4, 3), rows, loss="cross_entropy", max_steps=1, run_dir="fitted", device="cpu", console=False)
+    assert main(["sweep", "builtin:iris", "--seeds", "2", "run.dir=group", "run.device=cpu", *TABLE.split()]) == 0
     os.chdir(before)
     return place
 
@@ -94,6 +95,11 @@ def nothing_kept(monkeypatch):
 
 
 SUBJECTS = {
+    ("compare", "RUN_A RUN_B"): ["table", "own"],
+    ("compare", "GROUP"): ["group"],
+    ("calibrate", "table"): ["table"],
+    ("calibrate", "own run"): ["own"],
+    ("calibrate", "fit run"): ["fitted"],
     ("explain", "table"): ["table", "builtin:iris"],
     ("explain", "own run"): ["own"],
     ("explain", "weights"): ["own.yaml", "--weights", "own"],

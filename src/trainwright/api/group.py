@@ -165,7 +165,7 @@ def _overrides(data: Any, target: Any, run_dir: Any, sections: Mapping[str, Any]
     if data is not None:
         if not isinstance(data, str | os.PathLike):
             why = "each run is a process of its own, which reads its data from a file"
-            fix = 'write it first: frame.to_parquet("data.parquet"); tw.sweep("data.parquet", …)'
+            fix = 'write it first: frame.to_parquet("rows.parquet"); tw.sweep("rows.parquet", …)'
             raise RequestError("data in memory cannot be swept", where="tw.sweep(data)", why=why, fix=fix)
         found.append(assign_option("data.source", os.fspath(data), "tw.sweep(data)"))
     if target is not None:

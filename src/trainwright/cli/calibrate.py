@@ -41,11 +41,12 @@ def run(words: Sequence[str]) -> int:
 def methods_asked(arguments: Any) -> list[dict[str, Any]]:
     """The methods with their options; raises RequestError for an option of a method that is not asked for."""
     names = [each.strip() for given in arguments.method for each in given.split(",") if each.strip()]
-    given = [flag for flag in OPTIONS if getattr(arguments, flag) is not None]
+    values = {"alpha": arguments.alpha, "score": arguments.score, "metric": arguments.metric}
+    given = [flag for flag, value in values.items() if value is not None]
     names = names or list(dict.fromkeys(OPTIONS[flag][0] for flag in given))  # an option says which method is meant
     found: list[dict[str, Any]] = [{"type": name} for name in names]
     for flag in given:
-        value, owners = getattr(arguments, flag), OPTIONS[flag]
+        value, owners = values[flag], OPTIONS[flag]
         owned = [each for each in found if each["type"] in owners]
         if not owned:
             fix = f"add --method {owners[0]}"

@@ -26,6 +26,7 @@ def run(words: Sequence[str]) -> int:
             fix = "name two runs, or the folder of a group: trainwright compare RUN_A RUN_B"
             raise RequestError("one run is compared with nothing", where=arguments.run_a, fix=fix)
         return show_group(arguments)
+    arguments.use("RUN_A RUN_B")
     comparison = compare(arguments.run_a, arguments.run_b, weights_only=arguments.weights, tolerance=arguments.tolerance or None)
     print(json.dumps(comparison.to_dict(), indent=2, ensure_ascii=False) if arguments.json else comparison.render())
     return comparison.exit_code
@@ -68,5 +69,8 @@ def parser() -> Parser:
     allowed = "how far apart still counts as the same: 0.01, 1% (of the first), accuracy=0.01; may be given several times"
     made.add_argument("--tolerance", action="append", default=[], metavar="T", help=allowed)
     made.add_argument("--json", action="store_true", help="print JSON")
-    made.forms["GROUP"] = Form("a group of runs", ("json",))
+    made.forms = {
+        "RUN_A RUN_B": Form("two runs", ("weights", "tolerance", "json")),
+        "GROUP": Form("a group of runs", ("json",), instead="leave it out, or name two of its runs"),
+    }
     return made
