@@ -13,6 +13,7 @@ from typing import Any, Literal, Self, get_args
 from trainwright._version import __version__
 from trainwright.config.errors import RunError
 from trainwright.config.received import name_refusal, refuse_links
+from trainwright.config.signature import GROUP
 from trainwright.files.text import read_json, refusal, write_json
 from trainwright.files.whole import remove_empty, sweep, whole_folder
 from trainwright.runs.info import FORMAT, read_info
@@ -234,6 +235,8 @@ def resolve(path: Path, root: Path = Path("runs")) -> tuple[Path, str]:
     named = len(path.parts) == 1 and not path.exists()
     for folder in [path, root / path] if named else [path]:
         runs = _runs_in(folder)
+        if os.path.lexists(folder / GROUP):
+            raise _several(folder, runs)
         if runs:
             chosen = max(runs, key=_start_order)
             return chosen, f"{path}: using its latest run of {len(runs)}, {chosen}" if len(runs) > 1 else f"{path}: using its run {chosen}"
@@ -259,6 +262,15 @@ def _start_order(path: Path) -> tuple[str, str]:
     except (RunError, ValueError, TypeError):
         return "", path.name
     return f"{moment.timestamp():020.6f}", path.name
+
+
+def _several(group: Path, runs: list[Path], most: int = 6) -> RunError:
+    """The refusal of a group of runs where one run is asked for: which of them is meant, nobody said."""
+    names = sorted(each.name for each in runs)
+    shown = ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+    one = f"name one of them, such as {group / names[0]}; " if names else ""
+    fix = f"{one}`trainwright compare {group}` shows which is best, `trainwright sweep {group}` goes on with all"
+    return RunError("a group of runs, not one run", where=str(group), why=f"it has {shown or 'no run that has begun'}", fix=fix)
 
 
 def _no_run(path: Path) -> RunError:
