@@ -29,6 +29,8 @@ from trainwright.runs.directory import RunDirectory
 from trainwright.runs.group import BEST, FILE, FOLD, REPORT, SEED, TABLE, GroupDirectory, Member
 
 MOST_POINTS, MOST_MEMBERS, COLOURED = 40, 200, 4
+LEGEND = 24
+"""Characters of a name that a legend shows."""
 DIFFERENCE = (
     "Every point less the one it is compared with, over the same folds or seeds. An interval that holds zero is no more than chance."
 )
@@ -265,7 +267,12 @@ def _line(summary: Summary, member: Member, history: dict[str, list[float]], nam
     best = summary.reference is not None and member in summary.reference.members
     alone = len(summary.group.members) <= COLOURED
     style = "coloured" if alone else "validation" if best and member is summary.reference.members[0] else "faint"  # type: ignore[union-attr]
-    return Line(x=[x for x, _ in pairs], y=[y for _, y in pairs], name=member.name if alone else member.name[:40], style=style)  # type: ignore[arg-type]
+    return Line(x=[x for x, _ in pairs], y=[y for _, y in pairs], name=_short_name(summary, member), style=style)  # type: ignore[arg-type]
+
+
+def _short_name(summary: Summary, member: Member) -> str:
+    """Its name where a legend has room for it, else the values alone by which it differs."""
+    return member.name if len(member.name) <= LEGEND else ", ".join(member.settings[axis] for axis in summary.group.axes)
 
 
 def _members(summary: Summary) -> ReportSection:
