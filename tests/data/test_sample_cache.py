@@ -100,7 +100,9 @@ def test_a_sample_comes_back_bit_for_bit_and_laid_out_as_it_was(sample: Any) -> 
 
 
 @pytest.mark.parametrize(
-    "sample", [object(), {1: 2}, torch.ones(2).to_sparse(), torch.ones(2, requires_grad=True), np.array(["a"]), {"a": {3}}], ids=str
+    "sample",
+    [object(), {1: 2}, torch.ones(2).to_sparse(), torch.ones(2, requires_grad=True), np.array(["a"]), {"a": {3}}],
+    ids=["an object", "a key that is no text", "sparse", "with a gradient", "texts", "a set"],
 )
 def test_what_is_no_plain_data_is_not_kept(sample: Any) -> None:
     with pytest.raises(Unkept):
