@@ -228,3 +228,13 @@ class TestInterpolation:
     def test_a_circle_is_shown(self):
         errors = problems({**self.base, "run": {"name": "${run.dir}", "dir": "${run.name}"}})
         assert "${run.dir} → ${run.name} → ${run.dir}" in errors[0].why
+
+
+def test_what_is_composed_changes_nothing_of_the_assignments_it_was_given(folder):
+    given = [assign_option("trainer", {"optimizer": {"type": "adamw", "learning-rate": 0.5}}, "tw.train(trainer)")]
+    changed = composed("base.yaml", *given, "trainer.optimizer.learning_rate=0.1", "trainer.batch_size=8")
+    again = composed(None, *given)
+    assert changed.values["trainer"]["optimizer"]["learning_rate"] == 0.1
+    assert again.values["trainer"] == {"optimizer": {"type": "adamw", "learning_rate": 0.5}}
+    assert given[0].value.plain() == {"optimizer": {"type": "adamw", "learning-rate": 0.5}}
+    assert {each.layer for each in given[0].value.walk()} == {0}

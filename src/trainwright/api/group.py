@@ -127,10 +127,9 @@ def sweep(
             given = {"target": target, "config": config, "run_dir": run_dir, "seeds": seeds, "folds": folds, "folds_by": folds_by}
             _refuse_given({**given, "groups": groups, "grid": grid, **sections})
             return _go_on(Path(data), jobs, trust_code)
+        asked = _overrides(data, target, run_dir, sections)
 
         def compose(settings: Mapping[str, str]) -> Composed:
-            # made anew each time: a configuration that is composed takes the nodes of its settings over, and changes them
-            asked = _overrides(data, target, run_dir, sections)
             return compose_config(config, [*asked, *(f"{key}={value}" for key, value in settings.items())])
 
         listed = {key: list(values) for key, values in (grid or {}).items()}

@@ -135,7 +135,8 @@ def _override_steps(overrides: Iterable[str | Assignment]) -> list[Step]:
 
 
 def _itself(each: Assignment) -> Assignment:
-    return each
+    """The same with nodes of its own: layers are marked and merged in place, and the caller may compose with its list again."""
+    return Assignment(each.path, each.value.copy())
 
 
 def override(text: str) -> Assignment:
