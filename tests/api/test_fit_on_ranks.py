@@ -70,7 +70,14 @@ def fit_in_two(folder: Path) -> None:
     two = tw.fit(model, (x[:48], y[:48]), (x[48:], y[48:]), loss=loss, max_epochs=2, devices=2, run_dir="two", console=shown, **QUIET)
     one = tw.fit(alone, (x[:48], y[:48]), (x[48:], y[48:]), loss=loss, max_epochs=2, run_dir="one", console=False, **QUIET)
     quick: dict[str, Any] = {"trainer": {"max_epochs": 1}, "evaluation": {"baselines": [], "report": False, "importance": False}}
-    table = tw.train({"a": x[:, 0].numpy(), "y": y.numpy()}, target="y", devices=2, run_dir="table", **quick)
+    table = tw.train(
+        {"a": x[:, 0].numpy(), "y": y.numpy()},
+        target="y",
+        devices=2,
+        run_dir="table",
+        data={"split": {"type": "random", "seed": 3}},
+        **quick,
+    )
     again, dies, started = make(), [Stop(1, signal.SIGKILL, Path("mark"))], {"devices": 2, "launch": {"restarts": 1}}
     tw.fit(again, (x[:48], y[:48]), (x[48:], y[48:]), loss=loss, max_epochs=2, console=False, callbacks=dies, **started, **QUIET)
     written = make()

@@ -28,6 +28,9 @@ from trainwright.systems.run_config import Config, check_config, compose_config
 
 log = logging.getLogger(__name__)
 
+TABLE = "the table"
+"""What the first argument is called among those by name, of which `data` is the section."""
+
 
 def train(
     data: Any = None,
@@ -51,7 +54,7 @@ def train(
     """
     from trainwright.runs.log import console_logging
 
-    given = {"data": data, "target": target, "config": config, "run_dir": run_dir, "resume": resume, "devices": devices}
+    given = {"target": target, "config": config, "run_dir": run_dir, "resume": resume, "devices": devices}
     given |= {"trust_code": trust_code, **sections}
     exit_as_promised()
     if not logging.getLogger("trainwright").handlers:
@@ -72,13 +75,13 @@ def train(
         composed = compose_config(config, overrides)
         checked = check_config(composed)
         if size := ranks_to_start(checked):
-            return Run(RunDirectory.open(in_ranks(train_in_rank, given | {"trust_code": trust_code}, checked, size, where="tw.train")))
+            return Run(RunDirectory.open(in_ranks(train_in_rank, {TABLE: data, **given}, checked, size, where="tw.train")))
         return train_composed(composed, resume=resume, source=source, python=True)
 
 
 def train_in_rank(given: dict[str, Any]) -> str:
     """The same call in one of several processes; the directory of the run."""
-    data = given.pop("data")
+    data = given.pop(TABLE)
     return str(train(data, **given).path)
 
 
