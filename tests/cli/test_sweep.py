@@ -74,6 +74,27 @@ def test_members_are_ordinary_runs_and_a_killed_group_goes_on_to_the_same_table(
 
 
 @pytest.mark.parametrize(
+    ("path", "fix"),
+    [
+        ("runs/ratse", "did you mean the group 'runs/rates'?"),
+        ("runs/zzzzzz", "available: notes, rates"),
+        ("nix/zzzzzz", "give a path that is there"),
+        ("tabel.csv", "did you mean 'table.csv'?"),
+    ],
+)
+def test_a_path_that_is_not_there_is_said_before_how_runs_would_differ(path: str, fix: str, tmp_path: Path) -> None:
+    (tmp_path / "runs" / "rates").mkdir(parents=True)
+    (tmp_path / "runs" / "rates" / "group.json").write_text("{}")
+    (tmp_path / "runs" / "notes").mkdir()
+    (tmp_path / "table.csv").write_text("a,y\n1,0\n")
+    done = trainwright_command("sweep", path, "--target", "y", folder=tmp_path)
+    assert done.returncode == 2
+    assert f"no table, configuration or group '{path}'" in done.stderr and fix in done.stderr
+    there = trainwright_command("sweep", "table.csv", "--target", "y", folder=tmp_path)
+    assert there.returncode == 2 and "nothing says how the runs differ" in there.stderr
+
+
+@pytest.mark.parametrize(
     ("words", "said"),
     [
         ([], "nothing says how the runs differ"),

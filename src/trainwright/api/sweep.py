@@ -13,7 +13,7 @@ from trainwright.api.group_choice import write_choice
 from trainwright.api.kinds import column_values, prepare_run, with_name
 from trainwright.config.compose import Composed
 from trainwright.config.dump import dump, dump_values
-from trainwright.config.errors import EXIT_REQUEST, RequestError
+from trainwright.config.errors import EXIT_REQUEST, ConfigError, RequestError, did_you_mean, nearest
 from trainwright.config.trust import as_received, consents
 from trainwright.parallel.commands import Begin, begin_process
 from trainwright.parallel.elastic.preloaded import Preloaded, preload, wait_until_ready
@@ -21,7 +21,7 @@ from trainwright.parallel.launchers.base import Members, make_launcher
 from trainwright.parallel.members import Job, Pool
 from trainwright.parallel.shares import cores
 from trainwright.parallel.signals import Signals
-from trainwright.runs.group import GroupDirectory, Member, free_folder
+from trainwright.runs.group import FILE, GroupDirectory, Member, free_folder
 from trainwright.systems.run_config import Config, check_config, read_config, takes_columns
 
 MOST_CHECKED = 20
@@ -59,6 +59,8 @@ def plan_group(compose: Callable[[Settings], Composed], axes: Axes) -> Plan:
 
     Raises ConfigError, and writes nothing, where any member is a wrong request.
     """
+    if not axes.names:
+        _ensure_there(compose({}))
     axes.ensure_sound()
     base = check_config(compose(axes.first_point())) if axes.folded or axes.seeds else None
     split = None if base is None else getattr(base.data, "split", None)
@@ -66,6 +68,21 @@ def plan_group(compose: Callable[[Settings], Composed], axes: Axes) -> Plan:
     for _, composed in found:
         check_config(composed)
     return Plan(axes, tuple(found), base)
+
+
+def _ensure_there(composed: Composed) -> None:
+    """Raise ConfigError for a path that is not there, with the nearest group: the name of a group may be mistyped."""
+    data = composed.values.get("data")
+    source = data.get("source") if isinstance(data, dict) else None
+    source = source.get("path") if isinstance(source, dict) else source
+    if not isinstance(source, str) or source.startswith("builtin:") or "://" in source or set(source) & set("*?[!") or Path(source).exists():
+        return
+    path = Path(source)
+    groups = sorted(each.parent.name for each in path.parent.glob(f"*/{FILE}"))
+    close = nearest(path.name, groups)
+    others = sorted(each.name for each in path.parent.iterdir() if not each.name.startswith(".")) if path.parent.is_dir() else []
+    fix = f"did you mean the group '{path.parent / close}'?" if close else did_you_mean(path.name, others) or "give a path that is there"
+    raise ConfigError(f"no table, configuration or group '{source}'", where="sweep", fix=fix)
 
 
 def check_plan(plan: Plan) -> list[str]:
