@@ -75,9 +75,10 @@ def _ensure_there(composed: Composed) -> None:
     data = composed.values.get("data")
     source = data.get("source") if isinstance(data, dict) else None
     source = source.get("path") if isinstance(source, dict) else source
-    if not isinstance(source, str) or source.startswith("builtin:") or "://" in source or set(source) & set("*?[!") or Path(source).exists():
+    if not isinstance(source, str) or source.startswith("builtin:") or "://" in source or set(source) & set("*?[!"):
         return
-    path = Path(source)
+    if (path := Path(source)).exists():
+        return
     groups = sorted(each.parent.name for each in path.parent.glob(f"*/{FILE}"))
     close = nearest(path.name, groups)
     others = sorted(each.name for each in path.parent.iterdir() if not each.name.startswith(".")) if path.parent.is_dir() else []
