@@ -149,6 +149,19 @@ def test_a_flag_that_a_form_does_not_use_is_refused(folder, monkeypatch, capsys,
     assert sorted(map(str, folder.rglob("*"))) == before
 
 
+ONE_RUN = ["predict", "evaluate", "test", "validate", "calibrate", "sample", "explain", "resume", "inspect", "export"]
+
+
+@pytest.mark.parametrize("command", ONE_RUN)
+def test_a_group_of_runs_is_no_run_and_its_members_are_named(folder, monkeypatch, capsys, command):
+    monkeypatch.chdir(folder)
+    before = sorted(map(str, folder.rglob("*")))
+    assert main([command, "group", *(["-o", "out"] if command == "export" else [])]) == 2
+    told = capsys.readouterr().err
+    assert "group: a group of runs, not one run" in told and "seed=0, seed=1" in told and "such as group/seed=0" in told
+    assert sorted(map(str, folder.rglob("*"))) == before
+
+
 @pytest.mark.parametrize("command", ["test", "validate"])
 def test_settings_of_a_measured_run_count_or_are_refused(folder, monkeypatch, capsys, command):
     monkeypatch.chdir(folder)
