@@ -222,6 +222,19 @@ MISTAKES = [
     (["--column", "agee"], "did you mean 'age'?"),
     (["--group", "age,town", "--group", "age,sex"], "is in two groups"),
     (["--group", "age,town", "--method", "pdp"], "looks at columns one by one"),
+    *(
+        (["--method", method, *words], said)
+        for method in ("ig", "occlusion", "shapley", "permutation", "pdp", "grad_cam", "rollout")
+        for words, said in (
+            (["--columns", "sex,sex"], "'sex' is named twice"),
+            (["--column", "sex", "--column", "sex"], "'sex' is named twice"),
+            (["--group", "sex,sex"], "'sex' is named twice"),
+            (["--group", "sex,age", "--group", "town,sex"], "'sex' is in two groups"),
+            (["--column", "sex", "--group", "age,sex"], "'sex' is named alone and in a group"),
+            (["--group", ","], "a group has no columns"),
+            (["--row", "3", "--row", "3"], "row 3 is named twice"),
+        )
+    ),
     (["--class", "maybe"], "there is no class 'maybe'"),
     (["--target", "z"], "there is no target 'z'"),
     (["--baseline", "median"], "there is no baseline 'median'"),
@@ -256,6 +269,9 @@ def test_too_many_columns_for_exact_shapley_values_are_answered_with_some_and_gr
     with pytest.raises(RequestError, match=r"12 columns are too many") as told:
         run.explain(x, "shapley")
     assert "--columns input[0],input[1]" in told.value.fix and "--group" in told.value.fix
+    for columns in (["input", "input[3]"], ["input[3]", "input"], ["input[3]", "input[3]"]):
+        with pytest.raises(RequestError, match=r"'input\[3\]' is named twice"):
+            run.explain(x, "ig", columns=columns)
     joined = run.explain(x, "shapley", groups=[[f"input[{place}]" for place in range(start, start + 4)] for start in (0, 4, 8)])
     assert len(joined.columns) == 3 and joined.gap()["largest"] < 1e-9  # type: ignore[index]
 

@@ -138,7 +138,7 @@ def begin(study: Study, logit: bool = False, *, baseline: bool = False) -> Expla
         outputs=[str(each) for each in study.subject.outputs],
         named_rows=bool(asked.row),
         baseline=study.baseline.words if baseline else "",
-        notes=[],
+        notes=[study.subject.left_out] if study.subject.left_out else [],
         row_names=[study.subject.name_row(int(index)) for index in study.indices[: asked.maps]],
     )
 

@@ -132,24 +132,42 @@ def make_study(subject: Subject, asked: Asked) -> Study:
     if not subject.columns:
         raise RequestError("the model has no inputs that can be told apart", why="no tensor of its batches has a name and numbers")
     asked.check()
-    groups = [find_columns(subject, names) for names in asked.groups]
-    grouped = [column.name for group in groups for column in group]
-    twice = next((name for name in grouped if grouped.count(name) > 1), "")
-    if twice:
-        raise RequestError(f"'{twice}' is in two groups", where="--group", fix="name each column once")
-    named = find_columns(subject, asked.columns)
+    players = _choose_players(subject, asked)
+    named = bool(asked.columns or asked.groups)
+    return Study(subject, asked, _choose_rows(subject, asked), players, named, find_output(subject, asked.output))
+
+
+def _choose_players(subject: Subject, asked: Asked) -> list[Player]:
+    """Groups first, then the columns that are named, or all where none is; raises RequestError for a column that would count twice."""
+    groups: list[Player] = []
+    taken: set[str] = set()
+    for names in asked.groups:
+        groups.append(_without(taken, find_columns(subject, names, "--group"), "in two groups"))
+        taken |= {column.name for column in groups[-1]}
+    if not all(groups):
+        raise RequestError("a group has no columns", where="--group", fix="name its columns, with commas between them")
+    named = _without(taken, find_columns(subject, asked.columns), "named alone and in a group")
     alone = named if asked.columns or groups else list(subject.columns)
-    players: list[Player] = [*groups, *([column] for column in alone if column.name not in grouped)]
-    return Study(
-        subject, asked, _choose_rows(len(subject.rows), asked), players, bool(asked.columns or groups), find_output(subject, asked.output)
-    )
+    return [*groups, *([column] for column in alone)]
 
 
-def _choose_rows(total: int, asked: Asked) -> np.ndarray:
+def _without(taken: set[str], columns: list[Column], where: str) -> list[Column]:
+    twice = next((column.name for column in columns if column.name in taken), "")
+    if twice:
+        raise RequestError(f"'{twice}' is {where}", where="--group", fix="name each column once")
+    return columns
+
+
+def _choose_rows(subject: Subject, asked: Asked) -> np.ndarray:
+    total = len(subject.rows)
     if asked.row:
         wrong = next((row for row in asked.row if not 1 <= row <= total), None)
         if wrong is not None:
-            raise RequestError(f"there is no row {wrong}", where="--row", why=f"there are {total:,}, from 1", fix=f"--row {total}")
+            why = f"there are {total:,}, from 1" + (f"; {subject.left_out}" if subject.left_out else "")
+            raise RequestError(f"there is no row {wrong}", where="--row", why=why, fix=f"--row {total}")
+        twice = next((row for row in asked.row if asked.row.count(row) > 1), None)
+        if twice is not None:
+            raise RequestError(f"row {twice} is named twice", where="--row", fix="name each row once")
         return np.array([row - 1 for row in asked.row], np.int64)
     if total <= asked.rows:
         return np.arange(total)

@@ -67,6 +67,8 @@ class Subject(ABC):
     """The network whose layers may be looked at."""
     notes: Sequence[str] = ()
     """What is said of its gradients."""
+    left_out: str = ""
+    """Of which rows there are, but cannot be looked at, in words."""
     reads_first: int = 0
     """Tokens in front of those of the columns, of which the first is read out; 0 where that is not known."""
     usual_baseline: str = "zero"
@@ -155,19 +157,20 @@ def credit_of(column: Column, shares: Mapping[str, Tensor]) -> Tensor | None:
     return total
 
 
-def find_columns(subject: Subject, names: Iterable[str]) -> list[Column]:
-    """The columns of these names; raises RequestError for one that there is not."""
+def find_columns(subject: Subject, names: Iterable[str], flag: str = "--column") -> list[Column]:
+    """The columns of these names; raises RequestError for one that there is not, and for one named twice, which would count twice."""
     known = {column.name: column for column in subject.columns}
-    found = []
+    found: dict[str, str] = {}
     for name in names:
-        if name not in known:
-            parts = [each for each in known if each.startswith(f"{name}[")]
-            if not parts:
-                raise RequestError(f"there is no input '{name}'", where="--column", fix=did_you_mean(name, known))
-            found += [known[each] for each in parts]
-        else:
-            found.append(known[name])
-    return found
+        parts = [name] if name in known else [each for each in known if each.startswith(f"{name}[")]
+        if not parts:
+            raise RequestError(f"there is no input '{name}'", where=flag, fix=did_you_mean(name, known))
+        for each in parts:
+            if each in found:
+                why = f"'{found[each]}' and '{name}' both mean it" if found[each] != name else ""
+                raise RequestError(f"'{each}' is named twice", where=flag, why=why, fix="name each column once")
+            found[each] = name
+    return [known[each] for each in found]
 
 
 def find_output(subject: Subject, name: str) -> int | None:

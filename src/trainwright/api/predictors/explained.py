@@ -35,6 +35,7 @@ class SystemSubject(TensorSubject):
         """`inputs`: the blocks that the system takes; `target`: which of what it gives; `trainer` measures."""
         self.system, self.trainer, self.all_rows = system, trainer, rows
         self.rows = Batches(rows)
+        self.left_out = self.rows.left_out
         self.plain = system if isinstance(system, PlainSystem) else None
         self.module = system.model if self.plain else system
         system.eval()
@@ -181,7 +182,8 @@ class Batches(WrappedRows):
     """Rows by name, whatever form their batches have; of rows that come in whole batches, those that were gone through."""
 
     def __init__(self, rows: Rows) -> None:
-        super().__init__(_single(rows) if rows.batched else rows)
+        held, self.left_out = _single(rows) if rows.batched else (rows, "")
+        super().__init__(held)
         self._form = self.rows.take(torch.arange(1)) if len(self.rows) else {}
 
     def take(self, indices: Tensor) -> dict[str, Any]:
@@ -202,8 +204,8 @@ class Batches(WrappedRows):
         return dict(blocks)
 
 
-def _single(rows: Rows) -> Rows:
-    """The rows of whole batches, one after the other, as far as they are held."""
+def _single(rows: Rows) -> tuple[Rows, str]:
+    """The rows of whole batches, one after the other, as far as they are held, and in words what is not."""
     pieces: list[dict[str, Any]] = []
     held = 0
     for number in range(len(rows)):
@@ -215,7 +217,10 @@ def _single(rows: Rows) -> Rows:
         if held >= MOST_HELD:
             break
     names = list(pieces[0]) if pieces else []
-    return TensorRows({name: torch.cat([each[name] for each in pieces]) for name in names})
+    over = len(rows) - len(pieces)
+    batches = "the last batch is" if over == 1 else f"the last {over:,} batches are"
+    left_out = f"rows come in whole batches: {batches} left out, since at most about {MOST_HELD:,} rows are held" if over else ""
+    return TensorRows({name: torch.cat([each[name] for each in pieces]) for name in names}), left_out
 
 
 class Changed(WrappedRows):
