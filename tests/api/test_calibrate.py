@@ -202,6 +202,23 @@ def test_methods_of_a_calibrated_run_are_replaced_by_stage_and_all_are_fitted_an
     assert alone.model.thresholds == {} and "yes_set" not in alone.predict({"a": [0.0], "b": [0.0]}).column_names
 
 
+def test_a_method_of_one_target_replaces_what_that_target_had_alone(child: tw.Run, parent: tw.Run, tmp_path: Path) -> None:
+    again = tw.calibrate(child.path, methods=["vector"], targets=["yes"], settings=[f"run.dir={tmp_path / 'again'}"])
+    told = {name: [each["type"] for each in found["methods"]] for name, found in again.results["calibration"].items()}
+    before = {name: [each["type"] for each in found["methods"]] for name, found in child.results["calibration"].items()}
+    assert told == before | {"yes": ["vector", "thresholds", "conformal"]} and "temperature" in before["kind"]
+    written = {"type": "vector", "targets": ["yes"]}
+    named = tw.calibrate(child.path, methods=[written], settings=[f"run.dir={tmp_path / 'named'}"])
+    assert named.results["calibration"] == again.results["calibration"]
+    settings = ["evaluation.calibration=[temperature]"]
+    assert "targets are named twice" in str(refused(".", tw.calibrate, child.path, targets=["yes"], settings=settings))
+
+
+def test_a_place_that_is_taken_is_answered_with_another(child: tw.Run, parent: tw.Run) -> None:
+    told = refused("this place is taken", tw.calibrate, parent.path, settings=[f"run.dir={child.path}"])
+    assert told.fix == "choose another place with run.dir=DIR"
+
+
 def test_given_rows_are_fitted_on_and_known_ones_are_told(
     parent: tw.Run, folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

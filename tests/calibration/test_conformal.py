@@ -109,6 +109,19 @@ def test_numbers_of_a_vector_have_intervals_of_their_own() -> None:
     assert high - low == pytest.approx(np.tile(2 * fitted.quantile, (5, 1)))
 
 
+def test_rows_that_bound_nothing_are_refused() -> None:
+    eight, nine, p = np.zeros(8), np.zeros(9), np.full((8, 2), 0.5)
+    for fit in (
+        lambda: fit_intervals(eight, eight, 0.1),
+        lambda: fit_intervals(eight, eight, 0.1, sigma=eight + 1),
+        lambda: fit_quantile_intervals(eight, eight, eight, 0.1),
+        lambda: fit_class_sets(p, eight.astype(int), 0.1),
+    ):
+        with pytest.raises(ValueError, match=r"alpha 0\.1 needs at least 9 rows, there are 8"):
+            fit()
+    assert np.isfinite(fit_intervals(nine, nine + 1, 0.1).quantile).all()
+
+
 def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(ValueError, match="both be"):
         fit_intervals(np.zeros(3), np.zeros(4))

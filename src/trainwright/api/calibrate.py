@@ -13,7 +13,7 @@ from trainwright.api.predictors.kinds import kind_of
 from trainwright.api.run import Run
 from trainwright.api.run_place import absent_folders, refuse_taken, remove_unbegun
 from trainwright.calibration import CalibrationMethod
-from trainwright.calibration.fitting import merge_methods, usual_of
+from trainwright.calibration.fitting import merge_methods, named, usual_of
 from trainwright.checkpoint.store import CheckpointStore
 from trainwright.config.compose import Assignment, assign_option, override
 from trainwright.config.dump import dump
@@ -49,7 +49,7 @@ def calibrate(
     """A calibrated child of the run at `path`, fitted on its validation rows or on the labelled rows of `data`; the parent stays as it is.
 
     `methods`: names or mappings with `type`; default: temperature for classes, conformal intervals for numbers, of all `targets` or those
-    named. Of a run that is calibrated already one of the same stage is replaced, the others stay, and all are fitted anew;
+    named. Of a run that is calibrated already one of the same stage and target is replaced, all else stays and is fitted anew;
     `evaluation.calibration` among the settings replaces them all. `where`: what messages call the methods. Raises RunError for a run
     that is being written, has no model or whose data changed, ConfigError for a method that does not fit, DataError for rows without
     the target.
@@ -81,13 +81,15 @@ def _calibrate(
         fix = "fit on what its predict gives: tw.calibration.fit_temperature(logits, truth)"
         raise RequestError("this run cannot be calibrated by a command", where=str(found.path), why=why, fix=fix)
     whole = any(spell_key((override(each) if isinstance(each, str) else each).path).startswith(METHODS) for each in settings)
-    if whole and methods:
-        raise RequestError("methods are named twice", where=where, why=f"{METHODS} says them all", fix="leave one of them out")
+    if whole and (methods or targets):
+        twice = "methods" if methods else "targets"
+        raise RequestError(f"{twice} are named twice", where=where, why=f"{METHODS} says them all", fix="leave one of them out")
     config = with_place(read_config(found.config, settings), found)
     there = list(config.evaluation.calibration)
     written = [each.model_dump(mode="json") if isinstance(each, CalibrationMethod) else each for each in methods]
     given = read_methods(found, assign_option(METHODS, written, where)) if written else []
-    refuse_taken(config, training=False)
+    given = [each.model_copy(update={"targets": list(targets)}) if targets and not named(each) else each for each in given]
+    refuse_taken(config, again="")
     made: Calibrating = load_named(kind.calibrate)(found, config, data)
     made.choose(lambda kinds: merge_methods(there, given or usual_of(targets, kinds), kinds, whole))
     return _write(found, made)

@@ -13,10 +13,10 @@ from trainwright.runs.directory import RunDirectory, folder_name, is_awaited, re
 from trainwright.systems.run_config import Config
 
 
-def refuse_taken(config: Config, python: bool = False, *, training: bool = True) -> None:
+def refuse_taken(config: Config, python: bool = False, *, again: str = "add --resume") -> None:
     """Raises RunError when the directory asked for is taken, lies in another run or cannot be written, before the data are read.
 
-    `training`: whether it is asked by what trains, and could be told to go on with the run that is there.
+    `again`: what would go on with the run that is there; empty for a command that cannot.
     """
     if config.run.dir and is_awaited(Path(config.run.dir)):
         return
@@ -27,8 +27,8 @@ def refuse_taken(config: Config, python: bool = False, *, training: bool = True)
     if not there_is.is_dir():
         raise RunError(f"'{there_is.name}' is a file, so it cannot hold a run", where=str(there), fix=other)
     if config.run.dir and there.exists() and any(there.iterdir()):
-        again = "give resume=True" if python else "add --resume" if training else "train with --resume"
-        raise RunError("this place is taken", where=config.run.dir, fix=f"{again} to continue it, or {other}")
+        again = "give resume=True" if python else again
+        raise RunError("this place is taken", where=config.run.dir, fix=f"{again} to continue it, or {other}" if again else other)
     if not os.access(there_is, os.W_OK | os.X_OK):
         raise RunError("this place cannot be written", where=str(there), why=f"no permission in '{there_is}'", fix=other)
 

@@ -22,7 +22,7 @@ def check_whole(composed: Composed, resume: bool = False) -> Config:
     config = check_config(composed)
     errors: list[RequestError] = []
     if not resume:
-        keep_error(errors, lambda: refuse_taken(with_name(config), training=False))
+        keep_error(errors, lambda: refuse_taken(with_name(config), again="train with --resume"))
     with looking_in(composed.folders):
         keep_error(errors, lambda: check_settings(config.trainer))
         keep_error(errors, lambda: check_before(config))

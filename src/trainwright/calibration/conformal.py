@@ -26,6 +26,13 @@ def least_rows(alpha: float) -> int:
     return math.ceil(1 / Fraction(repr(float(alpha)))) - 1
 
 
+def too_few(rows: int, alpha: float) -> str:
+    """Why so many rows bound nothing; empty where they do. Raises ValueError for α beyond (0, 1)."""
+    needed, there = least_rows(alpha), f"there {'is' if rows == 1 else 'are'} {rows:,}"
+    why = f"alpha {alpha:g} needs at least {needed:,} rows, {there}: every interval would be infinite, every set all classes"
+    return why if rows < needed else ""
+
+
 def conformal_quantile(scores: Any, alpha: float) -> float:
     """The k-th smallest of n scores, k = ⌈(n + 1)(1 - α)⌉; infinite where k > n, since so few rows bound nothing.
 
@@ -84,7 +91,7 @@ def fit_intervals(prediction: Any, truth: Any, alpha: float = 0.1, *, sigma: Any
     """Intervals prediction ± q·sigma that hold a share 1 - α of new rows, q the conformal quantile of |truth - prediction| / sigma.
 
     `prediction` and `truth` [n] or [n, d], each number by itself; `sigma` of their shape and above 0, or None for 1. Raises ValueError
-    for shapes that differ, NaN, and α beyond (0, 1). (Lei et al. 2018)
+    for shapes that differ, NaN, α beyond (0, 1), and too few rows for it. (Lei et al. 2018)
     """
     values, true = _same_shape(prediction, truth)
     errors = np.abs(true - values) / (1.0 if sigma is None else _checked_sigma(sigma, values))
@@ -94,7 +101,7 @@ def fit_intervals(prediction: Any, truth: Any, alpha: float = 0.1, *, sigma: Any
 def fit_quantile_intervals(low: Any, high: Any, truth: Any, alpha: float = 0.1) -> Conformal:
     """Intervals [low - q, high + q] round the quantiles of a model, q the conformal quantile of max(low - truth, truth - high).
 
-    q may be negative: intervals that were too wide become narrower. (Romano et al. 2019, CQR)
+    q may be negative: intervals that were too wide become narrower. Raises ValueError as `fit_intervals`. (Romano et al. 2019, CQR)
     """
     below, true = _same_shape(low, truth)
     above, _ = _same_shape(high, truth)
@@ -107,7 +114,7 @@ def fit_class_sets(
     """Sets of classes that hold the true one of a share 1 - α of new rows; probabilities [n, c], truth [n] class numbers.
 
     `lac`: 1 - p(y) (Sadinle et al. 2019); `aps`: the sum of the probabilities down to y's (Romano et al. 2020), with `randomised` less
-    a drawn share of the last. A set may be empty. Raises ValueError for shapes that do not fit and α beyond (0, 1).
+    a drawn share of the last. A set may be empty. Raises ValueError for shapes that do not fit, α beyond (0, 1), and too few rows for it.
     """
     p, true = np.asarray(probabilities, np.float64), np.asarray(truth)
     if p.ndim != 2 or true.shape != p.shape[:1] or (len(true) and not 0 <= true.min() <= true.max() < p.shape[1]):
@@ -117,7 +124,7 @@ def fit_class_sets(
     draws = uniform_draws(seed, 0, len(p)) if randomised else None
     own = class_scores(p, score, draws)[np.arange(len(p)), true.astype(np.int64)]
     # what predicts draws anew: the rows that were fitted on are no others
-    return Conformal(score, alpha, np.array([conformal_quantile(own, alpha)]), len(p), randomised, seed + 1 if randomised else seed)
+    return Conformal(score, alpha, _by_column(own, alpha), len(p), randomised, seed + 1 if randomised else seed)
 
 
 def class_scores(probabilities: np.ndarray, score: str = "lac", draws: np.ndarray | None = None) -> np.ndarray:
@@ -141,6 +148,8 @@ def uniform_draws(seed: int, start: int, rows: int) -> np.ndarray:
 
 
 def _by_column(errors: np.ndarray, alpha: float) -> np.ndarray:
+    if why := too_few(len(errors), alpha):
+        raise ValueError(why)
     columns = errors.T if errors.ndim == 2 else errors[None]
     return np.array([conformal_quantile(each, alpha) for each in columns])
 

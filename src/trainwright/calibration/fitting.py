@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from trainwright.calibration import PARTS, CalibrationMethod, ConformalOptions, TemperatureOptions
-from trainwright.calibration.conformal import INTERVALS, SETS, Conformal, least_rows
+from trainwright.calibration.conformal import INTERVALS, SETS, Conformal, least_rows, too_few
 from trainwright.calibration.fitted import Calibrated
 from trainwright.calibration.scaling import Scaling
 from trainwright.calibration.thresholds import Threshold
@@ -160,14 +160,26 @@ def usual_methods(kinds: dict[str, str]) -> list[CalibrationMethod]:
 def merge_methods(
     there: Sequence[CalibrationMethod], given: Sequence[CalibrationMethod], kinds: dict[str, str], whole: bool
 ) -> list[CalibrationMethod]:
-    """The methods of a child: those given in place of what the parent has of their stage, and all else that it has.
+    """The methods of a child: those given in place of what the parent has of their stage for the same targets, and all else that it has.
 
     `whole`: what is there was written for the child, and is all. The usual ones where nothing is given and nothing is there.
     """
     if whole or not given:
         return list(there) or usual_methods(kinds)
-    kept = [each for each in there if not any(_meet(each, other) for other in given)]
+    kept = [left for each in there if (left := _beside(each, given, kinds)) is not None]
     return in_order([*kept, *given])
+
+
+def _beside(method: CalibrationMethod, given: Sequence[CalibrationMethod], kinds: dict[str, str]) -> CalibrationMethod | None:
+    """A method for the targets that none of those given takes over; None where nothing is left, or it cannot be told."""
+    meeting = [each for each in given if _meet(method, each)]
+    if not meeting:
+        return method
+    if not all(named(each) for each in meeting) or "targets" not in type(method).model_fields:
+        return None
+    over = {name for each in meeting for name in named(each)}
+    left = [name for name in named(method) or [name for name, kind in kinds.items() if fits(method, kind)] if name not in over]
+    return method.model_copy(update={"targets": left}) if left else None
 
 
 def fits(method: CalibrationMethod, kind: str) -> bool:
@@ -203,11 +215,8 @@ def check_method(method: CalibrationMethod, name: str, kind: str, truth: np.ndar
 
 
 def _ensure_enough(method: Any, name: str, rows: int) -> None:
-    needed = least_rows(method.alpha)
-    if rows < needed:
+    if why := too_few(rows, method.alpha):
         wide = next((each for each in USUAL_ALPHAS if each > method.alpha and least_rows(each) <= rows), None)
-        there = f"there {'is' if rows == 1 else 'are'} {rows:,}"
-        why = f"alpha {method.alpha:g} needs at least {needed:,} rows, {there}: every interval would be infinite, every set all classes"
         fix = "give more labelled rows" + (f", or alpha {wide:g}" if wide else "")
         raise ConfigError(f"'{name}' has too few rows for a conformal method", where="calibration: conformal", why=why, fix=fix)
 

@@ -53,8 +53,6 @@ def methods_asked(arguments: Any) -> list[dict[str, Any]]:
             raise RequestError(f"--{flag} has no effect here", where="command line", why=f"it is an option of {owners[0]}", fix=fix)
         for each in owned:
             each[flag] = literal(value, Place(f"command line: --{flag} {value}")).plain()
-    for each in found:
-        each |= {"targets": list(arguments.target)} if arguments.target else {}
     return found
 
 
