@@ -151,6 +151,7 @@ def process(page: Path, folder: Path, said: Path) -> None:
     os.environ.update(COLUMNS="140", NO_COLOR="1")
     sys.argv = ["trainwright"]
     write_tables(folder)
+    shutil.copytree(ROOT / "configs", folder / "configs")
     shutil.copytree(ROOT / "examples", folder / "examples", ignore=shutil.ignore_patterns("__pycache__", "runs"))
     os.chdir(folder)
     sys.path.insert(0, ".")

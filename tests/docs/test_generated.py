@@ -22,6 +22,8 @@ SNIPPETS = [
     if block.kind in ("yaml", "yml") and block.skip is None
 ]
 
+SHIPPED, NETWORKS = sorted((ROOT / "configs").rglob("*.yaml")), ROOT / "configs/networks"
+
 
 @pytest.fixture(scope="module")
 def generate():
@@ -111,14 +113,35 @@ def test_every_configuration_that_is_shown_is_valid_unless_it_is_shown_as_wrong(
     assert (0 if has_form("shown.yaml") else 2) == block.exit_code
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "configs").rglob("*.yaml")), ids=lambda path: path.name)
-def test_every_shipped_configuration_is_valid_and_names_its_schema(path: Path) -> None:
-    from trainwright.cli.main import main
-
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
+def test_every_shipped_configuration_names_its_schema(path: Path) -> None:
     first = path.read_text().splitlines()[0]
     assert first.startswith("# yaml-language-server: $schema=")
     assert (path.parent / first.partition("=")[2]).resolve() == ROOT / "trainwright.schema.json"
+
+
+@pytest.mark.parametrize("path", [path for path in SHIPPED if path.parent != NETWORKS], ids=lambda path: path.name)
+def test_every_shipped_configuration_of_a_run_is_valid(path: Path) -> None:
+    from trainwright.cli.main import main
+
     assert main(["validate", str(path)]) == 0
+
+
+@pytest.mark.parametrize("path", [path for path in SHIPPED if path.parent == NETWORKS], ids=lambda path: path.name)
+def test_every_shipped_network_is_a_model_alone_and_valid_as_the_base_of_a_run(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from trainwright.cli.main import main
+    from trainwright.tools.graph import Graph
+
+    monkeypatch.chdir(tmp_path)
+    written = yaml.safe_load(path.read_text())
+    assert list(written) == ["model"]
+    Path("model.yaml").write_text(yaml.safe_dump(written["model"] | {"device": "meta"}))
+    assert all(each.is_meta for each in Graph.from_yaml(Path("model.yaml")).parameters())
+    Path("rows.py").write_text("class Rows:\n    def __len__(self):\n        return 1\n")
+    Path("run.yaml").write_text(yaml.safe_dump({"base": str(path), "loss": "mse", "data": {"type": "./rows.py:Rows"}}))
+    assert main(["validate", "run.yaml"]) == 0
 
 
 @pytest.mark.slow

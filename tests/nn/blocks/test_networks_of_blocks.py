@@ -61,6 +61,18 @@ def test_the_tcn_of_sequential_mnist_has_about_the_published_70_thousand_and_see
     assert 1 + 2 * (7 - 1) * sum(each.conv1.dilation[0] for each in made.tcn) == 3_061 > 784
 
 
+def test_waves_are_planned_on_the_meta_device_which_has_no_autocast() -> None:
+    assert without_memory("fourier_image").colour[0].weight.is_meta
+    assert blocks.FourierFeatures(2, 8).to("meta")(torch.rand(3, 2, device="meta")).shape == (3, 8)
+
+
+def test_a_u_net_takes_one_row_of_one_position_unless_a_norm_would_have_one_number() -> None:
+    one = torch.randn(1, 3, 1, 1)
+    assert blocks.UNet(3, width=64)(one).shape == blocks.UNet(3, width=32)(one.expand(2, 3, 1, 1))[:1].shape == one.shape
+    with pytest.raises(ValueError, match="more than 1 value per channel"):
+        blocks.UNet(3, width=32)(one)
+
+
 def test_a_picture_is_a_function_of_the_place() -> None:
     made = Graph.from_yaml((NETWORKS / "fourier_image.yaml").read_text(encoding="utf-8"))
     assert made(torch.rand(7, 2)).shape == (7, 3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from jaxtyping import Float, Real
@@ -28,9 +29,14 @@ class FourierFeatures(nn.Module):
 
     def forward(self, x: Float[Tensor, "*rows f"]) -> Float[Tensor, "*rows w"]:
         kind = torch.promote_types(x.dtype, torch.float32)
-        with torch.autocast(x.device.type, enabled=False):  # in half precision an angle of a few turns is off by a large part of one
+        with exact(x.device.type):  # in half precision an angle of a few turns is off by a large part of one
             angle = 2 * math.pi * nn.functional.linear(x.to(kind), self.weight.to(kind))
         return torch.cat([angle.cos(), angle.sin()], dim=-1).to(x.dtype)
+
+
+def exact(device_type: str) -> AbstractContextManager[None]:
+    """Without autocast, on devices that have it; the meta device has none, and refuses even to have it off."""
+    return torch.autocast(device_type, enabled=False) if torch.amp.is_autocast_available(device_type) else nullcontext()
 
 
 class FrequencyEncoding(nn.Module):

@@ -27,7 +27,10 @@ MakeAttention = Callable[[int], MapAttention]
 
 
 class UNet(nn.Module):
-    """`[b, c, *space]`, of any size → `[b, o, *space]`; with a time `[b]` and a vector `[b, v]` where it is made for them. Starts at 0."""
+    """`[b, c, *space]` → `[b, o, *space]`, any size; with a time `[b]` and a vector `[b, v]` where it is made for them. Starts at 0.
+
+    torch's group norm raises ValueError for a single row of which a map of 1×1 has as many channels as `groups`.
+    """
 
     @checked_by(UNetOptions)
     def __init__(
