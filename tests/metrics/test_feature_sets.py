@@ -180,6 +180,31 @@ def test_wrong_features_are_refused(kind: type[FeatureMetric]) -> None:
         wider.add_real(torch.ones(4, 2))
 
 
+def test_halves_are_what_is_compared_with_the_floor_of_fid(caplog: pytest.LogCaptureFixture) -> None:
+    found = [numbers(FID(features=same), normal(400, 16, seed), normal(400, 16, seed + 100)) for seed in range(6)]
+    whole, halves, floor = (sum(each[name] for each in found) / 6 for name in ("fid", "fid.halves", "fid.floor"))
+    assert whole < 0.7 * floor  # of a perfect model: its rows are twice as many, and with them the bias is half
+    assert halves == pytest.approx(floor, rel=0.15)
+    rows = normal(200, 6, 3)
+    copied = numbers(FID(features=same), rows, rows)
+    assert copied["fid.halves"] == pytest.approx(copied["fid.floor"], rel=1e-9) and copied["fid.floor"] > 0.01
+    one, other = two_sets()
+    assert numbers(FID(features=same), one, other)["fid.halves"] > found[0]["fid.floor"]
+
+
+@pytest.mark.parametrize("kind", METRICS)
+def test_what_so_few_rows_leave_undefined_is_said(kind: type[FeatureMetric], caplog: pytest.LogCaptureFixture) -> None:
+    numbers(kind(features=same), torch.ones(1, 3), torch.ones(5, 3))
+    assert f"{kind.kind}: undefined for 1 made and 5 real rows" in caplog.text
+    caplog.clear()
+    found = numbers(kind(features=same), normal(30, 3, 1), normal(3, 3, 2))
+    undefined = [name for name, value in found.items() if math.isnan(value) and not name.endswith(".sd")]
+    assert undefined and f"{kind.kind}: undefined for so few rows: " in caplog.text
+    caplog.clear()
+    numbers(kind(features=same), normal(60, 3, 1), normal(60, 3, 2))
+    assert "undefined" not in caplog.text
+
+
 @pytest.mark.parametrize("kind", METRICS)
 def test_one_row_has_no_distance_and_training_rows_are_not_measured(kind: type[FeatureMetric]) -> None:
     metric = kind(features=same)

@@ -196,3 +196,20 @@ def test_a_column_of_numbers_is_not_measured_as_a_picture() -> None:
 
     with pytest.raises(ConfigError, match="metric 'psnr' is not defined for the number target"):
         check_target("metric", options("psnr"), "number")
+
+
+@pytest.mark.parametrize("metric", [PSNR(), SSIM(), SNR(), SISDR(), PRD(), LogSpectralDistance(n_fft=8)])
+def test_rows_that_are_no_numbers_are_counted_in_a_warning(metric: Any, caplog: pytest.LogCaptureFixture) -> None:
+    clean = torch.rand(4, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+    wrong = clean * 0.9
+    wrong[1, 0, 3, :] = math.nan
+    metric.update(clean * 0.9, clean)
+    assert not math.isnan(metric.compute()[metric.name]) and "no number" not in caplog.text
+    metric.update(wrong, clean)
+    assert math.isnan(metric.compute()[metric.name])
+    rows = 8 if isinstance(metric, PSNR | SSIM) else 128
+    assert f"{metric.name}: nan, since 1 of {rows} rows give no number" in caplog.text
+    caplog.clear()
+    metric.load({})
+    metric.update(clean, torch.full_like(clean, math.nan))
+    assert math.isnan(metric.compute()[metric.name]) and "rows give no number" in caplog.text

@@ -26,13 +26,16 @@ MADE, REAL = "made", "real"
 class FeatureMetric(Metric):
     """A distance of made rows from real ones by features; `update(made, real)` from Python, or `add_made` and `add_real` by themselves.
 
-    Beside it stand n and n_real, and the floor: the same between two halves of the reference. Training rows are not measured by it.
+    Beside it stand n and n_real, and the floor: the same between two halves of the reference, of half the rows. Training rows are not
+    measured by it.
     """
 
     kind: ClassVar[str] = ""
     config: ClassVar[type[FeaturesOptions]] = FeaturesOptions
     gives: ClassVar[tuple[str, ...]] = ("floor", "n", "n_real")
     """What it gives beside the number that has its name."""
+    may_be_nan: ClassVar[tuple[str, ...]] = ()
+    """What of it is not there for some numbers of rows, however many."""
     up = False
 
     def __init__(self, options: Any = None, *, features: Any = None, name: str = "", pair: Pair | None = None, **values: Any) -> None:
@@ -102,10 +105,15 @@ class FeatureMetric(Metric):
             return {}
         made, real = self.counts()
         if min(made, real) < 2:
+            log.warning(
+                "%s: undefined for %d made and %d real rows; it needs two of each, and many more to mean something", self.name, made, real
+            )
             return dict.fromkeys(self.names(), math.nan) | {f"{self.name}.n": float(made), f"{self.name}.n_real": float(real)}
         found = {**self.measure(), "n": float(made), "n_real": float(real)}
         shown = ", ".join(f"{name} {value:.6g}".strip() for name, value in found.items() if name not in ("n", "n_real"))
         log.info("%s: %s; n %d made, %d real; features: %s, %d numbers", self.name, shown, made, real, self.extractor.name, self.width)
+        if undefined := [name or self.name for name, value in found.items() if math.isnan(value) and name not in self.may_be_nan]:
+            log.warning("%s: undefined for so few rows: %s", self.name, ", ".join(undefined))
         return {f"{self.name}.{name}" if name else self.name: value for name, value in found.items()}
 
     def names(self) -> list[str]:

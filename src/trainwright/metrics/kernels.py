@@ -26,6 +26,7 @@ class KID(StoringMetric):
 
     kind, config = "kid", KIDOptions
     gives = ("sd", "floor", "n", "n_real")
+    may_be_nan = ("sd",)
     options: KIDOptions
 
     def measure(self) -> dict[str, float]:

@@ -68,7 +68,7 @@ class PairMetric(Metric):
     def take_in(self, output: Tensor, target: Tensor) -> None:
         """Sum up rows of one shape, in float64 where the device has it."""
         values = self.each(output, target)
-        self.add(total=values.sum(), rows=values.numel())
+        self.add(total=values.sum(), rows=values.numel(), undefined=values.isnan().sum())
 
     def each(self, output: Tensor, target: Tensor) -> Tensor:
         """The number of every row, [b]."""
@@ -77,6 +77,9 @@ class PairMetric(Metric):
     def compute(self) -> dict[str, float]:
         """The mean over the rows; NaN where there are none."""
         rows = float(self.sums["rows"]) if self.sums else 0.0
+        if self.sums and (undefined := int(self.sums["undefined"])):
+            text = "%s: nan, since %s of %s rows give no number: predicted or true values in them are NaN or infinite"
+            log.warning(text, self.name, f"{undefined:,}", f"{int(rows):,}")
         return {self.name: float(self.sums["total"]) / rows if rows else math.nan}
 
     def names(self) -> list[str]:

@@ -30,9 +30,9 @@ class SignalMetric(PairMetric):
         one, other = (each.reshape(-1, each.shape[-1]) for each in (output, target))
         if getattr(self.options, "center", False):
             one, other = (each - each.mean(1, keepdim=True) for each in (one, other))
-        heard = other.square().sum(1) > 0
-        values = self.each(one, other)
-        self.add(total=values.where(heard, 0.0).sum(), rows=heard.sum(), silent=(~heard).sum())
+        silent = other.square().sum(1) == 0  # one with a value that is no number is not silent
+        values = self.each(one, other).where(~silent, 0.0)
+        self.add(total=values.sum(), rows=(~silent).sum(), silent=silent.sum(), undefined=values.isnan().sum())
 
     def compute(self) -> dict[str, float]:
         """The mean over the signals that are not silent; NaN where there are none."""
