@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
 
 import trainwright as tw
 from trainwright.cli.main import main
@@ -163,6 +164,61 @@ def test_rollout_is_the_product_of_half_attention_and_half_the_tokens_themselves
         rolled, x = (0.5 * torch.eye(5) + 0.5 * weights) @ rolled, layer(x)
     found = run.explain({"ids": ids}, "rollout")
     np.testing.assert_allclose(found.rows.attributions, rolled.mean(1).detach(), atol=1e-5)  # type: ignore[union-attr]
+
+
+GRAPH = """
+model: {type: graph, nodes: [{Linear: [4, 3]}]}
+loss: cross_entropy
+data: {type: table, path: "builtin:iris", target: target}
+trainer: {max_steps: 20}
+evaluation: {report: false}
+"""
+
+
+def test_a_graph_of_nodes_is_explained_and_a_linear_one_by_its_weights(tmp_path: Path, capsys: Any) -> None:
+    (tmp_path / "own.yaml").write_text(GRAPH)
+    place = str(tmp_path / "run")
+    assert main(["train", str(tmp_path / "own.yaml"), f"run.dir={place}"]) == 0
+    run = tw.load(place)
+    found = run.explain(method="ig", of="logit", output="2", baseline="zero")
+    weight = run.model.get_parameter("linear.weight").detach().numpy()[2]
+    inputs = np.array([[float(found.values[name][row]) for name in found.columns] for row in range(12)])
+    np.testing.assert_allclose(found.rows.attributions[:12], inputs * weight, rtol=1e-4, atol=1e-6)  # type: ignore[union-attr]
+    for method in ("occlusion", "shapley", "permutation", "partial_dependence"):
+        assert {each["column"] for each in run.explain(method=method).ranked} == {f"input[{column}]" for column in range(4)}
+    capsys.readouterr()
+    assert main(["explain", place, "--json", "--method", "ig", "--of", "logit", "--class", "2", "--baseline", "zero"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["rows"][0]["attributions"] == pytest.approx(dict(zip(found.columns, found.rows.attributions[0], strict=True)))  # type: ignore[union-attr]
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+@pytest.mark.parametrize("trace", [torch.jit.script, lambda model: torch.jit.trace(model, torch.zeros(4, 3))], ids=["scripted", "traced"])
+def test_a_traced_module_is_explained_as_the_one_it_was_made_of(tmp_path: Path, trace: Any) -> None:
+    x = torch.randn(64, 3)
+    blocks = {"input": x, "target": (x[:, 0] > 0).long()}
+    run = fitted(tmp_path, nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)), **blocks)
+    traced = tw.load(tmp_path / "run", model=trace(nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))))
+    for method in ("ig", "occlusion", "shapley"):
+        one, other = run.explain(blocks, method).rows, traced.explain(blocks, method).rows
+        np.testing.assert_allclose(other.attributions, one.attributions, atol=1e-6)  # type: ignore[union-attr]
+    with pytest.raises(RequestError, match="looks into the layers"):
+        traced.explain(blocks, "grad_cam")
+    trained = fitted(tmp_path / "itself", trace(nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))), **blocks)
+    assert trained.explain(blocks, "ig").gap()["share"] < 0.05  # type: ignore[index]
+
+
+def test_rows_of_whole_batches_that_are_not_held_are_told(tmp_path: Path) -> None:
+    x = torch.randn(110_000, 3)
+    run = fitted(tmp_path, nn.Linear(3, 2), input=x[:64], target=(x[:64, 0] > 0).long())
+    loader = DataLoader(TensorDataset(x, (x[:, 0] > 0).long()), batch_size=1000)
+    found = run.explain(loader, "occlusion", rows=20)
+    assert found.total == 100_000 and "the last 10 batches are left out" in found.notes[0]
+    with pytest.raises(RequestError, match="there is no row 100001") as told:
+        run.explain(loader, "occlusion", row=[100_001])
+    assert "10 batches are left out" in told.value.why
+    whole = run.explain(x, "occlusion", rows=20)
+    assert whole.total == 110_000 and whole.notes == []
 
 
 class Blind(tw.System):

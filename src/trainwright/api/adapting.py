@@ -188,7 +188,7 @@ def check_model(model: Any) -> None:
     """Raises ConfigError when `model` is no `nn.Module`, or one whose `super().__init__()` was not called."""
     where = "tw.fit(model)"
     if isinstance(model, nn.Module):
-        if "_modules" not in vars(model):
+        if "_modules" not in vars(model) and not isinstance(model, torch.jit.ScriptModule):  # a traced one keeps them elsewhere
             fix = f"begin {type(model).__name__}.__init__ with super().__init__()"
             raise ConfigError("the model's super().__init__() was not called", where=where, fix=fix)
         return
