@@ -190,3 +190,52 @@ def test_the_command_says_what_is_packed_and_how_to_go_on(waves: Path, tmp_path:
     assert main(["pack", str(waves)]) == 2
     listed = subprocess.run([sys.executable, "-m", "zipfile", "-l", str(tmp_path / "w.pack")], capture_output=True, text=True, check=True)
     assert "arrays/0.npy" in listed.stdout and "pack.json" in listed.stdout
+
+
+READER = """
+import numpy as np
+from trainwright.features.file import FileFeature
+from trainwright.features.npy import Unreadable
+from trainwright.files.packed import open_file
+
+
+class Bytes(FileFeature):
+    @staticmethod
+    def read_array(path):
+        try:
+            with open_file(path) as file:
+                return np.frombuffer(file.read(), np.uint8).astype(np.float32)
+        except OSError as error:
+            raise Unreadable(str(error)) from error
+
+    @staticmethod
+    def read_shape(path):
+        return Bytes.read_array(path).shape
+"""
+
+
+def test_files_of_other_kinds_need_a_reader_which_reads_them_from_a_pack_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "reader.py").write_text(READER)
+    for row in range(60):
+        (tmp_path / "raw" / f"{row}.bin").write_bytes(bytes((row * step + row % 2 * 90) % 256 for step in range(1, 9)))
+    (tmp_path / "raw.csv").write_text("path,y\n" + "".join(f"raw/{row}.bin,{'ab'[row % 2]}\n" for row in range(60)))
+    assert main(["pack", str(tmp_path / "raw.csv"), "-o", str(tmp_path / "raw.pack")]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert (
+        "raw/0.bin is not an .npy file" in said and "columns.path.type=./READER.py:CLASS" in said and "columns.path.type=file" not in said
+    )
+    for data in ("raw.csv", "raw.pack"):
+        with pytest.raises(DataError, match="cannot be read") as caught:
+            tw.train(tmp_path / data, target="y", columns={"path": {"type": "file"}}, run_dir=tmp_path / "refused")
+        assert "not an .npy file" in caught.value.why and "columns.path.type=./reader.py:Picture" in caught.value.fix
+    asked: dict[str, Any] = {
+        "target": "y",
+        "columns": {"path": {"type": f"{tmp_path / 'reader.py'}:Bytes"}},
+        "trainer": {"max_epochs": 1, "trackers": ["csv"]},
+        "evaluation": {"baselines": [], "report": False, "importance": False},
+    }
+    runs = [tw.train(tmp_path / data, run_dir=tmp_path / f"run-{data}", **asked) for data in ("raw.csv", "raw.pack")]
+    weights = [(tmp_path / f"run-{data}" / "model" / "model.safetensors").read_bytes() for data in ("raw.csv", "raw.pack")]
+    assert weights[0] == weights[1]
+    assert runs[0].predict(str(tmp_path / "raw.csv")).to_pydict() == runs[1].predict(str(tmp_path / "raw.pack")).to_pydict()

@@ -14,6 +14,7 @@ from trainwright.config.errors import DataError, RequestError
 from trainwright.data.source import Source
 from trainwright.data.sources.opening import open_source, options_of
 from trainwright.features.floats import is_text
+from trainwright.features.npy import is_array
 from trainwright.features.places import Folders
 from trainwright.files.outputs import ensure_output, write_output
 from trainwright.files.packed import FORMAT, MANIFEST, write_pack
@@ -34,6 +35,8 @@ class Packing:
     """Column → how many files its values name."""
     missing: dict[str, list[str]] = field(default_factory=dict)
     """Column → paths that name no file, which the pack has not either."""
+    other: dict[str, str] = field(default_factory=dict)
+    """Column → one of its files that is not an `.npy` array, which needs a reader of one's own."""
 
 
 def pack(data: str | os.PathLike[str], output: str | os.PathLike[str], *, overwrite: bool = False) -> Packing:
@@ -68,7 +71,10 @@ def pack(data: str | os.PathLike[str], output: str | os.PathLike[str], *, overwr
         raise DataError(f"a file of the data is called {MANIFEST}", where=WHERE, why="the pack has one of that name", fix="rename it")
     with write_output(path) as place:
         write_pack(place, manifest, ((name, root / name) for name in every))
-    return Packing(path, path.stat().st_size, tables, counts, missing)
+    other = {
+        name: each for name, found in columns.items() if (each := next((one for one in found[:LOOKED_AT] if not is_array(root / one)), ""))
+    }
+    return Packing(path, path.stat().st_size, tables, counts, missing, other)
 
 
 def _files_of(source: Any, named: str) -> list[Path]:

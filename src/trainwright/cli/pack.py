@@ -33,7 +33,12 @@ def describe_packing(made: Packing) -> str:
         lines.append("no column names files: the table alone is packed")
     for name, paths in made.missing.items():
         lines.append(f"column '{name}': {len(paths):,} values name no file, and the pack has none for them: {', '.join(paths[:3])}")
-    options = " ".join(f"columns.{name}.type=file" for name in made.columns)
+    for name, path in made.other.items():
+        reader = f"columns.{name}.type=./READER.py:CLASS (the page on features, Files of other kinds)"
+        lines.append(
+            f"column '{name}': {path} is not an .npy file, which is all that the type `file` reads: name a reader of your own, {reader}"
+        )
+    options = " ".join(f"columns.{name}.type={'./READER.py:CLASS' if name in made.other else 'file'}" for name in made.columns)
     again = f"trainwright train {shlex.quote(str(made.path))} --target COLUMN {options}".rstrip()
     return "\n".join([*(wrap(each, 0) for each in lines), f"written: {made.path} ({made.bytes:,} bytes)", dim(again)])
 

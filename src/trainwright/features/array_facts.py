@@ -20,7 +20,7 @@ from trainwright.data.window_options import WindowConfig
 from trainwright.data.windows import count_windows, cut_window
 from trainwright.features.arrays import apply_transforms
 from trainwright.features.base import Place
-from trainwright.features.npy import Unreadable
+from trainwright.features.npy import Unreadable, how_to_mend
 from trainwright.features.options import FileOptions
 
 TRIED = 2
@@ -146,7 +146,7 @@ def _readable(
             found.append((row, path, torch.from_numpy(read(path))))
         except Unreadable as error:
             if options.unreadable == "error":
-                fix = f"write it again, or columns.{name}.unreadable=skip (such rows are left out) or repair (they count as missing)"
+                fix = how_to_mend(name, [str(error)], "it")
                 raise DataError(
                     f"a file of column '{name}' cannot be read", where=f"{place(row)}: {path}", why=str(error), fix=fix
                 ) from error

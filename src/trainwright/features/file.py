@@ -13,7 +13,7 @@ from trainwright.data.counters import fold, fold_each
 from trainwright.data.transforms import on_device
 from trainwright.features.base import Counts, PartLayout, refuse_other_type
 from trainwright.features.lazy import LazyFeature, References
-from trainwright.features.npy import Unreadable, read_array, read_header, read_piece, shape_fault
+from trainwright.features.npy import Unreadable, how_to_mend, read_array, read_header, read_piece, shape_fault
 from trainwright.features.options import FileOptions
 from trainwright.features.places import Folders
 from trainwright.features.spec import TargetSpec
@@ -244,7 +244,7 @@ class FileFeature(LazyFeature):
             said = [f"{paths[place]} ({faults[place]})" for place in faults]
             raise DataError(
                 f"column '{self.name}' names files that cannot be read: {self.listed(rows[at], said)}",
-                fix=f"write them again, or columns.{self.name}.unreadable=skip (their rows are left out) or repair (they count as missing)",
+                fix=how_to_mend(self.name, faults.values(), "them"),
             )
         for place, fault in faults.items():
             self._remember(int(rows[place]), str(paths[place]), fault)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterable
 from functools import lru_cache
 from io import BytesIO
 from typing import IO, Any, Literal, NamedTuple
@@ -25,6 +26,8 @@ READING = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 KINDS = "biuf"
 """Kinds of numbers that can be read: truth, whole, whole without a sign, floating."""
 
+NOT_NPY = "it is not an .npy file"
+
 
 class Unreadable(Exception):
     """Why a file gives no array, in words."""
@@ -43,6 +46,12 @@ class Header(NamedTuple):
     def needed(self) -> int:
         """Bytes of the whole file."""
         return self.start + self.numbers * self.dtype.itemsize
+
+
+def is_array(path: str | os.PathLike[str]) -> bool:
+    """Whether a file begins as an `.npy` file does. Raises OSError."""
+    with open(path, "rb") as file:
+        return file.read(len(MAGIC)) == MAGIC
 
 
 def read_header(path: str) -> Header:
@@ -152,7 +161,7 @@ def _end_of(head: bytes | bytearray) -> int:
     if not head:
         raise Unreadable("it is empty")
     if head[:6] != MAGIC:
-        raise Unreadable("it is not an .npy file")
+        raise Unreadable(NOT_NPY)
     if len(head) < 12:
         raise Unreadable("it is cut off in its header")
     wide = 2 if head[6] == 1 else 4
@@ -189,6 +198,17 @@ def _check_length(header: Header, size: int) -> None:
 def _words(error: OSError) -> str:
     known = {FileNotFoundError: "it is not there", PermissionError: "it may not be read", IsADirectoryError: "it is a folder"}
     return known.get(type(error), error.strerror or str(error))
+
+
+def how_to_mend(column: str, faults: Iterable[str], them: str) -> str:
+    """What to do about files that cannot be read, `them` being one or several; where they are no arrays, that others need a reader."""
+    options = f"columns.{column}.unreadable=skip (such rows are left out) or repair (they count as missing)"
+    if NOT_NPY not in faults:
+        return f"write {them} again, or {options}"
+    reader = (
+        f"a picture, say, needs a reader of your own: columns.{column}.type=./reader.py:Picture, as Features, Files of other kinds, shows"
+    )
+    return f"the type `file` reads arrays that numpy.save wrote; {reader}; otherwise {options}"
 
 
 def shape_fault(shape: tuple[int, ...], wanted: list[Any]) -> str:

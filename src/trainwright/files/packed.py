@@ -10,8 +10,9 @@ import zipfile
 import zlib
 from collections.abc import Iterable
 from functools import lru_cache
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 MANIFEST = "pack.json"
 FORMAT = 1
@@ -106,6 +107,16 @@ def split_member(path: str) -> tuple[str, str] | None:
     """The pack and the file in it that a path names; None where it names none."""
     before, inside, name = path.partition(INNER)
     return (f"{before}.pack", name) if inside else None
+
+
+def open_file(path: str) -> IO[bytes]:
+    """The bytes of a file, also of one in a pack, for readers of other kinds of files. Raises OSError."""
+    if (member := split_member(path)) is None:
+        return open(path, "rb")
+    try:
+        return BytesIO(open_pack(member[0]).read(member[1]))
+    except Broken as error:
+        raise OSError(str(error)) from error
 
 
 def write_pack(path: Path, manifest: dict[str, Any], files: Iterable[tuple[str, Path]]) -> None:
