@@ -214,14 +214,14 @@ def test_positions_are_added_along_every_axis(dims: int) -> None:
 def test_positions_say_what_does_not_fit() -> None:
     with pytest.raises(ConfigError, match="7 positions, but 5 were learned"):
         LearnedPositions(8, 5)(torch.randn(1, 7, 8))
-    with pytest.raises(ConfigError, match="cannot be added to shape"):
+    with pytest.raises(ConfigError, match="SinusoidalPositions of width 8 cannot take shape"):
         SinusoidalPositions(8)(torch.randn(1, 8, 5))
     with pytest.raises(ConfigError, match="6 tokens, but rotary positions of 2×2 and 1 before them"):
         Attention(8, 2, positions={"type": "rotary", "shape": [2, 2], "prefix": 1})(torch.randn(1, 6, 8))
 
 
 REFUSED: list[tuple[Any, str]] = [
-    (lambda: Attention(10, 4), "Attention: heads: 4 do not divide width 10"),
+    (lambda: Attention(10, 4), "Attention: heads: 4 do not divide width 10\n  fix: use heads: 2 or width: 12, or give head_width"),
     (lambda: Attention(16, 4, kv_heads=3), "kv_heads: 3 cannot be shared evenly by 4 heads"),
     (lambda: Attention(16, 4, context_width=8, causal=True), "causal: cannot be with context_width"),
     (lambda: Attention(16, 4, positions="rotery"), "did you mean 'rotary'"),

@@ -15,6 +15,7 @@ from trainwright.config.errors import ConfigError
 from trainwright.nn.blocks.attention_options import AttentionOptions, FeedForwardOptions
 from trainwright.nn.blocks.cache import KeyValueCache
 from trainwright.nn.blocks.given import checked_by
+from trainwright.nn.blocks.tokens import check_tokens
 from trainwright.nn.networks.activations import FUNCTIONS
 from trainwright.nn.positions.making import make_positions
 from trainwright.nn.positions.rotary import Rotation
@@ -47,6 +48,7 @@ class Attention(nn.Module):
     ) -> None:
         super().__init__()
         self.heads, self.kv_heads, self.head_width = heads, kv_heads or heads, head_width or width // heads
+        self.width = width
         self.dropout, self.causal, self.grouped = dropout, causal, self.kv_heads != heads
         queries, shared = heads * self.head_width, 2 * self.kv_heads * self.head_width
         if context_width is None:
@@ -66,7 +68,8 @@ class Attention(nn.Module):
         cache: KeyValueCache | None = None,
     ) -> Float[Tensor, "b l w"]:
         """`keep` is true for what may be attended to: keys, or keys per query; `places` are positions that were made before."""
-        b, length, _ = x.shape
+        check_tokens(x, self.width, self, 1)
+        length = x.shape[1]
         q, k, v = self._project(x, context)
         total = k.shape[2] if cache is None else cache.length + length
         if self.positions is not None and places is None:
@@ -78,7 +81,7 @@ class Attention(nn.Module):
         mask, causal = join_masks(keep, places, length, total, self.causal, x)
         dropout = self.dropout if self.training else 0.0
         y = F.scaled_dot_product_attention(q, k, v, mask, dropout, causal, enable_gqa=self.grouped)
-        return self.out(y.transpose(1, 2).reshape(b, length, -1))
+        return self.out(y.transpose(1, 2).flatten(2))
 
     def _project(self, x: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values `[b, heads, l, d]`."""

@@ -180,8 +180,5 @@ def refuse_heads(width: int, heads: int, otherwise: str = "") -> None:
     """Raises for heads that do not divide the width; `otherwise` ends the fix."""
     if width % heads:
         fits = max(n for n in range(1, min(heads, width) + 1) if width % n == 0)
-        raise refuse(
-            "heads",
-            f"{heads} do not divide width {width}",
-            fix=f"use {fits}, width {width - width % heads + heads},{otherwise}".rstrip(","),
-        )
+        fix = f"use heads: {fits} or width: {width - width % heads + heads}{otherwise}"
+        raise refuse("heads", f"{heads} do not divide width {width}", fix=fix)

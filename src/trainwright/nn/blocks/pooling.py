@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from trainwright.nn.blocks.attention import Attention, FeedForward
 from trainwright.nn.blocks.attention_options import AttentionPoolOptions, PerceiverPoolOptions
 from trainwright.nn.blocks.given import checked_by
+from trainwright.nn.blocks.tokens import check_tokens
 from trainwright.nn.blocks.transformer import TransformerStack
 
 
@@ -28,6 +29,7 @@ class AttentionPool(nn.Module):
         self, x: Float[Tensor, "b *d w"], keep: Bool[Tensor, " b *d"] | None = None
     ) -> Float[Tensor, "b w"] | Float[Tensor, "b q w"]:
         """`keep` is true for tokens that count."""
+        check_tokens(x, self.queries.shape[-1], self)
         mask = None if keep is None else keep.flatten(1)
         y = self.attention(self.queries.expand(x.shape[0], -1, -1), mask, x.flatten(1, -2))
         y = y if mask is None else y.masked_fill(~mask.any(1)[:, None, None], 0.0)
@@ -53,7 +55,7 @@ class PerceiverPool(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        context = context_width or width
+        context = self.context_width = context_width or width
         self.latents = learned_tokens(latents, width)
         self.norm_context, self.norm_cross = nn.LayerNorm(context), nn.LayerNorm(width)
         self.cross = Attention(width, heads, context_width=context)
@@ -63,6 +65,7 @@ class PerceiverPool(nn.Module):
 
     def forward(self, x: Float[Tensor, "b *d c"], keep: Bool[Tensor, " b *d"] | None = None) -> Float[Tensor, "b n w"]:
         """`keep` is true for tokens that count."""
+        check_tokens(x, self.context_width, self)
         mask = None if keep is None else keep.flatten(1)
         y = self.latents.expand(x.shape[0], -1, -1)
         y = y + self.cross(self.norm_cross(y), mask, self.norm_context(x.flatten(1, -2)))

@@ -11,10 +11,14 @@ from torch import Tensor, nn
 from trainwright.config.errors import ConfigError
 from trainwright.nn.blocks.given import checked_by
 from trainwright.nn.blocks.position_options import LearnedPositionsOptions, SinusoidalPositionsOptions
+from trainwright.nn.blocks.tokens import check_tokens
 
 
 def sinusoids(length: int, width: int) -> Float[Tensor, "l w"]:
-    """Positions as sines and cosines of wavelengths from 2π to 10000·2π (Vaswani et al. 2017, section 3.5)."""
+    """Positions as sines and cosines of wavelengths from 2π to 10000·2π (Vaswani et al. 2017, section 3.5).
+
+    Rounded in another order than `SinusoidalEmbedding`, up to 6e-5 apart: models that are trained keep the numbers they had.
+    """
     half = (width + 1) // 2
     rate = torch.exp(-torch.arange(half) * (torch.log(torch.tensor(10000.0)) / half))
     angle = torch.arange(length)[:, None] * rate
@@ -40,7 +44,7 @@ class SinusoidalPositions(nn.Module):
         self.width, self.dims = width, dims
 
     def forward(self, x: Float[Tensor, "b *d w"], start: int = 0) -> Float[Tensor, "b *d w"]:
-        check_tokens(x, self.dims, self.width)
+        check_tokens(x, self.width, self, self.dims)
         first, *others = x.shape[1:-1]
         return x + sinusoid_grid([start + first, *others], self.width)[start:].to(x)
 
@@ -62,7 +66,7 @@ class LearnedPositions(nn.Module):
         nn.init.trunc_normal_(self.weight, std=std)
 
     def forward(self, x: Float[Tensor, "b *d w"], at: Int[Tensor, "b l"] | None = None, start: int = 0) -> Float[Tensor, "b *d w"]:
-        check_tokens(x, len(self.shape), self.weight.shape[-1])
+        check_tokens(x, self.weight.shape[-1], self, len(self.shape))
         if at is not None:
             return x + self.weight[at]
         first, *others = x.shape[1:-1]
@@ -74,12 +78,3 @@ class LearnedPositions(nn.Module):
 
     def extra_repr(self) -> str:
         return f"width={self.weight.shape[-1]}, shape={list(self.shape)}"
-
-
-def check_tokens(x: Tensor, dims: int, width: int) -> None:
-    """Raises ConfigError unless `x` is tokens of this many axes and this width, channels last."""
-    if x.dim() == dims + 2 and x.shape[-1] == width:
-        return
-    axes = "length" if dims == 1 else ", ".join(f"axis {number + 1}" for number in range(dims))
-    why = f"tokens are (rows, {axes}, {width}), channels last"
-    raise ConfigError(f"positions cannot be added to shape {tuple(x.shape)}", why=why, fix="move the channels to the end, or change width")

@@ -15,6 +15,7 @@ from trainwright.config.errors import ConfigError, RequestError, did_you_mean
 from trainwright.nn.blocks.cache import ScanCache
 from trainwright.nn.blocks.given import checked_by
 from trainwright.nn.blocks.state_space_options import MambaBlockOptions, MambaOptions
+from trainwright.nn.blocks.tokens import check_tokens
 
 SCANS = ("auto", "sequential", "chunked", "compiled")
 SEGMENT = {False: 2**16, True: 2**28}
@@ -131,7 +132,7 @@ class Mamba(nn.Module):
     ) -> None:
         super().__init__()
         inner, rank = round(width * expand), rank or -(-width // 16)
-        self.inner, self.rank, self.state, self.kernel, self.scan = inner, rank, state, kernel, scan
+        self.width, self.inner, self.rank, self.state, self.kernel, self.scan = width, inner, rank, state, kernel, scan
         self.in_proj = nn.Linear(width, 2 * inner, bias=bias)
         self.conv1d = nn.Conv1d(inner, inner, kernel, groups=inner)
         self.x_proj = nn.Linear(inner, rank + 2 * state, bias=False)
@@ -152,6 +153,9 @@ class Mamba(nn.Module):
         self, x: Float[Tensor, "b l w"], keep: Bool[Tensor, "b l"] | None = None, *, cache: ScanCache | None = None
     ) -> Float[Tensor, "b l w"]:
         """`keep` is true for tokens that count; the others are read as zeros, wherever they stand."""
+        check_tokens(x, self.width, self, 1)
+        if x.shape[1] == 0:
+            raise ConfigError(f"Mamba cannot take shape {tuple(x.shape)}", why="it has no tokens", fix="give rows of one token at least")
         real = None if keep is None else keep.unsqueeze(1)
         u, gate = self.in_proj(x).transpose(1, 2).chunk(2, dim=1)
         u = u if real is None else u * real
@@ -199,4 +203,5 @@ class MambaBlock(nn.Module):
     def forward(
         self, x: Float[Tensor, "b l w"], keep: Bool[Tensor, "b l"] | None = None, *, cache: ScanCache | None = None
     ) -> Float[Tensor, "b l w"]:
+        check_tokens(x, self.mixer.width, self, 1)
         return x + self.mixer(self.norm(x), keep, cache=cache)

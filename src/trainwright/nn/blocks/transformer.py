@@ -16,6 +16,7 @@ from trainwright.nn.blocks.cache import KeyValueCache
 from trainwright.nn.blocks.drop_path import DropPath, drop_path_rates
 from trainwright.nn.blocks.given import checked_by
 from trainwright.nn.blocks.layer_scale import LayerScale
+from trainwright.nn.blocks.tokens import check_tokens
 from trainwright.nn.positions.making import make_positions
 from trainwright.nn.positions.rotary import Rotation
 
@@ -54,7 +55,7 @@ class TransformerBlock(nn.Module):
     ) -> None:
         super().__init__()
         grouped: dict[str, Any] = {"kv_heads": kv_heads, "head_width": head_width, "bias": bias, "dropout": attention_dropout}
-        self.post_norm, self.residual_dropout = post_norm, residual_dropout
+        self.width, self.post_norm, self.residual_dropout = width, post_norm, residual_dropout
         self.drop_path = DropPath(drop_path) if drop_path else None
         self.norm_attention = make_norm(norm, width, eps) if first_norm else nn.Identity()
         self.attention = Attention(width, heads, causal=causal, positions=positions, **grouped)
@@ -79,6 +80,7 @@ class TransformerBlock(nn.Module):
         cache: KeyValueCache | None = None,
     ) -> Float[Tensor, "b l w"]:
         """`keep` and `context_keep` are true for tokens that may be attended to."""
+        check_tokens(x, self.width, self, 1)
         pre = not self.post_norm
         y = self.attention(self.norm_attention(x) if pre else x, keep, places=places, cache=cache)
         x = self._join(x, y, self.scale_attention, self.norm_attention)

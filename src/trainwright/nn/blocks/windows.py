@@ -23,6 +23,7 @@ from trainwright.nn.blocks.grid_options import (
     SwinBlockOptions,
     WindowAttentionOptions,
 )
+from trainwright.nn.blocks.tokens import check_tokens
 
 Sides = tuple[int, ...]
 _KEPT: dict[tuple[Sides, Sides, Sides, torch.device], Tensor] = {}
@@ -80,6 +81,7 @@ class AxialBlock(nn.Module):
     ) -> None:
         super().__init__()
         own: dict[str, Any] = {"kv_heads": kv_heads, "head_width": head_width, "bias": bias, "causal": causal, "positions": positions}
+        self.width = width
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(dims))
         self.attentions = nn.ModuleList(AxialAttention(width, heads, axis=axis, dropout=dropout, **own) for axis in range(dims))
         self.norm_feed_forward = nn.LayerNorm(width)
@@ -87,6 +89,7 @@ class AxialBlock(nn.Module):
         self.drop_path = make_drop_path(drop_path)
 
     def forward(self, x: Float[Tensor, "b *d w"], keep: Bool[Tensor, " b *d"] | None = None) -> Float[Tensor, "b *d w"]:
+        check_tokens(x, self.width, self)
         for norm, attention in zip(self.norms, self.attentions, strict=True):
             x = x + self.drop_path(attention(norm(x), keep))
         return x + self.drop_path(self.feed_forward(self.norm_feed_forward(x)))
@@ -104,7 +107,7 @@ class WindowAttention(nn.Module):
     @checked_by(WindowAttentionOptions)
     def __init__(self, width: int, heads: int, window: int | Sequence[int], dims: int = 2, shift: bool = False) -> None:
         super().__init__()
-        self.heads, self.head_width, self.shift = heads, width // heads, shift
+        self.width, self.heads, self.head_width, self.shift = width, heads, width // heads, shift
         self.window = (window,) * dims if isinstance(window, int) else tuple(window)
         self.into = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
@@ -113,6 +116,7 @@ class WindowAttention(nn.Module):
         nn.init.trunc_normal_(self.scores, std=0.02)
 
     def forward(self, x: Float[Tensor, "b *d w"]) -> Float[Tensor, "b *d w"]:
+        check_tokens(x, self.width, self)
         sizes, window = x.shape[1:-1], self.window
         if len(sizes) != len(window):
             raise ConfigError(f"windows of {len(window)} axes, but tokens of shape {tuple(x.shape)}", fix=f"use dims: {len(sizes)}")
@@ -171,6 +175,7 @@ class SwinBlock(nn.Module):
         self.feed_forward = FeedForward(width, round(width * expansion), activation=activation, dropout=dropout)
 
     def forward(self, x: Float[Tensor, "b *d w"]) -> Float[Tensor, "b *d w"]:
+        check_tokens(x, self.attention.width, self)
         x = x + self.drop_path(self.attention(self.norm_attention(x)))
         return x + self.drop_path(self.feed_forward(self.norm_feed_forward(x)))
 
@@ -181,12 +186,13 @@ class PatchMerging(nn.Module):
     @checked_by(PatchMergingOptions)
     def __init__(self, width: int, dims: int = 2, out_width: int | None = None, eps: float = 1e-5) -> None:
         super().__init__()
-        self.dims = dims
+        self.width, self.dims = width, dims
         self.norm = nn.LayerNorm(2**dims * width, eps=eps)
         self.reduction = nn.Linear(2**dims * width, out_width or 2 * width, bias=False)
 
     def forward(self, x: Float[Tensor, "b *d w"]) -> Float[Tensor, "b *e v"]:
         """Odd sides are padded with a cell of zeros."""
+        check_tokens(x, self.width, self)
         sizes = x.shape[1:-1]
         if len(sizes) != self.dims:
             raise ConfigError(

@@ -95,8 +95,11 @@ def dry_run(graph: nn.Module, plan: GraphPlan, inputs: tuple[Any, ...], named: M
     with _evaluating(graph):
         try:
             return forward(graph, *inputs, **named)
-        except RequestError:
-            raise
+        except RequestError as error:
+            told = _place_refusal(error, graph)
+            if told is None:
+                raise
+            raise told from error
         except FOREIGN as error:
             told = explain_error(error, graph)
             if told is None:
@@ -150,6 +153,15 @@ def explain_error(error: BaseException, graph: nn.Module) -> GraphError | None:
     said = describe_failure(error)
     certain = bool(why) or not isinstance(error, RuntimeError | ValueError | IndexError | AssertionError)
     return GraphError(what, here, why=why or said, fix=fix or _takes(node), certain=certain)
+
+
+def _place_refusal(error: RequestError, graph: nn.Module) -> RequestError | None:
+    """What a block, which knows no configuration, refuses, at the node it happened in; None where it has a place, or outside of nodes."""
+    frame = _innermost(error.__traceback__)
+    node = _node_at(frame[1].get("self", graph), frame[0]) if frame else None
+    if node is None or error.where:
+        return None
+    return node.here.error(f"{_title(node)}: {error.what}", why=error.why, fix=error.fix)
 
 
 def _takes(node: GraphNode) -> str:
