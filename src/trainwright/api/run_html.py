@@ -31,7 +31,7 @@ def _report_link(folder: Path) -> str:
 
 def _table(metrics: dict[str, Any]) -> str:
     """One row for each metric, one column for each split."""
-    values = {split: dict(flatten_metrics(found)) for split, found in metrics.items()}
+    values = {split: dict(flatten_metrics(found, between=" ")) for split, found in metrics.items()}
     names = list(dict.fromkeys(name for found in values.values() for name in found))
     if not names:
         return ""

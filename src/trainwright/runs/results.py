@@ -177,11 +177,14 @@ def loss_in(metrics: Mapping[str, Any]) -> Any:
     return found.get(LOSS) if isinstance(found, Mapping) else found
 
 
-def flatten_metrics(metrics: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
-    """Nested metrics as `target.metric` (of a whole run `split.target.metric`) and value; what is no number is left out."""
+def flatten_metrics(metrics: Mapping[str, Any], prefix: str = "", between: str = ".") -> Iterator[tuple[str, float]]:
+    """Nested metrics as `target.metric` (of a whole run `split.target.metric`) and value; what is no number is left out.
+
+    `between`: what stands between the names.
+    """
     for key, value in metrics.items():
         if isinstance(value, Mapping):
-            yield from flatten_metrics(value, f"{prefix}{key}.")
+            yield from flatten_metrics(value, f"{prefix}{key}{between}", between)
         elif isinstance(value, int | float) and not isinstance(value, bool):
             yield f"{prefix}{key}", value
 
