@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from contextvars import copy_context
 from importlib import import_module
+from types import TracebackType
 
 from trainwright.cli.streams import OutputLostError, Shown, end_of, prepare_streams
 from trainwright.parallel.slurm.early import leave_to_come_back
@@ -82,9 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         prepare_streams(words)
         leave_to_come_back()
     if argv is None and not (shown_whole or debugging):
-        from trainwright.cli.unexpected import report_unexpected
-
-        sys.excepthook = report_unexpected
+        sys.excepthook = _report_unexpected
     try:
         code = dispatch(words, shown_whole, debugging)
         sys.stdout.flush()
@@ -104,6 +103,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
             record_unexpected(error)
         raise
+
+
+def _report_unexpected(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """`sys.excepthook`; what it needs is imported where it is needed, which `--help` has no time for."""
+    from trainwright.cli.unexpected import report_unexpected
+
+    report_unexpected(kind, error, trace)
 
 
 def dispatch(words: list[str], shown_whole: bool = False, debugging: bool = False) -> int:
@@ -145,9 +151,11 @@ def dispatch(words: list[str], shown_whole: bool = False, debugging: bool = Fals
 
 def among_ranks(words: list[str]) -> bool:
     """Whether this process is one of several that do the command together."""
+    if not words or words[0] not in TOGETHER:
+        return False
     from trainwright.cli.ranks import is_rank
 
-    return bool(words) and words[0] in TOGETHER and is_rank()
+    return is_rank()
 
 
 def run_command(words: list[str]) -> int:
