@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,10 +11,9 @@ from typing import Any
 import pytest
 import torch
 
-from trainwright.config.errors import ConfigError, RequestError
+from trainwright.config.errors import ConfigError
 from trainwright.config.own_parts import import_modules
-from trainwright.config.trust import reading
-from trainwright.tools.graph import Graph, graph
+from trainwright.tools.graph import graph
 
 OWN = "import os\nfrom os import system\nimport torch\n\n\ndef twice(x):\n    return 2 * x\n"
 
@@ -86,15 +87,27 @@ def test_the_name_of_a_layer_never_becomes_code(name: str) -> None:
     )
 
 
-def test_a_folder_called_like_a_listed_package_is_not_that_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    if "einops" in sys.modules:
+RECEIVED = """
+from pathlib import Path
+from trainwright.config.errors import RequestError
+from trainwright.config.trust import reading
+from trainwright.tools.graph import Graph
+
+try:
+    with reading(Path("received").absolute()):
+        Graph.from_yaml(Path("received/graph.yaml").absolute())
+except RequestError as error:
+    print("refused:", error)
+"""
+
+
+def test_a_folder_called_like_a_listed_package_is_not_that_package(tmp_path: Path) -> None:
+    if importlib.util.find_spec("einops") is not None:
         pytest.skip("einops is installed here")
     (tmp_path / "einops").mkdir()
     (tmp_path / "einops" / "__init__.py").write_text(f"open({str(tmp_path / 'MARK')!r}, 'w')\ndef rearrange(x, pattern):\n    return x\n")
     (tmp_path / "received").mkdir()
     (tmp_path / "received" / "graph.yaml").write_text('nodes:\n  - {einops.rearrange: ["a b -> b a"]}\n')
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(RequestError) as caught, reading(tmp_path / "received"):
-        Graph.from_yaml(tmp_path / "received" / "graph.yaml")
-    assert "--trust-code" in str(caught.value)
+    done = subprocess.run([sys.executable, "-c", RECEIVED], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("refused:") and "--trust-code" in done.stdout
     assert not (tmp_path / "MARK").exists()
