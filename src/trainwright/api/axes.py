@@ -40,14 +40,14 @@ class Axes:
     """Options and their values, as text."""
 
     @property
-    def folded(self) -> bool:
+    def has_folds(self) -> bool:
         """Whether members have a fold each."""
         return bool(self.folds or self.folds_by)
 
     @property
     def names(self) -> tuple[str, ...]:
         """The settings that differ."""
-        return (*(key for key, _ in self.grid), *((FOLD,) if self.folded else ()), *((SEED,) if self.seeds else ()))
+        return (*(key for key, _ in self.grid), *((FOLD,) if self.has_folds else ()), *((SEED,) if self.seeds else ()))
 
     def first_point(self) -> Settings:
         """The first value of each option of the grid."""
@@ -58,12 +58,12 @@ class Axes:
         if not self.names:
             fix = "give --seeds 5, --folds 10 or --grid OPTION=VALUE,VALUE"
             raise ConfigError("nothing says how the runs differ", where="sweep", fix=fix)
-        if self.groups and not self.folded:
+        if self.groups and not self.has_folds:
             raise ConfigError("groups are kept together in folds", where="--groups", fix="give --folds 10 too")
         if self.folds and self.folds_by:
             fix = "--folds-by alone takes the folds of the column, --folds alone makes them"
             raise ConfigError("folds are asked for twice", where="--folds, --folds-by", fix=fix)
-        taken = ["run.dir", "run.name", *([SEED] if self.seeds else []), *(["data.split"] if self.folded else [])]
+        taken = ["run.dir", "run.name", *([SEED] if self.seeds else []), *(["data.split"] if self.has_folds else [])]
         seen: list[str] = []
         for key, _ in self.grid:
             folded = key.replace("-", "_")
@@ -81,7 +81,7 @@ class Axes:
         """
         self.ensure_sound()
         axes: list[list[Settings]] = [[{key: value} for value in values] for key, values in self.grid]
-        if self.folded:
+        if self.has_folds:
             same = fold_settings(split, self)
             folds = _folds_of(self.folds_by, values_of(self.folds_by)) if self.folds_by else [str(each) for each in range(self.folds)]
             axes.append([{**same, FOLD: fold} for fold in folds])
@@ -104,15 +104,15 @@ def fold_settings(split: Any, axes: Axes) -> Settings:
         raise ConfigError("folds cannot take the place of this split", where="data.split", why=why, fix=fix)
     found: Settings = {"data.split.type": "kfold"}
     if axes.folds_by:
-        found["data.split.column"] = _quoted(axes.folds_by)
+        found["data.split.column"] = _quote_setting(axes.folds_by)
     else:
         found["data.split.folds"] = str(axes.folds)
         if getattr(split, "column", None) and kind == "kfold":
             found["data.split.column"] = "null"  # folds are made now
     if groups := axes.groups or (getattr(split, "column", "") if kind == "grouped" else ""):
-        found["data.split.groups"] = _quoted(groups)
+        found["data.split.groups"] = _quote_setting(groups)
     if kind == "stratified" and getattr(split, "columns", None):
-        found["data.split.columns"] = f"[{', '.join(map(_quoted, split.columns))}]"
+        found["data.split.columns"] = f"[{', '.join(map(_quote_setting, split.columns))}]"
     if kind != "kfold" and "validation" in getattr(split, "model_fields_set", ()):
         found["data.split.validation"] = str(split.validation)
     seed = getattr(split, "seed", None)
@@ -127,7 +127,7 @@ def _folds_of(column: str, values: Sequence[str]) -> list[str]:
         what = f"'{column}' has {len(values):,} values, {'too many' if len(values) > MOST_FOLDS else 'too few'} for folds"
         fix = f"name a column with each row's fold; --folds 10 --groups {column} makes folds in which its values stay together"
         raise ConfigError(what, where="--folds-by", fix=fix)
-    return [_quoted(each) for each in sorted(values, key=_in_order)]
+    return [_quote_setting(each) for each in sorted(values, key=_in_order)]
 
 
 def _in_order(text: str) -> tuple[float, str]:
@@ -137,7 +137,7 @@ def _in_order(text: str) -> tuple[float, str]:
         return math.inf, text
 
 
-def _quoted(text: str) -> str:
+def _quote_setting(text: str) -> str:
     """Text as a setting has it, in quotes where it would be read as something else."""
     if PLAIN.fullmatch(text) and text.lower() not in WORDS:
         return text
@@ -147,7 +147,7 @@ def _quoted(text: str) -> str:
 def setting_text(value: Any) -> str:
     """A value of Python as a setting has it."""
     if isinstance(value, str):
-        return _quoted(value) if value else "''"
+        return _quote_setting(value) if value else "''"
     if value is None or isinstance(value, bool | list | tuple | dict):
         return json.dumps(value)
     return repr(value) if isinstance(value, int | float) else str(value)

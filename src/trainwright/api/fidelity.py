@@ -40,7 +40,7 @@ def measure_fidelity(
     if wrong is not None or not measures:
         raise ConfigError(f"'{wrong or ''}' does not compare two sets", where="measures", fix=did_you_mean(wrong or "", MEASURES))
     extractor = make_extractor(features, measures[0])
-    found = {name: _made(name, extractor, given) for name in dict.fromkeys(measures)}
+    found = {name: _make_metric(name, extractor, given) for name in dict.fromkeys(measures)}
     _refuse_left(given, found)
     shape: tuple[int, ...] = ()
     for folder, side in ((made, "made"), (real, "real")):
@@ -57,7 +57,7 @@ def measure_fidelity(
     return {"metrics": numbers, "features": f"{extractor.name}, {width} numbers of pictures {'×'.join(map(str, shape))}"}
 
 
-def _made(name: str, extractor: Any, given: dict[str, Any]) -> FeatureMetric:
+def _make_metric(name: str, extractor: Any, given: dict[str, Any]) -> FeatureMetric:
     known = {option: value for option, value in given.items() if option in PARTS[name].config.model_fields}
     metric: FeatureMetric = build("metric", options(name, **known), features=extractor)
     return metric

@@ -141,14 +141,14 @@ def sweep(
             log.info("%d runs in %s%s", len(group.members), group.folder, crew.describe())
             for each in said:
                 log.info(each)
-            return _ended(group, run_group(group, plan.first, jobs, _tell, crew), trust_code)
+            return _conclude(group, run_group(group, plan.first, jobs, _tell, crew), trust_code)
 
 
 def _go_on(folder: Path, jobs: int | None, trust_code: bool) -> Group:
     group = GroupDirectory.open(folder)
     config = first_config(group)
     with crew_of(config, jobs, len(unfinished(group)), group.threads) as crew:
-        return _ended(group, run_group(group, config, jobs, _tell, crew), trust_code)
+        return _conclude(group, run_group(group, config, jobs, _tell, crew), trust_code)
 
 
 def _refuse_given(given: Mapping[str, Any]) -> None:
@@ -198,7 +198,7 @@ def _tell(member: Member, code: str, seconds: float | None) -> None:
         log.info("%s  %s  (%.1f s)", member.name, "finished" if code == "0" else f"ended with {code}: {member.printed}", seconds)
 
 
-def _ended(group: GroupDirectory, code: int, trust_code: bool) -> Group:
+def _conclude(group: GroupDirectory, code: int, trust_code: bool) -> Group:
     if code == EXIT_INTERRUPTED:
         raise Interrupted(
             "the group was interrupted, its runs are saved", where=str(group.folder), fix=f"tw.sweep({json.dumps(str(group.folder))})"

@@ -201,15 +201,15 @@ def _differences(summary: Summary) -> ReportSection | None:
         if not of_metric:
             continue
         rows = [BarRow(_label(summary.reference.settings), 0.0, "0", main=True)]
-        rows += [BarRow(_label(each.settings), each.mean, _signed(each.mean), *(each.interval or (None, None))) for each in of_metric]
+        rows += [BarRow(_label(each.settings), each.mean, _show_signed(each.mean), *(each.interval or (None, None))) for each in of_metric]
         lines: list[list[Content]] = [
             [
                 quote(each.name),
                 str(len(each.values)),
-                _signed(each.mean),
+                _show_signed(each.mean),
                 score(each.deviation),
                 _between(each.interval),
-                _said(each.clear, each.better, each.values),
+                _describe_difference(each.clear, each.better, each.values),
             ]
             for each in of_metric
         ]
@@ -224,15 +224,15 @@ def _differences(summary: Summary) -> ReportSection | None:
     return ReportSection("differences", "Paired differences", f"Less {summary.reference.name}. {DIFFERENCE}", body)
 
 
-def _signed(value: float) -> str:
+def _show_signed(value: float) -> str:
     return ("+" if value > 0 else "") + score(value)
 
 
 def _between(interval: tuple[float, float] | None) -> str:
-    return "" if interval is None else f"{_signed(interval[0])} to {_signed(interval[1])}"
+    return "" if interval is None else f"{_show_signed(interval[0])} to {_show_signed(interval[1])}"
 
 
-def _said(clear: bool | None, better: str, values: Sequence[float]) -> str:
+def _describe_difference(clear: bool | None, better: str, values: Sequence[float]) -> str:
     if not any(values):
         return "equal"
     return "" if clear is None else (better or "differs") if clear else "not clear"

@@ -331,7 +331,7 @@ class Summary:
                     for axis, values in self.by_axis().items()
                 },
                 "best": self._best(),
-                "differences": [self._told(each) for each in self.differences],
+                "differences": [self._describe_difference(each) for each in self.differences],
             }
         )
         return found
@@ -347,7 +347,7 @@ class Summary:
             return {"settings": None, "why": self.why_no_best()}
         return {"settings": self.best.settings, "metric": self.selection, "ties": [each.settings for each in self.ties]}
 
-    def _told(self, difference: PairedDifference) -> dict[str, Any]:
+    def _describe_difference(self, difference: PairedDifference) -> dict[str, Any]:
         against = {} if self.reference is None else self.reference.settings
         return {**difference.to_dict(), "against": against, "method": self.interval_method(difference)}
 

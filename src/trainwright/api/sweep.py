@@ -62,7 +62,7 @@ def plan_group(compose: Callable[[Settings], Composed], axes: Axes) -> Plan:
     if not axes.names:
         _ensure_there(compose({}))
     axes.ensure_sound()
-    base = check_config(compose(axes.first_point())) if axes.folded or axes.seeds else None
+    base = check_config(compose(axes.first_point())) if axes.has_folds or axes.seeds else None
     split = None if base is None else getattr(base.data, "split", None)
     found = [(each, compose(each)) for each in axes.members(split, lambda column: column_values(base, column) if base else [])]
     for _, composed in found:

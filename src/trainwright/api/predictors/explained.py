@@ -76,7 +76,7 @@ class SystemSubject(TensorSubject):
 
     def _find_target(self, example: Tensors, target: str) -> str:
         with torch.no_grad():
-            given = self._given(example)
+            given = self._answer_batch(example)
         floats = [name for name, each in given.items() if each.is_floating_point() and each.dim()]
         if target and target not in given:
             raise RequestError(f"the model gives no '{target}'", where="--target", fix=did_you_mean(target, given))
@@ -95,7 +95,7 @@ class SystemSubject(TensorSubject):
     def _shape(self, example: Tensors) -> tuple[int, ...]:
         """The shape of what is given for a row: how many numbers, and at which places."""
         with torch.no_grad():
-            given = self._given(example)[self.target]
+            given = self._answer_batch(example)[self.target]
         return (1,) if given.dim() == 1 else tuple(given.shape[1:])
 
     def _find_embedded(self, example: Tensors) -> dict[str, Embedded]:
@@ -104,12 +104,12 @@ class SystemSubject(TensorSubject):
         if not whole or is_traced(self.module):
             return {}
         with torch.no_grad():
-            found = find_embedded(self.module, whole, lambda: self._given(example))
+            found = find_embedded(self.module, whole, lambda: self._answer_batch(example))
         if found:
             self.notes.append(f"gradients of whole numbers ({', '.join(found)}) are those of their embeddings, summed")
         return found
 
-    def _given(self, tensors: Tensors) -> dict[str, Tensor]:
+    def _answer_batch(self, tensors: Tensors) -> dict[str, Tensor]:
         """What the model gives for a batch, by name."""
         batch = self.rows.batch_of({name: each.to(self.device) if isinstance(each, Tensor) else each for name, each in tensors.items()})
         found = self.plain.output_of(batch) if self.plain else self.system.predict_step(batch)
@@ -119,7 +119,7 @@ class SystemSubject(TensorSubject):
 
     def answer(self, tensors: Tensors, logit: bool = False) -> Tensor:
         """What is given of each row (b, k): of a plain model of classes their probabilities, or the logits."""
-        given = self._given(tensors)[self.target]
+        given = self._answer_batch(tensors)[self.target]
         given = given[:, None] if given.dim() == 1 else given
         if self.plain is not None and not logit:
             given = self._answers(given)
