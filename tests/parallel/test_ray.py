@@ -36,6 +36,12 @@ def once(name):
         return False
     return True
 
+def wait_for_checkpoint(step):
+    # It is written while the next steps are made: how far it is after one of them depends on the machine.
+    ends = time.monotonic() + 60
+    while not list(Path("killed/checkpoints").glob(f"step-*{step:04}/manifest.json")) and time.monotonic() < ends:
+        time.sleep(0.01)
+
 class Killed(tw.Callback):
     every_rank = True
 
@@ -47,12 +53,15 @@ class Killed(tw.Callback):
 
     def on_train_batch_end(self, session, system, batch, index):
         if session.rank == 1 and session.step == 9 and once("first"):
+            wait_for_checkpoint(8)
             os.kill(os.getpid(), signal.SIGKILL)
         if session.rank == 0 and session.step == 17 and once("second"):
+            wait_for_checkpoint(16)
             os.kill(os.getppid(), signal.SIGKILL)
         if session.rank == 1:
             print("rank 1 made", session.step, flush=True)
             if session.step == 22 and once("third"):
+                wait_for_checkpoint(20)
                 raise ValueError("the sensor is off")
 
 class Slow(tw.Callback):
