@@ -1,0 +1,18 @@
+"""What the transforms of recordings are told. Imports no torch."""
+
+from __future__ import annotations
+
+from pydantic import PositiveFloat
+
+from trainwright.data.transforms import TransformConfig
+
+
+class SignalTransformConfig(TransformConfig):
+    """What is set for one transform of recordings, whatever it does."""
+
+    rate: PositiveFloat | None = None
+    """Samples a second of what it is given; taken from the files where a column of recordings is transformed, and never assumed."""
+
+    def rate_after(self, rate: float) -> float:
+        """Samples (or frames) a second of what it gives, of `rate` given."""
+        return rate

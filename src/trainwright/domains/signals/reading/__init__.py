@@ -1,0 +1,1 @@
+"""Recordings in files, a window at a time: WFDB, sound, MATLAB, HDF5, EDF, text. Imports no torch."""

@@ -1,0 +1,1 @@
+"""Made recordings, written as real files. Imports no torch."""
