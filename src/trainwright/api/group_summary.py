@@ -127,7 +127,7 @@ class PairedDifference:
 
 def t_quantile(share: float, freedom: int) -> float:
     """The quantile of Student's t distribution."""
-    from scipy.special import stdtrit  # type: ignore[import-untyped]
+    from scipy.special import stdtrit
 
     return float(stdtrit(freedom, share))
 

@@ -114,7 +114,7 @@ def frequent_codes(values: np.ndarray, limit: int, skip_zero: bool = False) -> n
 
 def code_counts(values: np.ndarray, chosen: np.ndarray) -> Any:
     """How often each chosen code occurs in each row, sparse [n, chosen]."""
-    from scipy import sparse  # type: ignore[import-untyped]
+    from scipy import sparse
 
     place = np.full(max(int(values.max(initial=0)), int(chosen.max(initial=0))) + 1, -1)
     place[chosen] = np.arange(len(chosen))

@@ -38,7 +38,7 @@ class Design:
 
     def matrix(self, inputs: Inputs) -> Any:
         """The rows as a dense or sparse matrix."""
-        from scipy import sparse  # type: ignore[import-untyped]
+        from scipy import sparse
 
         missing = np.isnan(inputs.numbers)
         numbers = (np.where(missing, self.medians, inputs.numbers) - self.means) / self.deviations
