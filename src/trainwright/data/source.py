@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -108,9 +108,20 @@ class TableSource:
     """A source whose rows are one Arrow table in memory."""
 
     def __init__(
-        self, table: pa.Table, name: str, *, default_targets: Sequence[str] = (), files: Sequence[Path] = (), index: pa.Table | None = None
+        self,
+        table: pa.Table,
+        name: str,
+        *,
+        default_targets: Sequence[str] = (),
+        files: Sequence[Path] = (),
+        index: pa.Table | None = None,
+        columns: Mapping[str, Mapping[str, Any]] | None = None,
+        split: Mapping[str, Any] | None = None,
     ) -> None:
-        """`index`: the row index that came with the rows, which is no column unless `keeping` makes one of it."""
+        """`index`: the row index that came with the rows, which is no column unless `keeping` makes one of it.
+
+        `columns`, `split`: options of columns by name, and `data.split`, where the configuration says nothing of them.
+        """
         check_names(table.column_names, name)
         self.table = one_chunk(plain_table(table))
         self.name, self.default_targets, self.notes = name, list(default_targets), list[str]()
@@ -118,6 +129,7 @@ class TableSource:
         self.written: TextForm | None = None
         self.folders: list[str] = []
         self.files, self._index = list(files), index
+        self.declared_columns, self.declared_split = dict(columns or {}), dict(split or {})
 
     def keeping(self, names: Collection[str]) -> TableSource:
         """The source with those levels of its row index that are named as columns; that others with a name are left out is noted."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -26,12 +27,21 @@ def count_windows(options: WindowConfig, lengths: np.ndarray) -> np.ndarray:
     return whole if options.rest == "drop" else np.maximum(whole + (find_covered(options, lengths) < lengths), 1)
 
 
-def cut_window(options: WindowConfig, array: np.ndarray) -> np.ndarray:
-    """A window as far as the row reaches (time, …) as it is given to transforms."""
-    lacking = options.length - len(array)
+def cut_window(options: WindowConfig, array: np.ndarray, axis: int = 0) -> np.ndarray:
+    """A window as far as the row reaches, along `axis`, as it is given to transforms."""
+    lacking = options.length - array.shape[axis]
     if options.rest != "pad" or lacking <= 0:
         return array
-    return np.concatenate([array, np.zeros((lacking, *array.shape[1:]), array.dtype)])
+    shape = list(array.shape)
+    shape[axis] = lacking
+    return np.concatenate([array, np.zeros(shape, array.dtype)], axis)
+
+
+def without_length(shape: Sequence[Any], axis: int) -> list[Any]:
+    """A shape with None for the dimension that may differ."""
+    found: list[Any] = list(shape)
+    found[axis] = None
+    return found
 
 
 class Windows:

@@ -17,7 +17,7 @@ from trainwright.data.samples import alike
 from trainwright.data.transforms import on_device
 from trainwright.data.transforms.chain import Chain
 from trainwright.data.window_options import WindowConfig
-from trainwright.data.windows import count_windows, cut_window
+from trainwright.data.windows import count_windows, cut_window, without_length
 from trainwright.features.arrays import apply_transforms
 from trainwright.features.base import Place
 from trainwright.features.npy import Unreadable, how_to_mend
@@ -48,8 +48,9 @@ def find_facts(
     place: Place,
     read: Callable[[str], np.ndarray],
     window: WindowConfig | None = None,
+    axis: int = 0,
 ) -> Facts:
-    """The facts of the arrays that `read` reads at some (row, path), or of windows of them.
+    """The facts of the arrays that `read` reads at some (row, path), or of windows of them along `axis` (0 or -1).
 
     Raises DataError or ConfigError for what does not go together.
     """
@@ -59,7 +60,7 @@ def find_facts(
     raw = list(options.shape) if options.shape is not None else common_shape(name, [array.shape for _, _, array in arrays])
     sampled = len(arrays)
     if window is not None:
-        raw, arrays = [None, *raw[1:]], windows_in(name, window, arrays)
+        raw, arrays = without_length(raw, axis), windows_in(name, window, arrays, axis)
     chain = [each for each in options.transform if not on_device(each)]
     always, training = Chain(chain, training=False), Chain(chain, training=True)
     with keep_draws():
@@ -71,21 +72,21 @@ def find_facts(
             else []
         )
     shapes = {tuple(each.shape) for _, each in found} | {tuple(each.shape) for each in augmented}
-    shape, ragged = _joint_shape(name, shapes, {tuple(each.shape) for each in augmented})
+    shape, ragged = _joint_shape(name, shapes, {tuple(each.shape) for each in augmented}, axis)
     if window is not None and not ragged:
-        ragged = any_length(always, window, arrays, shape)
+        ragged = any_length(always, window, arrays, shape, axis)
     if options.bucket is not None:
-        seen = [lengths_of(each) for each in ([each for _, each in found], augmented) if each]
-        _ensure_lengths(name, lengths_of([each for *_, each in arrays]), seen, ragged)
+        seen = [lengths_of(each, axis) for each in ([each for _, each in found], augmented) if each]
+        _ensure_lengths(name, lengths_of([each for *_, each in arrays], axis), seen, ragged)
     center, spread = _scale(options, [each for _, each in found])
     if ragged and options.pad != "batch":
-        shape = [int(options.pad), *shape[1:]]
+        shape[axis] = int(options.pad)
     return Facts(raw, shape, ragged, center, spread, sampled, _largest([each for _, each in found]))
 
 
-def lengths_of(arrays: list[Tensor]) -> list[int]:
-    """How long arrays are along their first dimension."""
-    return [len(each) if each.dim() else 1 for each in arrays]
+def lengths_of(arrays: list[Tensor], axis: int = 0) -> list[int]:
+    """How long arrays are along a dimension."""
+    return [each.shape[axis] if each.dim() else 1 for each in arrays]
 
 
 def _ensure_lengths(name: str, written: list[int], seen: list[list[int]], ragged: bool) -> None:
@@ -102,28 +103,31 @@ def _ensure_lengths(name: str, written: list[int], seen: list[list[int]], ragged
                 raise ConfigError("the lengths of rows are not known before they are read", where=where, why=why, fix=fix)
 
 
-def windows_in(name: str, window: WindowConfig, arrays: list[tuple[int, str, Tensor]]) -> list[tuple[int, str, Tensor]]:
+def windows_in(name: str, window: WindowConfig, arrays: list[tuple[int, str, Tensor]], axis: int = 0) -> list[tuple[int, str, Tensor]]:
     """One window of each array, chosen by the number of its row, and the last one of a row where that may be shorter."""
     if any(not array.dim() for _, _, array in arrays):
         why = "its files hold single numbers"
         raise ConfigError(f"column '{name}' cannot be cut", where="data.window", why=why, fix="leave data.window out")
     found = []
     for row, path, array in arrays:
-        count = int(count_windows(window, np.array([len(array)]))[0])  # 1 or more: rows without a window were left out
+        length = array.shape[axis]
+        count = int(count_windows(window, np.array([length]))[0])  # 1 or more: rows without a window were left out
         chosen = {fold(0, "sampled windows", row) % count, *([count - 1] if window.rest == "short" else [])}
         for at in sorted(chosen):
-            piece = cut_window(window, array[at * window.step : at * window.step + window.length].numpy())
+            size = min(window.length, length - at * window.step)
+            piece = cut_window(window, array.narrow(axis, at * window.step, size).numpy(), axis)
             found.append((row, path, torch.from_numpy(np.ascontiguousarray(piece))))
     return found
 
 
-def any_length(chain: Chain, window: WindowConfig, arrays: list[tuple[int, str, Tensor]], shape: list[int]) -> bool:
+def any_length(chain: Chain, window: WindowConfig, arrays: list[tuple[int, str, Tensor]], shape: list[int], axis: int = 0) -> bool:
     """Whether a shorter window, which no sampled row happened to end with, keeps its own length through the transforms."""
     if window.rest != "short" or not shape:
         return False
-    row, path, array = max(arrays, key=lambda each: len(each[2]))
+    row, path, array = max(arrays, key=lambda each: each[2].shape[axis])
+    length = array.shape[axis]
     try:
-        return len(array) > 1 and list(_transform_seeded(chain, array[:-1], "", row, path).shape) != shape
+        return length > 1 and list(_transform_seeded(chain, array.narrow(axis, 0, length - 1), "", row, path).shape) != shape
     except TrainwrightError:
         return False  # such a window would be refused where it comes
 
@@ -177,8 +181,8 @@ def _ensure_repeatable(name: str, chain: Chain, arrays: list[tuple[int, str, Ten
             raise ConfigError("a transform does not give the same for the same seed", where=f"columns.{name}.transform", why=why, fix=fix)
 
 
-def _joint_shape(name: str, shapes: set[tuple[int, ...]], augmented: set[tuple[int, ...]]) -> tuple[list[int], bool]:
-    """The shape of what the model is given, and whether its first dimension differs; raises ConfigError where others do."""
+def _joint_shape(name: str, shapes: set[tuple[int, ...]], augmented: set[tuple[int, ...]], axis: int = 0) -> tuple[list[int], bool]:
+    """The shape of what the model is given, and whether it differs along `axis`; raises ConfigError where others do."""
     if len(shapes) == 1:
         return list(next(iter(shapes))), False
     where = f"columns.{name}.transform"
@@ -188,13 +192,18 @@ def _joint_shape(name: str, shapes: set[tuple[int, ...]], augmented: set[tuple[i
         what = f"training rows have shape {trained} after the transforms, other rows {sorted(others)[0]}"
         fix = f"end with one that applies always, such as {{center_crop: {list(trained) if len(trained) > 1 else trained[0]}}}"
         raise ConfigError(what, where=where, why="what applies in training alone gives another shape", fix=fix)
-    if len({shape[1:] for shape in shapes}) > 1 or not all(shapes):
+    if not all(shapes) or len({tuple(without_length(shape, axis)) for shape in shapes}) > 1:
         listed = ", ".join(str(shape) for shape in sorted(shapes)[:3])
         what = f"the arrays of column '{name}' have different shapes: {listed}"
         raise ConfigError(
-            what, where=where, why="only the first dimension may differ", fix="add a transform that makes them alike: center_crop"
+            what,
+            where=where,
+            why=f"only the {'first' if axis == 0 else 'last'} dimension may differ",
+            fix="add a transform that makes them alike: center_crop",
         )
-    return [max(shape[0] for shape in shapes), *next(iter(shapes))[1:]], True
+    joint = list(next(iter(shapes)))
+    joint[axis] = max(shape[axis] for shape in shapes)
+    return joint, True
 
 
 def _scale(options: FileOptions, found: list[Tensor]) -> tuple[float, float]:

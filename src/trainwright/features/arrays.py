@@ -10,7 +10,7 @@ from torch import Tensor
 
 from trainwright.config.errors import DataError, TrainwrightError
 from trainwright.data.transforms.chain import Chain
-from trainwright.data.windows import cut_window
+from trainwright.data.windows import cut_window, without_length
 from trainwright.features.kept import count_still
 from trainwright.features.lazy import Decoder
 from trainwright.features.npy import Unreadable, shape_fault
@@ -34,7 +34,7 @@ class ArrayDecoder(Decoder):
         kept = 0 if self.cache is None else count_still(feature.in_workers)
         self.first, self.chain = Chain(feature.in_workers[:kept], training), Chain(feature.in_workers[kept:], training)
         self.draws = bool(self.first.steps or self.chain.steps)
-        self.window = feature.window
+        self.window, self.axis = feature.window, feature.axis
         self.padded = [("value", "length")] if self.ragged else []
 
     def sample(self, reference: str | None, row: int, place: int = 0) -> Tensor | None:
@@ -81,9 +81,9 @@ class ArrayDecoder(Decoder):
             array = self.read_array(path)
             return array, array.shape
         array, shape = self.read_piece(path, place * self.window.step, self.window.length)
-        if not len(array) and shape[0]:
-            raise Unreadable(f"it has {shape[0]:,} entries, and had more")
-        return cut_window(self.window, array), shape
+        if not array.shape[self.axis] and shape[self.axis]:
+            raise Unreadable(f"it has {shape[self.axis]:,} entries, and had more")
+        return cut_window(self.window, array, self.axis), shape
 
     def join(self, samples: list[Tensor | None], rows: list[int]) -> dict[str, Tensor]:
         """`value` (b, 1, …), scaled, with `length` (b, 1) or `missing` (b, 1)."""
@@ -97,21 +97,30 @@ class ArrayDecoder(Decoder):
         return parts
 
     def _pad(self, samples: list[Tensor | None]) -> dict[str, Tensor]:
-        there = [torch.zeros(0, *self.shape[1:]) if each is None else (each - self.center) / self.spread for each in samples]
-        longest = self.pad or (max(max(map(len, there)), 1) if self.ragged else self.shape[0])
-        value = torch.zeros(len(there), 1, longest, *self.shape[1:])
+        nothing = torch.zeros(self._with_length(0))
+        there = [nothing if each is None else (each - self.center) / self.spread for each in samples]
+        lengths = [each.shape[self.axis] for each in there]
+        longest = self.pad or (max(*lengths, 1) if self.ragged else self.shape[self.axis])
+        value = torch.zeros(len(there), 1, *self._with_length(longest))
         for place, each in enumerate(there):
-            value[place, 0, : len(each)] = each
-        return {"value": value, "length": torch.tensor([[len(each)] for each in there])}
+            value[place, 0].narrow(self.axis, 0, lengths[place]).copy_(each)
+        return {"value": value, "length": torch.tensor([[length] for length in lengths])}
+
+    def _with_length(self, length: int) -> list[int]:
+        """The shape of a sample of some length."""
+        shape = list(self.shape)
+        shape[self.axis] = length
+        return shape
 
     def _check_shape(self, found: Tensor, row: int, path: str) -> None:
         shape = tuple(found.shape)
         if not self.ragged and shape != self.shape:
             raise self._wrong(f"an array has shape {shape} after its transforms", row, path, f"the others have {self.shape}")
-        if self.ragged and (len(shape) != len(self.shape) or shape[1:] != self.shape[1:]):
-            raise self._wrong(f"an array has shape {shape} after its transforms", row, path, f"the others have (any, {self.shape[1:]})")
-        if self.ragged and self.pad is not None and shape[0] > self.pad:
-            what = f"an array has length {shape[0]}, which is more than columns.{self.name}.pad: {self.pad}"
+        if self.ragged and (len(shape) != len(self.shape) or without_length(shape, self.axis) != without_length(self.shape, self.axis)):
+            others = "×".join("any" if each is None else str(each) for each in without_length(self.shape, self.axis))
+            raise self._wrong(f"an array has shape {shape} after its transforms", row, path, f"the others have {others}")
+        if self.ragged and self.pad is not None and shape[self.axis] > self.pad:
+            what = f"an array has length {shape[self.axis]}, which is more than columns.{self.name}.pad: {self.pad}"
             raise self._wrong(what, row, path, "it is not cut in silence", f"a larger pad, or transform: {{center_crop: {self.pad}}}")
 
     def _wrong(self, what: str, row: int, path: str, why: str, fix: str = "") -> DataError:

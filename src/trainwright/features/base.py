@@ -54,6 +54,8 @@ class Feature:
     """Whether its rows are decoded batch by batch rather than encoded up front."""
     predictable: ClassVar[bool] = False
     """Whether a column of this type can be a target."""
+    traced_as: ClassVar[str] = ""
+    """The kind whose module encodes it in an exported model, where that is another's."""
     several: ClassVar[bool] = False
     """Whether one value of it is several, so that a list may stand for a missing one."""
     counts_as: ClassVar[str] = "are not numbers"

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from trainwright.config.choice import choose
 from trainwright.config.errors import ConfigError, DataError
+from trainwright.config.model import PartConfig
 from trainwright.data.counters import fold, fold_each
 from trainwright.data.transforms import on_device
 from trainwright.features.base import Counts, PartLayout, refuse_other_type
@@ -43,6 +44,8 @@ class FileFeature(LazyFeature):
     config: FileOptions
     remembers: ClassVar[tuple[str, ...]] = ("raw_shape", "shape", "ragged", "center", "spread", "sampled")
     counts_as = "are paths of files that cannot be read"
+    axis: ClassVar[int] = 0
+    """The dimension that windows are cut along and in which sequences may differ: the first, or -1 for the last."""
 
     def __init__(self, config: FileOptions, name: str, target: bool = False) -> None:
         super().__init__(config, name, target)
@@ -58,8 +61,6 @@ class FileFeature(LazyFeature):
         """Whether arrays differ in their first dimension after the transforms."""
         self.center, self.spread, self.sampled = 0.0, 1.0, 0
         self.folders = Folders(None)
-        self.in_workers = [each for each in config.transform if not on_device(each)]
-        self.on_batches = [each for each in config.transform if on_device(each)]
         self.unusable: dict[int, str] = {}
         """Row → path and fault, of the first rows whose file is left out or repaired."""
         self.count = 0
@@ -73,6 +74,25 @@ class FileFeature(LazyFeature):
     def read_array(path: str) -> np.ndarray:
         """The array in a file, here or in a worker; raises Unreadable."""
         return read_array(path)
+
+    @property
+    def transforms(self) -> list[PartConfig]:
+        """What is done with its arrays, in order."""
+        return list(self.config.transform)
+
+    @property
+    def in_workers(self) -> list[PartConfig]:
+        """The transforms of arrays where they are read."""
+        return [each for each in self.transforms if not on_device(each)]
+
+    @property
+    def on_batches(self) -> list[PartConfig]:
+        """The transforms of whole batches of them."""
+        return [each for each in self.transforms if on_device(each)]
+
+    def reading(self) -> dict[str, Any]:
+        """What else than the files decides what is read of them, in JSON types."""
+        return {}
 
     @classmethod
     def read_piece(cls, path: str, first: int, count: int) -> tuple[np.ndarray, tuple[int, ...]]:
@@ -105,7 +125,8 @@ class FileFeature(LazyFeature):
         from trainwright.features.array_facts import find_facts
 
         sampled = [(row, path) for _, row, path in self.found]
-        facts = find_facts(self.name, self.config, sampled, self.place, self.read_array, self.window)
+        options = self.config.model_copy(update={"transform": self.transforms})
+        facts = find_facts(self.name, options, sampled, self.place, self.read_array, self.window, self.axis)
         self.raw_shape, self.shape, self.ragged, self.sampled = facts.raw_shape, facts.shape, facts.ragged, facts.sampled
         self.center, self.spread = facts.center, facts.spread
         self.found = []
@@ -131,7 +152,7 @@ class FileFeature(LazyFeature):
         if self.on_batches:
             from trainwright.features.array_batches import shape_in_batches
 
-            self.given_shape = shape_in_batches(self.name, self.on_batches, self.shape, self.is_sequence)
+            self.given_shape = shape_in_batches(self.name, self.on_batches, self.shape, self.is_sequence, self.axis)
 
     def extras(self) -> dict[str, Any]:
         """`transform`: what is done to batches of it, where anything is."""
@@ -228,7 +249,7 @@ class FileFeature(LazyFeature):
             return 0, str(error) or "it cannot be read"
         wanted = self.raw_shape if self.sampled else self.config.shape
         fault = "" if wanted is None else shape_fault(shape, wanted)
-        return (shape[0] if shape else 1), fault
+        return (shape[self.axis] if shape else 1), fault
 
     def refer(self, values: pa.Array, rows: np.ndarray, counts: Counts | None = None) -> References:
         """The path of each row; raises DataError naming rows whose file cannot be read, unless they are repaired."""

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from trainwright.config.errors import ConfigError, did_you_mean
+from trainwright.config.registry import load
 from trainwright.features.base import Feature, PartLayout
 from trainwright.features.spec import InputGroup
 
@@ -20,7 +21,7 @@ def tie_of(inputs: Sequence[str], tied: Mapping[str, Sequence[str]], kinds: Mapp
             if column in ties:
                 raise ConfigError(f"column '{column}' is tied twice: as '{ties[column]}' and as '{name}'")
             ties[column] = name
-        if any(kinds.get(column) == "file" for column in columns):
+        if any(getattr(load("feature", kinds[column]), "lazy", False) for column in columns):
             raise ConfigError(
                 f"`model.tied.{name}` joins columns of files", why="each is read by an encoder of its own", fix="leave them out of it"
             )

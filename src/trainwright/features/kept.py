@@ -52,7 +52,8 @@ def keep_arrays(feature: FileFeature, plain: bool) -> SampleCache | None:
     recipe = {
         "trainwright": __version__,
         "torch": torch.__version__,
-        "read": code_of(type(feature).read_array),
+        "read": code_of(feature.read_array),
+        "reading": feature.reading(),
         "transform": [each.model_dump(mode="json") for each in first],
         "code": own_code() if not plain or any(is_own(each) for each in first) else "",
         "window": feature.window.model_dump(mode="json") if feature.window is not None else None,

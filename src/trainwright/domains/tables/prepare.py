@@ -30,6 +30,7 @@ from trainwright.data.splits.files import refuse_lacking
 from trainwright.domains.tables.assumptions import assume_of_order, assume_of_targets
 from trainwright.domains.tables.calibration import check_calibration
 from trainwright.domains.tables.columns import Column, check_names, plan_columns, targets_of
+from trainwright.domains.tables.declared import take_declared
 from trainwright.domains.tables.derivations import leave_out_derivations
 from trainwright.domains.tables.encoders import check_one_hot
 from trainwright.domains.tables.sampling import Sampling, sampling_of
@@ -216,6 +217,7 @@ def open_columns(config: Config, source: Source | None = None) -> tuple[Source, 
     if config.parser:
         read_arguments(config.parser, config.arguments)
     source = open_named(config, source)
+    take_declared(config, source)
     source = with_files(config.data.split, source, int(config.data.memory_limit))
     source = read_numbers(source, _how_written(config))
     numbers = source.how if isinstance(source, NumberSource) else {}

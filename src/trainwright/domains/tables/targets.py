@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trainwright.config.errors import ConfigError, DataError, RequestError, did_you_mean
-from trainwright.config.registry import check_target
+from trainwright.config.registry import check_target, load
 from trainwright.domains.tables.columns import Column, raise_all
 from trainwright.features.encoding import EncodedTable
 from trainwright.features.options import TargetConfig
@@ -28,7 +28,7 @@ def check_columns(columns: list[Column]) -> None:
             why = f"`{given[0]}` is of use for what is predicted, and '{column.name}' is not"
             fix = f"leave it out, or name '{column.name}' as a target"
             errors.append(ConfigError(f"columns.{column.name}.{given[0]} is set for a column that is no target", why=why, fix=fix))
-    files = [each.name for each in columns if each.role != "ignored" and each.type == "file"]
+    files = [each.name for each in columns if each.role != "ignored" and getattr(load("feature", each.type), "lazy", False)]
     for column in columns:
         followed = getattr(column.options, "draws_as", "")
         if followed and followed not in files:

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from trainwright.features.traced.base import Raw, TracedColumn
-from trainwright.features.traced.words import there
 
 
 class FileColumn(TracedColumn):
@@ -18,7 +17,7 @@ class FileColumn(TracedColumn):
 
     def __init__(self, feature: Any) -> None:
         super().__init__(feature)
-        self.sequence = feature.is_sequence
+        self.sequence, self.axis = feature.is_sequence, feature.axis
         self.shape = list(feature.shape) or [1]
         self.center, self.spread = float(feature.center), float(feature.spread)
 
@@ -30,17 +29,25 @@ class FileColumn(TracedColumn):
         return {"": parts.pop("value"), **parts}
 
     def describe(self, feature: Any) -> dict[str, Any]:
-        transforms = [each.model_dump(mode="json") for each in feature.config.transform]
+        transforms = [each.model_dump(mode="json") for each in feature.transforms]
         return {"gives": "the array of the file after these transforms", "transform": transforms, "shape": list(feature.shape)}
 
     def example(self) -> Raw:
-        more = {"length": torch.tensor([self.shape[0], 1])} if self.sequence else {"missing": torch.zeros(2)} if self.indicator else {}
+        more = (
+            {"length": torch.tensor([self.shape[self.axis], 1])} if self.sequence else {"missing": torch.zeros(2)} if self.indicator else {}
+        )
         return {"": torch.zeros(2, *self.shape), **more}
+
+    @property
+    def place(self) -> int:
+        """The dimension of a batch along which sequences differ."""
+        return 1 if self.axis == 0 else len(self.shape)
 
     def forward(self, raw: Raw) -> dict[str, Tensor]:
         value = (raw[""] - self.center) / self.spread
         if self.sequence:
-            inside = there(raw).reshape(*value.shape[:2], *[1] * (value.dim() - 2))
+            inside = torch.arange(value.shape[self.place], device=value.device) < raw["length"].unsqueeze(1)
+            inside = inside.reshape(-1, *[1] * (self.place - 1), value.shape[self.place], *[1] * (value.dim() - 1 - self.place))
             return {"value": torch.where(inside, value, 0.0), "length": raw["length"]}
         if not self.indicator:
             return {"value": value}

@@ -76,11 +76,12 @@ def traced_target(feature: Feature, threshold: Any) -> TracedTarget:
 
 
 def _find(feature: Feature, table: dict[str, str]) -> Any:
-    if feature.kind not in table or not type(feature).__module__.startswith("trainwright.features."):
+    kind = feature.traced_as or feature.kind
+    if kind not in table or not type(feature).__module__.startswith("trainwright."):
         why = f"its type '{feature.kind}' says how values are encoded, and not as a module"
         fix = f"leave it out (ignore: [{feature.name}]), or export the model as it is, without --to"
         raise RequestError(f"column '{feature.name}' cannot be traced", where=f"columns.{feature.name}", why=why, fix=fix)
-    module, _, name = table[feature.kind].partition(":")
+    module, _, name = table[kind].partition(":")
     return getattr(import_module(f"trainwright.features.traced.{module}"), name)
 
 
