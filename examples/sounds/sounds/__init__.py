@@ -19,10 +19,10 @@ class SoundOptions(FileOptions):
     type: str = "sound"
 
 
-class GainOptions(TransformConfig):
+class LoudnessOptions(TransformConfig):
     """Louder or softer, by another number of decibels in every epoch."""
 
-    type: str = "gain"
+    type: str = "loudness"
     decibels: float = 6.0
     """How much at most."""
     applies_in: str = "train"
@@ -48,7 +48,7 @@ DOMAIN = Domain(
     "WAV files in folders that are named after what is heard in them.",
     parts={
         "source": {"wav_folder": Part("sounds.data:WavFolder", FolderOptions, "a folder of WAV files for each class")},
-        "transform": {"gain": Part("sounds.model:Gain", GainOptions, "louder or softer, at random")},
+        "transform": {"loudness": Part("sounds.model:Loudness", LoudnessOptions, "louder or softer, at random")},
         "feature": {"sound": Part("sounds.model:Sound", SoundOptions, "a WAV file for each row, read when it is needed")},
         "encoder": {"spectrum": Part("sounds.model:Spectrum", SpectrumOptions, "the power in bands, as logarithms")},
         "metric": {
@@ -61,6 +61,6 @@ DOMAIN = Domain(
     synth={"tones": "sounds.data:write_tones"},
     blocks={"spectra": "sounds.report:spectra"},
     formats={"npz": "sounds.report:write_weights"},
-    config={"columns": {"sound": {"type": "sound", "transform": [{"type": "gain", "decibels": 3}]}}},
+    config={"columns": {"sound": {"type": "sound", "transform": [{"type": "loudness", "decibels": 3}]}}},
     claims="sounds.data:claims",
 )

@@ -18,7 +18,7 @@ class Sound(FileFeature):
     read_shape = staticmethod(wav_shape)
 
 
-class Gain:
+class Loudness:
     """Louder or softer: the generators are seeded for every sample, so that workers and restarts change nothing."""
 
     def __init__(self, options):

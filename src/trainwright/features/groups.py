@@ -66,6 +66,7 @@ def make_group(features: list[Feature], tie: str | None, names: set[str]) -> Inp
         parts={part: (len(features), *one.shape) for part, one in layout.items()},
         sizes=[size for feature in features for size in feature.sizes()],
         extras=extras,
+        time_last=getattr(first, "axis", 0) == -1,
         tied=tie,
     )
 

@@ -26,6 +26,8 @@ class InputGroup:
     extras: dict[str, Any] = field(default_factory=dict)
     """Lists by column. number: `quantiles` (49 ascending edges, in encoded units; equal edges where values repeat);
     date: `components` (names of the last axis of `value`). `indicators`: positions of the columns whose `missing` can be 1."""
+    time_last: bool = False
+    """Whether `value` is `(columns, channels, …, time)`, its sequences along the last axis; else along the first of a row."""
     tied: str | None = None
     """The name under which these columns share an encoder and its fitted statistics."""
 

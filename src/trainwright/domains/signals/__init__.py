@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from trainwright.config.domain import Domain
+from trainwright.config.domain import ColumnKind, Domain
+from trainwright.config.part import Part
 from trainwright.domains.signals.models import PARTS as ENCODERS
 from trainwright.domains.signals.processing import PARTS as TRANSFORMS
 from trainwright.domains.signals.sources import PARTS as SOURCES
 
+_HERE = "trainwright.domains.signals"
+
+FEATURES: dict[str, Part] = {
+    "signal": Part(f"{_HERE}.feature:SignalFeature", f"{_HERE}.options:SignalOptions", "a recording with named leads for each row"),
+    "audio": Part(f"{_HERE}.feature:AudioFeature", f"{_HERE}.options:AudioOptions", "a sound for each row"),
+}
+COLUMNS = {name: ColumnKind(encoder="conv", missing="the mean recording, or an empty one") for name in FEATURES}
+
 DOMAIN = Domain(
     "signals",
     "Recordings of the body (ECG and others) and sounds, each a column of a table.",
-    parts={"source": SOURCES, "transform": TRANSFORMS, "encoder": ENCODERS},
+    parts={"source": SOURCES, "transform": TRANSFORMS, "feature": FEATURES, "encoder": ENCODERS},
+    columns=COLUMNS,
 )

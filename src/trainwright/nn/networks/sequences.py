@@ -51,13 +51,15 @@ class SequenceInput(nn.Module):
         if "length" not in group.parts:
             raise unfit(group, "are not sequences")
         self.part = "tokens" if "tokens" in group.parts else "value"
-        self.steps = group.parts[self.part][1]
-        self.table: nn.Module = (
-            nn.Embedding(group.sizes[0], width) if self.part == "tokens" else nn.Linear(math.prod(group.parts["value"][2:]), width)
-        )
+        shape = group.parts[self.part]
+        self.time_last = group.time_last
+        self.steps, others = (shape[-1], shape[1:-1]) if self.time_last else (shape[1], shape[2:])
+        self.table: nn.Module = nn.Embedding(group.sizes[0], width) if self.part == "tokens" else nn.Linear(math.prod(others), width)
 
     def forward(self, parts: dict[str, Tensor]) -> tuple[Float[Tensor, "b l w"], Int[Tensor, " b"]]:
         length, x = parts["length"][:, 0], parts[self.part][:, 0]
+        if self.time_last:
+            x = x.flatten(1, -2).transpose(1, 2)
         if x.device.type == "cpu" and not torch.compiler.is_exporting() and len(length):
             # looking at the longest length costs nothing here; on an accelerator it would wait for the device, and no graph can hold it
             x = x[:, : max(int(length.max()), 1)]
