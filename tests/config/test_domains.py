@@ -83,8 +83,8 @@ def test_what_a_package_brings_is_listed_suggested_and_built(install: Install) -
     assert domains.column_kind("birds_thing").encoder == "song-bands"
 
 
-def test_trainwright_alone_has_the_domain_of_tables(install: Install) -> None:
-    assert list(domains.register().domains) == ["tables"]
+def test_trainwright_alone_has_the_domains_of_tables_and_signals(install: Install) -> None:
+    assert list(domains.register().domains) == ["tables", "signals"]
     assert domains.column_kind("number").metrics == ("r2", "rmse", "mae")
     assert domains.column_kind("nowhere") == ColumnKind()
     assert domains.owner("source", "csv") == "tables" and domains.owner("optimizer", "adamw") == ""
@@ -199,10 +199,11 @@ def test_a_declaration_that_cannot_be_one_says_what_is_wrong(given: dict[str, ob
     assert what in caught.value.what and caught.value.fix
 
 
-def test_every_part_of_trainwrights_domains_is_of_its_own_tables() -> None:
+def test_every_part_of_trainwrights_domains_is_found_by_its_name() -> None:
     for each in domains.house().values():
         for kind, table in each.parts.items():
-            assert kind in KINDS and all(domains.house_table(kind)[name] is part for name, part in table.items())
+            assert kind in KINDS and all(parts(kind)[name] is part for name, part in table.items())
+            assert all(domains.owner(kind, name) == each.name for name in table)
 
 
 MORE = """

@@ -116,7 +116,7 @@ def _enter(found: Register, kind: str, name: str, given: Installed) -> None:
     if key in found.clashes:
         found.clashes[key].append(given.package)
         return
-    own = _fold(name) in {_fold(each) for each in house_table(kind)}
+    own = _fold(name) in {_fold(each) for each in house_table(kind)} or found.owners.get(key) in HOUSE
     other = OURS if own else found.domains[found.owners[key]].package if key in found.owners else ""
     if other:
         found.clashes[key] = [other, given.package]
@@ -136,8 +136,10 @@ def house_table(kind: str) -> Mapping[str, Any]:
 
 @cache
 def brought(kind: str) -> dict[str, Any]:
-    """The parts of a kind, or what else has names, that installed packages bring."""
-    others = [each.domain for each in register().domains.values() if each.package != OURS]
+    """The parts of a kind, or what else has names, that packages bring; and parts of Trainwright's own domains beyond its tables."""
+    every_domain = register().domains.values()
+    own = [] if kind in NAMED else [each.domain for each in every_domain if each.package == OURS]
+    others = own + [each.domain for each in every_domain if each.package != OURS]
     return {name: each for own in others for name, each in _tables(own).get(kind, {}).items() if owner(kind, name) == own.name}
 
 

@@ -58,7 +58,8 @@ def test_another_rate_is_that_of_scipy_but_for_the_ends(tmp_path: Path) -> None:
     values = np.random.default_rng(0).normal(size=4000).astype(np.float32)
     soundfile.write(tmp_path / "a.wav", values, 8000, subtype="FLOAT")
     found = Reader(rate=6000).read(str(tmp_path / "a.wav"))[0]
-    expected = resample_poly(values.astype(np.float64), 3, 4)
+    # scipy's phases sum to 1 ± 0.0006, so that a constant would ripple: it is divided out.
+    expected = resample_poly(values.astype(np.float64), 3, 4) / resample_poly(np.ones(4000), 3, 4)
     np.testing.assert_allclose(found[20:-20], expected[20:-20], atol=1e-5)
 
 
@@ -113,7 +114,7 @@ def test_values_that_are_no_numbers_follow_the_policy(policy: str, tmp_path: Pat
     soundfile.write(tmp_path / "3.wav", sound, rate, subtype="FLOAT")
     (tmp_path / "4.wav").write_bytes(b"no sound at all")
     if policy == "error":
-        with pytest.raises(DataError, match="4.wav"):
+        with pytest.raises(DataError, match=r"3\.wav.*(?s:.*)values that are no numbers in mono \(10\)"):
             train(table, tmp_path / "run", {"unreadable": policy})
         return
     train(table, tmp_path / "run", {"unreadable": policy})

@@ -11,7 +11,7 @@ import numpy as np
 
 from trainwright.config.errors import DataError
 from trainwright.config.model import PartConfig
-from trainwright.domains.signals.options import RecordingOptions, SignalOptions, AudioOptions
+from trainwright.domains.signals.options import AudioOptions, RecordingOptions, SignalOptions
 from trainwright.domains.signals.processing.options import SignalTransformConfig
 from trainwright.domains.signals.recording import Reader, most_frequent
 from trainwright.features.file import FileFeature
@@ -83,7 +83,7 @@ class RecordingFeature(FileFeature):
         rate, channels, found = self.rate, list(self.channels), []
         for each in self.config.transform:
             if isinstance(each, SignalTransformConfig):
-                known = {"rate": each.rate or rate or None}
+                known: dict[str, Any] = {"rate": each.rate or rate or None}
                 if "channels" in type(each).model_fields:
                     known["channels"] = getattr(each, "channels", None) or channels or None
                 each = each.model_copy(update=known)

@@ -37,7 +37,7 @@ class RecordingOptions(FileOptions):
     around: AroundConfig | None = None
     """Of references that name a moment (`100#at=370`): how much before and after it; what lies beyond the ends is filled with zeros."""
     unreadable: Literal["error", "skip", "repair"] = "error"
-    """Recordings that cannot be read: stop with an `error`, `skip` their rows, or `repair` them: gaps are filled in, the rest is missing."""
+    """Recordings that cannot be read: stop with an `error`, `skip` their rows, or `repair` them: gaps are filled, others missing."""
 
 
 class SignalOptions(RecordingOptions):

@@ -48,7 +48,7 @@ class Reader:
         return facts
 
     def read_piece(self, path: str, first: int, count: int | None) -> tuple[np.ndarray, tuple[int, ...]]:
-        """Samples `first` to `first + count` of what `read` gives, as far as there are any, and the shape of the whole. Raises Unreadable."""
+        """Samples `first` to `first + count` of what `read` gives, as far as there are any, and the whole's shape. Raises Unreadable."""
         facts = self.probe(path)
         length = self.length(path, facts)
         stop = length if count is None else min(first + count, length)
@@ -148,7 +148,8 @@ class Reader:
         """The values as a contiguous array that may be written to. Raises Unreadable for values that are no numbers."""
         bad = ~np.isfinite(values)
         if bad.any():
-            names = self.leads or (facts.channels if len(values) == len(facts.channels) else [f"channel {each}" for each in range(len(values))])
+            there = facts.channels if len(values) == len(facts.channels) else [f"channel {each}" for each in range(len(values))]
+            names = self.leads or there
             counts = [f"{names[place]} ({int(each.sum()):,})" for place, each in enumerate(bad) if each.any()]
             raise Unreadable(f"values that are no numbers in {', '.join(counts)}; unreadable: repair fills them in")
         return np.ascontiguousarray(values, np.float32) if values.flags.writeable else values.astype(np.float32)
@@ -165,3 +166,17 @@ def most_frequent(values: Sequence[float]) -> float:
     """The value that occurs most, the larger of several."""
     counted = {value: values.count(value) for value in set(values)}
     return max(counted, key=lambda value: (counted[value], value))
+
+
+def fill_gaps(values: np.ndarray) -> np.ndarray:
+    """`(channels, time)` with what is no number interpolated along time; zeros where a channel has no number at all."""
+    bad = ~np.isfinite(values)
+    if not bad.any():
+        return values
+    filled, places = values.copy(), np.arange(values.shape[1])
+    for channel, wrong in enumerate(bad):
+        if wrong.all():
+            filled[channel] = 0
+        elif wrong.any():
+            filled[channel, wrong] = np.interp(places[wrong], places[~wrong], values[channel, ~wrong])
+    return filled
