@@ -120,6 +120,11 @@ def is_named(name: str) -> bool:
     return name in _own or (scope is not None and name in scope.used)
 
 
+def is_reading() -> bool:
+    """Whether what is built now is built from the files of a run or model, whose weights come with it."""
+    return _reading.get() is not None
+
+
 def uses_code() -> bool:
     """Whether what is built here names code that no list of Trainwright's has, so that its files are worth signing."""
     scope = _reading.get()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from trainwright.config.domain import ColumnKind, Domain
 from trainwright.config.part import Part
+from trainwright.domains.signals.models import BLOCKS
 from trainwright.domains.signals.models import PARTS as ENCODERS
 from trainwright.domains.signals.processing import PARTS as TRANSFORMS
 from trainwright.domains.signals.sources import PARTS as SOURCES
@@ -19,6 +20,6 @@ COLUMNS = {name: ColumnKind(encoder="conv", missing="the mean recording, or an e
 DOMAIN = Domain(
     "signals",
     "Recordings of the body (ECG and others) and sounds, each a column of a table.",
-    parts={"source": SOURCES, "transform": TRANSFORMS, "feature": FEATURES, "encoder": ENCODERS},
+    parts={"source": SOURCES, "transform": TRANSFORMS, "feature": FEATURES, "encoder": ENCODERS, "block": BLOCKS},
     columns=COLUMNS,
 )

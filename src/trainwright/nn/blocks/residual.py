@@ -17,7 +17,7 @@ from trainwright.nn.networks.activations import activation as activation_named
 
 
 class BasicBlock(nn.Module):
-    """`act(x + bn(conv(act(bn(conv(x))))))`, both convolutions of `kernel` a side; x by a shortcut where shapes change."""
+    """`act(x + bn(conv(act(bn(conv(x))))))`, convolutions of `kernel` a side; x by a shortcut where shapes change."""
 
     @checked_by(BasicBlockOptions)
     def __init__(
@@ -34,12 +34,13 @@ class BasicBlock(nn.Module):
         squeeze: int = 0,
         zero_last: bool = False,
         drop_path: float = 0.0,
+        second_kernel: int | None = None,
     ) -> None:
         super().__init__()
         out = out_channels or channels
         self.conv1 = convolution(dims, channels, out, kernel, stride=stride, dilation=dilation, bias=False)
         self.bn1 = batch_norm(dims, channels if preactivation else out)
-        self.conv2 = convolution(dims, out, out, kernel, dilation=dilation, bias=False)
+        self.conv2 = convolution(dims, out, out, second_kernel or kernel, dilation=dilation, bias=False)
         self.bn2 = batch_norm(dims, out)
         self.act = activation_named(activation)
         self.se = SqueezeExcitation(out, squeeze) if squeeze else nn.Identity()

@@ -75,6 +75,13 @@ class BasicBlockOptions(_ResidualOptions):
     """Two 3×3 convolutions with batch norm, and a shortcut around them (He et al. 2016a, figure 5 left)."""
 
     type: str = "basic_block"
+    second_kernel: int | None = Field(default=None, ge=1)
+    """Side of the filters of the second convolution; as `kernel` by default."""
+
+    @model_validator(mode="after")
+    def _second_fits(self) -> Any:
+        refuse_even("second_kernel", self.second_kernel or 1)
+        return self
 
 
 class BottleneckOptions(_ResidualOptions):
