@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from importlib import import_module
 
 import pytest
 
@@ -22,8 +23,9 @@ def test_the_signature_has_the_options_with_their_order_and_defaults(name: str) 
 
 
 @pytest.mark.parametrize("name", blocks.PARTS)
-def test_the_class_is_found_in_the_package_by_its_name(name: str) -> None:
-    assert getattr(blocks, parts("block")[name].path.partition(":")[2]) is load("block", name)
+def test_the_class_is_found_in_its_package_by_its_name(name: str) -> None:
+    module, _, found = parts("block")[name].path.partition(":")
+    assert getattr(import_module(module.rpartition(".")[0]), found) is load("block", name)
 
 
 def test_a_block_is_made_of_its_options_as_of_arguments() -> None:

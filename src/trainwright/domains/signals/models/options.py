@@ -43,7 +43,7 @@ class WaveformOptions(PooledOptions):
 
 
 class XResNet1dOptions(fields.XResNetFields, WaveformOptions):
-    """xresnet1d18 … 101, the strongest of the PTB-XL benchmark (Strodthoff et al. 2021); 50 layers and 71 classes have 962,503 parameters."""
+    """xresnet1d, the strongest of the PTB-XL benchmark (Strodthoff et al. 2021); 50 layers and 71 classes have 962,503 parameters."""
 
     type: str = "xresnet1d"
     head: int = Field(default=128, ge=0)
