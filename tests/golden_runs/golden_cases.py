@@ -50,6 +50,20 @@ def write_tones(folder: Path) -> None:
     write(folder / "tones", 5)
 
 
+def write_recordings(folder: Path) -> None:
+    """`table.csv` with recordings of two leads and two classes, of 3 to 9 s at 100 or 125 samples a second, and the age of a person."""
+    import soundfile
+
+    rng, lines = np.random.default_rng(11), ["signal,age,y"]
+    for row in range(ROWS):
+        rate, y = (100, 125)[row % 5 == 0], row % 2
+        time = np.arange(rate * (3 + row % 7)) / rate
+        both = np.stack([np.sin(time * (5 + 3 * y)), np.cos(time * 4)], axis=1) + rng.normal(size=(len(time), 2))
+        soundfile.write(folder / f"{row}.wav", both / 8, rate, subtype="FLOAT")
+        lines.append(f"{row}.wav,{rng.integers(20, 90)},{'yes' if y else 'no'}")
+    (folder / "table.csv").write_text("\n".join([*lines, ""]))
+
+
 def write_rows(folder: Path, signal: Callable[[np.random.Generator, int, int], np.ndarray] | None) -> None:
     """`table.csv` with two numbers and the target `y`; with `signal` (generator, row, class) a file for each row beside them."""
     rng = np.random.default_rng(5)
@@ -117,6 +131,8 @@ BUCKETS = {"signal": {**RAGGED["signal"], "bucket": {"by": "length", "width": 8}
 CUT = [{"random_crop": 48}, {"center_crop": 48}]
 LABELLED = {"signal": {"type": "file", "transform": CUT}, "y": {"type": "file", "draws_as": "signal", "transform": CUT}}
 
+RECORDINGS = {"signal": {"type": "signal", "encoder": {"type": "conv", "width": 8, "depth": 1}, "transform": DROPOUT}}
+
 CASES = [
     GoldenCase("table", lambda folder: write_rows(folder, None)),
     GoldenCase("files with a random crop", lambda folder: write_rows(folder, waves), {"columns": CROP}),
@@ -136,6 +152,12 @@ CASES = [
         "long files cut into windows",
         lambda folder: write_rows(folder, long_waves),
         {"columns": CONV, "data": {"window": WINDOW}},
+        padded=True,
+    ),
+    GoldenCase(
+        "recordings of two rates cut into windows",
+        write_recordings,
+        {"columns": RECORDINGS, "data": {"window": {"length": 250, "stride": 200, "rest": "short"}}},
         padded=True,
     ),
     GoldenCase("files in buckets by length", lambda folder: write_rows(folder, waves_of_any_length), {"columns": BUCKETS}, padded=True),
