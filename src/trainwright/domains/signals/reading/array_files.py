@@ -11,7 +11,7 @@ import numpy as np
 from trainwright.domains.signals.reading import matlab
 from trainwright.domains.signals.reading.arrays import Shaped, choose_key, find_names, find_rate, shape_recording, to_values
 from trainwright.domains.signals.reading.facts import Facts, Floats, distinct_names
-from trainwright.domains.signals.reading.files import HANDLES, readable_at, size_of
+from trainwright.domains.signals.reading.files import HANDLES, read_bytes, readable_at, size_of
 from trainwright.domains.signals.reading.libraries import need
 from trainwright.domains.signals.reading.reference import Reference
 from trainwright.features.npy import Unreadable, read_array, read_header
@@ -36,13 +36,13 @@ def _facts(kind: str, path: str, shaped: Shaped, places: Iterable[Mapping[str, A
 
 
 def _open_npz(path: str) -> dict[str, np.ndarray]:
+    if read_bytes(path, 0, 2) != b"PK":
+        raise Unreadable("it is no .npz archive" if size_of(path) else "it is empty")
     try:
         with np.load(readable_at(path), allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
     except (ValueError, zipfile.BadZipFile, OSError, EOFError) as error:
-        why = (
-            "it holds objects, which are not unpickled" if "pickle" in str(error).lower() else f"it is no .npz archive, or damaged: {error}"
-        )
+        why = "it holds objects, which are not unpickled" if "pickle" in str(error).lower() else f"it is damaged: {error}"
         raise Unreadable(why) from error
 
 

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from trainwright.domains.signals.reading.facts import Facts, Floats, distinct_names
-from trainwright.domains.signals.reading.files import HANDLES, size_of
+from trainwright.domains.signals.reading.files import HANDLES, read_bytes, size_of
 from trainwright.domains.signals.reading.libraries import need
 from trainwright.domains.signals.reading.rates import resampled_window
+from trainwright.domains.signals.reading.standard_error import caught_standard_error
 from trainwright.domains.signals.reading.wfdb_comments import SEXES
 from trainwright.features.npy import Unreadable
 from trainwright.files.packed import split_member
@@ -31,6 +32,7 @@ class _Edf:
             raise Unreadable("the library pyedflib reads no packs; unpack it")
         if size_of(path) == 0:
             raise Unreadable("it is empty")
+        _ensure_length(path)
         self.file = _opened(pyedflib, os.path.abspath(path))
         if self.file.signals_in_file == 0:
             raise Unreadable("it has no signals, annotations alone")
@@ -44,14 +46,29 @@ class _Edf:
         self.file.close()
 
 
+def _ensure_length(path: str) -> None:
+    """Raise Unreadable for a file with fewer records of data than its header declares."""
+    head = read_bytes(path, 0, 256)
+    try:
+        start, records, signals = int(head[184:192]), int(head[236:244]), int(head[252:256])
+        counts = read_bytes(path, 256 + 216 * signals, 8 * signals)
+        samples = sum(int(counts[place : place + 8]) for place in range(0, 8 * signals, 8))
+    except ValueError:
+        raise Unreadable("its header is not one of EDF or BDF") from None
+    there = (size_of(path) - start) // max(samples * (3 if head[:1] == b"\xff" else 2), 1)
+    if there < records:
+        raise Unreadable(f"it is cut off: {max(there, 0):,} of the {records:,} records of data that its header declares are there")
+
+
 def _opened(pyedflib: Any, path: str) -> Any:
     """A file as pyedflib has it, which opens a path once in a process, and in its forks: further times another spelling is needed."""
     folder, name = os.path.split(path)
     for dots in range(MOST_SPELLINGS):
         try:
-            return pyedflib.EdfReader(os.path.join(folder, *["."] * dots, name))
+            with caught_standard_error():
+                return pyedflib.EdfReader(os.path.join(folder, *["."] * dots, name))
         except (OSError, ValueError) as error:
-            why = " ".join(str(error).split())[:200]
+            why = " ".join(str(error).rpartition(f"{name}: ")[2].split())[:200]
             if "already been opened" not in why:
                 raise Unreadable(f"pyedflib cannot read it: {why}") from error
     raise Unreadable("it is open too often in this process")

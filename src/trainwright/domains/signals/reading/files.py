@@ -123,13 +123,18 @@ class Handles:
         with self._lock:
             key = (opened, *stamp(path))
             if key not in self._open:
-                for other in [each for each in self._open if each[1] == path]:
-                    self._close(other)
+                self.forget(path)
                 self._open[key] = opened(path)
             self._open.move_to_end(key)
             while len(self._open) > self.kept:
                 self._close(next(iter(self._open)))
             yield self._open[key]
+
+    def forget(self, path: str) -> None:
+        """Close the handles of a file."""
+        with self._lock:
+            for key in [each for each in self._open if each[1] == path]:
+                self._close(key)
 
     def _close(self, key: Any) -> None:
         handle = self._open.pop(key)

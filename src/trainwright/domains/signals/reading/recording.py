@@ -13,7 +13,7 @@ import numpy as np
 
 from trainwright.domains.signals.reading import array_files, av_files, edf, sound, text, wfdb_record
 from trainwright.domains.signals.reading.facts import Facts, Floats, Piece, pick_channels
-from trainwright.domains.signals.reading.files import is_file, read_bytes, stamp
+from trainwright.domains.signals.reading.files import Stamp, is_file, read_bytes, stamp
 from trainwright.domains.signals.reading.reference import Reference, split_reference
 from trainwright.features.npy import Unreadable
 
@@ -49,7 +49,7 @@ WFDB = Reader(
     lambda place, start, stop, numbers, _: wfdb_record.read_record(place.path, start, stop, numbers),
 )
 SOUND = Reader(
-    lambda place, _: sound.probe_sound(place.path),
+    lambda place, repair: sound.probe_sound(place.path, repair),
     lambda place, start, stop, numbers, repair: _picked(sound.read_sound(place.path, start, stop, repair), numbers),
 )
 EDF = Reader(
@@ -76,6 +76,7 @@ READERS: dict[str, Reader] = {
     **dict.fromkeys(av_files.ENDINGS, FILM),
 }
 """Ending of a name → its reader; a name without one is that of a WFDB record, or is known by its first bytes."""
+READABLE = "WFDB (.hea), sound (.wav, .flac, .ogg, .mp3, .aiff, .au), .mat, .h5, .edf, .bdf, .npy, .npz, .csv, .txt, .mp4, .m4a"
 FIRST_BYTES = {b"RIFF": SOUND, b"fLaC": SOUND, b"OggS": SOUND, b"ID3": SOUND, b"\x89HDF": HDF5, b"MATLAB 5.0": MATLAB, b"\x93NUMPY": NPY}
 
 
@@ -85,7 +86,8 @@ def probe(place: Place, *, rate: float | None = None, repair: bool = False) -> F
     `rate`, samples a second, stands in place of the file's. With `repair`, of a file with fewer samples than its header declares those that
     are there count. Raises Unreadable.
     """
-    facts, start, stop = _located(_as_reference(place), rate, repair)
+    reference, reader = _opened(place)
+    facts, start, stop = _located(reference, reader, rate, repair)
     return replace(facts, length=stop - start)
 
 
@@ -106,8 +108,8 @@ def read(
     `absent="fill"` all NaN. Signals of several rates come at the highest one, resampled. `repair` gives what lies before damage.
     Raises Unreadable.
     """
-    reference = _as_reference(place)
-    facts, first, last = _located(reference, rate, repair)
+    reference, reader = _opened(place)
+    facts, first, last = _located(reference, reader, rate, repair)
     if facts.rate is None and facts.format.startswith("WFDB"):
         raise Unreadable("its header gives no sampling frequency, or 0; say it: rate=360")
     numbers = pick_channels(leads, facts.channels, absent)
@@ -120,18 +122,23 @@ def read(
     )
     if end == begin:
         return Piece(np.empty((len(numbers), 0), np.float32), facts.rate, names, begin - first)
-    return Piece(_reader(reference.path)[0].read(_resolved(reference), begin, end, numbers, repair), facts.rate, names, begin - first)
+    return Piece(reader.read(reference, begin, end, numbers, repair), facts.rate, names, begin - first)
 
 
-def _as_reference(place: Place) -> Reference:
-    if isinstance(place, Reference):
-        return place
-    return split_reference(place) if isinstance(place, str) else Reference(os.fspath(place))
+def _opened(place: Place) -> tuple[Reference, Reader]:
+    """The file that a reference is read from, and how."""
+    if not isinstance(place, Reference):
+        place = split_reference(place) if isinstance(place, str) else Reference(os.fspath(place))
+    reader, path = _reader(place.path)
+    return (place if path == place.path else replace(place, path=path)), reader
 
 
-def _located(reference: Reference, rate: float | None, repair: bool) -> tuple[Facts, int, int]:
+def _located(reference: Reference, reader: Reader, rate: float | None, repair: bool) -> tuple[Facts, int, int]:
     """What is known of the whole recording, and which samples of it the reference names."""
-    facts = wfdb_record.with_rate(_probed(_resolved(reference), repair), rate)
+    inner = Reference(reference.path, key=reference.key, row=reference.row, layout=reference.layout)
+    facts = wfdb_record.with_rate(_facts(inner, reader, repair, stamp(reference.path)), rate)
+    if not facts.length or not facts.channels:
+        raise Unreadable("it has no samples")
     start, stop = reference.start or 0, facts.length if reference.stop is None else reference.stop
     if reference.start_seconds is not None or reference.stop_seconds is not None:
         if facts.rate is None:
@@ -140,24 +147,14 @@ def _located(reference: Reference, rate: float | None, repair: bool) -> tuple[Fa
             )
         start = round((reference.start_seconds or 0) * facts.rate)
         stop = facts.length if reference.stop_seconds is None else round(reference.stop_seconds * facts.rate)
-    if start >= facts.length and facts.length:
+    if start >= facts.length:
         raise Unreadable(f"the part begins at sample {start:,}, the recording has {facts.length:,}")
     return facts, start, min(stop, facts.length)
 
 
-def _probed(reference: Reference, repair: bool) -> Facts:
-    files = stamp(reference.path)
-    inner = reference if reference.key or reference.row is not None or reference.layout else Reference(reference.path)
-    return _facts(replace(inner, start=None, stop=None, start_seconds=None, stop_seconds=None, at=None), repair, files)
-
-
 @lru_cache(maxsize=2048)
-def _facts(reference: Reference, repair: bool, stamped: object) -> Facts:
-    return _reader(reference.path)[0].probe(reference, repair)
-
-
-def _resolved(reference: Reference) -> Reference:
-    return replace(reference, path=_reader(reference.path)[1])
+def _facts(reference: Reference, reader: Reader, repair: bool, stamped: Stamp) -> Facts:
+    return reader.probe(reference, repair)
 
 
 def _reader(path: str) -> tuple[Reader, str]:
@@ -167,27 +164,21 @@ def _reader(path: str) -> tuple[Reader, str]:
         return WFDB, f"{stem}.hea"
     if ending.lower() in READERS:
         return READERS[ending.lower()], path
-    if is_file(path):
-        return _by_first_bytes(path), path
     if is_file(f"{path}.hea"):
         return WFDB, f"{path}.hea"
+    if is_file(path):
+        return _by_first_bytes(path), path
     raise Unreadable(
-        "it is a folder"
-        if os.path.isdir(path)
-        else "it is not there"
-        if ending
-        else "it is not there, neither is a header with .hea behind it"
+        "it is a folder" if os.path.isdir(path) else f"it is not there{'' if ending else ', neither as a record with a header .hea'}"
     )
 
 
 def _by_first_bytes(path: str) -> Reader:
     head = read_bytes(path, 0, 12)
     found = next((reader for first, reader in FIRST_BYTES.items() if head.startswith(first)), None)
-    if found is None:
-        what = (
-            "it is a signal file without its header"
-            if Path(path).suffix == ".dat"
-            else f"by its ending '{Path(path).suffix}' it is of no kind that is read"
-        )
-        raise Unreadable(f"{what}; endings that are read: {', '.join(READERS)}")
-    return found
+    if found is not None:
+        return found
+    ending = Path(path).suffix
+    if ending == ".dat":
+        raise Unreadable(f"it holds signals of a WFDB record, whose header '{Path(path).stem}.hea' is not there")
+    raise Unreadable(f"{f'by its ending {ending}' if ending else 'without an ending'} it is of no kind that is read: {READABLE}")

@@ -33,8 +33,15 @@ ENDINGS = (
     ".nist",
     ".sph",
 )
-BLOCK = 1 << 14
+BLOCK = 1 << 10
 """Samples that are read at a time where the end of what is whole is looked for."""
+MPEG = ("MP3", "MPEG")
+DECODED = ("FLAC", *MPEG)
+"""Kinds whose header may promise more than can be decoded."""
+OGG_PAGE = 1 << 16
+"""More than the bytes of the longest page."""
+OGG_END = 4
+"""Bit of a page that says that it is the last one (RFC 3533)."""
 
 
 def open_sound(path: str) -> Any:
@@ -52,8 +59,8 @@ def open_sound(path: str) -> Any:
 
 
 def _words(error: Exception) -> str:
-    text = str(getattr(error, "error_string", "") or error)
-    return " ".join(text.split()).rstrip(".") or type(error).__name__
+    text = " ".join(str(getattr(error, "error_string", "") or error).split()).rstrip(".").removeprefix("Error : ")
+    return "Format not recognised" if "not a regular file" in text else text or type(error).__name__
 
 
 def channel_names(count: int) -> tuple[str, ...]:
@@ -62,18 +69,33 @@ def channel_names(count: int) -> tuple[str, ...]:
     return known.get(count, tuple(f"channel_{number}" for number in range(1, count + 1)))
 
 
-def probe_sound(path: str) -> Facts:
-    """What the head of a sound file says. Raises Unreadable."""
+def probe_sound(path: str, repair: bool = False) -> Facts:
+    """What the head of a sound file says; with `repair` the length is what can be decoded before damage. Raises Unreadable."""
     try:
         with HANDLES.use(path, open_sound) as file:
             rate, channels, length, kind = file.samplerate, file.channels, file.frames, file.format
     except Unreadable as error:
         return av_files.probe_after(path, str(error))
-    declared = _declared_frames(path) if kind in ("WAV", "WAVEX", "RF64") else None
-    said: tuple[str, ...] = ()
-    if declared is not None and declared > length:
-        said = (f"its header says {declared:,} samples, {length:,} are there: it was cut off",)
+    said = _said_of_length(path, kind, length)
+    if repair and kind in DECODED:
+        whole = _before_damage(path, 0, length).shape[0]
+        said += (f"it is damaged after {whole:,} of {length:,} samples",) if whole < length else ()
+        length = whole
     return Facts(kind, float(rate), channel_names(channels), length, warnings=said, files=(path,))
+
+
+def _said_of_length(path: str, kind: str, length: int) -> tuple[str, ...]:
+    """What is to be said of a file that was cut off, where that shows without decoding it."""
+    if kind in ("WAV", "WAVEX", "RF64"):
+        declared = _declared_frames(path)
+        if declared is not None and declared > length:
+            return (f"its header says {declared:,} samples, {length:,} are there: it was cut off",)
+    if kind == "OGG":
+        end = read_bytes(path, max(size_of(path) - OGG_PAGE, 0))
+        last = end.rfind(b"OggS")
+        if last >= 0 and len(end) > last + 5 and not end[last + 5] & OGG_END:
+            return (f"its last page is missing: {length:,} samples are there, it was cut off",)
+    return ()
 
 
 def _declared_frames(path: str) -> int | None:
@@ -93,10 +115,7 @@ def _declared_frames(path: str) -> int | None:
 def read_sound(path: str, start: int, stop: int, repair: bool = False) -> Floats:
     """Samples `start` to `stop` of all channels, −1 to 1; with `repair` what lies before damage. Raises Unreadable."""
     try:
-        with HANDLES.use(path, open_sound) as file:
-            if not file.seekable():
-                raise Unreadable("it cannot be read at a place of its own")
-            found, fault = _window(file, start, stop)
+        found, fault = _window(path, start, stop)
     except Unreadable as error:
         return av_files.read_after(path, start, stop, str(error))
     if fault and not repair:
@@ -104,22 +123,22 @@ def read_sound(path: str, start: int, stop: int, repair: bool = False) -> Floats
     return found
 
 
-def _window(file: Any, start: int, stop: int) -> tuple[Floats, str]:
+def _window(path: str, start: int, stop: int) -> tuple[Floats, str]:
     """The samples, and what is wrong with them."""
     soundfile = need("soundfile", "sound files")
-    with caught_standard_error() as said:
-        try:
+    try:
+        with HANDLES.use(path, open_sound) as file, caught_standard_error() as said:
             _seek(file, start)
             found = file.read(stop - start, dtype="float32", always_2d=True)
-            fault = ""
-        except (soundfile.LibsndfileError, RuntimeError) as error:
-            found, fault = _before_damage(file, start, stop), _words(error)
+            kind, frames = file.format, file.frames
+    except (soundfile.LibsndfileError, RuntimeError) as error:
+        HANDLES.forget(path)  # after an error it cannot go to another place
+        values = np.ascontiguousarray(_before_damage(path, start, stop).T)
+        return values, f"it is damaged ({_words(error)}) after {start + values.shape[1]:,} samples"
     values = np.ascontiguousarray(found.T)
-    if fault:
-        return values, f"it is damaged: {fault}; {values.shape[1]:,} of {stop - start:,} samples come before that"
     if len(found) < stop - start:
-        return values, f"its header says {file.frames:,} samples, it ends after {start + len(found):,}"
-    if said.text and file.format in ("MP3", "MPEG") and _is_damage(said.text):
+        return values, f"its header says {frames:,} samples, it ends after {start + len(found):,}"
+    if kind in MPEG and _is_damage(said.text):
         return values, f"it is damaged: {' '.join(said.text.split())[:120]}"
     return values, ""
 
@@ -127,28 +146,28 @@ def _window(file: Any, start: int, stop: int) -> tuple[Floats, str]:
 def _seek(file: Any, start: int) -> None:
     """Go to a sample. The decoder of mp3 that goes on a little leaves frames out that the next one needs, and gives a wrong window
     without an error; from the beginning it goes right."""
-    if file.format in ("MP3", "MPEG"):
+    if file.format in MPEG:
         file.seek(0)
     file.seek(start)
 
 
 def _is_damage(text: str) -> bool:
     """Whether the decoder's words are of damage: those of a window that begins between frames come with every seek."""
-    return (
-        any(word in text for word in ("resync", "Illegal", "illegal", "invalid", "missing", "Frankenstein", "header"))
-        and "part2_3_length" not in text
-    )
+    lines = [each for each in text.splitlines() if "part2_3_length" not in each]
+    return any(word in each.lower() for each in lines for word in ("resync", "illegal", "invalid", "missing", "header", "error"))
 
 
-def _before_damage(file: Any, start: int, stop: int) -> Floats:
+def _before_damage(path: str, start: int, stop: int) -> Floats:
+    """Samples `(time, channels)` from `start` to `stop`, or to where decoding fails."""
     soundfile = need("soundfile", "sound files")
-    pieces = [np.empty((0, file.channels), np.float32)]
+    file = open_sound(path)
+    pieces, there = [np.empty((0, file.channels), np.float32)], 0
     try:
-        _seek(file, start)
-        while (wanted := min(BLOCK, stop - start - sum(map(len, pieces)))) > 0:
-            pieces.append(file.read(wanted, dtype="float32", always_2d=True))
-            if len(pieces[-1]) < wanted:
-                break
+        with file, caught_standard_error():
+            _seek(file, start)
+            while there < stop - start and len(found := file.read(min(BLOCK, stop - start - there), dtype="float32", always_2d=True)):
+                pieces.append(found)
+                there += len(found)
     except (soundfile.LibsndfileError, RuntimeError):
         pass  # what was read before is what is whole
     return np.concatenate(pieces)

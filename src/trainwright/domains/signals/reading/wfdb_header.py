@@ -78,9 +78,7 @@ def read_header(stamped: Stamp) -> Header:
     path = stamped[0]
     lines, comments = _lines(read_bytes(path).decode("utf-8", errors="replace"))
     if not lines:
-        raise Unreadable(
-            f"the header '{Path(path).name}' is empty" if not comments else f"the header '{Path(path).name}' has comments only"
-        )
+        raise Unreadable(f"the header '{Path(path).name}' has no line that names the record")
     number, first = lines[0]
     found = RECORD.match(first)
     if found is None:
@@ -118,7 +116,7 @@ def _lines(text: str) -> tuple[list[tuple[int, str]], tuple[str, ...]]:
 
 def _declared(lines: list[tuple[int, str]], count: int, what: str, number: int, path: str) -> list[tuple[int, str]]:
     if len(lines) < count:
-        raise Unreadable(f"line {number} of '{Path(path).name}' declares {count} {what}, {len(lines)} lines describe them")
+        raise Unreadable(f"line {number} of '{Path(path).name}' declares {count} {what}, of which {len(lines)} have a line")
     return lines[:count]
 
 
@@ -143,6 +141,8 @@ def _signal(number: int, line: str, path: str) -> Signal:
     found = SIGNAL.match(line)
     if found is None:
         raise Unreadable(f"line {number} of '{Path(path).name}' describes no signal: FILE FORMAT GAIN … is wanted, '{line[:60]}' is there")
+    if found["file"] != Path(found["file"]).name:
+        raise Unreadable(f"line {number} of '{Path(path).name}' names '{found['file']}': signals are in the folder of their header")
     gain, zero = float(found["gain"] or 0), int(found["zero"] or 0)
     return Signal(
         found["file"],

@@ -226,4 +226,6 @@ def _signed(total: int) -> int:
 
 def with_rate(facts: Facts, rate: float | None) -> Facts:
     """The facts with a rate that is given in place of the header's."""
-    return facts if rate is None else replace(facts, rate=float(rate), rates=tuple(each * rate / max(facts.rates) for each in facts.rates))
+    if rate is None:
+        return facts
+    return replace(facts, rate=float(rate), rates=tuple(each * rate / max(facts.rates) for each in facts.rates))
