@@ -19,6 +19,26 @@ from trainwright.data.sources import from_text
 log = logging.getLogger(__name__)
 
 
+def write_out_path(composed: Composed) -> None:
+    """Move `data.path`, where a source of columns finds its data, to where it belongs: `data.source.path`; a problem where both are given."""
+    data = composed.root.under("data")
+    path, kind = (data.under("path"), data.under("type")) if data else (None, None)
+    if data is None or path is None or not isinstance(path.value, str):
+        return
+    if kind is not None and not (isinstance(kind.value, str) and (kind.value == "columns" or _is_source(kind.value))):
+        return  # an option of a dataset of a person's own
+    source = data.under("source") or Node({}, path.place, layer=path.layer)
+    named = source if isinstance(source.value, str) else source.under("path")
+    if named is not None and isinstance(named.value, str) and named.value != path.value and named.layer == path.layer:
+        what, why = f"data.path is '{path.value}', and data.source '{named.value}'", "both say where the data are"
+        composed.problems.append(ConfigError(what, where=str(path.place), why=why, fix="keep one of them"))
+    if not isinstance(source.value, dict):
+        source = Node({}, source.place, source.key, source.layer)
+    source.value["path"] = Node(path.value, path.place, path.key, path.layer)
+    del data.value["path"]
+    data.value["source"] = source
+
+
 def write_out_type(composed: Composed) -> None:
     """Move `data.type: wav_folder`, the kind of a source of columns, to where it belongs: `data.source.type`.
 

@@ -29,7 +29,7 @@ from trainwright.config.places import Node
 from trainwright.config.registry import parts
 from trainwright.config.trust import reading
 from trainwright.engine.config import EvaluationOptions, TrainerConfig
-from trainwright.systems.domain_config import ask_domain, lay_under, write_out_type
+from trainwright.systems.domain_config import ask_domain, lay_under, write_out_path, write_out_type
 
 DEFAULT_SYSTEM = "supervised"
 DEVICES = ("auto", "cpu", "cuda", "cuda:1", "mps")
@@ -205,6 +205,7 @@ def compose_config(config: Any = None, overrides: Iterable[str | Assignment] = (
     run_imports(composed)
     read_types_beside(composed)
     if takes_columns(composed.values.get("system")):
+        write_out_path(composed)
         write_out_type(composed)
         lay_under(composed)
     else:
