@@ -70,8 +70,8 @@ class Rows:
     """The keys of the batches of the epoch that was begun, where a loader's sampler gives them."""
     windows: Windows | None = None
     """Of which rows these are windows, whose outputs are joined to one for each row; None where each row is one."""
-    padded: Sequence[tuple[str, str]] = ()
-    """Blocks whose samples are filled up to one length in every batch, each with the block of their own lengths."""
+    padded: Sequence[tuple[str, str, int]] = ()
+    """Blocks whose samples are filled up to one length in every batch, the block of their own lengths, and the dimension that differs."""
 
     def __getattr__(self, name: str) -> Any:
         if name not in RENAMED:

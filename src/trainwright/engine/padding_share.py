@@ -16,17 +16,17 @@ NAME = "padding"
 """Under which it is logged: `train/padding` and `validation/padding`, the mean over batches."""
 
 
-def padding_share(batch: Batch, padded: Sequence[tuple[str, str]]) -> Tensor:
+def padding_share(batch: Batch, padded: Sequence[tuple[str, str, int]]) -> Tensor:
     """The share (0 to 1) of what `padded` blocks hold that is beyond the lengths of their samples, a scalar where the batch is."""
-    own = torch.stack([batch[lengths].sum() for _, lengths in padded]).sum()
-    there = sum(batch[lengths].numel() * batch[values].shape[2] for values, lengths in padded)  # b, one column, length, …
+    own = torch.stack([batch[lengths].sum() for _, lengths, _ in padded]).sum()
+    there = sum(batch[lengths].numel() * batch[values].shape[dim] for values, lengths, dim in padded)
     return 1 - own / max(there, 1)
 
 
 class PaddingShares:
     """Hears of the batches of an evaluation."""
 
-    def __init__(self, padded: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, padded: Sequence[tuple[str, str, int]]) -> None:
         self.padded, self.shares = padded, list[Tensor]()
 
     def __call__(self, batch: Batch, index: int, outputs: Any) -> None:

@@ -35,7 +35,7 @@ class ArrayDecoder(Decoder):
         self.first, self.chain = Chain(feature.in_workers[:kept], training), Chain(feature.in_workers[kept:], training)
         self.draws = bool(self.first.steps or self.chain.steps)
         self.window, self.axis = feature.window, feature.axis
-        self.padded = [("value", "length")] if self.ragged else []
+        self.padded = [("value", "length", 2 if self.axis == 0 else -1)] if self.ragged else []
 
     def sample(self, reference: str | None, row: int, place: int = 0) -> Tensor | None:
         """The array of a path in float32, not scaled, or None without one; raises DataError naming row and path."""

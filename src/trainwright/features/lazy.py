@@ -78,8 +78,8 @@ class Decoder:
 
     draws: bool = True
     """Whether anything in a sample can be random."""
-    padded: Sequence[tuple[str, str]] = ()
-    """Parts whose samples are filled up to one length, each with the part that tells their own."""
+    padded: Sequence[tuple[str, str, int]] = ()
+    """Parts whose samples are filled up to one length, the part that tells their own, and the dimension of a batch that differs."""
 
     def sample(self, reference: str | None, row: int, place: int = 0) -> Any:
         """The sample of a reference, transformed; None where there is none. Raises DataError naming row and reference.

@@ -90,7 +90,9 @@ class LazyRows(Rows):
     def __init__(self, dense: Rows | None, columns: list[LazyColumn], numbers: np.ndarray, windows: Windows | None = None) -> None:
         """`numbers`: of the rows in the source, from which randomness follows."""
         self.dense, self.columns, self.numbers, self.windows = dense, columns, numbers, windows
-        self.padded = [(f"{each.name}.{part}", f"{each.name}.{length}") for each in columns for part, length in each.decoder.padded]
+        self.padded = [
+            (f"{each.name}.{part}", f"{each.name}.{length}", dim) for each in columns for part, length, dim in each.decoder.padded
+        ]
         for column in columns:
             column.numbers = numbers
         self._begun: tuple[int, int] | None = None

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 def write_out_path(composed: Composed) -> None:
-    """Move `data.path`, where a source of columns finds its data, to where it belongs: `data.source.path`; a problem where both are given."""
+    """Move `data.path`, where a source of columns finds its data, to where it belongs: `data.source.path`; both are a problem."""
     data = composed.root.under("data")
     path, kind = (data.under("path"), data.under("type")) if data else (None, None)
     if data is None or path is None or not isinstance(path.value, str):

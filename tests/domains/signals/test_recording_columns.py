@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 from typing import Any
 
@@ -76,8 +77,11 @@ def test_round_a_moment_what_lies_beyond_the_ends_is_zero(tmp_path: Path) -> Non
 
 
 def test_the_rate_of_most_files_is_taken_and_the_others_are_resampled_and_told(tmp_path: Path) -> None:
-    train(write_sounds(tmp_path, rates=(8000, 8000, 16000)), tmp_path / "run", {})
+    train(write_sounds(tmp_path, rates=(8000, 8000, 16000)), tmp_path / "run", {"encoder": {"type": "small_resnet1d"}})
     notes = (tmp_path / "run/log.txt").read_text()
+    with (tmp_path / "run/metrics.csv").open() as file:
+        shares = [float(row["validation/padding"]) for row in csv.DictReader(file)]
+    assert all(0 < share < 1 for share in shares) and shares
     assert "8000 samples a second" in notes and "16000 samples a second, resampled to 8000" in notes
 
 
