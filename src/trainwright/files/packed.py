@@ -119,11 +119,11 @@ def open_file(path: str) -> IO[bytes]:
         raise OSError(str(error)) from error
 
 
-def write_pack(path: Path, manifest: dict[str, Any], files: Iterable[tuple[str, Path]]) -> None:
-    """Write (name in the pack, file) one after the other, and then the manifest. Raises OSError where a file or the disk refuses."""
+def write_pack(path: Path, manifest: dict[str, Any], files: Iterable[tuple[str, Path | bytes]]) -> None:
+    """Write (name in the pack, file or its content) one by one, and then the manifest. Raises OSError where a file or the disk refuses."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
         for name, file in files:
-            _add(archive, name, file.read_bytes())
+            _add(archive, name, file if isinstance(file, bytes) else file.read_bytes())
         _add(archive, MANIFEST, (json.dumps(manifest, indent=2) + "\n").encode())
 
 

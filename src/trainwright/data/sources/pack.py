@@ -44,6 +44,9 @@ def open_packed(options: PackOptions, memory_limit: int) -> Source:
     inner = options_class("source", given["type"]).model_validate({**given, "path": str(folder / given["path"])})
     source: Any = build_source(inner, memory_limit)
     source.packed = Packed(path, folder)
+    said = pack.manifest.get("said", {})
+    source.declared_columns, source.declared_split = said.get("columns", {}), said.get("split", {})
+    source.default_targets = [*source.default_targets, *said.get("targets", [])]
     found: Source = source
     return found
 

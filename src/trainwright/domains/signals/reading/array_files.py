@@ -20,13 +20,14 @@ from trainwright.features.npy import Unreadable, read_array, read_header
 def probe_npy(reference: Reference) -> Facts:
     """What the header of an `.npy` file says. Raises Unreadable."""
     shaped = shape_recording(read_header(reference.path).shape, reference.row, reference.layout)
-    return _facts("NumPy", reference.path, shaped, [])
+    return _facts("NumPy", reference.path, shaped, [{"names": reference.names}])
 
 
 def read_npy(reference: Reference, start: int, stop: int) -> Floats:
     """Samples of an `.npy` file, a large one mapped. Raises Unreadable."""
     array = read_array(reference.path)
-    return to_values(shape_recording(array.shape, reference.row, reference.layout).cut(array, start, stop))
+    values = to_values(shape_recording(array.shape, reference.row, reference.layout).cut(array, start, stop))
+    return values if reference.scale is None else values * np.float32(reference.scale)
 
 
 def _facts(kind: str, path: str, shaped: Shaped, places: Iterable[Mapping[str, Any]]) -> Facts:

@@ -13,7 +13,7 @@ from trainwright.domains.signals.reading.reference import Layout
 from trainwright.features.npy import Unreadable
 
 RATES = ("rate", "fs", "sampling_rate", "sample_rate", "sampling_frequency", "samplerate", "sfreq", "srate", "frequency")
-NAMES = ("channels", "leads", "channel_names", "lead_names", "sig_name", "labels")
+NAMES = ("names", "channels", "leads", "channel_names", "lead_names", "sig_name", "labels")
 
 
 @dataclass(frozen=True)

@@ -12,15 +12,14 @@ import numpy as np
 from trainwright.domains.signals.reading.facts import Facts, Floats, distinct_names
 from trainwright.domains.signals.reading.files import HANDLES, read_bytes, size_of
 from trainwright.domains.signals.reading.libraries import need
-from trainwright.domains.signals.reading.rates import resampled_window
+from trainwright.domains.signals.reading.rates import MOST_RATIO, resampled_window
 from trainwright.domains.signals.reading.standard_error import caught_standard_error
 from trainwright.domains.signals.reading.wfdb_comments import SEXES
 from trainwright.features.npy import Unreadable
 from trainwright.files.packed import split_member
 
 MOST_SPELLINGS = 64
-MOST = 1000
-"""The largest numerator and denominator of the ratio of two rates in one file."""
+"""Ways to write a path that are tried."""
 
 
 class _Edf:
@@ -92,7 +91,7 @@ def read_edf(path: str, start: int, stop: int, numbers: list[int | None]) -> Flo
     with HANDLES.use(path, _Edf) as opened:
         for row, number in enumerate(numbers):
             if number is not None:
-                ratio = Fraction(opened.rate / opened.rates[number]).limit_denominator(MOST)
+                ratio = Fraction(opened.rate / opened.rates[number]).limit_denominator(MOST_RATIO)
                 read = partial(_own_samples, opened.file, number)
                 found = resampled_window(read, opened.lengths[number], start, stop, ratio.numerator, ratio.denominator)
                 out[row, : len(found)] = found

@@ -12,6 +12,10 @@ REACH = 10
 """Samples of the lower rate on each side that polyphase resampling looks at (scipy's window of 20 · max(up, down) + 1)."""
 
 
+MOST_RATIO = 1000
+"""Rates count as fractions of whole numbers up to this one."""
+
+
 def resampled_window(read: Callable[[int, int], Floats], length: int, start: int, stop: int, up: int, down: int) -> Floats:
     """Samples `start` to `stop` of a signal at `up / down` times its rate; `read(a, b)` gives its own samples, of which there are `length`.
 

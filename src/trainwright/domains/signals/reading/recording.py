@@ -135,8 +135,8 @@ def _opened(place: Place) -> tuple[Reference, Reader]:
 
 def _located(reference: Reference, reader: Reader, rate: float | None, repair: bool) -> tuple[Facts, int, int]:
     """What is known of the whole recording, and which samples of it the reference names."""
-    inner = Reference(reference.path, key=reference.key, row=reference.row, layout=reference.layout)
-    facts = wfdb_record.with_rate(_facts(inner, reader, repair, stamp(reference.path)), rate)
+    inner = replace(reference, start=None, stop=None, start_seconds=None, stop_seconds=None, at=None)
+    facts = wfdb_record.with_rate(_facts(inner, reader, repair, stamp(reference.path)), rate or reference.rate)
     if not facts.length or not facts.channels:
         raise Unreadable("it has no samples")
     start, stop = reference.start or 0, facts.length if reference.stop is None else reference.stop

@@ -11,9 +11,8 @@ from trainwright.config.errors import DataError, did_you_mean
 
 Layout = Literal["channels,time", "time,channels"]
 FRAGMENT = re.compile(r"[A-Za-z_]+=")
-KEYS = ("t", "samples", "at", "key", "row", "layout")
+KEYS = ("t", "samples", "at", "key", "row", "layout", "rate", "names", "scale")
 LAYOUTS: tuple[Layout, ...] = ("channels,time", "time,channels")
-GRAMMAR = "#t=START,STOP (seconds), #samples=START,STOP, #at=SAMPLE, #key=NAME, #row=NUMBER or #layout=time,channels, joined with &"
 
 
 @dataclass(frozen=True)
@@ -36,10 +35,21 @@ class Reference:
     """The entry along the first dimension of an array of recordings."""
     layout: Layout | None = None
     """Which dimension of an array is time; without it the longer one."""
+    rate: float | None = None
+    """Samples a second of an array, whose file does not say it."""
+    names: tuple[str, ...] = ()
+    """The channels of an array."""
+    scale: float | None = None
+    """What its numbers are multiplied with."""
 
     def __str__(self) -> str:
         pairs: list[tuple[str, object]] = [("t", _range(self.start_seconds, self.stop_seconds)), ("samples", _range(self.start, self.stop))]
         pairs += [("at", self.at), ("key", self.key), ("row", self.row), ("layout", self.layout)]
+        pairs += [
+            ("rate", None if self.rate is None else _shown(self.rate)),
+            ("names", ",".join(self.names) or None),
+            ("scale", self.scale),
+        ]
         written = "&".join(f"{key}={quote(str(value), safe='/,')}" for key, value in pairs if value is not None)
         if written:
             return f"{self.path}#{written}"
@@ -75,6 +85,9 @@ def split_reference(text: str) -> Reference:
         values.get("key"),
         _number(values, "row", text),
         _layout(values.get("layout"), text),
+        _positive(values, "rate", text),
+        tuple(values["names"].split(",")) if values.get("names") else (),
+        _positive(values, "scale", text),
     )
 
 
@@ -130,6 +143,19 @@ def _number(values: dict[str, str], key: str, text: str) -> int | None:
     if not re.fullmatch(r"\d+", value):
         raise _error(text, f"{key}={value} is no whole number of 0 or more", f"{key}=17")
     return int(value)
+
+
+def _positive(values: dict[str, str], key: str, text: str) -> float | None:
+    value = values.get(key)
+    if value is None:
+        return None
+    try:
+        found = float(value)
+    except ValueError:
+        found = 0.0
+    if not 0 < found < float("inf"):
+        raise _error(text, f"{key}={value} is no number above 0", f"{key}={'500' if key == 'rate' else '0.001'}")
+    return found
 
 
 def _layout(value: str | None, text: str) -> Layout | None:
