@@ -18,13 +18,13 @@ def waveforms(leads: int = 12, time: int = 250, *, differ: bool = False, missing
 
 
 def spectrograms(mels: int = 40, frames: int = 100, channels: int = 1, *, differ: bool = False) -> InputGroup:
-    return _group("sound", {"value": (1, channels, mels, frames)}, differ, False, 16_000.0)
+    return _group("audio", {"value": (1, channels, mels, frames)}, differ, False, 16_000.0)
 
 
 def _group(kind: str, parts: dict[str, tuple[int, ...]], differ: bool, missing: bool, rate: float) -> InputGroup:
     parts |= {"length": (1,)} if differ else {}
     parts |= {"missing": (1,)} if missing else {}
-    return InputGroup(kind, kind, ["wave"], None, parts, extras={"rate": [rate]})
+    return InputGroup("signal", kind, ["wave"], None, parts, extras={"rate": rate}, time_last=True)
 
 
 def encoder(name: str, group: InputGroup, **options: Any) -> Any:

@@ -15,7 +15,10 @@ FEATURES: dict[str, Part] = {
     "signal": Part(f"{_HERE}.feature:SignalFeature", f"{_HERE}.options:SignalOptions", "a recording with named leads for each row"),
     "audio": Part(f"{_HERE}.feature:AudioFeature", f"{_HERE}.options:AudioOptions", "a sound for each row"),
 }
-COLUMNS = {name: ColumnKind(encoder="conv", missing="the mean recording, or an empty one") for name in FEATURES}
+COLUMNS = {
+    name: ColumnKind(encoder=f"{_HERE}.models.auto:for_signals", by_column=True, missing="the mean recording, or an empty one")
+    for name in FEATURES
+}
 
 DOMAIN = Domain(
     "signals",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from trainwright.config.model import PartConfig
@@ -43,6 +45,8 @@ class PositionsDecoderOptions(PartConfig):
     """Positions that each reads, an odd number."""
     activation: Activation = "gelu"
     """Function after each convolution."""
+    network: Literal["dilated", "unet"] = "dilated"
+    """Dilated convolutions, or a U-Net of `width`, 2 · `width` and 4 · `width` channels, each with half the positions of the one before."""
 
 
 PARTS: dict[str, Part] = {

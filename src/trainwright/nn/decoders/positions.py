@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from trainwright.config.errors import ConfigError
 from trainwright.features.spec import InputGroup, TargetSpec
+from trainwright.nn.blocks.unet import UNet
 from trainwright.nn.decoders import PositionsDecoderOptions
 from trainwright.nn.networks.activations import activation
+
+GROUPS = 8
+"""Of the norms of a U-Net, where they divide its channels."""
 
 
 class PositionsDecoder(nn.Module):
@@ -31,6 +37,9 @@ class PositionsDecoder(nn.Module):
             raise ConfigError(f"kernel must be odd, not {options.kernel}", where=where, fix=f"use {options.kernel + 1}")
         group, self.channels_last, channels = read_group(options.input, target, inputs)
         self.reads, self.positions = f"{group.name}.value", target.positions
+        self.unet = make_unet(options, width, channels, target) if options.network == "unet" else None
+        if self.unet is not None:
+            return
         make = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}[len(target.positions)]
         self.first = make(channels, options.width, 1)
         self.row = nn.Linear(width, options.width)
@@ -48,11 +57,21 @@ class PositionsDecoder(nn.Module):
             x = x.unsqueeze(1)
         elif self.channels_last:
             x = x.movedim(-1, 1)
-        row = self.row(hidden if hidden.dim() == 2 else hidden.mean(dim=1))
+        row = hidden if hidden.dim() == 2 else hidden.mean(dim=1)
+        if self.unet is not None:
+            return self.unet(x, row)
+        row = self.row(row)
         x = self.first(x) + row.view(*row.shape, *[1] * dims)
         for layer in self.layers:
             x = x + self.activation(layer(x))
         return self.last(x)
+
+
+def make_unet(options: PositionsDecoderOptions, width: int, channels: int, target: TargetSpec) -> UNet:
+    """A U-Net over the array that is given the row's vector in every block."""
+    groups = math.gcd(options.width, GROUPS)
+    sizes: dict[str, Any] = {"dims": len(target.positions), "width": options.width, "groups": groups}
+    return UNet(channels, target.width, depth=1, middle_attention=False, condition=width, **sizes)
 
 
 def read_group(name: str, target: TargetSpec, inputs: Sequence[InputGroup]) -> tuple[InputGroup, bool, int]:
@@ -65,7 +84,7 @@ def read_group(name: str, target: TargetSpec, inputs: Sequence[InputGroup]) -> t
     if found:
         names = ", ".join(f"'{each[0].columns[0]}'" for each in found)
         raise ConfigError(f"several inputs have the {shown} positions of target '{target.name}': {names}", where=where, fix="name one")
-    files = [group for group in inputs if group.kind == "file"]
+    files = [group for group in inputs if _has_arrays(group)]
     shapes = ", ".join(f"'{group.columns[0]}' {group.parts['value'][1:]}" for group in files)
     why = f"columns of files have {shapes}" if shapes else "no input is a column of files"
     fix = "give inputs and target the same crop, or a decoder of your own"
@@ -74,14 +93,21 @@ def read_group(name: str, target: TargetSpec, inputs: Sequence[InputGroup]) -> t
 
 def _channels(group: InputGroup, positions: tuple[int, ...]) -> tuple[bool, int] | None:
     """Whether channels come last and how many, where a group's array has the positions; None where it has not."""
-    if group.kind != "file" or len(group.columns) != 1:
+    if not _has_arrays(group) or len(group.columns) != 1:
         return None
     shape = tuple(group.parts["value"][1:])
     if shape == positions:
         return False, 1
+    if group.time_last:
+        return (False, shape[0]) if shape[1:] == positions else None
     if shape[:-1] == positions:
         return True, shape[-1]
     return (False, shape[0]) if shape[1:] == positions else None
+
+
+def _has_arrays(group: InputGroup) -> bool:
+    """Whether the group is of files, or of recordings, which have time last."""
+    return group.kind == "file" or group.time_last
 
 
 def _no_positions(target: TargetSpec) -> ConfigError:

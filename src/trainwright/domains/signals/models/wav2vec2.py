@@ -58,11 +58,10 @@ def wav2vec2(options: Wav2Vec2Options, group: InputGroup) -> RecordingEncoder:
     if shape[0] != 1:
         where, fix = f"columns.{group.columns[0]}.channel", "channel: mix makes one of them"
         raise ConfigError(f"'wav2vec2' reads one channel, and there are {shape[0]}", where=where, fix=fix)
-    rates = {rate for rate in group.extras.get("rate", []) if rate}
-    if options.weights and rates and rates != {RATE}:
+    rate = group.extras.get("rate") or RATE
+    if options.weights and rate != RATE:
         where, fix = f"columns.{group.columns[0]}.rate", f"resample: columns.{group.columns[0]}.rate={RATE}"
-        shown = ", ".join(f"{rate:g}" for rate in sorted(rates))
-        raise ConfigError(f"the weights are of recordings of {RATE} Hz, and these have {shown}", where=where, fix=fix)
+        raise ConfigError(f"the weights are of recordings of {RATE} Hz, and these have {rate:g}", where=where, fix=fix)
     network = Wav2Vec2(make_model(options), options.normalise)
     return RecordingEncoder(options, group, network, network.width, shape, folds=False)
 
