@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -21,6 +22,8 @@ from trainwright.metrics.table import (
     PARTS,
     AveragingOptions,
     CalibrationOptions,
+    FBetaOptions,
+    KappaOptions,
     MetricPart,
     PlainOptions,
     RankingOptions,
@@ -39,6 +42,8 @@ __all__ = [
     "AveragingOptions",
     "CalibrationOptions",
     "Difference",
+    "FBetaOptions",
+    "KappaOptions",
     "MetricPart",
     "Outcome",
     "PlainOptions",
@@ -135,6 +140,8 @@ def _read_label(name: str, rest: str) -> PartConfig | None:
     fields = [each for each in PARTS[name].config.model_fields if each != "type"]
     pieces = re.split(rf"(?:^|_)({'|'.join(fields)})=", rest)[1:] if fields and PARTS[name].paired else []
     given = [dict(zip(pieces[::2], pieces[1::2], strict=True))] if pieces else [{option: rest} for option in fields]
+    words = rest.split("_")
+    given += [dict(zip(each, words, strict=True)) for each in combinations(fields, len(words))] if len(words) > 1 else []
     for values in given:
         try:
             return options(name, **{option: _as_value(value) for option, value in values.items()})

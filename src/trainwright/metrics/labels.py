@@ -70,27 +70,6 @@ class BalancedAccuracy(LabelCounts):
         return mean_defined(hits / actual)
 
 
-class MCC(LabelCounts):
-    """Matthews correlation for any number of classes (Gorodkin 2004); 0 when one class is always predicted, NaN when only one occurs."""
-
-    def from_counts(self, hits: np.ndarray, predicted: np.ndarray, actual: np.ndarray) -> np.ndarray:
-        n = actual.sum(axis=-1)
-        covariance = hits.sum(axis=-1) * n - (predicted * actual).sum(axis=-1)
-        spread_predicted = n * n - (predicted * predicted).sum(axis=-1)
-        spread_actual = n * n - (actual * actual).sum(axis=-1)
-        correlation = covariance / np.sqrt(spread_predicted * spread_actual)
-        return np.where(spread_actual == 0, np.nan, np.where(spread_predicted == 0, 0.0, correlation))
-
-
-class Kappa(LabelCounts):
-    """Cohen's kappa: agreement beyond what the class frequencies alone would give."""
-
-    def from_counts(self, hits: np.ndarray, predicted: np.ndarray, actual: np.ndarray) -> np.ndarray:
-        n = actual.sum(axis=-1)
-        observed, expected = hits.sum(axis=-1) / n, (predicted * actual).sum(axis=-1) / (n * n)
-        return (observed - expected) / (1.0 - expected)
-
-
 class Averaged(LabelCounts):
     """A ratio per class, averaged as the options say; a class neither true nor predicted is left out, other empty ratios are 0."""
 
@@ -174,6 +153,14 @@ class F1(Averaged):
 
     def ratio(self, hits: np.ndarray, predicted: np.ndarray, actual: np.ndarray) -> np.ndarray:
         return 2.0 * hits / (predicted + actual)
+
+
+class FBeta(Averaged):
+    """(1 + β²) hits / (β² occurrences + predictions) (van Rijsbergen 1979): recall counts β times as much as precision."""
+
+    def ratio(self, hits: np.ndarray, predicted: np.ndarray, actual: np.ndarray) -> np.ndarray:
+        square = float(self.options.beta) ** 2
+        return (1.0 + square) * hits / (square * actual + predicted)
 
 
 class IoU(Averaged):

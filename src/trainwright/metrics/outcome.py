@@ -125,6 +125,14 @@ class Outcome:
         """Of each class, or of the positive one, or of each label: which rows are of it, and their scores."""
         yield from ((self.positives[:, place], self.ranked[:, place]) for place in range(self.ranked.shape[1]))
 
+    def ranked_together(self) -> tuple[np.ndarray, np.ndarray]:
+        """What `ranked_columns` gives, one after the other; [n k]."""
+        return self.positives.T.ravel(), self.ranked.T.ravel()
+
+    def row_blocks(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Which labels rows have, and their scores, some rows at a time; each [b, k]."""
+        yield self.positives, self.ranked
+
     def value_columns(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Truth and scores of each number."""
         truth, scores = self.columns()

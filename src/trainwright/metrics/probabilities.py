@@ -50,30 +50,41 @@ def confidence_and_hit(outcome: Any) -> tuple[Array, Array]:
 
 
 class ECE(Additive):
-    """Expected calibration error (Naeini et al. 2015): mean over rows of the gap between probability and frequency in the row's bin."""
+    """Calibration error (Naeini et al. 2015): gaps between probability and frequency in bins; of sets the mean over labels."""
 
     def rows(self, outcome: Any) -> Array:
-        confidence, hit = confidence_and_hit(outcome)
         bins, xp = self.options.bins, outcome.xp
-        inside = xp.floor(confidence * bins).clip(None, bins - 1)[:, None] == outcome.numbers(bins)
-        return xp.concatenate([inside * (confidence - hit)[:, None], xp.ones_like(confidence)[:, None]], axis=1)
+        pieces = []
+        for confidence, hit in self._forecasts(outcome):
+            inside = outcome.floats(xp.floor(confidence * bins).clip(None, bins - 1)[:, None] == outcome.numbers(bins))
+            pieces += [inside * (confidence - hit)[:, None], inside, inside * hit[:, None]]
+        return xp.concatenate(pieces, axis=1)
+
+    def _forecasts(self, outcome: Any) -> list[tuple[Array, Array]]:
+        if outcome.kind != SET:
+            return [confidence_and_hit(outcome)]
+        return [(outcome.scores[:, label], outcome.floats(outcome.truth[:, label])) for label in range(outcome.width)]
 
     def value(self, sums: np.ndarray) -> np.ndarray:
-        return np.abs(sums[..., :-1]).sum(axis=-1) / sums[..., -1]
+        gaps, rows, _ = np.moveaxis(sums.reshape(*sums.shape[:-1], -1, 3, self.options.bins), -2, 0)
+        total = rows.sum(axis=-1)
+        within = np.where(rows > 0, np.abs(gaps) / np.where(rows > 0, rows, 1.0), 0.0)
+        if self.options.norm == "max":
+            return within.max(axis=-1).mean(axis=-1)
+        if self.options.norm == "l2":
+            return np.sqrt((within * within * rows).sum(axis=-1) / total).mean(axis=-1)
+        return (np.abs(gaps).sum(axis=-1) / total).mean(axis=-1)
 
     def summary(self, batch: Any) -> Array:
-        """The sums, and of every bin its rows and those that came true, for the curve of reliability; [3 bins + 1]."""
-        confidence, hit = confidence_and_hit(batch)
+        """Of every bin (of every label) its gaps, its rows, and those that came true; [labels x 3 bins]."""
         bins, xp = self.options.bins, batch.xp
-        cells = (confidence * bins).floor().clip(0, bins - 1).nan_to_num(0.0).long()
-        gaps, rows, hits = batch.sum_bins(cells, xp.stack([confidence - hit, xp.ones_like(hit), hit], dim=1), bins).T
-        return xp.concatenate([gaps, rows.sum().reshape(1), rows, hits])
-
-    def value_of(self, summary: np.ndarray) -> float:
-        return float(self.value(summary[: self.options.bins + 1]))
+        found = []
+        for confidence, hit in self._forecasts(batch):
+            cells = (confidence * bins).floor().clip(0, bins - 1).nan_to_num(0.0).long()
+            found.append(batch.sum_bins(cells, xp.stack([confidence - hit, xp.ones_like(hit), hit], dim=1), bins).T.reshape(-1))
+        return xp.concatenate(found)
 
     def details(self, state: Any) -> dict[str, np.ndarray]:
-        """Of every bin its rows, their mean probability and how often it came true."""
-        bins = self.options.bins
-        gaps, rows, hits = state[:bins], state[bins + 1 : 2 * bins + 1], state[2 * bins + 1 :]
+        """Of every bin its rows, their mean probability and how often it came true; of sets over all labels together."""
+        gaps, rows, hits = state.reshape(-1, 3, self.options.bins).sum(axis=0)
         return {"rows": rows, "probability": (gaps + hits) / rows, "frequency": hits / rows}

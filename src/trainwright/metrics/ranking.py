@@ -43,6 +43,24 @@ def average_precision(positive: np.ndarray, scores: np.ndarray) -> float:
     return float((np.diff(hits, prepend=0.0) * hits / (hits + misses)).sum() / hits[-1])
 
 
+def pr_auc(positive: np.ndarray, scores: np.ndarray) -> float:
+    """Area under the precision-recall curve by trapezoids, from recall 0 at precision 1; NaN without positives. positive bool [n].
+
+    Straight lines between points are optimistic (Davis and Goadrich 2006): `average_precision` is the measure to report.
+    """
+    return float(weighted_pr_auc(positive, scores, np.ones((1, len(scores))))[0])
+
+
+def weighted_pr_auc(positive: np.ndarray, scores: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """`pr_auc` [b] when rows count `counts` [b, n] times."""
+    order = np.argsort(-scores, kind="stable")
+    ends, ordered = tie_ends(scores[order]), counts[:, order]
+    hits, total = (np.cumsum(_sum_ties(each, ends), axis=1) for each in (ordered * positive[order], ordered))
+    precision = np.where(total > 0, hits / np.maximum(total, 1e-300), 1.0)
+    before = np.concatenate([np.ones((len(counts), 1)), precision[:, :-1]], axis=1)
+    return (np.diff(hits, prepend=0.0, axis=1) * (precision + before)).sum(axis=1) / (2.0 * hits[:, -1])
+
+
 def _sum_ties(counts: np.ndarray, ends: np.ndarray) -> np.ndarray:
     """Counts [b, n] summed over runs of ties that end at `ends`."""
     if len(ends) == counts.shape[1]:
@@ -95,8 +113,22 @@ class _OneAgainstRest(Ordered):
     def measure(self, outcome: Any) -> float:
         if getattr(outcome, "weights", None) is not None:
             return super().measure(outcome)
+        if self.options.average == "samples":
+            sums = np.sum([self._sum_rows(*block) for block in outcome.row_blocks()], axis=0)
+            return float(sums[0] / sums[1])
+        if self.options.average == "micro":
+            return self.one(*outcome.ranked_together())
         values, positives = self.by_class(outcome)
         return float(mean_defined(values, positives if self.options.average == "weighted" else None))
+
+    def _sum_rows(self, positives: np.ndarray, scores: np.ndarray) -> np.ndarray:
+        """Sum of the values of rows [n, k], and how many have one: those without a label, or where it is not defined, have none."""
+        values = self._of_rows(positives, scores)
+        return np.array([np.nansum(values), np.count_nonzero(~np.isnan(values))])
+
+    def _of_rows(self, positives: np.ndarray, scores: np.ndarray) -> np.ndarray:
+        pairs = zip(positives, scores, strict=True)
+        return np.array([self.one(positive, each) if positive.any() else np.nan for positive, each in pairs])
 
     def curve(self, positives: int, rows: int, points: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """The two axes of the metric's curve, from the points of one class."""
@@ -122,6 +154,10 @@ class _OneAgainstRest(Ordered):
 
     def weighted(self, outcome: Outcome, counts: np.ndarray) -> np.ndarray:
         positives, ranked = outcome.positives, outcome.ranked
+        if self.options.average == "samples":
+            return mean_defined(self._of_rows(positives, ranked)[None], counts)
+        if self.options.average == "micro":
+            return self.one_weighted(positives.ravel(), ranked.ravel(), np.repeat(counts, ranked.shape[1], axis=1))
         values = np.stack([self.one_weighted(positives[:, k], ranked[:, k], counts) for k in range(ranked.shape[1])], axis=1)
         return mean_defined(values, counts @ positives if self.options.average == "weighted" else None)
 
@@ -151,3 +187,14 @@ class AveragePrecision(_OneAgainstRest):
 
     def one_weighted(self, positive: np.ndarray, scores: np.ndarray, counts: np.ndarray) -> np.ndarray:
         return weighted_average_precision(positive, scores, counts)
+
+
+class PRAUC(AveragePrecision):
+    """Area under the precision-recall curve by trapezoids; one class against the rest for several classes, each label for sets."""
+
+    def one(self, positive: np.ndarray, scores: np.ndarray) -> float:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return pr_auc(positive, scores)
+
+    def one_weighted(self, positive: np.ndarray, scores: np.ndarray, counts: np.ndarray) -> np.ndarray:
+        return weighted_pr_auc(positive, scores, counts)

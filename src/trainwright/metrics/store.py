@@ -183,6 +183,17 @@ class StoredOutcome:
         for place in range(self.store.columns("scores")):
             yield self.store.column("truth", place) if truth is None else truth == place, self.store.column("scores", place)
 
+    def ranked_together(self) -> tuple[np.ndarray, np.ndarray]:
+        """What `ranked_columns` gives, one after the other; [n k]: as many bytes as the store holds, for as long as they are ordered."""
+        pairs = list(self.ranked_columns())
+        return np.concatenate([positive for positive, _ in pairs]), np.concatenate([scores for _, scores in pairs])
+
+    def row_blocks(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Which labels rows of a set have, and their scores, some rows at a time; each [b, k]."""
+        for start in range(0, len(self.store), 8192):
+            rows = self.store.read(start, min(start + 8192, len(self.store)))
+            yield rows["truth"].astype(bool), rows["scores"]
+
     def value_columns(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Truth and scores of each number, in float64."""
         for place in range(self.store.columns("scores")):

@@ -49,11 +49,37 @@ class AveragingOptions(PartConfig):
             raise ConfigError(what, fix="use auto, macro, micro or weighted")
 
 
+class FBetaOptions(AveragingOptions):
+    """How much recall counts beside precision, and how the values of classes become one."""
+
+    beta: float = Field(default=2.0, gt=0)
+    """Recall counts this many times as much as precision: 2 misses fewer, 0.5 has fewer false alarms."""
+
+
+class KappaOptions(PartConfig):
+    """What a wrong class costs."""
+
+    weights: Literal["none", "linear", "quadratic"] = "none"
+    """`none`: all wrong classes alike; `linear` and `quadratic`: by how far it is from the true one in the order of the classes."""
+
+    def check_target(self, kind: str, width: int | None = None) -> None:
+        """Raises ConfigError for weights of a label set, whose labels are each there or not."""
+        if kind == SET and self.weights != "none":
+            raise ConfigError(f"kappa of label sets has no {self.weights} weights", why="a label is there or not", fix="leave weights out")
+
+
 class RankingOptions(PartConfig):
     """How the one-against-rest values of several classes become one; binary targets always use the positive class."""
 
-    average: Literal["macro", "weighted"] = "macro"
-    """`macro`: mean over the classes that occur; `weighted`: by class frequency."""
+    average: Literal["macro", "weighted", "micro", "samples"] = "macro"
+    """`macro`: mean over the classes that occur; `weighted`: by class frequency; `micro`: of all decisions of all classes together;
+    `samples`: mean over the rows (sets) where it is defined."""
+
+    def check_target(self, kind: str, width: int | None = None) -> None:
+        """Raises ConfigError for `samples` of anything but sets."""
+        if self.average == "samples" and kind != SET:
+            what = f"metric '{self.type}' cannot average 'samples' for a {kind} target"
+            raise ConfigError(what, fix="use macro, weighted or micro")
 
 
 class SetOverlapOptions(PartConfig):
@@ -82,6 +108,8 @@ class CalibrationOptions(PartConfig):
 
     bins: int = Field(default=15, ge=1, le=1000)
     """Bins of equal width between 0 and 1."""
+    norm: Literal["l1", "l2", "max"] = "l1"
+    """How the gaps of the bins become one: `l1` their mean over rows, `l2` the root of the mean square, `max` the largest."""
 
 
 @dataclass(frozen=True)
@@ -117,16 +145,18 @@ _PARTS: dict[str, MetricPart] = {
     "precision": _part("labels:Precision", AveragingOptions, "share of predictions of a class that are right", _ALL_LABELS),
     "recall": _part("labels:Recall", AveragingOptions, "share of rows of a class that are found", _ALL_LABELS),
     "iou": _part("labels:IoU", AveragingOptions, "intersection over union of a class: overlap of its pixels, or its rows", CLASSES),
-    "mcc": _part("labels:MCC", PlainOptions, "Matthews correlation of true and predicted class", CLASSES, low=-1.0),
-    "kappa": _part("labels:Kappa", PlainOptions, "agreement beyond chance (Cohen)", CLASSES, low=-1.0),
+    "fbeta": _part("labels:FBeta", FBetaOptions, "F-beta: recall counts beta times as much as precision", _ALL_LABELS),
+    "mcc": _part("agreement:MCC", PlainOptions, "Matthews correlation of true and predicted class", _ALL_LABELS, low=-1.0),
+    "kappa": _part("agreement:Kappa", KappaOptions, "agreement beyond chance (Cohen)", _ALL_LABELS, low=-1.0),
     "roc_auc": _part("ranking:ROCAUC", RankingOptions, "area under the ROC curve", _ALL_LABELS),
     "average_precision": _part("ranking:AveragePrecision", RankingOptions, "area under the precision-recall curve, as steps", _ALL_LABELS),
+    "pr_auc": _part("ranking:PRAUC", RankingOptions, "area under the precision-recall curve, by trapezoids", _ALL_LABELS),
     "log_loss": _part(
         "probabilities:LogLoss", PlainOptions, "mean of -log of the probability of the truth, nats", _ALL_LABELS, up=False, high=_INF
     ),
     "brier": _part("probabilities:Brier", PlainOptions, "mean squared error of the probabilities", CLASSES, up=False, high=2.0),
     "top_k_accuracy": _part("probabilities:TopKAccuracy", TopKOptions, "share of rows whose class is among the k most probable", CLASSES),
-    "ece": _part("probabilities:ECE", CalibrationOptions, "expected calibration error", CLASSES, up=False),
+    "ece": _part("probabilities:ECE", CalibrationOptions, "expected calibration error", _ALL_LABELS, up=False),
     "r2": _part("numbers:R2", PlainOptions, "share of the variance explained; 0 is the mean's", VALUES, low=-_INF),
     "rmse": _part("numbers:RMSE", PlainOptions, "root mean squared error, in units of the target", VALUES, up=False, high=_INF),
     "mse": _part("numbers:MSE", PlainOptions, "mean squared error", VALUES, up=False, high=_INF),
@@ -142,6 +172,13 @@ _PARTS: dict[str, MetricPart] = {
     "jaccard": _part("sets:Jaccard", SetOverlapOptions, "shared labels over all labels of truth and prediction", (SET,)),
     "hamming": _part("sets:Hamming", PlainOptions, "share of label decisions that are wrong", (SET,), up=False),
     "subset_accuracy": _part("sets:SubsetAccuracy", PlainOptions, "share of rows with exactly the right set", (SET,)),
+    "ranking_loss": _part("label_ranking:RankingLoss", PlainOptions, "share of pairs of labels in the wrong order", (SET,), up=False),
+    "coverage_error": _part(
+        "label_ranking:CoverageError", PlainOptions, "labels needed to have all true ones", (SET,), up=False, high=_INF
+    ),
+    "label_ranking_average_precision": _part(
+        "label_ranking:LabelRankingAveragePrecision", PlainOptions, "share of true among labels scored as high as a true one", (SET,)
+    ),
     "psnr": _pair("pictures:PSNR", RangeOptions, "peak signal-to-noise ratio, dB, mean over pictures", (PICTURE,), low=-_INF),
     "ssim": _pair("pictures:SSIM", SSIMOptions, "structural similarity under a Gaussian window", (PICTURE,), low=-1.0, high=1.0),
     "ms_ssim": _pair("pictures:MSSSIM", SSIMOptions, "structural similarity at five scales", (PICTURE,), high=1.0),

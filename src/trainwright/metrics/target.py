@@ -50,9 +50,7 @@ class TargetMetrics(Metric):
         self.kind = kind
         made = {name: (options, instance(options, kind)) for name, options in self.asked.items()}
         known = {name: each for name, (options, each) in made.items() if options.type in PARTS}
-        self.counted = {
-            name: each for name, each in known.items() if hasattr(each, "from_confusion") and not getattr(each, "by_row", False)
-        }
+        self.counted = {name: each for name, each in known.items() if counts_suffice(each, kind)}
         self.summed: dict[str, Any] = {name: each for name, each in known.items() if hasattr(each, "summary") and name not in self.counted}
         self.ordered = {name: each for name, (_, each) in made.items() if name not in self.counted and name not in self.summed}
         self.foreign = {name for name in self.ordered if name not in known}
@@ -195,6 +193,11 @@ class TargetMetrics(Metric):
         """As the table of metrics has it."""
         part = PARTS.get(self.asked[name].type) if name in self.asked else None
         return None if part is None else part.higher_is_better
+
+
+def counts_suffice(formula: Any, kind: str) -> bool:
+    """Whether counts per class are all that a formula needs for a kind of target."""
+    return hasattr(formula, "from_confusion") and not getattr(formula, "by_row", False) and kind not in getattr(formula, "summed_for", ())
 
 
 def summed_up(metric: PartConfig) -> bool:
