@@ -1,4 +1,4 @@
-"""Agreement of true and predicted classes beyond chance: Matthews correlation and Cohen's kappa; of label sets each label, then the mean."""
+"""Agreement of true and predicted classes beyond chance: Matthews correlation, Cohen's kappa; of sets that of each label, then the mean."""
 
 from __future__ import annotations
 
