@@ -50,7 +50,7 @@ class TargetMetrics(Metric):
         self.kind = kind
         made = {name: (options, instance(options, kind)) for name, options in self.asked.items()}
         known = {name: each for name, (options, each) in made.items() if options.type in PARTS}
-        self.counted = {name: each for name, each in known.items() if counts_suffice(each, kind)}
+        self.counted: dict[str, Any] = {name: each for name, each in known.items() if counts_suffice(each, kind)}
         self.summed: dict[str, Any] = {name: each for name, each in known.items() if hasattr(each, "summary") and name not in self.counted}
         self.ordered = {name: each for name, (_, each) in made.items() if name not in self.counted and name not in self.summed}
         self.foreign = {name for name in self.ordered if name not in known}
