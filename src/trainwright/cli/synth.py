@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import shlex
+from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
 from trainwright.cli.parser import Parser
 from trainwright.config.domains import every, load_of_domain, owner
-from trainwright.config.errors import FOREIGN, RequestError, TrainwrightError, did_you_mean
+from trainwright.config.errors import FOREIGN, ManyErrors, RequestError, TrainwrightError, did_you_mean
+from trainwright.config.model import PartConfig
 from trainwright.config.own_code import describe_failure
+from trainwright.config.part import Part
+from trainwright.config.places import Place
+from trainwright.config.reading import literal
+from trainwright.config.wording import Refusal, join_refusals
 
 
 def run(words: Sequence[str]) -> int:
     """Write a made data set as real files, or list those that there are."""
-    arguments = parser().parse(words)
+    arguments = parser(_named(words)).parse(words)
     if not arguments.name:
         for name in every("synth"):
             print(f"{name}  (domain {owner('synth', name)})")
@@ -22,15 +32,58 @@ def run(words: Sequence[str]) -> int:
     if arguments.name not in every("synth"):
         raise RequestError(f"no made data are called '{arguments.name}'", fix=did_you_mean(arguments.name, every("synth")))
     folder = Path(arguments.output or arguments.name)
-    write_made(arguments.name, folder, arguments.seed)
+    write_made(arguments.name, folder, arguments.seed, _checked(arguments))
     files = [each for each in sorted(folder.rglob("*")) if each.is_file()]
     print(f"{len(files):,} {'file' if len(files) == 1 else 'files'} in {folder}")
     shown = files[0] if len(files) == 1 else folder
-    print(f"trainwright train {shlex.quote(str(shown))} --target COLUMN")
+    print(f"trainwright train {shlex.quote(str(shown))}{_ask_for_target(shown)}")
     return 0
 
 
-def write_made(name: str, folder: Path, seed: int) -> None:
+def _named(words: Sequence[str]) -> str:
+    """The made data that the command names, whose options are flags too; empty where it names none that there are."""
+    known, _ = parser().parse_known_intermixed_args([each for each in words if each not in ("-h", "--help")])
+    return known.name if known.name in every("synth") else ""
+
+
+def _ask_for_target(path: Path) -> str:
+    """A target is named where no domain but that of tables reads what was written: the others' sources say it themselves."""
+    from trainwright.data.claims import find_claim
+
+    return "" if find_claim(str(path)) else " --target COLUMN"
+
+
+def options_class(name: str) -> type[PartConfig] | None:
+    """The class of the options of made data; None where it has none."""
+    made = every("synth").get(name)
+    return made.config if isinstance(made, Part) else None
+
+
+def _checked(arguments: Namespace) -> PartConfig | None:
+    """The options that were given; raises RequestError or ManyErrors with every one that is refused."""
+    options = options_class(arguments.name)
+    if options is None:
+        return None
+    given = {name: each for name in options.model_fields if name != "type" and (each := getattr(arguments, name, None)) is not None}
+    given = {name: each if each is True else literal(each, Place("command line")).plain() for name, each in given.items()}
+    try:
+        return options.model_validate({"type": arguments.name, **given})
+    except ValidationError as error:
+        refused = [_refusal(each) for each in error.errors(include_url=False)]
+        raise refused[0] if len(refused) == 1 else ManyErrors(refused) from error
+
+
+def _refusal(found: ErrorDetails) -> RequestError:
+    flag = _flag(str(found["loc"][0])) if found["loc"] else "options"
+    what, fix = join_refusals([Refusal(found["type"], found.get("ctx", {}), found["input"])], flag)
+    return RequestError(what, where="command line", fix=fix)
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def write_made(name: str, folder: Path, seed: int, options: PartConfig | None = None) -> None:
     """The files of a made data set in a new or empty folder; none are left where it fails. Raises RequestError or TrainwrightError."""
     from trainwright.files.whole import whole_folder
 
@@ -38,7 +91,8 @@ def write_made(name: str, folder: Path, seed: int) -> None:
         raise RequestError(f"'{folder}' is there and not empty", where="command line: -o", fix="name a new folder; nothing is written over")
     with whole_folder(folder) as made:
         try:
-            load_of_domain("synth", name, every("synth")[name])(made, seed)
+            write = load_of_domain("synth", name, given.path if isinstance(given := every("synth")[name], Part) else given)
+            write(made, seed) if options is None else write(made, seed, options)
         except TrainwrightError:
             raise
         except FOREIGN as error:
@@ -46,15 +100,32 @@ def write_made(name: str, folder: Path, seed: int) -> None:
             raise TrainwrightError(f"'{name}' of the domain '{owner('synth', name)}' could not be made", why=why) from error
 
 
-def parser() -> Parser:
-    """The arguments of the command."""
+def parser(name: str = "") -> Parser:
+    """The arguments of the command, with the options of the made data that are named."""
     made = Parser(
         "synth",
         "Write made data, whose rule is known, as real files; without a name list what there is. The same seed makes the same files.",
-        "[NAME] [-o FOLDER] [--seed N]",
-        ["trainwright synth", "trainwright synth rings -o rings", "trainwright synth rings -o others --seed 1"],
+        "[NAME] [-o FOLDER] [--seed N] [--OPTION VALUE …]",
+        [
+            "trainwright synth",
+            "trainwright synth rings -o rings",
+            "trainwright synth ecg -o ecg --patients 200",
+            "trainwright synth ecg --help",
+        ],
     )
     made.add_argument("name", metavar="NAME", nargs="?", help="what to make")
     made.add_argument("-o", "--output", metavar="FOLDER", help="a new or empty folder; default: the name")
     made.add_argument("--seed", metavar="N", type=int, default=0, help="which of many alike (default: 0)")
+    options = options_class(name)
+    for each, info in options.model_fields.items() if options is not None else ():
+        if each != "type":
+            _add_option(made, each, info)
     return made
+
+
+def _add_option(made: Parser, name: str, info: FieldInfo) -> None:
+    """An option as a flag; without a value where it says yes or no. What is given is checked with the options."""
+    if info.annotation is bool:
+        made.add_argument(_flag(name), action="store_true", default=None, help=info.description)
+    else:
+        made.add_argument(_flag(name), metavar="N", help=f"{info.description} (default: {info.default})")

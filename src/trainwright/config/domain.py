@@ -83,8 +83,9 @@ class Domain:
     """System → what prepares it and what answers rows for it; others are trained on splits."""
     builtin: Mapping[str, str] = field(default_factory=dict)
     """NAME of `builtin:NAME` → the function of (name) that gives the rows: a source, Arrow table, DataFrame or mapping."""
-    synth: Mapping[str, str] = field(default_factory=dict)
-    """NAME of `trainwright synth NAME` → the function of (folder, seed) that writes made data into it."""
+    synth: Mapping[str, str | Part] = field(default_factory=dict)
+    """NAME of `trainwright synth NAME` → the function of (folder, seed) that writes made data into it; a `Part` where it has options,
+    which it gets as a third argument and which are flags of the command."""
     blocks: Mapping[str, str] = field(default_factory=dict)
     """What a report tells of its data → the function of `RunFacts` that gives blocks."""
     block_types: Mapping[str, str] = field(default_factory=dict)
@@ -119,6 +120,7 @@ class Domain:
 
     def _check_paths(self, where: str) -> None:
         named = {f"{each}[{name!r}]": path for each in NAMED for name, path in getattr(self, each).items()}
+        named |= {f"synth[{name!r}]": each.path for name, each in self.synth.items() if isinstance(each, Part)}
         for shown, path in {**named, **({"claims": self.claims} if self.claims else {})}.items():
             if not isinstance(path, str) or not path.partition(":")[2]:
                 fix = "write module:name, which is imported when it is used"

@@ -8,6 +8,7 @@ from trainwright.domains.signals.models import BLOCKS
 from trainwright.domains.signals.models import PARTS as ENCODERS
 from trainwright.domains.signals.processing import PARTS as TRANSFORMS
 from trainwright.domains.signals.sources import PARTS as SOURCES
+from trainwright.domains.signals.synth import SYNTH
 
 _HERE = "trainwright.domains.signals"
 
@@ -25,4 +26,6 @@ DOMAIN = Domain(
     "Recordings of the body (ECG and others) and sounds, each a column of a table.",
     parts={"source": SOURCES, "transform": TRANSFORMS, "feature": FEATURES, "encoder": ENCODERS, "block": BLOCKS},
     columns=COLUMNS,
+    synth=SYNTH,
+    claims=f"{_HERE}.claims:claims",
 )

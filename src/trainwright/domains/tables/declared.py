@@ -29,7 +29,8 @@ def take_declared(config: Config, source: Any) -> None:
     found = validate(_Declared, compose(_Declared, {"columns": columns, **({"split": dict(split)} if split else {})}, environment={}))
     asked.update(found.columns)
     if found.split is not None:
-        config.data.split = found.split
+        config.data.__dict__["split"] = found.split  # frozen for others; here it is still being made
+        config.data.model_fields_set.add("split")
 
 
 def declared(source: Any, name: str) -> Mapping[str, Any]:

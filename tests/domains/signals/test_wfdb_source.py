@@ -1,0 +1,91 @@
+"""Folders of WFDB records as sources: columns, labels, patients, and what becomes of records that cannot be read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from trainwright.config.errors import DataError
+from trainwright.data.sources.opening import open_source, options_of
+from trainwright.domains.signals.sources.options import WFDBOptions
+from trainwright.domains.signals.sources.snomed import SCORED
+from trainwright.domains.signals.sources.wfdb import WFDBRecords
+from trainwright.domains.signals.synth.ecg import write_ecg
+from trainwright.domains.signals.synth.options import ECGOptions
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("records")
+    write_ecg(folder, 0, ECGOptions(patients=6, broken=7))
+    return folder
+
+
+def source_of(path: Path, **given: object) -> WFDBRecords:
+    return WFDBRecords(WFDBOptions.model_validate({"path": str(path), "unreadable": "skip", **given}), 1 << 30)
+
+
+def test_a_folder_of_records_is_claimed_and_says_what_is_predicted(made: Path) -> None:
+    assert options_of(str(made)).type == "wfdb"
+    source = source_of(made)
+    assert source.default_targets == ["labels"] and source.declared_split == {"type": "grouped", "column": "patient"}
+    assert source.schema.names == ["record", "patient", "signal", "age", "sex", "rate", "seconds", "labels"]
+    assert source.declared_columns["signal"]["type"] == "signal" and source.declared_columns["patient"]["type"] == "ignore"
+
+
+def test_equal_codes_are_one_class(made: Path) -> None:
+    found = {label for labels in source_of(made).read(columns=["labels"])["labels"].to_pylist() for label in labels}
+    assert "733534002" not in found and found <= {*SCORED.values(), "STE"}
+    scored = source_of(made, labels="scored")
+    assert "STE" not in {label for labels in scored.read(columns=["labels"])["labels"].to_pylist() for label in labels}
+    assert any("labels=scored are left out: 164931005" in note for note in scored.notes)
+
+
+def test_classes_of_ones_own_come_from_a_table(made: Path, tmp_path: Path) -> None:
+    table = tmp_path / "classes.csv"
+    table.write_text("code,class\n164889003,fast\n427172004,early\n17338001,early\n284470004,early\n63593006,early\n")
+    source = source_of(made, labels=str(table))
+    assert {label for labels in source.read(columns=["labels"])["labels"].to_pylist() for label in labels} <= {"fast", "early"}
+    with pytest.raises(DataError, match="is no file") as caught:
+        source_of(made, labels="scorde")
+    assert "all, scored" in caught.value.fix
+    table.write_text("code\n164889003\n")
+    with pytest.raises(DataError, match=r"row 1 of 'classes.csv' has one value"):
+        source_of(made, labels=str(table))
+
+
+def test_records_that_cannot_be_read_stop_or_are_counted(made: Path) -> None:
+    with pytest.raises(DataError, match=r"recordings cannot be read: .*X00001_1.hea: ") as caught:
+        open_source(options_of(str(made)), 1 << 30)
+    assert "data.source.unreadable=skip" in caught.value.fix
+    source = source_of(made)
+    assert any("left out that cannot be read" in note and "X00001_1.hea" in note for note in source.notes)
+    repaired = source_of(made, unreadable="repair")
+    assert len(repaired) > len(source) and any("repaired" in note for note in repaired.notes)
+
+
+def test_a_single_record_is_a_source_of_one_row(made: Path) -> None:
+    for name in ("P00001_1.hea", "P00001_1"):
+        source = source_of(made / "g1" / name)
+        assert len(source) == 1 and source.read(columns=["record"])["record"].to_pylist() == ["P00001_1"]
+    with pytest.raises(DataError, match="there is no record"):
+        source_of(made / "g1" / "nothing")
+
+
+def test_patients_come_from_a_pattern_too(made: Path) -> None:
+    source = source_of(made, patient=r"(P\d+)_|X")
+    assert {each for each in source.read(columns=["patient"])["patient"].to_pylist() if each} >= {"P00001", "P00006"}
+    with pytest.raises(DataError, match="the pattern of patients does not fit the record"):
+        source_of(made, patient=r"Q(\d+)")
+
+
+def test_rare_classes_are_left_out_and_counted(made: Path) -> None:
+    source = source_of(made, min_count=100)
+    assert "labels" not in source.schema.names or not any(source.read(columns=["labels"])["labels"].to_pylist())
+    assert any("of fewer than 100 records" in note for note in source.notes)
+
+
+def test_a_folder_without_records_is_told(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no WFDB record in"):
+        source_of(tmp_path)
