@@ -36,6 +36,8 @@ class BatchOutcome:
     keep: Tensor | None = None
     weights: Tensor | None = None
     """How much each row counts, [b]; such rows are kept rather than counted."""
+    classes: list[str] | None = None
+    """The names of the classes or labels, where metrics go by them."""
 
     def __post_init__(self) -> None:
         truth, given = tuple(self.truth.shape), tuple(self.given.shape)

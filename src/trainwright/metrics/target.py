@@ -82,6 +82,7 @@ class TargetMetrics(Metric):
             self._begin(rows.kind)
         if rows.weights is not None:
             self._keep_rows()
+        rows.classes = rows.classes or self.classes
         if self.counted:
             self._add(COUNTS, rows.counts)
         for name, formula in self.summed.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from trainwright.config.domain import ColumnKind, Domain
 from trainwright.config.part import Part
+from trainwright.domains.signals.metrics import PARTS as METRICS
 from trainwright.domains.signals.models import BLOCKS
 from trainwright.domains.signals.models import PARTS as ENCODERS
 from trainwright.domains.signals.processing import PARTS as TRANSFORMS
@@ -24,7 +25,7 @@ COLUMNS = {
 DOMAIN = Domain(
     "signals",
     "Recordings of the body (ECG and others) and sounds, each a column of a table.",
-    parts={"source": SOURCES, "transform": TRANSFORMS, "feature": FEATURES, "encoder": ENCODERS, "block": BLOCKS},
+    parts={"source": SOURCES, "transform": TRANSFORMS, "feature": FEATURES, "encoder": ENCODERS, "block": BLOCKS, "metric": METRICS},
     columns=COLUMNS,
     synth=SYNTH,
     claims=f"{_HERE}.claims:claims",
