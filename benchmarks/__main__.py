@@ -31,6 +31,7 @@ ALL = (
     "slurm",
     "digits",
     "reading",
+    "signals_reading",
     "wide",
     "quality",
     "twenty_tables",

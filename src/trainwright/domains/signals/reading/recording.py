@@ -135,7 +135,7 @@ def _opened(place: Place) -> tuple[Reference, Reader]:
 
 def _located(reference: Reference, reader: Reader, rate: float | None, repair: bool) -> tuple[Facts, int, int]:
     """What is known of the whole recording, and which samples of it the reference names."""
-    inner = replace(reference, start=None, stop=None, start_seconds=None, stop_seconds=None, at=None)
+    inner = reference if reference.is_whole else replace(reference, start=None, stop=None, start_seconds=None, stop_seconds=None, at=None)
     facts = wfdb_record.with_rate(_facts(inner, reader, repair, stamp(reference.path)), rate or reference.rate)
     if not facts.length or not facts.channels:
         raise Unreadable("it has no samples")

@@ -42,6 +42,11 @@ class Reference:
     scale: float | None = None
     """What its numbers are multiplied with."""
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether it names no part along time."""
+        return self.start is self.stop is self.start_seconds is self.stop_seconds is self.at is None
+
     def __str__(self) -> str:
         pairs: list[tuple[str, object]] = [("t", _range(self.start_seconds, self.stop_seconds)), ("samples", _range(self.start, self.stop))]
         pairs += [("at", self.at), ("key", self.key), ("row", self.row), ("layout", self.layout)]

@@ -44,11 +44,12 @@ def _of_32(content: bytes) -> Numbers:
 
 def _of_212(content: bytes) -> Numbers:
     """Two samples of 12 bits in three bytes: the low byte of the first, both high halves, the low byte of the second."""
-    three = np.frombuffer(content + bytes(-len(content) % 3), np.uint8).reshape(-1, 3).astype(np.int16)
+    three = np.frombuffer(content + bytes(-len(content) % 3), np.uint8).reshape(-1, 3)
+    middle = three[:, 1].astype(np.int16)
     found = np.empty((len(three), 2), np.int16)
-    found[:, 0] = three[:, 0] | (three[:, 1] & 0x0F) << 8
-    found[:, 1] = three[:, 2] | (three[:, 1] & 0xF0) << 4
-    return (((found ^ 0x800) - 0x800).reshape(-1))[: len(content) * 2 // 3]
+    found[:, 0] = middle << 12 >> 4 | three[:, 0]  # shifted to the top and back, so that the sign is that of 12 bits
+    found[:, 1] = middle >> 4 << 12 >> 4 | three[:, 2]
+    return found.reshape(-1)[: len(content) * 2 // 3]
 
 
 DECODERS: dict[str, tuple[int, Callable[[bytes], Numbers], int]] = {
@@ -92,9 +93,9 @@ def read_samples(path: str, format: str, offset: int, start: int, stop: int) -> 
 
 def to_physical(numbers: Numbers, format: str, gain: float, baseline: int, out: Numbers) -> None:
     """Write (number − baseline) / gain into `out`, NaN where a sample is invalid."""
-    values = numbers.astype(np.float64)
-    values -= baseline
-    np.divide(values, gain, out=out, casting="same_kind")
-    invalid = numbers == DECODERS[format][2]
-    if invalid.any():
-        out[invalid] = np.nan
+    lowest = DECODERS[format][2]
+    np.divide(
+        np.subtract(numbers, baseline, dtype=np.float64) if baseline else numbers, gain, out=out, casting="same_kind", dtype=np.float64
+    )
+    if len(numbers) and numbers.min() == lowest:
+        out[numbers == lowest] = np.nan
