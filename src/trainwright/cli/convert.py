@@ -11,6 +11,8 @@ from trainwright.cli.style import dim, wrap
 from trainwright.config.errors import RequestError
 
 if TYPE_CHECKING:
+    from argparse import Namespace
+
     from trainwright.weights.conversion import Conversion
 
 SHOWN = 12
@@ -23,12 +25,30 @@ def run(words: Sequence[str]) -> int:
     if arguments.to == "safetensors" and arguments.new.endswith("/"):
         what, fix = "a name with a slash at its end means a folder", f"{arguments.new.rstrip('/')} for the file, or --to dcp"
         raise RequestError(what, where=f"command line: NEW {arguments.new}", fix=fix)
+    new = Path(arguments.new)
+    if new.suffix in (".npz", ".npy"):
+        print(_convert_arrays(arguments, new))
+        return 0
     from trainwright.weights.conversion import convert_weights
 
-    new = Path(arguments.new)
     found = convert_weights(Path(arguments.old), new, arguments.key, arguments.force, to=arguments.to, dtype=arguments.dtype)
     print(describe_conversion(found, new))
     return 0
+
+
+def _convert_arrays(arguments: Namespace, new: Path) -> str:
+    """Convert a pickle of arrays, and say what was taken and what was left."""
+    if arguments.to != "safetensors" or arguments.dtype:
+        given = "--to" if arguments.to != "safetensors" else "--dtype"
+        raise RequestError(f"{given} is for weights", where=f"command line: NEW {new}", fix="leave it out, or name a .safetensors file")
+    from trainwright.files.plain_pickles import convert_pickle
+
+    found = convert_pickle(Path(arguments.old), new, arguments.key, arguments.force)
+    shapes = [f"{name or 'array'} {tuple(each.shape)}" for name, each in found.arrays.items()]
+    lines = [f"taken: {len(found.arrays):,} arrays, {sum(each.nbytes for each in found.arrays.values()):,} bytes: {_list_names(shapes)}"]
+    if found.left:
+        lines.append(f"left: {_list_names([f'{name} ({kind})' for name, kind in found.left.items()])}")
+    return "\n".join([*(wrap(each, 0) for each in lines), f"written: {new}"])
 
 
 def describe_conversion(found: Conversion, new: Path) -> str:
@@ -53,17 +73,21 @@ def parser() -> Parser:
         "convert",
         "Convert weights to safetensors, or to a directory of torch.distributed.checkpoint: those of an old file (.pt, .pth, .ckpt, .bin: "
         "a pickle), of such a directory, of a run or of a checkpoint, whichever strategy and number of processes wrote it. Nothing in "
-        "them is run: they are read by readers that know tensors and plain values, and what holds more is refused.",
+        "them is run: they are read by readers that know tensors and plain values, and what holds more is refused. A pickle of arrays, as "
+        "older projects left their recordings, is converted to .npz or .npy in the same way.",
         "OLD NEW [--to FORM] [--dtype TYPE] [--key NAME] [--force]",
         [
             "trainwright convert old.pt new.safetensors",
             "trainwright convert last.ckpt generator.safetensors --key generator",
             "trainwright convert runs/mine/checkpoints/last weights.safetensors --dtype bf16",
             "trainwright convert runs/mine weights_dcp --to dcp",
+            "trainwright convert recordings.pkl recordings.npz",
         ],
     )
     made.add_argument("old", metavar="OLD", help="the file, directory, run or checkpoint to read")
-    made.add_argument("new", metavar="NEW", help="the .safetensors file to write; with --to dcp a new or an empty folder")
+    made.add_argument(
+        "new", metavar="NEW", help="the .safetensors file to write, for arrays .npz or .npy; with --to dcp a new or an empty folder"
+    )
     made.add_argument(
         "--to", choices=("safetensors", "dcp"), default="safetensors", help="dcp: a directory of torch.distributed.checkpoint"
     )
