@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+import soundfile
 from small_tables import QUICK
 
 import trainwright as tw
@@ -16,14 +17,16 @@ from trainwright.config.registry import parts
 
 ROWS = 120
 FOLDER = tempfile.TemporaryDirectory()
-"""Where the arrays of the column of files are."""
+"""Where the arrays and recordings of columns of files are."""
 
 
 @pytest.fixture(scope="module", autouse=True)
 def files() -> None:
-    """The arrays."""
+    """The arrays and recordings."""
     for row in range(ROWS):
-        np.save(Path(FOLDER.name) / f"{row}.npy", np.random.default_rng(row).normal(size=(2, 3)))
+        rng = np.random.default_rng(row)
+        np.save(Path(FOLDER.name) / f"{row}.npy", rng.normal(size=(2, 3)))
+        soundfile.write(Path(FOLDER.name) / f"{row}.wav", rng.normal(size=(80 + row % 20, 2)) / 9, 100, subtype="FLOAT")
 
 
 def table() -> dict[str, Any]:
@@ -47,6 +50,8 @@ def table() -> dict[str, Any]:
         "date": [f"2024-{1 + k % 12:02d}-{1 + k % 28:02d}" for k in range(ROWS)],
         "timeseries": [" ".join(map(str, random.normal(size=random.integers(4, 9)).round(2))) for _ in range(ROWS)],
         "file": [str(Path(FOLDER.name) / f"{row}.npy") for row in range(ROWS)],
+        "signal": [str(Path(FOLDER.name) / f"{row}.wav") for row in range(ROWS)],
+        "audio": [str(Path(FOLDER.name) / f"{row}.wav") for row in range(ROWS)],
         "answer": np.where(number + random.normal(0, 0.3, ROWS) > 0, "up", "down"),
     }
 
