@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import torch
@@ -41,26 +41,43 @@ class Facts:
     """The largest number where all are whole; None where one is not."""
 
 
+class ArrayFiles(Protocol):
+    """How the files of a column are read; each raises Unreadable."""
+
+    axis: ClassVar[int]
+    """The dimension along which windows are cut: 0 or -1."""
+
+    @property
+    def read_array(self) -> Callable[[str], np.ndarray]:
+        """Path → the whole array."""
+
+    @property
+    def read_piece(self) -> Callable[[str, int, int], tuple[np.ndarray, tuple[int, ...]]]:
+        """Path, first entry, count → that piece along `axis`, and the shape of the whole."""
+
+    @property
+    def read_shape(self) -> Callable[[str], tuple[int, ...]]:
+        """Path → the shape of the whole."""
+
+
+Found = tuple[int, str, tuple[int, ...], list[Tensor]]
+"""Row, path, shape of the whole array, and it or the windows of it that are looked at."""
+
+
 def find_facts(
-    name: str,
-    options: FileOptions,
-    rows: list[tuple[int, str]],
-    place: Place,
-    read: Callable[[str], np.ndarray],
-    window: WindowConfig | None = None,
-    axis: int = 0,
+    name: str, options: FileOptions, rows: list[tuple[int, str]], place: Place, files: ArrayFiles, window: WindowConfig | None = None
 ) -> Facts:
-    """The facts of the arrays that `read` reads at some (row, path), or of windows of them along `axis` (0 or -1).
+    """The facts of the arrays that `files` reads at some (row, path), or of windows of them: nothing else of a long array is read.
 
     Raises DataError or ConfigError for what does not go together.
     """
-    arrays = _readable(name, options, rows, place, read)
-    if not arrays:
+    axis = files.axis
+    sampled = _readable(name, options, rows, place, lambda row, path: _look_at(name, files, window, row, path))
+    if not sampled:
         raise DataError(f"column '{name}' has no readable file in the training rows", fix="name files there are, or leave the column out")
-    raw = list(options.shape) if options.shape is not None else common_shape(name, [array.shape for _, _, array in arrays])
-    sampled = len(arrays)
-    if window is not None:
-        raw, arrays = without_length(raw, axis), windows_in(name, window, arrays, axis)
+    raw = list(options.shape) if options.shape is not None else common_shape(name, [shape for _, _, shape, _ in sampled])
+    raw = raw if window is None else without_length(raw, axis)
+    arrays = [(row, path, each) for row, path, _, pieces in sampled for each in pieces]
     chain = [each for each in options.transform if not on_device(each)]
     always, training = Chain(chain, training=False), Chain(chain, training=True)
     with keep_draws():
@@ -81,7 +98,7 @@ def find_facts(
     center, spread = _scale(options, [each for _, each in found])
     if ragged and options.pad != "batch":
         shape[axis] = int(options.pad)
-    return Facts(raw, shape, ragged, center, spread, sampled, _largest([each for _, each in found]))
+    return Facts(raw, shape, ragged, center, spread, len(sampled), _largest([each for _, each in found]))
 
 
 def lengths_of(arrays: list[Tensor], axis: int = 0) -> list[int]:
@@ -103,21 +120,20 @@ def _ensure_lengths(name: str, written: list[int], seen: list[list[int]], ragged
                 raise ConfigError("the lengths of rows are not known before they are read", where=where, why=why, fix=fix)
 
 
-def windows_in(name: str, window: WindowConfig, arrays: list[tuple[int, str, Tensor]], axis: int = 0) -> list[tuple[int, str, Tensor]]:
-    """One window of each array, chosen by the number of its row, and the last one of a row where that may be shorter."""
-    if any(not array.dim() for _, _, array in arrays):
+def _look_at(name: str, files: ArrayFiles, window: WindowConfig | None, row: int, path: str) -> tuple[tuple[int, ...], list[Tensor]]:
+    """The shape of an array, with itself or windows of it: one that is chosen by the number of its row, and the last where that may be
+    shorter. Raises Unreadable."""
+    if window is None:
+        array = files.read_array(path)
+        return array.shape, [torch.from_numpy(array)]
+    shape = files.read_shape(path)
+    if not shape:
         why = "its files hold single numbers"
         raise ConfigError(f"column '{name}' cannot be cut", where="data.window", why=why, fix="leave data.window out")
-    found = []
-    for row, path, array in arrays:
-        length = array.shape[axis]
-        count = int(count_windows(window, np.array([length]))[0])  # 1 or more: rows without a window were left out
-        chosen = {fold(0, "sampled windows", row) % count, *([count - 1] if window.rest == "short" else [])}
-        for at in sorted(chosen):
-            size = min(window.length, length - at * window.step)
-            piece = cut_window(window, array.narrow(axis, at * window.step, size).numpy(), axis)
-            found.append((row, path, torch.from_numpy(np.ascontiguousarray(piece))))
-    return found
+    count = int(count_windows(window, np.array([shape[files.axis]]))[0])  # 1 or more: rows without a window were left out
+    chosen = {fold(0, "sampled windows", row) % count, *([count - 1] if window.rest == "short" else [])}
+    pieces = [cut_window(window, files.read_piece(path, at * window.step, window.length)[0], files.axis) for at in sorted(chosen)]
+    return shape, [torch.from_numpy(np.ascontiguousarray(each)) for each in pieces]
 
 
 def any_length(chain: Chain, window: WindowConfig, arrays: list[tuple[int, str, Tensor]], shape: list[int], axis: int = 0) -> bool:
@@ -142,12 +158,16 @@ def common_shape(name: str, shapes: list[tuple[int, ...]]) -> list[Any]:
 
 
 def _readable(
-    name: str, options: FileOptions, rows: list[tuple[int, str]], place: Place, read: Callable[[str], np.ndarray]
-) -> list[tuple[int, str, Tensor]]:
-    found = []
+    name: str,
+    options: FileOptions,
+    rows: list[tuple[int, str]],
+    place: Place,
+    look: Callable[[int, str], tuple[tuple[int, ...], list[Tensor]]],
+) -> list[Found]:
+    found: list[Found] = []
     for row, path in rows:
         try:
-            found.append((row, path, torch.from_numpy(read(path))))
+            found.append((row, path, *look(row, path)))
         except Unreadable as error:
             if options.unreadable == "error":
                 fix = how_to_mend(name, [str(error)], "it")
@@ -157,11 +177,7 @@ def _readable(
     wanted = options.shape
     if wanted is None:
         return found
-    return [
-        each
-        for each in found
-        if len(each[2].shape) == len(wanted) and all(w in (None, n) for w, n in zip(wanted, each[2].shape, strict=True))
-    ]
+    return [each for each in found if len(each[2]) == len(wanted) and all(w in (None, n) for w, n in zip(wanted, each[2], strict=True))]
 
 
 def _transform_seeded(chain: Chain, array: Tensor, name: str, row: int, path: str) -> Tensor:

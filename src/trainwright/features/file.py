@@ -126,7 +126,7 @@ class FileFeature(LazyFeature):
 
         sampled = [(row, path) for _, row, path in self.found]
         options = self.config.model_copy(update={"transform": self.transforms})
-        facts = find_facts(self.name, options, sampled, self.place, self.read_array, self.window, self.axis)
+        facts = find_facts(self.name, options, sampled, self.place, self, self.window)
         self.raw_shape, self.shape, self.ragged, self.sampled = facts.raw_shape, facts.shape, facts.ragged, facts.sampled
         self.center, self.spread = facts.center, facts.spread
         self.found = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,6 +16,9 @@ from trainwright.domains.signals.processing.options import SignalTransformConfig
 from trainwright.domains.signals.recording import Reader, most_frequent
 from trainwright.features.file import FileFeature
 from trainwright.features.npy import Unreadable
+
+LOOKED_AT = 1 << 18
+"""Samples that are looked at together, where values are looked at before training: long recordings are never held whole."""
 
 
 class RecordingFeature(FileFeature):
@@ -127,13 +130,13 @@ class RecordingFeature(FileFeature):
             return ""
         reader = self.reader
         try:
-            (Reader(**{**asdict(reader), "repairs": False})).read(path)
+            look_through(replace(reader, repairs=False), path)
         except Unreadable as error:
             if self.config.unreadable == "skip":
                 return str(error)
             self.told["values that are no numbers, filled in"] += 1
             try:
-                reader.read(path)
+                look_through(reader, path)
             except Unreadable as worse:
                 return str(worse)
         return ""
@@ -185,3 +188,10 @@ def _probed(reader: Reader, path: str) -> Any:
         return reader.probe(path)
     except Unreadable:
         return None  # told by what reads it next, as the column wants it
+
+
+def look_through(reader: Reader, path: str) -> None:
+    """Read a recording piece by piece; raises Unreadable for the first that cannot be."""
+    length = reader.read_shape(path)[-1]
+    for first in range(0, length, LOOKED_AT):
+        reader.read_piece(path, first, LOOKED_AT)
