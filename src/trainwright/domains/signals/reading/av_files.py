@@ -77,13 +77,20 @@ def _stream(container: Any) -> Any:
     return container.streams.audio[0]
 
 
+def _says_places(container: Any) -> bool:
+    """Whether its frames say at which sample they are: mp4 and its kin; others round to milliseconds, or guess from the number of bytes."""
+    return "mp4" in container.format.name.split(",")
+
+
 def _facts_of_av(path: str) -> Facts:
     from trainwright.domains.signals.reading.sound import channel_names
 
     with _opened(path) as container:
         stream = _stream(container)
-        duration = stream.duration * stream.time_base if stream.duration is not None else (container.duration or 0) / 1_000_000
-        length = round(duration * stream.rate)
+        if _says_places(container) and stream.duration is not None:
+            length = round(stream.duration * stream.time_base * stream.rate)
+        else:
+            length = sum(frame.samples for frame in container.decode(stream))
         kind = Path(path).suffix.removeprefix(".").upper() or container.format.name
         return Facts(f"{kind} ({stream.codec_context.name})", float(stream.rate), channel_names(stream.channels), length, files=(path,))
 
@@ -91,14 +98,9 @@ def _facts_of_av(path: str) -> Facts:
 def _sound_of_av(path: str, start: int, stop: int) -> Floats:
     with _opened(path) as container:
         stream = _stream(container)
-        rate, origin = stream.rate, stream.start_time or 0
         out = np.zeros((stream.channels, stop - start), np.float32)
         reached = start
-        if start / rate > BEFORE:
-            container.seek(int((start / rate - BEFORE) / stream.time_base) + origin, stream=stream)
-        for frame in container.decode(stream):
-            first = round(float((frame.pts - origin) * stream.time_base) * rate)
-            values = _as_floats(frame)
+        for first, values in _placed_frames(container, stream, start):
             a, b = max(first, start), min(first + values.shape[1], stop)
             if a < b:
                 out[:, a - start : b - start] = values[:, a - first : b - first]
@@ -108,6 +110,19 @@ def _sound_of_av(path: str, start: int, stop: int) -> Floats:
     if reached < stop:
         raise Unreadable(f"it ends after {reached:,} samples, its header says {stop:,}")
     return out
+
+
+def _placed_frames(container: Any, stream: Any, start: int) -> Iterator[tuple[int, Floats]]:
+    """The first sample of each frame and its values, from before `start`."""
+    rate, origin, place = stream.rate, stream.start_time or 0, 0
+    says = _says_places(container)
+    if says and start / rate > BEFORE:
+        container.seek(int((start / rate - BEFORE) / stream.time_base) + origin, stream=stream)
+    for frame in container.decode(stream):
+        values = _as_floats(frame)
+        place = round(float((frame.pts - origin) * stream.time_base) * rate) if says else place
+        yield place, values
+        place += values.shape[1]
 
 
 def _as_floats(frame: Any) -> Floats:
