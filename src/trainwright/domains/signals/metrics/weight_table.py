@@ -57,12 +57,14 @@ def read_table(weights: str, inactive: str) -> WeightTable:
     if not heads or [row[0].strip() for row in rows[1:]] != heads:
         why = "its first column must name the same classes as its first row, in their order"
         raise ConfigError(f"{path.name} is no table of weights", where=where, why=why, fix="save the official weights.csv again")
+    if any(len(row) != len(heads) + 1 for row in rows[1:]):
+        raise ConfigError(f"{path.name} is not square", where=where, fix="give a weight in every cell")
     try:
         table = np.array([[float(each) for each in row[1:]] for row in rows[1:]])
     except ValueError as error:
         raise ConfigError(f"{path.name} holds what is no number", where=where, why=str(error), fix="give a weight in every cell") from error
-    if table.shape != (len(heads), len(heads)) or not np.isfinite(table).all():
-        raise ConfigError(f"{path.name} is not square, or holds no number somewhere", where=where, fix="give a weight in every cell")
+    if not np.isfinite(table).all():
+        raise ConfigError(f"{path.name} holds NaN or infinity", where=where, fix="give a finite weight in every cell")
     names = [{each.strip().casefold() for each in head.split("|")} for head in heads]
     for head, own in zip(heads, names, strict=True):
         own |= _abbreviations(path).get(head, set())
