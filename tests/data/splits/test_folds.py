@@ -15,7 +15,7 @@ from trainwright.data.sources.opening import from_object
 from trainwright.data.splits import split_columns
 from trainwright.data.splits.base import Split
 from trainwright.data.splits.dividing import make_split
-from trainwright.data.splits.grouped import deal_groups
+from trainwright.data.splits.groups import deal_groups
 from trainwright.data.splits.labels import stratify_labels
 
 # iterative-stratification 0.1.9: MultilabelStratifiedKFold(10, shuffle=True, random_state=seed) on `many_labels(seed)`; the largest

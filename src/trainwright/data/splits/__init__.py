@@ -72,6 +72,8 @@ class GroupedOptions(DrawnOptions):
     type: str = "grouped"
     column: str
     """The column that says which group a row belongs to, such as a patient."""
+    columns: list[str] = []
+    """Columns whose values are spread as evenly as whole groups allow; default: targets that are classes or label sets."""
 
 
 class ColumnOptions(PartConfig):
@@ -86,6 +88,8 @@ class ColumnOptions(PartConfig):
     """Its values for validation rows."""
     test: list[str | int | bool] = ["test", "testing", 2]
     """Its values for test rows."""
+    groups: str | None = None
+    """A column, such as a patient: values of it whose rows are in two splits are refused."""
 
 
 class TimeOptions(FractionOptions):
@@ -145,7 +149,7 @@ PARTS: dict[str, Part] = {
     "stratified": Part(
         "trainwright.data.splits.stratified:StratifiedSplit", StratifiedOptions, "each class in the same proportion everywhere"
     ),
-    "grouped": Part("trainwright.data.splits.grouped:GroupedSplit", GroupedOptions, "groups are never divided"),
+    "grouped": Part("trainwright.data.splits.grouped:GroupedSplit", GroupedOptions, "groups are never divided, classes and labels alike"),
     "column": Part("trainwright.data.splits.column:ColumnSplit", ColumnOptions, "a column says it"),
     "time": Part("trainwright.data.splits.time:TimeSplit", TimeOptions, "earliest rows train, latest rows test"),
     "files": Part("trainwright.data.splits.files:FilesSplit", FilesOptions, "validation and test files of their own"),

@@ -6,7 +6,8 @@ import numpy as np
 
 from trainwright.config.errors import DataError
 from trainwright.data.splits import ColumnOptions
-from trainwright.data.splits.base import NAMES, RowsToDivide, Split, assemble_split
+from trainwright.data.splits.base import NAMES, RowsToDivide, Split, assemble_split, ensure_some_values
+from trainwright.data.splits.groups import groups_of, refuse_divided
 
 
 class ColumnSplit:
@@ -30,7 +31,12 @@ class ColumnSplit:
                 why=f"{int((part < 0).sum())} rows, the first is {first}",
                 fix="say what they mean: data.split={type: column, column: …, train: [a], validation: [b], test: [c]}",
             )
-        return assemble_split(rows.numbers, part, f"by column {self.options.column}")
+        if column := self.options.groups:
+            groups, absent = groups_of(rows, column)
+            ensure_some_values(int((~absent).sum()), column)
+            refuse_divided(rows, self.options.column, column, part, groups, "splits", "correct the column, or split by groups: grouped")
+        by = f", grouped by {self.options.groups}" if self.options.groups else ""
+        return assemble_split(rows.numbers, part, f"by column {self.options.column}{by}")
 
 
 def _fold(value: object) -> str:

@@ -10,6 +10,7 @@ from trainwright.config.model import PartConfig
 from trainwright.config.registry import build
 from trainwright.data.source import Source
 from trainwright.data.splits.base import RowsToDivide, Split, check_split
+from trainwright.data.splits.labels import label_notes
 
 
 def make_split(
@@ -44,7 +45,9 @@ def make_split(
     rows.orders, rows.joins = orders or {}, joins or {}
     split = build("split", options).divide(rows)
     split.hashes, split.seed = hashes, rows.seed
-    return check_split(split, rows)
+    checked = check_split(split, rows)
+    checked.notes += label_notes(checked, rows)
+    return checked
 
 
 def with_files(options: PartConfig, source: Source, memory_limit: int) -> Source:

@@ -8,9 +8,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from trainwright.data.splits.base import RowsToDivide
-from trainwright.data.splits.grouped import deal_groups
+from trainwright.data.splits.groups import deal_groups
 from trainwright.data.splits.labels import labels_of, stratify_labels
 from trainwright.data.splits.strata import deal_folds, joint_strata, spread
+
+
+def evened_columns(rows: RowsToDivide) -> list[str]:
+    """The columns whose values are to be alike everywhere where nobody says which: targets that are classes or label sets."""
+    return [name for name in rows.targets if rows.kinds.get(name) in ("binary", "category", "set")]
 
 
 @dataclass

@@ -7,8 +7,8 @@ import numpy as np
 from trainwright.config.errors import DataError
 from trainwright.data.splits import KFoldOptions
 from trainwright.data.splits.base import RowsToDivide, Split, assemble_split, ensure_some_values, not_empty, shown_parts
-from trainwright.data.splits.even import Even
-from trainwright.data.splits.grouped import groups_of
+from trainwright.data.splits.even import Even, evened_columns
+from trainwright.data.splits.groups import groups_of, refuse_divided
 
 SHOWN = 8
 NEXT = "next"
@@ -22,12 +22,13 @@ class KFoldSplit:
 
     def divide(self, rows: RowsToDivide) -> Split:
         """Divides the rows."""
-        evened = self._evened(rows)
+        evened = self.options.columns or evened_columns(rows)
         even = Even.of(rows, evened)
         groups, notes = self._groups(rows)
         fold, names = self._given(rows) if self.options.column else self._made(rows, even, groups)
         if groups is not None and self.options.column:
-            _refuse_divided(rows, self.options, fold, groups)
+            fix = "correct the column, or make folds: data.split.column=null data.split.folds=10"
+            refuse_divided(rows, self.options.column, self.options.groups or "", fold, groups, "folds", fix)
         _refuse_single_class(rows, fold, names)
         if groups is not None and self.options.validation_fold is None and self.options.validation:
             _refuse_one_group_left(fold, groups, names, self.options.groups or "")
@@ -42,10 +43,6 @@ class KFoldSplit:
         split = assemble_split(rows.numbers, part, self._method(names, place, validated, evened), notes)
         wanted = 1.0 if validated is not None else self.options.validation
         return not_empty(split, (1, wanted, 1), f"{int(rest.sum())} rows outside the test fold")
-
-    def _evened(self, rows: RowsToDivide) -> list[str]:
-        """The columns whose values are to be in every fold alike: those asked for, else targets that are classes or label sets."""
-        return self.options.columns or [name for name in rows.targets if rows.kinds.get(name) in ("binary", "category", "set")]
 
     def _groups(self, rows: RowsToDivide) -> tuple[np.ndarray | None, list[str]]:
         column = self.options.groups
@@ -126,20 +123,6 @@ def _in_order(name: str) -> tuple[float, str]:
 def _renumbered(groups: np.ndarray) -> np.ndarray:
     found: np.ndarray = np.unique(groups, return_inverse=True)[1]
     return found
-
-
-def _refuse_divided(rows: RowsToDivide, options: KFoldOptions, fold: np.ndarray, groups: np.ndarray) -> None:
-    """Raise DataError for groups whose rows the column puts into several folds: a model would be tested on what it has seen."""
-    pairs = np.unique(np.stack([groups, fold], 1)[fold >= 0], axis=0)
-    divided = np.flatnonzero(np.bincount(pairs[:, 0]) > 1)
-    if not len(divided):
-        return
-    codes, names = rows.codes(options.groups or "")
-    shown = ", ".join(names[codes[np.flatnonzero(groups == each)[0]]] for each in divided[:SHOWN])
-    more = f", … {len(divided)} in all" if len(divided) > SHOWN else ""
-    what = f"'{options.column}' puts rows of one '{options.groups}' into several folds: {shown}{more}"
-    fix = "correct the column, or make folds: data.split.column=null data.split.folds=10"
-    raise DataError(what, where="data.split.groups", why="a model would be tested on groups that it has learned from", fix=fix)
 
 
 def _refuse_one_group_left(fold: np.ndarray, groups: np.ndarray, names: list[str], column: str) -> None:

@@ -9,13 +9,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from trainwright.data import wording
-from trainwright.data.splits.base import counts_of
+from trainwright.data.splits.base import RowsToDivide, Split, counts_of
 
 SAMPLE = 1000
+NAMED = 8
 
 
 def labels_of(values: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
     """Pairs of row (int64) and label code (int64): one for each label of each row; text is split at the delimiter it uses."""
+    return named_labels_of(values)[:2]
+
+
+def named_labels_of(values: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """As `labels_of`, and the name of each code."""
     joined = pa.concat_arrays(values.chunks) if values.num_chunks else pa.nulls(0, values.type)
     if not pa.types.is_list(joined.type):
         texts = joined.cast(pa.string())
@@ -28,7 +34,7 @@ def labels_of(values: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
     coded = labels.dictionary_encode()
     codes = pc.fill_null(coded.indices, len(coded.dictionary)).to_numpy(zero_copy_only=False).astype(np.int64)
     pairs = np.unique(np.stack([rows, codes], 1), axis=0) if len(rows) else np.zeros((0, 2), np.int64)
-    return pairs[:, 0], pairs[:, 1]
+    return pairs[:, 0], pairs[:, 1], [*map(str, coded.dictionary.to_pylist()), "missing"]
 
 
 def stratify_labels(rows: np.ndarray, codes: np.ndarray, total: int, shares: Sequence[float], generator: np.random.Generator) -> np.ndarray:
@@ -80,3 +86,31 @@ def _lists(keys: np.ndarray, values: np.ndarray, count: int) -> list[np.ndarray]
     """The values of each key from 0 to `count`."""
     order = np.argsort(keys, kind="stable")
     return np.split(values[order], np.cumsum(np.bincount(keys, minlength=count))[:-1]) if count else []
+
+
+def label_notes(split: Split, rows: RowsToDivide) -> list[str]:
+    """How far the labels of sets are from being in every part alike, and which of them a part has no row of."""
+    notes = []
+    for target in [each for each in rows.targets if rows.kinds.get(each) == "set"]:
+        at, codes, names = named_labels_of(rows.column(target))
+        if not len(codes):
+            continue
+        place = np.full(len(rows.source), -1)
+        place[rows.numbers] = np.arange(len(rows.numbers))
+        held = np.bincount(codes, minlength=len(names))
+        there = np.flatnonzero(held)
+        told, absent = [], []
+        for name, part in split.parts().items():
+            if not len(part):
+                continue
+            inside = np.zeros(len(rows.numbers), bool)
+            inside[place[part]] = True
+            counts = np.bincount(codes[inside[at]], minlength=len(names))[there]
+            told.append(f"{name} {np.abs(counts / len(part) - held[there] / len(rows.numbers)).mean():.2%}")
+            if missing := [names[each] for each in there[counts == 0]]:
+                more = f", … {len(missing)} in all" if len(missing) > NAMED else ""
+                absent.append(
+                    f"{len(missing)} of {len(there)} labels of '{target}' are in no {name} row: {', '.join(missing[:NAMED])}{more}"
+                )
+        notes += [f"labels of '{target}': their shares differ from those of all rows by {', '.join(told)} on average", *absent]
+    return notes
