@@ -22,6 +22,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from benchmarks import recordings_by_hand as by_hand
+from benchmarks.recordings_by_hand import Encoder
 from benchmarks.tokens_by_hand import SIDE, TOKENS, mamba, swin_block, transformer_block
 from trainwright.nn import blocks
 
@@ -195,6 +197,11 @@ CASES = [
     Case("swin_block", lambda: blocks.SwinBlock(96, 3, 7), swin_block, ((1, SIDE, SIDE, 96),)),
     Case("swin_block, shift", lambda: blocks.SwinBlock(96, 3, 7, shift=True), swin_block, ((1, SIDE, SIDE, 96),)),
     Case("mamba", lambda: blocks.Mamba(64), mamba, ((2, 256, 64),)),
+    Case("xresnet1d50, encoder", lambda: Encoder("xresnet1d", (12, 250)), by_hand.xresnet1d, ((8, 1, 12, 250),)),
+    Case("small_resnet1d, encoder", lambda: Encoder("small_resnet1d", (12, 1000)), by_hand.small_resnet1d, ((8, 1, 12, 1000),)),
+    Case("inception1d, encoder", lambda: Encoder("inception1d", (12, 250)), by_hand.inception1d, ((8, 1, 12, 250),)),
+    Case("crnn, encoder", lambda: Encoder("crnn", (1, 64, 100), pooling="mean_max"), by_hand.crnn, ((8, 1, 1, 64, 100),)),
+    Case("ast tiny, encoder", lambda: Encoder("ast", (1, 128, 128)), by_hand.ast, ((4, 1, 1, 128, 128),)),
 ]
 
 

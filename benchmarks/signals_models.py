@@ -27,7 +27,7 @@ from trainwright.domains.signals.reading.annotations import read_annotations
 from trainwright.features.spec import DataSpec, InputGroup, TargetSpec
 from trainwright.systems.base import build_system
 from trainwright.systems.config import SupervisedConfig
-from trainwright.systems.supervised import SupervisedSystem
+from trainwright.systems.supervised import SupervisedSystem, resolve_options
 
 WAVES = (
     "auto",
@@ -48,6 +48,10 @@ SOUNDS = ("auto", "spectrogram_conv", "crnn", "ast")
 BATCH, RATE_PEAK, DECAY = 32, 5e-3, 0.01
 MELS, FRAME, HOP, BINS = 40, 200, 80, 256
 """Of log-mels at 8 kHz."""
+
+
+SAME = {"733534002": "164909002", "713427006": "59118001", "63593006": "284470004", "17338001": "427172004"}
+"""Codes that PhysioNet/CinC 2021 takes for another."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,8 +85,9 @@ def load_ecg(folder: Path) -> Folds:
         torch.as_tensor(read(str(file)).values)[:, :: round(head.rate / rate)][:, :length] for file, head in zip(files, heads, strict=True)
     ]
     value = torch.stack(waves).float().unsqueeze(1)
-    codes = sorted({code for head in heads for code in head.codes})
-    truth = torch.tensor([[float(code in head.codes) for code in codes] for head in heads])
+    found = [{SAME.get(code, code) for code in head.codes} for head in heads]
+    codes = sorted(set().union(*found))
+    truth = torch.tensor([[float(code in each) for code in codes] for each in found])
     keep = truth.sum(0) >= 20
     patients = np.unique([file.stem.rpartition("_")[0] or file.stem for file in files], return_inverse=True)[1]
     tested = patients % 4 == 0
@@ -150,8 +155,9 @@ def build(name: str, data: Folds, rows: int) -> SupervisedSystem:
     """The system that a run with this encoder would train."""
     size = {"ast": {"size": "tiny", "depth": 4}}.get(name, {})
     options = for_signals(data.group, "auto", rows) if name == "auto" else choose("encoder", {"type": name, **size})
-    system = SupervisedSystem(SupervisedConfig())
-    build_system(system, DataSpec([dataclasses.replace(data.group, encoder=options)], [data.target], rows))
+    spec = DataSpec([dataclasses.replace(data.group, encoder=options)], [data.target], rows)
+    system = SupervisedSystem(resolve_options(SupervisedConfig(), spec))
+    build_system(system, spec)
     return system
 
 

@@ -15,7 +15,7 @@ from trainwright.domains.signals.models.auto import choose_strides, for_signals
 from trainwright.features.spec import DataSpec, InputGroup, TargetSpec
 from trainwright.systems.base import build_system
 from trainwright.systems.config import SupervisedConfig
-from trainwright.systems.supervised import SupervisedSystem
+from trainwright.systems.supervised import SupervisedSystem, resolve_options
 
 
 def system(group: InputGroup, target: TargetSpec) -> SupervisedSystem:
@@ -80,6 +80,14 @@ def test_what_is_left_of_a_recording_is_few_positions_but_some(time: int) -> Non
     for each in strides:
         left = -(-left // each)
     assert left >= 1 and (left <= 250 or strides == [4, 4, 4, 4])
+
+
+def test_recordings_are_combined_side_by_side_and_tables_by_tabm() -> None:
+    target = TargetSpec("label", "set", 4, list("abcd"))
+    beside = resolve_options(SupervisedConfig(), DataSpec([waveforms(12, 1000)], [target], 100)).combiner
+    assert (beside.type, beside.depth) == ("concat", 0)
+    table = InputGroup("number", "number", ["n"], None, {"value": (1,)})
+    assert resolve_options(SupervisedConfig(), DataSpec([table], [target], 100)).combiner.type == "tabm"
 
 
 def test_a_column_of_recordings_gets_it_without_being_asked() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trainwright.nn.combiners import AutoCombinerOptions, TabMOptions
+from trainwright.nn.combiners import AutoCombinerOptions, ConcatOptions, TabMOptions
 from trainwright.nn.combiners.base import Shapes
 from trainwright.nn.combiners.tabm import TabM
 
@@ -15,6 +15,11 @@ MANY_ROWS = 20_000
 def choose(rows: int) -> TabMOptions:
     """TabM with two layers; its width and members follow the training rows. Measured in `docs/decisions/0002-default-network.md`."""
     return TabMOptions(members=8 if rows > MANY_ROWS else 16, width=64 if rows < FEW_ROWS else 128)
+
+
+def choose_beside_recordings() -> ConcatOptions:
+    """Groups side by side, and no layer more: networks of recordings are deep themselves, and learn faster without members after them."""
+    return ConcatOptions(depth=0)
 
 
 def automatic(options: AutoCombinerOptions, shapes: Shapes, rows: int) -> TabM:
