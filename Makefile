@@ -1,10 +1,10 @@
-# make demo · make demo-ranks · make test · make docs · make benchmarks — each starts from a fresh clone and any Python 3.11 or newer.
+# make demo · make demo-signals · make demo-ranks · make test · make docs · make benchmarks — each starts from a fresh clone and any Python 3.11 or newer.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo demo-ranks test nightly lint types docs schema benchmarks clean
+.PHONY: demo demo-signals demo-ranks test nightly lint types docs schema benchmarks clean
 .DEFAULT_GOAL := demo
 
 $(VENV)/made:
@@ -24,6 +24,11 @@ $(VENV)/installed-dev: $(VENV)/made pyproject.toml constraints.txt
 
 demo: $(VENV)/installed
 	$(BIN)/trainwright train builtin:breast_cancer
+
+demo-signals: $(VENV)/installed
+	$(INSTALL) -e '.[signals]'
+	test -d made-ecg || $(BIN)/trainwright synth ecg -o made-ecg --broken 7
+	$(BIN)/trainwright train made-ecg data.unreadable=skip
 
 demo-ranks: $(VENV)/installed-dev
 	$(BIN)/python -m benchmarks.demo_ranks

@@ -99,7 +99,7 @@ def test_broken_records_are_told_one_by_one(tmp_path: Path) -> None:
             reasons.append(f"{int(np.isnan(values).all(axis=1).sum())} leads are NaN")
         except Unreadable as error:
             reasons.append(str(error))
-    wanted = ["not there", "cut", "sampling frequency", "sampling frequency", "999", "1 leads are NaN", "empty"]
+    wanted = ["not there", "cut", "sampling frequency", "sampling frequency", "999", "1 leads are NaN", "no line"]
     assert len(reasons) == 7
     for reason, words in zip(reasons, wanted, strict=True):
         assert words in reason or words == "cut", reason

@@ -51,8 +51,8 @@ class WFDBBeatsOptions(RecordsOptions):
     type: str = "wfdb_beats"
     extension: str = "atr"
     """How the names of the annotations end."""
-    classes: Literal["aami", "symbol", "normal"] = "aami"
-    """What is predicted: the groups of AAMI (N, S, V, F, Q), the `symbol`, or whether a beat is `normal` (N) or other."""
+    classes: Literal["normal", "aami", "symbol"] = "normal"
+    """What is predicted: whether a beat is `normal` (N) or other, its group of `aami` (N, S, V, F, Q), or its `symbol`."""
     blocks: int = Field(default=5, ge=2, le=100)
     """Parts of equal length that each record is divided into, in the order of time: folds."""
 

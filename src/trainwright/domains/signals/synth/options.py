@@ -33,7 +33,7 @@ class ECGOptions(PartConfig):
 
 
 class BeatOptions(PartConfig):
-    """Long two-lead ECGs with an annotation of every beat (N, V, A, L), as those of MIT-BIH: WFDB format 212, 360 Hz, `.atr`."""
+    """Long two-lead ECGs with an annotation of every beat (N, V, A), as those of MIT-BIH: WFDB format 212, 360 Hz, `.atr`."""
 
     type: str = "beats"
     records: int = Field(default=4, ge=1, le=899)
