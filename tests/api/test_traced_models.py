@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+import soundfile
 import torch
 from small_tables import QUICK, passengers
 
 import trainwright as tw
 from trainwright.cli.main import main
-from trainwright.config.registry import parts
+from trainwright.config.registry import load, parts
 from trainwright.domains.tables.traced import TracedTable, export_program
 from trainwright.features.traced.base import COLUMNS, TARGETS
 
@@ -37,7 +38,9 @@ def table() -> dict[str, Any]:
         return list(random.choice(words, random.integers(low, high), replace=False))
 
     for row in range(ROWS):
-        np.save(Path(FOLDER.name) / f"{row}.npy", np.random.default_rng(row).normal(size=(2, 3)))
+        rng = np.random.default_rng(row)
+        np.save(Path(FOLDER.name) / f"{row}.npy", rng.normal(size=(2, 3)))
+        soundfile.write(Path(FOLDER.name) / f"{row}.wav", rng.normal(size=(70, 2)) / 9, 100, subtype="FLOAT")
     return {
         "number": [None if row % 9 == 4 else float(each) for row, each in enumerate(number)],
         "binary": random.choice(["yes", "no"], ROWS),
@@ -50,17 +53,19 @@ def table() -> dict[str, Any]:
         "date": [f"2024-{1 + k % 12:02d}-{1 + k % 28:02d}" for k in range(ROWS)],
         "timeseries": [" ".join(map(str, random.normal(size=random.integers(4, 9)).round(2))) for _ in range(ROWS)],
         "file": [str(Path(FOLDER.name) / f"{row}.npy") for row in range(ROWS)],
+        "signal": [str(Path(FOLDER.name) / f"{row}.wav") for row in range(ROWS)],
+        "audio": [str(Path(FOLDER.name) / f"{row}.wav") for row in range(ROWS)],
         "answer": np.where(number + random.normal(0, 0.3, ROWS) > 0, "up", "down"),
         "amount": (number * 3 + 20).round(3),
     }
 
 
 def test_every_type_of_column_has_a_module_or_is_left_out() -> None:
-    assert set(COLUMNS) == set(parts("feature")) - {"auto", "ignore"}
+    assert {load("feature", name).traced_as or name for name in parts("feature") if name not in ("auto", "ignore")} == set(COLUMNS)
     assert set(TARGETS) == {"number", "binary", "category", "set", "vector"}
 
 
-@pytest.mark.parametrize("kind", COLUMNS)
+@pytest.mark.parametrize("kind", [*COLUMNS, "signal", "audio"])
 def test_a_traced_model_answers_rows_as_the_run_does(kind: str, tmp_path: Path) -> None:
     data = table()
     columns = {name: {"type": name} for name in {kind, "number"}}
