@@ -24,8 +24,6 @@ from trainwright.files.loaded_code import loaded_files
 if TYPE_CHECKING:
     from trainwright.features.file import FileFeature
 
-STILL = ("center_crop", "normalize", "permute", "cast")
-"""Registered transforms that give one result whatever was drawn."""
 DRAWING = re.compile(r"rand|drop|bernoulli|normal_|poisson|multinomial|gumbel|rrelu|exponential|uniform")
 """What the names of torch's functions have in them that draw."""
 
@@ -65,7 +63,7 @@ def keep_arrays(feature: FileFeature, plain: bool) -> SampleCache | None:
 def count_still(chain: Sequence[PartConfig]) -> int:
     """How many transforms at the beginning apply to all rows alike and draw nothing, as far as their names tell."""
     for place, each in enumerate(chain):
-        if not applies_always(each) or not (each.type in STILL or (each.type == "function" and not DRAWING.search(each.call))):  # type: ignore[attr-defined]
+        if not applies_always(each) or not (getattr(each, "still", False) or (each.type == "function" and not DRAWING.search(each.call))):  # type: ignore[attr-defined]
             return place
     return len(chain)
 

@@ -14,6 +14,7 @@ from trainwright.config.errors import ConfigError
 from trainwright.config.foreign import found_at
 from trainwright.config.model import PartConfig, refusal, with_options_of
 from trainwright.config.registry import Part
+from trainwright.config.registry import parts as registered
 from trainwright.config.torch_names import NODES
 from trainwright.data.cache import CachedData
 
@@ -29,12 +30,17 @@ class TransformConfig(PartConfig):
     """What of the samples or batches of data of one's own it is given: a part by its name or `all`; a column has one part."""
     joins_rows: ClassVar[bool] = False
     """Whether it makes one row of several, inputs and targets together."""
+    main: ClassVar[str] = "value"
+    """The option that `{name: value}` means."""
+    still: ClassVar[bool] = False
+    """Whether it gives one result whatever was drawn, so that its results can be kept."""
 
 
 class RandomCropOptions(TransformConfig):
     """A piece at a random place, another one in every epoch."""
 
     type: str = "random_crop"
+    main: ClassVar[str] = "size"
     size: PositiveInt | list[PositiveInt]
     """How long the piece is, along the last dimension; of several sizes, along as many last dimensions."""
     dims: list[int] | None = None
@@ -49,6 +55,8 @@ class CenterCropOptions(TransformConfig):
     """The piece in the middle; where a number is left over, it is cut at the end."""
 
     type: str = "center_crop"
+    main: ClassVar[str] = "size"
+    still: ClassVar[bool] = True
     size: PositiveInt | list[PositiveInt]
     """How long the piece is, along the last dimension; of several sizes, along as many last dimensions."""
     dims: list[int] | None = None
@@ -61,6 +69,7 @@ class NormalizeOptions(TransformConfig):
     """(x - mean) / std, by given numbers."""
 
     type: str = "normalize"
+    still: ClassVar[bool] = True
     mean: float | list[float] = 0.0
     """What is taken away: one number, or one per entry of `dim`."""
     std: float | list[float] = 1.0
@@ -73,6 +82,8 @@ class PermuteOptions(TransformConfig):
     """The dimensions in another order."""
 
     type: str = "permute"
+    main: ClassVar[str] = "dims"
+    still: ClassVar[bool] = True
     dims: list[int]
     """Which dimension comes first, second, …: `[2, 0, 1]` puts the last one first."""
 
@@ -81,6 +92,8 @@ class CastOptions(TransformConfig):
     """The numbers in another type."""
 
     type: str = "cast"
+    main: ClassVar[str] = "dtype"
+    still: ClassVar[bool] = True
     dtype: Literal["float16", "bfloat16", "float32", "float64", "uint8", "int16", "int32", "int64", "bool"] = "float32"
     """Type of number of torch."""
 
@@ -89,6 +102,7 @@ class MixupOptions(TransformConfig):
     """Each training row mixed with another one of its step, inputs and targets in the same shares (Zhang et al. 2018)."""
 
     type: str = "mixup"
+    main: ClassVar[str] = "alpha"
     alpha: float = Field(default=0.2, gt=0)
     """The share of a row is drawn once a step from Beta(alpha, alpha), the larger one its own: small values mix little."""
     applies_in: Literal["train"] = "train"
@@ -139,8 +153,6 @@ PARTS: dict[str, Part] = {
     "function": Part("trainwright.data.transforms.function:Function", FunctionOptions, "a function of one's own by path, or of torch"),
 }
 
-MAIN = {"random_crop": "size", "center_crop": "size", "permute": "dims", "cast": "dtype", "mixup": "alpha"}
-"""The option that `{name: value}` means."""
 OURS = ("applies_in", "runs_on", "of")
 """What is set beside the arguments of anybody's function."""
 
@@ -240,7 +252,14 @@ def _options_of(name: str, options: Any) -> dict[str, Any]:
     """The options of a transform that were written below its name."""
     if isinstance(options, dict):
         return options
-    return {} if options is None else {MAIN.get(name.replace("-", "_"), "value"): options}
+    return {} if options is None else {_main_of(name): options}
+
+
+def _main_of(name: str) -> str:
+    """The option that a transform's value means where it is written alone."""
+    table = registered("transform")
+    found = next((part for each, part in table.items() if each.replace("-", "_") == name.replace("-", "_")), None)
+    return getattr(found.config, "main", "value") if found is not None else "value"
 
 
 def extend_options(options: type[PartConfig]) -> type[PartConfig]:

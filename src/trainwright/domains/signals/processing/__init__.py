@@ -1,7 +1,34 @@
-"""What is done to recordings `(… channels, time)`: filters, rates, spectra, augmentations. This table imports no torch."""
+"""What is done to recordings `(… channels, time)`: filters, spectra, lengths, augmentations. This table imports no torch."""
 
 from __future__ import annotations
 
 from trainwright.config.part import Part
 
-PARTS: dict[str, Part] = {}
+_HERE = "trainwright.domains.signals.processing"
+
+
+def _part(path: str, options: str, summary: str) -> Part:
+    return Part(f"{_HERE}.{path}", f"{_HERE}.options:{options}", summary)
+
+
+PARTS: dict[str, Part] = {
+    "bandpass": _part("filters:Butterworth", "BandpassOptions", "keeps a band of frequencies"),
+    "lowpass": _part("filters:Butterworth", "LowpassOptions", "keeps what is slower than an edge"),
+    "highpass": _part("filters:Butterworth", "HighpassOptions", "keeps what is faster than an edge"),
+    "bandstop": _part("filters:Butterworth", "BandstopOptions", "takes a band of frequencies out"),
+    "notch": _part("filters:Notch", "NotchOptions", "takes one frequency out"),
+    "standardize": _part("scaling:Standardize", "StandardizeOptions", "(x − mean) / deviation of the recording itself"),
+    "fit_length": _part("lengths:FitLength", "FitLengthOptions", "every recording at one length"),
+    "spectrogram": _part("spectra:Spectrogram", "SpectrogramOptions", "power over frequency and time"),
+    "mel": _part("spectra:Mel", "MelOptions", "a spectrogram in bands of equal width to the ear"),
+    "mfcc": _part("spectra:MFCC", "MFCCOptions", "cepstral coefficients"),
+    "log": _part("scaling:Log", "LogOptions", "the logarithm"),
+    "decibel": _part("scaling:Decibel", "DecibelOptions", "10 log₁₀ of a power"),
+    "mask_frequency": _part("augmentation:MaskFrequency", "MaskFrequencyOptions", "a band of a spectrogram is silenced"),
+    "mask_time": _part("augmentation:MaskTime", "MaskTimeOptions", "a stretch of time is silenced"),
+    "gain": _part("augmentation:Gain", "GainOptions", "louder or softer"),
+    "add_noise": _part("augmentation:AddNoise", "AddNoiseOptions", "white noise at a ratio of signal to noise"),
+    "shift": _part("augmentation:Shift", "ShiftOptions", "turned in time"),
+    "drop_leads": _part("augmentation:DropLeads", "DropLeadsOptions", "channels set to zero"),
+    "baseline_wander": _part("augmentation:BaselineWander", "BaselineWanderOptions", "a slow wave added to each channel"),
+}

@@ -1,0 +1,28 @@
+"""Recordings at one length."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from trainwright.domains.signals.processing.options import FitLengthOptions
+from trainwright.domains.signals.processing.rates import rate_of
+
+
+class FitLength:
+    """Cuts longer recordings and fills up shorter ones, along time."""
+
+    def __init__(self, options: FitLengthOptions) -> None:
+        self.length = max(round(options.seconds * rate_of(options)), 1)
+        self.repeats, self.place = options.fill == "repeat", options.place
+
+    def __call__(self, sample: Tensor) -> Tensor:
+        there = sample.shape[-1]
+        if there >= self.length:
+            left = there - self.length
+            begin = {"start": 0, "middle": left // 2}.get(self.place)
+            begin = int(torch.randint(left + 1, ())) if begin is None else begin
+            return sample.narrow(-1, begin, self.length)
+        if self.repeats and there:
+            return torch.cat([sample] * -(-self.length // there), dim=-1).narrow(-1, 0, self.length)
+        return torch.nn.functional.pad(sample, (0, self.length - there))
