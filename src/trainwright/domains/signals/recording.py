@@ -14,6 +14,7 @@ import numpy as np
 from trainwright.domains.signals.reading import Facts, probe, read
 from trainwright.domains.signals.reading.rates import resampled_window
 from trainwright.domains.signals.reading.reference import split_reference
+from trainwright.domains.signals.reading.repair import fill_invalid
 from trainwright.features.npy import Unreadable
 
 
@@ -108,7 +109,7 @@ class Reader:
         """Samples of the file, zeros beyond its ends."""
         low, high = max(start, 0), min(stop, facts.length)
         piece = read(path, low, max(high, low), leads=self._named(facts), rate=self.file_rate, repair=self.repairs)
-        values = fill_gaps(piece.values) if self.repairs else piece.values
+        values = fill_invalid(piece.values) if self.repairs else piece.values
         before, after = min(low - start, stop - start), max(stop - max(high, low), 0)
         return np.pad(values, ((0, 0), (before, after))) if before or after else values
 
@@ -166,17 +167,3 @@ def most_frequent(values: Sequence[float]) -> float:
     """The value that occurs most, the larger of several."""
     counted = {value: values.count(value) for value in set(values)}
     return max(counted, key=lambda value: (counted[value], value))
-
-
-def fill_gaps(values: np.ndarray) -> np.ndarray:
-    """`(channels, time)` with what is no number interpolated along time; zeros where a channel has no number at all."""
-    bad = ~np.isfinite(values)
-    if not bad.any():
-        return values
-    filled, places = values.copy(), np.arange(values.shape[1])
-    for channel, wrong in enumerate(bad):
-        if wrong.all():
-            filled[channel] = 0
-        elif wrong.any():
-            filled[channel, wrong] = np.interp(places[wrong], places[~wrong], values[channel, ~wrong])
-    return filled

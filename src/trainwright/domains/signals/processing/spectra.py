@@ -12,7 +12,7 @@ from trainwright.config.errors import ConfigError, DataError
 from trainwright.domains.signals.processing.options import MelOptions, MFCCOptions, SpectrogramOptions
 from trainwright.domains.signals.processing.rates import rate_of
 
-WINDOWS: dict[str, Callable[[int], Tensor]] = {
+WINDOWS: dict[str, Callable[..., Tensor]] = {
     "hann": torch.hann_window,
     "hamming": torch.hamming_window,
     "blackman": torch.blackman_window,
@@ -27,7 +27,7 @@ class Spectrogram:
         self.n_fft, self.power, self.center = options.n_fft, options.power, options.center
         self.win_length = options.win_length or options.n_fft
         self.hop_length = options.hop_length or self.win_length // 2
-        self.window = WINDOWS[options.window](self.win_length)
+        self.window = WINDOWS[options.window](self.win_length, dtype=torch.float64)
 
     def __call__(self, sample: Tensor) -> Tensor:
         least = self.n_fft // 2 + 1 if self.center else self.n_fft
