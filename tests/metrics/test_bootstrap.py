@@ -25,7 +25,7 @@ def outcome_of(kind: str, rows: int, seed: int, noise: float = 1.0) -> Outcome:
     return Outcome(kind, truth, scores / scores.sum(axis=1, keepdims=True))
 
 
-every_metric_and_kind = [(name, kind) for name, part in PARTS.items() for kind in part.kinds if not part.paired]
+every_metric_and_kind = [(name, kind) for name, part in PARTS.own.items() for kind in part.kinds if not part.paired]
 
 
 @pytest.mark.parametrize(("name", "kind"), every_metric_and_kind)

@@ -160,9 +160,9 @@ def test_known_values_of_the_metrics_without_a_reference_hold() -> None:
     assert compute_one(Outcome("category", [0, 1], [[1.0, 0.0], [1.0, 0.0]]), "log_loss") == pytest.approx(-np.log(np.finfo(float).eps) / 2)
 
 
-@pytest.mark.parametrize("name", [name for name, part in PARTS.items() if not part.paired])
+@pytest.mark.parametrize("name", [name for name, part in PARTS.own.items() if not part.paired])
 def test_a_score_that_is_not_a_number_makes_the_metric_nan(name: str) -> None:
-    for kind in PARTS[name].kinds:
+    for kind in PARTS.own[name].kinds:
         outcome = {"binary": classes_outcome(0, 9, 2), "category": classes_outcome(0, 9, 3), "set": sets_outcome(0, 9, 3)}.get(
             kind, numbers_outcome(0, 9, 2 if kind == "vector" else None)
         )
@@ -173,9 +173,9 @@ def test_a_score_that_is_not_a_number_makes_the_metric_nan(name: str) -> None:
         assert math.isnan(compute_one(outcome.take(np.zeros(0, int)), name))
 
 
-@pytest.mark.parametrize("name", [name for name, part in PARTS.items() if not part.paired])
+@pytest.mark.parametrize("name", [name for name, part in PARTS.own.items() if not part.paired])
 def test_a_single_row_or_a_single_class_never_crashes_and_stays_in_range(name: str) -> None:
-    for kind in PARTS[name].kinds:
+    for kind in PARTS.own[name].kinds:
         one = {"binary": classes_outcome(1, 1, 2), "category": classes_outcome(1, 1, 3), "set": sets_outcome(1, 1, 3)}.get(
             kind, numbers_outcome(1, 1, 2 if kind == "vector" else None)
         )
@@ -213,7 +213,7 @@ def test_every_kind_has_defaults_that_are_defined_for_it() -> None:
     for kind in ("binary", "category", "number", "vector", "set"):
         for metric in default_metrics(kind):
             check_target("metric", metric, kind)
-        assert kind in PARTS[default_monitor(kind)].kinds
+        assert kind in PARTS.own[default_monitor(kind)].kinds
     with pytest.raises(ConfigError, match="not defined for the number target 'price'"):
         check_target("metric", options("accuracy"), "number", "price")
 

@@ -47,9 +47,9 @@ def rows_of(name: str) -> tuple[Tensor, Tensor]:
 
 def asked(kind: str) -> list[Any]:
     """Every metric of a kind, and its averages."""
-    found = [options(name) for name, part in PARTS.items() if kind in part.kinds]
+    found = [options(name) for name, part in PARTS.own.items() if kind in part.kinds]
     for average in ("micro", "macro", "weighted"):
-        found += [options(name, average=average) for name in ("f1", "precision", "iou") if kind in PARTS[name].kinds]
+        found += [options(name, average=average) for name in ("f1", "precision", "iou") if kind in PARTS.own[name].kinds]
     if kind == "set":
         found += [options("f1", average="samples"), options("jaccard", average="micro")]
     return list({label(each): each for each in found}.values())
