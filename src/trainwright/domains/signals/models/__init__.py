@@ -47,7 +47,7 @@ PARTS: dict[str, Part] = {
     "state_space": _encoder("encoders:state_space", "StateSpaceOptions", "selective state spaces over pieces of the recording"),
     "spectrogram_conv": _encoder("spectrogram:spectrogram_conv", "SpectrogramConvOptions", "convolutions over a spectrogram"),
     "crnn": _encoder("spectrogram:crnn", "CRNNOptions", "convolutions over a spectrogram, then a recurrent layer"),
-    "ast": _encoder("ast:ast", "ASTOptions", "Audio Spectrogram Transformer"),
+    "ast": _encoder("ast_encoder:ast", "ASTOptions", "Audio Spectrogram Transformer"),
     "wav2vec2": _encoder("wav2vec2:wav2vec2", "Wav2Vec2Options", "wav2vec 2.0 of Hugging Face, over a waveform of 16 kHz"),
 }
 

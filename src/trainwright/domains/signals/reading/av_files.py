@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from trainwright.domains.signals.reading.facts import Facts, Floats
+from trainwright.domains.signals.reading.facts import Facts, Floats, channel_names
 from trainwright.domains.signals.reading.files import readable_at, size_of
 from trainwright.domains.signals.reading.libraries import optional
 from trainwright.features.npy import Unreadable
@@ -83,7 +83,6 @@ def _says_places(container: Any) -> bool:
 
 
 def _facts_of_av(path: str) -> Facts:
-    from trainwright.domains.signals.reading.sound import channel_names
 
     with _opened(path) as container:
         stream = _stream(container)
@@ -138,7 +137,6 @@ def _as_floats(frame: Any) -> Floats:
 
 
 def _facts_of_torchcodec(path: str) -> Facts:
-    from trainwright.domains.signals.reading.sound import channel_names
 
     decoder = _torchcodec(path)
     found = decoder.metadata

@@ -11,7 +11,7 @@ import numpy as np
 from trainwright.config.errors import nearest
 from trainwright.features.npy import Unreadable
 
-__all__ = ["Facts", "Piece", "Unreadable", "distinct_names", "pick_channels"]
+__all__ = ["Facts", "Piece", "Unreadable", "channel_names", "distinct_names", "pick_channels"]
 
 Floats = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
 
@@ -60,6 +60,12 @@ class Piece:
     channels: tuple[str, ...]
     start: int = 0
     """Which sample of the recording the first one is: a window that begins before the recording is cut to it."""
+
+
+def channel_names(count: int) -> tuple[str, ...]:
+    """What the channels of a sound are called."""
+    known = {1: ("mono",), 2: ("left", "right")}
+    return known.get(count, tuple(f"channel_{number}" for number in range(1, count + 1)))
 
 
 def distinct_names(names: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:

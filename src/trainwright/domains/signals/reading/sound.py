@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from trainwright.domains.signals.reading import av_files
-from trainwright.domains.signals.reading.facts import Facts, Floats
+from trainwright.domains.signals.reading.facts import Facts, Floats, channel_names
 from trainwright.domains.signals.reading.files import HANDLES, read_bytes, readable_at, size_of
 from trainwright.domains.signals.reading.libraries import need
 from trainwright.domains.signals.reading.standard_error import caught_standard_error
@@ -61,12 +61,6 @@ def open_sound(path: str) -> Any:
 def _words(error: Exception) -> str:
     text = " ".join(str(getattr(error, "error_string", "") or error).split()).rstrip(".").removeprefix("Error : ")
     return "Format not recognised" if "not a regular file" in text else text or type(error).__name__
-
-
-def channel_names(count: int) -> tuple[str, ...]:
-    """What the channels of a sound are called."""
-    known = {1: ("mono",), 2: ("left", "right")}
-    return known.get(count, tuple(f"channel_{number}" for number in range(1, count + 1)))
 
 
 def probe_sound(path: str, repair: bool = False) -> Facts:

@@ -147,7 +147,12 @@ def write_sound(path: str | os.PathLike[str], values: Array, rate: int, *, subty
     soundfile = need("soundfile", "sound files")
     if not np.isfinite(values).all():
         count = int(np.size(values) - np.isfinite(values).sum())
-        raise DataError(f"{count:,} values are not finite", where=str(path), why="they would be written as −1", fix="repair them before")
+        raise DataError(
+            f"{count:,} values are not finite",
+            where=str(path),
+            why="they would be written as −1",
+            fix="fill them in: trainwright.domains.signals.reading.repair.fill_invalid(values)",
+        )
     largest = float(np.abs(values).max()) if np.size(values) else 0.0
     if largest > 1 and subtype not in ("FLOAT", "DOUBLE"):
         raise DataError(

@@ -31,7 +31,7 @@ def keep_readable(
         raise DataError(
             f"{len(faults):,} {'recording' if len(faults) == 1 else 'recordings'} cannot be read: {_listed(faults, root)}",
             where="data.source",
-            fix="mend them, or data.source.unreadable=skip leaves them out and counts them, =repair takes what is there",
+            fix="data.source.unreadable=skip leaves them out and counts them, =repair takes what is there",
         )
     notes = [f"{len(repaired):,} repaired: {_listed(repaired, root)}"] if repaired else []
     return kept, [*notes, *([f"{len(faults):,} left out that cannot be read: {_listed(faults, root)}"] if faults else [])]
