@@ -16,6 +16,8 @@ import trainwright as tw
 from trainwright.config.registry import parts
 
 ROWS = 120
+NUMBER = np.random.default_rng(0).normal(size=ROWS).round(3)
+"""From which the answer follows, and how loud the recordings are."""
 FOLDER = tempfile.TemporaryDirectory()
 """Where the arrays and recordings of columns of files are."""
 
@@ -24,9 +26,9 @@ FOLDER = tempfile.TemporaryDirectory()
 def files() -> None:
     """The arrays and recordings."""
     for row in range(ROWS):
-        rng = np.random.default_rng(row)
+        rng, loud = np.random.default_rng(row), np.exp(NUMBER[row])
         np.save(Path(FOLDER.name) / f"{row}.npy", rng.normal(size=(2, 3)))
-        soundfile.write(Path(FOLDER.name) / f"{row}.wav", rng.normal(size=(80 + row % 20, 2)) / 9, 100, subtype="FLOAT")
+        soundfile.write(Path(FOLDER.name) / f"{row}.wav", loud * rng.normal(size=(80 + row % 20, 2)) / 99, 100, subtype="FLOAT")
 
 
 def table() -> dict[str, Any]:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import scipy.signal
 import torch
+from pydantic import ValidationError
 from torch import Tensor
 
 from trainwright.config.errors import ConfigError, DataError
@@ -74,6 +75,16 @@ def test_cepstral_coefficients_and_decibels_are_those_of_torchaudio() -> None:
     np.testing.assert_allclose(make("decibel")(power), GOLDEN["power_db_top80"], atol=1e-4)
 
 
+def test_filter_banks_are_those_of_kaldi() -> None:
+    golden = np.load(Path(__file__).with_name("golden") / "kaldi_fbank.npz")
+    wave = torch.from_numpy(golden["wave"].astype(np.float64) / 32768)[None]
+    found = make("fbank", rate=16000)(wave)[0].T.numpy()
+    # torchaudio makes its bands in float32, whatever it is given: 2e-5 of the largest.
+    np.testing.assert_allclose(found, golden["default_16k_f64"], rtol=0, atol=2e-5 * 16)
+    ast = make("fbank", n_mels=128, window="hanning", rate=16000)(wave.float())[0].T.numpy()
+    np.testing.assert_allclose(ast, golden["ast_16k"], rtol=0, atol=2e-3)
+
+
 def test_what_does_not_know_its_rate_or_cannot_hold_a_frequency_is_refused() -> None:
     with pytest.raises(ConfigError, match="does not know how many samples"):
         make("bandpass", low=1, high=10)
@@ -84,6 +95,10 @@ def test_what_does_not_know_its_rate_or_cannot_hold_a_frequency_is_refused() -> 
         make("mel", f_max=9000, rate=16000)
     with pytest.raises(DataError, match="too short"):
         make("bandpass", low=1, high=10, rate=100)(noise(1, 5))
+    with pytest.raises(DataError, match="no numbers"):
+        make("bandpass", low=1, high=10, rate=100)(torch.full((1, 500), float("nan")))
+    with pytest.raises(ValidationError):
+        make("gain", runs_on="device")
     with pytest.raises(DataError, match="too short"):
         make("mel", rate=16000)(noise(1, 50).float())
 
@@ -93,6 +108,13 @@ def test_each_channel_is_standardised_and_a_flat_one_is_zero() -> None:
     found = make("standardize")(x)
     assert found[0].mean().abs() < 1e-5 and found[0].std(correction=0) == pytest.approx(1, abs=1e-5)
     assert bool((found[1] == 0).all())
+    gaps = x.clone()
+    gaps[0, 5:9], gaps[1] = float("nan"), float("nan")
+    mended = make("standardize")(gaps)
+    assert bool(torch.isfinite(mended).all()) and bool((mended[1] == 0).all()) and bool((mended[0, 5:9] == 0).all())
+    spectrum = noise(2, 8, 50).float() + 4
+    whole = make("standardize", by="recording")(spectrum)
+    assert float(whole.mean()) == pytest.approx(0, abs=1e-5) and float(whole.std(correction=0)) == pytest.approx(1, abs=1e-5)
 
 
 def test_recordings_come_to_one_length() -> None:

@@ -65,7 +65,9 @@ def test_folders_of_sounds_give_label_and_speaker(sounds: Path) -> None:
     source = open_as("sound_folder", sounds)
     assert set(values(source, "label")) == set(MELODIES) and source.default_targets == ["label"]
     assert len(set(values(source, "speaker"))) == 6 and source.declared_split == {"type": "grouped", "column": "speaker"}
-    assert source.declared_columns["audio"] == {"type": "audio"} and source.declared_columns["speaker"] == {"type": "ignore"}
+    audio = source.declared_columns["audio"]
+    assert audio["type"] == "audio" and audio["transform"][0] == {"mel": {"n_fft": 256, "win_length": 200, "hop_length": 80, "n_mels": 40}}
+    assert source.declared_columns["speaker"] == {"type": "ignore"}
     assert read(str(values(source, "audio")[0])).rate == 8000
 
 

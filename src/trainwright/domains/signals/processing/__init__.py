@@ -22,6 +22,7 @@ PARTS: dict[str, Part] = {
     "spectrogram": _part("spectra:Spectrogram", "SpectrogramOptions", "power over frequency and time"),
     "mel": _part("spectra:Mel", "MelOptions", "a spectrogram in bands of equal width to the ear"),
     "mfcc": _part("spectra:MFCC", "MFCCOptions", "cepstral coefficients"),
+    "fbank": _part("fbank:Fbank", "FbankOptions", "logarithms of mel energies as Kaldi makes them"),
     "log": _part("scaling:Log", "LogOptions", "the logarithm"),
     "decibel": _part("scaling:Decibel", "DecibelOptions", "10 log₁₀ of a power"),
     "mask_frequency": _part("augmentation:MaskFrequency", "MaskFrequencyOptions", "a band of a spectrogram is silenced"),

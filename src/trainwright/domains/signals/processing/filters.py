@@ -54,7 +54,10 @@ class Notch:
 
 
 def filter_along_time(name: str, function: Callable[[np.ndarray], np.ndarray], sample: Tensor) -> Tensor:
-    """A function of scipy's over a sample, in float64 and back. Raises DataError for a recording that is too short for its ends."""
+    """A function of scipy's over a sample, in float64 and back. Raises DataError for one that is too short for its ends, or has gaps."""
+    if not bool(torch.isfinite(sample).all()):
+        why = "one of them would become of the whole channel"
+        raise DataError(f"{name} is given values that are no numbers", why=why, fix="unreadable: repair fills them in where they are read")
     try:
         found = function(sample.detach().to("cpu", torch.float64).numpy())
     except ValueError as error:

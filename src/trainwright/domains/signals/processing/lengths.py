@@ -19,9 +19,7 @@ class FitLength:
     def __call__(self, sample: Tensor) -> Tensor:
         there = sample.shape[-1]
         if there >= self.length:
-            left = there - self.length
-            begin = {"start": 0, "middle": left // 2}.get(self.place)
-            begin = int(torch.randint(left + 1, ())) if begin is None else begin
+            begin = (there - self.length) // 2 if self.place == "middle" else 0
             return sample.narrow(-1, begin, self.length)
         if self.repeats and there:
             return torch.cat([sample] * -(-self.length // there), dim=-1).narrow(-1, 0, self.length)

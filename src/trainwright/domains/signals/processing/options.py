@@ -28,6 +28,8 @@ class FilterOptions(SignalTransformConfig):
     type: str
     order: PositiveInt = 4
     """Order of the filter; a band has twice as many poles."""
+    runs_on: Literal["worker"] = "worker"
+    """Each recording is filtered where it is read."""
     phase: Literal["zero", "causal"] = "zero"
     """`zero`: forwards and backwards, so that nothing is shifted (`scipy.signal.sosfiltfilt`); `causal`: forwards alone (`sosfilt`)."""
 
@@ -90,6 +92,8 @@ class NotchOptions(SignalTransformConfig):
     still: ClassVar[bool] = True
     frequency: PositiveFloat = 50.0
     """Hz, below half the rate."""
+    runs_on: Literal["worker"] = "worker"
+    """Each recording is filtered where it is read."""
     quality: PositiveFloat = 30.0
     """The frequency over the width that is 3 dB down."""
 
@@ -104,6 +108,8 @@ class StandardizeOptions(SignalTransformConfig):
     """Mean and deviation of each channel, or of all together."""
     eps: PositiveFloat = 1e-6
     """The least that is divided by, so that a flat channel stays 0."""
+    runs_on: Literal["worker"] = "worker"
+    """Each recording by itself, where it is read."""
 
 
 class FitLengthOptions(SignalTransformConfig):
@@ -111,12 +117,13 @@ class FitLengthOptions(SignalTransformConfig):
 
     type: str = "fit_length"
     main: ClassVar[str] = "seconds"
+    still: ClassVar[bool] = True
     seconds: PositiveFloat
     """How long."""
     fill: Literal["zeros", "repeat"] = "zeros"
     """What comes after a shorter one: nothing, or itself again."""
-    place: Literal["start", "middle", "random"] = "start"
-    """What of a longer one is kept; `random` draws it anew in every epoch, and takes the middle where rows are not trained on."""
+    place: Literal["start", "middle"] = "start"
+    """What of a longer one is kept; for another piece in every epoch put a `random_crop` before it."""
 
 
 class SpectrogramOptions(SignalTransformConfig):
@@ -176,6 +183,33 @@ class MFCCOptions(MelOptions):
     """How many, at most n_mels."""
 
 
+class FbankOptions(SignalTransformConfig):
+    """Logarithms of mel filter-bank energies as Kaldi makes them: `(channels, time)` → `(channels, mels, frames)`; defaults are Kaldi's."""
+
+    type: str = "fbank"
+    main: ClassVar[str] = "n_mels"
+    still: ClassVar[bool] = True
+    n_mels: PositiveInt = 23
+    """How many bands; AST has 128."""
+    frame_length: PositiveFloat = 25.0
+    """Milliseconds of a frame."""
+    frame_shift: PositiveFloat = 10.0
+    """Milliseconds from one frame to the next; frames lie within the recording."""
+    window: Literal["povey", "hanning", "hamming", "rectangular"] = "povey"
+    """Shape of a frame; AST has hanning."""
+    preemphasis: float = Field(default=0.97, ge=0, le=1)
+    """Share of the sample before that is taken from each."""
+    remove_mean: bool = True
+    """Whether the mean of each frame is taken away (`remove_dc_offset`)."""
+    f_min: float = Field(default=20.0, ge=0)
+    """Hz at which the lowest band begins."""
+    f_max: PositiveFloat | None = None
+    """Hz at which the highest ends; default: half the rate."""
+
+    def rate_after(self, rate: float) -> float:
+        return 1000 / self.frame_shift
+
+
 class LogOptions(TransformConfig):
     """log(x + eps)."""
 
@@ -206,6 +240,8 @@ class TrainingOptions(TransformConfig):
     type: str
     applies_in: Literal["train"] = "train"
     """Training rows alone."""
+    runs_on: Literal["worker"] = "worker"
+    """Each recording is varied by itself, where it is read."""
 
 
 class MaskFrequencyOptions(TrainingOptions):
@@ -261,6 +297,8 @@ class ShiftOptions(SignalTransformConfig):
     """At most."""
     applies_in: Literal["train"] = "train"
     """Training rows alone."""
+    runs_on: Literal["worker"] = "worker"
+    """Each recording is varied by itself, where it is read."""
 
 
 class DropLeadsOptions(TrainingOptions):
@@ -285,3 +323,5 @@ class BaselineWanderOptions(SignalTransformConfig):
     """Hz at most."""
     applies_in: Literal["train"] = "train"
     """Training rows alone."""
+    runs_on: Literal["worker"] = "worker"
+    """Each recording is varied by itself, where it is read."""

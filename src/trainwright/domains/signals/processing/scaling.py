@@ -9,15 +9,16 @@ from trainwright.domains.signals.processing.options import DecibelOptions, LogOp
 
 
 class Standardize:
-    """(x − mean) / deviation over time, of each channel or of all; what is flat becomes 0, and NaN is passed over."""
+    """(x − mean) / deviation, of each channel over all that follows it, or of the whole; what is flat, or NaN, becomes 0."""
 
     def __init__(self, options: StandardizeOptions) -> None:
         self.by, self.eps = options.by, options.eps
 
     def __call__(self, sample: Tensor) -> Tensor:
-        dims = (-1,) if self.by == "channel" else (-2, -1)
+        dims = tuple(range(1 if self.by == "channel" else 0, sample.dim()))
         centred = sample - sample.nanmean(dim=dims, keepdim=True)
-        return centred / centred.square().nanmean(dim=dims, keepdim=True).sqrt().clamp_min(self.eps)
+        scaled = centred / centred.square().nanmean(dim=dims, keepdim=True).sqrt().clamp_min(self.eps)
+        return scaled.nan_to_num(nan=0.0)
 
 
 class Log:

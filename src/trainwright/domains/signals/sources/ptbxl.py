@@ -13,6 +13,7 @@ from trainwright.config.errors import DataError
 from trainwright.data.source import TableSource
 from trainwright.domains.signals.sources.options import PTBXLOptions
 from trainwright.domains.signals.sources.tables import existing, read_rows
+from trainwright.domains.signals.sources.usual import LABELS
 
 NEEDED = ("ecg_id", "patient_id", "age", "sex", "scp_codes", "strat_fold", "filename_lr", "filename_hr")
 SEXES = {"0": "male", "1": "female"}
@@ -53,7 +54,7 @@ class PTBXL(TableSource):
             columns={
                 **dict.fromkeys(("ecg_id", "patient_id", "strat_fold"), UNTOLD),
                 "signal": {"type": "signal"},
-                "labels": {"type": "set"},
+                "labels": LABELS,
             },
             split={"type": "column", "column": "strat_fold", **folds},
         )

@@ -12,6 +12,7 @@ import pyarrow as pa
 from trainwright.config.errors import DataError, did_you_mean
 from trainwright.data.source import TableSource
 from trainwright.domains.signals.sources.options import AVFolderOptions, SoundFolderOptions
+from trainwright.domains.signals.sources.usual import declare_sounds
 
 SOUNDS = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".m4a")
 FILMS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi")
@@ -41,7 +42,7 @@ class SoundFolder(TableSource):
             options.path,
             default_targets=targets,
             files=files,
-            columns={**untold, "audio": {"type": "audio"}, **classes},
+            columns={**untold, "audio": declare_sounds(columns["audio"]), **classes},
             split={"type": "grouped", "column": group} if group else {},
         )
         self.notes = [*notes, *said_of_groups(said, group)]
@@ -60,7 +61,7 @@ class AVFolder(TableSource):
             options.path,
             default_targets=list(said),
             files=files,
-            columns={"file": UNTOLD, "av": UNTOLD, "audio": {"type": "audio"}},
+            columns={"file": UNTOLD, "av": UNTOLD, "audio": declare_sounds(columns["audio"])},
         )
         self.notes = notes
 

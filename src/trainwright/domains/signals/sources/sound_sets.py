@@ -20,6 +20,7 @@ from trainwright.domains.signals.sources.options import (
 )
 from trainwright.domains.signals.sources.sound_folder import SOUNDS, UNTOLD, find_sounds
 from trainwright.domains.signals.sources.tables import existing, read_rows
+from trainwright.domains.signals.sources.usual import declare_sounds
 
 LISTS = {"validation": "validation_list.txt", "test": "testing_list.txt"}
 MOST_PER_CLASS = 2**27 - 1
@@ -87,7 +88,7 @@ class SpeechCommands(TableSource):
             options.path,
             default_targets=["word"],
             files=files,
-            columns={**untold, "audio": {"type": "audio"}},
+            columns={**untold, "audio": declare_sounds(columns["audio"])},
             split={"type": "column", "column": "split"},
         )
         self.notes = [*notes, *divided(columns, "speaker", "split")]
@@ -117,16 +118,16 @@ class SoundList(TableSource):
             options.path,
             default_targets=["label"],
             files=files,
-            columns={"file": UNTOLD, "split": UNTOLD, "audio": {"type": "audio"}},
+            columns={"file": UNTOLD, "split": UNTOLD, "audio": declare_sounds(columns["audio"])},
             split={"type": "column", "column": "split"} if divided_by_lists else {},
         )
 
 
-def _declared(columns: Mapping[str, Sequence[object]], target: str, test_fold: int) -> dict[str, Any]:
+def _declared(columns: Mapping[str, Sequence[Any]], target: str, test_fold: int) -> dict[str, Any]:
     """Target, options of columns and split of a set with given folds."""
     untold = {name: UNTOLD for name in columns if name not in ("audio", target)}
     split = {"type": "kfold", "column": "fold", "fold": test_fold, "validation_fold": "next"}
-    return {"default_targets": [target], "columns": {**untold, "audio": {"type": "audio"}}, "split": split}
+    return {"default_targets": [target], "columns": {**untold, "audio": declare_sounds(columns["audio"])}, "split": split}
 
 
 def divided(columns: Mapping[str, Sequence[object]], group: str, part: str) -> list[str]:

@@ -12,6 +12,7 @@ import pyarrow as pa
 from trainwright.config.errors import DataError, did_you_mean
 from trainwright.data.source import TableSource
 from trainwright.domains.signals.sources.options import HDF5RecordsOptions, RecordingsTableOptions
+from trainwright.domains.signals.sources.usual import declare
 
 SHOWN = 3
 LOOKED_AT = 20
@@ -42,7 +43,10 @@ class RecordingsTable(TableSource):
             options.path,
             default_targets=options.target,
             files=[table],
-            columns={name: {"type": name}, **({options.group: UNTOLD} if options.group else {})},
+            columns={
+                name: declare(name, [str(each) for each in files]),
+                **({options.group: UNTOLD} if options.group else {}),
+            },
             split={"type": "grouped", "column": options.group} if options.group else {},
         )
         self.notes = notes
@@ -76,7 +80,7 @@ class HDF5Records(TableSource):
             options.path,
             default_targets=options.target,
             files=files,
-            columns={**untold, options.kind: {"type": options.kind}},
+            columns={**untold, options.kind: declare(options.kind, references)},
             split={"type": "grouped", "column": options.group} if options.group else {},
         )
 

@@ -18,6 +18,7 @@ from trainwright.domains.signals.reading.wfdb_header import read_header
 from trainwright.domains.signals.sources.options import RecordsOptions, WFDBOptions
 from trainwright.domains.signals.sources.snomed import NAMES, SCORED
 from trainwright.domains.signals.sources.unreadable import keep_readable
+from trainwright.domains.signals.sources.usual import LABELS
 from trainwright.features.npy import Unreadable
 
 PATIENT = re.compile(r"patient(?:[ _]?id)?\s*:\s*(\S+)", re.IGNORECASE)
@@ -35,7 +36,9 @@ class WFDBRecords(TableSource):
         root, headers = find_headers(options.path)
         kept, notes = keep_readable(headers, lambda path, repair: probe(str(path), repair=repair), options.unreadable, root)
         if not kept:
-            raise DataError("no record can be read", where="data.source", why="; ".join(notes), fix="look at one with `trainwright view`")
+            raise DataError(
+                "no record can be read", where="data.source", why="; ".join(notes), fix="name another folder, or write the records again"
+            )
         facts = [each for _, each in kept]
         columns = describe_records(kept, root, options)
         labels, more = class_labels(facts, options)
@@ -47,7 +50,7 @@ class WFDBRecords(TableSource):
             options.path,
             default_targets=["labels"] if labelled else [],
             files=[path for path, _ in kept],
-            columns=declare_columns(columns, options) | ({"labels": {"type": "set"}} if labelled else {}),
+            columns=declare_columns(columns, options) | ({"labels": LABELS} if labelled else {}),
             split=split_by_patient(columns),
         )
         self.notes = [*notes, *more, *said_of(facts), *said_of_patients(columns)]
