@@ -52,7 +52,7 @@ def _unfit(group: InputGroup, wanted: int, encoder: str, shape: tuple[int, ...])
     what = f"'{encoder}' reads {SHOWN[wanted]}, and '{column}' gives {given}"
     key = spell_key(("columns", column, "transform"))
     if wanted == SPECTROGRAM and len(shape) in (2, WAVEFORM):
-        fix = f"add one: {key}=[mel, log], or [{{fbank: {{n_mels: 128, window: hanning}}}}] for weights of AST; or use an encoder of waveforms, such as xresnet1d"
+        fix = f"add one: {key}=[mel], or [fbank] for weights of AST; or use an encoder of waveforms, such as xresnet1d"
     elif wanted == WAVEFORM and len(shape) == SPECTROGRAM:
         fix = f"leave out the transform that makes it ({key}), or use an encoder of spectrograms: spectrogram_conv, crnn, ast"
     else:

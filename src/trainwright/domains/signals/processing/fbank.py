@@ -18,10 +18,8 @@ class Fbank:
         rate = rate_of(options)
         self.length, self.shift = int(rate * options.frame_length / 1000), int(rate * options.frame_shift / 1000)
         if self.length < 2 or self.shift < 1:
-            what = f"fbank has frames of {self.length} samples every {self.shift}"
-            raise ConfigError(
-                what, why=f"there are {rate:g} samples a second", fix="longer frames: frame_length, frame_shift (milliseconds)"
-            )
+            what, why = f"fbank has frames of {self.length} samples every {self.shift}", f"there are {rate:g} samples a second"
+            raise ConfigError(what, why=why, fix="longer frames: frame_length, frame_shift (milliseconds)")
         top = options.f_max or rate / 2
         if not options.f_min < top <= rate / 2:
             why = f"at {rate:g} samples a second there is nothing above {rate / 2:g} Hz"
