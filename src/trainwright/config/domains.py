@@ -140,7 +140,8 @@ def brought(kind: str) -> dict[str, Any]:
     every_domain = register().domains.values()
     own = [] if kind in NAMED else [each.domain for each in every_domain if each.package == OURS]
     others = own + [each.domain for each in every_domain if each.package != OURS]
-    return {name: each for own in others for name, each in _tables(own).get(kind, {}).items() if owner(kind, name) == own.name}
+    named = [(own.name, name, each) for own in others for name, each in _tables(own).get(kind, {}).items()]
+    return {name: each for domain, name, each in named if owner(kind, name) == domain and name not in house_table(kind)}
 
 
 def every(kind: str) -> dict[str, Any]:
