@@ -259,7 +259,7 @@ def test_a_sweep_is_an_array_whose_members_come_back_by_themselves(cluster: Clus
     assert f"scontrol requeue {found[1]}_0" in texts[0]
     table = trainwright_command("sweep", "group", folder=folder, **cluster.variables)
     assert "all runs are finished" in table.stdout and len(re.findall(r"^[01] +finished ", table.stdout, re.MULTILINE)) == 2, table.stdout
-    assert "(n = 2, mean ± sd)" in table.stdout
+    assert re.search(r"^n +validation \(mean ± sd\) +test \(mean ± sd\)\n2 +[01]\.\d+ ± ", table.stdout, re.MULTILINE), table.stdout
     assert (folder / "group/table.csv").read_text().count("finished") == 2
     assert weights(folder / "group/seed=0") == weights(whole)
 
