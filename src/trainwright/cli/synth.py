@@ -24,7 +24,7 @@ from trainwright.config.wording import Refusal, join_refusals
 
 def run(words: Sequence[str]) -> int:
     """Write a made data set as real files, or list those that there are."""
-    arguments = parser(_named(words)).parse(words)
+    arguments = parser(_find_named(words)).parse(words)
     if not arguments.name:
         for name in every("synth"):
             print(f"{name}  (domain {owner('synth', name)})")
@@ -32,7 +32,7 @@ def run(words: Sequence[str]) -> int:
     if arguments.name not in every("synth"):
         raise RequestError(f"no made data are called '{arguments.name}'", fix=did_you_mean(arguments.name, every("synth")))
     folder = Path(arguments.output or arguments.name)
-    write_made(arguments.name, folder, arguments.seed, _checked(arguments))
+    write_made(arguments.name, folder, arguments.seed, _check_options(arguments))
     files = [each for each in sorted(folder.rglob("*")) if each.is_file()]
     print(f"{len(files):,} {'file' if len(files) == 1 else 'files'} in {folder}")
     shown = files[0] if len(files) == 1 else folder
@@ -40,7 +40,7 @@ def run(words: Sequence[str]) -> int:
     return 0
 
 
-def _named(words: Sequence[str]) -> str:
+def _find_named(words: Sequence[str]) -> str:
     """The made data that the command names, whose options are flags too; empty where it names none that there are."""
     known, _ = parser().parse_known_intermixed_args([each for each in words if each not in ("-h", "--help")])
     return known.name if known.name in every("synth") else ""
@@ -59,7 +59,7 @@ def options_class(name: str) -> type[PartConfig] | None:
     return made.config if isinstance(made, Part) else None
 
 
-def _checked(arguments: Namespace) -> PartConfig | None:
+def _check_options(arguments: Namespace) -> PartConfig | None:
     """The options that were given; raises RequestError or ManyErrors with every one that is refused."""
     options = options_class(arguments.name)
     if options is None:

@@ -45,7 +45,7 @@ class Reader:
     def probe(self, path: str) -> Facts:
         """What the head of a file says. Raises Unreadable, also where it says no rate."""
         facts = probe(path, rate=self.file_rate, repair=self.repairs)
-        rate_of(facts)
+        known_rate(facts)
         return facts
 
     def read_piece(self, path: str, first: int, count: int | None) -> tuple[np.ndarray, tuple[int, ...]]:
@@ -78,8 +78,8 @@ class Reader:
             return 0, facts.length
         if not self.before + self.after:
             raise Unreadable("its reference names a moment (`#at=`), and `around` does not say how much before and after it is read")
-        start = at - round(self.before * rate_of(facts))
-        return start, start + round((self.before + self.after) * rate_of(facts))
+        start = at - round(self.before * known_rate(facts))
+        return start, start + round((self.before + self.after) * known_rate(facts))
 
     def _ratio(self, facts: Facts) -> Fraction:
         """Samples given for each that is read. Raises Unreadable."""
@@ -87,7 +87,7 @@ class Reader:
             return Fraction(1)
         if not self.resamples:
             raise Unreadable(f"it has {facts.rate:g} samples a second, not {self.rate:g}, and other_rates is error")
-        return Fraction(self.rate).limit_denominator(1000) / Fraction(rate_of(facts)).limit_denominator(1000)
+        return Fraction(self.rate).limit_denominator(1000) / Fraction(known_rate(facts)).limit_denominator(1000)
 
     def _read_at_rate(self, path: str, facts: Facts, span: tuple[int, int], first: int, stop: int) -> np.ndarray:
         """Samples `first` to `stop`, counted at the rate that is given, of the piece of the file that `span` says."""
@@ -156,7 +156,7 @@ class Reader:
         return np.ascontiguousarray(values, np.float32) if values.flags.writeable else values.astype(np.float32)
 
 
-def rate_of(facts: Facts) -> float:
+def known_rate(facts: Facts) -> float:
     """Samples a second of a recording whose head says it. Raises Unreadable."""
     if facts.rate is None:
         raise Unreadable("it does not say how many samples there are a second; file_rate says it")

@@ -20,10 +20,10 @@ class _Declared(ConfigModel):
 def take_declared(config: Config, source: Any) -> None:
     """Put what the source declares under what the configuration says of columns and split, so that it is written down with the run."""
     asked = config.system.columns
-    columns = {name: under_given(options, asked.get(name)) for name, options in declared(source, "declared_columns").items()}
+    columns = {name: put_under_given(options, asked.get(name)) for name, options in find_declared(source, "declared_columns").items()}
     columns = {name: options for name, options in columns.items() if options is not None}
     said_nothing = config.data.split.type == "auto" and not config.data.split.model_fields_set - {"type"}
-    split = declared(source, "declared_split") if said_nothing else {}
+    split = find_declared(source, "declared_split") if said_nothing else {}
     if not columns and not split:
         return
     found = validate(_Declared, compose(_Declared, {"columns": columns, **({"split": dict(split)} if split else {})}, environment={}))
@@ -33,7 +33,7 @@ def take_declared(config: Config, source: Any) -> None:
         config.data.model_fields_set.add("split")
 
 
-def declared(source: Any, name: str) -> Mapping[str, Any]:
+def find_declared(source: Any, name: str) -> Mapping[str, Any]:
     """What a source, or the one that it wraps, declares under a name; empty where none does."""
     while source is not None and not isinstance(source, str):
         found = getattr(source, name, None)
@@ -43,7 +43,7 @@ def declared(source: Any, name: str) -> Mapping[str, Any]:
     return {}
 
 
-def under_given(options: Mapping[str, Any], given: Any) -> dict[str, Any] | None:
+def put_under_given(options: Mapping[str, Any], given: Any) -> dict[str, Any] | None:
     """The options that a source declares for a column, under those that are given; None where another type is given."""
     if given is None:
         return dict(options)

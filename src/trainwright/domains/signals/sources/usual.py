@@ -19,7 +19,7 @@ LOOKED_AT = 20
 
 def declare_sounds(paths: Sequence[str]) -> dict[str, Any]:
     """Options of a column of sounds: a mel spectrogram that suits the rate of the first, its logarithm, and masks in training."""
-    rate = next((rate for path in paths[:LOOKED_AT] if (rate := rate_of(path))), None)
+    rate = next((rate for path in paths[:LOOKED_AT] if (rate := find_rate(path))), None)
     if rate is None:
         return {"type": "audio"}
     window, mels = round(WINDOW * rate), 40 if rate <= NARROW else 64
@@ -32,7 +32,7 @@ def declare(kind: str, paths: Sequence[str]) -> dict[str, Any]:
     return declare_sounds(paths) if kind == "audio" else {"type": kind}
 
 
-def rate_of(path: str) -> float | None:
+def find_rate(path: str) -> float | None:
     """Samples a second of a sound; None where it cannot be read, which is told when it is."""
     try:
         return probe(path).rate
