@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from trainwright.config.elsewhere import found_later
 from trainwright.config.part import Part
 
 _HERE = "trainwright.domains.signals.processing"
@@ -11,12 +14,16 @@ def _part(path: str, options: str, summary: str) -> Part:
     return Part(f"{_HERE}.{path}", f"{_HERE}.options:{options}", summary)
 
 
+def _filter(path: str, options: str, summary: str) -> Part:
+    return Part(f"{_HERE}.{path}", f"{_HERE}.filter_options:{options}", summary)
+
+
 PARTS: dict[str, Part] = {
-    "bandpass": _part("filters:Butterworth", "BandpassOptions", "keeps a band of frequencies"),
-    "lowpass": _part("filters:Butterworth", "LowpassOptions", "keeps what is slower than an edge"),
-    "highpass": _part("filters:Butterworth", "HighpassOptions", "keeps what is faster than an edge"),
-    "bandstop": _part("filters:Butterworth", "BandstopOptions", "takes a band of frequencies out"),
-    "notch": _part("filters:Notch", "NotchOptions", "takes one frequency out"),
+    "bandpass": _filter("filters:Butterworth", "BandpassOptions", "keeps a band of frequencies"),
+    "lowpass": _filter("filters:Butterworth", "LowpassOptions", "keeps what is slower than an edge"),
+    "highpass": _filter("filters:Butterworth", "HighpassOptions", "keeps what is faster than an edge"),
+    "bandstop": _filter("filters:Butterworth", "BandstopOptions", "takes a band of frequencies out"),
+    "notch": _filter("filters:Notch", "NotchOptions", "takes one frequency out"),
     "standardize": _part("scaling:Standardize", "StandardizeOptions", "(x − mean) / deviation of the recording itself"),
     "fit_length": _part("lengths:FitLength", "FitLengthOptions", "every recording at one length"),
     "spectrogram": _part("spectra:Spectrogram", "SpectrogramOptions", "power over frequency and time"),
@@ -33,3 +40,15 @@ PARTS: dict[str, Part] = {
     "drop_leads": _part("augmentation:DropLeads", "DropLeadsOptions", "channels set to zero"),
     "baseline_wander": _part("augmentation:BaselineWander", "BaselineWanderOptions", "a slow wave added to each channel"),
 }
+
+_LATER: dict[str, str] = {"transform_of": f"{_HERE}.functions"}
+"""Functions and classes beside the transforms, by the module that each is in."""
+
+
+def __getattr__(name: str) -> Any:
+    """A transform as a function of a tensor, or another name of this package, imported when it is first asked for."""
+    if name in PARTS:
+        from trainwright.domains.signals.processing.functions import function_of
+
+        return function_of(name)
+    return found_later(__name__, _LATER)(name)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from trainwright.config.errors import DataError
-from trainwright.domains.signals.processing.options import BandOptions, FilterOptions, HighpassOptions, LowpassOptions, NotchOptions
+from trainwright.domains.signals.processing.filter_options import BandOptions, FilterOptions, HighpassOptions, LowpassOptions, NotchOptions
 from trainwright.domains.signals.processing.rates import check_edges, rate_of
 
 
