@@ -74,11 +74,10 @@ def main() -> None:
     parser.add_argument("--records", default="", help="a folder of WFDB records; default: made ones")
     parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=["band", "xqrs"])
     arguments = parser.parse_args()
-    if arguments.records:
-        return measure(Path(arguments.records), arguments.methods)
     with tempfile.TemporaryDirectory() as folder:
-        write_beats(Path(folder), 0, BeatOptions(records=2, minutes=10))
-        measure(Path(folder), arguments.methods)
+        if not arguments.records:
+            write_beats(Path(folder), 0, BeatOptions(records=2, minutes=10))
+        measure(Path(arguments.records or folder), arguments.methods)
 
 
 if __name__ == "__main__":

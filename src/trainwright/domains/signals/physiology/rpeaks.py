@@ -71,7 +71,7 @@ def rpeaks(values: Array, rate: float, method: str = "band") -> Array:
 
 
 def as_leads(values: Array, rate: float, where: str) -> Array:
-    """`(time,)` or `(leads, time)` as float64 `(leads, time)`. Raises DataError for other shapes, ConfigError for a rate that is too low."""
+    """`(time,)` or `(leads, time)` as float64 `(leads, time)`. Raises DataError for other shapes, ConfigError for too low a rate."""
     leads = np.asarray(values, np.float64)
     if leads.ndim not in (1, 2):
         fix = "give one lead (time,), or several (leads, time)"
