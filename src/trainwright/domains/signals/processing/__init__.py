@@ -10,12 +10,20 @@ from trainwright.config.part import Part
 _HERE = "trainwright.domains.signals.processing"
 
 
-def _part(path: str, options: str, summary: str) -> Part:
-    return Part(f"{_HERE}.{path}", f"{_HERE}.options:{options}", summary)
-
-
 def _filter(path: str, options: str, summary: str) -> Part:
     return Part(f"{_HERE}.{path}", f"{_HERE}.filter_options:{options}", summary)
+
+
+def _channels(path: str, options: str, summary: str) -> Part:
+    return Part(f"{_HERE}.{path}", f"{_HERE}.channel_options:{options}", summary)
+
+
+def _spectrum(path: str, options: str, summary: str) -> Part:
+    return Part(f"{_HERE}.{path}", f"{_HERE}.spectral_options:{options}", summary)
+
+
+def _augmentation(name: str, options: str, summary: str) -> Part:
+    return Part(f"{_HERE}.augmentation:{name}", f"{_HERE}.augmentation_options:{options}", summary)
 
 
 PARTS: dict[str, Part] = {
@@ -24,21 +32,21 @@ PARTS: dict[str, Part] = {
     "highpass": _filter("filters:Butterworth", "HighpassOptions", "keeps what is faster than an edge"),
     "bandstop": _filter("filters:Butterworth", "BandstopOptions", "takes a band of frequencies out"),
     "notch": _filter("filters:Notch", "NotchOptions", "takes one frequency out"),
-    "standardize": _part("scaling:Standardize", "StandardizeOptions", "(x − mean) / deviation of the recording itself"),
-    "fit_length": _part("lengths:FitLength", "FitLengthOptions", "every recording at one length"),
-    "spectrogram": _part("spectra:Spectrogram", "SpectrogramOptions", "power over frequency and time"),
-    "mel": _part("spectra:Mel", "MelOptions", "a spectrogram in bands of equal width to the ear"),
-    "mfcc": _part("spectra:MFCC", "MFCCOptions", "cepstral coefficients"),
-    "fbank": _part("fbank:Fbank", "FbankOptions", "logarithms of mel energies as Kaldi makes them"),
-    "log": _part("scaling:Log", "LogOptions", "the logarithm"),
-    "decibel": _part("scaling:Decibel", "DecibelOptions", "10 log₁₀ of a power"),
-    "mask_frequency": _part("augmentation:MaskFrequency", "MaskFrequencyOptions", "a band of a spectrogram is silenced"),
-    "mask_time": _part("augmentation:MaskTime", "MaskTimeOptions", "a stretch of time is silenced"),
-    "gain": _part("augmentation:Gain", "GainOptions", "louder or softer"),
-    "add_noise": _part("augmentation:AddNoise", "AddNoiseOptions", "white noise at a ratio of signal to noise"),
-    "shift": _part("augmentation:Shift", "ShiftOptions", "turned in time"),
-    "drop_leads": _part("augmentation:DropLeads", "DropLeadsOptions", "channels set to zero"),
-    "baseline_wander": _part("augmentation:BaselineWander", "BaselineWanderOptions", "a slow wave added to each channel"),
+    "standardize": _channels("scaling:Standardize", "StandardizeOptions", "(x − mean) / deviation of the recording itself"),
+    "fit_length": _channels("lengths:FitLength", "FitLengthOptions", "every recording at one length"),
+    "spectrogram": _spectrum("spectra:Spectrogram", "SpectrogramOptions", "power over frequency and time"),
+    "mel": _spectrum("spectra:Mel", "MelOptions", "a spectrogram in bands of equal width to the ear"),
+    "mfcc": _spectrum("spectra:MFCC", "MFCCOptions", "cepstral coefficients"),
+    "fbank": _spectrum("fbank:Fbank", "FbankOptions", "logarithms of mel energies as Kaldi makes them"),
+    "log": _spectrum("scaling:Log", "LogOptions", "the logarithm"),
+    "decibel": _spectrum("scaling:Decibel", "DecibelOptions", "10 log₁₀ of a power"),
+    "mask_frequency": _augmentation("MaskFrequency", "MaskFrequencyOptions", "a band of a spectrogram is silenced"),
+    "mask_time": _augmentation("MaskTime", "MaskTimeOptions", "a stretch of time is silenced"),
+    "gain": _augmentation("Gain", "GainOptions", "louder or softer"),
+    "add_noise": _augmentation("AddNoise", "AddNoiseOptions", "white noise at a ratio of signal to noise"),
+    "shift": _augmentation("Shift", "ShiftOptions", "turned in time"),
+    "drop_leads": _augmentation("DropLeads", "DropLeadsOptions", "channels set to zero"),
+    "baseline_wander": _augmentation("BaselineWander", "BaselineWanderOptions", "a slow wave added to each channel"),
 }
 
 _LATER: dict[str, str] = {"transform_of": f"{_HERE}.functions"}

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from trainwright.domains.signals.processing.options import (
+from trainwright.domains.signals.processing.augmentation_options import (
     AddNoiseOptions,
     BaselineWanderOptions,
     DropLeadsOptions,

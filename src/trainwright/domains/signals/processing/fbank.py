@@ -7,8 +7,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from trainwright.config.errors import ConfigError, DataError
-from trainwright.domains.signals.processing.options import FbankOptions
 from trainwright.domains.signals.processing.rates import rate_of
+from trainwright.domains.signals.processing.spectral_options import FbankOptions
 
 
 class Fbank:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from trainwright.domains.signals.processing.options import FitLengthOptions
+from trainwright.domains.signals.processing.channel_options import FitLengthOptions
 from trainwright.domains.signals.processing.rates import rate_of
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from trainwright.domains.signals.processing.options import DecibelOptions, LogOptions, StandardizeOptions
+from trainwright.domains.signals.processing.channel_options import StandardizeOptions
+from trainwright.domains.signals.processing.spectral_options import DecibelOptions, LogOptions
 
 
 class Standardize:

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from trainwright.config.errors import ConfigError, DataError
-from trainwright.domains.signals.processing.options import MelOptions, MFCCOptions, SpectrogramOptions
 from trainwright.domains.signals.processing.rates import rate_of
+from trainwright.domains.signals.processing.spectral_options import MelOptions, MFCCOptions, SpectrogramOptions
 
 WINDOWS: dict[str, Callable[..., Tensor]] = {
     "hann": torch.hann_window,
