@@ -12,10 +12,9 @@ from pydantic_core import PydanticUndefined
 from torch import Tensor
 
 from trainwright.config.errors import ConfigError, did_you_mean
-from trainwright.config.part import Part
-from trainwright.config.registry import build
+from trainwright.config.model import PartConfig
+from trainwright.config.registry import build, options_class
 from trainwright.config.wording import Refusal, join_refusals
-from trainwright.domains.signals.processing import PARTS
 
 OF_CHAINS = ("type", "applies_in", "runs_on", "of")
 """What is said where a transform stands in a configuration, and means nothing where it is called."""
@@ -30,7 +29,7 @@ def function_of(name: str) -> Callable[..., Tensor]:
     Options without a default may follow the tensor by place; where there is none, the main one. The function raises ConfigError for
     options that are refused, and what the transform raises.
     """
-    options: Any = PARTS[name].config
+    options: Any = options_class("transform", name)
     signature = _signature(options)
 
     def apply(*given: Any, **named: Any) -> Tensor:
@@ -51,7 +50,7 @@ def transform_of(name: str, **options: Any) -> Transform:
 
 def _made(name: str, values: dict[str, Any]) -> Transform:
     plain = {key: each.item() if hasattr(each, "item") else each for key, each in values.items()}  # a rate may be a number of numpy
-    return _remembered(name, PARTS[name], _Options(plain))
+    return _remembered(options_class("transform", name), name, _Options(plain))
 
 
 class _Options(dict[str, Any]):
@@ -65,10 +64,10 @@ class _Options(dict[str, Any]):
 
 
 @lru_cache(maxsize=64)
-def _remembered(name: str, part: Part, values: _Options) -> Transform:
+def _remembered(config: type[PartConfig], name: str, values: _Options) -> Transform:
     """A transform with its design, which costs more than a short recording."""
     try:
-        options = part.config.model_validate({"type": name, **values})
+        options = config.model_validate({"type": name, **values})
     except ValidationError as error:
         raise _refused(name, error) from error
     made: Transform = build("transform", options)
