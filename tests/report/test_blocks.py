@@ -41,6 +41,17 @@ GOOD: dict[str, tuple[dict[str, Any], list[str]]] = {
     "confusion": ({"matrix": [[3, 1], [0, 4]], "classes": ["no", "yes"]}, ["confusion", ">3<", "75\u202f%"]),
     "images": ({"files": ["shots/a.png", {"file": "shots/a.png", "caption": "a view"}]}, ["data:image/png;base64,", "a view"]),
     "audio": ({"files": ["shots/a.wav"]}, ["<audio", "data:audio/wav;base64,"]),
+    "traces": (
+        {
+            "seconds": 2.0,
+            "paper": True,
+            "traces": [{"name": "II", "unit": "mV", "scale": 0.001, "values": [0, 1000, None, 0], "shade": [0.0, 1.0]}],
+            "heats": [{"levels": [[0, 255], [10, 20]], "labels": ["0", "1 kHz", "2 kHz"]}],
+            "marks": [{"at": 0.5, "style": "peak"}, {"at": 1.0, "name": "V", "style": "strong"}],
+            "sound": "shots/a.wav",
+        },
+        ['class="paper-bold"', ">II<", 'class="peak"', ">V<", 'class="shade"', "data:image/png;base64,", "<audio", "0.1 mV"],
+    ),
     "text": ({"title": "Again", "text": "trainwright predict {run}", "code": "shell"}, ["<pre", "trainwright predict /"]),
     "model": ({"model": MODEL}, ["Layers of the model", "8 parameters"]),
 }
@@ -61,6 +72,12 @@ WRONG: list[tuple[Any, str]] = [
     ({"type": "confusion", "matrix": [[-1]], "classes": ["a"]}, "matrix.0.0"),
     ({"type": "images", "files": [3]}, "files.0"),
     ({"type": "audio", "files": "shots/a.wav", "why": 3}, "why"),
+    ({"type": "traces", "traces": [{"values": [1]}]}, "seconds: Field required"),
+    ({"type": "traces", "seconds": 0}, "seconds: Input should be greater than 0"),
+    ({"type": "traces", "seconds": 1, "traces": [{"values": []}]}, "traces.0.values"),
+    ({"type": "traces", "seconds": 1, "heats": [{"levels": [[1], [1, 2]]}]}, "the rows of levels are of one length"),
+    ({"type": "traces", "seconds": 1, "heats": [{"levels": [[256]]}]}, "heats.0.levels.0.0"),
+    ({"type": "traces", "seconds": 1, "shade": [1.5]}, "shade.0"),
     ({"type": "model", "model": []}, "model: Input should be a valid dictionary"),
 ]
 NOT_DRAWN: list[tuple[dict[str, Any], str]] = [
@@ -74,6 +91,8 @@ NOT_DRAWN: list[tuple[dict[str, Any], str]] = [
     ({"type": "lines", "lines": [{"x": [-1, 1], "y": [1, 1]}], "x_log": True}, "positive numbers only"),
     ({"type": "points", "x": [], "y": []}, "there is no point"),
     ({"type": "bars", "bars": [{"name": "a", "value": 0}], "layout": "shares"}, "every share is nothing"),
+    ({"type": "traces", "seconds": 1}, "there is no trace and no spectrum"),
+    ({"type": "traces", "seconds": 1, "traces": [{"values": [1]}], "sound": "../shots/a.wav"}, "is no path in the run"),
     ({"type": "model", "model": {"format": 9}}, "the format is 9"),
 ]
 

@@ -37,6 +37,7 @@ COMMANDS: dict[str, str] = {
     "fidelity": "compare two folders of pictures as sets: fid, kid, precision and recall",
     "convert": "make a safetensors file of a pickled one",
     "pack": "write a table and the files that it names as one file",
+    "view": "draw a recording, as it is and as it is processed",
     "doctor": "look at Python, torch, GPUs and what a configuration needs",
 }
 """Command → what it does; each is a module of this package with `run(words) -> int`."""
@@ -56,6 +57,7 @@ IN_ONE_PROCESS = {
     "convert": "write the same file",
     "pack": "write the same file",
     "synth": "write the same files",
+    "view": "draw the same file",
 }
 """Commands that work or write in one process, and what each of several would do; `train` and `resume` are for several together, and the
 others only look, and may in every process."""

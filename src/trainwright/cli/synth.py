@@ -7,19 +7,13 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from pydantic import ValidationError
-from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails
-
 from trainwright.cli.parser import Parser
+from trainwright.cli.part_flags import add_flags, check_flags
 from trainwright.config.domains import every, load_of_domain, owner
-from trainwright.config.errors import FOREIGN, ManyErrors, RequestError, TrainwrightError, did_you_mean
+from trainwright.config.errors import FOREIGN, RequestError, TrainwrightError, did_you_mean
 from trainwright.config.model import PartConfig
 from trainwright.config.own_code import describe_failure
 from trainwright.config.part import Part
-from trainwright.config.places import Place
-from trainwright.config.reading import literal
-from trainwright.config.wording import Refusal, join_refusals
 
 
 def run(words: Sequence[str]) -> int:
@@ -32,7 +26,7 @@ def run(words: Sequence[str]) -> int:
     if arguments.name not in every("synth"):
         raise RequestError(f"no made data are called '{arguments.name}'", fix=did_you_mean(arguments.name, every("synth")))
     folder = Path(arguments.output or arguments.name)
-    write_made(arguments.name, folder, arguments.seed, _check_options(arguments))
+    write_made(arguments.name, folder, arguments.seed, _options(arguments))
     files = [each for each in sorted(folder.rglob("*")) if each.is_file()]
     print(f"{len(files):,} {'file' if len(files) == 1 else 'files'} in {folder}")
     shown = files[0] if len(files) == 1 else folder
@@ -59,28 +53,9 @@ def options_class(name: str) -> type[PartConfig] | None:
     return made.config if isinstance(made, Part) else None
 
 
-def _check_options(arguments: Namespace) -> PartConfig | None:
-    """The options that were given; raises RequestError or ManyErrors with every one that is refused."""
+def _options(arguments: Namespace) -> PartConfig | None:
     options = options_class(arguments.name)
-    if options is None:
-        return None
-    given = {name: each for name in options.model_fields if name != "type" and (each := getattr(arguments, name, None)) is not None}
-    given = {name: each if each is True else literal(each, Place("command line")).plain() for name, each in given.items()}
-    try:
-        return options.model_validate({"type": arguments.name, **given})
-    except ValidationError as error:
-        refused = [_refusal(each) for each in error.errors(include_url=False)]
-        raise refused[0] if len(refused) == 1 else ManyErrors(refused) from error
-
-
-def _refusal(found: ErrorDetails) -> RequestError:
-    flag = _flag(str(found["loc"][0])) if found["loc"] else "options"
-    what, fix = join_refusals([Refusal(found["type"], found.get("ctx", {}), found["input"])], flag)
-    return RequestError(what, where="command line", fix=fix)
-
-
-def _flag(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
+    return None if options is None else check_flags(options, arguments.name, arguments)
 
 
 def write_made(name: str, folder: Path, seed: int, options: PartConfig | None = None) -> None:
@@ -117,15 +92,6 @@ def parser(name: str = "") -> Parser:
     made.add_argument("-o", "--output", metavar="FOLDER", help="a new or empty folder; default: the name")
     made.add_argument("--seed", metavar="N", type=int, default=0, help="which of many alike (default: 0)")
     options = options_class(name)
-    for each, info in options.model_fields.items() if options is not None else ():
-        if each != "type":
-            _add_option(made, each, info)
+    if options is not None:
+        add_flags(made, options)
     return made
-
-
-def _add_option(made: Parser, name: str, info: FieldInfo) -> None:
-    """An option as a flag; without a value where it says yes or no. What is given is checked with the options."""
-    if info.annotation is bool:
-        made.add_argument(_flag(name), action="store_true", default=None, help=info.description)
-    else:
-        made.add_argument(_flag(name), metavar="N", help=f"{info.description} (default: {info.default})")

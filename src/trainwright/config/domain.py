@@ -12,7 +12,7 @@ from trainwright.config.part import KINDS, Part
 OPEN = tuple(each for each in KINDS if each != "part")
 """Kinds of which a domain brings parts; `part` holds those that a person registers."""
 
-NAMED = ("builtin", "synth", "blocks", "block_types", "formats")
+NAMED = ("builtin", "synth", "views", "blocks", "block_types", "formats")
 """What a domain brings beside parts, each by a name that no other has."""
 
 Chosen = str | Mapping[str, Any]
@@ -86,6 +86,9 @@ class Domain:
     synth: Mapping[str, str | Part] = field(default_factory=dict)
     """NAME of `trainwright synth NAME` → the function of (folder, seed) that writes made data into it; a `Part` where it has options,
     which it gets as a third argument and which are flags of the command."""
+    views: Mapping[str, Part] = field(default_factory=dict)
+    """What `trainwright view FILE` can look at → the function of (path, options, folder for media) that gives a `domains.views.View`, or
+    None for a file of another kind; its options are flags of the command."""
     blocks: Mapping[str, str] = field(default_factory=dict)
     """What a report tells of its data → the function of `RunFacts` that gives blocks."""
     block_types: Mapping[str, str] = field(default_factory=dict)
@@ -119,8 +122,11 @@ class Domain:
                 raise ConfigError(f"columns[{name!r}] is no type of column that it brings", where=where, fix=fix)
 
     def _check_paths(self, where: str) -> None:
-        named = {f"{each}[{name!r}]": path for each in NAMED for name, path in getattr(self, each).items()}
-        named |= {f"synth[{name!r}]": each.path for name, each in self.synth.items() if isinstance(each, Part)}
+        given = {f"{each}[{name!r}]": found for each in NAMED for name, found in getattr(self, each).items()}
+        named = {shown: each.path if isinstance(each, Part) else each for shown, each in given.items()}
+        wrong = next((name for name, each in self.views.items() if not isinstance(each, Part)), None)
+        if wrong is not None:
+            raise ConfigError(f"views[{wrong!r}] is no Part", where=where, fix=EXAMPLE.replace("Class", "function"))
         for shown, path in {**named, **({"claims": self.claims} if self.claims else {})}.items():
             if not isinstance(path, str) or not path.partition(":")[2]:
                 fix = "write module:name, which is imported when it is used"

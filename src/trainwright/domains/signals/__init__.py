@@ -10,6 +10,7 @@ from trainwright.domains.signals.models import PARTS as ENCODERS
 from trainwright.domains.signals.processing import PARTS as TRANSFORMS
 from trainwright.domains.signals.sources import PARTS as SOURCES
 from trainwright.domains.signals.synth import SYNTH
+from trainwright.domains.signals.viewing import VIEWS
 
 _HERE = "trainwright.domains.signals"
 
@@ -28,5 +29,6 @@ DOMAIN = Domain(
     parts={"source": SOURCES, "transform": TRANSFORMS, "feature": FEATURES, "encoder": ENCODERS, "block": BLOCKS, "metric": METRICS},
     columns=COLUMNS,
     synth=SYNTH,
+    views=VIEWS,
     claims=f"{_HERE}.claims:claims",
 )

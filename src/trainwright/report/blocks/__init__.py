@@ -18,6 +18,7 @@ from trainwright.report.blocks.model import Model
 from trainwright.report.blocks.points import Points
 from trainwright.report.blocks.table import Table
 from trainwright.report.blocks.text import Text
+from trainwright.report.blocks.traces import Traces
 
 BLOCKS: dict[str, type[Block]] = {
     "table": Table,
@@ -27,6 +28,7 @@ BLOCKS: dict[str, type[Block]] = {
     "confusion": Confusion,
     "images": Images,
     "audio": Audio,
+    "traces": Traces,
     "text": Text,
     "model": Model,
 }

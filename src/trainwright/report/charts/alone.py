@@ -20,6 +20,19 @@ text { font: 11.5px ui-sans-serif, "Segoe UI", "Noto Sans", Helvetica, Arial, sa
 .bar.less { fill: #a8541c; }
 .range { stroke: #5d6068; stroke-width: 1; }
 .name { fill: #1d1e21; }
+.traces text { font-size: 14px; }
+.traces .trace-name { fill: #1d1e21; font-weight: 600; }
+.traces .unit { font-size: 12px; }
+.traces .mark { font-size: 13px; }
+.traces .mark.strong { fill: #1d1e21; font-weight: 700; }
+.trace { fill: none; stroke: #1d1e21; stroke-width: 1.1; stroke-linejoin: round; vector-effect: non-scaling-stroke; }
+.paper { fill: none; stroke: #edc4bd; }
+.paper-fine { fill: none; stroke: #f7e3df; }
+.paper-bold { fill: none; stroke: #edc4bd; }
+.shade { fill: #d9a441; }
+.hair { fill: none; stroke: #b9b6ad; stroke-dasharray: 2 3; }
+.peak { fill: #1f6392; }
+.scale { fill: none; stroke: #5d6068; stroke-width: 1.25; }
 """
 WIDTH, NAMES, TEXTS, ROW, HEAD = 560, 170, 90, 20, 34
 NAME_LENGTH = 26
@@ -74,3 +87,16 @@ def _bar(row: BarRow, top: float, place: object) -> list[Markup]:
     if is_number(row.low) and is_number(row.high):
         found.append(tag("path", d=f"M{at(row.low):.1f} {middle:.1f}H{at(row.high):.1f}", class_="range"))  # type: ignore[operator]
     return found
+
+
+def stack(pictures: Sequence[tuple[str, Markup]], title: str) -> Markup:
+    """Several pictures of one width under each other, each under its title."""
+    top, drawn, wide = 0.0, list[Markup](), 0.0
+    for name, each in pictures:
+        box = str(each).partition('viewBox="0 0 ')[2].partition('"')[0].split()
+        width, height = float(box[0]), float(box[1])
+        drawn.append(tag("text", name, x="4", y=f"{top + 16:.0f}", class_="name"))
+        placed = str(each).replace("<svg", f'<svg x="0" y="{top + 24:.0f}" width="{width:g}" height="{height:g}"', 1)
+        drawn.append(Markup(placed))
+        top, wide = top + 24 + height + 14, max(wide, width)
+    return picture(wide, top, title, "", drawn)

@@ -173,6 +173,15 @@ def _reader(path: str) -> tuple[Reader, str]:
     )
 
 
+def knows(path: str) -> bool:
+    """Whether a file is, by its name or first bytes, of a kind that is read."""
+    try:
+        _reader(path)
+    except Unreadable:
+        return False
+    return True
+
+
 def _by_first_bytes(path: str) -> Reader:
     head = read_bytes(path, 0, 12)
     found = next((reader for first, reader in FIRST_BYTES.items() if head.startswith(first)), None)
