@@ -85,6 +85,16 @@ def test_transforms_may_stand_in_a_file_or_a_configuration(capsys: pytest.Captur
         assert said in Path("p.html").read_text()
 
 
+def test_r_peaks_are_marked_where_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = view(capsys, "records/r1", "--peaks", "--seconds", "12")
+    page = Path("r1.html").read_text()
+    peaks = re.search(r'd="([^"]*)" class="peak"', page)
+    assert code == 0 and "R peaks" in out and "75 a minute" in out and peaks is not None
+    places = [float(each) + 4.5 for each in re.findall(r"M([\d.]+) ", peaks[1])]
+    assert len(places) == 15
+    assert [(each - 64) / 1030 * 12 for each in places] == pytest.approx([0.3 + 0.8 * beat for beat in range(15)], abs=0.02)
+
+
 def test_a_sound_has_a_spectrogram_and_a_player_of_mono_wav(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = view(capsys, "a.wav", "--transform", "[{mel: {n_mels: 40}}, decibel]")
     page = Path("a.html").read_text()
@@ -125,7 +135,8 @@ def test_faulty_leads_are_told(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["records/r2"], ["there is no recording 'records/r2'", "did you mean 'records/r1'?"]),
+        (["records/r2"], ["there is no recording 'records/r2'", "available: r1"]),
+        (["records/r1x"], ["did you mean 'r1'?"]),
         (["nowhere/r2"], ["there is no recording 'nowhere/r2'"]),
         (["records"], ["'records' is a folder", "name one of its recordings: records/r1"]),
         (["records/r1", "--leads", "II,aVX"], ["--leads", "no channel 'aVX'", "did you mean"]),
@@ -168,8 +179,9 @@ def test_a_window_that_ends_late_is_cut_and_told(capsys: pytest.CaptureFixture[s
 
 
 def test_help_imports_no_torch_and_names_the_flags() -> None:
-    code = "import sys; from trainwright.cli.main import main; main(['view', '--help']); print(json.dumps([n for n in ('torch', 'scipy') if n in sys.modules]))"
-    found = subprocess.run([sys.executable, "-c", f"import json; {code}"], capture_output=True, text=True, check=True)
+    code = "import json, sys; from trainwright.cli.main import main; main(['view', '--help']); "
+    code += "print(json.dumps([name for name in ('torch', 'scipy') if name in sys.modules]))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(found.stdout.splitlines()[-1]) == []
     for flag in ("--start", "--seconds", "--leads", "--transform", "--run", "--peaks", "--annotations", "--rate"):
         assert flag in found.stdout

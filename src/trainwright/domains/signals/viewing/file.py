@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections import Counter
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from trainwright.config.errors import DataError, RequestError, nearest
+from trainwright.config.errors import DataError, RequestError, did_you_mean
 from trainwright.domains.signals.reading import Facts, Piece, Reference, Unreadable, probe, read, split_reference
 from trainwright.domains.signals.reading.annotations import Annotations, read_annotations
 from trainwright.domains.signals.reading.recording import READABLE, knows
@@ -26,6 +27,8 @@ PROCESSED_WHOLE = 20_000_000
 """Values of a recording that is processed whole; of longer ones only the window is."""
 LINE = 400
 """Values of a channel that its line of characters is drawn from."""
+LISTED = 2000
+"""Files of a folder that are looked at for the name that was meant."""
 BANDS_SHOWN = 4
 """Channels of a processed recording that are drawn as pictures of bands."""
 
@@ -71,7 +74,7 @@ def look_at(path: str, options: RecordingViewOptions) -> Facts | None:
     """What the head of a file says. Raises RequestError for one that is not there or cannot be read; None for another kind of file."""
     place = split_reference(path).path
     if os.path.isdir(place):
-        found = sorted(each.name for each in Path(place).iterdir() if each.is_file() and knows(str(each)))
+        found = recordings_in(Path(place))
         fix = f"name one of its recordings: {Path(place) / found[0]}" if found else "name a file"
         raise RequestError(f"'{place}' is a folder", where="command line", fix=fix)
     if os.path.isfile(place) and not knows(place):
@@ -88,14 +91,19 @@ def look_at(path: str, options: RecordingViewOptions) -> Facts | None:
     return facts
 
 
+def recordings_in(folder: Path) -> list[str]:
+    """The names of the recordings in a folder, records without their ending."""
+    if not folder.is_dir():
+        return []
+    names = sorted(each.name for each in islice(folder.iterdir(), LISTED) if each.suffix != ".dat" and knows(str(each)))
+    return list(dict.fromkeys(each.removesuffix(".hea") for each in names))
+
+
 def _refusal(path: str, why: str, options: RecordingViewOptions) -> RequestError:
     place = Path(split_reference(path).path)
     if not os.path.exists(place) and not os.path.exists(f"{place}.hea"):
-        stem_of = {each.name: each.name for each in place.parent.glob("*")} if place.parent.is_dir() else {}
-        stem_of |= {each.removesuffix(".hea"): each for each in list(stem_of) if each.endswith(".hea")}
-        close = nearest(place.name, stem_of)
-        fix = f"did you mean '{place.parent / close}'?" if close else f"what is read: {READABLE}"
-        return RequestError(f"there is no recording '{path}'", where="command line", why="" if close else why, fix=fix)
+        fix = did_you_mean(place.name, recordings_in(place.parent)) or f"what is read: {READABLE}"
+        return RequestError(f"there is no recording '{path}'", where="command line", fix=fix)
     fix = "--rate 500 says it" if "rate=" in why else "" if options.repair else "--repair shows what lies before damage"
     return RequestError(f"'{path}' cannot be read", where="command line", why=why, fix=fix)
 
