@@ -92,13 +92,12 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Any]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """The process whose forks are killed."""
     file = Path(__file__).with_name("output_faults.py")
     environment = {**os.environ, "PYTHONPATH": str(Path(tw.__file__).parents[1])}
-    with subprocess.Popen(
-        [sys.executable, str(file)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
-    ) as process:
+    words = [sys.executable, str(file), str(tmp_path_factory.mktemp("server") / "imported")]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) as process:
 
         def ask(words: list[str], folder: Path, **how: Any) -> int:
             assert process.stdin and process.stdout
