@@ -10,13 +10,13 @@ from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
 
-from fork_server import fork_server
+from fork_server import fork_server, sync_at_once
 from trainwright.cli.main import main
 
 
-def command_process(words: Sequence[str], folder: Path, environment: dict[str, str], printed: Sequence[Path]) -> Any:
-    """The process, not yet begun; what it prints is in two files, also if it is killed."""
-    return fork_server().Process(target=_run, args=(list(words), folder, environment, list(printed)))
+def command_process(words: Sequence[str], folder: Path, environment: dict[str, str], printed: Sequence[Path], syncs: bool = True) -> Any:
+    """The process, not yet begun; what it prints is in two files, also if it is killed. Without `syncs` it does not wait for the disk."""
+    return fork_server().Process(target=_run, args=(list(words), folder, environment, list(printed), syncs))
 
 
 def trainwright_command(*words: str, folder: Path | None = None, limit: float = 120, **variables: str) -> CompletedProcess[str]:
@@ -24,7 +24,7 @@ def trainwright_command(*words: str, folder: Path | None = None, limit: float = 
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TRAINWRIGHT_")} | variables
     with tempfile.TemporaryDirectory() as place:
         printed = [Path(place, name) for name in ("stdout", "stderr")]
-        process = command_process(words, folder or Path.cwd(), environment, printed)
+        process = command_process(words, folder or Path.cwd(), environment, printed, syncs=False)
         process.start()
         process.join(limit)
         if process.is_alive():
@@ -35,8 +35,10 @@ def trainwright_command(*words: str, folder: Path | None = None, limit: float = 
     return CompletedProcess(list(words), process.exitcode, *said)
 
 
-def _run(words: list[str], folder: Path, environment: dict[str, str], printed: list[Path]) -> None:
+def _run(words: list[str], folder: Path, environment: dict[str, str], printed: list[Path], syncs: bool = True) -> None:
     """As `python -m trainwright` begins."""
+    if not syncs:
+        sync_at_once()
     os.environ.clear()
     os.environ.update(environment)
     files = [os.open(os.devnull, os.O_RDONLY), *(os.open(each, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) for each in printed)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import os
 import shutil
 import signal
@@ -19,12 +20,25 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import pytest
 from jaxtyping import install_import_hook
 
+import trainwright
 from trainwright.config.domains import forget
 from trainwright.config.own_parts import PARTS
 
 CHECKED = ["trainwright.nn", "trainwright.systems.readout"]
 
 install_import_hook(CHECKED, "beartype.beartype")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile Trainwright once where Python is told to keep nothing compiled: hundreds of processes of the tests would each compile it."""
+    if sys.dont_write_bytecode and not hasattr(config, "workerinput"):
+        compileall.compile_dir(Path(trainwright.__file__).parent, quiet=2)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests come first, whole: the last that are dealt out are quick, and no process waits long for another."""
+    slow = {each.path for each in items if each.get_closest_marker("slow")}
+    items.sort(key=lambda each: each.path not in slow)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -41,6 +41,11 @@ def _begin(server: Any) -> None:
         os.environ.update({"PYTHONPATH": before}) if before is not None else os.environ.pop("PYTHONPATH")
 
 
+def sync_at_once() -> None:
+    """A sync of a file returns at once, for the rest of a process: most of a small run would be waiting for the disk."""
+    os.fsync = lambda descriptor: os.fstat(descriptor) and None
+
+
 def write_missing(path: Path) -> None:
     """For its test: write which of the imports a process had yet to make when it began."""
     path.write_text(" ".join(name for name in IMPORTED if name not in sys.modules))

@@ -143,7 +143,10 @@ def play(page: Path) -> list[str]:
 
 def process(page: Path, folder: Path, said: Path) -> None:
     """What a process does: play the page in the folder; the complaints, and all else that is printed, are in the file `said`."""
+    from fork_server import sync_at_once
+
     torch.set_num_threads(1)  # the threads of the fork server are not here
+    sync_at_once()
     sys.stdin.close()
     with said.open("w") as file:
         os.dup2(file.fileno(), 1)
