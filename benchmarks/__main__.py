@@ -33,6 +33,7 @@ ALL = (
     "reading",
     "signals_reading",
     "signals_peaks",
+    "signals_delineation",
     "wide",
     "quality",
     "twenty_tables",
@@ -44,13 +45,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", choices=[*ALL, []], help="which measurements; default: all")
     parser.add_argument("--tables", default="", help="a folder with titanic.csv, … for `quality` and `twenty_tables`")
-    parser.add_argument("--records", default="", help="a folder of WFDB records for `signals_peaks`; default: made ones")
+    parser.add_argument(
+        "--records", default="", help="a folder of WFDB records for `signals_peaks` and `signals_delineation`; default: made ones"
+    )
     parser.add_argument("--seeds", type=int, default=5, help="seeds of these two")
     arguments = parser.parse_args()
     for name in arguments.names or ALL:
         print(f"\n== {name}", flush=True)
         sys.argv = [f"benchmarks.{name}"]  # some have arguments of their own
-        if name == "signals_peaks" and arguments.records:
+        if name in ("signals_peaks", "signals_delineation") and arguments.records:
             sys.argv += ["--records", arguments.records]
         module = importlib.import_module(f"benchmarks.{name}")
         if name in ("quality", "twenty_tables"):

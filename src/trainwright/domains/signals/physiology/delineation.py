@@ -47,7 +47,7 @@ class Delineation:
         return pa.table({name[:-1]: pa.array(np.nan_to_num(each).astype(np.int64), mask=np.isnan(each)) for name, each in columns.items()})
 
     def intervals(self) -> dict[str, Array]:
-        """Milliseconds `(beats,)`, NaN where an end is not found: `p`, `pr` and `qt` end and begin at the onset of QRS; `p`, `qrs`, `st`."""
+        """Milliseconds `(beats,)`, NaN where an end is not found: `p`, `pr`, `qrs`, `qt`, `st`; PR ends and QT begins with QRS."""
         ends = {
             "p": (self.p_onsets, self.p_offsets),
             "pr": (self.p_onsets, self.qrs_onsets),
@@ -61,7 +61,7 @@ class Delineation:
 def delineate(values: Any, peaks: Any, rate: float) -> Delineation:
     """Waves of an ECG `(time,)`, best cleaned (`ecg(...).clean`), round R `peaks` in samples, ascending; a row for each beat.
 
-    As neurokit2's `ecg_delineate(method="dwt")`: P and T are zero crossings between opposite slopes at the scales of Martínez et al. (2004),
+    As neurokit2's `ecg_delineate(method="dwt")`: P and T are zero crossings between opposite slopes, at the scales of Martínez (2004),
     on- and offsets where a slope has fallen to about half; Q and S are the last trough before and the first behind R. P and T that point
     down are not looked for. `rate` in samples a second. Raises DataError for peaks that are none of the signal's, ConfigError for a rate
     that is none.

@@ -8,6 +8,7 @@ from trainwright.config.elsewhere import found_later
 from trainwright.config.part import Part
 
 _HERE = "trainwright.domains.signals.processing"
+_BODY = "trainwright.domains.signals.physiology"
 
 
 def _filter(path: str, options: str, summary: str) -> Part:
@@ -47,6 +48,9 @@ PARTS: dict[str, Part] = {
     "shift": _augmentation("Shift", "ShiftOptions", "turned in time"),
     "drop_leads": _augmentation("DropLeads", "DropLeadsOptions", "channels set to zero"),
     "baseline_wander": _augmentation("BaselineWander", "BaselineWanderOptions", "a slow wave added to each channel"),
+    "clean": Part(
+        f"{_BODY}.clean_transform:Clean", f"{_BODY}.clean_options:CleanOptions", "a signal of the body (ECG, EDA, …) as neurokit2 cleans it"
+    ),
 }
 
 _LATER: dict[str, str] = {"transform_of": f"{_HERE}.functions"}
