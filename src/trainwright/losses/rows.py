@@ -31,6 +31,10 @@ class LossTarget(Protocol):
         """Outputs of the decoder."""
 
     @property
+    def classes(self) -> list[str] | None:
+        """What its outputs are called: classes, or labels of a set."""
+
+    @property
     def class_weights(self) -> list[float] | None:
         """One weight per class (set: the weight of a present label)."""
 
@@ -78,7 +82,7 @@ class ColumnLoss(RowLoss):
         self.in_floats = target.kind in ("binary", "set") if foreign else target.kind not in ("number", "vector")
         if target.kind == "set" or (self.of_classes and not foreign):
             options, self.weight = _give_weights(options, target, "pos_weight" if target.kind == "set" else "class_weight"), None
-        self.loss = make(options)
+        self.loss = make(_name_labels(options, target))
 
     def each(self, output: Tensor, truth: Tensor) -> Tensor:
         wanted = truth
@@ -121,6 +125,12 @@ class PositionLoss(RowLoss):
 def _check_outputs(options: CriterionOptions, target: LossTarget) -> None:
     if target.kind == "binary" and not options.one_per_class and target.width != 1:
         raise ConfigError(f"{options.type} needs one output, not {target.width}", where=target.name, fix="use cross_entropy")
+
+
+def _name_labels(options: CriterionOptions, target: LossTarget) -> CriterionOptions:
+    """The options with the names of a set's labels, for a loss that goes by them and is given none."""
+    named = "labels" in type(options).model_fields and not getattr(options, "labels", None)
+    return options.model_copy(update={"labels": list(target.classes or [])}) if named and target.kind == "set" else options
 
 
 def _give_weights(options: CriterionOptions, target: LossTarget, name: str) -> CriterionOptions:

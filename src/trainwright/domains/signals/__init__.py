@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from trainwright.config.domain import ColumnKind, Domain
 from trainwright.config.part import Part
+from trainwright.domains.signals.losses import PARTS as LOSSES
 from trainwright.domains.signals.metrics import PARTS as METRICS
 from trainwright.domains.signals.models import BLOCKS
 from trainwright.domains.signals.models import PARTS as ENCODERS
@@ -26,7 +27,15 @@ COLUMNS = {
 DOMAIN = Domain(
     "signals",
     "Recordings of the body (ECG and others) and sounds, each a column of a table.",
-    parts={"source": SOURCES, "transform": TRANSFORMS, "feature": FEATURES, "encoder": ENCODERS, "block": BLOCKS, "metric": METRICS},
+    parts={
+        "source": SOURCES,
+        "transform": TRANSFORMS,
+        "feature": FEATURES,
+        "encoder": ENCODERS,
+        "block": BLOCKS,
+        "metric": METRICS,
+        "loss": LOSSES,
+    },
     columns=COLUMNS,
     synth=SYNTH,
     views=VIEWS,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Any
+
+from pydantic import Field, field_validator
 
 from trainwright.config.model import PartConfig
 from trainwright.metrics.table import SET, MetricPart
@@ -18,12 +20,27 @@ class ChallengeOptions(PartConfig):
     inactive: str = "426783006"
     """The class that is answered where nothing is known: sinus rhythm. Its score is 0."""
 
+    @field_validator("weights", "inactive", mode="before")
+    @classmethod
+    def _may_be_a_number(cls, value: Any) -> Any:
+        return str(value) if isinstance(value, int) else value  # YAML reads 2021 as one
+
 
 class WeighedByLabelsOptions(PartConfig):
     """How much misses count."""
 
     beta: float = Field(default=2.0, gt=0)
     """Misses count more than false alarms where it is above 1."""
+
+
+def inline_table(weights: Any, where: str = "challenge.weights") -> Any:
+    """What a CSV of weights holds, class → its row, so that a run needs no file; a name, and what is no text, as it is."""
+    named = str(weights) if isinstance(weights, int) else weights  # YAML reads 2021 as a number
+    if not isinstance(named, str) or named == ChallengeOptions.model_fields["weights"].default:
+        return named
+    from trainwright.domains.signals.metrics.weight_table import SHIPPED, rows_of
+
+    return named if named in SHIPPED else rows_of(named, where)
 
 
 PARTS: dict[str, MetricPart] = {
