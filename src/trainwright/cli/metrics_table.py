@@ -7,6 +7,7 @@ from typing import Any
 
 from trainwright.cli.style import table
 from trainwright.runs.results import flatten_metrics
+from trainwright.runs.results_in_words import say_absent, say_groups
 
 SHOWN = 12
 """Columns whose importance is shown."""
@@ -15,6 +16,9 @@ SHOWN = 12
 def describe_metrics(result: Mapping[str, Any]) -> str:
     """The metrics as a table, with intervals where there are some, whatever else was told as lines above it, and importance below."""
     plain = [f"{key}: {value}" for key, value in result.items() if isinstance(value, str | int)]
+    drawn = {name: each for name, each in result.get("resampling", {}).items() if each.get("by")}
+    notes = [say_groups(each) for each in drawn.values()][:1]  # all targets have the same groups
+    notes += [f"note: {said}" for name, each in result.get("classes", {}).items() for said in say_absent(name, "of these", each)]
     bounds = result.get("intervals", {})
     rows = []
     for name, value in flatten_metrics(result["metrics"]):
@@ -22,9 +26,14 @@ def describe_metrics(result: Mapping[str, Any]) -> str:
         low, high = bounds.get(target, {}).get(metric, (None, None))
         between = [] if not bounds else ["" if low is None else f"{low:.4g} … {high:.4g}"]
         rows.append((target, metric, f"{value:.6g}", *between))
-    names = ("target", "metric", "value", *(["95% interval"] if bounds else []))
-    blocks = [*plain, *([""] if plain else []), table(names, rows, right=(2,))]
+    names = ("target", "metric", "value", *([f"{100 * _level(result):g}% interval"] if bounds else []))
+    blocks = [*plain, *([""] if plain else []), table(names, rows, right=(2,)), *([""] if notes else []), *notes]
     return "\n".join([*blocks, *_importance(result.get("importance", {}))])
+
+
+def _level(result: Mapping[str, Any]) -> float:
+    """The share of draws that intervals hold."""
+    return next((each["level"] for each in result.get("resampling", {}).values()), 0.95)
 
 
 def _importance(found: Mapping[str, Any]) -> list[str]:

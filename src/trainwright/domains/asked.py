@@ -11,6 +11,7 @@ from trainwright.config.compose import compose
 from trainwright.config.limits import MOST_SEED
 from trainwright.config.located import validate
 from trainwright.config.model import ConfigModel
+from trainwright.metrics.interval_options import IntervalOptions, asked_intervals
 
 SETTINGS = ("evaluation.intervals", "evaluation.importance", "run.seed")
 """The settings that are used; what else `evaluation` has is of a training, and is refused."""
@@ -19,8 +20,8 @@ SETTINGS = ("evaluation.intervals", "evaluation.importance", "run.seed")
 class MeasureOptions(NamedTuple):
     """What is found beside the metrics of a table."""
 
-    intervals: bool = False
-    """Bootstrap intervals of the metrics."""
+    intervals: IntervalOptions | None = None
+    """Bootstrap intervals of the metrics, where they are asked for."""
     importance: bool = False
     """Permutation importance of the columns on these rows."""
     seed: int = 0
@@ -32,7 +33,7 @@ class _Seed(ConfigModel):
 
 
 class _Evaluation(ConfigModel):
-    intervals: bool = False
+    intervals: bool | IntervalOptions = False
     importance: bool = False
 
 
@@ -44,4 +45,4 @@ class _Asked(ConfigModel):
 def read_asked(settings: Sequence[Any]) -> MeasureOptions:
     """The options that settings of the command line, or of Python, ask for; raises ManyErrors for values that cannot be."""
     found = validate(_Asked, compose(_Asked, None, list(settings), environment={}))
-    return MeasureOptions(found.evaluation.intervals, found.evaluation.importance, found.run.seed)
+    return MeasureOptions(asked_intervals(found.evaluation.intervals), found.evaluation.importance, found.run.seed)

@@ -40,6 +40,9 @@ class Agreement(LabelCounts):
         pairs = (np.stack(each, axis=-1) for each in ((neither, hits), (rows - predicted, predicted), (rows - actual, actual)))
         return self.from_counts(*pairs)
 
+    def values_by_class(self, outcome: Outcome) -> np.ndarray | None:
+        return self.by_label(self.whole(outcome)) if outcome.kind == SET else None
+
     def details(self, state: Any) -> dict[str, np.ndarray]:
         """The value of each label of a set; nothing of classes."""
         return {"per_class": self.by_label(state)} if isinstance(state, np.ndarray) and state.ndim == 1 else {}

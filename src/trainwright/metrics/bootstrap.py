@@ -3,6 +3,7 @@
 Percentile bootstrap (Efron 1979). Metrics that are sums over rows are resampled as sums: by row up to 2,000 rows, above that by
 1,000 random blocks of rows, whose sums are as independent as the rows. Metrics of order are resampled by row up to 2,000 rows; above
 that a delete-a-group jackknife with 20 groups gives their standard error from all rows (Kott 2001), and the interval is Student's t.
+Rows that belong together, as those of a patient, are drawn together: see `group_bootstrap`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import NormalDist
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -43,6 +45,16 @@ class Difference:
     def clear(self) -> bool:
         """Whether the interval leaves out zero."""
         return self.low > 0.0 or self.high < 0.0
+
+
+class Resampler(Protocol):
+    """Draws rows, the same for every metric and every outcome, so that differences are paired."""
+
+    def interval(self, metric: Formula, outcomes: Sequence[Outcome], value: float, level: float) -> tuple[float, float]:
+        """The interval of the metric of one outcome, or of the difference of two, around `value`."""
+
+    def describe(self) -> dict[str, Any]:
+        """What was drawn, for results.json."""
 
 
 class _Resampler:
@@ -80,7 +92,7 @@ class _Resampler:
         """The metric of every resample, at most [resamples]; for up to `_BY_ROW` rows."""
         if isinstance(metric, Ordered):
             fitting = max(100, _BUDGET // (self.rows * outcome.width))
-            return metric.weighted(outcome, _weigh(metric, outcome, self.counts[:fitting]))
+            return metric.weighted(outcome, weigh(metric, outcome, self.counts[:fitting]))
         return np.array([metric(outcome.take(np.repeat(np.arange(self.rows), each.astype(np.int64)))) for each in self.counts[:_LOOPED]])
 
     def without_groups(self, metric: Formula, outcome: Outcome) -> np.ndarray:
@@ -93,28 +105,32 @@ class _Resampler:
         kept = [
             (groups != np.arange(first, min(first + at_once, _GROUPS))[:, None]).astype(np.float64) for first in range(0, _GROUPS, at_once)
         ]
-        return np.concatenate([metric.weighted(outcome, _weigh(metric, outcome, each)) for each in kept])
+        return np.concatenate([metric.weighted(outcome, weigh(metric, outcome, each)) for each in kept])
+
+    def describe(self) -> dict[str, Any]:
+        """What was drawn, for results.json."""
+        return {"by": "", "groups": self.rows, "resamples": self.resamples}
 
     def interval(self, metric: Formula, outcomes: Sequence[Outcome], value: float, level: float) -> tuple[float, float]:
         """The interval of the metric of one outcome, or of the difference of two, around `value`."""
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             if isinstance(metric, Additive):
-                return _percentiles(_contrast([self.additive(metric, each) for each in outcomes]), level)
+                return percentiles(contrast([self.additive(metric, each) for each in outcomes]), level)
             if self.rows <= _BY_ROW:
-                return _percentiles(_contrast([self.resample_ordered(metric, each) for each in outcomes]), level)
-            return _student(_contrast([self.without_groups(metric, each) for each in outcomes]), value, level)
+                return percentiles(contrast([self.resample_ordered(metric, each) for each in outcomes]), level)
+            return student(contrast([self.without_groups(metric, each) for each in outcomes]), value, level)
 
 
-def _weigh(metric: Ordered, outcome: Outcome, counts: np.ndarray) -> np.ndarray:
+def weigh(metric: Ordered, outcome: Outcome, counts: np.ndarray) -> np.ndarray:
     """How often rows are drawn [b, n], times what they weigh."""
     return counts if outcome.weights is None or metric.ignores_weights else counts * outcome.weights
 
 
-def _contrast(values: list[np.ndarray]) -> np.ndarray:
+def contrast(values: list[np.ndarray]) -> np.ndarray:
     return values[0] if len(values) == 1 else values[0] - values[1]
 
 
-def _percentiles(values: np.ndarray, level: float) -> tuple[float, float]:
+def percentiles(values: np.ndarray, level: float) -> tuple[float, float]:
     defined = values[~np.isnan(values)]
     if len(defined) < max(2, len(values) / 2):
         return math.nan, math.nan
@@ -122,7 +138,7 @@ def _percentiles(values: np.ndarray, level: float) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _student(values: np.ndarray, value: float, level: float) -> tuple[float, float]:
+def student(values: np.ndarray, value: float, level: float) -> tuple[float, float]:
     freedom = len(values) - 1
     error = math.sqrt(freedom / len(values) * float(((values - values.mean()) ** 2).sum()))
     z = NormalDist().inv_cdf((1 + level) / 2)
@@ -130,11 +146,30 @@ def _student(values: np.ndarray, value: float, level: float) -> tuple[float, flo
     return value - t * error, value + t * error
 
 
+def resampler_of(rows: int, groups: np.ndarray | None, resamples: int | None, seed: int) -> Resampler:
+    """What draws the rows, or the groups of them (int64 [rows], numbered without gaps)."""
+    if groups is None:
+        return _Resampler(rows, resamples or 1000, seed)
+    from trainwright.metrics.group_bootstrap import GroupResampler
+
+    return GroupResampler(groups, resamples, seed)
+
+
 def intervals(
-    outcome: Outcome, metrics: Iterable[PartConfig | str], *, resamples: int = 1000, level: float = 0.95, seed: int = 0
+    outcome: Outcome,
+    metrics: Iterable[PartConfig | str],
+    *,
+    resamples: int | None = None,
+    level: float = 0.95,
+    seed: int = 0,
+    groups: np.ndarray | None = None,
+    resampler: Resampler | None = None,
 ) -> dict[str, tuple[float, float]]:
-    """The interval (low, high) of every metric by its key; (NaN, NaN) where the metric or its interval is undefined."""
-    resampler = _Resampler(len(outcome), resamples, seed)
+    """The interval (low, high) of every metric by its key; (NaN, NaN) where the metric or its interval is undefined.
+
+    `groups`: which rows belong together, int64 [n] numbered without gaps, and are drawn together. `resampler`: one that is made.
+    """
+    resampler = resampler or resampler_of(len(outcome), groups, resamples, seed)
     found = {}
     for each in metrics:
         name, metric = each if isinstance(each, str) else label(each), instance(each, outcome.kind)
@@ -148,9 +183,16 @@ def intervals(
 
 
 def difference_interval(
-    first: Outcome, second: Outcome, metric: PartConfig | str, *, resamples: int = 1000, level: float = 0.95, seed: int = 0
+    first: Outcome,
+    second: Outcome,
+    metric: PartConfig | str,
+    *,
+    resamples: int | None = None,
+    level: float = 0.95,
+    seed: int = 0,
+    groups: np.ndarray | None = None,
 ) -> Difference:
-    """First minus second of a metric over the same rows, with the interval of the paired bootstrap.
+    """First minus second of a metric over the same rows, with the interval of the paired bootstrap; `groups` as `intervals` has them.
 
     Raises ValueError when the outcomes are not of the same rows (their truths differ). Values are NaN where the metric is undefined.
     """
@@ -160,5 +202,5 @@ def difference_interval(
     value = compute_one(first, metric) - compute_one(second, metric)
     if math.isnan(value) or not getattr(made, "has_interval", True):
         return Difference(value, math.nan, math.nan)
-    low, high = _Resampler(len(first), resamples, seed).interval(made, [first, second], value, level)
+    low, high = resampler_of(len(first), groups, resamples, seed).interval(made, [first, second], value, level)
     return Difference(value, low, high)

@@ -36,6 +36,10 @@ class Formula:
         """The metric of a usable outcome."""
         raise NotImplementedError
 
+    def values_by_class(self, outcome: Outcome) -> np.ndarray | None:
+        """The value of each class or label, NaN where it is undefined and so left out of the mean; None for what is no mean over them."""
+        return None
+
     def details(self, state: Any) -> dict[str, np.ndarray]:
         """Values per class or column, and points of curves, by name: of counts, of a summary, or of an outcome that is in order."""
         return {}
@@ -51,6 +55,10 @@ class Additive(Formula):
     def value(self, sums: np.ndarray) -> np.ndarray:
         """The metric from sums [..., k]."""
         raise NotImplementedError
+
+    def whole(self, outcome: Outcome) -> np.ndarray:
+        """The sums over all rows, [k]."""
+        return self.sums(outcome, np.zeros(1, np.int64))[0]
 
     def summary(self, batch: Any) -> Array:
         """What is kept of a batch [k], a `BatchOutcome`, on its device; `merge` joins several, `value_of` makes the metric of it."""
@@ -71,7 +79,7 @@ class Additive(Formula):
         return np.add.reduceat(rows if outcome.weights is None else rows * outcome.weights[:, None], starts, axis=0)
 
     def measure(self, outcome: Outcome) -> float:
-        return float(self.value(self.sums(outcome, np.zeros(1, np.int64)))[0])
+        return float(self.value(self.whole(outcome)[None])[0])
 
 
 class Mean(Additive):

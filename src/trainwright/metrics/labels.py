@@ -62,6 +62,10 @@ class LabelCounts(Additive):
 class BalancedAccuracy(LabelCounts):
     """Mean recall of the classes that occur in the truth."""
 
+    def values_by_class(self, outcome: Outcome) -> np.ndarray | None:
+        hits, _, actual = np.split(self.whole(outcome), 3)
+        return hits / actual
+
     def details(self, state: Any) -> dict[str, np.ndarray]:
         """The recall of each class; NaN where it does not occur."""
         return {"per_class": state[0] / state[2]}
@@ -122,6 +126,11 @@ class Averaged(LabelCounts):
         hits, predicted, actual = state
         values = np.nan_to_num(self.ratio(hits, predicted, actual))
         return {"per_class": np.where(predicted + actual > 0, values, np.nan)}
+
+    def values_by_class(self, outcome: Outcome) -> np.ndarray | None:
+        if self.average(outcome.kind) not in ("macro", "weighted"):
+            return None
+        return self.details(np.split(self.whole(outcome), 3))["per_class"]
 
     def value(self, sums: np.ndarray) -> np.ndarray:
         if str(self.options.average) == "samples":

@@ -8,6 +8,7 @@ import numpy as np
 
 from trainwright.metrics.formulas import Ordered, mean_defined
 from trainwright.metrics.outcome import Outcome
+from trainwright.metrics.table import BINARY
 
 
 def roc_auc(positive: np.ndarray, scores: np.ndarray) -> float:
@@ -146,6 +147,10 @@ class _OneAgainstRest(Ordered):
             each = curve_points(positive, scores, points)
             curves.append({"threshold": each["threshold"], **self.curve(int(positive.sum()), len(positive), each)})
         return found | {name: np.stack([each[name] for each in curves]) for name in curves[0]}
+
+    def values_by_class(self, outcome: Outcome) -> np.ndarray | None:
+        averaged = outcome.kind != BINARY and self.options.average not in ("micro", "samples")
+        return self.by_class(outcome)[0] if averaged else None
 
     def by_class(self, outcome: Any) -> tuple[np.ndarray, np.ndarray]:
         """The value of each class or label, and how many rows are of it, each [k]; one column of scores is looked at at a time."""

@@ -118,6 +118,40 @@ class Best(_Section):
     """Its value on the validation rows."""
 
 
+class Resampling(_Section):
+    """What was drawn for the intervals of a target."""
+
+    by: str = ""
+    """The column whose values were drawn, each with all its rows; empty where rows were."""
+    groups: int | None = None
+    """Values of that column, or rows."""
+    resamples: int | None = None
+    """Draws."""
+    level: float | None = None
+    """The share of draws between both ends."""
+    jackknife: int | None = None
+    """Parts of the groups that were left out one by one instead, for metrics of order of very many rows."""
+    absent: dict[str, int] = {}
+    """Class or label → draws in which no row, or every row, had it: it was left out of their means, where it is undefined."""
+
+
+class Classes(_Section):
+    """What each class or label of a target has in a split."""
+
+    rows: int | None = None
+    """Rows of the split."""
+    classes: int | None = None
+    """Classes or labels."""
+    absent: list[str] = []
+    """Those that no row has."""
+    everywhere: list[str] = []
+    """Labels that every row has."""
+    over: dict[str, int] = {}
+    """Metric → over how many classes it is a mean; the others are undefined and left out."""
+    of: dict[str, dict[str, float | None]] = {}
+    """Class or label → its `rows`, and its value of each such metric; null where undefined. Empty above 1,000."""
+
+
 class Results(_Section):
     """Every final number of a run."""
 
@@ -126,7 +160,11 @@ class Results(_Section):
     metrics: dict[str, Metrics] = {}
     """Split (`train`, `validation`, `test`) → target → metric → value, and `loss` per split."""
     intervals: dict[str, dict[str, dict[str, tuple[float | None, float | None]]]] = {}
-    """Split → target → metric → lowest and highest value of the 95 % bootstrap interval."""
+    """Split → target → metric → lowest and highest value of the bootstrap interval, 95 % unless `resampling` says another level."""
+    resampling: dict[str, dict[str, Resampling]] = {}
+    """Split → target → what was drawn for the intervals."""
+    classes: dict[str, dict[str, Classes]] = {}
+    """Split → target with classes or labels → what each of them has, and which of them no row has."""
     baselines: dict[str, Baseline] = {}
     """Baseline → its numbers."""
     verdict: dict[str, Verdict] = {}

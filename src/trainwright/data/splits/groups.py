@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
+import pyarrow as pa
 
 from trainwright.config.errors import DataError
 from trainwright.data.splits.base import RowsToDivide
@@ -17,10 +18,13 @@ MOVES = 5
 
 def groups_of(rows: RowsToDivide, column: str) -> tuple[np.ndarray, np.ndarray]:
     """int64 group of each row, numbered without gaps, and which rows have none and so are alone (bool, n)."""
-    values = rows.column(column)
-    groups = rows.codes(column)[0]
+    return groups_in(rows.column(column), rows.codes(column)[0])
+
+
+def groups_in(values: pa.ChunkedArray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The same for values with their codes."""
     absent = values.is_null(nan_is_null=True).to_numpy()
-    groups = np.where(absent, groups.max(initial=0) + 1 + np.cumsum(absent), groups)
+    groups = np.where(absent, codes.max(initial=0) + 1 + np.cumsum(absent), codes)
     return np.unique(groups, return_inverse=True)[1], absent
 
 

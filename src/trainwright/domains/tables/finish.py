@@ -18,6 +18,7 @@ from trainwright.domains.tables.analysis import Importance, analyse
 from trainwright.domains.tables.analysis.of_rows import importance_of
 from trainwright.domains.tables.blocks import write_table
 from trainwright.domains.tables.calibration import Calibration, labelled_rows
+from trainwright.domains.tables.measured_intervals import interval_column, measure_intervals
 from trainwright.domains.tables.model import Model
 from trainwright.domains.tables.position_metrics import measured_outputs
 from trainwright.domains.tables.prepare import PreparedData
@@ -28,7 +29,9 @@ from trainwright.engine.trainer import FitResult
 from trainwright.features.row_weights import ROW_WEIGHT
 from trainwright.features.table_rows import table_rows
 from trainwright.files.whole import whole_file
-from trainwright.metrics import compute, default_metrics, intervals
+from trainwright.metrics import compute, default_metrics
+from trainwright.metrics.by_class import by_class
+from trainwright.metrics.interval_options import asked_intervals
 from trainwright.metrics.outcome import Outcome
 from trainwright.runs.directory import RunDirectory
 from trainwright.runs.results import build_results, put_loss
@@ -71,14 +74,12 @@ def finish(
     split = "test" if outcomes.get("test") else "validation"
     specs = {spec.name: spec for spec in prepared.spec.targets}
     wanted = {name: spec.metrics or default_metrics(spec.kind) for name, spec in specs.items()}
-    bounds = (
-        {name: intervals(outcome, wanted[name], seed=config.run.seed) for name, outcome in decided.items()}
-        if config.evaluation.intervals
-        else {}
-    )
+    bounds, drawn = intervals_of(config, prepared, decided, split, wanted)
     results = build_results(
         metrics=metrics,
         intervals={split: bounds} if bounds else {},
+        resampling={split: drawn} if drawn else {},
+        classes=classes_of(outcomes, wanted),
         baselines={name: each.as_json() for name, each in baselines.items()},
         verdict=verdicts(prepared, model, decided, split, baselines, config.run.seed) if baselines else {},
         timing={**fitted.timing, "total_seconds": process_seconds()},
@@ -133,6 +134,22 @@ def measure(
         means = {head: float(np.average(found[f"{head.name}.loss"].astype(np.float64), weights=weights)) for head in system.heads}
         put_loss(metrics[split], sum(head.weight * mean for head, mean in means.items()))
     return outcomes, losses, metrics
+
+
+def intervals_of(
+    config: Config, prepared: PreparedData, outcomes: dict[str, Outcome], split: str, metrics: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Intervals of the metrics of a split by target, and what was drawn for them; nothing where they are switched off."""
+    asked = asked_intervals(config.evaluation.intervals)
+    if asked is None:
+        return {}, {}
+    return measure_intervals(asked, interval_column(config), outcomes, metrics, prepared.source, prepared.rows(split), config.run.seed)
+
+
+def classes_of(outcomes: Outcomes, metrics: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Split → target → what each of its classes has."""
+    found = {split: {name: by_class(each, metrics[name]) for name, each in of_split.items()} for split, of_split in outcomes.items()}
+    return {split: {name: each for name, each in of_split.items() if each} for split, of_split in found.items()}
 
 
 def single_valued(prepared: PreparedData) -> list[str]:

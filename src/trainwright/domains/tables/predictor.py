@@ -26,6 +26,7 @@ from trainwright.domains.predictor import Field, Predictor, Tensors
 from trainwright.domains.tables.analysis.of_rows import importance_of
 from trainwright.domains.tables.conformal_columns import conformal_columns
 from trainwright.domains.tables.explained import TableSubject
+from trainwright.domains.tables.measured_intervals import interval_column, measure_intervals
 from trainwright.domains.tables.model import ROWS, Model
 from trainwright.domains.tables.placed import place_rows
 from trainwright.domains.tables.position_metrics import measured_outputs
@@ -34,7 +35,8 @@ from trainwright.features.encoding import EncodedTable
 from trainwright.features.row_weights import ROW_WEIGHT
 from trainwright.features.spec import TargetSpec
 from trainwright.features.table_rows import table_rows
-from trainwright.metrics import compute, default_metrics, intervals
+from trainwright.metrics import compute, default_metrics
+from trainwright.metrics.by_class import by_class
 from trainwright.metrics.outcome import Outcome
 from trainwright.runs.configured import with_config
 from trainwright.runs.directory import RunDirectory
@@ -66,6 +68,8 @@ class TableRows:
     """Rows per forward pass."""
     source: Source | None = None
     """What they were read from."""
+    grouped_by: str = ""
+    """The column that intervals are drawn by where nobody says another."""
 
     def take(self, model: Model) -> dict[str, np.ndarray]:
         """The scores of all of them, by target."""
@@ -119,7 +123,7 @@ class TablePredictor(Predictor):
         if positions is None or not len(positions):
             raise RunError(f"this run has no {split} rows", where=str(run.path), fix="see data.split of its config.yaml")
         places = np.arange(len(positions))
-        return TableRows(data.table, positions, places, len(places), data.source.name, size, data.source)
+        return TableRows(data.table, positions, places, len(places), data.source.name, size, data.source, interval_column(prepared.config))
 
     def preprocess(self, rows: Any) -> Tensors:
         """The encoded inputs of rows as they come; of rows that are cut, those of all windows and the row of each."""
@@ -172,7 +176,11 @@ class TablePredictor(Predictor):
         measured = {name: compute(outcome, wanted[name]) for name, outcome in outcomes.items()} | dense
         found["metrics"] = {name: measured[name] for name in wanted}
         if self.asked.intervals:
-            found["intervals"] = {name: intervals(outcome, wanted[name], seed=self.asked.seed) for name, outcome in outcomes.items()}
+            places = rows.encoded.rows[rows.positions]
+            column = self.asked.intervals.by or rows.grouped_by
+            measured_by = (outcomes, wanted, rows.source, places, self.asked.seed)
+            found["intervals"], found["resampling"] = measure_intervals(self.asked.intervals, column, *measured_by)
+        found["classes"] = {name: each for name, outcome in outcomes.items() if (each := by_class(outcome, wanted[name]))}
         if self.asked.importance:
             found["importance"] = importance_of(self.model, rows.encoded, rows.positions, outcomes, self.asked.seed).columns
         return found

@@ -33,6 +33,7 @@ from trainwright.domains.tables.columns import Column, check_names, plan_columns
 from trainwright.domains.tables.declared import take_declared
 from trainwright.domains.tables.derivations import leave_out_derivations
 from trainwright.domains.tables.encoders import check_one_hot
+from trainwright.domains.tables.measured_intervals import ensure_interval_column, interval_column
 from trainwright.domains.tables.sampling import Sampling, sampling_of
 from trainwright.domains.tables.targets import check_columns, check_encoded, check_weights, find_weights
 from trainwright.features.encoding import EncodedTable
@@ -163,6 +164,7 @@ def prepare(config: Config, source: Source | None = None, directory: Path | None
     joins = _joins(config)
     columns, profiles = _plan(config, source, targets, numbers, joins)
     check_weights(config, columns, source.name)
+    ensure_interval_column(config, source)
     notes = refuse_lacking(source, _find_used(config, columns), targets)
     kinds = {column.name: column_kind(column.type).target or column.type for column in columns}
     check_targets(source, {name: kinds[name] for name in targets}, profiles)
@@ -210,6 +212,7 @@ def look_for_columns(config: Config) -> None:
     split = config.data.split
     named = [getattr(split, "column", None), getattr(split, "groups", None), *getattr(split, "columns", [])]
     known_columns([each for each in named if each], source.schema, "data.split")
+    ensure_interval_column(config, source)
 
 
 def open_columns(config: Config, source: Source | None = None) -> tuple[Source, Mapping[str, Any], list[str]]:
@@ -254,7 +257,7 @@ def _find_used(config: Config, columns: list[Column]) -> set[str]:
     """The columns of the table that inputs, targets, expressions and the split need."""
     split = {*getattr(config.data.split, "columns", []), *(getattr(config.data.split, each, None) or "" for each in ("column", "groups"))}
     named = {column.name for column in columns if column.role != "ignored"} | expression_columns(config.data.where, config.data.derive)
-    return named | split | ({config.data.weights} if config.data.weights else set())
+    return named | split | ({interval_column(config)} - {""}) | ({config.data.weights} if config.data.weights else set())
 
 
 def open_named(config: Config, source: Source | None = None) -> Source:

@@ -13,6 +13,7 @@ from trainwright.baselines.comparison import FEWEST_NEW
 from trainwright.data.profile import ColumnProfile
 from trainwright.domains.tables.columns import Column
 from trainwright.domains.tables.prepare import PreparedData
+from trainwright.runs.results_in_words import say_absent, say_groups
 
 SHOWN_COLUMNS = 40
 WIDTH = 80
@@ -150,7 +151,8 @@ def result_lines(results: dict[str, Any], targets: list[str]) -> list[str]:
     lines: list[str] = []
     for target in targets:
         verdict = results["verdict"].get(target, {})
-        told, shown = verdict_lines(verdict), ["", text_table(rows := _metric_rows(results, target), right=range(1, len(rows[0])))]
+        rows = _metric_rows(results, target)
+        told, shown = verdict_lines(verdict), ["", text_table(rows, right=range(1, len(rows[0]))), *_notes_on(results, target)]
         lines += ["", *told, *shown] if verdict.get("standing") == "behind" else [*shown, *told]
     if results.get("still_improving"):
         lines += ["", *_wrap("Its length ended the run while it was still improving: a longer one may be better.")]
@@ -158,12 +160,30 @@ def result_lines(results: dict[str, Any], targets: list[str]) -> list[str]:
     return lines
 
 
+def _notes_on(results: dict[str, Any], target: str) -> list[str]:
+    """What was drawn for intervals by groups, and which classes a split has no row of."""
+    split, lines = _shown_split(results, target), []
+    drawn = results["resampling"].get(split, {}).get(target) or {}
+    if drawn.get("by"):
+        lines += _wrap(say_groups(drawn))
+    for each, found in results["classes"].items():
+        for said in say_absent(target, each, found.get(target) or {}):
+            lines += _wrap(said, "note: ")
+    return lines
+
+
+def _shown_split(results: dict[str, Any], target: str) -> str:
+    """The split whose numbers are shown."""
+    return "test" if results["metrics"].get("test", {}).get(target) else "validation"
+
+
 def _metric_rows(results: dict[str, Any], target: str) -> list[list[str]]:
     """The metrics of a target on the test rows (validation rows where there are none): heading, then a row for each."""
     baselines = [name for name, each in results["baselines"].items() if each.get("test")]
-    split = "test" if results["metrics"].get("test", {}).get(target) else "validation"
-    intervals = results["intervals"].get("test", {}).get(target, {})
-    rows = [[f"{target} ({split})", "network", "95 % interval" if intervals else "", *baselines]]
+    split = _shown_split(results, target)
+    intervals = results["intervals"].get(split, {}).get(target, {})
+    level = (results["resampling"].get(split, {}).get(target) or {}).get("level") or 0.95
+    rows = [[f"{target} ({split})", "network", f"{100 * level:g} % interval" if intervals else "", *baselines]]
     for metric, value in (results["metrics"].get(split, {}).get(target) or {}).items():
         interval = intervals.get(metric)
         between = f"{number(interval[0])} … {number(interval[1])}" if interval else ""

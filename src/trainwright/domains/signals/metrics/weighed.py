@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from trainwright.metrics.formulas import Additive, Array, mean_defined
+from trainwright.metrics.outcome import Outcome
 
 
 class _Weighed(Additive):
@@ -20,6 +21,9 @@ class _Weighed(Additive):
 
     def value(self, sums: np.ndarray) -> np.ndarray:
         return mean_defined(self.by_label(sums))
+
+    def values_by_class(self, outcome: Outcome) -> np.ndarray | None:
+        return self.by_label(self.whole(outcome))
 
     def by_label(self, sums: np.ndarray) -> np.ndarray:
         """The ratio of each label [..., c]; NaN for those that are neither true nor predicted."""

@@ -1,0 +1,26 @@
+"""How intervals of metrics are found. Imports neither numpy nor torch."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from trainwright.config.model import ConfigModel
+
+
+class IntervalOptions(ConfigModel):
+    """Percentile bootstrap of the rows that are measured: what is drawn, and how often."""
+
+    by: str = ""
+    """A column, such as a patient: its values are drawn, each with all its rows; default: the one by which the split keeps rows together,
+    else rows are drawn. Rows without a value are drawn by themselves."""
+    resamples: int | None = Field(default=None, ge=100, le=100_000)
+    """Draws; default: 1000, and of very many groups a jackknife over 20 parts of them, which is said in `resampling`."""
+    level: float = Field(default=0.95, gt=0, lt=1)
+    """The share of draws between both ends."""
+
+
+def asked_intervals(given: bool | IntervalOptions) -> IntervalOptions | None:
+    """What `true`, `false` or a mapping asks for; None for nothing."""
+    if isinstance(given, bool):
+        return IntervalOptions() if given else None
+    return given
