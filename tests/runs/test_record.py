@@ -108,7 +108,16 @@ def test_results_that_do_not_fit_are_refused_by_field(run: RunDirectory) -> None
 
 def test_every_field_of_results_is_documented() -> None:
     page = (Path(__file__).parents[2] / "docs" / "results.md").read_text()
-    for section in (layout.Results, layout.Baseline, layout.Verdict, layout.Timing, layout.Realised, layout.Best):
+    for section in (
+        layout.Results,
+        layout.Baseline,
+        layout.Verdict,
+        layout.Timing,
+        layout.Realised,
+        layout.Best,
+        layout.Resampling,
+        layout.Classes,
+    ):
         for name, field in section.model_fields.items():
             assert field.description, f"{section.__name__}.{name} has no docstring"
             assert re.search(rf"`{name}[`.]", page) or name in ("timing", "realised"), f"{name} is not in docs/results.md"
