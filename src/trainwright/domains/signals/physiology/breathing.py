@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from trainwright.domains.signals.physiology.cleaning import check_method, clean_filled
+from trainwright.domains.signals.physiology.cleaning import POWERLINE, check_method, clean_filled
 from trainwright.domains.signals.physiology.event_rates import interpolate, rate_between
 from trainwright.domains.signals.physiology.inputs import Array, read_channel
 from trainwright.domains.signals.physiology.quality import match_template
@@ -26,7 +26,7 @@ def rsp(values: Any, rate: float, *, method: str = "neurokit") -> RSP:
     """
     check_method("rsp", method)
     channel = read_channel(values, rate, "rsp", FLAT)
-    cleaned = clean_filled(channel.values, rate, "rsp", method, 50.0)
+    cleaned = clean_filled(channel, "rsp", method, POWERLINE)
     troughs, peaks = find_breaths(cleaned) if channel.usable.any() else (np.empty(0, np.int64), np.empty(0, np.int64))
     kept = channel.usable[troughs] & channel.usable[peaks]
     troughs, peaks = troughs[kept], peaks[kept]

@@ -6,6 +6,7 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import PositiveFloat, model_validator
 
+from trainwright.config.errors import did_you_mean
 from trainwright.domains.signals.processing.options import SignalTransformConfig
 
 METHODS: dict[str, tuple[str, ...]] = {
@@ -38,5 +39,5 @@ class CleanOptions(SignalTransformConfig):
     @model_validator(mode="after")
     def _has_method(self) -> Self:
         if self.method not in METHODS[self.signal]:
-            raise ValueError(f"{self.signal} has no method '{self.method}'; there are: {', '.join(METHODS[self.signal])}")
+            raise ValueError(f"{self.signal} has no method '{self.method}'; {did_you_mean(self.method, METHODS[self.signal])}")
         return self

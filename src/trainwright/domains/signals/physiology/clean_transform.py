@@ -8,7 +8,8 @@ from torch import Tensor
 
 from trainwright.config.errors import DataError
 from trainwright.domains.signals.physiology.clean_options import CleanOptions
-from trainwright.domains.signals.physiology.cleaning import clean_filled
+from trainwright.domains.signals.physiology.cleaning import check_cleaning, clean_filled
+from trainwright.domains.signals.physiology.inputs import Array, Channel
 from trainwright.domains.signals.processing.rates import rate_of
 
 
@@ -17,6 +18,10 @@ class Clean:
 
     def __init__(self, options: CleanOptions) -> None:
         self.rate, self.options = rate_of(options), options
+        check_cleaning(self.rate, options.signal, options.method, options.powerline)
+
+    def _channel(self, samples: Array) -> Channel:
+        return Channel(samples, np.ones(len(samples), bool), self.rate)
 
     def __call__(self, sample: Tensor) -> Tensor:
         if not bool(torch.isfinite(sample).all()):
@@ -26,5 +31,5 @@ class Clean:
             )
         channels = sample.detach().to("cpu", torch.float64).numpy().reshape(-1, sample.shape[-1])
         told = self.options
-        found = np.stack([clean_filled(each, self.rate, told.signal, told.method, told.powerline) for each in channels])
+        found = np.stack([clean_filled(self._channel(each), told.signal, told.method, told.powerline) for each in channels])
         return torch.from_numpy(found.reshape(sample.shape)).to(sample.dtype).to(sample.device)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from trainwright.config.errors import DataError
-from trainwright.domains.signals.physiology.cleaning import butterworth, check_method, clean_filled
+from trainwright.domains.signals.physiology.cleaning import POWERLINE, butterworth, check_method, clean_filled
 from trainwright.domains.signals.physiology.inputs import Array, Channel, read_channel, runs
 from trainwright.domains.signals.physiology.quality import share_of_power
 from trainwright.domains.signals.physiology.results import EMG
@@ -33,7 +33,7 @@ def emg(values: Any, rate: float, *, method: str = "neurokit") -> EMG:
     """
     check_method("emg", method)
     channel = read_channel(values, rate, "emg", FLAT)
-    cleaned = clean_filled(channel.values, rate, "emg", method, 50.0)
+    cleaned = clean_filled(channel, "emg", method, POWERLINE)
     amplitude = envelope(cleaned, rate)
     onsets, offsets = find_activations(amplitude, channel)
     whole = channel.values - np.median(channel.values) if len(channel.values) else channel.values
@@ -50,17 +50,17 @@ def envelope(cleaned: Array, rate: float) -> Array:
     energy[0], energy[-1] = energy[1], energy[-2]
     try:
         if rate / 2 > HIGHEST:
-            band = butterworth(energy, rate, 2, [LOWEST, HIGHEST], "bandpass")
+            band = butterworth(energy, rate, (LOWEST, HIGHEST), 2, "bandpass")
         else:
-            band = butterworth(energy, rate, 2, LOWEST, "highpass")
-        return butterworth(np.abs(band), rate, 2, ENVELOPE, "lowpass")
+            band = butterworth(energy, rate, (LOWEST,), 2, "highpass")
+        return butterworth(np.abs(band), rate, (ENVELOPE,), 2, "lowpass")
     except ValueError as error:
         raise DataError(f"{len(cleaned)} samples are too short for an envelope", where="emg", why=str(error)) from error
 
 
 def above_motion(samples: Array, rate: float) -> Array:
     """`(time,)` from 20 Hz on."""
-    return butterworth(samples, rate, 4, MOTION, "highpass") if len(samples) else samples
+    return butterworth(samples, rate, (MOTION,), 4, "highpass") if len(samples) else samples
 
 
 def find_activations(amplitude: Array, channel: Channel) -> tuple[Array, Array]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from trainwright.domains.signals.physiology.cleaning import check_method, clean_filled
+from trainwright.domains.signals.physiology.cleaning import POWERLINE, check_method, clean_filled
 from trainwright.domains.signals.physiology.event_rates import rate_between
 from trainwright.domains.signals.physiology.inputs import Array, read_channel, runs
 from trainwright.domains.signals.physiology.quality import match_template
@@ -26,7 +26,7 @@ def ppg(values: Any, rate: float, *, method: str = "neurokit") -> PPG:
     """
     check_method("ppg", method)
     channel = read_channel(values, rate, "ppg", FLAT)
-    cleaned = clean_filled(channel.values, rate, "ppg", method, 50.0)
+    cleaned = clean_filled(channel, "ppg", method, POWERLINE)
     found = find_systolic_peaks(cleaned, rate) if channel.usable.any() else np.empty(0, np.int64)
     found = found[channel.usable[found]]
     return PPG(channel.rate, cleaned, match_template(cleaned, found, channel, 0.5, 0.5), found, rate_between(found, channel))

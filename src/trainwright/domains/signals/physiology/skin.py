@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from trainwright.config.errors import DataError
-from trainwright.domains.signals.physiology.cleaning import butterworth, check_method, clean_filled
+from trainwright.domains.signals.physiology.cleaning import POWERLINE, butterworth, check_method, clean_filled
 from trainwright.domains.signals.physiology.inputs import Array, Channel, read_channel
 from trainwright.domains.signals.physiology.quality import within_limits
 from trainwright.domains.signals.physiology.results import EDA
+from trainwright.domains.signals.processing.rates import check_edges
 
 FLAT = 10.0
 """Seconds of equal values from which electrodes are not connected."""
@@ -31,7 +32,7 @@ def eda(values: Any, rate: float, *, method: str = "neurokit") -> EDA:
     """
     check_method("eda", method)
     channel = read_channel(values, rate, "eda", FLAT)
-    cleaned = clean_filled(channel.values, rate, "eda", method, 50.0)
+    cleaned = clean_filled(channel, "eda", method, POWERLINE)
     tonic, phasic = part(cleaned, rate)
     onsets, peaks = find_responses(phasic, channel)
     amplitudes = phasic[peaks] - phasic[onsets]
@@ -41,11 +42,12 @@ def eda(values: Any, rate: float, *, method: str = "neurokit") -> EDA:
 
 
 def part(cleaned: Array, rate: float) -> tuple[Array, Array]:
-    """Tonic and phasic `(time,)`: below and above 0.05 Hz. Raises DataError where it is too short."""
+    """Tonic and phasic `(time,)`: below and above 0.05 Hz. Raises DataError where it is too short, ConfigError for a rate below 0.1."""
+    check_edges("to part tonic from phasic", [SLOW], rate)
     if not len(cleaned):
         return cleaned, cleaned
     try:
-        slow, fast = (butterworth(cleaned, rate, 2, SLOW, kind) for kind in ("lowpass", "highpass"))
+        slow, fast = (butterworth(cleaned, rate, (SLOW,), 2, kind) for kind in ("lowpass", "highpass"))
     except ValueError as error:
         raise DataError(f"{len(cleaned)} samples are too short to part tonic from phasic", where="eda", why=str(error)) from error
     return slow, fast
