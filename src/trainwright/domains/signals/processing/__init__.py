@@ -38,6 +38,7 @@ PARTS: dict[str, Part] = {
     "spectrogram": _spectrum("spectra:Spectrogram", "SpectrogramOptions", "power over frequency and time"),
     "mel": _spectrum("spectra:Mel", "MelOptions", "a spectrogram in bands of equal width to the ear"),
     "mfcc": _spectrum("spectra:MFCC", "MFCCOptions", "cepstral coefficients"),
+    "lfcc": _spectrum("spectra:LFCC", "LFCCOptions", "cepstral coefficients of bands of equal width in Hz"),
     "fbank": _spectrum("fbank:Fbank", "FbankOptions", "logarithms of mel energies as Kaldi makes them"),
     "log": _spectrum("scaling:Log", "LogOptions", "the logarithm"),
     "decibel": _spectrum("scaling:Decibel", "DecibelOptions", "10 log₁₀ of a power"),

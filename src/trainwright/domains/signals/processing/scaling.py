@@ -33,15 +33,22 @@ class Log:
 
 
 class Decibel:
-    """10 log₁₀(max(x, amin) / reference), floored at `top_db` below the greatest (torchaudio's amplitude_to_DB, librosa's power_to_db)."""
+    """10 log₁₀ of a power or 20 of a magnitude, no less than `top_db` below the greatest (torchaudio, librosa)."""
 
     def __init__(self, options: DecibelOptions) -> None:
-        self.amin, self.relative, self.top = options.amin, options.reference == "max", options.top_db
+        self.factor, self.amin = 20.0 if options.stype == "magnitude" else 10.0, options.amin
+        self.relative, self.top = options.reference == "max", options.top_db
 
     def __call__(self, sample: Tensor) -> Tensor:
-        found = 10 * sample.clamp_min(self.amin).log10()
-        greatest = found.amax(dim=tuple(range(-min(sample.dim(), 3), 0)), keepdim=True)
-        found = found - greatest if self.relative else found
-        if self.top is None:
-            return found
-        return torch.maximum(found, (torch.zeros_like(greatest) if self.relative else greatest) - self.top)
+        found = decibels(sample, self.factor, self.amin, self.top)
+        return found - _greatest(found) if self.relative else found
+
+
+def decibels(values: Tensor, factor: float, amin: float, top: float | None) -> Tensor:
+    """`factor` log₁₀ max(x, amin) of `(…, channels, frequencies, frames)`, no less than `top` below the greatest of each recording."""
+    found = factor * values.clamp_min(amin).log10()
+    return found if top is None else torch.maximum(found, _greatest(found) - top)
+
+
+def _greatest(values: Tensor) -> Tensor:
+    return values.amax(dim=tuple(range(-min(values.dim(), 3), 0)), keepdim=True)
