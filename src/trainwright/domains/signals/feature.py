@@ -82,7 +82,8 @@ class RecordingFeature(FileFeature):
         """What is done with its recordings; each is told the rate and the channels of what it is given."""
         return self._bound()[0]
 
-    def _bound(self) -> tuple[list[PartConfig], float]:
+    def _bound(self) -> tuple[list[PartConfig], float, list[str]]:
+        """The transforms, and the rate and the channels of what they give."""
         rate, channels, found = self.rate, list(self.channels), []
         for each in self.config.transform:
             if isinstance(each, SignalTransformConfig):
@@ -93,7 +94,7 @@ class RecordingFeature(FileFeature):
                 rate = each.rate_after(rate) if rate else rate
                 channels = each.channels_after(channels) if channels and hasattr(each, "channels_after") else channels
             found.append(each)
-        return found, rate
+        return found, rate, channels
 
     def finish(self) -> None:
         known = [(path, facts) for _, _, path in self.found if (facts := _probed(self.reader, path)) is not None]
@@ -107,8 +108,9 @@ class RecordingFeature(FileFeature):
         raise NotImplementedError
 
     def extras(self) -> dict[str, Any]:
-        """`rate`: steps a second of what the model is given; `channels`: the names of what was read."""
-        return {**super().extras(), "rate": self._bound()[1], "channels": self.channels}
+        """`rate`: steps a second of what the model is given; `channels`: their names there."""
+        _, rate, channels = self._bound()
+        return {**super().extras(), "rate": rate, "channels": channels}
 
     def read_from(self, source: Any) -> None:
         super().read_from(source)

@@ -14,13 +14,28 @@ class FitLength:
 
     def __init__(self, options: FitLengthOptions) -> None:
         self.length = max(round(options.seconds * rate_of(options)), 1)
-        self.repeats, self.place = options.fill == "repeat", options.place
+        self.fill, self.place = options.fill, options.place
 
     def __call__(self, sample: Tensor) -> Tensor:
         there = sample.shape[-1]
         if there >= self.length:
-            begin = (there - self.length) // 2 if self.place == "middle" else 0
-            return sample.narrow(-1, begin, self.length)
-        if self.repeats and there:
-            return torch.cat([sample] * -(-self.length // there), dim=-1).narrow(-1, 0, self.length)
-        return torch.nn.functional.pad(sample, (0, self.length - there))
+            return sample.narrow(-1, self._before(there - self.length), self.length)
+        before = self._before(self.length - there)
+        if self.fill == "zeros" or not there:
+            return torch.nn.functional.pad(sample, (before, self.length - there - before))
+        places = torch.arange(-before, self.length - before, device=sample.device)
+        return sample.index_select(-1, source_places(places, there, self.fill))
+
+    def _before(self, difference: int) -> int:
+        """How much of a difference in length lies before."""
+        return {"start": 0, "middle": difference // 2, "end": difference}[self.place]
+
+
+def source_places(places: Tensor, there: int, fill: str) -> Tensor:
+    """Where samples beyond the ends of a recording of `there` samples come from."""
+    if fill == "edge":
+        return places.clamp(0, there - 1)
+    if fill == "repeat" or there == 1:
+        return places.remainder(there)
+    turned = places.remainder(2 * there - 2)  # mirrored at the first and the last sample, neither of them twice
+    return torch.where(turned < there, turned, 2 * there - 2 - turned)

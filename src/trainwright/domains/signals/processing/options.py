@@ -20,3 +20,15 @@ class SignalTransformConfig(TransformConfig):
     def rate_after(self, rate: float) -> float:
         """Samples (or frames) a second of what it gives, of `rate` given."""
         return rate
+
+
+class ChannelTransformConfig(SignalTransformConfig):
+    """What is set for a transform that takes channels, or recordings, one by one."""
+
+    batched: bool = False
+    """Whether the first dimension is rows and the second channels; else the first is channels. On the device it always is rows."""
+
+    @property
+    def rows_first(self) -> bool:
+        """Whether it is given whole batches."""
+        return self.batched or self.runs_on == "device"

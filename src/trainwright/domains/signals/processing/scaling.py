@@ -13,10 +13,10 @@ class Standardize:
     """(x − mean) / deviation, of each channel over all that follows it, or of the whole; what is flat, or NaN, becomes 0."""
 
     def __init__(self, options: StandardizeOptions) -> None:
-        self.by, self.eps = options.by, options.eps
+        self.kept, self.eps = int(options.rows_first) + (options.by == "channel"), options.eps
 
     def __call__(self, sample: Tensor) -> Tensor:
-        dims = tuple(range(1 if self.by == "channel" else 0, sample.dim()))
+        dims = tuple(range(self.kept, sample.dim()))
         centred = sample - sample.nanmean(dim=dims, keepdim=True)
         scaled = centred / centred.square().nanmean(dim=dims, keepdim=True).sqrt().clamp_min(self.eps)
         return scaled.nan_to_num(nan=0.0)
