@@ -80,9 +80,9 @@ class RecordingFeature(FileFeature):
     @property
     def transforms(self) -> list[PartConfig]:
         """What is done with its recordings; each is told the rate and the channels of what it is given."""
-        return self._bound()[0]
+        return self.bound()[0]
 
-    def _bound(self) -> tuple[list[PartConfig], float, list[str]]:
+    def bound(self) -> tuple[list[PartConfig], float, list[str]]:
         """The transforms, and the rate and the channels of what they give."""
         rate, channels, found = self.rate, list(self.channels), []
         for each in self.config.transform:
@@ -109,7 +109,7 @@ class RecordingFeature(FileFeature):
 
     def extras(self) -> dict[str, Any]:
         """`rate`: steps a second of what the model is given; `channels`: their names there."""
-        _, rate, channels = self._bound()
+        _, rate, channels = self.bound()
         return {**super().extras(), "rate": rate, "channels": channels}
 
     def read_from(self, source: Any) -> None:

@@ -116,7 +116,7 @@ def process(feature: RecordingFeature, values: np.ndarray[Any, Any], rate: float
     """What the transforms that apply always make of `(channels, time)` at a rate. Raises RequestError, naming the transform."""
     if not feature.rate:
         feature.rate, feature.channels = rate, channels
-    transforms, after = feature._bound()
+    transforms, after, names = feature.bound()
     chain = Chain(transforms, training=False)
     try:
         with torch.no_grad():
@@ -126,5 +126,5 @@ def process(feature: RecordingFeature, values: np.ndarray[Any, Any], rate: float
     said = " → ".join(_say(each) for each in transforms if applies_always(each)) or "no transforms"
     if found.ndim not in (2, 3):
         raise RequestError(f"the transforms give an array of {found.ndim} dimensions, which is not drawn", where="the transforms", why=said)
-    kept = channels if len(found) == len(channels) else [f"channel {place}" for place in range(len(found))]
+    kept = names if len(found) == len(names) else [f"channel {place}" for place in range(len(found))]
     return Processed(found, after, kept, said)
