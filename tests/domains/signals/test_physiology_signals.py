@@ -15,6 +15,8 @@ from trainwright.domains.signals.physiology import clean, delineate, ecg, eda, e
 from trainwright.domains.signals.physiology.clean_options import METHODS
 from trainwright.domains.signals.physiology.delineation import NAMES
 from trainwright.domains.signals.physiology.measured import ecg_measures, eda_measures, emg_measures, ppg_measures, rsp_measures
+from trainwright.domains.signals.synth.beats import make_beats
+from trainwright.domains.signals.synth.options import BeatOptions
 
 HERE = Path(__file__).with_name("golden")
 GOLDEN = np.load(HERE / "physiology.npz")
@@ -188,6 +190,9 @@ def test_measures_are_those_of_the_lead_that_is_named() -> None:
     with pytest.raises(ConfigError, match="no channel 'V7'"):
         ecg_measures(LEADS, 500, channels, lead="V7")
     assert eda_measures(GOLDEN["eda"], 100)["scr_rate"] == pytest.approx(5)
+    both = np.stack([np.zeros(6000), GOLDEN["eda"]])
+    assert eda_measures(both, 100, ["II", "EDA"], lead="eda")["scr_rate"] == pytest.approx(5)
+    assert eda_measures(both[::-1], 100, ["EDA", "II"])["scr_rate"] == pytest.approx(5), "II is no lead of skin conductance"
     assert rsp_measures(GOLDEN["rsp"], 100)["breathing_rate"] == pytest.approx(15, abs=1)
     assert ppg_measures(*SIGNALS["ppg"])["pulse_rate"] == pytest.approx(75, abs=2)
     assert emg_measures(*SIGNALS["emg"])["activation_rate"] == pytest.approx(30)
@@ -265,6 +270,17 @@ def test_waves_are_those_of_neurokit2_within_a_sample_or_two() -> None:
         reference = GOLDEN[f"lead_i_ECG_{theirs.get(name, f'{wave.upper()}_{what.capitalize()}')}"]
         milliseconds = np.abs(getattr(found, name) - reference) * 2
         assert np.nanmedian(milliseconds) <= 2 and milliseconds.max() <= 4, name
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_t_waves_of_made_beats_are_where_they_were_put(seed: int) -> None:
+    options = BeatOptions(minutes=1)
+    values, beats, symbols = make_beats(np.random.default_rng(seed), options)
+    found = delineate(clean(values[0], options.rate, "ecg"), beats, options.rate)
+    normal = np.array(symbols) == "N"
+    normal[:-1] &= normal[1:]  # an early beat may hide the T before it
+    milliseconds = np.abs(found.t_peaks - np.array(beats) - 0.28 * options.rate)[normal] * 1000 / options.rate
+    assert np.median(milliseconds) < 5 and np.mean(milliseconds < 25) > 0.95
 
 
 def test_a_table_of_waves_has_a_row_for_each_beat_and_null_for_what_is_not_found() -> None:

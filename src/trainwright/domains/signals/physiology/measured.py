@@ -20,7 +20,7 @@ from trainwright.domains.signals.physiology.skin import eda
 J_POINT = 0.06
 """Seconds behind the end of QRS at which the ST level is taken (J + 60 ms)."""
 RHYTHM_LEADS = ("II", "MLII", "I")
-"""Leads that are measured where nothing is said, the first that there is; else the first channel."""
+"""Leads of an ECG that are measured where nothing is said, the first that there is; else the first channel."""
 
 
 def ecg_measures(values: Any, rate: float, channels: Sequence[str] | None = None, lead: str | None = None) -> dict[str, float]:
@@ -29,7 +29,7 @@ def ecg_measures(values: Any, rate: float, channels: Sequence[str] | None = None
     R peaks are of all leads together; `lead` (default: II, MLII, I or the first) gives the rest: PR, QRS, QT and QTc (Fridericia, 1920) in
     ms, and the level of ST at J + 60 ms above QRS onset in the unit of the signal. Raises as `ecg` does, and ConfigError for no such lead.
     """
-    leads, number = _choose(values, rate, channels, lead)
+    leads, number = _choose(values, rate, channels, lead, RHYTHM_LEADS)
     found = ecg(leads[number], rate, peaks=rpeaks(leads, rate))
     waves = delineate(found.clean, found.peaks, rate)
     intervals = {name: _median(each) for name, each in waves.intervals().items()}
@@ -94,12 +94,15 @@ def rsp_measures(values: Any, rate: float, channels: Sequence[str] | None = None
 
 
 def _one(values: Any, rate: float, channels: Sequence[str] | None, lead: str | None) -> tuple[Array, float]:
-    leads, number = _choose(values, rate, channels, lead)
+    leads, number = _choose(values, rate, channels, lead, ())
     return leads[number], rate
 
 
-def _choose(values: Any, rate: float, channels: Sequence[str] | None, lead: str | None) -> tuple[Array, int]:
-    """`(channels, time)` and the number of the channel to measure. Raises ConfigError for one that is not there, DataError for a shape."""
+def _choose(values: Any, rate: float, channels: Sequence[str] | None, lead: str | None, usual: Sequence[str]) -> tuple[Array, int]:
+    """`(channels, time)` and the number of the channel to measure: the one named, the first usual one, or the first.
+
+    Raises ConfigError for one that is not there, DataError for a shape.
+    """
     check_rate(rate, "measures")
     leads = np.atleast_2d(np.asarray(values))
     if leads.ndim != 2 or not len(leads):
@@ -109,7 +112,7 @@ def _choose(values: Any, rate: float, channels: Sequence[str] | None, lead: str 
         if lead.casefold() not in names:
             raise ConfigError(f"there is no channel '{lead}'", where="measures", fix=did_you_mean(lead, channels or []))
         return leads, names.index(lead.casefold())
-    there = [names.index(each.casefold()) for each in RHYTHM_LEADS if each.casefold() in names]
+    there = [names.index(each.casefold()) for each in usual if each.casefold() in names]
     return leads, there[0] if there else 0
 
 
