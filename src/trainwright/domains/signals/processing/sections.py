@@ -16,12 +16,12 @@ import torch
 from torch import Tensor
 
 from trainwright.config.errors import ConfigError, DataError
-from trainwright.domains.signals.processing.scan import Recurrence
+from trainwright.domains.signals.processing.scan import GROUP, Recurrence
 from trainwright.domains.signals.processing.state_space import Floats, StateSpace, balanced
 
 BLOCK = 32
 """Samples of a block: more cost products within blocks, fewer cost states."""
-CHUNK = 1 << 19
+CHUNK = 1 << 17
 """Samples that are filtered at once on a CPU, so that what lies between two products stays in its cache."""
 
 
@@ -130,19 +130,13 @@ class _Blocks:
 
     def zero_phase(self, x: Tensor) -> Tensor:
         """`(rows, time)` → `(rows, time)`."""
-        rows, time = x.shape
+        time = x.shape[-1]
         if time <= self.padding:
             why = f"it has {time} samples, and needs more than the {self.padding} that the ends are continued by"
-            raise DataError(
-                "a recording is too short for a filter forwards and backwards", why=why, fix="use a lower order, or phase: causal"
-            )
+            raise DataError(f"a recording is too short for {self.name}", why=why, fix="use a lower order, or phase: causal")
         mean = x.mean(-1, keepdim=True)  # what is constant passes by itself: float32 keeps its digits for the rest
-        x = x - mean
-        left = 2 * x[:, :1] - x[:, 1 : self.padding + 1].flip(-1)
-        right = 2 * x[:, -1:] - x[:, -self.padding - 1 : -1].flip(-1)
-        filled = -(time + 2 * self.padding) % BLOCK  # what went on for ever before may as well go on for a little longer
-        whole = torch.cat([left[:, :1].expand(rows, filled), left, x, right], dim=1)
-        found = self.of(x).both_ways(whole).narrow(1, filled + self.padding, time)
+        whole, begin = _continued(x, mean, self.padding)
+        found = self.of(x).both_ways(whole).narrow(1, begin, time)
         return found + mean * self.gain**2 if self.gain else found
 
     def causal(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
@@ -175,21 +169,21 @@ class _Matrices:
         def tensor(values: Floats) -> Tensor:
             return torch.tensor(values, **like)
 
-        self.within, self.into = tensor(one_way), tensor(into)
-        self.out = tensor((powers[:BLOCK].transpose(0, 2, 1) @ c).T)
-        self.within_both, self.into_both = tensor(two_ways), tensor(np.concatenate([into, into_back], axis=1))
-        out_back = (powers[BLOCK - 1 :: -1][:BLOCK].transpose(0, 2, 1) @ c).T
-        self.out_both = tensor(np.concatenate([(powers[:BLOCK].transpose(0, 2, 1) @ forth_c).T, out_back]))
+        out, out_back = powers[:BLOCK].transpose(0, 2, 1), powers[BLOCK - 1 :: -1][:BLOCK].transpose(0, 2, 1)
+        self.within, self.within_both = tensor(one_way), tensor(two_ways)
+        self.into, self.into_back = tensor(into), tensor(into_back)
+        self.out, self.out_both, self.out_back = tensor((out @ c).T), tensor((out @ forth_c).T), tensor((out_back @ c).T)
         self.end, self.end_samples, self.steady = tensor(end), tensor(end_samples), tensor(model.steady)
-        self.between = Recurrence(powers[BLOCK], like)
+        self.forth, self.back = Recurrence(powers[BLOCK], like), Recurrence(powers[BLOCK], like, backwards=True)
         self.powers = tensor(powers)
 
     def forwards(self, x: Tensor, state: Tensor, time: int) -> tuple[Tensor, Tensor]:
         """Whole blocks `(rows, blocks · BLOCK)`, the state before them, and how many samples count: the answer, the state after those."""
         rows, blocks = len(x), x.shape[1] // BLOCK
         by_block = x.reshape(rows * blocks, BLOCK)
-        states, _ = self.between((by_block @ self.into).view(rows, blocks, -1), state)
-        found = torch.addmm(states.reshape(rows * blocks, -1) @ self.out, by_block, self.within)
+        states = self.forth((by_block @ self.into).view(rows, blocks, -1), state)
+        found = by_block @ self.within
+        found.addmm_(states.reshape(rows * blocks, -1), self.out)
         rest = time - (blocks - 1) * BLOCK
         last = states[:, -1] @ self.powers[rest].T + by_block.view(rows, blocks, BLOCK)[:, -1, :rest] @ self.into[BLOCK - rest :]
         return found.view(rows, -1), last
@@ -198,13 +192,28 @@ class _Matrices:
         """Whole blocks `(rows, blocks · BLOCK)`, constant before and after: the answer forwards and backwards."""
         rows, blocks = len(x), x.shape[1] // BLOCK
         by_block = x.view(rows * blocks, BLOCK)
-        into = (by_block @ self.into_both).view(rows, blocks, 2, self.states)
-        forth, _ = self.between(into[:, :, 0], x[:, :1] * self.steady)
-        last = forth[:, -1] @ self.end + by_block.view(rows, blocks, BLOCK)[:, -1] @ self.end_samples
-        back, _ = self.between(into[:, :, 1].flip(1), last)
-        states = torch.cat([forth, back.flip(1)], dim=2)
+        forth = self.forth((by_block @ self.into).view(rows, blocks, -1), x[:, :1] * self.steady)
+        last = forth[:, -1] @ self.end + x[:, -BLOCK:] @ self.end_samples
+        back = self.back((by_block @ self.into_back).view(rows, blocks, -1), last)
         found = by_block @ self.within_both
-        return torch.addmm(found, states.view(rows * blocks, -1), self.out_both).view(rows, -1)
+        found.addmm_(forth.reshape(rows * blocks, -1), self.out_both).addmm_(back.reshape(rows * blocks, -1), self.out_back)
+        return found.view(rows, -1)
+
+
+def _continued(x: Tensor, mean: Tensor, padding: int) -> tuple[Tensor, int]:
+    """`x` less its mean, turned about its ends beyond them and constant before that, as whole blocks; and where `x` begins in it."""
+    rows, time = x.shape
+    filled = -(time + 2 * padding) % BLOCK
+    blocks = (time + 2 * padding + filled) // BLOCK
+    if blocks > GROUP:  # what has gone on for ever may as well go on for a little longer
+        filled += -blocks % GROUP * BLOCK
+    begin = filled + padding
+    whole = x.new_empty(rows, begin + time + padding)
+    inside = whole.narrow(1, begin, time).copy_(x).sub_(mean)
+    whole.narrow(1, filled, padding).copy_(2 * inside[:, :1] - inside[:, 1 : padding + 1].flip(-1))
+    whole.narrow(1, begin + time, padding).copy_(2 * inside[:, -1:] - inside[:, -padding - 1 : -1].flip(-1))
+    whole.narrow(1, 0, filled).copy_(whole[:, filled : filled + 1])
+    return whole, begin
 
 
 def _toeplitz(answer: Floats, now: float) -> Floats:

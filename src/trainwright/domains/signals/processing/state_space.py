@@ -1,7 +1,7 @@
 """Second-order sections as a balanced state space: the form in which a filter with slow poles can be computed in float32.
 
-The states of a cascade in direct form grow as 1 / (distance of the poles from 1)², and float32 loses in them what the outputs differ by: 3e-3
-of a 0.5 Hz edge at 500 Hz. In balanced coordinates each state weighs as much on the way in as on the way out (Moore 1981; least
+The states of a cascade in direct form grow as 1 / (distance of the poles from 1)², and float32 loses in them what the outputs differ by:
+3e-3 of a 0.5 Hz edge at 500 Hz. In balanced coordinates each state weighs as much on the way in as on the way out (Moore 1981; least
 round-off of all coordinates up to rotations, Mullis and Roberts 1976).
 """
 
