@@ -33,6 +33,11 @@ PARTS: dict[str, Part] = {
     "highpass": _filter("filters:Butterworth", "HighpassOptions", "keeps what is faster than an edge"),
     "bandstop": _filter("filters:Butterworth", "BandstopOptions", "takes a band of frequencies out"),
     "notch": _filter("filters:Notch", "NotchOptions", "takes one frequency out"),
+    "fir": _filter("filters:Fir", "FirOptions", "keeps a band of frequencies, or takes it out, by a windowed finite response"),
+    "preset_filter": _filter("filters:PresetFilter", "PresetFilterOptions", "the usual filter of an ECG, skin conductance or breathing"),
+    "detrend": _filter("baselines:Detrend", "DetrendOptions", "takes a polynomial of time away"),
+    "remove_baseline": _filter("baselines:RemoveBaseline", "RemoveBaselineOptions", "takes the medians of windows away"),
+    "resample": _filter("resampling:Resample", "ResampleOptions", "another rate"),
     "standardize": _channels("scaling:Standardize", "StandardizeOptions", "(x − mean) / deviation of the recording itself"),
     "fit_length": _channels("lengths:FitLength", "FitLengthOptions", "every recording at one length"),
     "select_leads": _channels("leads:SelectLeads", "SelectLeadsOptions", "channels by name, in order"),
@@ -56,7 +61,16 @@ PARTS: dict[str, Part] = {
     ),
 }
 
-_LATER: dict[str, str] = {"transform_of": f"{_HERE}.functions"}
+_LATER: dict[str, str] = {
+    "transform_of": f"{_HERE}.functions",
+    "sosfiltfilt": f"{_HERE}.sections",
+    "sosfilt": f"{_HERE}.sections",
+    "steady_state": f"{_HERE}.sections",
+    "fir_filtfilt": f"{_HERE}.convolution",
+    "fir_centred": f"{_HERE}.convolution",
+    "fir_causal": f"{_HERE}.convolution",
+    "FilterStream": f"{_HERE}.filters",
+}
 """Functions and classes beside the transforms, by the module that each is in."""
 
 

@@ -1,13 +1,7 @@
-"""Filters in second-order sections over `(…, time)`, as `scipy.signal.sosfiltfilt` and `sosfilt`: batched, differentiable, on any device.
-
-Time is cut into blocks. A filter's answer within a block is one matrix product, whatever the poles; between blocks only its states are
-carried, by a recurrence of matrix products (`scan.py`). Forwards and backwards are one pass: with m = a m a + b c the state of the backward
-filter is v[t] + m x[t], where x runs forwards and v backwards over the same input, and the two share the products of the blocks.
-"""
+"""Filters in second-order sections over `(…, time)`, as scipy's `sosfiltfilt` and `sosfilt`: batched, differentiable, on any device."""
 
 from __future__ import annotations
 
-import math
 from functools import lru_cache
 from typing import Any
 
@@ -16,209 +10,55 @@ import torch
 from torch import Tensor
 
 from trainwright.config.errors import ConfigError, DataError
-from trainwright.domains.signals.processing.scan import GROUP, Recurrence
-from trainwright.domains.signals.processing.state_space import Floats, StateSpace, balanced
-
-BLOCK = 32
-"""Samples of a block: more cost products within blocks, fewer cost states."""
-CHUNK = 1 << 17
-"""Samples that are filtered at once on a CPU, so that what lies between two products stays in its cache."""
+from trainwright.domains.signals.processing.blocks import Blocks
+from trainwright.domains.signals.processing.rows import given_type, over_rows, rows_of, unrounded, working_type
 
 
-def sosfiltfilt(sections: Floats, x: Tensor) -> Tensor:
+def sosfiltfilt(sections: Any, x: Tensor, *, name: str = "sosfiltfilt") -> Tensor:
     """`x` `(…, time)` forwards and backwards through sections `(count, 6)`, with odd padding, as `scipy.signal.sosfiltfilt(sections, x)`.
 
-    Raises DataError for fewer samples than the padding needs, and for values that are no numbers.
+    Raises DataError, which calls the filter `name`, for fewer samples than the padding needs, and for values that are no numbers.
     """
-    return _by_rows(_designed(sections).zero_phase, x)
+    blocks = blocks_of(sections)
+    return over_rows(lambda rows: blocks.zero_phase(rows, name), x, name)
 
 
-def sosfilt(sections: Floats, x: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
+def sosfilt(sections: Any, x: Tensor, state: Tensor | None = None, *, name: str = "sosfilt") -> tuple[Tensor, Tensor]:
     """`x` `(…, time)` forwards through sections `(count, 6)` from `state` (None: at rest), and the state `(…, states)` after it.
 
-    What is filtered piece by piece, each from the state after the piece before, is the same as the whole. States are those of the balanced
-    form, not of `scipy.signal.sosfilt`. Raises DataError for values that are no numbers.
+    What is filtered piece by piece, each from the state after the piece before, is the same as the whole. States are those of a balanced
+    form, not of `scipy.signal.sosfilt`. Raises DataError, which calls the filter `name`, for values that are no numbers.
     """
-    design, like = _designed(sections), working_type(x)
-    rows = _rows(x)
+    blocks, kind = blocks_of(sections), working_type(x)
+    rows, shape = rows_of(x, name), (*x.shape[:-1], blocks.model.states)
     if state is None:
-        state = rows.new_zeros(*x.shape[:-1], design.model.states, dtype=like)
-    if state.shape != (*x.shape[:-1], design.model.states):
-        wanted = (*x.shape[:-1], design.model.states)
-        raise DataError(f"the state has the shape {tuple(state.shape)}, not {wanted}", fix="give the one that came with the piece before")
-    if not x.shape[-1]:
+        state = rows.new_zeros(shape, dtype=kind)
+    if state.shape != shape:
+        fix = "give the one that came with the piece before, of as many channels"
+        raise DataError(f"{name} is given a state of the shape {tuple(state.shape)}, not {shape}", fix=fix)
+    if not x.numel():
         return x, state
-    with _exact(x):
-        found, last = design.causal(rows.to(like), state.reshape(len(rows), -1).to(like))
-    return found.reshape(x.shape).to(_given_type(x)), last.reshape(state.shape)
+    with unrounded(x):
+        found, last = blocks.causal(rows.to(kind), state.reshape(len(rows), -1).to(kind))
+    return found.reshape(x.shape).to(given_type(x)), last.reshape(shape)
 
 
-def steady_state(sections: Floats, first: Tensor) -> Tensor:
-    """The state `(…, states)` of a filter that has been given the values `first` `(…)` for ever: scipy's `sosfilt_zi · x[0]`."""
-    like = working_type(first)
-    steady = torch.tensor(_designed(sections).model.steady, dtype=like, device=first.device)
-    return first.to(like)[..., None] * steady
+def steady_state(sections: Any, first: Tensor) -> Tensor:
+    """The state `(…, states)` of a filter that has been given the values `first` `(…)` for ever, scipy's `sosfilt_zi · x[0]`."""
+    kind = working_type(first)
+    steady = torch.tensor(blocks_of(sections).model.steady, dtype=kind, device=first.device)
+    return first.to(kind)[..., None] * steady
 
 
-def working_type(x: Tensor) -> torch.dtype:
-    """The type in which `x` is filtered: float64 stays, the rest is float32, but for devices that may round products of it."""
-    if x.dtype == torch.float64 or x.device.type in ("cuda", "xpu"):  # TF32 has three digits
-        return torch.float64
-    return torch.float32
-
-
-def _given_type(x: Tensor) -> torch.dtype:
-    return x.dtype if x.is_floating_point() else torch.get_default_dtype()
-
-
-def _exact(x: Tensor) -> Any:
-    """Without automatic half precision, which has three digits too."""
-    return torch.autocast(x.device.type, enabled=False)
-
-
-def _rows(x: Tensor) -> Tensor:
-    """`(rows, time)`; raises DataError for values that are no numbers, which would become of all that follow."""
-    if not x.dim():
-        raise DataError("a filter is given a single number", fix="give it (…, time)")
-    rows = x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
-    if not bool(torch.isfinite(rows.detach().sum())):
-        why = "one of them would become of the whole channel"
-        raise DataError("a filter is given values that are no numbers", why=why, fix="unreadable: repair fills them in where they are read")
-    return rows
-
-
-def _by_rows(function: Any, x: Tensor) -> Tensor:
-    """A function of `(rows, time)` over `(…, time)`, some rows after the other."""
-    rows, like = _rows(x), working_type(x)
-    count = max(CHUNK // max(x.shape[-1], 1), 1) if x.device.type == "cpu" else max(len(rows), 1)
-    with _exact(x):
-        found = torch.cat([function(each.to(like)) for each in rows.split(count)]) if len(rows) else rows
-    return found.reshape(x.shape).to(_given_type(x))
-
-
-def _designed(sections: Any) -> _Blocks:
+def blocks_of(sections: Any) -> Blocks:
+    """The matrices of sections `(count, 6)`, kept for the next time. Raises ConfigError for another shape."""
     values = np.ascontiguousarray(sections, dtype=np.float64)
-    if values.ndim != 2 or values.shape[1] != 6:
-        raise ConfigError(f"sections have the shape {values.shape}, not (count, 6)", fix="butter(…, output='sos') gives such")
+    if values.ndim != 2 or values.shape[1] != 6 or not len(values):
+        fix = "give those of scipy.signal.butter(…, output='sos')"
+        raise ConfigError(f"sections have the shape {values.shape}, not (count, 6)", fix=fix)
     return _kept(values.tobytes())
 
 
 @lru_cache(maxsize=64)
-def _kept(sections: bytes) -> _Blocks:
-    return _Blocks(np.frombuffer(sections).reshape(-1, 6).copy())
-
-
-class _Blocks:
-    """The matrices of a filter for blocks of time."""
-
-    def __init__(self, sections: Floats) -> None:
-        sections = sections / sections[:, 3:4]
-        self.model = balanced(sections)
-        self.gain = float(np.prod(sections[:, :3].sum(1) / sections[:, 3:].sum(1)))
-        """Of what is constant."""
-        taps = 2 * len(sections) + 1 - min(int((sections[:, 2] == 0).sum()), int((sections[:, 5] == 0).sum()))
-        self.padding = 3 * taps
-        """Samples before and after that scipy pads."""
-        self._made: dict[Any, _Matrices] = {}
-
-    def of(self, x: Tensor) -> _Matrices:
-        """The matrices in the type and on the device of `x`."""
-        key = (x.dtype, x.device)
-        if key not in self._made:
-            self._made[key] = _Matrices(self.model, {"dtype": x.dtype, "device": x.device})
-        return self._made[key]
-
-    def zero_phase(self, x: Tensor) -> Tensor:
-        """`(rows, time)` → `(rows, time)`."""
-        time = x.shape[-1]
-        if time <= self.padding:
-            why = f"it has {time} samples, and needs more than the {self.padding} that the ends are continued by"
-            raise DataError(f"a recording is too short for {self.name}", why=why, fix="use a lower order, or phase: causal")
-        mean = x.mean(-1, keepdim=True)  # what is constant passes by itself: float32 keeps its digits for the rest
-        whole, begin = _continued(x, mean, self.padding)
-        found = self.of(x).both_ways(whole).narrow(1, begin, time)
-        return found + mean * self.gain**2 if self.gain else found
-
-    def causal(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """`(rows, time)` and `(rows, states)` → the same."""
-        time = x.shape[-1]
-        whole = torch.nn.functional.pad(x, (0, -time % BLOCK))
-        found, last = self.of(x).forwards(whole, state, time)
-        return found.narrow(1, 0, time), last
-
-
-class _Matrices:
-    """What is multiplied: blocks of samples, and the states between them."""
-
-    def __init__(self, model: StateSpace, like: dict[str, Any]) -> None:
-        a, b, c, d, states = model.a, model.b, model.c, model.d, model.states
-        size = states * states
-        m = np.linalg.solve(np.eye(size) - np.kron(a, a.T), np.outer(b, c).reshape(-1)).reshape(states, states)
-        back_b, forth_c, both_d = a @ m @ b + b * d, c @ m @ a + d * c, float(c @ m @ b + d * d)
-        powers = model.powers(BLOCK + 1)
-        into, into_back = powers[BLOCK - 1 :: -1][:BLOCK] @ b, powers[:BLOCK] @ back_b
-        self.states = states
-        one_way = _toeplitz(powers[: BLOCK - 1] @ b @ c, d)
-        two_ways = _toeplitz(powers[: BLOCK - 1] @ b @ forth_c, both_d) + _toeplitz(powers[: BLOCK - 1] @ back_b @ c, 0.0).T
-        # A last sample y of the forward filter is what the backward one has been given for ever: steady · y, less what m has of it.
-        before = np.concatenate([powers[BLOCK - 2 :: -1][: BLOCK - 1] @ b, np.zeros((1, states))])
-        end = np.outer(powers[BLOCK - 1].T @ c, model.steady) - powers[BLOCK].T @ m.T
-        end_samples = np.outer(before @ c, model.steady) - into @ m.T
-        end_samples[-1] += d * model.steady
-
-        def tensor(values: Floats) -> Tensor:
-            return torch.tensor(values, **like)
-
-        out, out_back = powers[:BLOCK].transpose(0, 2, 1), powers[BLOCK - 1 :: -1][:BLOCK].transpose(0, 2, 1)
-        self.within, self.within_both = tensor(one_way), tensor(two_ways)
-        self.into, self.into_back = tensor(into), tensor(into_back)
-        self.out, self.out_both, self.out_back = tensor((out @ c).T), tensor((out @ forth_c).T), tensor((out_back @ c).T)
-        self.end, self.end_samples, self.steady = tensor(end), tensor(end_samples), tensor(model.steady)
-        self.forth, self.back = Recurrence(powers[BLOCK], like), Recurrence(powers[BLOCK], like, backwards=True)
-        self.powers = tensor(powers)
-
-    def forwards(self, x: Tensor, state: Tensor, time: int) -> tuple[Tensor, Tensor]:
-        """Whole blocks `(rows, blocks · BLOCK)`, the state before them, and how many samples count: the answer, the state after those."""
-        rows, blocks = len(x), x.shape[1] // BLOCK
-        by_block = x.reshape(rows * blocks, BLOCK)
-        states = self.forth((by_block @ self.into).view(rows, blocks, -1), state)
-        found = by_block @ self.within
-        found.addmm_(states.reshape(rows * blocks, -1), self.out)
-        rest = time - (blocks - 1) * BLOCK
-        last = states[:, -1] @ self.powers[rest].T + by_block.view(rows, blocks, BLOCK)[:, -1, :rest] @ self.into[BLOCK - rest :]
-        return found.view(rows, -1), last
-
-    def both_ways(self, x: Tensor) -> Tensor:
-        """Whole blocks `(rows, blocks · BLOCK)`, constant before and after: the answer forwards and backwards."""
-        rows, blocks = len(x), x.shape[1] // BLOCK
-        by_block = x.view(rows * blocks, BLOCK)
-        forth = self.forth((by_block @ self.into).view(rows, blocks, -1), x[:, :1] * self.steady)
-        last = forth[:, -1] @ self.end + x[:, -BLOCK:] @ self.end_samples
-        back = self.back((by_block @ self.into_back).view(rows, blocks, -1), last)
-        found = by_block @ self.within_both
-        found.addmm_(forth.reshape(rows * blocks, -1), self.out_both).addmm_(back.reshape(rows * blocks, -1), self.out_back)
-        return found.view(rows, -1)
-
-
-def _continued(x: Tensor, mean: Tensor, padding: int) -> tuple[Tensor, int]:
-    """`x` less its mean, turned about its ends beyond them and constant before that, as whole blocks; and where `x` begins in it."""
-    rows, time = x.shape
-    filled = -(time + 2 * padding) % BLOCK
-    blocks = (time + 2 * padding + filled) // BLOCK
-    if blocks > GROUP:  # what has gone on for ever may as well go on for a little longer
-        filled += -blocks % GROUP * BLOCK
-    begin = filled + padding
-    whole = x.new_empty(rows, begin + time + padding)
-    inside = whole.narrow(1, begin, time).copy_(x).sub_(mean)
-    whole.narrow(1, filled, padding).copy_(2 * inside[:, :1] - inside[:, 1 : padding + 1].flip(-1))
-    whole.narrow(1, begin + time, padding).copy_(2 * inside[:, -1:] - inside[:, -padding - 1 : -1].flip(-1))
-    whole.narrow(1, 0, filled).copy_(whole[:, filled : filled + 1])
-    return whole, begin
-
-
-def _toeplitz(answer: Floats, now: float) -> Floats:
-    """(from sample, to sample) of a block: `now` at once, `answer` from the next sample on."""
-    column = np.concatenate([[now], answer])
-    lag = np.arange(BLOCK)[None] - np.arange(BLOCK)[:, None]
-    found: Floats = np.where(lag >= 0, column[np.maximum(lag, 0)], 0.0)
-    return found
+def _kept(sections: bytes) -> Blocks:
+    return Blocks(np.frombuffer(sections).reshape(-1, 6))

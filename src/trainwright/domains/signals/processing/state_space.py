@@ -36,8 +36,7 @@ class StateSpace:
     @cached_property
     def steady(self) -> Floats:
         """The states after a one that has gone on for ever: scipy's `sosfilt_zi`, in these coordinates."""
-        found: Floats = np.linalg.solve(np.eye(self.states) - self.a, self.b)
-        return found
+        return np.asarray(np.linalg.solve(np.eye(self.states) - self.a, self.b), np.float64)
 
     def powers(self, count: int) -> Floats:
         """a⁰ … a^(count − 1), as (count, states, states)."""
