@@ -106,6 +106,21 @@ def test_gaps_are_bridged_and_hold_no_beat(made: tuple[np.ndarray, np.ndarray]) 
     assert match_events(found, outside, 0.15).sensitivity >= 0.98
 
 
+def test_noise_in_one_part_hides_no_beat_in_another() -> None:
+    lead = np.tile(np.load(GOLDEN / "ecg_500hz.npz")["microvolts"][0] / 1000, 12)
+    lead[30_000:] += np.random.default_rng(0).normal(0, 1, 30_000)
+    found = rpeaks(lead, 500)
+    assert (found < 30_000).sum() == 72 and (found > 31_000).sum() < 10
+
+
+def test_a_gap_in_a_lead_with_low_beats_costs_those_in_it_alone() -> None:
+    lead = np.load(GOLDEN / "ecg_500hz.npz")["microvolts"][1] / 1000
+    whole = rpeaks(lead, 500)
+    lead[2250:2750] = np.nan
+    outside = whole[(whole < 2150) | (whole > 2850)]
+    assert match_events(rpeaks(lead, 500) / 500, outside / 500, 0.15).missed == 0
+
+
 def test_a_dead_lead_among_good_ones_is_left_out(made: tuple[np.ndarray, np.ndarray]) -> None:
     good = made[0][:, : 60 * RATE]
     dead = np.stack([np.full(good.shape[1], np.nan), good[0], np.zeros(good.shape[1]), good[1]])

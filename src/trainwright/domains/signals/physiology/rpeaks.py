@@ -40,8 +40,10 @@ PROMINENT, REGULAR = 6.0, 0.1
 """Energy of beats by the middle energy: less is noise of a lead without beats, unless intervals deviate by less than this share."""
 GLOBAL = 0.02
 """Of the usual energy of beats in the whole, what a beat has at least: noise in a pause is none."""
-FAINT = 0.005
-"""Of how far a lead moves, what a QRS is at least: less is what a filter leaves of a slow wave."""
+STRETCH, MARGIN = 30.0, 5.0
+"""Seconds that are judged together, and more on both sides to know what is usual there."""
+FAINT = 2.0
+"""Of how far a lead moves, what the slopes of a QRS are in a second at least: less is what a filter leaves of a slow wave."""
 FEWEST = 6
 """Intervals from which it can be said whether they are regular."""
 XQRS_RATE = 250.0
@@ -66,7 +68,7 @@ def rpeaks(values: Array, rate: float, method: str = "band") -> Array:
     usable = np.ptp(filled, axis=1) > 0 if leads.shape[1] > 1 else np.zeros(len(leads), bool)
     if not usable.any():
         return np.empty(0, np.int64)
-    found = METHODS[method](filled[usable], float(rate))
+    found = METHODS[method](filled[usable], float(rate), ~valid[usable])
     return found[valid[usable].any(axis=0)[found]]
 
 
@@ -86,16 +88,35 @@ def as_leads(values: Array, rate: float, where: str) -> Array:
     return leads
 
 
-def band(leads: Array, rate: float) -> Array:
+def band(leads: Array, rate: float, gaps: Array) -> Array:
     """Peaks of the energy of slopes between 5 and 20 Hz that stand out of their surroundings, and the peak of the QRS at each."""
     filtered = filter_band(leads, rate, SLOWEST)
-    filtered = filtered[moving(filtered, rate) > FAINT * moving(leads, rate)]
-    energy = smooth_energy(np.gradient(filtered, axis=1), rate)
+    slopes = np.where(widened(gaps, round(SMOOTHED * rate)), 0, np.gradient(filtered, axis=1))  # a gap's edges are steep, and no beats
+    size, margin = round(STRETCH * rate), round(MARGIN * rate)
+    beats = []
+    for start in range(0, max(leads.shape[1] - margin, 1), size):
+        stop = start + size if start + size + margin < leads.shape[1] else leads.shape[1]
+        first = max(start - margin, 0)
+        found = first + beats_of(leads[:, first : stop + margin], slopes[:, first : stop + margin], rate)
+        beats.append(found[(found >= start) & (found < stop)])
+    return place_peaks(filtered, np.concatenate(beats), rate)
+
+
+def beats_of(leads: Array, slopes: Array, rate: float) -> Array:
+    """Samples of the beats of a stretch, which is judged by itself: what is noise elsewhere hides none here."""
+    leading = moving(slopes, rate) * rate > FAINT * moving(leads, rate)
+    energy = smooth_energy(slopes[leading], rate)
     beats = pick_beats(energy, rate)
     if not stand_out(energy, beats, rate):
         return np.empty(0, np.int64)
-    beats = look_again(beats, lambda: smooth_energy(filter_band(leads, rate, WIDE_SLOWEST), rate), rate)
-    return place_peaks(filtered, beats, rate)
+    return look_again(beats, lambda: smooth_energy(filter_band(leads[leading], rate, WIDE_SLOWEST), rate), rate)
+
+
+def widened(gaps: Array, reach: int) -> Array:
+    """The gaps of `(leads, time)` and so many samples on both sides."""
+    from scipy.ndimage import maximum_filter1d
+
+    return maximum_filter1d(gaps, 2 * reach + 1, axis=1) if gaps.any() else gaps
 
 
 def moving(leads: Array, rate: float) -> Array:
@@ -219,7 +240,7 @@ def detector_of(module: str, method: str) -> Any:
     return found
 
 
-def xqrs(leads: Array, rate: float) -> Array:
+def xqrs(leads: Array, rate: float, gaps: Array) -> Array:
     """XQRS of wfdb, given 250 Hz where the recording has fewer than 200 or more than 400; none in one shorter than its filters."""
     import contextlib
     import io
@@ -241,7 +262,7 @@ def xqrs(leads: Array, rate: float) -> Array:
     return np.unique(np.clip(np.round(found), 0, leads.shape[1] - 1)).astype(np.int64)
 
 
-def neurokit2(leads: Array, rate: float) -> Array:
+def neurokit2(leads: Array, rate: float, gaps: Array) -> Array:
     """`ecg_peaks` of neurokit2 after its `ecg_clean`; none where it finds none, which older versions of it raise as an error."""
     import warnings
 
@@ -257,5 +278,5 @@ def neurokit2(leads: Array, rate: float) -> Array:
     return np.unique(found[np.isfinite(found)]).astype(np.int64)
 
 
-METHODS: dict[str, Callable[[Array, float], Array]] = {"band": band, "xqrs": xqrs, "neurokit2": neurokit2}
-"""Detector by name: `(leads, time)` without gaps, samples a second → samples."""
+METHODS: dict[str, Callable[[Array, float, Array], Array]] = {"band": band, "xqrs": xqrs, "neurokit2": neurokit2}
+"""Detector by name: `(leads, time)` with gaps filled, samples a second, where the gaps were → samples."""
