@@ -130,6 +130,8 @@ class TableSource:
         self.folders: list[str] = []
         self.files, self._index = list(files), index
         self.declared_columns, self.declared_split = dict(columns or {}), dict(split or {})
+        self.later_options: dict[str, Any] = {}
+        """Options with which later rows are read too, where what reads them has such: they make columns."""
 
     def keeping(self, names: Collection[str]) -> TableSource:
         """The source with those levels of its row index that are named as columns; that others with a name are left out is noted."""

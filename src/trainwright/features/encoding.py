@@ -287,7 +287,9 @@ class TableEncoder:
 
         form = self.reading.form if self.reading else None
         inputs = self.selection.columns_under(self.inputs) if self.selection else self.inputs
-        source: Source = data if hasattr(data, "batches") else later_rows(data, form, inputs)
+        source: Source = (
+            data if hasattr(data, "batches") else later_rows(data, form, inputs, options=self.reading.options if self.reading else {})
+        )
         if self.reading and self.reading.numbers:
             source = NumberSource(source, self.reading.numbers, decimal_of(source, form), keep_text=True)
         if self.selection:

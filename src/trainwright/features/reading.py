@@ -54,7 +54,8 @@ class Reading:
     """How the columns of the training table were read.
 
     `kinds` says what each column held (see `kind_of`), `form` how the text table was written, and `words` which of the usual words for a
-    missing value are values of a column. `folders` are the columns that stood in the names of folders.
+    missing value are values of a column. `folders` are the columns that stood in the names of folders, and `options` what the source was
+    told that makes columns.
     """
 
     kinds: dict[str, str]
@@ -63,12 +64,14 @@ class Reading:
     folders: list[str] = field(default_factory=list)
     numbers: dict[str, NumberForm] = field(default_factory=dict)
     """How the numbers of columns of text are written, where that is otherwise than in plain form."""
+    options: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, source: Source, columns: Iterable[str]) -> Self:
         """How `source` reads its columns; what its values are is learnt with `observe`."""
         kinds = {name: kind_of(source.schema.field(name).type) for name in columns}
-        return cls(kinds, source.written, {}, [name for name in kinds if name in source.folders], forms_of(source))
+        folders = [name for name in kinds if name in source.folders]
+        return cls(kinds, source.written, {}, folders, forms_of(source), later_options_of(source))
 
     def observe(self, table: pa.Table) -> None:
         """Notes which words for missing values are values of a text column in training rows."""
@@ -89,7 +92,8 @@ class Reading:
         """The reading in plain JSON types."""
         form = asdict(self.form) if self.form else None
         numbers = {"numbers": {name: each.state() for name, each in self.numbers.items()}} if self.numbers else {}
-        return {"kinds": self.kinds, "form": form, "words": self.words, "folders": self.folders, **numbers}
+        options = {"options": self.options} if self.options else {}
+        return {"kinds": self.kinds, "form": form, "words": self.words, "folders": self.folders, **numbers, **options}
 
     @classmethod
     def restore(cls, state: Mapping[str, Any]) -> Self:
@@ -99,9 +103,17 @@ class Reading:
             written = form and TextForm(Dialect(**form["dialect"]), int(form["skip_rows"]), tuple(form["nulls"]))
             words = {name: list(words) for name, words in state["words"].items()}
             numbers = {name: NumberForm.restore(each) for name, each in state.get("numbers", {}).items()}
-            return cls(dict(state["kinds"]), written or None, words, [str(name) for name in state.get("folders", [])], numbers)
+            folders = [str(name) for name in state.get("folders", [])]
+            return cls(dict(state["kinds"]), written or None, words, folders, numbers, dict(state.get("options", {})))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise RunError("how the columns were read is damaged", why=str(error), fix="restore the run from a copy") from error
+
+
+def later_options_of(source: Any) -> dict[str, Any]:
+    """What a source, or the one inside, was told that makes columns, so that later rows need it too."""
+    while source is not None and not hasattr(source, "later_options"):
+        source = getattr(source, "source", None)
+    return {} if source is None else dict(source.later_options)
 
 
 def decimal_of(given: Source, trained: TextForm | None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -20,13 +20,21 @@ FOUND_AGAIN = ("utf-8", "utf-8-sig", "latin-1", "utf-16", "utf-16-le", "utf-16-b
 """Encodings that the bytes of a file tell; any other was named by a person and holds for later files too."""
 
 
-def later_rows(data: Any, form: TextForm | None, columns: Collection[str], memory_limit: int = MEMORY_LIMIT) -> Source:
+def later_rows(
+    data: Any,
+    form: TextForm | None,
+    columns: Collection[str],
+    memory_limit: int = MEMORY_LIMIT,
+    *,
+    options: Mapping[str, Any] | None = None,
+) -> Source:
     """The rows of a path, DataFrame, Arrow table or mapping, for a model that was fitted on other rows.
 
     Args:
         data: the new rows.
         form: how the training file was written, if it was a text table.
         columns: those that the model knows of, by which it is seen whether the form fits.
+        options: what the source of the training rows was told that makes columns; others that know such options are told too.
 
     Raises:
         DataError: they cannot be read.
@@ -37,11 +45,14 @@ def later_rows(data: Any, form: TextForm | None, columns: Collection[str], memor
         return source
     from trainwright.data.sources.folders import with_folder_columns
 
-    return with_folder_columns(_files(str(data), form, columns, memory_limit), as_text=True)
+    return with_folder_columns(_files(str(data), form, columns, memory_limit, options or {}), as_text=True)
 
 
-def _files(path: str, form: TextForm | None, columns: Collection[str], memory_limit: int) -> Source:
+def _files(path: str, form: TextForm | None, columns: Collection[str], memory_limit: int, told: Mapping[str, Any]) -> Source:
     options = options_of(path)
+    known = {name: value for name, value in told.items() if name in type(options).model_fields and name not in ("type", "path")}
+    if known:
+        options = type(options).model_validate({**options.model_dump(), **known})
     if options.type == "csv":
         return _text_table(path, form, columns, memory_limit)
     if options.type == "jsonl":

@@ -36,14 +36,17 @@ WIDE_SLOWEST, WIDE_SHARE = 1.0, 0.1
 """Hz from which the energy of wide beats counts, and their least share of that of others."""
 T_WAVE, T_SHARE = 0.36, 0.3
 """Seconds after a beat in which one of less than this share of its energy is a T wave (Pan and Tompkins, 1985)."""
-PROMINENT, REGULAR = 6.0, 0.1
-"""Energy of beats by the middle energy: less is noise of a lead without beats, unless intervals deviate by less than this share."""
+PROMINENT, TOGETHER, REGULAR = 6.0, 4.0, 0.1
+"""Energy of beats by the middle energy, of one or two leads and of more, in which noise is evener: less is noise without beats, unless
+intervals deviate by less than the last share."""
 GLOBAL = 0.02
 """Of the usual energy of beats in the whole, what a beat has at least: noise in a pause is none."""
 STRETCH, MARGIN = 30.0, 5.0
 """Seconds that are judged together, and more on both sides to know what is usual there."""
 FAINT = 2.0
 """Of how far a lead moves, what the slopes of a QRS are in a second at least: less is what a filter leaves of a slow wave."""
+CLEAREST = 100.0
+"""Energy at beats by that between them from which a lead counts for no more than others."""
 FEWEST = 6
 """Intervals from which it can be said whether they are regular."""
 XQRS_RATE = 250.0
@@ -107,7 +110,7 @@ def beats_of(leads: Array, slopes: Array, rate: float) -> Array:
     leading = moving(slopes, rate) * rate > FAINT * moving(leads, rate)
     energy = smooth_energy(slopes[leading], rate)
     beats = pick_beats(energy, rate)
-    if not stand_out(energy, beats, rate):
+    if not stand_out(energy, beats, rate, PROMINENT if len(leads) < 3 else TOGETHER):
         return np.empty(0, np.int64)
     return look_again(beats, lambda: smooth_energy(filter_band(leads[leading], rate, WIDE_SLOWEST), rate), rate)
 
@@ -134,17 +137,19 @@ def filter_band(leads: Array, rate: float, slowest: float) -> Array:
 
 
 def smooth_energy(filtered: Array, rate: float) -> Array:
-    """The leads' squares, each by how large they usually are at beats, averaged over 0.12 s: `(time,)`."""
+    """The leads' squares, each by how large they usually are at beats, averaged over 0.12 s: `(time,)`; clear leads count for more."""
     from scipy.ndimage import uniform_filter1d
 
     size = max(round(SMOOTHED * rate), 1)
-    energy = np.zeros(filtered.shape[1])
+    energy, weights = np.zeros(filtered.shape[1]), 0.0
     for lead in filtered:
         found = uniform_filter1d(lead * lead, size, mode="constant")
-        level = float(np.median(period_maxima(found, rate)))
+        level, quiet = float(np.median(period_maxima(found, rate))), float(np.median(found))
         if level > 0:
-            energy += found / level
-    return energy / max(len(filtered), 1)
+            weight = min(level / quiet, CLEAREST) ** 2 if quiet > 0 else CLEAREST**2
+            energy += weight * found / level
+            weights += weight
+    return energy / (weights or 1)
 
 
 def period_maxima(energy: Array, rate: float) -> Array:
@@ -170,11 +175,11 @@ def pick_beats(energy: Array, rate: float) -> Array:
     return places[without_t_waves(places, heights, heights >= least, rate)]
 
 
-def stand_out(energy: Array, beats: Array, rate: float) -> bool:
+def stand_out(energy: Array, beats: Array, rate: float, least: float) -> bool:
     """Whether what was found are beats: far above what lies between, or at least regular, which noise is not."""
     if not len(beats):
         return False
-    if float(np.median(energy[beats])) >= PROMINENT * float(np.median(energy)):
+    if float(np.median(energy[beats])) >= least * float(np.median(energy)):
         return True
     intervals = np.diff(beats) / rate
     usual = float(np.median(intervals)) if len(intervals) >= FEWEST else 0.0

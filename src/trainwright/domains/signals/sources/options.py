@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field
 from trainwright.config.model import PartConfig, refusal
 
 Policy = Literal["error", "skip", "repair"]
+Measure = Literal["rhythm", "hrv", "entropy", "quality"]
 
 
 def pattern(text: str) -> str:
@@ -24,6 +25,14 @@ def pattern(text: str) -> str:
 Pattern = Annotated[str, AfterValidator(refusal(pattern))]
 
 
+class MeasuredOptions(PartConfig):
+    """Recordings beside which there can be numbers about them."""
+
+    measures: list[Measure] = []
+    """Numbers about each recording as columns beside it: `rhythm` (heart rate, intervals), `hrv` (heart-rate variability), `entropy` of the
+    waveform, `quality` of the leads. Measured once, and kept on disk; recordings without beats have missing values."""
+
+
 class RecordsOptions(PartConfig):
     """WFDB records, wherever they lie in a folder."""
 
@@ -35,7 +44,7 @@ class RecordsOptions(PartConfig):
     """Records that cannot be read: stop with an `error`, `skip` them, or `repair` them: what is there is taken, the others are left out."""
 
 
-class WFDBOptions(RecordsOptions):
+class WFDBOptions(RecordsOptions, MeasuredOptions):
     """WFDB records with age, sex and diagnoses (`Dx`) from their headers, as in the sets of PhysioNet/CinC."""
 
     type: str = "wfdb"
@@ -57,7 +66,7 @@ class WFDBBeatsOptions(RecordsOptions):
     """Parts of equal length that each record is divided into, in the order of time: folds."""
 
 
-class PTBXLOptions(PartConfig):
+class PTBXLOptions(MeasuredOptions):
     """PTB-XL as it lies: `ptbxl_database.csv`, `scp_statements.csv` and the records."""
 
     type: str = "ptbxl"
@@ -135,7 +144,7 @@ class UrbanSound8KOptions(PartConfig):
     """The fold that is tested on; the one after it picks the best epoch."""
 
 
-class RecordingsTableOptions(PartConfig):
+class RecordingsTableOptions(MeasuredOptions):
     """A CSV table whose rows name recordings, with the folder that these lie in."""
 
     type: str = "recordings_table"
@@ -157,7 +166,7 @@ class RecordingsTableOptions(PartConfig):
     """Rows whose file is not there."""
 
 
-class HDF5RecordsOptions(PartConfig):
+class HDF5RecordsOptions(MeasuredOptions):
     """Recordings or features in several HDF5 files: an array for each record by its name, or arrays whose rows an order file names."""
 
     type: str = "hdf5_records"

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from trainwright.config.errors import DataError
 from trainwright.data.source import TableSource
+from trainwright.domains.signals.sources.measured import add_measures
 from trainwright.domains.signals.sources.options import PTBXLOptions
 from trainwright.domains.signals.sources.tables import existing, read_rows
 from trainwright.domains.signals.sources.usual import LABELS
@@ -64,6 +65,7 @@ class PTBXL(TableSource):
             )
         old = sum(float(row["age"] or 0) > TOO_OLD for row, _ in kept)
         self.notes = [*notes, *([f"{old:,} ages above {TOO_OLD} are written as 300 and were taken as {TOO_OLD + 1}"] if old else [])]
+        add_measures(self, "signal", options)
 
 
 def read_statements(path: Path, task: str) -> dict[str, str]:

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from trainwright.config.errors import DataError, did_you_mean
 from trainwright.data.source import TableSource
+from trainwright.domains.signals.sources.measured import add_measures
 from trainwright.domains.signals.sources.options import HDF5RecordsOptions, RecordingsTableOptions
 from trainwright.domains.signals.sources.usual import declare
 
@@ -50,6 +51,7 @@ class RecordingsTable(TableSource):
             split={"type": "grouped", "column": options.group} if options.group else {},
         )
         self.notes = notes
+        add_measures(self, name, options)
 
 
 class HDF5Records(TableSource):
@@ -83,6 +85,7 @@ class HDF5Records(TableSource):
             columns={**untold, options.kind: declare(options.kind, references)},
             split={"type": "grouped", "column": options.group} if options.group else {},
         )
+        add_measures(self, options.kind, options)
 
 
 def find_hdf5(given: str) -> list[Path]:

@@ -15,6 +15,7 @@ from trainwright.data.source import TableSource
 from trainwright.domains.signals.reading import Facts, probe
 from trainwright.domains.signals.reading.files import stamp
 from trainwright.domains.signals.reading.wfdb_header import read_header
+from trainwright.domains.signals.sources.measured import add_measures
 from trainwright.domains.signals.sources.options import RecordsOptions, WFDBOptions
 from trainwright.domains.signals.sources.snomed import NAMES, SCORED
 from trainwright.domains.signals.sources.unreadable import keep_readable
@@ -54,6 +55,7 @@ class WFDBRecords(TableSource):
             split=split_by_patient(columns),
         )
         self.notes = [*notes, *more, *said_of(facts), *said_of_patients(columns)]
+        add_measures(self, "signal", options)
 
 
 def find_headers(given: str) -> tuple[Path, list[Path]]:

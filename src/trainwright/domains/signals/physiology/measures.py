@@ -1,0 +1,142 @@
+"""What is measured in a whole recording, as numbers for columns beside it: rhythm, heart-rate variability, entropies, quality."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from trainwright.config.errors import ConfigError, DataError, did_you_mean
+from trainwright.domains.signals.physiology.entropy import approximate_entropy, permutation_entropy, sample_entropy, spectral_entropy
+from trainwright.domains.signals.physiology.hrv import hrv_frequency, hrv_time
+from trainwright.domains.signals.physiology.intervals import Array, rr_intervals
+from trainwright.domains.signals.physiology.nonlinear import hrv_nonlinear
+from trainwright.domains.signals.physiology.quality_of_leads import quality
+from trainwright.domains.signals.physiology.rpeaks import rpeaks
+from trainwright.domains.signals.reading.repair import fill_invalid
+
+USUAL = ("rhythm", "hrv", "entropy", "quality")
+LEAD = re.compile(
+    r"(?:(?:ecg|ekg|lead)[\s_:.-]*)?(?:i{1,3}|av[rlf]|v\d?r?|m?l?i{1,3}|mcl\d?|v[xyz])|(?:ecg|ekg)[\s_:.-]*\w*", re.IGNORECASE
+)
+"""How leads of an ECG are called."""
+LAST = 8
+"""Intervals whose median an interval is compared with."""
+EARLY, LATE = 0.8, 1.5
+"""Of that median, what an early beat comes within, and a pause is longer than."""
+ENTROPY_RATE, PIECE, MOST = 100.0, 10.0, 12
+"""Hz and seconds of the pieces that entropies are of, so that those of all recordings can be compared; at most so many, spread evenly."""
+BEST = ("ii", "mlii", "i", "v5")
+"""Leads that entropies are of, the first that is there."""
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A recording that is measured: float `(channels, time)` in any unit, samples a second, names of the channels."""
+
+    values: Array
+    rate: float
+    channels: tuple[str, ...]
+
+    @cached_property
+    def leads(self) -> Array:
+        """Its channels that are of an ECG by their names; all where none is."""
+        chosen = [number for number, name in enumerate(self.channels) if LEAD.fullmatch(name.strip())]
+        return self.values[chosen] if chosen else self.values
+
+    @cached_property
+    def beats(self) -> Array:
+        """R peaks as samples."""
+        return rpeaks(self.leads, self.rate)
+
+
+def measure(values: Array, rate: float, channels: Sequence[str] | None = None, measures: Sequence[str] = USUAL) -> dict[str, float]:
+    """Numbers about a recording `(channels, time)`, or `(time,)`, by name: `rhythm_heart_rate`, `hrv_RMSSD`, `entropy_sample`, …
+
+    `rate` in samples a second; `channels` their names, by which those of an ECG are known (default: all are). What cannot be measured, as
+    where no beat is found, is NaN. Raises ConfigError for a measure that is none or a rate that holds no QRS, DataError for other shapes.
+    """
+    lacking = next((each for each in measures if each not in MEASURES), None)
+    if lacking is not None:
+        raise ConfigError(f"there is no measure '{lacking}'", where="measures", fix=did_you_mean(lacking, MEASURES))
+    leads = np.atleast_2d(np.asarray(values, np.float64))
+    if leads.ndim != 2:
+        fix = "give one channel (time,), or several (channels, time)"
+        raise DataError(f"a recording has the shape (channels, time), not {leads.shape}", where="measure", fix=fix)
+    if channels is not None and len(channels) != len(leads):
+        what = f"{len(leads)} channels and {len(channels)} names were given"
+        raise DataError(what, where="measure", fix="give a name for each channel, time as the last dimension")
+    recorded = Recorded(leads, float(rate), tuple(channels or [f"{number}" for number in range(len(leads))]))
+    return {f"{name}_{part}": value for name in dict.fromkeys(measures) for part, value in MEASURES[name](recorded).items()}
+
+
+def rhythm(recorded: Recorded) -> dict[str, float]:
+    """Heart rate, intervals in ms, their deviation and change, and how many beats are early or late; all NaN for fewer than three beats."""
+    intervals = rr_intervals(recorded.beats, recorded.rate)
+    names = ("beats", "heart_rate", "rr_mean", "rr_sd", "rr_min", "rr_max", "rr_ratio_min", "rr_ratio_max")
+    names = (*names, "rmssd", "pnn50", "irregularity", "early_share", "late_share")
+    if len(intervals) < 2:
+        return dict.fromkeys(names, math.nan)
+    steps, ratios = np.diff(intervals), ratios_to_last(intervals)
+    found = (len(recorded.beats), 60_000 / np.median(intervals), intervals.mean(), intervals.std(ddof=1), intervals.min(), intervals.max())
+    change = (ratios.min(), ratios.max(), np.sqrt((steps**2).mean()), 100 * (np.abs(steps) > 50).mean())
+    shares = (np.median(np.abs(steps)) / np.median(intervals), (ratios < EARLY).mean(), (ratios > LATE).mean())
+    return {name: float(value) for name, value in zip(names, (*found, *change, *shares), strict=True)}
+
+
+def ratios_to_last(intervals: Array) -> Array:
+    """Each interval as a share of the median of the last eight before it; the first, of the median of all."""
+    middles = [np.median(intervals[max(0, place - LAST) : place] if place else intervals) for place in range(len(intervals))]
+    return intervals / np.array(middles)
+
+
+def variability(recorded: Recorded) -> dict[str, float]:
+    """Heart-rate variability over time and frequency, and nonlinear; intervals are taken as they are, those of ectopic beats too."""
+    beats, rate = recorded.beats, recorded.rate
+    return hrv_time(beats, rate) | hrv_frequency(beats, rate) | hrv_nonlinear(beats, rate)
+
+
+def entropies(recorded: Recorded) -> dict[str, float]:
+    """Permutation, sample, approximate and spectral entropy of pieces of 10 s of one lead at 100 Hz, the median of them."""
+    names = ("permutation", "sample", "approximate", "spectral")
+    found = [
+        (permutation_entropy(each, normalize=True), sample_entropy(each), approximate_entropy(each), spectral_entropy(each, ENTROPY_RATE))
+        for each in pieces_of(recorded)
+    ]
+    known = np.array(found)
+    known = np.where(np.isfinite(known), known, np.nan) if found else np.full((1, len(names)), np.nan)
+    return {name: float(np.nanmedian(each)) if np.isfinite(each).any() else math.nan for name, each in zip(names, known.T, strict=True)}
+
+
+def pieces_of(recorded: Recorded) -> list[Array]:
+    """Pieces of 10 s of the lead that shows most, at 100 Hz, spread evenly; of a shorter recording the whole."""
+    from fractions import Fraction
+
+    from scipy.signal import resample_poly
+
+    lead = fill_invalid(recorded.values[[best_lead(recorded)]])[0]
+    size = round(PIECE * recorded.rate)
+    starts = np.unique(np.linspace(0, len(lead) - size, min(MOST, len(lead) // size)).astype(int)) if len(lead) > size else [0]
+    ratio = Fraction(ENTROPY_RATE / recorded.rate).limit_denominator(1000)
+    pieces = [lead[start : start + size] for start in starts]
+    return [resample_poly(each - each.mean(), ratio.numerator, ratio.denominator) for each in pieces if len(each) > 1 and np.ptp(each)]
+
+
+def best_lead(recorded: Recorded) -> int:
+    """The number of lead II where there is one, else of others that are usual, else of the first that is not flat."""
+    usable = [number for number, lead in enumerate(recorded.values) if np.isfinite(lead).any() and np.nanmax(lead) > np.nanmin(lead)]
+    named = {recorded.channels[number].strip().lower(): number for number in reversed(usable)}
+    return next((named[each] for each in BEST if each in named), usable[0] if usable else 0)
+
+
+MEASURES: dict[str, Callable[[Recorded], dict[str, float]]] = {
+    "rhythm": rhythm,
+    "hrv": variability,
+    "entropy": entropies,
+    "quality": lambda recorded: quality(recorded.values, recorded.rate),
+}
+"""What can be measured, by name: recording → numbers by name."""
