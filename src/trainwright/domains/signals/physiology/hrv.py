@@ -114,7 +114,13 @@ def hrv_frequency(
     found = {name: power_between(frequencies, power, *band) for name, band in BANDS.items()}
     total = math.fsum(each for each in found.values() if not math.isnan(each))
     shares = {f"{name}n": found[name] / total if total else math.nan for name in ("LF", "HF")}
-    return {**found, "TP": total or math.nan, "LFHF": found["LF"] / found["HF"], **shares, "LnHF": math.log(found["HF"]) if found["HF"] else math.nan}
+    return {
+        **found,
+        "TP": total or math.nan,
+        "LFHF": found["LF"] / found["HF"],
+        **shares,
+        "LnHF": math.log(found["HF"]) if found["HF"] else math.nan,
+    }
 
 
 def evenly(intervals: Array, rate: float) -> Array:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from trainwright.config.errors import ConfigError, DataError
+from trainwright.domains.signals.physiology.event_rates import interpolate
 
 Array = np.ndarray[Any, Any]
 
@@ -33,12 +34,8 @@ def heart_rate(peaks: Array, rate: float, length: int) -> Array:
 
     NaN throughout for fewer than four beats. Raises as `rr_intervals`.
     """
-    from scipy.interpolate import PchipInterpolator
-
     intervals = rr_intervals(peaks, rate) / 1000
     if len(intervals) < 3:
         return np.full(length, np.nan)
     periods = np.concatenate([[intervals.mean()], intervals])
-    beats = np.asarray(peaks, np.float64)
-    between = PchipInterpolator(beats, periods)(np.clip(np.arange(length), beats[0], beats[-1]))
-    return np.asarray(60 / between)
+    return np.asarray(60 / interpolate(np.asarray(peaks, np.float64), periods, length))

@@ -14,6 +14,7 @@ from trainwright.config.errors import ConfigError, DataError, did_you_mean
 from trainwright.domains.signals.physiology.entropy import approximate_entropy, permutation_entropy, sample_entropy, spectral_entropy
 from trainwright.domains.signals.physiology.hrv import hrv_frequency, hrv_time
 from trainwright.domains.signals.physiology.intervals import Array, rr_intervals
+from trainwright.domains.signals.physiology.measured import ecg_measures, eda_measures, emg_measures, ppg_measures, rsp_measures
 from trainwright.domains.signals.physiology.nonlinear import hrv_nonlinear
 from trainwright.domains.signals.physiology.quality_of_leads import quality
 from trainwright.domains.signals.physiology.rpeaks import rpeaks
@@ -43,10 +44,15 @@ class Recorded:
     channels: tuple[str, ...]
 
     @cached_property
-    def leads(self) -> Array:
-        """Its channels that are of an ECG by their names; all where none is."""
+    def of_heart(self) -> list[int]:
+        """The numbers of its channels that are of an ECG by their names; all where none is."""
         chosen = [number for number, name in enumerate(self.channels) if LEAD.fullmatch(name.strip())]
-        return self.values[chosen] if chosen else self.values
+        return chosen or list(range(len(self.channels)))
+
+    @cached_property
+    def leads(self) -> Array:
+        """Those channels."""
+        return self.values[self.of_heart]
 
     @cached_property
     def beats(self) -> Array:
@@ -60,9 +66,19 @@ def measure(values: Array, rate: float, channels: Sequence[str] | None = None, m
     `rate` in samples a second; `channels` their names, by which those of an ECG are known (default: all are). What cannot be measured, as
     where no beat is found, is NaN. Raises ConfigError for a measure that is none or a rate that holds no QRS, DataError for other shapes.
     """
-    lacking = next((each for each in measures if each not in MEASURES), None)
-    if lacking is not None:
-        raise ConfigError(f"there is no measure '{lacking}'", where="measures", fix=did_you_mean(lacking, MEASURES))
+    recorded = as_recorded(values, rate, channels)
+    return {name: value for each in dict.fromkeys(measures) for name, value in numbers_of(recorded, each).items()}
+
+
+def numbers_of(recorded: Recorded, measure: str) -> dict[str, float]:
+    """Those of one measure, by names that begin with its name. Raises ConfigError for one that is none, or that the rate does not allow."""
+    if measure not in MEASURES:
+        raise ConfigError(f"there is no measure '{measure}'", where="measures", fix=did_you_mean(measure, MEASURES))
+    return {f"{measure}_{part}": value for part, value in MEASURES[measure](recorded).items()}
+
+
+def as_recorded(values: Array, rate: float, channels: Sequence[str] | None) -> Recorded:
+    """A recording of one channel or several, which are numbered where they have no names. Raises DataError."""
     leads = np.atleast_2d(np.asarray(values, np.float64))
     if leads.ndim != 2:
         fix = "give one channel (time,), or several (channels, time)"
@@ -70,22 +86,25 @@ def measure(values: Array, rate: float, channels: Sequence[str] | None = None, m
     if channels is not None and len(channels) != len(leads):
         what = f"{len(leads)} channels and {len(channels)} names were given"
         raise DataError(what, where="measure", fix="give a name for each channel, time as the last dimension")
-    recorded = Recorded(leads, float(rate), tuple(channels or [f"{number}" for number in range(len(leads))]))
-    return {f"{name}_{part}": value for name in dict.fromkeys(measures) for part, value in MEASURES[name](recorded).items()}
+    return Recorded(leads, float(rate), tuple(channels or [f"{number}" for number in range(len(leads))]))
+
+
+RHYTHM = (
+    *("beats", "heart_rate", "rr_mean", "rr_sd", "rr_min", "rr_max", "rr_ratio_min", "rr_ratio_max"),
+    *("rmssd", "pnn50", "irregularity", "early_share", "late_share"),
+)
 
 
 def rhythm(recorded: Recorded) -> dict[str, float]:
     """Heart rate, intervals in ms, their deviation and change, and how many beats are early or late; all NaN for fewer than three beats."""
     intervals = rr_intervals(recorded.beats, recorded.rate)
-    names = ("beats", "heart_rate", "rr_mean", "rr_sd", "rr_min", "rr_max", "rr_ratio_min", "rr_ratio_max")
-    names = (*names, "rmssd", "pnn50", "irregularity", "early_share", "late_share")
     if len(intervals) < 2:
-        return dict.fromkeys(names, math.nan)
+        return dict.fromkeys(RHYTHM, math.nan)
     steps, ratios = np.diff(intervals), ratios_to_last(intervals)
     found = (len(recorded.beats), 60_000 / np.median(intervals), intervals.mean(), intervals.std(ddof=1), intervals.min(), intervals.max())
     change = (ratios.min(), ratios.max(), np.sqrt((steps**2).mean()), 100 * (np.abs(steps) > 50).mean())
     shares = (np.median(np.abs(steps)) / np.median(intervals), (ratios < EARLY).mean(), (ratios > LATE).mean())
-    return {name: float(value) for name, value in zip(names, (*found, *change, *shares), strict=True)}
+    return {name: float(value) for name, value in zip(RHYTHM, (*found, *change, *shares), strict=True)}
 
 
 def ratios_to_last(intervals: Array) -> Array:
@@ -133,10 +152,36 @@ def best_lead(recorded: Recorded) -> int:
     return next((named[each] for each in BEST if each in named), usable[0] if usable else 0)
 
 
+def of_the_heart(recorded: Recorded) -> dict[str, float]:
+    """Beats, intervals between waves and the ST level, of its leads of an ECG."""
+    return ecg_measures(recorded.leads, recorded.rate, [recorded.channels[number] for number in recorded.of_heart])
+
+
+def of_channel(function: Callable[..., dict[str, float]], names: str) -> Callable[[Recorded], dict[str, float]]:
+    """The numbers of the first channel that is called so, or of the only one. Raises ConfigError where it is not known which."""
+    called = re.compile(names, re.IGNORECASE)
+
+    def numbers(recorded: Recorded) -> dict[str, float]:
+        found = [number for number, name in enumerate(recorded.channels) if called.search(name)]
+        if not found and len(recorded.channels) > 1:
+            what = f"no channel is called {names.replace('|', ', ')} or alike"
+            raise ConfigError(
+                what, where="measures", why=f"there are {', '.join(recorded.channels)}", fix="name the channels, or leave it out"
+            )
+        return function(recorded.values[found[0] if found else 0], recorded.rate)
+
+    return numbers
+
+
 MEASURES: dict[str, Callable[[Recorded], dict[str, float]]] = {
     "rhythm": rhythm,
     "hrv": variability,
     "entropy": entropies,
     "quality": lambda recorded: quality(recorded.values, recorded.rate),
+    "ecg": of_the_heart,
+    "eda": of_channel(eda_measures, "eda|gsr|skin"),
+    "emg": of_channel(emg_measures, "emg"),
+    "ppg": of_channel(ppg_measures, "ppg|pleth|pulse"),
+    "rsp": of_channel(rsp_measures, "resp|rsp|breath"),
 }
 """What can be measured, by name: recording → numbers by name."""

@@ -63,13 +63,9 @@ def said_of(names: Sequence[str], values: np.ndarray, faults: Sequence[str]) -> 
     counts = Counter(each for each in faults if each)
     notes = [f"{count:,} recordings are not measured: {why}" for why, count in counts.most_common(SHOWN)]
     beats = [names.index(each) for each in ("rhythm_heart_rate", "hrv_MeanNN") if each in names]
-    if beats:
-        without = int(np.isnan(values[:, beats]).all(axis=1).sum()) - sum(counts.values())
-        notes += (
-            [f"in {without:,} of {len(values):,} recordings too few beats are found: what is measured of beats is missing"]
-            if without
-            else []
-        )
+    without = int((np.isnan(values[:, beats]).all(axis=1) & np.array([not each for each in faults])).sum()) if beats else 0
+    if without:
+        notes.append(f"in {without:,} of {len(values):,} recordings too few beats are found: what is measured of beats is missing")
     return notes
 
 

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field
 from trainwright.config.model import PartConfig, refusal
 
 Policy = Literal["error", "skip", "repair"]
-Measure = Literal["rhythm", "hrv", "entropy", "quality"]
+Measure = Literal["rhythm", "hrv", "entropy", "quality", "ecg", "eda", "emg", "ppg", "rsp"]
 
 
 def pattern(text: str) -> str:
@@ -30,7 +30,8 @@ class MeasuredOptions(PartConfig):
 
     measures: list[Measure] = []
     """Numbers about each recording as columns beside it: `rhythm` (heart rate, intervals), `hrv` (heart-rate variability), `entropy` of the
-    waveform, `quality` of the leads. Measured once, and kept on disk; recordings without beats have missing values."""
+    waveform, `quality` of the leads, `ecg` (intervals between waves, ST), `eda`, `emg`, `ppg`, `rsp`. Measured once and kept on disk;
+    what a recording shows nothing of is missing."""
 
 
 class RecordsOptions(PartConfig):
