@@ -39,6 +39,23 @@ GOOD: dict[str, tuple[dict[str, Any], list[str]]] = {
     "points": ({"x": [1, 2, None], "y": [3, 4, 5], "diagonal": True}, ['class="cloud few"', "diagonal", "h0"]),
     "bars": ({"bars": [{"name": "a", "value": 2}, {"name": "b", "value": -1, "low": -2, "high": 0}]}, ["chart bars", "range", "−1"]),
     "confusion": ({"matrix": [[3, 1], [0, 4]], "classes": ["no", "yes"]}, ["confusion", ">3<", "75\u202f%"]),
+    "panels": (
+        {
+            "rows": [
+                {
+                    "title": name,
+                    "caption": "AP 0.5",
+                    "panels": [
+                        {"matrix": [[5, 1], [2, 3]], "names": ["no", "yes"]},
+                        {"lines": [{"name": "p", "x": [0, 1], "y": [1, 0]}], "level": 0.2, "diagonal": True, "mark": {"x": 0.5, "y": 0.5}},
+                    ],
+                }
+                for name in ("AF & more", "PVC")
+            ],
+            "shown": 1,
+        },
+        ["AF &amp; more", "confusion small", "diagonal", 'class="best"', "<details><summary>Show 1 more", "PVC"],
+    ),
     "images": ({"files": ["shots/a.png", {"file": "shots/a.png", "caption": "a view"}]}, ["data:image/png;base64,", "a view"]),
     "audio": ({"files": ["shots/a.wav"]}, ["<audio", "data:audio/wav;base64,"]),
     "traces": (
@@ -70,6 +87,9 @@ WRONG: list[tuple[Any, str]] = [
     ({"type": "bars", "edges": [0, 1], "counts": [1, 2]}, "2 edges hold 1 counts, not 2"),
     ({"type": "confusion", "matrix": [[1, 2]], "classes": ["a"]}, "a row and a column for each class"),
     ({"type": "confusion", "matrix": [[-1]], "classes": ["a"]}, "matrix.0.0"),
+    ({"type": "panels", "rows": [{"title": "a", "panels": []}]}, "rows.0.panels"),
+    ({"type": "panels", "rows": [{"title": "a", "panels": [{}]}]}, "a panel has lines, or a matrix"),
+    ({"type": "panels", "rows": [{"title": "a", "panels": [{"matrix": [[1]]}]}]}, "a name for each class"),
     ({"type": "images", "files": [3]}, "files.0"),
     ({"type": "audio", "files": "shots/a.wav", "why": 3}, "why"),
     ({"type": "traces", "traces": [{"values": [1]}]}, "seconds: Field required"),
@@ -91,6 +111,7 @@ NOT_DRAWN: list[tuple[dict[str, Any], str]] = [
     ({"type": "lines", "lines": [{"x": [-1, 1], "y": [1, 1]}], "x_log": True}, "positive numbers only"),
     ({"type": "points", "x": [], "y": []}, "there is no point"),
     ({"type": "bars", "bars": [{"name": "a", "value": 0}], "layout": "shares"}, "every share is nothing"),
+    ({"type": "panels", "rows": []}, "there is no row"),
     ({"type": "traces", "seconds": 1}, "there is no trace and no spectrum"),
     ({"type": "traces", "seconds": 1, "traces": [{"values": [1]}], "sound": "../shots/a.wav"}, "is no path in the run"),
     ({"type": "model", "model": {"format": 9}}, "the format is 9"),

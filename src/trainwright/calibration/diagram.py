@@ -41,3 +41,15 @@ def bins(outcome: Outcome) -> list[dict[str, float]]:
     place = np.minimum((confidence * BINS).astype(np.int64), BINS - 1)
     count, said, came = (np.bincount(place, counted * each, BINS) for each in (np.ones_like(hit), confidence, hit))
     return [{"confidence": said[k] / count[k], "frequency": came[k] / count[k], "count": float(count[k])} for k in np.flatnonzero(count)]
+
+
+def label_bins(outcome: Outcome) -> list[dict[str, float]]:
+    """The bins of all label decisions of a set, one label after the other, so that nothing as large as the scores is made."""
+    totals = np.zeros((3, BINS))
+    counted = np.ones(len(outcome)) if outcome.weights is None else outcome.weights
+    for label in range(outcome.width if outcome.usable else 0):
+        said, came = outcome.scores[:, label], outcome.truth[:, label]
+        place = np.minimum((said * BINS).astype(np.int64), BINS - 1)
+        totals += [np.bincount(place, counted * each, BINS) for each in (np.ones_like(said), said, came)]
+    count, said, came = totals
+    return [{"confidence": said[k] / count[k], "frequency": came[k] / count[k], "count": float(count[k])} for k in np.flatnonzero(count)]

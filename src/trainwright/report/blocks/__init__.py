@@ -15,6 +15,7 @@ from trainwright.report.blocks.confusion import Confusion
 from trainwright.report.blocks.images import Images
 from trainwright.report.blocks.lines import Lines
 from trainwright.report.blocks.model import Model
+from trainwright.report.blocks.panels import Panels
 from trainwright.report.blocks.points import Points
 from trainwright.report.blocks.table import Table
 from trainwright.report.blocks.text import Text
@@ -26,6 +27,7 @@ BLOCKS: dict[str, type[Block]] = {
     "points": Points,
     "bars": Bars,
     "confusion": Confusion,
+    "panels": Panels,
     "images": Images,
     "audio": Audio,
     "traces": Traces,

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from trainwright.calibration.diagram import as_decisions, bins
+from trainwright.calibration.diagram import bins, label_bins
+from trainwright.domains.tables.analysis.by_class import column_of, count_decisions, count_rows, each_class, one_sided
 from trainwright.metrics.outcome import Outcome
 from trainwright.metrics.ranking import average_precision, cumulative_counts, roc_auc
 from trainwright.metrics.table import BINARY, CLASSES, SET, VALUES, VECTOR
@@ -21,17 +22,20 @@ def describe(outcome: Outcome, threshold_metric: str | None = None) -> dict[str,
     """What is known of one target's predictions; plots that do not apply, or whose scores are not finite, are null or empty."""
     found: dict[str, Any] = {"kind": outcome.kind, "rows": len(outcome), "classes": _names(outcome), "confusion": None, "roc": [], "pr": []}
     found |= {"calibration": None, "per_class": [], "predicted_vs_true": None, "residuals": None, "elements": [], "threshold": None}
+    found |= {"each": [], "one_sided": None}
     if not outcome.usable:
         return found
     if outcome.kind in VALUES:
         return found | values(outcome)
     if outcome.kind in CLASSES:
         found["confusion"], found["classes"] = confusion(outcome)
-    shown = _frequent_columns(outcome.positives)
-    names = _column_names(outcome)
-    found["roc"] = [each for k in shown if (each := roc(outcome.positives[:, k], outcome.ranked[:, k], names[k]))]
-    found["pr"] = [each for k in shown if (each := precision_recall(outcome.positives[:, k], outcome.ranked[:, k], names[k]))]
+    shown = np.array([1]) if outcome.kind == BINARY else frequent_classes(outcome)
+    for k in shown.tolist():
+        positive, scores = column_of(outcome, k)
+        found["roc"] += [each] if (each := roc(positive, scores, outcome.class_name(k))) else []
+        found["pr"] += [each] if (each := precision_recall(positive, scores, outcome.class_name(k))) else []
     found["calibration"], found["per_class"] = calibration(outcome), per_class(outcome)
+    found["each"], found["one_sided"] = each_class(outcome, shown), one_sided(outcome)
     if outcome.kind == BINARY:
         found["threshold"] = {"value": outcome.threshold, "metric": threshold_metric, "table": threshold_table(outcome)}
     return found
@@ -41,14 +45,9 @@ def _names(outcome: Outcome) -> list[str] | None:
     return None if outcome.kind in VALUES else [outcome.class_name(k) for k in range(outcome.width)]
 
 
-def _column_names(outcome: Outcome) -> list[str]:
-    """The name of each column of `positives`."""
-    return [outcome.class_name(1)] if outcome.kind == BINARY else [outcome.class_name(k) for k in range(outcome.width)]
-
-
-def _frequent_columns(positives: np.ndarray) -> np.ndarray:
+def frequent_classes(outcome: Outcome) -> np.ndarray:
     """The most frequent classes or labels, at most 100, in their order."""
-    return np.sort(np.argsort(-positives.sum(axis=0), kind="stable")[:MOST_CLASSES])
+    return np.sort(np.argsort(-count_rows(outcome), kind="stable")[:MOST_CLASSES])
 
 
 def confusion(outcome: Outcome) -> tuple[list[list[int]], list[str]]:
@@ -106,7 +105,7 @@ def along(x: np.ndarray, y: np.ndarray, points: int = CURVE_POINTS) -> np.ndarra
 
 def calibration(outcome: Outcome) -> dict[str, Any]:
     """Mean forecast and frequency in 15 bins of equal width (empty ones left out), and the expected calibration error over them."""
-    found = bins(as_decisions(outcome))
+    found = label_bins(outcome) if outcome.kind == SET else bins(outcome)
     gaps = sum(each["count"] * abs(each["confidence"] - each["frequency"]) for each in found)
     return {"bins": found, "ece": gaps / sum(each["count"] for each in found)}
 
@@ -115,7 +114,7 @@ def per_class(outcome: Outcome) -> list[dict[str, Any]]:
     """Rows, precision, recall and F1 of every class or label (null where undefined), at most the 100 most frequent."""
     width = outcome.width
     if outcome.kind == SET:
-        counts = [each.sum(axis=0) for each in (outcome.truth & outcome.labels, outcome.labels, outcome.truth)]
+        counts = list(np.array([count_decisions(outcome, k) for k in range(width)]).T)
     else:
         hit = outcome.truth[outcome.truth == outcome.labels]
         counts = [np.bincount(each, minlength=width) for each in (hit, outcome.labels, outcome.truth)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from trainwright.domains.tables.blocks.each_class import each_class
 from trainwright.report.figures import is_number, number, percent, plural, score
 from trainwright.report.material import mapping, rows
 
@@ -18,7 +19,8 @@ def outcome(targets: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Charts for each target, from what `describe` found of its predictions."""
     made = []
     for target, found in list(targets.items())[:SHOWN_TARGETS]:
-        made += [{**SECTION, "group": target, **each} for each in _charts(mapping(found)) if each]
+        charts = [*_charts(mapping(found)), *each_class(mapping(found))]
+        made += [{**SECTION, "group": target, **each} for each in charts if each]
     if len(targets) > SHOWN_TARGETS:
         made.append({**SECTION, "type": "text", "text": f"{len(targets) - SHOWN_TARGETS} more targets are not shown."})
     return made
@@ -102,7 +104,9 @@ def _curves(curves: list[dict[str, Any]], keys: tuple[str, str, str], title: str
         for index, each in enumerate(curves[:DRAWN])
     ]
     rest = f"{len(curves) - DRAWN} more classes are not drawn." if len(curves) > DRAWN else ""
-    look = {"title": title, "caption": f"with {area.upper()}{weakest}", "x_label": x_label, "diagonal": across == "fpr", "note": rest}
+    share = curves[0].get("share")
+    base = f", of {percent(share, 1)} of the rows" if len(curves) == 1 and is_number(share) else ""
+    look = {"title": title, "caption": f"with {area.upper()}{base}{weakest}", "x_label": x_label, "diagonal": across == "fpr", "note": rest}
     return {"type": "lines", **look, **SHARES, "lines": lines}
 
 
