@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
     from trainwright.metrics.outcome import Outcome
+
+
+@dataclass(frozen=True)
+class Rests:
+    """Where in an array of one row an answer rests, by integrated gradients."""
+
+    sizes: np.ndarray
+    """Of 0 or more, in the shape of `given`."""
+    given: np.ndarray
+    """What the network was given of the column: after its transforms, scaled."""
+    first: int
+    """At which step of the whole row it begins, where rows are cut into windows."""
+    output: str
+    """The class, or what else was explained."""
+    answer: float
 
 
 @dataclass(frozen=True)
@@ -30,6 +45,13 @@ class RunFacts:
     """Target → truth and scores of these rows."""
     read: Callable[[np.ndarray, list[str]], pa.Table]
     """(row numbers, names of columns) → the raw values."""
+
+    features: Mapping[str, Any] = field(default_factory=dict)
+    """Column → the column as it was fitted, an input; it knows how its rows are read."""
+    lengths: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """Column that is read row by row → how long each row of the data that is used is, as its references say."""
+    rests: Callable[[int, str, str, str], Rests | None] | None = None
+    """(place among `rows`, target, class or "" for the likeliest, column) → where the answer rests; None where it cannot be told."""
 
     def of_type(self, *types: str) -> list[str]:
         """The columns of these types."""

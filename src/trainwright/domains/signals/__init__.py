@@ -11,6 +11,7 @@ from trainwright.domains.signals.models import PARTS as ENCODERS
 from trainwright.domains.signals.processing import PARTS as TRANSFORMS
 from trainwright.domains.signals.sources import PARTS as SOURCES
 from trainwright.domains.signals.synth import SYNTH
+from trainwright.domains.signals.viewing import BLOCKS as TOLD
 from trainwright.domains.signals.viewing import VIEWS
 
 _HERE = "trainwright.domains.signals"
@@ -39,5 +40,6 @@ DOMAIN = Domain(
     columns=COLUMNS,
     synth=SYNTH,
     views=VIEWS,
+    blocks=TOLD,
     claims=f"{_HERE}.claims:claims",
 )

@@ -93,7 +93,7 @@ def finish(
         calibration=calibration.fitted,
     )
     found = explain(config, prepared, model, decided, losses.get(split, {}), split)
-    more = [*calibration_blocks(calibration.fitted), *domain_blocks(run, config, prepared, decided, split)]
+    more = [*calibration_blocks(calibration.fitted), *domain_blocks(run, config, prepared, model, decided, split)]
     write_table(run, found, prepared.targets, system, more)
     run.write_json("results.json", results)
     return results, found

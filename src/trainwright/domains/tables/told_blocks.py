@@ -11,7 +11,9 @@ import torch
 from trainwright.config.domains import load_of_domain, owner, register
 from trainwright.config.errors import FOREIGN, ConfigError
 from trainwright.domains.facts import RunFacts
+from trainwright.domains.tables.model import Model
 from trainwright.domains.tables.prepare import PreparedData
+from trainwright.domains.tables.rests import RestsOf
 from trainwright.metrics.outcome import Outcome
 from trainwright.report.blocks import check
 from trainwright.runs.directory import RunDirectory
@@ -21,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 def domain_blocks(
-    run: RunDirectory, config: Config, prepared: PreparedData, outcomes: Mapping[str, Outcome], split: str
+    run: RunDirectory, config: Config, prepared: PreparedData, model: Model, outcomes: Mapping[str, Outcome], split: str
 ) -> list[dict[str, Any]]:
     """The blocks of every domain whose source or types of column the run has; one that fails is told and costs no run."""
     roles = {column.name: column for column in prepared.columns}
@@ -30,7 +32,12 @@ def domain_blocks(
     if not asked or not outcomes:
         return []
     rows = prepared.rows(split)
-    facts = RunFacts(run.path, columns, split, rows, dict(outcomes), prepared.source.read)
+    table, features = prepared.table, prepared.table.encoder.features
+    fitted = {name: features[name] for name in prepared.inputs if name in features}
+    lazy = {column: group.name for group in table.encoder.groups for column in group.columns if group.name in table.references}
+    lengths = {column: table.references[name].lengths for column, name in lazy.items()}
+    rests = RestsOf(model, table, getattr(table, split))
+    facts = RunFacts(run.path, columns, split, rows, dict(outcomes), prepared.source.read, fitted, lengths, rests)
     return [block for where, path in asked for block in _make_blocks(where, path, facts)]
 
 

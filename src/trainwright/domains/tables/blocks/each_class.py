@@ -67,8 +67,8 @@ def _ring(x: float | None, y: float | None) -> dict[str, Any]:
 
 
 def _lines(over: dict[str, Any]) -> list[dict[str, Any]]:
-    named = {"precision": "precision", "recall": "recall", "F1": "f1"}
-    return [{"name": name, "x": over["threshold"], "y": over[key]} for name, key in named.items()]
+    named = {"precision": ("precision", "coloured"), "recall": ("recall", "train"), "F1": ("f1", "other")}
+    return [{"name": name, "x": over["threshold"], "y": over[key], "style": style} for name, (key, style) in named.items()]
 
 
 def _thresholds(each: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,61 @@
+"""Where in an array of one row an answer rests, for what a domain says in the report."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from trainwright.config.errors import TrainwrightError
+from trainwright.domains.facts import Rests
+from trainwright.domains.tables.explained import TableSubject, has_floats
+from trainwright.domains.tables.model import Model
+from trainwright.explain import IntegratedGradientsOptions
+from trainwright.explain.run import explain
+from trainwright.explain.study import Asked
+from trainwright.features.encoding import EncodedTable
+
+POINTS = {5_000_000: 16, 20_000_000: 4}
+"""Parameters of a network, at most → points of integrated gradients; of larger ones only a GPU is asked."""
+WINDOWS = 6
+"""Windows of a row that are looked at, evenly over it."""
+
+
+class RestsOf:
+    """(place among the rows of a split, target, output or "" for the likeliest, column) → where the answer rests; None for none."""
+
+    def __init__(self, model: Model, table: EncodedTable, positions: np.ndarray) -> None:
+        self.model, self.table, self.positions = model, table, positions
+        parameters = sum(each.numel() for each in model.system.parameters())
+        self.points = next((points for most, points in POINTS.items() if parameters <= most), 0)
+        if not self.points and next(model.system.parameters()).is_cuda:
+            self.points = 4
+
+    def __call__(self, place: int, target: str, output: str, column: str) -> Rests | None:
+        if not self.points:
+            return None
+        subject = TableSubject(self.model, self.table, self.positions[place : place + 1], None, target)
+        group = next(each for each in self.model.encoder.groups if column in each.columns)
+        if not len(subject.rows) or not has_floats(group):
+            return None
+        found = [self._one(subject, number, output, column) for number in spread(len(subject.rows))]
+        return max((each for each in found if each is not None), key=lambda each: each.answer, default=None)
+
+    def _one(self, subject: TableSubject, number: int, output: str, column: str) -> Rests | None:
+        method = IntegratedGradientsOptions(steps=self.points, most_steps=self.points)
+        try:
+            found: Any = explain(subject, Asked(method, [column], output=output, row=[number + 1], maps=1))
+        except TrainwrightError:
+            return None  # a network without a gradient: there is nothing to show
+        if not found.maps.get(column) or not found.inputs.get(column):
+            return None
+        window = self.model.encoder.window
+        first = number * window.step if window is not None and window.column == column else 0
+        answer = float(found.rows.answer[0])
+        named = str(found.outputs[int(found.rows.output[0])])
+        return Rests(np.abs(found.maps[column][0]), np.asarray(found.inputs[column][0]), first, named, answer)
+
+
+def spread(count: int) -> list[int]:
+    """At most six numbers below `count`, evenly."""
+    return list(range(count)) if count <= WINDOWS else np.linspace(0, count - 1, WINDOWS).round().astype(int).tolist()
