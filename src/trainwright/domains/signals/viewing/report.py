@@ -52,9 +52,7 @@ def _read(feature: Any, lengths: np.ndarray, seconds: np.ndarray) -> list[list[A
     ]
     if len(seconds):
         low, high, middle = float(seconds.min()), float(seconds.max()), float(np.median(seconds))
-        said = (
-            f"{seconds.min():.4g} each" if alike else f"{seconds.min():.4g} to {seconds.max():.4g}, the middle one {np.median(seconds):.4g}"
-        )
+        said = f"{low:.4g} each" if low == high else f"{low:.4g} to {high:.4g}, the middle one {middle:.4g}"
         rows.append(["seconds", said])
     rows += [[{"text": what, "limit": 160}, count] for what, count in feature.told.most_common(12)]
     missing = int((lengths <= 0).sum())
