@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trainwright.api.group_summary import Summary
-from trainwright.config.dump import dump
+from trainwright.config.dump import dump_asked
 from trainwright.config.signature import FILE as SIGNATURE
 from trainwright.config.signature import sign_files, unsigned_because
 from trainwright.files.text import write_json, write_text
@@ -55,4 +55,4 @@ def _asked_for(group: GroupDirectory, member: Member) -> str:
             config = config.model_copy(update={"data": config.data.model_copy(update={"split": asked.data.split})})
         if SEED in group.axes:
             config = config.model_copy(update={"run": config.run.model_copy(update={"seed": asked.run.seed})})
-    return dump(config)
+    return dump_asked(config)

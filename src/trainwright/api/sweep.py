@@ -12,7 +12,7 @@ from trainwright.api.axes import Axes, Settings
 from trainwright.api.group_choice import write_choice
 from trainwright.api.kinds import column_values, prepare_run, with_name
 from trainwright.config.compose import Composed
-from trainwright.config.dump import dump, dump_values
+from trainwright.config.dump import dump_asked, dump_values
 from trainwright.config.errors import EXIT_REQUEST, ConfigError, RequestError, did_you_mean, nearest
 from trainwright.config.trust import as_received, consents
 from trainwright.parallel.commands import Begin, begin_process
@@ -50,8 +50,8 @@ class Plan:
         """Make the folder of the group. Raises RunError where the place is taken or cannot be written."""
         first = self.first
         folder = Path(first.run.dir) if first.run.dir else free_folder(first.run.name or name_of_data(first))
-        written = [(settings, dump(_without_place(check_config(composed)))) for settings, composed in self.members]
-        return GroupDirectory.create(folder, written, self.axes.names, dump(_without_place(self.base)) if self.base else "")
+        written = [(settings, dump_asked(_without_place(check_config(composed)))) for settings, composed in self.members]
+        return GroupDirectory.create(folder, written, self.axes.names, dump_asked(_without_place(self.base)) if self.base else "")
 
 
 def plan_group(compose: Callable[[Settings], Composed], axes: Axes) -> Plan:

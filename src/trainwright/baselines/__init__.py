@@ -34,7 +34,14 @@ class ConstantOptions(PartConfig):
     """The same answer for every row: the class frequencies, or the mean."""
 
 
-class LinearOptions(PartConfig):
+class ColumnsOptions(PartConfig):
+    """Of baselines that read columns."""
+
+    columns: list[str] = []
+    """Columns that it is given, also ones that the network is not; default: those of the network that are no files."""
+
+
+class LinearOptions(ColumnsOptions):
     """Logistic regression for classes and sets, ridge regression for numbers and vectors."""
 
     penalty: float = Field(default=1.0, gt=0)
@@ -45,7 +52,7 @@ class LinearOptions(PartConfig):
     """Train on at most this many rows, drawn at random."""
 
 
-class BoostingOptions(PartConfig):
+class BoostingOptions(ColumnsOptions):
     """Histogram gradient boosting of decision trees."""
 
     iterations: int = Field(default=100, ge=1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,13 +50,13 @@ class InputColumns:
                 self.features[name] = build("feature", options, name=name)
                 self.features[name].fit([one_array(table[name])])
 
-    def read(self, table: pa.Table, count: int | None = None) -> Inputs:
-        """The rows of a table with the same columns; `count` is how many, which a table without columns does not say."""
+    def read(self, table: pa.Table, count: int | None = None, names: Sequence[str] | None = None) -> Inputs:
+        """The rows of a table with the same columns, or with some of them; `count` is how many, which a table without columns says not."""
         count = len(table) if count is None else count
         rows = np.arange(count)
         numbers: list[np.ndarray] = []
         inputs = Inputs(np.empty((count, 0)))
-        for name in self.kinds:
+        for name in self.names if names is None else names:
             values = one_array(table[name])
             lenient = getattr(self.kinds[name], "invalid", "error") == "missing"
             known = name in self.features

@@ -85,11 +85,13 @@ def run_baselines(
     targets: Sequence[BaselineTarget],
     rows: Mapping[str, np.ndarray],
     *,
+    beside: Mapping[str, str | PartConfig] | None = None,
     seed: int = 0,
 ) -> dict[str, BaselineResult]:
     """Fits every baseline on `rows["train"]` and measures it on the other row sets; a failure is a note in its result, not an error.
 
-    `columns` gives the type (or its options) of every input column; `rows` the row numbers of `train` and of the splits to score.
+    `columns` gives the type (or its options) of every input column, `beside` that of others which only baselines name; `rows` the row
+    numbers of `train` and of the splits to score.
     At most 100,000 rows of each are read, drawn at random, and the note says so.
     """
     if not baselines:
@@ -98,18 +100,26 @@ def run_baselines(
     limits = {"train": MAX_TRAINING_ROWS, **dict.fromkeys(splits, MAX_SCORED_ROWS)}
     chosen = {name: drawn_rows(len(rows[name]), limit, seed) for name, limit in limits.items()}
     positions = {name: np.arange(len(rows[name])) if each is None else each for name, each in chosen.items()}
+    reader = InputColumns({**(beside or {}), **columns})
+    shared = [name for name in reader.names if name in columns]
     try:
-        inputs = _read(read, InputColumns(columns), {name: rows[name][positions[name]] for name in positions})
+        tables = {name: read(rows[name][each], reader.names) for name, each in positions.items()}
+        reader.fit(tables["train"])
     except (TrainwrightError, ValueError, MemoryError) as error:
-        return {each.type: BaselineResult(each.type, note=f"not run because {_reason(error)}") for each in baselines}
+        return {name: BaselineResult(name, note=f"not run because {_reason(error)}") for name in map(name_baseline, baselines)}
     notes = [f"{len(each):,} of {len(rows[name]):,} {name} rows were read" for name, each in chosen.items() if each is not None]
-    return {each.type: _run_one(each, inputs, targets, positions, notes, seed) for each in baselines}
+    found = {}
+    for each in baselines:
+        given = getattr(each, "columns", None) or shared
+        inputs = {name: reader.read(table, len(positions[name]), given) for name, table in tables.items()}
+        found[name_baseline(each)] = _run_one(each, inputs, targets, positions, notes, seed)
+    return found
 
 
-def _read(read: Read, columns: InputColumns, rows: dict[str, np.ndarray]) -> dict[str, Inputs]:
-    tables = {name: read(each, columns.names) for name, each in rows.items()}
-    columns.fit(tables["train"])
-    return {name: columns.read(table, len(rows[name])) for name, table in tables.items()}
+def name_baseline(options: PartConfig) -> str:
+    """What a baseline is called: its type, and the columns where it is given some of its own."""
+    columns = getattr(options, "columns", None)
+    return f"{options.type} of {', '.join(columns)}" if columns else options.type
 
 
 def _run_one(
@@ -120,7 +130,7 @@ def _run_one(
     notes: list[str],
     seed: int,
 ) -> BaselineResult:
-    result, splits = BaselineResult(options.type), [name for name in inputs if name != "train"]
+    result, splits = BaselineResult(name_baseline(options)), [name for name in inputs if name != "train"]
     start = time.perf_counter()
     failures, baseline = [], None
     with warnings.catch_warnings():

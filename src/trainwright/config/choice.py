@@ -29,6 +29,7 @@ class PartOf:
 def choose(kind: str, value: Any) -> Any:
     """`"mlp"` or `{"type": "mlp", …}` → the options of that part, validated; other values are left for pydantic to refuse."""
     if isinstance(value, PartConfig):
+        value.model_fields_set.add("type")  # whatever else was given, this was
         return value
     if isinstance(value, str):
         value = {"type": value}

@@ -47,6 +47,11 @@ def dump(config: ConfigModel, schema: str = "") -> str:
     return first + dump_values(config.model_dump(mode="json"))
 
 
+def dump_asked(config: ConfigModel) -> str:
+    """What was given of a configuration as YAML, without defaults: what the data say of themselves may still take their place."""
+    return dump_values(config.model_dump(mode="json", exclude_unset=True))
+
+
 def dump_values(values: Any) -> str:
     """Plain mappings, lists and values as YAML that `reading` reads back the same; `${` is escaped."""
     escaped = _escape(values)

@@ -179,9 +179,9 @@ class Config(ConfigModel):
         if not takes_columns(self.system):
             return written
         unsaid = [name for name in ("loss", "metrics") if not getattr(self.system, name, True)]
-        options = {name: each for name, each in written.pop("system").items() if name not in ("type", *unsaid)}
-        data = {name: each for name, each in written.pop("data").items() if name != "type"}
-        named = {name: written.pop(name) for name in ("imports", "parser", "arguments")}
+        options = {name: each for name, each in written.pop("system", {}).items() if name not in ("type", *unsaid)}
+        data = {name: each for name, each in written.pop("data", {}).items() if name != "type"}
+        named = {name: written.pop(name) for name in ("imports", "parser", "arguments") if name in written}
         return {**{name: each for name, each in named.items() if each}, "data": data, **options, **written}
 
 

@@ -16,6 +16,7 @@ from trainwright.config.clock import process_seconds
 from trainwright.data.rows import Rows
 from trainwright.domains.tables.analysis import Importance, analyse
 from trainwright.domains.tables.analysis.of_rows import importance_of
+from trainwright.domains.tables.baseline_columns import columns_beside, columns_given
 from trainwright.domains.tables.blocks import write_table
 from trainwright.domains.tables.calibration import Calibration, labelled_rows
 from trainwright.domains.tables.measured_intervals import interval_column, measure_intervals
@@ -234,10 +235,8 @@ def compare_with_baselines(config: Config, prepared: PreparedData) -> dict[str, 
     """Fit the simple models on the same training rows and measure them on the same others."""
     if not config.evaluation.baselines:
         return {}
-    columns = {column.name: column.options for column in prepared.columns if column.role == "input"}
-    for name in (each for each in list(columns) if prepared.table.encoder.features[each].lazy):
-        del columns[name]
-        log.info("baselines do not read the files of column '%s'", name)
+    columns = columns_given(prepared.columns, prepared.table.encoder.features)
+    beside = columns_beside(config.evaluation.baselines, columns, prepared.source)
     names = ["train", *(name for name in ("validation", "test") if len(getattr(prepared.table, name)))]
     rows = {name: prepared.rows(name) for name in names}
     weights = prepared.table.blocks.get(ROW_WEIGHT)
@@ -257,7 +256,8 @@ def compare_with_baselines(config: Config, prepared: PreparedData) -> dict[str, 
     if not targets:
         log.info("baselines do not predict positions")
         return {}
-    results = run_baselines(config.evaluation.baselines, prepared.source.read, columns, targets, rows, seed=config.run.seed)
+    read, seed = prepared.source.read, config.run.seed
+    results = run_baselines(config.evaluation.baselines, read, columns, targets, rows, beside=beside, seed=seed)
     for name, result in results.items():
         if result.note:
             log.info("baseline %s: %s", name, result.note)

@@ -28,6 +28,7 @@ from trainwright.data.splits.base import RowsToDivide, Split
 from trainwright.data.splits.dividing import make_split, with_files
 from trainwright.data.splits.files import refuse_lacking
 from trainwright.domains.tables.assumptions import assume_of_order, assume_of_targets
+from trainwright.domains.tables.baseline_columns import check_baselines
 from trainwright.domains.tables.calibration import check_calibration
 from trainwright.domains.tables.columns import Column, check_names, plan_columns, targets_of
 from trainwright.domains.tables.declared import take_declared
@@ -193,6 +194,7 @@ def prepare(config: Config, source: Source | None = None, directory: Path | None
     )
     check_encoded(table)
     check_calibration(config.evaluation.calibration, table)
+    check_baselines(config.evaluation.baselines, columns, table.encoder.features)
     check_one_hot(config, table.spec)
     ensure_remembered(table.encoder.features, source, table.rows)
     notes += table.notes() + keep_columns(table.encoder.features, config.data) + assume_of_targets(columns)
