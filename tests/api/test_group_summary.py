@@ -191,3 +191,33 @@ def test_folds_keep_what_the_split_of_the_configuration_says(tmp_path: Path) -> 
         Axes(folds_by="x").members(split_of('"auto"'), lambda column: ["1"])
     with pytest.raises(ConfigError, match="too many for folds"):
         Axes(folds_by="x").members(split_of('"auto"'), lambda column: list(map(str, range(300))))
+
+
+def test_test_rows_of_all_folds_are_measured_together(tmp_path: Path) -> None:
+    """Each fold with its own threshold; rows that are tested twice are not."""
+    from sklearn.metrics import accuracy_score, roc_auc_score
+
+    group = make_group(tmp_path / "group", {"1e-3": [0.8, 0.9]}, metric="roc_auc")
+    rng = np.random.default_rng(0)
+    truth, score = rng.integers(0, 2, 60), rng.random(60)
+    thresholds = np.repeat([0.3, 0.7], 30)
+    for place, each in enumerate(group.members):
+        rows = np.arange(30) + 30 * place
+        save_outcome(each.run, rows, truth[rows], score[rows], thresholds[rows[0]])
+        (each.run / "config.yaml").write_text(each.config.read_text())
+    (found,) = Summary.of(group).pooled
+    assert (found.rows, found.folds, found.settings) == (60, 2, {LR: "1e-3"})
+    assert found.metrics["roc_auc"] == pytest.approx(roc_auc_score(truth, score), abs=1e-12)
+    assert found.metrics["accuracy"] == pytest.approx(accuracy_score(truth, score >= thresholds), abs=1e-12)
+    save_outcome(group.members[1].run, np.arange(30), truth[30:], score[30:], 0.5)
+    assert Summary.of(group).pooled[0].why_not == "some rows are tested in several folds"
+
+
+def save_outcome(run: Path, rows: np.ndarray, truth: np.ndarray, score: np.ndarray, threshold: float) -> None:
+    """The test rows of a run, as it keeps them."""
+    (run / "outcomes").mkdir(exist_ok=True)
+    scores = np.stack([1 - score, score], axis=1)
+    told = {"target": "target", "kind": "binary", "classes": ["no", "yes"], "threshold": threshold}
+    np.savez(
+        run / "outcomes" / "target.npz", rows=rows, truth=truth, scores=scores, **{name: np.array(each) for name, each in told.items()}
+    )

@@ -3,6 +3,7 @@ import math
 import subprocess
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,10 @@ from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_li
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.preprocessing import StandardScaler
 
+import trainwright as tw
 from trainwright.baselines import PARTS, BaselineResult, BaselineTarget, original_truth, run_baselines, verdict
 from trainwright.baselines.inputs import InputColumns, code_counts, frequent_codes, series_summaries
+from trainwright.config.errors import ConfigError
 from trainwright.config.model import PartConfig
 from trainwright.config.registry import options_class
 from trainwright.features.spec import TargetSpec
@@ -337,3 +340,21 @@ def test_a_baseline_that_is_clearly_better_comes_first_and_one_that_saw_less_say
     assert found["standing"] == "behind"
     assert found["text"].startswith("Boosting is clearly better than the network: accuracy 0.9")
     assert found["notes"] == ["boosting was trained on 20,000 of 90,000 rows: with all of it a baseline may be stronger."]
+
+
+def test_a_baseline_is_given_columns_of_its_own(tmp_path: Path) -> None:
+    """A column that the network is not given may be named; the others keep those of the network. What cannot be is refused early."""
+    rng = np.random.default_rng(0)
+    rule = rng.normal(size=200)
+    table = pa.table({"noise": rng.normal(size=200), "rule": rule, "y": np.where(rule > 0, "a", "b")})
+    baselines = ["linear", {"type": "linear", "columns": ["rule"]}]
+    asked: dict[str, Any] = {"targets": ["y"], "ignore": ["rule"], "trainer": {"max_epochs": 1}}
+    evaluation = {"baselines": baselines, "importance": False, "report": False}
+    run = tw.train(table, evaluation=evaluation, run_dir=tmp_path / "run", **asked)
+    found = {name: each["test"]["y"]["roc_auc"] for name, each in run.results["baselines"].items()}
+    assert set(found) == {"linear", "linear of rule"}
+    assert found["linear of rule"] > 0.99 > 0.8 > found["linear"]
+    for columns, said in ((["rul"], "did you mean 'rule'"), (["y"], "which is a target")):
+        with pytest.raises(ConfigError, match=r"a baseline is given") as error:
+            tw.train(table, evaluation={"baselines": [{"type": "boosting", "columns": columns}]}, run_dir=tmp_path / "none", **asked)
+        assert said in str(error.value)

@@ -153,7 +153,7 @@ def _bound_difference(change: MetricChange, first: Outcome, second: Outcome) -> 
 
 def pair_outcomes(first: Path, second: Path, target: str) -> tuple[tuple[Outcome, Outcome] | None, Pairing]:
     """Both runs' outcomes of the same test rows in the same order; none, with the reason, where they cannot be paired."""
-    a, b = (_read_outcome(each, target) for each in (first, second))
+    a, b = (read_outcome(each, target) for each in (first, second))
     if a is None or b is None:
         return None, Pairing(False, "no predictions of single rows are kept")
     (rows_a, x), (rows_b, y) = a, b
@@ -177,7 +177,7 @@ def _weighted_alike(x: Outcome, y: Outcome) -> bool:
     return bool(np.allclose(x.weights * y.weights.sum(), y.weights * x.weights.sum(), rtol=1e-5))
 
 
-def _read_outcome(run: Path, target: str) -> tuple[np.ndarray, Outcome] | None:
+def read_outcome(run: Path, target: str) -> tuple[np.ndarray, Outcome] | None:
     """Rows and outcome of a target from `outcomes/`, found by the name written in the file."""
     for path in sorted((run / "outcomes").glob("*.npz")):
         try:

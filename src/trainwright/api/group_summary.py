@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from trainwright.api.contrasts import known_direction
+from trainwright.api.pooled import Pooled, pool_folds
 from trainwright.config.errors import RunError
 from trainwright.files.text import plain, read_json
 from trainwright.runs.group import FOLD, SEED, GroupDirectory, Member
@@ -182,6 +183,11 @@ class Summary:
             places.setdefault(tuple(each.settings[key] for key in self.group.grid), []).append(each)
         return tuple(Point(dict(zip(self.group.grid, values, strict=True)), tuple(found), self.numbers) for values, found in places.items())
 
+    @cached_property
+    def pooled(self) -> tuple[Pooled, ...]:
+        """Each target over the test rows of all folds, of the finished runs that differ by fold alone."""
+        return tuple(pool_folds([each for each in self.group.members if each.name in self.numbers]))
+
     @property
     def selection(self) -> str:
         """The metric by which the best point is chosen: the headline on validation rows; empty where that was not measured."""
@@ -330,6 +336,7 @@ class Summary:
                     axis: {value: {name: each.to_dict() for name, each in spreads.items()} for value, spreads in values.items()}
                     for axis, values in self.by_axis().items()
                 },
+                "pooled": [each.to_dict() for each in self.pooled],
                 "best": self._best(),
                 "differences": [self._describe_difference(each) for each in self.differences],
             }

@@ -101,19 +101,20 @@ def run_baselines(
     chosen = {name: drawn_rows(len(rows[name]), limit, seed) for name, limit in limits.items()}
     positions = {name: np.arange(len(rows[name])) if each is None else each for name, each in chosen.items()}
     reader = InputColumns({**(beside or {}), **columns})
-    shared = [name for name in reader.names if name in columns]
+    shared = tuple(name for name in reader.names if name in columns)
+    given = {name_baseline(each): tuple(getattr(each, "columns", ())) or shared for each in baselines}
     try:
         tables = {name: read(rows[name][each], reader.names) for name, each in positions.items()}
         reader.fit(tables["train"])
+        inputs = {
+            names: {name: reader.read(table, len(positions[name]), names) for name, table in tables.items()}
+            for names in set(given.values())
+        }
     except (TrainwrightError, ValueError, MemoryError) as error:
-        return {name: BaselineResult(name, note=f"not run because {_reason(error)}") for name in map(name_baseline, baselines)}
+        return {name: BaselineResult(name, note=f"not run because {_reason(error)}") for name in given}
     notes = [f"{len(each):,} of {len(rows[name]):,} {name} rows were read" for name, each in chosen.items() if each is not None]
-    found = {}
-    for each in baselines:
-        given = getattr(each, "columns", None) or shared
-        inputs = {name: reader.read(table, len(positions[name]), given) for name, table in tables.items()}
-        found[name_baseline(each)] = _run_one(each, inputs, targets, positions, notes, seed)
-    return found
+    named = {name_baseline(each): each for each in baselines}
+    return {name: _run_one(each, inputs[given[name]], targets, positions, notes, seed) for name, each in named.items()}
 
 
 def name_baseline(options: PartConfig) -> str:

@@ -228,6 +228,7 @@ def describe_group(summary: Summary) -> str:
     blocks = [
         f"{summary.headline} of each run\n{runs}" if summary.headline else runs,
         _spreads(summary),
+        _pooled(summary),
         _axes(summary),
         _differences(summary),
     ]
@@ -248,6 +249,23 @@ def _spreads(summary: Summary) -> str:
     header = (*(_short(key) for key in grid), "n", *(f"{split} (mean ± sd)" for split in _splits(summary)))
     cells = [(*(point.settings[key] for key in grid), _count(point), *map(_spread, spreads)) for point, spreads in rows]
     return table(header, cells, right=range(len(grid), len(header)))
+
+
+def _pooled(summary: Summary) -> str:
+    """The test rows of all folds measured together, and simple models of the same folds."""
+    from trainwright.api.group_baselines import spread_baselines
+
+    lines = []
+    for each in summary.pooled:
+        shared = ", ".join(f"{_short(key)}={value}" for key, value in each.settings.items())
+        found = ", ".join(f"{name} {value:.4f}" for name, value in each.metrics.items()) or f"not measured: {each.why_not}"
+        head = f"{each.target}, all {each.rows:,} test rows of {each.folds} folds together{f' ({shared})' if shared else ''}"
+        lines.append(wrap(f"{head}: {found}", 2).lstrip())
+    beside = spread_baselines(summary.group.members, summary.headline)
+    if beside and not summary.group.grid:
+        told = "; ".join(f"{name} {spread}" for name, spread in beside.items())
+        lines.append(wrap(f"baselines, {summary.headline} on test rows: {told}", 2).lstrip())
+    return "\n".join(lines)
 
 
 def _axes(summary: Summary) -> str:

@@ -18,7 +18,7 @@ from trainwright.domains.signals.sources.beats import ratio_to_last
 from trainwright.domains.signals.sources.sound_sets import which_set
 from trainwright.domains.signals.synth.beats import write_beats
 from trainwright.domains.signals.synth.options import BeatOptions, SoundOptions
-from trainwright.domains.signals.synth.sounds import MELODIES, write_sounds
+from trainwright.domains.signals.synth.sounds import CONTOURS, write_sounds
 
 BEEP = np.sin(np.arange(400) / 5)[None] * 0.5
 
@@ -63,7 +63,7 @@ def beats(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_folders_of_sounds_give_label_and_speaker(sounds: Path) -> None:
     assert find_claim(str(sounds)) == "sound_folder"
     source = open_as("sound_folder", sounds)
-    assert set(values(source, "label")) == set(MELODIES) and source.default_targets == ["label"]
+    assert set(values(source, "label")) == set(CONTOURS) and source.default_targets == ["label"]
     assert len(set(values(source, "speaker"))) == 6 and source.declared_split == {"type": "grouped", "column": "speaker"}
     audio = source.declared_columns["audio"]
     assert audio["type"] == "audio" and audio["transform"][0] == {"mel": {"n_fft": 256, "win_length": 200, "hop_length": 80, "n_mels": 40}}

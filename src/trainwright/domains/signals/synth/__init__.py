@@ -9,6 +9,6 @@ _HERE = "trainwright.domains.signals.synth"
 SYNTH = {
     "ecg": Part(f"{_HERE}.ecg:write_ecg", f"{_HERE}.options:ECGOptions", "12-lead ECGs with several diagnoses each"),
     "beats": Part(f"{_HERE}.beats:write_beats", f"{_HERE}.options:BeatOptions", "long two-lead ECGs with an annotation of every beat"),
-    "sounds": Part(f"{_HERE}.sounds:write_sounds", f"{_HERE}.options:SoundOptions", "short melodies of several speakers, in folders"),
+    "sounds": Part(f"{_HERE}.sounds:write_sounds", f"{_HERE}.options:SoundOptions", "short calls of several speakers, in folders"),
 }
 """NAME of `trainwright synth NAME` → what writes it."""

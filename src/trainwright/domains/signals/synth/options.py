@@ -45,7 +45,7 @@ class BeatOptions(PartConfig):
 
 
 class SoundOptions(PartConfig):
-    """Short sounds in a folder for each class, of several speakers: melodies of four notes, in a timbre of its own each speaker."""
+    """Short sounds in a folder for each class: calls whose pitch rises, falls, turns or leaps, each speaker in a timbre of its own."""
 
     type: str = "sounds"
     speakers: int = Field(default=6, ge=1, le=99)
