@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ import pytest
 from small_tables import QUICK, write_csv
 
 import trainwright as tw
+from commands import command_process, trainwright_command
 from trainwright.cli.main import main
 from trainwright.config.errors import RequestError
 from trainwright.domains.tables.sampling import class_weights, label_weights
@@ -155,10 +154,10 @@ def test_data_of_a_system_of_ones_own_say_what_to_do_instead(name: str, tmp_path
 
 def command(table: Path, run: Path, workers: int) -> list[str]:
     words = ["train", str(table), "--target", "kind", f"run.dir={run}", "--resume", "data.sampling={by: class, samples: 300}"]
-    words += ["data.memory_limit=1 kB", f"trainer.loader.workers={workers}", "trainer.batch_size=16", "trainer.max_epochs=12"]
+    words += ["data.memory_limit=1 kB", f"trainer.loader.workers={workers}", "trainer.batch_size=16", "trainer.max_epochs=6"]
     words += ["model.combiner={type: concat, depth: 1, width: 16}", "trainer.checkpoint={every: 7 steps, min_interval: 0 s}"]
     words += ["trainer.trackers=[csv]", "evaluation={baselines: [], importance: false, report: false, intervals: false}"]
-    return [sys.executable, "-m", "trainwright", *words]
+    return words
 
 
 def outcome(run: Path) -> dict[str, Any]:
@@ -172,16 +171,18 @@ def outcome(run: Path) -> dict[str, Any]:
 
 
 def test_a_run_killed_within_an_epoch_goes_on_bit_for_bit_with_and_without_workers(table: Path, tmp_path: Path) -> None:
-    subprocess.run(command(table, tmp_path / "whole", 0), check=True, capture_output=True)
+    assert trainwright_command(*command(table, tmp_path / "whole", 0)).returncode == 0
     wanted = outcome(tmp_path / "whole")
     for workers in (0, 2):
         run = tmp_path / f"killed-{workers}"
-        process = subprocess.Popen(command(table, run, workers), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        said = tmp_path / "said.txt"
+        process = command_process(command(table, run, workers), tmp_path, dict(os.environ), [said, said])
+        process.start()
         until = time.monotonic() + 120
-        while not list(run.glob("checkpoints/step-*")) and process.poll() is None and time.monotonic() < until:
+        while not list(run.glob("checkpoints/step-*")) and process.is_alive() and time.monotonic() < until:
             time.sleep(0.01)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        process.kill()
+        process.join()
         assert not (run / "results.json").exists(), "it was to be killed before its end"
-        subprocess.run(command(table, run, 2 - workers), check=True, capture_output=True)  # and on with another number of workers
+        assert trainwright_command(*command(table, run, 2 - workers)).returncode == 0  # and on with another number of workers
         assert outcome(run) == wanted

@@ -25,7 +25,7 @@ SHORT = [
     "evaluation.intervals=false",
     "model.combiner={type: concat, depth: 1, width: 8}",
     "trainer.early_stopping=null",
-    "trainer.max_epochs=60",
+    "trainer.max_epochs=40",
     "trainer.checkpoint={every: 10 steps, min_interval: 0 s}",
 ]
 FOLDS = ["sweep", "builtin:iris", "--folds", "3", *SHORT]

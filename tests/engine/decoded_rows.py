@@ -41,6 +41,14 @@ class Augmented(Dataset[Any]):
         return torch.from_numpy(self.x[row]) + noise, int(self.x[row, 0] > 0)
 
 
+class Slow(Augmented):
+    """Rows take long enough for a signal to come while they are read."""
+
+    def __getitem__(self, row: int) -> tuple[torch.Tensor, int]:
+        time.sleep(0.004)
+        return super().__getitem__(row)
+
+
 class InBulk(Augmented):
     def __getitems__(self, rows: list[int]) -> list[tuple[torch.Tensor, int]]:
         return [self[row] for row in rows]

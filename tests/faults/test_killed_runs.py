@@ -30,7 +30,8 @@ SEED = int(os.environ.get("SEED", "20260101"))
 ONE_READS = threading.Lock()
 """An exit code can be read once, and starting a process reads those of all others: two threads at it make one of them 255."""
 KILLS_PER_RUN = 10
-AT_ONCE = 2
+AT_ONCE = 2 if "KILLS" in os.environ else 1
+"""Runs that are killed at the same time; beside other tests they would wait for each other."""
 LONGEST = 0.45
 """Share of a whole run after which a start is killed at the latest."""
 WALL_CLOCK = {"seconds", "samples_per_second", "timing", "startup_seconds"}

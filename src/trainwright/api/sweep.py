@@ -26,8 +26,10 @@ from trainwright.systems.run_config import Config, check_config, read_config, ta
 
 MOST_CHECKED = 20
 """Points of a grid whose data are read and whose model is made before anything is written; the others are checked as they begin."""
-NEEDED = ("sklearn.linear_model", "sklearn.ensemble", "trainwright.api.conclusion", "trainwright.report.page")
-"""What a run imports after its training, beside what begins it."""
+NEEDED = ("sklearn.linear_model", "sklearn.ensemble", "torch.utils.tensorboard")
+NEEDED += tuple(f"trainwright.{each}" for each in ("domains.tables.prepared", "domains.tables.finish", "systems.supervised"))
+NEEDED += tuple(f"trainwright.{each}" for each in ("api.conclusion", "api.inspect", "api.record_in_trackers", "api.report", "report.page"))
+"""What a run of a table imports, beside what begins it: the server imports it once, each member would anew."""
 Tell = Callable[[Member, str, "float | None"], None]
 """Hears of each member that begins (`""`, None), and ends: its code as text, after how many seconds."""
 
