@@ -19,6 +19,7 @@ from ray.cluster_utils import Cluster
 os.makedirs(os.path.dirname(get_ray_address_file(None)), exist_ok=True)
 
 small = {"object_store_memory": 80 << 20, "include_dashboard": False, "temp_dir": sys.argv[1]}
+small |= {"no_monitor": True, "include_log_monitor": False}  # neither grows the cluster nor shows what Ray's own processes say
 cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, **small})
 cluster.add_node(num_cpus=1, **small)
 print(cluster.address, flush=True)

@@ -166,7 +166,7 @@ def broken_twice(cluster: Cluster, folder: Path) -> Story:
 
 @pytest.fixture(scope="module")
 def to_be_cancelled(cluster: Cluster, folder: Path) -> str:
-    return submit(cluster, folder, "cancelled", EPOCHS, slow(1), "launch.requeue=never", "launch.name=mine")
+    return submit(cluster, folder, "cancelled", EPOCHS, slow(0.4), "launch.requeue=never", "launch.name=mine")
 
 
 @pytest.mark.usefixtures("near_its_limit", "broken_twice")  # which take their time
