@@ -26,9 +26,19 @@ from trainwright.systems.run_config import Config, check_config, read_config, ta
 
 MOST_CHECKED = 20
 """Points of a grid whose data are read and whose model is made before anything is written; the others are checked as they begin."""
-NEEDED = ("sklearn.linear_model", "sklearn.ensemble", "torch.utils.tensorboard")
-NEEDED += tuple(f"trainwright.{each}" for each in ("domains.tables.prepared", "domains.tables.finish", "systems.supervised"))
-NEEDED += tuple(f"trainwright.{each}" for each in ("api.conclusion", "api.inspect", "api.record_in_trackers", "api.report", "report.page"))
+NEEDED = (
+    "sklearn.linear_model",
+    "sklearn.ensemble",
+    "torch.utils.tensorboard",
+    "trainwright.domains.tables.prepared",
+    "trainwright.domains.tables.finish",
+    "trainwright.systems.supervised",
+    "trainwright.api.conclusion",
+    "trainwright.api.inspect",
+    "trainwright.api.record_in_trackers",
+    "trainwright.api.report",
+    "trainwright.report.page",
+)
 """What a run of a table imports, beside what begins it: the server imports it once, each member would anew."""
 Tell = Callable[[Member, str, "float | None"], None]
 """Hears of each member that begins (`""`, None), and ends: its code as text, after how many seconds."""
