@@ -19,7 +19,8 @@ from trainwright.config.errors import RequestError
 from trainwright.data.sources.opening import from_object
 from trainwright.data.transforms import MixupOptions
 from trainwright.data.transforms.batch_checks import seed_of
-from trainwright.data.transforms.mixup import SHARE, Mixup
+from trainwright.data.transforms.joining import SHARE
+from trainwright.data.transforms.mixup import Mixup
 from trainwright.domains.tables.batch_trial import try_supervised_batches
 from trainwright.engine.randomness import StepSeeds
 from trainwright.engine.system import StepContext

@@ -8,9 +8,10 @@ from torch import Tensor
 
 from trainwright.config.errors import ConfigError
 from trainwright.config.model import PartConfig
+from trainwright.data.transforms import comes_first
 from trainwright.data.transforms.batches import BatchChain, BatchTransforms, Seed
-from trainwright.data.transforms.mixup import Mixup
-from trainwright.features.spec import DataSpec
+from trainwright.data.transforms.joining import Joining
+from trainwright.features.spec import DataSpec, InputGroup
 
 CLASSES = ("binary", "category", "set")
 """Kinds of target that are classes, or labels that are there or not."""
@@ -28,23 +29,38 @@ class SupervisedTransforms(BatchTransforms):
             for group in spec.inputs
             if "transform" in group.extras
         }
-        self.whole = BatchChain(whole, "data.transform")
+        early = [each for each in whole if comes_first(each)]
+        self.early = BatchChain(early, "data.transform")
+        self.whole = BatchChain(whole[len(early) :], "data.transform", len(early))
 
     @property
     def any(self) -> bool:
         """Whether there is anything to do."""
-        return bool(self.columns or self.whole)
+        return bool(self.columns or self.early or self.whole)
+
+    @property
+    def joining(self) -> list[Joining]:
+        """What joins rows with others."""
+        return [call for chain in (self.early, self.whole) for *_, call in chain.steps if isinstance(call, Joining)]
 
     def in_training(self, batch: dict[str, Tensor], seed: Seed) -> dict[str, Tensor]:
         """The batch of a step, its columns and then its rows transformed."""
+        for each in self.joining:
+            self._tell(each, batch)
+        batch = self.early(batch, seed) if self.early else batch
         batch = self._columns(batch, seed)
-        if not self.whole:
-            return batch
-        for *_, call in self.whole.steps:
-            if isinstance(call, Mixup):
-                call.tell_classes(f"target.{target.name}" for target in self.spec.targets if target.kind in CLASSES)
-        mixed: dict[str, Tensor] = self.whole(batch, seed)
+        mixed: dict[str, Tensor] = self.whole(batch, seed) if self.whole else batch
         return mixed
+
+    def _tell(self, joining: Joining, batch: dict[str, Tensor]) -> None:
+        """Tell what joins rows which blocks are classes, lengths and times."""
+        values = [each for each in self.spec.inputs if has_middle(each, batch) and has_time(each)]
+        joining.tell_blocks(
+            classes=(f"target.{target.name}" for target in self.spec.targets if target.kind in CLASSES),
+            kept=(f"{each.name}.{part}" for each in self.spec.inputs if not has_middle(each, batch) for part in each.parts),
+            lengths={f"{each.name}.value": f"{each.name}.length" for each in values if "length" in each.parts},
+            axes={f"{each.name}.value": 2 if "length" in each.parts and not each.time_last else -1 for each in values},
+        )
 
     def always(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """The columns under what always applies to them."""
@@ -55,16 +71,15 @@ class SupervisedTransforms(BatchTransforms):
         return {**batch, **changed} if changed else batch
 
     def ensure_mixable(self, batch: dict[str, Tensor]) -> None:
-        """Raise ConfigError, naming the columns, for inputs that rows cannot be mixed by."""
-        if not any(isinstance(call, Mixup) for *_, call in self.whole.steps):
-            return
-        for group in self.spec.inputs:
-            if all(batch[f"{group.name}.{part}"].is_floating_point() for part in group.parts):
-                continue
-            names = ", ".join(f"'{name}'" for name in group.columns[:5]) + (" and others" if len(group.columns) > 5 else "")
-            why = "words, classes and sequences of any length have no middle"
-            fix = f"leave them out (ignore: [{', '.join(group.columns[:5])}]), or leave mixup out"
-            raise ConfigError(f"mixup cannot mix inputs of type {group.kind}: {names}", where="data.transform", why=why, fix=fix)
+        """Raise ConfigError, naming the columns, for inputs that rows cannot be joined by, and for answers that cannot be."""
+        for each in self.joining:
+            for group in self.spec.inputs:
+                if not has_middle(group, batch) and each.options.others == "error":
+                    raise _without_middle(each.name, group)
+            at_positions = next((target.name for target in self.spec.targets if target.positions), None)
+            if at_positions is not None and each.name == "cutmix":
+                why = f"'{at_positions}' has an answer at every position, which no share is of"
+                raise ConfigError("cutmix cannot cut this target", where="data.transform", why=why, fix="use mixup, or leave it out")
 
     def ensure_fits(self, before: dict[str, Tensor], after: dict[str, Tensor]) -> None:
         """Raise ConfigError for a batch that its transforms leave in another shape or type than the encoders are made for."""
@@ -77,6 +92,24 @@ class SupervisedTransforms(BatchTransforms):
                     wanted[1] = as_read.shape[2]  # as long as the longest of the batch
                 if list(found.shape[1:]) != wanted or found.dtype != as_read.dtype:
                     raise _misfit(group.columns, found, wanted, as_read, key in self.columns)
+
+
+def has_middle(group: InputGroup, batch: dict[str, Tensor]) -> bool:
+    """Whether rows can be mixed by their values: numbers with a fraction, beside which a length may stand."""
+    return all(part == "length" or batch[f"{group.name}.{part}"].is_floating_point() for part in group.parts)
+
+
+def has_time(group: InputGroup) -> bool:
+    """Whether a group of numbers has values along a dimension that a piece can be cut of."""
+    return group.time_last or "length" in group.parts or group.kind in ("file", "timeseries") or len(group.parts.get("value", ())) > 2
+
+
+def _without_middle(name: str, group: InputGroup) -> ConfigError:
+    listed = group.columns[:5]
+    names = ", ".join(f"'{each}'" for each in listed) + (" and others" if len(group.columns) > 5 else "")
+    fix = f"leave them out (ignore: [{', '.join(listed)}]), keep each row's own ({name}: {{others: keep}}), or leave {name} out"
+    why = "words and classes have no middle"
+    return ConfigError(f"{name} cannot mix inputs of type {group.kind}: {names}", where="data.transform", why=why, fix=fix)
 
 
 def _misfit(columns: list[str], found: Tensor, wanted: list[int], as_read: Tensor, own: bool) -> ConfigError:

@@ -15,7 +15,7 @@ from trainwright.config.domains import column_kind
 from trainwright.config.errors import ConfigError
 from trainwright.config.model import ConfigModel, PartConfig
 from trainwright.config.registry import build
-from trainwright.data.transforms.mixup import PARTNER, SHARE
+from trainwright.data.transforms.joining import PARTNER, SHARE
 from trainwright.engine.following import followers
 from trainwright.engine.system import Batch, Loss, StepContext
 from trainwright.features.spec import DataSpec, InputGroup, TargetSpec

@@ -98,24 +98,48 @@ class CastOptions(TransformConfig):
     """Type of number of torch."""
 
 
-class MixupOptions(TransformConfig):
-    """Each training row mixed with another one of its step, inputs and targets in the same shares (Zhang et al. 2018)."""
+class JoiningOptions(TransformConfig):
+    """What is set where each training row is joined with another one of its step."""
 
-    type: str = "mixup"
-    main: ClassVar[str] = "alpha"
     alpha: float = Field(default=0.2, gt=0)
-    """The share of a row is drawn once a step from Beta(alpha, alpha), the larger one its own: small values mix little."""
+    """The share of a row is drawn from Beta(alpha, alpha), the larger one its own: small values mix little."""
+    shares: Literal["step", "row"] = "step"
+    """One share for all rows of a step, or another one for each `row`."""
+    probability: float = Field(default=1.0, gt=0, le=1)
+    """Of each row, that it is joined with another one at all."""
+    others: Literal["error", "keep"] = "error"
+    """Inputs that have no middle, such as classes and words: refused (`error`), or left as they are in the row itself (`keep`)."""
+    before_columns: bool = False
+    """Whether rows are joined before what columns do on the device: waveforms, say, of which spectra are made there then."""
     applies_in: Literal["train"] = "train"
     """Training rows alone."""
     runs_on: Literal["device"] = "device"
     """The whole batch of a step, before it is cut into micro-batches."""
     of: Literal["all"] = "all"
-    """Inputs and targets are mixed together."""
+    """Inputs and targets are joined together."""
     classes: int | None = Field(default=None, ge=2)
     """How many classes there are, for data of one's own whose target is the number of a class; it becomes the share of each class."""
     target: str = "target"
     """The part of such data that is the class."""
     joins_rows: ClassVar[bool] = True
+
+
+class MixupOptions(JoiningOptions):
+    """Each training row mixed with another one of its step, inputs and targets in the same shares (Zhang et al. 2018)."""
+
+    type: str = "mixup"
+    main: ClassVar[str] = "alpha"
+
+
+class CutmixOptions(JoiningOptions):
+    """A piece of each training row replaced by that of another one of its step, targets in the shares of what is left (Yun et al. 2019)."""
+
+    type: str = "cutmix"
+    main: ClassVar[str] = "alpha"
+    alpha: float = Field(default=1.0, gt=0)
+    """The share that a row keeps is drawn from Beta(alpha, alpha), the larger one its own; 1 draws all alike."""
+    along: Literal["time", "box"] = "time"
+    """A stretch of `time`, or of spectrograms and pictures a `box` over the last two dimensions."""
 
 
 class FunctionOptions(TransformConfig):
@@ -150,6 +174,7 @@ PARTS: dict[str, Part] = {
     "permute": Part("trainwright.data.transforms.values:Permute", PermuteOptions, "the dimensions in another order"),
     "cast": Part("trainwright.data.transforms.values:Cast", CastOptions, "the numbers in another type"),
     "mixup": Part("trainwright.data.transforms.mixup:Mixup", MixupOptions, "each row mixed with another one of its step"),
+    "cutmix": Part("trainwright.data.transforms.cutmix:Cutmix", CutmixOptions, "a piece of each row replaced by that of another one"),
     "function": Part("trainwright.data.transforms.function:Function", FunctionOptions, "a function of one's own by path, or of torch"),
 }
 
@@ -170,6 +195,11 @@ def on_device(options: PartConfig) -> bool:
 def joins_rows(options: PartConfig) -> bool:
     """Whether a transform makes one row of several."""
     return getattr(options, "joins_rows", False)
+
+
+def comes_first(options: PartConfig) -> bool:
+    """Whether a transform of whole rows comes before those of their columns."""
+    return getattr(options, "before_columns", False)
 
 
 def show_transform(options: PartConfig) -> str:
@@ -210,6 +240,15 @@ def ensure_table_chain(chain: Sequence[PartConfig]) -> None:
             fix = f"add applies_in: train to {name}, or set it for a column: columns.NAME.transform"
             raise ConfigError(f"{name} always applies", why=why, fix=fix)
     ensure_mixed_once(chain)
+    ensure_first(chain)
+
+
+def ensure_first(chain: Sequence[PartConfig]) -> None:
+    """Raise ConfigError for what is to come before the transforms of columns, and stands after another one."""
+    for before, after in pairwise(chain):
+        if comes_first(after) and not comes_first(before):
+            what = f"{show_transform(after)} has before_columns, but stands after {show_transform(before)}"
+            raise ConfigError(what, fix=f"put it before {show_transform(before)}")
 
 
 def ensure_no_parts(chain: Sequence[PartConfig]) -> None:
@@ -286,6 +325,10 @@ else:
 def ensure_data_chain(chain: Sequence[PartConfig]) -> None:
     """Raise ConfigError for transforms that cannot follow each other on data of one's own."""
     ensure_order(chain)
+    first = next((each for each in chain if comes_first(each)), None)
+    if first is not None:
+        why = "data of one's own have no columns, and transforms apply in the order they are written in"
+        raise ConfigError(f"{show_transform(first)} has before_columns", why=why, fix="leave it out")
     ensure_mixed_once(chain)
 
 

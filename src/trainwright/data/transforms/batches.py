@@ -39,14 +39,16 @@ class BatchTransforms:
 class BatchChain:
     """Transforms of a tensor of rows, or of a whole batch, in order; copies and other processes make them again from their options."""
 
-    def __init__(self, options: Sequence[PartConfig], where: str) -> None:
-        self.options, self.where = list(options), where
+    def __init__(self, options: Sequence[PartConfig], where: str, first: int = 0) -> None:
+        """`first`: the number of the first one among all at `where`, which decides what it draws."""
+        self.options, self.where, self.first = list(options), where, first
         self.steps = [
-            (f"{where}.{place}", show_transform(each), applies_always(each), build("transform", each)) for place, each in enumerate(options)
+            (f"{where}.{place}", show_transform(each), applies_always(each), build("transform", each))
+            for place, each in enumerate(options, first)
         ]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.options, self.where)
+        return type(self), (self.options, self.where, self.first)
 
     def __len__(self) -> int:
         return len(self.steps)

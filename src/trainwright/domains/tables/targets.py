@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from trainwright.config.errors import ConfigError, DataError, RequestError, did_you_mean
 from trainwright.config.registry import check_target, load
+from trainwright.data.transforms import joins_rows
 from trainwright.domains.tables.columns import Column, raise_all
 from trainwright.features.encoding import EncodedTable
 from trainwright.features.options import TargetConfig
@@ -56,10 +57,10 @@ def check_weights(config: Config, columns: list[Column], where: str) -> None:
     if any(column.role == "target" and column.type == "file" for column in columns):
         why = "a target with a class at every position has as many answers in a row as positions"
         raise ConfigError("rows cannot be weighed here", where="data.weights", why=why, fix="leave it out, or use data.sampling.by")
-    if any(each.type == "mixup" for each in config.data.transform):
+    if any(map(joins_rows, config.data.transform)):
         why = "a mixed row is of two rows with two weights"
         raise ConfigError(
-            "rows that are mixed cannot be weighed", where="data.weights", why=why, fix="leave mixup out, or data.sampling.by"
+            "rows that are mixed cannot be weighed", where="data.weights", why=why, fix="leave mixup and cutmix out, or data.sampling.by"
         )
 
 
