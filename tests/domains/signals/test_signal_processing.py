@@ -61,7 +61,7 @@ def test_what_does_not_know_its_rate_or_cannot_hold_a_frequency_is_refused() -> 
     with pytest.raises(DataError, match="no numbers"):
         make("bandpass", low=1, high=10, rate=100)(torch.full((1, 500), float("nan")))
     with pytest.raises(ValidationError):
-        make("gain", runs_on="device")
+        make("gain", applies_in="always")
     with pytest.raises(DataError, match="too short"):
         make("mel", rate=16000)(noise(1, 50).float())
 

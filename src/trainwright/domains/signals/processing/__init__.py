@@ -23,8 +23,8 @@ def _spectrum(path: str, options: str, summary: str) -> Part:
     return Part(f"{_HERE}.{path}", f"{_HERE}.spectral_options:{options}", summary)
 
 
-def _augmentation(name: str, options: str, summary: str) -> Part:
-    return Part(f"{_HERE}.augmentation:{name}", f"{_HERE}.augmentation_options:{options}", summary)
+def _augmentation(path: str, options: str, summary: str) -> Part:
+    return Part(f"{_HERE}.{path}", f"{_HERE}.augmentation_options:{options}", summary)
 
 
 PARTS: dict[str, Part] = {
@@ -49,13 +49,14 @@ PARTS: dict[str, Part] = {
     "fbank": _spectrum("kaldi:Fbank", "FbankOptions", "logarithms of mel energies as Kaldi makes them"),
     "log": _spectrum("scaling:Log", "LogOptions", "the logarithm"),
     "decibel": _spectrum("scaling:Decibel", "DecibelOptions", "10 log₁₀ of a power"),
-    "mask_frequency": _augmentation("MaskFrequency", "MaskFrequencyOptions", "a band of a spectrogram is silenced"),
-    "mask_time": _augmentation("MaskTime", "MaskTimeOptions", "a stretch of time is silenced"),
-    "gain": _augmentation("Gain", "GainOptions", "louder or softer"),
-    "add_noise": _augmentation("AddNoise", "AddNoiseOptions", "white noise at a ratio of signal to noise"),
-    "shift": _augmentation("Shift", "ShiftOptions", "turned in time"),
-    "drop_leads": _augmentation("DropLeads", "DropLeadsOptions", "channels set to zero"),
-    "baseline_wander": _augmentation("BaselineWander", "BaselineWanderOptions", "a slow wave added to each channel"),
+    "mask_frequency": _augmentation("masks:MaskFrequency", "MaskFrequencyOptions", "a band of a spectrogram is silenced"),
+    "mask_time": _augmentation("masks:MaskTime", "MaskTimeOptions", "a stretch of time is silenced"),
+    "time_warp": _augmentation("augmentation:TimeWarp", "TimeWarpOptions", "a point in time moved, and the rest with it"),
+    "gain": _augmentation("augmentation:Gain", "GainOptions", "louder or softer"),
+    "add_noise": _augmentation("augmentation:AddNoise", "AddNoiseOptions", "white noise at a ratio of signal to noise"),
+    "shift": _augmentation("augmentation:Shift", "ShiftOptions", "turned in time"),
+    "drop_leads": _augmentation("augmentation:DropLeads", "DropLeadsOptions", "channels set to zero"),
+    "baseline_wander": _augmentation("augmentation:BaselineWander", "BaselineWanderOptions", "a slow wave added to each channel"),
     "clean": Part(
         f"{_BODY}.clean_transform:Clean", f"{_BODY}.clean_options:CleanOptions", "a signal of the body (ECG, EDA, …) as neurokit2 cleans it"
     ),

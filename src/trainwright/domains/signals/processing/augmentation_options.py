@@ -6,42 +6,54 @@ from typing import ClassVar, Literal
 
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 
-from trainwright.data.transforms import TransformConfig
-from trainwright.domains.signals.processing.options import Share, SignalTransformConfig
+from trainwright.domains.signals.processing.options import ByRowConfig, ChannelTransformConfig, Share
 
 
-class TrainingOptions(TransformConfig):
-    """What draws at random, for training rows alone."""
+class TrainingOptions(ByRowConfig):
+    """What draws at random, for training rows alone, other numbers for each row."""
 
     type: str
     applies_in: Literal["train"] = "train"
     """Training rows alone."""
-    runs_on: Literal["worker"] = "worker"
-    """Each recording is varied by itself, where it is read."""
 
 
-class MaskFrequencyOptions(TrainingOptions):
+class MaskOptions(TrainingOptions):
+    """What masks have in common."""
+
+    type: str
+    count: PositiveInt = 1
+    """How many masks."""
+    value: float | Literal["mean"] = "mean"
+    """What a mask is filled with: the mean of the recording, or a number (torchaudio has 0)."""
+
+
+class MaskFrequencyOptions(MaskOptions):
     """A band of a spectrogram is silenced (SpecAugment): as wide as is drawn from 0 to `width`, anywhere."""
 
     type: str = "mask_frequency"
     main: ClassVar[str] = "width"
     width: NonNegativeInt
-    """Bands at most, torchaudio's `freq_mask_param`."""
-    count: PositiveInt = 1
-    """How many masks."""
+    """Bands, less than this many: torchaudio's `freq_mask_param`."""
 
 
-class MaskTimeOptions(TrainingOptions):
+class MaskTimeOptions(MaskOptions):
     """A stretch of time is silenced (SpecAugment): as long as is drawn from 0 to `width`, anywhere."""
 
     type: str = "mask_time"
     main: ClassVar[str] = "width"
     width: NonNegativeInt
-    """Samples or frames at most, torchaudio's `time_mask_param`."""
+    """Samples or frames, less than this many: torchaudio's `time_mask_param`."""
     share: Share = 1.0
     """The mask is at most this share of the recording, torchaudio's `p`."""
-    count: PositiveInt = 1
-    """How many masks."""
+
+
+class TimeWarpOptions(TrainingOptions):
+    """A point in time moved by up to `width` either way, what lies before and after stretched or pressed (SpecAugment)."""
+
+    type: str = "time_warp"
+    main: ClassVar[str] = "width"
+    width: PositiveInt
+    """Samples or frames at most; no more than half the recording."""
 
 
 class GainOptions(TrainingOptions):
@@ -64,17 +76,13 @@ class AddNoiseOptions(TrainingOptions):
     """dB at most."""
 
 
-class ShiftOptions(SignalTransformConfig):
+class ShiftOptions(TrainingOptions, ChannelTransformConfig):
     """The recording turned in time by up to so many seconds either way; what leaves at one end comes in at the other."""
 
     type: str = "shift"
     main: ClassVar[str] = "seconds"
     seconds: PositiveFloat
     """At most."""
-    applies_in: Literal["train"] = "train"
-    """Training rows alone."""
-    runs_on: Literal["worker"] = "worker"
-    """Each recording is varied by itself, where it is read."""
 
 
 class DropLeadsOptions(TrainingOptions):
@@ -86,7 +94,7 @@ class DropLeadsOptions(TrainingOptions):
     """Of each channel."""
 
 
-class BaselineWanderOptions(SignalTransformConfig):
+class BaselineWanderOptions(TrainingOptions, ChannelTransformConfig):
     """A slow wave of random size, pace and phase added to each channel, as breathing does."""
 
     type: str = "baseline_wander"
@@ -97,7 +105,3 @@ class BaselineWanderOptions(SignalTransformConfig):
     """Hz at least."""
     high: PositiveFloat = 0.5
     """Hz at most."""
-    applies_in: Literal["train"] = "train"
-    """Training rows alone."""
-    runs_on: Literal["worker"] = "worker"
-    """Each recording is varied by itself, where it is read."""

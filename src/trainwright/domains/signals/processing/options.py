@@ -22,8 +22,8 @@ class SignalTransformConfig(TransformConfig):
         return rate
 
 
-class ChannelTransformConfig(SignalTransformConfig):
-    """What is set for a transform that takes channels, or recordings, one by one."""
+class ByRowConfig(TransformConfig):
+    """What is set for a transform that must tell rows from channels."""
 
     batched: bool = False
     """Whether the first dimension is rows and the second channels; else the first is channels. On the device it always is rows."""
@@ -32,3 +32,7 @@ class ChannelTransformConfig(SignalTransformConfig):
     def rows_first(self) -> bool:
         """Whether it is given whole batches."""
         return self.batched or self.runs_on == "device"
+
+
+class ChannelTransformConfig(ByRowConfig, SignalTransformConfig):
+    """What is set for a transform of recordings that takes channels, or recordings, one by one."""
