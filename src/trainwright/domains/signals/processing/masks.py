@@ -23,7 +23,8 @@ class Mask(Augmentation):
         size, axis = rows.shape[self.dim], rows.dim() + self.dim
         at = torch.arange(size, device=rows.device).view([-1 if each == axis else 1 for each in range(rows.dim())])
         for _ in range(self.count):
-            begin, end = mask_span(*uniform(2, len(rows)), size, self.width, self.share)
+            length, place = uniform(2, len(rows))
+            begin, end = mask_span(length, place, size, self.width, self.share)
             inside = (at >= over_rows(begin, rows)) & (at < over_rows(end, rows))
             value = rows.flatten(1).mean(dim=1) if self.value == "mean" else torch.full((len(rows),), float(self.value))
             rows = torch.where(inside, over_rows(value, rows).to(rows.dtype), rows)
