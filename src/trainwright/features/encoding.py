@@ -285,11 +285,9 @@ class TableEncoder:
         """New rows (a source, table, DataFrame, mapping or path), each value read as training read it; raises DataError."""
         from trainwright.data.sources.later import later_rows
 
-        form = self.reading.form if self.reading else None
+        form, options = (self.reading.form, self.reading.options) if self.reading else (None, {})
         inputs = self.selection.columns_under(self.inputs) if self.selection else self.inputs
-        source: Source = (
-            data if hasattr(data, "batches") else later_rows(data, form, inputs, options=self.reading.options if self.reading else {})
-        )
+        source: Source = data if hasattr(data, "batches") else later_rows(data, form, inputs, options=options)
         if self.reading and self.reading.numbers:
             source = NumberSource(source, self.reading.numbers, decimal_of(source, form), keep_text=True)
         if self.selection:

@@ -41,7 +41,7 @@ PROMINENT, TOGETHER, REGULAR = 6.0, 4.0, 0.1
 intervals deviate by less than the last share."""
 GLOBAL = 0.02
 """Of the usual energy of beats in the whole, what a beat has at least: noise in a pause is none."""
-STRETCH, MARGIN = 30.0, 5.0
+STRETCH, MARGIN = 15.0, 5.0
 """Seconds that are judged together, and more on both sides to know what is usual there."""
 FAINT = 2.0
 """Of how far a lead moves, what the slopes of a QRS are in a second at least: less is what a filter leaves of a slow wave."""
