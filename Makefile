@@ -34,7 +34,7 @@ demo-ranks: $(VENV)/installed-dev
 	$(BIN)/python -m benchmarks.demo_ranks
 
 test: $(VENV)/installed-dev lint types
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 nightly: $(VENV)/installed-dev
 	KILLS=1000 PAIRS=all $(BIN)/python -m pytest -s tests/faults tests/parallel/test_saved_under_any_strategy.py

@@ -36,7 +36,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with slow tests come first, whole: the last that are dealt out are quick, and no process waits long for another."""
+    """Files with slow tests come first: files are dealt out whole, and the last are quick, so that no process waits long for another."""
     slow = {each.path for each in items if each.get_closest_marker("slow")}
     items.sort(key=lambda each: each.path not in slow)
 

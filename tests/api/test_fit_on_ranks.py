@@ -21,6 +21,8 @@ from trainwright.api.programs import check_sent
 from trainwright.config.errors import ConfigError, Interrupted, RunError
 from trainwright.parallel.programs import choose_method
 
+pytestmark = pytest.mark.slow
+
 QUIET: dict[str, Any] = {"evaluation": {"report": False}, "trackers": ["csv"], "batch_size": 16, "optimizer": "sgd", "learning_rate": 0.1}
 
 

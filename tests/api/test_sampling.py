@@ -21,6 +21,8 @@ from trainwright.cli.main import main
 from trainwright.config.errors import RequestError
 from trainwright.domains.tables.sampling import class_weights, label_weights
 
+pytestmark = pytest.mark.slow
+
 ROWS = 400
 
 

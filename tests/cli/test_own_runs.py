@@ -21,6 +21,8 @@ from trainwright.cli.main import main
 from trainwright.config.errors import TrainwrightError
 from trainwright.files.tensors import load_tensors
 
+pytestmark = pytest.mark.slow
+
 PARTS = '''
 import os
 import time

@@ -19,6 +19,8 @@ from safetensors.torch import load_file
 from fork_server import fork_server
 from trainwright.checkpoint.store import CheckpointStore
 
+pytestmark = pytest.mark.slow
+
 KILLS = 20
 KILLS_PER_RUN = 4
 

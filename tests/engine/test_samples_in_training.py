@@ -23,6 +23,8 @@ from trainwright.engine.config import TrainerConfig
 from trainwright.engine.sampling import draw_samples
 from trainwright.engine.trainer import Trainer
 
+pytestmark = pytest.mark.slow
+
 
 def samples(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted((folder / "media" / "samples").rglob("*")) if path.is_file()}

@@ -15,6 +15,8 @@ import pytest
 from trainwright.cli.main import main
 from trainwright.systems.run_config import read_config
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 ANALYSIS = "analysis.json"
 Printed = pytest.CaptureFixture[str]

@@ -13,6 +13,8 @@ import trainwright as tw
 from trainwright.cli.main import main
 from trainwright.files.tensors import load_tensors
 
+pytestmark = pytest.mark.slow
+
 
 def results(run: Path) -> dict[str, dict[str, float]]:
     """The metrics of a run by split."""

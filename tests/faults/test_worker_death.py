@@ -26,6 +26,8 @@ from trainwright.engine.callbacks import Callback
 from trainwright.engine.feed import Feed
 from trainwright.engine.loader_options import LoaderOptions
 
+pytestmark = pytest.mark.slow
+
 ENGINE = Path(__file__).parent.parent / "engine"
 
 

@@ -8,6 +8,8 @@ import pytest
 from golden_cases import CASES, GoldenCase
 from golden_harness import outcome, run_killed, run_whole
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_run_is_the_same_with_workers_and_after_a_kill(case: GoldenCase, tmp_path: Path, request: pytest.FixtureRequest) -> None:

@@ -24,6 +24,8 @@ from trainwright.engine.trainer import Trainer
 from trainwright.parallel.world import World
 from trainwright.systems.plain import PlainSystem
 
+pytestmark = pytest.mark.slow
+
 ROWS, BATCH, EPOCHS = 40, 8, 6
 STEPS = ROWS // BATCH * EPOCHS
 

@@ -16,6 +16,8 @@ import pytest
 
 from commands import command_process, trainwright_command
 
+pytestmark = pytest.mark.slow
+
 ROWS = 120
 SLOW = """
 import time

@@ -14,6 +14,8 @@ from elastic_runs import Command, acting, assert_same_run, make_folder, rows, st
 from commands import trainwright_command
 from trainwright.engine.events import read_events
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -23,6 +23,8 @@ from trainwright.parallel.failures import Failure
 from trainwright.parallel.launchers.on_ray.request import Request
 from trainwright.parallel.launchers.on_ray.worker import RankProcess, Seat
 
+pytestmark = pytest.mark.slow
+
 needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed: pip install 'trainwright[ray]'")
 PARTS = """
 import os, signal, time
@@ -81,6 +83,8 @@ SETTINGS = ["trainer.batch_size=16", "trainer.strategy=ddp", "trainer.checkpoint
 SETTINGS += ["evaluation.importance=false", "evaluation.report=false", "trainer.trackers=[csv]"]
 TIMES = ("seconds", "samples_per_second")
 OPEN = {"RAY_AUTH_MODE": "disabled"}
+UNWATCHED = {**OPEN, "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0"}
+"""Without an actor of Ray Train's that each start of workers waits for; one test has it, as runs of people do."""
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +153,7 @@ def test_a_run_on_ray_is_the_run_of_as_many_processes(folder: Path, unbroken: Pa
 @needs_ray
 def test_killed_ranks_and_workers_begin_again_and_the_first_cause_is_told_in_the_end(folder: Path, unbroken: Path, address: str) -> None:
     words = train("killed", "trainer.callbacks=[./parts.py:Killed]", *on_ray(address, "launch.restarts=2"))
-    done = trainwright_command(*words, folder=folder, **OPEN)
+    done = trainwright_command(*words, folder=folder, **UNWATCHED)
     assert all((folder / each).exists() for each in ("first", "second", "third")), done.stderr
     assert "rank 1: the process was killed (SIGKILL); all ranks begin again from step 8 (restart 1 of 2)" in done.stderr
     assert re.search(r"all ranks begin again from step 16 \(restart 2 of 2\)", done.stderr)
@@ -168,7 +172,7 @@ def test_killed_ranks_and_workers_begin_again_and_the_first_cause_is_told_in_the
 def test_one_worker_is_saved_by_a_signal_and_goes_on_without_ray(folder: Path, address: str) -> None:
     printed = [folder / "stdout", folder / "stderr"]
     words = train("alone", "trainer.callbacks=[./parts.py:Slow]", *on_ray(address, devices=1))
-    process = command_process(words, folder, {**os.environ, **OPEN, "TRAINWRIGHT_RAY_TEST": "reached"}, printed)
+    process = command_process(words, folder, {**os.environ, **UNWATCHED, "TRAINWRIGHT_RAY_TEST": "reached"}, printed)
     process.start()
     run, ends = folder / "alone", time.monotonic() + 60
     while not (run / "checkpoints/last").exists() and time.monotonic() < ends:
@@ -317,7 +321,7 @@ assert ray.is_initialized()  # which was begun by the program
 @needs_ray
 def test_a_program_sends_its_own_classes_and_gets_the_weights_on_the_cpu(folder: Path, address: str) -> None:
     (folder / "script.py").write_text(SCRIPT)
-    variables = {**os.environ, **OPEN}
+    variables = {**os.environ, **UNWATCHED}
     done = subprocess.run([sys.executable, "script.py", address], cwd=folder, env=variables, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "[rank 1] a step of rank 1" in done.stderr

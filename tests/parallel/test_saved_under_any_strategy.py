@@ -28,6 +28,8 @@ from trainwright.files.tensors import load_tensors
 from trainwright.parallel.world import World
 from trainwright.systems.plain import PlainSystem
 
+pytestmark = pytest.mark.slow
+
 PLAN = {"*.0": "colwise", "*.2": "rowwise"}
 KINDS: dict[str, tuple[int, Any]] = {
     "single × 1": (1, "auto"),

@@ -22,7 +22,7 @@ import trainwright as tw
 from commands import trainwright_command
 from trainwright.config.errors import ConfigError
 
-pytestmark = pytest.mark.skipif(bool(what_is_missing()), reason=what_is_missing() or "Slurm is here")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(what_is_missing()), reason=what_is_missing() or "Slurm is here")]
 
 ROWS = 120
 CLOCKS = ("seconds", "per_second")

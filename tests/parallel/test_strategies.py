@@ -28,6 +28,8 @@ from trainwright.parallel.strategies.tp import TensorParallel
 from trainwright.parallel.strategies.zero import ZeroRedundancy
 from trainwright.parallel.world import World
 
+pytestmark = pytest.mark.slow
+
 CLOSE = 1e-6
 EVERY = GroupOptions(match=["*"])
 ADAMW, SGD = ("adamw", {}), ("sgd", {"momentum": 0.9})

@@ -19,6 +19,8 @@ from trainwright.engine.trainer import Trainer
 from trainwright.parallel.world import World
 from trainwright.systems.plain import PlainSystem
 
+pytestmark = pytest.mark.slow
+
 STRATEGIES: dict[str, Any] = {
     "zero": "zero",
     "fsdp": "fsdp",
