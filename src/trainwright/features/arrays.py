@@ -30,7 +30,7 @@ class ArrayDecoder(Decoder):
         self.ragged = feature.ragged
         self.center, self.spread = feature.center, feature.spread
         self.read_array, self.read_piece = feature.read_array, feature.read_piece
-        self.cache = feature.sample_cache()
+        self.cache, self.kept_files = feature.sample_cache(), feature.kept_files
         kept = 0 if self.cache is None else count_still(feature.in_workers)
         self.first, self.chain = Chain(feature.in_workers[:kept], training), Chain(feature.in_workers[kept:], training)
         self.draws = bool(self.first.steps or self.chain.steps)
@@ -59,9 +59,11 @@ class ArrayDecoder(Decoder):
             self._check_raw(shape, row, reference)
             return list(shape), apply_transforms(self.first, torch.from_numpy(array), self.name, row, reference)
 
-        if self.cache is None:
+        kept_as = None if self.cache is None else self.kept_files(reference)
+        if self.cache is None or kept_as is None:
             return make()[1]
-        shape, found = self.cache.of_files([reference], str(place), make)
+        files, part = kept_as
+        shape, found = self.cache.of_files(files, f"{place}{part}", make)
         self._check_raw(tuple(shape), row, reference)
         kept: Tensor = found
         return kept

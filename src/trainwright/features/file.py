@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -93,6 +94,11 @@ class FileFeature(LazyFeature):
     def reading(self) -> dict[str, Any]:
         """What else than the files decides what is read of them, in JSON types."""
         return {}
+
+    @property
+    def kept_files(self) -> Callable[[str], tuple[list[str], str] | None]:
+        """Reference → the files that its array is made of and which part of them, where the array is worth keeping; else None."""
+        return whole_file
 
     @classmethod
     def read_piece(cls, path: str, first: int, count: int) -> tuple[np.ndarray, tuple[int, ...]]:
@@ -312,6 +318,11 @@ class FileFeature(LazyFeature):
         from trainwright.features.arrays import ArrayDecoder
 
         return ArrayDecoder(self, training)
+
+
+def whole_file(path: str) -> tuple[list[str], str]:
+    """A file that is one array."""
+    return [path], ""
 
 
 def _check_target_options(name: str, config: FileOptions) -> None:

@@ -9,7 +9,7 @@ import secrets
 import time
 import weakref
 from collections.abc import Callable
-from pathlib import Path
+from functools import lru_cache
 from typing import Any
 
 from trainwright.config.sizes import size_text
@@ -24,7 +24,9 @@ log = logging.getLogger("trainwright.data")
 
 STILL = 2_000_000_000
 """Nanoseconds for which a file must have been left alone before its size and time tell it from what it was."""
-FORMAT = "1"
+FORMAT = "2"
+PIECE = 1 << 20
+"""Bytes of a file that are read together."""
 
 
 class SampleCache:
@@ -191,14 +193,36 @@ def source_key(paths: list[str], part: str) -> bytes:
 
 
 def content_key(paths: list[str], part: str) -> bytes | None:
-    """What files hold, 16 bytes; None for files that cannot be read."""
+    """What files hold, 16 bytes; None for files that cannot be read. A file is read piece by piece, and once while it stays the same."""
     made = hashlib.blake2b(part.encode(), digest_size=16)
     for path in paths:
         member = split_member(path)
         try:
-            held = Path(path).read_bytes() if member is None else open_pack(member[0]).read(member[1])
+            if member is None:
+                size, digest = _file_digest(path, *_stamp_of(path))
+            else:
+                held = open_pack(member[0]).read(member[1])
+                size, digest = len(held), hashlib.blake2b(held, digest_size=16).digest()
         except (OSError, Broken):
             return None
-        made.update(len(held).to_bytes(8, "little"))
-        made.update(held)
+        made.update(size.to_bytes(8, "little"))
+        made.update(digest)
     return made.digest()
+
+
+def _stamp_of(path: str) -> tuple[int, ...]:
+    """What tells a file from what it was; the time of asking for one that was written just now."""
+    found = os.stat(path)
+    fresh = time.time_ns() if time.time_ns() - max(found.st_mtime_ns, found.st_ctime_ns) < STILL else 0
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, fresh
+
+
+@lru_cache(maxsize=256)
+def _file_digest(path: str, *stamp: int) -> tuple[int, bytes]:
+    """Bytes of a file and what they are, 16 bytes. Raises OSError."""
+    made, size = hashlib.blake2b(digest_size=16), 0
+    with open(path, "rb") as file:
+        while piece := file.read(PIECE):
+            made.update(piece)
+            size += len(piece)
+    return size, made.digest()

@@ -15,6 +15,7 @@ from trainwright.domains.signals.options import AudioOptions, RecordingOptions, 
 from trainwright.domains.signals.processing.options import SignalTransformConfig
 from trainwright.domains.signals.recording import Reader, most_frequent
 from trainwright.features.file import FileFeature
+from trainwright.features.kept import count_still
 from trainwright.features.npy import Unreadable
 
 LOOKED_AT = 1 << 18
@@ -73,6 +74,14 @@ class RecordingFeature(FileFeature):
     def read_shape(self) -> Callable[[str], tuple[int, ...]]:  # type: ignore[override]
         """Path → `(channels, time)` from the head of the file; raises Unreadable."""
         return self.reader.read_shape
+
+    @property
+    def kept_files(self) -> Callable[[str], tuple[list[str], str] | None]:
+        """What of its recordings is kept; windows of WFDB records that are taken as they lie are not, unless that is asked for."""
+        from trainwright.domains.signals.keeping import KeptFiles
+
+        asked = self.caching is not None and self.caching.cache != "auto"
+        return KeptFiles(self.reader, asked, count_still(self.in_workers) > 0, self.window is not None)
 
     def reading(self) -> dict[str, Any]:
         return asdict(self.reader)
